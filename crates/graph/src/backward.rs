@@ -1,0 +1,437 @@
+//! The walk from a loss back to the parameters.
+//!
+//! It goes once through the tape in reverse, visits only what lies between the loss and something that wants a gradient, adds
+//! gradients in place and frees each as soon as it has been passed on. A matrix that is multiplied by at many time steps does
+//! not get as many small products: the pairs (operand row, gradient row) are gathered and become products over blocks of
+//! [`BLOCK`] rows. Rows without a gradient, such as padding, are left out rather than multiplied, so a block's borders and with
+//! them the bits do not depend on padding.
+
+use crate::{
+    Element, Error, Gradients, Graph, Params, Result, Tensor, Var,
+    buffer::{Buffer, Pool},
+    gradients::Gradient,
+    graph::with_views,
+    kernels::{Matrix, product, vector::dispatch},
+    operation::View,
+    tape::{NONE, Tape, Value},
+};
+use std::sync::Arc;
+
+/// How many rows are summed in one product for the gradient of a matrix.
+pub(crate) const BLOCK: usize = 256;
+
+/// What has flowed to one node or parameter so far.
+pub(crate) struct Slot<E: Element> {
+    dense: Option<Buffer<E>>,
+    block: Option<Box<Block<E>>>,
+    rows: Option<Box<RowSums<E>>>,
+}
+
+impl<E: Element> Slot<E> {
+    pub(crate) fn empty(n: usize) -> Vec<Slot<E>> {
+        std::iter::repeat_with(|| Slot { dense: None, block: None, rows: None }).take(n).collect()
+    }
+}
+
+/// Gathered pairs of rows that wait to become `left`ᵀ·`right`.
+struct Block<E: Element> {
+    rows: usize,
+    left: Buffer<E>,
+    right: Buffer<E>,
+    widths: (usize, usize),
+}
+
+/// Gradients of an embedding's rows, in the order of their first use.
+struct RowSums<E> {
+    place: Vec<u32>,
+    rows: Vec<u32>,
+    width: usize,
+    values: Vec<E>,
+}
+
+/// Where an operation's backward puts the gradients of its operands.
+pub struct Inflow<'a, E: Element> {
+    pub(crate) tape: &'a Tape<E>,
+    pub(crate) params: &'a Params,
+    operands: &'a [u32],
+    slots: &'a mut [Slot<E>],
+    /// Gradients of parameters, which a recomputed part of the model shares with the recording around it.
+    pub(crate) sink: &'a mut [Slot<E>],
+    /// Input, elements got, elements expected.
+    wrong: Option<(usize, usize, usize)>,
+    pub(crate) error: Option<Error>,
+}
+
+impl<E: Element> Inflow<'_, E> {
+    /// Whether operand `i` leads to anything that wants a gradient. If not, what is added for it is ignored.
+    pub fn wants(&self, i: usize) -> bool {
+        self.tape.nodes[self.operands[i] as usize].wants
+    }
+
+    /// Adds a gradient for operand `i`: its elements, row by row.
+    pub fn add(&mut self, i: usize, gradient: Vec<E>) {
+        let expected = self.tape.nodes[self.operands[i] as usize].shape.elements();
+        if gradient.len() != expected {
+            self.wrong.get_or_insert((i, gradient.len(), expected));
+            return;
+        }
+        self.update(i, |slot, fresh| {
+            if fresh {
+                slot.copy_from_slice(&gradient);
+            } else {
+                slot.iter_mut().zip(&gradient).for_each(|(slot, &g)| *slot += g);
+            }
+        });
+    }
+
+    /// Lets `write` work on the gradient of operand `i` in place. Its second argument says whether the elements are undefined
+    /// (all must be written) or hold what came before (to be added to). Nothing is called where no gradient is wanted.
+    pub fn update(&mut self, i: usize, write: impl FnOnce(&mut [E], bool)) {
+        if self.wants(i) {
+            update(self.tape, self.slots, self.sink, self.operands[i], write);
+        }
+    }
+
+    /// As [`update`](Inflow::update), but the elements are defined in any case: zeros at first.
+    pub fn accumulate(&mut self, i: usize, add: impl FnOnce(&mut [E])) {
+        self.update(i, |slot, fresh| {
+            if fresh {
+                slot.fill(E::ZERO);
+            }
+            add(slot)
+        });
+    }
+
+    /// Adds `left`ᵀ·`right` to the gradient of operand `i`, in blocks together with what comes from other steps. `gradient_left`
+    /// says which of the two is the output's gradient: where its row is all zero, the pair is left out.
+    pub(crate) fn outer(&mut self, i: usize, left: &[E], right: &[E], widths: (usize, usize), gradient_left: bool) {
+        if !self.wants(i) || widths.0 == 0 || widths.1 == 0 {
+            return;
+        }
+        let (tape, id) = (self.tape, self.operands[i]);
+        let (rows, mut row) = (left.len() / widths.0, 0);
+        while row < rows {
+            let (gradient, width) = if gradient_left { (left, widths.0) } else { (right, widths.1) };
+            let empty = |row: usize| gradient[row * width..(row + 1) * width].iter().all(|&x| x == E::ZERO);
+            let slot = block_slot(tape, self.slots, self.sink, id);
+            // A whole block that lies together needs no copy.
+            let fresh = slot.block.as_ref().is_none_or(|b| b.rows == 0);
+            if fresh && rows - row >= BLOCK && !(row..row + BLOCK).any(empty) {
+                let (l, r) =
+                    (&left[row * widths.0..(row + BLOCK) * widths.0], &right[row * widths.1..(row + BLOCK) * widths.1]);
+                flush_into(tape, self.slots, self.sink, id, l, r, widths, BLOCK);
+                row += BLOCK;
+                continue;
+            }
+            let block = slot.block.get_or_insert_with(|| {
+                let (l, r) = (tape.pool.take(BLOCK * widths.0), tape.pool.take(BLOCK * widths.1));
+                Box::new(Block { rows: 0, left: l, right: r, widths })
+            });
+            while row < rows && block.rows < BLOCK {
+                if !empty(row) {
+                    let to = block.rows;
+                    block.left[to * widths.0..(to + 1) * widths.0]
+                        .copy_from_slice(&left[row * widths.0..(row + 1) * widths.0]);
+                    block.right[to * widths.1..(to + 1) * widths.1]
+                        .copy_from_slice(&right[row * widths.1..(row + 1) * widths.1]);
+                    block.rows += 1;
+                }
+                row += 1;
+            }
+            if block.rows == BLOCK {
+                flush(tape, self.slots, self.sink, id);
+            }
+        }
+    }
+
+    /// A product over no rows is zero, which is a gradient all the same.
+    pub(crate) fn accumulate_nothing_if_empty(&mut self, i: usize, rows: usize) {
+        if rows == 0 {
+            self.accumulate(i, |_| {});
+        }
+    }
+
+    /// Adds the sum of `gradient`'s rows (of the operand's length) to the gradient of operand `i`, row after row.
+    pub(crate) fn row_sum(&mut self, i: usize, gradient: &[E]) {
+        self.accumulate(i, |slot| {
+            if slot.is_empty() {
+                return;
+            }
+            dispatch(
+                #[inline(always)]
+                || {
+                    for row in gradient.chunks_exact(slot.len()) {
+                        slot.iter_mut().zip(row).for_each(|(sum, &g)| *sum += g);
+                    }
+                },
+            )
+        });
+    }
+
+    /// Adds row `j` of `gradient` to row `ids[j]` of operand `i`'s gradient, for every j in order.
+    pub(crate) fn scatter_rows(&mut self, i: usize, ids: &[u32], width: usize, gradient: &[E]) {
+        if !self.wants(i) {
+            return;
+        }
+        let node = &self.tape.nodes[self.operands[i] as usize];
+        let Value::Param(index) = node.value else {
+            return self.accumulate(i, |slot| {
+                for (j, &id) in ids.iter().enumerate() {
+                    let row = &mut slot[id as usize * width..(id as usize + 1) * width];
+                    row.iter_mut().zip(&gradient[j * width..]).for_each(|(slot, &g)| *slot += g);
+                }
+            });
+        };
+        let vocabulary = node.shape.first().copied().unwrap_or(0);
+        let sums = self.sink[index as usize].rows.get_or_insert_with(|| {
+            Box::new(RowSums { place: vec![NONE; vocabulary], rows: vec![], width, values: vec![] })
+        });
+        for (j, &id) in ids.iter().enumerate() {
+            let row = &gradient[j * width..(j + 1) * width];
+            if row.iter().all(|&x| x == E::ZERO) {
+                continue;
+            }
+            match sums.place[id as usize] {
+                NONE => {
+                    sums.place[id as usize] = sums.rows.len() as u32;
+                    sums.rows.push(id);
+                    sums.values.extend_from_slice(row);
+                }
+                at => {
+                    let at = at as usize * width;
+                    sums.values[at..at + width].iter_mut().zip(row).for_each(|(sum, &g)| *sum += g);
+                }
+            }
+        }
+    }
+}
+
+/// The elements of a node's gradient, inside its root's where it is a part of another node.
+fn update<E: Element>(
+    tape: &Tape<E>,
+    slots: &mut [Slot<E>],
+    sink: &mut [Slot<E>],
+    id: u32,
+    write: impl FnOnce(&mut [E], bool),
+) {
+    let (root, offset) = tape.root(id);
+    let (holder, len) = (&tape.nodes[root as usize], tape.nodes[id as usize].shape.elements());
+    let slot = match holder.value {
+        Value::Param(index) => &mut sink[index as usize],
+        _ => &mut slots[root as usize],
+    };
+    let (whole, mut fresh) = (holder.shape.elements(), false);
+    let dense = slot.dense.get_or_insert_with(|| {
+        fresh = len == whole;
+        if fresh { tape.pool.take(whole) } else { tape.pool.zeros(whole) }
+    });
+    write(&mut dense[offset..offset + len], fresh)
+}
+
+fn block_slot<'a, E: Element>(
+    tape: &Tape<E>,
+    slots: &'a mut [Slot<E>],
+    sink: &'a mut [Slot<E>],
+    id: u32,
+) -> &'a mut Slot<E> {
+    match tape.nodes[id as usize].value {
+        Value::Param(index) => &mut sink[index as usize],
+        _ => &mut slots[id as usize],
+    }
+}
+
+/// Turns the gathered rows of a node into a product.
+fn flush<E: Element>(tape: &Tape<E>, slots: &mut [Slot<E>], sink: &mut [Slot<E>], id: u32) {
+    let Some(mut block) = block_slot(tape, slots, sink, id).block.take() else { return };
+    let Block { rows, widths, .. } = *block;
+    if rows > 0 {
+        let (left, right) = (&block.left[..rows * widths.0], &block.right[..rows * widths.1]);
+        flush_into(tape, slots, sink, id, left, right, widths, rows);
+    }
+    block.rows = 0;
+    block_slot(tape, slots, sink, id).block = Some(block);
+}
+
+#[expect(clippy::too_many_arguments, reason = "the two stores and the two matrices, each with its sizes")]
+fn flush_into<E: Element>(
+    tape: &Tape<E>,
+    slots: &mut [Slot<E>],
+    sink: &mut [Slot<E>],
+    id: u32,
+    left: &[E],
+    right: &[E],
+    widths: (usize, usize),
+    rows: usize,
+) {
+    update(tape, slots, sink, id, |slot, fresh| {
+        let (a, b) = (Matrix::transposed(left, widths.0), Matrix::rows(right, widths.1));
+        product((widths.0, rows, widths.1), a, b, slot, !fresh);
+    });
+}
+
+/// Walks `tape` back from node `from`, whose gradient is `seed`, adding to the parameters' gradients in `sink`. Returns the
+/// gradients of watched nodes, latest first.
+pub(crate) fn walk<E: Element>(
+    graph: &Graph<'_>,
+    tape: &Tape<E>,
+    from: u32,
+    seed: Buffer<E>,
+    sink: &mut [Slot<E>],
+) -> Result<Vec<(u32, Buffer<E>)>> {
+    let params = graph.params;
+    let mut slots = Slot::empty(from as usize + 1);
+    let mut watched = vec![];
+    update(tape, &mut slots, sink, from, |slot, fresh| {
+        if fresh { slot.copy_from_slice(&seed) } else { slot.iter_mut().zip(&seed[..]).for_each(|(s, &g)| *s += g) }
+    });
+    for id in (0..=from).rev() {
+        let node = &tape.nodes[id as usize];
+        if slots[id as usize].block.is_some() {
+            flush(tape, &mut slots, sink, id);
+            slots[id as usize].block = None;
+        }
+        let Some(gradient) = slots[id as usize].dense.take() else { continue };
+        if !node.wants {
+            continue;
+        }
+        if let Some(operation) = &node.operation {
+            let operands = node.operands.as_slice();
+            let mut into = Inflow { tape, params, operands, slots: &mut slots, sink, wrong: None, error: None };
+            with_views(
+                operands.len(),
+                |i| tape.view(params, operands[i]),
+                |inputs| {
+                    let view = View::new(&gradient, node.shape);
+                    operation.backward(inputs, tape.view(params, id), view, &mut into)
+                },
+            );
+            let (wrong, error) = (into.wrong, into.error);
+            if let Some((input, got, expected)) = wrong {
+                let at = graph.place_of(node.mark);
+                return Err(Error::Gradient { operation: operation.name(), input, expected, got, at });
+            }
+            if let Some(error) = error {
+                return Err(error);
+            }
+            if graph.hunting {
+                let reached = |operand: u32| match tape.nodes[operand as usize].value {
+                    Value::Param(index) => sink[index as usize].dense.as_deref(),
+                    _ => slots[operand as usize].dense.as_deref(),
+                };
+                crate::diagnose::check_gradients(graph, tape, id, &gradient, reached)?;
+            }
+        }
+        if node.watched {
+            watched.push((id, gradient));
+        }
+    }
+    Ok(watched)
+}
+
+/// What has flowed to the parameters, put into its final form.
+pub(crate) fn finish<E: Element>(params: &Params, pool: &Arc<Pool<E>>, sink: Vec<Slot<E>>) -> Vec<Option<Gradient>> {
+    let mut out = Vec::with_capacity(sink.len());
+    for (slot, p) in sink.into_iter().zip(params.iter()) {
+        let elements = params.shape(p).elements();
+        let Slot { mut dense, block, rows } = slot;
+        if let Some(block) = block.filter(|b| b.rows > 0) {
+            let (l, r) = block.widths;
+            let fresh = dense.is_none();
+            let target = dense.get_or_insert_with(|| pool.take(elements));
+            let (a, b) = (Matrix::transposed(&block.left, l), Matrix::rows(&block.right, r));
+            product((l, block.rows, r), a, b, target, !fresh);
+        }
+        out.push(match (dense, rows) {
+            (None, None) => None,
+            (Some(dense), None) => Some(Gradient::Dense(E::dense(dense))),
+            (None, Some(sums)) => {
+                let values = E::dense(sums.values.into());
+                Some(Gradient::Rows { rows: sums.rows, width: sums.width, values })
+            }
+            (Some(mut dense), Some(sums)) => {
+                for (j, &row) in sums.rows.iter().enumerate() {
+                    let at = row as usize * sums.width;
+                    let values = &sums.values[j * sums.width..(j + 1) * sums.width];
+                    dense[at..at + sums.width].iter_mut().zip(values).for_each(|(d, &v)| *d += v);
+                }
+                Some(Gradient::Dense(E::dense(dense)))
+            }
+        });
+    }
+    out
+}
+
+impl<'g> Var<'g> {
+    /// The gradients of this number with respect to every parameter it depends on, and every node that is watched:
+    /// back-propagation, through time where the recording is an unrolled recurrence.
+    ///
+    /// # Errors
+    /// The graph's first error; [`Error::NotScalar`] if this is not a single number.
+    pub fn backward(self) -> Result<Gradients> {
+        let shape = self.shape()?;
+        if shape.elements() != 1 {
+            return Err(Error::NotScalar { shape, at: self.place() });
+        }
+        self.differentiate(None)
+    }
+
+    /// The vector–Jacobian product: the gradients of Σ `cotangent` · this, for a cotangent of this one's shape.
+    pub fn vjp(self, cotangent: impl Into<Tensor>) -> Result<Gradients> {
+        let (cotangent, shape) = (cotangent.into(), self.shape()?);
+        if cotangent.shape() != &*shape {
+            let why = format!("the cotangent's shape {:?} is not the value's, {shape}", cotangent.shape());
+            return Err(Error::Argument { operation: "vjp", why, at: self.place() });
+        }
+        self.differentiate(Some(cotangent))
+    }
+
+    fn differentiate(self, cotangent: Option<Tensor>) -> Result<Gradients> {
+        let (graph, id) = (self.graph, self.id);
+        crate::tape::with_tape!(&*graph.tape.borrow(), tape => {
+            let len = tape.nodes[id as usize].shape.elements();
+            let mut seed = tape.pool.take(len);
+            match cotangent {
+                None => seed.fill(Element::ONE),
+                Some(tensor) => seed.copy_from_slice(&tensor.elements()),
+            }
+            let mut sink = Slot::empty(graph.params.len());
+            let watched = if tape.nodes[id as usize].wants { walk(graph, tape, id, seed, &mut sink)? } else { vec![] };
+            let watched = watched.into_iter().map(|(id, gradient)| {
+                (id, Tensor::from_elements(&tape.nodes[id as usize].shape, &gradient))
+            });
+            Ok(Gradients {
+                watched: watched.collect(),
+                cuts: cuts(graph, tape, id),
+                entries: finish(graph.params, &tape.pool, sink),
+                ..Gradients::none(graph.params)
+            })
+        })
+    }
+}
+
+/// The operations without gradient on a path from node `from` to something that wants one.
+fn cuts<E: Element>(graph: &Graph<'_>, tape: &Tape<E>, from: u32) -> Vec<String> {
+    let cut = |id: u32| {
+        let node = &tape.nodes[id as usize];
+        node.operation.as_ref().is_some_and(|o| !o.differentiable())
+            && node.operands.as_slice().iter().any(|&i| tape.nodes[i as usize].wants)
+    };
+    if !(0..=from).any(cut) {
+        return vec![];
+    }
+    let mut reached = vec![false; from as usize + 1];
+    reached[from as usize] = true;
+    let mut found = vec![];
+    for id in (0..=from).rev() {
+        if !reached[id as usize] {
+            continue;
+        }
+        let node = &tape.nodes[id as usize];
+        if cut(id) {
+            found.push(format!("{} {}", node.part, graph.place_of(node.mark)));
+        }
+        node.operands.as_slice().iter().for_each(|&i| reached[i as usize] = true);
+    }
+    found.reverse();
+    found
+}

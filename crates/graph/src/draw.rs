@@ -1,0 +1,78 @@
+//! Random numbers as pure functions of where they are used: no generator, no state to save.
+
+/// A key from which numbers are drawn: any chain of words gives one, and the same chain the same one.
+///
+/// Each word is mixed in by SplitMix64's finaliser (Steele, Lea and Flood 2014), which passes the usual statistical tests.
+///
+/// ```
+/// use unspool_graph::Draw;
+/// let key = Draw::seed(7).text("encoder").word(3);
+/// assert_eq!(key.uniform(0), Draw::seed(7).text("encoder").word(3).uniform(0));
+/// assert!((0.0..1.0).contains(&key.uniform(1)));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Draw(u64);
+
+#[inline(always)]
+fn mix(mut z: u64) -> u64 {
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
+const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
+
+impl Draw {
+    /// The key of a seed.
+    pub fn seed(seed: u64) -> Draw {
+        Draw(mix(seed.wrapping_add(GOLDEN)))
+    }
+    /// The key that follows from this one by a number.
+    #[inline(always)]
+    pub fn word(self, word: u64) -> Draw {
+        Draw(mix(self.0 ^ mix(word.wrapping_add(GOLDEN))).wrapping_add(GOLDEN))
+    }
+    /// The key that follows from this one by a text.
+    pub fn text(self, text: &str) -> Draw {
+        text.bytes().fold(self.word(text.len() as u64), |key, byte| key.word(u64::from(byte)))
+    }
+    /// The `i`th whole number of this key, any of 2⁶⁴ alike.
+    #[inline(always)]
+    pub fn bits(self, i: u64) -> u64 {
+        mix(self.0.wrapping_add(i.wrapping_mul(GOLDEN)))
+    }
+    /// The `i`th number of this key, uniform in [0, 1).
+    #[inline(always)]
+    pub fn uniform(self, i: u64) -> f64 {
+        (self.bits(i) >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
+    }
+    /// The `i`th number of this key, normal with mean 0 and variance 1 (Box and Muller 1958).
+    pub fn normal(self, i: u64) -> f64 {
+        let (u, v) = (1.0 - self.uniform(2 * i), self.uniform(2 * i + 1));
+        (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_those_of_the_distributions() {
+        let (key, n) = (Draw::seed(1).text("w"), 200_000);
+        let mean = |f: &dyn Fn(u64) -> f64| (0..n).map(f).sum::<f64>() / n as f64;
+        assert!((mean(&|i| key.uniform(i)) - 0.5).abs() < 3e-3);
+        assert!((mean(&|i| key.uniform(i).powi(2)) - 1.0 / 3.0).abs() < 3e-3);
+        assert!(mean(&|i| key.normal(i)).abs() < 1e-2);
+        assert!((mean(&|i| key.normal(i).powi(2)) - 1.0).abs() < 2e-2);
+    }
+
+    #[test]
+    fn neighbouring_keys_and_places_are_unrelated() {
+        let (a, b) = (Draw::seed(1).word(0), Draw::seed(1).word(1));
+        let n = 100_000;
+        let between = (0..n).map(|i| (a.uniform(i) - 0.5) * (b.uniform(i) - 0.5)).sum::<f64>() / n as f64;
+        let along = (0..n).map(|i| (a.uniform(i) - 0.5) * (a.uniform(i + 1) - 0.5)).sum::<f64>() / n as f64;
+        assert!(between.abs() < 1e-3 && along.abs() < 1e-3);
+    }
+}

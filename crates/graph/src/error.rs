@@ -1,0 +1,152 @@
+//! What can go wrong in a recording, with the line of the user's code where it did.
+
+use crate::Shape;
+use std::{fmt, panic::Location};
+
+/// Where in a model something happened: the user's line, the scopes around it and the time step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The line that called the operation, or the layer around it: the outermost one known, which is the user's own.
+    pub line: &'static Location<'static>,
+    /// The line inside the layer, where `line` is the call of a layer.
+    pub inner: Option<&'static Location<'static>>,
+    /// The scopes around it, outermost first, joined by `/`; empty outside of all.
+    pub scope: String,
+    /// The time step, where the operation ran inside an unrolled recurrence.
+    pub step: Option<usize>,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "at {}:{}", self.line.file(), self.line.line())?;
+        match (self.scope.as_str(), self.step) {
+            ("", None) => {}
+            ("", Some(step)) => write!(f, ", time step {step}")?,
+            (scope, None) => write!(f, ", in {scope}")?,
+            (scope, Some(step)) => write!(f, ", in {scope}, time step {step}")?,
+        }
+        match self.inner {
+            Some(inner) => write!(f, " ({}:{})", inner.file(), inner.line()),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The errors of this crate. A graph keeps its first one; what follows it is inert.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operands' shapes do not fit the operation.
+    #[error("{operation}: {} {why} ({at})", list(.shapes))]
+    Shape {
+        /// The operation's name.
+        operation: &'static str,
+        /// The operands' shapes, in order.
+        shapes: Vec<Shape>,
+        /// What does not fit, and what would.
+        why: String,
+        /// Where.
+        at: Place,
+    },
+    /// An argument that is no tensor (an axis, an index, a probability) is out of range.
+    #[error("{operation}: {why} ({at})")]
+    Argument {
+        /// The operation's name.
+        operation: &'static str,
+        /// What is wrong with it, and what would be right.
+        why: String,
+        /// Where.
+        at: Place,
+    },
+    /// A `Var` of one graph was used on another.
+    #[error(
+        "{operation}: an operand belongs to another graph; bring its value over with `detach()` and `input()` ({at})"
+    )]
+    ForeignGraph {
+        /// The operation's name.
+        operation: &'static str,
+        /// Where.
+        at: Place,
+    },
+    /// A `Param` of one store was used on a graph over another.
+    #[error("a parameter of another `Params` is used here; a graph reads the store it was made with ({at})")]
+    ForeignParam {
+        /// Where.
+        at: Place,
+    },
+    /// `backward()` was asked of something that is no single number.
+    #[error(
+        "backward: a loss is a single number, this has shape {shape}; take its `sum()` or `mean()`, or give a cotangent with `vjp` ({at})"
+    )]
+    NotScalar {
+        /// The shape it has.
+        shape: Shape,
+        /// Where.
+        at: Place,
+    },
+    /// An operation's backward gave a gradient whose shape is not its input's.
+    #[error("{operation}: its backward gave {got} gradient elements for input {input}, which has {expected} ({at})")]
+    Gradient {
+        /// The operation's name.
+        operation: &'static str,
+        /// Which input.
+        input: usize,
+        /// How many elements the input has.
+        expected: usize,
+        /// How many the gradient had.
+        got: usize,
+        /// Where.
+        at: Place,
+    },
+    /// A value or a gradient is infinite or not a number.
+    #[error("{what} is not finite: {detail} ({at})")]
+    NotFinite {
+        /// The operation, and whether its value or its gradient.
+        what: String,
+        /// Its inputs' ranges, or what else is known.
+        detail: String,
+        /// Where.
+        at: Place,
+    },
+    /// The norm of the gradients is infinite or not a number, so they cannot be clipped to a length.
+    #[error("the norm of the gradients is {norm}; find the first bad node with `Graph::hunting()`")]
+    NormNotFinite {
+        /// The norm.
+        norm: f64,
+    },
+    /// Parameters got no gradient, or one that is all zero or not finite.
+    #[error("gradients are missing or bad:\n{report}")]
+    Unreached {
+        /// The report, a line for each finding.
+        report: String,
+    },
+    /// Two parameters of one name.
+    #[error("the parameter name {name:?} is taken; give each layer a scope of its own")]
+    NameTaken {
+        /// The name.
+        name: String,
+    },
+    /// A parameter with no elements or too many axes, or whose values do not fill its shape.
+    #[error("parameter {name:?} cannot be made with shape {shape:?}: {why}")]
+    ParamShape {
+        /// The name.
+        name: String,
+        /// The sizes asked for.
+        shape: Vec<usize>,
+        /// What is wrong.
+        why: &'static str,
+    },
+    /// Gradients, values or handles of one store met another store or precision.
+    #[error("{what} of another store or precision")]
+    Foreign {
+        /// What it is.
+        what: &'static str,
+    },
+}
+
+fn list(shapes: &[Shape]) -> String {
+    shapes.iter().map(Shape::to_string).collect::<Vec<_>>().join(" × ")
+}
+
+/// A result of this crate.
+pub type Result<T> = std::result::Result<T, Error>;

@@ -1,0 +1,91 @@
+//! Forward-mode derivatives: the tangent of a node for given tangents of what went in.
+//!
+//! They cost one more pass over the recording. Their use is to test: ⟨v, J·u⟩ = ⟨Jᵀ·v, u⟩ holds to the last digits for a right
+//! pair of forward and backward, with no step size to choose.
+
+use crate::{
+    Element, Error, Graph, Operand, Result, Tensor, Var,
+    buffer::Buffer,
+    graph::with_views,
+    operation::View,
+    tape::{Tape, Value, with_tape},
+};
+
+impl<'g> Graph<'g> {
+    /// The Jacobian–vector product: the tangent of `of`, where each of `leaves` (parameters, or inputs) moves with its tangent
+    /// and everything else stands still.
+    ///
+    /// ```
+    /// use unspool_graph::{Graph, Params, init};
+    /// let params = Params::seeded(0);
+    /// let graph = Graph::new(&params);
+    /// let x = graph.input(vec![0.5f32, 2.0]);
+    /// let tangent = graph.jvp(x * x, &[(x, vec![1.0f32, 10.0].into())])?;
+    /// assert_eq!(tangent.to_f64().as_slice(), Some(&[1.0, 40.0][..]));
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn jvp(&'g self, of: Var<'g>, leaves: &[(impl Operand<'g>, Tensor)]) -> Result<Tensor> {
+        let mut seeds = Vec::with_capacity(leaves.len());
+        for (leaf, tangent) in leaves {
+            let leaf = leaf.on(self);
+            let shape = leaf.shape()?;
+            if tangent.shape() != &*shape {
+                let why = format!("a tangent's shape {:?} is not its leaf's, {shape}", tangent.shape());
+                return Err(Error::Argument { operation: "jvp", why, at: self.place() });
+            }
+            seeds.push((leaf.id, tangent));
+        }
+        of.shape()?;
+        with_tape!(&*self.tape.borrow(), tape => {
+            let all = tangents(self, tape, of.id, &seeds);
+            let shape = tape.nodes[of.id as usize].shape;
+            let tangent = tangent_of(tape, &all, of.id).map_or_else(|| vec![Element::ZERO; shape.elements()], |v| v.data.to_vec());
+            Ok(Tensor::from_elements(&shape, &tangent))
+        })
+    }
+}
+
+fn tangent_of<'a, E: Element>(tape: &Tape<E>, all: &'a [Option<Buffer<E>>], id: u32) -> Option<View<'a, E>> {
+    let (root, offset) = tape.root(id);
+    let shape = tape.nodes[id as usize].shape;
+    let whole = all[root as usize].as_ref()?;
+    Some(View::new(&whole[offset..offset + shape.elements()], shape))
+}
+
+fn tangents<E: Element>(
+    graph: &Graph<'_>,
+    tape: &Tape<E>,
+    to: u32,
+    seeds: &[(u32, &Tensor)],
+) -> Vec<Option<Buffer<E>>> {
+    let mut all: Vec<Option<Buffer<E>>> = std::iter::repeat_with(|| None).take(tape.nodes.len()).collect();
+    for (id, tangent) in seeds {
+        // A leaf given twice moves with the sum of its tangents.
+        let elements = tangent.elements::<E>();
+        match &mut all[*id as usize] {
+            Some(known) => known.iter_mut().zip(&elements).for_each(|(a, &b)| *a += b),
+            slot @ None => *slot = Some(elements.into()),
+        }
+    }
+    for id in 0..=to {
+        let node = &tape.nodes[id as usize];
+        let (Some(operation), None) = (&node.operation, &all[id as usize]) else { continue };
+        if matches!(node.value, Value::Part { .. }) || !operation.differentiable() {
+            continue;
+        }
+        let operands = node.operands.as_slice();
+        let moving: Vec<_> = operands.iter().map(|&i| tangent_of(tape, &all, i)).collect();
+        if moving.iter().all(Option::is_none) {
+            continue;
+        }
+        let mut out = tape.pool.zeros(node.shape.elements());
+        with_views(
+            operands.len(),
+            |i| tape.view(graph.params, operands[i]),
+            |inputs| operation.jvp(inputs, tape.view(graph.params, id), &moving, &mut out),
+        );
+        all[id as usize] = Some(out);
+    }
+    all
+}

@@ -1,0 +1,360 @@
+//! Gradients as a user holds them: they own their data and outlive the recording.
+
+use crate::{Element, Error, Param, Params, Precision, Result, Shape, Tensor, Var, buffer::Buffer};
+use std::collections::BTreeMap;
+
+/// Elements in one of the two precisions.
+#[doc(hidden)]
+#[derive(Clone, Debug, PartialEq)]
+pub enum Dense {
+    F32(Buffer<f32>),
+    F64(Buffer<f64>),
+}
+
+impl Dense {
+    fn each(&self, mut f: impl FnMut(f64)) {
+        match self {
+            Dense::F32(v) => v.iter().for_each(|&x| f(f64::from(x))),
+            Dense::F64(v) => v.iter().for_each(|&x| f(x)),
+        }
+    }
+    fn square_sum(&self) -> f64 {
+        // In double precision, whichever the model's: 20 million single ones would lose what clipping needs.
+        match self {
+            Dense::F32(v) => {
+                crate::kernels::dispatch(|| crate::kernels::vector::sum_of(v.len(), |i| f64::from(v[i]).powi(2)))
+            }
+            Dense::F64(v) => crate::kernels::dispatch(|| crate::kernels::vector::sum_of(v.len(), |i| v[i] * v[i])),
+        }
+    }
+    fn scale(&mut self, factor: f64) {
+        match self {
+            Dense::F32(v) => crate::kernels::dispatch(|| v.iter_mut().for_each(|x| *x *= factor as f32)),
+            Dense::F64(v) => v.iter_mut().for_each(|x| *x *= factor),
+        }
+    }
+    fn add(&mut self, other: &Dense) {
+        match (self, other) {
+            (Dense::F32(a), Dense::F32(b)) => {
+                crate::kernels::dispatch(|| a.iter_mut().zip(&b[..]).for_each(|(a, b)| *a += b))
+            }
+            (Dense::F64(a), Dense::F64(b)) => a.iter_mut().zip(&b[..]).for_each(|(a, b)| *a += b),
+            _ => {}
+        }
+    }
+    fn add_at(&mut self, offset: usize, other: &Dense, from: usize, len: usize) {
+        match (self, other) {
+            (Dense::F32(a), Dense::F32(b)) => {
+                a[offset..offset + len].iter_mut().zip(&b[from..from + len]).for_each(|(a, b)| *a += b);
+            }
+            (Dense::F64(a), Dense::F64(b)) => {
+                a[offset..offset + len].iter_mut().zip(&b[from..from + len]).for_each(|(a, b)| *a += b);
+            }
+            _ => {}
+        }
+    }
+    fn append(&mut self, other: &Dense, from: usize, len: usize) {
+        match (self, other) {
+            (Dense::F32(a), Dense::F32(b)) => a.append(&b[from..from + len]),
+            (Dense::F64(a), Dense::F64(b)) => a.append(&b[from..from + len]),
+            _ => {}
+        }
+    }
+    fn zeros(&self, len: usize) -> Dense {
+        match self {
+            Dense::F32(_) => Dense::F32(vec![0.0; len].into()),
+            Dense::F64(_) => Dense::F64(vec![0.0; len].into()),
+        }
+    }
+    fn tensor(&self, shape: &Shape) -> Tensor {
+        match self {
+            Dense::F32(v) => Tensor::from_elements(shape, v),
+            Dense::F64(v) => Tensor::from_elements(shape, v),
+        }
+    }
+}
+
+/// A parameter's gradient.
+#[doc(hidden)]
+#[derive(Clone, Debug, PartialEq)]
+pub enum Gradient {
+    /// Every element.
+    Dense(Dense),
+    /// Some rows of an embedding, in the order of their first use; all others are zero.
+    Rows { rows: Vec<u32>, width: usize, values: Dense },
+}
+
+impl Gradient {
+    pub(crate) fn values(&self) -> &Dense {
+        match self {
+            Gradient::Dense(values) | Gradient::Rows { values, .. } => values,
+        }
+    }
+    fn values_mut(&mut self) -> &mut Dense {
+        match self {
+            Gradient::Dense(values) | Gradient::Rows { values, .. } => values,
+        }
+    }
+    fn into_dense(self, elements: usize) -> Dense {
+        match self {
+            Gradient::Dense(values) => values,
+            Gradient::Rows { rows, width, values } => {
+                let mut out = values.zeros(elements);
+                for (i, &row) in rows.iter().enumerate() {
+                    out.add_at(row as usize * width, &values, i * width, width);
+                }
+                out
+            }
+        }
+    }
+    fn add(&mut self, other: &Gradient, elements: usize) {
+        match (&mut *self, other) {
+            (Gradient::Dense(a), Gradient::Dense(b)) => a.add(b),
+            (Gradient::Dense(a), Gradient::Rows { rows, width, values }) => {
+                for (i, &row) in rows.iter().enumerate() {
+                    a.add_at(row as usize * width, values, i * width, *width);
+                }
+            }
+            (Gradient::Rows { rows, width, values }, Gradient::Rows { rows: others, values: more, .. }) => {
+                let mut known: BTreeMap<u32, usize> = rows.iter().enumerate().map(|(i, &r)| (r, i)).collect();
+                for (i, &row) in others.iter().enumerate() {
+                    match known.get(&row) {
+                        Some(&at) => values.add_at(at * *width, more, i * *width, *width),
+                        None => {
+                            known.insert(row, rows.len());
+                            rows.push(row);
+                            values.append(more, i * *width, *width);
+                        }
+                    }
+                }
+            }
+            (Gradient::Rows { .. }, Gradient::Dense(_)) => {
+                let mut dense = Gradient::Dense(self.clone().into_dense(elements));
+                dense.add(other, elements);
+                *self = dense;
+            }
+        }
+    }
+}
+
+/// ∂loss/∂(every parameter), and of every node marked with [`Var::watch`]. It owns its data.
+///
+/// ```
+/// use unspool_graph::{Graph, Params, init};
+/// let mut params = Params::seeded(0);
+/// let w = params.scope("m").add("w", [2], init::values(vec![3.0, 4.0]));
+/// let gradients = {
+///     let graph = Graph::new(&params);
+///     (graph.param(w) * w * 0.5).sum_all().backward()?
+/// };
+/// assert_eq!(gradients.norm(), 5.0);
+/// assert_eq!(gradients.of(w).unwrap().to_f64()[[1]], 4.0);
+/// # Ok::<(), unspool_graph::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Gradients {
+    pub(crate) store: u32,
+    pub(crate) precision: Precision,
+    pub(crate) shapes: Vec<Shape>,
+    pub(crate) names: Vec<String>,
+    pub(crate) entries: Vec<Option<Gradient>>,
+    pub(crate) watched: Vec<(u32, Tensor)>,
+    pub(crate) cuts: Vec<String>,
+}
+
+/// Something whose gradient can be asked for: a [`Param`], or a [`Var`] that was watched.
+pub trait Differentiated: Copy {
+    #[doc(hidden)]
+    fn find(self, gradients: &Gradients) -> Option<Tensor>;
+}
+
+impl Differentiated for Param {
+    fn find(self, gradients: &Gradients) -> Option<Tensor> {
+        let (i, known) = (self.index as usize, self.store == gradients.store);
+        let entry = gradients.entries.get(i).filter(|_| known)?.clone()?;
+        let shape = &gradients.shapes[i];
+        Some(entry.into_dense(shape.elements()).tensor(shape))
+    }
+}
+
+impl Differentiated for Var<'_> {
+    fn find(self, gradients: &Gradients) -> Option<Tensor> {
+        gradients.watched.iter().find(|(id, _)| *id == self.id).map(|(_, tensor)| tensor.clone())
+    }
+}
+
+impl Gradients {
+    /// The gradient of a parameter or of a watched node, as a whole array; `None` if nothing flowed there.
+    pub fn of(&self, what: impl Differentiated) -> Option<Tensor> {
+        what.find(self)
+    }
+
+    /// For an optimizer: the gradient of the `index`th parameter in precision `E`; its rows alone where only some rows of an
+    /// embedding have one.
+    pub fn part<E: Element>(&self, index: usize) -> Option<Part<'_, E>> {
+        match self.entries.get(index)?.as_ref()? {
+            Gradient::Dense(values) => E::of_dense(values).map(Part::Dense),
+            Gradient::Rows { rows, width, values } => {
+                E::of_dense(values).map(|values| Part::Rows { rows, width: *width, values })
+            }
+        }
+    }
+
+    /// √ Σ g² over all parameters, computed in double precision.
+    pub fn norm(&self) -> f64 {
+        self.entries.iter().flatten().map(|g| g.values().square_sum()).sum::<f64>().sqrt()
+    }
+
+    /// Multiplies all of them.
+    pub fn scale(&mut self, factor: f64) {
+        self.entries.iter_mut().flatten().for_each(|g| g.values_mut().scale(factor));
+    }
+
+    /// Adds others of the same parameters, element by element; what was watched stays this one's.
+    pub fn add(&mut self, other: &Gradients) -> Result<()> {
+        if self.store != other.store || self.precision != other.precision || self.entries.len() != other.entries.len() {
+            return Err(Error::Foreign { what: "gradients" });
+        }
+        for ((own, more), shape) in self.entries.iter_mut().zip(&other.entries).zip(&self.shapes) {
+            match (own, more) {
+                (_, None) => {}
+                (Some(own), Some(more)) => own.add(more, shape.elements()),
+                (own @ None, Some(more)) => *own = Some(more.clone()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Shortens them to `max_norm` if their norm is greater (Pascanu, Mikolov and Bengio 2013) and returns the norm they had.
+    ///
+    /// # Errors
+    /// [`Error::NormNotFinite`] if the norm is not a finite number: nothing would be right then.
+    pub fn clip_norm(&mut self, max_norm: f64) -> Result<f64> {
+        let norm = self.norm();
+        if !norm.is_finite() {
+            return Err(Error::NormNotFinite { norm });
+        }
+        // PyTorch's rule, with its small number against division by zero.
+        if norm > max_norm {
+            self.scale(max_norm / (norm + 1e-6));
+        }
+        Ok(norm)
+    }
+
+    /// Limits every element to [−`bound`, `bound`].
+    pub fn clip_value(&mut self, bound: f64) {
+        for gradient in self.entries.iter_mut().flatten() {
+            match gradient.values_mut() {
+                Dense::F32(v) => v.iter_mut().for_each(|x| *x = x.clamp(-bound.abs() as f32, bound.abs() as f32)),
+                Dense::F64(v) => v.iter_mut().for_each(|x| *x = x.clamp(-bound.abs(), bound.abs())),
+            }
+        }
+    }
+
+    /// Puts a parameter's gradient in, for gradients that come from elsewhere. The tensor must have the parameter's shape.
+    pub fn set(&mut self, params: &Params, p: Param, value: impl Into<Tensor>) -> Result<()> {
+        let value = value.into();
+        let Some(i) = params.index(p).filter(|_| p.store == self.store) else {
+            return Err(Error::Foreign { what: "a parameter" });
+        };
+        if value.shape() != &*self.shapes[i] {
+            let why = "the gradient has another shape";
+            return Err(Error::ParamShape { name: params.name(p).into(), shape: value.shape().to_vec(), why });
+        }
+        self.entries[i] = Some(Gradient::Dense(match self.precision {
+            Precision::F32 => Dense::F32(value.elements().into()),
+            Precision::F64 => Dense::F64(value.elements().into()),
+        }));
+        Ok(())
+    }
+
+    /// Gradients of `params` with nothing in them, to add to.
+    pub fn none(params: &Params) -> Gradients {
+        Gradients {
+            store: params.id,
+            precision: params.precision(),
+            shapes: params.iter().map(|p| params.shape(p)).collect(),
+            names: params.iter().map(|p| params.name(p).to_string()).collect(),
+            entries: vec![None; params.len()],
+            watched: vec![],
+            cuts: vec![],
+        }
+    }
+
+    /// What should not be overlooked: parameters that got no gradient, an all-zero or a non-finite one, and the operations at
+    /// which a path to a parameter was cut.
+    pub fn report(&self) -> Report {
+        let mut report = Report { missing: vec![], zero: vec![], not_finite: vec![], cuts: self.cuts.clone() };
+        for (name, entry) in self.names.iter().zip(&self.entries) {
+            let Some(gradient) = entry else {
+                report.missing.push(name.clone());
+                continue;
+            };
+            let (mut any, mut finite) = (false, true);
+            gradient.values().each(|x| {
+                any |= x != 0.0;
+                finite &= x.is_finite();
+            });
+            if !finite {
+                report.not_finite.push(name.clone());
+            } else if !any {
+                report.zero.push(name.clone());
+            }
+        }
+        report
+    }
+}
+
+/// A gradient as an optimizer reads it.
+#[derive(Clone, Copy, Debug)]
+pub enum Part<'a, E> {
+    /// All elements, row by row.
+    Dense(&'a [E]),
+    /// The gradient of some rows; that of all others is zero.
+    Rows {
+        /// Which rows; each at most once.
+        rows: &'a [u32],
+        /// Elements to a row.
+        width: usize,
+        /// The rows' elements, one row after the other.
+        values: &'a [E],
+    },
+}
+
+/// Findings on a set of gradients; see [`Gradients::report`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// Parameters that no gradient reached.
+    pub missing: Vec<String>,
+    /// Parameters whose gradient is zero in every element.
+    pub zero: Vec<String>,
+    /// Parameters with an infinite or not-a-number element in their gradient.
+    pub not_finite: Vec<String>,
+    /// Operations without gradient that stand between the loss and a parameter, with their lines.
+    pub cuts: Vec<String>,
+}
+
+impl Report {
+    /// Whether there is nothing to say.
+    pub fn is_clean(&self) -> bool {
+        self.missing.is_empty() && self.zero.is_empty() && self.not_finite.is_empty() && self.cuts.is_empty()
+    }
+
+    /// Turns any finding into an error.
+    pub fn strict(&self) -> Result<()> {
+        if self.is_clean() { Ok(()) } else { Err(Error::Unreached { report: self.to_string() }) }
+    }
+}
+
+impl std::fmt::Display for Report {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let groups = [
+            ("no gradient", &self.missing),
+            ("all zero", &self.zero),
+            ("not finite", &self.not_finite),
+            ("cut", &self.cuts),
+        ];
+        let lines = groups.iter().flat_map(|(what, names)| names.iter().map(move |name| format!("{what}: {name}")));
+        f.write_str(&lines.collect::<Vec<_>>().join("\n"))
+    }
+}

@@ -1,0 +1,503 @@
+//! The recording as its user sees it: it borrows the parameters, is written by running, and hands out [`Var`]s.
+
+use crate::{
+    Draw, Element, Error, Operation, Param, Params, Precision, Result, Shape, Tensor, Var,
+    error::Place,
+    operation::{Kept, View},
+    tape::{AnyTape, Mark, NONE, Node, Operands, Tape, Value, with_tape},
+};
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    panic::Location,
+    sync::Arc,
+};
+
+/// A fresh recording over some parameters. Operations on its [`Var`]s run at once and are noted down; [`Var::backward`]
+/// walks the notes in reverse.
+///
+/// A graph borrows its parameters, so two classic mistakes of recurrent training do not compile. A state that outlives its graph:
+///
+/// ```compile_fail
+/// use unspool_graph::{Graph, Params};
+/// let params = Params::seeded(0);
+/// let mut carried = None;
+/// for _ in 0..2 {
+///     let graph = Graph::new(&params);
+///     let h = carried.unwrap_or(graph.zeros([1, 4]));
+///     carried = Some(h.tanh()); // a `Var` of this graph: it must be detached
+/// }
+/// ```
+///
+/// And a parameter changed under a recording that is still to be differentiated:
+///
+/// ```compile_fail
+/// use unspool_graph::{Graph, Params, init};
+/// let mut params = Params::seeded(0);
+/// let w = params.scope("m").add("w", [1], init::zeros());
+/// let graph = Graph::new(&params);
+/// let loss = graph.param(w).sum_all();
+/// params.set(w, vec![1.0f32]).unwrap();
+/// loss.backward().unwrap();
+/// ```
+///
+/// What is carried from one recording to the next is detached: plain arrays, which is truncated back-propagation by type.
+///
+/// ```
+/// use unspool_graph::{Graph, Params, Tensor, init};
+/// let mut params = Params::seeded(0);
+/// let w = params.scope("m").add("w", [4, 4], init::identity());
+/// let mut carried: Option<Tensor> = None;
+/// for _ in 0..2 {
+///     let graph = Graph::new(&params);
+///     let h = carried.take().map_or_else(|| graph.zeros([1, 4]), |h| graph.input(h));
+///     let h = (h.matmul(w) + 1.0).tanh();
+///     let gradients = h.sum_all().backward()?;
+///     assert!(gradients.of(w).is_some());
+///     carried = Some(h.detach()?);
+/// }
+/// # Ok::<(), unspool_graph::Error>(())
+/// ```
+pub struct Graph<'p> {
+    pub(crate) params: &'p Params,
+    pub(crate) tape: RefCell<AnyTape>,
+    error: RefCell<Option<Error>>,
+    scopes: RefCell<Scopes>,
+    scope: Cell<u32>,
+    step: Cell<u32>,
+    training: Option<Draw>,
+    /// How often each place has drawn random numbers so far.
+    drawn: RefCell<HashMap<(u32, u32), u64>>,
+    rows: RefCell<Option<Arc<[u32]>>>,
+    pub(crate) hunting: bool,
+}
+
+/// The scopes of a recording: a tree, each with its name and the line that opened it.
+#[derive(Default)]
+pub(crate) struct Scopes {
+    pub(crate) all: Vec<ScopeNote>,
+    known: HashMap<(u32, String, usize), u32>,
+}
+
+pub(crate) struct ScopeNote {
+    pub(crate) parent: u32,
+    pub(crate) name: String,
+    pub(crate) line: &'static Location<'static>,
+    /// Opened by a layer on behalf of its caller, whose line is the one to show first.
+    layer: bool,
+}
+
+impl<'p> Graph<'p> {
+    /// An empty recording for evaluation: dropout and its like pass everything through.
+    pub fn new(params: &'p Params) -> Graph<'p> {
+        let tape = match params.precision() {
+            Precision::F32 => AnyTape::F32(Tape::new(params)),
+            Precision::F64 => AnyTape::F64(Tape::new(params)),
+        };
+        Graph {
+            params,
+            tape: RefCell::new(tape),
+            error: RefCell::new(params.error.clone()),
+            scopes: RefCell::default(),
+            scope: Cell::new(NONE),
+            step: Cell::new(NONE),
+            training: None,
+            drawn: RefCell::default(),
+            rows: RefCell::default(),
+            hunting: false,
+        }
+    }
+
+    /// The same, for training: random draws are functions of `seed`, `step` and of where they stand in the model.
+    pub fn training(mut self, seed: u64, step: u64) -> Graph<'p> {
+        self.training = Some(Draw::seed(seed).word(step));
+        self
+    }
+
+    /// The same, stopping at the first value or gradient that is not finite: it becomes the graph's error, with its line,
+    /// scope and time step, and the ranges of what it was made from.
+    pub fn hunting(mut self) -> Graph<'p> {
+        self.hunting = true;
+        self
+    }
+
+    /// Whether this recording is for training.
+    pub fn is_training(&self) -> bool {
+        self.training.is_some()
+    }
+
+    /// The key of this training step's random draws, `None` in evaluation.
+    pub fn draw_key(&self) -> Option<Draw> {
+        self.training
+    }
+
+    /// Forgets all nodes and keeps the parameters' transposes. It takes `&mut`, so the compiler proves that no `Var` is
+    /// alive: decoding token by token, with the state carried detached, runs in flat memory.
+    pub fn reset(&mut self) {
+        with_tape!(self.tape.get_mut(), tape => tape.reset());
+        self.drawn.get_mut().clear();
+        *self.error.get_mut() = self.params.error.clone();
+        self.scope.set(NONE);
+        self.step.set(NONE);
+        self.rows.get_mut().take();
+    }
+
+    /// How many nodes have been recorded.
+    pub fn len(&self) -> usize {
+        with_tape!(&*self.tape.borrow(), tape => tape.nodes.len())
+    }
+
+    /// Whether nothing has been recorded.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The parameters this graph reads.
+    pub fn params(&self) -> &'p Params {
+        self.params
+    }
+
+    /// In which numbers this graph computes: those of its parameters.
+    pub fn precision(&self) -> Precision {
+        self.params.precision()
+    }
+
+    /// The first error of this recording, if there is one.
+    pub fn check(&self) -> Result<()> {
+        self.error.borrow().clone().map_or(Ok(()), Err)
+    }
+
+    /// Keeps `error` as the graph's, unless it has one already.
+    pub fn fail(&self, error: Error) {
+        self.error.borrow_mut().get_or_insert(error);
+    }
+
+    pub(crate) fn failed(&self) -> bool {
+        self.error.borrow().is_some()
+    }
+
+    /// Names the part of the model that is recorded while the returned guard lives.
+    #[track_caller]
+    pub fn scope(&self, name: &str) -> ScopeGuard<'_> {
+        self.enter(name, Location::caller(), false)
+    }
+
+    /// For a layer: the scope holds its caller's line, which an error inside then shows first.
+    #[track_caller]
+    pub fn layer(&self, name: &str) -> ScopeGuard<'_> {
+        self.enter(name, Location::caller(), true)
+    }
+
+    fn enter(&self, name: &str, line: &'static Location<'static>, layer: bool) -> ScopeGuard<'_> {
+        let (before, mut scopes) = (self.scope.get(), self.scopes.borrow_mut());
+        let key = (before, name.to_string(), std::ptr::from_ref(line) as usize);
+        let id = match scopes.known.get(&key) {
+            Some(&id) => id,
+            None => {
+                let id = scopes.all.len() as u32;
+                scopes.all.push(ScopeNote { parent: before, name: name.to_string(), line, layer });
+                scopes.known.insert(key, id);
+                id
+            }
+        };
+        self.scope.set(id);
+        ScopeGuard { scope: &self.scope, step: &self.step, before: (before, self.step.get()) }
+    }
+
+    /// Marks what is recorded from here on as time step `step` of a recurrence, until the scope around it ends.
+    pub fn at_step(&self, step: Option<usize>) {
+        self.step.set(step.map_or(NONE, |s| s as u32));
+    }
+
+    /// Says which rows of the whole batch the rows recorded from here on are (axis 0), so that random draws belong to
+    /// an example and not to its place in a shard or in a sorted batch. `None`: they are in order from 0.
+    pub fn set_rows(&self, rows: Option<Arc<[u32]>>) -> Option<Arc<[u32]>> {
+        self.rows.replace(rows)
+    }
+
+    /// The place in the whole batch of each row, if it was said.
+    pub fn rows(&self) -> Option<Arc<[u32]>> {
+        self.rows.borrow().clone()
+    }
+
+    /// A key for random numbers that belong to this place of the model: scope, time step, and how often it drew before.
+    /// `None` in evaluation.
+    pub fn draw(&self) -> Option<Draw> {
+        let key = self.training?;
+        let (scope, step) = (self.scope.get(), self.step.get());
+        let mut drawn = self.drawn.borrow_mut();
+        let occurrence = drawn.entry((scope, step)).or_default();
+        *occurrence += 1;
+        let path = self.place_of(Mark { scope, step, line: Location::caller() }).scope;
+        Some(key.text(&path).word(u64::from(step)).word(*occurrence))
+    }
+
+    pub(crate) fn mark(&self, line: &'static Location<'static>) -> Mark {
+        Mark { scope: self.scope.get(), step: self.step.get(), line }
+    }
+
+    /// The place that a mark stands for.
+    pub(crate) fn place_of(&self, mark: Mark) -> Place {
+        let scopes = self.scopes.borrow();
+        let (mut names, mut at, mut outer) = (vec![], mark.scope, None);
+        while at != NONE {
+            let note = &scopes.all[at as usize];
+            names.push(note.name.as_str());
+            if note.layer {
+                outer = Some(note.line);
+            }
+            at = note.parent;
+        }
+        names.reverse();
+        let step = (mark.step != NONE).then_some(mark.step as usize);
+        let inner = outer.map(|_| mark.line);
+        Place { line: outer.unwrap_or(mark.line), inner, scope: names.join("/"), step }
+    }
+
+    /// The place where the caller of this stands, for errors of layers.
+    #[track_caller]
+    pub fn place(&self) -> Place {
+        self.place_of(self.mark(Location::caller()))
+    }
+}
+
+/// Ends a scope when it is dropped.
+#[must_use = "the scope ends when this is dropped"]
+pub struct ScopeGuard<'a> {
+    scope: &'a Cell<u32>,
+    step: &'a Cell<u32>,
+    before: (u32, u32),
+}
+
+impl Drop for ScopeGuard<'_> {
+    fn drop(&mut self) {
+        self.scope.set(self.before.0);
+        self.step.set(self.before.1);
+    }
+}
+
+impl<'g> Graph<'g> {
+    /// What an operation gives that could not run: it has no value, and whatever is made from it has none.
+    pub fn inert(&'g self) -> Var<'g> {
+        Var { graph: self, id: NONE }
+    }
+
+    /// Brings an array in. It gets no gradient unless it is [watched](Var::watch).
+    #[track_caller]
+    pub fn input(&'g self, value: impl Into<Tensor>) -> Var<'g> {
+        let (value, line) = (value.into(), Location::caller());
+        let Some(shape) = Shape::new(value.shape()) else {
+            let why = format!("has {} axes, the most is {}", value.shape().len(), crate::shape::MAX_RANK);
+            self.fail(Error::Argument { operation: "input", why, at: self.place_of(self.mark(line)) });
+            return self.inert();
+        };
+        with_tape!(&mut *self.tape.borrow_mut(), tape => {
+            let elements = value.elements();
+            let mut buffer = tape.pool.take(elements.len());
+            buffer.copy_from_slice(&elements);
+            self.push_leaf(tape, buffer, shape, line)
+        })
+    }
+
+    fn push_leaf<E: Element>(
+        &'g self,
+        tape: &mut Tape<E>,
+        buffer: crate::buffer::Buffer<E>,
+        shape: Shape,
+        line: &'static Location<'static>,
+    ) -> Var<'g> {
+        if self.failed() {
+            return self.inert();
+        }
+        let id = tape.push(Node {
+            value: Value::Own(buffer),
+            shape,
+            operands: Operands::Few(0, [NONE; 3]),
+            operation: None,
+            mark: self.mark(line),
+            wants: false,
+            watched: false,
+            transposed: Default::default(),
+            part: "input",
+        });
+        Var { graph: self, id }
+    }
+
+    /// A tensor of zeros.
+    #[track_caller]
+    pub fn zeros(&'g self, shape: impl AsRef<[usize]>) -> Var<'g> {
+        self.full(shape, 0.0)
+    }
+
+    /// A tensor of one number everywhere.
+    #[track_caller]
+    pub fn full(&'g self, shape: impl AsRef<[usize]>, value: f64) -> Var<'g> {
+        let line = Location::caller();
+        let Some(shape) = Shape::new(shape.as_ref()) else {
+            let why = format!("has {} axes, the most is {}", shape.as_ref().len(), crate::shape::MAX_RANK);
+            self.fail(Error::Argument { operation: "full", why, at: self.place_of(self.mark(line)) });
+            return self.inert();
+        };
+        with_tape!(&mut *self.tape.borrow_mut(), tape => {
+            let mut buffer = tape.pool.take(shape.elements());
+            buffer.fill(Element::from_f64(value));
+            self.push_leaf(tape, buffer, shape, line)
+        })
+    }
+
+    /// A parameter as a node. Operations take a [`Param`] as it is; this is for where a `Var` has to stand first.
+    #[track_caller]
+    pub fn param(&'g self, p: Param) -> Var<'g> {
+        let line = Location::caller();
+        if !self.params.owns(p) {
+            self.fail(Error::ForeignParam { at: self.place_of(self.mark(line)) });
+        }
+        if self.failed() {
+            return self.inert();
+        }
+        with_tape!(&mut *self.tape.borrow_mut(), tape => {
+            let known = tape.entered[p.index as usize];
+            if known != NONE {
+                return Var { graph: self, id: known };
+            }
+            let id = tape.push(Node {
+                value: Value::Param(p.index),
+                shape: self.params.shape(p),
+                operands: Operands::Few(0, [NONE; 3]),
+                operation: None,
+                mark: self.mark(line),
+                wants: true,
+                watched: false,
+                transposed: Default::default(),
+                part: "param",
+            });
+            tape.entered[p.index as usize] = id;
+            Var { graph: self, id }
+        })
+    }
+
+    /// Runs an operation and records it: a user's own go through here, as this crate's do.
+    #[track_caller]
+    pub fn apply<O: Operation>(&'g self, operation: O, inputs: &[Var<'g>]) -> Var<'g> {
+        self.apply_at(operation, inputs, Location::caller())
+    }
+
+    pub(crate) fn apply_at<O: Operation>(
+        &'g self,
+        operation: O,
+        inputs: &[Var<'g>],
+        line: &'static Location<'static>,
+    ) -> Var<'g> {
+        if !self.usable(operation.name(), inputs, line) {
+            return self.inert();
+        }
+        with_tape!(&mut *self.tape.borrow_mut(), tape => self.run(tape, operation, inputs, line))
+    }
+
+    /// Whether all operands are live nodes of this graph; if one is of another graph, that becomes the error.
+    pub(crate) fn usable(&self, operation: &'static str, inputs: &[Var<'_>], line: &'static Location<'static>) -> bool {
+        if inputs.iter().any(|v| !std::ptr::addr_eq(v.graph, self)) {
+            self.fail(Error::ForeignGraph { operation, at: self.place_of(self.mark(line)) });
+        }
+        !self.failed() && inputs.iter().all(|v| v.id != NONE)
+    }
+
+    fn run<E: Element, O: Operation>(
+        &'g self,
+        tape: &mut Tape<E>,
+        operation: O,
+        inputs: &[Var<'g>],
+        line: &'static Location<'static>,
+    ) -> Var<'g> {
+        let pool = tape.pool.clone();
+        let outcome = with_views(
+            inputs.len(),
+            |i| tape.view(self.params, inputs[i].id),
+            |views| {
+                let shape = with_shapes(views, |shapes| operation.shape(shapes))?;
+                let mut output = pool.take(shape.elements());
+                let saved = operation.forward(views, &mut output);
+                Ok((shape, output, saved))
+            },
+        );
+        let (shape, output, saved) = match outcome {
+            Ok(done) => done,
+            Err(why) => {
+                let shapes = inputs.iter().map(|v| tape.nodes[v.id as usize].shape).collect();
+                let at = self.place_of(self.mark(line));
+                self.fail(Error::Shape { operation: operation.name(), shapes, why, at });
+                return self.inert();
+            }
+        };
+        let wants = operation.differentiable() && inputs.iter().any(|v| tape.nodes[v.id as usize].wants);
+        let name = operation.name();
+        let id = tape.push(Node {
+            value: Value::Own(output),
+            shape,
+            operands: Operands::new(inputs.iter().map(|v| v.id)),
+            operation: Some(Box::new(Kept { operation, saved })),
+            mark: self.mark(line),
+            wants,
+            watched: false,
+            transposed: Default::default(),
+            part: name,
+        });
+        if self.hunting {
+            crate::diagnose::check_value(self, tape, id);
+        }
+        Var { graph: self, id }
+    }
+
+    /// Records a part of a node, without copying: `shape` elements from `offset` on.
+    pub(crate) fn part(
+        &'g self,
+        of: Var<'g>,
+        offset: usize,
+        shape: Shape,
+        name: &'static str,
+        line: &'static Location<'static>,
+    ) -> Var<'g> {
+        with_tape!(&mut *self.tape.borrow_mut(), tape => {
+            let (root, base) = tape.root(of.id);
+            let wants = tape.nodes[of.id as usize].wants;
+            let id = tape.push(Node {
+                value: Value::Part { root, offset: base + offset },
+                shape,
+                operands: Operands::new([of.id].into_iter()),
+                operation: None,
+                mark: self.mark(line),
+                wants,
+                watched: false,
+                transposed: Default::default(),
+                part: name,
+            });
+            Var { graph: self, id }
+        })
+    }
+}
+
+/// Calls `f` with the views of `n` operands, without an allocation where they are few.
+#[inline]
+pub(crate) fn with_views<'a, E: Element, R>(
+    n: usize,
+    view: impl Fn(usize) -> View<'a, E>,
+    f: impl FnOnce(&[View<'a, E>]) -> R,
+) -> R {
+    match n {
+        0 => f(&[]),
+        1 => f(&[view(0)]),
+        2 => f(&[view(0), view(1)]),
+        3 => f(&[view(0), view(1), view(2)]),
+        _ => f(&(0..n).map(view).collect::<Vec<_>>()),
+    }
+}
+
+fn with_shapes<E: Element, R>(views: &[View<'_, E>], f: impl FnOnce(&[Shape]) -> R) -> R {
+    match views {
+        [] => f(&[]),
+        [a] => f(&[a.shape]),
+        [a, b] => f(&[a.shape, b.shape]),
+        [a, b, c] => f(&[a.shape, b.shape, c.shape]),
+        many => f(&many.iter().map(|v| v.shape).collect::<Vec<_>>()),
+    }
+}

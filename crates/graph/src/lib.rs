@@ -1,0 +1,66 @@
+//! Unspool's core: a computation is recorded as it runs, and walked backwards for its gradients.
+//!
+//! You write ordinary Rust over [`Var`]s. Running it notes each operation down, with its value, its shape and the line of your
+//! code that called it. [`Var::backward`] walks the notes in reverse. Where the computation is a recurrence over a sequence, that
+//! walk is back-propagation through time, and nobody wrote it.
+//!
+//! ```
+//! use unspool_graph::{Graph, Params, init};
+//!
+//! let mut params = Params::seeded(7);
+//! let mut layer = params.scope("rnn");
+//! let (w_xh, w_hh) = (layer.add("w_xh", [3, 4], init::uniform(0.5)), layer.add("w_hh", [4, 4], init::orthogonal(1.0)));
+//!
+//! let graph = Graph::new(&params);
+//! let x = graph.full([2, 3], 1.0);           // [batch, feature]
+//! let mut h = graph.zeros([2, 4]);           // [batch, hidden]
+//! for _ in 0..5 {
+//!     h = (x.matmul(w_xh) + h.matmul(w_hh)).tanh();
+//! }
+//! let loss = (h * h).mean(&[]);
+//! let gradients = loss.backward()?;
+//! assert!(gradients.of(w_hh).is_some());
+//! assert!(gradients.report().is_clean());
+//! # Ok::<(), unspool_graph::Error>(())
+//! ```
+//!
+//! # The few main types, in reading order
+//!
+//! - [`Params`] holds named parameters in one [`Precision`]; [`Param`] is a plain handle on one; [`init`] has their first values.
+//! - [`Graph`] is one recording over borrowed parameters, [`Var`] a `Copy` handle on a node of it.
+//! - [`Gradients`] is what `backward` gives: owned, with norm, clipping and a [report](Gradients::report) of what got nothing.
+//! - [`Operation`] is the trait behind every operation, and for your own.
+//! - [`check`] compares gradients with finite differences.
+
+mod backward;
+mod buffer;
+pub mod check;
+mod diagnose;
+mod draw;
+mod element;
+mod error;
+mod forward_mode;
+mod gradients;
+mod graph;
+mod kernels;
+mod operation;
+mod ops;
+mod params;
+mod shape;
+mod tape;
+mod tensor;
+mod var;
+
+pub use backward::Inflow;
+pub use draw::Draw;
+pub use element::{Element, Precision};
+pub use error::{Error, Place, Result};
+pub use gradients::{Differentiated, Gradients, Part, Report};
+pub use graph::{Graph, ScopeGuard};
+pub use operation::{Operation, Ran, View};
+pub use ops::CrossEntropy;
+pub use params::{Param, Params, Scope, init};
+pub use petgraph;
+pub use shape::{MAX_RANK, Shape};
+pub use tensor::Tensor;
+pub use var::{Operand, Var};

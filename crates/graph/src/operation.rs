@@ -1,0 +1,146 @@
+//! What an operation is: one small type that says its shape, its value, its gradient and its tangent.
+//!
+//! The operations of this crate and a user's own go through the same trait, [`Operation`]. An operation is generic over the
+//! precision ([`Element`]), owns all it needs (`'static`), and has one output.
+
+use crate::{Element, Shape, backward::Inflow};
+use ndarray::{ArrayViewD, IxDyn};
+use std::cell::OnceCell;
+
+/// A value on the tape as an operation reads it: its elements, row by row without gaps, and its shape.
+#[derive(Clone, Copy)]
+pub struct View<'a, E: Element> {
+    pub(crate) data: &'a [E],
+    pub(crate) shape: Shape,
+    pub(crate) transposed: Option<&'a OnceCell<Vec<E>>>,
+}
+
+impl<'a, E: Element> View<'a, E> {
+    pub(crate) fn new(data: &'a [E], shape: Shape) -> Self {
+        View { data, shape, transposed: None }
+    }
+    /// The elements, row by row.
+    pub fn data(&self) -> &'a [E] {
+        self.data
+    }
+    /// The sizes of the axes.
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+    /// The value as an `ndarray` view.
+    pub fn array(&self) -> ArrayViewD<'a, E> {
+        // The elements of a value always fill its shape.
+        ArrayViewD::from_shape(IxDyn(&self.shape), self.data).expect("a value fills its shape")
+    }
+    /// A matrix's transpose, made at most once a recording for each value that stays.
+    pub(crate) fn transpose(&self, rows: usize, columns: usize) -> std::borrow::Cow<'a, [E]> {
+        let make = || {
+            let mut out = vec![E::ZERO; rows * columns];
+            crate::kernels::product::transpose(self.data, rows, columns, &mut out);
+            out
+        };
+        match self.transposed {
+            Some(cache) => std::borrow::Cow::Borrowed(cache.get_or_init(make)),
+            None => std::borrow::Cow::Owned(make()),
+        }
+    }
+}
+
+/// What a node looks like after it ran, for its backward and its tangent.
+pub struct Ran<'a, E: Element, S> {
+    /// The operands' values, in order.
+    pub inputs: &'a [View<'a, E>],
+    /// The operation's own value.
+    pub output: View<'a, E>,
+    /// What forward kept.
+    pub saved: &'a S,
+}
+
+/// An operation on tensors that can be recorded: its shape rule, forward, backward and forward-mode derivative.
+///
+/// A user's own operation is one type:
+///
+/// ```
+/// use unspool_graph::{Element, Graph, Inflow, Operation, Params, Ran, Shape, Var, View};
+///
+/// /// y = x³, elementwise; ∂L/∂x = ∂L/∂y · 3x².
+/// struct Cube;
+///
+/// impl Operation for Cube {
+///     type Saved<E: Element> = ();
+///     fn name(&self) -> &'static str { "cube" }
+///     fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> { Ok(inputs[0]) }
+///     fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {
+///         for (y, &x) in output.iter_mut().zip(inputs[0].data()) { *y = x * x * x; }
+///     }
+///     fn backward<E: Element>(&self, ran: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
+///         let x = ran.inputs[0].data();
+///         into.add(0, x.iter().zip(gradient.data()).map(|(&x, &g)| g * E::from_f64(3.0) * x * x).collect());
+///     }
+///     fn jvp<E: Element>(&self, ran: &Ran<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+///         let Some(v) = tangents[0] else { return };
+///         for ((y, &x), &v) in output.iter_mut().zip(ran.inputs[0].data()).zip(v.data()) {
+///             *y = E::from_f64(3.0) * x * x * v;
+///         }
+///     }
+/// }
+///
+/// let params = Params::seeded(0);
+/// let graph = Graph::new(&params);
+/// let x = graph.input(vec![2.0f32]).watch();
+/// let gradients = graph.apply(Cube, &[x]).sum_all().backward()?;
+/// assert_eq!(gradients.of(x).unwrap().to_f64()[[0]], 12.0);
+/// # Ok::<(), unspool_graph::Error>(())
+/// ```
+pub trait Operation: Send + Sync + 'static {
+    /// What forward keeps for backward beside inputs and output; `()` for nothing.
+    type Saved<E: Element>: Send + Sync + 'static;
+
+    /// What the operation is called in errors, pictures and profiles.
+    fn name(&self) -> &'static str;
+
+    /// The output's shape, or what does not fit and what would: the text follows the operands' shapes in the error.
+    fn shape(&self, inputs: &[Shape]) -> Result<Shape, String>;
+
+    /// Writes every element of `output`, whose contents before are undefined.
+    fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) -> Self::Saved<E>;
+
+    /// The vector–Jacobian product: from ∂L/∂output to each ∂L/∂input, given to [`Inflow`].
+    fn backward<E: Element>(&self, ran: &Ran<'_, E, Self::Saved<E>>, gradient: View<'_, E>, into: &mut Inflow<'_, E>);
+
+    /// The Jacobian–vector product: from the inputs' tangents (`None` is zero) to the output's, which comes in as zeros.
+    fn jvp<E: Element>(&self, ran: &Ran<'_, E, Self::Saved<E>>, tangents: &[Option<View<'_, E>>], output: &mut [E]);
+
+    /// Whether a gradient passes through. `false` marks a cut, which the report on gradients names.
+    fn differentiable(&self) -> bool {
+        true
+    }
+}
+
+/// An operation as the tape stores it: its type and what it kept are erased, its precision is known.
+pub(crate) trait Recorded<E: Element>: Send + Sync {
+    fn name(&self) -> &'static str;
+    fn differentiable(&self) -> bool;
+    fn backward(&self, inputs: &[View<'_, E>], output: View<'_, E>, gradient: View<'_, E>, into: &mut Inflow<'_, E>);
+    fn jvp(&self, inputs: &[View<'_, E>], output: View<'_, E>, tangents: &[Option<View<'_, E>>], out: &mut [E]);
+}
+
+pub(crate) struct Kept<O, S> {
+    pub(crate) operation: O,
+    pub(crate) saved: S,
+}
+
+impl<E: Element, O: Operation> Recorded<E> for Kept<O, O::Saved<E>> {
+    fn name(&self) -> &'static str {
+        self.operation.name()
+    }
+    fn differentiable(&self) -> bool {
+        self.operation.differentiable()
+    }
+    fn backward(&self, inputs: &[View<'_, E>], output: View<'_, E>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
+        self.operation.backward(&Ran { inputs, output, saved: &self.saved }, gradient, into)
+    }
+    fn jvp(&self, inputs: &[View<'_, E>], output: View<'_, E>, tangents: &[Option<View<'_, E>>], out: &mut [E]) {
+        self.operation.jvp(&Ran { inputs, output, saved: &self.saved }, tangents, out)
+    }
+}

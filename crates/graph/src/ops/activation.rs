@@ -1,0 +1,65 @@
+//! Activation functions, elementwise.
+
+use super::{arithmetic::unary, elementwise::Unary};
+use crate::{Element, Var};
+use std::panic::Location;
+
+unary!(/// y = tanh x;  dy/dx = 1 − y²
+    Tanh, "tanh", |x| x.tanh(), |x, y| E::ONE - y * y);
+unary!(/// y = 1 / (1 + e⁻ˣ);  dy/dx = y (1 − y)
+    Sigmoid, "sigmoid", |x| x.sigmoid(), |x, y| y * (E::ONE - y));
+unary!(/// y = max(x, 0);  dy/dx = 1 for x > 0, else 0; not-a-number stays
+    Relu, "relu", |x| if x < E::ZERO { E::ZERO } else { x }, |x, y| if x > E::ZERO { E::ONE } else { E::ZERO });
+unary!(/// y = x for x > 0, else slope · x
+    LeakyRelu, "leaky_relu", |x, slope| if x < E::ZERO { slope * x } else { x },
+    |x, y| if x > E::ZERO { E::ONE } else { slope });
+unary!(/// y = x · Φ(x) with the normal distribution's Φ (Hendrycks and Gimpel 2016);  dy/dx = Φ(x) + x·φ(x)
+    Gelu, "gelu", |x| x * normal_below(x),
+    |x, y| normal_below(x) + x * (-x * x * E::from_f64(0.5)).exp() * E::from_f64(0.398_942_280_401_432_7));
+unary!(/// y = x · σ(x);  dy/dx = σ(x) + y (1 − σ(x))
+    Silu, "silu", |x| x * x.sigmoid(), |x, y| x.sigmoid() + y * (E::ONE - x.sigmoid()));
+unary!(/// y = ln(1 + eˣ) = max(x, 0) + ln(1 + e^−|x|), which does not overflow;  dy/dx = σ(x)
+    Softplus, "softplus", |x| if x > E::ZERO { x + (E::ONE + (-x).exp()).ln() } else { (E::ONE + x.exp()).ln() },
+    |x, y| x.sigmoid());
+
+fn normal_below<E: Element>(x: E) -> E {
+    E::from_f64(0.5) * (E::ONE + (x * E::from_f64(std::f64::consts::FRAC_1_SQRT_2)).erf())
+}
+
+impl<'g> Var<'g> {
+    /// tanh x, elementwise.
+    #[track_caller]
+    pub fn tanh(self) -> Var<'g> {
+        self.map(Tanh, Location::caller())
+    }
+    /// 1 / (1 + e⁻ˣ), elementwise.
+    #[track_caller]
+    pub fn sigmoid(self) -> Var<'g> {
+        self.map(Sigmoid, Location::caller())
+    }
+    /// max(x, 0), elementwise; its gradient at 0 is 0.
+    #[track_caller]
+    pub fn relu(self) -> Var<'g> {
+        self.map(Relu, Location::caller())
+    }
+    /// x where it is positive, `slope` · x elsewhere.
+    #[track_caller]
+    pub fn leaky_relu(self, slope: f64) -> Var<'g> {
+        self.map(LeakyRelu(slope), Location::caller())
+    }
+    /// x · Φ(x), the Gaussian error linear unit (Hendrycks and Gimpel 2016), elementwise and exact.
+    #[track_caller]
+    pub fn gelu(self) -> Var<'g> {
+        self.map(Gelu, Location::caller())
+    }
+    /// x · σ(x), elementwise (Elfwing, Uchibe and Doya 2018).
+    #[track_caller]
+    pub fn silu(self) -> Var<'g> {
+        self.map(Silu, Location::caller())
+    }
+    /// ln(1 + eˣ), elementwise, safe for any x.
+    #[track_caller]
+    pub fn softplus(self) -> Var<'g> {
+        self.map(Softplus, Location::caller())
+    }
+}

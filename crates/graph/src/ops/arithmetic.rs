@@ -1,0 +1,260 @@
+//! Sums, products, powers and their like, elementwise.
+
+use super::elementwise::{Binary, Unary};
+use crate::{Element, Operand, Param, Var};
+use std::{
+    ops::{Add, Div, Mul, Neg, Sub},
+    panic::Location,
+};
+
+/// Declares the mathematics of a function of one element.
+macro_rules! unary {
+    ($(#[$doc:meta])* $name:ident, $label:literal, |$x:ident $(, $field:ident)?| $value:expr, |$dx:ident, $dy:ident| $derivative:expr) => {
+        $(#[$doc])*
+        pub(crate) struct $name $((pub(crate) unary!(@type $field)))?;
+        impl Unary for $name {
+            const NAME: &'static str = $label;
+            #[inline(always)]
+            fn value<E: Element>(&self, $x: E) -> E {
+                $(let $field = E::from_f64(self.0);)?
+                $value
+            }
+            #[inline(always)]
+            #[allow(unused_variables)]
+            fn derivative<E: Element>(&self, $dx: E, $dy: E) -> E {
+                $(let $field = E::from_f64(self.0);)?
+                $derivative
+            }
+        }
+    };
+    (@type $field:ident) => { f64 };
+}
+pub(crate) use unary;
+
+/// Declares the mathematics of a function of two elements.
+macro_rules! binary {
+    ($(#[$doc:meta])* $name:ident, $label:literal, |$a:ident, $b:ident, $y:ident| $value:expr, $by_first:expr, $by_second:expr) => {
+        $(#[$doc])*
+        pub(crate) struct $name;
+        impl Binary for $name {
+            const NAME: &'static str = $label;
+            #[inline(always)]
+            fn value<E: Element>(&self, $a: E, $b: E) -> E {
+                $value
+            }
+            #[inline(always)]
+            #[allow(unused_variables)]
+            fn by_first<E: Element>(&self, $a: E, $b: E, $y: E) -> E {
+                $by_first
+            }
+            #[inline(always)]
+            #[allow(unused_variables)]
+            fn by_second<E: Element>(&self, $a: E, $b: E, $y: E) -> E {
+                $by_second
+            }
+        }
+    };
+}
+pub(crate) use binary;
+
+binary!(/// y = a + b
+    Sum, "add", |a, b, y| a + b, E::ONE, E::ONE);
+binary!(/// y = a − b
+    Difference, "sub", |a, b, y| a - b, E::ONE, -E::ONE);
+binary!(/// y = a · b
+    Product, "mul", |a, b, y| a * b, b, a);
+binary!(/// y = a / b;  ∂y/∂b = −y / b
+    Quotient, "div", |a, b, y| a / b, E::ONE / b, -y / b);
+binary!(/// y = max(a, b); where they are equal, half of the gradient goes to each
+    Larger, "maximum", |a, b, y| a.maximum(b), share(a > b, a == b), share(b > a, a == b));
+binary!(/// y = min(a, b); where they are equal, half of the gradient goes to each
+    Smaller, "minimum", |a, b, y| -(-a).maximum(-b), share(a < b, a == b), share(b < a, a == b));
+binary!(/// y = aᵇ;  ∂y/∂a = b·aᵇ⁻¹,  ∂y/∂b = y·ln a, and 0 where a is 0
+    Power, "powf", |a, b, y| a.powf(b), b * a.powf(b - E::ONE), if a == E::ZERO { E::ZERO } else { y * a.ln() });
+
+fn share<E: Element>(all: bool, half: bool) -> E {
+    E::from_f64(if all {
+        1.0
+    } else if half {
+        0.5
+    } else {
+        0.0
+    })
+}
+
+/// y = scale · x + shift
+pub(crate) struct Affine {
+    scale: f64,
+    shift: f64,
+}
+
+impl Unary for Affine {
+    const NAME: &'static str = "affine";
+    #[inline(always)]
+    fn value<E: Element>(&self, x: E) -> E {
+        E::from_f64(self.scale) * x + E::from_f64(self.shift)
+    }
+    #[inline(always)]
+    fn derivative<E: Element>(&self, _x: E, _y: E) -> E {
+        E::from_f64(self.scale)
+    }
+}
+
+unary!(/// y = x, as a node of its own
+    Same, "same", |x| x, |x, y| E::ONE);
+unary!(/// y = −x
+    Negative, "neg", |x| -x, |x, y| -E::ONE);
+unary!(/// y = c / x;  dy/dx = −y / x
+    Over, "div", |x, c| c / x, |x, y| -y / x);
+unary!(/// y = eˣ
+    Exp, "exp", |x| x.exp(), |x, y| y);
+unary!(/// y = ln x;  dy/dx = 1 / x
+    Log, "log", |x| x.ln(), |x, y| E::ONE / x);
+unary!(/// y = √x;  dy/dx = 1 / (2y)
+    Sqrt, "sqrt", |x| x.sqrt(), |x, y| E::from_f64(0.5) / y);
+unary!(/// y = |x|;  dy/dx = sign x, 0 at 0
+    Abs, "abs", |x| x.abs(), |x, y| if x > E::ZERO { E::ONE } else if x < E::ZERO { -E::ONE } else { E::ZERO });
+unary!(/// y = xᵖ;  dy/dx = p·xᵖ⁻¹
+    PowerOf, "powf", |x, p| x.powf(p), |x, y| p * x.powf(p - E::ONE));
+
+/// y = xⁿ for a whole n;  dy/dx = n·xⁿ⁻¹, 0 for n = 0
+struct WholePower(i32);
+
+impl Unary for WholePower {
+    const NAME: &'static str = "powi";
+    #[inline(always)]
+    fn value<E: Element>(&self, x: E) -> E {
+        x.powi(self.0)
+    }
+    #[inline(always)]
+    fn derivative<E: Element>(&self, x: E, _y: E) -> E {
+        if self.0 == 0 { E::ZERO } else { E::from_f64(f64::from(self.0)) * x.powi(self.0 - 1) }
+    }
+}
+
+/// y = x limited to [low, high]; no gradient where it is outside
+struct Clamp(f64, f64);
+
+impl Unary for Clamp {
+    const NAME: &'static str = "clamp";
+    #[inline(always)]
+    fn value<E: Element>(&self, x: E) -> E {
+        let (low, high) = (E::from_f64(self.0), E::from_f64(self.1));
+        if x < low {
+            low
+        } else if x > high {
+            high
+        } else {
+            x
+        }
+    }
+    #[inline(always)]
+    fn derivative<E: Element>(&self, x: E, _y: E) -> E {
+        let inside = x >= E::from_f64(self.0) && x <= E::from_f64(self.1);
+        if inside { E::ONE } else { E::ZERO }
+    }
+}
+
+macro_rules! operator {
+    ($trait:ident, $method:ident, $binary:ident, |$x:ident, $c:ident| $right:expr, |$d:ident, $y:ident| $left:expr) => {
+        impl<'g, R: Operand<'g>> $trait<R> for Var<'g> {
+            type Output = Var<'g>;
+            #[track_caller]
+            fn $method(self, right: R) -> Var<'g> {
+                let line = Location::caller();
+                match right.number() {
+                    Some($c) => {
+                        let $x = self;
+                        $right(line)
+                    }
+                    None => self.zip($binary, right),
+                }
+            }
+        }
+        impl<'g> $trait<Var<'g>> for Param {
+            type Output = Var<'g>;
+            #[track_caller]
+            fn $method(self, right: Var<'g>) -> Var<'g> {
+                self.on(right.graph).zip($binary, right)
+            }
+        }
+        impl<'g> $trait<Var<'g>> for f64 {
+            type Output = Var<'g>;
+            #[track_caller]
+            fn $method(self, $y: Var<'g>) -> Var<'g> {
+                let ($d, line) = (self, Location::caller());
+                $left(line)
+            }
+        }
+    };
+}
+
+operator!(Add, add, Sum, |x, c| |l| x.affine(1.0, c, l), |c, x| |l| x.affine(1.0, c, l));
+operator!(Sub, sub, Difference, |x, c| |l| x.affine(1.0, -c, l), |c, x| |l| x.affine(-1.0, c, l));
+operator!(Mul, mul, Product, |x, c| |l| x.affine(c, 0.0, l), |c, x| |l| x.affine(c, 0.0, l));
+operator!(Div, div, Quotient, |x, c| |l| x.affine(1.0 / c, 0.0, l), |c, x| |l| x.map(Over(c), l));
+
+impl<'g> Neg for Var<'g> {
+    type Output = Var<'g>;
+    #[track_caller]
+    fn neg(self) -> Var<'g> {
+        self.map(Negative, Location::caller())
+    }
+}
+
+impl<'g> Var<'g> {
+    fn affine(self, scale: f64, shift: f64, line: &'static Location<'static>) -> Var<'g> {
+        self.map(Affine { scale, shift }, line)
+    }
+    /// eˣ, elementwise.
+    #[track_caller]
+    pub fn exp(self) -> Var<'g> {
+        self.map(Exp, Location::caller())
+    }
+    /// ln x, elementwise: −∞ at 0, not-a-number below.
+    #[track_caller]
+    pub fn log(self) -> Var<'g> {
+        self.map(Log, Location::caller())
+    }
+    /// √x, elementwise. Its gradient is infinite at 0.
+    #[track_caller]
+    pub fn sqrt(self) -> Var<'g> {
+        self.map(Sqrt, Location::caller())
+    }
+    /// |x|, elementwise, with gradient 0 at 0.
+    #[track_caller]
+    pub fn abs(self) -> Var<'g> {
+        self.map(Abs, Location::caller())
+    }
+    /// xⁿ for a whole n, elementwise.
+    #[track_caller]
+    pub fn powi(self, n: i32) -> Var<'g> {
+        self.map(WholePower(n), Location::caller())
+    }
+    /// xʸ, elementwise, for x ≥ 0; y may be a number or a tensor.
+    #[track_caller]
+    pub fn powf(self, y: impl Operand<'g>) -> Var<'g> {
+        match y.number() {
+            Some(p) => self.map(PowerOf(p), Location::caller()),
+            None => self.zip(Power, y),
+        }
+    }
+    /// The greater of the two, elementwise, shapes broadcast; where they are equal each gets half of the gradient.
+    #[track_caller]
+    pub fn maximum(self, other: impl Operand<'g>) -> Var<'g> {
+        self.zip(Larger, other)
+    }
+    /// The lesser of the two, elementwise, shapes broadcast; where they are equal each gets half of the gradient.
+    #[track_caller]
+    pub fn minimum(self, other: impl Operand<'g>) -> Var<'g> {
+        self.zip(Smaller, other)
+    }
+    /// x limited to [`low`, `high`], elementwise; no gradient outside.
+    #[track_caller]
+    pub fn clamp(self, low: f64, high: f64) -> Var<'g> {
+        if low > high || low.is_nan() || high.is_nan() {
+            return self.refuse("clamp", format!("the bounds {low} and {high} enclose nothing"), Location::caller());
+        }
+        self.map(Clamp(low, high), Location::caller())
+    }
+}

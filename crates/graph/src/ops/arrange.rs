@@ -1,0 +1,412 @@
+//! Movements by axes: permute, slice, expand, pad, flip, concat, stack. What lies together in memory already is not copied.
+
+use super::movement::{Move, Movement, Run};
+use crate::{
+    Graph, Shape, Var,
+    shape::{Broadcast, MAX_RANK},
+};
+use std::{ops::Range, panic::Location};
+
+/// Calls `run` for the output of shape `shape` when output element (i₀, i₁, …) is input element `start` + Σ iₖ · strides[k].
+fn strided(shape: &Shape, start: usize, strides: [isize; MAX_RANK], input: usize, run: &mut impl FnMut(Run)) {
+    let (rank, total) = (shape.len(), shape.elements());
+    if total == 0 {
+        return;
+    }
+    // Fold inner axes that continue each other into one long run.
+    let (mut len, mut axes) = (1, rank);
+    let step = if rank == 0 { 1 } else { strides[rank - 1] };
+    while axes > 0 && (shape[axes - 1] == 1 || strides[axes - 1] == step * len as isize) {
+        len *= shape[axes - 1];
+        axes -= 1;
+    }
+    let (mut at, mut from) = ([0usize; MAX_RANK], start as isize);
+    for to in (0..total).step_by(len.max(1)) {
+        run(Run { to, input, from: from as usize, step, len });
+        for axis in (0..axes).rev() {
+            at[axis] += 1;
+            from += strides[axis];
+            if at[axis] < shape[axis] {
+                break;
+            }
+            from -= strides[axis] * shape[axis] as isize;
+            at[axis] = 0;
+        }
+    }
+}
+
+fn signed(strides: [usize; MAX_RANK]) -> [isize; MAX_RANK] {
+    strides.map(|s| s as isize)
+}
+
+/// y[i_p(0), i_p(1), …] = x[i₀, i₁, …]: output axis k is input axis p(k).
+struct Permute([usize; MAX_RANK], usize);
+
+impl Movement for Permute {
+    fn name(&self) -> &'static str {
+        "permute"
+    }
+    fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        let axes = &self.0[..self.1];
+        let mut sorted = axes.to_vec();
+        sorted.sort_unstable();
+        if sorted.len() != inputs[0].len() || sorted.iter().enumerate().any(|(i, &axis)| i != axis) {
+            return Err(format!("cannot be permuted by {axes:?}: every axis must be named once"));
+        }
+        let sizes: Vec<usize> = axes.iter().map(|&axis| inputs[0][axis]).collect();
+        Shape::new(&sizes).ok_or_else(|| "has too many axes".into())
+    }
+    fn runs(&self, inputs: &[Shape], output: &Shape, run: &mut impl FnMut(Run)) {
+        let (own, mut strides) = (inputs[0].strides(), [0; MAX_RANK]);
+        for (stride, &axis) in strides.iter_mut().zip(&self.0[..self.1]) {
+            *stride = own[axis] as isize;
+        }
+        strided(output, 0, strides, 0, run);
+    }
+}
+
+/// Every `step`th element of one axis from `start` on; a negative step goes backwards.
+struct Slice {
+    axis: usize,
+    start: usize,
+    step: isize,
+    len: usize,
+}
+
+impl Movement for Slice {
+    fn name(&self) -> &'static str {
+        "slice"
+    }
+    fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        Ok(inputs[0].with(self.axis, self.len))
+    }
+    fn runs(&self, inputs: &[Shape], output: &Shape, run: &mut impl FnMut(Run)) {
+        let own = inputs[0].strides();
+        let mut strides = signed(own);
+        strides[self.axis] *= self.step;
+        strided(output, self.start * own[self.axis], strides, 0, run);
+    }
+}
+
+/// The same elements, repeated along axes of size 1 and along new ones in front.
+struct Expand(Shape);
+
+impl Movement for Expand {
+    fn name(&self) -> &'static str {
+        "expand"
+    }
+    fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        match inputs[0].broadcast(&self.0) {
+            Some(wide) if wide == self.0 => Ok(wide),
+            _ => Err(format!("cannot be expanded to {}", self.0)),
+        }
+    }
+    fn runs(&self, inputs: &[Shape], output: &Shape, run: &mut impl FnMut(Run)) {
+        if output.elements() == 0 {
+            return;
+        }
+        let strides = inputs[0].strides_in(output);
+        Broadcast::new(output, output.strides(), strides).each(|to, len, _, (from, step)| {
+            run(Run { to, input: 0, from, step: step as isize, len });
+        });
+    }
+}
+
+/// Zeros in front of and behind one axis.
+struct Pad {
+    axis: usize,
+    before: usize,
+    after: usize,
+}
+
+impl Movement for Pad {
+    fn name(&self) -> &'static str {
+        "pad"
+    }
+    fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        Ok(inputs[0].with(self.axis, inputs[0][self.axis] + self.before + self.after))
+    }
+    fn runs(&self, inputs: &[Shape], output: &Shape, run: &mut impl FnMut(Run)) {
+        let inner: usize = inputs[0][self.axis..].iter().product();
+        let wide: usize = output[self.axis..].iter().product();
+        let lead = self.before * inputs[0][self.axis + 1..].iter().product::<usize>();
+        if inner > 0 {
+            for block in 0..inputs[0].elements() / inner {
+                run(Run { to: block * wide + lead, input: 0, from: block * inner, step: 1, len: inner });
+            }
+        }
+    }
+    fn covers(&self) -> bool {
+        false
+    }
+}
+
+/// Inputs one behind the other along one axis.
+struct Concat(usize);
+
+impl Movement for Concat {
+    fn name(&self) -> &'static str {
+        "concat"
+    }
+    fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        let fits = inputs.iter().all(|s| s.len() == inputs[0].len() && s.with(self.0, 1) == inputs[0].with(self.0, 1));
+        if !fits {
+            return Err(format!("must agree in every axis but axis {}, along which they are joined", self.0));
+        }
+        Ok(inputs[0].with(self.0, inputs.iter().map(|s| s[self.0]).sum()))
+    }
+    fn runs(&self, inputs: &[Shape], output: &Shape, run: &mut impl FnMut(Run)) {
+        let wide: usize = output[self.0..].iter().product();
+        if output.elements() == 0 {
+            return;
+        }
+        for block in 0..output.elements() / wide {
+            let mut to = block * wide;
+            for (input, shape) in inputs.iter().enumerate() {
+                let len: usize = shape[self.0..].iter().product();
+                run(Run { to, input, from: block * len, step: 1, len });
+                to += len;
+            }
+        }
+    }
+}
+
+impl<'g> Graph<'g> {
+    /// Joins tensors along `axis`; they agree in all other axes.
+    ///
+    /// ```
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let both = graph.concat(&[graph.zeros([2, 3]), graph.full([2, 1], 7.0)], -1);
+    /// assert_eq!(*both.shape()?, [2, 4]);
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn concat(&'g self, parts: &[Var<'g>], axis: isize) -> Var<'g> {
+        let line = Location::caller();
+        let [first, ..] = parts else {
+            return self.inert_because("concat", "nothing to join: at least one tensor is needed", line);
+        };
+        let Some(axis) = first.axis("concat", axis, line) else { return self.inert() };
+        if parts.len() == 1 {
+            return *first;
+        }
+        self.apply_at(Move(Concat(axis)), parts, line)
+    }
+
+    /// Joins tensors of one shape along a new axis `axis`.
+    #[track_caller]
+    pub fn stack(&'g self, parts: &[Var<'g>], axis: isize) -> Var<'g> {
+        let line = Location::caller();
+        let [first, ..] = parts else {
+            return self.inert_because("stack", "nothing to join: at least one tensor is needed", line);
+        };
+        let Some(rank) = first.known_shape().map(|s| s.len() as isize) else { return self.inert() };
+        let at = if axis < 0 { axis + rank + 1 } else { axis };
+        if !(0..=rank).contains(&at) {
+            return first.refuse(
+                "stack",
+                format!("axis {axis} does not exist in the result of rank {}", rank + 1),
+                line,
+            );
+        }
+        let lifted: Vec<_> = parts.iter().map(|p| p.unsqueeze_at(at as usize, line)).collect();
+        if lifted.len() == 1 {
+            return lifted[0];
+        }
+        self.apply_at(Move(Concat(at as usize)), &lifted, line)
+    }
+
+    fn inert_because(&'g self, operation: &'static str, why: &str, line: &'static Location<'static>) -> Var<'g> {
+        let at = self.place_of(self.mark(line));
+        self.fail(crate::Error::Argument { operation, why: why.into(), at });
+        self.inert()
+    }
+}
+
+impl<'g> Var<'g> {
+    /// The axes in another order: axis k of the result is axis `axes[k]` of this.
+    #[track_caller]
+    pub fn permute(self, axes: &[usize]) -> Var<'g> {
+        let line = Location::caller();
+        let mut kept = [0; MAX_RANK];
+        let Some(to) = kept.get_mut(..axes.len()) else {
+            return self.refuse("permute", format!("{axes:?} are too many axes"), line);
+        };
+        to.copy_from_slice(axes);
+        self.graph.apply_at(Move(Permute(kept, axes.len())), &[self], line)
+    }
+
+    /// Two axes exchanged.
+    #[track_caller]
+    pub fn transpose(self, a: isize, b: isize) -> Var<'g> {
+        let line = Location::caller();
+        let (Some(a), Some(b)) = (self.axis("transpose", a, line), self.axis("transpose", b, line)) else {
+            return self.graph.inert();
+        };
+        let mut axes: [usize; MAX_RANK] = std::array::from_fn(|i| i);
+        axes.swap(a, b);
+        let rank = self.known_shape().map_or(0, |s| s.len());
+        self.graph.apply_at(Move(Permute(axes, rank)), &[self], line)
+    }
+
+    /// The same elements in the same order under another shape. Nothing is copied.
+    #[track_caller]
+    pub fn reshape(self, shape: impl AsRef<[usize]>) -> Var<'g> {
+        let line = Location::caller();
+        if !self.graph.usable("reshape", &[self], line) {
+            return self.graph.inert();
+        }
+        let (Some(own), wanted) = (self.known_shape(), Shape::new(shape.as_ref())) else { return self.graph.inert() };
+        match wanted {
+            Some(wanted) if wanted.elements() == own.elements() => self.graph.part(self, 0, wanted, "reshape", line),
+            _ => {
+                let why = format!("{own} has {} elements, which {:?} does not", own.elements(), shape.as_ref());
+                self.refuse("reshape", why, line)
+            }
+        }
+    }
+
+    /// A new axis of size 1 in front of axis `axis`.
+    #[track_caller]
+    pub fn unsqueeze(self, axis: isize) -> Var<'g> {
+        let line = Location::caller();
+        let Some(rank) = self.known_shape().map(|s| s.len() as isize) else { return self.graph.inert() };
+        let at = if axis < 0 { axis + rank + 1 } else { axis };
+        if !(0..=rank).contains(&at) {
+            return self.refuse(
+                "unsqueeze",
+                format!("axis {axis} does not exist in the result of rank {}", rank + 1),
+                line,
+            );
+        }
+        self.unsqueeze_at(at as usize, line)
+    }
+
+    fn unsqueeze_at(self, axis: usize, line: &'static Location<'static>) -> Var<'g> {
+        let Some(shape) = self.known_shape() else { return self.graph.inert() };
+        match shape.insert(axis, 1).filter(|_| axis <= shape.len()) {
+            Some(shape) => self.graph.part(self, 0, shape, "unsqueeze", line),
+            None => self.refuse("unsqueeze", format!("{shape} has no room for one more axis"), line),
+        }
+    }
+
+    /// Without axis `axis`, which must have size 1.
+    #[track_caller]
+    pub fn squeeze(self, axis: isize) -> Var<'g> {
+        let line = Location::caller();
+        let Some(axis) = self.axis("squeeze", axis, line) else { return self.graph.inert() };
+        let Some(shape) = self.known_shape() else { return self.graph.inert() };
+        if shape[axis] != 1 {
+            return self.refuse("squeeze", format!("axis {axis} of {shape} has size {}, not 1", shape[axis]), line);
+        }
+        self.graph.part(self, 0, shape.without(axis), "squeeze", line)
+    }
+
+    /// The elements `range` of one axis. Of axis 0, or where all axes before it have size 1, nothing is copied.
+    #[track_caller]
+    pub fn slice(self, axis: isize, range: Range<usize>) -> Var<'g> {
+        let line = Location::caller();
+        if !self.graph.usable("slice", &[self], line) {
+            return self.graph.inert();
+        }
+        let Some(axis) = self.axis("slice", axis, line) else { return self.graph.inert() };
+        let Some(shape) = self.known_shape() else { return self.graph.inert() };
+        if range.start > range.end || range.end > shape[axis] {
+            return self.refuse("slice", format!("{range:?} does not lie in axis {axis} of {shape}"), line);
+        }
+        if range == (0..shape[axis]) {
+            return self;
+        }
+        let len = range.end - range.start;
+        if shape[..axis].iter().all(|&size| size == 1) {
+            let inner: usize = shape[axis + 1..].iter().product();
+            return self.graph.part(self, range.start * inner, shape.with(axis, len), "slice", line);
+        }
+        self.graph.apply_at(Move(Slice { axis, start: range.start, step: 1, len }), &[self], line)
+    }
+
+    /// Element `index` of one axis, which goes away.
+    #[track_caller]
+    pub fn index(self, axis: isize, index: usize) -> Var<'g> {
+        let line = Location::caller();
+        let Some(at) = self.axis("index", axis, line) else { return self.graph.inert() };
+        let Some(shape) = self.known_shape() else { return self.graph.inert() };
+        if index >= shape[at] {
+            return self.refuse("index", format!("{index} does not lie in axis {at} of {shape}"), line);
+        }
+        let picked = self.slice(at as isize, index..index + 1);
+        self.graph.part(picked, 0, shape.without(at), "index", line)
+    }
+
+    /// Pieces of `size` along one axis, in order; `size` divides the axis.
+    #[track_caller]
+    pub fn split(self, axis: isize, size: usize) -> Vec<Var<'g>> {
+        let line = Location::caller();
+        let Some(at) = self.axis("split", axis, line) else { return vec![] };
+        let Some(shape) = self.known_shape() else { return vec![] };
+        if size == 0 || !shape[at].is_multiple_of(size) {
+            let _ = self.refuse("split", format!("{size} does not divide axis {at} of {shape}"), line);
+            return vec![];
+        }
+        let mut pieces = Vec::with_capacity(shape[at] / size);
+        for i in 0..shape[at] / size {
+            pieces.push(self.slice(at as isize, i * size..(i + 1) * size));
+        }
+        pieces
+    }
+
+    /// As many equal pieces along one axis as are asked for: `let [i, f, g, o] = gates.chunk(-1);`.
+    #[track_caller]
+    pub fn chunk<const N: usize>(self, axis: isize) -> [Var<'g>; N] {
+        let line = Location::caller();
+        let inert = [self.graph.inert(); N];
+        let Some(at) = self.axis("chunk", axis, line) else { return inert };
+        let Some(shape) = self.known_shape() else { return inert };
+        if N == 0 || !shape[at].is_multiple_of(N) {
+            let _ = self.refuse("chunk", format!("axis {at} of {shape} cannot be cut into {N} equal pieces"), line);
+            return inert;
+        }
+        let size = shape[at] / N;
+        let mut pieces = inert;
+        for (i, piece) in pieces.iter_mut().enumerate() {
+            *piece = self.slice(at as isize, i * size..(i + 1) * size);
+        }
+        pieces
+    }
+
+    /// The elements of one axis in reverse.
+    #[track_caller]
+    pub fn flip(self, axis: isize) -> Var<'g> {
+        let line = Location::caller();
+        let Some(axis) = self.axis("flip", axis, line) else { return self.graph.inert() };
+        let len = self.known_shape().map_or(0, |s| s[axis]);
+        self.graph.apply_at(Move(Slice { axis, start: len.saturating_sub(1), step: -1, len }), &[self], line)
+    }
+
+    /// Repeated to `shape` along axes of size 1 and new axes in front.
+    #[track_caller]
+    pub fn expand(self, shape: impl AsRef<[usize]>) -> Var<'g> {
+        let line = Location::caller();
+        match Shape::new(shape.as_ref()) {
+            Some(shape) => self.expand_at(&shape, line),
+            None => self.refuse("expand", format!("{:?} has too many axes", shape.as_ref()), line),
+        }
+    }
+
+    pub(crate) fn expand_at(self, shape: &Shape, line: &'static Location<'static>) -> Var<'g> {
+        if self.known_shape() == Some(*shape) {
+            return self;
+        }
+        self.graph.apply_at(Move(Expand(*shape)), &[self], line)
+    }
+
+    /// `before` zeros in front of an axis and `after` behind it.
+    #[track_caller]
+    pub fn pad(self, axis: isize, before: usize, after: usize) -> Var<'g> {
+        let line = Location::caller();
+        let Some(axis) = self.axis("pad", axis, line) else { return self.graph.inert() };
+        self.graph.apply_at(Move(Pad { axis, before, after }), &[self], line)
+    }
+}

@@ -1,0 +1,73 @@
+//! Dropout: which elements are dropped is a pure function of seed, step, scope, time step, occurrence and element.
+
+use crate::{Draw, Element, Inflow, Operation, Ran, Shape, Var, View};
+use std::{panic::Location, sync::Arc};
+
+/// y = x · m with m = 1/(1 − p) with probability 1 − p, else 0 (Srivastava and others 2014). The mask is not kept: backward draws it again.
+struct Dropout {
+    p: f64,
+    key: Draw,
+    /// Which rows of the whole batch the rows are.
+    rows: Option<Arc<[u32]>>,
+}
+
+impl Dropout {
+    /// Calls `f(element, factor)` for every element in order.
+    fn each<E: Element>(&self, shape: Shape, mut f: impl FnMut(usize, E)) {
+        let rows = shape.first().copied().unwrap_or(1);
+        let width = shape.elements() / rows.max(1);
+        let (keep, dropped) = (E::from_f64(1.0 / (1.0 - self.p)), (self.p * 2f64.powi(32)) as u64);
+        for row in 0..rows {
+            let place = match &self.rows {
+                Some(known) if known.len() == rows => u64::from(known[row]),
+                _ => row as u64,
+            };
+            let key = self.key.word(place);
+            for i in 0..width {
+                let kept = (key.bits(i as u64) >> 32) >= dropped;
+                f(row * width + i, if kept { keep } else { E::ZERO });
+            }
+        }
+    }
+}
+
+impl Operation for Dropout {
+    type Saved<E: Element> = ();
+    fn name(&self) -> &'static str {
+        "dropout"
+    }
+    fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        Ok(inputs[0])
+    }
+    fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {
+        let x = inputs[0].data();
+        self.each(inputs[0].shape(), |i, m: E| output[i] = x[i] * m);
+    }
+    fn backward<E: Element>(&self, _: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
+        let g = gradient.data();
+        into.accumulate(0, |slot| self.each(gradient.shape(), |i, m: E| slot[i] += g[i] * m));
+    }
+    fn jvp<E: Element>(&self, ran: &Ran<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+        if let Some(v) = tangents[0] {
+            self.each(ran.output.shape(), |i, m: E| output[i] = v.data()[i] * m);
+        }
+    }
+}
+
+impl<'g> Var<'g> {
+    /// In training each element is 0 with probability `p`, else divided by 1 − `p`; in evaluation nothing happens, and this very
+    /// node comes back. Axis 0 is the batch: a row's draws belong to the example, wherever in a sorted or divided batch it stands.
+    #[track_caller]
+    pub fn dropout(self, p: f64) -> Var<'g> {
+        if !(0.0..1.0).contains(&p) {
+            return self.refuse("dropout", format!("the probability {p} is not in [0, 1)"), Location::caller());
+        }
+        match self.graph.draw() {
+            Some(key) if p > 0.0 => {
+                let rows = self.graph.rows();
+                self.graph.apply_at(Dropout { p, key, rows }, &[self], Location::caller())
+            }
+            _ => self,
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! The elementwise kinds: y = f(x), and y = f(a, b) with NumPy's broadcasting.
+
+use crate::{
+    Element, Inflow, Operand, Operation, Ran, Shape, Var, View,
+    kernels::{dispatch, sum},
+    shape::Broadcast,
+};
+use std::panic::Location;
+
+/// The mathematics of y = f(x), one element.
+pub(crate) trait Unary: Send + Sync + 'static {
+    const NAME: &'static str;
+    fn value<E: Element>(&self, x: E) -> E;
+    /// dy/dx, from the input and the output.
+    fn derivative<E: Element>(&self, x: E, y: E) -> E;
+}
+
+/// y = f(x), elementwise.
+pub(crate) struct Map<U>(pub(crate) U);
+
+impl<U: Unary> Operation for Map<U> {
+    type Saved<E: Element> = ();
+
+    fn name(&self) -> &'static str {
+        U::NAME
+    }
+
+    fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        Ok(inputs[0])
+    }
+
+    fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {
+        let x = inputs[0].data();
+        dispatch(
+            #[inline(always)]
+            || output.iter_mut().zip(x).for_each(|(y, &x)| *y = self.0.value(x)),
+        )
+    }
+
+    fn backward<E: Element>(&self, ran: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
+        let (x, y, g) = (ran.inputs[0].data(), ran.output.data(), gradient.data());
+        into.update(0, |slot, fresh| {
+            dispatch(
+                #[inline(always)]
+                || {
+                    let each = slot.iter_mut().zip(x).zip(y).zip(g);
+                    if fresh {
+                        each.for_each(|(((slot, &x), &y), &g)| *slot = g * self.0.derivative(x, y));
+                    } else {
+                        each.for_each(|(((slot, &x), &y), &g)| *slot += g * self.0.derivative(x, y));
+                    }
+                },
+            )
+        });
+    }
+
+    fn jvp<E: Element>(&self, ran: &Ran<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+        let Some(v) = tangents[0] else { return };
+        let each = output.iter_mut().zip(ran.inputs[0].data()).zip(ran.output.data()).zip(v.data());
+        each.for_each(|(((out, &x), &y), &v)| *out = v * self.0.derivative(x, y));
+    }
+}
+
+/// The mathematics of y = f(a, b), one element.
+pub(crate) trait Binary: Send + Sync + 'static {
+    const NAME: &'static str;
+    fn value<E: Element>(&self, a: E, b: E) -> E;
+    /// ∂y/∂a.
+    fn by_first<E: Element>(&self, a: E, b: E, y: E) -> E;
+    /// ∂y/∂b.
+    fn by_second<E: Element>(&self, a: E, b: E, y: E) -> E;
+}
+
+/// y = f(a, b), elementwise, shapes broadcast.
+pub(crate) struct Zip<B>(pub(crate) B);
+
+impl<B: Binary> Zip<B> {
+    /// Adds g · ∂y/∂(one operand) to that operand's gradient, summed over the axes along which it was repeated.
+    #[inline(always)]
+    fn pass<E: Element>(
+        first: bool,
+        ran: &Ran<'_, E, ()>,
+        gradient: View<'_, E>,
+        into: &mut Inflow<'_, E>,
+        derivative: impl Fn(E, E, E) -> E,
+    ) {
+        let (a, b) = (ran.inputs[0], ran.inputs[1]);
+        let (y, g, wide) = (ran.output.data(), gradient.data(), gradient.shape());
+        let own = if first { a } else { b };
+        let (ad, bd) = (a.data(), b.data());
+        if a.shape() == b.shape() {
+            return into.update(usize::from(!first), |slot, fresh| {
+                dispatch(
+                    #[inline(always)]
+                    || {
+                        let each = slot.iter_mut().zip(g).zip(ad.iter().zip(bd).zip(y));
+                        if fresh {
+                            each.for_each(|((slot, &g), ((&a, &b), &y))| *slot = g * derivative(a, b, y));
+                        } else {
+                            each.for_each(|((slot, &g), ((&a, &b), &y))| *slot += g * derivative(a, b, y));
+                        }
+                    },
+                )
+            });
+        }
+        let runs = Broadcast::new(&wide, a.shape().strides_in(&wide), b.shape().strides_in(&wide));
+        let whole = own.shape() == wide;
+        into.update(usize::from(!first), |slot, fresh| {
+            if fresh && !whole {
+                slot.fill(E::ZERO);
+            }
+            let write = fresh && whole;
+            let mut scratch = vec![];
+            runs.each(|at, n, (ao, asp), (bo, bsp)| {
+                let (at_own, step) = if first { (ao, asp) } else { (bo, bsp) };
+                let (g, y) = (&g[at..at + n], &y[at..at + n]);
+                let term = |i: usize| g[i] * derivative(ad[ao + i * asp], bd[bo + i * bsp], y[i]);
+                if step == 0 {
+                    // Repeated along the run: its terms are summed in the order that depends on the length alone.
+                    scratch.clear();
+                    scratch.extend((0..n).map(term));
+                    slot[at_own] += sum(&scratch);
+                } else {
+                    dispatch(
+                        #[inline(always)]
+                        || {
+                            let slot = &mut slot[at_own..at_own + n];
+                            if write {
+                                slot.iter_mut().enumerate().for_each(|(i, slot)| *slot = term(i));
+                            } else {
+                                slot.iter_mut().enumerate().for_each(|(i, slot)| *slot += term(i));
+                            }
+                        },
+                    );
+                }
+            });
+        });
+    }
+}
+
+impl<B: Binary> Operation for Zip<B> {
+    type Saved<E: Element> = ();
+
+    fn name(&self) -> &'static str {
+        B::NAME
+    }
+
+    fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        inputs[0]
+            .broadcast(&inputs[1])
+            .ok_or_else(|| "do not fit: counted from the last, axes must agree or be 1".to_string())
+    }
+
+    fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {
+        let (a, b) = (inputs[0].data(), inputs[1].data());
+        if inputs[0].shape() == inputs[1].shape() {
+            return dispatch(
+                #[inline(always)]
+                || output.iter_mut().zip(a).zip(b).for_each(|((y, &a), &b)| *y = self.0.value(a, b)),
+            );
+        }
+        if output.is_empty() {
+            return;
+        }
+        // `shape` has made sure that they broadcast.
+        let Some(wide) = inputs[0].shape().broadcast(&inputs[1].shape()) else { return };
+        let runs = Broadcast::new(&wide, inputs[0].shape().strides_in(&wide), inputs[1].shape().strides_in(&wide));
+        dispatch(
+            #[inline(always)]
+            || {
+                runs.each(
+                    #[inline(always)]
+                    |at, n, (ao, asp), (bo, bsp)| {
+                        let out = &mut output[at..at + n];
+                        match (asp, bsp) {
+                            (1, 1) => {
+                                let (a, b) = (&a[ao..ao + n], &b[bo..bo + n]);
+                                out.iter_mut().zip(a).zip(b).for_each(|((y, &a), &b)| *y = self.0.value(a, b));
+                            }
+                            (1, 0) => {
+                                let (a, b) = (&a[ao..ao + n], b[bo]);
+                                out.iter_mut().zip(a).for_each(|(y, &a)| *y = self.0.value(a, b));
+                            }
+                            (0, 1) => {
+                                let (a, b) = (a[ao], &b[bo..bo + n]);
+                                out.iter_mut().zip(b).for_each(|(y, &b)| *y = self.0.value(a, b));
+                            }
+                            _ => {
+                                let each = out.iter_mut().enumerate();
+                                each.for_each(|(i, y)| *y = self.0.value(a[ao + i * asp], b[bo + i * bsp]));
+                            }
+                        }
+                    },
+                )
+            },
+        )
+    }
+
+    fn backward<E: Element>(&self, ran: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
+        if gradient.data().is_empty() {
+            // No term: what is repeated zero times gets the sum of nothing.
+            (0..2).for_each(|i| into.accumulate(i, |_| {}));
+            return;
+        }
+        if into.wants(0) {
+            Self::pass(
+                true,
+                ran,
+                gradient,
+                into,
+                #[inline(always)]
+                |a, b, y| self.0.by_first(a, b, y),
+            );
+        }
+        if into.wants(1) {
+            Self::pass(
+                false,
+                ran,
+                gradient,
+                into,
+                #[inline(always)]
+                |a, b, y| self.0.by_second(a, b, y),
+            );
+        }
+    }
+
+    fn jvp<E: Element>(&self, ran: &Ran<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+        if output.is_empty() {
+            return;
+        }
+        let (a, b, wide) = (ran.inputs[0], ran.inputs[1], ran.output.shape());
+        let runs = Broadcast::new(&wide, a.shape().strides_in(&wide), b.shape().strides_in(&wide));
+        runs.each(|at, n, (ao, asp), (bo, bsp)| {
+            for i in 0..n {
+                let (ai, bi) = (ao + i * asp, bo + i * bsp);
+                let (x, y, out) = (a.data()[ai], b.data()[bi], ran.output.data()[at + i]);
+                if let Some(v) = tangents[0] {
+                    output[at + i] += v.data()[ai] * self.0.by_first(x, y, out);
+                }
+                if let Some(v) = tangents[1] {
+                    output[at + i] += v.data()[bi] * self.0.by_second(x, y, out);
+                }
+            }
+        });
+    }
+}
+
+impl<'g> Var<'g> {
+    pub(crate) fn map(self, f: impl Unary, line: &'static Location<'static>) -> Var<'g> {
+        self.graph.apply_at(Map(f), &[self], line)
+    }
+
+    #[track_caller]
+    pub(crate) fn zip(self, f: impl Binary, other: impl Operand<'g>) -> Var<'g> {
+        let line = Location::caller();
+        self.graph.apply_at(Zip(f), &[self, other.on(self.graph)], line)
+    }
+}

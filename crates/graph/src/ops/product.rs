@@ -1,0 +1,228 @@
+//! Matrix products: `matmul`, batched and not, and `linear` with PyTorch's layout of weights.
+
+use crate::{
+    Element, Inflow, Operand, Operation, Ran, Shape, Var, View,
+    kernels::{Matrix, dispatch, product},
+    shape::Broadcast,
+};
+use std::panic::Location;
+
+/// A product's sizes: how often, and m, k, n of each.
+struct Plan {
+    batch: Shape,
+    m: usize,
+    k: usize,
+    n: usize,
+}
+
+/// C = A·B for `[…, m, k]` and `[…, k, n]`; leading axes broadcast, a missing one is added for a vector.
+///
+/// ∂L/∂A = ∂L/∂C·Bᵀ,  ∂L/∂B = Aᵀ·∂L/∂C
+struct Matmul;
+
+impl Matmul {
+    fn plan(inputs: &[Shape]) -> Result<Plan, String> {
+        let [a, b] = inputs else { return Err("needs two operands".into()) };
+        if a.len() < 2 || b.len() < 2 {
+            return Err("must have two axes or more".into());
+        }
+        let (m, k, kb, n) = (a[a.len() - 2], a[a.len() - 1], b[b.len() - 2], b[b.len() - 1]);
+        if k != kb {
+            return Err(format!("do not fit: {k} ≠ {kb}"));
+        }
+        // One matrix for all of a batch is one large product.
+        if b.len() == 2 {
+            return Ok(Plan { batch: Shape::from([]), m: a.rows(), k, n });
+        }
+        let lead = |s: &Shape| Shape::new(&s[..s.len() - 2]);
+        let batch = lead(a).zip(lead(b)).and_then(|(x, y)| x.broadcast(&y)).ok_or("have batch axes that do not fit")?;
+        Ok(Plan { batch, m, k, n })
+    }
+
+    /// Calls `f(i, offset in A, offset in B)` for each product of the batch.
+    fn each(inputs: &[Shape], plan: &Plan, mut f: impl FnMut(usize, usize, usize)) {
+        if plan.batch.is_empty() {
+            return f(0, 0, 0);
+        }
+        if plan.batch.elements() == 0 {
+            return;
+        }
+        let lead = |s: &Shape, size: usize| {
+            let lead = Shape::new(&s[..s.len() - 2]).unwrap_or(plan.batch);
+            lead.strides_in(&plan.batch).map(|stride| stride * size)
+        };
+        let (a, b) = (lead(&inputs[0], plan.m * plan.k), lead(&inputs[1], plan.k * plan.n));
+        Broadcast::new(&plan.batch, a, b).each(|at, len, (a, a_step), (b, b_step)| {
+            (0..len).for_each(|i| f(at + i, a + i * a_step, b + i * b_step));
+        });
+    }
+
+    fn forward_into<E: Element>(inputs: &[Shape], a: &[E], b: &[E], output: &mut [E], accumulate: bool) {
+        let Ok(plan) = Self::plan(inputs) else { return };
+        let Plan { m, k, n, .. } = plan;
+        Self::each(inputs, &plan, |i, at, bt| {
+            let (a, b) = (Matrix::rows(&a[at..at + m * k], k), Matrix::rows(&b[bt..bt + k * n], n));
+            product((m, k, n), a, b, &mut output[i * m * n..(i + 1) * m * n], accumulate);
+        });
+    }
+}
+
+fn shapes_of<E: Element>(inputs: &[View<'_, E>]) -> [Shape; 2] {
+    [inputs[0].shape(), inputs[1].shape()]
+}
+
+impl Operation for Matmul {
+    type Saved<E: Element> = ();
+
+    fn name(&self) -> &'static str {
+        "matmul"
+    }
+
+    fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        let plan = Self::plan(inputs)?;
+        if inputs[1].len() == 2 {
+            return Ok(inputs[0].with(inputs[0].len() - 1, plan.n));
+        }
+        let sizes: Vec<usize> = plan.batch.iter().copied().chain([plan.m, plan.n]).collect();
+        Shape::new(&sizes).ok_or_else(|| "would get too many axes".into())
+    }
+
+    fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {
+        Self::forward_into(&shapes_of(inputs), inputs[0].data(), inputs[1].data(), output, false);
+    }
+
+    fn backward<E: Element>(&self, ran: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
+        let shapes = shapes_of(ran.inputs);
+        let Ok(plan) = Self::plan(&shapes) else { return };
+        let (Plan { m, k, n, .. }, a, b, g) = (&plan, ran.inputs[0], ran.inputs[1], gradient.data());
+        let (m, k, n) = (*m, *k, *n);
+        if plan.batch.is_empty() && shapes[1].len() == 2 {
+            into.update(0, |slot, fresh| {
+                let bt = b.transpose(k, n);
+                product((m, n, k), Matrix::rows(g, n), Matrix::rows(&bt, k), slot, !fresh);
+            });
+            into.accumulate_nothing_if_empty(1, m);
+            return into.outer(1, a.data(), g, (k, n), false);
+        }
+        into.accumulate(0, |slot| {
+            Self::each(&shapes, &plan, |i, at, bt| {
+                let (g, b) = (Matrix::rows(&g[i * m * n..], n), Matrix::transposed(&b.data()[bt..bt + k * n], n));
+                product((m, n, k), g, b, &mut slot[at..at + m * k], true);
+            });
+        });
+        into.accumulate(1, |slot| {
+            Self::each(&shapes, &plan, |i, at, bt| {
+                let (a, g) = (Matrix::transposed(&a.data()[at..at + m * k], k), Matrix::rows(&g[i * m * n..], n));
+                product((k, m, n), a, g, &mut slot[bt..bt + k * n], true);
+            });
+        });
+    }
+
+    fn jvp<E: Element>(&self, ran: &Ran<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+        let shapes = shapes_of(ran.inputs);
+        if let Some(v) = tangents[0] {
+            Self::forward_into(&shapes, v.data(), ran.inputs[1].data(), output, true);
+        }
+        if let Some(v) = tangents[1] {
+            Self::forward_into(&shapes, ran.inputs[0].data(), v.data(), output, true);
+        }
+    }
+}
+
+/// y = x·Wᵀ + b with W `[out, in]`: PyTorch's layout. One operation, since the sum costs no pass of its own.
+struct Linear;
+
+impl Operation for Linear {
+    type Saved<E: Element> = ();
+
+    fn name(&self) -> &'static str {
+        "linear"
+    }
+
+    fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        let (x, w) = (inputs[0], inputs[1]);
+        if x.is_empty() || w.len() != 2 {
+            return Err("must be x [.., in] and W [out, in]".into());
+        }
+        if x.last_axis() != w[1] {
+            return Err(format!("do not fit: {} ≠ {} (W is [out, in])", x.last_axis(), w[1]));
+        }
+        if inputs.get(2).is_some_and(|b| **b != [w[0]]) {
+            return Err(format!("do not fit: the bias must be [{}]", w[0]));
+        }
+        Ok(x.with(x.len() - 1, w[0]))
+    }
+
+    fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {
+        let (x, w) = (inputs[0], inputs[1]);
+        let (m, n, k) = (x.shape().rows(), w.shape()[0], w.shape()[1]);
+        if let Some(b) = inputs.get(2).filter(|_| n > 0) {
+            output.chunks_exact_mut(n).for_each(|row| row.copy_from_slice(b.data()));
+        }
+        let wt = w.transpose(n, k);
+        product((m, k, n), Matrix::rows(x.data(), k), Matrix::rows(&wt, n), output, inputs.len() == 3);
+    }
+
+    fn backward<E: Element>(&self, ran: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
+        let (x, w, g) = (ran.inputs[0], ran.inputs[1], gradient.data());
+        let (m, n, k) = (x.shape().rows(), w.shape()[0], w.shape()[1]);
+        into.update(0, |slot, fresh| {
+            product((m, n, k), Matrix::rows(g, n), Matrix::rows(w.data(), k), slot, !fresh);
+        });
+        into.accumulate_nothing_if_empty(1, m);
+        into.outer(1, g, x.data(), (n, k), true);
+        if ran.inputs.len() == 3 {
+            into.row_sum(2, g);
+        }
+    }
+
+    fn jvp<E: Element>(&self, ran: &Ran<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+        let (x, w) = (ran.inputs[0], ran.inputs[1]);
+        let (m, n, k) = (x.shape().rows(), w.shape()[0], w.shape()[1]);
+        for (x, w) in [(tangents[0], Some(w)), (Some(x), tangents[1])] {
+            if let (Some(x), Some(w)) = (x, w) {
+                product((m, k, n), Matrix::rows(x.data(), k), Matrix::transposed(w.data(), k), output, true);
+            }
+        }
+        if let Some(Some(b)) = tangents.get(2) {
+            dispatch(|| {
+                output
+                    .chunks_exact_mut(n.max(1))
+                    .for_each(|row| row.iter_mut().zip(b.data()).for_each(|(y, &b)| *y += b))
+            });
+        }
+    }
+}
+
+impl<'g> Var<'g> {
+    /// The matrix product: `[…, m, k] · […, k, n] -> […, m, n]`. Leading axes broadcast; a vector on the left is a row and on the
+    /// right a column, whose axis is gone from the result.
+    #[track_caller]
+    pub fn matmul(self, right: impl Operand<'g>) -> Var<'g> {
+        let line = Location::caller();
+        let right = right.on(self.graph);
+        let (Some(a), Some(b)) = (self.known_shape(), right.known_shape()) else { return self.graph.inert() };
+        if (a.len() != 1 && b.len() != 1) || !self.graph.usable("matmul", &[self, right], line) {
+            return self.graph.apply_at(Matmul, &[self, right], line);
+        }
+        let (row, column) = (a.len() == 1, b.len() == 1);
+        let left = if row { self.unsqueeze(0) } else { self };
+        let other = if column { right.unsqueeze(-1) } else { right };
+        let mut out = self.graph.apply_at(Matmul, &[left, other], line);
+        if row {
+            out = out.squeeze(if column { -2 } else { out.known_shape().map_or(0, |s| s.len() as isize) - 2 });
+        }
+        if column { out.squeeze(-1) } else { out }
+    }
+
+    /// y = x·Wᵀ + b: `x [.., in]`, `weight [out, in]`, `bias [out]`, `-> [.., out]`.
+    #[track_caller]
+    pub fn linear(self, weight: impl Operand<'g>, bias: Option<impl Operand<'g>>) -> Var<'g> {
+        let line = Location::caller();
+        let weight = weight.on(self.graph);
+        match bias {
+            Some(bias) => self.graph.apply_at(Linear, &[self, weight, bias.on(self.graph)], line),
+            None => self.graph.apply_at(Linear, &[self, weight], line),
+        }
+    }
+}

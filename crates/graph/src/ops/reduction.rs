@@ -1,0 +1,372 @@
+//! Reductions over any axes: sum, mean, max, min, logsumexp, norm; and the running sum.
+
+use crate::{
+    Element, Inflow, Operation, Ran, Shape, Var, View,
+    kernels::{dispatch, sum},
+    shape::{Broadcast, MAX_RANK},
+};
+use std::panic::Location;
+
+/// Which axes go.
+#[derive(Clone, Copy)]
+struct Axes([bool; MAX_RANK]);
+
+impl Axes {
+    /// The shape with size 1 along the axes that go.
+    fn kept(&self, shape: &Shape) -> Shape {
+        (0..shape.len()).filter(|&i| self.0[i]).fold(*shape, |s, axis| s.with(axis, 1))
+    }
+    /// Calls `run(offset, length, (offset in the result, step))` over the input.
+    fn each(&self, shape: &Shape, mut run: impl FnMut(usize, usize, (usize, usize))) {
+        if shape.elements() == 0 {
+            return;
+        }
+        let strides = self.kept(shape).strides_in(shape);
+        Broadcast::new(shape, shape.strides(), strides).each(|at, n, _, out| run(at, n, out));
+    }
+}
+
+/// y = scale · Σ x over some axes, which stay with size 1.  ∂L/∂x = scale · ∂L/∂y, repeated.
+struct SumOver {
+    name: &'static str,
+    axes: Axes,
+    mean: bool,
+}
+
+impl SumOver {
+    fn scale<E: Element>(&self, shape: &Shape) -> E {
+        let count = shape.elements() / self.axes.kept(shape).elements().max(1);
+        E::from_f64(if self.mean { 1.0 / count as f64 } else { 1.0 })
+    }
+    fn add_up<E: Element>(&self, shape: &Shape, x: &[E], output: &mut [E]) {
+        output.fill(E::ZERO);
+        self.axes.each(shape, |at, n, (to, step)| {
+            let x = &x[at..at + n];
+            if step == 0 {
+                output[to] += dispatch(|| sum(x));
+            } else {
+                dispatch(|| output[to..to + n].iter_mut().zip(x).for_each(|(y, &x)| *y += x));
+            }
+        });
+        let scale = self.scale::<E>(shape);
+        if self.mean {
+            output.iter_mut().for_each(|y| *y *= scale);
+        }
+    }
+}
+
+impl Operation for SumOver {
+    type Saved<E: Element> = ();
+    fn name(&self) -> &'static str {
+        self.name
+    }
+    fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        if self.mean && inputs[0].elements() == 0 {
+            return Err("has no elements to take the mean of".into());
+        }
+        Ok(self.axes.kept(&inputs[0]))
+    }
+    fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {
+        self.add_up(&inputs[0].shape(), inputs[0].data(), output);
+    }
+    fn backward<E: Element>(&self, ran: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
+        let shape = ran.inputs[0].shape();
+        let (g, scale) = (gradient.data(), self.scale::<E>(&shape));
+        into.update(0, |slot, fresh| {
+            self.axes.each(&shape, |at, n, (from, step)| {
+                let slot = &mut slot[at..at + n];
+                let term = |i: usize| g[from + i * step] * scale;
+                if fresh {
+                    slot.iter_mut().enumerate().for_each(|(i, s)| *s = term(i));
+                } else {
+                    slot.iter_mut().enumerate().for_each(|(i, s)| *s += term(i));
+                }
+            });
+        });
+    }
+    fn jvp<E: Element>(&self, ran: &Ran<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+        if let Some(v) = tangents[0] {
+            self.add_up(&ran.inputs[0].shape(), v.data(), output);
+        }
+    }
+}
+
+/// The greatest (or, with `least`, the least) element over some axes. Its gradient goes to the first element that has the value.
+struct Extreme {
+    axes: Axes,
+    least: bool,
+}
+
+impl Operation for Extreme {
+    /// Where each result came from.
+    type Saved<E: Element> = Vec<u32>;
+    fn name(&self) -> &'static str {
+        if self.least { "min" } else { "max" }
+    }
+    fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        let kept = self.axes.kept(&inputs[0]);
+        if inputs[0].elements() == 0 && kept.elements() > 0 {
+            return Err("has no elements to choose from".into());
+        }
+        Ok(kept)
+    }
+    fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) -> Vec<u32> {
+        let x = inputs[0].data();
+        let mut place = vec![u32::MAX; output.len()];
+        self.axes.each(&inputs[0].shape(), |at, n, (to, step)| {
+            for i in at..at + n {
+                let to = to + (i - at) * step;
+                let better = match place[to] {
+                    u32::MAX => true,
+                    known => {
+                        let best = x[known as usize];
+                        // Not-a-number wins, so that it is not hidden.
+                        let greater = if self.least { x[i] < best } else { x[i] > best };
+                        greater || (x[i].partial_cmp(&x[i]).is_none() && best.partial_cmp(&best).is_some())
+                    }
+                };
+                if better {
+                    (place[to], output[to]) = (i as u32, x[i]);
+                }
+            }
+        });
+        place
+    }
+    fn backward<E: Element>(&self, ran: &Ran<'_, E, Vec<u32>>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
+        let g = gradient.data();
+        into.accumulate(0, |slot| ran.saved.iter().zip(g).for_each(|(&i, &g)| slot[i as usize] += g));
+    }
+    fn jvp<E: Element>(&self, ran: &Ran<'_, E, Vec<u32>>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+        if let Some(v) = tangents[0] {
+            output.iter_mut().zip(ran.saved).for_each(|(y, &i)| *y = v.data()[i as usize]);
+        }
+    }
+}
+
+/// A reduction whose gradient is ∂L/∂x = ∂L/∂y · d(x, y), element by element.
+trait Weighed {
+    const NAME: &'static str;
+    fn axes(&self) -> &Axes;
+    fn reduce<E: Element>(&self, shape: &Shape, x: &[E], output: &mut [E]);
+    /// ∂y/∂x.
+    fn derivative<E: Element>(x: E, y: E) -> E;
+}
+
+/// y = √ Σ x²;  ∂y/∂x = x / y, 0 where y is 0
+struct Norm(Axes);
+
+impl Weighed for Norm {
+    const NAME: &'static str = "norm";
+    fn axes(&self) -> &Axes {
+        &self.0
+    }
+    fn reduce<E: Element>(&self, shape: &Shape, x: &[E], output: &mut [E]) {
+        output.fill(E::ZERO);
+        self.0.each(shape, |at, n, (to, step)| (0..n).for_each(|i| output[to + i * step] += x[at + i] * x[at + i]));
+        output.iter_mut().for_each(|y| *y = y.sqrt());
+    }
+    fn derivative<E: Element>(x: E, y: E) -> E {
+        if y == E::ZERO { E::ZERO } else { x / y }
+    }
+}
+
+/// y = ln Σ eˣ = m + ln Σ eˣ⁻ᵐ with the greatest x as m;  ∂y/∂x = eˣ⁻ʸ
+struct LogSumExp(Axes);
+
+impl Weighed for LogSumExp {
+    const NAME: &'static str = "logsumexp";
+    fn axes(&self) -> &Axes {
+        &self.0
+    }
+    fn reduce<E: Element>(&self, shape: &Shape, x: &[E], output: &mut [E]) {
+        let mut top = vec![E::from_f64(f64::NEG_INFINITY); output.len()];
+        self.0.each(shape, |at, n, (to, step)| {
+            (0..n).for_each(|i| top[to + i * step] = top[to + i * step].maximum(x[at + i]))
+        });
+        // An infinite greatest element is the result by itself; subtracting it would give not-a-number.
+        let base = |m: E| if m.is_finite() { m } else { E::ZERO };
+        output.fill(E::ZERO);
+        self.0.each(shape, |at, n, (to, step)| {
+            (0..n).for_each(|i| output[to + i * step] += (x[at + i] - base(top[to + i * step])).exp());
+        });
+        output.iter_mut().zip(&top).for_each(|(y, &m)| *y = if m.is_finite() { m + y.ln() } else { m });
+    }
+    fn derivative<E: Element>(x: E, y: E) -> E {
+        if x == y { E::ONE } else { (x - y).exp() }
+    }
+}
+
+/// A weighed reduction as an operation.
+struct Reduce<W>(W);
+
+impl<W: Weighed + Send + Sync + 'static> Operation for Reduce<W> {
+    type Saved<E: Element> = ();
+    fn name(&self) -> &'static str {
+        W::NAME
+    }
+    fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        Ok(self.0.axes().kept(&inputs[0]))
+    }
+    fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {
+        self.0.reduce(&inputs[0].shape(), inputs[0].data(), output);
+    }
+    fn backward<E: Element>(&self, ran: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
+        let (x, y, g) = (ran.inputs[0].data(), ran.output.data(), gradient.data());
+        into.accumulate(0, |slot| {
+            self.0.axes().each(&ran.inputs[0].shape(), |at, n, (from, step)| {
+                for i in 0..n {
+                    slot[at + i] += g[from + i * step] * W::derivative(x[at + i], y[from + i * step]);
+                }
+            });
+        });
+    }
+    fn jvp<E: Element>(&self, ran: &Ran<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+        let (Some(v), x, y) = (tangents[0], ran.inputs[0].data(), ran.output.data()) else { return };
+        self.0.axes().each(&ran.inputs[0].shape(), |at, n, (to, step)| {
+            for i in 0..n {
+                output[to + i * step] += v.data()[at + i] * W::derivative(x[at + i], y[to + i * step]);
+            }
+        });
+    }
+}
+
+/// y = Σ x over one axis up to and with each place: y_i = x_0 + … + x_i.  ∂L/∂x_i = Σ_{j ≥ i} ∂L/∂y_j
+struct RunningSum(usize);
+
+impl RunningSum {
+    fn add_up<E: Element>(&self, shape: &Shape, x: &[E], out: &mut [E]) {
+        let inner: usize = shape[self.0 + 1..].iter().product();
+        out.copy_from_slice(x);
+        for block in out.chunks_exact_mut((shape[self.0] * inner).max(1)) {
+            for i in inner..block.len() {
+                let before = block[i - inner];
+                block[i] += before;
+            }
+        }
+    }
+}
+
+impl Operation for RunningSum {
+    type Saved<E: Element> = ();
+    fn name(&self) -> &'static str {
+        "cumsum"
+    }
+    fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        Ok(inputs[0])
+    }
+    fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {
+        self.add_up(&inputs[0].shape(), inputs[0].data(), output);
+    }
+    fn backward<E: Element>(&self, _: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
+        let shape = gradient.shape();
+        let inner: usize = shape[self.0 + 1..].iter().product();
+        let mut sums = gradient.data().to_vec();
+        for block in sums.chunks_exact_mut((shape[self.0] * inner).max(1)) {
+            for i in (0..block.len() - inner).rev() {
+                let behind = block[i + inner];
+                block[i] += behind;
+            }
+        }
+        into.add(0, sums);
+    }
+    fn jvp<E: Element>(&self, ran: &Ran<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+        if let Some(v) = tangents[0] {
+            self.add_up(&ran.output.shape(), v.data(), output);
+        }
+    }
+}
+
+impl<'g> Var<'g> {
+    /// Runs a reduction over `axes` (all where empty) and takes those axes away.
+    fn reduce<O: Operation>(
+        self,
+        name: &'static str,
+        axes: &[isize],
+        line: &'static Location<'static>,
+        make: impl FnOnce(Axes) -> O,
+    ) -> Var<'g> {
+        let Some(shape) = self.known_shape() else { return self.graph.inert() };
+        let mut gone = Axes([axes.is_empty(); MAX_RANK]);
+        for &axis in axes {
+            let Some(axis) = self.axis(name, axis, line) else { return self.graph.inert() };
+            gone.0[axis] = true;
+        }
+        let kept = self.graph.apply_at(make(gone), &[self], line);
+        let sizes: Vec<usize> = (0..shape.len()).filter(|&i| !gone.0[i]).map(|i| shape[i]).collect();
+        match (kept.known_shape(), Shape::new(&sizes)) {
+            (Some(full), Some(sizes)) if full != sizes => self.graph.part(kept, 0, sizes, "squeeze", line),
+            _ => kept,
+        }
+    }
+
+    /// Σ x over `axes`, which go away; from the end where negative. Over all of them for `&[]`.
+    #[track_caller]
+    pub fn sum(self, axes: &[isize]) -> Var<'g> {
+        self.reduce("sum", axes, Location::caller(), |axes| SumOver { name: "sum", axes, mean: false })
+    }
+    /// Σ x over everything: a single number.
+    #[track_caller]
+    pub fn sum_all(self) -> Var<'g> {
+        self.sum(&[])
+    }
+    /// The mean over `axes`, which go away. Over all of them for `&[]`.
+    #[track_caller]
+    pub fn mean(self, axes: &[isize]) -> Var<'g> {
+        self.reduce("mean", axes, Location::caller(), |axes| SumOver { name: "mean", axes, mean: true })
+    }
+    /// The greatest element over `axes`, which go away. The first of equals gets the gradient.
+    #[track_caller]
+    pub fn max(self, axes: &[isize]) -> Var<'g> {
+        self.reduce("max", axes, Location::caller(), |axes| Extreme { axes, least: false })
+    }
+    /// The least element over `axes`, which go away. The first of equals gets the gradient.
+    #[track_caller]
+    pub fn min(self, axes: &[isize]) -> Var<'g> {
+        self.reduce("min", axes, Location::caller(), |axes| Extreme { axes, least: true })
+    }
+    /// √ Σ x² over `axes`, which go away; its gradient at 0 is 0.
+    #[track_caller]
+    pub fn norm(self, axes: &[isize]) -> Var<'g> {
+        self.reduce("norm", axes, Location::caller(), |axes| Reduce(Norm(axes)))
+    }
+    /// ln Σ eˣ over `axes`, which go away; safe for large x, and −∞ over nothing.
+    #[track_caller]
+    pub fn logsumexp(self, axes: &[isize]) -> Var<'g> {
+        self.reduce("logsumexp", axes, Location::caller(), |axes| Reduce(LogSumExp(axes)))
+    }
+    /// The same value as a constant: no gradient flows back through it, and nothing is reported as lost.
+    #[track_caller]
+    pub fn cut(self) -> Var<'g> {
+        self.graph.apply_at(Constant, &[self], Location::caller())
+    }
+    /// The running sum along one axis.
+    #[track_caller]
+    pub fn cumsum(self, axis: isize) -> Var<'g> {
+        let line = Location::caller();
+        match self.axis("cumsum", axis, line) {
+            Some(axis) => self.graph.apply_at(RunningSum(axis), &[self], line),
+            None => self.graph.inert(),
+        }
+    }
+}
+
+/// y = x, without gradient.
+struct Constant;
+
+impl Operation for Constant {
+    type Saved<E: Element> = ();
+    fn name(&self) -> &'static str {
+        "cut"
+    }
+    fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        Ok(inputs[0])
+    }
+    fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {
+        output.copy_from_slice(inputs[0].data());
+    }
+    fn backward<E: Element>(&self, _: &Ran<'_, E, ()>, _: View<'_, E>, _: &mut Inflow<'_, E>) {}
+    fn jvp<E: Element>(&self, _: &Ran<'_, E, ()>, _: &[Option<View<'_, E>>], _: &mut [E]) {}
+    fn differentiable(&self) -> bool {
+        false
+    }
+}

@@ -1,0 +1,129 @@
+//! Movements by rows: a row is all elements of one place along axis 0 (or along axes 0 and 1 of a padded batch).
+//!
+//! With these an unrolled recurrence leaves padding out: the real rows of a padded batch are gathered step by step, longest
+//! sequences first, and what the steps gave is put back into the batch's own order.
+
+use super::movement::{Move, Movement, Run};
+use crate::{Graph, Shape, Var, tape::NONE};
+use std::{panic::Location, sync::Arc};
+
+/// Row i of the result is row `sources[i]` of the inputs, counted through all of them, or zeros where that is [`NONE`].
+struct Gather {
+    name: &'static str,
+    sources: Arc<[u32]>,
+    /// The result's leading axes, in whose order the sources stand.
+    leading: Shape,
+    /// How many leading axes of an input make its rows.
+    folded: usize,
+    holes: bool,
+}
+
+impl Gather {
+    fn rows(&self, shape: &Shape) -> usize {
+        shape[..self.folded].iter().product()
+    }
+}
+
+impl Movement for Gather {
+    fn name(&self) -> &'static str {
+        self.name
+    }
+    fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        if inputs.iter().any(|s| s.len() < self.folded || s[self.folded..] != inputs[0][self.folded..]) {
+            return Err("must have rows of one shape".into());
+        }
+        let rows: usize = inputs.iter().map(|s| self.rows(s)).sum();
+        if let Some(&bad) = self.sources.iter().find(|&&s| s != NONE && s as usize >= rows) {
+            return Err(format!("row {bad} does not exist: there are {rows}"));
+        }
+        let sizes: Vec<usize> = self.leading.iter().chain(&inputs[0][self.folded..]).copied().collect();
+        Shape::new(&sizes).ok_or_else(|| "would get too many axes".into())
+    }
+    fn runs(&self, inputs: &[Shape], _output: &Shape, run: &mut impl FnMut(Run)) {
+        let width: usize = inputs[0][self.folded..].iter().product();
+        let ends: Vec<usize> = inputs
+            .iter()
+            .scan(0, |end, s| {
+                *end += self.rows(s);
+                Some(*end)
+            })
+            .collect();
+        // Neighbours in the result that are neighbours in an input too are one run.
+        let mut i = 0;
+        while i < self.sources.len() {
+            if self.sources[i] == NONE {
+                i += 1;
+                continue;
+            }
+            let first = self.sources[i] as usize;
+            let input = ends.partition_point(|&end| end <= first);
+            let begin = if input == 0 { 0 } else { ends[input - 1] };
+            let mut n = 1;
+            while i + n < self.sources.len()
+                && self.sources[i + n] != NONE
+                && self.sources[i + n] as usize == first + n
+                && first + n < ends[input]
+            {
+                n += 1;
+            }
+            run(Run { to: i * width, input, from: (first - begin) * width, step: 1, len: n * width });
+            i += n;
+        }
+    }
+    fn covers(&self) -> bool {
+        !self.holes
+    }
+}
+
+impl<'g> Var<'g> {
+    /// The rows `ids` of axis 0, in that order; a row taken twice gets both gradients.
+    #[track_caller]
+    pub fn rows(self, ids: &[u32]) -> Var<'g> {
+        let gather = Gather { name: "rows", sources: ids.into(), leading: [ids.len()].into(), folded: 1, holes: false };
+        self.graph.apply_at(Move(gather), &[self], Location::caller())
+    }
+
+    /// The rows of a padded batch in the order of `sources`: axes 0 and 1 are folded, place (b, t) is row b·T + t.
+    ///
+    /// `[batch, time, …] -> [sources, …]`
+    #[track_caller]
+    pub fn gather_places(self, sources: Arc<[u32]>) -> Var<'g> {
+        let leading = [sources.len()].into();
+        let gather = Gather { name: "gather", sources, leading, folded: 2, holes: false };
+        self.graph.apply_at(Move(gather), &[self], Location::caller())
+    }
+
+    /// The real rows of a padded batch, example by example: `[batch, time, …] -> [Σ lengths, …]`.
+    ///
+    /// What follows (a readout, a loss) then costs nothing for padding.
+    #[track_caller]
+    pub fn real_rows(self, lengths: &[usize]) -> Var<'g> {
+        let line = Location::caller();
+        let Some(shape) = self.known_shape() else { return self.graph.inert() };
+        if shape.len() < 2 || shape[0] != lengths.len() || lengths.iter().any(|&l| l > shape[1]) {
+            let why = format!("{shape} is no padded batch of {} rows with lengths {lengths:?}", lengths.len());
+            return self.refuse("real_rows", why, line);
+        }
+        let places = lengths.iter().enumerate().flat_map(|(b, &n)| (b * shape[1]..b * shape[1] + n).map(|i| i as u32));
+        self.gather_places(places.collect())
+    }
+}
+
+impl<'g> Graph<'g> {
+    /// Puts rows of several tensors in order: row i of the result is row `sources[i]`, counted through all parts, or zeros where
+    /// that is `u32::MAX`; the rows get the axes `leading`.
+    ///
+    /// `[n₀, …], [n₁, …], … -> [leading…, …]`
+    #[track_caller]
+    pub fn arrange_rows(&'g self, parts: &[Var<'g>], sources: Arc<[u32]>, leading: impl Into<Shape>) -> Var<'g> {
+        let (line, leading) = (Location::caller(), leading.into());
+        let holes = sources.contains(&NONE);
+        if leading.elements() != sources.len() || parts.is_empty() {
+            let why = format!("{} rows from {} parts cannot fill {leading}", sources.len(), parts.len());
+            let at = self.place_of(self.mark(line));
+            self.fail(crate::Error::Argument { operation: "arrange_rows", why, at });
+            return self.inert();
+        }
+        self.apply_at(Move(Gather { name: "arrange_rows", sources, leading, folded: 1, holes }), parts, line)
+    }
+}

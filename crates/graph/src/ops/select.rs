@@ -1,0 +1,117 @@
+//! Comparisons, and choosing between two tensors by a mask.
+
+use super::{
+    arithmetic::binary,
+    elementwise::{Binary, Zip},
+};
+use crate::{Element, Inflow, Operand, Operation, Ran, Shape, Var, View};
+use std::panic::Location;
+
+binary!(Greater, "gt", |a, b, y| truth(a > b), E::ZERO, E::ZERO);
+binary!(Less, "lt", |a, b, y| truth(a < b), E::ZERO, E::ZERO);
+binary!(Equal, "eq", |a, b, y| truth(a == b), E::ZERO, E::ZERO);
+
+fn truth<E: Element>(holds: bool) -> E {
+    if holds { E::ONE } else { E::ZERO }
+}
+
+/// A comparison: its value is 1 or 0, and no gradient passes through it.
+struct Comparison<B>(Zip<B>);
+
+impl<B: Binary> Operation for Comparison<B> {
+    type Saved<E: Element> = ();
+    fn name(&self) -> &'static str {
+        B::NAME
+    }
+    fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        self.0.shape(inputs)
+    }
+    fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {
+        self.0.forward(inputs, output)
+    }
+    fn backward<E: Element>(&self, _: &Ran<'_, E, ()>, _: View<'_, E>, _: &mut Inflow<'_, E>) {}
+    fn jvp<E: Element>(&self, _: &Ran<'_, E, ()>, _: &[Option<View<'_, E>>], _: &mut [E]) {}
+    fn differentiable(&self) -> bool {
+        false
+    }
+}
+
+/// y = a where the mask is not 0, else b. What is not chosen does not count, be it infinite or not a number.
+struct Where;
+
+impl Operation for Where {
+    type Saved<E: Element> = ();
+    fn name(&self) -> &'static str {
+        "where"
+    }
+    fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        let fits = inputs[0] == inputs[1] && inputs[1] == inputs[2];
+        if fits { Ok(inputs[0]) } else { Err("must be of one shape: mask, then, otherwise".into()) }
+    }
+    fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {
+        let (mask, a, b) = (inputs[0].data(), inputs[1].data(), inputs[2].data());
+        for (i, y) in output.iter_mut().enumerate() {
+            *y = if mask[i] != E::ZERO { a[i] } else { b[i] };
+        }
+    }
+    fn backward<E: Element>(&self, ran: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
+        let (mask, g) = (ran.inputs[0].data(), gradient.data());
+        for (operand, chosen) in [(1, true), (2, false)] {
+            into.accumulate(operand, |slot| {
+                for (i, slot) in slot.iter_mut().enumerate() {
+                    if (mask[i] != E::ZERO) == chosen {
+                        *slot += g[i];
+                    }
+                }
+            });
+        }
+        // The mask is a choice, not a quantity: nothing flows to it.
+        into.accumulate(0, |_| {});
+    }
+    fn jvp<E: Element>(&self, ran: &Ran<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+        let mask = ran.inputs[0].data();
+        for (i, y) in output.iter_mut().enumerate() {
+            let chosen = if mask[i] != E::ZERO { tangents[1] } else { tangents[2] };
+            *y = chosen.map_or(E::ZERO, |v| v.data()[i]);
+        }
+    }
+}
+
+impl<'g> Var<'g> {
+    #[track_caller]
+    fn compare(self, by: impl Binary, other: impl Operand<'g>) -> Var<'g> {
+        let line = Location::caller();
+        self.graph.apply_at(Comparison(Zip(by)), &[self, other.on(self.graph)], line)
+    }
+    /// 1 where this is greater, else 0. No gradient.
+    #[track_caller]
+    pub fn gt(self, other: impl Operand<'g>) -> Var<'g> {
+        self.compare(Greater, other)
+    }
+    /// 1 where this is less, else 0. No gradient.
+    #[track_caller]
+    pub fn lt(self, other: impl Operand<'g>) -> Var<'g> {
+        self.compare(Less, other)
+    }
+    /// 1 where both are equal, else 0. No gradient.
+    #[track_caller]
+    pub fn eq(self, other: impl Operand<'g>) -> Var<'g> {
+        self.compare(Equal, other)
+    }
+    /// With this as the mask: `then` where it is not 0, else `otherwise`. Numbers and broadcasting are welcome. What is not
+    /// chosen gets no gradient and does no harm, even where it is not finite.
+    #[track_caller]
+    pub fn select(self, then: impl Operand<'g>, otherwise: impl Operand<'g>) -> Var<'g> {
+        let line = Location::caller();
+        let (a, b) = (then.on(self.graph), otherwise.on(self.graph));
+        let (Some(m), Some(x), Some(y)) = (self.known_shape(), a.known_shape(), b.known_shape()) else {
+            return self.graph.inert();
+        };
+        let wide = m.broadcast(&x).and_then(|s| s.broadcast(&y));
+        let Some(wide) = wide else {
+            return self.refuse("where", format!("mask {m}, then {x} and otherwise {y} do not broadcast"), line);
+        };
+        let fit = |v: Var<'g>| v.expand_at(&wide, line);
+        self.graph.apply_at(Where, &[fit(self), fit(a), fit(b)], line)
+    }
+}

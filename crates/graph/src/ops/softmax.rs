@@ -1,0 +1,191 @@
+//! Softmax and log-softmax over the last axis, with a mask of what takes part.
+
+use crate::{
+    Element, Inflow, Operation, Ran, Shape, Var, View,
+    kernels::{dispatch, sum, vector::sum_of},
+};
+use std::{panic::Location, sync::Arc};
+
+/// Which elements of each row take part: one flag for every element, or one row of flags for several rows in turn.
+#[derive(Clone)]
+pub(crate) struct Mask(Option<Arc<[bool]>>);
+
+impl Mask {
+    /// Whether element `j` of row `row` takes part. Flags are repeated row by row where they are fewer than the elements.
+    #[inline(always)]
+    fn shows(&self, place: usize) -> bool {
+        self.0.as_ref().is_none_or(|flags| flags[place])
+    }
+}
+
+/// y_j = e^{x_j} / Σ_k e^{x_k} over what the mask shows; 0 elsewhere, and in a row that is masked whole.
+///
+/// ∂L/∂x_j = y_j (∂L/∂y_j − Σ_k y_k ∂L/∂y_k)
+struct Softmax(Mask);
+
+/// y_j = x_j − ln Σ_k e^{x_k} over what the mask shows; 0 elsewhere.
+///
+/// ∂L/∂x_j = ∂L/∂y_j − e^{y_j} Σ_k ∂L/∂y_k
+struct LogSoftmax(Mask);
+
+/// The greatest shown element of a row, `None` where none is shown.
+#[inline(always)]
+fn greatest<E: Element>(x: &[E], shown: impl Fn(usize) -> bool) -> Option<E> {
+    let mut top = None;
+    for (j, &x) in x.iter().enumerate() {
+        if shown(j) {
+            top = Some(top.map_or(x, |t: E| t.maximum(x)));
+        }
+    }
+    // A row of −∞ alone has no greatest element that could be subtracted.
+    top.map(|t| if t == E::from_f64(f64::NEG_INFINITY) { E::ZERO } else { t })
+}
+
+fn check(inputs: &[Shape], mask: &Mask) -> Result<Shape, String> {
+    let flags = mask.0.as_ref().map_or(inputs[0].elements(), |m| m.len());
+    if inputs[0].is_empty() {
+        return Err("needs an axis to go over".into());
+    }
+    if flags != inputs[0].elements() {
+        return Err(format!("has {} elements, but the mask has {flags}", inputs[0].elements()));
+    }
+    Ok(inputs[0])
+}
+
+impl Operation for Softmax {
+    type Saved<E: Element> = ();
+    fn name(&self) -> &'static str {
+        "softmax"
+    }
+    fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        check(inputs, &self.0)
+    }
+    fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {
+        let width = inputs[0].shape().last_axis();
+        if width == 0 {
+            return;
+        }
+        let rows = output.chunks_exact_mut(width).zip(inputs[0].data().chunks_exact(width));
+        for (row, (y, x)) in rows.enumerate() {
+            let shown = |j: usize| self.0.shows(row * width + j);
+            let Some(top) = greatest(x, shown) else {
+                y.fill(E::ZERO);
+                continue;
+            };
+            dispatch(
+                #[inline(always)]
+                || {
+                    y.iter_mut().zip(x).for_each(|(y, &x)| *y = (x - top).exp());
+                    if self.0.0.is_some() {
+                        y.iter_mut().enumerate().filter(|(j, _)| !shown(*j)).for_each(|(_, y)| *y = E::ZERO);
+                    }
+                    let scale = E::ONE / sum(y);
+                    y.iter_mut().for_each(|y| *y *= scale);
+                },
+            );
+        }
+    }
+    fn backward<E: Element>(&self, ran: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
+        let width = gradient.shape().last_axis().max(1);
+        into.accumulate(0, |slot| {
+            let rows = slot.chunks_exact_mut(width).zip(ran.output.data().chunks_exact(width));
+            for ((slot, y), g) in rows.zip(gradient.data().chunks_exact(width)) {
+                dispatch(
+                    #[inline(always)]
+                    || {
+                        let along = sum_of(
+                            y.len(),
+                            #[inline(always)]
+                            |j| y[j] * g[j],
+                        );
+                        slot.iter_mut().zip(y).zip(g).for_each(|((s, &y), &g)| *s += y * (g - along));
+                    },
+                );
+            }
+        });
+    }
+    fn jvp<E: Element>(&self, ran: &Ran<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+        let (Some(v), width) = (tangents[0], ran.output.shape().last_axis().max(1)) else { return };
+        let rows = output.chunks_exact_mut(width).zip(ran.output.data().chunks_exact(width));
+        for ((out, y), v) in rows.zip(v.data().chunks_exact(width)) {
+            let along = sum_of(y.len(), |j| y[j] * v[j]);
+            out.iter_mut().zip(y).zip(v).for_each(|((o, &y), &v)| *o = y * (v - along));
+        }
+    }
+}
+
+impl Operation for LogSoftmax {
+    type Saved<E: Element> = ();
+    fn name(&self) -> &'static str {
+        "log_softmax"
+    }
+    fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        check(inputs, &self.0)
+    }
+    fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {
+        let width = inputs[0].shape().last_axis().max(1);
+        let rows = output.chunks_exact_mut(width).zip(inputs[0].data().chunks_exact(width));
+        for (row, (y, x)) in rows.enumerate() {
+            let shown = |j: usize| self.0.shows(row * width + j);
+            let top = greatest(x, shown).unwrap_or(E::ZERO);
+            let total = dispatch(|| {
+                sum_of(
+                    x.len(),
+                    #[inline(always)]
+                    |j| if shown(j) { (x[j] - top).exp() } else { E::ZERO },
+                )
+            });
+            let normaliser = top + total.ln();
+            y.iter_mut()
+                .zip(x)
+                .enumerate()
+                .for_each(|(j, (y, &x))| *y = if shown(j) { x - normaliser } else { E::ZERO });
+        }
+    }
+    fn backward<E: Element>(&self, ran: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
+        let width = gradient.shape().last_axis().max(1);
+        into.accumulate(0, |slot| {
+            let rows = slot.chunks_exact_mut(width).zip(ran.output.data().chunks_exact(width));
+            for (row, ((slot, y), g)) in rows.zip(gradient.data().chunks_exact(width)).enumerate() {
+                let shown = |j: usize| self.0.shows(row * width + j);
+                let total = sum_of(g.len(), |j| if shown(j) { g[j] } else { E::ZERO });
+                for j in (0..slot.len()).filter(|&j| shown(j)) {
+                    slot[j] += g[j] - y[j].exp() * total;
+                }
+            }
+        });
+    }
+    fn jvp<E: Element>(&self, ran: &Ran<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+        let (Some(v), width) = (tangents[0], ran.output.shape().last_axis().max(1)) else { return };
+        let rows = output.chunks_exact_mut(width).zip(ran.output.data().chunks_exact(width));
+        for (row, ((out, y), v)) in rows.zip(v.data().chunks_exact(width)).enumerate() {
+            let shown = |j: usize| self.0.shows(row * width + j);
+            let along = sum_of(y.len(), |j| if shown(j) { y[j].exp() * v[j] } else { E::ZERO });
+            (0..out.len()).filter(|&j| shown(j)).for_each(|j| out[j] = v[j] - along);
+        }
+    }
+}
+
+impl<'g> Var<'g> {
+    /// y_j = e^{x_j} / Σ_k e^{x_k} along the last axis; safe for large x.
+    #[track_caller]
+    pub fn softmax(self) -> Var<'g> {
+        self.graph.apply_at(Softmax(Mask(None)), &[self], Location::caller())
+    }
+    /// Softmax over the elements whose flag in `mask` is set, row by row; the others are 0. A row masked whole is 0 everywhere and
+    /// gets no gradient. `mask` has a flag for every element.
+    #[track_caller]
+    pub fn masked_softmax(self, mask: impl Into<Arc<[bool]>>) -> Var<'g> {
+        self.graph.apply_at(Softmax(Mask(Some(mask.into()))), &[self], Location::caller())
+    }
+    /// y_j = x_j − ln Σ_k e^{x_k} along the last axis; safe for large x.
+    #[track_caller]
+    pub fn log_softmax(self) -> Var<'g> {
+        self.graph.apply_at(LogSoftmax(Mask(None)), &[self], Location::caller())
+    }
+    /// Log-softmax over the elements whose flag in `mask` is set; the others are 0 and get no gradient.
+    #[track_caller]
+    pub fn masked_log_softmax(self, mask: impl Into<Arc<[bool]>>) -> Var<'g> {
+        self.graph.apply_at(LogSoftmax(Mask(Some(mask.into()))), &[self], Location::caller())
+    }
+}

@@ -1,0 +1,391 @@
+//! Parameters: named arrays, in one precision, that graphs borrow and an optimizer changes in place.
+
+use crate::{Draw, Element, Error, Precision, Result, Shape, Tensor, buffer::Pool};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+/// A parameter's name in code: an index, and which store it is of. Plain data, so a cell that holds it is plain data too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Param {
+    pub(crate) store: u32,
+    pub(crate) index: u32,
+}
+
+/// The values of all parameters in one of the two precisions.
+#[doc(hidden)]
+#[derive(Clone, Debug)]
+pub enum Store {
+    F32(Vec<Vec<f32>>),
+    F64(Vec<Vec<f64>>),
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Pools(pub(crate) Arc<Pool<f32>>, pub(crate) Arc<Pool<f64>>);
+
+/// The parameters of a model. Layers add theirs under a [`scope`](Params::scope); [`Graph`](crate::Graph)s borrow the store.
+///
+/// A wrong call (a name taken twice, a size of zero) does not panic: the store keeps its first error, and a graph made on
+/// it returns that error.
+///
+/// ```
+/// use unspool_graph::{Graph, Params, init};
+/// let mut params = Params::seeded(7);
+/// let w = params.scope("layer").add("weight", [3, 2], init::uniform(0.1));
+/// assert_eq!(params.name(w), "layer.weight");
+///
+/// params.scope("layer").add("weight", [3, 2], init::zeros());
+/// let graph = Graph::new(&params);
+/// let error = graph.zeros([1, 3]).matmul(w).value().unwrap_err();
+/// assert!(error.to_string().contains("layer.weight"));
+/// ```
+#[derive(Clone, Debug)]
+pub struct Params {
+    pub(crate) id: u32,
+    seed: u64,
+    names: Vec<String>,
+    shapes: Vec<Shape>,
+    by_name: BTreeMap<String, u32>,
+    pub(crate) store: Store,
+    pub(crate) pools: Pools,
+    pub(crate) error: Option<Error>,
+}
+
+impl Params {
+    /// An empty store in single precision. Initial values are a function of `seed` and each parameter's full name.
+    pub fn seeded(seed: u64) -> Params {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        Params {
+            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            seed,
+            names: vec![],
+            shapes: vec![],
+            by_name: BTreeMap::new(),
+            store: Store::F32(vec![]),
+            pools: Pools::default(),
+            error: None,
+        }
+    }
+
+    /// A place to add parameters under names that begin with `name` and a dot.
+    pub fn scope(&mut self, name: impl AsRef<str>) -> Scope<'_> {
+        Scope { prefix: name.as_ref().to_string(), params: self }
+    }
+
+    /// The same parameters in double precision. Handles of this store fit the copy too.
+    pub fn to_f64(&self) -> Params {
+        let values = match &self.store {
+            Store::F32(all) => all.iter().map(|v| v.iter().map(|&x| f64::from(x)).collect()).collect(),
+            Store::F64(all) => all.clone(),
+        };
+        Params { store: Store::F64(values), ..self.clone() }
+    }
+
+    /// The same parameters in single precision, rounded. Handles of this store fit the copy too.
+    pub fn to_f32(&self) -> Params {
+        let values = match &self.store {
+            Store::F32(all) => all.clone(),
+            Store::F64(all) => all.iter().map(|v| v.iter().map(|&x| x as f32).collect()).collect(),
+        };
+        Params { store: Store::F32(values), ..self.clone() }
+    }
+
+    /// In which numbers the store computes.
+    pub fn precision(&self) -> Precision {
+        match self.store {
+            Store::F32(_) => Precision::F32,
+            Store::F64(_) => Precision::F64,
+        }
+    }
+
+    /// How many parameters (arrays) there are.
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    /// How many numbers all parameters hold together.
+    pub fn elements(&self) -> usize {
+        self.shapes.iter().map(Shape::elements).sum()
+    }
+
+    /// All parameters, in the order they were added.
+    pub fn iter(&self) -> impl Iterator<Item = Param> + use<> {
+        let store = self.id;
+        (0..self.names.len() as u32).map(move |index| Param { store, index })
+    }
+
+    /// The parameter of this full name.
+    pub fn find(&self, name: &str) -> Option<Param> {
+        self.by_name.get(name).map(|&index| Param { store: self.id, index })
+    }
+
+    /// A parameter's full name; empty for a handle of another store.
+    pub fn name(&self, p: Param) -> &str {
+        if self.owns(p) { &self.names[p.index as usize] } else { "" }
+    }
+
+    /// A parameter's shape; rank 0 for a handle of another store.
+    pub fn shape(&self, p: Param) -> Shape {
+        if self.owns(p) { self.shapes[p.index as usize] } else { Shape::from([]) }
+    }
+
+    /// A copy of a parameter's values.
+    pub fn value(&self, p: Param) -> Result<Tensor> {
+        self.check(p)?;
+        let (shape, i) = (&self.shapes[p.index as usize], p.index as usize);
+        Ok(match &self.store {
+            Store::F32(all) => Tensor::from_elements(shape, &all[i]),
+            Store::F64(all) => Tensor::from_elements(shape, &all[i]),
+        })
+    }
+
+    /// Puts new values in a parameter's place, in its own storage. They must have its shape.
+    pub fn set(&mut self, p: Param, value: impl Into<Tensor>) -> Result<()> {
+        self.check(p)?;
+        let (value, i) = (value.into(), p.index as usize);
+        if value.shape() != &*self.shapes[i] {
+            let why = "the new values have another shape";
+            return Err(Error::ParamShape { name: self.names[i].clone(), shape: value.shape().to_vec(), why });
+        }
+        match &mut self.store {
+            Store::F32(all) => all[i].copy_from_slice(&value.elements()),
+            Store::F64(all) => all[i].copy_from_slice(&value.elements()),
+        }
+        Ok(())
+    }
+
+    /// The elements of a parameter, row by row, if the store is in precision `E`.
+    pub fn elements_of<E: Element>(&self, p: Param) -> Option<&[E]> {
+        if !self.owns(p) {
+            return None;
+        }
+        E::store(&self.store).map(|all| &all[p.index as usize][..])
+    }
+
+    /// All parameters' elements for writing, in the order of [`Params::iter`], if the store is in precision `f32`.
+    pub fn f32_mut(&mut self) -> Option<&mut [Vec<f32>]> {
+        match &mut self.store {
+            Store::F32(all) => Some(all),
+            Store::F64(_) => None,
+        }
+    }
+
+    /// All parameters' elements for writing, in the order of [`Params::iter`], if the store is in precision `f64`.
+    pub fn f64_mut(&mut self) -> Option<&mut [Vec<f64>]> {
+        match &mut self.store {
+            Store::F32(_) => None,
+            Store::F64(all) => Some(all),
+        }
+    }
+
+    /// The first error made while parameters were added, if any.
+    pub fn check_all(&self) -> Result<()> {
+        self.error.clone().map_or(Ok(()), Err)
+    }
+
+    /// Whether a handle is of this store (or of one it was cloned from).
+    pub fn owns(&self, p: Param) -> bool {
+        p.store == self.id && (p.index as usize) < self.names.len()
+    }
+
+    /// The place of a parameter in [`Params::iter`].
+    pub fn index(&self, p: Param) -> Option<usize> {
+        self.owns(p).then_some(p.index as usize)
+    }
+
+    fn check(&self, p: Param) -> Result<()> {
+        if self.owns(p) { Ok(()) } else { Err(Error::Foreign { what: "a parameter" }) }
+    }
+
+    fn insert(&mut self, name: String, sizes: &[usize], values: impl FnOnce(&Shape, Draw) -> Vec<f64>) -> Param {
+        let handle = Param { store: self.id, index: self.names.len() as u32 };
+        let bad = |why| Error::ParamShape { name: name.clone(), shape: sizes.to_vec(), why };
+        let (shape, mut error) = match Shape::new(sizes) {
+            None => (Shape::from([1]), Some(bad("a tensor has at most six axes"))),
+            Some(shape) if shape.elements() == 0 => (Shape::from([1]), Some(bad("a size is 0"))),
+            Some(shape) => (shape, None),
+        };
+        let mut values = values(&shape, Draw::seed(self.seed).text(&name));
+        if values.len() != shape.elements() {
+            error = error.or_else(|| Some(bad("its values do not fill it")));
+            values.resize(shape.elements(), 0.0);
+        }
+        match &mut self.store {
+            Store::F32(all) => all.push(values.iter().map(|&x| x as f32).collect()),
+            Store::F64(all) => all.push(values),
+        }
+        if self.by_name.insert(name.clone(), handle.index).is_some() {
+            error = error.or_else(|| Some(Error::NameTaken { name: name.clone() }));
+        }
+        self.shapes.push(shape);
+        self.names.push(name);
+        self.error = self.error.take().or(error);
+        handle
+    }
+}
+
+/// A place in [`Params`] where a layer adds its parameters under a common beginning of their names.
+#[derive(Debug)]
+pub struct Scope<'p> {
+    params: &'p mut Params,
+    prefix: String,
+}
+
+impl Scope<'_> {
+    /// A place further inside, for a layer made of layers.
+    pub fn scope(&mut self, name: impl AsRef<str>) -> Scope<'_> {
+        Scope { prefix: self.full(name.as_ref()), params: self.params }
+    }
+
+    /// Adds a parameter. `init` gives its elements, row by row, from its shape and its own random numbers; see [`init`].
+    pub fn add<const N: usize>(
+        &mut self,
+        name: impl AsRef<str>,
+        shape: [usize; N],
+        init: impl FnOnce(&Shape, Draw) -> Vec<f64>,
+    ) -> Param {
+        let name = self.full(name.as_ref());
+        self.params.insert(name, &shape, init)
+    }
+
+    /// As [`add`](Scope::add), for a shape whose rank is known when the program runs.
+    pub fn add_sized(
+        &mut self,
+        name: impl AsRef<str>,
+        shape: &[usize],
+        init: impl FnOnce(&Shape, Draw) -> Vec<f64>,
+    ) -> Param {
+        let name = self.full(name.as_ref());
+        self.params.insert(name, shape, init)
+    }
+
+    /// Keeps `error` as the store's first, if it has none: how a layer refuses its arguments.
+    pub fn refuse(&mut self, name: &str, shape: &[usize], why: &'static str) {
+        let error = Error::ParamShape { name: self.full(name), shape: shape.to_vec(), why };
+        self.params.error = self.params.error.take().or(Some(error));
+    }
+
+    fn full(&self, name: &str) -> String {
+        if self.prefix.is_empty() { name.to_string() } else { format!("{}.{name}", self.prefix) }
+    }
+}
+
+/// Initial values, by their names in the field. Each is a function of a shape and of random numbers that are the parameter's own.
+///
+/// For a weight `[out, in]` (or `[out, in, height, width]`) fan-in is in·height·width and fan-out is out·height·width.
+pub mod init {
+    use super::{Draw, Shape};
+
+    /// Every element 0.
+    pub fn zeros() -> impl FnOnce(&Shape, Draw) -> Vec<f64> {
+        constant(0.0)
+    }
+    /// Every element `value`.
+    pub fn constant(value: f64) -> impl FnOnce(&Shape, Draw) -> Vec<f64> {
+        move |shape, _| vec![value; shape.elements()]
+    }
+    /// These elements, row by row.
+    pub fn values(values: Vec<f64>) -> impl FnOnce(&Shape, Draw) -> Vec<f64> {
+        move |_, _| values
+    }
+    /// Uniform in [−bound, bound).
+    pub fn uniform(bound: f64) -> impl FnOnce(&Shape, Draw) -> Vec<f64> {
+        move |shape, draw| (0..shape.elements() as u64).map(|i| (2.0 * draw.uniform(i) - 1.0) * bound).collect()
+    }
+    /// Normal with mean 0 and this standard deviation.
+    pub fn normal(deviation: f64) -> impl FnOnce(&Shape, Draw) -> Vec<f64> {
+        move |shape, draw| (0..shape.elements() as u64).map(|i| draw.normal(i) * deviation).collect()
+    }
+    fn fans(shape: &Shape) -> (f64, f64) {
+        let area: usize = shape.iter().skip(2).product();
+        let (out, into) = (shape.first().copied().unwrap_or(1), shape.get(1).copied().unwrap_or(1));
+        ((into * area) as f64, (out * area) as f64)
+    }
+    /// Uniform with bound √(6 / (fan-in + fan-out)) (Glorot and Bengio 2010).
+    pub fn xavier_uniform() -> impl FnOnce(&Shape, Draw) -> Vec<f64> {
+        |shape, draw| {
+            let (into, out) = fans(shape);
+            uniform((6.0 / (into + out)).sqrt())(shape, draw)
+        }
+    }
+    /// Normal with deviation √(2 / (fan-in + fan-out)) (Glorot and Bengio 2010).
+    pub fn xavier_normal() -> impl FnOnce(&Shape, Draw) -> Vec<f64> {
+        |shape, draw| {
+            let (into, out) = fans(shape);
+            normal((2.0 / (into + out)).sqrt())(shape, draw)
+        }
+    }
+    /// Uniform with bound √(6 / fan-in), for ReLU (He and others 2015).
+    pub fn kaiming_uniform() -> impl FnOnce(&Shape, Draw) -> Vec<f64> {
+        |shape, draw| uniform((6.0 / fans(shape).0).sqrt())(shape, draw)
+    }
+    /// Normal with deviation √(2 / fan-in), for ReLU (He and others 2015).
+    pub fn kaiming_normal() -> impl FnOnce(&Shape, Draw) -> Vec<f64> {
+        |shape, draw| normal((2.0 / fans(shape).0).sqrt())(shape, draw)
+    }
+    /// Ones where row and column are the same, zeros elsewhere (Le, Jaitly and Hinton 2015, for recurrent ReLU layers).
+    pub fn identity() -> impl FnOnce(&Shape, Draw) -> Vec<f64> {
+        |shape, _| {
+            let columns = shape.last_axis();
+            (0..shape.elements()).map(|i| if i / columns == i % columns { 1.0 } else { 0.0 }).collect()
+        }
+    }
+    /// Orthonormal rows or columns, whichever are fewer, times `gain` (Saxe, McClelland and Ganguli 2014), by Gram and
+    /// Schmidt, done twice, on normal numbers. A stack of square blocks, as in gated layers, is made block by block.
+    pub fn orthogonal(gain: f64) -> impl FnOnce(&Shape, Draw) -> Vec<f64> {
+        move |shape, draw| {
+            let columns = shape.last_axis();
+            let rows = shape.elements() / columns.max(1);
+            let block = if columns > 0 && rows > columns && rows.is_multiple_of(columns) { columns } else { rows };
+            let mut out = Vec::with_capacity(rows * columns);
+            for b in 0..rows / block.max(1) {
+                out.extend(orthonormal(block, columns, draw.word(b as u64)).into_iter().map(|x| x * gain));
+            }
+            out
+        }
+    }
+
+    fn orthonormal(rows: usize, columns: usize, draw: Draw) -> Vec<f64> {
+        let (count, length) = (rows.min(columns), rows.max(columns));
+        let mut basis: Vec<Vec<f64>> = Vec::with_capacity(count);
+        for i in 0..count {
+            let mut v: Vec<f64> = (0..length).map(|j| draw.normal((i * length + j) as u64)).collect();
+            for u in basis.iter().chain(basis.iter()) {
+                let along: f64 = u.iter().zip(&v).map(|(a, b)| a * b).sum();
+                v.iter_mut().zip(u).for_each(|(v, u)| *v -= along * u);
+            }
+            let norm = v.iter().map(|x| x * x).sum::<f64>().sqrt();
+            v.iter_mut().for_each(|x| *x /= norm);
+            basis.push(v);
+        }
+        let at = |i: usize, j: usize| if rows <= columns { basis[i][j] } else { basis[j][i] };
+        (0..rows * columns).map(|k| at(k / columns, k % columns)).collect()
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+
+        #[test]
+        fn orthogonal_blocks_are_orthogonal() {
+            let w = orthogonal(1.0)(&Shape::from([6, 3]), Draw::seed(1));
+            for block in w.chunks(9) {
+                for i in 0..3 {
+                    for j in 0..3 {
+                        let dot: f64 = (0..3).map(|k| block[i * 3 + k] * block[j * 3 + k]).sum();
+                        assert!((dot - f64::from(i == j)).abs() < 1e-12);
+                    }
+                }
+            }
+        }
+    }
+}

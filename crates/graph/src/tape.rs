@@ -1,0 +1,149 @@
+//! The recording itself: an arena of nodes in the order they were run, which is a topological order already.
+
+use crate::{
+    Element, Params, Shape,
+    buffer::{Buffer, Pool},
+    operation::{Recorded, View},
+};
+use std::{cell::OnceCell, panic::Location, sync::Arc};
+
+/// Stands for "no node": the handle of what an erroneous operation would have given.
+pub(crate) const NONE: u32 = u32::MAX;
+
+/// Where a node's value lies.
+pub(crate) enum Value<E: Element> {
+    /// In a buffer of its own.
+    Own(Buffer<E>),
+    /// With the parameters: read through the graph's borrow, so that nothing shares a parameter's storage.
+    Param(u32),
+    /// Inside the value of node `root`, which is no part of another itself, from `offset` on.
+    Part { root: u32, offset: usize },
+}
+
+/// The operands of a node; two or fewer, as nearly all have, cost no allocation.
+pub(crate) enum Operands {
+    Few(u8, [u32; 3]),
+    Many(Box<[u32]>),
+}
+
+impl Operands {
+    pub(crate) fn new(ids: impl ExactSizeIterator<Item = u32>) -> Self {
+        if ids.len() > 3 {
+            return Operands::Many(ids.collect());
+        }
+        let (mut few, count) = ([NONE; 3], ids.len() as u8);
+        few.iter_mut().zip(ids).for_each(|(slot, id)| *slot = id);
+        Operands::Few(count, few)
+    }
+    pub(crate) fn as_slice(&self) -> &[u32] {
+        match self {
+            Operands::Few(count, ids) => &ids[..*count as usize],
+            Operands::Many(ids) => ids,
+        }
+    }
+}
+
+/// Where a node was recorded.
+#[derive(Clone, Copy)]
+pub(crate) struct Mark {
+    pub(crate) scope: u32,
+    /// The time step, [`NONE`] outside of a recurrence.
+    pub(crate) step: u32,
+    pub(crate) line: &'static Location<'static>,
+}
+
+pub(crate) struct Node<E: Element> {
+    pub(crate) value: Value<E>,
+    pub(crate) shape: Shape,
+    pub(crate) operands: Operands,
+    /// `None` for what enters the graph: inputs and parameters; and for a part of another node.
+    pub(crate) operation: Option<Box<dyn Recorded<E>>>,
+    pub(crate) mark: Mark,
+    /// Whether a gradient is asked of it, or of anything it was made from.
+    pub(crate) wants: bool,
+    pub(crate) watched: bool,
+    /// The transpose of a matrix that was multiplied by, kept while the value stands.
+    pub(crate) transposed: OnceCell<Vec<E>>,
+    /// What made a part of a node, for pictures: `reshape`, `slice`.
+    pub(crate) part: &'static str,
+}
+
+/// A recording in one precision.
+#[doc(hidden)]
+pub struct Tape<E: Element> {
+    pub(crate) nodes: Vec<Node<E>>,
+    /// The node of each parameter that has been used.
+    pub(crate) entered: Vec<u32>,
+    pub(crate) pool: Arc<Pool<E>>,
+    /// Transposes of parameters, which outlive `reset()`: the parameters cannot change while the graph borrows them.
+    param_transposes: Vec<OnceCell<Vec<E>>>,
+}
+
+/// A recording in either precision.
+#[doc(hidden)]
+pub enum AnyTape {
+    F32(Tape<f32>),
+    F64(Tape<f64>),
+}
+
+/// Runs the same code for a tape of either precision.
+macro_rules! with_tape {
+    ($any:expr, $tape:ident => $body:expr) => {
+        match $any {
+            $crate::tape::AnyTape::F32($tape) => $body,
+            $crate::tape::AnyTape::F64($tape) => $body,
+        }
+    };
+}
+pub(crate) use with_tape;
+
+impl<E: Element> Tape<E> {
+    pub(crate) fn new(params: &Params) -> Self {
+        Tape {
+            nodes: vec![],
+            entered: vec![NONE; params.len()],
+            pool: E::pool(params).clone(),
+            param_transposes: std::iter::repeat_with(OnceCell::new).take(params.len()).collect(),
+        }
+    }
+
+    pub(crate) fn reset(&mut self) {
+        self.nodes.clear();
+        self.entered.fill(NONE);
+    }
+
+    pub(crate) fn push(&mut self, node: Node<E>) -> u32 {
+        self.nodes.push(node);
+        self.nodes.len() as u32 - 1
+    }
+
+    /// A node's value.
+    #[inline]
+    pub(crate) fn view<'a>(&'a self, params: &'a Params, id: u32) -> View<'a, E> {
+        let node = &self.nodes[id as usize];
+        let (mut offset, mut holder) = (0, node);
+        if let Value::Part { root, offset: inside } = node.value {
+            (offset, holder) = (inside, &self.nodes[root as usize]);
+        }
+        let (data, transposed) = match &holder.value {
+            Value::Own(buffer) => (&buffer[..], &node.transposed),
+            Value::Param(index) => {
+                let all = E::store(&params.store).unwrap_or(&[]);
+                let whole = offset == 0 && node.shape.elements() == all[*index as usize].len();
+                let cache = if whole { &self.param_transposes[*index as usize] } else { &node.transposed };
+                (&all[*index as usize][..], cache)
+            }
+            Value::Part { .. } => unreachable!("a part's root is never a part"),
+        };
+        let data = &data[offset..offset + node.shape.elements()];
+        View { data, shape: node.shape, transposed: Some(transposed) }
+    }
+
+    /// The node that holds a node's elements, and where in it they begin.
+    pub(crate) fn root(&self, id: u32) -> (u32, usize) {
+        match self.nodes[id as usize].value {
+            Value::Part { root, offset } => (root, offset),
+            _ => (id, 0),
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Values as they leave and enter a graph: arrays in one of the two precisions.
+
+use crate::{Element, Precision, Shape};
+use ndarray::{ArrayBase, ArrayD, ArrayViewD, Data, Dimension, IxDyn};
+
+/// An array that owns its elements, in single or double precision.
+///
+/// ```
+/// use unspool_graph::Tensor;
+/// let t = Tensor::from(ndarray::array![[1.0f32, 2.0], [3.0, 4.0]]);
+/// assert_eq!(t.shape(), [2, 2]);
+/// assert_eq!(t.to_f64()[[1, 0]], 3.0);
+/// assert!(t.f32().is_some() && t.f64().is_none());
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub enum Tensor {
+    /// Single precision.
+    F32(ArrayD<f32>),
+    /// Double precision.
+    F64(ArrayD<f64>),
+}
+
+impl Tensor {
+    /// The sizes of its axes.
+    pub fn shape(&self) -> &[usize] {
+        match self {
+            Tensor::F32(a) => a.shape(),
+            Tensor::F64(a) => a.shape(),
+        }
+    }
+
+    /// In which numbers it is held.
+    pub fn precision(&self) -> Precision {
+        match self {
+            Tensor::F32(_) => Precision::F32,
+            Tensor::F64(_) => Precision::F64,
+        }
+    }
+
+    /// A view, if it is held in single precision.
+    pub fn f32(&self) -> Option<ArrayViewD<'_, f32>> {
+        match self {
+            Tensor::F32(a) => Some(a.view()),
+            Tensor::F64(_) => None,
+        }
+    }
+
+    /// A view, if it is held in double precision.
+    pub fn f64(&self) -> Option<ArrayViewD<'_, f64>> {
+        match self {
+            Tensor::F32(_) => None,
+            Tensor::F64(a) => Some(a.view()),
+        }
+    }
+
+    /// A copy in double precision, whichever it is held in.
+    pub fn to_f64(&self) -> ArrayD<f64> {
+        match self {
+            Tensor::F32(a) => a.mapv(f64::from),
+            Tensor::F64(a) => a.clone(),
+        }
+    }
+
+    /// The elements in row-major order, in precision `E`.
+    pub(crate) fn elements<E: Element>(&self) -> Vec<E> {
+        match self {
+            Tensor::F32(a) => a.iter().map(|&x| E::from_f64(f64::from(x))).collect(),
+            Tensor::F64(a) => a.iter().map(|&x| E::from_f64(x)).collect(),
+        }
+    }
+
+    pub(crate) fn from_elements<E: Element>(shape: &Shape, elements: &[E]) -> Tensor {
+        let sizes = IxDyn(shape);
+        // A node's value always fills its shape; an empty array stands in so that no panic is possible here.
+        match E::PRECISION {
+            Precision::F32 => {
+                let data = elements.iter().map(|x| x.to_f64() as f32).collect();
+                Tensor::F32(ArrayD::from_shape_vec(sizes, data).unwrap_or_else(|_| ArrayD::zeros(IxDyn(&[0]))))
+            }
+            Precision::F64 => {
+                let data = elements.iter().map(|x| x.to_f64()).collect();
+                Tensor::F64(ArrayD::from_shape_vec(sizes, data).unwrap_or_else(|_| ArrayD::zeros(IxDyn(&[0]))))
+            }
+        }
+    }
+}
+
+macro_rules! from_array {
+    ($type:ident, $variant:ident) => {
+        impl<S: Data<Elem = $type>, D: Dimension> From<ArrayBase<S, D, $type>> for Tensor {
+            fn from(array: ArrayBase<S, D, $type>) -> Self {
+                Tensor::$variant(array.into_owned().into_dyn())
+            }
+        }
+        impl<S: Data<Elem = $type>, D: Dimension> From<&ArrayBase<S, D, $type>> for Tensor {
+            fn from(array: &ArrayBase<S, D, $type>) -> Self {
+                Tensor::$variant(array.to_owned().into_dyn())
+            }
+        }
+        impl From<Vec<$type>> for Tensor {
+            fn from(values: Vec<$type>) -> Self {
+                Tensor::$variant(ndarray::Array1::from(values).into_dyn())
+            }
+        }
+        impl From<$type> for Tensor {
+            fn from(value: $type) -> Self {
+                Tensor::$variant(ndarray::arr0(value).into_dyn())
+            }
+        }
+    };
+}
+from_array!(f32, F32);
+from_array!(f64, F64);
+
+impl From<&Tensor> for Tensor {
+    fn from(tensor: &Tensor) -> Self {
+        tensor.clone()
+    }
+}

@@ -1,0 +1,162 @@
+//! A handle on a node, and the operands that may stand beside it.
+
+use crate::{
+    Error, Graph, Param, Result, Shape, Tensor,
+    error::Place,
+    tape::{NONE, with_tape},
+};
+use std::{fmt, panic::Location};
+
+/// A node of a recording: a reference to its [`Graph`] and an index, so it is `Copy` and costs nothing to pass around.
+///
+/// Every operation on it is recorded with the line of the code that called it. A wrong shape does not panic: the graph keeps
+/// its first error, what follows is inert, and [`value`](Var::value), [`item`](Var::item), [`detach`](Var::detach),
+/// [`shape`](Var::shape) and [`backward`](Var::backward) return it.
+///
+/// ```
+/// use unspool_graph::{Graph, Params};
+/// let params = Params::seeded(0);
+/// let graph = Graph::new(&params);
+/// let wrong = graph.zeros([32, 64]).matmul(graph.zeros([128, 256])); // this line is named
+/// let error = (wrong + 1.0).tanh().value().unwrap_err().to_string();
+/// assert!(error.starts_with("matmul: [32, 64] × [128, 256] do not fit: 64 ≠ 128 (at "), "{error}");
+/// ```
+#[derive(Clone, Copy)]
+#[must_use]
+pub struct Var<'g> {
+    pub(crate) graph: &'g Graph<'g>,
+    pub(crate) id: u32,
+}
+
+impl fmt::Debug for Var<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.shape() {
+            Ok(shape) => write!(f, "Var({}, {shape})", self.id),
+            Err(_) => write!(f, "Var(inert)"),
+        }
+    }
+}
+
+impl<'g> Var<'g> {
+    /// The graph it is of.
+    pub fn graph(self) -> &'g Graph<'g> {
+        self.graph
+    }
+
+    /// The sizes of its axes.
+    ///
+    /// # Errors
+    /// The graph's first error, as with every way out of a graph.
+    pub fn shape(self) -> Result<Shape> {
+        self.graph.check()?;
+        self.known_shape().ok_or_else(|| self.missing())
+    }
+
+    /// A copy of its value.
+    pub fn value(self) -> Result<Tensor> {
+        self.graph.check()?;
+        if self.id == NONE {
+            return Err(self.missing());
+        }
+        Ok(with_tape!(&*self.graph.tape.borrow(), tape => {
+            let view = tape.view(self.graph.params, self.id);
+            Tensor::from_elements(&view.shape, view.data)
+        }))
+    }
+
+    /// Its value, cut off from the recording: a plain array that may outlive the graph. The same as [`value`](Var::value),
+    /// by the name of its use: carrying a state over to the next recording.
+    pub fn detach(self) -> Result<Tensor> {
+        self.value()
+    }
+
+    /// Its value as one number; it must have one element.
+    pub fn item(self) -> Result<f64> {
+        let value = self.value()?.to_f64();
+        match (value.len(), value.first()) {
+            (1, Some(&x)) => Ok(x),
+            _ => Err(Error::NotScalar { shape: self.shape()?, at: self.place() }),
+        }
+    }
+
+    /// Asks for the gradient of this node too, not only of parameters. It returns the handle to go on with: a view into
+    /// another node becomes a node of its own, so that its gradient is its own.
+    #[track_caller]
+    pub fn watch(self) -> Var<'g> {
+        if self.id == NONE {
+            return self;
+        }
+        let part = with_tape!(&*self.graph.tape.borrow(), tape => tape.root(self.id).0 != self.id);
+        let own = if part { self.map(crate::ops::Same, Location::caller()) } else { self };
+        if own.id != NONE {
+            with_tape!(&mut *self.graph.tape.borrow_mut(), tape => {
+                let node = &mut tape.nodes[own.id as usize];
+                (node.watched, node.wants) = (true, true);
+            });
+        }
+        own
+    }
+
+    /// Where it was recorded.
+    pub fn place(self) -> Place {
+        if self.id == NONE {
+            return self.graph.place();
+        }
+        let mark = with_tape!(&*self.graph.tape.borrow(), tape => tape.nodes[self.id as usize].mark);
+        self.graph.place_of(mark)
+    }
+
+    /// Whether both are the same node.
+    pub fn same_node(self, other: Var<'_>) -> bool {
+        std::ptr::addr_eq(self.graph, other.graph) && self.id == other.id
+    }
+
+    /// Its shape if it has a value, without asking for the graph's error: for recording functions, which go on inert.
+    pub fn known_shape(self) -> Option<Shape> {
+        (self.id != NONE).then(|| with_tape!(&*self.graph.tape.borrow(), tape => tape.nodes[self.id as usize].shape))
+    }
+
+    fn missing(self) -> Error {
+        Error::Argument { operation: "value", why: "nothing was computed here".into(), at: self.graph.place() }
+    }
+
+    /// Makes a wrong argument of a method the graph's error.
+    pub(crate) fn refuse(self, operation: &'static str, why: String, line: &'static Location<'static>) -> Var<'g> {
+        self.graph.fail(Error::Argument { operation, why, at: self.graph.place_of(self.graph.mark(line)) });
+        self.graph.inert()
+    }
+}
+
+/// What may stand beside a [`Var`] in an operation: a `Var`, a [`Param`], or a number.
+pub trait Operand<'g>: Copy {
+    /// The operand as a node of `graph`.
+    #[track_caller]
+    fn on(self, graph: &'g Graph<'g>) -> Var<'g>;
+    /// The number, if it is one: an operation with a number needs no node for it.
+    fn number(self) -> Option<f64> {
+        None
+    }
+}
+
+impl<'g> Operand<'g> for Var<'g> {
+    fn on(self, _: &'g Graph<'g>) -> Var<'g> {
+        self
+    }
+}
+
+impl<'g> Operand<'g> for Param {
+    #[track_caller]
+    fn on(self, graph: &'g Graph<'g>) -> Var<'g> {
+        graph.param(self)
+    }
+}
+
+impl<'g> Operand<'g> for f64 {
+    #[track_caller]
+    fn on(self, graph: &'g Graph<'g>) -> Var<'g> {
+        graph.full([], self)
+    }
+    fn number(self) -> Option<f64> {
+        Some(self)
+    }
+}
