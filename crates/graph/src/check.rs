@@ -89,7 +89,7 @@ pub fn parameters(params: &Params, model: impl for<'g> Fn(&'g Graph<'g>) -> Var<
             };
             let numeric = (at(STEP)? - at(-STEP)?) / (2.0 * STEP);
             let off = (analytic - numeric).abs() / analytic.abs().max(1.0);
-            if worst.as_ref().is_none_or(|(known, _)| !(off <= *known)) {
+            if worst.as_ref().is_none_or(|(known, _)| off > *known || (off.is_nan() && !known.is_nan())) {
                 let parameter = params.name(p).to_string();
                 worst = Some((off, Disagreement { parameter, index, analytic, numeric }));
             }
@@ -97,7 +97,7 @@ pub fn parameters(params: &Params, model: impl for<'g> Fn(&'g Graph<'g>) -> Var<
         params.set(p, start)?;
     }
     match worst {
-        Some((off, disagreement)) if !(off <= TOLERANCE) => Err(Failure::Gradient(disagreement)),
+        Some((off, disagreement)) if off > TOLERANCE || off.is_nan() => Err(Failure::Gradient(disagreement)),
         _ => Ok(()),
     }
 }

@@ -200,6 +200,11 @@ impl Gradients {
         }
     }
 
+    /// Whether they are of these parameters, in their precision.
+    pub fn fit(&self, params: &Params) -> bool {
+        self.store == params.id && self.precision == params.precision() && self.entries.len() == params.len()
+    }
+
     /// √ Σ g² over all parameters, computed in double precision.
     pub fn norm(&self) -> f64 {
         self.entries.iter().flatten().map(|g| g.values().square_sum()).sum::<f64>().sqrt()

@@ -57,6 +57,7 @@ pub use element::{Element, Precision};
 pub use error::{Error, Place, Result};
 pub use gradients::{Differentiated, Gradients, Part, Report};
 pub use graph::{Graph, ScopeGuard};
+pub use kernels::dispatch as vectorize;
 pub use operation::{Operation, Ran, View};
 pub use ops::CrossEntropy;
 pub use params::{Param, Params, Scope, init};

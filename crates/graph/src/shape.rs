@@ -206,7 +206,7 @@ mod tests {
     fn equal_shapes_are_one_run() {
         let s = Shape::from([2, 3, 4]);
         let mut runs = 0;
-        Broadcast::new(&s, s.strides(), s.strides()).each(|_, n, ..| {
+        Broadcast::new(&s, s.strides(), s.strides()).each(|_, n, _, _| {
             runs += 1;
             assert_eq!(n, 24);
         });

@@ -1,1 +1,54 @@
-//! .
+//! Recurrent layers for any cell: what a cell is, how it is run over padded sequences, and how it is trained.
+//!
+//! [`Cell`] is the one trait of recurrence. [`Elman`], [`Gru`], [`Lstm`] and a cell of yours are equal before it: [`unroll`] runs
+//! any of them over a padded batch, each row within its own length.
+//!
+//! ```
+//! use unspool_graph::{Graph, Params};
+//! use unspool_nn::{Adam, Cell, Gru, Linear, unroll};
+//!
+//! let mut params = Params::seeded(7);
+//! let cell = Gru::new(params.scope("rnn"), 2, 8);
+//! let readout = Linear::new(params.scope("readout"), 8, 3);
+//! let mut adam = Adam::new();
+//! let mut losses = vec![];
+//! for step in 0..20 {
+//!     let graph = Graph::new(&params).training(7, step);
+//!     let xs = graph.full([4, 6, 2], 0.5);                            // [batch, time, feature]
+//!     let lengths = [6, 3, 5, 1];
+//!     let (hs, _) = unroll(&cell, xs, &lengths, cell.initial_state(&graph, 4));
+//!     let logits = readout.apply(hs.real_rows(&lengths));             // [Σ lengths, class]
+//!     let loss = logits.cross_entropy(&[1; 15]).mean(&[]);
+//!     losses.push(loss.item()?);
+//!     let gradients = loss.backward()?;                               // back-propagation through time
+//!     adam.step(&mut params, &gradients, 0.01)?;
+//! }
+//! assert!(losses[19] < losses[0]);
+//! # Ok::<(), unspool_nn::Error>(())
+//! ```
+#![forbid(unsafe_code)]
+
+pub mod attention;
+mod cell;
+pub mod checkpoint;
+mod elman;
+mod error;
+mod gru;
+mod linear;
+mod lstm;
+mod optimizer;
+pub mod schedule;
+mod sharded;
+mod unroll;
+
+pub use attention::AdditiveAttention;
+pub use cell::{Cell, State, attach, detach, leaves, map_state};
+pub use elman::Elman;
+pub use error::{Error, Result};
+pub use gru::{Gru, gru_gates};
+pub use linear::{Embedding, Linear};
+pub use lstm::{Lstm, LstmState};
+pub use optimizer::Adam;
+pub use sharded::sharded;
+pub use unroll::{Direction, bidirectional, unroll, unroll_directed};
+pub use unspool_graph as graph;

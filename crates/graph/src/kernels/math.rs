@@ -2,7 +2,7 @@
 //! table, no branch. Fused multiply-add is left alone, since without the instruction it would become a library call.
 
 /// eˣ by Cody and Waite's reduction x = n·ln 2 + r and a polynomial of degree 6 in r (coefficients: Cephes, `expf`).
-/// Relative error at most 2e-7. Below −87.3 the result is the smallest normal number, not 0 and not a subnormal one.
+/// Relative error at most 2e-7. Below −87.3 the result is 0, never a subnormal number.
 #[inline(always)]
 pub(crate) fn exp_f32(x: f32) -> f32 {
     // `max`/`min` would turn not-a-number into a bound; these comparisons let it through.
@@ -24,7 +24,8 @@ pub(crate) fn exp_f32(x: f32) -> f32 {
     let rest = n as i32 - half;
     let power = |k: i32| f32::from_bits(((k + 127) << 23) as u32);
     let y = y * power(half) * power(rest);
-    if x == f32::INFINITY { x } else { y }
+    let y = if x == f32::INFINITY { x } else { y };
+    if x < -87.336_54 { 0.0 } else { y }
 }
 
 /// tanh x as an odd polynomial of degree 13 over an even one of degree 6, on [−7.905, 7.905], beyond which the result

@@ -7,4 +7,5 @@ pub(crate) mod product;
 pub(crate) mod vector;
 
 pub(crate) use product::{Matrix, product};
-pub(crate) use vector::{dispatch, sum};
+pub use vector::dispatch;
+pub(crate) use vector::sum;

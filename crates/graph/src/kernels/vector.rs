@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 /// Runs `work` compiled for what the processor at hand can do (AVX-512, AVX2, NEON or plain); the loop inside must be
 /// `#[inline(always)]` all the way down. Which one it is does not depend on the data, so bits do not either.
 #[inline(always)]
-pub(crate) fn dispatch<R>(work: impl FnOnce() -> R) -> R {
+pub fn dispatch<R>(work: impl FnOnce() -> R) -> R {
     static ARCH: OnceLock<pulp::Arch> = OnceLock::new();
     ARCH.get_or_init(pulp::Arch::new).dispatch(work)
 }

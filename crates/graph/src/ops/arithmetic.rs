@@ -114,8 +114,8 @@ unary!(/// y = √x;  dy/dx = 1 / (2y)
     Sqrt, "sqrt", |x| x.sqrt(), |x, y| E::from_f64(0.5) / y);
 unary!(/// y = |x|;  dy/dx = sign x, 0 at 0
     Abs, "abs", |x| x.abs(), |x, y| if x > E::ZERO { E::ONE } else if x < E::ZERO { -E::ONE } else { E::ZERO });
-unary!(/// y = xᵖ;  dy/dx = p·xᵖ⁻¹
-    PowerOf, "powf", |x, p| x.powf(p), |x, y| p * x.powf(p - E::ONE));
+unary!(/// y = xᵖ;  dy/dx = p·xᵖ⁻¹, 0 for p = 0
+    PowerOf, "powf", |x, p| x.powf(p), |x, y| if p == E::ZERO { E::ZERO } else { p * x.powf(p - E::ONE) });
 
 /// y = xⁿ for a whole n;  dy/dx = n·xⁿ⁻¹, 0 for n = 0
 struct WholePower(i32);

@@ -337,6 +337,9 @@ impl<'g> Var<'g> {
             return self.refuse("index", format!("{index} does not lie in axis {at} of {shape}"), line);
         }
         let picked = self.slice(at as isize, index..index + 1);
+        if picked.known_shape().is_none() {
+            return picked;
+        }
         self.graph.part(picked, 0, shape.without(at), "index", line)
     }
 

@@ -173,7 +173,7 @@ impl Operation for Loss {
                 if fresh {
                     slot.fill(E::ZERO);
                 }
-                if scale != E::ZERO {
+                if scale != E::ZERO && self.weight::<E>(row) != E::ZERO {
                     let x = &x[row * width..(row + 1) * width];
                     self.row_gradient(
                         row,

@@ -11,6 +11,7 @@
 mod activation;
 mod arithmetic;
 mod arrange;
+mod choose;
 mod cross_entropy;
 mod dropout;
 mod elementwise;

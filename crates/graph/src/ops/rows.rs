@@ -33,7 +33,7 @@ impl Movement for Gather {
             return Err("must have rows of one shape".into());
         }
         let rows: usize = inputs.iter().map(|s| self.rows(s)).sum();
-        if let Some(&bad) = self.sources.iter().find(|&&s| s != NONE && s as usize >= rows) {
+        if let Some(&bad) = self.sources.iter().find(|&&s| !(self.holes && s == NONE) && s as usize >= rows) {
             return Err(format!("row {bad} does not exist: there are {rows}"));
         }
         let sizes: Vec<usize> = self.leading.iter().chain(&inputs[0][self.folded..]).copied().collect();

@@ -1,0 +1,288 @@
+//! What the recording promises as a whole: no recursion, flat memory, the same bits at any number of threads, a check that catches
+//! wrong derivatives, and gathered weight gradients that are the plain sum over the steps.
+
+use ndarray::{Array2, ArrayD, Ix2};
+use std::{
+    alloc::{GlobalAlloc, Layout, System},
+    cell::Cell,
+};
+use unspool_graph::{
+    CrossEntropy, Draw, Element, Gradients, Graph, Inflow, Operation, Param, Params, Ran, Shape, Tensor, Var, View,
+    check, init,
+};
+
+/// Counts the bytes that each thread holds, so that tests may run side by side.
+struct Counting;
+
+thread_local! {
+    static HELD: Cell<isize> = const { Cell::new(0) };
+}
+
+fn held() -> isize {
+    HELD.with(Cell::get)
+}
+
+// SAFETY: every call is passed on to the system's allocator as it came; the counter allocates nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let _ = HELD.try_with(|held| held.set(held.get() + layout.size() as isize));
+        unsafe { System.alloc(layout) }
+    }
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        let _ = HELD.try_with(|held| held.set(held.get() - layout.size() as isize));
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+#[test]
+fn a_hundred_thousand_nodes_go_forward_backward_and_away_without_recursion() {
+    let run = || {
+        let mut params = Params::seeded(0);
+        let w = params.scope("m").add("w", [2], init::constant(1.0));
+        let before = held();
+        {
+            let graph = Graph::new(&params);
+            let mut x = graph.param(w);
+            for _ in 0..100_000 {
+                x = x * 1.0;
+            }
+            assert!(graph.len() > 100_000);
+            let gradients = x.sum_all().backward().unwrap();
+            assert_eq!(gradients.of(w).unwrap().to_f64().as_slice(), Some(&[1.0, 1.0][..]));
+        }
+        assert_eq!(held(), before, "bytes were left behind");
+    };
+    // A stack on which a hundred thousand frames would never fit.
+    std::thread::Builder::new().stack_size(256 << 10).spawn(run).unwrap().join().unwrap();
+}
+
+#[test]
+fn a_thousand_training_steps_leave_memory_flat_and_parameters_in_their_place() {
+    let mut params = Params::seeded(1);
+    let mut m = params.scope("m");
+    let (w, u) = (m.add("w", [64, 64], init::xavier_uniform()), m.add("u", [64, 64], init::orthogonal(1.0)));
+    let table = m.add("table", [50, 64], init::normal(0.1));
+    let place = |params: &Params| params.elements_of::<f32>(u).unwrap().as_ptr();
+    let (start, mut flat) = (place(&params), 0);
+    for step in 0..1000 {
+        let gradients = {
+            let graph = Graph::new(&params).training(0, step);
+            let mut h = graph.zeros([40, 64]);
+            for t in 0..3 {
+                let ids: Vec<u32> = (0..40).map(|i| (i * 7 + t + step as u32) % 50).collect();
+                let x = graph.embedding(table, &ids, [40], None).dropout(0.1);
+                h = (x.matmul(w) + h.matmul(u)).tanh();
+            }
+            (h * h).mean(&[]).backward().unwrap()
+        };
+        let values = params.f32_mut().unwrap();
+        for (i, values) in values.iter_mut().enumerate() {
+            match gradients.part::<f32>(i) {
+                Some(unspool_graph::Part::Dense(g)) => values.iter_mut().zip(g).for_each(|(x, g)| *x -= 0.01 * g),
+                Some(unspool_graph::Part::Rows { rows, width, values: g }) => {
+                    for (j, &row) in rows.iter().enumerate() {
+                        let x = &mut values[row as usize * width..(row as usize + 1) * width];
+                        x.iter_mut().zip(&g[j * width..]).for_each(|(x, g)| *x -= 0.01 * g);
+                    }
+                }
+                None => panic!("parameter {i} got no gradient"),
+            }
+        }
+        drop(gradients);
+        match step {
+            20 => flat = held(),
+            21.. => assert_eq!(held(), flat, "step {step} has left bytes behind"),
+            _ => {}
+        }
+    }
+    assert_eq!(place(&params), start);
+}
+
+/// A recurrent model whose products are large enough to be split over threads.
+struct Model {
+    params: Params,
+    all: [Param; 5],
+}
+
+const WIDTH: usize = 128;
+const CLASSES: usize = 512;
+
+impl Model {
+    fn new() -> Model {
+        let mut params = Params::seeded(5);
+        let mut m = params.scope("m");
+        let all = [
+            m.add("w", [WIDTH, WIDTH], init::xavier_uniform()),
+            m.add("u", [WIDTH, WIDTH], init::orthogonal(1.0)),
+            m.add("b", [WIDTH], init::uniform(0.1)),
+            m.add("readout", [CLASSES, WIDTH], init::xavier_uniform()),
+            m.add("bias", [CLASSES], init::zeros()),
+        ];
+        Model { params, all }
+    }
+    /// The gradients' bits for a batch whose rows are these examples; `None` is padding.
+    fn bits(&self, rows: &[Option<u64>]) -> Vec<Vec<u32>> {
+        let [w, u, b, readout, bias] = self.all;
+        let graph = Graph::new(&self.params);
+        let key = |row: &Option<u64>| Draw::seed(row.map_or(999, |r| r));
+        let input = |t: u64| {
+            let values = rows.iter().flat_map(|r| (0..WIDTH as u64).map(move |i| key(r).word(t).uniform(i) as f32 - 0.5));
+            Tensor::from(Array2::from_shape_vec((rows.len(), WIDTH), values.collect()).unwrap())
+        };
+        let mut h = graph.zeros([rows.len(), WIDTH]);
+        for t in 0..3 {
+            h = (graph.input(input(t)).matmul(w) + h.matmul(u) + b).tanh();
+        }
+        let targets: Vec<u32> = rows.iter().map(|r| (key(r).bits(1) % CLASSES as u64) as u32).collect();
+        let weights: Vec<f32> = rows.iter().map(|r| if r.is_some() { 1.0 } else { 0.0 }).collect();
+        let losses = h.linear(readout, Some(bias)).cross_entropy_with(&targets, CrossEntropy::new().weights(weights));
+        let gradients = losses.sum_all().backward().unwrap();
+        self.all.iter().map(|&p| bits_of(&gradients, p)).collect()
+    }
+}
+
+fn bits_of(gradients: &Gradients, p: Param) -> Vec<u32> {
+    gradients.of(p).unwrap().to_f64().iter().map(|&x| (x as f32).to_bits()).collect()
+}
+
+#[test]
+fn gradients_have_the_same_bits_at_one_two_and_three_threads() {
+    let model = Model::new();
+    let rows: Vec<_> = (0..300).map(Some).collect();
+    let at = |threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| model.bits(&rows))
+    };
+    let alone = at(1);
+    assert!(alone == at(2) && alone == at(3));
+}
+
+#[test]
+fn rows_of_padding_do_not_change_a_bit_of_the_gradients() {
+    let model = Model::new();
+    let real: Vec<_> = (0..300).map(Some).collect();
+    let mut behind = real.clone();
+    behind.extend([None; 40]);
+    let among: Vec<_> = real.iter().flat_map(|&r| if r.unwrap() % 5 == 0 { vec![None, r] } else { vec![r] }).collect();
+    let plain = model.bits(&real);
+    assert!(plain == model.bits(&behind), "padding behind the real rows has changed bits");
+    assert!(plain == model.bits(&among), "padding among the real rows has changed bits");
+}
+
+/// y = x², with a factor of one's own in backward and in the tangent; the right one is 2.
+struct Square {
+    backward: f64,
+    tangent: f64,
+}
+
+impl Operation for Square {
+    type Saved<E: Element> = ();
+    fn name(&self) -> &'static str {
+        "square"
+    }
+    fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        Ok(inputs[0])
+    }
+    fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {
+        output.iter_mut().zip(inputs[0].data()).for_each(|(y, &x)| *y = x * x);
+    }
+    fn backward<E: Element>(&self, ran: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
+        let each = ran.inputs[0].data().iter().zip(gradient.data());
+        into.add(0, each.map(|(&x, &g)| E::from_f64(self.backward) * x * g).collect());
+    }
+    fn jvp<E: Element>(&self, ran: &Ran<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+        let Some(v) = tangents[0] else { return };
+        let each = output.iter_mut().zip(ran.inputs[0].data()).zip(v.data());
+        each.for_each(|((y, &x), &v)| *y = E::from_f64(self.tangent) * x * v);
+    }
+}
+
+fn checked(backward: f64, tangent: f64) -> Result<(), check::Failure> {
+    let x = ArrayD::from_shape_vec(vec![3], vec![0.5, -1.5, 2.0]).unwrap();
+    check::function(&[x], |g, x| g.apply(Square { backward, tangent }, &[x[0]]))
+}
+
+#[test]
+fn a_wrong_backward_and_a_wrong_tangent_are_caught() {
+    assert_eq!(checked(2.0, 2.0), Ok(()));
+    assert!(matches!(checked(2.01, 2.0), Err(check::Failure::Gradient(_))));
+    assert!(matches!(checked(f64::NAN, 2.0), Err(check::Failure::Gradient(_))));
+    assert!(matches!(checked(2.0, 2.0001), Err(check::Failure::Adjoint { .. })));
+    assert!(matches!(checked(2.0, f64::NAN), Err(check::Failure::Adjoint { .. })));
+}
+
+#[test]
+fn a_gradient_that_is_not_a_number_is_caught_at_any_coordinate() {
+    let mut params = Params::seeded(0).to_f64();
+    let w = params.scope("m").add("w", [3], init::values(vec![0.0, 1.0, 2.0]));
+    // 0 · ∞ at the first coordinate alone.
+    let failure = check::parameters(&params, |g| g.param(w).sqrt() * 0.0);
+    assert!(matches!(failure, Err(check::Failure::Gradient(_))), "{failure:?}");
+}
+
+/// An operation whose backward gives too few elements.
+#[test]
+fn a_gradient_of_the_wrong_length_is_an_error_with_its_operation() {
+    struct Short;
+    impl Operation for Short {
+        type Saved<E: Element> = ();
+        fn name(&self) -> &'static str {
+            "short"
+        }
+        fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+            Ok(inputs[0])
+        }
+        fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {
+            output.copy_from_slice(inputs[0].data());
+        }
+        fn backward<E: Element>(&self, _: &Ran<'_, E, ()>, _: View<'_, E>, into: &mut Inflow<'_, E>) {
+            into.add(0, vec![E::ONE]);
+        }
+        fn jvp<E: Element>(&self, _: &Ran<'_, E, ()>, _: &[Option<View<'_, E>>], _: &mut [E]) {}
+    }
+    let params = Params::seeded(0);
+    let graph = Graph::new(&params);
+    let x = graph.zeros([3]).watch();
+    let error = graph.apply(Short, &[x]).sum_all().backward().unwrap_err().to_string();
+    assert!(error.starts_with("short: its backward gave 1 gradient elements for input 0, which has 3"), "{error}");
+}
+
+#[test]
+fn gathered_weight_gradients_are_the_plain_sum_of_the_steps_products() {
+    const STEPS: usize = 200;
+    let mut params = Params::seeded(3).to_f64();
+    let mut m = params.scope("cell");
+    let (w, u) = (m.add("w", [4, 5], init::uniform(0.5)), m.add("u", [5, 5], init::orthogonal(0.9)));
+    let v = m.add("v", [5, 5], init::uniform(0.3));
+    let graph = Graph::new(&params);
+    let matrix = |t: Tensor| t.to_f64().into_dimensionality::<Ix2>().unwrap();
+    let mut h = graph.zeros([3, 5]);
+    let mut steps: Vec<(Var<'_>, Var<'_>, Var<'_>, Var<'_>)> = vec![];
+    for t in 0..STEPS as u64 {
+        let key = Draw::seed(9).word(t);
+        let x = graph.input(Array2::from_shape_fn((3, 4), |(i, j)| key.normal((i * 4 + j) as u64)));
+        // Three rows a step make 600; the gate's weight has `linear`'s layout.
+        let into = (x.matmul(w) + h.matmul(u)).watch();
+        let gate = h.linear(v, None::<Var<'_>>).watch();
+        steps.push((x, h, into, gate));
+        h = into.tanh() * gate.sigmoid() + h * 0.5;
+    }
+    let gradients = (h * h).sum_all().backward().unwrap();
+    let (mut gw, mut gu, mut gv) = (Array2::zeros((4, 5)), Array2::zeros((5, 5)), Array2::zeros((5, 5)));
+    for (x, before, into, gate) in steps {
+        let (x, before) = (matrix(x.value().unwrap()), matrix(before.value().unwrap()));
+        let (into, gate) = (matrix(gradients.of(into).unwrap()), matrix(gradients.of(gate).unwrap()));
+        gw += &x.t().dot(&into);
+        gu += &before.t().dot(&into);
+        gv += &gate.t().dot(&before);
+    }
+    for (p, plain) in [(w, gw), (u, gu), (v, gv)] {
+        let gathered = matrix(gradients.of(p).unwrap());
+        let off = (&gathered - &plain).iter().fold(0.0f64, |worst, x| worst.max(x.abs()));
+        let size = plain.iter().fold(1.0f64, |most, x| most.max(x.abs()));
+        assert!(off <= 1e-12 * size, "{}: off by {off:e}", params.name(p));
+    }
+}

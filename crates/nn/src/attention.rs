@@ -1,0 +1,221 @@
+//! Looking at a memory: which of its places matter for a query.
+
+use crate::Linear;
+use unspool_graph::{Element, Graph, Inflow, Operation, Param, Ran, Scope, Shape, Var, View, init, vectorize};
+
+/// Additive attention (Bahdanau, Cho and Bengio 2015, appendix A.1.2):
+///
+/// e_s = vᵀ tanh(W_q·query + b + W_k·memory_s),  a = softmax(e) over the source's real places,  context = Σ_s a_s · memory_s
+///
+/// The keys W_k·memory are made once a sequence by [`keys`](AdditiveAttention::keys) and carried as state.
+#[derive(Clone, Debug)]
+pub struct AdditiveAttention {
+    query: Linear,
+    key: Linear,
+    score: Param,
+}
+
+impl AdditiveAttention {
+    /// For queries of `query_size` and a memory of `memory_size` elements a place, compared in `attention_size` dimensions.
+    pub fn new(mut scope: Scope<'_>, query_size: usize, memory_size: usize, attention_size: usize) -> Self {
+        AdditiveAttention {
+            query: Linear::new(scope.scope("query"), query_size, attention_size),
+            key: Linear::without_bias(scope.scope("key"), memory_size, attention_size),
+            score: scope.add(
+                "score.weight",
+                [attention_size],
+                init::uniform(1.0 / (attention_size.max(1) as f64).sqrt()),
+            ),
+        }
+    }
+
+    /// W_k·memory: `[batch, source, memory] -> [batch, source, attention]`.
+    #[track_caller]
+    pub fn keys<'g>(&self, memory: Var<'g>) -> Var<'g> {
+        self.key.apply(memory)
+    }
+
+    /// The context `[batch, memory]` and the weights `[batch, source]` for `query [batch, query]`. `bias [batch, source]` is 0 at
+    /// real places and −∞ at padding; see [`padding_bias`].
+    #[track_caller]
+    pub fn attend<'g>(&self, query: Var<'g>, keys: Var<'g>, memory: Var<'g>, bias: Var<'g>) -> (Var<'g>, Var<'g>) {
+        let graph = query.graph();
+        let _scope = graph.layer("attention");
+        let scores = graph.apply(AdditiveScore, &[keys, self.query.apply(query), graph.param(self.score)]);
+        let weights = (scores + bias).softmax();
+        (graph.apply(WeightedSum, &[weights, memory]), weights)
+    }
+}
+
+/// 0 at each row's real places, −∞ at its padding: `[batch, source]`, to be added to scores before a softmax.
+#[track_caller]
+pub fn padding_bias<'g>(graph: &'g Graph<'g>, lengths: &[usize], source: usize) -> Var<'g> {
+    let bias = ndarray::Array2::from_shape_fn((lengths.len(), source), |(b, s)| {
+        if s < lengths[b] { 0.0f32 } else { f32::NEG_INFINITY }
+    });
+    graph.input(bias)
+}
+
+/// e[b, s] = Σ_j v_j · tanh(k[b, s, j] + q[b, j]), without keeping the tanh.
+///
+/// With t the tanh and g = ∂L/∂e:  ∂L/∂k = g·v_j·(1 − t²);  ∂L/∂q = Σ_s of that;  ∂L/∂v_j = Σ_{b, s} g·t
+struct AdditiveScore;
+
+impl Operation for AdditiveScore {
+    type Saved<E: Element> = ();
+
+    fn name(&self) -> &'static str {
+        "additive_score"
+    }
+
+    fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        let [k, q, v] = inputs else { return Err("needs keys, query and v".into()) };
+        let fits = k.len() == 3 && **q == [k[0], k[2]] && **v == [k[2]];
+        if fits { Ok(Shape::from([k[0], k[1]])) } else { Err("must be keys [b, s, j], query [b, j], v [j]".into()) }
+    }
+
+    fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {
+        let ([k, q, v], shape) = ([inputs[0].data(), inputs[1].data(), inputs[2].data()], inputs[0].shape());
+        let (places, width) = (shape[1], shape[2]);
+        let mut terms = vec![E::ZERO; width];
+        for (i, out) in output.iter_mut().enumerate() {
+            let (k, q) = (&k[i * width..][..width], &q[i / places * width..][..width]);
+            vectorize(
+                #[inline(always)]
+                || {
+                    terms.iter_mut().zip(k).zip(q).zip(v).for_each(|(((t, &k), &q), &v)| *t = v * (k + q).tanh());
+                    *out = lanes(&terms);
+                },
+            );
+        }
+    }
+
+    fn backward<E: Element>(&self, ran: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
+        let ([k, q, v], shape) =
+            ([ran.inputs[0], ran.inputs[1], ran.inputs[2]].map(|x| x.data()), ran.inputs[0].shape());
+        let (places, width, g) = (shape[1], shape[2], gradient.data());
+        let mut to_query = vec![E::ZERO; q.len()];
+        let mut to_v = vec![E::ZERO; width];
+        into.accumulate(0, |slot| {
+            for (i, &g) in g.iter().enumerate().filter(|(_, g)| **g != E::ZERO) {
+                let (k, row) = (&k[i * width..][..width], i / places * width..i / places * width + width);
+                let (slot, q, to_query) = (&mut slot[i * width..][..width], &q[row.clone()], &mut to_query[row]);
+                vectorize(
+                    #[inline(always)]
+                    || {
+                        for j in 0..width {
+                            let t = (k[j] + q[j]).tanh();
+                            let d = g * v[j] * (E::ONE - t * t);
+                            slot[j] += d;
+                            to_query[j] += d;
+                            to_v[j] += g * t;
+                        }
+                    },
+                );
+            }
+        });
+        into.add(1, to_query);
+        into.add(2, to_v);
+    }
+
+    fn jvp<E: Element>(&self, ran: &Ran<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+        let ([k, q, v], shape) =
+            ([ran.inputs[0], ran.inputs[1], ran.inputs[2]].map(|x| x.data()), ran.inputs[0].shape());
+        let (places, width) = (shape[1], shape[2]);
+        let at = |i: usize, place: usize| tangents[i].map_or(E::ZERO, |v| v.data()[place]);
+        for (i, out) in output.iter_mut().enumerate() {
+            for j in 0..width {
+                let (ki, qi) = (i * width + j, i / places * width + j);
+                let t = (k[ki] + q[qi]).tanh();
+                *out += at(2, j) * t + v[j] * (E::ONE - t * t) * (at(0, ki) + at(1, qi));
+            }
+        }
+    }
+}
+
+/// Σ x in sixteen interleaved sums, whose order depends on the length alone.
+#[inline(always)]
+fn lanes<E: Element>(x: &[E]) -> E {
+    let mut sums = [E::ZERO; 16];
+    let whole = x.chunks_exact(16);
+    let rest = whole.remainder();
+    for chunk in whole {
+        sums.iter_mut().zip(chunk).for_each(|(s, &x)| *s += x);
+    }
+    sums.iter_mut().zip(rest).for_each(|(s, &x)| *s += x);
+    sums.iter().fold(E::ZERO, |total, &s| total + s)
+}
+
+/// y[b, j] = Σ_s w[b, s] · m[b, s, j]. Places of weight 0, such as padding, are left out.
+///
+/// ∂L/∂w[b, s] = Σ_j g[b, j]·m[b, s, j];  ∂L/∂m[b, s, j] = w[b, s]·g[b, j]
+struct WeightedSum;
+
+impl WeightedSum {
+    fn add_up<E: Element>(shape: Shape, weights: &[E], memory: &[E], output: &mut [E]) {
+        let (places, width) = (shape[1], shape[2]);
+        for (i, &w) in weights.iter().enumerate().filter(|(_, w)| **w != E::ZERO) {
+            let (m, out) = (&memory[i * width..][..width], &mut output[i / places * width..][..width]);
+            vectorize(
+                #[inline(always)]
+                || out.iter_mut().zip(m).for_each(|(y, &m)| *y += w * m),
+            );
+        }
+    }
+}
+
+impl Operation for WeightedSum {
+    type Saved<E: Element> = ();
+
+    fn name(&self) -> &'static str {
+        "weighted_sum"
+    }
+
+    fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        let [w, m] = inputs else { return Err("needs weights and memory".into()) };
+        let fits = m.len() == 3 && **w == m[..2];
+        if fits { Ok(Shape::from([m[0], m[2]])) } else { Err("must be weights [b, s] and memory [b, s, j]".into()) }
+    }
+
+    fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {
+        output.fill(E::ZERO);
+        Self::add_up(inputs[1].shape(), inputs[0].data(), inputs[1].data(), output);
+    }
+
+    fn backward<E: Element>(&self, ran: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
+        let (w, m, shape, g) = (ran.inputs[0].data(), ran.inputs[1].data(), ran.inputs[1].shape(), gradient.data());
+        let (places, width) = (shape[1], shape[2]);
+        into.accumulate(0, |slot| {
+            let mut terms = vec![E::ZERO; width];
+            for (i, slot) in slot.iter_mut().enumerate() {
+                let (m, g) = (&m[i * width..][..width], &g[i / places * width..][..width]);
+                vectorize(
+                    #[inline(always)]
+                    || {
+                        terms.iter_mut().zip(m).zip(g).for_each(|((t, &m), &g)| *t = m * g);
+                        *slot += lanes(&terms);
+                    },
+                );
+            }
+        });
+        into.accumulate(1, |slot| {
+            for (i, &w) in w.iter().enumerate().filter(|(_, w)| **w != E::ZERO) {
+                let (slot, g) = (&mut slot[i * width..][..width], &g[i / places * width..][..width]);
+                vectorize(
+                    #[inline(always)]
+                    || slot.iter_mut().zip(g).for_each(|(s, &g)| *s += w * g),
+                );
+            }
+        });
+    }
+
+    fn jvp<E: Element>(&self, ran: &Ran<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+        let shape = ran.inputs[1].shape();
+        if let Some(v) = tangents[0] {
+            Self::add_up(shape, v.data(), ran.inputs[1].data(), output);
+        }
+        if let Some(v) = tangents[1] {
+            Self::add_up(shape, ran.inputs[0].data(), v.data(), output);
+        }
+    }
+}

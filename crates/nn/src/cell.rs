@@ -1,0 +1,180 @@
+//! The one trait of recurrence, and what a cell hands from step to step.
+
+use unspool_graph::{Graph, Result, Tensor, Var};
+
+/// What a cell hands from step to step. Everything that is done to a state (keep ended rows, detach and carry, reorder for a
+/// beam, measure its gradient) is done to its leaves; each leaf has the batch as axis 0.
+///
+/// A `Var` is a state, and so are tuples, arrays and `Vec`s of states. A struct of yours becomes one by [`state!`](crate::state).
+pub trait State<'g>: Clone {
+    /// Adds this state's leaves to `out`, always in the same order.
+    fn leaves(&self, out: &mut Vec<Var<'g>>);
+    /// The same structure with other leaves, taken in the order of [`leaves`](State::leaves).
+    fn rebuild(&self, leaves: &mut dyn Iterator<Item = Var<'g>>) -> Self;
+}
+
+impl<'g> State<'g> for Var<'g> {
+    fn leaves(&self, out: &mut Vec<Var<'g>>) {
+        out.push(*self);
+    }
+    fn rebuild(&self, leaves: &mut dyn Iterator<Item = Var<'g>>) -> Self {
+        // Too few leaves leave the old one in place, whose graph will say what is wrong.
+        leaves.next().unwrap_or(*self)
+    }
+}
+
+/// A cell without memory.
+impl<'g> State<'g> for () {
+    fn leaves(&self, _: &mut Vec<Var<'g>>) {}
+    fn rebuild(&self, _: &mut dyn Iterator<Item = Var<'g>>) -> Self {}
+}
+
+impl<'g, S: State<'g>> State<'g> for Vec<S> {
+    fn leaves(&self, out: &mut Vec<Var<'g>>) {
+        self.iter().for_each(|s| s.leaves(out));
+    }
+    fn rebuild(&self, leaves: &mut dyn Iterator<Item = Var<'g>>) -> Self {
+        self.iter().map(|s| s.rebuild(leaves)).collect()
+    }
+}
+
+impl<'g, S: State<'g>, const N: usize> State<'g> for [S; N] {
+    fn leaves(&self, out: &mut Vec<Var<'g>>) {
+        self.iter().for_each(|s| s.leaves(out));
+    }
+    fn rebuild(&self, leaves: &mut dyn Iterator<Item = Var<'g>>) -> Self {
+        self.each_ref().map(|s| s.rebuild(leaves))
+    }
+}
+
+macro_rules! tuple {
+    ($($name:ident $index:tt),+) => {
+        impl<'g, $($name: State<'g>),+> State<'g> for ($($name,)+) {
+            fn leaves(&self, out: &mut Vec<Var<'g>>) {
+                $(self.$index.leaves(out);)+
+            }
+            fn rebuild(&self, leaves: &mut dyn Iterator<Item = Var<'g>>) -> Self {
+                ($(self.$index.rebuild(leaves),)+)
+            }
+        }
+    };
+}
+tuple!(A 0, B 1);
+tuple!(A 0, B 1, C 2);
+tuple!(A 0, B 1, C 2, D 3);
+
+/// Declares a struct that is a [`State`]: every field is a state.
+///
+/// ```
+/// use unspool_graph::Var;
+/// unspool_nn::state! {
+///     /// Hidden vector, and how often it was written.
+///     #[derive(Debug)]
+///     struct Memory<'g> { hidden: Var<'g>, writes: Var<'g> }
+/// }
+/// # fn main() {}
+/// ```
+#[macro_export]
+macro_rules! state {
+    ($(#[$attribute:meta])* $visibility:vis struct $name:ident<$life:lifetime> {
+        $($(#[$field_attribute:meta])* $field_visibility:vis $field:ident: $type:ty),+ $(,)?
+    }) => {
+        $(#[$attribute])*
+        #[derive(Clone)]
+        $visibility struct $name<$life> { $($(#[$field_attribute])* $field_visibility $field: $type),+ }
+        impl<$life> $crate::State<$life> for $name<$life> {
+            fn leaves(&self, out: &mut Vec<$crate::graph::Var<$life>>) {
+                $($crate::State::leaves(&self.$field, out);)+
+            }
+            fn rebuild(&self, leaves: &mut dyn Iterator<Item = $crate::graph::Var<$life>>) -> Self {
+                $name { $($field: $crate::State::rebuild(&self.$field, leaves)),+ }
+            }
+        }
+    };
+}
+
+/// One step of a recurrence. **A cell is plain data** (parameters and sizes); whatever belongs to one recording, an attended memory
+/// or a dropout mask held for a whole sequence too, is state. So a cell works on any recording and any thread.
+///
+/// ```
+/// use unspool_graph::{Graph, Param, Params, Scope, Var, init};
+/// use unspool_nn::{Cell, unroll};
+///
+/// /// h' = tanh(x·W_xh + h·W_hh + b)
+/// #[derive(Clone)]
+/// struct MyCell { w_xh: Param, w_hh: Param, bias: Param, hidden_size: usize }
+///
+/// impl MyCell {
+///     fn new(mut scope: Scope<'_>, input_size: usize, hidden_size: usize) -> Self {
+///         MyCell {
+///             w_xh: scope.add("w_xh", [input_size, hidden_size], init::uniform(0.3)),
+///             w_hh: scope.add("w_hh", [hidden_size, hidden_size], init::orthogonal(1.0)),
+///             bias: scope.add("bias", [hidden_size], init::zeros()),
+///             hidden_size,
+///         }
+///     }
+/// }
+///
+/// impl Cell for MyCell {
+///     type State<'g> = Var<'g>;
+///     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> {
+///         graph.zeros([batch, self.hidden_size])
+///     }
+///     fn step<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
+///         let h = (x.matmul(self.w_xh) + h.matmul(self.w_hh) + self.bias).tanh();
+///         (h, h)
+///     }
+/// }
+///
+/// let mut params = Params::seeded(1);
+/// let cell = MyCell::new(params.scope("rnn"), 3, 8);
+/// let graph = Graph::new(&params);
+/// let xs = graph.full([2, 5, 3], 1.0);                                   // [batch, time, feature]
+/// let (hs, last) = unroll(&cell, xs, &[5, 2], cell.initial_state(&graph, 2));
+/// assert_eq!(*hs.shape()?, [2, 5, 8]);
+/// assert_eq!(*last.shape()?, [2, 8]);
+/// # Ok::<(), unspool_graph::Error>(())
+/// ```
+pub trait Cell {
+    /// What is handed from step to step.
+    type State<'g>: State<'g>;
+
+    /// The state before the first step, of `batch` rows.
+    fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Self::State<'g>;
+
+    /// What can be computed from the inputs of all steps at once, such as their product with a weight: `[rows, feature]` to
+    /// `[rows, …]`, each row by itself. [`step`](Cell::step) is given rows of the result. By default the inputs as they are.
+    fn inputs<'g>(&self, xs: Var<'g>) -> Var<'g> {
+        xs
+    }
+
+    /// One step: from rows of [`inputs`](Cell::inputs), `[batch, …]`, and a state to the output `[batch, output]` and the next state.
+    fn step<'g>(&self, x: Var<'g>, state: Self::State<'g>) -> (Var<'g>, Self::State<'g>);
+}
+
+/// A state's leaves as plain arrays, to be carried into another recording: truncated back-propagation by type.
+///
+/// # Errors
+/// The graph's first error.
+pub fn detach<'g, S: State<'g>>(state: &S) -> Result<Vec<Tensor>> {
+    leaves(state).into_iter().map(Var::detach).collect()
+}
+
+/// The state that [`detach`] took apart, on another recording; `like` gives its structure, as a fresh initial state does.
+#[track_caller]
+pub fn attach<'g, S: State<'g>>(graph: &'g Graph<'g>, like: &S, carried: &[Tensor]) -> S {
+    let leaves: Vec<Var<'g>> = carried.iter().map(|t| graph.input(t)).collect();
+    like.rebuild(&mut leaves.into_iter())
+}
+
+/// The leaves of a state.
+pub fn leaves<'g, S: State<'g>>(state: &S) -> Vec<Var<'g>> {
+    let mut out = vec![];
+    state.leaves(&mut out);
+    out
+}
+
+/// The state with every leaf replaced by what `f` makes of it.
+pub fn map_state<'g, S: State<'g>>(state: &S, f: impl FnMut(Var<'g>) -> Var<'g>) -> S {
+    state.rebuild(&mut leaves(state).into_iter().map(f))
+}

@@ -1,0 +1,42 @@
+//! What can go wrong around a model.
+
+/// The errors of this crate.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A recording failed.
+    #[error(transparent)]
+    Graph(#[from] unspool_graph::Error),
+    /// Gradients, moments and parameters are not of one store and precision.
+    #[error(
+        "the gradients are not of these parameters: they must come from a graph over the same `Params`, in the same precision"
+    )]
+    Foreign,
+    /// A file could not be read or written.
+    #[error("{path}: {source}")]
+    File {
+        /// Which.
+        path: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file is not a checkpoint that could be read.
+    #[error("{path}: not a readable checkpoint: {why}")]
+    Format {
+        /// Which.
+        path: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A checkpoint does not fit the model: names that are missing or unexpected, other shapes, numbers that are not finite.
+    #[error("{path}: does not fit the model:\n{findings}")]
+    Mismatch {
+        /// Which file.
+        path: String,
+        /// A line for each finding.
+        findings: String,
+    },
+}
+
+/// A result of this crate.
+pub type Result<T> = std::result::Result<T, Error>;

@@ -1,0 +1,157 @@
+//! The gated recurrent unit, its gates in one pass over memory.
+
+use crate::Cell;
+use unspool_graph::{Element, Graph, Inflow, Operation, Param, Ran, Scope, Shape, Var, View, init, vectorize};
+
+/// The gated recurrent unit (Cho and others 2014), reset after the product as in PyTorch's `nn.GRU`, whose names and layouts it has:
+///
+/// - r = σ(W_ir x + b_ir + W_hr h + b_hr), z = σ(W_iz x + b_iz + W_hz h + b_hz)
+/// - n = tanh(W_in x + b_in + r ∘ (W_hn h + b_hn))
+/// - h' = (1 − z) ∘ n + z ∘ h
+///
+/// Parameters `weight_ih_l0 [3·hidden, input]`, `weight_hh_l0 [3·hidden, hidden]`, `bias_ih_l0`, `bias_hh_l0`, rows in the order r, z, n,
+/// all uniform in ±1/√hidden.
+#[derive(Clone, Debug)]
+pub struct Gru {
+    weight_ih: Param,
+    weight_hh: Param,
+    bias_ih: Param,
+    bias_hh: Param,
+    hidden_size: usize,
+}
+
+impl Gru {
+    /// A cell for inputs of `input_size` and states of `hidden_size` elements.
+    pub fn new(mut scope: Scope<'_>, input_size: usize, hidden_size: usize) -> Gru {
+        let bound = 1.0 / (hidden_size.max(1) as f64).sqrt();
+        Gru {
+            weight_ih: scope.add("weight_ih_l0", [3 * hidden_size, input_size], init::uniform(bound)),
+            weight_hh: scope.add("weight_hh_l0", [3 * hidden_size, hidden_size], init::uniform(bound)),
+            bias_ih: scope.add("bias_ih_l0", [3 * hidden_size], init::uniform(bound)),
+            bias_hh: scope.add("bias_hh_l0", [3 * hidden_size], init::uniform(bound)),
+            hidden_size,
+        }
+    }
+}
+
+impl Cell for Gru {
+    type State<'g> = Var<'g>;
+    fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> {
+        graph.zeros([batch, self.hidden_size])
+    }
+    fn inputs<'g>(&self, xs: Var<'g>) -> Var<'g> {
+        xs.linear(self.weight_ih, Some(self.bias_ih))
+    }
+    fn step<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
+        let h = gru_gates(x, h.linear(self.weight_hh, Some(self.bias_hh)), h);
+        (h, h)
+    }
+}
+
+/// h' of a gated recurrent unit from its products: `x` = W_i x + b_i and `u` = W_h h + b_h, both `[batch, 3·hidden]` in the order
+/// r, z, n, and `h [batch, hidden]`. For cells that make their products in another way.
+#[track_caller]
+pub fn gru_gates<'g>(x: Var<'g>, u: Var<'g>, h: Var<'g>) -> Var<'g> {
+    h.graph().apply(GruGates, &[x, u, h])
+}
+
+/// r = σ(x_r + u_r), z = σ(x_z + u_z), n = tanh(x_n + r·u_n), h' = n + z·(h − n).
+///
+/// With d = ∂L/∂h':  ∂L/∂n = d(1 − z), a_n = ∂L/∂n·(1 − n²);  a_z = d(h − n)·z(1 − z);  a_r = a_n·u_n·r(1 − r);  ∂L/∂h = d·z;
+/// ∂L/∂x = (a_r, a_z, a_n);  ∂L/∂u = (a_r, a_z, a_n·r).
+struct GruGates;
+
+impl Operation for GruGates {
+    /// r, z, n of each row, side by side.
+    type Saved<E: Element> = Vec<E>;
+
+    fn name(&self) -> &'static str {
+        "gru_gates"
+    }
+
+    fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        let [x, u, h] = inputs else { return Err("needs x, u and h".into()) };
+        let fits = h.len() == 2 && x == u && **x == [h[0], 3 * h[1]];
+        if fits {
+            Ok(*h)
+        } else {
+            Err("must be x [batch, 3·hidden], u of the same shape and h [batch, hidden]".into())
+        }
+    }
+
+    fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) -> Vec<E> {
+        let ([x, u, h], width) = ([inputs[0].data(), inputs[1].data(), inputs[2].data()], inputs[2].shape()[1]);
+        let mut saved = vec![E::ZERO; x.len()];
+        for row in 0..h.len() / width.max(1) {
+            let (x, u) = (&x[row * 3 * width..][..3 * width], &u[row * 3 * width..][..3 * width]);
+            let (h, out) = (&h[row * width..][..width], &mut output[row * width..][..width]);
+            let (rz, n) = saved[row * 3 * width..][..3 * width].split_at_mut(2 * width);
+            vectorize(
+                #[inline(always)]
+                || {
+                    rz.iter_mut().zip(x).zip(u).for_each(|((s, &x), &u)| *s = (x + u).sigmoid());
+                    let (r, z) = rz.split_at(width);
+                    let (x, u) = (&x[2 * width..], &u[2 * width..]);
+                    n.iter_mut().zip(x).zip(u).zip(r).for_each(|(((n, &x), &u), &r)| *n = (x + r * u).tanh());
+                    out.iter_mut().zip(&*n).zip(z).zip(h).for_each(|(((o, &n), &z), &h)| *o = n + z * (h - n));
+                },
+            );
+        }
+        saved
+    }
+
+    fn backward<E: Element>(&self, ran: &Ran<'_, E, Vec<E>>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
+        let (u, h, width) = (ran.inputs[1].data(), ran.inputs[2].data(), gradient.shape()[1]);
+        let d = gradient.data();
+        let rows = h.len() / width.max(1);
+        let mut to_x = vec![E::ZERO; 3 * h.len()];
+        let mut to_u = vec![E::ZERO; 3 * h.len()];
+        for row in 0..rows {
+            let s = &ran.saved[row * 3 * width..][..3 * width];
+            let (r, z, n) = (&s[..width], &s[width..2 * width], &s[2 * width..]);
+            let u = &u[row * 3 * width + 2 * width..][..width];
+            let (h, d) = (&h[row * width..][..width], &d[row * width..][..width]);
+            let (x_r, rest) = to_x[row * 3 * width..][..3 * width].split_at_mut(width);
+            let (x_z, x_n) = rest.split_at_mut(width);
+            let (u_r, rest) = to_u[row * 3 * width..][..3 * width].split_at_mut(width);
+            let (u_z, u_n) = rest.split_at_mut(width);
+            vectorize(
+                #[inline(always)]
+                || {
+                    for j in 0..width {
+                        let a_n = d[j] * (E::ONE - z[j]) * (E::ONE - n[j] * n[j]);
+                        let a_z = d[j] * (h[j] - n[j]) * z[j] * (E::ONE - z[j]);
+                        let a_r = a_n * u[j] * r[j] * (E::ONE - r[j]);
+                        (x_r[j], x_z[j], x_n[j]) = (a_r, a_z, a_n);
+                        (u_r[j], u_z[j], u_n[j]) = (a_r, a_z, a_n * r[j]);
+                    }
+                },
+            );
+        }
+        into.add(0, to_x);
+        into.add(1, to_u);
+        into.accumulate(2, |slot| {
+            for (row, slot) in slot.chunks_exact_mut(width.max(1)).enumerate() {
+                let (z, d) = (&ran.saved[row * 3 * width + width..][..width], &d[row * width..][..width]);
+                vectorize(
+                    #[inline(always)]
+                    || slot.iter_mut().zip(z).zip(d).for_each(|((s, &z), &d)| *s += z * d),
+                );
+            }
+        });
+    }
+
+    fn jvp<E: Element>(&self, ran: &Ran<'_, E, Vec<E>>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+        let (u, h, width) = (ran.inputs[1].data(), ran.inputs[2].data(), ran.output.shape()[1]);
+        let at = |i: usize, place: usize| tangents[i].map_or(E::ZERO, |v| v.data()[place]);
+        for (i, out) in output.iter_mut().enumerate() {
+            let (row, j) = (i / width, i % width);
+            let gate = |k: usize| row * 3 * width + k * width + j;
+            let (r, z, n) = (ran.saved[gate(0)], ran.saved[gate(1)], ran.saved[gate(2)]);
+            let dr = (at(0, gate(0)) + at(1, gate(0))) * r * (E::ONE - r);
+            let dz = (at(0, gate(1)) + at(1, gate(1))) * z * (E::ONE - z);
+            let dn = (at(0, gate(2)) + dr * u[gate(2)] + r * at(1, gate(2))) * (E::ONE - n * n);
+            *out = dn + dz * (h[i] - n) + z * (at(2, i) - dn);
+        }
+    }
+}

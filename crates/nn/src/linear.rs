@@ -1,0 +1,75 @@
+//! The affine layer and the table of word vectors, with PyTorch's names, layouts and first values.
+
+use ndarray::ArrayView2;
+use unspool_graph::{Graph, Param, Scope, Var, init};
+
+/// y = x·Wᵀ + b. Parameters `weight [out, in]` and `bias [out]`, uniform in ±1/√in, as in PyTorch.
+///
+/// ```
+/// use unspool_graph::{Graph, Params};
+/// use unspool_nn::Linear;
+/// let mut params = Params::seeded(0);
+/// let readout = Linear::new(params.scope("readout"), 8, 3);
+/// let graph = Graph::new(&params);
+/// assert_eq!(*readout.apply(graph.zeros([2, 5, 8])).shape()?, [2, 5, 3]);
+/// # Ok::<(), unspool_graph::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Linear {
+    /// `[out, in]`.
+    pub weight: Param,
+    /// `[out]`, if there is one.
+    pub bias: Option<Param>,
+}
+
+impl Linear {
+    /// With a bias.
+    pub fn new(mut scope: Scope<'_>, input_size: usize, output_size: usize) -> Linear {
+        let bound = 1.0 / (input_size.max(1) as f64).sqrt();
+        let weight = scope.add("weight", [output_size, input_size], init::uniform(bound));
+        Linear { weight, bias: Some(scope.add("bias", [output_size], init::uniform(bound))) }
+    }
+    /// Without a bias.
+    pub fn without_bias(mut scope: Scope<'_>, input_size: usize, output_size: usize) -> Linear {
+        let bound = 1.0 / (input_size.max(1) as f64).sqrt();
+        Linear { weight: scope.add("weight", [output_size, input_size], init::uniform(bound)), bias: None }
+    }
+    /// `[.., in] -> [.., out]`.
+    #[track_caller]
+    pub fn apply<'g>(&self, x: Var<'g>) -> Var<'g> {
+        let _scope = x.graph().layer("linear");
+        x.linear(self.weight, self.bias)
+    }
+}
+
+/// A vector for each token id. Parameter `weight [vocabulary, width]`, normal with deviation 1, as in PyTorch.
+#[derive(Clone, Copy, Debug)]
+pub struct Embedding {
+    /// `[vocabulary, width]`.
+    pub weight: Param,
+    padding: Option<u32>,
+}
+
+impl Embedding {
+    /// A table of `vocabulary_size` vectors of `width` elements.
+    pub fn new(scope: Scope<'_>, vocabulary_size: usize, width: usize) -> Embedding {
+        Embedding::normal(scope, vocabulary_size, width, 1.0)
+    }
+    /// With first values of another deviation, as a table that is also the output layer wants.
+    pub fn normal(mut scope: Scope<'_>, vocabulary_size: usize, width: usize, deviation: f64) -> Embedding {
+        let weight = scope.add("weight", [vocabulary_size, width], init::normal(deviation));
+        Embedding { weight, padding: None }
+    }
+    /// The same table, whose row `id` gets no gradient.
+    pub fn padding(mut self, id: u32) -> Embedding {
+        self.padding = Some(id);
+        self
+    }
+    /// `ids: [batch, time] -> [batch, time, width]`.
+    #[track_caller]
+    pub fn apply<'g>(&self, graph: &'g Graph<'g>, ids: ArrayView2<'_, u32>) -> Var<'g> {
+        let _scope = graph.layer("embedding");
+        let flat: Vec<u32> = ids.iter().copied().collect();
+        graph.embedding(self.weight, &flat, [ids.nrows(), ids.ncols()], self.padding)
+    }
+}

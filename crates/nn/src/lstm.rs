@@ -1,0 +1,168 @@
+//! Long short-term memory, its gates in one pass over memory.
+
+use crate::Cell;
+use unspool_graph::{Element, Graph, Inflow, Operation, Param, Ran, Scope, Shape, Var, View, init, vectorize};
+
+/// Long short-term memory (Hochreiter and Schmidhuber 1997, with the forget gate of Gers and others 2000), as PyTorch's `nn.LSTM`:
+///
+/// - i, f, o = σ(W_i· x + b_i· + W_h· h + b_h·), g = tanh(W_ig x + b_ig + W_hg h + b_hg)
+/// - c' = f ∘ c + i ∘ g,  h' = o ∘ tanh(c')
+///
+/// Parameters `weight_ih_l0 [4·hidden, input]`, `weight_hh_l0 [4·hidden, hidden]`, `bias_ih_l0`, `bias_hh_l0`, rows in the order i, f, g, o,
+/// all uniform in ±1/√hidden.
+#[derive(Clone, Debug)]
+pub struct Lstm {
+    weight_ih: Param,
+    weight_hh: Param,
+    bias_ih: Param,
+    bias_hh: Param,
+    hidden_size: usize,
+}
+
+crate::state! {
+    /// What an LSTM carries: both `[batch, hidden]`.
+    #[derive(Debug)]
+    pub struct LstmState<'g> {
+        /// The hidden vector, which is also the output.
+        pub h: Var<'g>,
+        /// The cell's memory.
+        pub c: Var<'g>,
+    }
+}
+
+impl Lstm {
+    /// A cell for inputs of `input_size` and states of `hidden_size` elements.
+    pub fn new(mut scope: Scope<'_>, input_size: usize, hidden_size: usize) -> Lstm {
+        let bound = 1.0 / (hidden_size.max(1) as f64).sqrt();
+        Lstm {
+            weight_ih: scope.add("weight_ih_l0", [4 * hidden_size, input_size], init::uniform(bound)),
+            weight_hh: scope.add("weight_hh_l0", [4 * hidden_size, hidden_size], init::uniform(bound)),
+            bias_ih: scope.add("bias_ih_l0", [4 * hidden_size], init::uniform(bound)),
+            bias_hh: scope.add("bias_hh_l0", [4 * hidden_size], init::uniform(bound)),
+            hidden_size,
+        }
+    }
+}
+
+impl Cell for Lstm {
+    type State<'g> = LstmState<'g>;
+    fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> LstmState<'g> {
+        LstmState { h: graph.zeros([batch, self.hidden_size]), c: graph.zeros([batch, self.hidden_size]) }
+    }
+    fn inputs<'g>(&self, xs: Var<'g>) -> Var<'g> {
+        xs.linear(self.weight_ih, Some(self.bias_ih))
+    }
+    fn step<'g>(&self, x: Var<'g>, LstmState { h, c }: LstmState<'g>) -> (Var<'g>, LstmState<'g>) {
+        let both = x.graph().apply(LstmGates, &[x, h.linear(self.weight_hh, Some(self.bias_hh)), c]);
+        let (h, c) = (both.index(0, 0), both.index(0, 1));
+        (h, LstmState { h, c })
+    }
+}
+
+/// (h', c') as one tensor `[2, batch, hidden]`, whose halves are views.
+///
+/// With d_h, d_c the gradients of both and t = tanh c':  D = d_c + d_h·o·(1 − t²);  a_i = D·g·i(1 − i);  a_f = D·c·f(1 − f);
+/// a_g = D·i·(1 − g²);  a_o = d_h·t·o(1 − o);  ∂L/∂c = D·f.
+struct LstmGates;
+
+impl Operation for LstmGates {
+    /// i, f, g, o of each row, side by side, and then tanh c' of all.
+    type Saved<E: Element> = Vec<E>;
+
+    fn name(&self) -> &'static str {
+        "lstm_gates"
+    }
+
+    fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        let [x, u, c] = inputs else { return Err("needs x, u and c".into()) };
+        if c.len() == 2 && x == u && **x == [c[0], 4 * c[1]] {
+            return Ok(Shape::from([2, c[0], c[1]]));
+        }
+        Err("must be x [batch, 4·hidden], u of the same shape and c [batch, hidden]".into())
+    }
+
+    fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) -> Vec<E> {
+        let ([x, u, c], width) = ([inputs[0].data(), inputs[1].data(), inputs[2].data()], inputs[2].shape()[1]);
+        let mut saved = vec![E::ZERO; 5 * c.len()];
+        let (gates, tanh) = saved.split_at_mut(4 * c.len());
+        let (hs, cs) = output.split_at_mut(c.len());
+        for row in 0..c.len() / width.max(1) {
+            let (x, u) = (&x[row * 4 * width..][..4 * width], &u[row * 4 * width..][..4 * width]);
+            let gates = &mut gates[row * 4 * width..][..4 * width];
+            let span = row * width..(row + 1) * width;
+            let (c, t, h_next, c_next) =
+                (&c[span.clone()], &mut tanh[span.clone()], &mut hs[span.clone()], &mut cs[span]);
+            vectorize(
+                #[inline(always)]
+                || {
+                    let each = gates.iter_mut().zip(x).zip(u);
+                    each.take(2 * width).for_each(|((s, &x), &u)| *s = (x + u).sigmoid());
+                    let each = gates[2 * width..].iter_mut().zip(&x[2 * width..]).zip(&u[2 * width..]);
+                    each.take(width).for_each(|((s, &x), &u)| *s = (x + u).tanh());
+                    let each = gates[3 * width..].iter_mut().zip(&x[3 * width..]).zip(&u[3 * width..]);
+                    each.for_each(|((s, &x), &u)| *s = (x + u).sigmoid());
+                    let (i, rest) = gates.split_at(width);
+                    let (f, rest) = rest.split_at(width);
+                    let (g, o) = rest.split_at(width);
+                    for j in 0..width {
+                        c_next[j] = f[j] * c[j] + i[j] * g[j];
+                    }
+                    for j in 0..width {
+                        t[j] = c_next[j].tanh();
+                        h_next[j] = o[j] * t[j];
+                    }
+                },
+            );
+        }
+        saved
+    }
+
+    fn backward<E: Element>(&self, ran: &Ran<'_, E, Vec<E>>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
+        let (c, width) = (ran.inputs[2].data(), ran.inputs[2].shape()[1]);
+        let (gates, tanh) = ran.saved.split_at(4 * c.len());
+        let (d_h, d_c) = gradient.data().split_at(c.len());
+        let (mut to_gates, mut to_c) = (vec![E::ZERO; 4 * c.len()], vec![E::ZERO; c.len()]);
+        for row in 0..c.len() / width.max(1) {
+            let s = &gates[row * 4 * width..][..4 * width];
+            let (i, f, g, o) = (&s[..width], &s[width..2 * width], &s[2 * width..3 * width], &s[3 * width..]);
+            let span = row * width..(row + 1) * width;
+            let (c, t, d_h, d_c) = (&c[span.clone()], &tanh[span.clone()], &d_h[span.clone()], &d_c[span.clone()]);
+            let (a_i, rest) = to_gates[row * 4 * width..][..4 * width].split_at_mut(width);
+            let (a_f, rest) = rest.split_at_mut(width);
+            let (a_g, a_o) = rest.split_at_mut(width);
+            let to_c = &mut to_c[span];
+            vectorize(
+                #[inline(always)]
+                || {
+                    for j in 0..width {
+                        let d = d_c[j] + d_h[j] * o[j] * (E::ONE - t[j] * t[j]);
+                        a_i[j] = d * g[j] * i[j] * (E::ONE - i[j]);
+                        a_f[j] = d * c[j] * f[j] * (E::ONE - f[j]);
+                        a_g[j] = d * i[j] * (E::ONE - g[j] * g[j]);
+                        a_o[j] = d_h[j] * t[j] * o[j] * (E::ONE - o[j]);
+                        to_c[j] = d * f[j];
+                    }
+                },
+            );
+        }
+        into.add(0, to_gates.clone());
+        into.add(1, to_gates);
+        into.add(2, to_c);
+    }
+
+    fn jvp<E: Element>(&self, ran: &Ran<'_, E, Vec<E>>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+        let (c, width) = (ran.inputs[2].data(), ran.inputs[2].shape()[1]);
+        let (gates, tanh) = ran.saved.split_at(4 * c.len());
+        let (hs, cs) = output.split_at_mut(c.len());
+        let at = |i: usize, place: usize| tangents[i].map_or(E::ZERO, |v| v.data()[place]);
+        for k in 0..c.len() {
+            let gate = |n: usize| k / width * 4 * width + n * width + k % width;
+            let (i, f, g, o) = (gates[gate(0)], gates[gate(1)], gates[gate(2)], gates[gate(3)]);
+            let sum = |n: usize| at(0, gate(n)) + at(1, gate(n));
+            let (di, df) = (sum(0) * i * (E::ONE - i), sum(1) * f * (E::ONE - f));
+            let (dg, d_o) = (sum(2) * (E::ONE - g * g), sum(3) * o * (E::ONE - o));
+            cs[k] = df * c[k] + f * at(2, k) + di * g + i * dg;
+            hs[k] = d_o * tanh[k] + o * (E::ONE - tanh[k] * tanh[k]) * cs[k];
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Data-parallel gradients on one machine: a batch in shards, each recorded on a graph of its own.
+
+use rayon::prelude::*;
+use unspool_graph::{Gradients, Graph, Params, Result, Var};
+
+/// Σ of `loss` over the shards, and its gradients.
+///
+/// Each shard is recorded and differentiated on one of rayon's threads. The shards are the caller's cut of a batch and must not
+/// depend on the threads; their losses and gradients are added in their order. So any number of threads gives the same bits.
+/// With `training` as (seed, step) dropout and its like are on.
+///
+/// The loss is a sum, not a mean: divide the gradients by the whole batch's count with [`Gradients::scale`].
+///
+/// # Errors
+/// The first failing shard's error; an error for no shard at all is not one: the sum is 0.
+///
+/// ```
+/// use unspool_graph::{Graph, Params, init};
+/// use unspool_nn::{Linear, sharded};
+/// let mut params = Params::seeded(0);
+/// let layer = Linear::new(params.scope("layer"), 2, 1);
+/// let shards = [vec![1.0f32, 2.0], vec![3.0, 4.0]];
+/// let (sum, gradients) = sharded(&params, None, &shards, |graph, shard| {
+///     layer.apply(graph.input(shard.clone()).reshape([1, 2])).powi(2).sum_all()
+/// })?;
+/// assert!(sum > 0.0 && gradients.norm() > 0.0);
+/// # Ok::<(), unspool_graph::Error>(())
+/// ```
+pub fn sharded<S: Sync>(
+    params: &Params,
+    training: Option<(u64, u64)>,
+    shards: &[S],
+    loss: impl for<'g> Fn(&'g Graph<'g>, &S) -> Var<'g> + Sync,
+) -> Result<(f64, Gradients)> {
+    let one = |(i, shard): (usize, &S)| -> Result<(f64, Gradients)> {
+        let graph = Graph::new(params);
+        // Each shard draws numbers of its own: its place among the shards is part of the step.
+        let graph = match training {
+            Some((seed, step)) => graph.training(seed, (step << 16) | i as u64),
+            None => graph,
+        };
+        one_shard(&graph, shard, &loss)
+    };
+    let mut results = shards.par_iter().enumerate().map(one).collect::<Vec<_>>().into_iter();
+    let (mut sum, mut gradients) = match results.next() {
+        Some(first) => first?,
+        None => (0.0, Gradients::none(params)),
+    };
+    for result in results {
+        let (loss, more) = result?;
+        sum += loss;
+        gradients.add(&more)?;
+    }
+    Ok((sum, gradients))
+}
+
+fn one_shard<'g, S>(
+    graph: &'g Graph<'g>,
+    shard: &S,
+    loss: &impl for<'a> Fn(&'a Graph<'a>, &S) -> Var<'a>,
+) -> Result<(f64, Gradients)> {
+    let loss = loss(graph, shard);
+    Ok((loss.item()?, loss.backward()?))
+}
