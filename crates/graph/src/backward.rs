@@ -52,7 +52,6 @@ struct RowSums<E> {
 /// Where an operation's backward puts the gradients of its operands.
 pub struct Inflow<'a, E: Element> {
     pub(crate) tape: &'a Tape<E>,
-    pub(crate) params: &'a Params,
     operands: &'a [u32],
     slots: &'a mut [Slot<E>],
     /// Gradients of parameters, which a recomputed part of the model shares with the recording around it.
@@ -247,6 +246,13 @@ fn flush<E: Element>(tape: &Tape<E>, slots: &mut [Slot<E>], sink: &mut [Slot<E>]
     if rows > 0 {
         let (left, right) = (&block.left[..rows * widths.0], &block.right[..rows * widths.1]);
         flush_into(tape, slots, sink, id, left, right, widths, rows);
+    } else {
+        // Nothing but zero rows came: the gradient is zero, which is not the same as none.
+        update(tape, slots, sink, id, |slot, fresh| {
+            if fresh {
+                slot.fill(E::ZERO);
+            }
+        });
     }
     block.rows = 0;
     block_slot(tape, slots, sink, id).block = Some(block);
@@ -296,7 +302,7 @@ pub(crate) fn walk<E: Element>(
         }
         if let Some(operation) = &node.operation {
             let operands = node.operands.as_slice();
-            let mut into = Inflow { tape, params, operands, slots: &mut slots, sink, wrong: None, error: None };
+            let mut into = Inflow { tape, operands, slots: &mut slots, sink, wrong: None, error: None };
             with_views(
                 operands.len(),
                 |i| tape.view(params, operands[i]),
@@ -314,11 +320,22 @@ pub(crate) fn walk<E: Element>(
                 return Err(error);
             }
             if graph.hunting {
-                let reached = |operand: u32| match tape.nodes[operand as usize].value {
-                    Value::Param(index) => sink[index as usize].dense.as_deref(),
-                    _ => slots[operand as usize].dense.as_deref(),
+                let finite = |operand: u32| {
+                    let ((root, offset), own) = (tape.root(operand), &tape.nodes[operand as usize]);
+                    let slot = match tape.nodes[root as usize].value {
+                        Value::Param(index) => &sink[index as usize],
+                        _ => &slots[root as usize],
+                    };
+                    let all = |values: &[E]| values.iter().all(|x| x.is_finite());
+                    let waiting = if root == operand { slot } else { &slots[operand as usize] };
+                    slot.dense.as_ref().is_none_or(|d| all(&d[offset..offset + own.shape.elements()]))
+                        && waiting
+                            .block
+                            .as_ref()
+                            .is_none_or(|b| all(&b.left[..b.rows * b.widths.0]) && all(&b.right[..b.rows * b.widths.1]))
+                        && slot.rows.as_ref().is_none_or(|r| all(&r.values))
                 };
-                crate::diagnose::check_gradients(graph, tape, id, &gradient, reached)?;
+                crate::diagnose::check_gradients(graph, tape, id, &gradient, finite)?;
             }
         }
         if node.watched {
@@ -334,12 +351,12 @@ pub(crate) fn finish<E: Element>(params: &Params, pool: &Arc<Pool<E>>, sink: Vec
     for (slot, p) in sink.into_iter().zip(params.iter()) {
         let elements = params.shape(p).elements();
         let Slot { mut dense, block, rows } = slot;
-        if let Some(block) = block.filter(|b| b.rows > 0) {
+        if let Some(block) = block {
+            // Where nothing but zero rows came, the gradient is zero, which is not the same as none.
             let (l, r) = block.widths;
-            let fresh = dense.is_none();
-            let target = dense.get_or_insert_with(|| pool.take(elements));
+            let target = dense.get_or_insert_with(|| pool.zeros(elements));
             let (a, b) = (Matrix::transposed(&block.left, l), Matrix::rows(&block.right, r));
-            product((l, block.rows, r), a, b, target, !fresh);
+            product((l, block.rows, r), a, b, target, true);
         }
         out.push(match (dense, rows) {
             (None, None) => None,

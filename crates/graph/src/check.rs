@@ -62,6 +62,13 @@ pub enum Failure {
 /// # Ok::<(), check::Failure>(())
 /// ```
 pub fn parameters(params: &Params, model: impl for<'g> Fn(&'g Graph<'g>) -> Var<'g>) -> Result<(), Failure> {
+    differences(params, &model)
+}
+
+/// A model behind a pointer, so that the checks are compiled once and not again for every closure.
+type Model<'a> = &'a dyn for<'g> Fn(&'g Graph<'g>) -> Var<'g>;
+
+fn differences(params: &Params, model: Model<'_>) -> Result<(), Failure> {
     let mut params = params.to_f64();
     params.check_all()?;
     let value = |params: &Params| -> Result<f64, crate::Error> {
@@ -104,6 +111,10 @@ pub fn parameters(params: &Params, model: impl for<'g> Fn(&'g Graph<'g>) -> Var<
 
 /// Holds forward mode against reverse mode for `model` in a random direction: ⟨v, J·u⟩ = ⟨Jᵀ·v, u⟩ to a relative 1e-10.
 pub fn adjoint(params: &Params, model: impl for<'g> Fn(&'g Graph<'g>) -> Var<'g>) -> Result<(), Failure> {
+    products(params, &model)
+}
+
+fn products(params: &Params, model: Model<'_>) -> Result<(), Failure> {
     let params = params.to_f64();
     let graph = Graph::new(&params);
     let out = model(&graph);
@@ -142,24 +153,19 @@ pub fn function(
             params.scope("input").add_sized(i.to_string(), x.shape(), init::values(x.iter().copied().collect()))
         })
         .collect();
-    check_both(&params, &handles, f)
+    both(&params, &handles, &f)
 }
 
-fn check_both(
-    params: &Params,
-    handles: &[Param],
-    f: impl for<'g> Fn(&'g Graph<'g>, &[Var<'g>]) -> Var<'g>,
-) -> Result<(), Failure> {
-    fn run<'g>(
-        graph: &'g Graph<'g>,
-        handles: &[Param],
-        f: &impl for<'a> Fn(&'a Graph<'a>, &[Var<'a>]) -> Var<'a>,
-    ) -> Var<'g> {
+/// A function of tensors behind a pointer.
+type Function<'a> = &'a dyn for<'g> Fn(&'g Graph<'g>, &[Var<'g>]) -> Var<'g>;
+
+fn both(params: &Params, handles: &[Param], f: Function<'_>) -> Result<(), Failure> {
+    fn run<'g>(graph: &'g Graph<'g>, handles: &[Param], f: Function<'_>) -> Var<'g> {
         let vars: Vec<Var<'g>> = handles.iter().map(|&p| graph.param(p)).collect();
         f(graph, &vars)
     }
-    parameters(params, |graph| run(graph, handles, &f))?;
-    adjoint(params, |graph| run(graph, handles, &f))
+    differences(params, &|graph| run(graph, handles, f))?;
+    products(params, &|graph| run(graph, handles, f))
 }
 
 /// Fixed weights for the elements of an output, so that no two elements' errors cancel.

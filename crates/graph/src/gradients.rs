@@ -75,9 +75,8 @@ impl Dense {
 }
 
 /// A parameter's gradient.
-#[doc(hidden)]
 #[derive(Clone, Debug, PartialEq)]
-pub enum Gradient {
+pub(crate) enum Gradient {
     /// Every element.
     Dense(Dense),
     /// Some rows of an embedding, in the order of their first use; all others are zero.

@@ -47,7 +47,7 @@ impl Shape {
         let rank = self.rank.max(other.rank);
         let mut out = Shape { rank, sizes: [1; MAX_RANK] };
         for i in 0..rank as usize {
-            let (a, b) = (self.from_last(rank as usize - 1 - i), other.from_last(rank as usize - 1 - i));
+            let (a, b) = (self.size_from_last(rank as usize - 1 - i), other.size_from_last(rank as usize - 1 - i));
             out.sizes[i] = match (a, b) {
                 (a, b) if a == b => a,
                 (1, b) => b,
@@ -58,7 +58,7 @@ impl Shape {
         Some(out)
     }
 
-    fn from_last(&self, i: usize) -> usize {
+    fn size_from_last(&self, i: usize) -> usize {
         if i < self.rank as usize { self.sizes[self.rank as usize - 1 - i] } else { 1 }
     }
 

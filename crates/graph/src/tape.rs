@@ -129,7 +129,7 @@ impl<E: Element> Tape<E> {
             Value::Own(buffer) => (&buffer[..], &node.transposed),
             Value::Param(index) => {
                 let all = E::store(&params.store).unwrap_or(&[]);
-                let whole = offset == 0 && node.shape.elements() == all[*index as usize].len();
+                let whole = offset == 0 && node.shape == holder.shape;
                 let cache = if whole { &self.param_transposes[*index as usize] } else { &node.transposed };
                 (&all[*index as usize][..], cache)
             }

@@ -80,13 +80,15 @@ impl<'g> Var<'g> {
     }
 
     /// Asks for the gradient of this node too, not only of parameters. It returns the handle to go on with: a view into
-    /// another node becomes a node of its own, so that its gradient is its own.
+    /// another node, or a parameter, becomes a node of its own, so that its gradient is its own.
     #[track_caller]
     pub fn watch(self) -> Var<'g> {
         if self.id == NONE {
             return self;
         }
-        let part = with_tape!(&*self.graph.tape.borrow(), tape => tape.root(self.id).0 != self.id);
+        let part = with_tape!(&*self.graph.tape.borrow(), tape => {
+            tape.root(self.id).0 != self.id || tape.nodes[self.id as usize].part == "param"
+        });
         let own = if part { self.map(crate::ops::Same, Location::caller()) } else { self };
         if own.id != NONE {
             with_tape!(&mut *self.graph.tape.borrow_mut(), tape => {

@@ -129,7 +129,8 @@ impl Model {
         let graph = Graph::new(&self.params);
         let key = |row: &Option<u64>| Draw::seed(row.map_or(999, |r| r));
         let input = |t: u64| {
-            let values = rows.iter().flat_map(|r| (0..WIDTH as u64).map(move |i| key(r).word(t).uniform(i) as f32 - 0.5));
+            let values =
+                rows.iter().flat_map(|r| (0..WIDTH as u64).map(move |i| key(r).word(t).uniform(i) as f32 - 0.5));
             Tensor::from(Array2::from_shape_vec((rows.len(), WIDTH), values.collect()).unwrap())
         };
         let mut h = graph.zeros([rows.len(), WIDTH]);

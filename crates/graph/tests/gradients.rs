@@ -56,7 +56,7 @@ impl Case {
     /// Some of the axes; all where none are named.
     fn some_axes(&self) -> Vec<isize> {
         let key = self.key("axes");
-        (0..self.rank()).filter(|&i| key.bits(i as u64) % 2 == 0).map(|i| i as isize).collect()
+        (0..self.rank()).filter(|&i| key.bits(i as u64).is_multiple_of(2)).map(|i| i as isize).collect()
     }
     fn order(&self, n: usize) -> Vec<usize> {
         let (key, mut order) = (self.key("order"), (0..n).collect::<Vec<_>>());
@@ -66,7 +66,7 @@ impl Case {
     /// A shape that broadcasts to this one.
     fn narrow(&self) -> Vec<usize> {
         let (key, from) = (self.key("narrow"), self.below("lead", self.rank() + 1));
-        (from..self.rank()).map(|i| if key.bits(i as u64) % 2 == 0 { 1 } else { self.shape[i] }).collect()
+        (from..self.rank()).map(|i| if key.bits(i as u64).is_multiple_of(2) { 1 } else { self.shape[i] }).collect()
     }
     fn numbers(&self, n: usize, below: usize) -> Vec<u32> {
         let key = self.key("numbers");
@@ -80,7 +80,7 @@ impl Case {
         let (mut i, key) = (0, self.key("away"));
         self.positive(shape).mapv(|x| {
             i += 1;
-            if key.bits(i) % 2 == 0 { x } else { -x }
+            if key.bits(i).is_multiple_of(2) { x } else { -x }
         })
     }
     /// [0.5, 1.5).
@@ -94,7 +94,8 @@ impl Case {
     /// In an order of their own, 0.5 apart, from `start` on.
     fn distinct(&self, shape: &[usize], start: f64) -> ArrayD<f64> {
         let order = self.order(shape.iter().product());
-        let values = order.iter().map(|&i| start + 0.5 * (i as f64 - order.len() as f64 / 2.0).rem_euclid(8.0)).collect();
+        let values =
+            order.iter().map(|&i| start + 0.5 * (i as f64 - order.len() as f64 / 2.0).rem_euclid(8.0)).collect();
         ArrayD::from_shape_vec(IxDyn(shape), values).unwrap()
     }
     /// The first operand, sometimes without any element left along one axis, sometimes as a computed node.
@@ -112,7 +113,10 @@ impl Case {
 }
 
 /// Both checks hold for a function of these tensors.
-fn right(inputs: &[ArrayD<f64>], f: impl for<'g> Fn(&'g Graph<'g>, &[Var<'g>]) -> Var<'g>) -> Result<(), TestCaseError> {
+fn right(
+    inputs: &[ArrayD<f64>],
+    f: impl for<'g> Fn(&'g Graph<'g>, &[Var<'g>]) -> Var<'g>,
+) -> Result<(), TestCaseError> {
     check::function(inputs, f).map_err(|failure| TestCaseError::fail(failure.to_string()))
 }
 
@@ -459,7 +463,8 @@ impl Case {
     /// No two alike, a tenth apart at least.
     fn apart(&self, shape: &[usize]) -> ArrayD<f64> {
         let order = self.order(shape.iter().product());
-        let values = order.iter().map(|&i| 0.5 * (i as f64 - order.len() as f64 / 2.0) / (1.0 + order.len() as f64 / 16.0));
+        let values =
+            order.iter().map(|&i| 0.5 * (i as f64 - order.len() as f64 / 2.0) / (1.0 + order.len() as f64 / 16.0));
         ArrayD::from_shape_vec(IxDyn(shape), values.collect()).unwrap()
     }
 }

@@ -46,7 +46,7 @@ pub struct Call<'a, E> {
 }
 
 /// Below this many multiplications a product is not split over threads: the hand-over costs more than it saves.
-const SPLIT_FROM: usize = 4 << 20;
+const SPLIT_FROM: usize = 16 << 20;
 
 /// C = A·B, or C += A·B where `accumulate`: A `[m, k]`, B `[k, n]`, C `[m, n]` row by row.
 pub(crate) fn product<E: Element>(

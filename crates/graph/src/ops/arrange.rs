@@ -130,10 +130,8 @@ impl Movement for Pad {
         let inner: usize = inputs[0][self.axis..].iter().product();
         let wide: usize = output[self.axis..].iter().product();
         let lead = self.before * inputs[0][self.axis + 1..].iter().product::<usize>();
-        if inner > 0 {
-            for block in 0..inputs[0].elements() / inner {
-                run(Run { to: block * wide + lead, input: 0, from: block * inner, step: 1, len: inner });
-            }
+        for (block, from) in (0..inputs[0].elements()).step_by(inner.max(1)).enumerate() {
+            run(Run { to: block * wide + lead, input: 0, from, step: 1, len: inner });
         }
     }
     fn covers(&self) -> bool {
