@@ -124,10 +124,10 @@ impl Operation for AdditiveScore {
         let (places, width) = (shape[1], shape[2]);
         let at = |i: usize, place: usize| tangents[i].map_or(E::ZERO, |v| v.data()[place]);
         for (i, out) in output.iter_mut().enumerate() {
-            for j in 0..width {
+            for (j, &v) in v.iter().enumerate() {
                 let (ki, qi) = (i * width + j, i / places * width + j);
                 let t = (k[ki] + q[qi]).tanh();
-                *out += at(2, j) * t + v[j] * (E::ONE - t * t) * (at(0, ki) + at(1, qi));
+                *out += at(2, j) * t + v * (E::ONE - t * t) * (at(0, ki) + at(1, qi));
             }
         }
     }

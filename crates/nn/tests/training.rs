@@ -168,7 +168,7 @@ fn another_kind_of_number_and_bad_metadata_are_refused() -> Outcome {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_truncated_file_is_an_error(part in 0.0..1.0f64) {

@@ -78,11 +78,13 @@ pub(crate) fn product<E: Element>(
         *x = a.data[i * a.column_stride];
     }
     let mut result = vec![E::ZERO; 2 * n];
-    let a = Matrix::rows(&two_rows, k);
-    E::gemm(Call { m: 2, k, n, a, b, c: &mut result, accumulate: false, parallelism });
-    for (c, &r) in c[..n].iter_mut().zip(&result) {
-        *c = if accumulate { *c + r } else { r };
+    if accumulate {
+        // What is added to goes into the product, as it does with more rows: added afterwards, it would be rounded once more.
+        result[..n].copy_from_slice(&c[..n]);
     }
+    let a = Matrix::rows(&two_rows, k);
+    E::gemm(Call { m: 2, k, n, a, b, c: &mut result, accumulate, parallelism });
+    c[..n].copy_from_slice(&result[..n]);
 }
 
 macro_rules! gemm {

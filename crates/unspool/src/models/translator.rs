@@ -3,7 +3,8 @@
 use crate::{
     graph::{CrossEntropy, Error, Graph, Param, Params, Scope, Tensor, Var, init},
     nn::{
-        AdditiveAttention, Cell, Embedding, Gru, Linear, attach, attention::padding_bias, bidirectional, detach, gru_gates, unroll,
+        AdditiveAttention, Cell, Embedding, Gru, Linear, attach, attention::padding_bias, bidirectional, detach,
+        gru_gates, unroll,
     },
     text::{Padded, Specials, TeacherForcing},
 };
@@ -139,8 +140,14 @@ impl Translator {
     }
 
     /// One step of decoding: the likeliest next tokens, and the state after them.
-    fn step<'g>(&self, graph: &'g Graph<'g>, last: &[u32], carried: &[Tensor]) -> Result<(Vec<u32>, Vec<Tensor>), Error> {
-        let ids = ndarray::ArrayView2::from_shape((last.len(), 1), last).unwrap_or_else(|_| ndarray::aview2::<u32, 1>(&[]));
+    fn step<'g>(
+        &self,
+        graph: &'g Graph<'g>,
+        last: &[u32],
+        carried: &[Tensor],
+    ) -> Result<(Vec<u32>, Vec<Tensor>), Error> {
+        let ids =
+            ndarray::ArrayView2::from_shape((last.len(), 1), last).unwrap_or_else(|_| ndarray::aview2::<u32, 1>(&[]));
         let zero = graph.zeros([last.len(), 1]);
         let like = DecoderState { h: zero, memory: zero, keys: zero, padding: zero };
         let state = attach(graph, &like, carried);

@@ -1,0 +1,285 @@
+//! Batches of like lengths, in an order that is drawn anew each epoch.
+//!
+//! A padded step costs as much as a real one, so sequences of like lengths go together. What remains random: which
+//! of equal lengths meet, and in which order the batches come. Both are functions of the seed and the epoch alone,
+//! so a run that stops between two batches goes on as if it had not.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::random::SplitMix64;
+
+/// How much goes into one batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum BatchSize {
+    /// So many rows.
+    Rows(usize),
+    /// So many tokens, padding counted: rows × longest ≤ budget. A sequence over the budget is a batch by itself.
+    Tokens(usize),
+}
+
+impl BatchSize {
+    pub(crate) fn check(self) -> Result<Self, Error> {
+        match self {
+            BatchSize::Rows(0) | BatchSize::Tokens(0) => {
+                Err(Error::Option { option: "the batch size", found: "0".into(), expected: "1 or more" })
+            }
+            size => Ok(size),
+        }
+    }
+
+    fn fits(self, rows: usize, longest: usize) -> bool {
+        match self {
+            BatchSize::Rows(most) => rows <= most,
+            BatchSize::Tokens(budget) => rows == 1 || rows.saturating_mul(longest.max(1)) <= budget,
+        }
+    }
+}
+
+/// The batches of a data set that is in memory: which rows go together in each epoch.
+///
+/// ```
+/// use unspool_text::{BatchSize, Buckets};
+///
+/// let lengths = [3, 9, 3, 8, 4, 2];
+/// let buckets = Buckets::new(lengths, BatchSize::Tokens(18), 7)?;
+/// for batch in buckets.epoch(0) {
+///     let longest = batch.iter().map(|row| lengths[*row]).max().unwrap();
+///     assert!(batch.len() * longest <= 18);
+/// }
+/// assert_eq!(buckets.epoch(3), buckets.epoch(3));
+/// # Ok::<(), unspool_text::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Buckets {
+    lengths: Vec<Extent>,
+    size: BatchSize,
+    seed: u64,
+}
+
+/// The lengths of one example: of what is sorted by first, and of what is sorted by among equals.
+pub(crate) type Extent = (u32, u32);
+
+impl Buckets {
+    /// Batches of single sequences with these lengths.
+    ///
+    /// # Errors
+    /// [`Error::Option`] for a batch size of 0.
+    pub fn new(lengths: impl IntoIterator<Item = usize>, size: BatchSize, seed: u64) -> Result<Self, Error> {
+        Self::pairs(lengths.into_iter().map(|length| (0, length)), size, seed)
+    }
+
+    /// Batches of pairs (source, target) with these lengths: like targets together and, among them, like sources.
+    /// A token budget holds for the longer of the two sides.
+    ///
+    /// # Errors
+    /// [`Error::Option`] for a batch size of 0.
+    pub fn pairs(lengths: impl IntoIterator<Item = (usize, usize)>, size: BatchSize, seed: u64) -> Result<Self, Error> {
+        let lengths = lengths.into_iter().map(extent).collect();
+        Ok(Buckets { lengths, size: size.check()?, seed })
+    }
+
+    /// The number of rows.
+    pub fn len(&self) -> usize {
+        self.lengths.len()
+    }
+
+    /// Whether there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.lengths.is_empty()
+    }
+
+    /// The batches of an epoch, as row numbers: every row once, a function of seed and epoch alone.
+    pub fn epoch(&self, epoch: u64) -> Vec<Vec<usize>> {
+        shuffled(&self.lengths, self.size, &[self.seed, epoch])
+    }
+
+    /// The batches in order of length, the same always: for evaluation.
+    pub fn sorted(&self) -> Vec<Vec<usize>> {
+        cut(&self.lengths, self.size, (0..self.lengths.len()).collect())
+    }
+
+    /// The share of padding in an epoch, over both sides of pairs: the same in every epoch but for ties.
+    pub fn padding_share(&self, epoch: u64) -> f64 {
+        let (mut real, mut all) = (0u64, 0u64);
+        for batch in self.epoch(epoch) {
+            let (mut first, mut second) = (0u64, 0u64);
+            for row in &batch {
+                let (a, b) = self.lengths[*row];
+                real += u64::from(a) + u64::from(b);
+                (first, second) = (first.max(u64::from(a)), second.max(u64::from(b)));
+            }
+            all += batch.len() as u64 * (first + second);
+        }
+        if all == 0 { 0.0 } else { 1.0 - real as f64 / all as f64 }
+    }
+
+    /// Epoch after epoch, from a position on.
+    ///
+    /// # Errors
+    /// [`Error::Position`] when the epoch has fewer batches than the position says.
+    pub fn from(&self, position: Position) -> Result<Epochs<'_>, Error> {
+        let batches = self.epoch(position.epoch);
+        if position.batch > batches.len() {
+            let reason = format!("batch {} of {}", position.batch, batches.len());
+            return Err(Error::Position { reason });
+        }
+        Ok(Epochs { buckets: self, position, batches })
+    }
+}
+
+/// Batches of rows in an order drawn from `key`: like lengths together, batches in any order.
+pub(crate) fn shuffled(lengths: &[Extent], size: BatchSize, key: &[u64]) -> Vec<Vec<usize>> {
+    let mut random = SplitMix64::keyed(key);
+    let mut rows: Vec<usize> = (0..lengths.len()).collect();
+    random.shuffle(&mut rows);
+    let mut batches = cut(lengths, size, rows);
+    random.shuffle(&mut batches);
+    batches
+}
+
+/// Sorts by length, keeping the given order among equals, and cuts where a batch is full.
+fn cut(lengths: &[Extent], size: BatchSize, mut rows: Vec<usize>) -> Vec<Vec<usize>> {
+    rows.sort_by_key(|row| lengths[*row]);
+    let mut batches = Vec::new();
+    let (mut start, mut longest) = (0, 0);
+    for (end, row) in rows.iter().enumerate() {
+        let this = lengths[*row].0.max(lengths[*row].1) as usize;
+        if end > start && !size.fits(end - start + 1, this.max(longest)) {
+            batches.push(rows[start..end].to_vec());
+            (start, longest) = (end, 0);
+        }
+        longest = longest.max(this);
+    }
+    if start < rows.len() {
+        batches.push(rows[start..].to_vec());
+    }
+    batches
+}
+
+/// (source, target) as it is sorted: by the target first.
+pub(crate) fn extent((source, target): (usize, usize)) -> Extent {
+    let short = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
+    (short(target), short(source))
+}
+
+/// A place in the order of batches: `batch` batches of `epoch` are done. Plain numbers, to be saved with a checkpoint.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    /// The epoch, from 0.
+    pub epoch: u64,
+    /// How many of its batches have been given.
+    pub batch: usize,
+}
+
+/// Batches without end, epoch after epoch. Ends only where there are no rows.
+///
+/// ```
+/// use unspool_text::{BatchSize, Buckets, Position};
+///
+/// let buckets = Buckets::new([3, 1, 2, 5, 4], BatchSize::Rows(2), 7)?;
+/// let mut batches = buckets.from(Position::default())?;
+/// batches.nth(3);
+/// let saved = batches.position();
+/// assert_eq!(saved, Position { epoch: 1, batch: 1 });
+/// let mut resumed = buckets.from(saved)?;
+/// assert_eq!(resumed.next(), batches.next());
+/// # Ok::<(), unspool_text::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Epochs<'a> {
+    buckets: &'a Buckets,
+    position: Position,
+    batches: Vec<Vec<usize>>,
+}
+
+impl Epochs<'_> {
+    /// Where the next batch stands.
+    pub fn position(&self) -> Position {
+        self.position
+    }
+}
+
+impl Iterator for Epochs<'_> {
+    type Item = Vec<usize>;
+
+    fn next(&mut self) -> Option<Vec<usize>> {
+        if self.buckets.is_empty() {
+            return None;
+        }
+        if self.position.batch == self.batches.len() {
+            self.position = Position { epoch: self.position.epoch + 1, batch: 0 };
+            self.batches = self.buckets.epoch(self.position.epoch);
+        }
+        let batch = std::mem::take(&mut self.batches[self.position.batch]);
+        self.position.batch += 1;
+        Some(batch)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn sizes() -> impl Strategy<Value = BatchSize> {
+        prop_oneof![(1usize..6).prop_map(BatchSize::Rows), (1usize..40).prop_map(BatchSize::Tokens)]
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_dropped_and_nothing_comes_twice(
+            lengths in prop::collection::vec((0usize..12, 0usize..12), 0..60), size in sizes(), seed: u64, epoch in 0u64..5,
+        ) {
+            let buckets = Buckets::pairs(lengths.clone(), size, seed).unwrap();
+            for batches in [buckets.epoch(epoch), buckets.sorted()] {
+                let mut rows: Vec<usize> = batches.iter().flatten().copied().collect();
+                rows.sort_unstable();
+                prop_assert_eq!(rows, (0..lengths.len()).collect::<Vec<_>>());
+                for batch in &batches {
+                    let longest = batch.iter().map(|row| lengths[*row].0.max(lengths[*row].1)).max().unwrap();
+                    match size {
+                        BatchSize::Rows(most) => prop_assert!(batch.len() <= most),
+                        BatchSize::Tokens(budget) => prop_assert!(batch.len() == 1 || batch.len() * longest <= budget),
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn an_epoch_resumed_anywhere_goes_on_the_same(
+            lengths in prop::collection::vec(1usize..9, 1..30), size in sizes(), seed: u64, stop in 0usize..70,
+        ) {
+            let buckets = Buckets::new(lengths, size, seed).unwrap();
+            let mut whole = buckets.from(Position::default()).unwrap();
+            for _ in 0..stop { whole.next(); }
+            let saved = serde_json::to_string(&whole.position()).unwrap();
+            let resumed = buckets.from(serde_json::from_str(&saved).unwrap()).unwrap();
+            let rest: Vec<_> = whole.take(40).collect();
+            prop_assert_eq!(resumed.take(40).collect::<Vec<_>>(), rest);
+        }
+    }
+
+    #[test]
+    fn epochs_and_seeds_differ_and_equal_ones_do_not() {
+        let buckets = |seed| Buckets::new((0..200).map(|n| n % 7), BatchSize::Tokens(40), seed).unwrap();
+        assert_eq!(buckets(1).epoch(2), buckets(1).epoch(2));
+        assert_ne!(buckets(1).epoch(2), buckets(1).epoch(3));
+        assert_ne!(buckets(1).epoch(2), buckets(2).epoch(2));
+    }
+
+    #[test]
+    fn buckets_pad_little() {
+        let lengths: Vec<usize> = (0..1000).map(|n| 1 + n * 7 % 50).collect();
+        let buckets = Buckets::new(lengths, BatchSize::Tokens(400), 1).unwrap();
+        assert!(buckets.padding_share(0) < 0.05);
+    }
+
+    #[test]
+    fn a_position_of_other_data_and_a_size_of_zero_are_errors() {
+        let buckets = Buckets::new([1, 2], BatchSize::Rows(1), 1).unwrap();
+        let error = buckets.from(Position { epoch: 0, batch: 3 }).unwrap_err();
+        assert_eq!(error.to_string(), "the saved position does not fit this data: batch 3 of 2");
+        assert!(Buckets::new([1], BatchSize::Tokens(0), 1).is_err());
+    }
+}

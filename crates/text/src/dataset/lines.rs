@@ -1,0 +1,200 @@
+//! Lines of UTF-8 with their numbers, under every format.
+
+use std::io::{self, BufRead};
+
+use super::Source;
+use crate::error::{Error, Place};
+
+/// The longest line that is read unless a reader is told otherwise: 1 MiB.
+pub const LONGEST_LINE: usize = 1 << 20;
+
+/// The lines of a source, without their ends (`\n` or `\r\n`) and without a byte order mark.
+///
+/// A line that is too long or not UTF-8 is an error; the next call goes on behind it. A source that can no longer be
+/// read gives one error and then ends.
+pub struct Lines {
+    file: String,
+    reader: Box<dyn BufRead + Send>,
+    limit: usize,
+    line: u64,
+    buffer: Vec<u8>,
+    ended: bool,
+}
+
+impl Lines {
+    /// Opens a source.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`].
+    pub fn open(source: Source) -> Result<Self, Error> {
+        let file = source.name().to_owned();
+        let reader = source.into_reader()?;
+        Ok(Lines { file, reader, limit: LONGEST_LINE, line: 0, buffer: Vec::new(), ended: false })
+    }
+
+    /// Another limit for a line, in bytes.
+    #[must_use]
+    pub fn longest(mut self, bytes: usize) -> Self {
+        self.limit = bytes;
+        self
+    }
+
+    /// The source's name.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// The line given last, counted from 1.
+    pub fn place(&self) -> Place {
+        Place::new(&self.file, self.line)
+    }
+
+    pub(crate) fn limit(&self) -> usize {
+        self.limit
+    }
+
+    /// The next line, borrowed until the one after it.
+    pub fn next_line(&mut self) -> Option<Result<&str, Error>> {
+        if self.ended {
+            return None;
+        }
+        self.buffer.clear();
+        let whole = match self.fill() {
+            Ok(None) => {
+                self.ended = true;
+                return None;
+            }
+            Ok(Some(whole)) => whole,
+            Err(cause) => {
+                self.ended = true;
+                return Some(Err(Error::Unreadable { file: self.file.clone(), cause }));
+            }
+        };
+        self.line += 1;
+        if !whole {
+            return Some(Err(Error::TooLong { place: self.place(), limit: self.limit }));
+        }
+        if self.buffer.last() == Some(&b'\r') {
+            self.buffer.pop();
+        }
+        let mark: &[u8] = "\u{feff}".as_bytes();
+        let start = if self.line == 1 && self.buffer.starts_with(mark) { mark.len() } else { 0 };
+        match std::str::from_utf8(&self.buffer[start..]) {
+            Ok(line) => Some(Ok(line)),
+            Err(error) => {
+                let at = start + error.valid_up_to();
+                Some(Err(Error::NotUtf8 {
+                    place: Place::new(&self.file, self.line),
+                    byte: at + 1,
+                    value: self.buffer[at],
+                }))
+            }
+        }
+    }
+
+    /// Reads up to the next line's end; `Some(false)` for a line over the limit, which is read past but not kept.
+    fn fill(&mut self) -> io::Result<Option<bool>> {
+        let (mut any, mut whole) = (false, true);
+        loop {
+            let ready = match self.reader.fill_buf() {
+                Ok(ready) => ready,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            if ready.is_empty() {
+                return Ok(any.then_some(whole));
+            }
+            any = true;
+            let end = ready.iter().position(|byte| *byte == b'\n');
+            let part = &ready[..end.unwrap_or(ready.len())];
+            // One byte more than the limit, for the `\r` of `\r\n`.
+            whole = whole && self.buffer.len() + part.len() <= self.limit + usize::from(part.last() == Some(&b'\r'));
+            if whole {
+                self.buffer.extend_from_slice(part);
+            }
+            let used = part.len() + usize::from(end.is_some());
+            self.reader.consume(used);
+            if end.is_some() {
+                return Ok(Some(whole));
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for Lines {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lines").field("file", &self.file).field("line", &self.line).finish_non_exhaustive()
+    }
+}
+
+impl Iterator for Lines {
+    type Item = Result<String, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        Some(self.next_line()?.map(str::to_owned))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::{Compression, write::GzEncoder};
+    use proptest::prelude::*;
+    use std::io::Write;
+
+    fn lines(bytes: impl Into<Vec<u8>>) -> Lines {
+        Lines::open(Source::bytes("t", bytes.into())).unwrap()
+    }
+
+    fn shown(lines: Lines) -> Vec<Result<String, String>> {
+        lines.map(|line| line.map_err(|error| error.to_string())).collect()
+    }
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn lines_are_those_that_were_written_gzip_or_not(
+            texts in prop::collection::vec("[^\n\r\u{feff}]{0,12}", 0..8), ends in prop::bool::ANY, packed in prop::bool::ANY,
+        ) {
+            let end = if ends { "\r\n" } else { "\n" };
+            let file: String = texts.iter().map(|text| format!("{text}{end}")).collect();
+            let bytes = if packed { gzip(file.as_bytes()) } else { file.into_bytes() };
+            prop_assert_eq!(lines(bytes).collect::<Result<Vec<_>, _>>().unwrap(), texts);
+        }
+
+        #[test]
+        fn any_bytes_give_lines_or_errors(bytes in prop::collection::vec(prop::num::u8::ANY, 0..300)) {
+            let count = lines(bytes.clone()).longest(20).count();
+            prop_assert!(count <= bytes.len() + 1);
+        }
+    }
+
+    #[test]
+    fn a_last_line_needs_no_end_and_a_mark_in_front_is_left_out() {
+        assert_eq!(shown(lines("\u{feff}a\nb")), [Ok("a".into()), Ok("b".into())]);
+        assert_eq!(shown(lines("")), []);
+    }
+
+    #[test]
+    fn a_bad_line_is_named_and_the_next_is_read() {
+        let found = shown(lines(b"ok\n\xff\nlonger\nok\n".as_slice()).longest(4));
+        let utf8 = "t:2: not UTF-8 at byte 1 of the line (0xff)";
+        let long = "t:3: longer than 4 bytes; raise the limit if that is right";
+        assert_eq!(found, [Ok("ok".into()), Err(utf8.into()), Err(long.into()), Ok("ok".into())]);
+    }
+
+    #[test]
+    fn members_of_gzip_follow_each_other_and_damage_is_an_error() {
+        let mut twice = gzip(b"a\n");
+        twice.extend(gzip(b"b\n"));
+        assert_eq!(shown(lines(twice.clone())), [Ok("a".into()), Ok("b".into())]);
+        twice.truncate(twice.len() - 6);
+        let found = shown(lines(twice));
+        assert!(found.last().unwrap().as_ref().unwrap_err().starts_with("t: cannot read: "), "{found:?}");
+    }
+}

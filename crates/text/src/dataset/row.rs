@@ -1,0 +1,134 @@
+//! A row of fields, and how columns are chosen.
+
+use std::ops::Index;
+
+use super::table::Record;
+use crate::error::{Error, Place};
+
+/// The chosen fields of one row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The line of the file the row begins in, counted from 1.
+    pub line: u64,
+    /// The fields, in the order the columns were chosen.
+    pub fields: Vec<String>,
+    /// A hash of the whole line, chosen or not: what [`Split`](super::Split) goes by.
+    pub hash: u64,
+}
+
+impl Index<usize> for Row {
+    type Output = str;
+
+    fn index(&self, column: usize) -> &str {
+        &self.fields[column]
+    }
+}
+
+/// A column, by its name in the header or by its number, counted from 1 as `cut -f` counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Column {
+    /// The name in the header.
+    Name(String),
+    /// The place, from 1.
+    Number(usize),
+}
+
+impl From<&str> for Column {
+    fn from(name: &str) -> Self {
+        Column::Name(name.to_owned())
+    }
+}
+
+impl From<&String> for Column {
+    fn from(name: &String) -> Self {
+        Column::Name(name.clone())
+    }
+}
+
+impl From<String> for Column {
+    fn from(name: String) -> Self {
+        Column::Name(name)
+    }
+}
+
+impl From<usize> for Column {
+    fn from(number: usize) -> Self {
+        Column::Number(number)
+    }
+}
+
+impl std::fmt::Display for Column {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Column::Name(name) => write!(f, "`{name}`"),
+            Column::Number(number) => write!(f, "number {number}"),
+        }
+    }
+}
+
+/// The header of a table and which of its columns are wanted.
+#[derive(Clone, Debug)]
+pub(crate) struct Columns {
+    pub(crate) file: String,
+    /// Names, or numbers where the table has no header.
+    pub(crate) names: Vec<String>,
+    pub(crate) named: bool,
+    pub(crate) chosen: Vec<usize>,
+    pub(crate) allow_empty: bool,
+}
+
+impl Columns {
+    /// The columns of a header line; all of them are wanted at first.
+    pub(crate) fn of_header(place: Place, names: Vec<String>) -> Result<Self, Error> {
+        for (index, name) in names.iter().enumerate() {
+            if names[..index].contains(name) {
+                return Err(Error::HeaderTwice { place, column: name.clone() });
+            }
+        }
+        let chosen = (0..names.len()).collect();
+        Ok(Columns { file: place.file, names, named: true, chosen, allow_empty: false })
+    }
+
+    /// As many columns as the first row has, by number only.
+    pub(crate) fn numbered(file: &str, count: usize) -> Self {
+        let names = (1..=count).map(|number| number.to_string()).collect();
+        Columns { file: file.to_owned(), names, named: false, chosen: (0..count).collect(), allow_empty: false }
+    }
+
+    pub(crate) fn choose(&mut self, columns: impl IntoIterator<Item = Column>) -> Result<(), Error> {
+        let find = |column: Column| {
+            let found = match &column {
+                Column::Name(name) => self.names.iter().position(|known| self.named && known == name),
+                Column::Number(number) => number.checked_sub(1).filter(|index| *index < self.names.len()),
+            };
+            found.ok_or_else(|| Error::NoColumn {
+                file: self.file.clone(),
+                column: column.to_string(),
+                found: self.names.join(", "),
+            })
+        };
+        self.chosen = columns.into_iter().map(find).collect::<Result<_, _>>()?;
+        Ok(())
+    }
+
+    /// The wanted fields of a record.
+    pub(crate) fn row(&self, file: &str, record: Record) -> Result<Row, Error> {
+        let Record { line, hash, mut fields } = record;
+        if fields.len() != self.names.len() {
+            let place = Place::new(file, line);
+            return Err(Error::Columns { place, found: fields.len(), expected: self.names.len() });
+        }
+        for &column in &self.chosen {
+            if !self.allow_empty && fields[column].trim().is_empty() {
+                let name = &self.names[column];
+                let column = if self.named { format!("column `{name}`") } else { format!("column {name}") };
+                return Err(Error::EmptyField { place: Place::new(file, line), column });
+            }
+        }
+        let all = self.chosen.len() == fields.len() && self.chosen.is_sorted();
+        if !all || self.chosen.windows(2).any(|two| two[0] == two[1]) {
+            fields = self.chosen.iter().map(|column| fields[*column].clone()).collect();
+        }
+        Ok(Row { line, fields, hash })
+    }
+}

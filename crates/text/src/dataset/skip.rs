@@ -1,0 +1,65 @@
+//! Leaving bad lines out, and counting them.
+
+use crate::error::Error;
+
+/// How many of the first reasons are kept word for word.
+const REASONS: usize = 10;
+
+/// For streams of rows whose bad lines shall be left out rather than end the run.
+pub trait SkipBadLines<T>: Iterator<Item = Result<T, Error>> + Sized {
+    /// Leaves out and counts what [`Error::is_bad_line`]; other errors come through.
+    ///
+    /// ```
+    /// use unspool_text::{SkipBadLines, Source, Tsv};
+    ///
+    /// let table = Source::bytes("t.tsv", b"a\tb\n1\t2\nbroken\n3\t4\n".as_slice());
+    /// let mut rows = Tsv::open(table)?.skip_bad_lines();
+    /// assert_eq!(rows.by_ref().collect::<Result<Vec<_>, _>>()?.len(), 2);
+    /// assert_eq!(rows.skipped(), 1);
+    /// assert_eq!(rows.reasons(), ["t.tsv:3: 1 column where there should be 2"]);
+    /// # Ok::<(), unspool_text::Error>(())
+    /// ```
+    fn skip_bad_lines(self) -> Skipping<Self> {
+        Skipping { rows: self, skipped: 0, reasons: Vec::new() }
+    }
+}
+
+impl<T, I: Iterator<Item = Result<T, Error>>> SkipBadLines<T> for I {}
+
+/// A stream without its bad lines.
+#[derive(Debug)]
+pub struct Skipping<I> {
+    rows: I,
+    skipped: u64,
+    reasons: Vec<String>,
+}
+
+impl<I> Skipping<I> {
+    /// How many lines were left out so far.
+    pub fn skipped(&self) -> u64 {
+        self.skipped
+    }
+
+    /// Why, for the first ten.
+    pub fn reasons(&self) -> &[String] {
+        &self.reasons
+    }
+}
+
+impl<T, I: Iterator<Item = Result<T, Error>>> Iterator for Skipping<I> {
+    type Item = Result<T, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            match self.rows.next()? {
+                Err(error) if error.is_bad_line() => {
+                    self.skipped += 1;
+                    if self.reasons.len() < REASONS {
+                        self.reasons.push(error.to_string());
+                    }
+                }
+                row => return Some(row),
+            }
+        }
+    }
+}

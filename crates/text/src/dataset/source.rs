@@ -1,0 +1,74 @@
+//! Bytes with a name.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Cursor, Read};
+use std::path::Path;
+
+use flate2::bufread::MultiGzDecoder;
+
+use crate::error::Error;
+
+/// Where text comes from, with the name that errors give it. Gzip is recognised by its first two bytes.
+pub struct Source {
+    name: String,
+    reader: Box<dyn Read + Send>,
+}
+
+impl Source {
+    /// A file.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`], also for a directory.
+    pub fn file(path: impl AsRef<Path>) -> Result<Self, Error> {
+        let name = path.as_ref().display().to_string();
+        let open = || {
+            let file = File::open(path.as_ref())?;
+            if file.metadata()?.is_dir() { Err(io::Error::other("it is a directory")) } else { Ok(file) }
+        };
+        let file = open().map_err(|cause| Error::Unreadable { file: name.clone(), cause })?;
+        Ok(Source { name, reader: Box::new(file) })
+    }
+
+    /// Bytes in memory, or compiled in with `include_bytes!`.
+    pub fn bytes(name: impl Into<String>, bytes: impl Into<Cow<'static, [u8]>>) -> Self {
+        Source { name: name.into(), reader: Box::new(Cursor::new(bytes.into())) }
+    }
+
+    /// Any reader.
+    pub fn reader(name: impl Into<String>, reader: impl Read + Send + 'static) -> Self {
+        Source { name: name.into(), reader: Box::new(reader) }
+    }
+
+    /// Standard input.
+    pub fn stdin() -> Self {
+        Source { name: "standard input".into(), reader: Box::new(io::stdin()) }
+    }
+
+    /// The name in errors.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The bytes, decompressed.
+    pub(crate) fn into_reader(self) -> Result<Box<dyn BufRead + Send>, Error> {
+        let mut reader = self.reader;
+        let mut magic = Vec::with_capacity(2);
+        let first = reader.by_ref().take(2).read_to_end(&mut magic);
+        first.map_err(|cause| Error::Unreadable { file: self.name, cause })?;
+        let packed = magic == [0x1f, 0x8b];
+        let whole = BufReader::with_capacity(1 << 16, Cursor::new(magic).chain(reader));
+        Ok(if packed {
+            Box::new(BufReader::with_capacity(1 << 16, MultiGzDecoder::new(whole)))
+        } else {
+            Box::new(whole)
+        })
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source").field("name", &self.name).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,173 @@
+//! Tables: records of fields under a header.
+
+use super::lines::Lines;
+use super::row::{Column, Columns, Row};
+use super::source::Source;
+use crate::error::{Error, Place};
+
+/// One record, before columns are chosen.
+#[derive(Debug)]
+pub struct Record {
+    pub(crate) line: u64,
+    pub(crate) hash: u64,
+    pub(crate) fields: Vec<String>,
+}
+
+/// How a table's file is cut into records: what tells [`Tsv`](super::Tsv) and [`Csv`](super::Csv) apart.
+pub trait Format {
+    /// The next record, from one line or, where fields are quoted, from several.
+    fn next_record(lines: &mut Lines) -> Option<Result<Record, Error>>;
+}
+
+/// The rows of a table, one at a time. See [`Tsv`](super::Tsv) and [`Csv`](super::Csv) for the two kinds.
+///
+/// A row with too few or too many columns, a wanted field that is empty, a line that is not UTF-8 or too long is an
+/// error that names the line, and the next call goes on behind it; a table without rows is an error at its end.
+#[derive(Debug)]
+pub struct Table<F> {
+    lines: Lines,
+    columns: Columns,
+    /// The first row of a table without a header, read to count its columns.
+    waiting: Option<Record>,
+    any: bool,
+    ended: bool,
+    format: std::marker::PhantomData<fn() -> F>,
+}
+
+impl<F: Format> Table<F> {
+    /// Reads the header.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`], [`Error::NoHeader`], [`Error::HeaderTwice`], or the header line's own fault.
+    pub fn open(source: Source) -> Result<Self, Error> {
+        let mut lines = Lines::open(source)?;
+        let header = match F::next_record(&mut lines) {
+            None => return Err(Error::NoHeader { file: lines.file().to_owned() }),
+            Some(record) => record?,
+        };
+        let columns = Columns::of_header(Place::new(lines.file(), header.line), header.fields)?;
+        Ok(Self::new(lines, columns, None))
+    }
+
+    /// A table without a header: the first line is data, and columns go by number.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`], [`Error::NoRows`], or the first line's own fault.
+    pub fn without_header(source: Source) -> Result<Self, Error> {
+        let mut lines = Lines::open(source)?;
+        let first = match F::next_record(&mut lines) {
+            None => return Err(Error::NoRows { file: lines.file().to_owned() }),
+            Some(record) => record?,
+        };
+        let columns = Columns::numbered(lines.file(), first.fields.len());
+        Ok(Self::new(lines, columns, Some(first)))
+    }
+
+    fn new(lines: Lines, columns: Columns, waiting: Option<Record>) -> Self {
+        Table { lines, columns, waiting, any: false, ended: false, format: std::marker::PhantomData }
+    }
+
+    /// Which columns a row shall have, in which order; all of the table's, if this is not called.
+    ///
+    /// # Errors
+    /// [`Error::NoColumn`].
+    pub fn columns<C: Into<Column>>(mut self, columns: impl IntoIterator<Item = C>) -> Result<Self, Error> {
+        self.columns.choose(columns.into_iter().map(Into::into))?;
+        Ok(self)
+    }
+
+    /// Lets wanted fields be empty.
+    #[must_use]
+    pub fn allow_empty(mut self) -> Self {
+        self.columns.allow_empty = true;
+        self
+    }
+
+    /// Another limit for a line, or for a record of several, than [`LONGEST_LINE`](super::LONGEST_LINE).
+    #[must_use]
+    pub fn longest_line(mut self, bytes: usize) -> Self {
+        self.lines = self.lines.longest(bytes);
+        self
+    }
+
+    /// The names of all columns; their numbers where there is no header.
+    pub fn header(&self) -> &[String] {
+        &self.columns.names
+    }
+
+    /// The source's name.
+    pub fn file(&self) -> &str {
+        self.lines.file()
+    }
+}
+
+impl<F: Format> Iterator for Table<F> {
+    type Item = Result<Row, Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        match self.waiting.take().map(Ok).or_else(|| F::next_record(&mut self.lines)) {
+            None => {
+                self.ended = true;
+                (!self.any).then(|| Err(Error::NoRows { file: self.lines.file().to_owned() }))
+            }
+            Some(record) => {
+                self.any = true;
+                Some(record.and_then(|record| self.columns.row(self.lines.file(), record)))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Tsv;
+    use super::*;
+
+    fn open(table: &'static str) -> Tsv {
+        Tsv::open(Source::bytes("t.tsv", table.as_bytes())).unwrap()
+    }
+
+    fn message<T>(result: Result<T, Error>) -> String {
+        result.err().unwrap().to_string()
+    }
+
+    #[test]
+    fn columns_are_found_by_name_or_number() {
+        let rows: Vec<_> = open("a\tb\tc\n1\t2\t3\n").columns([Column::from("c"), Column::from(1)]).unwrap().collect();
+        assert_eq!(rows[0].as_ref().unwrap().fields, ["3", "1"]);
+        assert_eq!(message(open("a\tb\n1\t2\n").columns(["c"])), "t.tsv: no column `c`; there are: a, b");
+        assert_eq!(message(open("a\tb\n1\t2\n").columns([3])), "t.tsv: no column number 3; there are: a, b");
+    }
+
+    #[test]
+    fn without_a_header_columns_have_numbers_only() {
+        let table = || Tsv::without_header(Source::bytes("t", b"x\ty\nz\tw\n".as_slice())).unwrap();
+        let rows = table().columns([2]).unwrap().collect::<Result<Vec<_>, _>>().unwrap();
+        assert_eq!((&rows[0][0], &rows[1][0], rows[1].line), ("y", "w", 2));
+        assert_eq!(message(table().columns(["1"])), "t: no column `1`; there are: 1, 2");
+    }
+
+    #[test]
+    fn each_bad_row_is_named_and_the_next_is_read() {
+        let found: Vec<_> = open("a\tb\n1\n1\t2\t3\n\t2\n1\t2\n").map(|row| row.map_err(|e| e.to_string())).collect();
+        assert_eq!(found[0].as_ref().unwrap_err(), "t.tsv:2: 1 column where there should be 2");
+        assert_eq!(found[1].as_ref().unwrap_err(), "t.tsv:3: 3 columns where there should be 2");
+        assert_eq!(found[2].as_ref().unwrap_err(), "t.tsv:4: column `a` is empty");
+        assert_eq!(found[3].as_ref().unwrap().fields, ["1", "2"]);
+        assert_eq!(found.len(), 4);
+    }
+
+    #[test]
+    fn an_empty_file_has_no_header_and_a_lone_header_no_rows() {
+        assert_eq!(
+            message(Tsv::open(Source::bytes("t", b"".as_slice()))),
+            "t: empty, where a header line with the names of the columns must stand"
+        );
+        assert_eq!(message(open("a\tb\n").collect::<Result<Vec<_>, _>>()), "t.tsv: no data rows");
+        let twice = Tsv::open(Source::bytes("t", b"a\ta\n".as_slice()));
+        assert_eq!(message(twice), "t:1: the header names column `a` twice");
+    }
+}

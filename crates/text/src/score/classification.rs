@@ -1,0 +1,168 @@
+//! Scores of classifiers and taggers.
+
+use ndarray::Array2;
+
+use super::check_counts;
+use crate::error::Error;
+
+/// The share of predictions that are right.
+///
+/// ```
+/// assert_eq!(unspool_text::score::accuracy(&[1, 0, 1, 1], &[1, 0, 0, 1])?, 0.75);
+/// # Ok::<(), unspool_text::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::NothingToScore`]; [`Error::Count`] when there is not one label a prediction.
+pub fn accuracy<L: PartialEq>(predictions: &[L], labels: &[L]) -> Result<f64, Error> {
+    check_counts(predictions.len(), [labels.len()])?;
+    let right = predictions.iter().zip(labels).filter(|(prediction, label)| prediction == label).count();
+    Ok(right as f64 / labels.len() as f64)
+}
+
+/// Which class was taken for which, and the scores that follow from it.
+///
+/// A ratio of 0 to 0 is 0: a class that was never predicted has a precision of 0.
+///
+/// ```
+/// use unspool_text::score::Confusion;
+///
+/// let confusion = Confusion::new(&[0, 1, 1, 2, 1], &[0, 1, 2, 2, 1], 3)?;
+/// assert_eq!(confusion.counts(), ndarray::array![[1, 0, 0], [0, 2, 0], [0, 1, 1]]);
+/// assert_eq!((confusion.precision(1), confusion.recall(1), confusion.f1(1)), (2.0 / 3.0, 1.0, 0.8));
+/// assert_eq!(confusion.accuracy(), 0.8);
+/// # Ok::<(), unspool_text::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Confusion {
+    counts: Array2<u64>,
+}
+
+impl Confusion {
+    /// Counts predictions and labels, both class ids below `classes`.
+    ///
+    /// # Errors
+    /// [`Error::NothingToScore`], [`Error::Count`], [`Error::IdOutOfVocabulary`] for an id that is no class.
+    pub fn new(predictions: &[u32], labels: &[u32], classes: usize) -> Result<Self, Error> {
+        check_counts(predictions.len(), [labels.len()])?;
+        if let Some(&id) = predictions.iter().chain(labels).find(|id| **id as usize >= classes) {
+            return Err(Error::IdOutOfVocabulary { id, size: classes });
+        }
+        let mut counts = Array2::zeros((classes, classes));
+        for (prediction, label) in predictions.iter().zip(labels) {
+            counts[[*label as usize, *prediction as usize]] += 1;
+        }
+        Ok(Confusion { counts })
+    }
+
+    /// `[label, prediction]`: how often each was taken for each.
+    pub fn counts(&self) -> &Array2<u64> {
+        &self.counts
+    }
+
+    /// How many classes.
+    pub fn classes(&self) -> usize {
+        self.counts.nrows()
+    }
+
+    /// Of what was predicted as `class`, the share that is. 0 for a class there is not.
+    pub fn precision(&self, class: usize) -> f64 {
+        let [right, predicted, _] = self.totals(class);
+        ratio(right, predicted)
+    }
+
+    /// Of what is `class`, the share that was predicted so.
+    pub fn recall(&self, class: usize) -> f64 {
+        let [right, _, present] = self.totals(class);
+        ratio(right, present)
+    }
+
+    /// 2 · precision · recall / (precision + recall).
+    pub fn f1(&self, class: usize) -> f64 {
+        let [right, predicted, present] = self.totals(class);
+        ratio(2 * right, predicted + present)
+    }
+
+    /// How often `class` is the label.
+    pub fn support(&self, class: usize) -> u64 {
+        self.totals(class)[2]
+    }
+
+    /// The share of predictions that are right; with one label each, micro precision, recall and F1 are the same.
+    pub fn accuracy(&self) -> f64 {
+        ratio(self.counts.diag().sum(), self.counts.sum())
+    }
+
+    /// F1 over all decisions at once: equal to [`Confusion::accuracy`].
+    pub fn micro_f1(&self) -> f64 {
+        self.accuracy()
+    }
+
+    /// The mean F1 of the classes that occur, as label or as prediction.
+    pub fn macro_f1(&self) -> f64 {
+        self.mean(Self::f1)
+    }
+
+    /// The mean precision of the classes that occur.
+    pub fn macro_precision(&self) -> f64 {
+        self.mean(Self::precision)
+    }
+
+    /// The mean recall of the classes that occur.
+    pub fn macro_recall(&self) -> f64 {
+        self.mean(Self::recall)
+    }
+
+    fn mean(&self, score: impl Fn(&Self, usize) -> f64) -> f64 {
+        let occurs = |class: &usize| self.totals(*class)[1..] != [0, 0];
+        let classes: Vec<usize> = (0..self.classes()).filter(occurs).collect();
+        let sum: f64 = classes.iter().map(|class| score(self, *class)).sum();
+        if classes.is_empty() { 0.0 } else { sum / classes.len() as f64 }
+    }
+
+    /// Right, predicted, present.
+    fn totals(&self, class: usize) -> [u64; 3] {
+        if class >= self.classes() {
+            return [0; 3];
+        }
+        [self.counts[[class, class]], self.counts.column(class).sum(), self.counts.row(class).sum()]
+    }
+}
+
+fn ratio(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn f1_is_the_harmonic_mean_and_accuracy_that_of_the_lists(pairs in prop::collection::vec((0u32..4, 0u32..4), 1..40)) {
+            let (predictions, labels): (Vec<u32>, Vec<u32>) = pairs.into_iter().unzip();
+            let confusion = Confusion::new(&predictions, &labels, 4).unwrap();
+            prop_assert_eq!(confusion.accuracy(), accuracy(&predictions, &labels).unwrap());
+            for class in 0..4 {
+                let (p, r) = (confusion.precision(class), confusion.recall(class));
+                let mean = if p + r == 0.0 { 0.0 } else { 2.0 * p * r / (p + r) };
+                prop_assert!((confusion.f1(class) - mean).abs() < 1e-12);
+            }
+        }
+    }
+
+    #[test]
+    fn a_class_never_seen_is_left_out_of_the_mean() {
+        // scikit-learn: f1_score([0, 2, 2], [0, 2, 0], average="macro") = 0.6666…
+        let confusion = Confusion::new(&[0, 2, 0], &[0, 2, 2], 4).unwrap();
+        assert!((confusion.macro_f1() - 2.0 / 3.0).abs() < 1e-12);
+        assert_eq!((confusion.f1(3), confusion.support(3), confusion.f1(9)), (0.0, 0, 0.0));
+    }
+
+    #[test]
+    fn an_id_that_is_no_class_is_an_error() {
+        assert_eq!(Confusion::new(&[2], &[0], 2).unwrap_err().to_string(), "id 2 is outside the vocabulary of 2");
+        assert_eq!(Confusion::new(&[], &[], 2).unwrap_err().to_string(), "nothing to score");
+    }
+}

@@ -1,0 +1,141 @@
+//! Edit distance (Levenshtein 1965) and the error rates made of it.
+
+use std::ops::AddAssign;
+
+use super::check_counts;
+use crate::error::Error;
+
+/// The fewest edits that turn a hypothesis into its reference.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Edits {
+    /// Tokens replaced.
+    pub substitutions: u64,
+    /// Tokens of the hypothesis that are too many.
+    pub insertions: u64,
+    /// Tokens of the reference that are missing.
+    pub deletions: u64,
+    /// Tokens of the reference.
+    pub reference_length: u64,
+}
+
+impl Edits {
+    /// Between two sequences. Of edits as few, those with the fewest insertions and deletions.
+    ///
+    /// ```
+    /// use unspool_text::score::Edits;
+    ///
+    /// let edits = Edits::between(b"sitting", b"kitten");
+    /// assert_eq!((edits.substitutions, edits.insertions, edits.deletions), (2, 1, 0));
+    /// assert_eq!(edits.total(), 3);
+    /// ```
+    pub fn between<T: PartialEq>(hypothesis: &[T], reference: &[T]) -> Edits {
+        // A row of the table at a time: memory grows with one sequence, not with both.
+        type Cost = (u64, Edits);
+        let mut row: Vec<Cost> = (0..=reference.len() as u64)
+            .map(|deletions| (deletions, Edits { deletions, ..Default::default() }))
+            .collect();
+        for (insertions, token) in (1..).zip(hypothesis) {
+            let mut diagonal = row[0];
+            row[0] = (insertions, Edits { insertions, ..Default::default() });
+            for (place, wanted) in (1..).zip(reference) {
+                let above = row[place];
+                let left = row[place - 1];
+                let mut best = diagonal;
+                if token != wanted {
+                    best.0 += 1;
+                    best.1.substitutions += 1;
+                    if above.0 + 1 < best.0 {
+                        best = above;
+                        best.0 += 1;
+                        best.1.insertions += 1;
+                    }
+                    if left.0 + 1 < best.0 {
+                        best = left;
+                        best.0 += 1;
+                        best.1.deletions += 1;
+                    }
+                }
+                row[place] = best;
+                diagonal = above;
+            }
+        }
+        let edits = row.last().map(|(_, edits)| *edits).unwrap_or_default();
+        Edits { reference_length: reference.len() as u64, ..edits }
+    }
+
+    /// Substitutions, insertions and deletions together: the distance.
+    pub fn total(&self) -> u64 {
+        self.substitutions + self.insertions + self.deletions
+    }
+
+    /// Edits a token of the reference; more than 1 if much was inserted, 0 for nothing against nothing.
+    pub fn rate(&self) -> f64 {
+        match (self.total(), self.reference_length) {
+            (0, _) => 0.0,
+            (total, 0) => total as f64,
+            (total, length) => total as f64 / length as f64,
+        }
+    }
+}
+
+impl AddAssign<&Edits> for Edits {
+    fn add_assign(&mut self, other: &Edits) {
+        self.substitutions += other.substitutions;
+        self.insertions += other.insertions;
+        self.deletions += other.deletions;
+        self.reference_length += other.reference_length;
+    }
+}
+
+/// The token error rate of a corpus: all edits / all tokens of the references. Of words it is the word error rate,
+/// of characters the character error rate.
+///
+/// ```
+/// let edits = unspool_text::score::token_error_rate(&["abc".as_bytes(), b"x"], &["abd".as_bytes(), b"xy"])?;
+/// assert_eq!(edits.rate(), 2.0 / 5.0);
+/// # Ok::<(), unspool_text::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::NothingToScore`]; [`Error::Count`] when there is not one reference a hypothesis.
+pub fn token_error_rate<T: PartialEq, S: AsRef<[T]>>(hypotheses: &[S], references: &[S]) -> Result<Edits, Error> {
+    check_counts(hypotheses.len(), [references.len()])?;
+    let mut sum = Edits::default();
+    for (hypothesis, reference) in hypotheses.iter().zip(references) {
+        sum += &Edits::between(hypothesis.as_ref(), reference.as_ref());
+    }
+    Ok(sum)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The definition, by recursion.
+    fn distance(a: &[u8], b: &[u8]) -> u64 {
+        match (a, b) {
+            ([], rest) | (rest, []) => rest.len() as u64,
+            ([x, a @ ..], [y, b @ ..]) if x == y => distance(a, b),
+            ([_, a1 @ ..], [_, b1 @ ..]) => 1 + distance(a1, b1).min(distance(a1, b)).min(distance(a, b1)),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_distance_is_that_of_its_definition(a in prop::collection::vec(0u8..3, 0..7), b in prop::collection::vec(0u8..3, 0..7)) {
+            let edits = Edits::between(&a, &b);
+            prop_assert_eq!(edits.total(), distance(&a, &b));
+            // Insertions and deletions must make up for the lengths.
+            prop_assert_eq!(a.len() as i64 - b.len() as i64, edits.insertions as i64 - edits.deletions as i64);
+            prop_assert_eq!(edits.total(), Edits::between(&b, &a).total());
+        }
+    }
+
+    #[test]
+    fn against_an_empty_reference_all_is_inserted() {
+        assert_eq!(Edits::between(b"ab", b"").rate(), 2.0);
+        assert_eq!(Edits::between(b"", b"").rate(), 0.0);
+        assert_eq!(Edits::between(b"", b"ab").deletions, 2);
+    }
+}

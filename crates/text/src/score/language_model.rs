@@ -1,0 +1,38 @@
+//! Scores of language models, from the sum of −ln p over what was predicted.
+
+use crate::error::Error;
+
+/// exp(−Σ ln p / tokens): among how many equally likely tokens the model chooses, on average.
+///
+/// ```
+/// let loss = 3.0 * 8f64.ln();
+/// assert!((unspool_text::score::perplexity(loss, 3)? - 8.0).abs() < 1e-12);
+/// # Ok::<(), unspool_text::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::NothingToScore`] for 0 tokens.
+pub fn perplexity(negative_log_likelihood: f64, tokens: u64) -> Result<f64, Error> {
+    if tokens == 0 {
+        return Err(Error::NothingToScore);
+    }
+    Ok((negative_log_likelihood / tokens as f64).exp())
+}
+
+/// −Σ log₂ p / characters. The number of characters is the text's own, whatever the tokens were: so models with
+/// different tokenizers compare.
+///
+/// ```
+/// let loss = 3.0 * 8f64.ln();
+/// assert!((unspool_text::score::bits_per_character(loss, 9)? - 1.0).abs() < 1e-12);
+/// # Ok::<(), unspool_text::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::NothingToScore`] for 0 characters.
+pub fn bits_per_character(negative_log_likelihood: f64, characters: u64) -> Result<f64, Error> {
+    if characters == 0 {
+        return Err(Error::NothingToScore);
+    }
+    Ok(negative_log_likelihood / std::f64::consts::LN_2 / characters as f64)
+}

@@ -1,0 +1,191 @@
+//! The tokenizers of machine translation scores, as sacrebleu has them.
+
+use std::str::FromStr;
+use std::sync::LazyLock;
+
+use crate::error::Error;
+
+/// How a sentence is cut into words before n-grams are counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Tokenization {
+    /// That of `mteval-v13a.pl`, the standard of WMT.
+    #[default]
+    V13a,
+    /// That of `mteval-v14.pl --international`: every Unicode punctuation mark and symbol stands alone,
+    /// but for punctuation between digits.
+    International,
+    /// Each visible character.
+    Char,
+    /// The sentence's own spaces.
+    None,
+}
+
+impl Tokenization {
+    /// The name in signatures: `13a`, `intl`, `char`, `none`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Tokenization::V13a => "13a",
+            Tokenization::International => "intl",
+            Tokenization::Char => "char",
+            Tokenization::None => "none",
+        }
+    }
+
+    /// The sentence with a space between its words.
+    pub fn apply(self, sentence: &str) -> String {
+        match self {
+            Tokenization::V13a => v13a(sentence),
+            Tokenization::International => international(sentence),
+            Tokenization::Char => {
+                let mut spaced = String::with_capacity(2 * sentence.len());
+                for character in sentence.chars() {
+                    spaced.push(character);
+                    spaced.push(' ');
+                }
+                spaced
+            }
+            Tokenization::None => sentence.to_owned(),
+        }
+    }
+}
+
+impl FromStr for Tokenization {
+    type Err = Error;
+
+    fn from_str(name: &str) -> Result<Self, Error> {
+        let all = [Tokenization::V13a, Tokenization::International, Tokenization::Char, Tokenization::None];
+        all.into_iter().find(|tokenization| tokenization.name() == name).ok_or_else(|| Error::Option {
+            option: "the tokenization of a score",
+            found: format!("`{name}`"),
+            expected: "13a, intl, char or none",
+        })
+    }
+}
+
+/// White space as Python's `str.split` sees it: Unicode's, and the four ASCII separators.
+pub(super) fn is_space(character: char) -> bool {
+    character.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&character)
+}
+
+/// The words of a tokenized sentence.
+pub(super) fn split(sentence: &str) -> impl Iterator<Item = &str> {
+    sentence.split(is_space).filter(|word| !word.is_empty())
+}
+
+/// `re.sub` of a rule of two neighbouring characters: matches do not overlap, the left one first.
+fn pairs(text: &[char], first: impl Fn(char) -> bool, second: impl Fn(char) -> bool, around: [bool; 3]) -> Vec<char> {
+    let mut out = Vec::with_capacity(text.len() + text.len() / 4);
+    let mut at = 0;
+    while at < text.len() {
+        if at + 1 < text.len() && first(text[at]) && second(text[at + 1]) {
+            let gap = |out: &mut Vec<char>, wanted: bool| {
+                if wanted {
+                    out.push(' ')
+                }
+            };
+            gap(&mut out, around[0]);
+            out.push(text[at]);
+            gap(&mut out, around[1]);
+            out.push(text[at + 1]);
+            gap(&mut out, around[2]);
+            at += 2;
+        } else {
+            out.push(text[at]);
+            at += 1;
+        }
+    }
+    out
+}
+
+fn v13a(sentence: &str) -> String {
+    let mut line = sentence.replace("<skipped>", "").replace("-\n", "").replace('\n', " ");
+    if line.contains('&') {
+        for (entity, character) in [("&quot;", "\""), ("&amp;", "&"), ("&lt;", "<"), ("&gt;", ">")] {
+            line = line.replace(entity, character);
+        }
+    }
+    let mut text = Vec::with_capacity(2 * line.len());
+    text.push(' ');
+    for character in line.chars() {
+        // ASCII punctuation but for `'`, `,`, `-` and `.`.
+        if matches!(character, '{'..='~' | '['..='`' | ' '..='&' | '('..='+' | ':'..='@' | '/') {
+            text.extend([' ', character, ' ']);
+        } else {
+            text.push(character);
+        }
+    }
+    text.push(' ');
+    let digit = |character: char| character.is_ascii_digit();
+    let point = |character: char| character == '.' || character == ',';
+    let text = pairs(&text, |c| !digit(c), point, [false, true, true]);
+    let text = pairs(&text, point, |c| !digit(c), [true, true, false]);
+    pairs(&text, digit, |c| c == '-', [false, true, true]).into_iter().collect()
+}
+
+fn international(sentence: &str) -> String {
+    let text: Vec<char> = sentence.chars().collect();
+    let [number, punctuation, symbol] = &*CLASSES;
+    let text = pairs(&text, |c| !number.has(c), |c| punctuation.has(c), [false, true, true]);
+    let text = pairs(&text, |c| punctuation.has(c), |c| !number.has(c), [true, true, false]);
+    let mut out = String::with_capacity(4 * text.len());
+    for character in text {
+        if symbol.has(character) {
+            out.extend([' ', character, ' ']);
+        } else {
+            out.push(character);
+        }
+    }
+    out
+}
+
+/// Unicode's numbers, punctuation marks and symbols.
+static CLASSES: LazyLock<[Class; 3]> = LazyLock::new(|| [r"\p{N}", r"\p{P}", r"\p{S}"].map(Class::of));
+
+/// A set of characters as ranges in order.
+struct Class(Vec<(char, char)>);
+
+impl Class {
+    fn of(pattern: &str) -> Self {
+        let parsed = regex_syntax::parse(pattern).expect("a general category");
+        let ranges = match parsed.kind() {
+            regex_syntax::hir::HirKind::Class(regex_syntax::hir::Class::Unicode(class)) => {
+                class.ranges().iter().map(|range| (range.start(), range.end())).collect()
+            }
+            _ => Vec::new(),
+        };
+        Class(ranges)
+    }
+
+    fn has(&self, character: char) -> bool {
+        let place = self.0.partition_point(|(_, end)| *end < character);
+        self.0.get(place).is_some_and(|(start, _)| *start <= character)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(tokenization: Tokenization, sentence: &str) -> Vec<String> {
+        split(&tokenization.apply(sentence)).map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn v13a_keeps_numbers_whole_and_separates_the_rest() {
+        let found = words(Tokenization::V13a, "It's 1,000.5 (or so)... &quot;10-fold&quot; &amp;amp; well-known.");
+        let expected =
+            "It's 1,000.5 ( or so ) . . . \" 10 - fold \" & amp ; well-known .".split(' ').collect::<Vec<_>>();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn international_separates_marks_of_every_script() {
+        let found = words(Tokenization::International, "안녕하세요, 세계! «3,14» €5…");
+        assert_eq!(found, ["안녕하세요", ",", "세계", "!", "«", "3,14", "»", "€", "5…"]);
+    }
+
+    #[test]
+    fn char_leaves_spaces_out() {
+        assert_eq!(words(Tokenization::Char, "도와 줘!"), ["도", "와", "줘", "!"]);
+    }
+}

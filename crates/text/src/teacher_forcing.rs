@@ -1,0 +1,130 @@
+//! Teacher forcing (Williams and Zipser 1989): at each step the decoder sees the right past, not its own.
+
+use ndarray::Array2;
+
+use crate::batch::{matrix, padded};
+use crate::vocabulary::Specials;
+
+/// What a decoder reads and what it shall say, one step apart.
+///
+/// Of y₁ … yₙ the input is `<bos>` y₁ … yₙ and the target y₁ … yₙ `<eos>`, so both are n + 1 long.
+///
+/// ```
+/// use unspool_text::{Specials, TeacherForcing};
+///
+/// let batch = TeacherForcing::new(&[vec![7, 8], vec![9]], Specials::FIXED);
+/// assert_eq!(batch.input, ndarray::array![[2, 7, 8], [2, 9, 0]]);
+/// assert_eq!(batch.target, ndarray::array![[7, 8, 3], [9, 3, 0]]);
+/// assert_eq!(batch.lengths, [3, 2]);
+/// assert_eq!(batch.weights, ndarray::array![[1.0, 1.0, 1.0], [1.0, 1.0, 0.0]]);
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct TeacherForcing {
+    /// `[batch, time]`: begins with `<bos>`.
+    pub input: Array2<u32>,
+    /// `[batch, time]`: ends with `<eos>`.
+    pub target: Array2<u32>,
+    /// `[batch]`: real steps of each row, the special one among them.
+    pub lengths: Vec<usize>,
+    /// `[batch, time]`: 1 at a real step, 0 at padding, for a mean over tokens.
+    pub weights: Array2<f32>,
+}
+
+impl TeacherForcing {
+    /// Input, target, lengths and weights of rows without special tokens.
+    pub fn new<R: AsRef<[u32]>>(rows: &[R], specials: Specials) -> Self {
+        let lengths: Vec<usize> = rows.iter().map(|row| row.as_ref().len() + 1).collect();
+        let time = lengths.iter().copied().max().unwrap_or(0);
+        let mut input = Vec::with_capacity(rows.len() * time);
+        let mut target = Vec::with_capacity(rows.len() * time);
+        for (row, sequence) in (1..).zip(rows) {
+            input.push(specials.bos);
+            input.extend_from_slice(sequence.as_ref());
+            input.resize(row * time, specials.pad);
+            target.extend_from_slice(sequence.as_ref());
+            target.push(specials.eos);
+            target.resize(row * time, specials.pad);
+        }
+        let weights = weights(&lengths, time);
+        let batch = rows.len();
+        TeacherForcing { input: matrix(batch, time, input), target: matrix(batch, time, target), lengths, weights }
+    }
+
+    /// The number of rows.
+    pub fn len(&self) -> usize {
+        self.lengths.len()
+    }
+
+    /// Whether there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.lengths.is_empty()
+    }
+
+    /// How many steps are real: what the weights sum to.
+    pub fn tokens(&self) -> usize {
+        self.lengths.iter().sum()
+    }
+}
+
+/// What a decoder is fed when one vector becomes a sequence (one-to-many): an image's caption, a seed's text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Feed {
+    /// `<bos>` at the first step and padding, whose embedding is zero, at all others: the state alone carries on.
+    Zero,
+    /// The right token of the step before: teacher forcing; when decoding, the model's own.
+    Back,
+}
+
+impl TeacherForcing {
+    /// One-to-many: the targets of [`TeacherForcing::new`], with the input that `feed` names.
+    ///
+    /// ```
+    /// use unspool_text::{Feed, Specials, TeacherForcing};
+    ///
+    /// let batch = TeacherForcing::one_to_many(&[vec![7, 8]], Feed::Zero, Specials::FIXED);
+    /// assert_eq!(batch.input, ndarray::array![[2, 0, 0]]);
+    /// assert_eq!(batch.target, ndarray::array![[7, 8, 3]]);
+    /// ```
+    pub fn one_to_many<R: AsRef<[u32]>>(rows: &[R], feed: Feed, specials: Specials) -> Self {
+        let mut batch = TeacherForcing::new(rows, specials);
+        if feed == Feed::Zero && !batch.is_empty() {
+            let time = batch.input.ncols();
+            let first = [specials.bos];
+            batch.input = padded(rows.iter().map(|_| first.as_slice()), rows.len(), time, specials.pad);
+        }
+        batch
+    }
+}
+
+/// `[batch, time]`: 1 before each row's length, 0 behind.
+pub(crate) fn weights(lengths: &[usize], time: usize) -> Array2<f32> {
+    Array2::from_shape_fn((lengths.len(), time), |(row, step)| if step < lengths[row] { 1.0 } else { 0.0 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn the_target_is_the_input_one_step_later(
+            rows in prop::collection::vec(prop::collection::vec(4u32..9, 0..7), 0..6),
+        ) {
+            let batch = TeacherForcing::new(&rows, Specials::FIXED);
+            prop_assert_eq!(batch.input.dim(), batch.target.dim());
+            prop_assert_eq!(batch.tokens(), rows.iter().map(|row| row.len() + 1).sum::<usize>());
+            prop_assert_eq!(batch.weights.sum() as usize, batch.tokens());
+            for (row, &length) in batch.lengths.iter().enumerate() {
+                prop_assert_eq!(batch.input[[row, 0]], 2);
+                prop_assert_eq!(batch.target[[row, length - 1]], 3);
+                for step in 1..length {
+                    prop_assert_eq!(batch.input[[row, step]], batch.target[[row, step - 1]]);
+                }
+                for step in length..batch.input.ncols() {
+                    prop_assert_eq!((batch.input[[row, step]], batch.target[[row, step]]), (0, 0));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,236 @@
+//! From text to ids and back.
+//!
+//! A [`Tokenizer`] is trained here ([`Tokenizer::train`]) or loaded from any `tokenizer.json` of Hugging Face's
+//! library ([`Tokenizer::load`]); either way it is the same thing afterwards, and saves as the same kind of file.
+//! Tokenizing itself is that library's; this module adds what a model needs to be sure of: the same bits at every
+//! training, special tokens that no text can forge, files that are checked before they are used.
+
+mod bpe;
+mod check;
+mod train;
+
+use std::fmt;
+use std::io::{Read, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use tokenizers::AddedToken;
+
+use crate::ahead::panic_message;
+use crate::dataset::Source;
+use crate::error::Error;
+use crate::vocabulary::{Coverage, Specials};
+
+pub use train::{Normalization, TokenKind, TokenizerOptions};
+
+/// The largest `tokenizer.json` that is read: the largest in use are some 40 MB.
+pub const LARGEST_TOKENIZER_FILE: usize = 128 << 20;
+
+/// Turns text into token ids and token ids into text.
+///
+/// Encoding adds no special tokens (batches do), and a text that contains the name of a special token,
+/// such as `<eos>`, never encodes to that token.
+///
+/// ```
+/// use unspool_text::{TokenKind, Tokenizer, TokenizerOptions};
+///
+/// let texts = ["low lower lowest", "new newer newest"];
+/// let options = TokenizerOptions { vocabulary_size: 270, ..Default::default() };
+/// let tokenizer = Tokenizer::train(TokenKind::ByteLevelBpe, texts, &options)?;
+///
+/// let ids = tokenizer.encode("the newest 한글 🌊")?;
+/// assert_eq!(tokenizer.decode(&ids)?, "the newest 한글 🌊");
+/// let again = Tokenizer::from_json("again", &tokenizer.to_json()?)?;
+/// assert_eq!(again.encode("the newest 한글 🌊")?, ids);
+/// # Ok::<(), unspool_text::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Tokenizer {
+    inner: tokenizers::Tokenizer,
+    specials: Specials,
+    /// Ids that no text may produce, in order: the special tokens but `<unk>`.
+    reserved: Vec<u32>,
+    size: usize,
+}
+
+impl Tokenizer {
+    /// Reads a `tokenizer.json`.
+    ///
+    /// # Errors
+    /// [`Error::Unreadable`], [`Error::FileTooLarge`], and all of [`Tokenizer::from_json`].
+    pub fn load(path: impl AsRef<Path>) -> Result<Self, Error> {
+        Self::from_source(Source::file(path)?)
+    }
+
+    /// As [`Tokenizer::load`], from any source.
+    pub fn from_source(source: Source) -> Result<Self, Error> {
+        let file = source.name().to_owned();
+        let unreadable = |cause| Error::Unreadable { file: file.clone(), cause };
+        let mut json = Vec::new();
+        let reader = source.into_reader()?;
+        reader.take(LARGEST_TOKENIZER_FILE as u64 + 1).read_to_end(&mut json).map_err(unreadable)?;
+        if json.len() > LARGEST_TOKENIZER_FILE {
+            return Err(Error::FileTooLarge { file, limit: LARGEST_TOKENIZER_FILE });
+        }
+        let json = String::from_utf8(json)
+            .map_err(|error| Error::TokenizerFile { file: file.clone(), reason: error.utf8_error().to_string() })?;
+        Self::from_json(&file, &json)
+    }
+
+    /// A tokenizer from the text of a `tokenizer.json`; `file` names it in errors.
+    ///
+    /// Ids stay those of the file. Padding, unknown, begin and end are found by their usual names
+    /// (`<pad>`, `[PAD]`, `<s>`, `</s>`, `<|endoftext|>`, …); those that are missing are added behind the last id.
+    ///
+    /// # Errors
+    /// [`Error::TokenizerFile`] when ids are not 0, 1, 2, … without holes, a merge or template names a token that
+    /// the vocabulary does not have, the file pads, truncates or drops out by itself, or the library refuses it.
+    pub fn from_json(file: &str, json: &str) -> Result<Self, Error> {
+        let fault = |reason: String| Error::TokenizerFile { file: file.to_owned(), reason };
+        let checked = check::check(json).map_err(fault)?;
+        let mut inner: tokenizers::Tokenizer = guarded("load", || json.parse()).map_err(|error| match error {
+            Error::Library { reason, .. } => fault(reason),
+            other => other,
+        })?;
+        for (token, id) in &checked.tokens {
+            if inner.token_to_id(token) != Some(*id) {
+                return Err(fault(format!("token `{token}` does not get the id {id} that the file gives it")));
+            }
+        }
+        inner.set_encode_special_tokens(true);
+        let mut size = checked.tokens.len();
+        let mut special = |names: &[&str], known: Option<u32>| -> Result<u32, Error> {
+            let found = known.or_else(|| names.iter().find_map(|name| inner.token_to_id(name)));
+            if let Some(id) = found {
+                return Ok(id);
+            }
+            let token = AddedToken::from(names[0], true).normalized(false);
+            guarded("add a special token", || inner.add_special_tokens([token]))?;
+            let id = inner.token_to_id(names[0]).filter(|id| *id as usize == size);
+            size += 1;
+            id.ok_or_else(|| fault(format!("`{}` cannot be added behind the last id", names[0])))
+        };
+        let specials = Specials {
+            pad: special(&["<pad>", "[PAD]", "<|pad|>", "<|padding|>"], None)?,
+            unk: special(&["<unk>", "[UNK]", "<|unk|>"], checked.unknown)?,
+            bos: special(&["<bos>", "<s>", "[BOS]", "<|begin_of_text|>", "<|startoftext|>", "[CLS]"], None)?,
+            eos: special(&["<eos>", "</s>", "[EOS]", "<|end_of_text|>", "<|endoftext|>", "[SEP]"], None)?,
+        };
+        let mut reserved = checked.special;
+        reserved.extend([specials.pad, specials.bos, specials.eos]);
+        reserved.retain(|id| *id != specials.unk);
+        reserved.sort_unstable();
+        reserved.dedup();
+        Ok(Tokenizer { inner, specials, reserved, size })
+    }
+
+    /// The tokenizer as a `tokenizer.json`; equal tokenizers give equal text.
+    pub fn to_json(&self) -> Result<String, Error> {
+        guarded("save", || self.inner.to_string(true))
+    }
+
+    /// Writes a `tokenizer.json`: first beside the path, then moved there, so the path never holds half a file.
+    ///
+    /// # Errors
+    /// [`Error::Unwritable`].
+    pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
+        let path = path.as_ref();
+        let json = self.to_json()?;
+        let mut beside = path.as_os_str().to_owned();
+        beside.push(".part");
+        let write = || {
+            let mut part = std::fs::File::create(&beside)?;
+            part.write_all(json.as_bytes())?;
+            part.sync_all()?;
+            std::fs::rename(&beside, path)
+        };
+        write().map_err(|cause| Error::Unwritable { file: path.display().to_string(), cause })
+    }
+
+    /// The ids of a text, without special tokens.
+    ///
+    /// # Errors
+    /// [`Error::Library`], for tokenizers from elsewhere (an unknown character and no unknown token, for one).
+    pub fn encode(&self, text: &str) -> Result<Vec<u32>, Error> {
+        let encoding = guarded("encode", || self.inner.encode_fast(text, false))?;
+        Ok(self.permitted(encoding.get_ids()))
+    }
+
+    /// The ids of a text, and for each the byte of the text behind its last.
+    pub(crate) fn encode_with_ends(&self, text: &str) -> Result<(Vec<u32>, Vec<usize>), Error> {
+        let encoding = guarded("encode", || self.inner.encode(text, false))?;
+        let ends = encoding.get_offsets().iter().map(|(_, end)| *end).collect();
+        Ok((self.permitted(encoding.get_ids()), ends))
+    }
+
+    /// A vocabulary of words can hold `</s>` as a word; a text must not end a sequence with it.
+    fn permitted(&self, ids: &[u32]) -> Vec<u32> {
+        let permit = |id: &u32| if self.reserved.contains(id) { self.specials.unk } else { *id };
+        ids.iter().map(permit).collect()
+    }
+
+    /// [`Tokenizer::encode`] of each text.
+    pub fn encode_all<T: AsRef<str>>(&self, texts: impl IntoIterator<Item = T>) -> Result<Vec<Vec<u32>>, Error> {
+        texts.into_iter().map(|text| self.encode(text.as_ref())).collect()
+    }
+
+    /// The text of ids; padding, begin and end are left out.
+    ///
+    /// Byte-level, character and syllable tokenizers give back the very text that was encoded, so far as it was
+    /// known; words come back with one space between them.
+    ///
+    /// # Errors
+    /// [`Error::IdOutOfVocabulary`], [`Error::Library`].
+    pub fn decode(&self, ids: &[u32]) -> Result<String, Error> {
+        if let Some(&id) = ids.iter().find(|id| **id as usize >= self.size) {
+            return Err(Error::IdOutOfVocabulary { id, size: self.size });
+        }
+        guarded("decode", || self.inner.decode(ids, true))
+    }
+
+    /// How many ids there are: the width of a model's embedding and of its output.
+    pub fn vocabulary_size(&self) -> usize {
+        self.size
+    }
+
+    /// The ids of padding, unknown, begin and end.
+    pub fn specials(&self) -> Specials {
+        self.specials
+    }
+
+    /// A token's id.
+    pub fn id(&self, token: &str) -> Option<u32> {
+        self.inner.token_to_id(token)
+    }
+
+    /// An id's token, as the vocabulary writes it (byte-level tokens are written in GPT-2's stand-in characters).
+    pub fn token(&self, id: u32) -> Option<String> {
+        self.inner.id_to_token(id)
+    }
+
+    /// How many tokens of the texts become `<unk>`: see [`Coverage::unknown_rate`].
+    pub fn coverage<T: AsRef<str>>(&self, texts: impl IntoIterator<Item = T>) -> Result<Coverage, Error> {
+        let mut coverage = Coverage::default();
+        for text in texts {
+            let ids = self.encode(text.as_ref())?;
+            coverage.tokens += ids.len() as u64;
+            coverage.unknown += ids.iter().filter(|id| **id == self.specials.unk).count() as u64;
+        }
+        Ok(coverage)
+    }
+}
+
+impl fmt::Debug for Tokenizer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tokenizer").field("size", &self.size).field("specials", &self.specials).finish_non_exhaustive()
+    }
+}
+
+/// Runs the library: its errors and its panics become ours.
+fn guarded<T>(doing: &'static str, run: impl FnOnce() -> tokenizers::Result<T>) -> Result<T, Error> {
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(Error::Library { doing, reason: error.to_string() }),
+        Err(panic) => Err(Error::Library { doing, reason: panic_message(&*panic) }),
+    }
+}

@@ -1,0 +1,69 @@
+//! Any bytes as a file of any format: rows and errors, each row with the fields that were asked for.
+
+use unspool_text::{
+    Column, Conll, Csv, Error, JsonLines, LabelSet, Lines, Parallel, Row, SkipBadLines, Source, Tsv, read_text,
+};
+
+/// The longest line that is let through: small, so that the limit is met often.
+const LONGEST: usize = 64;
+
+fn drain(rows: impl Iterator<Item = Result<Row, Error>>, width: usize, most: usize) {
+    let mut last = 0;
+    let mut labels = Vec::new();
+    let mut rows = rows.skip_bad_lines();
+    for row in rows.by_ref().take(most + 2) {
+        let Ok(row) = row else { break };
+        assert!(row.line > last, "lines are counted upwards");
+        assert_eq!(row.fields.len(), width);
+        last = row.line;
+        labels.push((row.line, row.fields.first().cloned().unwrap_or_default()));
+    }
+    assert!(labels.len() + rows.skipped() as usize <= most, "no more rows than lines");
+    let _ = LabelSet::collect("fuzz", labels);
+}
+
+/// Reads the bytes as each format in turn.
+pub(crate) fn run(data: &[u8]) {
+    let source = || Source::bytes("fuzz", data.to_vec());
+    let Ok(lines) = Lines::open(source()) else { return };
+    let mut most = 0;
+    for line in lines.longest(LONGEST) {
+        most += 1;
+        match line {
+            Ok(line) => assert!(line.len() <= LONGEST && !line.contains('\n')),
+            Err(error) if error.is_bad_line() => {}
+            Err(_) => break,
+        }
+    }
+    if let Ok(rows) = Tsv::open(source()) {
+        let width = rows.header().len();
+        drain(rows.longest_line(LONGEST).allow_empty(), width, most);
+    }
+    if let Ok(rows) = Tsv::without_header(source()).and_then(|rows| rows.columns([1])) {
+        drain(rows.longest_line(LONGEST), 1, most);
+    }
+    if let Ok(rows) = Csv::open(source()) {
+        let width = rows.header().len();
+        drain(rows.longest_line(LONGEST).allow_empty(), width, most);
+    }
+    if let Ok(rows) = JsonLines::open(source(), [Column::from("a"), Column::from(1)]) {
+        drain(rows.longest_line(LONGEST).allow_empty(), 2, most);
+    }
+    if let Ok(rows) = Parallel::open([source(), source()]) {
+        drain(rows.longest_line(LONGEST), 2, most);
+    }
+    // The same file cut in two: parallel files of unlike lengths.
+    let (left, right) = data.split_at(data.len() / 2);
+    if let Ok(rows) = Parallel::open([left, right].map(|half| Source::bytes("half", half.to_vec()))) {
+        drain(rows.allow_empty(), 2, 2 * data.len() + 2);
+    }
+    if let Ok(sentences) = Conll::open(source(), [1, 2]) {
+        for sentence in sentences.longest_line(LONGEST).skip_bad_lines() {
+            let Ok(sentence) = sentence else { break };
+            assert_eq!(sentence.columns[0].len(), sentence.columns[1].len());
+        }
+    }
+    if let Ok(text) = read_text(source(), 1 << 20) {
+        assert!(text.len() <= 1 << 20);
+    }
+}

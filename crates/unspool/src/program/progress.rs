@@ -1,0 +1,45 @@
+//! Progress on standard error: a bar on a terminal, plain lines elsewhere.
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::IsTerminal;
+
+/// A bar over all steps of a training.
+pub(crate) struct Progress {
+    bar: ProgressBar,
+}
+
+impl Progress {
+    /// For this many steps.
+    pub(crate) fn new(steps: u64) -> Progress {
+        let target =
+            if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        let bar = ProgressBar::with_draw_target(Some(steps), target);
+        if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} · {msg} · {eta} left") {
+            bar.set_style(style);
+        }
+        Progress { bar }
+    }
+
+    /// One step is done.
+    pub(crate) fn step(&self, loss: f64, tokens_a_second: f64) {
+        if !self.bar.is_hidden() {
+            self.bar.set_message(format!("loss {loss:.3} · {tokens_a_second:.0} tokens/s"));
+        }
+        self.bar.inc(1);
+    }
+
+    /// The bar stands still for another reason than a slow step.
+    pub(crate) fn evaluating(&self) {
+        self.bar.set_message("evaluating");
+    }
+
+    /// A line above the bar.
+    pub(crate) fn say(&self, line: &str) {
+        self.bar.suspend(|| eprintln!("{line}"));
+    }
+
+    /// Takes the bar away.
+    pub(crate) fn finish(&self) {
+        self.bar.finish_and_clear();
+    }
+}

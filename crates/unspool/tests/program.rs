@@ -1,0 +1,263 @@
+//! The program as its users meet it: commands, files, exit codes.
+
+use std::{
+    fs,
+    io::Write,
+    path::{Path, PathBuf},
+    process::{Command, Output, Stdio},
+};
+use tempfile::TempDir;
+
+/// Translations of a tiny language, in a folder of its own.
+fn folder() -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let numbers = ["ett", "två", "tre", "fyra", "fem", "sex"];
+    let words = ["one", "two", "three", "four", "five", "six"];
+    let things = [("hus", "houses"), ("båtar", "boats"), ("stenar", "stones"), ("träd", "trees")];
+    let mut pairs = "swedish\tenglish\n".to_owned();
+    let mut reviews = "document\tlabel\n".to_owned();
+    for i in 0..numbers.len() {
+        for j in 0..numbers.len() {
+            let (swedish, english) = things[(i + j) % things.len()];
+            pairs += &format!("{} och {} {swedish}\t{} and {} {english}\n", numbers[i], numbers[j], words[i], words[j]);
+            let (mood, label) = [("bra", "positive"), ("dålig", "negative"), ("sådär", "neutral")][(i + j) % 3];
+            reviews += &format!("{mood} film {} {}\t{label}\n", numbers[i], numbers[j]);
+        }
+    }
+    fs::write(folder.path().join("pairs.tsv"), pairs).unwrap();
+    fs::write(folder.path().join("reviews.tsv"), reviews).unwrap();
+    folder
+}
+
+fn run(at: &Path, arguments: &[&str], input: &[u8]) -> Output {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_unspool"))
+        .args(arguments)
+        .current_dir(at)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A program that refuses its arguments has gone before it reads anything.
+    let _ = child.stdin.take().unwrap().write_all(input);
+    child.wait_with_output().unwrap()
+}
+
+fn succeeds(at: &Path, arguments: &[&str], input: &[u8]) -> String {
+    let output = run(at, arguments, input);
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap()
+}
+
+/// Asserts the exit code, one line that says `saying`, at most one hint, nothing on standard output, and a folder as it was.
+fn refuses(at: &Path, arguments: &[&str], code: i32, saying: &str) {
+    let before = listing(at);
+    let output = run(at, arguments, b"");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+    let lines: Vec<&str> = said.lines().collect();
+    assert!(lines[0].starts_with("error: ") && lines[0].contains(saying), "{arguments:?}: {said}");
+    assert!(lines.len() == 1 || lines.len() == 2 && lines[1].starts_with("hint: "), "{arguments:?}: {said}");
+    assert!(output.stdout.is_empty());
+    assert_eq!(listing(at), before, "{arguments:?} left something behind");
+}
+
+fn listing(at: &Path) -> Vec<(PathBuf, Option<Vec<u8>>)> {
+    let mut all = vec![];
+    for entry in fs::read_dir(at).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            all.extend(listing(&path));
+            all.push((path, None));
+        } else {
+            let bytes = fs::read(&path).unwrap();
+            all.push((path, Some(bytes)));
+        }
+    }
+    all.sort();
+    all
+}
+
+fn train<'a>(task: &'a str, data: &'a str, out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
+    let mut arguments = vec!["train", task, "--data", data, "--out", out, "--epochs", "1"];
+    arguments.extend(more);
+    arguments
+}
+
+const FILES: [&str; 5] = ["config.toml", "curve.svg", "metrics.csv", "model.safetensors", "tokenizer.json"];
+
+/// Asserts the line of JSON and a whole run folder.
+fn whole_run(stdout: &str, folder: &Path, task: &str, metric: &str) {
+    let last: serde_json::Value = serde_json::from_str(stdout.lines().last().unwrap()).unwrap();
+    assert_eq!(stdout.lines().count(), 1);
+    assert_eq!((last["task"].as_str(), last["epochs"].as_u64(), last["seed"].as_u64()), (Some(task), Some(1), Some(1)));
+    assert!(last["parameters"].as_u64().unwrap() > 1000);
+    assert!(last["seconds"].as_f64().unwrap() > 0.0 && last["evaluation_seconds"].as_f64().unwrap() > 0.0);
+    assert!(last["dev"][metric].is_f64() && last["dev"]["loss"].is_f64() && last["test"][metric].is_f64());
+    let mut names: Vec<String> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(names, FILES);
+    let metrics = fs::read_to_string(folder.join("metrics.csv")).unwrap();
+    assert!(metrics.starts_with(&format!("epoch,train_loss,dev_loss,dev_{metric}\n1,")), "{metrics}");
+}
+
+#[test]
+fn a_translator_is_trained_and_translates() {
+    let folder = folder();
+    let at = folder.path();
+    let stdout = succeeds(at, &train("translation", "pairs.tsv", "run", &["--threads", "1"]), b"");
+    whole_run(&stdout, &at.join("run"), "translation", "bleu");
+    succeeds(at, &train("translation", "pairs.tsv", "again", &["--threads", "2"]), b"");
+    for name in FILES {
+        assert!(
+            fs::read(at.join("run").join(name)).unwrap() == fs::read(at.join("again").join(name)).unwrap(),
+            "{name}"
+        );
+    }
+    let translations = succeeds(at, &["predict", "--model", "run"], "två och tre båtar\n\nfem hus\n".as_bytes());
+    assert_eq!(translations.lines().count(), 3);
+    assert_eq!(translations.lines().nth(1), Some(""));
+
+    let stdout =
+        succeeds(at, &["train", "translation", "--data", "pairs.tsv", "--source", "english", "--epochs", "1"], b"");
+    whole_run(&stdout, &at.join("runs/translation-1"), "translation", "bleu");
+    let config = fs::read_to_string(at.join("runs/translation-1/config.toml")).unwrap();
+    assert!(config.contains("target = \"swedish\""), "{config}");
+}
+
+#[test]
+fn a_classifier_is_trained_and_labels() {
+    let folder = folder();
+    let at = folder.path();
+    let files = ["--threads", "1"];
+    let stdout = succeeds(at, &train("sentiment", "reviews.tsv,reviews.tsv,reviews.tsv", "run", &files), b"");
+    whole_run(&stdout, &at.join("run"), "sentiment", "accuracy");
+    succeeds(at, &train("sentiment", "reviews.tsv,reviews.tsv,reviews.tsv", "again", &["--threads", "2"]), b"");
+    for name in FILES {
+        assert!(
+            fs::read(at.join("run").join(name)).unwrap() == fs::read(at.join("again").join(name)).unwrap(),
+            "{name}"
+        );
+    }
+    let labels = succeeds(at, &["predict", "--model", "run"], "bra film\n\nen ny 漢字 rad".as_bytes());
+    assert_eq!(labels.lines().count(), 3);
+    for line in labels.lines() {
+        let (label, probability) = line.split_once('\t').unwrap();
+        assert!(["negative", "neutral", "positive"].contains(&label));
+        assert!((1.0 / 3.0 - 1e-3..=1.0).contains(&probability.parse::<f64>().unwrap()), "{line}");
+    }
+}
+
+#[test]
+fn runs_without_a_place_take_the_next_free_one_and_no_run_is_overwritten() {
+    let folder = folder();
+    let at = folder.path();
+    let arguments = ["train", "sentiment", "--data", "reviews.tsv", "--epochs", "1"];
+    succeeds(at, &arguments, b"");
+    succeeds(at, &arguments, b"");
+    assert!(at.join("runs/sentiment-2/model.safetensors").exists());
+    refuses(at, &train("sentiment", "reviews.tsv", "runs/sentiment-1", &[]), 2, "holds a run already");
+    refuses(at, &train("sentiment", "reviews.tsv", ".", &[]), 2, "is not empty");
+}
+
+#[test]
+fn wrong_data_is_refused_and_nothing_is_created() {
+    let folder = folder();
+    let at = folder.path();
+    for (name, contents) in [
+        ("short.tsv", b"swedish\tenglish\nHej\tHi\nHej\n".as_slice()),
+        ("bytes.tsv", b"swedish\tenglish\nHej\tHi\nHej\t\xff\n"),
+        ("empty.tsv", b""),
+        ("header.tsv", b"swedish\tenglish\n"),
+        ("few.tsv", b"swedish\tenglish\nHej\tHi\n"),
+        ("one-label.tsv", b"document\tlabel\na\t1\nb\t1\n"),
+        ("mixed.tsv", b"document\tlabel\na\t1\nb\tgood\n"),
+        ("other-label.tsv", b"document\tlabel\na\t2\n"),
+        ("labels.tsv", b"document\tlabel\na\t1\nb\t0\n"),
+    ] {
+        fs::write(at.join(name), contents).unwrap();
+    }
+    let cases: [(&str, &str, i32, &str); 12] = [
+        ("translation", "missing.tsv", 1, "missing.tsv: no such file"),
+        ("translation", "missing.tsv,pairs.tsv,pairs.tsv", 1, "missing.tsv: cannot read"),
+        ("translation", "pairs.tsv,pairs.tsv", 2, "not 2"),
+        ("translation", "short.tsv", 1, "short.tsv:3: 1 column "),
+        ("translation", "bytes.tsv", 1, "bytes.tsv:3: not UTF-8"),
+        ("translation", "empty.tsv", 1, "empty.tsv: empty"),
+        ("translation", "pairs.tsv,header.tsv,pairs.tsv", 1, "header.tsv: no data rows"),
+        ("translation", "few.tsv", 1, "few.tsv: 1 rows"),
+        ("translation", "reviews.tsv", 1, "no column `swedish`"),
+        ("sentiment", "one-label.tsv,labels.tsv,labels.tsv", 1, "every label is `1`"),
+        ("sentiment", "mixed.tsv,labels.tsv,labels.tsv", 1, "mixed.tsv:3: label `good`"),
+        ("sentiment", "labels.tsv,other-label.tsv,labels.tsv", 1, "other-label.tsv:2: label `2` is none of"),
+    ];
+    for (task, data, code, saying) in &cases {
+        refuses(at, &train(task, data, "new/run", &[]), *code, saying);
+    }
+    refuses(at, &train("sentiment", "pairs.tsv", "run", &["--text", "english", "--label", "english"]), 2, "both name");
+}
+
+#[test]
+fn wrong_commands_are_misuse() {
+    let folder = folder();
+    let at = folder.path();
+    refuses(at, &[], 2, "");
+    refuses(at, &["train"], 2, "");
+    refuses(at, &["train", "cooking"], 2, "cooking");
+    refuses(at, &["predict"], 2, "--model");
+    refuses(at, &train("translation", "pairs.tsv", "run", &["--speed", "9"]), 2, "--speed");
+    refuses(at, &train("translation", "pairs.tsv", "run", &["--threads", "0"]), 2, "--threads");
+    refuses(at, &train("translation", "pairs.tsv", "run", &["--learning-rate", "NaN"]), 2, "--learning-rate");
+    refuses(at, &["train", "sentiment", "--epochs", "0"], 2, "--epochs");
+    refuses(at, &train("translation", "pairs.tsv", "pairs.tsv/run", &[]), 1, "pairs.tsv/run");
+    refuses(at, &train("translation", "pairs.tsv", "pairs.tsv", &[]), 1, "pairs.tsv");
+    for task in ["translation", "sentiment"] {
+        let help = succeeds(at, &["train", task, "--help"], b"");
+        for option in ["--epochs", "--seed", "--out", "--threads", "--data", "--learning-rate", "--longest"] {
+            assert!(help.contains(option), "{option}");
+        }
+        assert!(help.matches("[default: ").count() >= 8, "{help}");
+    }
+}
+
+#[test]
+fn a_damaged_run_folder_is_refused() {
+    let folder = folder();
+    let at = folder.path();
+    succeeds(at, &train("sentiment", "reviews.tsv", "run", &[]), b"");
+    let predict = ["predict", "--model", "run"];
+    let config = fs::read_to_string(at.join("run/config.toml")).unwrap();
+    let changed = |from: &str, to: &str| {
+        assert!(config.contains(from), "{config}");
+        fs::write(at.join("run/config.toml"), config.replace(from, to)).unwrap();
+    };
+    changed("hidden_size = 128", "hidden_size = 64");
+    refuses(at, &predict, 1, "encoder.forward.weight_ih_l0 is [384, 128], the model's is [192, 128]");
+    changed("hidden_size = 128", "hidden_size = 99999999999");
+    refuses(at, &predict, 1, "hidden_size is 99999999999");
+    changed("hidden_size = 128", "");
+    refuses(at, &predict, 1, "hidden_size");
+    changed("classes = 3", "classes = 2");
+    refuses(at, &predict, 1, "classes is 2");
+    changed("sentiment", "cooking");
+    refuses(at, &predict, 1, "cooking");
+    fs::write(at.join("run/config.toml"), [0xff]).unwrap();
+    refuses(at, &predict, 1, "config.toml");
+    fs::write(at.join("run/config.toml"), &config).unwrap();
+    succeeds(at, &predict, b"bra\n");
+
+    let output = run(at, &predict, b"bra\n\xff\n");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains(":2: not UTF-8"));
+    assert_eq!(output.stdout.iter().filter(|byte| **byte == b'\n').count(), 1);
+
+    let weights = fs::read(at.join("run/model.safetensors")).unwrap();
+    fs::write(at.join("run/model.safetensors"), &weights[..weights.len() / 2]).unwrap();
+    refuses(at, &predict, 1, "model.safetensors");
+    for name in ["model.safetensors", "tokenizer.json", "config.toml"] {
+        fs::remove_file(at.join("run").join(name)).unwrap();
+        refuses(at, &predict, 1, name);
+    }
+    refuses(at, &["predict", "--model", "nowhere"], 1, "nowhere: no such folder");
+}
