@@ -77,9 +77,13 @@ impl Shape {
         out
     }
 
-    /// The shape with an axis of size `size` put in front of axis `axis`; `None` if it has no room for one more.
+    /// The shape with an axis of size `size` put in front of axis `axis`; `None` if there is no such place
+    /// or no room for one more.
     pub fn insert(&self, axis: usize, size: usize) -> Option<Shape> {
         let mut sizes = self.to_vec();
+        if axis > sizes.len() {
+            return None;
+        }
         sizes.insert(axis, size);
         Shape::new(&sizes)
     }

@@ -284,9 +284,9 @@ impl<'g> Var<'g> {
 
     fn unsqueeze_at(self, axis: usize, line: &'static Location<'static>) -> Var<'g> {
         let Some(shape) = self.known_shape() else { return self.graph.inert() };
-        match shape.insert(axis, 1).filter(|_| axis <= shape.len()) {
+        match shape.insert(axis, 1) {
             Some(shape) => self.graph.part(self, 0, shape, "unsqueeze", line),
-            None => self.refuse("unsqueeze", format!("{shape} has no room for one more axis"), line),
+            None => self.refuse("unsqueeze", format!("{shape} has no place {axis} for one more axis"), line),
         }
     }
 
