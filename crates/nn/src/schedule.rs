@@ -14,7 +14,7 @@ pub fn linear_with_warm_up(step: u64, warm_up: u64, total: u64, peak: f64, last:
         return peak * (step + 1) as f64 / warm_up as f64;
     }
     let done = (step - warm_up) as f64 / total.saturating_sub(warm_up).max(1) as f64;
-    peak * (1.0 - (1.0 - last) * done.min(1.0))
+    peak * (last + (1.0 - last) * (1.0 - done.min(1.0)))
 }
 
 /// Rises linearly over `warm_up` steps to `peak`, then falls with the inverse square root of the step (Vaswani and others 2017, 5.3).

@@ -208,7 +208,7 @@ impl Iterator for Epochs<'_> {
             return None;
         }
         if self.position.batch == self.batches.len() {
-            self.position = Position { epoch: self.position.epoch + 1, batch: 0 };
+            self.position = Position { epoch: self.position.epoch.saturating_add(1), batch: 0 };
             self.batches = self.buckets.epoch(self.position.epoch);
         }
         let batch = std::mem::take(&mut self.batches[self.position.batch]);

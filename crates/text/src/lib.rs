@@ -1,13 +1,50 @@
 //! From text files to padded batches to scores.
 //!
 //! This crate is everything between a text file and a recurrent model, and nothing of the model: it gives `ndarray`
-//! arrays that any framework takes. In reading order:
+//! arrays that any framework takes.
 //!
-//! - [`Source`] and [`Tsv`]: rows of a file, gzip or not, with errors that name the line; [`Split`] by a hash.
-//! - [`Tokenizer`], [`Vocabulary`], [`LabelSet`]: text and labels as ids.
-//! - [`Padded`], [`TeacherForcing`], [`Labelled`]: ids as `[batch, time]` arrays with lengths.
-//! - [`Buckets`]: which rows go together, anew in each epoch, and where to resume.
-//! - [`score`]: BLEU as sacrebleu computes it, accuracy.
+//! ```
+//! use unspool_text::{BatchSize, Buckets, Error, Padded, Row, Source, TeacherForcing, TokenKind, Tokenizer,
+//!                    TokenizerOptions, Tsv, score::Bleu};
+//!
+//! // Rows of a file, by the names of its columns.
+//! let table = "english\tswedish\nHelp!\tHjälp!\nI know.\tJag vet.\nI know Tom.\tJag känner Tom.\n";
+//! let rows = Tsv::open(Source::bytes("pairs.tsv", table.as_bytes()))?.columns(["swedish", "english"])?;
+//! let rows: Vec<Row> = rows.collect::<Result<_, _>>()?;
+//!
+//! // Text as ids.
+//! let options = TokenizerOptions { vocabulary_size: 280, ..Default::default() };
+//! let tokenizer = Tokenizer::train(TokenKind::ByteLevelBpe, rows.iter().flat_map(|row| &row.fields), &options)?;
+//! let sources = tokenizer.encode_all(rows.iter().map(|row| &row[0]))?;
+//! let targets = tokenizer.encode_all(rows.iter().map(|row| &row[1]))?;
+//!
+//! // Batches of like lengths, at most 64 tokens each, in an order of their own for every epoch.
+//! let lengths = sources.iter().zip(&targets).map(|(source, target)| (source.len(), target.len() + 1));
+//! let buckets = Buckets::pairs(lengths, BatchSize::Tokens(64), 7)?;
+//! for batch in buckets.epoch(0) {
+//!     let pick = |from: &[Vec<u32>]| batch.iter().map(|row| from[*row].clone()).collect::<Vec<_>>();
+//!     let source = Padded::new(&pick(&sources), tokenizer.specials().pad);
+//!     let target = TeacherForcing::new(&pick(&targets), tokenizer.specials());
+//!     assert_eq!(source.ids.nrows(), target.input.nrows());
+//! }
+//!
+//! // Scores that compare with anyone's.
+//! let bleu = Bleu::default().score(&["I know Tim.", "Help!"], &[&["I know Tom.", "Help!"]])?;
+//! assert_eq!(bleu.signature, "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0");
+//! # Ok::<(), Error>(())
+//! ```
+//!
+//! In reading order:
+//!
+//! - [`Source`] is bytes with a name. [`Tsv`], [`Csv`], [`JsonLines`], [`Parallel`] and [`Conll`] are rows of them,
+//!   with errors that name the line ([`SkipBadLines`] leaves such lines out); [`Split`] divides by a hash of the line.
+//! - [`Tokenizer`], [`Vocabulary`] and [`LabelSet`] make ids of text and labels.
+//! - [`Padded`], [`TeacherForcing`], [`Labelled`] and [`Tagged`] are ids as `[batch, time]` arrays, for
+//!   many-to-many, one-to-many, many-to-one and aligned tags; [`Streams`] is one long text for truncated
+//!   back-propagation. [`truncate`] is the only function that shortens, and counts what it cuts.
+//! - [`Buckets`] (in memory) and [`Windows`] (streamed) say which rows go together, anew in each epoch, and where to
+//!   resume; [`Ahead`] does the work on another thread.
+//! - [`score`]: BLEU and chrF as sacrebleu computes them, F1, perplexity, error rates, and whether a difference counts.
 //!
 //! Nothing a file can contain makes this crate panic, and no result depends on the order of a hash map, a thread or
 //! a clock.

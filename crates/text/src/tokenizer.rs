@@ -144,7 +144,10 @@ impl Tokenizer {
             part.sync_all()?;
             std::fs::rename(&beside, path)
         };
-        write().map_err(|cause| Error::Unwritable { file: path.display().to_string(), cause })
+        write().map_err(|cause| {
+            let _ = std::fs::remove_file(&beside);
+            Error::Unwritable { file: path.display().to_string(), cause }
+        })
     }
 
     /// The ids of a text, without special tokens.

@@ -18,6 +18,23 @@ use crate::error::Error;
 /// assert!(batches[0].iter().all(|row| row.len() <= 4));
 /// # Ok::<(), unspool_text::Error>(())
 /// ```
+///
+/// Reading, tokenizing and sorting need no model: all of it can run ahead on another thread.
+///
+/// ```
+/// use unspool_text::{Ahead, BatchSize, Source, TokenKind, Tokenizer, TokenizerOptions, Tsv, Windows};
+///
+/// let table = b"text\tlabel\nbra\t1\nd\xc3\xa5ligt\t0\n".as_slice();
+/// let options = TokenizerOptions { minimum_count: 1, ..Default::default() };
+/// let tokenizer = Tokenizer::train(TokenKind::Character, ["bra", "dåligt"], &options)?;
+/// let rows = Tsv::open(Source::bytes("reviews", table))?.columns(["text"])?;
+/// let examples = rows.map(move |row| tokenizer.encode(&row?[0]));
+/// let windows = Windows::new(examples, 10_000, BatchSize::Tokens(400), 7, 0, |ids: &Vec<u32>| (0, ids.len()))?;
+/// for batch in Ahead::new(4, windows)? {
+///     assert_eq!(batch?.len(), 2);
+/// }
+/// # Ok::<(), unspool_text::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Windows<I, T, L> {
     examples: I,

@@ -39,6 +39,10 @@ proptest! {
         let text: String = picks.iter().flat_map(|(text, skip, take)| TEXTS[*text].chars().skip(*skip).take(*take)).collect();
         let tokenizer = trained(TokenKind::Character);
         prop_assert_eq!(tokenizer.decode(&tokenizer.encode(&text).unwrap()).unwrap(), text);
+        // A part of a word may be unknown as a word; lines put together are not.
+        let tokenizer = trained(TokenKind::Syllable);
+        let text = picks.iter().map(|(text, ..)| TEXTS[*text]).collect::<Vec<_>>().join(" ");
+        prop_assert_eq!(tokenizer.decode(&tokenizer.encode(&text).unwrap()).unwrap(), text);
     }
 
     #[test]

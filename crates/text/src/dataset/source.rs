@@ -10,6 +10,9 @@ use flate2::bufread::MultiGzDecoder;
 
 use crate::error::Error;
 
+/// The first two bytes of a gzip stream (RFC 1952).
+const MAGIC: [u8; 2] = [0x1f, 0x8b];
+
 /// Where text comes from, with the name that errors give it. Gzip is recognised by its first two bytes.
 pub struct Source {
     name: String,
@@ -54,11 +57,17 @@ impl Source {
     /// The bytes, decompressed.
     pub(crate) fn into_reader(self) -> Result<Box<dyn BufRead + Send>, Error> {
         let mut reader = self.reader;
-        let mut magic = Vec::with_capacity(2);
-        let first = reader.by_ref().take(2).read_to_end(&mut magic);
-        first.map_err(|cause| Error::Unreadable { file: self.name, cause })?;
-        let packed = magic == [0x1f, 0x8b];
-        let whole = BufReader::with_capacity(1 << 16, Cursor::new(magic).chain(reader));
+        let mut first = Vec::with_capacity(2);
+        for magic in MAGIC {
+            // The second byte only behind the right first one: a person who types an empty line is not made to wait.
+            let read = reader.by_ref().take(1).read_to_end(&mut first);
+            read.map_err(|cause| Error::Unreadable { file: self.name.clone(), cause })?;
+            if first.last() != Some(&magic) {
+                break;
+            }
+        }
+        let packed = first == MAGIC;
+        let whole = BufReader::with_capacity(1 << 16, Cursor::new(first).chain(reader));
         Ok(if packed {
             Box::new(BufReader::with_capacity(1 << 16, MultiGzDecoder::new(whole)))
         } else {

@@ -169,6 +169,44 @@ mod tests {
     }
 
     #[test]
+    fn the_merges_are_those_of_the_library_where_its_own_order_is_certain() {
+        use tokenizers::models::bpe::{BPE, BpeTrainer};
+        use tokenizers::{AddedToken, Model, OffsetReferential, OffsetType, PreTokenizedString, PreTokenizer, Trainer};
+
+        let fixtures: serde_json::Value =
+            serde_json::from_str(include_str!("../../tests/fixtures/scores.json")).unwrap();
+        let texts: Vec<&str> = fixtures["cases"].as_array().unwrap()[..3]
+            .iter()
+            .flat_map(|case| case["hypotheses"].as_array().unwrap())
+            .map(|text| text.as_str().unwrap())
+            .collect();
+        let options = crate::TokenizerOptions { vocabulary_size: 600, ..Default::default() };
+        let ours = crate::Tokenizer::train(crate::TokenKind::ByteLevelBpe, &texts, &options).unwrap();
+
+        let cutter = tokenizers::pre_tokenizers::byte_level::ByteLevel::new(false, true, true);
+        let mut trainer = BpeTrainer::builder()
+            .vocab_size(600)
+            .min_frequency(2)
+            .show_progress(false)
+            .special_tokens(Specials::NAMES.map(|name| AddedToken::from(name, true)).to_vec())
+            .initial_alphabet(byte_characters().into_iter().collect())
+            .build();
+        let cut = |text: &str| {
+            let mut pieces = PreTokenizedString::from(text);
+            cutter.pre_tokenize(&mut pieces)?;
+            let pieces = pieces.get_splits(OffsetReferential::Normalized, OffsetType::None);
+            Ok(pieces.into_iter().map(|(piece, ..)| piece.to_owned()).collect())
+        };
+        trainer.feed(texts.iter(), cut).unwrap();
+        let mut theirs = BPE::default();
+        trainer.train(&mut theirs).unwrap();
+        assert_eq!(theirs.get_vocab_size(), 600);
+        for id in 0..600 {
+            assert_eq!(ours.token(id), theirs.id_to_token(id), "id {id}");
+        }
+    }
+
+    #[test]
     fn there_are_256_byte_characters_in_order() {
         let characters = byte_characters();
         assert_eq!(characters.len(), 256);
