@@ -94,7 +94,7 @@ impl Default for TokenizerOptions {
 const SYLLABLES: &str = "[\u{AC00}-\u{D7A3}][\u{11A8}-\u{11FF}]?\
     |[\u{1100}-\u{115F}][\u{1160}-\u{11A7}][\u{11A8}-\u{11FF}]?\
     |(?:(?![\u{1100}-\u{11FF}\u{3130}-\u{318F}\u{AC00}-\u{D7A3}])[\\p{L}\\p{M}\\p{N}])+\
-    |(?s:.)";
+    |[\\s\\S]";
 
 impl Tokenizer {
     /// Trains a tokenizer on texts. The same texts in the same or any other order give the same tokenizer.
