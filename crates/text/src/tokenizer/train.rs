@@ -90,7 +90,8 @@ impl Default for TokenizerOptions {
 }
 
 /// Hangul syllables (composed with an optional trailing jamo, or two to three conjoining jamo), words of other
-/// letters, marks and digits, or any one character.
+/// letters, marks and digits, or any one character. Oniguruma, with which Python's `tokenizers` is built, must read
+/// the pattern in the same way: `(?s:.)` for "any one" would be an error there.
 const SYLLABLES: &str = "[\u{AC00}-\u{D7A3}][\u{11A8}-\u{11FF}]?\
     |[\u{1100}-\u{115F}][\u{1160}-\u{11A7}][\u{11A8}-\u{11FF}]?\
     |(?:(?![\u{1100}-\u{11FF}\u{3130}-\u{318F}\u{AC00}-\u{D7A3}])[\\p{L}\\p{M}\\p{N}])+\
