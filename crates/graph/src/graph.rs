@@ -2,8 +2,8 @@
 
 use crate::{
     Draw, Element, Error, Operation, Param, Params, Precision, Result, Shape, Tensor, Var,
-    error::Place,
     operation::{Kept, View},
+    scope::Scopes,
     tape::{AnyTape, Mark, NONE, Node, Operands, Tape, Value, with_tape},
 };
 use std::{
@@ -18,7 +18,7 @@ use std::{
 ///
 /// A graph borrows its parameters, so two classic mistakes of recurrent training do not compile. A state that outlives its graph:
 ///
-/// ```compile_fail
+/// ```compile_fail,E0597
 /// use unspool_graph::{Graph, Params};
 /// let params = Params::seeded(0);
 /// let mut carried = None;
@@ -31,7 +31,7 @@ use std::{
 ///
 /// And a parameter changed under a recording that is still to be differentiated:
 ///
-/// ```compile_fail
+/// ```compile_fail,E0502
 /// use unspool_graph::{Graph, Params, init};
 /// let mut params = Params::seeded(0);
 /// let w = params.scope("m").add("w", [1], init::zeros());
@@ -62,29 +62,14 @@ pub struct Graph<'p> {
     pub(crate) params: &'p Params,
     pub(crate) tape: RefCell<AnyTape>,
     error: RefCell<Option<Error>>,
-    scopes: RefCell<Scopes>,
-    scope: Cell<u32>,
-    step: Cell<u32>,
+    pub(crate) scopes: RefCell<Scopes>,
+    pub(crate) scope: Cell<u32>,
+    pub(crate) step: Cell<u32>,
     training: Option<Draw>,
     /// How often each place has drawn random numbers so far.
     drawn: RefCell<HashMap<(u32, u32), u64>>,
     rows: RefCell<Option<Arc<[u32]>>>,
     pub(crate) hunting: bool,
-}
-
-/// The scopes of a recording: a tree, each with its name and the line that opened it.
-#[derive(Default)]
-pub(crate) struct Scopes {
-    pub(crate) all: Vec<ScopeNote>,
-    known: HashMap<(u32, String, usize), u32>,
-}
-
-pub(crate) struct ScopeNote {
-    pub(crate) parent: u32,
-    pub(crate) name: String,
-    pub(crate) line: &'static Location<'static>,
-    /// Opened by a layer on behalf of its caller, whose line is the one to show first.
-    layer: bool,
 }
 
 impl<'p> Graph<'p> {
@@ -176,34 +161,6 @@ impl<'p> Graph<'p> {
         self.error.borrow().is_some()
     }
 
-    /// Names the part of the model that is recorded while the returned guard lives.
-    #[track_caller]
-    pub fn scope(&self, name: &str) -> ScopeGuard<'_> {
-        self.enter(name, Location::caller(), false)
-    }
-
-    /// For a layer: the scope holds its caller's line, which an error inside then shows first.
-    #[track_caller]
-    pub fn layer(&self, name: &str) -> ScopeGuard<'_> {
-        self.enter(name, Location::caller(), true)
-    }
-
-    fn enter(&self, name: &str, line: &'static Location<'static>, layer: bool) -> ScopeGuard<'_> {
-        let (before, mut scopes) = (self.scope.get(), self.scopes.borrow_mut());
-        let key = (before, name.to_string(), std::ptr::from_ref(line) as usize);
-        let id = match scopes.known.get(&key) {
-            Some(&id) => id,
-            None => {
-                let id = scopes.all.len() as u32;
-                scopes.all.push(ScopeNote { parent: before, name: name.to_string(), line, layer });
-                scopes.known.insert(key, id);
-                id
-            }
-        };
-        self.scope.set(id);
-        ScopeGuard { scope: &self.scope, step: &self.step, before: (before, self.step.get()) }
-    }
-
     /// Marks what is recorded from here on as time step `step` of a recurrence, until the scope around it ends.
     pub fn at_step(&self, step: Option<usize>) {
         self.step.set(step.map_or(NONE, |s| s as u32));
@@ -230,49 +187,6 @@ impl<'p> Graph<'p> {
         *occurrence += 1;
         let path = self.place_of(Mark { scope, step, line: Location::caller() }).scope;
         Some(key.text(&path).word(u64::from(step)).word(*occurrence))
-    }
-
-    pub(crate) fn mark(&self, line: &'static Location<'static>) -> Mark {
-        Mark { scope: self.scope.get(), step: self.step.get(), line }
-    }
-
-    /// The place that a mark stands for.
-    pub(crate) fn place_of(&self, mark: Mark) -> Place {
-        let scopes = self.scopes.borrow();
-        let (mut names, mut at, mut outer) = (vec![], mark.scope, None);
-        while at != NONE {
-            let note = &scopes.all[at as usize];
-            names.push(note.name.as_str());
-            if note.layer {
-                outer = Some(note.line);
-            }
-            at = note.parent;
-        }
-        names.reverse();
-        let step = (mark.step != NONE).then_some(mark.step as usize);
-        let inner = outer.map(|_| mark.line);
-        Place { line: outer.unwrap_or(mark.line), inner, scope: names.join("/"), step }
-    }
-
-    /// The place where the caller of this stands, for errors of layers.
-    #[track_caller]
-    pub fn place(&self) -> Place {
-        self.place_of(self.mark(Location::caller()))
-    }
-}
-
-/// Ends a scope when it is dropped.
-#[must_use = "the scope ends when this is dropped"]
-pub struct ScopeGuard<'a> {
-    scope: &'a Cell<u32>,
-    step: &'a Cell<u32>,
-    before: (u32, u32),
-}
-
-impl Drop for ScopeGuard<'_> {
-    fn drop(&mut self) {
-        self.scope.set(self.before.0);
-        self.step.set(self.before.1);
     }
 }
 

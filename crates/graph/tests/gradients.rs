@@ -124,7 +124,7 @@ fn right(
 macro_rules! cases {
     ($($name:ident: |$case:ident| $body:expr;)*) => {
         proptest! {
-            #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
+            #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
             $(#[test] fn $name($case in case()) { $body?; })*
         }
     };

@@ -19,7 +19,7 @@ fn every_program_of_the_corpus_gives_gradients_or_an_error() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
     #[test]
-    fn any_program_gives_gradients_or_an_error(data in proptest::collection::vec(any::<u8>(), 0..200)) {
+    fn any_program_gives_gradients_or_an_error(data in proptest::collection::vec(any::<u8>(), 0..372)) {
         program::run(&data);
     }
 }

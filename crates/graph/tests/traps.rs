@@ -300,3 +300,14 @@ fn a_scalar_has_no_axes_and_everything_works_on_it() {
     let shape: ArrayD<f64> = params.value(w).unwrap().to_f64();
     assert_eq!(shape.ndim(), 0);
 }
+
+#[test]
+fn a_gradient_that_is_not_finite_at_a_place_without_a_share_stays_there() {
+    let params = Params::seeded(0);
+    let graph = Graph::new(&params);
+    let x = graph.input(ndarray::array![[0.5f32, -1.0, f32::NEG_INFINITY]]).watch();
+    let gradients = x.softmax().vjp(ndarray::array![[1.0f32, 2.0, f32::NAN]]).unwrap();
+    let got = gradients.of(x).unwrap().to_f64();
+    assert!(got.iter().all(|g| g.is_finite()), "{got}");
+    assert!(got[[0, 0]] != 0.0 && got[[0, 2]] == 0.0, "{got}");
+}

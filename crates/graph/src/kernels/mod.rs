@@ -7,5 +7,4 @@ pub(crate) mod product;
 pub(crate) mod vector;
 
 pub(crate) use product::{Matrix, product};
-pub use vector::dispatch;
-pub(crate) use vector::sum;
+pub use vector::{dispatch, sum};

@@ -13,7 +13,7 @@ pub fn dispatch<R>(work: impl FnOnce() -> R) -> R {
 
 /// Σ x, in sixteen interleaved partial sums that are added pairwise at the end: the order is a function of the length alone.
 #[inline(always)]
-pub(crate) fn sum<E: Element>(x: &[E]) -> E {
+pub fn sum<E: Element>(x: &[E]) -> E {
     sum_of(
         x.len(),
         #[inline(always)]

@@ -6,12 +6,12 @@ use crate::{
 };
 use std::{panic::Location, sync::Arc};
 
-/// Which elements of each row take part: one flag for every element, or one row of flags for several rows in turn.
+/// Which elements take part: a flag for each, or all of them.
 #[derive(Clone)]
 pub(crate) struct Mask(Option<Arc<[bool]>>);
 
 impl Mask {
-    /// Whether element `j` of row `row` takes part. Flags are repeated row by row where they are fewer than the elements.
+    /// Whether the element at `place`, counted row by row, takes part.
     #[inline(always)]
     fn shows(&self, place: usize) -> bool {
         self.0.as_ref().is_none_or(|flags| flags[place])
@@ -93,12 +93,14 @@ impl Operation for Softmax {
                 dispatch(
                     #[inline(always)]
                     || {
+                        // What has no share takes no part, so that a gradient which is not finite there stays there.
                         let along = sum_of(
                             y.len(),
                             #[inline(always)]
-                            |j| y[j] * g[j],
+                            |j| if y[j] == E::ZERO { E::ZERO } else { y[j] * g[j] },
                         );
-                        slot.iter_mut().zip(y).zip(g).for_each(|((s, &y), &g)| *s += y * (g - along));
+                        let each = slot.iter_mut().zip(y).zip(g);
+                        each.for_each(|((s, &y), &g)| *s += if y == E::ZERO { E::ZERO } else { y * (g - along) });
                     },
                 );
             }

@@ -1,0 +1,96 @@
+//! Where in a model something is recorded: named scopes, and the lines that opened them.
+
+use crate::{
+    Graph,
+    error::Place,
+    tape::{Mark, NONE},
+};
+use std::{cell::Cell, collections::HashMap, panic::Location};
+
+/// The scopes of a recording: a tree, each with its name and the line that opened it.
+#[derive(Default)]
+pub(crate) struct Scopes {
+    pub(crate) all: Vec<ScopeNote>,
+    known: HashMap<(u32, String, usize), u32>,
+}
+
+pub(crate) struct ScopeNote {
+    pub(crate) parent: u32,
+    pub(crate) name: String,
+    pub(crate) line: &'static Location<'static>,
+    /// Opened by a layer on behalf of its caller, whose line is the one to show first.
+    layer: bool,
+}
+
+impl Graph<'_> {
+    /// Names the part of the model that is recorded while the returned guard lives.
+    #[track_caller]
+    pub fn scope(&self, name: &str) -> ScopeGuard<'_> {
+        self.enter(name, Location::caller(), false)
+    }
+
+    /// For a layer: the scope holds its caller's line, which an error inside then shows first.
+    #[track_caller]
+    pub fn layer(&self, name: &str) -> ScopeGuard<'_> {
+        self.enter(name, Location::caller(), true)
+    }
+
+    fn enter(&self, name: &str, line: &'static Location<'static>, layer: bool) -> ScopeGuard<'_> {
+        let (before, mut scopes) = (self.scope.get(), self.scopes.borrow_mut());
+        let key = (before, name.to_string(), std::ptr::from_ref(line) as usize);
+        let id = match scopes.known.get(&key) {
+            Some(&id) => id,
+            None => {
+                let id = scopes.all.len() as u32;
+                scopes.all.push(ScopeNote { parent: before, name: name.to_string(), line, layer });
+                scopes.known.insert(key, id);
+                id
+            }
+        };
+        self.scope.set(id);
+        ScopeGuard { scope: &self.scope, step: &self.step, before: (before, self.step.get()) }
+    }
+
+    pub(crate) fn mark(&self, line: &'static Location<'static>) -> Mark {
+        Mark { scope: self.scope.get(), step: self.step.get(), line }
+    }
+
+    /// The place that a mark stands for.
+    pub(crate) fn place_of(&self, mark: Mark) -> Place {
+        let scopes = self.scopes.borrow();
+        let (mut names, mut at, mut outer) = (vec![], mark.scope, None);
+        while at != NONE {
+            let note = &scopes.all[at as usize];
+            names.push(note.name.as_str());
+            if note.layer {
+                outer = Some(note.line);
+            }
+            at = note.parent;
+        }
+        names.reverse();
+        let step = (mark.step != NONE).then_some(mark.step as usize);
+        let inner = outer.map(|_| mark.line);
+        Place { line: outer.unwrap_or(mark.line), inner, scope: names.join("/"), step }
+    }
+
+    /// The place where the caller of this stands, for errors of layers.
+    #[track_caller]
+    pub fn place(&self) -> Place {
+        self.place_of(self.mark(Location::caller()))
+    }
+}
+
+/// Ends a scope when it is dropped.
+#[must_use = "the scope ends when this is dropped"]
+pub struct ScopeGuard<'a> {
+    scope: &'a Cell<u32>,
+    step: &'a Cell<u32>,
+    before: (u32, u32),
+}
+
+impl Drop for ScopeGuard<'_> {
+    fn drop(&mut self) {
+        self.scope.set(self.before.0);
+        self.step.set(self.before.1);
+    }
+}
