@@ -1,7 +1,9 @@
 //! Looking at a memory: which of its places matter for a query.
 
 use crate::Linear;
-use unspool_graph::{Element, Graph, Inflow, Operation, Param, Ran, Scope, Shape, Var, View, init, vectorize};
+use unspool_graph::{
+    Element, Graph, Inflow, Operation, Param, Ran, Scope, Shape, Var, View, init, lane_sum, vectorize,
+};
 
 /// Additive attention (Bahdanau, Cho and Bengio 2015, appendix A.1.2):
 ///
@@ -84,7 +86,7 @@ impl Operation for AdditiveScore {
                 #[inline(always)]
                 || {
                     terms.iter_mut().zip(k).zip(q).zip(v).for_each(|(((t, &k), &q), &v)| *t = v * (k + q).tanh());
-                    *out = lanes(&terms);
+                    *out = lane_sum(&terms);
                 },
             );
         }
@@ -131,19 +133,6 @@ impl Operation for AdditiveScore {
             }
         }
     }
-}
-
-/// Σ x in sixteen interleaved sums, whose order depends on the length alone.
-#[inline(always)]
-fn lanes<E: Element>(x: &[E]) -> E {
-    let mut sums = [E::ZERO; 16];
-    let whole = x.chunks_exact(16);
-    let rest = whole.remainder();
-    for chunk in whole {
-        sums.iter_mut().zip(chunk).for_each(|(s, &x)| *s += x);
-    }
-    sums.iter_mut().zip(rest).for_each(|(s, &x)| *s += x);
-    sums.iter().fold(E::ZERO, |total, &s| total + s)
 }
 
 /// y[b, j] = Σ_s w[b, s] · m[b, s, j]. Places of weight 0, such as padding, are left out.
@@ -193,7 +182,7 @@ impl Operation for WeightedSum {
                     #[inline(always)]
                     || {
                         terms.iter_mut().zip(m).zip(g).for_each(|((t, &m), &g)| *t = m * g);
-                        *slot += lanes(&terms);
+                        *slot += lane_sum(&terms);
                     },
                 );
             }

@@ -1,7 +1,7 @@
 //! The gated recurrent unit, its gates in one pass over memory.
 
-use crate::Cell;
-use unspool_graph::{Element, Graph, Inflow, Operation, Param, Ran, Scope, Shape, Var, View, init, vectorize};
+use crate::{Cell, weights::RecurrentWeights};
+use unspool_graph::{Element, Graph, Inflow, Operation, Ran, Scope, Shape, Var, View, vectorize};
 
 /// The gated recurrent unit (Cho and others 2014), reset after the product as in PyTorch's `nn.GRU`, whose names and layouts it has:
 ///
@@ -13,37 +13,26 @@ use unspool_graph::{Element, Graph, Inflow, Operation, Param, Ran, Scope, Shape,
 /// all uniform in ±1/√hidden.
 #[derive(Clone, Debug)]
 pub struct Gru {
-    weight_ih: Param,
-    weight_hh: Param,
-    bias_ih: Param,
-    bias_hh: Param,
-    hidden_size: usize,
+    weights: RecurrentWeights,
 }
 
 impl Gru {
     /// A cell for inputs of `input_size` and states of `hidden_size` elements.
-    pub fn new(mut scope: Scope<'_>, input_size: usize, hidden_size: usize) -> Gru {
-        let bound = 1.0 / (hidden_size.max(1) as f64).sqrt();
-        Gru {
-            weight_ih: scope.add("weight_ih_l0", [3 * hidden_size, input_size], init::uniform(bound)),
-            weight_hh: scope.add("weight_hh_l0", [3 * hidden_size, hidden_size], init::uniform(bound)),
-            bias_ih: scope.add("bias_ih_l0", [3 * hidden_size], init::uniform(bound)),
-            bias_hh: scope.add("bias_hh_l0", [3 * hidden_size], init::uniform(bound)),
-            hidden_size,
-        }
+    pub fn new(scope: Scope<'_>, input_size: usize, hidden_size: usize) -> Gru {
+        Gru { weights: RecurrentWeights::new(scope, 3, input_size, hidden_size) }
     }
 }
 
 impl Cell for Gru {
     type State<'g> = Var<'g>;
     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> {
-        graph.zeros([batch, self.hidden_size])
+        self.weights.zeros(graph, batch)
     }
     fn inputs<'g>(&self, xs: Var<'g>) -> Var<'g> {
-        xs.linear(self.weight_ih, Some(self.bias_ih))
+        self.weights.of_input(xs)
     }
     fn step<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
-        let h = gru_gates(x, h.linear(self.weight_hh, Some(self.bias_hh)), h);
+        let h = gru_gates(x, self.weights.of_state(h), h);
         (h, h)
     }
 }

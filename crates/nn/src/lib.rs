@@ -40,6 +40,7 @@ mod optimizer;
 pub mod schedule;
 mod sharded;
 mod unroll;
+mod weights;
 
 pub use attention::AdditiveAttention;
 pub use cell::{Cell, State, attach, detach, leaves, map_state};

@@ -1,7 +1,7 @@
 //! Long short-term memory, its gates in one pass over memory.
 
-use crate::Cell;
-use unspool_graph::{Element, Graph, Inflow, Operation, Param, Ran, Scope, Shape, Var, View, init, vectorize};
+use crate::{Cell, weights::RecurrentWeights};
+use unspool_graph::{Element, Graph, Inflow, Operation, Ran, Scope, Shape, Var, View, vectorize};
 
 /// Long short-term memory (Hochreiter and Schmidhuber 1997, with the forget gate of Gers and others 2000), as PyTorch's `nn.LSTM`:
 ///
@@ -12,11 +12,7 @@ use unspool_graph::{Element, Graph, Inflow, Operation, Param, Ran, Scope, Shape,
 /// all uniform in ±1/√hidden.
 #[derive(Clone, Debug)]
 pub struct Lstm {
-    weight_ih: Param,
-    weight_hh: Param,
-    bias_ih: Param,
-    bias_hh: Param,
-    hidden_size: usize,
+    weights: RecurrentWeights,
 }
 
 crate::state! {
@@ -32,28 +28,21 @@ crate::state! {
 
 impl Lstm {
     /// A cell for inputs of `input_size` and states of `hidden_size` elements.
-    pub fn new(mut scope: Scope<'_>, input_size: usize, hidden_size: usize) -> Lstm {
-        let bound = 1.0 / (hidden_size.max(1) as f64).sqrt();
-        Lstm {
-            weight_ih: scope.add("weight_ih_l0", [4 * hidden_size, input_size], init::uniform(bound)),
-            weight_hh: scope.add("weight_hh_l0", [4 * hidden_size, hidden_size], init::uniform(bound)),
-            bias_ih: scope.add("bias_ih_l0", [4 * hidden_size], init::uniform(bound)),
-            bias_hh: scope.add("bias_hh_l0", [4 * hidden_size], init::uniform(bound)),
-            hidden_size,
-        }
+    pub fn new(scope: Scope<'_>, input_size: usize, hidden_size: usize) -> Lstm {
+        Lstm { weights: RecurrentWeights::new(scope, 4, input_size, hidden_size) }
     }
 }
 
 impl Cell for Lstm {
     type State<'g> = LstmState<'g>;
     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> LstmState<'g> {
-        LstmState { h: graph.zeros([batch, self.hidden_size]), c: graph.zeros([batch, self.hidden_size]) }
+        LstmState { h: self.weights.zeros(graph, batch), c: self.weights.zeros(graph, batch) }
     }
     fn inputs<'g>(&self, xs: Var<'g>) -> Var<'g> {
-        xs.linear(self.weight_ih, Some(self.bias_ih))
+        self.weights.of_input(xs)
     }
     fn step<'g>(&self, x: Var<'g>, LstmState { h, c }: LstmState<'g>) -> (Var<'g>, LstmState<'g>) {
-        let both = x.graph().apply(LstmGates, &[x, h.linear(self.weight_hh, Some(self.bias_hh)), c]);
+        let both = x.graph().apply(LstmGates, &[x, self.weights.of_state(h), c]);
         let (h, c) = (both.index(0, 0), both.index(0, 1));
         (h, LstmState { h, c })
     }

@@ -24,25 +24,44 @@ use unspool_graph::{Element, Gradients, Params, Part, Precision, vectorize};
 /// assert!(params.value(w)?.to_f64()[[0]].abs() < 0.01);
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Adam {
-    beta1: f64,
-    beta2: f64,
-    epsilon: f64,
+    rule: Rule,
     steps: i32,
     moments: Moments,
 }
 
-#[derive(Clone, Debug)]
+/// The formula's constants.
+#[derive(Clone, Copy, Debug)]
+struct Rule {
+    beta1: f64,
+    beta2: f64,
+    epsilon: f64,
+}
+
+impl Default for Rule {
+    fn default() -> Self {
+        Rule { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }
+    }
+}
+
+/// m and v of every parameter.
+#[derive(Clone, Debug, Default)]
 enum Moments {
+    /// Before the first step, which says in which precision they are.
+    #[default]
     Unknown,
     F32(Vec<[Vec<f32>; 2]>),
     F64(Vec<[Vec<f64>; 2]>),
 }
 
-impl Default for Adam {
-    fn default() -> Self {
-        Adam { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, steps: 0, moments: Moments::Unknown }
+impl Moments {
+    fn zeros(params: &Params) -> Moments {
+        let sizes = params.iter().map(|p| params.shape(p).elements());
+        match params.precision() {
+            Precision::F32 => Moments::F32(sizes.map(|n| [vec![0.0; n], vec![0.0; n]]).collect()),
+            Precision::F64 => Moments::F64(sizes.map(|n| [vec![0.0; n], vec![0.0; n]]).collect()),
+        }
     }
 }
 
@@ -53,12 +72,12 @@ impl Adam {
     }
     /// With other decay rates.
     pub fn betas(mut self, beta1: f64, beta2: f64) -> Adam {
-        (self.beta1, self.beta2) = (beta1, beta2);
+        (self.rule.beta1, self.rule.beta2) = (beta1, beta2);
         self
     }
     /// With another number against division by zero.
     pub fn epsilon(mut self, epsilon: f64) -> Adam {
-        self.epsilon = epsilon;
+        self.rule.epsilon = epsilon;
         self
     }
 
@@ -70,37 +89,41 @@ impl Adam {
         if !gradients.fit(params) {
             return Err(Error::Foreign);
         }
-        let sizes: Vec<usize> = params.iter().map(|p| params.shape(p).elements()).collect();
         if let Moments::Unknown = self.moments {
-            self.moments = match params.precision() {
-                Precision::F32 => Moments::F32(sizes.iter().map(|&n| [vec![0.0; n], vec![0.0; n]]).collect()),
-                Precision::F64 => Moments::F64(sizes.iter().map(|&n| [vec![0.0; n], vec![0.0; n]]).collect()),
-            };
+            self.moments = Moments::zeros(params);
         }
-        self.steps += 1;
-        let now = self.clone_settings();
-        match (&mut self.moments, params.precision()) {
-            (Moments::F32(moments), Precision::F32) if moments.len() == sizes.len() => {
-                now.update(params.f32_mut().unwrap_or(&mut []), moments, gradients, rate);
+        let (rule, steps, count) = (self.rule, self.steps + 1, params.len());
+        match &mut self.moments {
+            Moments::F32(moments) if moments.len() == count => {
+                let Some(values) = params.f32_mut() else { return Err(Error::Foreign) };
+                rule.apply(steps, values, moments, gradients, rate);
             }
-            (Moments::F64(moments), Precision::F64) if moments.len() == sizes.len() => {
-                now.update(params.f64_mut().unwrap_or(&mut []), moments, gradients, rate);
+            Moments::F64(moments) if moments.len() == count => {
+                let Some(values) = params.f64_mut() else { return Err(Error::Foreign) };
+                rule.apply(steps, values, moments, gradients, rate);
             }
             _ => return Err(Error::Foreign),
         }
+        self.steps = steps;
         Ok(())
     }
+}
 
-    fn clone_settings(&self) -> Adam {
-        Adam { moments: Moments::Unknown, ..*self }
-    }
-
-    fn update<E: Element>(&self, values: &mut [Vec<E>], moments: &mut [[Vec<E>; 2]], gradients: &Gradients, rate: f64) {
+impl Rule {
+    /// Step number `steps`, counted from 1.
+    fn apply<E: Element>(
+        self,
+        steps: i32,
+        values: &mut [Vec<E>],
+        moments: &mut [[Vec<E>; 2]],
+        gradients: &Gradients,
+        rate: f64,
+    ) {
         let number = E::from_f64;
         let (b1, b2) = (number(self.beta1), number(self.beta2));
         let (c1, c2) = (number(1.0 - self.beta1), number(1.0 - self.beta2));
-        let size = number(rate / (1.0 - self.beta1.powi(self.steps)));
-        let root = number(1.0 / (1.0 - self.beta2.powi(self.steps)).sqrt());
+        let size = number(rate / (1.0 - self.beta1.powi(steps)));
+        let root = number(1.0 / (1.0 - self.beta2.powi(steps)).sqrt());
         let epsilon = number(self.epsilon);
         // Pieces of one size, so that threads share large parameters; each element is computed by itself, so bits stay.
         const PIECE: usize = 1 << 15;

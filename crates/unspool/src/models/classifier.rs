@@ -23,8 +23,8 @@ pub struct ClassifierConfig {
     pub dropout: f64,
 }
 
-/// A bidirectional GRU over a text; its outputs at the real places are pooled by their maximum and their mean, and both, with the
-/// last states of the two directions, decide on the class.
+/// A bidirectional GRU over a text. The mean of its outputs over the real places and the last states of both directions decide on
+/// the class.
 #[derive(Clone, Debug)]
 pub struct Classifier {
     embedding: Embedding,

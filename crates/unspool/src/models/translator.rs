@@ -146,12 +146,11 @@ impl Translator {
         last: &[u32],
         carried: &[Tensor],
     ) -> Result<(Vec<u32>, Vec<Tensor>), Error> {
-        let ids =
-            ndarray::ArrayView2::from_shape((last.len(), 1), last).unwrap_or_else(|_| ndarray::aview2::<u32, 1>(&[]));
+        let ids = ndarray::Array2::from_shape_fn((last.len(), 1), |(row, _)| last[row]);
         let zero = graph.zeros([last.len(), 1]);
         let like = DecoderState { h: zero, memory: zero, keys: zero, padding: zero };
         let state = attach(graph, &like, carried);
-        let x = self.embed(graph, ids).index(1, 0);
+        let x = self.embed(graph, ids.view()).index(1, 0);
         let (output, state) = self.decoder.step(self.decoder.inputs(x), state);
         let best = self.logits(output, x).argmax()?;
         Ok((best, detach(&state)?))

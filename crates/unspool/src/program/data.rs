@@ -53,17 +53,6 @@ pub(crate) struct Splits {
     pub(crate) columns: [String; 2],
 }
 
-impl Splits {
-    /// A part by name.
-    pub(crate) fn part(&self, part: Part) -> &Table {
-        match part {
-            Part::Train => &self.train,
-            Part::Dev => &self.dev,
-            Part::Test => &self.test,
-        }
-    }
-}
-
 /// What `--data` and the column options ask for.
 pub(crate) struct Wanted<'a> {
     /// The values of `--data`.

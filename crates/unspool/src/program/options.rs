@@ -56,6 +56,14 @@ pub(crate) struct Shared {
     threads: Option<u16>,
 }
 
+impl Shared {
+    /// Sets the threads, and puts together what the training loop is told.
+    fn settings(&self, epochs: u64, learning_rate: f64) -> Result<train::Settings> {
+        threads(self.threads)?;
+        Ok(train::Settings { epochs, seed: self.seed, learning_rate, out: self.out.clone() })
+    }
+}
+
 #[derive(Args)]
 pub(crate) struct TranslationOptions {
     /// Passes over the train part.
@@ -124,7 +132,6 @@ fn rate(text: &str) -> std::result::Result<f64, String> {
 
 impl TranslationOptions {
     pub(crate) fn train(self) -> Result<()> {
-        threads(self.shared.threads)?;
         let wanted = data::Wanted {
             data: &self.data,
             columns: [("--source", self.source.as_deref()), ("--target", self.target.as_deref())],
@@ -135,33 +142,20 @@ impl TranslationOptions {
             batch_tokens: self.batch_tokens as usize,
             longest: self.longest as usize,
         };
-        let seed = self.shared.seed;
-        let settings = train::Settings {
-            epochs: self.epochs,
-            seed,
-            learning_rate: self.learning_rate,
-            out: self.shared.out.clone(),
-        };
-        train::train(&settings, &wanted, |splits| translation::prepare(&splits, &sizes, seed))
+        let settings = self.shared.settings(self.epochs, self.learning_rate)?;
+        train::train(&settings, &wanted, |splits| translation::prepare(&splits, &sizes, settings.seed))
     }
 }
 
 impl SentimentOptions {
     pub(crate) fn train(self) -> Result<()> {
-        threads(self.shared.threads)?;
         let wanted = data::Wanted {
             data: &self.data,
             columns: [("--text", self.text.as_deref()), ("--label", self.label.as_deref())],
             usual: ["document", "label"],
         };
         let sizes = sentiment::Sizes { batch_rows: self.batch_rows as usize, longest: self.longest as usize };
-        let seed = self.shared.seed;
-        let settings = train::Settings {
-            epochs: self.epochs,
-            seed,
-            learning_rate: self.learning_rate,
-            out: self.shared.out.clone(),
-        };
-        train::train(&settings, &wanted, |splits| sentiment::prepare(&splits, &sizes, seed))
+        let settings = self.shared.settings(self.epochs, self.learning_rate)?;
+        train::train(&settings, &wanted, |splits| sentiment::prepare(&splits, &sizes, settings.seed))
     }
 }

@@ -3,7 +3,10 @@
 pub(crate) mod sentiment;
 pub(crate) mod translation;
 
-use crate::program::error::{Error, Result};
+use crate::program::{
+    data::{Splits, Table},
+    error::{Error, Result},
+};
 use serde::de::DeserializeOwned;
 use unspool::{
     graph::{Graph, Params, Var},
@@ -55,6 +58,35 @@ pub(crate) trait Task: Sync {
 pub(crate) struct Prepared<T> {
     pub(crate) task: T,
     pub(crate) params: Params,
+}
+
+/// The three parts of a task's data, as the task holds them.
+pub(crate) struct Parts<P> {
+    train: P,
+    dev: P,
+    test: P,
+}
+
+impl<P> Parts<P> {
+    /// Made of the three tables by `make`, which also says how many texts it cut; and how many those were together.
+    pub(crate) fn new(
+        splits: &Splits,
+        mut make: impl FnMut(&Table) -> Result<(P, usize)>,
+    ) -> Result<(Parts<P>, usize)> {
+        let (train, a) = make(&splits.train)?;
+        let (dev, b) = make(&splits.dev)?;
+        let (test, c) = make(&splits.test)?;
+        Ok((Parts { train, dev, test }, a + b + c))
+    }
+
+    /// One of them.
+    pub(crate) fn of(&self, part: Part) -> &P {
+        match part {
+            Part::Train => &self.train,
+            Part::Dev => &self.dev,
+            Part::Test => &self.test,
+        }
+    }
 }
 
 /// The metric of one part.

@@ -1,6 +1,6 @@
 //! From texts to labels: a bidirectional recurrence over characters.
 
-use super::{Predictor, Prepared, Score, Task, check_sizes, check_vocabulary, read_config, write_config};
+use super::{Parts, Predictor, Prepared, Score, Task, check_sizes, check_vocabulary, read_config, write_config};
 use crate::program::{
     data::Splits,
     data::Table,
@@ -75,24 +75,9 @@ impl Classifier {
     /// For each row the likeliest class, and its probability.
     fn decide(&self, params: &Params, input: &Padded) -> Result<Vec<(u32, f64)>> {
         let graph = Graph::new(params);
-        let logits = logits(&self.model, &graph, input)?;
-        Ok(logits.chunks(self.config.model.classes).map(likeliest).collect())
+        let best = self.model.logits(&graph, input).softmax().top_k(1)?;
+        Ok(best.into_iter().flatten().collect())
     }
-}
-
-fn logits<'g>(model: &models::Classifier, graph: &'g Graph<'g>, input: &Padded) -> Result<Vec<f64>> {
-    Ok(model.logits(graph, input).value()?.to_f64().into_iter().collect())
-}
-
-/// The place and the softmax of the largest.
-fn likeliest(logits: &[f64]) -> (u32, f64) {
-    let (mut best, mut highest) = (0, f64::NEG_INFINITY);
-    for (i, &logit) in logits.iter().enumerate() {
-        if logit > highest {
-            (best, highest) = (i as u32, logit);
-        }
-    }
-    (best, 1.0 / logits.iter().map(|logit| (logit - highest).exp()).sum::<f64>())
 }
 
 impl Predictor for Classifier {
@@ -139,7 +124,7 @@ impl Texts {
 /// The task: a classifier and three parts of texts.
 pub(crate) struct Sentiment {
     classifier: Classifier,
-    parts: [Texts; 3],
+    parts: Parts<Texts>,
     batch: BatchSize,
     cut: usize,
 }
@@ -149,13 +134,7 @@ pub(crate) fn prepare(splits: &Splits, sizes: &Sizes, seed: u64) -> Result<Prepa
     let labels = labels(splits)?;
     let options = TokenizerOptions { vocabulary_size: VOCABULARY, ..TokenizerOptions::default() };
     let tokenizer = Tokenizer::train(TokenKind::Character, splits.train.rows.iter().map(|row| &row[0]), &options)?;
-    let mut cut = 0;
-    let mut part = |part| {
-        let (texts, more) = Texts::new(splits.part(part), &tokenizer, &labels, sizes.longest)?;
-        cut += more;
-        Ok::<_, Error>(texts)
-    };
-    let parts = [part(Part::Train)?, part(Part::Dev)?, part(Part::Test)?];
+    let (parts, cut) = Parts::new(splits, |table| Texts::new(table, &tokenizer, &labels, sizes.longest))?;
     let mut params = Params::seeded(seed);
     let model = ClassifierConfig {
         vocabulary_size: tokenizer.vocabulary_size(),
@@ -184,16 +163,6 @@ fn labels(splits: &Splits) -> Result<LabelSet> {
     Ok(LabelSet::collect(&splits.train.file, found)?)
 }
 
-impl Sentiment {
-    fn part(&self, part: Part) -> &Texts {
-        &self.parts[match part {
-            Part::Train => 0,
-            Part::Dev => 1,
-            Part::Test => 2,
-        }]
-    }
-}
-
 impl Task for Sentiment {
     const NAME: &'static str = NAME;
     const METRIC: &'static str = "accuracy";
@@ -202,19 +171,19 @@ impl Task for Sentiment {
     type Answer = u32;
 
     fn rows(&self, part: Part) -> usize {
-        self.part(part).ids.len()
+        self.parts.of(part).ids.len()
     }
 
     fn buckets(&self, seed: u64) -> Result<Buckets> {
-        self.part(Part::Train).buckets(self.batch, seed)
+        self.parts.of(Part::Train).buckets(self.batch, seed)
     }
 
     fn evaluation_batches(&self, part: Part) -> Result<Vec<Vec<usize>>> {
-        Ok(self.part(part).buckets(self.batch, 0)?.sorted())
+        Ok(self.parts.of(part).buckets(self.batch, 0)?.sorted())
     }
 
     fn shard(&self, part: Part, rows: &[usize]) -> Result<Labelled> {
-        let texts = self.part(part);
+        let texts = self.parts.of(part);
         let ids: Vec<&[u32]> = rows.iter().map(|row| texts.ids[*row].as_slice()).collect();
         let classes: Vec<u32> = rows.iter().map(|row| texts.classes[*row]).collect();
         Ok(Labelled::new(&ids, &classes, self.classifier.tokenizer.specials().pad)?)
@@ -237,7 +206,7 @@ impl Task for Sentiment {
     }
 
     fn score(&self, part: Part, answers: Vec<u32>) -> Result<Score> {
-        let value = score::accuracy(&answers, &self.part(part).classes)?;
+        let value = score::accuracy(&answers, &self.parts.of(part).classes)?;
         Ok(Score { value, signature: None, first: vec![] })
     }
 

@@ -1,6 +1,6 @@
 //! From sentences to sentences: an encoder, and a decoder that attends.
 
-use super::{Predictor, Prepared, Score, Task, check_sizes, check_vocabulary, read_config, write_config};
+use super::{Parts, Predictor, Prepared, Score, Task, check_sizes, check_vocabulary, read_config, write_config};
 use crate::program::{
     data::{Splits, Table},
     error::Result,
@@ -122,7 +122,7 @@ impl Pairs {
 /// The task: a translator and three parts of pairs.
 pub(crate) struct Translation {
     translator: Translator,
-    parts: [Pairs; 3],
+    parts: Parts<Pairs>,
     batch: BatchSize,
     cut: usize,
 }
@@ -132,13 +132,7 @@ pub(crate) fn prepare(splits: &Splits, sizes: &Sizes, seed: u64) -> Result<Prepa
     let texts = splits.train.rows.iter().flat_map(|row| [&row[0], &row[1]]);
     let options = TokenizerOptions { vocabulary_size: sizes.vocabulary, ..TokenizerOptions::default() };
     let tokenizer = Tokenizer::train(TokenKind::ByteLevelBpe, texts, &options)?;
-    let mut cut = 0;
-    let mut part = |part| {
-        let (pairs, more) = Pairs::new(splits.part(part), &tokenizer, sizes.longest)?;
-        cut += more;
-        Ok::<_, crate::program::error::Error>(pairs)
-    };
-    let parts = [part(Part::Train)?, part(Part::Dev)?, part(Part::Test)?];
+    let (parts, cut) = Parts::new(splits, |table| Pairs::new(table, &tokenizer, sizes.longest))?;
     let mut params = Params::seeded(seed);
     let model = TranslatorConfig { vocabulary_size: tokenizer.vocabulary_size(), ..TranslatorConfig::default() };
     let [source, target] = splits.columns.clone();
@@ -149,16 +143,6 @@ pub(crate) fn prepare(splits: &Splits, sizes: &Sizes, seed: u64) -> Result<Prepa
     Ok(Prepared { task, params })
 }
 
-impl Translation {
-    fn part(&self, part: Part) -> &Pairs {
-        &self.parts[match part {
-            Part::Train => 0,
-            Part::Dev => 1,
-            Part::Test => 2,
-        }]
-    }
-}
-
 impl Task for Translation {
     const NAME: &'static str = NAME;
     const METRIC: &'static str = "bleu";
@@ -167,19 +151,19 @@ impl Task for Translation {
     type Answer = String;
 
     fn rows(&self, part: Part) -> usize {
-        self.part(part).sources.len()
+        self.parts.of(part).sources.len()
     }
 
     fn buckets(&self, seed: u64) -> Result<Buckets> {
-        self.part(Part::Train).buckets(self.batch, seed)
+        self.parts.of(Part::Train).buckets(self.batch, seed)
     }
 
     fn evaluation_batches(&self, part: Part) -> Result<Vec<Vec<usize>>> {
-        Ok(self.part(part).buckets(self.batch, 0)?.sorted())
+        Ok(self.parts.of(part).buckets(self.batch, 0)?.sorted())
     }
 
     fn shard(&self, part: Part, rows: &[usize]) -> Result<(Padded, TeacherForcing)> {
-        let (pairs, specials) = (self.part(part), self.translator.tokenizer.specials());
+        let (pairs, specials) = (self.parts.of(part), self.translator.tokenizer.specials());
         let sources: Vec<&[u32]> = rows.iter().map(|row| pairs.sources[*row].as_slice()).collect();
         let targets: Vec<&[u32]> = rows.iter().map(|row| pairs.targets[*row].as_slice()).collect();
         Ok((Padded::new(&sources, specials.pad), TeacherForcing::new(&targets, specials)))
@@ -202,13 +186,13 @@ impl Task for Translation {
     }
 
     fn score(&self, part: Part, answers: Vec<String>) -> Result<Score> {
-        let bleu = Bleu::default().score(&answers, &[&self.part(part).references])?;
+        let bleu = Bleu::default().score(&answers, &[&self.parts.of(part).references])?;
         let first = answers.into_iter().take(SAMPLES).collect();
         Ok(Score { value: bleu.score, signature: Some(bleu.signature), first })
     }
 
     fn samples(&self, score: &Score) -> Vec<String> {
-        let dev = self.part(Part::Dev);
+        let dev = self.parts.of(Part::Dev);
         let rows = dev.source_texts.iter().zip(&dev.references).zip(&score.first);
         rows.flat_map(|((source, reference), found)| {
             [
