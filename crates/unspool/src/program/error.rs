@@ -66,6 +66,14 @@ impl Error {
         }
     }
 
+    /// The same failure with the place of what caused it in front.
+    pub(crate) fn at(self, place: &str) -> Error {
+        match self {
+            Error::Failure { message, hint } => Error::Failure { message: format!("{place}: {message}"), hint },
+            other => other,
+        }
+    }
+
     /// The exit code: 2 for misuse, 1 for failure.
     pub(crate) fn code(&self) -> u8 {
         match self {
@@ -112,6 +120,12 @@ impl From<text::Error> for Error {
             E::NotUtf8 { .. } => "convert the file to UTF-8",
             E::UnknownLabel { .. } | E::MixedLabels { .. } => "correct that line's label",
             E::OneLabel { .. } => "add rows with another label",
+            E::Count { .. } => "line n of each file must belong to line n of the others",
+            E::NothingToScore => "give one line or more",
+            E::TokenizerFile { .. } => {
+                "give a tokenizer.json as `tokenize train` or Hugging Face's `tokenizers` write it"
+            }
+            E::IdOutOfVocabulary { .. } => "decode with the tokenizer that the ids are of",
             E::VocabularyTooSmall { .. } => "ask for a larger --vocabulary",
             _ => "",
         };

@@ -4,10 +4,13 @@ pub(crate) mod curve;
 pub(crate) mod data;
 pub(crate) mod error;
 mod json;
+mod lines;
 mod options;
 mod predict;
 mod progress;
 mod run;
+mod score;
+mod tokenize;
 mod train;
 
 use clap::Parser;
@@ -34,6 +37,8 @@ fn run() -> Result<()> {
     match options.command {
         Command::Train { task: TaskOptions::Translation(options) } => options.train(),
         Command::Train { task: TaskOptions::Sentiment(options) } => options.train(),
+        Command::Score { score } => score.run(),
+        Command::Tokenize { action } => action.run(),
         Command::Predict(options) => {
             threads(options.threads)?;
             predict::predict(&options.model)

@@ -1,6 +1,6 @@
 //! The options of each command, with their help.
 
-use super::{data, error::Result, threads, train};
+use super::{data, error::Result, score::ScoreOptions, threads, tokenize::TokenizeOptions, train};
 use crate::tasks::{sentiment, translation};
 use clap::{Args, Parser, Subcommand, value_parser};
 use std::path::PathBuf;
@@ -22,6 +22,16 @@ pub(crate) enum Command {
     },
     /// Use a trained model: reads lines from standard input, writes a prediction a line.
     Predict(PredictOptions),
+    /// Score a translation against the right one, equal to sacrebleu to the digit.
+    Score {
+        #[command(subcommand)]
+        score: ScoreOptions,
+    },
+    /// Train a tokenizer, or turn text into token ids and back.
+    Tokenize {
+        #[command(subcommand)]
+        action: TokenizeOptions,
+    },
 }
 
 #[derive(Subcommand)]

@@ -1,0 +1,124 @@
+//! `unspool score`: how good a translation is, as sacrebleu says it.
+
+use super::{
+    error::{Error, Result},
+    lines,
+};
+use clap::{Args, Subcommand, ValueEnum, value_parser};
+use serde_json::json;
+use std::path::PathBuf;
+use unspool::text::score::{Bleu, Chrf, Tokenization};
+
+#[derive(Subcommand)]
+pub(crate) enum ScoreOptions {
+    /// BLEU (Papineni et al. 2002): the share of runs of one to four words that stand in the reference, too.
+    Bleu {
+        #[command(flatten)]
+        texts: Texts,
+        /// How sentences are cut into words.
+        #[arg(long, value_enum, default_value = "13a")]
+        tokenize: Words,
+    },
+    /// chrF (Popović 2015): runs of one to six characters; with --word-order 2, chrF++.
+    Chrf {
+        #[command(flatten)]
+        texts: Texts,
+        /// The longest run of words that is counted beside the characters; 2 is chrF++.
+        #[arg(long, value_name = "N", default_value_t = 0, value_parser = value_parser!(u8).range(0..=100))]
+        word_order: u8,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct Texts {
+    /// The right translation, a sentence a line; given more than once, several right translations.
+    #[arg(long, value_name = "REF", required = true)]
+    reference: Vec<PathBuf>,
+    /// The translation to score, a sentence a line [default: standard input].
+    #[arg(value_name = "HYPOTHESIS")]
+    hypothesis: Option<PathBuf>,
+    /// Ignores case.
+    #[arg(long)]
+    lowercase: bool,
+    /// A line to read, with two decimals, or JSON with all digits.
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    Text,
+    Json,
+}
+
+/// The tokenizers of BLEU, by the names that signatures give them.
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum Words {
+    #[value(name = "13a")]
+    V13a,
+    #[value(name = "intl")]
+    International,
+    Char,
+    None,
+}
+
+impl From<Words> for Tokenization {
+    fn from(words: Words) -> Tokenization {
+        match words {
+            Words::V13a => Tokenization::V13a,
+            Words::International => Tokenization::International,
+            Words::Char => Tokenization::Char,
+            Words::None => Tokenization::None,
+        }
+    }
+}
+
+impl ScoreOptions {
+    /// Scores, and prints one line.
+    pub(crate) fn run(&self) -> Result<()> {
+        let (Self::Bleu { texts, .. } | Self::Chrf { texts, .. }) = self;
+        let (hypotheses, references) = texts.read()?;
+        let references: Vec<&[String]> = references.iter().map(Vec::as_slice).collect();
+        let (name, score, signature, text) = match self {
+            Self::Bleu { tokenize, .. } => {
+                let bleu = Bleu { tokenization: (*tokenize).into(), lowercase: texts.lowercase, ..Default::default() };
+                let found = bleu.score(&hypotheses, &references)?;
+                let text = found.to_string();
+                ("BLEU".to_owned(), found.score, found.signature, text)
+            }
+            Self::Chrf { word_order, .. } => {
+                let chrf = Chrf { word_order: (*word_order).into(), lowercase: texts.lowercase, ..Default::default() };
+                let found = chrf.score(&hypotheses, &references)?;
+                let text = found.to_string();
+                (found.name, found.score, found.signature, text)
+            }
+        };
+        lines::print(&match texts.format {
+            Format::Text => text,
+            Format::Json => json!({ "name": name, "score": score, "signature": signature }).to_string(),
+        })
+    }
+}
+
+impl Texts {
+    /// The hypotheses and each of the references, all equally long.
+    fn read(&self) -> Result<(Vec<String>, Vec<Vec<String>>)> {
+        let references = self.reference.iter().map(|path| lines::read(Some(path))).collect::<Result<Vec<_>>>()?;
+        let hypotheses = lines::read(self.hypothesis.as_deref())?;
+        for (path, reference) in self.reference.iter().zip(&references) {
+            if reference.len() != hypotheses.len() {
+                return Err(Error::failure(
+                    format!(
+                        "{}: {} lines, where {} has {}",
+                        path.display(),
+                        reference.len(),
+                        lines::name(self.hypothesis.as_deref()),
+                        hypotheses.len()
+                    ),
+                    "line n of the reference must be the right translation of what line n of the hypothesis translates",
+                ));
+            }
+        }
+        Ok((hypotheses, references))
+    }
+}
