@@ -6,9 +6,7 @@
 use ndarray::Array2;
 use std::time::{Duration, Instant};
 use unspool_graph::{Draw, Graph, Param, Params, Scope, Tensor, Var, init};
-use unspool_nn::{
-    Adam, Cell, Elman, Embedding, Linear, Lstm, LstmState, Result, attach, bidirectional, detach, unroll,
-};
+use unspool_nn::{Adam, Cell, Elman, Embedding, Linear, Lstm, LstmState, Result, bidirectional, detach, unroll};
 
 fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let (mut threads, mut names, mut arguments) = (1, vec![], std::env::args().skip(1));
@@ -279,10 +277,9 @@ fn infer_step(bench: &Bench<'_>) -> Result<()> {
         last: u32,
         carried: &[Tensor],
     ) -> Result<(u32, Vec<Tensor>)> {
-        let fresh = cell.initial_state(graph, 1);
-        let state = if carried.is_empty() { fresh } else { attach(graph, &fresh, carried) };
+        let state = if carried.is_empty() { cell.initial_state(graph, 1) } else { cell.attach(graph, carried) };
         let x = graph.embedding(embedding.weight, &[last], [1], None);
-        let (h, state) = cell.step(cell.inputs(x), state);
+        let (h, state) = cell.advance(x, state);
         Ok((readout.apply(h).argmax()?[0], detach(&state)?))
     }
 

@@ -73,7 +73,7 @@ impl Params {
 
     /// A place to add parameters under names that begin with `name` and a dot.
     pub fn scope(&mut self, name: impl AsRef<str>) -> Scope<'_> {
-        Scope { prefix: name.as_ref().to_string(), params: self }
+        Scope { prefix: name.as_ref().to_string(), ending: None, params: self }
     }
 
     /// The same parameters in double precision. Handles of this store fit the copy too.
@@ -238,12 +238,26 @@ impl Params {
 pub struct Scope<'p> {
     params: &'p mut Params,
     prefix: String,
+    ending: Option<String>,
 }
 
 impl Scope<'_> {
-    /// A place further inside, for a layer made of layers.
+    /// A place further inside, for a layer made of layers; the same place where `name` is empty.
     pub fn scope(&mut self, name: impl AsRef<str>) -> Scope<'_> {
-        Scope { prefix: self.full(name.as_ref()), params: self.params }
+        Scope { prefix: self.inside(name.as_ref()), ending: self.ending.clone(), params: self.params }
+    }
+
+    /// The names of what is added here, and in scopes inside, end in `ending`: the layers of one module are told apart by it, as
+    /// PyTorch's `weight_ih_l0` and `weight_ih_l1_reverse` are. An ending that was given before stays: the module around a layer
+    /// has the say.
+    pub fn ending(mut self, ending: impl Into<String>) -> Self {
+        self.ending.get_or_insert(ending.into());
+        self
+    }
+
+    /// What has been added so far, here and elsewhere.
+    pub fn params(&self) -> &Params {
+        self.params
     }
 
     /// Adds a parameter. `init` gives its elements, row by row, from its shape and its own random numbers; see [`init`].
@@ -275,7 +289,12 @@ impl Scope<'_> {
     }
 
     fn full(&self, name: &str) -> String {
-        if self.prefix.is_empty() { name.to_string() } else { format!("{}.{name}", self.prefix) }
+        self.inside(name) + self.ending.as_deref().unwrap_or("")
+    }
+
+    fn inside(&self, name: &str) -> String {
+        let dot = if self.prefix.is_empty() || name.is_empty() { "" } else { "." };
+        format!("{}{dot}{name}", self.prefix)
     }
 }
 

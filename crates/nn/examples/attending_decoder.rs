@@ -53,7 +53,7 @@ impl Cell for Decoder {
     fn step<'g>(&self, x: Var<'g>, state: Attending<'g>) -> (Var<'g>, Attending<'g>) {
         let (context, _) = self.attention.attend(state.h, state.keys, state.memory, state.padding);
         let x = x.graph().concat(&[x, context], -1);
-        let (h, _) = self.cell.step(self.cell.inputs(x), state.h);
+        let (h, _) = self.cell.advance(x, state.h);
         (h, Attending { h, ..state })
     }
 }

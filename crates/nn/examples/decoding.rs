@@ -2,7 +2,7 @@
 
 use ndarray::Array2;
 use unspool_graph::{Graph, Params, Tensor};
-use unspool_nn::{Adam, Cell, Embedding, Gru, Linear, Result, attach, detach, unroll};
+use unspool_nn::{Adam, Cell, Embedding, Gru, Linear, Result, detach, unroll};
 
 const TEXT: &[u8] = b"to be or not to be, ";
 const TOKENS: usize = 10_000;
@@ -40,10 +40,12 @@ impl Model {
 
     /// The likeliest symbol after `last`, and the state after it. `carried` is empty at the beginning.
     fn next(&self, graph: &Graph<'_>, last: u32, carried: &[Tensor]) -> Result<(u32, Vec<Tensor>)> {
-        let fresh = self.cell.initial_state(graph, 1);
-        let state = if carried.is_empty() { fresh } else { attach(graph, &fresh, carried) };
+        let state = match carried {
+            [] => self.cell.initial_state(graph, 1),
+            carried => self.cell.attach(graph, carried),
+        };
         let x = graph.embedding(self.embedding.weight, &[last], [1], None);
-        let (h, state) = self.cell.step(self.cell.inputs(x), state);
+        let (h, state) = self.cell.advance(x, state);
         Ok((self.readout.apply(h).argmax()?[0], detach(&state)?))
     }
 }

@@ -2,7 +2,7 @@
 
 use ndarray::Array2;
 use unspool_graph::{Graph, Params, Tensor};
-use unspool_nn::{Adam, Cell, Embedding, Linear, Lstm, Result, attach, detach, unroll};
+use unspool_nn::{Adam, Cell, Embedding, Linear, Lstm, Result, detach, unroll};
 
 /// Repeats without end. What follows a 1, a 3 or a 5 depends on what came before.
 const PATTERN: [u32; 11] = [3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5];
@@ -29,10 +29,9 @@ fn run(carry: bool) -> Result<f64> {
     for n in 0..WINDOWS {
         let (ids, targets) = window(n);
         let graph = Graph::new(&params).training(5, n as u64);
-        let fresh = cell.initial_state(&graph, STREAMS);
         let state = match &carried {
-            Some(arrays) if carry => attach(&graph, &fresh, arrays),
-            _ => fresh,
+            Some(arrays) if carry => cell.attach(&graph, arrays),
+            _ => cell.initial_state(&graph, STREAMS),
         };
         let lengths = [WINDOW; STREAMS];
         let (hs, state) = unroll(&cell, embedding.apply(&graph, ids.view()), &lengths, state);

@@ -1,6 +1,6 @@
 //! The one trait of recurrence, and what a cell hands from step to step.
 
-use unspool_graph::{Graph, Result, Tensor, Var};
+use unspool_graph::{Error, Graph, Result, Tensor, Var};
 
 /// What a cell hands from step to step. Everything that is done to a state (keep ended rows, detach and carry, reorder for a
 /// beam, measure its gradient) is done to its leaves; each leaf has the batch as axis 0.
@@ -27,6 +27,16 @@ impl<'g> State<'g> for Var<'g> {
 impl<'g> State<'g> for () {
     fn leaves(&self, _: &mut Vec<Var<'g>>) {}
     fn rebuild(&self, _: &mut dyn Iterator<Item = Var<'g>>) -> Self {}
+}
+
+/// What some of a kind carry and others do not, such as the memory that an LSTM has beside its hidden vector.
+impl<'g, S: State<'g>> State<'g> for Option<S> {
+    fn leaves(&self, out: &mut Vec<Var<'g>>) {
+        self.iter().for_each(|s| s.leaves(out));
+    }
+    fn rebuild(&self, leaves: &mut dyn Iterator<Item = Var<'g>>) -> Self {
+        self.as_ref().map(|s| s.rebuild(leaves))
+    }
 }
 
 impl<'g, S: State<'g>> State<'g> for Vec<S> {
@@ -149,7 +159,24 @@ pub trait Cell {
     }
 
     /// One step: from rows of [`inputs`](Cell::inputs), `[batch, …]`, and a state to the output `[batch, output]` and the next state.
+    /// This is what a cell says; who runs one by hand calls [`advance`](Cell::advance).
     fn step<'g>(&self, x: Var<'g>, state: Self::State<'g>) -> (Var<'g>, Self::State<'g>);
+
+    /// One step by hand, as in decoding: from an input `[batch, feature]` as it is. [`unroll`](crate::unroll) is the way over a
+    /// whole sequence.
+    #[track_caller]
+    fn advance<'g>(&self, x: Var<'g>, state: Self::State<'g>) -> (Var<'g>, Self::State<'g>) {
+        self.step(self.inputs(x), state)
+    }
+
+    /// The state that [`detach`] took apart, on another recording.
+    ///
+    /// # Errors
+    /// Kept in the graph: more or fewer arrays than a state of this cell has leaves.
+    #[track_caller]
+    fn attach<'g>(&self, graph: &'g Graph<'g>, carried: &[Tensor]) -> Self::State<'g> {
+        attach(graph, carried, |batch| self.initial_state(graph, batch))
+    }
 }
 
 /// A state's leaves as plain arrays, to be carried into another recording: truncated back-propagation by type.
@@ -160,11 +187,17 @@ pub fn detach<'g, S: State<'g>>(state: &S) -> Result<Vec<Tensor>> {
     leaves(state).into_iter().map(Var::detach).collect()
 }
 
-/// The state that [`detach`] took apart, on another recording; `like` gives its structure, as a fresh initial state does.
+/// The carried leaves in the structure that `like` gives for a number of rows.
 #[track_caller]
-pub fn attach<'g, S: State<'g>>(graph: &'g Graph<'g>, like: &S, carried: &[Tensor]) -> S {
-    let leaves: Vec<Var<'g>> = carried.iter().map(|t| graph.input(t)).collect();
-    like.rebuild(&mut leaves.into_iter())
+pub(crate) fn attach<'g, S: State<'g>>(graph: &'g Graph<'g>, carried: &[Tensor], like: impl FnOnce(usize) -> S) -> S {
+    let like = like(carried.first().and_then(|leaf| leaf.shape().first().copied()).unwrap_or(0));
+    let expected = leaves(&like).len();
+    if expected != carried.len() {
+        let why = format!("{} arrays were carried for a state of {expected} leaves", carried.len());
+        graph.fail(Error::Argument { operation: "attach", why, at: graph.place() });
+        return like;
+    }
+    like.rebuild(&mut carried.iter().map(|t| graph.input(t)))
 }
 
 /// The leaves of a state.

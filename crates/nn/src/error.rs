@@ -12,6 +12,16 @@ pub enum Error {
         "the gradients are not of these parameters: they must come from a graph over the same `Params`, in the same precision"
     )]
     Foreign,
+    /// A choice by name that is none.
+    #[error("there is no {what} {name:?}: it must be one of {known}")]
+    UnknownName {
+        /// What was to be chosen.
+        what: &'static str,
+        /// The name given.
+        name: String,
+        /// The names there are.
+        known: String,
+    },
     /// A file could not be read or written.
     #[error("{path}: {source}")]
     File {

@@ -28,6 +28,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod any_cell;
 pub mod attention;
 mod cell;
 pub mod checkpoint;
@@ -37,19 +38,28 @@ mod gru;
 mod linear;
 mod lstm;
 mod optimizer;
+mod per_frame;
+mod pooling;
+mod recurrent;
 pub mod schedule;
 mod sharded;
+mod stack;
 mod unroll;
 mod weights;
 
+pub use any_cell::{AnyCell, AnyState, CellKind};
 pub use attention::AdditiveAttention;
-pub use cell::{Cell, State, attach, detach, leaves, map_state};
+pub use cell::{Cell, State, detach, leaves, map_state};
 pub use elman::Elman;
 pub use error::{Error, Result};
 pub use gru::{Gru, gru_gates};
 pub use linear::{Embedding, Linear};
 pub use lstm::{Lstm, LstmState};
 pub use optimizer::Adam;
+pub use per_frame::per_frame;
+pub use pooling::{AttentionPooling, Pooling};
+pub use recurrent::{Layers, Recurrent};
 pub use sharded::sharded;
+pub use stack::Stack;
 pub use unroll::{Direction, bidirectional, unroll, unroll_directed};
 pub use unspool_graph as graph;

@@ -1,7 +1,7 @@
 //! The affine layer and the table of word vectors, with PyTorch's names, layouts and first values.
 
-use ndarray::ArrayView2;
-use unspool_graph::{Graph, Param, Scope, Var, init};
+use ndarray::{ArrayView, Dimension};
+use unspool_graph::{Error, Graph, Param, Scope, Shape, Var, init};
 
 /// y = x·Wᵀ + b. Parameters `weight [out, in]` and `bias [out]`, uniform in ±1/√in, as in PyTorch.
 ///
@@ -65,11 +65,28 @@ impl Embedding {
         self.padding = Some(id);
         self
     }
-    /// `ids: [batch, time] -> [batch, time, width]`.
+    /// `ids: […] -> […, width]`, whatever their axes: `[batch, time]` for a padded batch, `[batch]` for one step of decoding.
+    ///
+    /// ```
+    /// use ndarray::{array, aview1};
+    /// use unspool_graph::{Graph, Params};
+    /// use unspool_nn::Embedding;
+    /// let mut params = Params::seeded(0);
+    /// let embedding = Embedding::new(params.scope("words"), 10, 4);
+    /// let graph = Graph::new(&params);
+    /// assert_eq!(*embedding.apply(&graph, array![[3, 1, 0], [2, 0, 0]].view()).shape()?, [2, 3, 4]);
+    /// assert_eq!(*embedding.apply(&graph, aview1(&[3, 1])).shape()?, [2, 4]);
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
-    pub fn apply<'g>(&self, graph: &'g Graph<'g>, ids: ArrayView2<'_, u32>) -> Var<'g> {
+    pub fn apply<'g, D: Dimension>(&self, graph: &'g Graph<'g>, ids: ArrayView<'_, u32, D>) -> Var<'g> {
         let _scope = graph.layer("embedding");
+        let Some(leading) = Shape::new(ids.shape()) else {
+            let why = format!("the ids have {} axes, which are too many", ids.ndim());
+            graph.fail(Error::Argument { operation: "embedding", why, at: graph.place() });
+            return graph.inert();
+        };
         let flat: Vec<u32> = ids.iter().copied().collect();
-        graph.embedding(self.weight, &flat, [ids.nrows(), ids.ncols()], self.padding)
+        graph.embedding(self.weight, &flat, leading, self.padding)
     }
 }

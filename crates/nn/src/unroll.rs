@@ -18,7 +18,7 @@ pub enum Direction {
 }
 
 /// Marks a place without a source, in [`Graph::arrange_rows`].
-const HOLE: u32 = u32::MAX;
+pub(crate) const HOLE: u32 = u32::MAX;
 
 /// Where the rows of a padded batch go.
 struct Plan {
@@ -59,7 +59,7 @@ impl Plan {
 /// Runs `cell` over a padded batch, forward in time.
 ///
 /// - `xs`: `[batch, time, feature]`, `lengths[b]` real steps in row b, the rest padding, which is never looked at.
-/// - `state`: the state before the first step; [`Cell::initial_state`], or one [attached](crate::attach).
+/// - `state`: the state before the first step; [`Cell::initial_state`], or one [attached](Cell::attach).
 /// - Returns the outputs `[batch, time, output]`, zero beyond each row's length, and the state of each row after its own last step.
 ///
 /// No gradient comes from padding, and more of it changes no bit. A row of length 0 keeps its initial state.

@@ -3,7 +3,7 @@
 use unspool_graph::{Graph, Param, Scope, Var, init};
 
 /// `weight_ih_l0 [gates·hidden, input]`, `weight_hh_l0 [gates·hidden, hidden]`, `bias_ih_l0` and `bias_hh_l0 [gates·hidden]`: PyTorch's
-/// names and layouts, all uniform in ±1/√hidden.
+/// names and layouts, all uniform in ±1/√hidden. In a module of several layers `_l0` is another ending.
 #[derive(Clone, Debug)]
 pub(crate) struct RecurrentWeights {
     weight_ih: Param,
@@ -14,14 +14,15 @@ pub(crate) struct RecurrentWeights {
 }
 
 impl RecurrentWeights {
-    pub(crate) fn new(mut scope: Scope<'_>, gates: usize, input_size: usize, hidden_size: usize) -> Self {
+    pub(crate) fn new(scope: Scope<'_>, gates: usize, input_size: usize, hidden_size: usize) -> Self {
+        let mut scope = scope.ending("_l0");
         let bound = 1.0 / (hidden_size.max(1) as f64).sqrt();
         let rows = gates * hidden_size;
         RecurrentWeights {
-            weight_ih: scope.add("weight_ih_l0", [rows, input_size], init::uniform(bound)),
-            weight_hh: scope.add("weight_hh_l0", [rows, hidden_size], init::uniform(bound)),
-            bias_ih: scope.add("bias_ih_l0", [rows], init::uniform(bound)),
-            bias_hh: scope.add("bias_hh_l0", [rows], init::uniform(bound)),
+            weight_ih: scope.add("weight_ih", [rows, input_size], init::uniform(bound)),
+            weight_hh: scope.add("weight_hh", [rows, hidden_size], init::uniform(bound)),
+            bias_ih: scope.add("bias_ih", [rows], init::uniform(bound)),
+            bias_hh: scope.add("bias_hh", [rows], init::uniform(bound)),
             hidden_size,
         }
     }

@@ -9,8 +9,8 @@ use unspool_graph::{
     check, init,
 };
 use unspool_nn::{
-    AdditiveAttention, Cell, Direction, Elman, Gru, Linear, Lstm, LstmState, State, attach, detach, gru_gates, leaves,
-    sharded, unroll, unroll_directed,
+    AdditiveAttention, Cell, Direction, Elman, Gru, Linear, Lstm, LstmState, State, detach, gru_gates, leaves, sharded,
+    unroll, unroll_directed,
 };
 
 type Found = Result<(), String>;
@@ -160,7 +160,7 @@ impl Cell for Decoder {
     fn step<'g>(&self, x: Var<'g>, state: Attending<'g>) -> (Var<'g>, Attending<'g>) {
         let (context, _) = self.attention.attend(state.hidden, state.keys, state.memory, state.bias);
         let both = x.graph().concat(&[x, context], -1);
-        let (y, hidden) = self.cell.step(self.cell.inputs(both), state.hidden);
+        let (y, hidden) = self.cell.advance(both, state.hidden);
         (x.graph().concat(&[y, context], -1), Attending { hidden, ..state })
     }
 }
@@ -392,8 +392,10 @@ fn cut_is_whole<S: Subject>(batch: &Batch, at: usize, direction: Direction, seed
             }
             let graph = Graph::new(params);
             let free: Vec<Var<'_>> = batch.free.iter().map(|f| graph.input(f)).collect();
-            let start = subject.start(&free);
-            let start = carried.take().map_or(start.clone(), |carried| attach(&graph, &start, &carried));
+            let start = match carried.take() {
+                None => subject.start(&free),
+                Some(carried) => subject.attach(&graph, &carried),
+            };
             let (y, last) = subject.run(graph.input(&part.xs), &part.lengths, start, direction);
             ys[which] = Some(y.value().map_err(text)?.to_f64());
             carried = Some(detach(&last).map_err(text)?);

@@ -6,7 +6,7 @@ use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
 use std::{collections::BTreeMap, path::PathBuf};
 use unspool_graph::{CrossEntropy, Gradients, Graph, Param, Params, Precision, Scope, Var, init};
-use unspool_nn::{Adam, Cell, Elman, Embedding, Gru, Linear, Lstm, State, bidirectional, leaves, unroll};
+use unspool_nn::{Adam, Cell, Elman, Embedding, Gru, Layers, Linear, Lstm, Recurrent};
 
 /// Kinds whose layer does not exist yet.
 const NOT_YET: &[&str] = &[
@@ -138,30 +138,26 @@ fn to(params: Params, precision: Precision) -> Params {
     }
 }
 
-/// `nn.RNN`, `nn.LSTM`, `nn.GRU`: layers and directions put together from cells.
+/// `nn.RNN`, `nn.LSTM`, `nn.GRU`: layers and directions of cells.
 fn recurrent<C: Cell>(
     case: &Case,
     precision: Precision,
     tolerance: f64,
     make: impl Fn(Scope<'_>, usize, usize) -> C,
 ) -> Outcome {
-    let (layers, hidden, batch, time) =
-        (case.usize("num_layers")?, case.usize("hidden_size")?, case.usize("batch")?, case.usize("time")?);
-    let suffixes: &[&str] = if case.config["bidirectional"] == true { &["", "_reverse"] } else { &[""] };
+    let layers = Layers {
+        count: case.usize("num_layers").unwrap_or(1),
+        bidirectional: case.config["bidirectional"] == true,
+        dropout: 0.0,
+    };
+    let (batch, time) = (case.usize("batch")?, case.usize("time")?);
+    let output = case.usize("proj_size").ok().filter(|&size| size > 0).unwrap_or(case.usize("hidden_size")?);
     let mut params = Params::seeded(0);
-    let mut cells = vec![];
-    for layer in 0..layers {
-        let width = if layer == 0 { case.usize("input_size")? } else { hidden * suffixes.len() };
-        for suffix in suffixes {
-            cells.push(make(params.scope(format!("l{layer}{suffix}")), width, hidden));
-        }
-    }
+    let rnn = Recurrent::new(params.scope(""), make, case.usize("input_size")?, output, layers);
     let mut params = to(params, precision);
     let mut named = vec![];
     for p in params.iter().collect::<Vec<_>>() {
-        // "l1_reverse.weight_ih_l0" is PyTorch's "weight_ih_l1_reverse".
-        let (place, name) = params.name(p).split_once('.').ok_or("a name without a scope")?;
-        let name = format!("{}_{place}", name.strip_suffix("_l0").ok_or("a name without its layer")?);
+        let name = params.name(p).to_string();
         if case.config["bias"] == false && name.starts_with("bias") {
             params.set(p, ArrayD::<f64>::zeros(&*params.shape(p)))?;
             continue;
@@ -184,30 +180,12 @@ fn recurrent<C: Cell>(
             inputs.push((name, start));
         }
     }
-    let state = |cell: &C, place: usize| {
-        let mut leaves = starts.iter().map(|start| start.index(0, place));
-        cell.initial_state(&graph, batch).rebuild(&mut leaves)
-    };
-    let mut ys = x;
-    let mut ends: Vec<Vec<Var<'_>>> = vec![];
-    for layer in 0..layers {
-        let at = layer * suffixes.len();
-        if suffixes.len() == 2 {
-            let pair = (&cells[at], &cells[at + 1]);
-            let (both, (forward, backward)) =
-                bidirectional(pair, ys, &lengths, (state(pair.0, at), state(pair.1, at + 1)));
-            ys = both;
-            ends.extend([leaves(&forward), leaves(&backward)]);
-        } else {
-            let (next, last) = unroll(&cells[at], ys, &lengths, state(&cells[at], at));
-            ys = next;
-            ends.push(leaves(&last));
-        }
-    }
-    let end = |leaf: usize| graph.stack(&ends.iter().map(|end| end[leaf]).collect::<Vec<_>>(), 0);
-    let mut outputs = vec![("y", ys), ("hn", end(0))];
+    let states = if starts.is_empty() { rnn.initial_state(&graph, batch) } else { rnn.states_from(&graph, &starts) };
+    let (ys, last) = rnn.unroll(x, &lengths, states);
+    let ends = rnn.stacked(&last);
+    let mut outputs = vec![("y", ys), ("hn", ends[0])];
     if case.tensors.contains_key("output.cn") {
-        outputs.push(("cn", end(1)));
+        outputs.push(("cn", ends[1]));
     }
     case.compare_all(&outputs, &inputs, &named, tolerance)
 }

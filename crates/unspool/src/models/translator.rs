@@ -3,8 +3,8 @@
 use crate::{
     graph::{CrossEntropy, Error, Graph, Param, Params, Scope, Tensor, Var, init},
     nn::{
-        AdditiveAttention, Cell, Embedding, Gru, Linear, attach, attention::padding_bias, bidirectional, detach,
-        gru_gates, unroll,
+        AdditiveAttention, Cell, Embedding, Gru, Linear, attention::padding_bias, bidirectional, detach, gru_gates,
+        unroll,
     },
     text::{Padded, Specials, TeacherForcing},
 };
@@ -147,11 +147,9 @@ impl Translator {
         carried: &[Tensor],
     ) -> Result<(Vec<u32>, Vec<Tensor>), Error> {
         let ids = ndarray::Array2::from_shape_fn((last.len(), 1), |(row, _)| last[row]);
-        let zero = graph.zeros([last.len(), 1]);
-        let like = DecoderState { h: zero, memory: zero, keys: zero, padding: zero };
-        let state = attach(graph, &like, carried);
+        let state = self.decoder.attach(graph, carried);
         let x = self.embed(graph, ids.view()).index(1, 0);
-        let (output, state) = self.decoder.step(self.decoder.inputs(x), state);
+        let (output, state) = self.decoder.advance(x, state);
         let best = self.logits(output, x).argmax()?;
         Ok((best, detach(&state)?))
     }

@@ -1,0 +1,140 @@
+//! A kind of cell that is chosen when the program runs, as by an option or a configuration.
+
+use crate::{Cell, Elman, Error, Gru, Lstm, LstmState};
+use std::{fmt, str::FromStr};
+use unspool_graph::{Graph, Scope, Var};
+
+/// The built-in cells by their names.
+///
+/// ```
+/// use unspool_nn::CellKind;
+/// assert_eq!("lstm".parse::<CellKind>()?, CellKind::Lstm);
+/// assert_eq!(CellKind::Relu.to_string(), "relu");
+/// let error = "lsmt".parse::<CellKind>().unwrap_err();
+/// assert_eq!(error.to_string(), "there is no cell \"lsmt\": it must be one of elman, relu, lstm, gru");
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CellKind {
+    /// `elman`: [`Elman`] with tanh.
+    Elman,
+    /// `relu`: [`Elman`] with ReLU.
+    Relu,
+    /// `lstm`: [`Lstm`].
+    Lstm,
+    /// `gru`: [`Gru`].
+    Gru,
+}
+
+impl CellKind {
+    /// Every kind, in the order of its names in errors.
+    pub const ALL: [CellKind; 4] = [CellKind::Elman, CellKind::Relu, CellKind::Lstm, CellKind::Gru];
+
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            CellKind::Elman => "elman",
+            CellKind::Relu => "relu",
+            CellKind::Lstm => "lstm",
+            CellKind::Gru => "gru",
+        }
+    }
+
+    /// A cell of this kind for inputs of `input_size` and states of `hidden_size` elements.
+    pub fn build(self, scope: Scope<'_>, input_size: usize, hidden_size: usize) -> AnyCell {
+        match self {
+            CellKind::Elman => AnyCell::Elman(Elman::new(scope, input_size, hidden_size)),
+            CellKind::Relu => AnyCell::Elman(Elman::new(scope, input_size, hidden_size).relu()),
+            CellKind::Lstm => AnyCell::Lstm(Lstm::new(scope, input_size, hidden_size)),
+            CellKind::Gru => AnyCell::Gru(Gru::new(scope, input_size, hidden_size)),
+        }
+    }
+}
+
+impl fmt::Display for CellKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+impl FromStr for CellKind {
+    type Err = Error;
+    fn from_str(name: &str) -> Result<CellKind, Error> {
+        let known = || CellKind::ALL.map(CellKind::name).join(", ");
+        let found = CellKind::ALL.into_iter().find(|kind| kind.name() == name);
+        found.ok_or_else(|| Error::UnknownName { what: "cell", name: name.into(), known: known() })
+    }
+}
+
+/// One of the built-in cells, which one being known when the program runs. It is the cell it holds, and as fast.
+///
+/// ```
+/// use unspool_graph::{Graph, Params};
+/// use unspool_nn::{Cell, CellKind, unroll};
+/// for kind in CellKind::ALL {
+///     let mut params = Params::seeded(1);
+///     let cell = kind.build(params.scope("rnn"), 3, 8);
+///     let graph = Graph::new(&params);
+///     let (ys, last) = unroll(&cell, graph.zeros([2, 5, 3]), &[5, 2], cell.initial_state(&graph, 2));
+///     assert_eq!(*ys.shape()?, [2, 5, 8]);
+///     assert_eq!(*last.h.shape()?, [2, 8]);
+/// }
+/// # Ok::<(), unspool_graph::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub enum AnyCell {
+    /// The plain cell, with tanh or ReLU.
+    Elman(Elman),
+    /// Long short-term memory.
+    Lstm(Lstm),
+    /// The gated recurrent unit.
+    Gru(Gru),
+}
+
+crate::state! {
+    /// What any of the built-in cells carries.
+    #[derive(Debug)]
+    pub struct AnyState<'g> {
+        /// The hidden vector, which is also the output: `[batch, hidden]`.
+        pub h: Var<'g>,
+        /// An LSTM's memory: `[batch, hidden]`.
+        pub c: Option<Var<'g>>,
+    }
+}
+
+impl Cell for AnyCell {
+    type State<'g> = AnyState<'g>;
+
+    fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> AnyState<'g> {
+        match self {
+            AnyCell::Elman(cell) => AnyState { h: cell.initial_state(graph, batch), c: None },
+            AnyCell::Gru(cell) => AnyState { h: cell.initial_state(graph, batch), c: None },
+            AnyCell::Lstm(cell) => {
+                let LstmState { h, c } = cell.initial_state(graph, batch);
+                AnyState { h, c: Some(c) }
+            }
+        }
+    }
+
+    fn inputs<'g>(&self, xs: Var<'g>) -> Var<'g> {
+        match self {
+            AnyCell::Elman(cell) => cell.inputs(xs),
+            AnyCell::Gru(cell) => cell.inputs(xs),
+            AnyCell::Lstm(cell) => cell.inputs(xs),
+        }
+    }
+
+    fn step<'g>(&self, x: Var<'g>, AnyState { h, c }: AnyState<'g>) -> (Var<'g>, AnyState<'g>) {
+        let (h, c) = match self {
+            AnyCell::Elman(cell) => (cell.step(x, h).1, None),
+            AnyCell::Gru(cell) => (cell.step(x, h).1, None),
+            AnyCell::Lstm(cell) => {
+                // A state of another kind of cell has no memory; the graph says what is wrong.
+                let c = c.unwrap_or_else(|| x.graph().zeros([0, 0]));
+                let (_, LstmState { h, c }) = cell.step(x, LstmState { h, c });
+                (h, Some(c))
+            }
+        };
+        (h, AnyState { h, c })
+    }
+}

@@ -1,0 +1,204 @@
+//! The recurrent module: layers of cells, in one direction or both, over whole padded sequences.
+
+use crate::{Cell, Direction, Stack, State, bidirectional, cell, leaves, unroll_directed};
+use unspool_graph::{Error, Graph, Scope, Tensor, Var};
+
+/// How a [`Recurrent`] module is built up.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Layers {
+    /// How many layers, at least one.
+    pub count: usize,
+    /// Whether each layer has a second cell, which reads from each row's last step to its first.
+    pub bidirectional: bool,
+    /// The probability of [dropout](Var::dropout) between the layers, in training: on what every layer but the lowest reads.
+    pub dropout: f64,
+}
+
+/// One layer, forward in time, without dropout.
+impl Default for Layers {
+    fn default() -> Layers {
+        Layers { count: 1, bidirectional: false, dropout: 0.0 }
+    }
+}
+
+/// Layers of one kind of cell over a padded batch, each row within its own length: PyTorch's `nn.RNN`, `nn.LSTM` and `nn.GRU`, for any
+/// cell, a user's own too.
+///
+/// Parameters are told apart by the ending `_l0`, `_l0_reverse`, `_l1`, …, so a built-in cell's have PyTorch's names:
+/// `weight_ih_l0`, `weight_hh_l1_reverse`.
+///
+/// ```
+/// use unspool_graph::{Graph, Params};
+/// use unspool_nn::{Layers, Lstm, Recurrent};
+///
+/// let mut params = Params::seeded(7);
+/// let layers = Layers { count: 2, bidirectional: true, dropout: 0.2 };
+/// let rnn = Recurrent::new(params.scope("encoder"), Lstm::new, 3, 8, layers);
+/// assert!(params.find("encoder.weight_hh_l1_reverse").is_some());
+///
+/// let graph = Graph::new(&params);
+/// let xs = graph.full([2, 5, 3], 1.0);                                 // [batch, time, feature]
+/// let (ys, last) = rnn.unroll(xs, &[5, 2], rnn.initial_state(&graph, 2));
+/// assert_eq!(*ys.shape()?, [2, 5, 16]);                                // both directions side by side
+/// assert_eq!(last.len(), 4);                                           // layers · directions
+/// assert_eq!(*rnn.last(&graph, &last).shape()?, [2, 16]);
+/// # Ok::<(), unspool_graph::Error>(())
+/// ```
+///
+/// For a kind of cell that is chosen at run time: `Recurrent::new(scope, |s, i, h| kind.build(s, i, h), …)`, see
+/// [`CellKind`](crate::CellKind).
+///
+/// # The final states
+///
+/// A module's states are one list, in the order of PyTorch's `h_n`: layer by layer, the forward cell before the backward cell. Each is
+/// the state of each row at the end of **that cell's own reading**. With two layers, both directions, and a row of length 4 in a
+/// batch of 6 steps (`·` is padding, which no cell reads):
+///
+/// ```text
+///   step            0    1    2    3    4    5
+///
+///   layer 1  ◀──  [3]◀──□◀───□◀───□    ·    ·      states[3]: backward, after the row's first step
+///            ──▶    □───▶□───▶□──▶[2]   ·    ·      states[2]: forward, after the row's last real step
+///                   ▲    ▲    ▲    ▲
+///   layer 0  ◀──  [1]◀──□◀───□◀───□    ·    ·      states[1]: backward
+///            ──▶    □───▶□───▶□──▶[0]   ·    ·      states[0]: forward
+///                   ▲    ▲    ▲    ▲
+///   xs             x0   x1   x2   x3    ·    ·
+///
+///   h_n = [ [0], [1], [2], [3] ]      [layers · directions, batch, hidden]
+/// ```
+///
+/// So for a row of length n the outputs hold the top layer's final states at two different steps: the forward half of the output at
+/// step n − 1 is `[2]`, the backward half of the output **at step 0** is `[3]`. [`last`](Recurrent::last) puts these two side by side;
+/// the whole output at step n − 1 would have the backward cell's first step, which has seen one input only.
+#[derive(Clone, Debug)]
+pub struct Recurrent<C> {
+    forward: Stack<C>,
+    /// One cell a layer, or none.
+    backward: Vec<C>,
+}
+
+impl<C: Cell> Recurrent<C> {
+    /// `make` makes each cell from its place, the size of its inputs and that of its outputs: `Lstm::new`. The lowest layer reads
+    /// `input_size` elements, those above it the output below, `output_size` elements a direction.
+    ///
+    /// No layer at all is the store's error.
+    pub fn new(
+        mut scope: Scope<'_>,
+        mut make: impl FnMut(Scope<'_>, usize, usize) -> C,
+        input_size: usize,
+        output_size: usize,
+        layers: Layers,
+    ) -> Recurrent<C> {
+        if layers.count == 0 {
+            scope.refuse("layers", &[0], "a recurrent module has at least one layer");
+        }
+        let (mut forward, mut backward) = (vec![], vec![]);
+        let mut width = input_size;
+        for layer in 0..layers.count {
+            forward.push(make(scope.scope("").ending(format!("_l{layer}")), width, output_size));
+            if layers.bidirectional {
+                backward.push(make(scope.scope("").ending(format!("_l{layer}_reverse")), width, output_size));
+            }
+            width = if layers.bidirectional { 2 * output_size } else { output_size };
+        }
+        Recurrent { forward: Stack::new(forward).dropout(layers.dropout), backward }
+    }
+
+    /// The cells, in the order of the states.
+    pub fn cells(&self) -> impl Iterator<Item = &C> {
+        let layer = |(layer, cell)| [Some(cell), self.backward.get(layer)];
+        self.forward.cells.iter().enumerate().flat_map(layer).flatten()
+    }
+
+    /// The layers as one cell, which can be stepped and so decodes; `None` where both directions are read. Its states are this module's.
+    pub fn stack(&self) -> Option<&Stack<C>> {
+        self.backward.is_empty().then_some(&self.forward)
+    }
+
+    /// Each cell's own initial state.
+    pub fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Vec<C::State<'g>> {
+        self.cells().map(|cell| cell.initial_state(graph, batch)).collect()
+    }
+
+    /// Runs all layers: `xs [batch, time, feature]`, row b of which has `lengths[b]` real steps, and the states before the first step.
+    ///
+    /// Returns the top layer's outputs `[batch, time, directions · output]`, zero beyond each row's length, and each row's
+    /// [final states](Recurrent#the-final-states). As with [`unroll`](crate::unroll()), padding is never looked at and gets no gradient.
+    ///
+    /// # Errors
+    /// Kept in the graph: those of [`unroll`](crate::unroll()), and another number of states than there are cells.
+    #[track_caller]
+    pub fn unroll<'g>(
+        &self,
+        xs: Var<'g>,
+        lengths: &[usize],
+        states: Vec<C::State<'g>>,
+    ) -> (Var<'g>, Vec<C::State<'g>>) {
+        let graph = xs.graph();
+        let _scope = graph.layer("recurrent");
+        let cells = self.forward.cells.len() + self.backward.len();
+        if states.len() != cells {
+            let why = format!("{} states were given for {cells} cells", states.len());
+            graph.fail(Error::Argument { operation: "recurrent", why, at: graph.place() });
+            return (graph.inert(), states);
+        }
+        let (mut ys, mut states, mut last) = (xs, states.into_iter(), Vec::with_capacity(cells));
+        for (layer, forward) in self.forward.cells.iter().enumerate() {
+            let _scope = graph.scope(&format!("l{layer}"));
+            if layer > 0 {
+                ys = ys.dropout(self.forward.dropout);
+            }
+            let Some(state) = states.next() else { break };
+            match self.backward.get(layer).and_then(|cell| Some((cell, states.next()?))) {
+                None => {
+                    let (outputs, end) = unroll_directed(forward, ys, lengths, state, Direction::Forward);
+                    ys = outputs;
+                    last.push(end);
+                }
+                Some((backward, b_state)) => {
+                    let (outputs, (f_end, b_end)) = bidirectional((forward, backward), ys, lengths, (state, b_state));
+                    ys = outputs;
+                    last.extend([f_end, b_end]);
+                }
+            }
+        }
+        (ys, last)
+    }
+
+    /// What the top layer knew at the end of its reading: the first leaf of its final states, for built-in cells the hidden vector,
+    /// both directions side by side: `[batch, directions · output]`. Many-to-one, and what a decoder begins with.
+    #[track_caller]
+    pub fn last<'g>(&self, graph: &'g Graph<'g>, states: &[C::State<'g>]) -> Var<'g> {
+        let directions = if self.backward.is_empty() { 1 } else { 2 };
+        let top = &states[states.len().saturating_sub(directions)..];
+        let hidden: Vec<Var<'g>> = top.iter().filter_map(|state| leaves(state).first().copied()).collect();
+        graph.concat(&hidden, -1)
+    }
+
+    /// The states that [`detach`](crate::detach) took apart, on another recording.
+    ///
+    /// # Errors
+    /// Kept in the graph: more or fewer arrays than the states have leaves.
+    #[track_caller]
+    pub fn attach<'g>(&self, graph: &'g Graph<'g>, carried: &[Tensor]) -> Vec<C::State<'g>> {
+        cell::attach(graph, carried, |batch| self.initial_state(graph, batch))
+    }
+
+    /// The states from PyTorch's `h_0` (and `c_0`), which have the states' leaves one upon the other: `[layers · directions, batch, …]`.
+    #[track_caller]
+    pub fn states_from<'g>(&self, graph: &'g Graph<'g>, stacked: &[Var<'g>]) -> Vec<C::State<'g>> {
+        let batch = stacked.first().and_then(|leaf| leaf.known_shape()?.get(1).copied()).unwrap_or(0);
+        let states = self.initial_state(graph, batch).into_iter().enumerate();
+        states.map(|(i, state)| state.rebuild(&mut stacked.iter().map(|leaf| leaf.index(0, i)))).collect()
+    }
+
+    /// PyTorch's `h_n` (and `c_n`) from the states: each leaf of all states, one upon the other, `[layers · directions, batch, …]`.
+    #[track_caller]
+    pub fn stacked<'g>(&self, states: &[C::State<'g>]) -> Vec<Var<'g>> {
+        let all: Vec<Vec<Var<'g>>> = states.iter().map(leaves).collect();
+        let leaf = |k: usize| all.iter().filter_map(|leaves| leaves.get(k).copied()).collect::<Vec<_>>();
+        let stack = |k: usize| leaf(k).first().map(|first| first.graph().stack(&leaf(k), 0));
+        (0..all.first().map_or(0, Vec::len)).filter_map(stack).collect()
+    }
+}
