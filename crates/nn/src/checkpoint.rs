@@ -1,21 +1,49 @@
-//! Parameters on disk, as safetensors with PyTorch's names: always the old file whole or the new one.
+//! Parameters on disk, as safetensors with PyTorch's names: always the old file whole or the new one, and with a checksum.
+//!
+//! A `state_dict` that PyTorch saved with `safetensors.torch.save_file` is read by [`load`] as it is, and a file of [`save`] by
+//! `safetensors.torch.load_file`.
+//!
+//! ```
+//! use std::collections::BTreeMap;
+//! use unspool_graph::{Params, init};
+//! use unspool_nn::checkpoint;
+//!
+//! let mut params = Params::seeded(7);
+//! params.scope("layer").add("weight", [2, 3], init::normal(1.0));
+//! let path = std::env::temp_dir().join(format!("unspool-doc-{}.safetensors", std::process::id()));
+//! checkpoint::save(&path, &params, &BTreeMap::from([("hidden_size".into(), "3".into())]))?;
+//!
+//! let mut other = Params::seeded(8);
+//! let weight = other.scope("layer").add("weight", [2, 3], init::zeros());
+//! let metadata = checkpoint::load(&path, &mut other)?;
+//! assert_eq!(metadata["hidden_size"], "3");
+//! assert_eq!(other.value(weight)?, params.value(params.find("layer.weight").unwrap())?);
+//! # std::fs::remove_file(path).unwrap();
+//! # Ok::<(), unspool_nn::Error>(())
+//! ```
+
+mod file;
+
+pub use file::write_atomically;
 
 use crate::{Error, Result};
-use safetensors::{Dtype, SafeTensors, serialize, tensor::TensorView};
+use file::{Checksum, Reader};
+use safetensors::Dtype;
 use std::{
-    collections::{BTreeMap, HashMap},
-    fs::{self, File},
-    io::{Read, Write},
+    collections::{BTreeMap, BTreeSet},
     path::Path,
 };
-use unspool_graph::{Params, Precision, Tensor};
+use unspool_graph::{Element, Params, Precision};
 
-/// The largest file that is read into memory: 16 GiB.
-const LARGEST: u64 = 16 << 30;
+/// The key of the header under which a model's own metadata stands, as JSON with sorted keys: the header must not depend on a
+/// hash map's order.
+pub const KEY: &str = "unspool";
 
-fn file_error(path: &Path) -> impl Fn(std::io::Error) -> Error + '_ {
-    |source| Error::File { path: path.display().to_string(), source }
-}
+/// Names that begin so belong to a training and not to its model: [`load`] passes over them.
+pub const TRAINING: &str = "training/";
+
+/// Among the metadata: the CRC-32 of all else in the file.
+const CHECKSUM: &str = "crc32";
 
 /// Writes all parameters to `path`, with `metadata` in the file's header: to a temporary file beside it, synced, renamed over
 /// it, the folder synced. Whenever the machine stops, the old file stands there or the new one. Equal parameters and metadata
@@ -24,138 +52,127 @@ fn file_error(path: &Path) -> impl Fn(std::io::Error) -> Error + '_ {
 /// # Errors
 /// [`Error::File`] if it cannot be written; `path` is then as it was.
 pub fn save(path: &Path, params: &Params, metadata: &BTreeMap<String, String>) -> Result<()> {
-    let all: Vec<(String, Vec<usize>, Vec<u8>, Dtype)> = params
-        .iter()
-        .map(|p| {
-            let (name, shape) = (params.name(p).to_string(), params.shape(p).to_vec());
-            let (bytes, dtype) = match params.precision() {
-                Precision::F32 => (bytes_of(params.elements_of::<f32>(p), f32::to_le_bytes), Dtype::F32),
-                Precision::F64 => (bytes_of(params.elements_of::<f64>(p), f64::to_le_bytes), Dtype::F64),
-            };
-            (name, shape, bytes, dtype)
-        })
-        .collect();
-    let format = |why: String| Error::Format { path: path.display().to_string(), why };
-    let views = all
-        .iter()
-        .map(|(name, shape, bytes, dtype)| Ok((name, TensorView::new(*dtype, shape.clone(), bytes)?)))
-        .collect::<std::result::Result<Vec<_>, safetensors::SafeTensorError>>()
-        .map_err(|e| format(e.to_string()))?;
-    let header: HashMap<String, String> = sorted(metadata);
-    let bytes = serialize(views, Some(header)).map_err(|e| format(e.to_string()))?;
-    write_atomically(path, &bytes)
+    save_parts(path, &[("", params)], metadata)
 }
 
-/// The file's header must not depend on a hash map's order, so all metadata stands under one key, as JSON with sorted keys.
-fn sorted(metadata: &BTreeMap<String, String>) -> HashMap<String, String> {
-    HashMap::from([(KEY.to_string(), serde_json::json!(metadata).to_string())])
-}
-
-/// The key of the header under which a model's own metadata stands.
-pub const KEY: &str = "unspool";
-
-fn bytes_of<E: Copy, const N: usize>(elements: Option<&[E]>, bytes: impl Fn(E) -> [u8; N]) -> Vec<u8> {
-    elements.unwrap_or(&[]).iter().flat_map(|&x| bytes(x)).collect()
-}
-
-/// Writes `bytes` to `path` so that at any moment the old contents stand there or the new ones, whole.
+/// [`save`] for several stores in one file: each name stands behind its store's prefix.
 ///
 /// # Errors
-/// [`Error::File`]; `path` is then as it was.
-pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".tmp");
-    let temporary = Path::new(&temporary);
-    let write = || {
-        let mut file = File::create(temporary)?;
-        file.write_all(bytes)?;
-        file.sync_all()?;
-        fs::rename(temporary, path)?;
-        // The rename itself lasts only once the folder is on disk too.
-        let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        File::open(folder).and_then(|folder| folder.sync_all())
-    };
-    write().map_err(|source| {
-        let _ = fs::remove_file(temporary);
-        file_error(path)(source)
+/// [`Error::File`] if it cannot be written, [`Error::Format`] if two names are the same; `path` is then as it was.
+pub fn save_parts(path: &Path, parts: &[(&str, &Params)], metadata: &BTreeMap<String, String>) -> Result<()> {
+    file::write(path, parts, |checksum| {
+        let mut metadata = metadata.clone();
+        let sum = checksum.of(&serde_json::json!(metadata).to_string());
+        metadata.insert(CHECKSUM.into(), sum);
+        serde_json::json!(metadata).to_string()
     })
 }
 
 /// Reads the file at `path` into `params`, which must have the same names and shapes. Everything is checked before anything is
 /// changed. Files in either precision are read. Returns the metadata that [`save`] was given; none for a file from elsewhere.
+/// Memory is bounded by the model's size, whatever the file says of itself.
 ///
 /// # Errors
 /// [`Error::File`], [`Error::Format`], or [`Error::Mismatch`] with every name that is missing, unexpected, of another shape, or not finite.
 pub fn load(path: &Path, params: &mut Params) -> Result<BTreeMap<String, String>> {
-    let name_of = || path.display().to_string();
-    let mut file = File::open(path).map_err(file_error(path))?;
-    let size = file.metadata().map_err(file_error(path))?.len();
-    if size > LARGEST {
-        return Err(Error::Format {
-            path: name_of(),
-            why: format!("{size} bytes are more than any model of ours has"),
-        });
+    load_parts(path, &mut [("", params)], Some(TRAINING))
+}
+
+/// [`load`] for several stores, as [`save_parts`] wrote them. Names that begin with `but` are passed over.
+///
+/// # Errors
+/// As [`load`]; then no store has been changed.
+pub fn load_parts(
+    path: &Path,
+    parts: &mut [(&str, &mut Params)],
+    but: Option<&str>,
+) -> Result<BTreeMap<String, String>> {
+    let mut reader = Reader::open(path)?;
+    let mut metadata = own_metadata(&reader, path)?;
+    let claimed = metadata.as_mut().and_then(|all| all.remove(CHECKSUM));
+    let mut staged: Vec<Params> = parts.iter().map(|(_, params)| (**params).clone()).collect();
+    let mut missing: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    for (which, (prefix, params)) in parts.iter().enumerate() {
+        missing.extend(params.iter().enumerate().map(|(i, p)| (format!("{prefix}{}", params.name(p)), (which, i))));
     }
-    let mut bytes = vec![];
-    file.read_to_end(&mut bytes).map_err(file_error(path))?;
-    let format = |e: safetensors::SafeTensorError| Error::Format { path: name_of(), why: e.to_string() };
-    let tensors = SafeTensors::deserialize(&bytes).map_err(format)?;
-    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(format)?;
-    let mut findings = vec![];
-    let mut found = vec![];
-    for p in params.iter() {
-        let (name, shape) = (params.name(p), params.shape(p));
-        let Ok(view) = tensors.tensor(name) else {
-            findings.push(format!("missing: {name} {shape}"));
+    let (mut findings, mut checksum) = (BTreeSet::new(), Checksum::default());
+    for name in reader.names() {
+        let info = reader.info(&name).clone();
+        checksum.tensor(&name, &info);
+        let Some((which, index)) = missing.remove(&name) else {
+            if but.is_none_or(|prefix| !name.starts_with(prefix)) {
+                findings.insert((4, format!("unexpected: {name}")));
+            }
+            reader.pass(&info, &mut checksum)?;
             continue;
         };
-        if view.shape() != &*shape {
-            findings.push(format!("another shape: {name} is {:?}, the model's is {shape}", view.shape()));
-            continue;
-        }
-        let values: Vec<f64> = match view.dtype() {
-            Dtype::F32 => {
-                view.data().chunks_exact(4).map(|b| f64::from(f32::from_le_bytes([b[0], b[1], b[2], b[3]]))).collect()
+        let store = &mut staged[which];
+        let shape = store.iter().nth(index).map(|p| store.shape(p)).unwrap_or_else(|| [].into());
+        if info.shape != *shape {
+            findings.insert((1, format!("another shape: {name} is {:?}, the model's is {shape}", info.shape)));
+            reader.pass(&info, &mut checksum)?;
+        } else if !matches!(info.dtype, Dtype::F32 | Dtype::F64) {
+            findings.insert((2, format!("another kind of number: {name} is {:?}, not F32 or F64", info.dtype)));
+            reader.pass(&info, &mut checksum)?;
+        } else {
+            let finite = match store.precision() {
+                Precision::F32 => fill(&mut reader, &info, store.f32_mut(), index, &mut checksum)?,
+                Precision::F64 => fill(&mut reader, &info, store.f64_mut(), index, &mut checksum)?,
+            };
+            if !finite {
+                findings.insert((3, format!("not finite: {name}")));
             }
-            Dtype::F64 => view
-                .data()
-                .chunks_exact(8)
-                .map(|b| f64::from_le_bytes([b[0], b[1], b[2], b[3], b[4], b[5], b[6], b[7]]))
-                .collect(),
-            other => {
-                findings.push(format!("another kind of number: {name} is {other:?}, not F32 or F64"));
-                continue;
-            }
-        };
-        // In the model's own numbers: what is finite in a file of doubles may not be in single precision.
-        let finite = |&x: &f64| match params.precision() {
-            Precision::F32 => (x as f32).is_finite(),
-            Precision::F64 => x.is_finite(),
-        };
-        if !values.iter().all(finite) {
-            findings.push(format!("not finite: {name}"));
-        }
-        match ndarray::ArrayD::from_shape_vec(shape.to_vec(), values) {
-            Ok(values) => found.push((p, values)),
-            Err(error) => findings.push(format!("unreadable: {name}: {error}")),
         }
     }
-    let mut others: Vec<&str> = tensors.names().into_iter().filter(|name| params.find(name).is_none()).collect();
-    others.sort_unstable();
-    findings.extend(others.iter().map(|name| format!("unexpected: {name}")));
+    if let Some(metadata) = &metadata {
+        let found = checksum.of(&serde_json::json!(metadata).to_string());
+        if claimed.as_ref() != Some(&found) {
+            let claimed = claimed.as_deref().unwrap_or("missing");
+            let why =
+                format!("its checksum is {claimed}, its contents have {found}: it was changed after it was written");
+            return Err(Error::Format { path: path.display().to_string(), why });
+        }
+    }
+    for (name, (which, index)) in missing {
+        let params = &staged[which];
+        let shape = params.iter().nth(index).map(|p| params.shape(p)).unwrap_or_else(|| [].into());
+        findings.insert((0, format!("missing: {name} {shape}")));
+    }
     if !findings.is_empty() {
-        return Err(Error::Mismatch { path: name_of(), findings: findings.join("\n") });
+        let findings: Vec<String> = findings.into_iter().map(|(_, finding)| finding).collect();
+        return Err(Error::Mismatch { path: path.display().to_string(), findings: findings.join("\n") });
     }
-    // A header of ours that cannot be read must not leave half a load behind, so it is read before anything is set.
-    let metadata = match header.metadata().as_ref().and_then(|m| m.get(KEY)) {
-        None => BTreeMap::new(),
-        Some(text) => serde_json::from_str(text).map_err(|e| Error::Format {
-            path: name_of(),
-            why: format!("its metadata under {KEY:?} are no map of texts: {e}"),
-        })?,
-    };
-    for (p, values) in found {
-        params.set(p, Tensor::from(values))?;
-    }
+    parts.iter_mut().zip(staged).for_each(|((_, params), staged)| **params = staged);
+    Ok(metadata.unwrap_or_default())
+}
+
+/// The metadata that [`save`] was given, from the file's header alone; empty for a file from elsewhere.
+///
+/// # Errors
+/// [`Error::File`] and [`Error::Format`].
+pub fn metadata(path: &Path) -> Result<BTreeMap<String, String>> {
+    let mut metadata = own_metadata(&Reader::open(path)?, path)?.unwrap_or_default();
+    metadata.remove(CHECKSUM);
     Ok(metadata)
+}
+
+fn own_metadata(reader: &Reader, path: &Path) -> Result<Option<BTreeMap<String, String>>> {
+    let text = reader.header.metadata().as_ref().and_then(|m| m.get(KEY));
+    text.map(|text| serde_json::from_str(text)).transpose().map_err(|e| Error::Format {
+        path: path.display().to_string(),
+        why: format!("its metadata under {KEY:?} are no map of texts: {e}"),
+    })
+}
+
+/// Reads one tensor into its place; says whether all of it is finite in the model's own numbers.
+fn fill<E: Element>(
+    reader: &mut Reader,
+    info: &safetensors::tensor::TensorInfo,
+    store: Option<&mut [Vec<E>]>,
+    index: usize,
+    checksum: &mut Checksum,
+) -> Result<bool> {
+    let Some(out) = store.and_then(|all| all.get_mut(index)) else { return Err(Error::Foreign) };
+    reader.read(info, out, checksum)?;
+    Ok(out.iter().all(|x| x.is_finite()))
 }

@@ -46,7 +46,31 @@ pub enum Error {
         /// A line for each finding.
         findings: String,
     },
+    /// A parameter group is about no parameter.
+    #[error("the group {pattern:?} matches the name of no parameter; `*` stands for any letters")]
+    Group {
+        /// Its pattern.
+        pattern: String,
+    },
+    /// Training has left the finite numbers.
+    #[error("the loss is {loss} at step {step} of epoch {epoch}: a lower learning rate or a shorter gradient may help")]
+    Diverged {
+        /// The mean loss.
+        loss: f64,
+        /// The step, from 0.
+        step: u64,
+        /// The epoch, from 0.
+        epoch: u64,
+    },
+    /// A training cannot go on from a checkpoint, or cannot start at all.
+    #[error("{what}; {right}")]
+    Training {
+        /// What is wrong.
+        what: String,
+        /// What would be right.
+        right: String,
+    },
 }
 
 /// A result of this crate.
-pub type Result<T> = std::result::Result<T, Error>;
+pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -28,3 +28,72 @@ pub fn cosine(step: u64, total: u64, peak: f64, last: f64) -> f64 {
     let done = (step as f64 / total.max(1) as f64).min(1.0);
     peak * (last + (1.0 - last) * 0.5 * (1.0 + (std::f64::consts::PI * done).cos()))
 }
+
+/// `rate` at every step.
+pub fn constant(_step: u64, rate: f64) -> f64 {
+    rate
+}
+
+/// `first` · `factor`ⁿ, where n counts whole runs of `every` steps (PyTorch's `StepLR`).
+pub fn step_wise(step: u64, every: u64, first: f64, factor: f64) -> f64 {
+    first * factor.powf((step / every.max(1)) as f64)
+}
+
+/// `first` · `factor`^step (PyTorch's `ExponentialLR`).
+pub fn exponential(step: u64, first: f64, factor: f64) -> f64 {
+    first * factor.powf(step as f64)
+}
+
+/// Rises along half a cosine from `peak` / 25 over the first `warm_up` of `total` steps, then falls along another to
+/// `peak` / 250,000 at the last step (Smith and Topin 2019; PyTorch's `OneCycleLR` with its default factors).
+///
+/// ```
+/// use unspool_nn::schedule::one_cycle;
+/// let rate = |step| one_cycle(step, 30, 100, 1.0);
+/// assert!((rate(0) - 0.04).abs() < 1e-12 && (rate(29) - 1.0).abs() < 1e-12 && (rate(99) - 4e-6).abs() < 1e-12);
+/// ```
+pub fn one_cycle(step: u64, warm_up: u64, total: u64, peak: f64) -> f64 {
+    let (first, last) = (peak / 25.0, peak / 25.0 / 1e4);
+    let top = warm_up.max(1) - 1;
+    let between = |from: f64, to: f64, done: f64| to + (from - to) * 0.5 * (1.0 + (std::f64::consts::PI * done).cos());
+    if step < top {
+        return between(first, peak, step as f64 / top as f64);
+    }
+    let rest = (total.max(1) - 1).saturating_sub(top).max(1);
+    between(peak, last, ((step - top) as f64 / rest as f64).min(1.0))
+}
+
+/// Lowers a rate when a score (more is better) no longer grows, as PyTorch's `ReduceLROnPlateau` with a threshold of 0: a function of the
+/// scores so far, so that nothing needs to be saved.
+///
+/// ```
+/// use unspool_nn::schedule::OnPlateau;
+/// let plateau = OnPlateau { factor: 0.5, patience: 1, least: 0.1 };
+/// assert_eq!(plateau.factor([1.0, 2.0, 1.5]), 1.0);
+/// assert_eq!(plateau.factor([1.0, 2.0, 1.5, 1.5]), 0.5);
+/// assert_eq!(plateau.factor([1.0, 2.0, 1.5, 1.5, 1.5, 1.5, 3.0]), 0.25);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct OnPlateau {
+    /// What the rate is multiplied with each time.
+    pub factor: f64,
+    /// How many scores in a row may be no better than the best before one more lowers the rate.
+    pub patience: u64,
+    /// The factors together are never less.
+    pub least: f64,
+}
+
+impl OnPlateau {
+    /// What to multiply the rate with after these scores.
+    pub fn factor(&self, scores: impl IntoIterator<Item = f64>) -> f64 {
+        let (mut top, mut bad, mut factor) = (f64::NEG_INFINITY, 0, 1.0f64);
+        for score in scores {
+            bad = if score > top { 0 } else { bad + 1 };
+            top = top.max(score);
+            if bad > self.patience {
+                (factor, bad) = ((factor * self.factor).max(self.least), 0);
+            }
+        }
+        factor
+    }
+}

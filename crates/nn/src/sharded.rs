@@ -32,15 +32,7 @@ pub fn sharded<S: Sync>(
     shards: &[S],
     loss: impl for<'g> Fn(&'g Graph<'g>, &S) -> Var<'g> + Sync,
 ) -> Result<(f64, Gradients)> {
-    let one = |(i, shard): (usize, &S)| -> Result<(f64, Gradients)> {
-        let graph = Graph::new(params);
-        // Each shard draws numbers of its own: its place among the shards is part of the step.
-        let graph = match training {
-            Some((seed, step)) => graph.training(seed, (step << 16) | i as u64),
-            None => graph,
-        };
-        one_shard(&graph, shard, &loss)
-    };
+    let one = |(i, shard): (usize, &S)| shard_gradients(params, training, i, |graph| loss(graph, shard));
     let mut results = shards.par_iter().enumerate().map(one).collect::<Vec<_>>().into_iter();
     let (mut sum, mut gradients) = match results.next() {
         Some(first) => first?,
@@ -54,11 +46,22 @@ pub fn sharded<S: Sync>(
     Ok((sum, gradients))
 }
 
-fn one_shard<'g, S>(
-    graph: &'g Graph<'g>,
-    shard: &S,
-    loss: &impl for<'a> Fn(&'a Graph<'a>, &S) -> Var<'a>,
+/// The loss of shard `number` and its gradients. Each shard draws numbers of its own: its number is part of the step.
+pub(crate) fn shard_gradients(
+    params: &Params,
+    training: Option<(u64, u64)>,
+    number: usize,
+    loss: impl for<'g> Fn(&'g Graph<'g>) -> Var<'g>,
 ) -> Result<(f64, Gradients)> {
-    let loss = loss(graph, shard);
+    let graph = Graph::new(params);
+    let graph = match training {
+        Some((seed, step)) => graph.training(seed, (step << 16) | number as u64),
+        None => graph,
+    };
+    recorded(&graph, &loss)
+}
+
+fn recorded<'g>(graph: &'g Graph<'g>, loss: &impl for<'a> Fn(&'a Graph<'a>) -> Var<'a>) -> Result<(f64, Gradients)> {
+    let loss = loss(graph);
     Ok((loss.item()?, loss.backward()?))
 }

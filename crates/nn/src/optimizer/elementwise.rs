@@ -1,0 +1,321 @@
+//! The optimizers whose formula treats each element by itself: one loop for all of them.
+
+use super::{
+    Optimizer,
+    group::{Group, Setting},
+};
+use crate::{Error, Result};
+use rayon::prelude::*;
+use unspool_graph::{Element, Gradients, Params, Part, Precision, vectorize};
+
+/// What a rule is told of one step, for one parameter.
+#[derive(Clone, Copy, Debug)]
+pub struct Step {
+    /// Its number, from 1.
+    pub number: u64,
+    /// The learning rate.
+    pub rate: f64,
+    /// The weight decay λ.
+    pub weight_decay: f64,
+    /// What the gradients are multiplied with.
+    pub factor: f64,
+}
+
+/// The formula of an optimizer for some elements of one parameter, and what it keeps between steps: at most two numbers an element.
+///
+/// ```
+/// use unspool_graph::Element;
+/// use unspool_nn::optimizer::{Elementwise, Rule, Step};
+///
+/// /// θ ← θ − rate · sign(g) (Bernstein and others 2018).
+/// #[derive(Clone, Debug, Default)]
+/// struct SignSgd;
+///
+/// impl Rule for SignSgd {
+///     type Constants<E: Element> = E;
+///     fn slots(&self) -> &'static [&'static str] { &[] }
+///     fn constants<E: Element>(&self, step: &Step) -> E { E::from_f64(step.rate) }
+///     #[inline(always)]
+///     fn update<E: Element>(rate: E, x: &mut [E], g: &[E], _: &mut [E], _: &mut [E]) {
+///         for (x, &g) in x.iter_mut().zip(g) {
+///             *x -= if g > E::ZERO { rate } else if g < E::ZERO { -rate } else { E::ZERO };
+///         }
+///     }
+/// }
+/// let mut optimizer = Elementwise::<SignSgd>::new();
+/// # let _ = optimizer.group(unspool_nn::optimizer::Group::named("*"));
+/// ```
+pub trait Rule: Clone + Send + Sync + 'static {
+    /// The weight decay unless told otherwise.
+    const WEIGHT_DECAY: f64 = 0.0;
+    /// The numbers of one step.
+    type Constants<E: Element>: Copy + Send + Sync;
+
+    /// The names of what is kept, at most two.
+    fn slots(&self) -> &'static [&'static str];
+
+    /// The numbers of one step.
+    fn constants<E: Element>(&self, step: &Step) -> Self::Constants<E>;
+
+    /// Changes elements `x` by their gradients `g` (not yet multiplied with [`Step::factor`]) and what is kept of them, which is
+    /// empty where [`slots`](Rule::slots) names nothing. Mark it `#[inline(always)]`, so that it runs in vector registers.
+    fn update<E: Element>(constants: Self::Constants<E>, x: &mut [E], g: &[E], first: &mut [E], second: &mut [E]);
+}
+
+/// An optimizer made of a [`Rule`].
+#[derive(Clone, Debug)]
+pub struct Elementwise<R> {
+    rule: R,
+    weight_decay: f64,
+    groups: Vec<Group>,
+    touched_rows_only: bool,
+    steps: u64,
+    slots: Vec<Params>,
+}
+
+impl<R: Rule + Default> Default for Elementwise<R> {
+    fn default() -> Self {
+        Elementwise::of(R::default())
+    }
+}
+
+impl<R: Rule + Default> Elementwise<R> {
+    /// With the usual constants.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl<R: Rule> Elementwise<R> {
+    /// With a rule of yours.
+    pub fn of(rule: R) -> Self {
+        let weight_decay = R::WEIGHT_DECAY;
+        Elementwise { rule, weight_decay, groups: vec![], touched_rows_only: false, steps: 0, slots: vec![] }
+    }
+
+    /// With weight decay λ, for all parameters of which no group says otherwise.
+    pub fn weight_decay(mut self, weight_decay: f64) -> Self {
+        self.weight_decay = weight_decay;
+        self
+    }
+
+    /// With other settings for some parameters.
+    pub fn group(mut self, group: Group) -> Self {
+        self.groups.push(group);
+        self
+    }
+
+    /// Leaves rows of an embedding as they are, with all that is kept of them, at steps at which they have no gradient. That is
+    /// faster with a large vocabulary and is another optimizer: a rare word's moments do not decay while it is absent.
+    pub fn touched_rows_only(mut self) -> Self {
+        self.touched_rows_only = true;
+        self
+    }
+
+    /// One step of size `rate`. A parameter without a gradient stays as it is.
+    ///
+    /// # Errors
+    /// As [`Optimizer::update`].
+    pub fn step(&mut self, params: &mut Params, gradients: &Gradients, rate: f64) -> Result<()> {
+        self.update(params, gradients, rate, 1.0)
+    }
+
+    pub(super) fn rule_mut(&mut self) -> &mut R {
+        &mut self.rule
+    }
+
+    /// What holds for each parameter.
+    fn settings(&self, params: &Params) -> Result<Vec<Setting>> {
+        let usual = Setting { weight_decay: self.weight_decay, rate_factor: 1.0, frozen: false };
+        let mut settings = vec![usual; params.len()];
+        for group in &self.groups {
+            let mut any = false;
+            for (p, setting) in params.iter().zip(&mut settings) {
+                if group.matches(params.name(p)) {
+                    any = true;
+                    group.apply(setting);
+                }
+            }
+            if !any {
+                return Err(Error::Group { pattern: group.pattern().into() });
+            }
+        }
+        Ok(settings)
+    }
+
+    /// As [`Elementwise::update`], in one precision.
+    fn run<E: Element>(
+        &self,
+        steps: &[Option<Step>],
+        values: &mut [Vec<E>],
+        slots: [&mut [Vec<E>]; 2],
+        gradients: &Gradients,
+    ) {
+        let [first, second] = slots;
+        let (mut first, mut second) = (first.iter_mut(), second.iter_mut());
+        let mut pieces: Vec<Piece<'_, E, R>> = vec![];
+        for (index, (x, step)) in values.iter_mut().zip(steps).enumerate() {
+            let (a, b) = (first.next(), second.next());
+            let (Some(step), Some(part)) = (step, gradients.part::<E>(index)) else { continue };
+            let kept = [a, b].map(|kept| kept.map_or(&mut [][..], |kept| &mut kept[..]));
+            cut(self.rule.constants(step), x, part, kept, &mut pieces);
+        }
+        let touched_rows_only = self.touched_rows_only;
+        if pieces.len() <= 1 || pieces.iter().map(|piece| piece.x.len()).sum::<usize>() < SPLIT_FROM {
+            pieces.into_iter().for_each(|piece| piece.run(touched_rows_only));
+        } else {
+            pieces.into_par_iter().for_each(|piece| piece.run(touched_rows_only));
+        }
+    }
+}
+
+/// Elements to a piece: each is computed by itself, so the pieces change no bits, only who computes them.
+const PIECE: usize = 1 << 15;
+
+/// Below this many elements one thread is sooner done than two.
+const SPLIT_FROM: usize = 1 << 16;
+
+/// Some elements of a parameter that one thread changes.
+struct Piece<'a, E: Element, R: Rule> {
+    constants: R::Constants<E>,
+    x: &'a mut [E],
+    gradient: Slope<'a, E>,
+    kept: [&'a mut [E]; 2],
+}
+
+/// The gradient of a piece.
+enum Slope<'a, E> {
+    Dense(&'a [E]),
+    /// Rows `from..` of an embedding; `places` says for each of them, in order, where its gradient lies, if it has one.
+    Rows {
+        places: Vec<Option<u32>>,
+        width: usize,
+        values: &'a [E],
+    },
+}
+
+/// Cuts a parameter into pieces.
+fn cut<'a, E: Element, R: Rule>(
+    constants: R::Constants<E>,
+    x: &'a mut [E],
+    part: Part<'a, E>,
+    kept: [&'a mut [E]; 2],
+    pieces: &mut Vec<Piece<'a, E, R>>,
+) {
+    let (size, places) = match part {
+        Part::Dense(_) => (PIECE, vec![]),
+        Part::Rows { rows, width, .. } => {
+            let mut places = vec![None; x.len() / width.max(1)];
+            rows.iter().enumerate().for_each(|(i, &row)| places[row as usize] = Some(i as u32));
+            ((PIECE / width.max(1)).max(1) * width.max(1), places)
+        }
+    };
+    let [first, second] = kept;
+    let (mut first, mut second) = (first.chunks_mut(size), second.chunks_mut(size));
+    for (i, x) in x.chunks_mut(size).enumerate() {
+        let gradient = match part {
+            Part::Dense(g) => Slope::Dense(&g[i * size..][..x.len()]),
+            Part::Rows { width, values, .. } => {
+                let from = i * size / width.max(1);
+                Slope::Rows { places: places[from..from + x.len() / width.max(1)].to_vec(), width, values }
+            }
+        };
+        let kept = [first.next(), second.next()].map(|kept| kept.unwrap_or(&mut []));
+        pieces.push(Piece { constants, x, gradient, kept });
+    }
+}
+
+impl<E: Element, R: Rule> Piece<'_, E, R> {
+    fn run(self, touched_rows_only: bool) {
+        let Piece { constants, x, gradient, kept: [first, second] } = self;
+        match gradient {
+            Slope::Dense(g) => vectorize(
+                #[inline(always)]
+                || R::update(constants, x, g, first, second),
+            ),
+            Slope::Rows { places, width, values } => {
+                let zeros = vec![E::ZERO; width];
+                vectorize(
+                    #[inline(always)]
+                    || {
+                        let (mut first, mut second) = (first.chunks_exact_mut(width), second.chunks_exact_mut(width));
+                        for (x, place) in x.chunks_exact_mut(width).zip(places) {
+                            let (a, b) = (first.next().unwrap_or(&mut []), second.next().unwrap_or(&mut []));
+                            let g = match place {
+                                Some(i) => &values[i as usize * width..][..width],
+                                None if touched_rows_only => continue,
+                                None => &zeros,
+                            };
+                            R::update(constants, x, g, a, b);
+                        }
+                    },
+                );
+            }
+        }
+    }
+}
+
+/// Zeros in the place of every parameter's values.
+fn zeros(params: &Params) -> Params {
+    let mut zeros = params.clone();
+    zeros.f32_mut().into_iter().flatten().for_each(|values| values.fill(0.0));
+    zeros.f64_mut().into_iter().flatten().for_each(|values| values.fill(0.0));
+    zeros
+}
+
+impl<R: Rule> Optimizer for Elementwise<R> {
+    fn update(&mut self, params: &mut Params, gradients: &Gradients, rate: f64, factor: f64) -> Result<()> {
+        if !gradients.fit(params) {
+            return Err(Error::Foreign);
+        }
+        let settings = self.settings(params)?;
+        if self.slots.len() != self.rule.slots().len() {
+            self.slots = self.rule.slots().iter().map(|_| zeros(params)).collect();
+        }
+        if self.slots.iter().any(|slot| slot.len() != params.len() || slot.precision() != params.precision()) {
+            return Err(Error::Foreign);
+        }
+        let number = self.steps + 1;
+        let steps: Vec<Option<Step>> = settings
+            .iter()
+            .map(|setting| {
+                let Setting { weight_decay, rate_factor, frozen } = *setting;
+                (!frozen).then_some(Step { number, rate: rate * rate_factor, weight_decay, factor })
+            })
+            .collect();
+        let mut slots = std::mem::take(&mut self.slots);
+        let one = slots.len().min(1);
+        let (first, second) = slots.split_at_mut(one);
+        let (first, second) = (first.first_mut(), second.first_mut());
+        match params.precision() {
+            Precision::F32 => {
+                let kept = [first, second].map(|slot| slot.and_then(Params::f32_mut).unwrap_or(&mut []));
+                self.run(&steps, params.f32_mut().unwrap_or(&mut []), kept, gradients);
+            }
+            Precision::F64 => {
+                let kept = [first, second].map(|slot| slot.and_then(Params::f64_mut).unwrap_or(&mut []));
+                self.run(&steps, params.f64_mut().unwrap_or(&mut []), kept, gradients);
+            }
+        }
+        self.slots = slots;
+        self.steps = number;
+        Ok(())
+    }
+
+    fn steps(&self) -> u64 {
+        self.steps
+    }
+
+    fn slots(&self) -> &'static [&'static str] {
+        self.rule.slots()
+    }
+
+    fn state(&self) -> Vec<&Params> {
+        self.slots.iter().collect()
+    }
+
+    fn restore(&mut self, steps: u64, state: Vec<Params>) {
+        self.steps = steps;
+        self.slots = state;
+    }
+}

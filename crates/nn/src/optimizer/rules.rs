@@ -1,0 +1,267 @@
+//! The formulas, each with PyTorch's arithmetic. θ is the parameter, g its gradient, λ its weight decay.
+
+use super::elementwise::{Elementwise, Rule, Step};
+use unspool_graph::Element;
+
+/// Stochastic gradient descent, with momentum (Polyak 1964) or Nesterov's (Sutskever and others 2013) where asked for:
+///
+/// g ← g + λ θ,  b ← μ b + g,  θ ← θ − rate · b,  or with Nesterov's θ ← θ − rate · (g + μ b); without momentum b is g.
+pub type Sgd = Elementwise<SgdRule>;
+
+/// See [`Sgd`].
+#[derive(Clone, Debug, Default)]
+pub struct SgdRule {
+    momentum: f64,
+    nesterov: bool,
+}
+
+impl Sgd {
+    /// With momentum μ.
+    pub fn momentum(mut self, momentum: f64) -> Sgd {
+        self.rule_mut().momentum = momentum;
+        self
+    }
+    /// With momentum μ as Nesterov's.
+    pub fn nesterov(mut self, momentum: f64) -> Sgd {
+        *self.rule_mut() = SgdRule { momentum, nesterov: true };
+        self
+    }
+}
+
+impl Rule for SgdRule {
+    /// rate, λ, factor, μ, and whether Nesterov's.
+    type Constants<E: Element> = (E, E, E, E, bool);
+
+    fn slots(&self) -> &'static [&'static str] {
+        if self.momentum == 0.0 { &[] } else { &["momentum_buffer"] }
+    }
+    fn constants<E: Element>(&self, step: &Step) -> Self::Constants<E> {
+        let n = E::from_f64;
+        (n(step.rate), n(step.weight_decay), n(step.factor), n(self.momentum), self.nesterov)
+    }
+    #[inline(always)]
+    fn update<E: Element>(c: Self::Constants<E>, x: &mut [E], g: &[E], b: &mut [E], _: &mut [E]) {
+        let (rate, decay, factor, momentum, nesterov) = c;
+        if b.is_empty() {
+            x.iter_mut().zip(g).for_each(|(x, &g)| *x -= rate * (g * factor + decay * *x));
+            return;
+        }
+        // Nesterov's is g + μ b, the other 0·g + 1·b: one loop without a branch inside.
+        let (of_g, of_b) = if nesterov { (E::ONE, momentum) } else { (E::ZERO, E::ONE) };
+        for ((x, &g), b) in x.iter_mut().zip(g).zip(b) {
+            let g = g * factor + decay * *x;
+            *b = momentum * *b + g;
+            *x -= rate * (of_g * g + of_b * *b);
+        }
+    }
+}
+
+/// Adam (Kingma and Ba 2015, algorithm 1):
+///
+/// g ← g + λ θ,  m ← β₁ m + (1 − β₁) g,  v ← β₂ v + (1 − β₂) g²,  θ ← θ − rate · (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε)
+///
+/// Every parameter moves at every step, also where only some rows of an embedding have a gradient; see
+/// [`touched_rows_only`](Elementwise::touched_rows_only).
+///
+/// ```
+/// use unspool_graph::{Graph, Params, init};
+/// use unspool_nn::Adam;
+/// let mut params = Params::seeded(0);
+/// let w = params.scope("m").add("w", [1], init::constant(1.0));
+/// let mut adam = Adam::new();
+/// for _ in 0..200 {
+///     let graph = Graph::new(&params);
+///     let gradients = graph.param(w).powi(2).sum_all().backward()?;
+///     adam.step(&mut params, &gradients, 0.05)?;
+/// }
+/// assert!(params.value(w)?.to_f64()[[0]].abs() < 0.01);
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
+pub type Adam = Elementwise<AdamRule<false>>;
+
+/// Adam with decoupled weight decay (Loshchilov and Hutter 2019): θ ← θ − rate · λ θ, then [`Adam`] without λ. λ is 0.01 unless told.
+pub type AdamW = Elementwise<AdamRule<true>>;
+
+/// See [`Adam`] and [`AdamW`], which is the decoupled one.
+#[derive(Clone, Debug)]
+pub struct AdamRule<const DECOUPLED: bool> {
+    beta1: f64,
+    beta2: f64,
+    epsilon: f64,
+}
+
+impl<const DECOUPLED: bool> Default for AdamRule<DECOUPLED> {
+    fn default() -> Self {
+        AdamRule { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }
+    }
+}
+
+impl<const DECOUPLED: bool> Elementwise<AdamRule<DECOUPLED>> {
+    /// With other decay rates of the moments than 0.9 and 0.999.
+    pub fn betas(mut self, beta1: f64, beta2: f64) -> Self {
+        (self.rule_mut().beta1, self.rule_mut().beta2) = (beta1, beta2);
+        self
+    }
+    /// With another number against division by zero than 1e-8.
+    pub fn epsilon(mut self, epsilon: f64) -> Self {
+        self.rule_mut().epsilon = epsilon;
+        self
+    }
+}
+
+/// Adam's numbers of one step.
+#[derive(Clone, Copy, Debug)]
+#[doc(hidden)]
+pub struct AdamConstants<E> {
+    betas: [E; 2],
+    rest: [E; 2],
+    size: E,
+    root: E,
+    epsilon: E,
+    coupled: E,
+    kept: E,
+    factor: E,
+}
+
+impl<const DECOUPLED: bool> Rule for AdamRule<DECOUPLED> {
+    const WEIGHT_DECAY: f64 = if DECOUPLED { 0.01 } else { 0.0 };
+    type Constants<E: Element> = AdamConstants<E>;
+
+    fn slots(&self) -> &'static [&'static str] {
+        &["exp_avg", "exp_avg_sq"]
+    }
+    fn constants<E: Element>(&self, step: &Step) -> AdamConstants<E> {
+        let number = E::from_f64;
+        let t = i32::try_from(step.number).unwrap_or(i32::MAX);
+        AdamConstants {
+            betas: [number(self.beta1), number(self.beta2)],
+            rest: [number(1.0 - self.beta1), number(1.0 - self.beta2)],
+            size: number(step.rate / (1.0 - self.beta1.powi(t))),
+            root: number(1.0 / (1.0 - self.beta2.powi(t)).sqrt()),
+            epsilon: number(self.epsilon),
+            coupled: number(if DECOUPLED { 0.0 } else { step.weight_decay }),
+            kept: number(if DECOUPLED { 1.0 - step.rate * step.weight_decay } else { 1.0 }),
+            factor: number(step.factor),
+        }
+    }
+    #[inline(always)]
+    fn update<E: Element>(c: AdamConstants<E>, x: &mut [E], g: &[E], m: &mut [E], v: &mut [E]) {
+        for (((x, &g), m), v) in x.iter_mut().zip(g).zip(m).zip(v) {
+            let g = g * c.factor + c.coupled * *x;
+            *m = c.betas[0] * *m + c.rest[0] * g;
+            *v = c.betas[1] * *v + c.rest[1] * g * g;
+            *x = c.kept * *x - c.size * *m / ((*v).sqrt() * c.root + c.epsilon);
+        }
+    }
+}
+
+/// RMSprop (Tieleman and Hinton 2012), with momentum where asked for:
+///
+/// g ← g + λ θ,  v ← α v + (1 − α) g²,  b ← μ b + g / (√v + ε),  θ ← θ − rate · b
+pub type RmsProp = Elementwise<RmsPropRule>;
+
+/// See [`RmsProp`].
+#[derive(Clone, Debug)]
+pub struct RmsPropRule {
+    alpha: f64,
+    epsilon: f64,
+    momentum: f64,
+}
+
+impl Default for RmsPropRule {
+    fn default() -> Self {
+        RmsPropRule { alpha: 0.99, epsilon: 1e-8, momentum: 0.0 }
+    }
+}
+
+impl RmsProp {
+    /// With another decay rate of the squares than 0.99.
+    pub fn alpha(mut self, alpha: f64) -> RmsProp {
+        self.rule_mut().alpha = alpha;
+        self
+    }
+    /// With another number against division by zero than 1e-8.
+    pub fn epsilon(mut self, epsilon: f64) -> RmsProp {
+        self.rule_mut().epsilon = epsilon;
+        self
+    }
+    /// With momentum μ.
+    pub fn momentum(mut self, momentum: f64) -> RmsProp {
+        self.rule_mut().momentum = momentum;
+        self
+    }
+}
+
+impl Rule for RmsPropRule {
+    /// rate, λ, factor, α, 1 − α, ε, μ.
+    type Constants<E: Element> = [E; 7];
+
+    fn slots(&self) -> &'static [&'static str] {
+        if self.momentum == 0.0 { &["square_avg"] } else { &["square_avg", "momentum_buffer"] }
+    }
+    fn constants<E: Element>(&self, step: &Step) -> [E; 7] {
+        let alpha = self.alpha;
+        [step.rate, step.weight_decay, step.factor, alpha, 1.0 - alpha, self.epsilon, self.momentum].map(E::from_f64)
+    }
+    #[inline(always)]
+    fn update<E: Element>(c: [E; 7], x: &mut [E], g: &[E], v: &mut [E], b: &mut [E]) {
+        let [rate, decay, factor, alpha, rest, epsilon, momentum] = c;
+        if b.is_empty() {
+            for ((x, &g), v) in x.iter_mut().zip(g).zip(v) {
+                let g = g * factor + decay * *x;
+                *v = alpha * *v + rest * g * g;
+                *x -= rate * g / ((*v).sqrt() + epsilon);
+            }
+            return;
+        }
+        for (((x, &g), v), b) in x.iter_mut().zip(g).zip(v).zip(b) {
+            let g = g * factor + decay * *x;
+            *v = alpha * *v + rest * g * g;
+            *b = momentum * *b + g / ((*v).sqrt() + epsilon);
+            *x -= rate * *b;
+        }
+    }
+}
+
+/// Adagrad (Duchi, Hazan and Singer 2011):  g ← g + λ θ,  s ← s + g²,  θ ← θ − rate · g / (√s + ε)
+pub type Adagrad = Elementwise<AdagradRule>;
+
+/// See [`Adagrad`].
+#[derive(Clone, Debug)]
+pub struct AdagradRule {
+    epsilon: f64,
+}
+
+impl Default for AdagradRule {
+    fn default() -> Self {
+        AdagradRule { epsilon: 1e-10 }
+    }
+}
+
+impl Adagrad {
+    /// With another number against division by zero than 1e-10.
+    pub fn epsilon(mut self, epsilon: f64) -> Adagrad {
+        self.rule_mut().epsilon = epsilon;
+        self
+    }
+}
+
+impl Rule for AdagradRule {
+    /// rate, λ, factor, ε.
+    type Constants<E: Element> = [E; 4];
+
+    fn slots(&self) -> &'static [&'static str] {
+        &["sum"]
+    }
+    fn constants<E: Element>(&self, step: &Step) -> [E; 4] {
+        [step.rate, step.weight_decay, step.factor, self.epsilon].map(E::from_f64)
+    }
+    #[inline(always)]
+    fn update<E: Element>([rate, decay, factor, epsilon]: [E; 4], x: &mut [E], g: &[E], s: &mut [E], _: &mut [E]) {
+        for ((x, &g), s) in x.iter_mut().zip(g).zip(s) {
+            let g = g * factor + decay * *x;
+            *s += g * g;
+            *x -= rate * g / ((*s).sqrt() + epsilon);
+        }
+    }
+}

@@ -1,0 +1,435 @@
+//! The training loop: epochs, evaluation, the best and the last checkpoint, early stopping, and going on after a stop as if there
+//! had been none. Take it or leave it: it is made of [`sharded`](crate::sharded) gradients, an [`Optimizer`] and
+//! [`checkpoint`], and a loop of your own can use the same.
+//!
+//! An [`Objective`] says what is trained on; a [`Trainer`] says how. Nothing random is saved: the order of the data is a function of
+//! the seed and the epoch, and every draw a function of the seed and the step. So a checkpoint holds the parameters, the
+//! optimizer's arrays and a few counts, and a run that was killed goes on to the same bits as one that was not, at any number of
+//! threads.
+//!
+//! ```
+//! use unspool_graph::{Graph, Params, Var};
+//! use unspool_nn::training::{Evaluation, Event, Objective, Trainer};
+//! use unspool_nn::{Adam, Error, Linear, sharded};
+//!
+//! /// y = 2 x, from 64 examples in batches of 16, each of them in two shards.
+//! struct Doubling(Linear);
+//!
+//! impl Objective for Doubling {
+//!     type Batch = [usize; 2];                                        // from, to
+//!     type Shard = Vec<f32>;
+//!     type Error = Error;
+//!
+//!     fn epoch(&self, _epoch: u64) -> Result<Vec<[usize; 2]>, Error> {
+//!         Ok((0..4).map(|i| [16 * i, 16 * i + 16]).collect())
+//!     }
+//!     fn shards(&self, _batch: &[usize; 2]) -> usize { 2 }
+//!     fn shard(&self, &[from, _]: &[usize; 2], number: usize) -> Result<Vec<f32>, Error> {
+//!         Ok((0..8).map(|i| (from + 8 * number + i) as f32 / 64.0).collect())
+//!     }
+//!     fn weight(&self, shard: &Vec<f32>) -> f64 { shard.len() as f64 }
+//!     fn loss<'g>(&self, graph: &'g Graph<'g>, shard: &Vec<f32>) -> Var<'g> {
+//!         let x = graph.input(shard.clone()).reshape([8, 1]);
+//!         (self.0.apply(x) - x * 2.0).powi(2).sum_all()
+//!     }
+//!     fn evaluate(&self, params: &Params) -> Result<Evaluation, Error> {
+//!         let batch = self.shard(&[0, 16], 0)?;
+//!         let (loss, _) = sharded(params, None, &[batch], |graph, shard| self.loss(graph, shard))?;
+//!         Ok(Evaluation::of_loss(loss / 8.0))
+//!     }
+//! }
+//!
+//! let mut params = Params::seeded(7);
+//! let objective = Doubling(Linear::new(params.scope("layer"), 1, 1));
+//! let mut steps = 0;
+//! let outcome = Trainer::new(30, |_step| 0.05).seed(7).clip_norm(1.0).patience(5).run(
+//!     &mut params,
+//!     &mut Adam::new(),
+//!     &objective,
+//!     |event| if let Event::Step(step) = event { steps = step.step },
+//! )?;
+//! assert_eq!(outcome.steps, steps);
+//! assert!(outcome.best().unwrap().evaluation.score > -0.01);
+//! # Ok::<(), Error>(())
+//! ```
+
+mod event;
+mod state;
+
+pub use event::{Ended, Evaluated, Evaluation, Event, Outcome, StepDone};
+
+use crate::{
+    Error, Result, checkpoint,
+    exchange::{Exchange, OneProcess, Sums},
+    optimizer::{Averaged, Optimizer},
+    schedule::OnPlateau,
+    sharded::shard_gradients,
+};
+use rayon::prelude::*;
+use state::State;
+use std::{
+    collections::BTreeMap,
+    path::PathBuf,
+    sync::atomic::{AtomicBool, Ordering},
+    time::{Duration, Instant},
+};
+use unspool_graph::{Graph, Params, Var};
+
+/// The file of the best parameters in the folder of [`Trainer::checkpoints`].
+pub const BEST: &str = "best.safetensors";
+
+/// The file of the last step there, from which [`Trainer::resume`] goes on.
+pub const LAST: &str = "last.safetensors";
+
+/// What is trained on.
+pub trait Objective: Sync {
+    /// What belongs together in one step, and is cheap to hold for a whole epoch: row numbers, say.
+    type Batch: Sync;
+    /// Some rows of a batch as arrays.
+    type Shard;
+    /// What goes wrong with the data.
+    type Error: From<Error> + Send;
+
+    /// The batches of an epoch, from 0: a function of the epoch, and of a seed that the objective has.
+    ///
+    /// # Errors
+    /// The objective's own.
+    fn epoch(&self, epoch: u64) -> Result<Vec<Self::Batch>, Self::Error>;
+
+    /// How many shards a batch is cut into: a function of the batch, never of the threads. The shards of a step run on the threads
+    /// there are.
+    fn shards(&self, _batch: &Self::Batch) -> usize {
+        1
+    }
+
+    /// Shard `number` of a batch.
+    ///
+    /// # Errors
+    /// The objective's own.
+    fn shard(&self, batch: &Self::Batch, number: usize) -> Result<Self::Shard, Self::Error>;
+
+    /// What the loss of a shard is a sum over: tokens, or rows. A step follows the gradient of Σ loss / Σ weight over the batch.
+    fn weight(&self, shard: &Self::Shard) -> f64;
+
+    /// The sum of the losses of a shard: a scalar.
+    fn loss<'g>(&self, graph: &'g Graph<'g>, shard: &Self::Shard) -> Var<'g>;
+
+    /// How good the parameters are, on data that is not trained on.
+    ///
+    /// # Errors
+    /// The objective's own.
+    fn evaluate(&self, params: &Params) -> Result<Evaluation, Self::Error>;
+}
+
+/// When to evaluate. The end of a training is evaluated too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Every {
+    /// After each epoch.
+    Epoch,
+    /// After so many steps.
+    Steps(u64),
+}
+
+/// How to train; see the [module](self).
+pub struct Trainer<'a> {
+    epochs: u64,
+    rate: Box<dyn Fn(u64) -> f64 + 'a>,
+    seed: u64,
+    plateau: Option<OnPlateau>,
+    max_norm: f64,
+    accumulate: usize,
+    evaluate: Every,
+    patience: Option<u64>,
+    average: Option<Averaged>,
+    folder: Option<PathBuf>,
+    resume: bool,
+    interval: Duration,
+    metadata: BTreeMap<String, String>,
+    stop: Option<&'a AtomicBool>,
+    exchange: &'a dyn Exchange,
+}
+
+impl<'a> Trainer<'a> {
+    /// Trains for so many passes over the data, at the learning rate that `rate` gives for each step, from 0; see
+    /// [`schedule`](crate::schedule). Evaluates after each epoch.
+    pub fn new(epochs: u64, rate: impl Fn(u64) -> f64 + 'a) -> Self {
+        Trainer {
+            epochs,
+            rate: Box::new(rate),
+            seed: 0,
+            plateau: None,
+            max_norm: f64::INFINITY,
+            accumulate: 1,
+            evaluate: Every::Epoch,
+            patience: None,
+            average: None,
+            folder: None,
+            resume: false,
+            interval: Duration::from_secs(10),
+            metadata: BTreeMap::new(),
+            stop: None,
+            exchange: &OneProcess,
+        }
+    }
+
+    /// The seed of dropout and its like. 0 unless told.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self
+    }
+
+    /// Shortens the gradient of a step to this norm where it is longer.
+    pub fn clip_norm(mut self, max_norm: f64) -> Self {
+        self.max_norm = max_norm;
+        self
+    }
+
+    /// Makes one step of the gradients of so many batches together (fewer at the end of an epoch).
+    pub fn accumulate(mut self, batches: usize) -> Self {
+        self.accumulate = batches.max(1);
+        self
+    }
+
+    /// When to evaluate.
+    pub fn evaluate(mut self, every: Every) -> Self {
+        self.evaluate = every;
+        self
+    }
+
+    /// Stops once so many evaluations in a row have not been better than the best before them.
+    pub fn patience(mut self, evaluations: u64) -> Self {
+        self.patience = Some(evaluations);
+        self
+    }
+
+    /// Lowers the learning rate where the score no longer grows, beside what the schedule does.
+    pub fn on_plateau(mut self, plateau: OnPlateau) -> Self {
+        self.plateau = Some(plateau);
+        self
+    }
+
+    /// Evaluates, and keeps as the best, averaged weights.
+    pub fn average(mut self, average: Averaged) -> Self {
+        self.average = Some(average);
+        self
+    }
+
+    /// Saves [`BEST`] and [`LAST`] in a folder that exists: `LAST` at the start (so that a folder that cannot be written to is
+    /// found before time is spent), at every evaluation, at the end, and so often that a kill loses no more than
+    /// [`checkpoint_interval`](Trainer::checkpoint_interval) of work and the step or evaluation it fell into.
+    pub fn checkpoints(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.folder = Some(folder.into());
+        self
+    }
+
+    /// Goes on from [`LAST`] where there is one.
+    pub fn resume(mut self) -> Self {
+        self.resume = true;
+        self
+    }
+
+    /// The longest time between two checkpoints. Ten seconds unless told.
+    pub fn checkpoint_interval(mut self, interval: Duration) -> Self {
+        self.interval = interval;
+        self
+    }
+
+    /// Goes into the checkpoints, as [`checkpoint::save`] takes it.
+    pub fn metadata(mut self, metadata: BTreeMap<String, String>) -> Self {
+        self.metadata = metadata;
+        self
+    }
+
+    /// Ends after the step at which this becomes true, with a checkpoint saved: for a handler of Ctrl-C.
+    pub fn stop(mut self, stop: &'a AtomicBool) -> Self {
+        self.stop = Some(stop);
+        self
+    }
+
+    /// Shares the work with other processes. The first one alone evaluates and writes.
+    pub fn exchange(mut self, exchange: &'a dyn Exchange) -> Self {
+        self.exchange = exchange;
+        self
+    }
+
+    /// Trains. `params` are the last step's afterwards; the best are in the [`Outcome`].
+    ///
+    /// # Errors
+    /// The objective's, and as its error: a failed recording, [`Error::Diverged`], a checkpoint that cannot be written or does not
+    /// fit, [`Error::Training`] for an epoch without batches or a checkpoint of a training with other settings.
+    pub fn run<O: Objective>(
+        mut self,
+        params: &mut Params,
+        optimizer: &mut dyn Optimizer,
+        objective: &O,
+        mut on: impl FnMut(Event<'_>),
+    ) -> Result<Outcome, O::Error> {
+        let mut state = State::new(self.seed, self.accumulate);
+        let mut best = None;
+        params.check_all().map_err(Error::from)?;
+        match self.find_last() {
+            Some(last) => {
+                state = state.resume(&last, params, optimizer, self.average.as_mut())?;
+                if state.best().is_some() {
+                    let mut values = params.clone();
+                    checkpoint::load(&last.with_file_name(BEST), &mut values)?;
+                    best = Some(values);
+                }
+                on(Event::Resumed { step: state.step, epoch: state.epoch, history: &state.history });
+            }
+            None => self.save(&state, params, optimizer)?,
+        }
+        let (mut batches, mut batches_of) = (vec![], None);
+        let mut saved = Instant::now();
+        let ended = loop {
+            let finished = state.epoch >= self.epochs;
+            if self.evaluation_is_due(&state, finished) {
+                // An evaluation may take long: what was learned so far is safe before it begins.
+                if saved.elapsed() > self.interval / 10 {
+                    self.save(&state, params, optimizer)?;
+                }
+                on(Event::Evaluating);
+                let judged = self.average.as_ref().and_then(Averaged::params).unwrap_or(params);
+                let is_best = state.evaluated(self.shared_evaluation(objective, judged)?);
+                if is_best {
+                    best = Some(judged.clone());
+                    self.save_best(&state, judged)?;
+                }
+                self.save(&state, params, optimizer)?;
+                saved = Instant::now();
+                if let Some(evaluated) = state.history.last() {
+                    on(Event::Evaluated { evaluated, is_best });
+                }
+            }
+            if finished {
+                break Ended::Finished;
+            }
+            if self.patience.is_some_and(|patience| state.since_better() >= patience.max(1)) {
+                break Ended::Early;
+            }
+            if self.asked_to_stop()? {
+                break Ended::Stopped;
+            }
+            if batches_of != Some(state.epoch) {
+                batches = objective.epoch(state.epoch)?;
+                batches_of = Some(state.epoch);
+                state.check_position(batches.len())?;
+            }
+            let began = Instant::now();
+            let together = &batches[state.batch..(state.batch + self.accumulate).min(batches.len())];
+            let sums = self.sums(params, objective, together, state.batches_seen)?;
+            let done = self.one_step(params, optimizer, &sums, &state, batches.len())?;
+            state.stepped(together.len(), batches.len(), sums.loss, sums.weight);
+            let took = began.elapsed();
+            on(Event::Step(StepDone {
+                train_loss: state.train_loss(),
+                step: state.step,
+                batch: done.batch + together.len(),
+                ..done
+            }));
+            // The next step, which may be lost with this one, will take about as long.
+            if saved.elapsed() + took >= self.interval {
+                self.save(&state, params, optimizer)?;
+                saved = Instant::now();
+            }
+        };
+        self.save(&state, params, optimizer)?;
+        Ok(Outcome { ended, steps: state.step, best_index: state.best(), history: state.history, best_params: best })
+    }
+
+    /// One step of the optimizer.
+    fn one_step(
+        &mut self,
+        params: &mut Params,
+        optimizer: &mut dyn Optimizer,
+        sums: &Sums,
+        state: &State,
+        batches: usize,
+    ) -> Result<StepDone> {
+        // Nothing to learn from has no mean; its gradients are nothing too.
+        let weight = if sums.weight > 0.0 { sums.weight } else { 1.0 };
+        let loss = sums.loss / weight;
+        if !loss.is_finite() {
+            return Err(Error::Diverged { loss, step: state.step, epoch: state.epoch });
+        }
+        let lowered = self.plateau.as_ref().map_or(1.0, |plateau| plateau.factor(state.scores()));
+        let rate = (self.rate)(state.step) * lowered;
+        let norm = optimizer.clipped_step(params, &sums.gradients, rate, weight, self.max_norm)?;
+        if let Some(average) = &mut self.average {
+            average.update(params)?;
+        }
+        let (epoch, batch, step) = (state.epoch, state.batch, state.step);
+        Ok(StepDone { epoch, batch, batches, step, loss, train_loss: loss, weight: sums.weight, rate, norm })
+    }
+
+    /// The sums over some batches, whose shards are numbered from the first to the last.
+    fn sums<O: Objective>(
+        &self,
+        params: &Params,
+        objective: &O,
+        batches: &[O::Batch],
+        seen: u64,
+    ) -> Result<Sums, O::Error> {
+        let all =
+            batches.iter().enumerate().flat_map(|(i, batch)| (0..objective.shards(batch)).map(move |n| (i, batch, n)));
+        let seed = self.seed;
+        let (rank, ranks) = (self.exchange.rank(), self.exchange.ranks().max(1));
+        let own: Vec<_> = all.enumerate().filter(|(number, _)| number % ranks == rank).collect();
+        let one = |(number, (i, batch, n)): (usize, (usize, &O::Batch, usize))| -> Result<(usize, Sums), O::Error> {
+            let shard = objective.shard(batch, n)?;
+            let training = Some((seed, seen + i as u64));
+            let (loss, gradients) =
+                shard_gradients(params, training, n, |graph| objective.loss(graph, &shard)).map_err(Error::from)?;
+            Ok((number, Sums { loss, weight: objective.weight(&shard), gradients }))
+        };
+        let own = own.into_par_iter().map(one).collect::<Vec<_>>().into_iter().collect::<Result<Vec<_>, _>>()?;
+        Ok(self.exchange.sum(params, own)?)
+    }
+
+    fn evaluation_is_due(&self, state: &State, finished: bool) -> bool {
+        let due = match self.evaluate {
+            Every::Epoch => state.batch == 0,
+            Every::Steps(steps) => state.step.is_multiple_of(steps.max(1)),
+        };
+        state.step > 0 && (due || finished) && state.history.last().is_none_or(|last| last.step != state.step)
+    }
+
+    /// The first process's evaluation; the others learn only its score, which decides how the training goes on.
+    fn shared_evaluation<O: Objective>(&self, objective: &O, params: &Params) -> Result<Evaluation, O::Error> {
+        let own = match self.exchange.rank() {
+            0 => objective.evaluate(params)?,
+            _ => Evaluation { score: f64::NAN, metrics: vec![] },
+        };
+        let score = self.exchange.of_first(vec![own.score])?.first().copied().unwrap_or(f64::NAN);
+        Ok(Evaluation { score, ..own })
+    }
+
+    fn asked_to_stop(&self) -> Result<bool> {
+        let asked = self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed));
+        if self.exchange.ranks() <= 1 {
+            return Ok(asked);
+        }
+        Ok(self.exchange.of_first(vec![f64::from(u8::from(asked))])?.first().is_some_and(|&asked| asked != 0.0))
+    }
+
+    fn find_last(&self) -> Option<PathBuf> {
+        let last = self.folder.as_ref().filter(|_| self.resume)?.join(LAST);
+        last.exists().then_some(last)
+    }
+
+    fn save(&self, state: &State, params: &Params, optimizer: &dyn Optimizer) -> Result<()> {
+        match &self.folder {
+            Some(folder) if self.exchange.rank() == 0 => {
+                state.save(&folder.join(LAST), params, optimizer, self.average.as_ref(), &self.metadata)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn save_best(&self, state: &State, params: &Params) -> Result<()> {
+        let Some(folder) = self.folder.as_ref().filter(|_| self.exchange.rank() == 0) else { return Ok(()) };
+        let mut metadata = self.metadata.clone();
+        metadata.insert(state::STEP.into(), state.step.to_string());
+        checkpoint::save(&folder.join(BEST), params, &metadata)
+    }
+}

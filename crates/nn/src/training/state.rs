@@ -1,0 +1,225 @@
+//! Where a training stands: a few counts beside the arrays, and how both are saved.
+
+use super::{Evaluated, Evaluation};
+use crate::{
+    Error, Result,
+    checkpoint::{self, TRAINING},
+    optimizer::{Averaged, Optimizer},
+};
+use serde_json::{Value, json};
+use std::{collections::BTreeMap, path::Path};
+use unspool_graph::Params;
+
+/// The key of the metadata under which the number of steps stands.
+pub(super) const STEP: &str = "training.step";
+
+/// The key of all counts.
+const STATE: &str = "training.state";
+
+/// Counts and sums. What can be computed from the history of evaluations is.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct State {
+    seed: u64,
+    accumulate: usize,
+    /// Whole epochs done.
+    pub(super) epoch: u64,
+    /// Batches done of the epoch that is not whole.
+    pub(super) batch: usize,
+    /// Steps done.
+    pub(super) step: u64,
+    /// Batches done in all: the step of the random draws.
+    pub(super) batches_seen: u64,
+    /// Σ loss and Σ weight since the last evaluation.
+    losses: f64,
+    weights: f64,
+    pub(super) history: Vec<Evaluated>,
+}
+
+impl State {
+    pub(super) fn new(seed: u64, accumulate: usize) -> State {
+        let (losses, weights) = (0.0, 0.0);
+        State { seed, accumulate, epoch: 0, batch: 0, step: 0, batches_seen: 0, losses, weights, history: vec![] }
+    }
+
+    pub(super) fn stepped(&mut self, done: usize, of: usize, loss: f64, weight: f64) {
+        self.step += 1;
+        self.batch += done;
+        self.batches_seen += done as u64;
+        self.losses += loss;
+        self.weights += weight;
+        if self.batch == of {
+            (self.epoch, self.batch) = (self.epoch + 1, 0);
+        }
+    }
+
+    pub(super) fn train_loss(&self) -> f64 {
+        if self.weights > 0.0 { self.losses / self.weights } else { 0.0 }
+    }
+
+    /// Notes an evaluation down; says whether it is the best so far.
+    pub(super) fn evaluated(&mut self, evaluation: Evaluation) -> bool {
+        self.history.push(Evaluated { step: self.step, epoch: self.epoch, train_loss: self.train_loss(), evaluation });
+        (self.losses, self.weights) = (0.0, 0.0);
+        self.best() == Some(self.history.len() - 1)
+    }
+
+    pub(super) fn scores(&self) -> impl Iterator<Item = f64> + '_ {
+        self.history.iter().map(|evaluated| evaluated.evaluation.score)
+    }
+
+    /// The last of the highest scores; a score that is no number never is.
+    pub(super) fn best(&self) -> Option<usize> {
+        let scores = self.scores().enumerate().filter(|(_, score)| !score.is_nan());
+        scores.max_by(|a, b| a.1.total_cmp(&b.1)).map(|(index, _)| index)
+    }
+
+    /// How many evaluations there were since one was better than all before it.
+    pub(super) fn since_better(&self) -> u64 {
+        let (mut top, mut since) = (f64::NEG_INFINITY, 0);
+        for score in self.scores() {
+            since = if score > top { 0 } else { since + 1 };
+            top = top.max(score);
+        }
+        since
+    }
+
+    pub(super) fn check_position(&self, batches: usize) -> Result<()> {
+        if batches == 0 {
+            let what = format!("epoch {} has no batches", self.epoch);
+            return Err(Error::Training { what, right: "there must be something to train on".into() });
+        }
+        if self.batch >= batches {
+            let what = format!("the checkpoint stands at batch {} of an epoch of {batches}", self.batch);
+            return Err(Error::Training { what, right: "go on with the data it was made with".into() });
+        }
+        Ok(())
+    }
+
+    /// Writes the parameters by their names, and under [`TRAINING`] what else is needed to go on.
+    pub(super) fn save(
+        &self,
+        path: &Path,
+        params: &Params,
+        optimizer: &dyn Optimizer,
+        average: Option<&Averaged>,
+        metadata: &BTreeMap<String, String>,
+    ) -> Result<()> {
+        let names = prefixes(optimizer);
+        let mut parts = vec![("", params)];
+        parts.extend(names.iter().map(String::as_str).zip(optimizer.state()));
+        let averaged = format!("{TRAINING}average/");
+        parts.extend(average.and_then(Averaged::params).map(|average| (averaged.as_str(), average)));
+        let mut metadata = metadata.clone();
+        metadata.insert(STEP.into(), self.step.to_string());
+        metadata.insert(STATE.into(), self.to_json(optimizer, average).to_string());
+        checkpoint::save_parts(path, &parts, &metadata)
+    }
+
+    fn to_json(&self, optimizer: &dyn Optimizer, average: Option<&Averaged>) -> Value {
+        let history: Vec<Value> = self
+            .history
+            .iter()
+            .map(|Evaluated { step, epoch, train_loss, evaluation }| {
+                let metrics: Vec<Value> = evaluation.metrics.iter().map(|(k, v)| json!([k, number(*v)])).collect();
+                json!({ "step": step, "epoch": epoch, "train_loss": number(*train_loss), "score": number(evaluation.score), "metrics": metrics })
+            })
+            .collect();
+        json!({
+            "seed": self.seed, "accumulate": self.accumulate, "epoch": self.epoch, "batch": self.batch, "step": self.step,
+            "batches_seen": self.batches_seen, "losses": number(self.losses), "weights": number(self.weights), "history": history,
+            "optimizer": { "steps": optimizer.steps(), "arrays": if optimizer.state().is_empty() { &[][..] } else { optimizer.slots() } },
+            "averaged": average.map(Averaged::count),
+        })
+    }
+
+    /// Reads what [`State::save`] wrote; `self` says with which settings the training goes on. All is checked before anything is
+    /// changed.
+    pub(super) fn resume(
+        self,
+        path: &Path,
+        params: &mut Params,
+        optimizer: &mut dyn Optimizer,
+        average: Option<&mut Averaged>,
+    ) -> Result<State> {
+        let bad = |why: &str| Error::Format { path: path.display().to_string(), why: format!("{STATE}: {why}") };
+        let other = |what: String| Error::Training {
+            what: format!("{}: {what}", path.display()),
+            right: "go on with the settings it was made with, or start anew in another folder".into(),
+        };
+        let metadata = checkpoint::metadata(path)?;
+        let text = metadata.get(STATE).ok_or_else(|| bad("is missing: this is no checkpoint of a training"))?;
+        let json: Value = serde_json::from_str(text).map_err(|e| bad(&e.to_string()))?;
+        let state = State::from_json(&json).ok_or_else(|| bad("a field is missing or no number"))?;
+        for (name, saved, now) in
+            [("seed", state.seed, self.seed), ("accumulate", state.accumulate as u64, self.accumulate as u64)]
+        {
+            if saved != now {
+                return Err(other(format!("was made with {name} {saved}, not {now}")));
+            }
+        }
+        let steps = json["optimizer"]["steps"].as_u64().ok_or_else(|| bad("no optimizer"))?;
+        let arrays: Vec<&str> =
+            json["optimizer"]["arrays"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        if !arrays.is_empty() && arrays != optimizer.slots() {
+            return Err(other(format!("its optimizer keeps {arrays:?}, this one {:?}", optimizer.slots())));
+        }
+        let averaged = json["averaged"].as_u64();
+        if averaged.is_some() != average.is_some() {
+            let with = if averaged.is_some() { "with" } else { "without" };
+            return Err(other(format!("was made {with} averaged weights")));
+        }
+        let names = prefixes(optimizer);
+        let mut model = params.clone();
+        let mut slots: Vec<Params> = arrays.iter().map(|_| params.clone()).collect();
+        let mut mean = averaged.filter(|&count| count > 0).map(|_| params.clone());
+        let prefix = format!("{TRAINING}average/");
+        let mut parts = vec![("", &mut model)];
+        parts.extend(names.iter().map(String::as_str).zip(&mut slots));
+        parts.extend(mean.as_mut().map(|mean| (prefix.as_str(), mean)));
+        checkpoint::load_parts(path, &mut parts, None)?;
+        *params = model;
+        optimizer.restore(steps, slots);
+        if let Some(average) = average {
+            average.restore(averaged.unwrap_or(0), mean);
+        }
+        Ok(state)
+    }
+
+    fn from_json(json: &Value) -> Option<State> {
+        let whole = |key: &str| json[key].as_u64();
+        let history = json["history"].as_array()?.iter().map(|entry| {
+            let metric = |pair: &Value| Some((pair[0].as_str()?.to_owned(), parse(&pair[1])?));
+            let metrics = entry["metrics"].as_array()?.iter().map(metric).collect::<Option<_>>()?;
+            Some(Evaluated {
+                step: entry["step"].as_u64()?,
+                epoch: entry["epoch"].as_u64()?,
+                train_loss: parse(&entry["train_loss"])?,
+                evaluation: Evaluation { score: parse(&entry["score"])?, metrics },
+            })
+        });
+        Some(State {
+            seed: whole("seed")?,
+            accumulate: whole("accumulate")? as usize,
+            epoch: whole("epoch")?,
+            batch: whole("batch")? as usize,
+            step: whole("step")?,
+            batches_seen: whole("batches_seen")?,
+            losses: parse(&json["losses"])?,
+            weights: parse(&json["weights"])?,
+            history: history.collect::<Option<_>>()?,
+        })
+    }
+}
+
+/// The shortest text that is read back as the same number; JSON's own numbers may lose the last bit, and know no infinity.
+fn number(x: f64) -> String {
+    format!("{x:?}")
+}
+
+fn parse(value: &Value) -> Option<f64> {
+    value.as_str()?.parse().ok()
+}
+
+fn prefixes(optimizer: &dyn Optimizer) -> Vec<String> {
+    optimizer.slots().iter().map(|slot| format!("{TRAINING}{slot}/")).collect()
+}

@@ -1,0 +1,353 @@
+//! The training loop: stopped or killed anywhere and resumed, it ends with the same bits as if never stopped.
+
+use ndarray::Array2;
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{
+        Barrier, Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+use unspool_graph::{Draw, Graph, Params, Var};
+use unspool_nn::{
+    Adam, Cell, Embedding, Error, Gru, Linear, Sgd, checkpoint,
+    exchange::{Exchange, OneProcess, Sums},
+    optimizer::{Averaged, Group, Optimizer},
+    schedule::{OnPlateau, linear_with_warm_up},
+    training::{BEST, Ended, Evaluation, Event, Every, LAST, Objective, Outcome, Trainer},
+    unroll,
+};
+
+type Tested = Result<(), Box<dyn std::error::Error>>;
+
+/// Which of two tokens came first: a GRU over embedded tokens, with dropout.
+struct First {
+    words: Embedding,
+    cell: Gru,
+    readout: Linear,
+    /// The shard that fails, counted over the whole run.
+    dies_at: u64,
+    shards: AtomicU64,
+    scores: Option<Vec<f64>>,
+    evaluations: AtomicU64,
+}
+
+const ROWS: usize = 40;
+const TIME: usize = 5;
+
+impl First {
+    fn new(params: &mut Params) -> First {
+        First {
+            words: Embedding::new(params.scope("words"), 9, 4),
+            cell: Gru::new(params.scope("rnn"), 4, 5),
+            readout: Linear::new(params.scope("readout"), 5, 2),
+            dies_at: u64::MAX,
+            shards: AtomicU64::new(0),
+            scores: None,
+            evaluations: AtomicU64::new(0),
+        }
+    }
+
+    fn tokens(row: usize) -> Vec<u32> {
+        (0..TIME).map(|t| (Draw::seed(row as u64).bits(t as u64) % 9) as u32).collect()
+    }
+}
+
+impl Objective for First {
+    type Batch = Vec<usize>;
+    type Shard = Vec<usize>;
+    type Error = Error;
+
+    fn epoch(&self, epoch: u64) -> Result<Vec<Vec<usize>>, Error> {
+        let mut rows: Vec<usize> = (0..ROWS).collect();
+        rows.sort_by_key(|&row| Draw::seed(epoch).bits(row as u64));
+        Ok(rows.chunks(9).map(<[usize]>::to_vec).collect()) // 9 9 9 9 4
+    }
+    fn shards(&self, batch: &Vec<usize>) -> usize {
+        batch.len().div_ceil(4)
+    }
+    fn shard(&self, batch: &Vec<usize>, number: usize) -> Result<Vec<usize>, Error> {
+        if self.shards.fetch_add(1, Ordering::Relaxed) >= self.dies_at {
+            return Err(Error::Training { what: "killed".into(), right: String::new() });
+        }
+        Ok(batch.chunks(4).nth(number).unwrap_or(&[]).to_vec())
+    }
+    fn weight(&self, shard: &Vec<usize>) -> f64 {
+        shard.len() as f64
+    }
+    fn loss<'g>(&self, graph: &'g Graph<'g>, shard: &Vec<usize>) -> Var<'g> {
+        let tokens = Array2::from_shape_fn((shard.len(), TIME), |(b, t)| First::tokens(shard[b])[t]);
+        let targets: Vec<u32> = shard.iter().map(|&row| First::tokens(row)[0] % 2).collect();
+        let xs = self.words.apply(graph, tokens.view()).dropout(0.2);
+        let (_, last) = unroll(&self.cell, xs, &vec![TIME; shard.len()], self.cell.initial_state(graph, shard.len()));
+        self.readout.apply(last.dropout(0.2)).cross_entropy(&targets).sum_all()
+    }
+    fn evaluate(&self, params: &Params) -> Result<Evaluation, Error> {
+        if let Some(scores) = &self.scores {
+            let n = self.evaluations.fetch_add(1, Ordering::Relaxed) as usize;
+            return Ok(Evaluation::of_score(scores[n]));
+        }
+        let graph = Graph::new(params);
+        Ok(Evaluation::of_loss(first_loss(self, &graph)?).metric("third", 1.0 / 3.0))
+    }
+}
+
+fn first_loss<'g>(objective: &First, graph: &'g Graph<'g>) -> Result<f64, Error> {
+    Ok(objective.loss(graph, &(0..ROWS).collect()).item()? / ROWS as f64)
+}
+
+fn trainer(folder: &Path) -> Trainer<'_> {
+    Trainer::new(4, |step| linear_with_warm_up(step, 3, 12, 0.03, 0.1))
+        .seed(11)
+        .clip_norm(0.5)
+        .accumulate(2)
+        .average(Averaged::exponential(0.9))
+        .on_plateau(OnPlateau { factor: 0.5, patience: 0, least: 0.1 })
+        .evaluate(Every::Steps(2))
+        .checkpoints(folder)
+        .checkpoint_interval(Duration::ZERO)
+        .metadata(BTreeMap::from([("task".into(), "first".into())]))
+}
+
+fn optimizer() -> Adam {
+    Adam::new().weight_decay(0.01).group(Group::named("*bias*").weight_decay(0.0))
+}
+
+/// Trains in `folder`, from there on where there is something; dies at the given shard.
+fn run(folder: &Path, dies_at: u64) -> Result<(Outcome, Params), Error> {
+    let mut params = Params::seeded(5);
+    let mut objective = First::new(&mut params);
+    objective.dies_at = dies_at;
+    let outcome = trainer(folder).resume().run(&mut params, &mut optimizer(), &objective, |_| {})?;
+    Ok((outcome, params))
+}
+
+#[test]
+fn killed_at_any_shard_and_resumed_it_ends_with_the_same_files() -> Tested {
+    let whole = tempfile::tempdir()?;
+    let (outcome, _) = run(whole.path(), u64::MAX)?;
+    assert_eq!((outcome.ended, outcome.steps), (Ended::Finished, 12));
+    assert_eq!(outcome.history.len(), 6);
+    let files = |folder: &Path| [BEST, LAST].map(|file| std::fs::read(folder.join(file)).expect("a checkpoint"));
+    let expected = files(whole.path());
+    // 13 shards an epoch, 4 epochs.
+    for dies_at in (0..52).step_by(7) {
+        let folder = tempfile::tempdir()?;
+        let died = run(folder.path(), dies_at).expect_err("it dies").to_string();
+        assert!(died.contains("killed"), "{died}");
+        let (resumed, params) = run(folder.path(), u64::MAX)?;
+        assert_eq!(resumed.history, outcome.history);
+        assert!(files(folder.path()) == expected, "killed at shard {dies_at}");
+        // The last file is also a plain checkpoint of the model.
+        let mut loaded = Params::seeded(0);
+        First::new(&mut loaded);
+        let metadata = checkpoint::load(&folder.path().join(LAST), &mut loaded)?;
+        assert_eq!(metadata["task"], "first");
+        for p in loaded.iter() {
+            let same = params.find(loaded.name(p)).ok_or("a name")?;
+            assert_eq!(loaded.value(p)?, params.value(same)?);
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_files() -> Tested {
+    let mut files = vec![];
+    for threads in [1, 2, 5] {
+        let folder = tempfile::tempdir()?;
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
+        pool.install(|| run(folder.path(), u64::MAX))?;
+        files.push(std::fs::read(folder.path().join(LAST))?);
+    }
+    assert!(files[0] == files[1] && files[1] == files[2]);
+    Ok(())
+}
+
+#[test]
+fn asked_to_stop_it_saves_the_step_and_goes_on_from_there() -> Tested {
+    let (whole, folder) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    run(whole.path(), u64::MAX)?;
+    let stop = AtomicBool::new(false);
+    let mut params = Params::seeded(5);
+    let objective = First::new(&mut params);
+    // An hour between checkpoints: what is saved is saved because of the stop.
+    let outcome = trainer(folder.path()).checkpoint_interval(Duration::from_secs(3600)).stop(&stop).run(
+        &mut params,
+        &mut optimizer(),
+        &objective,
+        |event| {
+            if let Event::Step(step) = event {
+                stop.store(step.step == 5, Ordering::Relaxed);
+            }
+        },
+    )?;
+    assert_eq!((outcome.ended, outcome.steps), (Ended::Stopped, 5));
+    let mut resumed_at = None;
+    let mut params = Params::seeded(5);
+    let objective = First::new(&mut params);
+    trainer(folder.path()).resume().run(&mut params, &mut optimizer(), &objective, |event| {
+        if let Event::Resumed { step, .. } = event {
+            resumed_at = Some(step);
+        }
+    })?;
+    assert_eq!(resumed_at, Some(5));
+    assert!(std::fs::read(whole.path().join(LAST))? == std::fs::read(folder.path().join(LAST))?);
+    Ok(())
+}
+
+#[test]
+fn other_settings_do_not_go_on_and_change_nothing() -> Tested {
+    let folder = tempfile::tempdir()?;
+    run(folder.path(), 20).expect_err("it dies");
+    let refuse = |trainer: Trainer<'_>, optimizer: &mut dyn Optimizer, wanted: &str| -> Tested {
+        let mut params = Params::seeded(77);
+        let objective = First::new(&mut params);
+        let before = params.clone();
+        let error = trainer.run(&mut params, optimizer, &objective, |_| {}).expect_err("other settings").to_string();
+        assert!(error.contains(wanted), "{error}");
+        assert_eq!(optimizer.steps(), 0);
+        for p in params.iter() {
+            assert_eq!(params.value(p)?, before.value(p)?);
+        }
+        Ok(())
+    };
+    refuse(trainer(folder.path()).resume().seed(12), &mut Adam::new(), "seed 11, not 12")?;
+    refuse(trainer(folder.path()).resume().accumulate(3), &mut Adam::new(), "accumulate 2, not 3")?;
+    refuse(trainer(folder.path()).resume(), &mut Sgd::new().momentum(0.9), "exp_avg")?;
+    let plain = Trainer::new(4, |_| 0.1).seed(11).accumulate(2).checkpoints(folder.path()).resume();
+    refuse(plain, &mut Adam::new(), "with averaged weights")?;
+    // A file cut short, and a plain model in the place of a training's file.
+    let last = folder.path().join(LAST);
+    let bytes = std::fs::read(&last)?;
+    std::fs::write(&last, &bytes[..bytes.len() - 5])?;
+    refuse(trainer(folder.path()).resume(), &mut Adam::new(), "bytes")?;
+    let mut params = Params::seeded(5);
+    First::new(&mut params);
+    checkpoint::save(&last, &params, &BTreeMap::new())?;
+    refuse(trainer(folder.path()).resume(), &mut Adam::new(), "no checkpoint of a training")
+}
+
+#[test]
+fn patience_ends_it_and_the_best_are_kept() -> Tested {
+    let mut params = Params::seeded(5);
+    let mut objective = First::new(&mut params);
+    objective.scores = Some(vec![1.0, 3.0, f64::NAN, 3.0, 2.0, 9.0]);
+    let mut at_best = None;
+    let outcome = Trainer::new(9, |_| 0.1).patience(3).run(&mut params, &mut Sgd::new(), &objective, |event| {
+        if let Event::Evaluated { evaluated, is_best: true } = event {
+            at_best = Some(evaluated.clone());
+        }
+    })?;
+    // 3.0 again is no improvement, but of equals the later is the best.
+    assert_eq!((outcome.ended, outcome.history.len()), (Ended::Early, 5));
+    assert_eq!(outcome.best().map(|best| best.epoch), Some(4));
+    assert_eq!(outcome.best().cloned(), at_best);
+    let best = outcome.best_params.ok_or("no best")?;
+    let p = params.find("readout.weight").ok_or("a name")?;
+    assert_ne!(best.value(p)?, params.value(p)?);
+    Ok(())
+}
+
+#[test]
+fn nowhere_to_write_and_nothing_to_train_on_are_errors_at_once() {
+    let mut params = Params::seeded(5);
+    let objective = First::new(&mut params);
+    let mut steps = 0;
+    let failed = trainer(Path::new("/no/such/folder")).run(&mut params, &mut optimizer(), &objective, |_| steps += 1);
+    assert!(matches!(failed, Err(Error::File { .. })) && steps == 0);
+    struct Nothing(First);
+    impl Objective for Nothing {
+        type Batch = Vec<usize>;
+        type Shard = Vec<usize>;
+        type Error = Error;
+        fn epoch(&self, _: u64) -> Result<Vec<Vec<usize>>, Error> {
+            Ok(vec![])
+        }
+        fn shard(&self, batch: &Vec<usize>, number: usize) -> Result<Vec<usize>, Error> {
+            self.0.shard(batch, number)
+        }
+        fn weight(&self, shard: &Vec<usize>) -> f64 {
+            self.0.weight(shard)
+        }
+        fn loss<'g>(&self, graph: &'g Graph<'g>, _: &Vec<usize>) -> Var<'g> {
+            graph.zeros([1]).sum_all()
+        }
+        fn evaluate(&self, params: &Params) -> Result<Evaluation, Error> {
+            self.0.evaluate(params)
+        }
+    }
+    let failed = Trainer::new(1, |_| 0.1).run(&mut params, &mut optimizer(), &Nothing(objective), |_| {});
+    assert!(matches!(failed, Err(Error::Training { .. })));
+}
+
+/// Processes played by threads of one.
+struct Played<'a> {
+    rank: usize,
+    ranks: usize,
+    barrier: &'a Barrier,
+    sums: &'a Mutex<BTreeMap<usize, Sums>>,
+    numbers: &'a Mutex<Vec<f64>>,
+}
+
+impl Exchange for Played<'_> {
+    fn rank(&self) -> usize {
+        self.rank
+    }
+    fn ranks(&self) -> usize {
+        self.ranks
+    }
+    fn sum(&self, params: &Params, own: Vec<(usize, Sums)>) -> Result<Sums, Error> {
+        self.sums.lock().expect("no panic").extend(own);
+        self.barrier.wait();
+        let all: Vec<(usize, Sums)> = self.sums.lock().expect("no panic").clone().into_iter().collect();
+        if self.barrier.wait().is_leader() {
+            self.sums.lock().expect("no panic").clear();
+        }
+        self.barrier.wait();
+        OneProcess.sum(params, all)
+    }
+    fn of_first(&self, numbers: Vec<f64>) -> Result<Vec<f64>, Error> {
+        if self.rank == 0 {
+            *self.numbers.lock().expect("no panic") = numbers;
+        }
+        self.barrier.wait();
+        let numbers = self.numbers.lock().expect("no panic").clone();
+        self.barrier.wait();
+        Ok(numbers)
+    }
+}
+
+#[test]
+fn processes_that_share_the_shards_end_with_the_same_file_as_one() -> Tested {
+    let (whole, folder) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    run(whole.path(), u64::MAX)?;
+    let (barrier, sums, numbers) = (Barrier::new(3), Mutex::default(), Mutex::default());
+    let mut start = Params::seeded(5);
+    let objective = First::new(&mut start);
+    let all = std::thread::scope(|scope| {
+        let threads = [0, 1, 2].map(|rank| {
+            let (folder, barrier, sums, numbers) = (folder.path(), &barrier, &sums, &numbers);
+            let (mut params, objective) = (start.clone(), &objective);
+            scope.spawn(move || {
+                let exchange = Played { rank, ranks: 3, barrier, sums, numbers };
+                let trainer = trainer(folder).exchange(&exchange);
+                trainer.run(&mut params, &mut optimizer(), objective, |_| {}).map(|_| params)
+            })
+        });
+        threads.map(|thread| thread.join().expect("no panic"))
+    });
+    assert!(std::fs::read(whole.path().join(LAST))? == std::fs::read(folder.path().join(LAST))?);
+    let [first, second, third] = all;
+    let (first, second, third) = (first?, second?, third?);
+    for p in first.iter() {
+        let name = first.name(p);
+        for other in [&second, &third] {
+            let same = other.find(name).ok_or("a name")?;
+            assert_eq!(first.value(p)?, other.value(same)?);
+        }
+    }
+    Ok(())
+}
