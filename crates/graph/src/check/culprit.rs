@@ -1,0 +1,48 @@
+//! Which operation is wrong: the first node on the tape whose own gradient disagrees with its differences or its tangent.
+//!
+//! Nodes stand in the order they were run, so all that the first wrong one was made from is right: the mistake is its own. The whole
+//! tape's differences come from two runs; each node then costs a walk back, which is paid only by a check that has failed.
+
+use super::{
+    Culprit, Model, STEP,
+    adjoint::agree,
+    point::{Point, Recording, apart, weights, wrong},
+};
+use crate::{Draw, Result};
+use ndarray::ArrayD;
+
+/// The culprit, if there is one that can be told: a function that is not the same twice, or an error on the way, has none.
+pub(super) fn find(point: &Point, model: Model<'_>) -> Option<Culprit> {
+    search(point, model).ok().flatten()
+}
+
+fn search(point: &Point, model: Model<'_>) -> Result<Option<Culprit>> {
+    let u = point.direction(Draw::seed(3))?;
+    let (above, below) = (point.moved(&u, STEP)?, point.moved(&u, -STEP)?);
+    let (above, below) = (values(&above, model)?, values(&below, model)?);
+    let graph = point.graph();
+    let run = point.record(&graph, model);
+    for (i, node) in run.nodes().enumerate() {
+        let (Some(above), Some(below)) = (above.get(i), below.get(i)) else { return Ok(None) };
+        if above.shape() != below.shape() || *node.shape()? != *above.shape() {
+            return Ok(None);
+        }
+        let v = weights(above);
+        let numeric: f64 = above.iter().zip(below).zip(&v).map(|((a, b), v)| (a - b) / (2.0 * STEP) * v).sum();
+        let (reverse, size) = run.reverse(point, node, &v, &u)?;
+        let tangent = graph.jvp(node, &run.tangents(point, &u))?.to_f64();
+        let forward: f64 = tangent.iter().zip(&v).map(|(t, v)| t * v).sum();
+        if wrong(apart(reverse, numeric)) || !agree(forward, reverse, size) {
+            return Ok(Some(Culprit { operation: run.operation(node), place: node.place() }));
+        }
+    }
+    Ok(None)
+}
+
+/// The values of all nodes.
+fn values(point: &Point, model: Model<'_>) -> Result<Vec<ArrayD<f64>>> {
+    let graph = point.graph();
+    let run: Recording<'_> = point.record(&graph, model);
+    run.out.shape()?;
+    run.nodes().map(|node| Ok(node.value()?.to_f64())).collect()
+}

@@ -1,0 +1,261 @@
+//! Checking gradients against finite differences, for users' operations and models as for this crate's own.
+//!
+//! The function under test is run in double precision; each coordinate of each parameter and input is moved by ±h, and the slope
+//! (f(x + h) − f(x − h)) / 2h must agree with the gradient: |analytic − numeric| ≤ 1e-6 · max(1, |analytic|) at h = 1e-4. Apart from
+//! that, forward-mode and reverse-mode derivatives are held against each other, ⟨v, J·u⟩ = ⟨Jᵀ·v, u⟩, where no step size blurs anything.
+//!
+//! | what is checked | by |
+//! | --- | --- |
+//! | an operation, as a function of tensors | [`function`] |
+//! | a model: each parameter, each input, each initial state | [`model`]; [`parameters`] where there are parameters alone |
+//! | a model with too many parameters to move each | [`direction`] |
+//! | a long composition, whose differences need not be exact enough | [`composition`] |
+//! | forward mode against reverse mode alone | [`adjoint`] |
+//!
+//! A [`Failure`] names the worst element with both numbers and, where it can be told, the operation that is wrong and the line that
+//! recorded it: the first one on the tape whose own gradient disagrees.
+//!
+//! ```
+//! use ndarray::array;
+//! use unspool_graph::{Params, check, init};
+//!
+//! let mut params = Params::seeded(1);
+//! let w = params.scope("rnn").add("w_hh", [2, 2], init::uniform(1.0));
+//! let (x, h0) = (array![[0.5, -1.0]].into_dyn(), array![[0.1, 0.2]].into_dyn());
+//! check::model(&params, &[("x", x), ("h0", h0)], |_, inputs| {
+//!     let (x, mut h) = (inputs[0], inputs[1]);
+//!     for _ in 0..3 {
+//!         h = (x + h.matmul(w)).tanh();
+//!     }
+//!     h
+//! })?;
+//!
+//! // A path that was cut: differences see what the backward walk does not.
+//! let wrong = check::parameters(&params, |graph| graph.param(w).tanh().cut() * w);
+//! let message = wrong.unwrap_err().to_string();
+//! assert!(message.contains("rnn.w_hh[") && message.contains("goes wrong at cut"), "{message}");
+//! # Ok::<(), check::Failure>(())
+//! ```
+//!
+//! With the feature `proptest`, `check::strategy` has random shapes, values, lengths and whole random graphs.
+
+mod adjoint;
+mod culprit;
+mod differences;
+#[cfg(feature = "proptest")]
+mod genome;
+mod point;
+#[cfg(feature = "proptest")]
+pub mod strategy;
+
+#[cfg(feature = "proptest")]
+pub use genome::{Gene, Genome, Program};
+
+use crate::{Graph, Param, Params, Place, Var, init};
+use ndarray::ArrayD;
+use point::Point;
+use std::fmt;
+
+/// The step of the finite differences.
+pub const STEP: f64 = 1e-4;
+/// How far gradient and differences may be apart, relative to the greater of 1 and the gradient.
+pub const TOLERANCE: f64 = 1e-6;
+/// How far forward and reverse mode may be apart, relative to the greater of 1 and the sum of what is added up.
+pub const ADJOINT_TOLERANCE: f64 = 1e-10;
+
+/// The worst coordinate found: where it is, both numbers, and what made it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Disagreement {
+    /// The parameter's or input's name; `a random direction` where not one coordinate was moved but all.
+    pub parameter: String,
+    /// The coordinate within it, row by row.
+    pub index: usize,
+    /// What the backward walk says.
+    pub analytic: f64,
+    /// What the finite differences say.
+    pub numeric: f64,
+    /// Where the parameter or input entered the recording; `None` if it never did.
+    pub entered: Option<Place>,
+    /// The operation at which it goes wrong, if one could be told.
+    pub culprit: Option<Culprit>,
+}
+
+/// The first operation on the tape whose own gradient disagrees: everything it was made from is right.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Culprit {
+    /// The operation's name.
+    pub operation: &'static str,
+    /// The line, scope and time step that recorded it.
+    pub place: Place,
+}
+
+impl fmt::Display for Culprit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "; it goes wrong at {} ({})", self.operation, self.place)
+    }
+}
+
+impl fmt::Display for Disagreement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Disagreement { parameter, index, analytic, numeric, entered, culprit } = self;
+        write!(f, "{parameter}[{index}]: backward gives {analytic:e}, finite differences give {numeric:e}")?;
+        if let Some(place) = entered {
+            write!(f, "; it enters {place}")?;
+        }
+        culprit.as_ref().map_or(Ok(()), |culprit| culprit.fmt(f))
+    }
+}
+
+/// Why a check did not pass.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Failure {
+    /// The function itself failed.
+    #[error(transparent)]
+    Graph(#[from] crate::Error),
+    /// A gradient is wrong.
+    #[error("a gradient is wrong: {0}")]
+    Gradient(Box<Disagreement>),
+    /// Forward mode and reverse mode contradict each other.
+    #[error("⟨v, J·u⟩ = {forward:e}, but ⟨Jᵀ·v, u⟩ = {reverse:e}{}", .culprit.as_ref().map(Culprit::to_string).unwrap_or_default())]
+    Adjoint {
+        /// By forward mode.
+        forward: f64,
+        /// By reverse mode.
+        reverse: f64,
+        /// The operation at which it goes wrong, if one could be told.
+        culprit: Option<Culprit>,
+    },
+}
+
+/// What [`composition`] and [`direction`] could say: how many slopes agree with differences, and of how many it could not be told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[must_use = "what could not be judged has not passed"]
+pub struct Judged {
+    /// Coordinates (or directions) whose gradient agrees with finite differences.
+    pub right: usize,
+    /// Those whose differences at h and h/2 contradict each other: nothing is known of them but the test by forward mode.
+    pub unjudged: usize,
+}
+
+impl fmt::Display for Judged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Judged { right, unjudged } = self;
+        write!(f, "{right} coordinates agree with finite differences; {unjudged} could not be judged")
+    }
+}
+
+/// A function of inputs on a graph, behind a pointer, so that the checks are compiled once and not again for every closure.
+type Model<'a> = &'a dyn for<'g> Fn(&'g Graph<'g>, &[Var<'g>]) -> Var<'g>;
+
+/// Checks every coordinate of every parameter of `model`, a function of a graph to a tensor of any shape; what is compared is the
+/// gradient of a fixed random weighting of its elements. Runs in double precision whatever `params` is in.
+///
+/// ```
+/// use unspool_graph::{Params, check, init};
+/// let mut params = Params::seeded(1);
+/// let w = params.scope("m").add("w", [3, 2], init::uniform(1.0));
+/// check::parameters(&params, |graph| graph.full([4, 3], 0.5).matmul(w).tanh())?;
+/// # Ok::<(), check::Failure>(())
+/// ```
+pub fn parameters(params: &Params, model: impl for<'g> Fn(&'g Graph<'g>) -> Var<'g>) -> Result<(), Failure> {
+    differences::every(&Point::new(params, &[])?, &|graph, _| model(graph))
+}
+
+/// Checks every coordinate of every parameter and of every input of `model`, by finite differences and by forward mode. An initial
+/// state is an input. See the example [above](self).
+///
+/// - `inputs`: names and values, any shapes; they come to `model` in this order.
+pub fn model(
+    params: &Params,
+    inputs: &[(&str, ArrayD<f64>)],
+    model: impl for<'g> Fn(&'g Graph<'g>, &[Var<'g>]) -> Var<'g>,
+) -> Result<(), Failure> {
+    let point = Point::new(params, inputs)?;
+    differences::every(&point, &model)?;
+    adjoint::hold(&point, &model)
+}
+
+/// As [`model`], for a model with too many parameters to move each: all are moved at once along a random direction of length 1,
+/// another for each `seed`. It costs four more runs, and a mistake in one coordinate of many may stay below the tolerance. In a large
+/// model a kink is nearly always within a step: as in [`composition`], the slope is judged where the estimates at h and h/2 agree.
+///
+/// ```
+/// use unspool_graph::{Params, check, init};
+/// let mut params = Params::seeded(1);
+/// let w = params.scope("m").add("w", [200, 200], init::uniform(0.1));
+/// for seed in 0..3 {
+///     let judged = check::direction(&params, &[], |graph, _| graph.full([1, 200], 0.5).matmul(w).tanh(), seed)?;
+///     assert_eq!(judged.unjudged, 0);
+/// }
+/// # Ok::<(), check::Failure>(())
+/// ```
+pub fn direction(
+    params: &Params,
+    inputs: &[(&str, ArrayD<f64>)],
+    model: impl for<'g> Fn(&'g Graph<'g>, &[Var<'g>]) -> Var<'g>,
+    seed: u64,
+) -> Result<Judged, Failure> {
+    let point = Point::new(params, inputs)?;
+    adjoint::hold(&point, &model)?;
+    differences::along(&point, &model, seed)
+}
+
+/// As [`model`], for a long composition. There the third derivatives can be so large that a right gradient misses its differences
+/// by more than the tolerance, and a kink can lie within a step. So forward mode is held against reverse mode, and a coordinate is
+/// judged by differences only where the estimates at h and at h/2 agree with each other. The others are counted in [`Judged`].
+///
+/// ```
+/// use unspool_graph::{Params, check, init};
+/// let mut params = Params::seeded(1);
+/// // The second coordinate is at ReLU's kink, where no slope is right.
+/// let w = params.scope("m").add("w", [2], init::values(vec![0.5, 1e-5]));
+/// let judged = check::composition(&params, &[], |graph, _| graph.param(w).relu())?;
+/// assert_eq!((judged.right, judged.unjudged), (1, 1));
+/// # Ok::<(), check::Failure>(())
+/// ```
+pub fn composition(
+    params: &Params,
+    inputs: &[(&str, ArrayD<f64>)],
+    model: impl for<'g> Fn(&'g Graph<'g>, &[Var<'g>]) -> Var<'g>,
+) -> Result<Judged, Failure> {
+    let point = Point::new(params, inputs)?;
+    adjoint::hold(&point, &model)?;
+    differences::where_they_agree(&point, &model)
+}
+
+/// Holds forward mode against reverse mode for `model` in a random direction: ⟨v, J·u⟩ = ⟨Jᵀ·v, u⟩ to a relative 1e-10.
+pub fn adjoint(params: &Params, model: impl for<'g> Fn(&'g Graph<'g>) -> Var<'g>) -> Result<(), Failure> {
+    adjoint::hold(&Point::new(params, &[])?, &|graph, _| model(graph))
+}
+
+/// Checks an operation as a function of tensors: each becomes a parameter, and both [`parameters`] and [`adjoint`] must pass.
+///
+/// ```
+/// use ndarray::array;
+/// use unspool_graph::check;
+/// let (x, y) = (array![0.5, -1.5].into_dyn(), array![[2.0], [0.25]].into_dyn());
+/// check::function(&[x, y], |_, inputs| inputs[0] * inputs[1])?;
+/// # Ok::<(), check::Failure>(())
+/// ```
+pub fn function(
+    inputs: &[ArrayD<f64>],
+    f: impl for<'g> Fn(&'g Graph<'g>, &[Var<'g>]) -> Var<'g>,
+) -> Result<(), Failure> {
+    let mut params = Params::seeded(0).to_f64();
+    let mut scope = params.scope("input");
+    let handles: Vec<Param> = inputs
+        .iter()
+        .enumerate()
+        .map(|(i, x)| scope.add_sized(i.to_string(), x.shape(), init::values(x.iter().copied().collect())))
+        .collect();
+    let point = Point::new(&params, &[])?;
+    let model: Model<'_> = &|graph, _| entered(graph, &handles, &f);
+    differences::every(&point, model)?;
+    adjoint::hold(&point, model)
+}
+
+/// Calls `f` with the nodes of these parameters.
+fn entered<'g>(graph: &'g Graph<'g>, handles: &[Param], f: &impl Fn(&'g Graph<'g>, &[Var<'g>]) -> Var<'g>) -> Var<'g> {
+    let vars: Vec<Var<'g>> = handles.iter().map(|&p| graph.param(p)).collect();
+    f(graph, &vars)
+}

@@ -1,0 +1,144 @@
+//! The gradient checks themselves: what they pass, what they find, and what they say of it.
+
+use ndarray::array;
+use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
+use unspool_graph::{
+    Params, Shape,
+    check::{self, Failure, strategy},
+    init,
+};
+
+fn params() -> Params {
+    let mut params = Params::seeded(3);
+    params.scope("rnn").add("w_hh", [2, 2], init::uniform(1.0));
+    params.scope("rnn").add("bias", [2], init::uniform(1.0));
+    params
+}
+
+fn message<T: std::fmt::Debug>(failure: Result<T, Failure>) -> String {
+    failure.unwrap_err().to_string()
+}
+
+#[test]
+fn parameters_inputs_and_initial_states_are_all_checked() {
+    let params = params();
+    let [w, bias] = ["rnn.w_hh", "rnn.bias"].map(|name| params.find(name).unwrap());
+    let inputs = [("x", array![[0.5, -1.0]].into_dyn()), ("h0", array![[0.1, 0.2]].into_dyn())];
+    // Which of the four is cut off; none in the last round.
+    for wrong in 0..=4 {
+        let check = check::model(&params, &inputs, |graph, inputs| {
+            let (w, bias) = (graph.param(w), graph.param(bias));
+            let mut all = [w, bias, inputs[0], inputs[1]];
+            if wrong < 4 {
+                // The value with half of its gradient.
+                all[wrong] = (all[wrong] + all[wrong].cut()) * 0.5;
+            }
+            let [w, bias, x, mut h] = all;
+            for _ in 0..3 {
+                h = (x + h.matmul(w) + bias).tanh();
+            }
+            h
+        });
+        match ["rnn.w_hh[", "rnn.bias[", "x[", "h0["].get(wrong) {
+            Some(name) => {
+                let message = message(check);
+                assert!(message.contains(&format!("a gradient is wrong: {name}")), "{message}");
+                assert!(message.contains("goes wrong at cut (at ") && message.contains("check.rs:"), "{message}");
+            }
+            None => assert_eq!(check, Ok(())),
+        }
+    }
+}
+
+#[test]
+fn the_line_where_a_parameter_enters_is_named() {
+    let params = params();
+    let w = params.find("rnn.w_hh").unwrap();
+    let line = line!() + 1;
+    let message = message(check::parameters(&params, |graph| graph.param(w).cut() * w));
+    assert!(message.contains(&format!("it enters at crates/graph/tests/check.rs:{line}")), "{message}");
+}
+
+#[test]
+fn a_random_direction_finds_a_wrong_gradient_of_a_large_parameter() {
+    let mut params = Params::seeded(1);
+    let w = params.scope("m").add("w", [100, 100], init::uniform(0.2));
+    let x = array![[0.5; 100]].into_dyn();
+    for seed in 0..5 {
+        let run = |share: f64| {
+            check::direction(
+                &params,
+                &[("x", x.clone())],
+                |graph, inputs| {
+                    let w = graph.param(w);
+                    inputs[0].matmul(w * (1.0 - share) + w.cut() * share).tanh()
+                },
+                seed,
+            )
+        };
+        assert_eq!(run(0.0), Ok(check::Judged { right: 1, unjudged: 0 }));
+        let message = message(run(0.01));
+        assert!(message.contains("a random direction") && message.contains("at cut"), "{message}");
+    }
+}
+
+#[test]
+fn the_function_s_own_error_comes_back() {
+    let params = params();
+    let w = params.find("rnn.w_hh").unwrap();
+    let failure = check::parameters(&params, |graph| graph.zeros([1, 3]).matmul(w));
+    assert!(matches!(failure, Err(Failure::Graph(_))), "{failure:?}");
+    // Nothing but an input without elements: nothing to say, and no panic.
+    let empty = ndarray::ArrayD::zeros(vec![0, 2]);
+    assert_eq!(check::model(&Params::seeded(0), &[("x", empty)], |_, x| x[0].exp()), Ok(()));
+}
+
+/// Draws until `seen` is satisfied by the values so far.
+fn until<S: Strategy>(strategy: &S, seen: impl Fn(&[S::Value]) -> bool) -> bool {
+    let (mut runner, mut values) = (TestRunner::deterministic(), vec![]);
+    (0..400).any(|_| {
+        values.push(strategy.new_tree(&mut runner).unwrap().current());
+        seen(&values)
+    })
+}
+
+#[test]
+fn shapes_have_every_rank_and_sizes_of_0_and_1() {
+    let shapes = strategy::shapes();
+    for rank in 0..=5 {
+        assert!(until(&shapes, |all| all.iter().any(|s| s.len() == rank)), "rank {rank}");
+    }
+    assert!(until(&shapes, |all| all.iter().any(|s| s.contains(&0)) && all.iter().any(|s| s.contains(&1))));
+    // Partners of which the left, the right, and neither is the whole, at axes of their own.
+    let kinds = |all: &[(Vec<usize>, Vec<usize>)]| {
+        let whole = |a: &[usize], b: &[usize]| Shape::new(a).unwrap().broadcast(&Shape::new(b).unwrap()).unwrap();
+        let is = |f: &dyn Fn(&[usize], &[usize]) -> bool| all.iter().any(|(a, b)| f(a, b));
+        is(&|a, b| *whole(a, b) == *a && a.len() > b.len())
+            && is(&|a, b| *whole(a, b) == *b && a.len() < b.len())
+            && is(&|a, b| *whole(a, b) != *a && *whole(a, b) != *b)
+    };
+    assert!(until(&strategy::partners(), kinds));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn strategies_keep_their_promises(
+        (a, b) in strategy::partners(),
+        full in strategy::full_shapes(),
+        away in strategy::shapes().prop_flat_map(strategy::values),
+        positive in strategy::shapes().prop_flat_map(strategy::positive),
+        distinct in strategy::full_shapes().prop_flat_map(strategy::distinct),
+        lengths in strategy::lengths(1..=4, 5),
+    ) {
+        prop_assert!(Shape::new(&a).unwrap().broadcast(&Shape::new(&b).unwrap()).is_some(), "{a:?} {b:?}");
+        prop_assert!(full.iter().product::<usize>() > 0);
+        prop_assert!(away.iter().all(|x| (0.5..=1.5).contains(&x.abs())));
+        prop_assert!(positive.iter().all(|x| (0.5..1.5).contains(x)));
+        let mut sorted: Vec<f64> = distinct.iter().copied().collect();
+        sorted.sort_by(f64::total_cmp);
+        prop_assert!(sorted.windows(2).all(|pair| pair[1] - pair[0] >= 0.25));
+        prop_assert!((1..=4).contains(&lengths.len()) && lengths.iter().all(|&n| n <= 5) && lengths.iter().any(|&n| n > 0));
+    }
+}
