@@ -83,6 +83,8 @@ pub trait Element:
     #[doc(hidden)]
     fn gemm(call: crate::kernels::product::Call<'_, Self>);
     #[doc(hidden)]
+    fn scratch() -> &'static std::thread::LocalKey<std::cell::Cell<Vec<Self>>>;
+    #[doc(hidden)]
     fn store(store: &Store) -> Option<&[Vec<Self>]>;
     #[doc(hidden)]
     fn pool(params: &crate::Params) -> &std::sync::Arc<crate::buffer::Pool<Self>>;
@@ -156,6 +158,10 @@ macro_rules! element {
             }
             fn gemm(call: crate::kernels::product::Call<'_, Self>) {
                 $gemm(call)
+            }
+            fn scratch() -> &'static std::thread::LocalKey<std::cell::Cell<Vec<Self>>> {
+                thread_local!(static SCRATCH: std::cell::Cell<Vec<$type>> = const { std::cell::Cell::new(vec![]) });
+                &SCRATCH
             }
             fn store(store: &Store) -> Option<&[Vec<Self>]> {
                 match store {

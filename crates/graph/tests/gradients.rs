@@ -421,6 +421,43 @@ cases! {
     cross_entropy_of_no_rows_is_right: |c| {
         right(&[c.away(&[2, 3])], |_, x| x[0].slice(0, 0..0).cross_entropy(&[]).sum_all() + x[0])
     };
+    conv2d_is_right: |c| {
+        let (pair, c) = (|what: &str, n: usize| [c.below(what, n), c.below(&format!("{what} 2"), n)], &c);
+        let (kernel, padding, stride) = (pair("kernel", 3).map(|k| k + 1), pair("padding", 3), pair("stride", 2).map(|s| s + 1));
+        let (channels, out) = (c.below("channels", 2) + 1, c.below("out", 3) + 1);
+        let plane = pair("plane", 3).map(|p| p + 3);
+        let lead = c.shape.iter().copied().take(3).collect::<Vec<_>>();
+        let shape: Vec<usize> = lead.iter().copied().chain([channels, plane[0], plane[1]]).collect();
+        let biased = c.below("biased", 2) == 0;
+        right(&[c.away(&shape), c.away(&[out, channels, kernel[0], kernel[1]]), c.away(&[out])], |_, x| {
+            let thin = c.below("thin", 4) == 0 && !lead.is_empty();
+            let (a, bias) = (if thin { x[0].slice(0, 0..0) } else { c.made(x[0]) }, biased.then_some(x[2]));
+            (a.conv2d(c.made(x[1]), bias, stride, padding) * 0.3).tanh()
+        })
+    };
+    conv2d_without_channels_is_right: |c| {
+        right(&[c.away(&[2, 2, 3, 3]), c.away(&[2, 2, 2, 2]), c.away(&[2])], |g, x| {
+            let none = x[0].slice(1, 0..0).conv2d(x[1].slice(1, 0..0), Some(x[2]), [1, 1], [0, 0]);
+            let nowhere = x[0].conv2d(x[1].slice(0, 0..0), None::<Var<'_>>, [1, 1], [0, 0]);
+            g.concat(&[none, nowhere], 1).exp()
+        })
+    };
+    max_pool2d_is_right: |c| {
+        let c = c.axes(1);
+        let shape: Vec<usize> = c.shape.iter().copied().take(3).chain([4, 5]).collect();
+        right(&[c.apart(&shape)], |_, x| {
+            let x = c.thin_front(x[0]);
+            x.max_pool2d([c.below("a", 3) + 1, 2], [c.below("b", 3) + 1, 1]).exp()
+        })
+    };
+    mean_pool2d_is_right: |c| {
+        let c = c.axes(1);
+        let shape: Vec<usize> = c.shape.iter().copied().take(3).chain([4, 5]).collect();
+        right(&[c.away(&shape)], |_, x| {
+            let x = c.thin_front(x[0]);
+            x.mean_pool2d([c.below("a", 3) + 1, 2], [c.below("b", 3) + 1, 1]).exp()
+        })
+    };
     embedding_is_right: |c| {
         let (rows, n) = (c.below("rows", 4) + 1, c.below("count", 4));
         let ids = c.numbers(2 * n, rows);

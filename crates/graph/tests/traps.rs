@@ -311,3 +311,67 @@ fn a_gradient_that_is_not_finite_at_a_place_without_a_share_stays_there() {
     assert!(got.iter().all(|g| g.is_finite()), "{got}");
     assert!(got[[0, 0]] != 0.0 && got[[0, 2]] == 0.0, "{got}");
 }
+
+#[test]
+fn a_window_that_does_not_fit_is_an_error_whatever_its_numbers() {
+    let params = Params::seeded(0);
+    type Wrong = for<'g> fn(&'g Graph<'g>) -> Var<'g>;
+    let wrong: [(Wrong, &str); 6] = [
+        (|g| conv(g.zeros([1, 1, 2, 2]), g.zeros([1, 1, 3, 3]), [1, 1], [0, 0]), "window [3, 3] does not fit"),
+        (|g| conv(g.zeros([1, 1, 2, 2]), g.zeros([1, 1, 1, 1]), [1, 1], [usize::MAX, 0]), "does not fit"),
+        (|g| conv(g.zeros([1, 1, 2, 2]), g.zeros([1, 1, 1, 1]), [0, 1], [0, 0]), "stride of 1 or more"),
+        (|g| conv(g.zeros([1, 3, 2, 2]), g.zeros([1, 1, 1, 1]), [1, 1], [0, 0]), "x has 3 channels, w reads 1"),
+        (|g| g.zeros([2, 0]).max_pool2d([1, 1], [1, 1]), "window [1, 1] does not fit into the plane [2, 0]"),
+        (|g| g.zeros([2]).mean_pool2d([1, 1], [1, 1]), "must be [.., height, width]"),
+    ];
+    for (make, text) in wrong {
+        let graph = Graph::new(&params);
+        let error = make(&graph).value().unwrap_err().to_string();
+        assert!(error.contains(text) && error.contains("traps.rs"), "{error}");
+    }
+}
+
+fn conv<'g>(x: Var<'g>, w: Var<'g>, stride: [usize; 2], padding: [usize; 2]) -> Var<'g> {
+    x.conv2d(w, None::<Var<'g>>, stride, padding)
+}
+
+/// Frames of 8x8, several of which share a block, and of 20x20, which are cut into blocks.
+#[test]
+fn a_frame_has_the_same_bits_alone_or_among_others_and_frames_of_padding_change_none() {
+    for (side, frames) in [(8, 7), (20, 3)] {
+        let mut params = Params::seeded(3);
+        let mut scope = params.scope("conv");
+        let w = scope.add("weight", [5, 2, 3, 3], init::uniform(1.0));
+        let b = scope.add("bias", [5], init::uniform(1.0));
+        let film = scope.add("film", [frames, 2, side, side], init::uniform(1.0));
+        let graph = Graph::new(&params);
+        let apply = |x: Var<'_>| x.conv2d(w, Some(b), [1, 1], [1, 1]).value().unwrap();
+        let x = graph.param(film);
+        let together = apply(x).to_f64();
+        for frame in 0..frames {
+            let alone = apply(x.slice(0, frame..frame + 1)).to_f64();
+            assert_eq!(alone.index_axis(ndarray::Axis(0), 0), together.index_axis(ndarray::Axis(0), frame));
+        }
+        let gradients = |padded: bool| {
+            let graph = Graph::new(&params);
+            let x = graph.param(film);
+            let gap = graph.full([4, 2, side, side], f64::INFINITY);
+            let first = x.slice(0, 0..2);
+            let x = if padded { graph.concat(&[first, gap, x.slice(0, 2..frames)], 0) } else { x };
+            let y = x.conv2d(w, Some(b), [1, 1], [1, 1]).powi(2);
+            let real = if padded { graph.concat(&[y.slice(0, 0..2), y.slice(0, 6..frames + 4)], 0) } else { y };
+            let gradients = real.sum_all().backward().unwrap();
+            [w, b, film].map(|p| gradients.of(p).unwrap())
+        };
+        assert_eq!(gradients(false), gradients(true));
+    }
+}
+
+#[test]
+fn a_pooled_not_a_number_is_not_hidden_and_equals_share_nothing() {
+    let (params, w) = one(&[2, 2], &[1.0, f64::NAN, 2.0, 3.0]);
+    let (y, g) = both(&params, w, |x| x.max_pool2d([2, 2], [1, 1]));
+    assert!(y[0].is_nan() && g == [0.0, 1.0, 0.0, 0.0], "{y:?} {g:?}");
+    let (params, w) = one(&[2, 2], &[3.0, 3.0, 2.0, 3.0]);
+    assert_eq!(both(&params, w, |x| x.max_pool2d([2, 2], [1, 1])), (vec![3.0], vec![1.0, 0.0, 0.0, 0.0]));
+}

@@ -6,7 +6,7 @@ use safetensors::{Dtype, SafeTensors};
 use serde_json::Value;
 use std::{collections::BTreeMap, path::PathBuf};
 use unspool_graph::{CrossEntropy, Gradients, Graph, Param, Params, Precision, Scope, Var, init};
-use unspool_nn::{Adam, Cell, Elman, Embedding, Gru, Layers, Linear, Lstm, Recurrent};
+use unspool_nn::{Adam, Cell, Conv2d, Elman, Embedding, Gru, Layers, Linear, Lstm, Recurrent};
 
 /// Kinds whose layer does not exist yet.
 const NOT_YET: &[&str] = &[
@@ -15,9 +15,6 @@ const NOT_YET: &[&str] = &[
     "MultiheadAttention",
     "TransformerEncoderLayer",
     "TransformerDecoderLayer",
-    "Conv2d",
-    "MaxPool2d",
-    "AvgPool2d",
     "bce_with_logits",
     "ctc_loss",
     "optimizer.adamw",
@@ -203,6 +200,29 @@ fn linear(case: &Case, precision: Precision, tolerance: f64) -> Outcome {
     case.compare_all(&[("y", layer.apply(x))], &[("x", x)], &named, tolerance)
 }
 
+fn convolution(case: &Case, precision: Precision, tolerance: f64) -> Outcome {
+    let (kernel, stride, padding) = (case.usize("kernel_size")?, case.usize("stride")?, case.usize("padding")?);
+    let mut params = Params::seeded(0);
+    let (from, to_channels) = (case.usize("in_channels")?, case.usize("out_channels")?);
+    let layer = Conv2d::new(params.scope(""), from, to_channels, [kernel; 2]).stride([stride; 2]).padding([padding; 2]);
+    let bias = layer.bias.ok_or("no bias")?;
+    let mut params = to(params, precision);
+    case.fill(&mut params, layer.weight, "weight")?;
+    case.fill(&mut params, bias, "bias")?;
+    let graph = Graph::new(&params);
+    let x = graph.input(case.get("input.x")?).watch();
+    let named = [("weight".into(), layer.weight), ("bias".into(), bias)];
+    case.compare_all(&[("y", layer.apply(x))], &[("x", x)], &named, tolerance)
+}
+
+fn pooling(case: &Case, precision: Precision, tolerance: f64) -> Outcome {
+    let params = to(Params::seeded(0), precision);
+    let graph = Graph::new(&params);
+    let (x, window) = (graph.input(case.get("input.x")?).watch(), [case.usize("kernel_size")?; 2]);
+    let y = if case.kind == "MaxPool2d" { x.max_pool2d(window, window) } else { x.mean_pool2d(window, window) };
+    case.compare_all(&[("y", y)], &[("x", x)], &[], tolerance)
+}
+
 fn layer_norm(case: &Case, precision: Precision, tolerance: f64) -> Outcome {
     let mut params = Params::seeded(0);
     let width = case.get("param.weight")?.len();
@@ -302,6 +322,8 @@ fn compare(case: &Case, precision: Precision, tolerance: f64) -> Outcome {
         "LSTM" => recurrent(case, precision, tolerance, Lstm::new),
         "GRU" => recurrent(case, precision, tolerance, Gru::new),
         "Linear" => linear(case, precision, tolerance),
+        "Conv2d" => convolution(case, precision, tolerance),
+        "MaxPool2d" | "AvgPool2d" => pooling(case, precision, tolerance),
         "LayerNorm" => layer_norm(case, precision, tolerance),
         "Embedding" => embedding(case, precision, tolerance),
         "cross_entropy" => cross_entropy(case, precision, tolerance),

@@ -4,7 +4,9 @@
 
 pub(crate) mod math;
 pub(crate) mod product;
+mod scratch;
 pub(crate) mod vector;
 
 pub(crate) use product::{Matrix, product};
+pub(crate) use scratch::scratch;
 pub use vector::{dispatch, sum};

@@ -6,18 +6,21 @@
 //! | movement | `movement` | `arrange`, `rows` |
 //! | product | `product` | |
 //! | reduction | `reduction` | |
+//! | window | `convolution` | `pooling` |
 //! | normaliser | | `softmax`, `cross_entropy`, `layer_norm` |
 
 mod activation;
 mod arithmetic;
 mod arrange;
 mod choose;
+mod convolution;
 mod cross_entropy;
 mod dropout;
 mod elementwise;
 mod embedding;
 mod layer_norm;
 mod movement;
+mod pooling;
 mod product;
 mod reduction;
 mod rows;

@@ -1,0 +1,108 @@
+//! Pooling: one number for each place of a window, the greatest or the mean.
+
+use super::convolution::Window;
+use crate::{Element, Inflow, Operation, Ran, Shape, Var, View};
+use std::panic::Location;
+
+/// y = max or mean of x over the window, at each of its places on each plane `[height, width]`.
+struct Pool2d {
+    window: Window,
+    mean: bool,
+}
+
+impl Pool2d {
+    fn places(&self, shape: &Shape) -> Result<[usize; 2], String> {
+        let [.., height, width] = **shape else { return Err("must be [.., height, width]".into()) };
+        self.window.places([height, width])
+    }
+
+    /// Calls `work(place in the result, elements under the window)`, row by row.
+    fn each(&self, shape: &Shape, mut work: impl FnMut(usize, &mut dyn Iterator<Item = usize>)) {
+        let ([.., height, width], Ok([rows, columns])) = (&**shape, self.places(shape)) else { return };
+        let ([size_y, size_x], [step_y, step_x]) = (self.window.size, self.window.stride);
+        for place in 0..shape.elements() / (height * width) * rows * columns {
+            let (plane, row, column) = (place / (rows * columns), place / columns % rows, place % columns);
+            let corner = plane * height * width + row * step_y * width + column * step_x;
+            work(place, &mut (0..size_y * size_x).map(|i| corner + i / size_x * width + i % size_x));
+        }
+    }
+
+    fn share<E: Element>(&self) -> E {
+        E::from_f64(1.0 / (self.window.size[0] * self.window.size[1]) as f64)
+    }
+
+    fn means<E: Element>(&self, shape: &Shape, x: &[E], output: &mut [E]) {
+        let share = self.share::<E>();
+        self.each(shape, |place, under| output[place] = under.map(|i| x[i]).sum::<E>() * share);
+    }
+}
+
+/// The first element under the window with the window's value, which may be not-a-number.
+fn first<E: Element>(x: &[E], y: E, mut under: &mut dyn Iterator<Item = usize>) -> Option<usize> {
+    Iterator::find(&mut under, |&i| x[i] == y || (y.partial_cmp(&y).is_none() && x[i].partial_cmp(&x[i]).is_none()))
+}
+
+impl Operation for Pool2d {
+    type Saved<E: Element> = ();
+
+    fn name(&self) -> &'static str {
+        if self.mean { "mean_pool2d" } else { "max_pool2d" }
+    }
+
+    fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        let ([rows, columns], rank) = (self.places(&inputs[0])?, inputs[0].len());
+        Ok(inputs[0].with(rank - 2, rows).with(rank - 1, columns))
+    }
+
+    fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {
+        let (x, shape) = (inputs[0].data(), inputs[0].shape());
+        if self.mean {
+            return self.means(&shape, x, output);
+        }
+        self.each(&shape, |place, under| {
+            output[place] = under.map(|i| x[i]).fold(E::from_f64(f64::NEG_INFINITY), E::maximum);
+        });
+    }
+
+    fn backward<E: Element>(&self, ran: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
+        let (x, y, g) = (ran.inputs[0], ran.output.data(), gradient.data());
+        into.accumulate(0, |slot| {
+            let share = self.share::<E>();
+            self.each(&x.shape(), |place, under| {
+                if self.mean {
+                    under.for_each(|i| slot[i] += g[place] * share);
+                } else if let Some(i) = first(x.data(), y[place], under) {
+                    slot[i] += g[place];
+                }
+            });
+        });
+    }
+
+    fn jvp<E: Element>(&self, ran: &Ran<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+        let (Some(v), x) = (tangents[0], ran.inputs[0]) else { return };
+        if self.mean {
+            return self.means(&x.shape(), v.data(), output);
+        }
+        self.each(&x.shape(), |place, under| {
+            output[place] = first(x.data(), ran.output.data()[place], under).map_or(E::ZERO, |i| v.data()[i]);
+        });
+    }
+}
+
+impl<'g> Var<'g> {
+    /// The greatest element under a window of size `window`, moved by `stride` over each plane:
+    /// `[.., height, width] -> [.., ⌊(height − window) / stride⌋ + 1, …]`, both as `[rows, columns]`. The first of equals gets the
+    /// gradient; not-a-number is the greatest.
+    #[track_caller]
+    pub fn max_pool2d(self, window: [usize; 2], stride: [usize; 2]) -> Var<'g> {
+        let window = Window { size: window, stride, padding: [0, 0] };
+        self.graph.apply_at(Pool2d { window, mean: false }, &[self], Location::caller())
+    }
+
+    /// The mean of the elements under a window, as [`max_pool2d`](Var::max_pool2d) has their greatest.
+    #[track_caller]
+    pub fn mean_pool2d(self, window: [usize; 2], stride: [usize; 2]) -> Var<'g> {
+        let window = Window { size: window, stride, padding: [0, 0] };
+        self.graph.apply_at(Pool2d { window, mean: true }, &[self], Location::caller())
+    }
+}
