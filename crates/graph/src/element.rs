@@ -1,6 +1,11 @@
 //! The two precisions, and the mathematics of one element in each.
 
-use crate::{gradients::Dense, kernels::math, params::Store, tape::AnyTape, tape::Tape};
+use crate::{
+    gradients::Dense,
+    kernels::{Lanes, math},
+    params::Store,
+    tape::{AnyTape, Tape},
+};
 use std::{
     fmt::Debug,
     iter::Sum,
@@ -29,6 +34,7 @@ mod sealed {
 /// `f64` is exact to the last bits.
 pub trait Element:
     sealed::Sealed
+    + Lanes
     + Copy
     + Debug
     + Default
@@ -81,8 +87,6 @@ pub trait Element:
     fn maximum(self, other: Self) -> Self;
 
     #[doc(hidden)]
-    fn gemm(call: crate::kernels::product::Call<'_, Self>);
-    #[doc(hidden)]
     fn scratch() -> &'static std::thread::LocalKey<std::cell::Cell<Vec<Self>>>;
     #[doc(hidden)]
     fn store(store: &Store) -> Option<&[Vec<Self>]>;
@@ -99,7 +103,7 @@ pub trait Element:
 }
 
 macro_rules! element {
-    ($type:ident, $variant:ident, $pool:tt, $exp:expr, $tanh:expr, $sigmoid:expr, $gemm:path) => {
+    ($type:ident, $variant:ident, $pool:tt, $exp:expr, $tanh:expr, $sigmoid:expr) => {
         impl Element for $type {
             const PRECISION: Precision = Precision::$variant;
             const ZERO: Self = 0.0;
@@ -156,9 +160,6 @@ macro_rules! element {
             fn maximum(self, other: Self) -> Self {
                 if self > other || self.is_nan() { self } else { other }
             }
-            fn gemm(call: crate::kernels::product::Call<'_, Self>) {
-                $gemm(call)
-            }
             fn scratch() -> &'static std::thread::LocalKey<std::cell::Cell<Vec<Self>>> {
                 thread_local!(static SCRATCH: std::cell::Cell<Vec<$type>> = const { std::cell::Cell::new(vec![]) });
                 &SCRATCH
@@ -197,5 +198,5 @@ macro_rules! element {
     };
 }
 
-element!(f32, F32, 0, math::exp_f32, math::tanh_f32, math::sigmoid_f32, crate::kernels::product::gemm_f32);
-element!(f64, F64, 1, f64::exp, f64::tanh, math::sigmoid_f64, crate::kernels::product::gemm_f64);
+element!(f32, F32, 0, math::exp_f32, math::tanh_f32, math::sigmoid_f32);
+element!(f64, F64, 1, f64::exp, f64::tanh, math::sigmoid_f64);

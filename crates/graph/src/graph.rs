@@ -231,7 +231,7 @@ impl<'g> Graph<'g> {
             mark: self.mark(line),
             wants: false,
             watched: false,
-            transposed: Default::default(),
+            packs: Default::default(),
             part: "input",
         });
         Var { graph: self, id }
@@ -282,7 +282,7 @@ impl<'g> Graph<'g> {
                 mark: self.mark(line),
                 wants: true,
                 watched: false,
-                transposed: Default::default(),
+                packs: Default::default(),
                 part: "param",
             });
             tape.entered[p.index as usize] = id;
@@ -353,7 +353,7 @@ impl<'g> Graph<'g> {
             mark: self.mark(line),
             wants,
             watched: false,
-            transposed: Default::default(),
+            packs: Default::default(),
             part: name,
         });
         if self.hunting {
@@ -382,7 +382,7 @@ impl<'g> Graph<'g> {
                 mark: self.mark(line),
                 wants,
                 watched: false,
-                transposed: Default::default(),
+                packs: Default::default(),
                 part: name,
             });
             Var { graph: self, id }

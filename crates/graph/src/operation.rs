@@ -3,21 +3,31 @@
 //! The operations of this crate and a user's own go through the same trait, [`Operation`]. An operation is generic over the
 //! precision ([`Element`]), owns all it needs (`'static`), and has one output.
 
-use crate::{Element, Shape, backward::Inflow};
+use crate::{
+    Element, Shape,
+    backward::Inflow,
+    buffer::Pool,
+    kernels::{Matrix, Packed, product, product_by},
+};
 use ndarray::{ArrayViewD, IxDyn};
-use std::cell::OnceCell;
+use std::{cell::OnceCell, sync::Arc};
 
 /// A value on the tape as an operation reads it: its elements, row by row without gaps, and its shape.
 #[derive(Clone, Copy)]
 pub struct View<'a, E: Element> {
     pub(crate) data: &'a [E],
     pub(crate) shape: Shape,
-    pub(crate) transposed: Option<&'a OnceCell<Vec<E>>>,
+    /// Where the panels of this value stay, and the pool they come from.
+    pub(crate) packs: Option<(&'a Packs<E>, &'a Arc<Pool<E>>)>,
 }
+
+/// A matrix in panels, as it is and transposed, each made when first multiplied by.
+#[derive(Debug, Default)]
+pub(crate) struct Packs<E: Element>(OnceCell<Box<[OnceCell<Packed<E>>; 2]>>);
 
 impl<'a, E: Element> View<'a, E> {
     pub(crate) fn new(data: &'a [E], shape: Shape) -> Self {
-        View { data, shape, transposed: None }
+        View { data, shape, packs: None }
     }
     /// The elements, row by row.
     pub fn data(&self) -> &'a [E] {
@@ -32,17 +42,26 @@ impl<'a, E: Element> View<'a, E> {
         // The elements of a value always fill its shape.
         ArrayViewD::from_shape(IxDyn(&self.shape), self.data).expect("a value fills its shape")
     }
-    /// A matrix's transpose, made at most once a recording for each value that stays.
-    pub(crate) fn transpose(&self, rows: usize, columns: usize) -> std::borrow::Cow<'a, [E]> {
-        let make = || {
-            let mut out = vec![E::ZERO; rows * columns];
-            crate::kernels::product::transpose(self.data, rows, columns, &mut out);
-            out
+    /// C = A·B or C += A·B for A `[m, …]` and this value as B, whose panels are made at most once for a value that stays.
+    ///
+    /// `rows` and `columns` are the sizes in which it lies; `transposed` multiplies by its transpose.
+    pub(crate) fn multiply(
+        &self,
+        m: usize,
+        a: Matrix<'_, E>,
+        (rows, columns, transposed): (usize, usize, bool),
+        c: &mut [E],
+        accumulate: bool,
+    ) {
+        let (k, n, b) = if transposed {
+            (columns, rows, Matrix::transposed(self.data, columns))
+        } else {
+            (rows, columns, Matrix::rows(self.data, columns))
         };
-        match self.transposed {
-            Some(cache) => std::borrow::Cow::Borrowed(cache.get_or_init(make)),
-            None => std::borrow::Cow::Owned(make()),
-        }
+        let Some((packs, pool)) = self.packs else { return product((m, k, n), a, b, c, accumulate) };
+        let both = packs.0.get_or_init(Default::default);
+        let packed = both[usize::from(transposed)].get_or_init(|| Packed::new((k, n), b, |len| pool.take(len)));
+        product_by(m, a, packed, c, accumulate);
     }
 }
 

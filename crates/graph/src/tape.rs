@@ -3,9 +3,9 @@
 use crate::{
     Element, Params, Shape,
     buffer::{Buffer, Pool},
-    operation::{Recorded, View},
+    operation::{Packs, Recorded, View},
 };
-use std::{cell::OnceCell, panic::Location, sync::Arc};
+use std::{panic::Location, sync::Arc};
 
 /// Stands for "no node": the handle of what an erroneous operation would have given.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -62,8 +62,8 @@ pub(crate) struct Node<E: Element> {
     /// Whether a gradient is asked of it, or of anything it was made from.
     pub(crate) wants: bool,
     pub(crate) watched: bool,
-    /// The transpose of a matrix that was multiplied by, kept while the value stands.
-    pub(crate) transposed: OnceCell<Vec<E>>,
+    /// The panels of a matrix that was multiplied by, kept while the value stands.
+    pub(crate) packs: Packs<E>,
     /// What made a part of a node, for pictures: `reshape`, `slice`.
     pub(crate) part: &'static str,
 }
@@ -75,8 +75,8 @@ pub struct Tape<E: Element> {
     /// The node of each parameter that has been used.
     pub(crate) entered: Vec<u32>,
     pub(crate) pool: Arc<Pool<E>>,
-    /// Transposes of parameters, which outlive `reset()`: the parameters cannot change while the graph borrows them.
-    param_transposes: Vec<OnceCell<Vec<E>>>,
+    /// Panels of parameters, which outlive `reset()`: the parameters cannot change while the graph borrows them.
+    param_packs: Vec<Packs<E>>,
 }
 
 /// A recording in either precision.
@@ -103,7 +103,7 @@ impl<E: Element> Tape<E> {
             nodes: vec![],
             entered: vec![NONE; params.len()],
             pool: E::pool(params).clone(),
-            param_transposes: std::iter::repeat_with(OnceCell::new).take(params.len()).collect(),
+            param_packs: std::iter::repeat_with(Packs::default).take(params.len()).collect(),
         }
     }
 
@@ -125,18 +125,18 @@ impl<E: Element> Tape<E> {
         if let Value::Part { root, offset: inside } = node.value {
             (offset, holder) = (inside, &self.nodes[root as usize]);
         }
-        let (data, transposed) = match &holder.value {
-            Value::Own(buffer) => (&buffer[..], &node.transposed),
+        let (data, packs) = match &holder.value {
+            Value::Own(buffer) => (&buffer[..], &node.packs),
             Value::Param(index) => {
                 let all = E::store(&params.store).unwrap_or(&[]);
                 let whole = offset == 0 && node.shape == holder.shape;
-                let cache = if whole { &self.param_transposes[*index as usize] } else { &node.transposed };
+                let cache = if whole { &self.param_packs[*index as usize] } else { &node.packs };
                 (&all[*index as usize][..], cache)
             }
             Value::Part { .. } => unreachable!("a part's root is never a part"),
         };
         let data = &data[offset..offset + node.shape.elements()];
-        View { data, shape: node.shape, transposed: Some(transposed) }
+        View { data, shape: node.shape, packs: Some((packs, &self.pool)) }
     }
 
     /// The node that holds a node's elements, and where in it they begin.

@@ -1,20 +1,26 @@
 //! The one function through which every matrix product goes, so that one place keeps the promise of the same bits.
 //!
-//! What `gemm` gives was measured: the same bits at any number of threads, and a product's rows have the same bits alone
-//! or among others, except a single row, for which it takes another kernel. A single row is therefore given a second one of zeros.
+//! Each element of C = A·B is one chain of fused multiply–adds over k, in order, begun at zero or at what C held. So an
+//! element's bits depend on its row of A and its column of B alone: not on the rows beside it, the threads, the vector width or
+//! where a long sum was cut in two calls; and a row of zeros in a sum of rows changes nothing.
+//!
+//! B is laid out in *panels*: as many columns as three vector registers hold, row after row, so that the innermost loop reads it
+//! straight through. Eight rows of A against a panel keep 24 registers of sums busy (four rows and twelve on processors with 16
+//! registers). A recurrence multiplies by the same B at every time step: its panels are made once ([`Packed`]) and kept.
 
-use crate::Element;
-use gemm_common::Parallelism;
+use crate::{Element, buffer::Buffer};
+use pulp::Simd;
+use rayon::prelude::*;
 
-/// A matrix in memory: `data[row · row_stride + column · column_stride]`.
+/// A matrix in memory: `data[row · row_stride + column · column_stride]`; one of the strides is 1.
 #[derive(Clone, Copy)]
 pub(crate) struct Matrix<'a, E> {
-    pub(crate) data: &'a [E],
-    pub(crate) row_stride: usize,
-    pub(crate) column_stride: usize,
+    data: &'a [E],
+    row_stride: usize,
+    column_stride: usize,
 }
 
-impl<'a, E> Matrix<'a, E> {
+impl<'a, E: Element> Matrix<'a, E> {
     /// Row by row, `columns` to a row.
     pub(crate) fn rows(data: &'a [E], columns: usize) -> Self {
         Matrix { data, row_stride: columns, column_stride: 1 }
@@ -23,30 +29,351 @@ impl<'a, E> Matrix<'a, E> {
     pub(crate) fn transposed(data: &'a [E], columns: usize) -> Self {
         Matrix { data, row_stride: 1, column_stride: columns }
     }
+    /// Without its first `rows` rows.
+    fn below(&self, rows: usize) -> Self {
+        Matrix { data: &self.data[rows * self.row_stride..], ..*self }
+    }
     fn reach(&self, rows: usize, columns: usize) -> usize {
-        if rows == 0 || columns == 0 {
-            0
-        } else {
-            (rows - 1) * self.row_stride + (columns - 1) * self.column_stride + 1
+        match (rows, columns) {
+            (0, _) | (_, 0) => 0,
+            _ => (rows - 1) * self.row_stride + (columns - 1) * self.column_stride + 1,
         }
     }
 }
 
-/// What a call of `gemm` needs; checked by [`product`] before it is made.
+/// The vector registers that hold numbers of one precision: what [`pulp`] offers for `f32` and `f64`, under one name.
 #[doc(hidden)]
-pub struct Call<'a, E> {
+pub trait Lanes: Copy + Sized + 'static {
+    /// A register of them.
+    type Register<S: Simd>: Copy;
+    /// How many fit one.
+    fn lanes<S: Simd>() -> usize {
+        size_of::<Self::Register<S>>() / size_of::<Self>()
+    }
+    fn splat<S: Simd>(simd: S, x: Self) -> Self::Register<S>;
+    /// a·b + c, rounded once.
+    fn multiply_add<S: Simd>(
+        simd: S,
+        a: Self::Register<S>,
+        b: Self::Register<S>,
+        c: Self::Register<S>,
+    ) -> Self::Register<S>;
+    /// The slice as whole registers.
+    fn registers<S: Simd>(x: &[Self]) -> &[Self::Register<S>];
+    fn numbers<S: Simd>(x: &mut [Self::Register<S>]) -> &mut [Self];
+    /// This thread's room for rows of A and for a panel of B: taken, grown where needed, and put back.
+    fn room() -> &'static std::thread::LocalKey<std::cell::Cell<[Vec<Self>; 2]>>;
+}
+
+macro_rules! lanes {
+    ($type:ident, $register:ident, $splat:ident, $multiply_add:ident, $registers:ident) => {
+        impl Lanes for $type {
+            type Register<S: Simd> = S::$register;
+            #[inline(always)]
+            fn splat<S: Simd>(simd: S, x: Self) -> S::$register {
+                simd.$splat(x)
+            }
+            #[inline(always)]
+            fn multiply_add<S: Simd>(simd: S, a: S::$register, b: S::$register, c: S::$register) -> S::$register {
+                simd.$multiply_add(a, b, c)
+            }
+            #[inline(always)]
+            fn registers<S: Simd>(x: &[Self]) -> &[S::$register] {
+                S::$registers(x).0
+            }
+            #[inline(always)]
+            fn numbers<S: Simd>(x: &mut [S::$register]) -> &mut [Self] {
+                pulp::bytemuck::cast_slice_mut(x)
+            }
+            fn room() -> &'static std::thread::LocalKey<std::cell::Cell<[Vec<Self>; 2]>> {
+                thread_local!(static ROOM: std::cell::Cell<[Vec<$type>; 2]> = const { std::cell::Cell::new([vec![], vec![]]) });
+                &ROOM
+            }
+        }
+    };
+}
+
+lanes!(f32, f32s, splat_f32s, mul_add_f32s, as_simd_f32s);
+lanes!(f64, f64s, splat_f64s, mul_add_f64s, as_simd_f64s);
+
+/// Registers to a panel's row.
+const WIDE: usize = 3;
+
+/// How many numbers one vector register holds on this processor.
+fn lanes<E: Element>() -> usize {
+    struct Ask<E>(std::marker::PhantomData<E>);
+    impl<E: Element> pulp::WithSimd for Ask<E> {
+        type Output = usize;
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _: S) -> usize {
+            E::lanes::<S>()
+        }
+    }
+    super::vector::arch().dispatch(Ask::<E>(std::marker::PhantomData))
+}
+
+/// The columns of a matrix of `n` columns, cut evenly into panels: first column, columns there, columns of room.
+#[inline(always)]
+fn panels(n: usize, lanes: usize) -> impl Iterator<Item = (usize, usize, usize)> {
+    let registers = n.div_ceil(lanes);
+    let count = registers.div_ceil(WIDE);
+    (0..count).map(move |i| {
+        let (from, to) = (registers * i / count * lanes, registers * (i + 1) / count * lanes);
+        (from, to.min(n) - from, to - from)
+    })
+}
+
+/// Lays the columns `from..from + width` of B `[k, n]` out as a panel with room for `room` columns.
+fn pack_panel<E: Element>(b: Matrix<'_, E>, (from, width, room): (usize, usize, usize), panel: &mut [E]) {
+    if b.column_stride == 1 {
+        for (row, to) in panel.chunks_exact_mut(room).enumerate() {
+            let at = row * b.row_stride + from;
+            to[..width].copy_from_slice(&b.data[at..at + width]);
+            to[width..].fill(E::ZERO);
+        }
+        return;
+    }
+    // Sixteen rows at a time: what is read lies together, and what is written stays in the first cache.
+    for (block, to) in panel.chunks_mut(16 * room).enumerate() {
+        let rows = to.len() / room;
+        if width < room {
+            to.fill(E::ZERO);
+        }
+        for column in 0..width {
+            let at = (from + column) * b.column_stride + block * 16;
+            let from = &b.data[at..at + rows];
+            to[column..].iter_mut().step_by(room).zip(from).for_each(|(to, &x)| *to = x);
+        }
+    }
+}
+
+/// B `[k, n]` in panels, to be multiplied by more than once.
+#[derive(Debug)]
+pub(crate) struct Packed<E: Element> {
+    k: usize,
+    n: usize,
+    panels: Buffer<E>,
+}
+
+impl<E: Element> Packed<E> {
+    /// Packs B `[k, n]` into a buffer that `take` gives for a length.
+    pub(crate) fn new((k, n): (usize, usize), b: Matrix<'_, E>, take: impl FnOnce(usize) -> Buffer<E>) -> Self {
+        assert!(b.reach(k, n) <= b.data.len());
+        let lanes = lanes::<E>();
+        let mut buffer = take(n.next_multiple_of(lanes) * k);
+        let mut rest = &mut buffer[..];
+        for panel in panels(n, lanes) {
+            let (to, after) = rest.split_at_mut(panel.2 * k);
+            if k > 0 {
+                pack_panel(b, panel, to);
+            }
+            rest = after;
+        }
+        Packed { k, n, panels: buffer }
+    }
+}
+
+/// The right operand: as it lies, or packed already.
+enum Right<'a, E: Element> {
+    Loose(Matrix<'a, E>),
+    Packed(&'a [E]),
+}
+
+/// A product of some rows, on one thread.
+struct Rows<'a, E: Element> {
     m: usize,
     k: usize,
     n: usize,
     a: Matrix<'a, E>,
-    b: Matrix<'a, E>,
+    b: &'a Right<'a, E>,
     c: &'a mut [E],
     accumulate: bool,
-    parallelism: Parallelism,
+}
+
+impl<E: Element> pulp::WithSimd for Rows<'_, E> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        let [mut left, mut room] = E::room().take();
+        self.pack_rows::<S>(&mut left);
+        let mut packed = match *self.b {
+            Right::Packed(panels) => panels,
+            Right::Loose(_) => &[],
+        };
+        for panel in panels(self.n, E::lanes::<S>()) {
+            let len = panel.2 * self.k;
+            let b = match *self.b {
+                Right::Packed(_) => {
+                    let (this, rest) = packed.split_at(len);
+                    packed = rest;
+                    this
+                }
+                Right::Loose(b) => {
+                    room.resize(len.max(room.len()), E::ZERO);
+                    pack_panel(b, panel, &mut room[..len]);
+                    &room[..len]
+                }
+            };
+            match panel.2 / E::lanes::<S>() {
+                3 => self.panel::<S, 3>(simd, panel, &left, b),
+                2 => self.panel::<S, 2>(simd, panel, &left, b),
+                _ => self.panel::<S, 1>(simd, panel, &left, b),
+            }
+        }
+        E::room().set([left, room]);
+    }
+}
+
+/// How many of the next rows are multiplied at once.
+#[inline(always)]
+fn rows_at_once<S: Simd>(left: usize) -> usize {
+    match left {
+        8.. if S::REGISTER_COUNT >= 32 => 8,
+        4.. => 4,
+        2.. => 2,
+        _ => 1,
+    }
+}
+
+impl<E: Element> Rows<'_, E> {
+    /// Lays A out as the tiles read it: of the rows that are multiplied at once, column after column.
+    #[inline(always)]
+    fn pack_rows<S: Simd>(&self, left: &mut Vec<E>) {
+        left.resize((self.m * self.k).max(left.len()), E::ZERO);
+        let (mut row, mut rest) = (0, &mut left[..]);
+        while row < self.m {
+            let many = rows_at_once::<S>(self.m - row);
+            let (to, after) = rest.split_at_mut(many * self.k);
+            let a = self.a.below(row);
+            match many {
+                8 => pack_block::<E, 8>(a, to),
+                4 => pack_block::<E, 4>(a, to),
+                2 => pack_block::<E, 2>(a, to),
+                _ => pack_block::<E, 1>(a, to),
+            }
+            (row, rest) = (row + many, after);
+        }
+    }
+
+    /// All rows against one panel.
+    #[inline(always)]
+    fn panel<S: Simd, const V: usize>(
+        &mut self,
+        simd: S,
+        (from, width, _): (usize, usize, usize),
+        left: &[E],
+        panel: &[E],
+    ) {
+        let (b, mut row) = (E::registers::<S>(panel).as_chunks::<V>().0, 0);
+        while row < self.m {
+            let many = rows_at_once::<S>(self.m - row);
+            let a = &left[row * self.k..(row + many) * self.k];
+            match many {
+                8 => self.tile::<S, 8, V>(simd, row, from, width, a, b),
+                4 => self.tile::<S, 4, V>(simd, row, from, width, a, b),
+                2 => self.tile::<S, 2, V>(simd, row, from, width, a, b),
+                _ => self.tile::<S, 1, V>(simd, row, from, width, a, b),
+            }
+            row += many;
+        }
+    }
+
+    /// `M` rows of A from `row` on, packed, against a panel of `V` registers a row.
+    #[inline(always)]
+    #[expect(clippy::too_many_arguments, reason = "a place in C and the two operands")]
+    fn tile<S: Simd, const M: usize, const V: usize>(
+        &mut self,
+        simd: S,
+        row: usize,
+        from: usize,
+        width: usize,
+        a: &[E],
+        b: &[[E::Register<S>; V]],
+    ) {
+        let n = self.n;
+        let c = &mut self.c[row * n..];
+        let mut sums = [[E::splat(simd, E::ZERO); V]; M];
+        if self.accumulate {
+            for i in 0..M {
+                sums[i] = load::<E, S, V>(simd, &c[i * n + from..][..width]);
+            }
+        }
+        for (a, b) in a.as_chunks::<M>().0.iter().zip(b) {
+            for i in 0..M {
+                let x = E::splat(simd, a[i]);
+                for j in 0..V {
+                    sums[i][j] = E::multiply_add(simd, x, b[j], sums[i][j]);
+                }
+            }
+        }
+        for i in 0..M {
+            store::<E, S, V>(&mut c[i * n + from..][..width], sums[i]);
+        }
+    }
+}
+
+/// A part of a row in registers, zeros behind it. Sums go in and out by value: one whose address is taken leaves its register.
+#[inline(always)]
+fn load<E: Element, S: Simd, const V: usize>(simd: S, row: &[E]) -> [E::Register<S>; V] {
+    let mut room = [E::splat(simd, E::ZERO); V];
+    E::numbers::<S>(&mut room)[..row.len()].copy_from_slice(row);
+    room
+}
+
+#[inline(always)]
+fn store<E: Element, S: Simd, const V: usize>(row: &mut [E], sums: [E::Register<S>; V]) {
+    let mut room = sums;
+    row.copy_from_slice(&E::numbers::<S>(&mut room)[..row.len()]);
+}
+
+/// The first `M` rows of A, column after column.
+#[inline(always)]
+fn pack_block<E: Element, const M: usize>(a: Matrix<'_, E>, to: &mut [E]) {
+    let to = to.as_chunks_mut::<M>().0;
+    if a.row_stride == 1 {
+        for (p, to) in to.iter_mut().enumerate() {
+            to.copy_from_slice(&a.data[p * a.column_stride..][..M]);
+        }
+        return;
+    }
+    let k = to.len();
+    let rows: [&[E]; M] = std::array::from_fn(|i| &a.data[i * a.row_stride..][..k]);
+    for (p, to) in to.iter_mut().enumerate() {
+        for (to, row) in to.iter_mut().zip(rows) {
+            *to = row[p];
+        }
+    }
 }
 
 /// Below this many multiplications a product is not split over threads: the hand-over costs more than it saves.
-const SPLIT_FROM: usize = 16 << 20;
+const SPLIT_FROM: usize = 4 << 20;
+
+fn multiply<E: Element>(
+    (m, k, n): (usize, usize, usize),
+    a: Matrix<'_, E>,
+    b: Right<'_, E>,
+    c: &mut [E],
+    accumulate: bool,
+) {
+    assert!(a.reach(m, k) <= a.data.len() && m * n <= c.len());
+    let c = &mut c[..m * n];
+    if k == 0 && !accumulate {
+        c.fill(E::ZERO);
+    }
+    if m == 0 || n == 0 || k == 0 {
+        return;
+    }
+    let arch = super::vector::arch();
+    let threads = if m * k * n >= SPLIT_FROM { rayon::current_num_threads().min(m.div_ceil(8)) } else { 1 };
+    if threads == 1 {
+        return arch.dispatch(Rows { m, k, n, a, b: &b, c, accumulate });
+    }
+    let part = m.div_ceil(threads).next_multiple_of(8);
+    c.par_chunks_mut(part * n).enumerate().for_each(|(i, c)| {
+        arch.dispatch(Rows { m: c.len() / n, k, n, a: a.below(i * part), b: &b, c, accumulate });
+    });
+}
 
 /// C = A·B, or C += A·B where `accumulate`: A `[m, k]`, B `[k, n]`, C `[m, n]` row by row.
 pub(crate) fn product<E: Element>(
@@ -56,83 +383,75 @@ pub(crate) fn product<E: Element>(
     c: &mut [E],
     accumulate: bool,
 ) {
-    assert!(a.reach(m, k) <= a.data.len() && b.reach(k, n) <= b.data.len() && m * n <= c.len());
-    if m == 0 || n == 0 {
-        return;
-    }
-    if k == 0 {
-        if !accumulate {
-            c[..m * n].fill(E::ZERO);
-        }
-        return;
-    }
-    let parallelism = match rayon::current_num_threads() {
-        threads if threads > 1 && m * k * n >= SPLIT_FROM => Parallelism::Rayon(threads),
-        _ => Parallelism::None,
-    };
-    if m > 1 {
-        return E::gemm(Call { m, k, n, a, b, c, accumulate, parallelism });
-    }
-    let mut two_rows = vec![E::ZERO; 2 * k];
-    for (i, x) in two_rows[..k].iter_mut().enumerate() {
-        *x = a.data[i * a.column_stride];
-    }
-    let mut result = vec![E::ZERO; 2 * n];
-    if accumulate {
-        // What is added to goes into the product, as it does with more rows: added afterwards, it would be rounded once more.
-        result[..n].copy_from_slice(&c[..n]);
-    }
-    let a = Matrix::rows(&two_rows, k);
-    E::gemm(Call { m: 2, k, n, a, b, c: &mut result, accumulate, parallelism });
-    c[..n].copy_from_slice(&result[..n]);
+    assert!(b.reach(k, n) <= b.data.len());
+    multiply((m, k, n), a, Right::Loose(b), c, accumulate);
 }
 
-macro_rules! gemm {
-    ($name:ident, $type:ident, $path:path) => {
-        pub(crate) fn $name(call: Call<'_, $type>) {
-            let Call { m, k, n, a, b, c, accumulate, parallelism } = call;
-            // SAFETY: `product` has checked that the three matrices lie inside their slices; `c` is borrowed mutably, so it
-            // overlaps neither `a` nor `b`. C is read only where `accumulate` is set.
-            unsafe {
-                $path()(
-                    m,
-                    n,
-                    k,
-                    c.as_mut_ptr(),
-                    1,
-                    n as isize,
-                    accumulate,
-                    a.data.as_ptr(),
-                    a.column_stride as isize,
-                    a.row_stride as isize,
-                    b.data.as_ptr(),
-                    b.column_stride as isize,
-                    b.row_stride as isize,
-                    1.0,
-                    1.0,
-                    false,
-                    false,
-                    false,
-                    parallelism,
-                )
+/// As [`product`], by a matrix that is packed already.
+pub(crate) fn product_by<E: Element>(m: usize, a: Matrix<'_, E>, b: &Packed<E>, c: &mut [E], accumulate: bool) {
+    multiply((m, b.k, b.n), a, Right::Packed(&b.panels), c, accumulate);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn fill<E: Element>(n: usize, seed: usize) -> Vec<E> {
+        (0..n).map(|i| E::from_f64(((i * 7919 + seed * 104_729) % 2003) as f64 / 1001.5 - 1.0)).collect()
+    }
+
+    /// One chain of fused multiply–adds over k for each element.
+    fn plain(m: usize, k: usize, n: usize, a: &[f64], b: &[f64], c: &mut [f64]) {
+        for i in 0..m {
+            for j in 0..n {
+                c[i * n + j] = (0..k).fold(c[i * n + j], |sum, p| a[i * k + p].mul_add(b[p * n + j], sum));
             }
         }
-    };
-}
+    }
 
-gemm!(gemm_f32, f32, gemm_f32::gemm::f32::get_gemm_fn);
-gemm!(gemm_f64, f64, gemm_f64::gemm::f64::get_gemm_fn);
+    fn turned(x: &[f64], rows: usize, columns: usize) -> Vec<f64> {
+        (0..rows * columns).map(|i| x[i % rows * columns + i / rows]).collect()
+    }
 
-/// The transpose of a matrix of `rows` rows and `columns` columns, in blocks that fit the first cache.
-pub(crate) fn transpose<E: Element>(x: &[E], rows: usize, columns: usize, out: &mut [E]) {
-    const BLOCK: usize = 32;
-    for i0 in (0..rows).step_by(BLOCK) {
-        for j0 in (0..columns).step_by(BLOCK) {
-            for j in j0..(j0 + BLOCK).min(columns) {
-                for i in i0..(i0 + BLOCK).min(rows) {
-                    out[j * rows + i] = x[i * columns + j];
+    proptest! {
+        #[test]
+        fn every_layout_gives_the_chain_to_the_bit(m in 0usize..20, k in 0usize..40, n in 0usize..60, seed in 0usize..100) {
+            let (a, b, c) = (fill::<f64>(m * k, seed), fill::<f64>(k * n, seed + 1), fill::<f64>(m * n, seed + 2));
+            let (mut expected, mut fresh) = (c.clone(), vec![0.0; m * n]);
+            plain(m, k, n, &a, &b, &mut expected);
+            plain(m, k, n, &a, &b, &mut fresh);
+            let (at, bt) = (turned(&a, m, k), turned(&b, k, n));
+            let (a_layouts, b_layouts) = ([Matrix::rows(&a, k), Matrix::transposed(&at, m)], [Matrix::rows(&b, n), Matrix::transposed(&bt, k)]);
+            for a in a_layouts {
+                for b in b_layouts {
+                    let mut got = c.clone();
+                    product((m, k, n), a, b, &mut got, true);
+                    prop_assert_eq!(&got, &expected);
+                    let packed = Packed::new((k, n), b, |len| vec![f64::NAN; len].into());
+                    let mut got = vec![f64::NAN; m * n];
+                    product_by(m, a, &packed, &mut got, false);
+                    prop_assert_eq!(&got, &fresh);
                 }
             }
         }
+    }
+
+    #[test]
+    fn threads_and_neighbours_change_no_bit() {
+        let (m, k, n) = (50, 300, 400);
+        let (a, b) = (fill::<f32>(m * k, 1), fill::<f32>(k * n, 2));
+        let run = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let mut c = vec![0.0; m * n];
+            pool.install(|| product((m, k, n), Matrix::rows(&a, k), Matrix::rows(&b, n), &mut c, false));
+            c
+        };
+        let one = run(1);
+        assert_eq!(one, run(2));
+        assert_eq!(one, run(7));
+        let mut alone = vec![0.0; n];
+        product((1, k, n), Matrix::rows(&a[17 * k..], k), Matrix::rows(&b, n), &mut alone, false);
+        assert_eq!(alone, one[17 * n..18 * n]);
     }
 }

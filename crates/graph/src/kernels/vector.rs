@@ -7,8 +7,14 @@ use std::sync::OnceLock;
 /// `#[inline(always)]` all the way down. Which one it is does not depend on the data, so bits do not either.
 #[inline(always)]
 pub fn dispatch<R>(work: impl FnOnce() -> R) -> R {
+    arch().dispatch(work)
+}
+
+/// What the processor can do.
+#[inline(always)]
+pub(crate) fn arch() -> pulp::Arch {
     static ARCH: OnceLock<pulp::Arch> = OnceLock::new();
-    ARCH.get_or_init(pulp::Arch::new).dispatch(work)
+    *ARCH.get_or_init(pulp::Arch::new)
 }
 
 /// Σ x, in sixteen interleaved partial sums that are added pairwise at the end: the order is a function of the length alone.

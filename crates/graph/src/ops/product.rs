@@ -88,7 +88,14 @@ impl Operation for Matmul {
     }
 
     fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {
-        Self::forward_into(&shapes_of(inputs), inputs[0].data(), inputs[1].data(), output, false);
+        let shapes = shapes_of(inputs);
+        match Self::plan(&shapes) {
+            // One matrix for all rows: most often a parameter, and at every time step the same.
+            Ok(Plan { m, k, n, .. }) if shapes[1].len() == 2 => {
+                inputs[1].multiply(m, Matrix::rows(inputs[0].data(), k), (k, n, false), output, false);
+            }
+            _ => Self::forward_into(&shapes, inputs[0].data(), inputs[1].data(), output, false),
+        }
     }
 
     fn backward<E: Element>(&self, ran: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
@@ -98,8 +105,7 @@ impl Operation for Matmul {
         let (m, k, n) = (*m, *k, *n);
         if plan.batch.is_empty() && shapes[1].len() == 2 {
             into.update(0, |slot, fresh| {
-                let bt = b.transpose(k, n);
-                product((m, n, k), Matrix::rows(g, n), Matrix::rows(&bt, k), slot, !fresh);
+                b.multiply(m, Matrix::rows(g, n), (k, n, true), slot, !fresh);
             });
             into.accumulate_nothing_if_empty(1, m);
             return into.outer(1, a.data(), g, (k, n), false);
@@ -159,15 +165,14 @@ impl Operation for Linear {
         if let Some(b) = inputs.get(2).filter(|_| n > 0) {
             output.chunks_exact_mut(n).for_each(|row| row.copy_from_slice(b.data()));
         }
-        let wt = w.transpose(n, k);
-        product((m, k, n), Matrix::rows(x.data(), k), Matrix::rows(&wt, n), output, inputs.len() == 3);
+        w.multiply(m, Matrix::rows(x.data(), k), (n, k, true), output, inputs.len() == 3);
     }
 
     fn backward<E: Element>(&self, ran: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
         let (x, w, g) = (ran.inputs[0], ran.inputs[1], gradient.data());
         let (m, n, k) = (x.shape().rows(), w.shape()[0], w.shape()[1]);
         into.update(0, |slot, fresh| {
-            product((m, n, k), Matrix::rows(g, n), Matrix::rows(w.data(), k), slot, !fresh);
+            w.multiply(m, Matrix::rows(g, n), (n, k, false), slot, !fresh);
         });
         into.accumulate_nothing_if_empty(1, m);
         into.outer(1, g, x.data(), (n, k), true);
