@@ -32,6 +32,8 @@
 //! - [`Operation`] is the trait behind every operation, and for your own.
 //! - [`check`] compares gradients with finite differences.
 
+#![forbid(unsafe_code)]
+
 mod backward;
 mod buffer;
 pub mod check;

@@ -281,7 +281,6 @@ impl<E: Element> Rows<'_, E> {
 
     /// `M` rows of A from `row` on, packed, against a panel of `V` registers a row.
     #[inline(always)]
-    #[expect(clippy::too_many_arguments, reason = "a place in C and the two operands")]
     fn tile<S: Simd, const M: usize, const V: usize>(
         &mut self,
         simd: S,

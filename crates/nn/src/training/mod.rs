@@ -42,7 +42,7 @@
 //! let mut params = Params::seeded(7);
 //! let objective = Doubling(Linear::new(params.scope("layer"), 1, 1));
 //! let mut steps = 0;
-//! let outcome = Trainer::new(30, |_step| 0.05).seed(7).clip_norm(1.0).patience(5).run(
+//! let outcome = Trainer::new(60, |_step| 0.05).seed(7).clip_norm(1.0).patience(20).run(
 //!     &mut params,
 //!     &mut Adam::new(),
 //!     &objective,
