@@ -1,12 +1,18 @@
 //! Times whole training steps: `workloads [--threads N] [NAME…]`.
 //!
-//! A step is forward, backward, clipping by the global norm and Adam. Each workload runs three times to warm up, then at least
+//! A step is forward, backward, clipping by the global norm and Adam, on a batch cut into two shards. Each workload runs three times to warm up, then at least
 //! five times and for four seconds. A line of CSV for each: name, peer, threads, median and least milliseconds, tokens a second.
 
 use ndarray::Array2;
-use std::time::{Duration, Instant};
+use std::{
+    ops::Range,
+    time::{Duration, Instant},
+};
 use unspool_graph::{Draw, Graph, Param, Params, Scope, Tensor, Var, init};
-use unspool_nn::{Adam, Cell, Elman, Embedding, Linear, Lstm, LstmState, Result, bidirectional, detach, unroll};
+use unspool_nn::{
+    Adam, AdditiveAttention, Cell, Elman, Embedding, Gru, Linear, Lstm, LstmState, Optimizer, Result,
+    attention::padding_bias, bidirectional, detach, sharded, unroll,
+};
 
 fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let (mut threads, mut names, mut arguments) = (1, vec![], std::env::args().skip(1));
@@ -31,12 +37,13 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
 /// What builds a model and times its steps.
 type Workload = fn(&Bench<'_>) -> Result<()>;
 
-const WORKLOADS: [(&str, Workload); 6] = [
+const WORKLOADS: [(&str, Workload); 7] = [
     ("rnn_small", rnn_small),
     ("rnn_small_custom", rnn_small_custom),
     ("lstm_custom_256", lstm_custom_256),
     ("lstm_lm_medium", lstm_lm_medium),
     ("sentiment", sentiment),
+    ("gru_seq2seq_attn", gru_seq2seq_attn),
     ("infer_step", infer_step),
 ];
 
@@ -64,18 +71,26 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// Times training steps by `loss`.
-    fn train(&self, tokens: usize, mut params: Params, loss: impl for<'g> Fn(&'g Graph<'g>) -> Var<'g>) -> Result<()> {
+    /// Times training steps on a batch that is cut into shards: the mean of `loss` over `count` terms, its gradients by the threads
+    /// there are, clipped, and Adam.
+    fn train<S: Sync>(
+        &self,
+        mut params: Params,
+        (tokens, count): (usize, usize),
+        shards: &[S],
+        loss: impl for<'g> Fn(&'g Graph<'g>, &S) -> Var<'g> + Sync,
+    ) -> Result<()> {
         let (mut adam, mut step) = (Adam::new(), 0);
         self.time(tokens, 4, || {
-            train_step(&mut params, &mut adam, step, &loss)?;
+            let (_, gradients) = sharded(&params, Some((0, step)), shards, &loss)?;
+            adam.clipped_step(&mut params, &gradients, 1e-3, count as f64, 5.0)?;
             step += 1;
             Ok(())
         })
     }
 
     /// Times training steps of a language model on random text of `vocabulary` words.
-    fn language_model<M: LanguageModel>(
+    fn language_model<M: LanguageModel + Sync>(
         &self,
         params: Params,
         model: M,
@@ -83,29 +98,21 @@ impl Bench<'_> {
         (batch, time): (usize, usize),
     ) -> Result<()> {
         let (xs, ys) = (random(1, vocabulary, (batch, time)), random(2, vocabulary, (batch, time)));
-        let targets: Vec<u32> = ys.iter().copied().collect();
-        let lengths = vec![time; batch];
-        self.train(batch * time, params, |graph| model.logits(graph, &xs, &lengths).cross_entropy(&targets).mean(&[]))
+        let shards = halves(batch, |rows| (take(&xs, rows.clone()), take(&ys, rows)));
+        self.train(params, (batch * time, batch * time), &shards, |graph, (xs, ys)| {
+            let targets: Vec<u32> = ys.iter().copied().collect();
+            model.logits(graph, xs, &vec![time; xs.nrows()]).cross_entropy(&targets).sum_all()
+        })
     }
 }
 
-fn train_step(
-    params: &mut Params,
-    adam: &mut Adam,
-    step: u64,
-    loss: &impl for<'g> Fn(&'g Graph<'g>) -> Var<'g>,
-) -> Result<()> {
-    let graph = Graph::new(params).training(0, step);
-    let mut gradients = backward(&graph, loss)?;
-    gradients.clip_norm(5.0)?;
-    adam.step(params, &gradients, 1e-3)
+/// A batch is cut in two, whatever the number of threads.
+fn halves<S>(batch: usize, shard: impl Fn(Range<usize>) -> S) -> Vec<S> {
+    [0..batch / 2, batch / 2..batch].map(shard).into()
 }
 
-fn backward<'g>(
-    graph: &'g Graph<'g>,
-    loss: &impl for<'a> Fn(&'a Graph<'a>) -> Var<'a>,
-) -> Result<unspool_graph::Gradients> {
-    Ok(loss(graph).backward()?)
+fn take(ids: &Array2<u32>, rows: Range<usize>) -> Array2<u32> {
+    ids.slice(ndarray::s![rows, ..]).to_owned()
 }
 
 /// Random ids below `many`.
@@ -254,13 +261,77 @@ fn sentiment(bench: &Bench<'_>) -> Result<()> {
     let draw = Draw::seed(3);
     let mut lengths: Vec<usize> = (0..BATCH).map(|b| 10 + (draw.uniform(b as u64) * 61.0) as usize).collect();
     lengths[0] = 100;
-    let ids = random(1, 8000, (BATCH, 100));
-    let labels: Vec<u32> = random(2, 2, (BATCH, 1)).into_iter().collect();
-    bench.train(lengths.iter().sum(), params, |graph| {
-        let states = (forward.initial_state(graph, BATCH), backward.initial_state(graph, BATCH));
+    let (ids, labels) = (random(1, 8000, (BATCH, 100)), random(2, 2, (BATCH, 1)));
+    let shards = halves(BATCH, |rows| (take(&ids, rows.clone()), &lengths[rows.clone()], take(&labels, rows)));
+    bench.train(params, (lengths.iter().sum(), BATCH), &shards, |graph, (ids, lengths, labels)| {
+        let states = (forward.initial_state(graph, lengths.len()), backward.initial_state(graph, lengths.len()));
         let xs = embedding.apply(graph, ids.view());
-        let (_, (last, first)) = bidirectional((&forward, &backward), xs, &lengths, states);
-        readout.apply(graph.concat(&[last.h, first.h], -1)).cross_entropy(&labels).mean(&[])
+        let (_, (last, first)) = bidirectional((&forward, &backward), xs, lengths, states);
+        let labels: Vec<u32> = labels.iter().copied().collect();
+        readout.apply(graph.concat(&[last.h, first.h], -1)).cross_entropy(&labels).sum_all()
+    })
+}
+
+unspool_nn::state! {
+    /// What the translating decoder carries: its hidden vector, and what the encoder wrote.
+    struct Attending<'g> {
+        h: Var<'g>,
+        memory: Var<'g>,
+        keys: Var<'g>,
+        padding: Var<'g>,
+    }
+}
+
+/// A GRU that reads a word beside what its attention found, and gives both to the readout.
+struct AttendingGru {
+    cell: Gru,
+    attention: AdditiveAttention,
+}
+
+impl Cell for AttendingGru {
+    type State<'g> = Attending<'g>;
+
+    fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Attending<'g> {
+        let (h, memory) = (graph.zeros([batch, 512]), graph.zeros([batch, 15, 512]));
+        Attending { h, memory, keys: self.attention.keys(memory), padding: graph.zeros([batch, 15]) }
+    }
+
+    fn step<'g>(&self, x: Var<'g>, state: Attending<'g>) -> (Var<'g>, Attending<'g>) {
+        let graph = x.graph();
+        let (context, _) = self.attention.attend(state.h, state.keys, state.memory, state.padding);
+        let (h, _) = self.cell.advance(graph.concat(&[x, context], -1), state.h);
+        (graph.concat(&[h, context], -1), Attending { h, ..state })
+    }
+}
+
+fn gru_seq2seq_attn(bench: &Bench<'_>) -> Result<()> {
+    const BATCH: usize = 64;
+    const TIME: usize = 15;
+    let mut params = Params::seeded(0);
+    let source = Embedding::new(params.scope("source"), 8000, 256);
+    let target = Embedding::new(params.scope("target"), 8000, 256);
+    let (forward, backward) =
+        (Gru::new(params.scope("forward"), 256, 256), Gru::new(params.scope("backward"), 256, 256));
+    let bridge = Linear::new(params.scope("bridge"), 512, 512);
+    let decoder = AttendingGru {
+        cell: Gru::new(params.scope("decoder"), 256 + 512, 512),
+        attention: AdditiveAttention::new(params.scope("attention"), 512, 512, 512),
+    };
+    let readout = Linear::new(params.scope("readout"), 1024, 8000);
+
+    let [xs, ys, targets] = [1, 2, 3].map(|seed| random(seed, 8000, (BATCH, TIME)));
+    let shards = halves(BATCH, |rows| [&xs, &ys, &targets].map(|ids| take(ids, rows.clone())));
+    bench.train(params, (BATCH * TIME, BATCH * TIME), &shards, |graph, [xs, ys, targets]| {
+        let (batch, lengths) = (xs.nrows(), vec![TIME; xs.nrows()]);
+        let states = (forward.initial_state(graph, batch), backward.initial_state(graph, batch));
+        let (memory, (last, first)) =
+            bidirectional((&forward, &backward), source.apply(graph, xs.view()), &lengths, states);
+        let h = bridge.apply(graph.concat(&[last, first], -1)).tanh();
+        let state =
+            Attending { h, memory, keys: decoder.attention.keys(memory), padding: padding_bias(graph, &lengths, TIME) };
+        let (outputs, _) = unroll(&decoder, target.apply(graph, ys.view()), &lengths, state);
+        let targets: Vec<u32> = targets.iter().copied().collect();
+        readout.apply(outputs.real_rows(&lengths)).cross_entropy(&targets).sum_all()
     })
 }
 
