@@ -22,6 +22,12 @@ pub enum Error {
         /// The names there are.
         known: String,
     },
+    /// A search for tokens was asked for something impossible, or its model's answer makes no sense.
+    #[error("decoding: {why}")]
+    Decoding {
+        /// What is wrong, and what would be right.
+        why: String,
+    },
     /// A file could not be read or written.
     #[error("{path}: {source}")]
     File {

@@ -1,0 +1,255 @@
+//! Beam search: the best few beginnings of every sentence, side by side.
+
+use super::{Decoding, Hypothesis, Prediction, StepFunction};
+use crate::{Error, Result};
+use ndarray::Array2;
+use std::cmp::Ordering;
+
+/// What a hypothesis' log-probability is divided by to become its score, so that long ones are not at a loss. The length counts
+/// every prediction, the end's too.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum LengthPenalty {
+    /// 1: the score is the log-probability.
+    None,
+    /// The length: the score is the mean log-probability.
+    Average,
+    /// ((5 + length) / 6)^α, with α from 0 to 1 (Wu and others 2016, equation 14).
+    Gnmt(f64),
+}
+
+impl LengthPenalty {
+    fn score(self, log_prob: f64, length: usize) -> f64 {
+        match self {
+            LengthPenalty::None => log_prob,
+            LengthPenalty::Average => log_prob / length.max(1) as f64,
+            LengthPenalty::Gnmt(alpha) => log_prob / ((5.0 + length as f64) / 6.0).powf(alpha),
+        }
+    }
+}
+
+/// How a beam search is done: its width, how hypotheses are ranked, how many are wanted.
+#[derive(Clone, Copy, Debug)]
+pub struct Beam {
+    width: usize,
+    best: usize,
+    penalty: LengthPenalty,
+}
+
+impl Beam {
+    /// `width` hypotheses side by side; the best one is wanted; no length penalty.
+    pub fn new(width: usize) -> Beam {
+        Beam { width, best: 1, penalty: LengthPenalty::None }
+    }
+    /// The `best` best are wanted, at most as many as the width.
+    pub fn best(mut self, best: usize) -> Beam {
+        self.best = best;
+        self
+    }
+    /// Ranks by this.
+    pub fn penalty(mut self, penalty: LengthPenalty) -> Beam {
+        self.penalty = penalty;
+        self
+    }
+}
+
+/// A token in the tree of all that was tried.
+struct Node {
+    parent: Option<u32>,
+    token: u32,
+    log_prob: f64,
+    /// Where its attention stands: the step, and the row in it.
+    looked: (u32, u32),
+}
+
+/// A hypothesis that may go on.
+#[derive(Clone, Copy)]
+struct Live {
+    node: Option<u32>,
+    log_prob: f64,
+    /// Its row in the step before; at first the sentence.
+    row: u32,
+}
+
+/// A hypothesis that has ended or was cut.
+struct Done {
+    node: Option<u32>,
+    ended: bool,
+    log_prob: f64,
+    score: f64,
+}
+
+struct Sentence {
+    live: Vec<Live>,
+    done: Vec<Done>,
+}
+
+impl Sentence {
+    /// Ends the search as it is; its hypotheses have `length` predictions each.
+    fn cut(&mut self, length: usize, penalty: LengthPenalty) {
+        self.done.extend(self.live.drain(..).map(|Live { node, log_prob, .. }| {
+            let score = penalty.score(log_prob, length);
+            Done { node, ended: false, log_prob, score }
+        }));
+    }
+}
+
+/// A way to go on from row `row`, the `nth` of its sentence.
+#[derive(Clone, Copy)]
+struct Candidate {
+    total: f64,
+    log_prob: f64,
+    nth: u32,
+    token: u32,
+}
+
+/// The `count` best candidates by total log-probability, best first; of equals the one met first.
+struct Top {
+    count: usize,
+    candidates: Vec<Candidate>,
+}
+
+impl Top {
+    fn offer(&mut self, candidate: Candidate) {
+        let full = self.candidates.len() == self.count;
+        if full && self.candidates.last().is_some_and(|last| last.total >= candidate.total) {
+            return;
+        }
+        let place = self.candidates.partition_point(|c| c.total >= candidate.total);
+        if full {
+            self.candidates.pop();
+        }
+        self.candidates.insert(place, candidate);
+    }
+}
+
+impl Decoding {
+    /// Beam search over all sentences at once: their hypotheses are rows of one step. For each sentence the best hypotheses, best
+    /// first; fewer than wanted where there are no more.
+    ///
+    /// At each step the 2·width best continuations of a sentence are looked at. An end among the first `width` of them completes its
+    /// hypothesis, the best `width` others go on. A sentence is done when `width` hypotheses are complete, or when none that goes on
+    /// can still come among the best. A width of 1 is greedy search; one as wide as the space is exhaustive search.
+    ///
+    /// # Errors
+    /// As [`greedy`](Decoding::greedy); and the width is at least 1, and `best` between 1 and the width.
+    pub fn beam(&self, model: &mut impl StepFunction, beam: &Beam) -> Result<Vec<Vec<Hypothesis>>> {
+        let (sentences, Beam { width, best, .. }) = (model.sentences(), *beam);
+        if best == 0 || best > width {
+            let why = format!("the {best} best of a beam of {width}: the width is at least 1, best from 1 to the width");
+            return Err(Error::Decoding { why });
+        }
+        self.check(sentences)?;
+        let start = |s: usize| Sentence { live: vec![Live { node: None, log_prob: 0.0, row: s as u32 }], done: vec![] };
+        let mut all: Vec<Sentence> = (0..sentences).map(start).collect();
+        let none = |s: &usize| self.limit(*s) == 0;
+        (0..sentences).filter(none).for_each(|s| all[s].cut(0, beam.penalty));
+        let mut tree: Vec<Node> = vec![];
+        let mut attention: Vec<Option<Array2<f64>>> = vec![];
+        loop {
+            let rows = || all.iter().flat_map(|sentence| &sentence.live);
+            let parents: Vec<u32> = rows().map(|live| live.row).collect();
+            if parents.is_empty() {
+                break;
+            }
+            let last = |live: &Live| live.node.map_or(self.begin, |node| tree[node as usize].token);
+            let tokens: Vec<u32> = rows().map(last).collect();
+            let mut prediction = self.ask(model, &parents, &tokens)?;
+            let mut row = 0;
+            for (s, sentence) in all.iter_mut().enumerate().filter(|(_, sentence)| !sentence.live.is_empty()) {
+                let step = Step { rules: self, beam, sentence: s, written: attention.len(), row };
+                row += sentence.live.len();
+                step.go_on(sentence, &mut prediction, &mut tree)?;
+            }
+            attention.push(prediction.attention.take());
+        }
+        let pick = |mut sentence: Sentence| -> Vec<Hypothesis> {
+            sentence.done.sort_by(|a, b| b.score.total_cmp(&a.score));
+            sentence.done.truncate(best);
+            sentence.done.iter().map(|done| hypothesis(done, &tree, &attention)).collect()
+        };
+        Ok(all.into_iter().map(pick).collect())
+    }
+}
+
+/// One step of one sentence.
+struct Step<'a> {
+    rules: &'a Decoding,
+    beam: &'a Beam,
+    sentence: usize,
+    /// How many tokens each of its hypotheses has.
+    written: usize,
+    /// The first of its rows.
+    row: usize,
+}
+
+impl Step<'_> {
+    fn go_on(&self, sentence: &mut Sentence, prediction: &mut Prediction, tree: &mut Vec<Node>) -> Result<()> {
+        let Beam { width, best, penalty } = *self.beam;
+        let (length, limit) = (self.written + 1, self.rules.limit(self.sentence));
+        let mut top = Top { count: width.saturating_mul(2), candidates: vec![] };
+        for (nth, live) in sentence.live.iter().enumerate() {
+            let mut log_probs = prediction.log_probs.row_mut(self.row + nth);
+            let Some(log_probs) = log_probs.as_slice_mut() else { continue };
+            self.rules.restrict(self.sentence, self.written, log_probs)?;
+            for (token, &log_prob) in log_probs.iter().enumerate().filter(|(_, x)| **x > f64::NEG_INFINITY) {
+                let total = live.log_prob + log_prob;
+                top.offer(Candidate { total, log_prob, nth: nth as u32, token: token as u32 });
+            }
+        }
+        if top.candidates.is_empty() {
+            // Nothing is allowed.
+            sentence.cut(self.written, penalty);
+            return Ok(());
+        }
+        let parents = std::mem::take(&mut sentence.live);
+        for (rank, candidate) in top.candidates.iter().enumerate() {
+            let ends = Some(candidate.token) == self.rules.end;
+            if if ends { rank >= width } else { sentence.live.len() == width } {
+                continue;
+            }
+            let row = (self.row + candidate.nth as usize) as u32;
+            let (node, log_prob) = (Some(tree.len() as u32), candidate.total);
+            let parent = parents[candidate.nth as usize].node;
+            let looked = (self.written as u32, row);
+            tree.push(Node { parent, token: candidate.token, log_prob: candidate.log_prob, looked });
+            if ends {
+                let score = penalty.score(log_prob, length);
+                sentence.done.push(Done { node, ended: true, log_prob, score });
+            } else {
+                sentence.live.push(Live { node, log_prob, row });
+            }
+        }
+        if length == limit {
+            sentence.cut(length, penalty);
+            return Ok(());
+        }
+        // Log-probabilities only fall, so a hypothesis' score at its longest or its shortest bounds what may become of it.
+        let bound = |live: &Live| penalty.score(live.log_prob, length + 1).max(penalty.score(live.log_prob, limit));
+        let hope = sentence.live.iter().map(bound).max_by(f64::total_cmp);
+        let mut scores: Vec<f64> = sentence.done.iter().map(|done| done.score).collect();
+        scores.sort_by(|a, b| b.partial_cmp(a).unwrap_or(Ordering::Equal));
+        let beaten = matches!((scores.get(best - 1), hope), (Some(&found), Some(hope)) if found >= hope);
+        if sentence.done.len() >= width || beaten {
+            sentence.live.clear();
+        }
+        Ok(())
+    }
+}
+
+/// Reads a hypothesis back from its last token.
+fn hypothesis(done: &Done, tree: &[Node], attention: &[Option<Array2<f64>>]) -> Hypothesis {
+    let mut path: Vec<&Node> =
+        std::iter::successors(done.node, |&node| tree[node as usize].parent).map(|node| &tree[node as usize]).collect();
+    path.reverse();
+    let looked = |node: &&Node| attention[node.looked.0 as usize].as_ref().map(|a| a.row(node.looked.1 as usize));
+    let seen: Option<Vec<_>> = path.iter().map(looked).collect();
+    let tokens = path[..path.len() - usize::from(done.ended)].iter().map(|node| node.token).collect();
+    Hypothesis {
+        tokens,
+        ended: done.ended,
+        log_probs: path.iter().map(|node| node.log_prob).collect(),
+        log_prob: done.log_prob,
+        score: done.score,
+        attention: seen.filter(|seen| !seen.is_empty()).and_then(|seen| ndarray::stack(ndarray::Axis(0), &seen).ok()),
+    }
+}

@@ -1,0 +1,60 @@
+//! Several models that write together.
+
+use super::{Prediction, StepFunction};
+use crate::{Error, Result};
+
+/// The mean of several models' probabilities, as one step function: ln (1/M · Σ_m P_m(token)). Attention is the mean of theirs, where
+/// all have it over the same source.
+///
+/// Each member keeps its own parameters and recording, so they may be of different kinds; their vocabularies must be one.
+pub struct Ensemble<S> {
+    members: Vec<S>,
+}
+
+impl<S: StepFunction> Ensemble<S> {
+    /// Of these members; `Box<dyn StepFunction>` where they are of different types.
+    pub fn new(members: Vec<S>) -> Ensemble<S> {
+        Ensemble { members }
+    }
+}
+
+impl<S: StepFunction> StepFunction for Ensemble<S> {
+    fn sentences(&self) -> usize {
+        self.members.first().map_or(0, S::sentences)
+    }
+
+    fn step(&mut self, parents: &[u32], tokens: &[u32]) -> Result<Prediction> {
+        let sentences = self.sentences();
+        if let Some(other) = self.members.iter().find(|m| m.sentences() != sentences) {
+            let why = format!("members of an ensemble write {sentences} and {} sentences", other.sentences());
+            return Err(Error::Decoding { why });
+        }
+        let answers = self.members.iter_mut().map(|m| m.step(parents, tokens)).collect::<Result<Vec<_>>>()?;
+        let count = answers.len() as f64;
+        let mut answers = answers.into_iter();
+        let Some(mut sum) = answers.next() else {
+            return Err(Error::Decoding { why: "an ensemble needs at least one member".into() });
+        };
+        for answer in answers {
+            if answer.log_probs.dim() != sum.log_probs.dim() {
+                let (a, b) = (sum.log_probs.dim(), answer.log_probs.dim());
+                let why = format!("members of an ensemble answer with {a:?} and {b:?} log-probabilities");
+                return Err(Error::Decoding { why });
+            }
+            sum.log_probs.zip_mut_with(&answer.log_probs, |a, &b| *a = add_logs(*a, b));
+            sum.attention = match (sum.attention, answer.attention) {
+                (Some(a), Some(b)) if a.dim() == b.dim() => Some(a + b),
+                _ => None,
+            };
+        }
+        sum.log_probs -= count.ln();
+        sum.attention = sum.attention.map(|a| a / count);
+        Ok(sum)
+    }
+}
+
+/// ln(eᵃ + eᵇ).
+fn add_logs(a: f64, b: f64) -> f64 {
+    let (more, less) = if a >= b { (a, b) } else { (b, a) };
+    if less == f64::NEG_INFINITY { more } else { more + (less - more).exp().ln_1p() }
+}

@@ -1,0 +1,204 @@
+//! Writing tokens one after another with any step function: greedily, by a beam, at random, or along a given target.
+//!
+//! A search knows nothing of models. It asks a [`StepFunction`] for the log-probabilities of the next tokens of some rows, where each
+//! row continues one of the step before. A row is a sentence, or one of a sentence's hypotheses; rows that have ended are not asked
+//! for again. [`DecoderSteps`](crate::DecoderSteps) makes a step function of a [`Decoder`](crate::Decoder) and its parameters,
+//! [`Ensemble`] one of several.
+//!
+//! ```
+//! use ndarray::Array2;
+//! use unspool_nn::{Result, decoding::{Beam, Decoding, Prediction, StepFunction}};
+//!
+//! /// After token k the next one is k + 1 with probability ¾, else the end, 0.
+//! struct Counter;
+//!
+//! impl StepFunction for Counter {
+//!     fn sentences(&self) -> usize { 2 }
+//!     fn step(&mut self, _parents: &[u32], tokens: &[u32]) -> Result<Prediction> {
+//!         let log_probs = Array2::from_shape_fn((tokens.len(), 9), |(row, token)| match token as u32 {
+//!             0 => 0.25_f64.ln(),
+//!             token if token == (tokens[row] + 1) % 9 => 0.75_f64.ln(),
+//!             _ => f64::NEG_INFINITY,
+//!         });
+//!         Ok(Prediction { log_probs, attention: None })
+//!     }
+//! }
+//!
+//! let decoding = Decoding::new(3, 0, 4);
+//! assert_eq!(decoding.greedy(&mut Counter)?[0].tokens, [4, 5, 6, 7]);
+//! let found = decoding.beam(&mut Counter, &Beam::new(3).best(2))?;
+//! assert_eq!(found[1][0].tokens, [4, 5, 6, 7]);       // 0.75⁴ is more than 0.25
+//! assert!(found[1][1].tokens.is_empty() && found[1][1].ended);
+//! # Ok::<(), unspool_nn::Error>(())
+//! ```
+
+mod beam;
+mod ensemble;
+mod one_by_one;
+
+pub use beam::{Beam, LengthPenalty};
+pub use ensemble::Ensemble;
+pub use one_by_one::Sampling;
+
+use crate::{Error, Result};
+use ndarray::Array2;
+
+/// What a search asks of a model, or of several.
+pub trait StepFunction {
+    /// How many sentences are written at once.
+    fn sentences(&self) -> usize;
+
+    /// The next tokens' log-probabilities. Row i continues row `parents[i]` of the call before with the token `tokens[i]`; in the
+    /// first call `parents[i]` is a sentence. A parent may go on in several rows, or in none.
+    ///
+    /// # Errors
+    /// Whatever keeps the model from answering.
+    fn step(&mut self, parents: &[u32], tokens: &[u32]) -> Result<Prediction>;
+}
+
+impl<S: StepFunction + ?Sized> StepFunction for Box<S> {
+    fn sentences(&self) -> usize {
+        (**self).sentences()
+    }
+    fn step(&mut self, parents: &[u32], tokens: &[u32]) -> Result<Prediction> {
+        (**self).step(parents, tokens)
+    }
+}
+
+/// What a model says of the next tokens.
+#[derive(Clone, Debug)]
+pub struct Prediction {
+    /// ln P(token | what was written): `[rows, vocabulary]`.
+    pub log_probs: Array2<f64>,
+    /// Where in the source the model looked: `[rows, source]`.
+    pub attention: Option<Array2<f64>>,
+}
+
+/// One way to go on from the beginning.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hypothesis {
+    /// The tokens, without those of beginning and end.
+    pub tokens: Vec<u32>,
+    /// Whether the end token was written; if not, the hypothesis was cut at the greatest length.
+    pub ended: bool,
+    /// ln P of each token, and of the end token where it was written.
+    pub log_probs: Vec<f64>,
+    /// Their sum.
+    pub log_prob: f64,
+    /// What hypotheses are ranked by: `log_prob` over the length penalty.
+    pub score: f64,
+    /// Where the model looked when it wrote each of them: `[tokens (and the end), source]`.
+    pub attention: Option<Array2<f64>>,
+}
+
+/// The rules that hold for any way of decoding: where to begin and end, how long, and what is allowed.
+///
+/// Banned tokens and an end that would come too early have probability 0; the others' probabilities stay as they are.
+#[derive(Clone, Debug)]
+pub struct Decoding {
+    begin: u32,
+    end: Option<u32>,
+    min_length: usize,
+    max_length: usize,
+    max_lengths: Vec<usize>,
+    prefixes: Vec<Vec<u32>>,
+    banned: Vec<u32>,
+}
+
+impl Decoding {
+    /// From the token `begin` to the token `end`, or cut after `max_length` tokens, the end counted.
+    pub fn new(begin: u32, end: u32, max_length: usize) -> Decoding {
+        Decoding { end: Some(end), ..Decoding::endless(begin, max_length) }
+    }
+
+    /// From the token `begin` on, always `max_length` tokens.
+    pub fn endless(begin: u32, max_length: usize) -> Decoding {
+        let (max_lengths, prefixes, banned) = (vec![], vec![], vec![]);
+        Decoding { begin, end: None, min_length: 0, max_length, max_lengths, prefixes, banned }
+    }
+
+    /// No end before so many tokens.
+    pub fn min_length(mut self, tokens: usize) -> Decoding {
+        self.min_length = tokens;
+        self
+    }
+
+    /// A greatest length for each sentence, so that what is written for one does not depend on the others of a batch.
+    pub fn max_lengths(mut self, tokens: impl Into<Vec<usize>>) -> Decoding {
+        self.max_lengths = tokens.into();
+        self
+    }
+
+    /// Tokens with which each sentence has to begin, banned or not; one list a sentence. Their probabilities count.
+    pub fn prefixes(mut self, tokens: impl Into<Vec<Vec<u32>>>) -> Decoding {
+        self.prefixes = tokens.into();
+        self
+    }
+
+    /// Tokens that are never written.
+    pub fn banned(mut self, tokens: impl Into<Vec<u32>>) -> Decoding {
+        self.banned = tokens.into();
+        self
+    }
+
+    fn limit(&self, sentence: usize) -> usize {
+        self.max_lengths.get(sentence).copied().unwrap_or(self.max_length)
+    }
+
+    /// Whether the rules are about so many sentences.
+    fn check(&self, sentences: usize) -> Result<()> {
+        for (what, given) in [("greatest lengths", self.max_lengths.len()), ("prefixes", self.prefixes.len())] {
+            if given != 0 && given != sentences {
+                let why = format!("{given} {what} for {sentences} sentences; give one for each, or none");
+                return Err(Error::Decoding { why });
+            }
+        }
+        match (0..sentences).find(|&s| self.end.is_some() && self.min_length > self.limit(s)) {
+            Some(s) => {
+                let (least, most) = (self.min_length, self.limit(s));
+                let why = format!("sentence {s} must have at least {least} tokens and at most {most}");
+                Err(Error::Decoding { why })
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The model's answer for `parents.len()` rows, checked.
+    fn ask(&self, model: &mut impl StepFunction, parents: &[u32], tokens: &[u32]) -> Result<Prediction> {
+        let mut prediction = model.step(parents, tokens)?;
+        let rows = prediction.log_probs.nrows();
+        if rows != parents.len() || prediction.attention.as_ref().is_some_and(|a| a.nrows() != rows) {
+            let why = format!("the step function gave {rows} rows for {}", parents.len());
+            return Err(Error::Decoding { why });
+        }
+        if !prediction.log_probs.is_standard_layout() {
+            prediction.log_probs = prediction.log_probs.as_standard_layout().into_owned();
+        }
+        Ok(prediction)
+    }
+
+    /// Applies the rules to the log-probabilities of the token that follows `written` others in a sentence.
+    fn restrict(&self, sentence: usize, written: usize, log_probs: &mut [f64]) -> Result<()> {
+        let size = log_probs.len();
+        let known = |token: u32| match token as usize {
+            id if id < size => Ok(id),
+            id => Err(Error::Decoding { why: format!("token {id} is not among the vocabulary's {size}") }),
+        };
+        if log_probs.iter().any(|x| x.is_nan()) {
+            let why = format!("a log-probability is not a number (sentence {sentence}, token {written})");
+            return Err(Error::Decoding { why });
+        }
+        if let Some(&forced) = self.prefixes.get(sentence).and_then(|prefix| prefix.get(written)) {
+            let forced = known(forced)?;
+            (0..size).filter(|&id| id != forced).for_each(|id| log_probs[id] = f64::NEG_INFINITY);
+            return Ok(());
+        }
+        for &token in &self.banned {
+            log_probs[known(token)?] = f64::NEG_INFINITY;
+        }
+        if let Some(end) = self.end.filter(|_| written < self.min_length) {
+            log_probs[known(end)?] = f64::NEG_INFINITY;
+        }
+        Ok(())
+    }
+}
