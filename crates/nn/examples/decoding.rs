@@ -1,80 +1,115 @@
-//! Writing 10,000 symbols one by one in flat memory: the state is carried detached, the recording is reset after each symbol.
+//! Writing 10,000 symbols one by one in flat memory, and the same model's best guesses side by side.
 
-use ndarray::Array2;
-use unspool_graph::{Graph, Params, Tensor};
-use unspool_nn::{Adam, Cell, Embedding, Gru, Linear, Result, detach, unroll};
+use ndarray::{Array2, ArrayView2};
+use unspool_graph::{Graph, Params, Var};
+use unspool_nn::{
+    Adam, Cell, Decoder, DecoderSteps, Embedding, Gru, Linear, Result,
+    decoding::{Beam, Decoding, LengthPenalty, Sampling},
+    teacher_forcing,
+};
 
 const TEXT: &[u8] = b"to be or not to be, ";
 const TOKENS: usize = 10_000;
 
-/// A language model over characters.
+/// A language model over characters: a cell with a table of vectors before it and a readout behind it.
 struct Model {
     embedding: Embedding,
     cell: Gru,
     readout: Linear,
 }
 
-impl Model {
-    fn trained() -> Result<(Params, Model)> {
-        let mut params = Params::seeded(9);
-        let model = Model {
-            embedding: Embedding::new(params.scope("embedding"), 128, 16),
-            cell: Gru::new(params.scope("rnn"), 16, 48),
-            readout: Linear::new(params.scope("readout"), 48, 128),
-        };
-        let time = 3 * TEXT.len();
-        let character = |t: usize| u32::from(TEXT[t % TEXT.len()]);
-        let ids = Array2::from_shape_fn((1, time), |(_, t)| character(t));
-        let targets: Vec<u32> = (1..=time).map(character).collect();
-        let mut adam = Adam::new();
-        for step in 0..150 {
-            let graph = Graph::new(&params).training(9, step);
-            let xs = model.embedding.apply(&graph, ids.view());
-            let (hs, _) = unroll(&model.cell, xs, &[time], model.cell.initial_state(&graph, 1));
-            let loss = model.readout.apply(hs.real_rows(&[time])).cross_entropy(&targets).mean(&[]);
-            let gradients = loss.backward()?;
-            adam.step(&mut params, &gradients, 0.01)?;
-        }
-        Ok((params, model))
+impl Cell for Model {
+    type State<'g> = Var<'g>;
+    fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> {
+        self.cell.initial_state(graph, batch)
     }
-
-    /// The likeliest symbol after `last`, and the state after it. `carried` is empty at the beginning.
-    fn next(&self, graph: &Graph<'_>, last: u32, carried: &[Tensor]) -> Result<(u32, Vec<Tensor>)> {
-        let state = match carried {
-            [] => self.cell.initial_state(graph, 1),
-            carried => self.cell.attach(graph, carried),
-        };
-        let x = graph.embedding(self.embedding.weight, &[last], [1], None);
-        let (h, state) = self.cell.advance(x, state);
-        Ok((self.readout.apply(h).argmax()?[0], detach(&state)?))
+    fn inputs<'g>(&self, xs: Var<'g>) -> Var<'g> {
+        self.cell.inputs(xs)
+    }
+    fn step<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
+        self.cell.step(x, h)
     }
 }
 
-/// The text, and the greatest number of nodes that ever stood in the recording.
-fn run() -> Result<(String, usize)> {
-    let (params, model) = Model::trained()?;
-    let mut graph = Graph::new(&params);
-    let (mut text, mut last, mut carried, mut most) = (String::from("t"), u32::from(b't'), vec![], 0);
-    for _ in 1..TOKENS {
-        graph.reset(); // takes `&mut`: the compiler proves that no `Var` is alive
-        (last, carried) = model.next(&graph, last, &carried)?;
-        text.push(last as u8 as char);
-        most = most.max(graph.len());
+impl Decoder for Model {
+    fn embed<'g>(&self, graph: &'g Graph<'g>, ids: ArrayView2<'_, u32>) -> Var<'g> {
+        self.embedding.apply(graph, ids)
     }
-    Ok((text, most))
+    fn logits<'g>(&self, outputs: Var<'g>, _: Var<'g>) -> Var<'g> {
+        self.readout.apply(outputs)
+    }
+}
+
+fn trained() -> Result<(Params, Model)> {
+    let mut params = Params::seeded(9);
+    let model = Model {
+        embedding: Embedding::new(params.scope("embedding"), 128, 16),
+        cell: Gru::new(params.scope("rnn"), 16, 48),
+        readout: Linear::new(params.scope("readout"), 48, 128),
+    };
+    let time = 3 * TEXT.len();
+    let character = |t: usize| u32::from(TEXT[t % TEXT.len()]);
+    let ids = Array2::from_shape_fn((1, time), |(_, t)| character(t));
+    let targets: Vec<u32> = (1..=time).map(character).collect();
+    let mut adam = Adam::new();
+    for step in 0..150 {
+        let graph = Graph::new(&params).training(9, step);
+        let logits = teacher_forcing(&model, &graph, ids.view(), &[time], model.initial_state(&graph, 1));
+        let gradients = logits.cross_entropy(&targets).mean(&[]).backward()?;
+        adam.step(&mut params, &gradients, 0.01)?;
+    }
+    Ok((params, model))
+}
+
+fn text(tokens: &[u32]) -> String {
+    tokens.iter().map(|&token| token as u8 as char).collect()
 }
 
 fn main() -> Result<()> {
-    let (text, most) = run()?;
-    println!("{}…", &text[..60]);
-    println!("{} symbols, never more than {most} nodes", text.len());
+    let (params, model) = trained()?;
+    let begin = u32::from(b't');
+    let steps = || DecoderSteps::new(&params, &model, 1, |graph| model.initial_state(graph, 1));
+
+    let mut long = steps()?;
+    let written = Decoding::endless(begin, TOKENS).greedy(&mut long)?;
+    println!("t{}…", text(&written[0].tokens[..60]));
+    println!("{} symbols; the recording holds {} nodes", written[0].tokens.len(), long.recorded());
+
+    let sentence = Decoding::new(begin, u32::from(b','), 40);
+    for found in &sentence.beam(&mut steps()?, &Beam::new(4).best(3).penalty(LengthPenalty::Average))?[0] {
+        println!("{:8.3}  t{},", found.score, text(&found.tokens));
+    }
+    let drawn = sentence.sample(&mut steps()?, &Sampling::new(1).temperature(1.5).top_k(20))?;
+    println!("{:8.3}  t{},", drawn[0].score, text(&drawn[0].tokens));
     Ok(())
 }
 
 #[test]
 fn the_recording_stays_small_over_ten_thousand_symbols() {
-    let (text, most) = run().unwrap();
-    assert_eq!(text.len(), TOKENS);
-    assert!(most < 50, "{most}");
-    assert!(text.starts_with("to be or not to be, to be"), "{}", &text[..40]);
+    let (params, model) = trained().unwrap();
+    let steps = || DecoderSteps::new(&params, &model, 1, |graph| model.initial_state(graph, 1)).unwrap();
+    use unspool_nn::decoding::StepFunction;
+
+    /// Watches how large the recording gets.
+    struct Watched<S>(S, usize);
+    impl StepFunction for Watched<DecoderSteps<'_, '_, Model>> {
+        fn sentences(&self) -> usize {
+            self.0.sentences()
+        }
+        fn step(&mut self, parents: &[u32], tokens: &[u32]) -> Result<unspool_nn::decoding::Prediction> {
+            let prediction = self.0.step(parents, tokens)?;
+            self.1 = self.1.max(self.0.recorded());
+            Ok(prediction)
+        }
+    }
+    let mut watched = Watched(steps(), 0);
+    let begin = u32::from(b't');
+    let written = Decoding::endless(begin, TOKENS).greedy(&mut watched).unwrap();
+    assert_eq!(written[0].tokens.len(), TOKENS);
+    assert!((1..50).contains(&watched.1), "{}", watched.1);
+    assert!(text(&written[0].tokens).starts_with("o be or not to be, to be"));
+    let found = Decoding::new(begin, u32::from(b','), 40)
+        .beam(&mut steps(), &Beam::new(4).penalty(LengthPenalty::Average))
+        .unwrap();
+    assert_eq!(text(&found[0][0].tokens), "o be or not to be");
 }

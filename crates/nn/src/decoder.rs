@@ -112,11 +112,21 @@ impl<'p, 'd, D: Decoder> DecoderSteps<'p, 'd, D> {
         let carried = detached(&graph, start)?;
         match carried.iter().find(|leaf| leaf.value.shape().first() != Some(&sentences)) {
             Some(leaf) => {
-                let why = format!("a state of shape {:?} does not have a row for each of {sentences} sentences", leaf.value.shape());
+                let why = format!(
+                    "a state of shape {:?} does not have a row for each of {sentences} sentences",
+                    leaf.value.shape()
+                );
                 Err(Error::Decoding { why })
             }
             None => Ok(DecoderSteps { graph, decoder, sentences, carried }),
         }
+    }
+}
+
+impl<D> DecoderSteps<'_, '_, D> {
+    /// How many nodes the last token's recording has.
+    pub fn recorded(&self) -> usize {
+        self.graph.len()
     }
 }
 

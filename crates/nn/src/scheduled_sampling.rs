@@ -80,10 +80,7 @@ pub fn scheduled_sampling<'g, D: Decoder>(
         Some(key) => key.word(t as u64).uniform(u64::from(name(row))) < truth,
         None => truth >= 0.5,
     };
-    let starts: Vec<u32> = lengths
-        .iter()
-        .scan(0, |sum, &n| Some(std::mem::replace(sum, *sum + n) as u32))
-        .collect();
+    let starts: Vec<u32> = lengths.iter().scan(0, |sum, &n| Some(std::mem::replace(sum, *sum + n) as u32)).collect();
     let mut sources = vec![0u32; lengths.iter().sum()];
     let (mut running, mut state, mut parts, mut written): (Vec<usize>, _, Vec<Var<'g>>, Vec<u32>) =
         ((0..batch).collect(), state, vec![], vec![]);

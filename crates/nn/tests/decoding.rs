@@ -47,7 +47,11 @@ impl Tree {
                         END => found.push((next, true, total + x)),
                         token => {
                             next.push(token);
-                            if written == limit { found.push((next, false, total + x)) } else { open.push((next, total + x)) }
+                            if written == limit {
+                                found.push((next, false, total + x))
+                            } else {
+                                open.push((next, total + x))
+                            }
                         }
                     }
                 }
@@ -88,11 +92,7 @@ fn is_sound(h: &Hypothesis, sentence: usize) {
 }
 
 fn penalties() -> impl Strategy<Value = LengthPenalty> {
-    prop_oneof![
-        Just(LengthPenalty::None),
-        Just(LengthPenalty::Average),
-        (0.0..1.0f64).prop_map(LengthPenalty::Gnmt)
-    ]
+    prop_oneof![Just(LengthPenalty::None), Just(LengthPenalty::Average), (0.0..1.0f64).prop_map(LengthPenalty::Gnmt)]
 }
 
 fn penalised(penalty: LengthPenalty, log_prob: f64, length: usize) -> f64 {
@@ -420,7 +420,8 @@ fn scheduled_sampling_reads_its_share_and_has_gradients() {
     let run = |truth: f64, step: u64| {
         let graph = Graph::new(&params).training(9, step);
         let loss = |graph| -> Result<f64> {
-            let logits = scheduled_sampling(&model, graph, ids.view(), &lengths, model.start(graph, 1, &ROWS, &LENGTHS), truth);
+            let logits =
+                scheduled_sampling(&model, graph, ids.view(), &lengths, model.start(graph, 1, &ROWS, &LENGTHS), truth);
             let loss = logits.cross_entropy(&[4; 8]).sum_all();
             assert!(loss.backward()?.norm() > 0.0);
             Ok(loss.item()?)
@@ -433,7 +434,8 @@ fn scheduled_sampling_reads_its_share_and_has_gradients() {
     let mixed: Vec<f64> = (0..20).map(|step| run(0.5, step)).collect();
     assert!(mixed.iter().any(|&x| x != taught && x != free), "{mixed:?}");
     let graph = Graph::new(&params);
-    let wrong = scheduled_sampling(&model, &graph, ids.view(), &[5, 1, 1], model.start(&graph, 1, &ROWS, &LENGTHS), 1.0);
+    let wrong =
+        scheduled_sampling(&model, &graph, ids.view(), &[5, 1, 1], model.start(&graph, 1, &ROWS, &LENGTHS), 1.0);
     assert!(wrong.value().unwrap_err().to_string().contains("do not fit lengths [5, 1, 1]"));
 }
 

@@ -135,7 +135,8 @@ impl Decoding {
     pub fn beam(&self, model: &mut impl StepFunction, beam: &Beam) -> Result<Vec<Vec<Hypothesis>>> {
         let (sentences, Beam { width, best, .. }) = (model.sentences(), *beam);
         if best == 0 || best > width {
-            let why = format!("the {best} best of a beam of {width}: the width is at least 1, best from 1 to the width");
+            let why =
+                format!("the {best} best of a beam of {width}: the width is at least 1, best from 1 to the width");
             return Err(Error::Decoding { why });
         }
         self.check(sentences)?;

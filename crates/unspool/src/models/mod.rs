@@ -4,4 +4,4 @@ mod classifier;
 mod translator;
 
 pub use classifier::{Classifier, ClassifierConfig};
-pub use translator::{Translator, TranslatorConfig};
+pub use translator::{Translator, TranslatorConfig, TranslatorState};

@@ -1,10 +1,10 @@
 //! Many-to-many through an encoder and a decoder that attends.
 
 use crate::{
-    graph::{CrossEntropy, Error, Graph, Param, Params, Scope, Tensor, Var, init},
+    graph::{CrossEntropy, Graph, Param, Params, Scope, Var, init},
     nn::{
-        AdditiveAttention, Cell, Embedding, Gru, Linear, attention::padding_bias, bidirectional, detach, gru_gates,
-        unroll,
+        AdditiveAttention, Cell, Decoder, DecoderSteps, Embedding, Gru, Linear, Result, attention::padding_bias,
+        bidirectional, decoding::Decoding, gru_gates, teacher_forcing,
     },
     text::{Padded, Specials, TeacherForcing},
 };
@@ -32,15 +32,38 @@ impl Default for TranslatorConfig {
     }
 }
 
+/// A translation is cut here if the model does not end it: this many times the source's tokens, and some.
+const LONGEST_FACTOR: usize = 2;
+const LONGEST_EXTRA: usize = 10;
+
 /// A bidirectional GRU reads the source; a GRU that attends to it additively writes the target (Bahdanau, Cho and Bengio 2015).
 /// One table of token vectors serves the source, the target and, transposed, the output (Press and Wolf 2017).
+///
+/// A translation is any [way of decoding](crate::nn::decoding) over the model's [steps](Translator::steps):
+///
+/// ```
+/// use unspool::graph::Params;
+/// use unspool::models::{Translator, TranslatorConfig};
+/// use unspool::nn::decoding::{Beam, LengthPenalty};
+/// use unspool::text::Padded;
+///
+/// let mut params = Params::seeded(1);
+/// let sizes = TranslatorConfig { vocabulary_size: 40, embedding_size: 8, hidden_size: 8, ..TranslatorConfig::default() };
+/// let model = Translator::new(&mut params, &sizes);
+/// let source = Padded::new(&[vec![5, 6, 7], vec![8]], 0);
+/// let beam = Beam::new(5).best(2).penalty(LengthPenalty::Average);
+/// let found = model.decoding(&source).beam(&mut model.steps(&params, &source)?, &beam)?;
+/// let attention = found[0][0].attention.as_ref().unwrap();                // [tokens (and the end), source]
+/// assert_eq!((found.len(), attention.ncols()), (2, 3));
+/// # Ok::<(), unspool::nn::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Translator {
     embedding: Embedding,
     forward: Gru,
     backward: Gru,
     bridge: Linear,
-    decoder: Decoder,
+    decoder: AttendingGru,
     readout: Linear,
     output_bias: Param,
     dropout: f64,
@@ -57,52 +80,35 @@ impl Translator {
             forward: Gru::new(params.scope("encoder.forward"), embedding_size, hidden_size),
             backward: Gru::new(params.scope("encoder.backward"), embedding_size, hidden_size),
             bridge: Linear::new(params.scope("bridge"), memory, hidden_size),
-            decoder: Decoder::new(params.scope("decoder"), embedding_size, memory, hidden_size),
+            decoder: AttendingGru::new(params.scope("decoder"), embedding_size, memory, hidden_size),
             readout: Linear::new(params.scope("readout"), hidden_size + memory + embedding_size, embedding_size),
             output_bias: params.scope("output").add("bias", [vocabulary_size], init::zeros()),
             dropout,
         }
     }
 
-    /// Token vectors `[batch, time, embedding]`, scaled so that their elements have variance 1.
-    fn embed<'g>(&self, graph: &'g Graph<'g>, ids: ndarray::ArrayView2<'_, u32>) -> Var<'g> {
-        let vectors = self.embedding.apply(graph, ids);
-        let width = vectors.known_shape().map_or(1, |shape| shape.last_axis());
-        (vectors * (width as f64).sqrt()).dropout(self.dropout)
-    }
-
     /// Reads the source and gives the decoder's first state.
-    fn encode<'g>(&self, graph: &'g Graph<'g>, source: &Padded) -> DecoderState<'g> {
+    fn encode<'g>(&self, graph: &'g Graph<'g>, source: &Padded) -> TranslatorState<'g> {
         let _scope = graph.scope("encoder");
-        let batch = source.lengths.len();
+        let (batch, longest) = source.ids.dim();
         let xs = self.embed(graph, source.ids.view());
         let states = (self.forward.initial_state(graph, batch), self.backward.initial_state(graph, batch));
         let (memory, (last, first)) = bidirectional((&self.forward, &self.backward), xs, &source.lengths, states);
         let memory = memory.dropout(self.dropout);
-        DecoderState {
+        TranslatorState {
             h: self.bridge.apply(graph.concat(&[last, first], -1)).tanh(),
+            looked: graph.zeros([batch, longest]),
             memory,
             keys: self.decoder.attention.keys(memory),
-            padding: padding_bias(graph, &source.lengths, source.ids.ncols()),
+            padding: padding_bias(graph, &source.lengths, longest),
         }
-    }
-
-    /// Logits `[rows, vocabulary]` from what the decoder gave and was given, `[rows, …]`.
-    fn logits<'g>(&self, outputs: Var<'g>, xs: Var<'g>) -> Var<'g> {
-        let graph = outputs.graph();
-        let features = graph.concat(&[outputs, xs], -1);
-        let features = self.readout.apply(features).tanh().dropout(self.dropout);
-        features.linear(self.embedding.weight, Some(self.output_bias))
     }
 
     /// Σ of the cross-entropy over the real target tokens, by teacher forcing.
     #[track_caller]
     pub fn loss<'g>(&self, graph: &'g Graph<'g>, source: &Padded, target: &TeacherForcing, smoothing: f64) -> Var<'g> {
         let state = self.encode(graph, source);
-        let _scope = graph.scope("decoder");
-        let xs = self.embed(graph, target.input.view());
-        let (outputs, _) = unroll(&self.decoder, xs, &target.lengths, state);
-        let logits = self.logits(outputs.real_rows(&target.lengths), xs.real_rows(&target.lengths));
+        let logits = teacher_forcing(self, graph, target.input.view(), &target.lengths, state);
         let targets: Vec<u32> = target
             .lengths
             .iter()
@@ -112,54 +118,81 @@ impl Translator {
         logits.cross_entropy_with(&targets, CrossEntropy::new().smoothing(smoothing)).sum_all()
     }
 
-    /// The likeliest token at each step, fed back, until the end token or `longest` steps: ids of each row without the end token.
+    /// The steps of translating a batch.
     ///
     /// # Errors
-    /// The first error of a recording.
-    pub fn greedy(&self, params: &Params, source: &Padded, longest: usize) -> Result<Vec<Vec<u32>>, Error> {
-        let (batch, specials) = (source.lengths.len(), Specials::FIXED);
-        let mut graph = Graph::new(params);
-        let mut carried = detach(&self.encode(&graph, source))?;
-        let mut written = vec![vec![]; batch];
-        let (mut last, mut done) = (vec![specials.bos; batch], vec![false; batch]);
-        for _ in 0..longest {
-            graph.reset();
-            let (ids, next) = self.step(&graph, &last, &carried)?;
-            for (row, &id) in ids.iter().enumerate() {
-                done[row] |= id == specials.eos;
-                if !done[row] {
-                    written[row].push(id);
-                }
-            }
-            if done.iter().all(|&done| done) {
-                break;
-            }
-            (last, carried) = (ids, next);
-        }
-        Ok(written)
+    /// The first error of the encoder's recording.
+    pub fn steps<'p, 'd>(&'d self, params: &'p Params, source: &Padded) -> Result<DecoderSteps<'p, 'd, Translator>> {
+        DecoderSteps::new(params, self, source.lengths.len(), |graph| self.encode(graph, source))
     }
 
-    /// One step of decoding: the likeliest next tokens, and the state after them.
-    fn step<'g>(
-        &self,
-        graph: &'g Graph<'g>,
-        last: &[u32],
-        carried: &[Tensor],
-    ) -> Result<(Vec<u32>, Vec<Tensor>), Error> {
-        let ids = ndarray::Array2::from_shape_fn((last.len(), 1), |(row, _)| last[row]);
-        let state = self.decoder.attach(graph, carried);
-        let x = self.embed(graph, ids.view()).index(1, 0);
-        let (output, state) = self.decoder.advance(x, state);
-        let best = self.logits(output, x).argmax()?;
-        Ok((best, detach(&state)?))
+    /// The rules of translating a batch: from the token of beginning to that of the end; each sentence is cut at twice its source's
+    /// tokens and ten, whatever stands beside it. Padding, the beginning and the unknown token are not written.
+    pub fn decoding(&self, source: &Padded) -> Decoding {
+        let specials = Specials::FIXED;
+        let longest = |&n: &usize| n * LONGEST_FACTOR + LONGEST_EXTRA;
+        Decoding::new(specials.bos, specials.eos, 0)
+            .max_lengths(source.lengths.iter().map(longest).collect::<Vec<_>>())
+            .banned(vec![specials.pad, specials.bos, specials.unk])
+    }
+}
+
+impl Cell for Translator {
+    type State<'g> = TranslatorState<'g>;
+
+    fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> TranslatorState<'g> {
+        // An empty memory: a translation starts from what the encoder gives.
+        let params = graph.params();
+        let (hidden, memory) = (params.shape(self.bridge.weight)[0], params.shape(self.bridge.weight)[1]);
+        TranslatorState {
+            h: graph.zeros([batch, hidden]),
+            looked: graph.zeros([batch, 1]),
+            memory: graph.zeros([batch, 1, memory]),
+            keys: graph.zeros([batch, 1, hidden]),
+            padding: graph.zeros([batch, 1]),
+        }
+    }
+
+    fn inputs<'g>(&self, xs: Var<'g>) -> Var<'g> {
+        self.decoder.input.apply(xs)
+    }
+
+    /// The last token's vector and what the attention found in the source make the next state. The output is both the state and
+    /// that context.
+    fn step<'g>(&self, x: Var<'g>, state: TranslatorState<'g>) -> (Var<'g>, TranslatorState<'g>) {
+        let AttendingGru { context: of_context, hidden, attention, .. } = &self.decoder;
+        let (context, looked) = attention.attend(state.h, state.keys, state.memory, state.padding);
+        let h = gru_gates(x + of_context.apply(context), hidden.apply(state.h), state.h);
+        (x.graph().concat(&[h, context], -1), TranslatorState { h, looked, ..state })
+    }
+}
+
+impl Decoder for Translator {
+    /// Scaled so that the elements have variance 1.
+    fn embed<'g>(&self, graph: &'g Graph<'g>, ids: ndarray::ArrayView2<'_, u32>) -> Var<'g> {
+        let vectors = self.embedding.apply(graph, ids);
+        let width = vectors.known_shape().map_or(1, |shape| shape.last_axis());
+        (vectors * (width as f64).sqrt()).dropout(self.dropout)
+    }
+
+    fn logits<'g>(&self, outputs: Var<'g>, xs: Var<'g>) -> Var<'g> {
+        let features = outputs.graph().concat(&[outputs, xs], -1);
+        let features = self.readout.apply(features).tanh().dropout(self.dropout);
+        features.linear(self.embedding.weight, Some(self.output_bias))
+    }
+
+    fn attention<'g>(&self, _: &'g Graph<'g>, state: &TranslatorState<'g>) -> Option<Var<'g>> {
+        Some(state.looked)
     }
 }
 
 crate::nn::state! {
-    /// What the decoder carries. All but `h` stay as they are for a whole sentence.
-    struct DecoderState<'g> {
+    /// What a [`Translator`] carries from token to token. The memory, its keys and its padding stay as they are for a whole sentence.
+    pub struct TranslatorState<'g> {
         /// `[batch, hidden]`.
         h: Var<'g>,
+        /// The last step's weights over the source, `[batch, source]`.
+        looked: Var<'g>,
         /// The encoder's outputs `[batch, source, memory]`.
         memory: Var<'g>,
         /// Their keys for the attention.
@@ -169,49 +202,22 @@ crate::nn::state! {
     }
 }
 
-/// A GRU whose input at each step is the last token's vector and what the attention found in the source. Its output is both its
-/// state and that context.
+/// The weights of a GRU that reads a token's vector and a context, and of its attention.
 #[derive(Clone, Debug)]
-struct Decoder {
+struct AttendingGru {
     input: Linear,
     context: Linear,
     hidden: Linear,
     attention: AdditiveAttention,
 }
 
-impl Decoder {
-    fn new(mut scope: Scope<'_>, input_size: usize, memory_size: usize, hidden_size: usize) -> Decoder {
-        Decoder {
+impl AttendingGru {
+    fn new(mut scope: Scope<'_>, input_size: usize, memory_size: usize, hidden_size: usize) -> AttendingGru {
+        AttendingGru {
             input: Linear::new(scope.scope("input"), input_size, 3 * hidden_size),
             context: Linear::without_bias(scope.scope("context"), memory_size, 3 * hidden_size),
             hidden: Linear::new(scope.scope("hidden"), hidden_size, 3 * hidden_size),
             attention: AdditiveAttention::new(scope.scope("attention"), hidden_size, memory_size, hidden_size),
         }
-    }
-}
-
-impl Cell for Decoder {
-    type State<'g> = DecoderState<'g>;
-
-    fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> DecoderState<'g> {
-        // An empty memory: a translation starts from what the encoder gives.
-        let params = graph.params();
-        let (hidden, memory) = (params.shape(self.hidden.weight)[1], params.shape(self.context.weight)[1]);
-        DecoderState {
-            h: graph.zeros([batch, hidden]),
-            memory: graph.zeros([batch, 1, memory]),
-            keys: graph.zeros([batch, 1, hidden]),
-            padding: graph.zeros([batch, 1]),
-        }
-    }
-
-    fn inputs<'g>(&self, xs: Var<'g>) -> Var<'g> {
-        self.input.apply(xs)
-    }
-
-    fn step<'g>(&self, x: Var<'g>, state: DecoderState<'g>) -> (Var<'g>, DecoderState<'g>) {
-        let (context, _) = self.attention.attend(state.h, state.keys, state.memory, state.padding);
-        let h = gru_gates(x + self.context.apply(context), self.hidden.apply(state.h), state.h);
-        (x.graph().concat(&[h, context], -1), DecoderState { h, ..state })
     }
 }

@@ -20,10 +20,6 @@ pub(crate) const NAME: &str = "translation";
 /// Translations are shown after each epoch.
 const SAMPLES: usize = 3;
 
-/// A translation ends here if the model does not end it: this many times the source's tokens, and some.
-const LONGEST_FACTOR: usize = 2;
-const LONGEST_EXTRA: usize = 10;
-
 /// What the data is cut to.
 pub(crate) struct Sizes {
     /// Entries in the vocabulary.
@@ -69,9 +65,8 @@ impl Translator {
     }
 
     fn translate(&self, params: &Params, source: &Padded) -> Result<Vec<String>> {
-        let longest = source.lengths.iter().max().copied().unwrap_or(0) * LONGEST_FACTOR + LONGEST_EXTRA;
-        let found = self.model.greedy(params, source, longest)?;
-        found.iter().map(|ids| Ok(one_line(&self.tokenizer.decode(ids)?))).collect()
+        let found = self.model.decoding(source).greedy(&mut self.model.steps(params, source)?)?;
+        found.iter().map(|found| Ok(one_line(&self.tokenizer.decode(&found.tokens)?))).collect()
     }
 }
 
