@@ -3,7 +3,6 @@
 use super::{Decoding, Hypothesis, Prediction, StepFunction};
 use crate::{Error, Result};
 use ndarray::Array2;
-use std::cmp::Ordering;
 
 /// What a hypothesis' log-probability is divided by to become its score, so that long ones are not at a loss. The length counts
 /// every prediction, the end's too.
@@ -127,8 +126,9 @@ impl Decoding {
     /// first; fewer than wanted where there are no more.
     ///
     /// At each step the 2·width best continuations of a sentence are looked at. An end among the first `width` of them completes its
-    /// hypothesis, the best `width` others go on. A sentence is done when `width` hypotheses are complete, or when none that goes on
-    /// can still come among the best. A width of 1 is greedy search; one as wide as the space is exhaustive search.
+    /// hypothesis, the best `width` others go on. A sentence is done when none that goes on can still come among the best, or when
+    /// `width` hypotheses are complete and none that goes on scores better by now. A width of 1 is greedy search; one
+    /// as wide as the space is exhaustive search.
     ///
     /// # Errors
     /// As [`greedy`](Decoding::greedy); and the width is at least 1, and `best` between 1 and the width.
@@ -225,12 +225,13 @@ impl Step<'_> {
             return Ok(());
         }
         // Log-probabilities only fall, so a hypothesis' score at its longest or its shortest bounds what may become of it.
-        let bound = |live: &Live| penalty.score(live.log_prob, length + 1).max(penalty.score(live.log_prob, limit));
-        let hope = sentence.live.iter().map(bound).max_by(f64::total_cmp);
+        let now = |live: &Live| penalty.score(live.log_prob, length);
+        let hope = |live: &Live| penalty.score(live.log_prob, length + 1).max(penalty.score(live.log_prob, limit));
+        let greatest = |score: &dyn Fn(&Live) -> f64| sentence.live.iter().map(score).fold(f64::NEG_INFINITY, f64::max);
         let mut scores: Vec<f64> = sentence.done.iter().map(|done| done.score).collect();
-        scores.sort_by(|a, b| b.partial_cmp(a).unwrap_or(Ordering::Equal));
-        let beaten = matches!((scores.get(best - 1), hope), (Some(&found), Some(hope)) if found >= hope);
-        if sentence.done.len() >= width || beaten {
+        scores.sort_by(|a, b| b.total_cmp(a));
+        let full = scores.len() >= width;
+        if scores.get(best - 1).is_some_and(|&found| found >= greatest(&hope) || (full && found >= greatest(&now))) {
             sentence.live.clear();
         }
         Ok(())
