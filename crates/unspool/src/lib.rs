@@ -6,6 +6,7 @@
 //! - [`nn`]: cells, unrolling over padded sequences, attention, optimizers, schedules, checkpoints.
 //! - [`text`]: from files to padded batches to scores.
 //! - [`models`]: the models behind the program's trainings.
+//! - [`tutorial`]: a book in chapters, from a sequence to a cell of your own. Its code is compiled and run.
 //!
 //! [`prelude`] has what most programs name.
 //!
@@ -26,6 +27,8 @@ pub use unspool_nn as nn;
 pub use unspool_text as text;
 
 pub mod models;
+#[cfg(any(doc, doctest))]
+pub mod tutorial;
 
 /// What most programs name.
 pub mod prelude {

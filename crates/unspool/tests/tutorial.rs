@@ -1,0 +1,243 @@
+//! The tutorial's laws: every chapter is in the rendered docs, every block is complete and run, every link leads somewhere, and every
+//! figure is drawn by the code of this project, to the byte.
+
+#[path = "../examples/figures/draw/mod.rs"]
+mod draw;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+const MODULE: &str = include_str!("../src/tutorial.rs");
+const LINKS: &str = include_str!("../docs/links.md");
+
+fn docs() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("docs")
+}
+
+/// A fenced block: its language, the lines inside, and where it begins.
+struct Block<'a> {
+    language: &'a str,
+    lines: Vec<&'a str>,
+    at: usize,
+}
+
+struct Chapter {
+    file: String,
+    text: String,
+}
+
+impl Chapter {
+    fn blocks(&self) -> Vec<Block<'_>> {
+        let (mut blocks, mut open): (Vec<Block<'_>>, bool) = (vec![], false);
+        for (at, line) in (1..).zip(self.text.lines()) {
+            match line.strip_prefix("```") {
+                Some(language) if !open => {
+                    blocks.push(Block { language, lines: vec![], at });
+                    open = true;
+                }
+                Some(_) => open = false,
+                None if open => blocks.last_mut().unwrap().lines.push(line),
+                None => {}
+            }
+        }
+        assert!(!open, "{}: a block is not closed", self.file);
+        blocks
+    }
+
+    /// The text without blocks and definitions.
+    fn prose(&self) -> String {
+        let mut open = false;
+        let mut prose = String::new();
+        for line in self.text.lines() {
+            open ^= line.starts_with("```");
+            if !open && !line.starts_with("```") && definition(line).is_none() {
+                prose.push_str(line);
+                prose.push('\n');
+            }
+        }
+        prose
+    }
+
+    /// The names defined at the foot, and what they lead to.
+    fn definitions(&self) -> BTreeMap<&str, &str> {
+        self.text.lines().filter_map(definition).collect()
+    }
+
+    fn figures(&self) -> BTreeSet<String> {
+        let prose = self.prose();
+        let names = prose.split("![").skip(1).map(|rest| {
+            let (caption, rest) =
+                rest.split_once("][").unwrap_or_else(|| panic!("{}: a picture without a name", self.file));
+            assert!(caption.split_whitespace().count() > 2, "{}: the caption {caption:?} says nothing", self.file);
+            rest.split_once(']').unwrap().0.to_string()
+        });
+        names.collect()
+    }
+}
+
+/// `[name]: where`
+fn definition(line: &str) -> Option<(&str, &str)> {
+    let (name, to) = line.strip_prefix('[')?.split_once("]: ")?;
+    Some((name, to.trim()))
+}
+
+fn chapters() -> Vec<Chapter> {
+    let mut all: Vec<Chapter> = fs::read_dir(docs())
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|file| file.ends_with(".md") && file.as_bytes()[0].is_ascii_digit())
+        .map(|file| Chapter { text: fs::read_to_string(docs().join(&file)).unwrap(), file })
+        .collect();
+    all.sort_by(|a, b| a.file.cmp(&b.file));
+    assert!(!all.is_empty());
+    all
+}
+
+#[test]
+fn every_chapter_is_in_the_rendered_docs_and_in_the_contents() {
+    let preface = fs::read_to_string(docs().join("00-preface.md")).unwrap();
+    for (number, chapter) in chapters().iter().enumerate() {
+        assert!(chapter.file.starts_with(&format!("{number:02}-")), "{} is not chapter {number}", chapter.file);
+        assert!(MODULE.contains(&chapter.file), "src/tutorial.rs does not include {}", chapter.file);
+        if number > 0 {
+            assert!(chapter.text.starts_with(&format!("# {number}. ")), "{}: the heading has no number", chapter.file);
+            assert!(preface.contains(&format!("]: {}", chapter.file)), "the preface does not lead to {}", chapter.file);
+            assert!(LINKS.contains(&format!("[ch-{number}]: ")), "docs/links.md does not know chapter {number}");
+        }
+    }
+}
+
+#[test]
+fn every_block_is_complete_short_and_run() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    for chapter in chapters() {
+        for Block { language, lines, at } in chapter.blocks() {
+            let place = format!("docs/{}:{at}", chapter.file);
+            match language {
+                "text" | "console" => {}
+                "rust" => {}
+                "rust,no_run" => {
+                    let code = lines.join("\n");
+                    let same = fs::read_dir(&examples)
+                        .unwrap()
+                        .filter_map(|entry| fs::read_to_string(entry.unwrap().path()).ok());
+                    assert!(same.into_iter().any(|file| file.contains(&code)), "{place}: no example is this block");
+                }
+                other => {
+                    let fails = other.strip_prefix("rust,compile_fail,E").is_some_and(|code| code.len() == 4);
+                    assert!(
+                        fails,
+                        "{place}: a fence of {other:?}: it must be one that is run, or that fails with a known error"
+                    );
+                }
+            }
+            if language.starts_with("rust") {
+                assert!(lines.len() <= 40, "{place}: {} lines are too many at a time", lines.len());
+                assert!(!lines.iter().any(|line| *line == "#" || line.starts_with("# ")), "{place}: hidden lines");
+                let wants = language == "rust";
+                assert!(!wants || lines.iter().any(|line| line.contains("assert")), "{place}: it asserts nothing");
+            }
+            if language == "console" {
+                for line in lines.iter().filter_map(|line| line.strip_prefix("$ ")) {
+                    command_is_known(line, &place);
+                }
+            }
+        }
+    }
+}
+
+/// A command of the text names packages and examples that exist.
+fn command_is_known(command: &str, place: &str) {
+    let words: Vec<&str> = command.split_whitespace().collect();
+    assert_eq!(words[0], "cargo", "{place}: {command}");
+    for pair in words.windows(2) {
+        match pair {
+            ["-p", package] => {
+                assert!(["unspool", "unspool-nn", "unspool-graph", "unspool-text"].contains(package), "{place}")
+            }
+            ["--example", name] => {
+                let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+                let there =
+                    examples.join(name).join("main.rs").exists() || examples.join(format!("{name}.rs")).exists();
+                assert!(there, "{place}: there is no example {name}");
+            }
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn every_chapter_has_its_parts() {
+    for chapter in &chapters()[1..] {
+        let file = &chapter.file;
+        for part in ["\n## The problem", "\n## Exercises", "\n## Answers", "\n## Read next"] {
+            assert!(chapter.text.contains(part), "{file} has no part {:?}", part.trim());
+        }
+        assert!(!chapter.figures().is_empty(), "{file} shows nothing");
+        let run = chapter.blocks().iter().filter(|block| block.language == "rust").count();
+        assert!(run >= 3, "{file} runs {run} blocks");
+        let words = chapter.prose().split_whitespace().count();
+        assert!(words <= 15 * 200, "{file}: {words} words are more than fifteen minutes");
+    }
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let known: BTreeSet<&str> = LINKS.lines().filter_map(definition).map(|(name, _)| name).collect();
+    for chapter in chapters() {
+        let (defined, prose) = (chapter.definitions(), chapter.prose());
+        for (name, to) in &defined {
+            let used = prose.contains(&format!("[{name}]"));
+            assert!(used, "{}: [{name}] is defined and not used", chapter.file);
+            if to.starts_with("https://") {
+                continue;
+            }
+            assert!(docs().join(to).exists(), "{}: [{name}] leads to {to}, which is not there", chapter.file);
+            assert!(
+                name.starts_with("fig-") || known.contains(name),
+                "docs/links.md does not know [{name}] of {}",
+                chapter.file
+            );
+        }
+        assert!(
+            !prose.contains("]("),
+            "{}: a link has no name: the rendered docs could not lead elsewhere",
+            chapter.file
+        );
+        for name in known.iter().filter(|name| name.starts_with('`') && prose.contains(&format!("[{name}]"))) {
+            assert!(defined.contains_key(name), "{}: [{name}] is not defined at the foot", chapter.file);
+        }
+        for name in chapter.figures() {
+            let to = format!("figures/{}.svg", name.strip_prefix("fig-").unwrap_or_default());
+            assert_eq!(defined.get(&*name), Some(&&*to), "{}: [{name}]", chapter.file);
+        }
+    }
+}
+
+#[test]
+fn every_figure_is_drawn_here_and_shown() {
+    let shown: BTreeSet<String> = chapters().iter().flat_map(Chapter::figures).collect();
+    let drawn: BTreeSet<String> = draw::all().iter().map(|figure| format!("fig-{}", figure.name)).collect();
+    assert_eq!(shown, drawn, "shown by a chapter, and drawn by the example `figures`");
+    let files =
+        fs::read_dir(docs().join("figures")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let files: BTreeSet<String> =
+        files.filter_map(|file| file.strip_suffix(".svg").map(|name| format!("fig-{name}"))).collect();
+    assert_eq!(files, drawn, "files in docs/figures, and drawn by the example `figures`");
+}
+
+#[test]
+fn drawing_again_gives_the_same_bytes() {
+    let mut all = vec![];
+    for figure in draw::all() {
+        let svg = (figure.draw)().unwrap_or_else(|why| panic!("{}: {why}", figure.name));
+        let file = fs::read_to_string(docs().join(format!("figures/{}.svg", figure.name))).unwrap();
+        assert!(svg == file, "{}: draw the figures anew: cargo run -p unspool --example figures", figure.name);
+        all.push((figure.name, svg));
+    }
+    let embedded = fs::read_to_string(docs().join("figures/embedded.md")).unwrap();
+    assert!(embedded == draw::embedded(&all), "docs/figures/embedded.md is old");
+}
