@@ -38,7 +38,7 @@ impl Decoder {
     /// The state before the first step, with `memory` to look at.
     fn start<'g>(&self, h: Var<'g>, memory: Var<'g>, lengths: &[usize]) -> Attending<'g> {
         let padding = padding_bias(h.graph(), lengths, LONGEST);
-        Attending { h, memory, keys: self.attention.keys(memory), padding }
+        Attending { h, memory, keys: self.attention.keys(memory, lengths), padding }
     }
 }
 

@@ -90,3 +90,33 @@ impl Embedding {
         graph.embedding(self.weight, &flat, leading, self.padding)
     }
 }
+
+/// (x − mean) / √(variance + ε) · weight + bias along the last axis (Ba, Kiros and Hinton 2016). Parameters `weight [size]`, first 1, and
+/// `bias [size]`, first 0; ε is 1e-5: PyTorch's `nn.LayerNorm`.
+#[derive(Clone, Copy, Debug)]
+pub struct LayerNorm {
+    /// `[size]`.
+    pub weight: Param,
+    /// `[size]`.
+    pub bias: Param,
+    epsilon: f64,
+}
+
+impl LayerNorm {
+    /// For vectors of `size` elements.
+    pub fn new(mut scope: Scope<'_>, size: usize) -> LayerNorm {
+        let weight = scope.add("weight", [size], init::constant(1.0));
+        LayerNorm { weight, bias: scope.add("bias", [size], init::zeros()), epsilon: 1e-5 }
+    }
+    /// With another ε.
+    pub fn epsilon(mut self, epsilon: f64) -> LayerNorm {
+        self.epsilon = epsilon;
+        self
+    }
+    /// `[.., size] -> [.., size]`.
+    #[track_caller]
+    pub fn apply<'g>(&self, x: Var<'g>) -> Var<'g> {
+        let _scope = x.graph().layer("layer_norm");
+        x.layer_norm(self.weight, self.bias, self.epsilon)
+    }
+}

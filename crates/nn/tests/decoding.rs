@@ -300,7 +300,7 @@ impl Small {
         let memory = graph.input(memory);
         let (zeros, looked) = (graph.zeros([rows.len(), WIDTH]), graph.zeros([rows.len(), SOURCE]));
         let padding = padding_bias(graph, lengths, SOURCE);
-        Attending { h: zeros, looked, memory, keys: self.attention.keys(memory), padding }
+        Attending { h: zeros, looked, memory, keys: self.attention.keys(memory, lengths), padding }
     }
 }
 

@@ -99,7 +99,7 @@ impl Translator {
             h: self.bridge.apply(graph.concat(&[last, first], -1)).tanh(),
             looked: graph.zeros([batch, longest]),
             memory,
-            keys: self.decoder.attention.keys(memory),
+            keys: self.decoder.attention.keys(memory, &source.lengths),
             padding: padding_bias(graph, &source.lengths, longest),
         }
     }

@@ -1,8 +1,9 @@
-//! Looking at a memory: which of its places matter for a query.
+//! Additive attention, and the weighted sum of a memory's places.
 
+use super::spread;
 use crate::Linear;
 use unspool_graph::{
-    Element, Graph, Inflow, Operation, Param, Ran, Scope, Shape, Var, View, init, lane_sum, vectorize,
+    Element, Inflow, Operation, Param, Ran, Scope, Shape, Var, View, init, lane_sum, vectorize,
 };
 
 /// Additive attention (Bahdanau, Cho and Bengio 2015, appendix A.1.2):
@@ -31,31 +32,36 @@ impl AdditiveAttention {
         }
     }
 
-    /// W_k·memory: `[batch, source, memory] -> [batch, source, attention]`.
+    /// W_k·memory at the real places, of which row b has `lengths[b]`, and 0 at padding: `[batch, source, memory] -> [batch, source,
+    /// attention]`.
     #[track_caller]
-    pub fn keys<'g>(&self, memory: Var<'g>) -> Var<'g> {
-        self.key.apply(memory)
+    pub fn keys<'g>(&self, memory: Var<'g>, lengths: &[usize]) -> Var<'g> {
+        let source = memory.known_shape().and_then(|shape| shape.get(1).copied()).unwrap_or(0);
+        spread(self.key_rows(memory.real_rows(lengths)), lengths, source)
+    }
+
+    /// W_k·memory of some places: `[rows, memory] -> [rows, attention]`.
+    #[track_caller]
+    pub(crate) fn key_rows<'g>(&self, rows: Var<'g>) -> Var<'g> {
+        self.key.apply(rows)
     }
 
     /// The context `[batch, memory]` and the weights `[batch, source]` for `query [batch, query]`. `bias [batch, source]` is 0 at
-    /// real places and −∞ at padding; see [`padding_bias`].
+    /// real places and −∞ at padding; see [`padding_bias`](super::padding_bias).
     #[track_caller]
     pub fn attend<'g>(&self, query: Var<'g>, keys: Var<'g>, memory: Var<'g>, bias: Var<'g>) -> (Var<'g>, Var<'g>) {
         let graph = query.graph();
         let _scope = graph.layer("attention");
         let scores = graph.apply(AdditiveScore, &[keys, self.query.apply(query), graph.param(self.score)]);
         let weights = (scores + bias).softmax();
-        (graph.apply(WeightedSum, &[weights, memory]), weights)
+        (weighted_sum(weights, memory), weights)
     }
 }
 
-/// 0 at each row's real places, −∞ at its padding: `[batch, source]`, to be added to scores before a softmax.
+/// y[b, j] = Σ_s w[b, s] · m[b, s, j]: `[batch, source], [batch, source, memory] -> [batch, memory]`.
 #[track_caller]
-pub fn padding_bias<'g>(graph: &'g Graph<'g>, lengths: &[usize], source: usize) -> Var<'g> {
-    let bias = ndarray::Array2::from_shape_fn((lengths.len(), source), |(b, s)| {
-        if s < lengths[b] { 0.0f32 } else { f32::NEG_INFINITY }
-    });
-    graph.input(bias)
+pub(crate) fn weighted_sum<'g>(weights: Var<'g>, memory: Var<'g>) -> Var<'g> {
+    weights.graph().apply(WeightedSum, &[weights, memory])
 }
 
 /// e[b, s] = Σ_j v_j · tanh(k[b, s, j] + q[b, j]), without keeping the tanh.

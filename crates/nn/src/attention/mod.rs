@@ -1,0 +1,137 @@
+//! Looking at a memory: which of its places matter for a query.
+//!
+//! An attention compares a query with every real place of a memory, turns the scores into weights by a softmax and returns the
+//! weighted sum of the memory, the context, and the weights themselves. What it needs of the memory is made once a sequence, as an
+//! [`Attended`], and carried as state. Padding is left out of everything: what stands there reaches neither scores nor gradients.
+//!
+//! | attention | score of a place m for a query q | source |
+//! | --- | --- | --- |
+//! | [`Attention::dot`] | q·m | Luong, Pham and Manning 2015 |
+//! | [`Attention::scaled_dot`] | q·m / √size | Vaswani and others 2017 |
+//! | [`Attention::general`] | (W q)·m | Luong, Pham and Manning 2015 |
+//! | [`Attention::additive`] | vᵀ tanh(W_q q + b + W_k m) | Bahdanau, Cho and Bengio 2015 |
+//! | [`MultiheadAttention`] | scaled dot product in each of several projections | Vaswani and others 2017 |
+
+mod additive;
+mod multi_head;
+
+pub use additive::AdditiveAttention;
+pub use multi_head::{MultiheadAttention, split_heads};
+
+use crate::Linear;
+use std::sync::Arc;
+use unspool_graph::{Graph, Scope, Var};
+
+crate::state! {
+    /// A memory, ready to be looked at. No step changes it.
+    pub struct Attended<'g> {
+        /// What queries are compared with, 0 at padding: `[batch, source, key]`.
+        pub keys: Var<'g>,
+        /// What contexts are made of, 0 at padding: `[batch, source, memory]`.
+        pub values: Var<'g>,
+        /// 0 at real places, −∞ at padding: `[batch, source]`.
+        pub padding: Var<'g>,
+    }
+}
+
+/// One query at a time over a memory, with the score chosen when the program runs. See the [table](self).
+///
+/// ```
+/// use unspool_graph::{Graph, Params};
+/// use unspool_nn::Attention;
+/// let mut params = Params::seeded(1);
+/// let attention = Attention::general(params.scope("attention"), 6, 4);
+/// let graph = Graph::new(&params);
+/// let memory = attention.memory(graph.full([2, 5, 4], 1.0), &[5, 2]);
+/// let (context, weights) = attention.attend(graph.full([2, 6], 0.5), &memory);
+/// assert_eq!((*context.shape()?, *weights.shape()?), ([2, 4], [2, 5]));
+/// let weights = weights.value()?.to_f64();
+/// assert!((weights[[1, 0]] - 0.5).abs() < 1e-6 && weights[[1, 2]] == 0.0);
+/// # Ok::<(), unspool_graph::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Attention {
+    score: Score,
+}
+
+#[derive(Clone, Debug)]
+enum Score {
+    Dot { scaled: bool },
+    General(Linear),
+    Additive(AdditiveAttention),
+}
+
+impl Attention {
+    /// q·m: query and memory have the same size; no parameters.
+    pub fn dot() -> Attention {
+        Attention { score: Score::Dot { scaled: false } }
+    }
+    /// q·m / √size: query and memory have the same size; no parameters.
+    pub fn scaled_dot() -> Attention {
+        Attention { score: Score::Dot { scaled: true } }
+    }
+    /// (W q)·m, parameter `weight [memory, query]`.
+    pub fn general(scope: Scope<'_>, query_size: usize, memory_size: usize) -> Attention {
+        Attention { score: Score::General(Linear::without_bias(scope, query_size, memory_size)) }
+    }
+    /// [`AdditiveAttention`], compared in `attention_size` dimensions.
+    pub fn additive(scope: Scope<'_>, query_size: usize, memory_size: usize, attention_size: usize) -> Attention {
+        Attention { score: Score::Additive(AdditiveAttention::new(scope, query_size, memory_size, attention_size)) }
+    }
+
+    /// Makes `memory [batch, source, memory]`, of whose places `lengths` are real, ready to be looked at.
+    #[track_caller]
+    pub fn memory<'g>(&self, memory: Var<'g>, lengths: &[usize]) -> Attended<'g> {
+        let graph = memory.graph();
+        let _scope = graph.layer("attention");
+        let time = memory.known_shape().and_then(|shape| shape.get(1).copied()).unwrap_or(0);
+        let rows = memory.real_rows(lengths);
+        let values = spread(rows, lengths, time);
+        let keys = match &self.score {
+            Score::Additive(additive) => spread(additive.key_rows(rows), lengths, time),
+            _ => values,
+        };
+        Attended { keys, values, padding: padding_bias(graph, lengths, time) }
+    }
+
+    /// The context `[batch, memory]` and the weights `[batch, source]` for `query [batch, query]`.
+    #[track_caller]
+    pub fn attend<'g>(&self, query: Var<'g>, memory: &Attended<'g>) -> (Var<'g>, Var<'g>) {
+        let _scope = query.graph().layer("attention");
+        let Attended { keys, values, padding } = *memory;
+        let query = match &self.score {
+            Score::Additive(additive) => return additive.attend(query, keys, values, padding),
+            Score::General(weight) => weight.apply(query),
+            Score::Dot { scaled: false } => query,
+            Score::Dot { scaled: true } => {
+                query * (1.0 / query.known_shape().map_or(1.0, |shape| shape.last_axis() as f64).sqrt())
+            }
+        };
+        let scores = keys.matmul(query.unsqueeze(-1)).squeeze(-1);
+        let weights = (scores + padding).softmax();
+        (additive::weighted_sum(weights, values), weights)
+    }
+}
+
+/// 0 at each row's real places, −∞ at its padding: `[batch, source]`, to be added to scores before a softmax.
+#[track_caller]
+pub fn padding_bias<'g>(graph: &'g Graph<'g>, lengths: &[usize], source: usize) -> Var<'g> {
+    let bias = ndarray::Array2::from_shape_fn((lengths.len(), source), |(b, s)| {
+        if s < lengths[b] { 0.0f32 } else { f32::NEG_INFINITY }
+    });
+    graph.input(bias)
+}
+
+/// The inverse of [`Var::real_rows`]: `[Σ lengths, …] -> [batch, time, …]`, 0 at padding.
+#[track_caller]
+pub(crate) fn spread<'g>(rows: Var<'g>, lengths: &[usize], time: usize) -> Var<'g> {
+    let mut next = 0u32;
+    let mut places = Vec::with_capacity(lengths.len() * time);
+    for &length in lengths {
+        let real = length.min(time);
+        places.extend(next..next + real as u32);
+        places.extend(std::iter::repeat_n(u32::MAX, time - real));
+        next += real as u32;
+    }
+    rows.graph().arrange_rows(&[rows], Arc::from(places), [lengths.len(), time])
+}

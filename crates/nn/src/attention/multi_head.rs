@@ -1,0 +1,150 @@
+//! Scaled dot-product attention in several heads.
+
+use super::spread;
+use crate::Linear;
+use unspool_graph::{Param, Scope, Var, init};
+
+/// Multi-head attention (Vaswani and others 2017, section 3.2): in each head, with projections of its own,
+///
+/// softmax(Q Kᵀ / √(size / heads)) V
+///
+/// and of all heads, side by side, an affine map. Parameters as those of PyTorch's `nn.MultiheadAttention`: `in_proj_weight [3·size,
+/// size]` and `in_proj_bias [3·size]` with rows in the order query, key, value, and `out_proj.weight`, `out_proj.bias`.
+#[derive(Clone, Debug)]
+pub struct MultiheadAttention {
+    in_proj_weight: Param,
+    in_proj_bias: Param,
+    out_proj: Linear,
+    size: usize,
+    heads: usize,
+    dropout: f64,
+}
+
+impl MultiheadAttention {
+    /// For vectors of `size` elements, which `heads` divides. `in_proj_weight` is Xavier-uniform, biases are 0.
+    pub fn new(mut scope: Scope<'_>, size: usize, heads: usize) -> MultiheadAttention {
+        if heads == 0 || !size.is_multiple_of(heads) {
+            scope.refuse("in_proj_weight", &[3 * size, size], "the number of heads must divide the size");
+        }
+        let in_proj_weight = scope.add("in_proj_weight", [3 * size, size], init::xavier_uniform());
+        let in_proj_bias = scope.add("in_proj_bias", [3 * size], init::zeros());
+        let mut out = scope.scope("out_proj");
+        let weight = out.add("weight", [size, size], init::uniform(1.0 / (size.max(1) as f64).sqrt()));
+        let out_proj = Linear { weight, bias: Some(out.add("bias", [size], init::zeros())) };
+        MultiheadAttention { in_proj_weight, in_proj_bias, out_proj, size, heads: heads.max(1), dropout: 0.0 }
+    }
+
+    /// With dropout of the weights in training.
+    pub fn dropout(mut self, probability: f64) -> MultiheadAttention {
+        self.dropout = probability;
+        self
+    }
+
+    /// The context `[batch, time, size]` and the weights `[batch, heads, time, source]` for the queries of `xs [batch, time, size]` over
+    /// `memory [batch, source, size]`, which may be `xs` itself. `lengths` and `memory_lengths` say how many places of each row are
+    /// real; outputs at padding are 0, and what stands there is not looked at. `causal` lets place t look at places up to t alone.
+    #[track_caller]
+    pub fn apply<'g>(
+        &self,
+        (xs, lengths): (Var<'g>, &[usize]),
+        (memory, memory_lengths): (Var<'g>, &[usize]),
+        causal: bool,
+    ) -> (Var<'g>, Var<'g>) {
+        let graph = xs.graph();
+        let _scope = graph.layer("multihead_attention");
+        let (Some(shape), Some(source)) = (xs.known_shape(), memory.known_shape()) else {
+            return (graph.inert(), graph.inert());
+        };
+        let (time, places) = (shape.get(1).copied().unwrap_or(0), source.get(1).copied().unwrap_or(0));
+        let [keys, values] = self.keys_values(memory.real_rows(memory_lengths)).map(|x| spread(x, memory_lengths, places));
+        let query = spread(self.query(xs.real_rows(lengths)), lengths, time);
+        let (context, weights) = self.attend(query, keys, values, Shown::Lengths(memory_lengths, causal));
+        (spread(self.out_proj.apply(context.real_rows(lengths)), lengths, time), weights)
+    }
+
+    /// Queries of rows: `[rows, size] -> [rows, size]`.
+    #[track_caller]
+    pub(crate) fn query<'g>(&self, rows: Var<'g>) -> Var<'g> {
+        self.project(rows, 0, 1)
+    }
+
+    /// Keys and values of rows: `[rows, size] -> [rows, size]` each.
+    #[track_caller]
+    pub(crate) fn keys_values<'g>(&self, rows: Var<'g>) -> [Var<'g>; 2] {
+        self.project(rows, 1, 3).chunk(-1)
+    }
+
+    /// Queries, keys and values of rows.
+    #[track_caller]
+    pub(crate) fn all<'g>(&self, rows: Var<'g>) -> [Var<'g>; 3] {
+        self.project(rows, 0, 3).chunk(-1)
+    }
+
+    /// The last affine map, `[rows, size] -> [rows, size]`.
+    #[track_caller]
+    pub(crate) fn output<'g>(&self, rows: Var<'g>) -> Var<'g> {
+        self.out_proj.apply(rows)
+    }
+
+    fn project<'g>(&self, rows: Var<'g>, from: usize, to: usize) -> Var<'g> {
+        let graph = rows.graph();
+        let part = |p: Param| {
+            let whole = graph.param(p);
+            if (from, to) == (0, 3) { whole } else { whole.slice(0, from * self.size..to * self.size) }
+        };
+        rows.linear(part(self.in_proj_weight), Some(part(self.in_proj_bias)))
+    }
+
+    /// `query [batch, time, size]`, `keys` and `values [batch, source, size]` to heads' contexts `[batch, time, size]` and weights
+    /// `[batch, heads, time, source]`.
+    #[track_caller]
+    pub(crate) fn attend<'g>(
+        &self,
+        query: Var<'g>,
+        keys: Var<'g>,
+        values: Var<'g>,
+        shown: Shown<'_, 'g>,
+    ) -> (Var<'g>, Var<'g>) {
+        let graph = query.graph();
+        let (Some(shape), Some(source)) = (query.known_shape(), keys.known_shape()) else {
+            return (graph.inert(), graph.inert());
+        };
+        let (batch, time, places, heads) = (shape[0], shape[1], source[1], self.heads);
+        let (query, values) = (split_heads(query, heads), split_heads(values, heads));
+        let keys = keys.reshape([batch, places, heads, self.size / heads]).permute(&[0, 2, 3, 1]);
+        let scores = query.matmul(keys) * (1.0 / (self.size as f64 / heads as f64).sqrt());
+        let weights = match shown {
+            Shown::All => scores.softmax(),
+            Shown::Bias(bias) => (scores + bias.reshape([batch, 1, 1, places])).softmax(),
+            Shown::Lengths(lengths, causal) => {
+                let mut mask = Vec::with_capacity(batch * heads * time * places);
+                for &length in lengths {
+                    for t in (0..heads).flat_map(|_| 0..time) {
+                        mask.extend((0..places).map(|s| s < length && (!causal || s <= t)));
+                    }
+                }
+                scores.masked_softmax(mask)
+            }
+        };
+        let context = weights.dropout(self.dropout).matmul(values).permute(&[0, 2, 1, 3]);
+        (context.reshape([batch, time, self.size]), weights)
+    }
+}
+
+/// Which places of a memory may be looked at.
+#[derive(Clone, Copy)]
+pub(crate) enum Shown<'a, 'g> {
+    /// All of them.
+    All,
+    /// Those where this, `[batch, source]`, is 0 and not −∞.
+    Bias(Var<'g>),
+    /// As many as each row's length; if causal, none later than the query's own.
+    Lengths(&'a [usize], bool),
+}
+
+/// `[batch, time, size] -> [batch, heads, time, size / heads]`: each head's part of every vector.
+#[track_caller]
+pub fn split_heads<'g>(x: Var<'g>, heads: usize) -> Var<'g> {
+    let Some(shape) = x.known_shape().filter(|shape| shape.len() == 3) else { return x.reshape([0]) };
+    x.reshape([shape[0], shape[1], heads, shape[2] / heads.max(1)]).permute(&[0, 2, 1, 3])
+}

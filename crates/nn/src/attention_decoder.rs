@@ -1,0 +1,187 @@
+//! A recurrent decoder that attends: any cell, any score, input feeding, and the bridge from an encoder to its first state.
+
+use crate::{Attention, Cell, Decoder, Embedding, Linear, State, attention::Attended, leaves};
+use ndarray::ArrayView2;
+use unspool_graph::{Error, Graph, Param, Scope, Var, init};
+
+/// Decodes over a memory with any cell (Luong, Pham and Manning 2015, sections 3.1 and 3.3):
+///
+/// - h, state = cell(\[y ; f\], state), where y is the last token's vector and f what the step before fed on (input feeding)
+/// - context, weights = attention(h, memory)
+/// - f = tanh(W \[context ; h\]); logits = E f + b, where E is the table of token vectors (Press and Wolf 2017)
+///
+/// Parameters: the cell's and the attention's under their own scopes, `combine.weight`, and `output.bias [vocabulary]`.
+///
+/// ```
+/// use unspool_graph::{Graph, Params};
+/// use unspool_nn::{
+///     Attention, AttentionDecoder, Bridge, Embedding, Layers, Lstm, Recurrent, DecoderSteps, decoding::{Beam, Decoding},
+/// };
+///
+/// let mut params = Params::seeded(1);
+/// let table = Embedding::normal(params.scope("embedding"), 20, 6, 0.4);
+/// let layers = Layers { count: 2, bidirectional: true, dropout: 0.1 };
+/// let encoder = Recurrent::new(params.scope("encoder"), Lstm::new, 6, 8, layers);
+/// let bridge = Bridge::projected(params.scope("bridge"), 16, &[8, 8]);
+/// let attention = Attention::general(params.scope("attention"), 8, 16);
+/// let decoder = AttentionDecoder::new(params.scope("decoder"), Lstm::new, table, attention, 16, 8);
+///
+/// let (source, lengths) = (ndarray::array![[5, 6, 7], [8, 9, 0]], [3, 2]);
+/// let mut steps = DecoderSteps::new(&params, &decoder, 2, |graph| {
+///     let xs = table.apply(graph, source.view());
+///     let (memory, last) = encoder.unroll(xs, &lengths, encoder.initial_state(graph, 2));
+///     decoder.start(&bridge, &[encoder.last(graph, &last)], memory, &lengths)
+/// })?;
+/// let found = Decoding::new(1, 2, 9).beam(&mut steps, &Beam::new(3))?;
+/// assert_eq!(found[1][0].attention.as_ref().unwrap()[[0, 2]], 0.0);               // padding is not looked at
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct AttentionDecoder<C> {
+    cell: C,
+    embedding: Embedding,
+    attention: Attention,
+    combine: Linear,
+    output_bias: Param,
+    dropout: f64,
+    /// Elements of a token's vector, and of a place of the memory.
+    sizes: (usize, usize),
+}
+
+impl<C: Cell> AttentionDecoder<C> {
+    /// `cell` makes the cell from its scope and sizes, as `Lstm::new` does; its output has `hidden_size` elements, and so has the query
+    /// of `attention`. `embedding` is the table of token vectors, `memory_size` the elements of a place of the memory.
+    pub fn new(
+        mut scope: Scope<'_>,
+        cell: impl FnOnce(Scope<'_>, usize, usize) -> C,
+        embedding: Embedding,
+        attention: Attention,
+        memory_size: usize,
+        hidden_size: usize,
+    ) -> AttentionDecoder<C> {
+        let table = scope.params().shape(embedding.weight);
+        let (vocabulary, width) = (table.first().copied().unwrap_or(0), table.last_axis());
+        AttentionDecoder {
+            cell: cell(scope.scope("cell"), 2 * width, hidden_size),
+            embedding,
+            attention,
+            combine: Linear::without_bias(scope.scope("combine"), memory_size + hidden_size, width),
+            output_bias: scope.scope("output").add("bias", [vocabulary], init::zeros()),
+            dropout: 0.0,
+            sizes: (width, memory_size),
+        }
+    }
+
+    /// With dropout of what goes into the cell and of what is fed on, in training.
+    pub fn dropout(mut self, probability: f64) -> Self {
+        self.dropout = probability;
+        self
+    }
+
+    /// The first state: the cell's by `bridge` from what the encoder ended with, and `memory [batch, source, memory]` to look at, of which
+    /// `lengths` are real.
+    #[track_caller]
+    pub fn start<'g>(
+        &self,
+        bridge: &Bridge,
+        last: &[Var<'g>],
+        memory: Var<'g>,
+        lengths: &[usize],
+    ) -> <Self as Cell>::State<'g> {
+        let graph = memory.graph();
+        let _scope = graph.layer("attention_decoder");
+        let cell = bridge.apply(graph, self.cell.initial_state(graph, lengths.len()), last);
+        self.with_memory(graph, cell, memory, lengths)
+    }
+
+    fn with_memory<'g>(
+        &self,
+        graph: &'g Graph<'g>,
+        cell: C::State<'g>,
+        memory: Var<'g>,
+        lengths: &[usize],
+    ) -> <Self as Cell>::State<'g> {
+        let source = memory.known_shape().and_then(|shape| shape.get(1).copied()).unwrap_or(0);
+        let fed = graph.zeros([lengths.len(), self.sizes.0]);
+        (cell, fed, graph.zeros([lengths.len(), source]), self.attention.memory(memory, lengths))
+    }
+}
+
+impl<C: Cell> Cell for AttentionDecoder<C> {
+    /// The cell's own, what is fed on `[batch, width]`, the last weights `[batch, source]`, and the memory.
+    type State<'g> = (C::State<'g>, Var<'g>, Var<'g>, Attended<'g>);
+
+    /// Over an empty memory: a decoder begins with [`start`](AttentionDecoder::start).
+    fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Self::State<'g> {
+        let memory = graph.zeros([batch, 1, self.sizes.1]);
+        self.with_memory(graph, self.cell.initial_state(graph, batch), memory, &vec![1; batch])
+    }
+
+    fn step<'g>(&self, x: Var<'g>, (state, fed, _, memory): Self::State<'g>) -> (Var<'g>, Self::State<'g>) {
+        let graph = x.graph();
+        let (h, state) = self.cell.advance(graph.concat(&[x, fed], -1).dropout(self.dropout), state);
+        let (context, weights) = self.attention.attend(h, &memory);
+        let fed = self.combine.apply(graph.concat(&[context, h], -1)).tanh();
+        (fed, (state, fed, weights, memory))
+    }
+}
+
+impl<C: Cell> Decoder for AttentionDecoder<C> {
+    fn embed<'g>(&self, graph: &'g Graph<'g>, ids: ArrayView2<'_, u32>) -> Var<'g> {
+        self.embedding.apply(graph, ids)
+    }
+
+    fn logits<'g>(&self, outputs: Var<'g>, _: Var<'g>) -> Var<'g> {
+        outputs.dropout(self.dropout).linear(self.embedding.weight, Some(self.output_bias))
+    }
+
+    fn attention<'g>(&self, _: &'g Graph<'g>, state: &Self::State<'g>) -> Option<Var<'g>> {
+        Some(state.2)
+    }
+}
+
+/// How what an encoder ended with becomes a decoder's first state.
+#[derive(Clone, Debug)]
+pub enum Bridge {
+    /// Not at all: the decoder begins with its own initial state.
+    Zero,
+    /// The encoder's last state as it is, leaf by leaf: both have leaves of the same shapes.
+    Last,
+    /// Each leaf of the decoder's state is tanh(W x + b) of all that is given, side by side; one map a leaf.
+    Projected(Vec<Linear>),
+}
+
+impl Bridge {
+    /// From `input_size` elements to leaves of these sizes: `[hidden]` for a GRU, `[hidden, hidden]` for an LSTM. Parameters `0.weight`,
+    /// `0.bias`, `1.weight`, ….
+    pub fn projected(mut scope: Scope<'_>, input_size: usize, leaf_sizes: &[usize]) -> Bridge {
+        let map = |(i, &size): (usize, &usize)| Linear::new(scope.scope(i.to_string()), input_size, size);
+        Bridge::Projected(leaf_sizes.iter().enumerate().map(map).collect())
+    }
+
+    /// The decoder's state, of the structure of its own `initial` one, from `last`, the encoder's: `[batch, …]` each.
+    ///
+    /// # Errors
+    /// Kept in the graph: a leaf without a counterpart, or of another shape.
+    #[track_caller]
+    pub fn apply<'g, S: State<'g>>(&self, graph: &'g Graph<'g>, initial: S, last: &[Var<'g>]) -> S {
+        let own = leaves(&initial);
+        let given: Vec<Var<'g>> = match self {
+            Bridge::Zero => return initial,
+            Bridge::Last => last.to_vec(),
+            Bridge::Projected(maps) => {
+                let all = graph.concat(last, -1);
+                maps.iter().map(|map| map.apply(all).tanh()).collect()
+            }
+        };
+        let shapes = |all: &[Var<'g>]| all.iter().map(|leaf| leaf.known_shape()).collect::<Vec<_>>();
+        if graph.check().is_ok() && shapes(&own) != shapes(&given) {
+            let list = |all: &[Var<'g>]| {
+                all.iter().map(|v| v.known_shape().map_or("?".into(), |s| s.to_string())).collect::<Vec<_>>().join(", ")
+            };
+            let why = format!("the decoder's state has leaves {}, the bridge gives {}", list(&own), list(&given));
+            graph.fail(Error::Argument { operation: "bridge", why, at: graph.place() });
+        }
+        initial.rebuild(&mut given.into_iter())
+    }
+}

@@ -1,0 +1,252 @@
+//! Laws of attention and of the decoders over it: padding leaks nowhere, the cache changes nothing, gradients are right.
+
+use ndarray::{Array2, ArrayD, IxDyn};
+use unspool_graph::{Draw, Graph, Param, Params, Var, check, init};
+use unspool_nn::{
+    Attention, AttentionDecoder, Bridge, Cell, Decoder, DecoderSteps, Embedding, Gru, Lstm, MultiheadAttention,
+    Positions, TransformerConfig, TransformerDecoder, TransformerEncoder,
+    decoding::{Beam, Decoding},
+    leaves, scheduled_sampling, teacher_forcing,
+};
+
+const SIZE: usize = 4;
+const TIME: usize = 5;
+const LENGTHS: [usize; 3] = [5, 1, 3];
+const VOCABULARY: usize = 7;
+
+fn random(shape: &[usize], seed: u64) -> ArrayD<f64> {
+    let (draw, mut i) = (Draw::seed(seed), 0);
+    ArrayD::zeros(IxDyn(shape)).mapv(|_: f64| {
+        i += 1;
+        draw.normal(i)
+    })
+}
+
+/// `[3, TIME, SIZE]` with `filler` at padding.
+fn padded(seed: u64, filler: f64) -> ArrayD<f64> {
+    let mut all = random(&[3, TIME, SIZE], seed);
+    for (b, &length) in LENGTHS.iter().enumerate() {
+        all.slice_mut(ndarray::s![b, length.., ..]).fill(filler);
+    }
+    all
+}
+
+const CONFIG: TransformerConfig =
+    TransformerConfig { size: SIZE, heads: 2, feedforward: 6, dropout: 0.0, norm_first: true };
+
+/// Every way of attending.
+enum Model {
+    One(Attention),
+    Heads(MultiheadAttention, bool),
+    Encoder(TransformerEncoder),
+    Translator(TransformerDecoder),
+    Recurrent(AttentionDecoder<Gru>),
+}
+
+fn models(params: &mut Params) -> Vec<Model> {
+    let table = Embedding::normal(params.scope("table"), VOCABULARY, SIZE, 0.5);
+    let places = Positions::learned(params.scope("places"), TIME, SIZE);
+    let post = TransformerConfig { norm_first: false, ..CONFIG };
+    let general = Attention::general(params.scope("a"), SIZE, SIZE);
+    vec![
+        Model::One(Attention::dot()),
+        Model::One(Attention::scaled_dot()),
+        Model::One(Attention::general(params.scope("general"), SIZE, SIZE)),
+        Model::One(Attention::additive(params.scope("additive"), SIZE, SIZE, 3)),
+        Model::Heads(MultiheadAttention::new(params.scope("heads"), SIZE, 2), false),
+        Model::Heads(MultiheadAttention::new(params.scope("causal"), SIZE, 4), true),
+        Model::Encoder(TransformerEncoder::new(params.scope("pre"), 2, Positions::Sinusoidal, CONFIG)),
+        Model::Encoder(TransformerEncoder::new(params.scope("post"), 1, places, post)),
+        Model::Translator(TransformerDecoder::new(params.scope("writer"), 2, table, Positions::Sinusoidal, CONFIG)),
+        Model::Recurrent(AttentionDecoder::new(params.scope("decoder"), Gru::new, table, general, SIZE, SIZE)),
+    ]
+}
+
+impl Model {
+    /// From two padded batches of `LENGTHS`, what reads and what is looked at.
+    fn run<'g>(&self, xs: Var<'g>, memory: Var<'g>) -> Var<'g> {
+        let graph = xs.graph();
+        match self {
+            Model::One(attention) => {
+                let (context, weights) = attention.attend(xs.index(1, 0), &attention.memory(memory, &LENGTHS));
+                graph.concat(&[context, weights], -1)
+            }
+            Model::Heads(attention, causal) => attention.apply((xs, &LENGTHS), (memory, &LENGTHS), *causal).0,
+            Model::Encoder(encoder) => encoder.apply(xs + memory, &LENGTHS),
+            Model::Translator(decoder) => decoder.outputs(xs, &LENGTHS, decoder.start(memory, &LENGTHS)),
+            Model::Recurrent(decoder) => {
+                decoder.outputs(xs, &LENGTHS, decoder.start(&Bridge::Zero, &[], memory, &LENGTHS))
+            }
+        }
+    }
+}
+
+#[test]
+fn padding_reaches_neither_values_nor_gradients() {
+    let mut params = Params::seeded(1);
+    let models = models(&mut params);
+    let params = params.to_f64();
+    for (i, model) in models.iter().enumerate() {
+        let run = |filler: f64| {
+            let graph = Graph::new(&params);
+            let (xs, memory) = (graph.input(padded(2, filler)).watch(), graph.input(padded(3, filler)).watch());
+            let out = model.run(xs, memory);
+            let value = out.value().unwrap().to_f64();
+            let gradients = out.vjp(random(value.shape(), 4)).unwrap();
+            let mut all = vec![value];
+            all.extend(params.iter().filter_map(|p| gradients.of(p)).map(|g| g.to_f64()));
+            all.extend([xs, memory].into_iter().filter_map(|x| gradients.of(x)).map(|g| g.to_f64()));
+            all
+        };
+        let (zero, nan) = (run(0.0), run(f64::NAN));
+        assert!(zero.iter().flatten().all(|x| x.is_finite()));
+        assert_eq!(zero, nan, "model {i}");
+        // What stands at real places does matter.
+        assert!(zero[1..].iter().flatten().any(|&g| g != 0.0), "model {i}");
+    }
+}
+
+#[test]
+fn gradients_agree_with_finite_differences() {
+    let mut params = Params::seeded(5);
+    let (xs, memory) = (padded(2, 0.0), padded(3, 0.0));
+    let models = models(&mut params);
+    let mut input = |name: &str, x: &ArrayD<f64>| -> Param {
+        params.scope("input").add_sized(name, x.shape(), init::values(x.iter().copied().collect()))
+    };
+    let (xs, memory) = (input("xs", &xs), input("memory", &memory));
+    for (i, model) in models.iter().enumerate() {
+        if let Err(why) = both(&params, model, xs, memory) {
+            panic!("model {i}: {why}");
+        }
+    }
+}
+
+fn both(params: &Params, model: &Model, xs: Param, memory: Param) -> Result<(), check::Failure> {
+    fn record<'g>(graph: &'g Graph<'g>, model: &Model, xs: Param, memory: Param) -> Var<'g> {
+        model.run(graph.param(xs), graph.param(memory))
+    }
+    check::parameters(params, |graph| record(graph, model, xs, memory))?;
+    check::adjoint(params, |graph| record(graph, model, xs, memory))
+}
+
+#[test]
+fn weights_are_a_distribution_over_the_real_places() {
+    let mut params = Params::seeded(6);
+    let models = models(&mut params);
+    let params = params.to_f64();
+    let graph = Graph::new(&params);
+    let (xs, memory) = (graph.input(padded(2, 0.0)), graph.input(padded(3, 0.0)));
+    let mut seen = 0;
+    for model in &models {
+        let Model::One(attention) = model else { continue };
+        let weights = attention.attend(xs.index(1, 0), &attention.memory(memory, &LENGTHS)).1.value().unwrap().to_f64();
+        for (b, &length) in LENGTHS.iter().enumerate() {
+            let row: Vec<f64> = (0..TIME).map(|s| weights[[b, s]]).collect();
+            assert!((row[..length].iter().sum::<f64>() - 1.0).abs() < 1e-12 && row[length..].iter().all(|&w| w == 0.0));
+        }
+        seen += 1;
+    }
+    for causal in [false, true] {
+        let Some(Model::Heads(attention, _)) = models.iter().find(|m| matches!(m, Model::Heads(_, c) if *c == causal))
+        else {
+            panic!()
+        };
+        let weights = attention.apply((xs, &LENGTHS), (memory, &LENGTHS), causal).1.value().unwrap().to_f64();
+        for (at, &w) in weights.indexed_iter() {
+            let (t, s) = (at[2], at[3]);
+            let shown = s < LENGTHS[at[0]] && (!causal || s <= t);
+            assert_eq!(w > 0.0, shown);
+        }
+        seen += 1;
+    }
+    assert_eq!(seen, 6);
+}
+
+/// Token by token with the cache, and all places at once without: the same logits.
+fn cache_is_exact<D: Decoder>(params: &Params, decoder: &D, start: impl for<'g> Fn(&'g Graph<'g>) -> D::State<'g>) {
+    let targets: Vec<Vec<u32>> = vec![vec![3, 4, 2, 5], vec![], vec![6, 6]];
+    let ids = Array2::from_shape_fn((3, TIME), |(b, t)| match t {
+        0 => 0,
+        t => targets[b].get(t - 1).copied().unwrap_or(1),
+    });
+    let flat: Vec<u32> = targets.iter().flat_map(|t| t.iter().copied().chain([1])).collect();
+    let graph = Graph::new(params);
+    losses(&graph, decoder, &ids, &flat, &start, params, &targets);
+}
+
+fn losses<'g, D: Decoder>(
+    graph: &'g Graph<'g>,
+    decoder: &D,
+    ids: &Array2<u32>,
+    flat: &[u32],
+    start: &impl for<'a> Fn(&'a Graph<'a>) -> D::State<'a>,
+    params: &Params,
+    targets: &[Vec<u32>],
+) {
+    let at_once = teacher_forcing(decoder, graph, ids.view(), &LENGTHS, start(graph));
+    let own = at_once.cross_entropy(flat).value().unwrap().to_f64();
+    let mut steps = DecoderSteps::new(params, decoder, 3, start).unwrap();
+    let scored = Decoding::new(0, 1, 9).score(&mut steps, targets).unwrap();
+    let cached: Vec<f64> = scored.iter().flat_map(|h| h.log_probs.clone()).collect();
+    assert_eq!(own.len(), cached.len());
+    for (a, b) in own.iter().zip(&cached) {
+        assert!((a + b).abs() < 1e-12, "{a} {b}");
+    }
+    let stepped = scheduled_sampling(decoder, graph, ids.view(), &LENGTHS, start(graph), 1.0);
+    let (a, b) = (at_once.value().unwrap().to_f64(), stepped.value().unwrap().to_f64());
+    assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-12));
+    // Beams reorder the cache: what they find has the log-probabilities that the cacheless model gives it.
+    let mut steps = DecoderSteps::new(params, decoder, 3, start).unwrap();
+    let found = Decoding::new(0, 1, 6).beam(&mut steps, &Beam::new(4)).unwrap();
+    let best: Vec<Vec<u32>> = found.iter().map(|best| best[0].tokens.clone()).collect();
+    let mut steps = DecoderSteps::new(params, decoder, 3, start).unwrap();
+    for (h, s) in found.iter().zip(Decoding::new(0, 1, 6).score(&mut steps, &best).unwrap()) {
+        assert!(h[0].log_probs.iter().zip(&s.log_probs).all(|(a, b)| (a - b).abs() < 1e-12));
+    }
+}
+
+#[test]
+fn decoding_with_a_cache_equals_decoding_without() {
+    for norm_first in [false, true] {
+        let mut params = Params::seeded(8);
+        let config = TransformerConfig { norm_first, ..CONFIG };
+        let table = Embedding::normal(params.scope("table"), VOCABULARY, SIZE, 1.0);
+        let places = Positions::learned(params.scope("places"), 9, SIZE);
+        let writer = TransformerDecoder::new(params.scope("writer"), 2, table, places, config);
+        let model = TransformerDecoder::language_model(params.scope("lm"), 2, table, Positions::Sinusoidal, config);
+        let params = params.to_f64();
+        cache_is_exact(&params, &writer, |graph| writer.start(graph.input(padded(3, f64::NAN)), &LENGTHS));
+        cache_is_exact(&params, &model, |graph| model.initial_state(graph, 3));
+    }
+}
+
+#[test]
+fn a_recurrent_decoder_steps_as_it_is_taught() {
+    let mut params = Params::seeded(8);
+    let table = Embedding::normal(params.scope("table"), VOCABULARY, SIZE, 1.0);
+    let attention = Attention::additive(params.scope("attention"), SIZE, SIZE, 3);
+    let decoder = AttentionDecoder::new(params.scope("decoder"), Lstm::new, table, attention, SIZE, SIZE);
+    let bridge = Bridge::projected(params.scope("bridge"), 6, &[SIZE, SIZE]);
+    let params = params.to_f64();
+    cache_is_exact(&params, &decoder, |graph| {
+        decoder.start(&bridge, &[graph.input(random(&[3, 6], 9))], graph.input(padded(3, f64::NAN)), &LENGTHS)
+    });
+}
+
+#[test]
+fn bridges_give_the_state_its_leaves() {
+    let mut params = Params::seeded(8);
+    let cell = Lstm::new(params.scope("cell"), 2, SIZE);
+    let projected = Bridge::projected(params.scope("bridge"), 2 * SIZE, &[SIZE, SIZE]);
+    let graph = Graph::new(&params);
+    let last = [graph.full([3, SIZE], 0.5), graph.full([3, SIZE], 0.25)];
+    let initial = || cell.initial_state(&graph, 3);
+    let kept = leaves(&Bridge::Last.apply(&graph, initial(), &last));
+    assert!(kept[0].same_node(last[0]) && kept[1].same_node(last[1]));
+    assert_eq!(leaves(&Bridge::Zero.apply(&graph, initial(), &last))[0].value().unwrap().to_f64().sum(), 0.0);
+    let made = leaves(&projected.apply(&graph, initial(), &last));
+    assert_eq!(*made[1].shape().unwrap(), [3, SIZE]);
+    let _ = Bridge::Last.apply(&graph, initial(), &last[..1]);
+    assert!(graph.check().unwrap_err().to_string().contains("the bridge gives [3, 4]"));
+}
