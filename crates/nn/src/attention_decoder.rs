@@ -72,7 +72,7 @@ impl<C: Cell> AttentionDecoder<C> {
         }
     }
 
-    /// With dropout of what goes into the cell and of what is fed on, in training.
+    /// With dropout of the tokens' vectors and of what is fed on, in training.
     pub fn dropout(mut self, probability: f64) -> Self {
         self.dropout = probability;
         self
@@ -119,9 +119,9 @@ impl<C: Cell> Cell for AttentionDecoder<C> {
 
     fn step<'g>(&self, x: Var<'g>, (state, fed, _, memory): Self::State<'g>) -> (Var<'g>, Self::State<'g>) {
         let graph = x.graph();
-        let (h, state) = self.cell.advance(graph.concat(&[x, fed], -1).dropout(self.dropout), state);
+        let (h, state) = self.cell.advance(graph.concat(&[x.dropout(self.dropout), fed], -1), state);
         let (context, weights) = self.attention.attend(h, &memory);
-        let fed = self.combine.apply(graph.concat(&[context, h], -1)).tanh();
+        let fed = self.combine.apply(graph.concat(&[context, h], -1)).tanh().dropout(self.dropout);
         (fed, (state, fed, weights, memory))
     }
 }
@@ -132,7 +132,7 @@ impl<C: Cell> Decoder for AttentionDecoder<C> {
     }
 
     fn logits<'g>(&self, outputs: Var<'g>, _: Var<'g>) -> Var<'g> {
-        outputs.dropout(self.dropout).linear(self.embedding.weight, Some(self.output_bias))
+        outputs.linear(self.embedding.weight, Some(self.output_bias))
     }
 
     fn attention<'g>(&self, _: &'g Graph<'g>, state: &Self::State<'g>) -> Option<Var<'g>> {

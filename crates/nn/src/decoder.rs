@@ -10,7 +10,7 @@ use unspool_graph::{Graph, Params, Tensor, Var};
 
 /// A [`Cell`] between tokens: their vectors go in, logits of the next token come out. What it attends to is part of its state.
 ///
-/// Training goes through [`teacher_forcing`] or [`scheduled_sampling`], decoding through [`DecoderSteps`]; all of them run the same
+/// Training goes through [`teacher_forcing`] or [`scheduled_sampling`](crate::scheduled_sampling()), decoding through [`DecoderSteps`]; all of them run the same
 /// step. [`Cell::initial_state`] need only give a state's structure where the true first one comes from an encoder.
 pub trait Decoder: Cell {
     /// The vectors of tokens, `[batch, time] -> [batch, time, input]`.

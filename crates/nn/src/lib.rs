@@ -30,6 +30,7 @@
 
 mod any_cell;
 pub mod attention;
+mod attention_decoder;
 mod cell;
 pub mod checkpoint;
 mod convolution;
@@ -50,18 +51,20 @@ mod scheduled_sampling;
 mod sharded;
 mod stack;
 pub mod training;
+mod transformer;
 mod unroll;
 mod weights;
 
 pub use any_cell::{AnyCell, AnyState, CellKind};
-pub use attention::AdditiveAttention;
+pub use attention::{AdditiveAttention, Attention, MultiheadAttention};
+pub use attention_decoder::{AttentionDecoder, Bridge};
 pub use cell::{Cell, State, detach, leaves, map_state};
 pub use convolution::Conv2d;
 pub use decoder::{Decoder, DecoderSteps, teacher_forcing};
 pub use elman::Elman;
 pub use error::{Error, Result};
 pub use gru::{Gru, gru_gates};
-pub use linear::{Embedding, Linear};
+pub use linear::{Embedding, LayerNorm, Linear};
 pub use lstm::{Lstm, LstmState};
 pub use optimizer::{Adam, AdamW, Optimizer, Sgd};
 pub use per_frame::per_frame;
@@ -71,5 +74,8 @@ pub use scheduled_sampling::{TruthSchedule, scheduled_sampling};
 pub use sharded::sharded;
 pub use stack::Stack;
 pub use training::Trainer;
+pub use transformer::{
+    Positions, TransformerConfig, TransformerDecoder, TransformerEncoder, TransformerLayer, TransformerState,
+};
 pub use unroll::{Direction, bidirectional, unroll, unroll_directed};
 pub use unspool_graph as graph;

@@ -126,7 +126,8 @@ impl TransformerLayer {
             let (context, _) = attention.attend(spread(attention.query(x), lengths, time), k, v, shown);
             attention.output(context.real_rows(lengths))
         };
-        self.sublayers(rows, to_self, |attention, x| cross.map(|cross| to_memory(attention, x, cross)))
+        let dropout = |x: Var<'g>| dropout_of_rows(x, lengths, self.config.dropout);
+        self.sublayers(rows, dropout, to_self, |attention, x| cross.map(|cross| to_memory(attention, x, cross)))
     }
 
     /// One place more: rows `[batch, size]` after those whose keys and values are cached. Returns also the longer cache, and where
@@ -150,30 +151,45 @@ impl TransformerLayer {
             looked = Some(weights.mean(&[1]).squeeze(1));
             Some(attention.output(context.squeeze(1)))
         };
-        let rows = self.sublayers(rows, to_self, to_memory);
+        let rows = self.sublayers(rows, |x| x.dropout(self.config.dropout), to_self, to_memory);
         (rows, longer, looked)
     }
 
     fn sublayers<'g>(
         &self,
-        x: Var<'g>,
+        mut x: Var<'g>,
+        dropout: impl Fn(Var<'g>) -> Var<'g>,
         to_self: impl FnOnce(Var<'g>) -> Var<'g>,
         to_memory: impl FnOnce(&MultiheadAttention, Var<'g>) -> Option<Var<'g>>,
     ) -> Var<'g> {
-        let dropout = self.config.dropout;
         let graph = x.graph();
-        let mut x = self.added(x, &self.norm1, to_self);
+        x = self.added(x, &self.norm1, |x| dropout(to_self(x)));
         if let Some((attention, norm)) = &self.cross {
-            x = self.added(x, norm, |x| to_memory(attention, x).unwrap_or_else(|| graph.inert()));
+            x = self.added(x, norm, |x| dropout(to_memory(attention, x).unwrap_or_else(|| graph.inert())));
         }
-        self.added(x, &self.last_norm, |x| self.linear2.apply(self.linear1.apply(x).relu().dropout(dropout)))
+        let between = |x: Var<'g>| dropout(self.linear1.apply(x).relu());
+        self.added(x, &self.last_norm, |x| dropout(self.linear2.apply(between(x))))
     }
 
     /// x + f(norm(x)), or norm(x + f(x)).
     fn added<'g>(&self, x: Var<'g>, norm: &LayerNorm, f: impl FnOnce(Var<'g>) -> Var<'g>) -> Var<'g> {
-        let TransformerConfig { dropout, norm_first, .. } = self.config;
-        if norm_first { x + f(norm.apply(x)).dropout(dropout) } else { norm.apply(x + f(x).dropout(dropout)) }
+        if self.config.norm_first { x + f(norm.apply(x)) } else { norm.apply(x + f(x)) }
     }
+}
+
+/// Dropout of a batch's real places, `[Σ lengths, size]`. What is drawn belongs to example and place, whichever others stand in the
+/// batch or shard.
+#[track_caller]
+fn dropout_of_rows<'g>(rows: Var<'g>, lengths: &[usize], probability: f64) -> Var<'g> {
+    let graph = rows.graph();
+    let examples = graph.rows();
+    let name = |b: usize| examples.as_ref().and_then(|rows| rows.get(b).copied()).unwrap_or(b as u32);
+    let place = |(b, &length): (usize, &usize)| (0..length as u32).map(move |t| (b, t));
+    let places = lengths.iter().enumerate().flat_map(place).map(|(b, t)| name(b) << 16 ^ t).collect();
+    graph.set_rows(Some(places));
+    let dropped = rows.dropout(probability);
+    graph.set_rows(examples);
+    dropped
 }
 
 /// `[batch, time, size]` and one place more.
@@ -249,7 +265,8 @@ impl TransformerEncoder {
         let _scope = graph.layer("transformer_encoder");
         let time = xs.known_shape().and_then(|shape| shape.get(1).copied()).unwrap_or(0);
         let placed = xs.real_rows(lengths) + self.positions.of_rows(graph, lengths, self.config.size);
-        let rows = self.layers.iter().enumerate().fold(placed.dropout(self.config.dropout), |rows, (i, layer)| {
+        let first = dropout_of_rows(placed, lengths, self.config.dropout);
+        let rows = self.layers.iter().enumerate().fold(first, |rows, (i, layer)| {
             let _scope = graph.scope(&format!("layers.{i}"));
             layer.on_rows(rows, lengths, time, None, false)
         });
@@ -418,7 +435,8 @@ impl Decoder for TransformerDecoder {
         }
         let time = xs.known_shape().and_then(|shape| shape.get(1).copied()).unwrap_or(0);
         let placed = xs.real_rows(lengths) + self.positions.of_rows(graph, lengths, self.config.size);
-        let rows = self.layers.iter().enumerate().fold(placed.dropout(self.config.dropout), |rows, (i, layer)| {
+        let first = dropout_of_rows(placed, lengths, self.config.dropout);
+        let rows = self.layers.iter().enumerate().fold(first, |rows, (i, layer)| {
             let _scope = graph.scope(&format!("layers.{i}"));
             layer.on_rows(rows, lengths, time, Self::cross(&state, i), true)
         });

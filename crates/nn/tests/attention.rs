@@ -250,3 +250,50 @@ fn bridges_give_the_state_its_leaves() {
     let _ = Bridge::Last.apply(&graph, initial(), &last[..1]);
     assert!(graph.check().unwrap_err().to_string().contains("the bridge gives [3, 4]"));
 }
+
+/// What dropout draws for an example depends neither on the batch's other rows nor on its place among them.
+#[test]
+fn dropout_belongs_to_the_example() {
+    let mut params = Params::seeded(3);
+    let config = TransformerConfig { dropout: 0.4, ..CONFIG };
+    let encoder = TransformerEncoder::new(params.scope("encoder"), 2, Positions::Sinusoidal, config);
+    let params = params.to_f64();
+    let all = padded(2, 0.0);
+    let of = |rows: &[usize], step: u64| {
+        let graph = Graph::new(&params).training(5, step);
+        graph.set_rows(Some(rows.iter().map(|&row| row as u32).collect()));
+        let xs = graph.input(all.select(ndarray::Axis(0), rows));
+        let lengths: Vec<usize> = rows.iter().map(|&row| LENGTHS[row]).collect();
+        encoder.apply(xs, &lengths).value().unwrap().to_f64()
+    };
+    let (whole, some, next) = (of(&[0, 1, 2], 0), of(&[2, 0], 0), of(&[2, 0], 1));
+    let off = |a: &ArrayD<f64>| -> f64 {
+        let whole = whole.select(ndarray::Axis(0), &[2, 0]);
+        whole.iter().zip(a).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
+    };
+    assert!(off(&some) < 1e-12);
+    assert!(off(&next) > 0.01, "another step draws anew");
+}
+
+#[test]
+fn where_there_is_nothing_to_look_at_the_context_is_zero() {
+    let mut params = Params::seeded(6);
+    let models = models(&mut params);
+    let params = params.to_f64();
+    let lengths = [2, 0, 1];
+    for model in &models {
+        let graph = Graph::new(&params);
+        let (xs, memory) = (graph.input(padded(2, 0.0)).watch(), graph.input(padded(3, 0.0)).watch());
+        let (context, weights) = match model {
+            Model::One(attention) => attention.attend(xs.index(1, 0), &attention.memory(memory, &lengths)),
+            Model::Heads(attention, _) => attention.apply((xs, &LENGTHS), (memory, &lengths), false),
+            _ => continue,
+        };
+        let weights = weights.value().unwrap().to_f64();
+        assert_eq!(weights.index_axis(ndarray::Axis(0), 1).sum(), 0.0);
+        let gradients = context.sum_all().backward().unwrap();
+        for x in [xs, memory] {
+            assert!(gradients.of(x).unwrap().to_f64().iter().all(|g| g.is_finite()));
+        }
+    }
+}

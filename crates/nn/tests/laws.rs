@@ -155,7 +155,12 @@ impl Cell for Decoder {
     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Attending<'g> {
         let memory = graph.zeros([batch, PLACES, MEMORY]);
         let hidden = self.cell.initial_state(graph, batch);
-        Attending { hidden, keys: self.attention.keys(memory, &vec![PLACES; batch]), memory, bias: graph.zeros([batch, PLACES]) }
+        Attending {
+            hidden,
+            keys: self.attention.keys(memory, &vec![PLACES; batch]),
+            memory,
+            bias: graph.zeros([batch, PLACES]),
+        }
     }
     fn step<'g>(&self, x: Var<'g>, state: Attending<'g>) -> (Var<'g>, Attending<'g>) {
         let (context, _) = self.attention.attend(state.hidden, state.keys, state.memory, state.bias);
@@ -182,7 +187,9 @@ impl Subject for Decoder {
         vec![random(&[batch, HIDDEN], draw.word(1)), memory, bias]
     }
     fn start<'g>(&self, free: &[Var<'g>]) -> Attending<'g> {
-        Attending { hidden: free[0], keys: self.attention.keys(free[1], &lengths), memory: free[1], bias: free[2] }
+        let [hidden, memory, bias] = [free[0], free[1], free[2]];
+        let rows = memory.known_shape().map_or(0, |shape| shape[0]);
+        Attending { hidden, keys: self.attention.keys(memory, &vec![PLACES; rows]), memory, bias }
     }
 }
 

@@ -18,7 +18,7 @@ impl Mask {
     }
 }
 
-/// y_j = e^{x_j} / Σ_k e^{x_k} over what the mask shows; 0 elsewhere, and in a row that is masked whole.
+/// y_j = e^{x_j} / Σ_k e^{x_k} over what the mask shows; 0 elsewhere, and in a row that is masked whole or −∞ throughout.
 ///
 /// ∂L/∂x_j = y_j (∂L/∂y_j − Σ_k y_k ∂L/∂y_k)
 struct Softmax(Mask);
@@ -79,7 +79,8 @@ impl Operation for Softmax {
                     if self.0.0.is_some() {
                         y.iter_mut().enumerate().filter(|(j, _)| !shown(*j)).for_each(|(_, y)| *y = E::ZERO);
                     }
-                    let scale = E::ONE / sum(y);
+                    let all = sum(y);
+                    let scale = if all == E::ZERO { E::ZERO } else { E::ONE / all };
                     y.iter_mut().for_each(|y| *y *= scale);
                 },
             );

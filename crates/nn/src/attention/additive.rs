@@ -2,9 +2,7 @@
 
 use super::spread;
 use crate::Linear;
-use unspool_graph::{
-    Element, Inflow, Operation, Param, Ran, Scope, Shape, Var, View, init, lane_sum, vectorize,
-};
+use unspool_graph::{Element, Inflow, Operation, Param, Ran, Scope, Shape, Var, View, init, lane_sum, vectorize};
 
 /// Additive attention (Bahdanau, Cho and Bengio 2015, appendix A.1.2):
 ///

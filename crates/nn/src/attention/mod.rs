@@ -16,6 +16,7 @@ mod additive;
 mod multi_head;
 
 pub use additive::AdditiveAttention;
+pub(crate) use multi_head::Shown;
 pub use multi_head::{MultiheadAttention, split_heads};
 
 use crate::Linear;

@@ -56,7 +56,8 @@ impl MultiheadAttention {
             return (graph.inert(), graph.inert());
         };
         let (time, places) = (shape.get(1).copied().unwrap_or(0), source.get(1).copied().unwrap_or(0));
-        let [keys, values] = self.keys_values(memory.real_rows(memory_lengths)).map(|x| spread(x, memory_lengths, places));
+        let [keys, values] =
+            self.keys_values(memory.real_rows(memory_lengths)).map(|x| spread(x, memory_lengths, places));
         let query = spread(self.query(xs.real_rows(lengths)), lengths, time);
         let (context, weights) = self.attend(query, keys, values, Shown::Lengths(memory_lengths, causal));
         (spread(self.out_proj.apply(context.real_rows(lengths)), lengths, time), weights)
