@@ -40,6 +40,8 @@ mod elman;
 mod error;
 pub mod exchange;
 mod gru;
+#[cfg(feature = "proptest")]
+pub mod laws;
 mod linear;
 mod lstm;
 pub mod optimizer;

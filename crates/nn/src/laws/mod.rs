@@ -1,0 +1,277 @@
+//! The laws of recurrence, as one call for any cell: what must hold of every cell that is run over padded batches, whatever it
+//! computes. It stands behind the feature `proptest`.
+//!
+//! | law | what must hold |
+//! | --- | --- |
+//! | [`Split`](Law::Split) | a sequence cut anywhere, its state carried, is the whole: values to the bit, gradients to rounding |
+//! | [`Padding`](Law::Padding) | more padding, whatever is in it, changes no bit of a value or a gradient |
+//! | [`Order`](Law::Order) | rows in another order give the same bits in that order |
+//! | [`Alone`](Law::Alone) | a row among others has the bits that it has alone |
+//! | [`Truncation`](Law::Truncation) | truncated back-propagation with a window at or beyond the length is the full one, and nothing cuts inside |
+//! | [`Start`](Law::Start) | the outputs depend on the initial state, in every row and through every leaf that the cell changes |
+//! | [`Gradients`](Law::Gradients) | the gradients of parameters, inputs and initial states agree with finite differences and forward mode |
+//!
+//! Each law is asked of random batches of unequal lengths, empty rows among them, in both directions; a law that is broken comes back
+//! as a [`Broken`] with the smallest batch that shows it. The batches are the same at every call. With a cell of your own:
+//!
+//! ```
+//! use unspool_graph::{Graph, Param, Scope, Var, init};
+//! use unspool_nn::{Cell, laws};
+//!
+//! /// h' = f ∘ h + (1 − f) ∘ tanh(x·W + f ∘ h·U),  f = σ(x·V): a minimal gated unit.
+//! struct Minimal { w: Param, u: Param, v: Param, hidden_size: usize }
+//!
+//! impl Minimal {
+//!     fn new(mut scope: Scope<'_>, input_size: usize, hidden_size: usize) -> Minimal {
+//!         Minimal {
+//!             w: scope.add("w", [input_size, hidden_size], init::uniform(0.8)),
+//!             u: scope.add("u", [hidden_size, hidden_size], init::orthogonal(1.0)),
+//!             v: scope.add("v", [input_size, hidden_size], init::uniform(0.8)),
+//!             hidden_size,
+//!         }
+//!     }
+//! }
+//!
+//! impl Cell for Minimal {
+//!     type State<'g> = Var<'g>;
+//!     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> {
+//!         graph.zeros([batch, self.hidden_size])
+//!     }
+//!     fn step<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
+//!         let f = x.matmul(self.v).sigmoid();
+//!         let h = f * h + (1.0 - f) * (x.matmul(self.w) + (f * h).matmul(self.u)).tanh();
+//!         (h, h)
+//!     }
+//! }
+//!
+//! // Nothing else is needed in the test of your cell:
+//! let judged = laws::hold(&laws::cell(3, |scope| Minimal::new(scope, 3, 4)))?;
+//! println!("{judged}");
+//! # Ok::<(), laws::Broken>(())
+//! ```
+//!
+//! A cell that looks at other rows of its batch, as batch normalisation does, is found by a batch of two:
+//!
+//! ```
+//! # use unspool_graph::{Graph, Var};
+//! # use unspool_nn::{Cell, Elman, laws};
+//! struct Nosy(Elman);
+//!
+//! impl Cell for Nosy {
+//!     type State<'g> = Var<'g>;
+//!     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> {
+//!         self.0.initial_state(graph, batch)
+//!     }
+//!     fn inputs<'g>(&self, xs: Var<'g>) -> Var<'g> {
+//!         self.0.inputs(xs)
+//!     }
+//!     fn step<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
+//!         self.0.step(x, h - h.mean(&[0]))
+//!     }
+//! }
+//!
+//! let nosy = laws::cell(3, |scope| Nosy(Elman::new(scope, 3, 4)));
+//! let broken = laws::check(laws::Law::Alone, &nosy).unwrap_err();
+//! assert_eq!(broken.case.lengths.len(), 2);
+//! ```
+
+mod batch;
+mod case;
+mod gradients;
+mod outcome;
+mod rules;
+
+pub use case::Case;
+
+use crate::{Cell, Direction, State, leaves, unroll_directed};
+use batch::random;
+use case::{cases, search};
+use ndarray::ArrayD;
+use outcome::Setting;
+use std::{cell::RefCell, fmt};
+use unspool_graph::{Draw, Graph, Params, Scope, Var, check::Judged};
+
+/// What is put to the test: how a cell is made, how its initial state is made from free arrays, and how it is run.
+///
+/// For most cells [`cell`] is one. Implement it where an initial state has parts that are no free numbers (a mask of −∞, say), or
+/// where something else than [`unroll_directed`] runs the cell.
+pub trait Subject {
+    /// The cell.
+    type Cell: Cell;
+
+    /// The size of the inputs' last axis.
+    fn input_size(&self) -> usize;
+
+    /// Makes the cell; its parameters are made anew for each batch.
+    fn make(&self, scope: Scope<'_>) -> Self::Cell;
+
+    /// Arrays whose axis 0 is the batch, from which [`start`](Subject::start) makes a state. By default, random numbers in [−1, 1)
+    /// in the shapes of the initial state's leaves.
+    fn free(&self, cell: &Self::Cell, params: &Params, batch: usize, draw: Draw) -> Vec<ArrayD<f64>> {
+        let graph = Graph::new(params);
+        let leaves = leaves(&cell.initial_state(&graph, batch));
+        let shapes = leaves.iter().filter_map(|leaf| leaf.known_shape());
+        shapes.enumerate().map(|(i, shape)| random(&shape, draw.word(i as u64))).collect()
+    }
+
+    /// The state before the first step, of `batch` rows. By default, the initial state with `free` as its leaves.
+    fn start<'g>(
+        &self,
+        cell: &Self::Cell,
+        graph: &'g Graph<'g>,
+        batch: usize,
+        free: &[Var<'g>],
+    ) -> <Self::Cell as Cell>::State<'g> {
+        cell.initial_state(graph, batch).rebuild(&mut free.iter().copied())
+    }
+
+    /// Runs it over `xs [batch, time, input_size]`.
+    fn run<'g>(
+        &self,
+        cell: &Self::Cell,
+        xs: Var<'g>,
+        lengths: &[usize],
+        state: <Self::Cell as Cell>::State<'g>,
+        direction: Direction,
+    ) -> (Var<'g>, <Self::Cell as Cell>::State<'g>) {
+        unroll_directed(cell, xs, lengths, state, direction)
+    }
+}
+
+/// A cell that is made by a function of where its parameters go.
+struct Made<F> {
+    input_size: usize,
+    make: F,
+}
+
+impl<C: Cell, F: Fn(Scope<'_>) -> C> Subject for Made<F> {
+    type Cell = C;
+    fn input_size(&self) -> usize {
+        self.input_size
+    }
+    fn make(&self, scope: Scope<'_>) -> C {
+        (self.make)(scope)
+    }
+}
+
+/// A cell for inputs of `input_size` elements as a subject for the laws. Small sizes are best: each of its numbers is moved.
+pub fn cell<C: Cell>(input_size: usize, make: impl Fn(Scope<'_>) -> C) -> impl Subject<Cell = C> {
+    Made { input_size, make }
+}
+
+/// A law of recurrence; see the [table](self).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Law {
+    /// A sequence cut anywhere, the state carried, is the whole. Asked in evaluation, as random draws know their time step.
+    Split,
+    /// Padding changes nothing.
+    Padding,
+    /// Permuting the rows permutes the results.
+    Order,
+    /// A row is what it is alone.
+    Alone,
+    /// Truncation at or beyond the length is full back-propagation through time.
+    Truncation,
+    /// The outputs depend on the initial state.
+    Start,
+    /// Every gradient is right.
+    Gradients,
+    /// Two subjects are the same function; only [`equal`] asks it.
+    Equality,
+}
+
+impl Law {
+    /// The laws that [`hold`] asks of a cell.
+    pub const ALL: [Law; 7] =
+        [Law::Split, Law::Padding, Law::Order, Law::Alone, Law::Truncation, Law::Start, Law::Gradients];
+}
+
+impl fmt::Display for Law {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Law::Split => "a sequence cut anywhere, its state carried, is the whole",
+            Law::Padding => "padding changes nothing",
+            Law::Order => "rows in another order give the same in that order",
+            Law::Alone => "a row among others is what it is alone",
+            Law::Truncation => "truncation at or beyond the length is full back-propagation through time",
+            Law::Start => "the outputs depend on the initial state",
+            Law::Gradients => "every gradient is right",
+            Law::Equality => "both are the same function",
+        })
+    }
+}
+
+/// A law that does not hold, and the smallest batch that was found to show it.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("this law is broken: {law}\n{why}\nthe smallest batch that shows it: {case:?}")]
+pub struct Broken {
+    /// Which.
+    pub law: Law,
+    /// What was found: the first number that differs, both its values.
+    pub why: String,
+    /// The batch.
+    pub case: Case,
+}
+
+/// Asks all laws of a subject: the tests of a cell in one call. Gives how many coordinates' gradients were compared with finite
+/// differences and how many could not be judged; see [`composition`](unspool_graph::check::composition).
+///
+/// # Errors
+/// The first law that is broken.
+pub fn hold<S: Subject>(subject: &S) -> Result<Judged, Broken> {
+    let mut judged = Judged::default();
+    for law in Law::ALL {
+        let more = check(law, subject)?;
+        judged.right += more.right;
+        judged.unjudged += more.unjudged;
+    }
+    Ok(judged)
+}
+
+/// Asks one law.
+///
+/// # Errors
+/// It is broken.
+pub fn check<S: Subject>(law: Law, subject: &S) -> Result<Judged, Broken> {
+    let total = RefCell::new(Judged::default());
+    // Every coordinate is moved for the gradients: fewer batches, and smaller ones.
+    let (count, most) = if law == Law::Gradients { (8, 3) } else { (24, 5) };
+    search(count, cases(most), |case| {
+        let judged = holds(law, subject, case)?;
+        let mut total = total.borrow_mut();
+        (total.right, total.unjudged) = (total.right + judged.right, total.unjudged + judged.unjudged);
+        Ok(())
+    })
+    .map_err(|(why, case)| Broken { law, why, case })?;
+    Ok(total.into_inner())
+}
+
+/// Asks one law of one batch, for a property test of your own.
+///
+/// # Errors
+/// What was found.
+pub fn holds<S: Subject>(law: Law, subject: &S, case: &Case) -> Result<Judged, String> {
+    let setting = Setting::new(subject, case)?;
+    match law {
+        Law::Split => rules::split(&setting),
+        Law::Padding => rules::padding(&setting),
+        Law::Order => rules::order(&setting),
+        Law::Alone => rules::alone(&setting),
+        Law::Start => gradients::start(&setting),
+        Law::Truncation => return gradients::truncation(&setting),
+        Law::Gradients => return gradients::right(&setting),
+        Law::Equality => Ok(()),
+    }?;
+    Ok(Judged::default())
+}
+
+/// Two cells that give their parameters the same names are the same function, with the same gradients, to rounding in double
+/// precision: a fused form and its formula, say.
+///
+/// # Errors
+/// They differ.
+pub fn equal<A: Subject, B: Subject>(a: &A, b: &B) -> Result<(), Broken> {
+    search(24, cases(5), |case| rules::equal(&Setting::new(a, case)?, &Setting::new(b, case)?))
+        .map_err(|(why, case)| Broken { law: Law::Equality, why, case })
+}

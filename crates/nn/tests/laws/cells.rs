@@ -1,0 +1,129 @@
+//! The cells of which the laws are asked. Adding one is a line in the list.
+
+use crate::{HIDDEN, INPUT, random};
+use ndarray::{ArrayD, IxDyn};
+use unspool_graph::{Draw, Graph, Param, Params, Scope, Var, init};
+use unspool_nn::{
+    AdditiveAttention, Cell, CellKind, Elman, Gru, Lstm, Stack,
+    laws::{self, Subject},
+};
+
+/// For each: its name, and how it is made.
+macro_rules! laws_hold {
+    ($($name:ident: $subject:expr;)+) => { $(
+        #[test]
+        fn $name() {
+            let judged = laws::hold(&$subject).unwrap_or_else(|broken| panic!("{broken}"));
+            println!("{judged}");
+            assert!(judged.right > 100 && judged.unjudged * 10 < judged.right, "{judged}");
+        }
+    )+ };
+}
+
+laws_hold! {
+    elman: laws::cell(INPUT, |scope| Elman::new(scope, INPUT, HIDDEN));
+    elman_with_relu: laws::cell(INPUT, |scope| Elman::new(scope, INPUT, HIDDEN).relu());
+    gru: laws::cell(INPUT, |scope| Gru::new(scope, INPUT, HIDDEN));
+    lstm: laws::cell(INPUT, |scope| Lstm::new(scope, INPUT, HIDDEN));
+    any_cell: laws::cell(INPUT, |scope| CellKind::Lstm.build(scope, INPUT, HIDDEN));
+    stack: laws::cell(INPUT, |mut scope| {
+        let layers = [("lower", INPUT, HIDDEN), ("upper", HIDDEN, 2)];
+        Stack::new(layers.map(|(name, from, to)| Gru::new(scope.scope(name), from, to)))
+    });
+    stack_with_dropout: laws::cell(INPUT, |mut scope| {
+        let layers = [("lower", INPUT, HIDDEN), ("upper", HIDDEN, 2)];
+        Stack::new(layers.map(|(name, from, to)| Elman::new(scope.scope(name), from, to))).dropout(0.5)
+    });
+    own: laws::cell(INPUT, Own::new);
+    decoder_with_attention: Attended;
+}
+
+unspool_nn::state! {
+    /// A user's own state: a trace that fades, and the last input.
+    struct Trace<'g> { trace: Var<'g>, last: Var<'g> }
+}
+
+/// A user's own cell: an output of another size than the state, two leaves of different sizes, nothing precomputed.
+struct Own {
+    write: Param,
+    keep: Param,
+    read: Param,
+}
+
+impl Own {
+    fn new(mut scope: Scope<'_>) -> Own {
+        Own {
+            write: scope.add("write", [INPUT, HIDDEN], init::uniform(1.0)),
+            keep: scope.add("keep", [HIDDEN], init::uniform(1.0)),
+            read: scope.add("read", [HIDDEN, 4], init::uniform(1.0)),
+        }
+    }
+}
+
+impl Cell for Own {
+    type State<'g> = Trace<'g>;
+    fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Trace<'g> {
+        Trace { trace: graph.zeros([batch, HIDDEN]), last: graph.zeros([batch, INPUT]) }
+    }
+    fn step<'g>(&self, x: Var<'g>, Trace { trace, last }: Trace<'g>) -> (Var<'g>, Trace<'g>) {
+        let keep = x.graph().param(self.keep).sigmoid();
+        let trace = trace * keep + (x - last).matmul(self.write).tanh() * (keep * -1.0 + 1.0);
+        (trace.matmul(self.read), Trace { trace, last: x })
+    }
+}
+
+const PLACES: usize = 4;
+const MEMORY: usize = 3;
+
+unspool_nn::state! {
+    /// A decoder's state: its hidden vector, and the memory it looks at.
+    struct Attending<'g> { hidden: Var<'g>, keys: Var<'g>, memory: Var<'g>, bias: Var<'g> }
+}
+
+/// A decoder's cell with additive attention.
+struct Decoder {
+    attention: AdditiveAttention,
+    cell: Gru,
+}
+
+impl Cell for Decoder {
+    type State<'g> = Attending<'g>;
+    fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Attending<'g> {
+        let memory = graph.zeros([batch, PLACES, MEMORY]);
+        let hidden = self.cell.initial_state(graph, batch);
+        Attending { hidden, keys: self.attention.keys(memory, &vec![PLACES; batch]), memory, bias: graph.zeros([batch, PLACES]) }
+    }
+    fn step<'g>(&self, x: Var<'g>, state: Attending<'g>) -> (Var<'g>, Attending<'g>) {
+        let (context, _) = self.attention.attend(state.hidden, state.keys, state.memory, state.bias);
+        let (y, hidden) = self.cell.advance(x.graph().concat(&[x, context], -1), state.hidden);
+        (x.graph().concat(&[y, context], -1), Attending { hidden, ..state })
+    }
+}
+
+/// The decoder over memories of unequal lengths, whose keys are made from them.
+struct Attended;
+
+impl Subject for Attended {
+    type Cell = Decoder;
+    fn input_size(&self) -> usize {
+        INPUT
+    }
+    fn make(&self, mut scope: Scope<'_>) -> Decoder {
+        Decoder {
+            attention: AdditiveAttention::new(scope.scope("attention"), HIDDEN, MEMORY, 5),
+            cell: Gru::new(scope.scope("cell"), INPUT + MEMORY, HIDDEN),
+        }
+    }
+    fn free(&self, _: &Decoder, _: &Params, batch: usize, draw: Draw) -> Vec<ArrayD<f64>> {
+        let sources: Vec<u64> = (0..batch as u64).map(|b| 1 + draw.word(9).bits(b) % PLACES as u64).collect();
+        let bias = ArrayD::from_shape_fn(IxDyn(&[batch, PLACES]), |at| {
+            if (at[1] as u64) < sources[at[0]] { 0.0 } else { f64::NEG_INFINITY }
+        });
+        vec![random(&[batch, HIDDEN], draw.word(1)), random(&[batch, PLACES, MEMORY], draw.word(2)), bias]
+    }
+    fn start<'g>(&self, cell: &Decoder, _: &'g Graph<'g>, _: usize, free: &[Var<'g>]) -> Attending<'g> {
+        let [hidden, memory, bias] = [free[0], free[1], free[2]];
+        let rows = memory.known_shape().map_or(0, |shape| shape[0]);
+        Attending { hidden, keys: cell.attention.keys(memory, &vec![PLACES; rows]), memory, bias }
+    }
+}

@@ -1,0 +1,174 @@
+//! Negative controls: for each law a cell, or a way to run one, that breaks it. The same call finds it and shrinks it.
+
+use crate::{HIDDEN, INPUT};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use unspool_graph::{Element, Graph, Inflow, Operation, Ran, Scope, Shape, Var, View};
+use unspool_nn::{
+    Cell, Direction, Elman,
+    laws::{self, Broken, Law, Subject},
+    unroll_directed,
+};
+
+/// An [`Elman`] cell with a mistake in its step.
+struct Mistaken<F>(Elman, F);
+
+/// What the mistake makes of an input's product and a state.
+type Mistake = for<'g> fn(&Elman, Var<'g>, Var<'g>) -> (Var<'g>, Var<'g>);
+
+impl Cell for Mistaken<Mistake> {
+    type State<'g> = Var<'g>;
+    fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> {
+        self.0.initial_state(graph, batch)
+    }
+    fn inputs<'g>(&self, xs: Var<'g>) -> Var<'g> {
+        self.0.inputs(xs)
+    }
+    fn step<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
+        (self.1)(&self.0, x, h)
+    }
+}
+
+fn mistaken(mistake: Mistake) -> impl Subject {
+    laws::cell(INPUT, move |scope| Mistaken(Elman::new(scope, INPUT, HIDDEN), mistake))
+}
+
+/// The law is broken, and by a batch as small as this.
+fn found(law: Law, subject: &impl Subject, rows: usize, steps: usize) -> Broken {
+    let broken = laws::check(law, subject).expect_err("the law must be broken");
+    assert_eq!(broken.law, law);
+    let longest = broken.case.lengths.iter().max().copied().unwrap_or(0);
+    assert!(broken.case.lengths.len() <= rows && longest <= steps, "not shrunk: {broken}");
+    println!("{broken}\n");
+    broken
+}
+
+/// Counts its steps outside its state.
+struct Counting(Elman, AtomicUsize);
+
+impl Cell for Counting {
+    type State<'g> = Var<'g>;
+    fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> {
+        self.0.initial_state(graph, batch)
+    }
+    fn inputs<'g>(&self, xs: Var<'g>) -> Var<'g> {
+        self.1.store(0, Relaxed);
+        self.0.inputs(xs)
+    }
+    fn step<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
+        let steps = self.1.fetch_add(1, Relaxed);
+        self.0.step(x + steps as f64 * 0.1, h)
+    }
+}
+
+#[test]
+fn a_state_outside_of_the_state_breaks_the_law_of_split() {
+    let subject = laws::cell(INPUT, |scope| Counting(Elman::new(scope, INPUT, HIDDEN), AtomicUsize::new(0)));
+    let broken = found(Law::Split, &subject, 1, 2);
+    assert!(broken.why.starts_with("outputs"), "{broken}");
+}
+
+/// Runs every row to the end of the time axis.
+struct Heedless;
+
+impl Subject for Heedless {
+    type Cell = Elman;
+    fn input_size(&self) -> usize {
+        INPUT
+    }
+    fn make(&self, scope: Scope<'_>) -> Elman {
+        Elman::new(scope, INPUT, HIDDEN)
+    }
+    fn run<'g>(
+        &self,
+        cell: &Elman,
+        xs: Var<'g>,
+        lengths: &[usize],
+        state: Var<'g>,
+        direction: Direction,
+    ) -> (Var<'g>, Var<'g>) {
+        let time = xs.known_shape().map_or(0, |shape| shape[1]);
+        unroll_directed(cell, xs, &vec![time; lengths.len()], state, direction)
+    }
+}
+
+#[test]
+fn running_into_the_padding_breaks_the_law_of_padding() {
+    found(Law::Padding, &Heedless, 2, 1);
+    // It is no law of the cell alone: rows beside longer ones, and empty ones, are wrong as well.
+    found(Law::Alone, &Heedless, 2, 1);
+    found(Law::Start, &Heedless, 2, 1);
+}
+
+#[test]
+fn looking_at_the_first_row_breaks_the_law_of_order() {
+    let nosy = mistaken(|cell, x, h| cell.step(x + h.slice(0, 0..1).sum(&[]) * 0.1, h));
+    // Rows of one length, which shrink together or not at all: of others the longest is first in any order.
+    found(Law::Order, &nosy, 2, 5);
+    found(Law::Alone, &nosy, 2, 1);
+}
+
+#[test]
+fn a_cut_inside_of_the_cell_breaks_the_law_of_truncation() {
+    let cutting = mistaken(|cell, x, h| cell.step(x, h.cut()));
+    let broken = found(Law::Truncation, &cutting, 1, 1);
+    assert!(broken.why.contains("goes wrong at cut") && broken.why.contains("controls.rs:"), "{broken}");
+}
+
+#[test]
+fn ignoring_the_state_breaks_the_law_of_start() {
+    found(Law::Start, &mistaken(|cell, x, h| cell.step(x, h * 0.0)), 1, 1);
+    // One that writes a state which no output is made from.
+    found(Law::Start, &mistaken(|cell, x, h| (x.tanh(), cell.step(x, h).1)), 1, 1);
+}
+
+/// x, whose backward or tangent gives 1 % too much.
+struct Wrong {
+    backward: f64,
+    tangent: f64,
+}
+
+impl Operation for Wrong {
+    type Saved<E: Element> = ();
+    fn name(&self) -> &'static str {
+        "wrong"
+    }
+    fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        Ok(inputs[0])
+    }
+    fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {
+        output.copy_from_slice(inputs[0].data());
+    }
+    fn backward<E: Element>(&self, _: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
+        into.add(0, gradient.data().iter().map(|&g| g * E::from_f64(self.backward)).collect());
+    }
+    fn jvp<E: Element>(&self, _: &Ran<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+        let Some(v) = tangents[0] else { return };
+        output.iter_mut().zip(v.data()).for_each(|(y, &v)| *y = v * E::from_f64(self.tangent));
+    }
+}
+
+#[test]
+fn a_wrong_derivative_in_either_mode_or_both_breaks_the_law_of_gradients() {
+    let wrong: [Mistake; 3] = [
+        |cell, x, h| wrong_after(cell, x, h, Wrong { backward: 1.01, tangent: 1.0 }),
+        |cell, x, h| wrong_after(cell, x, h, Wrong { backward: 1.0, tangent: 1.01 }),
+        |cell, x, h| wrong_after(cell, x, h, Wrong { backward: 1.01, tangent: 1.01 }),
+    ];
+    for wrong in wrong {
+        let broken = found(Law::Gradients, &mistaken(wrong), 1, 1);
+        assert!(broken.why.contains("goes wrong at wrong"), "{broken}");
+    }
+}
+
+fn wrong_after<'g>(cell: &Elman, x: Var<'g>, h: Var<'g>, wrong: Wrong) -> (Var<'g>, Var<'g>) {
+    let (y, h) = cell.step(x, h);
+    (y, h.graph().apply(wrong, &[h]))
+}
+
+#[test]
+fn a_cell_that_is_right_keeps_each_law_by_itself() {
+    for law in Law::ALL {
+        let judged = laws::check(law, &laws::cell(INPUT, |scope| Elman::new(scope, INPUT, HIDDEN))).unwrap();
+        assert_eq!(judged.unjudged, 0, "{law}");
+    }
+}

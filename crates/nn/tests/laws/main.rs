@@ -1,0 +1,23 @@
+//! The laws of recurrence for every cell and wrapper of this crate, in both directions, and for each law something that breaks it.
+
+mod cells;
+mod controls;
+mod formulas;
+mod refusals;
+mod threads;
+
+use ndarray::{ArrayD, IxDyn};
+use unspool_graph::Draw;
+
+/// Small sizes, as every number is moved.
+const INPUT: usize = 3;
+const HIDDEN: usize = 3;
+
+/// Numbers in [−1, 1).
+fn random(shape: &[usize], draw: Draw) -> ArrayD<f64> {
+    let mut i = 0;
+    ArrayD::from_shape_simple_fn(IxDyn(shape), || {
+        i += 1;
+        f64::from((2.0 * draw.uniform(i) - 1.0) as f32)
+    })
+}
