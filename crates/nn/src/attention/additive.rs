@@ -102,10 +102,10 @@ impl Operation for AdditiveScore {
         let (places, width, g) = (shape[1], shape[2], gradient.data());
         let mut to_query = vec![E::ZERO; q.len()];
         let mut to_v = vec![E::ZERO; width];
-        into.accumulate(0, |slot| {
+        let mut pass = |to_keys: &mut [E]| {
             for (i, &g) in g.iter().enumerate().filter(|(_, g)| **g != E::ZERO) {
                 let (k, row) = (&k[i * width..][..width], i / places * width..i / places * width + width);
-                let (slot, q, to_query) = (&mut slot[i * width..][..width], &q[row.clone()], &mut to_query[row]);
+                let (slot, q, to_query) = (&mut to_keys[i * width..][..width], &q[row.clone()], &mut to_query[row]);
                 vectorize(
                     #[inline(always)]
                     || {
@@ -119,7 +119,16 @@ impl Operation for AdditiveScore {
                     },
                 );
             }
+        };
+        // Keys that want no gradient, such as those of a detached memory, have nowhere to add it; query and v have theirs all the same.
+        let mut passed = false;
+        into.accumulate(0, |slot| {
+            pass(slot);
+            passed = true;
         });
+        if !passed {
+            pass(&mut vec![E::ZERO; k.len()]);
+        }
         into.add(1, to_query);
         into.add(2, to_v);
     }
