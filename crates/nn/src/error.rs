@@ -44,6 +44,16 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
+    /// A line of a text file is not what it should be.
+    #[error("{path}:{line}: {why}")]
+    Line {
+        /// Which file.
+        path: String,
+        /// Which line, from 1.
+        line: usize,
+        /// What is wrong with it, and what would be right.
+        why: String,
+    },
     /// A checkpoint does not fit the model: names that are missing or unexpected, other shapes, numbers that are not finite.
     #[error("{path}: does not fit the model:\n{findings}")]
     Mismatch {

@@ -7,21 +7,16 @@ use serde_json::Value;
 use std::{collections::BTreeMap, path::PathBuf};
 use unspool_graph::{CrossEntropy, Gradients, Graph, Param, Params, Precision, Scope, Var, init};
 use unspool_nn::{
-    Adam, Cell, Conv2d, Elman, Embedding, Gru, LayerNorm, Layers, Linear, Lstm, MultiheadAttention, Recurrent,
-    TransformerConfig, TransformerLayer,
+    Cell, Conv2d, Elman, Embedding, Gru, LayerNorm, Layers, Linear, Lstm, MultiheadAttention, Recurrent, TransformerConfig, TransformerLayer,
+    ctc::Ctc,
+    loss::{self, Over},
+    optimizer::{Adagrad, Adam, AdamW, Optimizer, RmsProp, Sgd},
 };
 
 /// Kinds whose layer does not exist yet.
 const NOT_YET: &[&str] = &[
     "LSTM with projection",
     "GRUResetBefore",
-    "bce_with_logits",
-    "ctc_loss",
-    "optimizer.adamw",
-    "optimizer.rmsprop",
-    "optimizer.adagrad",
-    "optimizer.sgd",
-    "optimizer.sgd_momentum_nesterov",
 ];
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
@@ -343,18 +338,64 @@ fn clip_grad_norm(case: &Case, precision: Precision, tolerance: f64) -> Outcome 
     if handles.is_empty() { Err("no gradient".into()) } else { Ok(()) }
 }
 
-fn adam(case: &Case, precision: Precision, tolerance: f64) -> Outcome {
+fn binary(case: &Case, precision: Precision, tolerance: f64) -> Outcome {
+    let params = to(Params::seeded(0), precision);
+    let graph = Graph::new(&params);
+    let x = graph.input(case.get("input.logits")?).watch();
+    let y = loss::binary_cross_entropy(x, case.get("input.target")?, Over::all());
+    case.compare_all(&[("y", y)], &[("logits", x)], &[], tolerance)
+}
+
+fn ctc(case: &Case, precision: Precision, tolerance: f64) -> Outcome {
+    let whole = |name: &str| Ok::<_, String>(case.get(name)?.iter().map(|&x| x as usize).collect::<Vec<_>>());
+    let (lengths, counts) = (whole("input.input_lengths")?, whole("input.target_lengths")?);
+    let rows = case.get("input.targets")?.rows().into_iter().zip(counts);
+    let targets: Vec<Vec<u32>> = rows.map(|(row, n)| row.iter().take(n).map(|&x| x as u32).collect()).collect();
+    let params = to(Params::seeded(0), precision);
+    let graph = Graph::new(&params);
+    let x = graph.input(case.get("input.logits")?).watch();
+    let losses = Ctc::new().blank(case.usize("blank")? as u32).losses(x.transpose(0, 1), &lengths, &targets);
+    if case.config["reduction"] != "sum" {
+        return Err("another reduction".into());
+    }
+    case.compare_all(&[("y", losses.sum_all())], &[("logits", x)], &[], tolerance)
+}
+
+/// The optimizer of a case, with its constants.
+fn optimizer(case: &Case) -> Result<Box<dyn Optimizer>, String> {
+    Ok(match &case.kind[..] {
+        "optimizer.adam" => {
+            Box::new(Adam::new().betas(case.f64("beta1")?, case.f64("beta2")?).epsilon(case.f64("eps")?))
+        }
+        "optimizer.adamw" => {
+            let adam = AdamW::new().betas(case.f64("beta1")?, case.f64("beta2")?).epsilon(case.f64("eps")?);
+            Box::new(adam.weight_decay(case.f64("weight_decay")?))
+        }
+        "optimizer.rmsprop" => {
+            let rmsprop = RmsProp::new().alpha(case.f64("alpha")?).epsilon(case.f64("eps")?);
+            Box::new(rmsprop.momentum(case.f64("momentum")?))
+        }
+        "optimizer.adagrad" => Box::new(Adagrad::new().epsilon(case.f64("eps")?)),
+        "optimizer.sgd" => Box::new(Sgd::new()),
+        "optimizer.sgd_momentum_nesterov" => {
+            Box::new(Sgd::new().nesterov(case.f64("momentum")?).weight_decay(case.f64("weight_decay")?))
+        }
+        other => return Err(format!("the kind {other:?} is unknown")),
+    })
+}
+
+fn steps(case: &Case, precision: Precision, tolerance: f64) -> Outcome {
     let mut params = Params::seeded(0);
     let start = case.get("param.start")?;
     let p = params.scope("m").add_sized("w", start.shape(), init::zeros());
     let mut params = to(params, precision);
     params.set(p, start)?;
-    let mut adam = Adam::new().betas(case.f64("beta1")?, case.f64("beta2")?).epsilon(case.f64("eps")?);
+    let mut optimizer = optimizer(case)?;
     let mut step = 0;
     while let Some(gradient) = case.tensors.get(&format!("grad.{step}")) {
         let mut gradients = Gradients::none(&params);
         gradients.set(&params, p, gradient)?;
-        adam.step(&mut params, &gradients, case.f64("lr")?)?;
+        optimizer.update(&mut params, &gradients, case.f64("lr")?, 1.0)?;
         case.compare(&format!("param.{step}"), Some(params.value(p)?.to_f64()), tolerance)?;
         step += 1;
     }
@@ -381,7 +422,9 @@ fn compare(case: &Case, precision: Precision, tolerance: f64) -> Outcome {
         "Embedding" => embedding(case, precision, tolerance),
         "cross_entropy" => cross_entropy(case, precision, tolerance),
         "clip_grad_norm" => clip_grad_norm(case, precision, tolerance),
-        "optimizer.adam" => adam(case, precision, tolerance),
+        "bce_with_logits" => binary(case, precision, tolerance),
+        "ctc_loss" => ctc(case, precision, tolerance),
+        kind if kind.starts_with("optimizer.") => steps(case, precision, tolerance),
         other => Err(format!("the kind {other:?} is unknown").into()),
     }
 }
@@ -428,7 +471,7 @@ fn a_wrong_number_and_an_unknown_kind_are_found() -> Outcome {
         if NOT_YET.contains(&&case.needs()[..]) || !case.tensors.contains_key("output.y") {
             continue;
         }
-        for name in ["output.y", "grad.param.weight_hh_l0", "grad.param.linear1.weight", "grad.input.x"] {
+        for name in ["output.y", "grad.param.weight_hh_l0", "grad.param.linear1.weight", "grad.input.x", "grad.input.logits"] {
             let Some(tensor) = case.tensors.get_mut(name) else { continue };
             let Some(x) = tensor.iter_mut().last() else { continue };
             let before = std::mem::replace(x, *x + 1e-9 * x.abs().max(1.0));

@@ -46,6 +46,11 @@ impl CrossEntropy {
         self.classes = Some(weights.into());
         self
     }
+    /// The weight of one class: 1 unless told, 0 for a class that there is not.
+    pub fn class_weight(&self, class: u32) -> f64 {
+        let known = |weights: &Arc<[f32]>| weights.get(class as usize).map_or(0.0, |&w| f64::from(w));
+        self.classes.as_ref().map_or(1.0, known)
+    }
 }
 
 /// L = w · ( −(1 − ε) c_t ln p_t − ε/C · Σ_j c_j ln p_j ) for each row, with p = softmax(x), target class t, class weights c (1 by default).

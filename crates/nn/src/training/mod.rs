@@ -33,7 +33,7 @@
 //!         (self.0.apply(x) - x * 2.0).powi(2).sum_all()
 //!     }
 //!     fn evaluate(&self, params: &Params) -> Result<Evaluation, Error> {
-//!         let batch = self.shard(&[0, 16], 0)?;
+//!         let batch = self.shard(&[48, 64], 0)?;
 //!         let (loss, _) = sharded(params, None, &[batch], |graph, shard| self.loss(graph, shard))?;
 //!         Ok(Evaluation::of_loss(loss / 8.0))
 //!     }
@@ -42,7 +42,7 @@
 //! let mut params = Params::seeded(7);
 //! let objective = Doubling(Linear::new(params.scope("layer"), 1, 1));
 //! let mut steps = 0;
-//! let outcome = Trainer::new(60, |_step| 0.05).seed(7).clip_norm(1.0).patience(20).run(
+//! let outcome = Trainer::new(60, |_step| 0.05).seed(7).clip_norm(1.0).patience(10).run(
 //!     &mut params,
 //!     &mut Adam::new(),
 //!     &objective,

@@ -1,0 +1,259 @@
+//! Connectionist temporal classification (Graves and others 2006): a loss for sequences whose labels are known but not their times.
+//!
+//! A path gives each frame a label or the blank; it stands for the labels that remain when repeats are merged and then blanks are
+//! dropped. The loss of a row is −ln of the summed probability of all paths for its target.
+//!
+//! ```
+//! use unspool_graph::{Graph, Params};
+//! use unspool_nn::ctc::{Ctc, greedy, prefix_beam};
+//! let params = Params::seeded(0);
+//! let graph = Graph::new(&params);
+//! let logits = ndarray::array![[[0.0f32, 5.0, 0.0], [5.0, 0.0, 0.0], [0.0, 5.0, 0.0]]]; // [batch, time, class]; class 0 is the blank
+//! let losses = Ctc::new().losses(graph.input(&logits), &[3], &[vec![1, 1]]);            // [batch]
+//! assert!(losses.value()?.to_f64()[[0]] < 0.1);
+//! let frames = logits.index_axis(ndarray::Axis(0), 0);                                   // [time, class]
+//! assert_eq!(greedy(frames, 0), [1, 1]);
+//! assert_eq!(prefix_beam(frames, 0, 4)[0].labels, [1, 1]);
+//! # Ok::<(), unspool_nn::Error>(())
+//! ```
+
+mod decode;
+
+pub use decode::{Hypothesis, greedy, prefix_beam};
+
+use rayon::prelude::*;
+use unspool_graph::{Element, Inflow, Operation, Ran, Shape, Var, View};
+
+/// The loss and its options.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ctc {
+    blank: u32,
+    impossible_is_zero: bool,
+}
+
+impl Ctc {
+    /// Class 0 is the blank; a target that its frames cannot hold is an error.
+    pub fn new() -> Ctc {
+        Ctc::default()
+    }
+
+    /// Another class is the blank.
+    pub fn blank(mut self, blank: u32) -> Ctc {
+        self.blank = blank;
+        self
+    }
+
+    /// A row whose target its frames cannot hold, or whose probability is 0, has loss 0 and no gradient (PyTorch's `zero_infinity`).
+    pub fn impossible_is_zero(mut self) -> Ctc {
+        self.impossible_is_zero = true;
+        self
+    }
+
+    /// −ln p(targets\[b\] | the first lengths\[b\] frames of row b), for logits before any softmax: `[batch, time, class] -> [batch]`.
+    ///
+    /// Frames beyond a row's length are left out. A target needs a frame for each label and one more between equal neighbours.
+    #[track_caller]
+    pub fn losses<'g>(self, logits: Var<'g>, lengths: &[usize], targets: &[Vec<u32>]) -> Var<'g> {
+        logits.graph().apply(Losses { ctc: self, lengths: lengths.to_vec(), targets: targets.to_vec() }, &[logits])
+    }
+}
+
+/// L = −ln Σ over paths π for the target of Π_t softmax(x_t)\[π_t\].
+///
+/// ∂L/∂x_tk = softmax(x_t)_k − P(π_t = k | the target), by the forward and backward variables of the paper, in log space and in
+/// double precision whatever the model's.
+struct Losses {
+    ctc: Ctc,
+    lengths: Vec<usize>,
+    targets: Vec<Vec<u32>>,
+}
+
+/// What forward keeps of a row.
+struct Row {
+    /// ln α: `[frame, state]`, with the frame's own label in it.
+    alphas: Vec<f64>,
+    /// ln Σ eˣ of each frame.
+    normalisers: Vec<f64>,
+    /// ln p of the target.
+    log_p: f64,
+}
+
+/// How many frames a target needs.
+fn frames_needed(target: &[u32]) -> usize {
+    target.len() + target.windows(2).filter(|pair| pair[0] == pair[1]).count()
+}
+
+impl Losses {
+    /// Label of state s: the blank at even ones, the target's between.
+    fn label(&self, row: usize, state: usize) -> usize {
+        if state.is_multiple_of(2) { self.ctc.blank as usize } else { self.targets[row][state / 2] as usize }
+    }
+
+    /// Whether a path may pass over the state before `state`: between labels that differ it need not visit the blank.
+    fn skips(&self, row: usize, state: usize) -> bool {
+        state >= 2 && !state.is_multiple_of(2) && self.label(row, state) != self.label(row, state - 2)
+    }
+
+    fn states(&self, row: usize) -> usize {
+        2 * self.targets[row].len() + 1
+    }
+
+    /// The forward variables of one row; `x` are its frames, `[time, class]`.
+    fn run<E: Element>(&self, row: usize, x: &[E], classes: usize) -> Row {
+        let (frames, states) = (self.lengths[row], self.states(row));
+        let normalisers: Vec<f64> = x.chunks_exact(classes).take(frames).map(log_sum_exp).collect();
+        let mut alphas = vec![f64::NEG_INFINITY; frames * states];
+        for t in 0..frames {
+            let frame = &x[t * classes..][..classes];
+            let (before, now) = alphas.split_at_mut(t * states);
+            let before = before.rchunks_exact(states).next();
+            for s in 0..states {
+                let came = match before {
+                    None if s < 2 => 0.0,
+                    None => continue,
+                    Some(before) => {
+                        let one = if s >= 1 { before[s - 1] } else { f64::NEG_INFINITY };
+                        let two = if self.skips(row, s) { before[s - 2] } else { f64::NEG_INFINITY };
+                        log_add([before[s], one, two])
+                    }
+                };
+                now[s] = came + frame[self.label(row, s)].to_f64() - normalisers[t];
+            }
+        }
+        let log_p = match alphas.rchunks_exact(states).next() {
+            // No frames hold no labels, with certainty.
+            None if states == 1 => 0.0,
+            None => f64::NEG_INFINITY,
+            Some(last) => log_add([last[states - 1], if states > 1 { last[states - 2] } else { f64::NEG_INFINITY }]),
+        };
+        Row { alphas, normalisers, log_p }
+    }
+
+    /// ∂L/∂x of one row, `[time, class]`, by the backward variables.
+    fn slope<E: Element>(&self, row: usize, x: &[E], classes: usize, ran: &Row) -> Vec<f64> {
+        let (frames, states) = (self.lengths[row], self.states(row));
+        let mut out = vec![0.0; x.len()];
+        if ran.log_p == f64::NEG_INFINITY && self.ctc.impossible_is_zero {
+            return out;
+        }
+        // ln β without the frame's own label, of this frame and with it, of the one after.
+        let mut betas = vec![f64::NEG_INFINITY; states];
+        let mut after = vec![f64::NEG_INFINITY; states];
+        for t in (0..frames).rev() {
+            let (frame, slope) = (&x[t * classes..][..classes], &mut out[t * classes..][..classes]);
+            for (s, beta) in betas.iter_mut().enumerate() {
+                *beta = if t + 1 == frames {
+                    if s + 2 >= states { 0.0 } else { f64::NEG_INFINITY }
+                } else {
+                    let one = if s + 1 < states { after[s + 1] } else { f64::NEG_INFINITY };
+                    let two = if s + 2 < states && self.skips(row, s + 2) { after[s + 2] } else { f64::NEG_INFINITY };
+                    log_add([after[s], one, two])
+                };
+            }
+            slope.iter_mut().zip(frame).for_each(|(slope, x)| *slope = (x.to_f64() - ran.normalisers[t]).exp());
+            for s in 0..states {
+                let label = self.label(row, s);
+                slope[label] -= (ran.alphas[t * states + s] + betas[s] - ran.log_p).exp();
+                after[s] = betas[s] + frame[label].to_f64() - ran.normalisers[t];
+            }
+        }
+        out
+    }
+
+    /// The slopes of all rows; each is computed by itself, so threads change no bits.
+    fn slopes<E: Element>(&self, ran: &Ran<'_, E, Vec<Row>>) -> Vec<Vec<f64>> {
+        let (x, shape) = (ran.inputs[0].data(), ran.inputs[0].shape());
+        let size = shape[1] * shape[2];
+        let rows = ran.saved.par_iter().enumerate();
+        rows.map(|(row, kept)| self.slope(row, &x[row * size..][..size], shape[2], kept)).collect()
+    }
+}
+
+impl Operation for Losses {
+    type Saved<E: Element> = Vec<Row>;
+
+    fn name(&self) -> &'static str {
+        "ctc"
+    }
+
+    fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        let [batch, time, classes] = *inputs[0] else { return Err("must be [batch, time, class]".into()) };
+        if self.lengths.len() != batch || self.targets.len() != batch {
+            return Err(format!(
+                "has {batch} rows, but there are {} lengths and {} targets",
+                self.lengths.len(),
+                self.targets.len()
+            ));
+        }
+        let blank = self.ctc.blank;
+        if blank as usize >= classes {
+            return Err(format!("has {classes} classes, so {blank} cannot be the blank"));
+        }
+        for (row, (&length, target)) in self.lengths.iter().zip(&self.targets).enumerate() {
+            if length > time {
+                return Err(format!("has {time} frames, but the length of row {row} is {length}"));
+            }
+            if let Some(label) = target.iter().find(|&&label| label == blank || label as usize >= classes) {
+                return Err(format!(
+                    "has {classes} classes with blank {blank}, but the target of row {row} has a {label}"
+                ));
+            }
+            let needed = frames_needed(target);
+            if length < needed && !self.ctc.impossible_is_zero {
+                return Err(format!(
+                    "has {length} real frames in row {row}, but its target of {} labels needs {needed} (one for each, one more \
+                     between equal neighbours); leave such rows out, or take `impossible_is_zero`",
+                    target.len()
+                ));
+            }
+        }
+        Ok([batch].into())
+    }
+
+    fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) -> Vec<Row> {
+        let (x, shape) = (inputs[0].data(), inputs[0].shape());
+        let size = shape[1] * shape[2];
+        let rows = (0..shape[0]).into_par_iter();
+        let rows: Vec<Row> = rows.map(|row| self.run(row, &x[row * size..][..size], shape[2])).collect();
+        for (loss, row) in output.iter_mut().zip(&rows) {
+            let zero = row.log_p == f64::NEG_INFINITY && self.ctc.impossible_is_zero;
+            *loss = if zero { E::ZERO } else { E::from_f64(-row.log_p) };
+        }
+        rows
+    }
+
+    fn backward<E: Element>(&self, ran: &Ran<'_, E, Vec<Row>>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
+        if !into.wants(0) {
+            return;
+        }
+        let rows = self.slopes(ran).into_iter().zip(gradient.data());
+        into.add(0, rows.flat_map(|(row, &g)| row.into_iter().map(move |slope| E::from_f64(slope) * g)).collect());
+    }
+
+    fn jvp<E: Element>(&self, ran: &Ran<'_, E, Vec<Row>>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+        let Some(v) = tangents[0] else { return };
+        let shape = ran.inputs[0].shape();
+        let rows = v.data().chunks_exact((shape[1] * shape[2]).max(1));
+        for ((out, slopes), v) in output.iter_mut().zip(self.slopes(ran)).zip(rows) {
+            *out = E::from_f64(slopes.iter().zip(v).map(|(slope, v)| slope * v.to_f64()).sum());
+        }
+    }
+}
+
+/// ln Σ eˣ.
+fn log_sum_exp<E: Element>(x: &[E]) -> f64 {
+    let top = x.iter().fold(f64::NEG_INFINITY, |top, x| top.max(x.to_f64()));
+    if top == f64::NEG_INFINITY {
+        return top;
+    }
+    top + x.iter().map(|x| (x.to_f64() - top).exp()).sum::<f64>().ln()
+}
+
+/// ln Σ eˣ of a few, most of which may be −∞.
+fn log_add<const N: usize>(x: [f64; N]) -> f64 {
+    let top = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    if top == f64::NEG_INFINITY {
+        return top;
+    }
+    top + x.iter().map(|x| if *x == f64::NEG_INFINITY { 0.0 } else { (x - top).exp() }).sum::<f64>().ln()
+}

@@ -1,0 +1,253 @@
+//! Losses: gradients, padding left out, extreme input; CTC against all paths.
+
+use ndarray::{Array, Array2, Array3, ArrayD, IxDyn};
+use proptest::prelude::*;
+use unspool_graph::{CrossEntropy, Draw, Graph, Params, Var, check};
+use unspool_nn::{
+    ctc::{Ctc, greedy, prefix_beam},
+    loss::{self, Over},
+};
+
+type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+fn random(shape: &[usize], seed: u64) -> ArrayD<f64> {
+    let mut i = 0;
+    ArrayD::zeros(IxDyn(shape)).mapv(|_: f64| {
+        i += 1;
+        Draw::seed(seed).normal(i)
+    })
+}
+
+/// Every loss that compares element by element, as a function of its prediction.
+fn pointwise<'g>(which: usize, x: Var<'g>, target: &ArrayD<f64>, over: Over) -> Var<'g> {
+    match which {
+        0 => loss::squared_error(x, target, over),
+        1 => loss::absolute_error(x, target, over),
+        2 => loss::huber(x, target, 0.7, over),
+        _ => loss::binary_cross_entropy(x, target.mapv(|t| 1.0 / (1.0 + (-t).exp())), over),
+    }
+}
+
+fn overs() -> [Over; 6] {
+    [
+        Over::all(),
+        Over::all().sum(),
+        Over::all().per_sequence(),
+        Over::lengths(&[2, 0, 3]),
+        Over::lengths(&[1, 3, 2]).per_sequence(),
+        Over::weights(vec![0.5, 0.0, 2.0]),
+    ]
+}
+
+#[test]
+fn gradients_agree_with_finite_differences() -> Outcome {
+    let (x, target) = (random(&[3, 3, 2], 1), random(&[3, 3, 2], 2));
+    for which in 0..4 {
+        for over in overs() {
+            let target = target.clone();
+            check::function(&[x.clone()], |_, xs| pointwise(which, xs[0], &target, over.clone()))?;
+        }
+    }
+    let targets = [0, 3, 1, 2, 2, 2, 3, 0, 1];
+    for over in overs() {
+        let options = CrossEntropy::new().smoothing(0.1).class_weights(vec![1.0, 0.5, 2.0, 1.5]);
+        check::function(&[random(&[3, 3, 4], 3)], |_, xs| {
+            loss::cross_entropy(xs[0], &targets, options.clone(), over.clone())
+        })?;
+    }
+    Ok(())
+}
+
+#[test]
+fn values_are_the_formulas() -> Outcome {
+    let params = Params::seeded(0).to_f64();
+    let graph = Graph::new(&params);
+    let x = graph.input(ndarray::array![[0.5, -2.0], [3.0, 0.0]]);
+    let t = ndarray::array![[0.0, 1.0], [1.0, 0.0]];
+    let close = |loss: Var<'_>, expected: f64| -> Outcome {
+        let found = loss.item()?;
+        if (found - expected).abs() < 1e-12 { Ok(()) } else { Err(format!("{found}, expected {expected}").into()) }
+    };
+    close(loss::squared_error(x, &t, Over::all()), (0.25 + 9.0 + 4.0) / 4.0)?;
+    close(loss::squared_error(x, &t, Over::all().sum()), 13.25)?;
+    close(loss::squared_error(x, &t, Over::all().per_sequence()), 13.25 / 2.0)?;
+    close(loss::absolute_error(x, &t, Over::lengths(&[1, 2])), 2.5 / 3.0)?;
+    close(loss::huber(x, &t, 1.0, Over::all().sum()), 0.125 + 2.5 + 1.5)?;
+    let softplus = |x: f64| (1.0 + x.exp()).ln();
+    let binary = softplus(0.5) + softplus(-2.0) + 2.0 + softplus(3.0) - 3.0 + softplus(0.0);
+    close(loss::binary_cross_entropy(x, &t, Over::all().sum()), binary)?;
+    // PyTorch's mean with class weights divides by the weights of the targets.
+    let logits = graph.zeros([1, 3, 2]);
+    let weights = CrossEntropy::new().class_weights(vec![1.0, 3.0]);
+    close(loss::cross_entropy(logits, &[0, 1, 7], weights, Over::lengths(&[2])), 2f64.ln())?;
+    close(loss::cross_entropy(logits, &[0, 1, 1], CrossEntropy::new(), Over::all().per_sequence()), 3.0 * 2f64.ln())
+}
+
+#[test]
+fn whatever_stands_in_the_padding_changes_nothing() -> Outcome {
+    let params = Params::seeded(0);
+    let (x, target) = (random(&[2, 3, 2], 5), random(&[2, 3, 2], 6));
+    let padded = |fill: f64| {
+        let mut x = x.clone();
+        x.slice_mut(ndarray::s![1, 1.., ..]).fill(fill);
+        x
+    };
+    for which in 0..4 {
+        let run = |fill: f64| -> Result<_, unspool_graph::Error> {
+            let graph = Graph::new(&params);
+            let x = graph.input(padded(fill)).watch();
+            let loss = pointwise(which, x, &target, Over::lengths(&[3, 1]));
+            Ok((loss.item()?, loss.backward()?.of(x).expect("a gradient")))
+        };
+        let (zero, none) = (run(0.0)?, run(f64::NAN)?);
+        assert_eq!(zero, none);
+        assert!(none.1.to_f64().slice(ndarray::s![1, 1.., ..]).iter().all(|g| *g == 0.0));
+    }
+    Ok(())
+}
+
+#[test]
+fn extreme_input_stays_finite() -> Outcome {
+    let params = Params::seeded(0);
+    for x in [0.0f32, 1e-30, 88.0, 1e4, 1e18] {
+        for sign in [1.0, -1.0] {
+            for target in [0.0f32, 1.0] {
+                let graph = Graph::new(&params);
+                let x = graph.input(vec![sign * x]).watch();
+                let t = ndarray::arr1(&[target]);
+                for loss in [
+                    loss::binary_cross_entropy(x, &t, Over::all()),
+                    loss::huber(x, &t, 1.0, Over::all()),
+                    loss::absolute_error(x, &t, Over::all()),
+                    loss::squared_error(x, &t, Over::all()),
+                ] {
+                    assert!(loss.item()?.is_finite());
+                    assert!(loss.backward()?.of(x).expect("a gradient").to_f64()[[0]].is_finite());
+                }
+            }
+        }
+    }
+    // Nothing real: a loss of 0, not a division by it.
+    let graph = Graph::new(&params);
+    let x = graph.zeros([2, 3, 4]);
+    assert_eq!(loss::squared_error(x, ndarray::Array3::<f32>::ones((2, 3, 4)), Over::lengths(&[0, 0])).item()?, 0.0);
+    assert_eq!(loss::cross_entropy(x, &[0; 6], CrossEntropy::new(), Over::lengths(&[0, 0])).item()?, 0.0);
+    Ok(())
+}
+
+#[test]
+fn what_does_not_fit_is_an_error_that_says_so() {
+    let params = Params::seeded(0);
+    let wrong = |make: &dyn for<'g> Fn(&'g Graph<'g>) -> Var<'g>, says: &str| {
+        let graph = Graph::new(&params);
+        let error = failed(&graph, make);
+        assert!(error.contains(says), "{error}");
+    };
+    fn failed<'g>(graph: &'g Graph<'g>, make: &dyn for<'a> Fn(&'a Graph<'a>) -> Var<'a>) -> String {
+        make(graph).item().expect_err("it does not fit").to_string()
+    }
+    let t = Array2::<f32>::zeros((2, 3));
+    wrong(&|g| loss::squared_error(g.zeros([2, 4]), &t, Over::all()), "does not fit the targets [2, 3]");
+    wrong(&|g| loss::squared_error(g.zeros([2, 3]), &t, Over::lengths(&[4, 1])), "no padded batch");
+    wrong(&|g| loss::squared_error(g.zeros([2, 3]), &t, Over::weights(vec![1.0; 4])), "weights");
+    wrong(&|g| loss::huber(g.zeros([2, 3]), &t, 0.0, Over::all()), "greater than 0");
+    let labels = |all: &[&[u32]]| all.iter().map(|t| t.to_vec()).collect::<Vec<Vec<u32>>>();
+    wrong(&|g| Ctc::new().losses(g.zeros([2, 3]), &[3], &labels(&[&[1]])), "[batch, time, class]");
+    wrong(&|g| Ctc::new().losses(g.zeros([1, 3, 4]), &[4], &labels(&[&[1]])), "length of row 0 is 4");
+    wrong(&|g| Ctc::new().losses(g.zeros([1, 3, 4]), &[3], &labels(&[&[4]])), "has a 4");
+    wrong(&|g| Ctc::new().losses(g.zeros([1, 3, 4]), &[3], &labels(&[&[0]])), "has a 0");
+    wrong(&|g| Ctc::new().blank(4).losses(g.zeros([1, 3, 4]), &[3], &labels(&[&[1]])), "cannot be the blank");
+    wrong(&|g| Ctc::new().losses(g.zeros([1, 3, 4]), &[3], &labels(&[&[2, 2, 1]])), "needs 4");
+}
+
+/// Σ over all paths, one by one: from what labels a path stands for to its probability.
+fn by_enumeration(logits: &Array2<f64>, blank: u32) -> std::collections::BTreeMap<Vec<u32>, f64> {
+    let (time, classes) = logits.dim();
+    let log_p = logits.map_axis(ndarray::Axis(1), |frame| frame.iter().map(|x| x.exp()).sum::<f64>());
+    let mut sums = std::collections::BTreeMap::new();
+    for number in 0..classes.pow(time as u32) {
+        let path: Vec<u32> = (0..time).map(|t| (number / classes.pow(t as u32) % classes) as u32).collect();
+        let p: f64 = path.iter().enumerate().map(|(t, &k)| logits[[t, k as usize]].exp() / log_p[t]).product();
+        let mut labels = path.clone();
+        labels.dedup();
+        labels.retain(|&label| label != blank);
+        *sums.entry(labels).or_insert(0.0) += p;
+    }
+    sums
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn ctc_is_the_sum_over_all_paths(time in 1usize..6, classes in 2usize..4, seed: u64, blank in 0u32..2, padding in 0usize..3) {
+        let frames = random(&[time, classes], seed).into_shape_with_order((time, classes)).expect("its shape");
+        let sums = by_enumeration(&frames, blank);
+        let mut padded = Array3::from_elem((1, time + padding, classes), f64::NAN);
+        padded.slice_mut(ndarray::s![0, ..time, ..]).assign(&frames);
+        let params = Params::seeded(0).to_f64();
+        for (labels, p) in &sums {
+            let graph = Graph::new(&params);
+            let loss = Ctc::new().blank(blank).losses(graph.input(&padded), &[time], std::slice::from_ref(labels));
+            let loss = loss.value().expect("possible").to_f64()[[0]];
+            prop_assert!((loss + p.ln()).abs() < 1e-10, "{labels:?}: {loss}, by enumeration {}", -p.ln());
+        }
+        // A beam as wide as the space finds all labels there are, with their exact probabilities, best first.
+        let found = prefix_beam(frames.view(), blank, usize::MAX);
+        prop_assert_eq!(found.len(), sums.len());
+        prop_assert!(found.windows(2).all(|pair| pair[0].log_probability >= pair[1].log_probability));
+        for hypothesis in &found {
+            prop_assert!((hypothesis.log_probability - sums[&hypothesis.labels].ln()).abs() < 1e-10);
+        }
+        // The best path's labels are what greedy says.
+        let best: Vec<u32> = frames.rows().into_iter().map(|f| (0..classes).max_by(|&a, &b| f[a].total_cmp(&f[b])).expect("a class") as u32).collect();
+        let mut labels = best;
+        labels.dedup();
+        labels.retain(|&label| label != blank);
+        prop_assert_eq!(greedy(frames.view(), blank), labels);
+    }
+}
+
+#[test]
+fn ctc_gradients_agree_with_finite_differences() -> Outcome {
+    let targets = vec![vec![1, 1, 2], vec![], vec![3, 2], vec![2]];
+    let lengths = [6, 3, 5, 1];
+    check::function(&[random(&[4, 6, 4], 9)], |_, xs| Ctc::new().losses(xs[0], &lengths, &targets))?;
+    // Rows without hope, and without frames, get nothing.
+    let params = Params::seeded(0);
+    let graph = Graph::new(&params);
+    let x = graph.input(random(&[3, 2, 4], 10)).watch();
+    let losses = Ctc::new().impossible_is_zero().losses(x, &[2, 0, 2], &[vec![1, 1], vec![], vec![1]]);
+    let values = losses.value()?.to_f64();
+    assert_eq!((values[[0]], values[[1]]), (0.0, 0.0));
+    let slopes = losses.sum_all().backward()?.of(x).ok_or("no gradient")?.to_f64();
+    let any = |row: usize| slopes.index_axis(ndarray::Axis(0), row).iter().any(|g| *g != 0.0);
+    assert_eq!((any(0), any(1), any(2)), (false, false, true));
+    Ok(())
+}
+
+#[test]
+fn ctc_is_safe_for_extreme_logits_and_long_rows() -> Outcome {
+    let params = Params::seeded(0);
+    let graph = Graph::new(&params);
+    let (time, classes) = (2_000, 3);
+    let logits = Array::from_shape_fn((1, time, classes), |(_, t, k)| if t % 3 == k { 1e4f32 } else { -1e4 });
+    let x = graph.input(logits).watch();
+    let target: Vec<u32> = (0..400).map(|i| 1 + i % 2).collect();
+    let loss = Ctc::new().losses(x, &[time], &[target]).sum_all();
+    assert!(loss.item()?.is_finite() && loss.item()? > 0.0);
+    assert!(loss.backward()?.of(x).ok_or("no gradient")?.to_f64().iter().all(|g| g.is_finite()));
+    Ok(())
+}
+
+/// The case in which the best labels are not those of the best path (Graves and others 2006, figure 2).
+#[test]
+fn the_beam_adds_paths_where_greedy_sees_one() {
+    let frames = ndarray::array![[0.6f64, 0.4], [0.6, 0.4]].mapv(f64::ln);
+    assert!(greedy(frames.view(), 0).is_empty());
+    let found = prefix_beam(frames.view(), 0, 2);
+    assert_eq!(found[0].labels, [1]);
+    assert!((found[0].log_probability.exp() - 0.64).abs() < 1e-12);
+    assert_eq!(greedy(Array2::<f32>::zeros((0, 2)).view(), 0), Vec::<u32>::new());
+    assert!(prefix_beam(Array2::<f32>::zeros((0, 2)).view(), 0, 3)[0].labels.is_empty());
+}
