@@ -45,7 +45,7 @@ fn gradients_agree_with_finite_differences() -> Outcome {
     for which in 0..4 {
         for over in overs() {
             let target = target.clone();
-            check::function(&[x.clone()], |_, xs| pointwise(which, xs[0], &target, over.clone()))?;
+            check::function(std::slice::from_ref(&x), |_, xs| pointwise(which, xs[0], &target, over.clone()))?;
         }
     }
     let targets = [0, 3, 1, 2, 2, 2, 3, 0, 1];
