@@ -12,8 +12,9 @@ use crate::{
     gradients::Gradient,
     graph::with_views,
     kernels::{Matrix, product, vector::dispatch},
+    look::{Norms, Walk},
     operation::View,
-    tape::{NONE, Tape, Value},
+    tape::{Mark, NONE, Tape, Value},
 };
 use std::sync::Arc;
 
@@ -292,6 +293,7 @@ pub(crate) fn walk<E: Element>(
     });
     for id in (0..=from).rev() {
         let node = &tape.nodes[id as usize];
+        let began = graph.clock.as_ref().map(|_| std::time::Instant::now());
         if slots[id as usize].block.is_some() {
             flush(tape, &mut slots, sink, id);
             slots[id as usize].block = None;
@@ -299,6 +301,9 @@ pub(crate) fn walk<E: Element>(
         let Some(gradient) = slots[id as usize].dense.take() else { continue };
         if !node.wants {
             continue;
+        }
+        if let Some(norms) = &graph.norms {
+            norms.borrow_mut().note(tape, id, &gradient);
         }
         if let Some(operation) = &node.operation {
             let operands = node.operands.as_slice();
@@ -312,6 +317,9 @@ pub(crate) fn walk<E: Element>(
                 },
             );
             let (wrong, error) = (into.wrong, into.error);
+            if let (Some(clock), Some(began)) = (&graph.clock, began) {
+                clock.borrow_mut().add(id, Walk::Backward, began);
+            }
             if let Some((input, got, expected)) = wrong {
                 let at = graph.place_of(node.mark);
                 return Err(Error::Gradient { operation: operation.name(), input, expected, got, at });
@@ -411,44 +419,60 @@ impl<'g> Var<'g> {
                 None => seed.fill(Element::ONE),
                 Some(tensor) => seed.copy_from_slice(&tensor.elements()),
             }
+            if let Some(norms) = &graph.norms {
+                norms.replace(Norms::new(tape, id));
+            }
             let mut sink = Slot::empty(graph.params.len());
             let watched = if tape.nodes[id as usize].wants { walk(graph, tape, id, seed, &mut sink)? } else { vec![] };
             let watched = watched.into_iter().map(|(id, gradient)| {
                 (id, Tensor::from_elements(&tape.nodes[id as usize].shape, &gradient))
             });
+            let watched = watched.collect();
+            let began = graph.clock.as_ref().map(|_| std::time::Instant::now());
+            let entries = finish(graph.params, &tape.pool, sink);
+            if let (Some(clock), Some(began)) = (&graph.clock, began) {
+                clock.borrow_mut().finished(began);
+            }
+            let norms = graph.norms.as_ref().map(|norms| norms.take().all).unwrap_or_default();
             Ok(Gradients {
-                watched: watched.collect(),
-                cuts: cuts(graph, tape, id),
-                entries: finish(graph.params, &tape.pool, sink),
+                watched,
+                cuts: cuts(graph, tape, id, &entries),
+                through_time: crate::look::through_time(graph, tape, &norms),
+                norms,
+                entries,
                 ..Gradients::none(graph.params)
             })
         })
     }
 }
 
-/// The operations without gradient on a path from node `from` to something that wants one.
-fn cuts<E: Element>(graph: &Graph<'_>, tape: &Tape<E>, from: u32) -> Vec<String> {
+/// Where a path to a parameter was cut: the operations without gradient between node `from` and something that wants a
+/// gradient, and, for a parameter that got none, where a value made from it was detached.
+fn cuts<E: Element>(graph: &Graph<'_>, tape: &Tape<E>, from: u32, entries: &[Option<Gradient>]) -> Vec<String> {
     let cut = |id: u32| {
         let node = &tape.nodes[id as usize];
         node.operation.as_ref().is_some_and(|o| !o.differentiable())
             && node.operands.as_slice().iter().any(|&i| tape.nodes[i as usize].wants)
     };
-    if !(0..=from).any(cut) {
-        return vec![];
-    }
-    let mut reached = vec![false; from as usize + 1];
-    reached[from as usize] = true;
     let mut found = vec![];
-    for id in (0..=from).rev() {
-        if !reached[id as usize] {
-            continue;
-        }
-        let node = &tape.nodes[id as usize];
-        if cut(id) {
-            found.push(format!("{} {}", node.part, graph.place_of(node.mark)));
-        }
-        node.operands.as_slice().iter().for_each(|&i| reached[i as usize] = true);
+    if (0..=from).any(cut) {
+        let reached = tape.leads_to(from);
+        let on_the_way = (0..=from).filter(|&id| reached[id as usize] && cut(id)).map(|id| &tape.nodes[id as usize]);
+        found.extend(on_the_way.map(|node| format!("{} {}", node.part, graph.place_of(node.mark))));
     }
-    found.reverse();
+    let missing: Vec<u32> = tape
+        .entered
+        .iter()
+        .zip(entries)
+        .filter(|(id, entry)| **id != NONE && entry.is_none())
+        .map(|(&id, _)| id)
+        .collect();
+    for &(id, line) in graph.detached.borrow().iter().filter(|_| !missing.is_empty()) {
+        let reached = tape.leads_to(id);
+        if missing.iter().any(|&param| reached.get(param as usize) == Some(&true)) {
+            let at = graph.place_of(Mark { line, ..tape.nodes[id as usize].mark });
+            found.push(format!("detach {at}"));
+        }
+    }
     found
 }

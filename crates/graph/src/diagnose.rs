@@ -1,6 +1,9 @@
 //! Where the numbers went wrong: the first value or gradient that is not finite.
 
-use crate::{Element, Error, Graph, Result, tape::Tape};
+use crate::{
+    Element, Error, Graph, Result,
+    tape::{Tape, Value},
+};
 
 /// The least and the greatest of the finite elements, and how many are not finite.
 fn range<E: Element>(values: &[E]) -> String {
@@ -22,13 +25,23 @@ fn inputs<E: Element>(graph: &Graph<'_>, tape: &Tape<E>, id: u32) -> String {
     each.collect::<Vec<_>>().join("; ")
 }
 
-/// Makes a value that is not finite the graph's error.
+/// Makes a value that is not finite the graph's error. An infinity that came in with an input, such as the −∞ of an attention's
+/// mask, is let through as long as it stays one; what it makes not a number is not.
 pub(crate) fn check_value<E: Element>(graph: &Graph<'_>, tape: &Tape<E>, id: u32) {
     let value = tape.view(graph.params, id);
     if value.data.iter().all(|x| x.is_finite()) {
         return;
     }
     let node = &tape.nodes[id as usize];
+    let given = |&operand: &u32| {
+        let view = tape.view(graph.params, operand);
+        !matches!(tape.nodes[tape.root(operand).0 as usize].value, Value::Param(_))
+            && view.data.iter().any(|x| x.to_f64().is_infinite())
+    };
+    let number = value.data.iter().all(|x| !x.to_f64().is_nan());
+    if number && node.operands.as_slice().iter().any(given) {
+        return;
+    }
     let detail = format!("{}; {}", range(value.data), inputs(graph, tape, id));
     graph.fail(Error::NotFinite { what: format!("the value of {}", node.part), detail, at: graph.place_of(node.mark) });
 }

@@ -1,6 +1,8 @@
 //! Gradients as a user holds them: they own their data and outlive the recording.
 
-use crate::{Element, Error, Param, Params, Precision, Result, Shape, Tensor, Var, buffer::Buffer};
+use crate::{
+    Element, Error, Param, Params, Precision, Result, Shape, Tensor, Var, buffer::Buffer, look::StateNorms,
+};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
@@ -172,6 +174,9 @@ pub struct Gradients {
     pub(crate) entries: Vec<Option<Gradient>>,
     pub(crate) watched: Vec<(u32, Tensor)>,
     pub(crate) cuts: Vec<String>,
+    /// The norm of each node's gradient, if the graph was tracing; not a number where none flowed.
+    pub(crate) norms: Vec<f64>,
+    pub(crate) through_time: Vec<StateNorms>,
 }
 
 /// Something whose gradient can be asked for: a [`Param`], or a [`Var`] that was watched.
@@ -227,7 +232,41 @@ impl Gradients {
         self.entries.iter_mut().flatten().for_each(|g| g.values_mut().scale(factor));
     }
 
-    /// Adds others of the same parameters, element by element; what was watched stays this one's.
+    /// ‖∂loss/∂v‖ of any node, if its graph was [`tracing`](crate::Graph::tracing) and a gradient flowed there.
+    pub fn norm_at(&self, v: Var<'_>) -> Option<f64> {
+        self.norms.get(v.id as usize).copied().filter(|norm| !norm.is_nan())
+    }
+
+    /// ‖∂loss/∂h_t‖ for every time step t and every part of a state that a recurrence hands on, in the order the recurrences ran:
+    /// whether a gradient vanishes or explodes on its way back. It needs a graph that was [`tracing`](crate::Graph::tracing); else
+    /// there is nothing.
+    ///
+    /// ```
+    /// use unspool_graph::{Graph, Params, init};
+    /// let mut params = Params::seeded(0);
+    /// let w = params.scope("rnn").add("w_hh", [2, 2], init::orthogonal(0.5));
+    /// let graph = Graph::new(&params).tracing();
+    /// let mut h = graph.full([1, 2], 1.0);
+    /// {
+    ///     let _scope = graph.scope("rnn");
+    ///     for t in 0..4 {
+    ///         graph.at_step(Some(t));
+    ///         h = h.matmul(w);
+    ///         graph.carry(&[h]);
+    ///     }
+    /// }
+    /// let gradients = h.sum_all().backward()?;
+    /// let rnn = &gradients.through_time()[0];
+    /// assert_eq!(rnn.scope, "rnn");
+    /// // Halved at each step on the way back.
+    /// assert!((rnn.norms[3].1 / rnn.norms[0].1 - 8.0).abs() < 1e-5);
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
+    pub fn through_time(&self) -> &[StateNorms] {
+        &self.through_time
+    }
+
+    /// Adds others of the same parameters, element by element; what was watched or traced stays this one's.
     pub fn add(&mut self, other: &Gradients) -> Result<()> {
         if self.store != other.store || self.precision != other.precision || self.entries.len() != other.entries.len() {
             return Err(Error::Foreign { what: "gradients" });
@@ -239,6 +278,8 @@ impl Gradients {
                 (own @ None, Some(more)) => *own = Some(more.clone()),
             }
         }
+        let fresh: Vec<String> = other.cuts.iter().filter(|cut| !self.cuts.contains(cut)).cloned().collect();
+        self.cuts.extend(fresh);
         Ok(())
     }
 
@@ -295,6 +336,8 @@ impl Gradients {
             entries: vec![None; params.len()],
             watched: vec![],
             cuts: vec![],
+            norms: vec![],
+            through_time: vec![],
         }
     }
 
@@ -347,7 +390,8 @@ pub struct Report {
     pub zero: Vec<String>,
     /// Parameters with an infinite or not-a-number element in their gradient.
     pub not_finite: Vec<String>,
-    /// Operations without gradient that stand between the loss and a parameter, with their lines.
+    /// Where a path from the loss to a parameter was cut, with the lines: operations without gradient, and, for parameters that
+    /// got none, where values made from them were [detached](crate::Var::detach).
     pub cuts: Vec<String>,
 }
 

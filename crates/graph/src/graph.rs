@@ -2,6 +2,7 @@
 
 use crate::{
     Draw, Element, Error, Operation, Param, Params, Precision, Result, Shape, Tensor, Var,
+    look::{Carried, Norms, Times, Walk},
     operation::{Kept, View},
     scope::Scopes,
     tape::{AnyTape, Mark, NONE, Node, Operands, Tape, Value, with_tape},
@@ -70,6 +71,13 @@ pub struct Graph<'p> {
     drawn: RefCell<HashMap<(u32, u32), u64>>,
     rows: RefCell<Option<Arc<[u32]>>>,
     pub(crate) hunting: bool,
+    /// Nanoseconds of each node, where a profile was asked for.
+    pub(crate) clock: Option<RefCell<Times>>,
+    /// The norms of all nodes' gradients in the last walk back, where they were asked for.
+    pub(crate) norms: Option<RefCell<Norms>>,
+    pub(crate) carried: RefCell<Vec<Carried>>,
+    /// Nodes whose values left the recording to come back as constants, and the lines that took them.
+    pub(crate) detached: RefCell<Vec<(u32, &'static Location<'static>)>>,
 }
 
 impl<'p> Graph<'p> {
@@ -90,6 +98,10 @@ impl<'p> Graph<'p> {
             drawn: RefCell::default(),
             rows: RefCell::default(),
             hunting: false,
+            clock: None,
+            norms: None,
+            carried: RefCell::default(),
+            detached: RefCell::default(),
         }
     }
 
@@ -100,9 +112,23 @@ impl<'p> Graph<'p> {
     }
 
     /// The same, stopping at the first value or gradient that is not finite: it becomes the graph's error, with its line,
-    /// scope and time step, and the ranges of what it was made from.
+    /// scope and time step, and the ranges of what it was made from. Infinities of an [`input`](Graph::input) are let through,
+    /// as an attention's mask has them; what becomes not a number is found.
     pub fn hunting(mut self) -> Graph<'p> {
         self.hunting = true;
+        self
+    }
+
+    /// The same, with a clock on every operation, forward and backward; [`profile`](Graph::profile) sums up.
+    pub fn profiled(mut self) -> Graph<'p> {
+        self.clock = Some(RefCell::default());
+        self
+    }
+
+    /// The same, keeping the norm of every node's gradient in a walk back: for [`Gradients::through_time`](crate::Gradients::through_time)
+    /// and [`norm_at`](crate::Gradients::norm_at). It changes no value.
+    pub fn tracing(mut self) -> Graph<'p> {
+        self.norms = Some(RefCell::default());
         self
     }
 
@@ -121,6 +147,11 @@ impl<'p> Graph<'p> {
     pub fn reset(&mut self) {
         with_tape!(self.tape.get_mut(), tape => tape.reset());
         self.drawn.get_mut().clear();
+        self.carried.get_mut().clear();
+        self.detached.get_mut().clear();
+        if let Some(times) = &mut self.clock {
+            *times.get_mut() = Times::default();
+        }
         *self.error.get_mut() = self.params.error.clone();
         self.scope.set(NONE);
         self.step.set(NONE);
@@ -164,6 +195,23 @@ impl<'p> Graph<'p> {
     /// Marks what is recorded from here on as time step `step` of a recurrence, until the scope around it ends.
     pub fn at_step(&self, step: Option<usize>) {
         self.step.set(step.map_or(NONE, |s| s as u32));
+    }
+
+    /// Notes what a recurrence hands from the present time step to the next, the leaves of its state in their order: for
+    /// pictures, and for gradients [through time](crate::Gradients::through_time). A leaf that no operation of this step
+    /// made is passed over.
+    ///
+    /// `unspool_nn::unroll` does this for every cell; a loop of your own calls it after [`at_step`](Graph::at_step) and its step.
+    pub fn carry(&self, state: &[Var<'_>]) {
+        let (scope, step) = (self.scope.get(), self.step.get());
+        with_tape!(&*self.tape.borrow(), tape => {
+            for (leaf, var) in state.iter().enumerate() {
+                let made_here = tape.nodes.get(var.id as usize).is_some_and(|node| node.mark.step == step);
+                if made_here && step != NONE && std::ptr::addr_eq(var.graph, self) {
+                    self.carried.borrow_mut().push(Carried { scope, step, leaf: leaf as u32, node: var.id });
+                }
+            }
+        });
     }
 
     /// Says which rows of the whole batch the rows recorded from here on are (axis 0), so that random draws belong to
@@ -323,6 +371,7 @@ impl<'g> Graph<'g> {
         inputs: &[Var<'g>],
         line: &'static Location<'static>,
     ) -> Var<'g> {
+        let began = self.clock.as_ref().map(|_| std::time::Instant::now());
         let pool = tape.pool.clone();
         let outcome = with_views(
             inputs.len(),
@@ -356,6 +405,9 @@ impl<'g> Graph<'g> {
             packs: Default::default(),
             part: name,
         });
+        if let (Some(clock), Some(began)) = (&self.clock, began) {
+            clock.borrow_mut().add(id, Walk::Forward, began);
+        }
         if self.hunting {
             crate::diagnose::check_value(self, tape, id);
         }

@@ -8,6 +8,7 @@ use crate::{
     backward::Inflow,
     buffer::Pool,
     kernels::{Matrix, Packed, product, product_by},
+    look::Squash,
 };
 use ndarray::{ArrayViewD, IxDyn};
 use std::{cell::OnceCell, sync::Arc};
@@ -134,6 +135,12 @@ pub trait Operation: Send + Sync + 'static {
     fn differentiable(&self) -> bool {
         true
     }
+
+    /// Shows what squashing functions gave inside this operation, gate by gate, for [`Graph::saturation`](crate::Graph::saturation):
+    /// the gate's name, its function, its elements. An operation without gates shows none.
+    fn gates<E: Element>(&self, ran: &Ran<'_, E, Self::Saved<E>>, show: &mut dyn FnMut(&'static str, Squash, &[E])) {
+        let _ = (ran, show);
+    }
 }
 
 /// An operation as the tape stores it: its type and what it kept are erased, its precision is known.
@@ -142,6 +149,9 @@ pub(crate) trait Recorded<E: Element>: Send + Sync {
     fn differentiable(&self) -> bool;
     fn backward(&self, inputs: &[View<'_, E>], output: View<'_, E>, gradient: View<'_, E>, into: &mut Inflow<'_, E>);
     fn jvp(&self, inputs: &[View<'_, E>], output: View<'_, E>, tangents: &[Option<View<'_, E>>], out: &mut [E]);
+    fn gates(&self, inputs: &[View<'_, E>], output: View<'_, E>, show: &mut dyn FnMut(&'static str, Squash, &[E]));
+    /// Bytes that forward kept beside the output.
+    fn saved_bytes(&self) -> usize;
 }
 
 pub(crate) struct Kept<O, S> {
@@ -161,5 +171,14 @@ impl<E: Element, O: Operation> Recorded<E> for Kept<O, O::Saved<E>> {
     }
     fn jvp(&self, inputs: &[View<'_, E>], output: View<'_, E>, tangents: &[Option<View<'_, E>>], out: &mut [E]) {
         self.operation.jvp(&Ran { inputs, output, saved: &self.saved }, tangents, out)
+    }
+    fn gates(&self, inputs: &[View<'_, E>], output: View<'_, E>, show: &mut dyn FnMut(&'static str, Squash, &[E])) {
+        self.operation.gates(&Ran { inputs, output, saved: &self.saved }, show)
+    }
+    fn saved_bytes(&self) -> usize {
+        let saved: &dyn std::any::Any = &self.saved;
+        let elements = saved.downcast_ref::<Vec<E>>().map_or(0, |v| std::mem::size_of_val(&v[..]));
+        let places = saved.downcast_ref::<Vec<u32>>().map_or(0, |v| std::mem::size_of_val(&v[..]));
+        std::mem::size_of::<O::Saved<E>>() + elements + places
     }
 }

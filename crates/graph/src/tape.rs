@@ -52,6 +52,13 @@ pub(crate) struct Mark {
     pub(crate) line: &'static Location<'static>,
 }
 
+impl Mark {
+    /// The same, as seen from another scope.
+    pub(crate) fn within(self, scope: u32) -> Mark {
+        Mark { scope, ..self }
+    }
+}
+
 pub(crate) struct Node<E: Element> {
     pub(crate) value: Value<E>,
     pub(crate) shape: Shape,
@@ -137,6 +144,18 @@ impl<E: Element> Tape<E> {
         };
         let data = &data[offset..offset + node.shape.elements()];
         View { data, shape: node.shape, packs: Some((packs, &self.pool)) }
+    }
+
+    /// For each node up to `to`, whether `to` was made from it.
+    pub(crate) fn leads_to(&self, to: u32) -> Vec<bool> {
+        let mut reached = vec![false; to as usize + 1];
+        reached[to as usize] = true;
+        for id in (0..=to as usize).rev() {
+            if reached[id] {
+                self.nodes[id].operands.as_slice().iter().for_each(|&i| reached[i as usize] = true);
+            }
+        }
+        reached
     }
 
     /// The node that holds a node's elements, and where in it they begin.

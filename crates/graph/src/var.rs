@@ -65,8 +65,13 @@ impl<'g> Var<'g> {
     }
 
     /// Its value, cut off from the recording: a plain array that may outlive the graph. The same as [`value`](Var::value),
-    /// by the name of its use: carrying a state over to the next recording.
+    /// by the name of its use: carrying a state over to the next recording. The line is noted: should a parameter get no gradient
+    /// because its path ends here, the [report](crate::Gradients::report) says so.
+    #[track_caller]
     pub fn detach(self) -> Result<Tensor> {
+        if self.id != NONE {
+            self.graph.detached.borrow_mut().push((self.id, Location::caller()));
+        }
         self.value()
     }
 

@@ -1,7 +1,7 @@
 //! The gated recurrent unit, its gates in one pass over memory.
 
 use crate::{Cell, weights::RecurrentWeights};
-use unspool_graph::{Element, Graph, Inflow, Operation, Ran, Scope, Shape, Var, View, vectorize};
+use unspool_graph::{Element, Graph, Inflow, Operation, Ran, Scope, Shape, Squash, Var, View, vectorize};
 
 /// The gated recurrent unit (Cho and others 2014), reset after the product as in PyTorch's `nn.GRU`, whose names and layouts it has:
 ///
@@ -128,6 +128,14 @@ impl Operation for GruGates {
                 );
             }
         });
+    }
+
+    fn gates<E: Element>(&self, ran: &Ran<'_, E, Vec<E>>, show: &mut dyn FnMut(&'static str, Squash, &[E])) {
+        let width = ran.inputs[2].shape()[1].max(1);
+        let kinds = [("r", Squash::Sigmoid), ("z", Squash::Sigmoid), ("n", Squash::Tanh)];
+        for (part, (gate, squash)) in ran.saved.chunks_exact(width).zip(kinds.into_iter().cycle()) {
+            show(gate, squash, part);
+        }
     }
 
     fn jvp<E: Element>(&self, ran: &Ran<'_, E, Vec<E>>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {

@@ -1,7 +1,7 @@
 //! Long short-term memory, its gates in one pass over memory.
 
 use crate::{Cell, weights::RecurrentWeights};
-use unspool_graph::{Element, Graph, Inflow, Operation, Ran, Scope, Shape, Var, View, vectorize};
+use unspool_graph::{Element, Graph, Inflow, Operation, Ran, Scope, Shape, Squash, Var, View, vectorize};
 
 /// Long short-term memory (Hochreiter and Schmidhuber 1997, with the forget gate of Gers and others 2000), as PyTorch's `nn.LSTM`:
 ///
@@ -137,6 +137,16 @@ impl Operation for LstmGates {
         into.add(0, to_gates.clone());
         into.add(1, to_gates);
         into.add(2, to_c);
+    }
+
+    fn gates<E: Element>(&self, ran: &Ran<'_, E, Vec<E>>, show: &mut dyn FnMut(&'static str, Squash, &[E])) {
+        let width = ran.inputs[2].shape()[1].max(1);
+        let (gates, tanh) = ran.saved.split_at(4 * ran.inputs[2].data().len());
+        let kinds = [("i", Squash::Sigmoid), ("f", Squash::Sigmoid), ("g", Squash::Tanh), ("o", Squash::Sigmoid)];
+        for (part, (gate, squash)) in gates.chunks_exact(width).zip(kinds.into_iter().cycle()) {
+            show(gate, squash, part);
+        }
+        show("tanh c", Squash::Tanh, tanh);
     }
 
     fn jvp<E: Element>(&self, ran: &Ran<'_, E, Vec<E>>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {

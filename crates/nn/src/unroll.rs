@@ -114,6 +114,7 @@ pub fn unroll_directed<'g, C: Cell>(
         let (y, next) = cell.step(inputs.slice(0, at..at + running), now);
         outputs.push(y);
         now = next;
+        graph.carry(&leaves(&now));
         at += running;
         if graph.check().is_err() {
             graph.set_rows(rows_before);

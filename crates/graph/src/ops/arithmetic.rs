@@ -9,11 +9,12 @@ use std::{
 
 /// Declares the mathematics of a function of one element.
 macro_rules! unary {
-    ($(#[$doc:meta])* $name:ident, $label:literal, |$x:ident $(, $field:ident)?| $value:expr, |$dx:ident, $dy:ident| $derivative:expr) => {
+    ($(#[$doc:meta])* $name:ident, $label:literal, |$x:ident $(, $field:ident)?| $value:expr, |$dx:ident, $dy:ident| $derivative:expr $(, $squash:expr)?) => {
         $(#[$doc])*
         pub(crate) struct $name $((pub(crate) unary!(@type $field)))?;
         impl Unary for $name {
             const NAME: &'static str = $label;
+            $(const SQUASH: Option<Squash> = Some($squash);)?
             #[inline(always)]
             fn value<E: Element>(&self, $x: E) -> E {
                 $(let $field = E::from_f64(self.0);)?

@@ -3,6 +3,7 @@
 use crate::{
     Element, Inflow, Operand, Operation, Ran, Shape, Var, View,
     kernels::{dispatch, sum},
+    look::Squash,
     shape::Broadcast,
 };
 use std::panic::Location;
@@ -10,6 +11,8 @@ use std::panic::Location;
 /// The mathematics of y = f(x), one element.
 pub(crate) trait Unary: Send + Sync + 'static {
     const NAME: &'static str;
+    /// Which squashing function it is, for counts of saturated elements.
+    const SQUASH: Option<Squash> = None;
     fn value<E: Element>(&self, x: E) -> E;
     /// dy/dx, from the input and the output.
     fn derivative<E: Element>(&self, x: E, y: E) -> E;
@@ -58,6 +61,12 @@ impl<U: Unary> Operation for Map<U> {
         let Some(v) = tangents[0] else { return };
         let each = output.iter_mut().zip(ran.inputs[0].data()).zip(ran.output.data()).zip(v.data());
         each.for_each(|(((out, &x), &y), &v)| *out = v * self.0.derivative(x, y));
+    }
+
+    fn gates<E: Element>(&self, ran: &Ran<'_, E, ()>, show: &mut dyn FnMut(&'static str, Squash, &[E])) {
+        if let Some(squash) = U::SQUASH {
+            show(U::NAME, squash, ran.output.data());
+        }
     }
 }
 

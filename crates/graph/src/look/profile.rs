@@ -1,0 +1,219 @@
+//! Where the time goes: calls, time and bytes by operation, by scope and by line.
+
+use crate::{
+    Element, Graph,
+    tape::{Tape, Value, with_tape},
+};
+use std::{
+    fmt,
+    iter::Sum,
+    ops::AddAssign,
+    time::{Duration, Instant},
+};
+
+#[derive(Clone, Copy)]
+pub(crate) enum Walk {
+    Forward,
+    Backward,
+}
+
+/// Nanoseconds of each node, forward and backward.
+#[derive(Default)]
+pub(crate) struct Times {
+    nodes: Vec<[u64; 2]>,
+    /// The last blocks of gathered gradient rows, which no single node is the owner of.
+    gathered: (usize, u64),
+}
+
+impl Times {
+    pub(crate) fn add(&mut self, id: u32, walk: Walk, began: Instant) {
+        if self.nodes.len() <= id as usize {
+            self.nodes.resize(id as usize + 1, [0; 2]);
+        }
+        self.nodes[id as usize][walk as usize] += began.elapsed().as_nanos() as u64;
+    }
+    pub(crate) fn finished(&mut self, began: Instant) {
+        self.gathered.0 += 1;
+        self.gathered.1 += began.elapsed().as_nanos() as u64;
+    }
+}
+
+/// What something cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// How often it ran.
+    pub calls: usize,
+    /// Time of its forward; zero where the graph was not [`profiled`](Graph::profiled).
+    pub forward: Duration,
+    /// Time of its backward.
+    pub backward: Duration,
+    /// Bytes kept for the walk back: its value, what forward saved, and transposes that were made of it.
+    pub bytes: usize,
+}
+
+impl Cost {
+    /// Forward and backward together.
+    pub fn time(&self) -> Duration {
+        self.forward + self.backward
+    }
+}
+
+impl AddAssign for Cost {
+    fn add_assign(&mut self, other: Cost) {
+        self.calls += other.calls;
+        self.forward += other.forward;
+        self.backward += other.backward;
+        self.bytes += other.bytes;
+    }
+}
+
+impl Sum for Cost {
+    fn sum<I: Iterator<Item = Cost>>(costs: I) -> Cost {
+        costs.fold(Cost::default(), |mut sum, cost| {
+            sum += cost;
+            sum
+        })
+    }
+}
+
+/// What a recording cost, node by node; see [`Graph::profile`].
+#[derive(Clone, Debug, Default)]
+pub struct Profile {
+    entries: Vec<Entry>,
+}
+
+#[derive(Clone, Debug)]
+struct Entry {
+    operation: &'static str,
+    scope: String,
+    line: String,
+    cost: Cost,
+}
+
+/// A profile summed up by one of its properties: the costliest row first, rows of one cost by name. It prints as a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProfileTable {
+    /// Of what the rows are.
+    pub title: &'static str,
+    /// Names and costs.
+    pub rows: Vec<(String, Cost)>,
+}
+
+impl Profile {
+    /// Adds another recording's costs: a profile of many training steps.
+    pub fn add(&mut self, other: Profile) {
+        for entry in other.entries {
+            let same = |known: &&mut Entry| {
+                (known.operation, &known.scope, &known.line) == (entry.operation, &entry.scope, &entry.line)
+            };
+            match self.entries.iter_mut().find(same) {
+                Some(known) => known.cost += entry.cost,
+                None => self.entries.push(entry),
+            }
+        }
+    }
+
+    /// The cost of everything.
+    pub fn total(&self) -> Cost {
+        self.entries.iter().map(|entry| entry.cost).sum()
+    }
+
+    /// A row for each operation.
+    pub fn by_operation(&self) -> ProfileTable {
+        self.table("operation", |entry| entry.operation.to_string())
+    }
+
+    /// A row for each scope; what stands outside of all has an empty name.
+    pub fn by_scope(&self) -> ProfileTable {
+        self.table("scope", |entry| entry.scope.clone())
+    }
+
+    /// A row for each line of the user's code.
+    pub fn by_line(&self) -> ProfileTable {
+        self.table("line", |entry| entry.line.clone())
+    }
+
+    fn table(&self, title: &'static str, name: impl Fn(&Entry) -> String) -> ProfileTable {
+        let mut sums = std::collections::BTreeMap::<String, Cost>::new();
+        self.entries.iter().for_each(|entry| *sums.entry(name(entry)).or_default() += entry.cost);
+        let mut rows: Vec<(String, Cost)> = sums.into_iter().collect();
+        rows.sort_by_key(|(_, cost)| std::cmp::Reverse((cost.time(), cost.bytes)));
+        ProfileTable { title, rows }
+    }
+}
+
+impl fmt::Display for ProfileTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = self.rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0).max(self.title.len());
+        writeln!(
+            f,
+            "{:width$}  {:>9}  {:>12}  {:>12}  {:>6}  {:>12}",
+            self.title, "calls", "forward ms", "backward ms", "share", "bytes kept"
+        )?;
+        let all = self.rows.iter().map(|(_, cost)| cost.time()).sum::<Duration>().as_secs_f64();
+        for (name, cost) in &self.rows {
+            let ms = |time: Duration| time.as_secs_f64() * 1e3;
+            let share = if all > 0.0 { 100.0 * cost.time().as_secs_f64() / all } else { 0.0 };
+            let Cost { calls, forward, backward, bytes } = cost;
+            writeln!(
+                f,
+                "{name:width$}  {calls:>9}  {:>12.3}  {:>12.3}  {share:>5.1}%  {bytes:>12}",
+                ms(*forward),
+                ms(*backward)
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl Graph<'_> {
+    /// What this recording has cost so far, forward and, after [`backward`](crate::Var::backward), backward. Times need a graph
+    /// that is [`profiled`](Graph::profiled); calls and bytes are known in any case.
+    ///
+    /// ```
+    /// use unspool_graph::{Graph, Params};
+    /// let params = Params::seeded(0);
+    /// let graph = Graph::new(&params).profiled();
+    /// let x = graph.zeros([64, 64]).watch();
+    /// x.matmul(x).tanh().sum_all().backward()?;
+    /// let table = graph.profile().by_operation();
+    /// assert_eq!(table.rows.iter().find(|(name, _)| name == "tanh").unwrap().1.bytes, 64 * 64 * 4);
+    /// println!("{table}");
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
+    pub fn profile(&self) -> Profile {
+        let mut profile = Profile::default();
+        let times = self.clock.as_ref().map(|clock| clock.borrow());
+        let mut merged = std::collections::BTreeMap::<(&'static str, u32, usize), usize>::new();
+        with_tape!(&*self.tape.borrow(), tape => {
+            for (id, node) in tape.nodes.iter().enumerate() {
+                let [forward, backward] = times.as_ref().and_then(|t| t.nodes.get(id)).copied().unwrap_or_default();
+                let (forward, backward) = (Duration::from_nanos(forward), Duration::from_nanos(backward));
+                let cost = Cost { calls: 1, forward, backward, bytes: kept_bytes(tape, id) };
+                let key = (node.part, node.mark.scope, std::ptr::from_ref(node.mark.line) as usize);
+                let at = *merged.entry(key).or_insert_with(|| {
+                    let place = self.place_of(node.mark);
+                    let line = format!("{}:{}", place.line.file(), place.line.line());
+                    profile.entries.push(Entry { operation: node.part, scope: place.scope, line, cost: Cost::default() });
+                    profile.entries.len() - 1
+                });
+                profile.entries[at].cost += cost;
+            }
+        });
+        if let Some((calls, nanos)) = times.map(|t| t.gathered).filter(|(calls, _)| *calls > 0) {
+            let cost = Cost { calls, backward: Duration::from_nanos(nanos), ..Cost::default() };
+            let operation = "gathered weight gradients";
+            profile.entries.push(Entry { operation, scope: String::new(), line: String::new(), cost });
+        }
+        profile
+    }
+}
+
+/// Bytes that a node keeps for the walk back. A parameter's own values are not the recording's.
+fn kept_bytes<E: Element>(tape: &Tape<E>, id: usize) -> usize {
+    let node = &tape.nodes[id];
+    let element = std::mem::size_of::<E>();
+    let own = if matches!(node.value, Value::Own(_)) { node.shape.elements() * element } else { 0 };
+    let transposed = node.transposed.get().map_or(0, |t| t.len() * element);
+    own + transposed + node.operation.as_ref().map_or(0, |operation| operation.saved_bytes())
+}

@@ -1,0 +1,76 @@
+//! The recording as a `petgraph` graph.
+
+use crate::{Graph, Shape, Var, error::Place, tape::with_tape};
+use petgraph::graph::{DiGraph, NodeIndex};
+
+/// A node of a recording, as [`Graph::topology`] shows it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Vertex {
+    /// The operation's name; `input` and `param` for what enters, the movement's name for a view into another node.
+    pub operation: &'static str,
+    /// The sizes of its axes.
+    pub shape: Shape,
+    /// The scopes around it, the time step, and the line that recorded it.
+    pub place: Place,
+    /// The full name, where the node is a parameter.
+    pub param: Option<String>,
+    /// Whether a gradient is asked of it, or of anything it was made from.
+    pub wants_gradient: bool,
+    /// The scope's number: two scopes of one name that were opened on two lines are two.
+    pub(crate) scope: u32,
+}
+
+/// A recording as a directed graph: an edge leads from each operand to the node it went into, and says its position there.
+pub type Topology = DiGraph<Vertex, usize>;
+
+impl Graph<'_> {
+    /// The recording as a `petgraph` graph, on which all of petgraph's algorithms run. Node i of it is the ith recorded node, and
+    /// that order is a topological one.
+    ///
+    /// ```
+    /// use unspool_graph::{Graph, Params, init, petgraph::algo::has_path_connecting};
+    /// let mut params = Params::seeded(0);
+    /// let mut m = params.scope("m");
+    /// let (used, unused) = (m.add("used", [2], init::zeros()), m.add("unused", [2], init::zeros()));
+    /// let graph = Graph::new(&params);
+    /// let loss = graph.param(used).sum_all();
+    /// let other = graph.param(unused).exp();
+    /// let topology = graph.topology();
+    /// let depends = |on| has_path_connecting(&topology, graph.param(on).vertex(), loss.vertex(), None);
+    /// assert!(depends(used) && !depends(unused));
+    /// assert_eq!(topology[other.vertex()].operation, "exp");
+    /// ```
+    pub fn topology(&self) -> Topology {
+        with_tape!(&*self.tape.borrow(), tape => {
+            let edges = tape.nodes.iter().map(|node| node.operands.as_slice().len()).sum();
+            let mut topology = Topology::with_capacity(tape.nodes.len(), edges);
+            for node in &tape.nodes {
+                let param = match node.value {
+                    crate::tape::Value::Param(index) => self.params.iter().nth(index as usize),
+                    _ => None,
+                };
+                topology.add_node(Vertex {
+                    operation: node.part,
+                    shape: node.shape,
+                    place: self.place_of(node.mark),
+                    param: param.map(|p| self.params.name(p).to_string()),
+                    wants_gradient: node.wants,
+                    scope: node.mark.scope,
+                });
+            }
+            for (id, node) in tape.nodes.iter().enumerate() {
+                for (position, &operand) in node.operands.as_slice().iter().enumerate() {
+                    topology.add_edge(NodeIndex::new(operand as usize), NodeIndex::new(id), position);
+                }
+            }
+            topology
+        })
+    }
+}
+
+impl Var<'_> {
+    /// Its node in [`Graph::topology`]; `NodeIndex::end()` where it has no value.
+    pub fn vertex(self) -> NodeIndex {
+        NodeIndex::new(self.id as usize)
+    }
+}

@@ -1,0 +1,46 @@
+//! Any cell through `unroll`: gradients through time, and the gates inside fused operations.
+
+use unspool_graph::{Graph, Params, Var};
+use unspool_nn::{Cell, Gru, Lstm, unroll};
+
+fn inputs<'g>(graph: &'g Graph<'g>, scale: f64) -> Var<'g> {
+    let xs = ndarray::Array3::from_shape_fn((2, 5, 3), |(b, t, j)| ((b + 2 * t + 3 * j) % 5) as f32 - 2.0);
+    graph.input(xs) * scale
+}
+
+#[test]
+fn every_leaf_of_a_fused_cell_has_its_norms_and_they_are_the_initial_states_where_nothing_else_stands_between() {
+    let mut params = Params::seeded(3).to_f64();
+    let cell = Lstm::new(params.scope("rnn"), 3, 4);
+    let graph = Graph::new(&params).tracing();
+    let lengths = [5, 3];
+    let (hs, _) = unroll(&cell, inputs(&graph, 1.0), &lengths, cell.initial_state(&graph, 2));
+    let gradients = hs.real_rows(&lengths).sum_all().backward().unwrap();
+    let series = gradients.through_time();
+    let leaves: Vec<_> = series.iter().map(|s| (s.scope.as_str(), s.leaf, s.norms.len())).collect();
+    assert_eq!(leaves, [("unroll", 0, 5), ("unroll", 1, 5)]);
+    // At the last step one row runs, and nothing but the sum reads its h: a gradient of four ones.
+    assert!((series[0].norms[4].1 - 2.0).abs() < 1e-12, "{series:?}");
+    // Nothing reads its c.
+    assert_eq!(series[1].norms[4].1, 0.0);
+    assert!(series.iter().all(|s| s.norms[..4].iter().all(|&(_, norm)| norm > 0.0)), "{series:?}");
+}
+
+#[test]
+fn gates_inside_fused_cells_are_counted_by_name_and_step() {
+    let mut params = Params::seeded(3);
+    let (lstm, gru) = (Lstm::new(params.scope("lstm"), 3, 4), Gru::new(params.scope("gru"), 3, 4));
+    let shares = |scale: f64| {
+        let graph = Graph::new(&params);
+        let xs = inputs(&graph, scale);
+        unroll(&lstm, xs, &[5, 3], lstm.initial_state(&graph, 2)).0.shape().unwrap();
+        unroll(&gru, xs, &[5, 3], gru.initial_state(&graph, 2)).0.shape().unwrap();
+        graph.saturation(0.9)
+    };
+    let wide = shares(100.0);
+    let names: Vec<_> = wide.iter().take(5).map(|s| (s.gate, s.at.step, s.elements)).collect();
+    assert_eq!(names, ["i", "f", "g", "o", "tanh c"].map(|gate| (gate, Some(0), 8)));
+    assert_eq!(wide.iter().filter(|s| s.gate == "r").map(|s| s.elements).collect::<Vec<_>>(), [8, 8, 8, 4, 4]);
+    let mean = |all: &[unspool_graph::Saturation]| all.iter().map(|s| s.share()).sum::<f64>() / all.len() as f64;
+    assert!(mean(&wide) > 0.5 && mean(&shares(0.01)) == 0.0);
+}
