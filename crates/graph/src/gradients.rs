@@ -1,8 +1,6 @@
 //! Gradients as a user holds them: they own their data and outlive the recording.
 
-use crate::{
-    Element, Error, Param, Params, Precision, Result, Shape, Tensor, Var, buffer::Buffer, look::StateNorms,
-};
+use crate::{Element, Error, Param, Params, Precision, Result, Shape, Tensor, Var, buffer::Buffer, look::StateNorms};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 

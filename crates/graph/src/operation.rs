@@ -26,6 +26,13 @@ pub struct View<'a, E: Element> {
 #[derive(Debug, Default)]
 pub(crate) struct Packs<E: Element>(OnceCell<Box<[OnceCell<Packed<E>>; 2]>>);
 
+impl<E: Element> Packs<E> {
+    /// How many elements the panels hold.
+    pub(crate) fn elements(&self) -> usize {
+        self.0.get().into_iter().flat_map(|both| both.iter()).filter_map(OnceCell::get).map(Packed::elements).sum()
+    }
+}
+
 impl<'a, E: Element> View<'a, E> {
     pub(crate) fn new(data: &'a [E], shape: Shape) -> Self {
         View { data, shape, packs: None }

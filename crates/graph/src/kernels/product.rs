@@ -171,6 +171,10 @@ impl<E: Element> Packed<E> {
         }
         Packed { k, n, panels: buffer }
     }
+
+    pub(crate) fn elements(&self) -> usize {
+        self.panels.len()
+    }
 }
 
 /// The right operand: as it lies, or packed already.

@@ -214,6 +214,6 @@ fn kept_bytes<E: Element>(tape: &Tape<E>, id: usize) -> usize {
     let node = &tape.nodes[id];
     let element = std::mem::size_of::<E>();
     let own = if matches!(node.value, Value::Own(_)) { node.shape.elements() * element } else { 0 };
-    let transposed = node.transposed.get().map_or(0, |t| t.len() * element);
-    own + transposed + node.operation.as_ref().map_or(0, |operation| operation.saved_bytes())
+    let packed = node.packs.elements() * element;
+    own + packed + node.operation.as_ref().map_or(0, |operation| operation.saved_bytes())
 }
