@@ -293,7 +293,7 @@ impl Cell for AttendingGru {
 
     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Attending<'g> {
         let (h, memory) = (graph.zeros([batch, 512]), graph.zeros([batch, 15, 512]));
-        Attending { h, memory, keys: self.attention.keys(memory), padding: graph.zeros([batch, 15]) }
+        Attending { h, memory, keys: self.attention.keys(memory, &vec![15; batch]), padding: graph.zeros([batch, 15]) }
     }
 
     fn step<'g>(&self, x: Var<'g>, state: Attending<'g>) -> (Var<'g>, Attending<'g>) {
@@ -327,8 +327,12 @@ fn gru_seq2seq_attn(bench: &Bench<'_>) -> Result<()> {
         let (memory, (last, first)) =
             bidirectional((&forward, &backward), source.apply(graph, xs.view()), &lengths, states);
         let h = bridge.apply(graph.concat(&[last, first], -1)).tanh();
-        let state =
-            Attending { h, memory, keys: decoder.attention.keys(memory), padding: padding_bias(graph, &lengths, TIME) };
+        let state = Attending {
+            h,
+            memory,
+            keys: decoder.attention.keys(memory, &lengths),
+            padding: padding_bias(graph, &lengths, TIME),
+        };
         let (outputs, _) = unroll(&decoder, target.apply(graph, ys.view()), &lengths, state);
         let targets: Vec<u32> = targets.iter().copied().collect();
         readout.apply(outputs.real_rows(&lengths)).cross_entropy(&targets).sum_all()

@@ -7,17 +7,15 @@ use serde_json::Value;
 use std::{collections::BTreeMap, path::PathBuf};
 use unspool_graph::{CrossEntropy, Gradients, Graph, Param, Params, Precision, Scope, Var, init};
 use unspool_nn::{
-    Cell, Conv2d, Elman, Embedding, Gru, LayerNorm, Layers, Linear, Lstm, MultiheadAttention, Recurrent, TransformerConfig, TransformerLayer,
+    Cell, Conv2d, Elman, Embedding, Gru, LayerNorm, Layers, Linear, Lstm, MultiheadAttention, Recurrent,
+    TransformerConfig, TransformerLayer,
     ctc::Ctc,
     loss::{self, Over},
     optimizer::{Adagrad, Adam, AdamW, Optimizer, RmsProp, Sgd},
 };
 
 /// Kinds whose layer does not exist yet.
-const NOT_YET: &[&str] = &[
-    "LSTM with projection",
-    "GRUResetBefore",
-];
+const NOT_YET: &[&str] = &["LSTM with projection", "GRUResetBefore"];
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -471,7 +469,9 @@ fn a_wrong_number_and_an_unknown_kind_are_found() -> Outcome {
         if NOT_YET.contains(&&case.needs()[..]) || !case.tensors.contains_key("output.y") {
             continue;
         }
-        for name in ["output.y", "grad.param.weight_hh_l0", "grad.param.linear1.weight", "grad.input.x", "grad.input.logits"] {
+        for name in
+            ["output.y", "grad.param.weight_hh_l0", "grad.param.linear1.weight", "grad.input.x", "grad.input.logits"]
+        {
             let Some(tensor) = case.tensors.get_mut(name) else { continue };
             let Some(x) = tensor.iter_mut().last() else { continue };
             let before = std::mem::replace(x, *x + 1e-9 * x.abs().max(1.0));

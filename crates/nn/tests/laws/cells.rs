@@ -91,7 +91,12 @@ impl Cell for Decoder {
     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Attending<'g> {
         let memory = graph.zeros([batch, PLACES, MEMORY]);
         let hidden = self.cell.initial_state(graph, batch);
-        Attending { hidden, keys: self.attention.keys(memory, &vec![PLACES; batch]), memory, bias: graph.zeros([batch, PLACES]) }
+        Attending {
+            hidden,
+            keys: self.attention.keys(memory, &vec![PLACES; batch]),
+            memory,
+            bias: graph.zeros([batch, PLACES]),
+        }
     }
     fn step<'g>(&self, x: Var<'g>, state: Attending<'g>) -> (Var<'g>, Attending<'g>) {
         let (context, _) = self.attention.attend(state.hidden, state.keys, state.memory, state.bias);
