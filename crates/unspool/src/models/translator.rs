@@ -109,13 +109,7 @@ impl Translator {
     pub fn loss<'g>(&self, graph: &'g Graph<'g>, source: &Padded, target: &TeacherForcing, smoothing: f64) -> Var<'g> {
         let state = self.encode(graph, source);
         let logits = teacher_forcing(self, graph, target.input.view(), &target.lengths, state);
-        let targets: Vec<u32> = target
-            .lengths
-            .iter()
-            .zip(target.target.rows())
-            .flat_map(|(&length, row)| row.iter().take(length).copied().collect::<Vec<_>>())
-            .collect();
-        logits.cross_entropy_with(&targets, CrossEntropy::new().smoothing(smoothing)).sum_all()
+        taught(logits, target, smoothing)
     }
 
     /// The steps of translating a batch.
@@ -129,12 +123,25 @@ impl Translator {
     /// The rules of translating a batch: from the token of beginning to that of the end; each sentence is cut at twice its source's
     /// tokens and ten, whatever stands beside it. Padding, the beginning and the unknown token are not written.
     pub fn decoding(&self, source: &Padded) -> Decoding {
-        let specials = Specials::FIXED;
-        let longest = |&n: &usize| n * LONGEST_FACTOR + LONGEST_EXTRA;
-        Decoding::new(specials.bos, specials.eos, 0)
-            .max_lengths(source.lengths.iter().map(longest).collect::<Vec<_>>())
-            .banned(vec![specials.pad, specials.bos, specials.unk])
+        rules(source)
     }
+}
+
+/// Σ of the cross-entropy of `logits [Σ lengths, vocabulary]` over the real target tokens.
+#[track_caller]
+pub(super) fn taught<'g>(logits: Var<'g>, target: &TeacherForcing, smoothing: f64) -> Var<'g> {
+    let rows = target.lengths.iter().zip(target.target.rows());
+    let targets: Vec<u32> = rows.flat_map(|(&length, row)| row.into_iter().take(length).copied()).collect();
+    logits.cross_entropy_with(&targets, CrossEntropy::new().smoothing(smoothing)).sum_all()
+}
+
+/// How a batch is translated, by any model.
+pub(super) fn rules(source: &Padded) -> Decoding {
+    let specials = Specials::FIXED;
+    let longest = |&n: &usize| n * LONGEST_FACTOR + LONGEST_EXTRA;
+    Decoding::new(specials.bos, specials.eos, 0)
+        .max_lengths(source.lengths.iter().map(longest).collect::<Vec<_>>())
+        .banned(vec![specials.pad, specials.bos, specials.unk])
 }
 
 impl Cell for Translator {

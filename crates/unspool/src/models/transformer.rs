@@ -1,0 +1,127 @@
+//! Many-to-many through a Transformer.
+
+use super::translator::{rules, taught};
+use crate::{
+    graph::{Graph, Params, Var},
+    nn::{
+        Decoder, DecoderSteps, Embedding, Positions, Result, TransformerConfig, TransformerDecoder, TransformerEncoder,
+        TransformerState, decoding::Decoding, teacher_forcing,
+    },
+    text::{Padded, TeacherForcing},
+};
+use serde::{Deserialize, Serialize};
+
+/// The sizes of a [`TransformerTranslator`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TransformerTranslatorConfig {
+    /// How many token ids there are, for both languages together.
+    pub vocabulary_size: usize,
+    /// Elements of a vector; `heads` divides it.
+    pub size: usize,
+    /// Heads of each attention.
+    pub heads: usize,
+    /// Elements between the two affine maps of a layer.
+    pub feedforward: usize,
+    /// Layers of the encoder, and as many of the decoder.
+    pub layers: usize,
+    /// The share of elements dropped in training.
+    pub dropout: f64,
+    /// Label smoothing.
+    pub smoothing: f64,
+}
+
+impl Default for TransformerTranslatorConfig {
+    fn default() -> Self {
+        TransformerTranslatorConfig {
+            vocabulary_size: 4000,
+            size: 256,
+            heads: 4,
+            feedforward: 1024,
+            layers: 3,
+            dropout: 0.1,
+            smoothing: 0.1,
+        }
+    }
+}
+
+/// A Transformer (Vaswani and others 2017) with pre-norm layers and sinusoidal positions. One table of token vectors serves the source,
+/// the target and, transposed, the output (Press and Wolf 2017).
+///
+/// ```
+/// use unspool::graph::{Graph, Params};
+/// use unspool::models::{TransformerTranslator, TransformerTranslatorConfig};
+/// use unspool::nn::{Adam, decoding::Beam};
+/// use unspool::text::{Padded, Specials, TeacherForcing};
+///
+/// let sizes = TransformerTranslatorConfig {
+///     vocabulary_size: 12, size: 16, heads: 2, feedforward: 32, layers: 1, ..TransformerTranslatorConfig::default()
+/// };
+/// let mut params = Params::seeded(1);
+/// let model = TransformerTranslator::new(&mut params, &sizes);
+/// let (sources, targets) = ([vec![5, 6, 7], vec![8, 9]], [vec![7, 6, 5], vec![9]]);
+/// let source = Padded::new(&sources, Specials::FIXED.pad);
+/// let target = TeacherForcing::new(&targets, Specials::FIXED);
+/// let mut adam = Adam::new();
+/// for step in 0..60 {
+///     let graph = Graph::new(&params).training(1, step);
+///     let loss = model.loss(&graph, &source, &target, sizes.smoothing) / target.tokens() as f64;
+///     let gradients = loss.backward()?;
+///     adam.step(&mut params, &gradients, 0.01)?;
+/// }
+/// let found = model.decoding(&source).beam(&mut model.steps(&params, &source)?, &Beam::new(3))?;
+/// assert_eq!([&found[0][0].tokens, &found[1][0].tokens], [&targets[0], &targets[1]]);
+/// # Ok::<(), unspool::nn::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct TransformerTranslator {
+    encoder: TransformerEncoder,
+    decoder: TransformerDecoder,
+}
+
+impl TransformerTranslator {
+    /// Adds the model's parameters.
+    pub fn new(params: &mut Params, config: &TransformerTranslatorConfig) -> TransformerTranslator {
+        let TransformerTranslatorConfig { vocabulary_size, size, heads, feedforward, layers, dropout, .. } = *config;
+        let deviation = 1.0 / (size.max(1) as f64).sqrt();
+        let table = Embedding::normal(params.scope("embedding"), vocabulary_size, size, deviation);
+        let of_layer = TransformerConfig { size, heads, feedforward, dropout, norm_first: true };
+        let places = Positions::Sinusoidal;
+        TransformerTranslator {
+            encoder: TransformerEncoder::new(params.scope("encoder"), layers, places, of_layer),
+            decoder: TransformerDecoder::new(params.scope("decoder"), layers, table, places, of_layer),
+        }
+    }
+
+    /// Reads the source and gives the decoder's first state.
+    fn encode<'g>(&self, graph: &'g Graph<'g>, source: &Padded) -> TransformerState<'g> {
+        let _scope = graph.scope("encoder");
+        let xs = self.decoder.embed(graph, source.ids.view());
+        self.decoder.start(self.encoder.apply(xs, &source.lengths), &source.lengths)
+    }
+
+    /// Σ of the cross-entropy over the real target tokens, by teacher forcing.
+    #[track_caller]
+    pub fn loss<'g>(&self, graph: &'g Graph<'g>, source: &Padded, target: &TeacherForcing, smoothing: f64) -> Var<'g> {
+        let state = self.encode(graph, source);
+        let logits = teacher_forcing(&self.decoder, graph, target.input.view(), &target.lengths, state);
+        taught(logits, target, smoothing)
+    }
+
+    /// The steps of translating a batch.
+    ///
+    /// # Errors
+    /// The first error of the encoder's recording.
+    pub fn steps<'p, 'd>(
+        &'d self,
+        params: &'p Params,
+        source: &Padded,
+    ) -> Result<DecoderSteps<'p, 'd, TransformerDecoder>> {
+        DecoderSteps::new(params, &self.decoder, source.lengths.len(), |graph| self.encode(graph, source))
+    }
+
+    /// The rules of translating a batch: those of a [`Translator`](super::Translator::decoding).
+    pub fn decoding(&self, source: &Padded) -> Decoding {
+        rules(source)
+    }
+}
