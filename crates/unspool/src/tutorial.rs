@@ -15,4 +15,11 @@ macro_rules! chapters {
 
 chapters! {
     ch01_sequence_and_graph = "01-sequence-and-graph.md";
+    ch02_one_to_one = "02-one-to-one.md";
+    ch03_recurrence = "03-recurrence.md";
+    ch04_unrolling = "04-unrolling.md";
+    ch05_many_to_one = "05-many-to-one.md";
+    ch06_aligned = "06-aligned.md";
+    ch07_one_to_many = "07-one-to-many.md";
+    ch08_language_model = "08-language-model.md";
 }

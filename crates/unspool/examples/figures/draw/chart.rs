@@ -39,7 +39,7 @@ pub(crate) fn lines(chart: Chart<'_>, all: &[Series<'_>]) -> Result<String> {
             (true, true) => format!("1e{value:.0}"),
             (true, false) => String::new(),
             (false, true) => format!("{value:.0}"),
-            (false, false) => format!("{value:.2}").trim_end_matches('0').to_string(),
+            (false, false) => format!("{value:.2}").trim_end_matches('0').trim_end_matches('.').to_string(),
         };
         let mut context = ChartBuilder::on(&area)
             .caption(chart.title, ("sans-serif", 16).into_font().color(&INK))

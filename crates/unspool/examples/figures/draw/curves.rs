@@ -6,7 +6,8 @@ use super::{
 };
 use plotters::prelude::SeriesLabelPosition;
 
-pub(crate) const FIGURES: &[Figure] = &[Figure { name: "step-size", draw: step_size }];
+pub(crate) const FIGURES: &[Figure] =
+    &[Figure { name: "step-size", draw: step_size }, Figure { name: "temperature", draw: temperature }];
 
 /// How far central and one-sided differences of 1/(1 + x²) at 0.7 are from its derivative, by step. The steps are powers of two and
 /// the function is division alone, so that every machine makes the same rounding errors.
@@ -29,6 +30,25 @@ fn step_size() -> Result<String> {
         powers: true,
         range: None,
         legend: SeriesLabelPosition::UpperMiddle,
+    };
+    chart::lines(chart, &series)
+}
+
+/// softmax(z / T) of eight fixed logits.
+fn temperature() -> Result<String> {
+    let logits = [4.0, 3.1, 2.6, 1.9, 1.2, 0.6, 0.0, -0.8f64];
+    let softmax = |t: f64| {
+        let sum: f64 = logits.iter().map(|z| (z / t).exp()).sum();
+        (1..).zip(logits).map(|(i, z)| (f64::from(i), (z / t).exp() / sum)).collect::<Vec<_>>()
+    };
+    let series = [("T = 0.5", softmax(0.5)), ("T = 1", softmax(1.0)), ("T = 2", softmax(2.0))];
+    let chart = Chart {
+        title: "One prediction at three temperatures",
+        x: "token, the likeliest first",
+        y: "probability",
+        powers: false,
+        range: Some((0.0, 1.0)),
+        legend: SeriesLabelPosition::UpperRight,
     };
     chart::lines(chart, &series)
 }

@@ -2,6 +2,9 @@
 
 mod chart;
 mod curves;
+mod networks;
+mod pictures;
+mod sketch;
 
 use std::fmt::Write;
 
@@ -18,7 +21,7 @@ pub(crate) struct Figure {
 
 /// All figures, in the order of the chapters that show them.
 pub(crate) fn all() -> Vec<Figure> {
-    [curves::FIGURES].concat()
+    [networks::FIGURES, curves::FIGURES, pictures::FIGURES].concat()
 }
 
 /// Definitions of the figures' names as data, in Markdown.

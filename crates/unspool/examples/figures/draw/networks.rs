@@ -1,0 +1,202 @@
+//! Figures of networks. Where they show numbers, these are of a recording made here.
+
+use super::{
+    Figure, Result,
+    sketch::{Boxed, Kind, Sketch},
+};
+use unspool::prelude::*;
+
+pub(crate) const FIGURES: &[Figure] = &[
+    Figure { name: "ten-nodes", draw: ten_nodes },
+    Figure { name: "rolled", draw: rolled },
+    Figure { name: "unrolled", draw: unrolled },
+    Figure { name: "bidirectional", draw: bidirectional },
+    Figure { name: "one-to-many", draw: one_to_many },
+];
+
+const DIGITS: [char; 10] = ['₀', '₁', '₂', '₃', '₄', '₅', '₆', '₇', '₈', '₉'];
+
+/// The graph of chapter 1, each node with its value and its gradient.
+fn ten_nodes() -> Result<String> {
+    let mut params = Params::seeded(0).to_f64();
+    let mut cell = params.scope("cell");
+    let [w, u] = [("w", 0.8), ("u", 0.6)].map(|(name, value)| cell.add(name, [], init::constant(value)));
+    let graph = Graph::new(&params);
+    let [x1, x2] = [0.5, -1.0].map(|x| graph.input(x).watch());
+    let w_x1 = (w * x1).watch();
+    let h1 = w_x1.tanh().watch();
+    let w_x2 = (w * x2).watch();
+    let u_h1 = (u * h1).watch();
+    let sum = (w_x2 + u_h1).watch();
+    let h2 = sum.tanh().watch();
+    let gradients = h2.backward()?;
+    let words = |value: f64, gradient: Option<Tensor>| {
+        let gradient = gradient.map_or(0.0, |g| g.to_f64().sum());
+        (format!("{value:.3}").replace('-', "−"), format!("∂ {gradient:.3}").replace('-', "−"))
+    };
+
+    let mut sketch = Sketch::new(820, 300);
+    let mut node = |kind, at, name: &str, (value, gradient): (String, String)| {
+        sketch.boxed(kind, at, 92, &[name, &value, &gradient])
+    };
+    let of = |var: Var<'_>| -> Result<_> { Ok(words(var.item()?, gradients.of(var))) };
+    let x1_box = node(Kind::Input, (60, 50), "x₁", of(x1)?);
+    let w_box = node(Kind::Weight, (60, 150), "w", words(0.8, gradients.of(w)));
+    let x2_box = node(Kind::Input, (60, 250), "x₂", of(x2)?);
+    let w_x1_box = node(Kind::Step, (205, 100), "w·x₁", of(w_x1)?);
+    let w_x2_box = node(Kind::Step, (205, 205), "w·x₂", of(w_x2)?);
+    let u_box = node(Kind::Weight, (345, 45), "u", words(0.6, gradients.of(u)));
+    let h1_box = node(Kind::Step, (345, 150), "h₁ = tanh", of(h1)?);
+    let u_h1_box = node(Kind::Step, (485, 100), "u·h₁", of(u_h1)?);
+    let sum_box = node(Kind::Step, (625, 160), "+", of(sum)?);
+    let h2_box = node(Kind::Output, (760, 160), "h₂ = tanh", of(h2)?);
+    for (from, to) in [
+        (x1_box, w_x1_box),
+        (w_box, w_x1_box),
+        (w_box, w_x2_box),
+        (x2_box, w_x2_box),
+        (w_x1_box, h1_box),
+        (u_box, u_h1_box),
+        (h1_box, u_h1_box),
+        (u_h1_box, sum_box),
+        (w_x2_box, sum_box),
+        (sum_box, h2_box),
+    ] {
+        sketch.arrow(&[from.right(), to.left()], 1.2);
+    }
+    Ok(sketch.finish())
+}
+
+/// Inputs below, cells in a row, what they give above.
+struct Row {
+    cells: Vec<Boxed>,
+}
+
+impl Row {
+    /// `steps` cells from `left` on, 120 apart, at height `y`.
+    fn new(sketch: &mut Sketch, left: i32, y: i32, steps: usize) -> Row {
+        let cells = (0..steps as i32).map(|t| sketch.boxed(Kind::Step, (left + 120 * t, y), 64, &["cell"])).collect();
+        Row { cells }
+    }
+
+    /// The state from each cell to the next, and into the first from `start`.
+    fn states(&self, sketch: &mut Sketch, start: Boxed, names: bool) {
+        sketch.arrow(&[start.right(), self.cells[0].left()], 1.2);
+        for (t, pair) in self.cells.windows(2).enumerate() {
+            let (from, to) = (pair[0].right(), pair[1].left());
+            sketch.arrow(&[from, to], 1.2);
+            if names {
+                sketch.text(((from.0 + to.0) / 2, from.1 - 8), &format!("h{}", DIGITS[t + 1]), 12);
+            }
+        }
+    }
+}
+
+/// One cell with its loop, and the same over four steps.
+fn rolled() -> Result<String> {
+    let mut sketch = Sketch::new(820, 250);
+    let cell = sketch.boxed(Kind::Step, (90, 130), 64, &["cell"]);
+    let x = sketch.boxed(Kind::Input, (90, 215), 48, &["xₜ"]);
+    let y = sketch.boxed(Kind::Output, (90, 40), 48, &["yₜ"]);
+    sketch.arrow(&[x.top(), cell.bottom()], 1.2);
+    sketch.arrow(&[cell.top(), y.bottom()], 1.2);
+    let (right, left) = (cell.right(), cell.left());
+    sketch.arrow(
+        &[right, (right.0 + 28, right.1), (right.0 + 28, 175), (left.0 - 28, 175), (left.0 - 28, left.1), left],
+        1.2,
+    );
+    sketch.text((right.0 + 42, right.1 - 4), "h", 13);
+    sketch.text((205, 136), "=", 24);
+
+    let start = sketch.boxed(Kind::Input, (280, 130), 48, &["h₀"]);
+    let row = Row::new(&mut sketch, 390, 130, 4);
+    row.states(&mut sketch, start, true);
+    for (t, cell) in row.cells.iter().enumerate() {
+        let x = sketch.boxed(Kind::Input, (cell.top().0, 215), 48, &[&format!("x{}", DIGITS[t + 1])]);
+        let y = sketch.boxed(Kind::Output, (cell.top().0, 40), 48, &[&format!("y{}", DIGITS[t + 1])]);
+        sketch.arrow(&[x.top(), cell.bottom()], 1.2);
+        sketch.arrow(&[cell.top(), y.bottom()], 1.2);
+    }
+    Ok(sketch.finish())
+}
+
+/// Four steps with a loss at the last, and how large the gradient of each state is.
+fn unrolled() -> Result<String> {
+    let mut params = Params::seeded(1).to_f64();
+    let cell = Elman::new(params.scope("rnn"), 1, 4);
+    let graph = Graph::new(&params);
+    let mut h = graph.zeros([1, 4]).watch();
+    let mut states = vec![h];
+    for t in 0..4 {
+        h = cell.advance(graph.full([1, 1], f64::from(t).cos()), h).1.watch();
+        states.push(h);
+    }
+    let gradients = (h - 0.5).powi(2).sum_all().backward()?;
+    let norm = |t: usize| gradients.of(states[t]).map_or(0.0, |g| g.to_f64().mapv(|x| x * x).sum().sqrt());
+
+    let mut sketch = Sketch::new(740, 250);
+    let start = sketch.boxed(Kind::Input, (50, 130), 48, &["h₀"]);
+    let cells = Row::new(&mut sketch, 170, 130, 4).cells;
+    let loss = sketch.boxed(Kind::Output, (650, 130), 64, &["loss"]);
+    let stations: Vec<Boxed> = [start].into_iter().chain(cells.iter().copied()).chain([loss]).collect();
+    for (t, pair) in stations.windows(2).enumerate() {
+        let (from, to) = (pair[0].right(), pair[1].left());
+        sketch.arrow(&[from, to], 1.0 + 4.0 * norm(t) / norm(4));
+        sketch.text(((from.0 + to.0) / 2, from.1 + 22), &format!("∂h{}", DIGITS[t]), 12);
+        sketch.text(((from.0 + to.0) / 2, from.1 + 38), &format!("{:.2}", norm(t)), 12);
+    }
+    for (t, cell) in cells.iter().enumerate() {
+        let x = sketch.boxed(Kind::Input, (cell.top().0, 215), 48, &[&format!("x{}", DIGITS[t + 1])]);
+        sketch.arrow(&[x.top(), cell.bottom()], 1.2);
+    }
+    let weights = sketch.boxed(Kind::Weight, (350, 30), 120, &["W, the same"]);
+    for cell in &cells {
+        sketch.arrow(&[weights.bottom(), (cell.top().0, cell.top().1)], 0.7);
+    }
+    Ok(sketch.finish())
+}
+
+/// Two cells over four steps, one in each direction.
+fn bidirectional() -> Result<String> {
+    let mut sketch = Sketch::new(560, 330);
+    let forward = Row::new(&mut sketch, 110, 215, 4).cells;
+    let backward = Row::new(&mut sketch, 150, 130, 4).cells;
+    for t in 0..4 {
+        let (f, b) = (forward[t], backward[t]);
+        let x = sketch.boxed(Kind::Input, (f.top().0 + 20, 295), 48, &[&format!("x{}", DIGITS[t + 1])]);
+        let z = sketch.boxed(Kind::Output, (f.top().0 + 20, 40), 48, &[&format!("z{}", DIGITS[t + 1])]);
+        sketch.arrow(&[(x.top().0 - 10, x.top().1), (f.bottom().0 + 10, f.bottom().1)], 1.2);
+        sketch.arrow(&[(x.top().0 + 20, x.top().1), (b.bottom().0 + 20, b.bottom().1)], 1.2);
+        sketch.arrow(&[(f.top().0 - 20, f.top().1), (z.bottom().0 - 16, z.bottom().1)], 1.2);
+        sketch.arrow(&[b.top(), (z.bottom().0 + 12, z.bottom().1)], 1.2);
+        if t < 3 {
+            sketch.arrow(&[f.right(), forward[t + 1].left()], 1.2);
+            sketch.arrow(&[backward[t + 1].left(), b.right()], 1.2);
+        }
+    }
+    Ok(sketch.finish())
+}
+
+/// A picture becomes a state, and a state a word.
+fn one_to_many() -> Result<String> {
+    let mut sketch = Sketch::new(700, 250);
+    let picture = sketch.boxed(Kind::Input, (60, 130), 72, &["picture"]);
+    let cells = Row::new(&mut sketch, 200, 130, 4);
+    cells.states(&mut sketch, picture, false);
+    sketch.text((132, 122), "h₀", 12);
+    let said = ["o", "n", "e", "<eos>"];
+    let mut last = String::from("<bos>");
+    let mut from: Option<Boxed> = None;
+    for (cell, word) in cells.cells.iter().zip(said) {
+        let x = sketch.boxed(Kind::Input, (cell.top().0, 215), 60, &[&last]);
+        let y = sketch.boxed(Kind::Output, (cell.top().0, 40), 60, &[word]);
+        sketch.arrow(&[x.top(), cell.bottom()], 1.2);
+        sketch.arrow(&[cell.top(), y.bottom()], 1.2);
+        if let Some(from) = from {
+            let middle = (from.right().0 + x.left().0) / 2;
+            sketch.arrow(&[from.right(), (middle, from.right().1), (middle, x.left().1), x.left()], 1.2);
+        }
+        (last, from) = (word.to_string(), Some(y));
+    }
+    Ok(sketch.finish())
+}
