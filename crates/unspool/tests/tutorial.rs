@@ -80,8 +80,8 @@ impl Chapter {
 
 /// `[name]: where`
 fn definition(line: &str) -> Option<(&str, &str)> {
-    let (name, to) = line.strip_prefix('[')?.split_once("]: ")?;
-    Some((name, to.trim()))
+    let (name, to) = line.strip_prefix('[')?.split_once(']')?;
+    Some((name, to.strip_prefix(": ")?.trim()))
 }
 
 fn chapters() -> Vec<Chapter> {
