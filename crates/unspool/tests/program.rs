@@ -33,7 +33,8 @@ fn train<'a>(task: &'a str, data: &'a str, out: &'a str, more: &[&'a str]) -> Ve
     arguments
 }
 
-const FILES: [&str; 5] = ["config.toml", "curve.svg", "metrics.csv", "model.safetensors", "tokenizer.json"];
+const FILES: [&str; 6] =
+    ["config.toml", "curve.svg", "metrics.csv", "model.safetensors", "model.toml", "tokenizer.json"];
 
 /// Asserts the line of JSON and a whole run folder.
 fn whole_run(stdout: &str, folder: &Path, task: &str, metric: &str) {
@@ -71,8 +72,8 @@ fn a_translator_is_trained_and_translates() {
     let stdout =
         succeeds(at, &["train", "translation", "--data", "pairs.tsv", "--source", "english", "--epochs", "1"], b"");
     whole_run(&stdout, &at.join("runs/translation-1"), "translation", "bleu");
-    let config = fs::read_to_string(at.join("runs/translation-1/config.toml")).unwrap();
-    assert!(config.contains("target = \"swedish\""), "{config}");
+    let saved = fs::read_to_string(at.join("runs/translation-1/model.toml")).unwrap();
+    assert!(saved.contains("target = \"swedish\""), "{saved}");
 }
 
 #[test]
@@ -159,6 +160,8 @@ fn wrong_commands_are_misuse() {
     refuses(at, &train("translation", "pairs.tsv", "run", &["--threads", "0"]), 2, "--threads");
     refuses(at, &train("translation", "pairs.tsv", "run", &["--learning-rate", "NaN"]), 2, "--learning-rate");
     refuses(at, &["train", "sentiment", "--epochs", "0"], 2, "--epochs");
+    refuses(at, &["train", "sentiment", "--vocabulary", "300"], 2, "--vocabulary makes no sense for this task");
+    refuses(at, &["train", "sentiment", "--precision", "f16"], 2, "--precision");
     refuses(at, &train("translation", "pairs.tsv", "pairs.tsv/run", &[]), 1, "pairs.tsv/run");
     refuses(at, &train("translation", "pairs.tsv", "pairs.tsv", &[]), 1, "pairs.tsv");
     for task in ["translation", "sentiment"] {
@@ -176,10 +179,10 @@ fn a_damaged_run_folder_is_refused() {
     let at = folder.path();
     succeeds(at, &train("sentiment", "reviews.tsv", "run", &[]), b"");
     let predict = ["predict", "--model", "run"];
-    let config = fs::read_to_string(at.join("run/config.toml")).unwrap();
+    let config = fs::read_to_string(at.join("run/model.toml")).unwrap();
     let changed = |from: &str, to: &str| {
         assert!(config.contains(from), "{config}");
-        fs::write(at.join("run/config.toml"), config.replace(from, to)).unwrap();
+        fs::write(at.join("run/model.toml"), config.replace(from, to)).unwrap();
     };
     changed("hidden_size = 128", "hidden_size = 64");
     refuses(at, &predict, 1, "encoder.forward.weight_ih_l0 is [384, 128], the model's is [192, 128]");
@@ -191,9 +194,9 @@ fn a_damaged_run_folder_is_refused() {
     refuses(at, &predict, 1, "classes is 2");
     changed("sentiment", "cooking");
     refuses(at, &predict, 1, "cooking");
-    fs::write(at.join("run/config.toml"), [0xff]).unwrap();
-    refuses(at, &predict, 1, "config.toml");
-    fs::write(at.join("run/config.toml"), &config).unwrap();
+    fs::write(at.join("run/model.toml"), [0xff]).unwrap();
+    refuses(at, &predict, 1, "model.toml");
+    fs::write(at.join("run/model.toml"), &config).unwrap();
     succeeds(at, &predict, b"bra\n");
 
     let output = run(at, &predict, b"bra\n\xff\n");
@@ -204,9 +207,51 @@ fn a_damaged_run_folder_is_refused() {
     let weights = fs::read(at.join("run/model.safetensors")).unwrap();
     fs::write(at.join("run/model.safetensors"), &weights[..weights.len() / 2]).unwrap();
     refuses(at, &predict, 1, "model.safetensors");
-    for name in ["model.safetensors", "tokenizer.json", "config.toml"] {
+    fs::rename(at.join("run/tokenizer.json"), at.join("tokenizer.json")).unwrap();
+    refuses(at, &predict, 1, "there is no tokenizer");
+    for name in ["model.safetensors", "model.toml"] {
         fs::remove_file(at.join("run").join(name)).unwrap();
         refuses(at, &predict, 1, name);
     }
     refuses(at, &["predict", "--model", "nowhere"], 1, "nowhere: no such folder");
+}
+
+#[test]
+fn options_come_from_a_file_and_the_command_line_comes_first() {
+    let folder = folder();
+    let at = folder.path();
+    fs::write(
+        at.join("options.toml"),
+        "task = \"sentiment\"\nepochs = 9\nhidden = 12\nlearning-rate = 0.001\ndata = \"reviews.tsv\"\n",
+    )
+    .unwrap();
+    let train = ["train", "sentiment", "--config", "options.toml", "--epochs", "1", "--out"];
+    succeeds(at, &[&train[..], &["run"]].concat(), b"");
+    let config = fs::read_to_string(at.join("run/config.toml")).unwrap();
+    for line in ["task = \"sentiment\"", "epochs = 1", "hidden = 12", "learning-rate = 0.001", "longest = 140"] {
+        assert!(config.contains(line), "{line}: {config}");
+    }
+    // The run folder holds the options that give the same run again.
+    succeeds(at, &["train", "sentiment", "--config", "run/config.toml", "--out", "again"], b"");
+    for name in FILES {
+        assert!(
+            fs::read(at.join("run").join(name)).unwrap() == fs::read(at.join("again").join(name)).unwrap(),
+            "{name}"
+        );
+    }
+
+    for (text, saying) in [
+        ("hiden = 12", "`hiden` is no option of sentiment"),
+        ("hidden = 0", "options.toml: hidden: `0` is not from 1 to 16384"),
+        ("hidden = \"big\"", "hidden: `big` is not"),
+        ("data = 7", "`data` is no option"),
+        ("task = \"translation\"", "it is for translation"),
+    ] {
+        fs::write(at.join("options.toml"), text).unwrap();
+        refuses(at, &[&train[..], &["new"]].concat(), 2, saying);
+    }
+    fs::write(at.join("options.toml"), "no toml").unwrap();
+    refuses(at, &[&train[..], &["new"]].concat(), 1, "options.toml: not a configuration");
+    fs::remove_file(at.join("options.toml")).unwrap();
+    refuses(at, &[&train[..], &["new"]].concat(), 1, "options.toml: cannot read");
 }

@@ -1,42 +1,50 @@
 //! Where a training's rows come from: data inside the program, three files, or one that is split. All of it is read and checked
 //! here, before anything is created.
 
+mod sound;
+
 use super::error::{Error, Result};
 use std::{collections::BTreeSet, path::Path};
-use unspool::text::{Part, Row, Source, Split, Tsv};
+use unspool::text::{Conll, Csv, Parallel, Part, Row, Sentence, Source, Split, Tsv, read_text};
 
 /// A data set compiled into the program.
 struct Embedded {
     name: &'static str,
-    /// The columns that a task reads unless told otherwise.
+    /// The columns that a task reads unless told otherwise; none where there is no header.
     columns: [&'static str; 2],
-    files: [(&'static str, &'static [u8]); 3],
+    /// One file, or train, dev and test.
+    files: &'static [(&'static str, &'static [u8])],
 }
 
 macro_rules! embedded {
-    ($name:literal, $columns:expr) => {
+    ($name:literal, $columns:expr, $($file:literal),+) => {
         Embedded {
             name: $name,
             columns: $columns,
-            files: [
-                (concat!($name, ".train.tsv.gz"), include_bytes!(concat!("../../data/", $name, ".train.tsv.gz"))),
-                (concat!($name, ".dev.tsv.gz"), include_bytes!(concat!("../../data/", $name, ".dev.tsv.gz"))),
-                (concat!($name, ".test.tsv.gz"), include_bytes!(concat!("../../data/", $name, ".test.tsv.gz"))),
-            ],
+            files: &[$((
+                concat!($name, ".", $file),
+                include_bytes!(concat!("../../data/", $name, ".", $file)).as_slice(),
+            )),+],
         }
     };
 }
 
-static EMBEDDED: [Embedded; 3] = [
-    embedded!("tatoeba-eng-swe", ["swedish", "english"]),
-    embedded!("tatoeba-eng-kor", ["korean", "english"]),
-    embedded!("nsmc-sample", ["document", "label"]),
+static EMBEDDED: [Embedded; 7] = [
+    embedded!("tatoeba-eng-swe", ["swedish", "english"], "train.tsv.gz", "dev.tsv.gz", "test.tsv.gz"),
+    embedded!("tatoeba-eng-kor", ["korean", "english"], "train.tsv.gz", "dev.tsv.gz", "test.tsv.gz"),
+    embedded!("nsmc-sample", ["document", "label"], "train.tsv.gz", "dev.tsv.gz", "test.tsv.gz"),
+    embedded!("digits", ["", ""], "csv.gz"),
+    embedded!("airline-passengers", ["Month", "Passengers"], "csv.gz"),
+    embedded!("tiny-shakespeare", ["", ""], "txt.gz"),
+    embedded!("spoken-digits", ["", ""], "tar.gz"),
 ];
 
-/// One part of a data set: its rows, with the two chosen columns, and where they are from.
+/// Rows of a file, and where they are from.
 pub(crate) struct Table {
     /// The file's name, for messages.
     pub(crate) file: String,
+    /// The names of its columns.
+    pub(crate) header: Vec<String>,
     /// The rows; `row[0]` is the first chosen column.
     pub(crate) rows: Vec<Row>,
 }
@@ -53,59 +61,210 @@ pub(crate) struct Splits {
     pub(crate) columns: [String; 2],
 }
 
-/// What `--data` and the column options ask for.
-pub(crate) struct Wanted<'a> {
-    /// The values of `--data`.
-    pub(crate) data: &'a [String],
-    /// The options that choose the two columns, with what was given.
-    pub(crate) columns: [(&'static str, Option<&'a str>); 2],
-    /// The columns of a user's file, where none are given.
-    pub(crate) usual: [&'static str; 2],
+/// Two columns of a table: the options that choose them with what was given, and the columns of a user's file where none are.
+pub(crate) struct Columns<'a> {
+    pub(crate) options: [(&'static str, Option<&'a str>); 2],
+    pub(crate) usual: [&'a str; 2],
 }
 
-/// Reads all parts.
-pub(crate) fn read(wanted: &Wanted<'_>) -> Result<Splits> {
-    let names = names(wanted.data);
-    let set = match names.as_slice() {
-        [name] => EMBEDDED.iter().find(|set| set.name == name),
-        _ => None,
-    };
-    let columns = columns(wanted, set.map_or(wanted.usual, |set| set.columns))?;
-    let hint = |error: unspool::text::Error| {
-        let no_column = matches!(error, unspool::text::Error::NoColumn { .. });
-        let [(first, _), (second, _)] = wanted.columns;
-        let error = Error::from(error);
-        if no_column { error.hint(format!("choose the columns by name with {first} and {second}")) } else { error }
-    };
-    let table = |source: Source| -> std::result::Result<Table, unspool::text::Error> {
-        let file = source.name().to_owned();
-        let rows = Tsv::open(source)?
-            .columns(columns.each_ref().map(String::as_str))?
-            .collect::<std::result::Result<_, _>>()?;
-        Ok(Table { file, rows })
-    };
-    let parts = match (set, names.as_slice()) {
-        (Some(set), _) => set.files.map(|(file, bytes)| table(Source::bytes(file, bytes)).map_err(hint)),
-        (None, [one]) => {
-            if !Path::new(one).exists() {
-                let sets: Vec<&str> = EMBEDDED.iter().map(|set| set.name).collect();
-                return Err(Error::failure(
-                    format!("{one}: no such file, and no data set of that name"),
-                    format!("data sets inside the program: {}", sets.join(", ")),
+/// A sound.
+pub(crate) struct Recording {
+    /// The file's name, with the folders above it within the set.
+    pub(crate) name: String,
+    /// What is said, where a list beside the sounds says so.
+    pub(crate) transcript: Option<String>,
+    /// Samples a second.
+    pub(crate) rate: u32,
+    /// From −1 to 1.
+    pub(crate) samples: Vec<f32>,
+}
+
+/// What `--data` names: files, or a data set inside the program. A task asks for it in the form it needs.
+pub(crate) struct Data {
+    names: Vec<String>,
+}
+
+impl Data {
+    /// Of the values of `--data`.
+    pub(crate) fn new(values: &[String]) -> Data {
+        Data { names: names(values) }
+    }
+
+    /// What errors call it.
+    pub(crate) fn name(&self) -> String {
+        self.names.join(", ")
+    }
+
+    fn embedded(&self) -> Option<&'static Embedded> {
+        match self.names.as_slice() {
+            [name] => EMBEDDED.iter().find(|set| set.name == name),
+            _ => None,
+        }
+    }
+
+    /// Two columns in three parts: of three TSV files (train, dev, test), of one that is split by a hash of the line, or of six
+    /// files of plain text, two for each part, in which lines belong together.
+    pub(crate) fn splits(&self, columns: &Columns<'_>) -> Result<Splits> {
+        let set = self.embedded();
+        let chosen = columns.choose(set.map_or(columns.usual, |set| set.columns))?;
+        let tsv = |path: &String| columns.tsv(Source::file(path)?, &chosen);
+        let [train, dev, test] = match (set, self.names.as_slice()) {
+            (Some(Embedded { files: [train, dev, test], .. }), _) => {
+                [train, dev, test].map(|(file, bytes)| columns.tsv(Source::bytes(*file, *bytes), &chosen))
+            }
+            (Some(set), _) => return Err(set.other_kind("a table of rows in three parts")),
+            (None, [one]) => split(columns.tsv(self.file(one)?, &chosen)?)?.map(Ok),
+            (None, [train, dev, test]) => [train, dev, test].map(tsv),
+            (None, [a, b, c, d, e, f]) => [[a, b], [c, d], [e, f]].map(parallel),
+            (None, others) => {
+                return Err(Error::misuse(
+                    format!("--data takes one file or set, or three files (train, dev, test), not {}", others.len()),
+                    "give --data FILE, --data NAME, or --data TRAIN DEV TEST",
                 ));
             }
-            split(table(Source::file(one)?).map_err(hint)?)?.map(Ok)
+        };
+        Ok(Splits { train: train?, dev: dev?, test: test?, columns: chosen })
+    }
+
+    /// All rows of one file, two columns by name; of a set in the program, its test part. Two files of plain text are two columns.
+    pub(crate) fn table(&self, columns: &Columns<'_>) -> Result<Table> {
+        let chosen = columns.choose(columns.usual)?;
+        match (self.embedded(), self.names.as_slice()) {
+            (Some(Embedded { files: [_, _, (file, bytes)], .. }), _) => {
+                columns.tsv(Source::bytes(*file, *bytes), &chosen)
+            }
+            (Some(set), _) => Err(set.other_kind("a table of rows in three parts")),
+            (None, [one]) => columns.tsv(self.file(one)?, &chosen),
+            (None, [first, second]) => parallel([first, second]),
+            (None, others) => Err(others_than_one(others.len())),
         }
-        (None, [train, dev, test]) => [train, dev, test].map(|path| Source::file(path).and_then(&table).map_err(hint)),
-        (None, others) => {
-            return Err(Error::misuse(
-                format!("--data takes one file or set, or three files (train, dev, test), not {}", others.len()),
-                "give --data FILE, --data NAME, or --data TRAIN DEV TEST",
+    }
+
+    /// All rows and columns of one file of comma-separated values, with or without a line of names in front.
+    pub(crate) fn csv(&self, header: bool) -> Result<Table> {
+        let source = self.one()?;
+        let file = source.name().to_owned();
+        let rows = if header { Csv::open(source)? } else { Csv::without_header(source)? };
+        let header = rows.header().to_vec();
+        Ok(Table { file, header, rows: rows.collect::<std::result::Result<_, _>>()? })
+    }
+
+    /// One file as one text, at most `limit` bytes.
+    pub(crate) fn text(&self, limit: usize) -> Result<String> {
+        Ok(read_text(self.one()?, limit)?)
+    }
+
+    /// Sentences of columns (CoNLL, or `form<TAB>tag`) in three parts: of three files, or of one that is split by a hash of the
+    /// sentence. Columns count from 1.
+    pub(crate) fn sentences(&self, columns: &[usize]) -> Result<[Vec<Sentence>; 3]> {
+        let read = |path: &String| -> Result<Vec<Sentence>> { sentences(self.file(path)?, columns) };
+        match self.names.as_slice() {
+            [one] => by_hash(one, read(one)?, |sentence| sentence.hash),
+            [train, dev, test] => Ok([read(train)?, read(dev)?, read(test)?]),
+            others => Err(Error::misuse(
+                format!("--data takes one file or three (train, dev, test), not {}", others.len()),
+                "give --data FILE, or --data TRAIN DEV TEST",
+            )),
+        }
+    }
+
+    /// All sentences of one file, as [`Data::sentences`].
+    pub(crate) fn all_sentences(&self, columns: &[usize]) -> Result<Vec<Sentence>> {
+        sentences(self.one()?, columns)
+    }
+
+    /// Sounds: the wav files of a folder, or of a set in the program, by their names. A file `transcripts.tsv` in the folder says
+    /// what is said: `file<TAB>transcript` a line, under a header.
+    pub(crate) fn recordings(&self) -> Result<Vec<Recording>> {
+        match (self.embedded(), self.names.as_slice()) {
+            (Some(Embedded { files: [(file, bytes)], .. }), _) if file.ends_with(".tar.gz") => {
+                sound::packed(file, bytes)
+            }
+            (Some(set), _) => Err(set.other_kind("a set of recordings")),
+            (None, [one]) => sound::folder(Path::new(one)),
+            (None, others) => Err(others_than_one(others.len())),
+        }
+    }
+
+    /// The one file that is named.
+    fn one(&self) -> Result<Source> {
+        match (self.embedded(), self.names.as_slice()) {
+            (Some(Embedded { files: [(file, bytes)], .. }), _) => Ok(Source::bytes(*file, *bytes)),
+            (Some(set), _) => Err(set.other_kind("one file")),
+            (None, [one]) => self.file(one),
+            (None, others) => Err(others_than_one(others.len())),
+        }
+    }
+
+    fn file(&self, path: &str) -> Result<Source> {
+        if self.names.len() == 1 && !Path::new(path).exists() {
+            let sets: Vec<&str> = EMBEDDED.iter().map(|set| set.name).collect();
+            return Err(Error::failure(
+                format!("{path}: no such file, and no data set of that name"),
+                format!("data sets inside the program: {}", sets.join(", ")),
             ));
         }
-    };
-    let [train, dev, test] = parts;
-    Ok(Splits { train: train?, dev: dev?, test: test?, columns })
+        Ok(Source::file(path)?)
+    }
+}
+
+impl Embedded {
+    fn other_kind(&self, wanted: &str) -> Error {
+        Error::misuse(format!("the data set {} is not {wanted}", self.name), "see --data in this task's --help")
+    }
+}
+
+fn others_than_one(count: usize) -> Error {
+    Error::misuse(format!("--data takes one file here, not {count}"), "give --data FILE")
+}
+
+impl Columns<'_> {
+    fn tsv(&self, source: Source, chosen: &[String; 2]) -> Result<Table> {
+        let file = source.name().to_owned();
+        let hint = |error: unspool::text::Error| {
+            let no_column = matches!(error, unspool::text::Error::NoColumn { .. });
+            let [(first, _), (second, _)] = self.options;
+            let error = Error::from(error);
+            if no_column {
+                error.hint(format!("choose the columns by name with --{first} and --{second}"))
+            } else {
+                error
+            }
+        };
+        let rows = Tsv::open(source).and_then(|table| table.columns(chosen.each_ref().map(String::as_str)));
+        let rows = rows.and_then(|rows| rows.collect::<std::result::Result<_, _>>()).map_err(hint)?;
+        Ok(Table { file, header: chosen.to_vec(), rows })
+    }
+
+    fn choose(&self, usual: [&str; 2]) -> Result<[String; 2]> {
+        let [(first_option, first), (second_option, second)] = self.options;
+        let chosen = match (first, second) {
+            (Some(a), Some(b)) => [a, b],
+            // One name alone turns the usual direction round, where it is the other side's.
+            (Some(a), None) => [a, if a == usual[1] { usual[0] } else { usual[1] }],
+            (None, Some(b)) => [if b == usual[0] { usual[1] } else { usual[0] }, b],
+            (None, None) => usual,
+        };
+        if chosen[0] == chosen[1] {
+            return Err(Error::misuse(
+                format!("--{first_option} and --{second_option} both name the column {}", chosen[0]),
+                "name two different columns",
+            ));
+        }
+        Ok(chosen.map(str::to_owned))
+    }
+}
+
+/// Two files of plain text as two columns.
+fn parallel(files: [&String; 2]) -> Result<Table> {
+    let [first, second] = files;
+    let rows = Parallel::open([Source::file(first)?, Source::file(second)?])?;
+    let rows = rows.collect::<std::result::Result<_, _>>()?;
+    Ok(Table { file: first.clone(), header: vec![first.clone(), second.clone()], rows })
+}
+
+fn sentences(source: Source, columns: &[usize]) -> Result<Vec<Sentence>> {
+    Ok(Conll::open(source, columns.iter().copied())?.collect::<std::result::Result<_, _>>()?)
 }
 
 /// Three files may also be given as one value with commas between.
@@ -116,48 +275,89 @@ fn names(data: &[String]) -> Vec<String> {
     }
 }
 
-fn columns(wanted: &Wanted<'_>, usual: [&'static str; 2]) -> Result<[String; 2]> {
-    let [(first_option, first), (second_option, second)] = wanted.columns;
-    let chosen = match (first, second) {
-        (Some(a), Some(b)) => [a, b],
-        // One name alone turns the usual direction round, where it is the other side's.
-        (Some(a), None) => [a, if a == usual[1] { usual[0] } else { usual[1] }],
-        (None, Some(b)) => [if b == usual[0] { usual[1] } else { usual[0] }, b],
-        (None, None) => usual,
-    };
-    if chosen[0] == chosen[1] {
-        return Err(Error::misuse(
-            format!("{first_option} and {second_option} both name the column {}", chosen[0]),
-            "name two different columns",
-        ));
-    }
-    Ok(chosen.map(str::to_owned))
-}
-
 /// A tenth each for dev and test, by a hash of each line.
 fn split(whole: Table) -> Result<[Table; 3]> {
+    let (file, header) = (whole.file, whole.header);
+    let parts = by_hash(&file, whole.rows, |row| row.hash)?;
+    Ok(parts.map(|rows| Table { file: file.clone(), header: header.clone(), rows }))
+}
+
+/// A tenth each for dev and test, by a hash.
+fn by_hash<R>(file: &str, rows: Vec<R>, hash: impl Fn(&R) -> u64) -> Result<[Vec<R>; 3]> {
     let share = Split::new(0.1, 0.1)?;
-    let total = whole.rows.len();
-    let distinct: BTreeSet<u64> = whole.rows.iter().map(|row| row.hash).collect();
-    let part = || Table { file: whole.file.clone(), rows: vec![] };
-    let mut parts = [part(), part(), part()];
-    for row in whole.rows {
-        let place = match share.part(row.hash) {
+    let total = rows.len();
+    let distinct: BTreeSet<u64> = rows.iter().map(&hash).collect();
+    let mut parts = [vec![], vec![], vec![]];
+    for row in rows {
+        let place = match share.part(hash(&row)) {
             Part::Train => 0,
             Part::Dev => 1,
             Part::Test => 2,
         };
-        parts[place].rows.push(row);
+        parts[place].push(row);
     }
-    match parts.iter().zip(["train on", "choose by", "test on"]).find(|(part, _)| part.rows.is_empty()) {
+    match parts.iter().zip(["train on", "choose by", "test on"]).find(|(part, _)| part.is_empty()) {
         None => Ok(parts),
-        Some((part, purpose)) => Err(Error::failure(
+        Some((_, purpose)) => Err(Error::failure(
             format!(
-                "{}: {total} rows ({} different) are too few to split by a hash of the line: none are left to {purpose}",
-                part.file,
+                "{file}: {total} rows ({} different) are too few to split by a hash of the line: none are left to {purpose}",
                 distinct.len()
             ),
             "add rows, or give three files: --data TRAIN DEV TEST",
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn data(name: &str) -> Data {
+        Data::new(&[name.to_owned()])
+    }
+
+    #[test]
+    fn sets_inside_the_program_are_read_in_their_own_form() {
+        let digits = data("digits").csv(false).unwrap();
+        assert_eq!((digits.rows.len(), digits.header.len()), (1797, 65));
+        let months = data("airline-passengers").csv(true).unwrap();
+        assert_eq!(
+            (months.rows.len(), &months.header[1], &months.rows[143][1]),
+            (144, &"Passengers".to_owned(), "432")
+        );
+        assert!(data("tiny-shakespeare").text(1 << 24).unwrap().len() > 1_000_000);
+        assert_eq!(data("digits").text(9).unwrap_err().code(), 1);
+        assert_eq!(data("nsmc-sample").csv(true).unwrap_err().code(), 2);
+        assert_eq!(data("digits").recordings().err().unwrap().code(), 2);
+    }
+
+    #[test]
+    fn spoken_digits_are_sounds_between_minus_one_and_one() {
+        let recordings = data("spoken-digits").recordings().unwrap();
+        assert_eq!(recordings.len(), 600);
+        assert!(recordings.windows(2).all(|pair| pair[0].name < pair[1].name));
+        assert!(recordings.iter().all(|sound| sound.rate == 8000 && sound.samples.len() > 800));
+        assert!(recordings.iter().flat_map(|sound| &sound.samples).all(|x| (-1.0..=1.0).contains(x)));
+    }
+
+    #[test]
+    fn a_folder_of_sounds_has_transcripts_beside_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let spec = hound::WavSpec {
+            channels: 1,
+            sample_rate: 8000,
+            bits_per_sample: 16,
+            sample_format: hound::SampleFormat::Int,
+        };
+        let mut wav = hound::WavWriter::create(folder.path().join("a.wav"), spec).unwrap();
+        [0i16, 16384, -32768].into_iter().for_each(|x| wav.write_sample(x).unwrap());
+        wav.finalize().unwrap();
+        let path = folder.path().to_str().unwrap();
+        let found = data(path).recordings().unwrap();
+        assert_eq!((found[0].samples.as_slice(), found[0].transcript.as_deref()), ([0.0, 0.5, -1.0].as_slice(), None));
+        std::fs::write(folder.path().join("transcripts.tsv"), "file\ttranscript\na.wav\tone\n").unwrap();
+        assert_eq!(data(path).recordings().unwrap()[0].transcript.as_deref(), Some("one"));
+        std::fs::write(folder.path().join("b.wav"), "no sound").unwrap();
+        assert!(data(path).recordings().err().unwrap().to_string().contains("b.wav: not a wav file"));
     }
 }

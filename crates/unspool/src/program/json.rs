@@ -1,10 +1,12 @@
 //! The last line on standard output: what a training came to, for programs.
 
-use super::error::{Error, Result};
+use super::{
+    error::{Error, Result},
+    lines,
+};
 use crate::tasks::Score;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
-use std::io::Write;
 
 /// One training. Its fields stand in the line in this order.
 #[derive(Serialize)]
@@ -21,10 +23,15 @@ pub(crate) struct Report {
     pub(crate) seconds: f64,
     /// Dev and test.
     pub(crate) evaluation_seconds: f64,
+    /// Tokens, frames or what else the task counts, a second of training.
+    pub(crate) per_second: Value,
     /// Of the epoch whose weights were kept.
     pub(crate) dev: Value,
     /// With those weights.
     pub(crate) test: Value,
+    /// The test metric of what is compared with, by name.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub(crate) baselines: Map<String, Value>,
 }
 
 impl Report {
@@ -39,6 +46,7 @@ impl Report {
         if let Some(signature) = &score.signature {
             fields.insert("signature".into(), json!(signature));
         }
+        fields.extend(score.more.iter().map(|(name, value)| ((*name).to_owned(), json!(value))));
         Value::Object(fields)
     }
 }
@@ -46,6 +54,5 @@ impl Report {
 /// Prints it.
 pub(crate) fn print(report: &Report) -> Result<()> {
     let line = serde_json::to_string(report).map_err(|e| Error::failure(format!("the report is no JSON: {e}"), ""))?;
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{line}").and_then(|()| out.flush()).map_err(|cause| Error::output(&cause))
+    lines::print(&line)
 }

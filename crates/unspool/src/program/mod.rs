@@ -1,6 +1,7 @@
 //! The command line.
 
 pub(crate) mod curve;
+#[allow(dead_code)] // Tasks that read these forms of data are on their way.
 pub(crate) mod data;
 pub(crate) mod error;
 mod json;
@@ -13,9 +14,9 @@ mod score;
 mod tokenize;
 mod train;
 
-use clap::Parser;
+use crate::tasks::{self, Task, Visitor};
 use error::{Error, Result};
-use options::{Command, Options, TaskOptions};
+use options::{Asked, Chosen, Command};
 use std::process::ExitCode;
 
 /// Runs the program.
@@ -30,16 +31,22 @@ pub(crate) fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
-    let options = match Options::try_parse() {
-        Ok(options) => options,
-        Err(error) => return refused(&error),
-    };
-    match options.command {
-        Command::Train { task: TaskOptions::Translation(options) } => options.train(),
-        Command::Train { task: TaskOptions::Sentiment(options) } => options.train(),
-        Command::Score { score } => score.run(),
-        Command::Tokenize { action } => action.run(),
-        Command::Predict(options) => {
+    match options::read() {
+        Err(error) => refused(&error),
+        Ok(Asked::Train(task, matches)) => {
+            struct Train(clap::ArgMatches);
+            impl Visitor for Train {
+                type Output = Result<()>;
+                fn visit<T: Task>(self) -> Result<()> {
+                    train::train(Chosen::<T>::new(&self.0)?)
+                }
+            }
+            tasks::with(&task, Train(matches))
+                .unwrap_or_else(|| Err(Error::misuse(format!("there is no task {task}"), "")))
+        }
+        Ok(Asked::Other(Command::Score { score })) => score.run(),
+        Ok(Asked::Other(Command::Tokenize { action })) => action.run(),
+        Ok(Asked::Other(Command::Predict(options))) => {
             threads(options.threads)?;
             predict::predict(&options.model)
         }
@@ -54,6 +61,13 @@ fn refused(error: &clap::Error) -> Result<()> {
         Kind::DisplayHelpOnMissingArgumentOrSubcommand => {
             Err(Error::misuse("what to do is missing", "`unspool train translation`, or see `unspool --help`"))
         }
+        Kind::UnknownArgument if another_task(error).is_some() => {
+            let name = another_task(error).unwrap_or_default();
+            Err(Error::misuse(
+                format!("{name} makes no sense for this task"),
+                "`--help` after the task's name shows its options",
+            ))
+        }
         _ => {
             let text = error.to_string();
             let paragraphs = text.split("\n\n").take_while(|part| !part.trim_start().starts_with("Usage:"));
@@ -67,6 +81,18 @@ fn refused(error: &clap::Error) -> Result<()> {
                 if tip.is_empty() || tip.starts_with("For more information") { "see `--help`".to_owned() } else { tip },
             ))
         }
+    }
+}
+
+/// The option that is unknown here but not to every task.
+fn another_task(error: &clap::Error) -> Option<String> {
+    use clap::error::{ContextKind, ContextValue};
+    match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(name)) => {
+            let bare = name.trim_start_matches('-').split(['=', ' ']).next().unwrap_or_default();
+            options::of_another_task(bare).then(|| format!("--{bare}"))
+        }
+        _ => None,
     }
 }
 

@@ -1,11 +1,20 @@
-//! The options of each command, with their help.
+//! The command line. The commands stand here; the options of a task are made of what the task says of itself.
 
-use super::{data, error::Result, score::ScoreOptions, threads, tokenize::TokenizeOptions, train};
-use crate::tasks::{sentiment, translation};
-use clap::{Args, Parser, Subcommand, value_parser};
-use std::path::PathBuf;
+use super::{
+    error::{Error, Result},
+    run,
+    score::ScoreOptions,
+    tokenize::TokenizeOptions,
+};
+use crate::tasks::{self, Kind, NAMES, Opt, Recipe, Task, Visitor};
+use clap::{
+    Arg, ArgAction, ArgMatches, Args, Command as Clap, CommandFactory, FromArgMatches, Parser, Subcommand, value_parser,
+};
+use std::path::{Path, PathBuf};
+use toml::{Table, Value};
+use unspool::graph::Precision;
 
-/// Recurrent models on text: train them on this machine's processors, and use them.
+/// Recurrent models on sequences: train them on this machine's processors, and use them.
 #[derive(Parser)]
 #[command(name = "unspool", version, about, disable_help_subcommand = true, arg_required_else_help = false)]
 pub(crate) struct Options {
@@ -13,13 +22,9 @@ pub(crate) struct Options {
     pub(crate) command: Command,
 }
 
+/// The commands beside `train`, which is made of the tasks.
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Train a model; leaves a run folder, and a line of JSON on standard output.
-    Train {
-        #[command(subcommand)]
-        task: TaskOptions,
-    },
     /// Use a trained model: reads lines from standard input, writes a prediction a line.
     Predict(PredictOptions),
     /// Score a translation against the right one, equal to sacrebleu to the digit.
@@ -34,14 +39,6 @@ pub(crate) enum Command {
     },
 }
 
-#[derive(Subcommand)]
-pub(crate) enum TaskOptions {
-    /// From sentences to sentences in another language: an encoder, and a decoder that attends.
-    Translation(TranslationOptions),
-    /// From texts to labels: a bidirectional recurrence over characters.
-    Sentiment(SentimentOptions),
-}
-
 #[derive(Args)]
 pub(crate) struct PredictOptions {
     /// The folder that a training has written.
@@ -52,120 +49,256 @@ pub(crate) struct PredictOptions {
     pub(crate) threads: Option<u16>,
 }
 
-/// What every training takes beside its epochs and learning rate.
-#[derive(Args)]
-pub(crate) struct Shared {
-    /// What initial values, dropout and the order of batches come from; equal seeds give equal weights.
-    #[arg(long, default_value_t = 1, value_parser = value_parser!(u64).range(..=i64::MAX as u64))]
-    seed: u64,
-    /// Where the run folder shall be: a new or an empty folder [default: the next free runs/TASK-N].
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// How many threads share the work; results do not depend on it [default: one for each core].
-    #[arg(long, value_parser = value_parser!(u16).range(1..=1024))]
-    threads: Option<u16>,
+/// The whole command line.
+pub(crate) fn command() -> Clap {
+    let train = Clap::new("train")
+        .about("Train a model; leaves a run folder, and a line of JSON on standard output")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommands(NAMES.iter().filter_map(|name| tasks::with(name, TrainCommand)));
+    Options::command().subcommand(train)
 }
 
-impl Shared {
-    /// Sets the threads, and puts together what the training loop is told.
-    fn settings(&self, epochs: u64, learning_rate: f64) -> Result<train::Settings> {
-        threads(self.threads)?;
-        Ok(train::Settings { epochs, seed: self.seed, learning_rate, out: self.out.clone() })
+/// What the command line asks for.
+pub(crate) enum Asked {
+    /// To train the task of this name.
+    Train(String, ArgMatches),
+    /// Anything else.
+    Other(Command),
+}
+
+/// Reads the command line.
+pub(crate) fn read() -> std::result::Result<Asked, clap::Error> {
+    let matches = command().try_get_matches()?;
+    if let Some(("train", train)) = matches.subcommand()
+        && let Some((task, options)) = train.subcommand()
+    {
+        return Ok(Asked::Train(task.to_owned(), options.clone()));
     }
+    Ok(Asked::Other(Options::from_arg_matches(&matches)?.command))
 }
 
-#[derive(Args)]
-pub(crate) struct TranslationOptions {
-    /// Passes over the train part.
-    #[arg(long, default_value_t = 7, value_parser = value_parser!(u64).range(1..=1_000_000))]
-    epochs: u64,
-    #[command(flatten)]
-    shared: Shared,
-    /// TSV with a header: three files (train, dev, test), one that is split by a hash of the line, or the name of a set inside
-    /// the program (tatoeba-eng-swe, tatoeba-eng-kor).
-    #[arg(long, num_args = 1.., value_name = "FILE|NAME", default_value = "tatoeba-eng-swe")]
-    data: Vec<String>,
-    /// The column to translate from [default: swedish; korean for tatoeba-eng-kor].
-    #[arg(long, value_name = "COLUMN")]
-    source: Option<String>,
-    /// The column to translate into [default: english].
-    #[arg(long, value_name = "COLUMN")]
-    target: Option<String>,
-    /// Tokens in a batch on its longer side, padding counted.
-    #[arg(long, value_name = "TOKENS", default_value_t = 1200, value_parser = value_parser!(u32).range(1..=10_000_000))]
-    batch_tokens: u32,
-    /// The highest learning rate: it rises to it over the first 200 steps (at most a tenth of all), then falls to a twentieth.
-    #[arg(long, value_name = "RATE", default_value_t = 3e-3, value_parser = rate)]
-    learning_rate: f64,
-    /// Entries in the vocabulary of both languages together.
-    #[arg(long, value_name = "TOKENS", default_value_t = 4000, value_parser = value_parser!(u32).range(300..=65_000))]
-    vocabulary: u32,
-    /// Tokens of a sentence that are read; what is longer is cut, and counted.
-    #[arg(long, value_name = "TOKENS", default_value_t = 100, value_parser = value_parser!(u32).range(1..=10_000))]
-    longest: u32,
+/// Options that every task has. Where they have a default that a task decides, it is asked for.
+mod shared {
+    use super::{Kind, Opt};
+
+    pub(super) const EPOCHS: Opt =
+        Opt { name: "epochs", value: "N", kind: Kind::Count(1..=1_000_000), help: "Passes over the train part" };
+    pub(super) const RATE: Opt = Opt {
+        name: "learning-rate",
+        value: "RATE",
+        kind: Kind::Number(1e-12..=10.0),
+        help: "The highest learning rate: it rises to it over the first 200 steps (at most a tenth of all), then falls to a twentieth",
+    };
+    pub(super) const SEED: Opt = Opt {
+        name: "seed",
+        value: "N",
+        kind: Kind::Count(0..=i64::MAX as u64),
+        help: "What initial values, dropout and the order of batches come from; equal seeds give equal weights",
+    };
+    pub(super) const PRECISION: Opt = Opt {
+        name: "precision",
+        value: "f32|f64",
+        kind: Kind::Choice(&["f32", "f64"]),
+        help: "The numbers that are computed with",
+    };
+    pub(super) const ALL: [&Opt; 4] = [&EPOCHS, &SEED, &RATE, &PRECISION];
 }
 
-#[derive(Args)]
-pub(crate) struct SentimentOptions {
-    /// Passes over the train part.
-    #[arg(long, default_value_t = 4, value_parser = value_parser!(u64).range(1..=1_000_000))]
-    epochs: u64,
-    #[command(flatten)]
-    shared: Shared,
-    /// TSV with a header: three files (train, dev, test), one that is split by a hash of the line, or the name of a set inside
-    /// the program (nsmc-sample).
-    #[arg(long, num_args = 1.., value_name = "FILE|NAME", default_value = "nsmc-sample")]
-    data: Vec<String>,
-    /// The column with the texts [default: document].
-    #[arg(long, value_name = "COLUMN")]
-    text: Option<String>,
-    /// The column with the labels, all names or all whole numbers [default: label].
-    #[arg(long, value_name = "COLUMN")]
-    label: Option<String>,
-    /// Texts in a batch.
-    #[arg(long, value_name = "TEXTS", default_value_t = 64, value_parser = value_parser!(u32).range(1..=1_000_000))]
-    batch_rows: u32,
-    /// The highest learning rate: it rises to it over the first 200 steps (at most a tenth of all), then falls to a twentieth.
-    #[arg(long, value_name = "RATE", default_value_t = 2e-3, value_parser = rate)]
-    learning_rate: f64,
-    /// Characters of a text that are read; what is longer is cut, and counted.
-    #[arg(long, value_name = "CHARACTERS", default_value_t = 140, value_parser = value_parser!(u32).range(1..=10_000))]
-    longest: u32,
+/// A task's own recipe, as the shared options' defaults.
+fn shared_defaults(recipe: &Recipe) -> Table {
+    let whole = |n: u64| Value::Integer(i64::try_from(n).unwrap_or(i64::MAX));
+    Table::from_iter([
+        (shared::EPOCHS.name.to_owned(), whole(recipe.epochs)),
+        (shared::SEED.name.to_owned(), whole(1)),
+        (shared::RATE.name.to_owned(), Value::Float(recipe.learning_rate)),
+        (shared::PRECISION.name.to_owned(), Value::String("f32".into())),
+    ])
 }
 
-fn rate(text: &str) -> std::result::Result<f64, String> {
-    match text.parse::<f64>() {
-        Ok(rate) if rate > 0.0 && rate <= 10.0 => Ok(rate),
-        _ => Err("a learning rate is a number above 0, at most 10".to_owned()),
+/// All defaults of a task: shared ones, its own, and its data.
+fn defaults<T: Task>() -> Result<Table> {
+    let settings = T::Settings::default();
+    let mut table = shared_defaults(&T::recipe(&settings));
+    table.extend(to_table(&settings)?);
+    if !T::DATA.is_empty() {
+        table.insert(DATA.into(), Value::Array(vec![Value::String(T::DATA.into())]));
     }
+    Ok(table)
 }
 
-impl TranslationOptions {
-    pub(crate) fn train(self) -> Result<()> {
-        let wanted = data::Wanted {
-            data: &self.data,
-            columns: [("--source", self.source.as_deref()), ("--target", self.target.as_deref())],
-            usual: ["swedish", "english"],
+fn to_table(settings: &impl serde::Serialize) -> Result<Table> {
+    Table::try_from(settings).map_err(|cause| Error::failure(format!("the options are no TOML: {cause}"), ""))
+}
+
+const DATA: &str = "data";
+const TASK: &str = "task";
+
+/// Makes the command of a task.
+struct TrainCommand;
+
+impl Visitor for TrainCommand {
+    type Output = Clap;
+
+    fn visit<T: Task>(self) -> Clap {
+        let defaults = defaults::<T>().unwrap_or_default();
+        let own = shared::ALL.into_iter().chain(T::OPTIONS).map(|option| argument(option, defaults.get(option.name)));
+        let mut command = Clap::new(T::NAME).about(T::ABOUT).args(own);
+        if !T::DATA.is_empty() {
+            let help = format!(
+                "Files (train, dev and test; or one that is split by a hash of the line), or the name of a set inside the program [default: {}]",
+                T::DATA
+            );
+            command = command.arg(Arg::new(DATA).long(DATA).value_name("FILE|NAME").num_args(1..).help(help));
+        }
+        let path = |name: &'static str, value: &'static str, help: &'static str| {
+            Arg::new(name).long(name).value_name(value).value_parser(value_parser!(PathBuf)).help(help)
         };
-        let sizes = translation::Sizes {
-            vocabulary: self.vocabulary as usize,
-            batch_tokens: self.batch_tokens as usize,
-            longest: self.longest as usize,
-        };
-        let settings = self.shared.settings(self.epochs, self.learning_rate)?;
-        train::train(&settings, &wanted, |splits| translation::prepare(&splits, &sizes, settings.seed))
+        command
+            .arg(path(
+                "out",
+                "DIR",
+                "Where the run folder shall be: a new or an empty folder [default: the next free runs/TASK-N]",
+            ))
+            .arg(path(
+                "config",
+                "FILE",
+                "Options as TOML, such as the config.toml of a run folder; those given here come first",
+            ))
+            .arg(
+                Arg::new("threads")
+                    .long("threads")
+                    .value_name("N")
+                    .value_parser(value_parser!(u16).range(1..=1024))
+                    .help("How many threads share the work; results do not depend on it [default: one for each core]"),
+            )
     }
 }
 
-impl SentimentOptions {
-    pub(crate) fn train(self) -> Result<()> {
-        let wanted = data::Wanted {
-            data: &self.data,
-            columns: [("--text", self.text.as_deref()), ("--label", self.label.as_deref())],
-            usual: ["document", "label"],
-        };
-        let sizes = sentiment::Sizes { batch_rows: self.batch_rows as usize, longest: self.longest as usize };
-        let settings = self.shared.settings(self.epochs, self.learning_rate)?;
-        train::train(&settings, &wanted, |splits| sentiment::prepare(&splits, &sizes, settings.seed))
+fn argument(option: &Opt, default: Option<&Value>) -> Arg {
+    let help = match default {
+        Some(Value::String(text)) => format!("{} [default: {text}]", option.help),
+        Some(value) => format!("{} [default: {value}]", option.help),
+        None => option.help.to_owned(),
+    };
+    let kind = option.kind.clone();
+    let argument = Arg::new(option.name)
+        .long(option.name)
+        .value_name(option.value)
+        .allow_hyphen_values(matches!(option.kind, Kind::Number(_)))
+        .value_parser(move |text: &str| kind.parse(text))
+        .help(help);
+    match &option.kind {
+        Kind::Switch => argument.num_args(0..=1).default_missing_value("true").require_equals(true),
+        _ => argument.action(ArgAction::Set),
     }
+}
+
+/// What a training of `T` is told: the defaults, under them a configuration file's, over all the command line's.
+pub(crate) struct Chosen<T: Task> {
+    /// The task's own.
+    pub(crate) settings: T::Settings,
+    /// Epochs and learning rate are as chosen.
+    pub(crate) recipe: Recipe,
+    pub(crate) seed: u64,
+    pub(crate) precision: Precision,
+    /// `--data`; empty where there is none.
+    pub(crate) data: Vec<String>,
+    /// Where the run folder shall be.
+    pub(crate) out: Option<PathBuf>,
+    /// All that decides what comes out, as `--config` reads it.
+    pub(crate) config: Table,
+}
+
+impl<T: Task> Chosen<T> {
+    /// From the command line; sets the number of threads.
+    pub(crate) fn new(matches: &ArgMatches) -> Result<Chosen<T>> {
+        super::threads(matches.get_one::<u16>("threads").copied())?;
+        let mut config = defaults::<T>()?;
+        config.insert(TASK.into(), T::NAME.into());
+        if let Some(path) = matches.get_one::<PathBuf>("config") {
+            config.extend(read_config::<T>(path)?);
+        }
+        config.extend(given::<T>(matches));
+        Self::of_config(config, matches.get_one::<PathBuf>("out").cloned())
+    }
+
+    fn of_config(config: Table, out: Option<PathBuf>) -> Result<Chosen<T>> {
+        let mut own = config.clone();
+        let mut take = |name: &str| own.remove(name).unwrap_or(Value::Integer(0));
+        let whole = |value: Value| value.as_integer().and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
+        take(TASK);
+        let (epochs, seed) = (whole(take(shared::EPOCHS.name)), whole(take(shared::SEED.name)));
+        let learning_rate = take(shared::RATE.name).as_float().unwrap_or(0.0);
+        let precision =
+            if take(shared::PRECISION.name).as_str() == Some("f64") { Precision::F64 } else { Precision::F32 };
+        let data = match take(DATA) {
+            Value::Array(all) => all.iter().filter_map(|one| one.as_str().map(str::to_owned)).collect(),
+            _ => vec![],
+        };
+        let settings: T::Settings = own.try_into().map_err(|cause: toml::de::Error| {
+            Error::misuse(cause.message().to_owned(), format!("see `unspool train {} --help`", T::NAME))
+        })?;
+        let recipe = Recipe { epochs, learning_rate, ..T::recipe(&settings) };
+        Ok(Chosen { settings, recipe, seed, precision, data, out, config })
+    }
+}
+
+/// What the command line itself names.
+fn given<T: Task>(matches: &ArgMatches) -> Table {
+    let mut given = Table::new();
+    for option in shared::ALL.into_iter().chain(T::OPTIONS) {
+        if let Some(value) = matches.get_one::<Value>(option.name) {
+            given.insert(option.name.into(), value.clone());
+        }
+    }
+    if !T::DATA.is_empty()
+        && let Some(values) = matches.get_many::<String>(DATA)
+    {
+        given.insert(DATA.into(), Value::Array(values.cloned().map(Value::String).collect()));
+    }
+    given
+}
+
+/// A configuration file: each key is the name of an option, with such a value as the command line takes.
+fn read_config<T: Task>(path: &Path) -> Result<Table> {
+    let at = |message: String, hint: String| Error::misuse(format!("{}: {message}", path.display()), hint);
+    let mut config = Table::new();
+    for (name, value) in run::read_toml(path)? {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let known = shared::ALL.into_iter().chain(T::OPTIONS).find(|option| option.name == name);
+        let value = match (name.as_str(), known, &value) {
+            (TASK, ..) if text == T::NAME => continue,
+            (TASK, ..) => {
+                return Err(at(format!("it is for {text}"), format!("`unspool train {text}`, or another --config")));
+            }
+            (DATA, _, Value::String(_)) if !T::DATA.is_empty() => Value::Array(vec![value]),
+            (DATA, _, Value::Array(all)) if !T::DATA.is_empty() && all.iter().all(Value::is_str) => value,
+            (_, Some(option), _) => {
+                option.kind.parse(&text).map_err(|why| at(format!("{name}: {why}"), String::new()))?
+            }
+            _ => {
+                return Err(at(
+                    format!("`{name}` is no option of {}", T::NAME),
+                    format!("see `unspool train {} --help`", T::NAME),
+                ));
+            }
+        };
+        config.insert(name, value);
+    }
+    Ok(config)
+}
+
+/// Whether some task has an option of this name.
+pub(crate) fn of_another_task(name: &str) -> bool {
+    struct Has<'a>(&'a str);
+    impl Visitor for Has<'_> {
+        type Output = bool;
+        fn visit<T: Task>(self) -> bool {
+            T::OPTIONS.iter().any(|option| option.name == self.0) || self.0 == DATA && !T::DATA.is_empty()
+        }
+    }
+    let shared = [&Opt::CELL, &Opt::LAYERS, &Opt::HIDDEN, &Opt::BIDIRECTIONAL, &Opt::ARCH, &Opt::TEACHER_FORCING];
+    shared.iter().any(|option| option.name == name)
+        || NAMES.iter().any(|task| tasks::with(task, Has(name)).unwrap_or(false))
 }

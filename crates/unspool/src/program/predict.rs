@@ -1,56 +1,58 @@
-//! `predict`: lines in, a prediction a line out.
+//! Using a trained model: lines in, predictions out.
 
 use super::{
     error::{Error, Result},
-    run::{CONFIG, MODEL, RunFolder, TOKENIZER},
+    lines,
+    run::{self, MODEL, RunFolder, SAVED, TOKENIZER},
 };
-use crate::tasks::{Predictor, sentiment, translation};
-use std::{io::Write, path::Path};
-use unspool::{
-    graph::Params,
-    nn::checkpoint,
-    text::{Lines, Source, Tokenizer},
-};
+use crate::tasks::{self, Ask, NAMES, Task, Visitor};
+use std::path::Path;
+use unspool::{graph::Params, nn::checkpoint, text::Tokenizer};
 
 /// Reads standard input to its end; each line's prediction is flushed before the next line is read.
 pub(crate) fn predict(model: &Path) -> Result<()> {
-    let folder = RunFolder::open(model)?;
-    let (params, predictor) = restore(&folder)?;
-    let mut lines = Lines::open(Source::stdin())?;
-    let mut out = std::io::stdout().lock();
-    while let Some(line) = lines.next_line() {
-        let answer = predictor.predict(&params, line?)?;
-        writeln!(out, "{answer}").and_then(|()| out.flush()).map_err(|cause| Error::output(&cause))?;
+    struct Predict<'a>(&'a RunFolder);
+    impl Visitor for Predict<'_> {
+        type Output = Result<()>;
+        fn visit<T: Task>(self) -> Result<()> {
+            let (task, params) = restore::<T>(self.0)?;
+            let ask = Ask { best: 1, attention: false };
+            lines::each(None, |line| Ok(task.predict(&params, line, &ask)?.line))
+        }
     }
-    Ok(())
+    let folder = RunFolder::open(model)?;
+    with_task_of(&folder, Predict(&folder))
 }
 
+/// Does something with the task that a run folder is of.
+pub(crate) fn with_task_of<V: Visitor<Output = Result<()>>>(folder: &RunFolder, visitor: V) -> Result<()> {
+    let saved = run::read_toml(&folder.file(SAVED))?;
+    let name = saved.get(TASK).and_then(toml::Value::as_str).unwrap_or_default();
+    tasks::with(name, visitor).unwrap_or_else(|| {
+        Err(Error::failure(
+            format!("{}: task is {name:?}", folder.file(SAVED).display()),
+            format!("it must be one of {}", NAMES.join(", ")),
+        ))
+    })
+}
+
+/// The key of a task's name in [`SAVED`].
+pub(crate) const TASK: &str = "task";
+
 /// The model of a run folder, checked: sizes in range, tokenizer and weights that fit them.
-fn restore(folder: &RunFolder) -> Result<(Params, Box<dyn Predictor>)> {
-    let config = folder.config()?;
-    let tokenizer = Tokenizer::load(folder.file(TOKENIZER))?;
+pub(crate) fn restore<T: Task>(folder: &RunFolder) -> Result<(T, Params)> {
+    let within = |error: Error| error.at(&folder.file(SAVED).display().to_string());
+    let mut saved = run::read_toml(&folder.file(SAVED))?;
+    saved.remove(TASK);
+    let saved: T::Saved = saved.try_into().map_err(|cause: toml::de::Error| {
+        within(Error::failure(cause.message().to_owned(), "it must be as the training wrote it"))
+    })?;
+    let tokenizer = folder.file(TOKENIZER);
+    let tokenizer = if tokenizer.exists() { Some(Tokenizer::load(tokenizer)?) } else { None };
     // Initial values are all overwritten: the seed is no matter.
     let mut params = Params::seeded(0);
-    let task = config.get("task").and_then(toml::Value::as_str).unwrap_or_default();
-    let within = |error: Error| match error {
-        Error::Misuse { message, hint } | Error::Failure { message, hint } => {
-            Error::failure(format!("{}: {message}", folder.file(CONFIG).display()), hint)
-        }
-        Error::Closed => Error::Closed,
-    };
-    let predictor: Box<dyn Predictor> = match task {
-        translation::NAME => {
-            Box::new(translation::Translator::restore(&config, tokenizer, &mut params).map_err(within)?)
-        }
-        sentiment::NAME => Box::new(sentiment::Classifier::restore(&config, tokenizer, &mut params).map_err(within)?),
-        _ => {
-            return Err(within(Error::failure(
-                format!("task is {task:?}"),
-                format!("it must be {:?} or {:?}", translation::NAME, sentiment::NAME),
-            )));
-        }
-    };
+    let task = T::restore(saved, tokenizer, &mut params).map_err(within)?;
     params.check_all()?;
     checkpoint::load(&folder.file(MODEL), &mut params)?;
-    Ok((params, predictor))
+    Ok((task, params))
 }

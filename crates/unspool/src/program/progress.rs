@@ -6,24 +6,25 @@ use std::io::IsTerminal;
 /// A bar over all steps of a training.
 pub(crate) struct Progress {
     bar: ProgressBar,
+    unit: &'static str,
 }
 
 impl Progress {
     /// For this many steps.
-    pub(crate) fn new(steps: u64) -> Progress {
+    pub(crate) fn new(steps: u64, unit: &'static str) -> Progress {
         let target =
             if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(steps), target);
         if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} · {msg} · {eta} left") {
             bar.set_style(style);
         }
-        Progress { bar }
+        Progress { bar, unit }
     }
 
     /// One step is done.
-    pub(crate) fn step(&self, loss: f64, tokens_a_second: f64) {
+    pub(crate) fn step(&self, loss: f64, per_second: f64) {
         if !self.bar.is_hidden() {
-            self.bar.set_message(format!("loss {loss:.3} · {tokens_a_second:.0} tokens/s"));
+            self.bar.set_message(format!("loss {loss:.3} · {per_second:.0} {}/s", self.unit));
         }
         self.bar.inc(1);
     }

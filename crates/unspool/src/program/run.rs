@@ -12,15 +12,17 @@ use unspool::nn::checkpoint;
 pub(crate) const MODEL: &str = "model.safetensors";
 /// Tokenizer, in the form of Hugging Face's `tokenizers`.
 pub(crate) const TOKENIZER: &str = "tokenizer.json";
-/// Task, sizes and settings.
+/// The options it ran with, as `--config` reads them.
 pub(crate) const CONFIG: &str = "config.toml";
+/// What the model needs to know beside tokenizer and weights: task, sizes, labels.
+pub(crate) const SAVED: &str = "model.toml";
 /// A row an epoch.
 pub(crate) const METRICS: &str = "metrics.csv";
 /// The learning curve.
 pub(crate) const CURVE: &str = "curve.svg";
 
-/// The largest configuration that is read: far more than any has.
-const LARGEST_CONFIG: u64 = 1 << 20;
+/// The largest configuration that is read: labels may be many.
+const LARGEST_CONFIG: u64 = 16 << 20;
 
 /// A folder that holds a run, or will.
 #[derive(Debug)]
@@ -77,11 +79,13 @@ impl RunFolder {
                 "give --model the folder that a training has written",
             ));
         }
-        for name in [CONFIG, TOKENIZER, MODEL] {
+        for name in [SAVED, MODEL] {
             if !path.join(name).is_file() {
                 return Err(Error::failure(
                     format!("{}: no run folder: it lacks {name}", path.display()),
-                    format!("a run folder holds {CONFIG}, {TOKENIZER} and {MODEL} of one training"),
+                    format!(
+                        "a run folder holds {SAVED} and {MODEL} of one training, and {TOKENIZER} where there is text"
+                    ),
                 ));
             }
         }
@@ -102,24 +106,20 @@ impl RunFolder {
     pub(crate) fn write(&self, name: &str, contents: &str) -> Result<()> {
         Ok(checkpoint::write_atomically(&self.file(name), contents.as_bytes())?)
     }
+}
 
-    /// Reads the configuration.
-    pub(crate) fn config(&self) -> Result<toml::Table> {
-        let path = self.file(CONFIG);
-        let bad = |why: String| {
-            Error::failure(
-                format!("{}: not a configuration: {why}", path.display()),
-                "it must be as the training wrote it",
-            )
-        };
-        let size = fs::metadata(&path).map_err(|cause| Error::file(&path, "read", &cause))?.len();
-        if size > LARGEST_CONFIG {
-            return Err(bad(format!("{size} bytes are too many")));
-        }
-        let bytes = fs::read(&path).map_err(|cause| Error::file(&path, "read", &cause))?;
-        let text = String::from_utf8(bytes).map_err(|cause| bad(cause.to_string()))?;
-        text.parse().map_err(|cause: toml::de::Error| bad(cause.message().to_owned()))
+/// Reads a TOML file.
+pub(crate) fn read_toml(path: &Path) -> Result<toml::Table> {
+    let bad = |why: String| {
+        Error::failure(format!("{}: not a configuration: {why}", path.display()), "it must be as the training wrote it")
+    };
+    let size = fs::metadata(path).map_err(|cause| Error::file(path, "read", &cause))?.len();
+    if size > LARGEST_CONFIG {
+        return Err(bad(format!("{size} bytes are too many")));
     }
+    let bytes = fs::read(path).map_err(|cause| Error::file(path, "read", &cause))?;
+    let text = String::from_utf8(bytes).map_err(|cause| bad(cause.to_string()))?;
+    text.parse().map_err(|cause: toml::de::Error| bad(cause.message().to_owned()))
 }
 
 #[cfg(test)]

@@ -1,44 +1,31 @@
 //! The one training loop.
 
 use super::{
-    curve, data,
+    curve,
+    data::Data,
     error::{Error, Result},
     json::{Report, print},
+    options::Chosen,
+    predict::TASK,
     progress::Progress,
-    run::{CURVE, METRICS, MODEL, RunFolder, TOKENIZER},
+    run::{CONFIG, CURVE, METRICS, MODEL, RunFolder, SAVED, TOKENIZER},
 };
-use crate::tasks::{Prepared, Score, Task};
+use crate::tasks::{Effort, Loss, Prepared, Recipe, Score, Step, Task};
 use rayon::prelude::*;
-use std::{collections::BTreeMap, path::PathBuf, time::Instant};
+use serde_json::json;
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+    time::Instant,
+};
 use unspool::{
-    graph::{Gradients, Graph, Params, Var},
+    graph::{Draw, Graph, Params, Precision, Tensor},
     nn::{Adam, schedule::linear_with_warm_up, sharded},
-    text::Part,
+    text::{BatchSize, Buckets},
 };
 
 /// A batch of this many rows or more is cut in two, so that two cores work on it. The cut depends on the batch alone.
 const ROWS_TO_SHARD: usize = 16;
-
-/// Gradients are shortened to this norm.
-const LONGEST_GRADIENT: f64 = 1.0;
-
-/// Steps over which the learning rate rises.
-const WARM_UP: u64 = 200;
-
-/// The share of the peak at which the learning rate ends.
-const LAST_RATE: f64 = 0.05;
-
-/// What all trainings are told.
-pub(crate) struct Settings {
-    /// Passes over the train part.
-    pub(crate) epochs: u64,
-    /// Of initial values, dropout and order.
-    pub(crate) seed: u64,
-    /// The peak of the learning rate.
-    pub(crate) learning_rate: f64,
-    /// Where the run folder shall be.
-    pub(crate) out: Option<PathBuf>,
-}
 
 /// One row of metrics.csv and of the learning curve.
 pub(crate) struct Epoch {
@@ -53,51 +40,70 @@ pub(crate) struct Epoch {
 }
 
 /// Reads the data, trains, evaluates, and leaves a run folder and a line of JSON.
-pub(crate) fn train<T: Task>(
-    settings: &Settings,
-    wanted: &data::Wanted<'_>,
-    prepare: impl FnOnce(data::Splits) -> Result<Prepared<T>>,
-) -> Result<()> {
-    RunFolder::check(settings.out.as_deref())?;
-    let Prepared { task, mut params } = prepare(data::read(wanted)?)?;
+pub(crate) fn train<T: Task>(chosen: Chosen<T>) -> Result<()> {
+    RunFolder::check(chosen.out.as_deref())?;
+    let Prepared { saved, tokenizer, parts } = T::prepare(&chosen.settings, &Data::new(&chosen.data), chosen.seed)?;
+    let mut params = Params::seeded(chosen.seed);
+    let task = T::restore(saved, tokenizer, &mut params)?;
     params.check_all()?;
-    let epochs = settings.epochs;
-    let buckets = task.buckets(settings.seed)?;
-    let batches_an_epoch = buckets.epoch(0).len() as u64;
-    let total = epochs * batches_an_epoch;
+    if chosen.precision == Precision::F64 {
+        params = params.to_f64();
+    }
+    let Recipe { epochs, learning_rate, batch, warm_up, last_rate, clip_norm } = chosen.recipe;
+    let seed = chosen.seed;
+    let order = |epoch| task.order(&parts.train, batch, seed, epoch);
+    let total = epochs * order(0)?.len() as u64;
 
-    let folder = RunFolder::create(settings.out.as_deref(), T::NAME)?;
-    let config = config(&task, settings)?;
-    folder.write(super::run::CONFIG, &config)?;
-    task.tokenizer().save(folder.file(TOKENIZER))?;
-    let metadata = BTreeMap::from([("config".to_owned(), config)]);
+    let folder = RunFolder::create(chosen.out.as_deref(), T::NAME)?;
+    folder.write(CONFIG, &chosen.config.to_string())?;
+    let saved = saved_text(&task)?;
+    folder.write(SAVED, &saved)?;
+    if let Some(tokenizer) = task.tokenizer() {
+        tokenizer.save(folder.file(TOKENIZER))?;
+    }
+    let metadata = BTreeMap::from([("model".to_owned(), saved)]);
 
-    let progress = Progress::new(total);
+    let progress = Progress::new(total, T::UNIT);
+    let rows = |examples| task.lengths(examples).len();
     progress.say(&format!(
         "{}: {} parameters, {} rows to train on, {} for dev, {} for test",
         T::NAME,
         params.elements(),
-        task.rows(Part::Train),
-        task.rows(Part::Dev),
-        task.rows(Part::Test)
+        rows(&parts.train),
+        rows(&parts.dev),
+        rows(&parts.test)
     ));
-    task.notes().iter().for_each(|note| progress.say(note));
+    task.notes(&parts).iter().for_each(|note| progress.say(note));
 
     let (mut adam, mut history, mut best): (_, Vec<Epoch>, Option<Best>) = (Adam::new(), vec![], None);
-    let (mut seconds, mut evaluation_seconds, mut step) = (0.0, 0.0, 0u64);
+    let (mut seconds, mut evaluation_seconds, mut step, mut all_tokens) = (0.0, 0.0, 0u64, 0usize);
     for number in 1..=epochs {
         let began = Instant::now();
         let (mut losses, mut weights, mut tokens) = (0.0, 0, 0);
-        for rows in buckets.epoch(number - 1) {
-            let shards = shards(&task, &rows)?;
-            let weight: usize = shards.iter().map(|shard| task.weight(shard)).sum();
-            tokens += shards.iter().map(|shard| task.tokens(shard)).sum::<usize>();
-            let (loss, mut gradients) =
-                sharded(&params, Some((settings.seed, step)), &shards, |graph, shard| task.loss(graph, shard))?;
+        let draw = Draw::seed(seed).text("examples").word(number - 1);
+        let mut carried: Vec<Vec<Tensor>> = vec![];
+        for rows in order(number - 1)? {
+            let shards = shards(&task, &parts.train, &rows, draw, carried)?;
+            let weight: usize = shards.iter().map(|shard| task.weight(&shard.batch)).sum();
+            tokens += shards.iter().map(|shard| task.tokens(&shard.batch)).sum::<usize>();
+            let progress_made = step as f64 / total as f64;
+            let (loss, mut gradients) = sharded(&params, Some((seed, step)), &shards, |graph, shard| {
+                let step = Step { progress: progress_made, carried: &shard.carried };
+                let Loss { sum, carry } = task.loss(graph, &shard.batch, step);
+                // A failed recording says so through its loss.
+                let values = carry.iter().filter_map(|state| state.value().ok()).collect();
+                *shard.next.lock().unwrap_or_else(PoisonError::into_inner) = values;
+                sum
+            })?;
             finite(loss, number)?;
-            prepare_gradients(&mut gradients, weight)?;
-            let rate = linear_with_warm_up(step, WARM_UP.min(total / 10), total, settings.learning_rate, LAST_RATE);
+            gradients.scale(1.0 / weight.max(1) as f64);
+            gradients.clip_norm(clip_norm)?;
+            let rate = linear_with_warm_up(step, warm_up.min(total / 10), total, learning_rate, last_rate);
             adam.step(&mut params, &gradients, rate)?;
+            carried = shards
+                .into_iter()
+                .map(|shard| shard.next.into_inner().unwrap_or_else(PoisonError::into_inner))
+                .collect();
             step += 1;
             losses += loss;
             weights += weight;
@@ -105,55 +111,67 @@ pub(crate) fn train<T: Task>(
         }
         let took = began.elapsed().as_secs_f64();
         seconds += took;
+        all_tokens += tokens;
 
         let began = Instant::now();
         progress.evaluating();
-        let (dev_loss, score) = evaluate(&task, &params, Part::Dev)?;
+        let (dev_loss, answers) = evaluate(&task, &params, &parts.dev, batch, Effort::Quick)?;
+        let score = task.score(&parts.dev, &answers)?;
         let epoch = Epoch { number, train_loss: losses / weights.max(1) as f64, dev_loss, dev_score: score.value };
         progress.say(&format!(
-            "epoch {number}/{epochs}: train loss {:.4}, dev loss {dev_loss:.4}, dev {} {:.*}, {:.0} tokens/s, {took:.1} s",
+            "epoch {number}/{epochs}: train loss {:.4}, dev loss {dev_loss:.4}, dev {} {:.*}, {:.0} {}/s, {took:.1} s",
             epoch.train_loss,
-            T::METRIC,
-            T::DIGITS,
+            T::METRIC.name,
+            T::METRIC.digits,
             score.value,
             tokens as f64 / took,
+            T::UNIT,
         ));
-        task.samples(&score).iter().for_each(|line| progress.say(line));
+        for (number, answer) in answers.iter().enumerate().take(T::SAMPLES) {
+            for (heading, text) in task.row(&parts.dev, number, answer) {
+                progress.say(&format!("  {heading:<10} {text}"));
+            }
+            progress.say("");
+        }
         history.push(epoch);
-        folder.write(METRICS, &metrics(T::METRIC, &history))?;
+        folder.write(METRICS, &metrics(T::METRIC.name, &history))?;
         // A later epoch as good as an earlier one has seen more.
-        if best.as_ref().is_none_or(|best| score.value >= best.score.value) {
+        if best.as_ref().is_none_or(|best| T::METRIC.as_good(score.value, best.score.value)) {
             unspool::nn::checkpoint::save(&folder.file(MODEL), &params, &metadata)?;
             best = Some(Best { params: params.clone(), epoch: number, loss: dev_loss, score });
         }
-        folder.write(CURVE, &curve::svg(T::NAME, T::METRIC, &history)?)?;
+        folder.write(CURVE, &curve::svg(T::NAME, T::METRIC.name, &history)?)?;
         evaluation_seconds += began.elapsed().as_secs_f64();
     }
     let Some(best) = best else { return Err(Error::misuse("--epochs is 0", "train for one epoch or more")) };
 
     let began = Instant::now();
     progress.evaluating();
-    let (test_loss, test) = evaluate(&task, &best.params, Part::Test)?;
+    let (test_loss, answers) = evaluate(&task, &best.params, &parts.test, batch, Effort::Full)?;
+    let test = task.score(&parts.test, &answers)?;
+    let baselines = task.baselines(&parts)?;
     evaluation_seconds += began.elapsed().as_secs_f64();
     progress.finish();
     let detail = test.signature.as_ref().map_or(String::new(), |signature| format!(" ({signature})"));
     progress.say(&format!(
         "test {} {:.*}{detail}, with the weights of epoch {}",
-        T::METRIC,
-        T::DIGITS,
+        T::METRIC.name,
+        T::METRIC.digits,
         test.value,
         best.epoch
     ));
     progress.say(&format!("run folder: {}", folder.path().display()));
     print(&Report {
         task: T::NAME,
-        seed: settings.seed,
+        seed,
         parameters: best.params.elements(),
         epochs,
         seconds,
         evaluation_seconds,
-        dev: Report::part(Some(best.epoch), best.loss, T::METRIC, &best.score),
-        test: Report::part(None, test_loss, T::METRIC, &test),
+        per_second: json!({ T::UNIT: all_tokens as f64 / seconds }),
+        dev: Report::part(Some(best.epoch), best.loss, T::METRIC.name, &best.score),
+        test: Report::part(None, test_loss, T::METRIC.name, &test),
+        baselines: baselines.into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect(),
     })
 }
 
@@ -165,9 +183,28 @@ struct Best {
     score: Score,
 }
 
-fn shards<T: Task>(task: &T, rows: &[usize]) -> Result<Vec<T::Shard>> {
+/// Some of a batch's rows, with what the step before handed on for them and what this one hands on.
+struct Shard<B> {
+    batch: B,
+    carried: Vec<Tensor>,
+    next: Mutex<Vec<Tensor>>,
+}
+
+fn shards<T: Task>(
+    task: &T,
+    examples: &T::Examples,
+    rows: &[usize],
+    draw: Draw,
+    carried: Vec<Vec<Tensor>>,
+) -> Result<Vec<Shard<T::Batch>>> {
     let cut = if rows.len() >= ROWS_TO_SHARD { rows.len().div_ceil(2) } else { rows.len().max(1) };
-    rows.chunks(cut).map(|rows| task.shard(Part::Train, rows)).collect()
+    let mut carried = carried.into_iter();
+    rows.chunks(cut)
+        .map(|rows| {
+            let batch = task.batch(examples, rows, Some(draw))?;
+            Ok(Shard { batch, carried: carried.next().unwrap_or_default(), next: Mutex::default() })
+        })
+        .collect()
 }
 
 fn finite(loss: f64, epoch: u64) -> Result<()> {
@@ -180,21 +217,22 @@ fn finite(loss: f64, epoch: u64) -> Result<()> {
     ))
 }
 
-fn prepare_gradients(gradients: &mut Gradients, weight: usize) -> Result<()> {
-    gradients.scale(1.0 / weight.max(1) as f64);
-    gradients.clip_norm(LONGEST_GRADIENT)?;
-    Ok(())
-}
-
-/// The mean loss on a part, and its score. Batches are spread over the threads; sums keep the batches' order.
-fn evaluate<T: Task>(task: &T, params: &Params, part: Part) -> Result<(f64, Score)> {
-    let batches = task.evaluation_batches(part)?;
+/// The mean loss on a part, and what the model says of each example. Batches are spread over the threads; sums keep the batches'
+/// order.
+pub(crate) fn evaluate<T: Task>(
+    task: &T,
+    params: &Params,
+    examples: &T::Examples,
+    size: BatchSize,
+    effort: Effort,
+) -> Result<(f64, Vec<T::Answer>)> {
+    let batches = Buckets::pairs(task.lengths(examples), size, 0)?.sorted();
     let results: Vec<(f64, usize, Vec<T::Answer>)> = batches
         .par_iter()
         .map(|rows| {
-            let shard = task.shard(part, rows)?;
+            let batch = task.batch(examples, rows, None)?;
             let graph = Graph::new(params);
-            Ok((loss_of(task, &graph, &shard)?, task.weight(&shard), task.answer(params, &shard)?))
+            Ok((loss_of(task, &graph, &batch)?, task.weight(&batch), task.answers(params, &batch, effort)?))
         })
         .collect::<Result<_>>()?;
     let (mut losses, mut weights) = (0.0, 0);
@@ -205,27 +243,18 @@ fn evaluate<T: Task>(task: &T, params: &Params, part: Part) -> Result<(f64, Scor
         answers.extend(rows.iter().copied().zip(found));
     }
     answers.sort_by_key(|(row, _)| *row);
-    let score = task.score(part, answers.into_iter().map(|(_, answer)| answer).collect())?;
-    Ok((losses / weights.max(1) as f64, score))
+    Ok((losses / weights.max(1) as f64, answers.into_iter().map(|(_, answer)| answer).collect()))
 }
 
-fn loss_of<'g, T: Task>(task: &T, graph: &'g Graph<'g>, shard: &T::Shard) -> Result<f64> {
-    let loss: Var<'g> = task.loss(graph, shard);
-    Ok(loss.item()?)
+fn loss_of<'g, T: Task>(task: &T, graph: &'g Graph<'g>, batch: &T::Batch) -> Result<f64> {
+    Ok(task.loss(graph, batch, Step { progress: 1.0, carried: &[] }).sum.item()?)
 }
 
-/// What a run folder says of itself, and its weights' header too: nothing that differs between equal runs.
-fn config<T: Task>(task: &T, settings: &Settings) -> Result<String> {
-    let mut table = task.config()?;
-    table.insert("task".into(), T::NAME.into());
-    let mut training = toml::Table::new();
-    let whole = |name: &str, value: u64| {
-        i64::try_from(value).map_err(|_| Error::misuse(format!("--{name} is {value}"), "the largest is 2^63 - 1"))
-    };
-    training.insert("epochs".into(), whole("epochs", settings.epochs)?.into());
-    training.insert("seed".into(), whole("seed", settings.seed)?.into());
-    training.insert("learning_rate".into(), settings.learning_rate.into());
-    table.insert("training".into(), training.into());
+/// What a run folder says of its model, and its weights' header too: nothing that differs between equal runs.
+fn saved_text<T: Task>(task: &T) -> Result<String> {
+    let mut table = toml::Table::try_from(task.saved())
+        .map_err(|cause| Error::failure(format!("what the model needs to know is no TOML: {cause}"), ""))?;
+    table.insert(TASK.into(), T::NAME.into());
     Ok(table.to_string())
 }
 

@@ -1,86 +1,232 @@
-//! What a task is: its examples, model, loss, metric and the rows of its report. How it is run is the program's affair.
+//! Tasks: what is trained on what, each a recipe that reads from top to bottom.
+//!
+//! A task says what its options, examples, model, loss and scores are, and what there is to show. One runner does all the rest for
+//! every task: the command line, the training loop, checkpoints and going on from them, the run folder, the report, the line of
+//! JSON. So a task file names no option parser, no file, no thread and no page. The life of a training, in the order of the calls:
+//!
+//! 1. [`Task::OPTIONS`] and the defaults of [`Task::Settings`] become the command line. `--name value`, the same name in a
+//!    configuration file, and the field of `Settings` are one thing.
+//! 2. [`Task::prepare`] reads the data and decides what the model needs to know ([`Task::Saved`]: sizes, labels), and makes the
+//!    [`Parts`] of examples. [`Task::restore`] builds the model of what was saved; predictions later begin there.
+//! 3. Each epoch, [`Task::order`] says which examples stand together (like lengths, in a seeded order, unless a task knows better),
+//!    [`Task::batch`] makes arrays of them, [`Task::loss`] records the loss. The runner sums it over shards, divides by
+//!    [`Task::weight`], clips, and steps.
+//! 4. After each epoch [`Task::answers`] and [`Task::score`] give the metric on the dev part; the best epoch's weights are kept.
+//! 5. At the end the test part is scored, beside [`Task::baselines`] and [`Task::rivals`], and [`Task::row`] and [`Task::figures`]
+//!    are shown in the report.
+//!
+//! Adding one: a file here, a `mod` line, and its name in [`tasks!`] below.
 
-pub(crate) mod sentiment;
-pub(crate) mod translation;
+mod options;
+mod sentiment;
+mod translation;
 
-use crate::program::{
-    data::{Splits, Table},
+pub(crate) use crate::program::{
+    data::{Data, Splits, Table},
     error::{Error, Result},
 };
-use serde::de::DeserializeOwned;
+pub(crate) use options::{Kind, Opt, by_name};
+
+use serde::{Serialize, de::DeserializeOwned};
 use unspool::{
-    graph::{Graph, Params, Var},
-    text::{Buckets, Part, Tokenizer},
+    graph::{Draw, Graph, Params, Tensor, Var},
+    text::{BatchSize, Buckets, Part, Tokenizer},
 };
 
-/// A task with its data, ready to be trained.
-pub(crate) trait Task: Sync {
-    /// Its name on the command line and in files.
-    const NAME: &'static str;
-    /// Its metric; more is better.
-    const METRIC: &'static str;
-    /// Digits of the metric after the point, for people.
-    const DIGITS: usize;
-    /// Some rows as arrays.
-    type Shard: Sync;
-    /// What the model says of one row.
-    type Answer: Send;
+/// Calls `$visitor.visit::<TheTask>()` for the task of this name.
+macro_rules! tasks {
+    ($($module:ident::$task:ident),* $(,)?) => {
+        /// Does something with the task of this name, if there is one.
+        pub(crate) fn with<V: Visitor>(name: &str, visitor: V) -> Option<V::Output> {
+            $(if name == <$module::$task as Task>::NAME {
+                return Some(visitor.visit::<$module::$task>());
+            })*
+            None
+        }
 
-    /// How many rows a part has.
-    fn rows(&self, part: Part) -> usize;
-    /// The batches to train on.
-    fn buckets(&self, seed: u64) -> Result<Buckets>;
-    /// The batches of another part: each row once.
-    fn evaluation_batches(&self, part: Part) -> Result<Vec<Vec<usize>>>;
-    /// These rows of a part.
-    fn shard(&self, part: Part, rows: &[usize]) -> Result<Self::Shard>;
-    /// What its loss is a sum over.
-    fn weight(&self, shard: &Self::Shard) -> usize;
-    /// How many real tokens it holds, for the speed.
-    fn tokens(&self, shard: &Self::Shard) -> usize;
-    /// The sum of the losses of a shard: a scalar.
-    fn loss<'g>(&self, graph: &'g Graph<'g>, shard: &Self::Shard) -> Var<'g>;
-    /// What the model says of each row of a shard.
-    fn answer(&self, params: &Params, shard: &Self::Shard) -> Result<Vec<Self::Answer>>;
-    /// The metric over a whole part, its answers in the order of its rows.
-    fn score(&self, part: Part, answers: Vec<Self::Answer>) -> Result<Score>;
-    /// Lines to show after an epoch.
-    fn samples(&self, score: &Score) -> Vec<String>;
-    /// Lines to show before training.
-    fn notes(&self) -> Vec<String>;
-    /// Goes into the run folder.
-    fn tokenizer(&self) -> &Tokenizer;
-    /// All that is needed to use the model later, but tokenizer and weights.
-    fn config(&self) -> Result<toml::Table>;
+        /// The names of all tasks.
+        pub(crate) const NAMES: &[&str] = &[$(<$module::$task as Task>::NAME),*];
+    };
 }
 
-/// A task, and its model's first values.
-pub(crate) struct Prepared<T> {
-    pub(crate) task: T,
-    pub(crate) params: Params,
+tasks![translation::Translation, sentiment::Sentiment];
+
+/// Something to be done with a task that is known by name.
+pub(crate) trait Visitor {
+    /// What comes of it.
+    type Output;
+    /// Does it.
+    fn visit<T: Task>(self) -> Self::Output;
+}
+
+/// A recipe, and once [`restore`](Task::restore)d, a model with all that is needed to use it.
+pub(crate) trait Task: Sized + Sync {
+    /// Its name on the command line and in files.
+    const NAME: &'static str;
+    /// What it does, in a line of help.
+    const ABOUT: &'static str;
+    /// How its models are compared.
+    const METRIC: Metric;
+    /// What [`Task::tokens`] counts, in the plural: tokens, frames, characters, examples.
+    const UNIT: &'static str = "tokens";
+    /// What `--data` is unless given, as [`Data`] knows it; empty for examples that are made on the fly (there is then no `--data`).
+    const DATA: &'static str;
+    /// How many examples are shown after each epoch, with what the model says of them.
+    const SAMPLES: usize = 0;
+    /// Its own options. For each there is a field of the same name in `Settings`; an `Option` that is `None` has no default to show.
+    const OPTIONS: &'static [Opt];
+
+    /// The values of its own options; its `Default` is theirs. `#[serde(rename_all = "kebab-case", deny_unknown_fields)]`.
+    type Settings: Clone + Default + Sync + Serialize + DeserializeOwned;
+    /// What is needed to use a trained model, beside tokenizer and weights. Read from a file that may hold anything: check it.
+    type Saved: Sync + Serialize + DeserializeOwned;
+    /// One part of the data, as the task holds it.
+    type Examples: Sync;
+    /// Some examples as arrays.
+    type Batch: Send + Sync;
+    /// What the model says of one example.
+    type Answer: Send + Sync;
+
+    /// How long, how fast, and how many at a time.
+    fn recipe(settings: &Self::Settings) -> Recipe;
+    /// Reads the data; everything that is learned from it without a model (vocabulary, labels, means) is learned from the train part.
+    fn prepare(settings: &Self::Settings, data: &Data, seed: u64) -> Result<Prepared<Self>>;
+    /// Adds the model's parameters.
+    ///
+    /// # Errors
+    /// What was saved contradicts itself or the tokenizer.
+    fn restore(saved: Self::Saved, tokenizer: Option<Tokenizer>, params: &mut Params) -> Result<Self>;
+    /// What was saved, for the run folder.
+    fn saved(&self) -> &Self::Saved;
+    /// The tokenizer, for the run folder.
+    fn tokenizer(&self) -> Option<&Tokenizer> {
+        None
+    }
+    /// All examples of a file, to be scored by [`Task::answers`] and [`Task::score`].
+    fn examples(&self, data: &Data) -> Result<Self::Examples>;
+
+    /// The lengths of each example's input and output in time steps: those of like lengths stand together. A single length is
+    /// `(0, length)`; equal lengths are all `(0, 1)`.
+    fn lengths(&self, examples: &Self::Examples) -> Vec<(usize, usize)>;
+    /// The batches of an epoch of training, as numbers of examples. In order and with [`Loss::carry`], it is truncated
+    /// back-propagation through time.
+    fn order(&self, examples: &Self::Examples, size: BatchSize, seed: u64, epoch: u64) -> Result<Vec<Vec<usize>>> {
+        Ok(Buckets::pairs(self.lengths(examples), size, seed)?.epoch(epoch))
+    }
+    /// These examples as arrays. In training there is a key of the epoch to draw random numbers by: `draw.word(row)` is an example's.
+    fn batch(&self, examples: &Self::Examples, rows: &[usize], draw: Option<Draw>) -> Result<Self::Batch>;
+    /// What the loss is a sum over: target tokens, examples, frames.
+    fn weight(&self, batch: &Self::Batch) -> usize;
+    /// How many real time steps are computed, for the speed; see [`Task::UNIT`].
+    fn tokens(&self, batch: &Self::Batch) -> usize;
+    /// Σ of the losses of a batch: a scalar. (A plain `Var` is turned into a `Loss` by `into()`.)
+    fn loss<'g>(&self, graph: &'g Graph<'g>, batch: &Self::Batch, step: Step<'_>) -> Loss<'g>;
+
+    /// What the model says of each example of a batch, in its order.
+    fn answers(&self, params: &Params, batch: &Self::Batch, effort: Effort) -> Result<Vec<Self::Answer>>;
+    /// The metric, from answers in the order of the examples.
+    fn score(&self, examples: &Self::Examples, answers: &[Self::Answer]) -> Result<Score>;
+
+    /// Lines to show before training.
+    fn notes(&self, _parts: &Parts<Self::Examples>) -> Vec<String> {
+        vec![]
+    }
+    /// The test part's metric for what needs no training, by name.
+    fn baselines(&self, _parts: &Parts<Self::Examples>) -> Result<Vec<(&'static str, f64)>> {
+        Ok(vec![])
+    }
+    /// Other settings to train as well, after the model itself; their test scores stand among the baselines by these names.
+    fn rivals(_settings: &Self::Settings) -> Vec<(&'static str, Self::Settings)> {
+        vec![]
+    }
+    /// An example and what the model says of it, as texts with headings: `[("source", …), ("reference", …), ("model", …)]`.
+    fn row(&self, examples: &Self::Examples, number: usize, answer: &Self::Answer) -> Vec<(&'static str, String)>;
+    /// Further figures for the report: what the model attends to, which class it takes for which, curves.
+    fn figures(&self, _params: &Params, _test: &Self::Examples, _answers: &[Self::Answer]) -> Result<Vec<Figure>> {
+        Ok(vec![])
+    }
+
+    /// What the model says of one line of text (without its end): of `predict`.
+    fn predict(&self, params: &Params, line: &str, ask: &Ask) -> Result<Prediction>;
+    /// Writes text bit by bit: of `generate`.
+    fn generate(&self, _params: &Params, _ask: &Generate, _write: &mut dyn FnMut(&str) -> Result<()>) -> Result<()> {
+        Err(Error::misuse(
+            format!("a model of {} writes no text of its own", Self::NAME),
+            "`generate` is for models of language-model",
+        ))
+    }
+}
+
+/// How models are compared.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Metric {
+    /// Its name in the line of JSON.
+    pub(crate) name: &'static str,
+    /// Digits after the point, for people.
+    pub(crate) digits: usize,
+    /// Whether less is better.
+    pub(crate) less_is_better: bool,
+}
+
+impl Metric {
+    /// Whether `new` is at least as good as `old`. A number that is none is never as good.
+    pub(crate) fn as_good(&self, new: f64, old: f64) -> bool {
+        if self.less_is_better { new <= old } else { new >= old }
+    }
+}
+
+/// How long to train, how fast, and how many examples at a time.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Recipe {
+    /// Passes over the train part: the default of `--epochs`.
+    pub(crate) epochs: u64,
+    /// The peak of the learning rate: the default of `--learning-rate`.
+    pub(crate) learning_rate: f64,
+    /// Of a batch.
+    pub(crate) batch: BatchSize,
+    /// Steps over which the learning rate rises, but at most a tenth of all.
+    pub(crate) warm_up: u64,
+    /// The share of the peak at which the learning rate ends.
+    pub(crate) last_rate: f64,
+    /// Gradients (of the mean loss) are shortened to this norm.
+    pub(crate) clip_norm: f64,
+}
+
+impl Recipe {
+    /// 200 steps of warm-up, down to a twentieth of the peak, gradients of norm 1 at most.
+    pub(crate) fn new(epochs: u64, learning_rate: f64, batch: BatchSize) -> Recipe {
+        Recipe { epochs, learning_rate, batch, warm_up: 200, last_rate: 0.05, clip_norm: 1.0 }
+    }
+}
+
+/// What [`Task::prepare`] finds.
+pub(crate) struct Prepared<T: Task> {
+    /// What the model needs to know.
+    pub(crate) saved: T::Saved,
+    /// The tokenizer, where there is one.
+    pub(crate) tokenizer: Option<Tokenizer>,
+    /// The examples.
+    pub(crate) parts: Parts<T::Examples>,
 }
 
 /// The three parts of a task's data, as the task holds them.
-pub(crate) struct Parts<P> {
-    train: P,
-    dev: P,
-    test: P,
+pub(crate) struct Parts<E> {
+    /// To learn from.
+    pub(crate) train: E,
+    /// To choose the epoch by.
+    pub(crate) dev: E,
+    /// To report on.
+    pub(crate) test: E,
 }
 
-impl<P> Parts<P> {
-    /// Made of the three tables by `make`, which also says how many texts it cut; and how many those were together.
-    pub(crate) fn new(
-        splits: &Splits,
-        mut make: impl FnMut(&Table) -> Result<(P, usize)>,
-    ) -> Result<(Parts<P>, usize)> {
-        let (train, a) = make(&splits.train)?;
-        let (dev, b) = make(&splits.dev)?;
-        let (test, c) = make(&splits.test)?;
-        Ok((Parts { train, dev, test }, a + b + c))
+impl<E> Parts<E> {
+    /// Made of the three tables of rows.
+    pub(crate) fn of(splits: &Splits, mut make: impl FnMut(&Table) -> Result<E>) -> Result<Parts<E>> {
+        Ok(Parts { train: make(&splits.train)?, dev: make(&splits.dev)?, test: make(&splits.test)? })
     }
 
     /// One of them.
-    pub(crate) fn of(&self, part: Part) -> &P {
+    pub(crate) fn get(&self, part: Part) -> &E {
         match part {
             Part::Train => &self.train,
             Part::Dev => &self.dev,
@@ -89,32 +235,113 @@ impl<P> Parts<P> {
     }
 }
 
+/// Where a training is when a loss is recorded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Step<'a> {
+    /// The share of the training that is done, from 0 to 1: a policy that changes over time depends on it. 1 outside training.
+    pub(crate) progress: f64,
+    /// What the step before handed on for these very rows of the batch: see [`Loss::carry`]. Empty at an epoch's first step and
+    /// outside training.
+    pub(crate) carried: &'a [Tensor],
+}
+
+/// A loss, and what is handed on to the next step.
+pub(crate) struct Loss<'g> {
+    /// The sum over a batch: a scalar.
+    pub(crate) sum: Var<'g>,
+    /// States whose values the next step of the epoch is given, without their history.
+    pub(crate) carry: Vec<Var<'g>>,
+}
+
+impl<'g> From<Var<'g>> for Loss<'g> {
+    fn from(sum: Var<'g>) -> Loss<'g> {
+        Loss { sum, carry: vec![] }
+    }
+}
+
+/// How hard to try for an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Effort {
+    /// After every epoch: what is quick, such as greedy decoding.
+    Quick,
+    /// On the test part and in `evaluate`: what is best, such as a beam.
+    Full,
+}
+
 /// The metric of one part.
+#[derive(Clone, Debug)]
 pub(crate) struct Score {
     /// The metric.
     pub(crate) value: f64,
     /// How it was computed, where there is a name for that.
     pub(crate) signature: Option<String>,
-    /// The first few answers, as text.
-    pub(crate) first: Vec<String>,
+    /// Further numbers beside it.
+    pub(crate) more: Vec<(&'static str, f64)>,
 }
 
-/// A trained model that answers lines.
-pub(crate) trait Predictor {
-    /// One line, without its end.
-    fn predict(&self, params: &Params, line: &str) -> Result<String>;
+impl From<f64> for Score {
+    fn from(value: f64) -> Score {
+        Score { value, signature: None, more: vec![] }
+    }
 }
 
-/// A configuration as it was saved.
-pub(crate) fn read_config<C: DeserializeOwned>(config: &toml::Table) -> Result<C> {
-    config.clone().try_into().map_err(|cause: toml::de::Error| {
-        Error::failure(cause.message().to_owned(), "it must be as the training wrote it")
-    })
+/// Something to see.
+#[derive(Clone, Debug)]
+pub(crate) enum Figure {
+    /// What was looked at (columns) while each word was written (rows).
+    Attention { title: String, map: Attention },
+    /// How often each class (rows) was taken for each (columns).
+    Confusion { labels: Vec<String>, counts: Vec<Vec<u64>> },
+    /// Named lines over the same axes.
+    Curves { title: String, x: String, y: String, log_y: bool, lines: Vec<(String, Vec<(f64, f64)>)> },
 }
 
-/// A configuration to save.
-pub(crate) fn write_config(config: &impl serde::Serialize) -> Result<toml::Table> {
-    toml::Table::try_from(config).map_err(|cause| Error::failure(format!("the configuration is no TOML: {cause}"), ""))
+/// Weights of attention: a row for each thing written, a column for each thing looked at; a row's weights sum to 1.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub(crate) struct Attention {
+    /// What was written.
+    pub(crate) rows: Vec<String>,
+    /// What was looked at.
+    pub(crate) columns: Vec<String>,
+    /// `[row][column]`.
+    pub(crate) weights: Vec<Vec<f64>>,
+}
+
+/// What `predict` is asked for beside the answer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ask {
+    /// How many answers.
+    pub(crate) best: usize,
+    /// Whether what was attended to is wanted.
+    pub(crate) attention: bool,
+}
+
+/// What a model says of one line.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Prediction {
+    /// As a line of text.
+    pub(crate) line: String,
+    /// The best answers with their scores (probabilities, or log-probabilities), best first.
+    pub(crate) best: Vec<(String, f64)>,
+    /// What was attended to for the first answer.
+    pub(crate) attention: Option<Attention>,
+}
+
+/// What `generate` is asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Generate {
+    /// How it begins.
+    pub(crate) prompt: String,
+    /// Tokens to write.
+    pub(crate) length: usize,
+    /// Logits are divided by it; 0 takes the likeliest token each time.
+    pub(crate) temperature: f64,
+    /// Only so many of the likeliest tokens are drawn from.
+    pub(crate) top_k: Option<usize>,
+    /// Only the likeliest tokens that together have this probability are drawn from.
+    pub(crate) top_p: Option<f64>,
+    /// Of the draws.
+    pub(crate) seed: u64,
 }
 
 /// Sizes from a file are asked for memory before any weights show that they are wrong, so they have a limit.
@@ -131,13 +358,12 @@ pub(crate) fn check_sizes(sizes: &[(&str, usize)], dropout: f64) -> Result<()> {
     Ok(())
 }
 
-/// The tokenizer and the model must number the same tokens.
-pub(crate) fn check_vocabulary(tokenizer: &Tokenizer, vocabulary_size: usize) -> Result<()> {
+/// The tokenizer of a task that has one. It and the model must number the same tokens.
+pub(crate) fn check_tokenizer(tokenizer: Option<Tokenizer>, vocabulary_size: usize) -> Result<Tokenizer> {
+    let whole = "the run folder must hold the files of one training, unchanged";
+    let Some(tokenizer) = tokenizer else { return Err(Error::failure("there is no tokenizer", whole)) };
     match tokenizer.vocabulary_size() {
-        size if size == vocabulary_size => Ok(()),
-        size => Err(Error::failure(
-            format!("vocabulary_size is {vocabulary_size}, the tokenizer's is {size}"),
-            "the run folder must hold the files of one training, unchanged",
-        )),
+        size if size == vocabulary_size => Ok(tokenizer),
+        size => Err(Error::failure(format!("vocabulary_size is {vocabulary_size}, the tokenizer's is {size}"), whole)),
     }
 }

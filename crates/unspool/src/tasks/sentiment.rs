@@ -1,154 +1,87 @@
 //! From texts to labels: a bidirectional recurrence over characters.
 
-use super::{Parts, Predictor, Prepared, Score, Task, check_sizes, check_vocabulary, read_config, write_config};
-use crate::program::{
-    data::Splits,
-    data::Table,
-    error::{Error, Result},
-};
-use serde::{Deserialize, Serialize};
+use super::*;
+use crate::program::data::Columns;
+use serde::Deserialize;
 use unspool::{
-    graph::{Graph, Params, Var},
-    models::{self, ClassifierConfig},
+    models::{Classifier, ClassifierConfig},
     text::{
-        BatchSize, Buckets, LabelSet, Labelled, Padded, Part, Place, TokenKind, Tokenizer, TokenizerOptions, score,
+        LabelSet, Labelled, Padded, Place, TokenKind, TokenizerOptions,
+        score::{Confusion, accuracy},
         truncate,
     },
 };
 
-/// The task's name.
-pub(crate) const NAME: &str = "sentiment";
-
 /// Characters beyond this many are unknown to the model; rarer ones teach it little.
 const VOCABULARY: usize = 2000;
 
-/// What the data is cut to.
-pub(crate) struct Sizes {
-    /// Texts in a batch.
-    pub(crate) batch_rows: usize,
-    /// Characters of a text.
-    pub(crate) longest: usize,
+/// A classifier of texts.
+pub(crate) struct Sentiment {
+    saved: Saved,
+    tokenizer: Tokenizer,
+    model: Classifier,
 }
 
+/// Its options.
 #[derive(Clone, Serialize, Deserialize)]
-struct Config {
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Settings {
+    hidden: usize,
+    text: Option<String>,
+    label: Option<String>,
+    longest: usize,
+    batch_rows: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings { hidden: 128, text: None, label: None, longest: 140, batch_rows: 64 }
+    }
+}
+
+impl Settings {
+    fn columns(&self) -> Columns<'_> {
+        Columns {
+            options: [("text", self.text.as_deref()), ("label", self.label.as_deref())],
+            usual: ["document", "label"],
+        }
+    }
+}
+
+/// What a prediction needs beside tokenizer and weights.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Saved {
     text: String,
     label: String,
-    labels: LabelSet,
     longest: usize,
+    labels: LabelSet,
     model: ClassifierConfig,
 }
 
-/// A model with its tokenizer and labels: all that a prediction needs beside the weights.
-pub(crate) struct Classifier {
-    config: Config,
-    tokenizer: Tokenizer,
-    model: models::Classifier,
-}
-
-impl Classifier {
-    /// From what a run folder says. The weights are the caller's to load.
-    pub(crate) fn restore(config: &toml::Table, tokenizer: Tokenizer, params: &mut Params) -> Result<Classifier> {
-        let config: Config = read_config(config)?;
-        let sizes = &config.model;
-        check_sizes(
-            &[
-                ("longest", config.longest),
-                ("vocabulary_size", sizes.vocabulary_size),
-                ("embedding_size", sizes.embedding_size),
-                ("hidden_size", sizes.hidden_size),
-                ("classes", sizes.classes),
-            ],
-            sizes.dropout,
-        )?;
-        check_vocabulary(&tokenizer, sizes.vocabulary_size)?;
-        if config.labels.len() != sizes.classes {
-            return Err(Error::failure(
-                format!("classes is {}, where there are {} labels", sizes.classes, config.labels.len()),
-                "it must be as the training wrote it",
-            ));
-        }
-        let model = models::Classifier::new(params, sizes);
-        Ok(Classifier { config, tokenizer, model })
-    }
-
-    /// For each row the likeliest class, and its probability.
-    fn decide(&self, params: &Params, input: &Padded) -> Result<Vec<(u32, f64)>> {
-        let graph = Graph::new(params);
-        let best = self.model.logits(&graph, input).softmax().top_k(1)?;
-        Ok(best.into_iter().flatten().collect())
-    }
-}
-
-impl Predictor for Classifier {
-    fn predict(&self, params: &Params, line: &str) -> Result<String> {
-        let mut ids = self.tokenizer.encode(line)?;
-        ids.truncate(self.config.longest);
-        let specials = self.tokenizer.specials();
-        if ids.is_empty() {
-            ids.push(specials.unk);
-        }
-        let decided = self.decide(params, &Padded::new(&[ids], specials.pad))?;
-        let found =
-            decided.first().and_then(|(class, p)| Some(format!("{}\t{p:.4}", self.config.labels.name(*class)?)));
-        Ok(found.unwrap_or_default())
-    }
-}
-
 /// Texts as tokens, and their classes.
-struct Texts {
+pub(crate) struct Texts {
+    texts: Vec<String>,
     ids: Vec<Vec<u32>>,
     classes: Vec<u32>,
+    cut: usize,
 }
 
 impl Texts {
-    fn new(table: &Table, tokenizer: &Tokenizer, labels: &LabelSet, longest: usize) -> Result<(Texts, usize)> {
+    fn new(table: &Table, tokenizer: &Tokenizer, labels: &LabelSet, longest: usize) -> Result<Texts> {
         let classes = table
             .rows
             .iter()
             .map(|row| labels.id_at(|| Place::new(&table.file, row.line), &row[1]))
             .collect::<std::result::Result<_, _>>()?;
-        let mut ids = tokenizer.encode_all(table.rows.iter().map(|row| &row[0]))?;
+        let texts: Vec<String> = table.rows.iter().map(|row| row[0].to_owned()).collect();
+        let mut ids = tokenizer.encode_all(&texts)?;
         let cut = truncate(&mut ids, longest).rows;
         // A text may come to no tokens at all; a recurrence needs one.
         let unknown = tokenizer.specials().unk;
         ids.iter_mut().filter(|ids| ids.is_empty()).for_each(|ids| ids.push(unknown));
-        Ok((Texts { ids, classes }, cut as usize))
+        Ok(Texts { texts, ids, classes, cut })
     }
-
-    fn buckets(&self, size: BatchSize, seed: u64) -> Result<Buckets> {
-        Ok(Buckets::new(self.ids.iter().map(Vec::len), size, seed)?)
-    }
-}
-
-/// The task: a classifier and three parts of texts.
-pub(crate) struct Sentiment {
-    classifier: Classifier,
-    parts: Parts<Texts>,
-    batch: BatchSize,
-    cut: usize,
-}
-
-/// Counts characters and labels in the train part and makes the model.
-pub(crate) fn prepare(splits: &Splits, sizes: &Sizes, seed: u64) -> Result<Prepared<Sentiment>> {
-    let labels = labels(splits)?;
-    let options = TokenizerOptions { vocabulary_size: VOCABULARY, ..TokenizerOptions::default() };
-    let tokenizer = Tokenizer::train(TokenKind::Character, splits.train.rows.iter().map(|row| &row[0]), &options)?;
-    let (parts, cut) = Parts::new(splits, |table| Texts::new(table, &tokenizer, &labels, sizes.longest))?;
-    let mut params = Params::seeded(seed);
-    let model = ClassifierConfig {
-        vocabulary_size: tokenizer.vocabulary_size(),
-        embedding_size: 128,
-        hidden_size: 128,
-        classes: labels.len(),
-        dropout: 0.3,
-    };
-    let [text, label] = splits.columns.clone();
-    let config = Config { text, label, labels, longest: sizes.longest, model };
-    let model = models::Classifier::new(&mut params, &config.model);
-    let classifier = Classifier { config, tokenizer, model };
-    let task = Sentiment { classifier, parts, batch: BatchSize::Rows(sizes.batch_rows), cut };
-    Ok(Prepared { task, params })
 }
 
 /// The labels are the train part's; those of a whole file that was split are that file's, in the order of its lines.
@@ -158,80 +91,175 @@ fn labels(splits: &Splits) -> Result<LabelSet> {
         tables.extend([&splits.dev, &splits.test]);
     }
     let mut found: Vec<(u64, &str)> =
-        tables.iter().flat_map(|table| table.rows.iter().map(|row| (row.line, row[1].as_ref()))).collect();
+        tables.iter().flat_map(|table| table.rows.iter().map(|row| (row.line, &row[1]))).collect();
     found.sort_by_key(|(line, _)| *line);
     Ok(LabelSet::collect(&splits.train.file, found)?)
 }
 
 impl Task for Sentiment {
-    const NAME: &'static str = NAME;
-    const METRIC: &'static str = "accuracy";
-    const DIGITS: usize = 4;
-    type Shard = Labelled;
-    type Answer = u32;
+    const NAME: &'static str = "sentiment";
+    const ABOUT: &'static str = "From texts to labels: a bidirectional recurrence over characters";
+    const METRIC: Metric = Metric { name: "accuracy", digits: 4, less_is_better: false };
+    const UNIT: &'static str = "characters";
+    const DATA: &'static str = "nsmc-sample";
+    const OPTIONS: &'static [Opt] = &[
+        Opt::HIDDEN,
+        Opt { name: "text", value: "COLUMN", kind: Kind::Text, help: "The column with the texts [default: document]" },
+        Opt {
+            name: "label",
+            value: "COLUMN",
+            kind: Kind::Text,
+            help: "The column with the labels, all names or all whole numbers [default: label]",
+        },
+        Opt {
+            name: "longest",
+            value: "CHARACTERS",
+            kind: Kind::Count(1..=10_000),
+            help: "Characters of a text that are read; what is longer is cut, and counted",
+        },
+        Opt { name: "batch-rows", value: "TEXTS", kind: Kind::Count(1..=1_000_000), help: "Texts in a batch" },
+    ];
 
-    fn rows(&self, part: Part) -> usize {
-        self.parts.of(part).ids.len()
+    type Settings = Settings;
+    type Saved = Saved;
+    type Examples = Texts;
+    type Batch = Labelled;
+    type Answer = (u32, f64);
+
+    fn recipe(settings: &Settings) -> Recipe {
+        Recipe::new(4, 2e-3, BatchSize::Rows(settings.batch_rows))
     }
 
-    fn buckets(&self, seed: u64) -> Result<Buckets> {
-        self.parts.of(Part::Train).buckets(self.batch, seed)
+    fn prepare(settings: &Settings, data: &Data, _seed: u64) -> Result<Prepared<Self>> {
+        let splits = data.splits(&settings.columns())?;
+        let labels = labels(&splits)?;
+        let options = TokenizerOptions { vocabulary_size: VOCABULARY, ..TokenizerOptions::default() };
+        let tokenizer = Tokenizer::train(TokenKind::Character, splits.train.rows.iter().map(|row| &row[0]), &options)?;
+        let parts = Parts::of(&splits, |table| Texts::new(table, &tokenizer, &labels, settings.longest))?;
+        let model = ClassifierConfig {
+            vocabulary_size: tokenizer.vocabulary_size(),
+            embedding_size: 128,
+            hidden_size: settings.hidden,
+            classes: labels.len(),
+            dropout: 0.3,
+        };
+        let [text, label] = splits.columns;
+        let saved = Saved { text, label, labels, longest: settings.longest, model };
+        Ok(Prepared { saved, tokenizer: Some(tokenizer), parts })
     }
 
-    fn evaluation_batches(&self, part: Part) -> Result<Vec<Vec<usize>>> {
-        Ok(self.parts.of(part).buckets(self.batch, 0)?.sorted())
+    fn restore(saved: Saved, tokenizer: Option<Tokenizer>, params: &mut Params) -> Result<Sentiment> {
+        let sizes = &saved.model;
+        check_sizes(
+            &[
+                ("longest", saved.longest),
+                ("vocabulary_size", sizes.vocabulary_size),
+                ("embedding_size", sizes.embedding_size),
+                ("hidden_size", sizes.hidden_size),
+                ("classes", sizes.classes),
+            ],
+            sizes.dropout,
+        )?;
+        let tokenizer = check_tokenizer(tokenizer, sizes.vocabulary_size)?;
+        if saved.labels.len() != sizes.classes {
+            return Err(Error::failure(
+                format!("classes is {}, where there are {} labels", sizes.classes, saved.labels.len()),
+                "it must be as the training wrote it",
+            ));
+        }
+        let model = Classifier::new(params, sizes);
+        Ok(Sentiment { saved, tokenizer, model })
     }
 
-    fn shard(&self, part: Part, rows: &[usize]) -> Result<Labelled> {
-        let texts = self.parts.of(part);
+    fn saved(&self) -> &Saved {
+        &self.saved
+    }
+
+    fn tokenizer(&self) -> Option<&Tokenizer> {
+        Some(&self.tokenizer)
+    }
+
+    fn examples(&self, data: &Data) -> Result<Texts> {
+        let usual = [self.saved.text.as_str(), self.saved.label.as_str()];
+        let table = data.table(&Columns { options: [("text", None), ("label", None)], usual })?;
+        Texts::new(&table, &self.tokenizer, &self.saved.labels, self.saved.longest)
+    }
+
+    fn lengths(&self, texts: &Texts) -> Vec<(usize, usize)> {
+        texts.ids.iter().map(|ids| (0, ids.len())).collect()
+    }
+
+    fn batch(&self, texts: &Texts, rows: &[usize], _draw: Option<Draw>) -> Result<Labelled> {
         let ids: Vec<&[u32]> = rows.iter().map(|row| texts.ids[*row].as_slice()).collect();
         let classes: Vec<u32> = rows.iter().map(|row| texts.classes[*row]).collect();
-        Ok(Labelled::new(&ids, &classes, self.classifier.tokenizer.specials().pad)?)
+        Ok(Labelled::new(&ids, &classes, self.tokenizer.specials().pad)?)
     }
 
-    fn weight(&self, shard: &Labelled) -> usize {
-        shard.labels.len()
+    fn weight(&self, batch: &Labelled) -> usize {
+        batch.labels.len()
     }
 
-    fn tokens(&self, shard: &Labelled) -> usize {
-        shard.input.tokens()
+    fn tokens(&self, batch: &Labelled) -> usize {
+        batch.input.tokens()
     }
 
-    fn loss<'g>(&self, graph: &'g Graph<'g>, shard: &Labelled) -> Var<'g> {
-        self.classifier.model.logits(graph, &shard.input).cross_entropy(&shard.labels).sum_all()
+    fn loss<'g>(&self, graph: &'g Graph<'g>, batch: &Labelled, _step: Step<'_>) -> Loss<'g> {
+        self.model.logits(graph, &batch.input).cross_entropy(&batch.labels).sum_all().into()
     }
 
-    fn answer(&self, params: &Params, shard: &Labelled) -> Result<Vec<u32>> {
-        Ok(self.classifier.decide(params, &shard.input)?.into_iter().map(|(class, _)| class).collect())
+    fn answers(&self, params: &Params, batch: &Labelled, _effort: Effort) -> Result<Vec<(u32, f64)>> {
+        let graph = Graph::new(params);
+        let best = self.model.logits(&graph, &batch.input).softmax().top_k(1)?;
+        Ok(best.into_iter().flatten().collect())
     }
 
-    fn score(&self, part: Part, answers: Vec<u32>) -> Result<Score> {
-        let value = score::accuracy(&answers, &self.parts.of(part).classes)?;
-        Ok(Score { value, signature: None, first: vec![] })
+    fn score(&self, texts: &Texts, answers: &[(u32, f64)]) -> Result<Score> {
+        let classes: Vec<u32> = answers.iter().map(|(class, _)| *class).collect();
+        Ok(accuracy(&classes, &texts.classes)?.into())
     }
 
-    fn samples(&self, _: &Score) -> Vec<String> {
-        vec![]
-    }
-
-    fn notes(&self) -> Vec<String> {
-        let config = &self.classifier.config;
+    fn notes(&self, parts: &Parts<Texts>) -> Vec<String> {
         let mut notes = vec![format!(
             "labels: {}; {} characters known",
-            config.labels.names().join(", "),
-            config.model.vocabulary_size
+            self.saved.labels.names().join(", "),
+            self.saved.model.vocabulary_size
         )];
-        if self.cut > 0 {
-            notes.push(format!("{} texts were cut to {} characters", self.cut, config.longest));
+        let cut = parts.train.cut + parts.dev.cut + parts.test.cut;
+        if cut > 0 {
+            notes.push(format!("{cut} texts were cut to {} characters", self.saved.longest));
         }
         notes
     }
 
-    fn tokenizer(&self) -> &Tokenizer {
-        &self.classifier.tokenizer
+    fn row(&self, texts: &Texts, number: usize, (class, probability): &(u32, f64)) -> Vec<(&'static str, String)> {
+        let name = |class| self.saved.labels.name(class).unwrap_or_default().to_owned();
+        vec![
+            ("text", texts.texts[number].clone()),
+            ("label", name(texts.classes[number])),
+            ("model", format!("{} ({probability:.2})", name(*class))),
+        ]
     }
 
-    fn config(&self) -> Result<toml::Table> {
-        write_config(&self.classifier.config)
+    fn figures(&self, _params: &Params, test: &Texts, answers: &[(u32, f64)]) -> Result<Vec<Figure>> {
+        let classes: Vec<u32> = answers.iter().map(|(class, _)| *class).collect();
+        let confusion = Confusion::new(&classes, &test.classes, self.saved.labels.len())?;
+        let counts = confusion.counts().rows().into_iter().map(|row| row.to_vec()).collect();
+        Ok(vec![Figure::Confusion { labels: self.saved.labels.names().to_vec(), counts }])
+    }
+
+    fn predict(&self, params: &Params, line: &str, ask: &Ask) -> Result<Prediction> {
+        let specials = self.tokenizer.specials();
+        let mut ids = self.tokenizer.encode(line)?;
+        ids.truncate(self.saved.longest);
+        if ids.is_empty() {
+            ids.push(specials.unk);
+        }
+        let graph = Graph::new(params);
+        let probabilities = self.model.logits(&graph, &Padded::new(&[ids], specials.pad)).softmax();
+        let best = probabilities.top_k(ask.best.clamp(1, self.saved.labels.len()))?.concat();
+        let name = |(class, p): &(u32, f64)| Some((self.saved.labels.name(*class)?.to_owned(), *p));
+        let best: Vec<(String, f64)> = best.iter().filter_map(name).collect();
+        let line = best.first().map_or(String::new(), |(label, p)| format!("{label}\t{p:.4}"));
+        Ok(Prediction { line, best, attention: None })
     }
 }

@@ -1,72 +1,82 @@
 //! From sentences to sentences: an encoder, and a decoder that attends.
 
-use super::{Parts, Predictor, Prepared, Score, Task, check_sizes, check_vocabulary, read_config, write_config};
-use crate::program::{
-    data::{Splits, Table},
-    error::Result,
-};
-use serde::{Deserialize, Serialize};
+use super::*;
+use crate::program::data::Columns;
+use serde::Deserialize;
 use unspool::{
-    graph::{Graph, Params, Var},
-    models::{self, TranslatorConfig},
-    text::{
-        BatchSize, Buckets, Padded, Part, TeacherForcing, TokenKind, Tokenizer, TokenizerOptions, score::Bleu, truncate,
-    },
+    models::{Translator, TranslatorConfig},
+    text::{Padded, TeacherForcing, TokenKind, TokenizerOptions, score::Bleu, truncate},
 };
 
-/// The task's name.
-pub(crate) const NAME: &str = "translation";
+/// Translations are searched for with so many kept at each step.
+const BEAM: usize = 5;
 
-/// Translations are shown after each epoch.
-const SAMPLES: usize = 3;
-
-/// What the data is cut to.
-pub(crate) struct Sizes {
-    /// Entries in the vocabulary.
-    pub(crate) vocabulary: usize,
-    /// Tokens in a batch.
-    pub(crate) batch_tokens: usize,
-    /// Tokens of a sentence.
-    pub(crate) longest: usize,
+/// A translator.
+pub(crate) struct Translation {
+    saved: Saved,
+    tokenizer: Tokenizer,
+    model: Translator,
 }
 
+/// Its options.
 #[derive(Clone, Serialize, Deserialize)]
-struct Config {
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Settings {
+    hidden: usize,
+    source: Option<String>,
+    target: Option<String>,
+    vocabulary: usize,
+    longest: usize,
+    batch_tokens: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        let TranslatorConfig { hidden_size, vocabulary_size, .. } = TranslatorConfig::default();
+        Settings {
+            hidden: hidden_size,
+            source: None,
+            target: None,
+            vocabulary: vocabulary_size,
+            longest: 100,
+            batch_tokens: 1200,
+        }
+    }
+}
+
+impl Settings {
+    fn columns(&self) -> Columns<'_> {
+        Columns {
+            options: [("source", self.source.as_deref()), ("target", self.target.as_deref())],
+            usual: ["swedish", "english"],
+        }
+    }
+}
+
+/// What a translation needs beside tokenizer and weights.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Saved {
     source: String,
     target: String,
     longest: usize,
     model: TranslatorConfig,
 }
 
-/// A model with its tokenizer: all that a translation needs beside the weights.
-pub(crate) struct Translator {
-    config: Config,
-    tokenizer: Tokenizer,
-    model: models::Translator,
-}
-
-impl Translator {
-    /// From what a run folder says. The weights are the caller's to load.
-    pub(crate) fn restore(config: &toml::Table, tokenizer: Tokenizer, params: &mut Params) -> Result<Translator> {
-        let config: Config = read_config(config)?;
-        let sizes = &config.model;
-        check_sizes(
-            &[
-                ("longest", config.longest),
-                ("vocabulary_size", sizes.vocabulary_size),
-                ("embedding_size", sizes.embedding_size),
-                ("hidden_size", sizes.hidden_size),
-            ],
-            sizes.dropout,
-        )?;
-        check_vocabulary(&tokenizer, sizes.vocabulary_size)?;
-        let model = models::Translator::new(params, sizes);
-        Ok(Translator { config, tokenizer, model })
+impl Translation {
+    /// The likeliest translations of each sentence, `best` at most of each.
+    fn search(&self, params: &Params, source: &Padded, best: usize) -> Result<Vec<Vec<Hypothesis>>> {
+        let beam = Beam::new(BEAM.max(best)).best(best).penalty(LengthPenalty::Average);
+        Ok(self.model.decoding(source).beam(&mut self.model.steps(params, source)?, &beam)?)
     }
 
-    fn translate(&self, params: &Params, source: &Padded) -> Result<Vec<String>> {
+    fn greedy(&self, params: &Params, source: &Padded) -> Result<Vec<String>> {
         let found = self.model.decoding(source).greedy(&mut self.model.steps(params, source)?)?;
-        found.iter().map(|found| Ok(one_line(&self.tokenizer.decode(&found.tokens)?))).collect()
+        found.iter().map(|found| self.text(found)).collect()
+    }
+
+    fn text(&self, found: &Hypothesis) -> Result<String> {
+        Ok(one_line(&self.tokenizer.decode(&found.tokens)?))
     }
 }
 
@@ -75,28 +85,17 @@ fn one_line(text: &str) -> String {
     text.trim().replace(['\n', '\r'], " ")
 }
 
-impl Predictor for Translator {
-    fn predict(&self, params: &Params, line: &str) -> Result<String> {
-        let mut ids = self.tokenizer.encode(line.trim())?;
-        if ids.is_empty() {
-            return Ok(String::new());
-        }
-        ids.truncate(self.config.longest);
-        let source = Padded::new(&[ids], self.tokenizer.specials().pad);
-        Ok(self.translate(params, &source)?.concat())
-    }
-}
-
 /// Sentences and their translations, as tokens.
-struct Pairs {
+pub(crate) struct Pairs {
     sources: Vec<Vec<u32>>,
     targets: Vec<Vec<u32>>,
     source_texts: Vec<String>,
     references: Vec<String>,
+    cut: usize,
 }
 
 impl Pairs {
-    fn new(table: &Table, tokenizer: &Tokenizer, longest: usize) -> Result<(Pairs, usize)> {
+    fn new(table: &Table, tokenizer: &Tokenizer, longest: usize) -> Result<Pairs> {
         let column = |i: usize| table.rows.iter().map(|row| row[i].to_owned()).collect::<Vec<String>>();
         let (source_texts, references) = (column(0), column(1));
         let mut sources = tokenizer.encode_all(&source_texts)?;
@@ -105,60 +104,114 @@ impl Pairs {
         // A text may come to no tokens at all; an encoder needs one.
         let unknown = tokenizer.specials().unk;
         sources.iter_mut().filter(|ids| ids.is_empty()).for_each(|ids| ids.push(unknown));
-        Ok((Pairs { sources, targets, source_texts, references }, cut as usize))
+        Ok(Pairs { sources, targets, source_texts, references, cut })
     }
-
-    fn buckets(&self, size: BatchSize, seed: u64) -> Result<Buckets> {
-        let lengths = self.sources.iter().zip(&self.targets).map(|(source, target)| (source.len(), target.len() + 1));
-        Ok(Buckets::pairs(lengths, size, seed)?)
-    }
-}
-
-/// The task: a translator and three parts of pairs.
-pub(crate) struct Translation {
-    translator: Translator,
-    parts: Parts<Pairs>,
-    batch: BatchSize,
-    cut: usize,
-}
-
-/// Trains the tokenizer on the train part alone and makes the model.
-pub(crate) fn prepare(splits: &Splits, sizes: &Sizes, seed: u64) -> Result<Prepared<Translation>> {
-    let texts = splits.train.rows.iter().flat_map(|row| [&row[0], &row[1]]);
-    let options = TokenizerOptions { vocabulary_size: sizes.vocabulary, ..TokenizerOptions::default() };
-    let tokenizer = Tokenizer::train(TokenKind::ByteLevelBpe, texts, &options)?;
-    let (parts, cut) = Parts::new(splits, |table| Pairs::new(table, &tokenizer, sizes.longest))?;
-    let mut params = Params::seeded(seed);
-    let model = TranslatorConfig { vocabulary_size: tokenizer.vocabulary_size(), ..TranslatorConfig::default() };
-    let [source, target] = splits.columns.clone();
-    let config = Config { source, target, longest: sizes.longest, model };
-    let model = models::Translator::new(&mut params, &config.model);
-    let translator = Translator { config, tokenizer, model };
-    let task = Translation { translator, parts, batch: BatchSize::Tokens(sizes.batch_tokens), cut };
-    Ok(Prepared { task, params })
 }
 
 impl Task for Translation {
-    const NAME: &'static str = NAME;
-    const METRIC: &'static str = "bleu";
-    const DIGITS: usize = 2;
-    type Shard = (Padded, TeacherForcing);
+    const NAME: &'static str = "translation";
+    const ABOUT: &'static str =
+        "From sentences to sentences in another language: an encoder, and a decoder that attends";
+    const METRIC: Metric = Metric { name: "bleu", digits: 2, less_is_better: false };
+    const DATA: &'static str = "tatoeba-eng-swe";
+    const SAMPLES: usize = 3;
+    const OPTIONS: &'static [Opt] = &[
+        Opt::HIDDEN,
+        Opt {
+            name: "source",
+            value: "COLUMN",
+            kind: Kind::Text,
+            help: "The column to translate from [default: swedish; korean for tatoeba-eng-kor]",
+        },
+        Opt {
+            name: "target",
+            value: "COLUMN",
+            kind: Kind::Text,
+            help: "The column to translate into [default: english]",
+        },
+        Opt {
+            name: "vocabulary",
+            value: "TOKENS",
+            kind: Kind::Count(300..=65_000),
+            help: "Entries in the vocabulary of both languages together",
+        },
+        Opt {
+            name: "longest",
+            value: "TOKENS",
+            kind: Kind::Count(1..=10_000),
+            help: "Tokens of a sentence that are read; what is longer is cut, and counted",
+        },
+        Opt {
+            name: "batch-tokens",
+            value: "TOKENS",
+            kind: Kind::Count(1..=10_000_000),
+            help: "Tokens in a batch on its longer side, padding counted",
+        },
+    ];
+
+    type Settings = Settings;
+    type Saved = Saved;
+    type Examples = Pairs;
+    type Batch = (Padded, TeacherForcing);
     type Answer = String;
 
-    fn rows(&self, part: Part) -> usize {
-        self.parts.of(part).sources.len()
+    fn recipe(settings: &Settings) -> Recipe {
+        Recipe::new(7, 3e-3, BatchSize::Tokens(settings.batch_tokens))
     }
 
-    fn buckets(&self, seed: u64) -> Result<Buckets> {
-        self.parts.of(Part::Train).buckets(self.batch, seed)
+    fn prepare(settings: &Settings, data: &Data, _seed: u64) -> Result<Prepared<Self>> {
+        let splits = data.splits(&settings.columns())?;
+        // The tokenizer is trained on the train part alone.
+        let texts = splits.train.rows.iter().flat_map(|row| [&row[0], &row[1]]);
+        let options = TokenizerOptions { vocabulary_size: settings.vocabulary, ..TokenizerOptions::default() };
+        let tokenizer = Tokenizer::train(TokenKind::ByteLevelBpe, texts, &options)?;
+        let parts = Parts::of(&splits, |table| Pairs::new(table, &tokenizer, settings.longest))?;
+        let model = TranslatorConfig {
+            vocabulary_size: tokenizer.vocabulary_size(),
+            hidden_size: settings.hidden,
+            ..TranslatorConfig::default()
+        };
+        let [source, target] = splits.columns;
+        let saved = Saved { source, target, longest: settings.longest, model };
+        Ok(Prepared { saved, tokenizer: Some(tokenizer), parts })
     }
 
-    fn evaluation_batches(&self, part: Part) -> Result<Vec<Vec<usize>>> {
-        Ok(self.parts.of(part).buckets(self.batch, 0)?.sorted())
+    fn restore(saved: Saved, tokenizer: Option<Tokenizer>, params: &mut Params) -> Result<Translation> {
+        let sizes = &saved.model;
+        check_sizes(
+            &[
+                ("longest", saved.longest),
+                ("vocabulary_size", sizes.vocabulary_size),
+                ("embedding_size", sizes.embedding_size),
+                ("hidden_size", sizes.hidden_size),
+            ],
+            sizes.dropout,
+        )?;
+        let tokenizer = check_tokenizer(tokenizer, sizes.vocabulary_size)?;
+        let model = Translator::new(params, sizes);
+        Ok(Translation { saved, tokenizer, model })
     }
 
-    fn shard(&self, part: Part, rows: &[usize]) -> Result<(Padded, TeacherForcing)> {
-        let (pairs, specials) = (self.parts.of(part), self.translator.tokenizer.specials());
+    fn saved(&self) -> &Saved {
+        &self.saved
+    }
+
+    fn tokenizer(&self) -> Option<&Tokenizer> {
+        Some(&self.tokenizer)
+    }
+
+    fn examples(&self, data: &Data) -> Result<Pairs> {
+        let usual = [self.saved.source.as_str(), self.saved.target.as_str()];
+        let table = data.table(&Columns { options: [("source", None), ("target", None)], usual })?;
+        Pairs::new(&table, &self.tokenizer, self.saved.longest)
+    }
+
+    fn lengths(&self, pairs: &Pairs) -> Vec<(usize, usize)> {
+        pairs.sources.iter().zip(&pairs.targets).map(|(source, target)| (source.len(), target.len() + 1)).collect()
+    }
+
+    fn batch(&self, pairs: &Pairs, rows: &[usize], _draw: Option<Draw>) -> Result<(Padded, TeacherForcing)> {
+        let specials = self.tokenizer.specials();
         let sources: Vec<&[u32]> = rows.iter().map(|row| pairs.sources[*row].as_slice()).collect();
         let targets: Vec<&[u32]> = rows.iter().map(|row| pairs.targets[*row].as_slice()).collect();
         Ok((Padded::new(&sources, specials.pad), TeacherForcing::new(&targets, specials)))
@@ -172,51 +225,44 @@ impl Task for Translation {
         source.tokens() + target.tokens()
     }
 
-    fn loss<'g>(&self, graph: &'g Graph<'g>, (source, target): &(Padded, TeacherForcing)) -> Var<'g> {
-        self.translator.model.loss(graph, source, target, self.translator.config.model.smoothing)
+    fn loss<'g>(&self, graph: &'g Graph<'g>, (source, target): &(Padded, TeacherForcing), _step: Step<'_>) -> Loss<'g> {
+        self.model.loss(graph, source, target, self.saved.model.smoothing).into()
     }
 
-    fn answer(&self, params: &Params, (source, _): &(Padded, TeacherForcing)) -> Result<Vec<String>> {
-        self.translator.translate(params, source)
+    fn answers(&self, params: &Params, (source, _): &(Padded, TeacherForcing), _effort: Effort) -> Result<Vec<String>> {
+        self.translate(params, source)
     }
 
-    fn score(&self, part: Part, answers: Vec<String>) -> Result<Score> {
-        let bleu = Bleu::default().score(&answers, &[&self.parts.of(part).references])?;
-        let first = answers.into_iter().take(SAMPLES).collect();
-        Ok(Score { value: bleu.score, signature: Some(bleu.signature), first })
+    fn score(&self, pairs: &Pairs, answers: &[String]) -> Result<Score> {
+        let bleu = Bleu::default().score(answers, &[&pairs.references])?;
+        Ok(Score { value: bleu.score, signature: Some(bleu.signature), more: vec![] })
     }
 
-    fn samples(&self, score: &Score) -> Vec<String> {
-        let dev = self.parts.of(Part::Dev);
-        let rows = dev.source_texts.iter().zip(&dev.references).zip(&score.first);
-        rows.flat_map(|((source, reference), found)| {
-            [
-                format!("  source     {source}"),
-                format!("  reference  {reference}"),
-                format!("  model      {found}"),
-                String::new(),
-            ]
-        })
-        .collect()
-    }
-
-    fn notes(&self) -> Vec<String> {
-        let config = &self.translator.config;
-        let mut notes = vec![format!(
-            "{} to {}, {} tokens in the vocabulary",
-            config.source, config.target, config.model.vocabulary_size
-        )];
-        if self.cut > 0 {
-            notes.push(format!("{} sentences were cut to {} tokens", self.cut, config.longest));
+    fn notes(&self, parts: &Parts<Pairs>) -> Vec<String> {
+        let Saved { source, target, longest, model } = &self.saved;
+        let mut notes = vec![format!("{source} to {target}, {} tokens in the vocabulary", model.vocabulary_size)];
+        let cut = parts.train.cut + parts.dev.cut + parts.test.cut;
+        if cut > 0 {
+            notes.push(format!("{cut} sentences were cut to {longest} tokens"));
         }
         notes
     }
 
-    fn tokenizer(&self) -> &Tokenizer {
-        &self.translator.tokenizer
+    fn row(&self, pairs: &Pairs, number: usize, answer: &String) -> Vec<(&'static str, String)> {
+        vec![
+            ("source", pairs.source_texts[number].clone()),
+            ("reference", pairs.references[number].clone()),
+            ("model", answer.clone()),
+        ]
     }
 
-    fn config(&self) -> Result<toml::Table> {
-        write_config(&self.translator.config)
+    fn predict(&self, params: &Params, line: &str, _ask: &Ask) -> Result<Prediction> {
+        let mut ids = self.tokenizer.encode(line.trim())?;
+        if ids.is_empty() {
+            return Ok(Prediction::default());
+        }
+        ids.truncate(self.saved.longest);
+        let source = Padded::new(&[ids], self.tokenizer.specials().pad);
+        Ok(Prediction { line: self.translate(params, &source)?.concat(), ..Prediction::default() })
     }
 }
