@@ -76,10 +76,10 @@ use std::{
 use unspool_graph::{Graph, Params, Var};
 
 /// The file of the best parameters in the folder of [`Trainer::checkpoints`].
-pub const BEST: &str = "best.safetensors";
+pub const BEST: &str = "model.safetensors";
 
 /// The file of the last step there, from which [`Trainer::resume`] goes on.
-pub const LAST: &str = "last.safetensors";
+pub const LAST: &str = "training.safetensors";
 
 /// What is trained on.
 pub trait Objective: Sync {

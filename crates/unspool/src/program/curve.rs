@@ -1,10 +1,8 @@
 //! The learning curve as an SVG without a background, in colours that read on light and on dark.
 
-use super::{
-    error::{Error, Result},
-    train::Epoch,
-};
+use super::error::{Error, Result};
 use plotters::prelude::*;
+use unspool::nn::training::Evaluated as Epoch;
 
 /// Text, axes and grid: a middle grey has the same contrast with white and with near-black.
 const INK: RGBColor = RGBColor(128, 128, 128);
@@ -28,10 +26,11 @@ type Failure = Box<dyn std::error::Error>;
 fn draw(out: &mut String, task: &str, metric: &str, history: &[Epoch]) -> std::result::Result<(), Failure> {
     let area = SVGBackend::with_string(out, SIZE).into_drawing_area();
     let (left, right) = area.split_horizontally(SIZE.0 / 2);
-    let line = |value: fn(&Epoch) -> f64| history.iter().map(|e| (e.number as f64, value(e))).collect::<Vec<_>>();
-    let losses = [("train", TRAIN, line(|e| e.train_loss)), ("dev", DEV, line(|e| e.dev_loss))];
+    let line = |value: &dyn Fn(&Epoch) -> f64| history.iter().map(|e| (e.epoch as f64, value(e))).collect::<Vec<_>>();
+    let dev = |name: &str| line(&|e| e.evaluation.get(name).unwrap_or(f64::NAN));
+    let losses = [("train", TRAIN, line(&|e| e.train_loss)), ("dev", DEV, dev("loss"))];
     panel(&left, &format!("{task}: loss"), &losses)?;
-    panel(&right, &format!("{task}: {metric} on dev"), &[("dev", DEV, line(|e| e.dev_score))])?;
+    panel(&right, &format!("{task}: {metric} on dev"), &[("dev", DEV, dev(metric))])?;
     area.present()?;
     Ok(())
 }
@@ -85,10 +84,12 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+    use unspool::nn::training::Evaluation;
 
     #[test]
     fn one_epoch_is_enough_for_a_picture() {
-        let epoch = Epoch { number: 1, train_loss: 2.0, dev_loss: 2.0, dev_score: 0.0 };
+        let evaluation = Evaluation::of_loss(2.0).metric("score", 0.0);
+        let epoch = Epoch { step: 9, epoch: 1, train_loss: 2.0, evaluation };
         let picture = svg("task", "score", &[epoch]).unwrap();
         assert!(picture.starts_with("<svg") && picture.trim_end().ends_with("</svg>"));
         assert!(!picture.contains("NaN"));

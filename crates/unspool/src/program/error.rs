@@ -25,6 +25,14 @@ pub(crate) enum Error {
         /// What would be right.
         hint: String,
     },
+    /// Ctrl-C: exit code 130.
+    #[error("stopped at step {step}")]
+    Stopped {
+        /// How many steps are done and saved.
+        step: u64,
+        /// Where.
+        folder: String,
+    },
     /// Who reads our standard output has gone: nothing to say, and nobody to say it to.
     #[error("standard output was closed")]
     Closed,
@@ -62,7 +70,7 @@ impl Error {
         match self {
             Error::Misuse { message, .. } => Error::Misuse { message, hint: hint.into() },
             Error::Failure { message, .. } => Error::Failure { message, hint: hint.into() },
-            Error::Closed => Error::Closed,
+            other => other,
         }
     }
 
@@ -79,12 +87,16 @@ impl Error {
         match self {
             Error::Misuse { .. } => 2,
             Error::Failure { .. } => 1,
+            Error::Stopped { .. } => 130,
             Error::Closed => 0,
         }
     }
 
     /// Says it on standard error: one line, and one with what would be right.
     pub(crate) fn say(&self) {
+        if let Error::Stopped { step, folder } = self {
+            eprintln!("stopped at step {step}; the same command with `--out {folder} --resume` goes on");
+        }
         let (Error::Misuse { message, hint } | Error::Failure { message, hint }) = self else { return };
         eprintln!("error: {}", one_line(message));
         if !hint.is_empty() {
@@ -149,6 +161,11 @@ impl From<nn::Error> for Error {
     fn from(error: nn::Error) -> Error {
         match error {
             nn::Error::Graph(error) => error.into(),
+            nn::Error::Diverged { .. } => Error::failure(
+                format!("training has left the finite numbers: {error}"),
+                "a lower --learning-rate may help; what was saved so far is whole",
+            ),
+            nn::Error::Training { what, right } => Error::failure(what, right),
             nn::Error::Mismatch { .. } | nn::Error::Format { .. } => {
                 Error::failure(error.to_string(), "the run folder must hold the files of one training, unchanged")
             }

@@ -2,9 +2,9 @@
 
 use super::{
     error::{Error, Result},
+    evaluate::Evaluated,
     lines,
 };
-use crate::tasks::Score;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -36,7 +36,7 @@ pub(crate) struct Report {
 
 impl Report {
     /// The scores of one part.
-    pub(crate) fn part(epoch: Option<u64>, loss: f64, metric: &str, score: &Score) -> Value {
+    pub(crate) fn part(epoch: Option<u64>, Evaluated { loss, score }: &Evaluated, metric: &str) -> Value {
         let mut fields = Map::new();
         if let Some(epoch) = epoch {
             fields.insert("epoch".into(), json!(epoch));

@@ -4,6 +4,7 @@ pub(crate) mod curve;
 #[allow(dead_code)] // Tasks that read these forms of data are on their way.
 pub(crate) mod data;
 pub(crate) mod error;
+mod evaluate;
 mod json;
 mod lines;
 mod options;
@@ -38,7 +39,7 @@ fn run() -> Result<()> {
             impl Visitor for Train {
                 type Output = Result<()>;
                 fn visit<T: Task>(self) -> Result<()> {
-                    train::train(Chosen::<T>::new(&self.0)?)
+                    train::train(&Chosen::<T>::new(&self.0)?)
                 }
             }
             tasks::with(&task, Train(matches))

@@ -206,24 +206,40 @@ pub(crate) struct Chosen<T: Task> {
     pub(crate) data: Vec<String>,
     /// Where the run folder shall be.
     pub(crate) out: Option<PathBuf>,
+    /// Whether to go on with the run that is there.
+    pub(crate) resume: bool,
     /// All that decides what comes out, as `--config` reads it.
     pub(crate) config: Table,
 }
 
 impl<T: Task> Chosen<T> {
-    /// From the command line; sets the number of threads.
+    /// From the command line; sets the number of threads. A run that goes on does so with the options it began with.
     pub(crate) fn new(matches: &ArgMatches) -> Result<Chosen<T>> {
         super::threads(matches.get_one::<u16>("threads").copied())?;
+        let mut chosen = Table::new();
+        if let Some(path) = matches.get_one::<PathBuf>("config") {
+            chosen.extend(read_config::<T>(path)?);
+        }
+        chosen.extend(given::<T>(matches));
+        let (out, resume) = (matches.get_one::<PathBuf>("out").cloned(), matches.get_flag("resume"));
         let mut config = defaults::<T>()?;
         config.insert(TASK.into(), T::NAME.into());
-        if let Some(path) = matches.get_one::<PathBuf>("config") {
+        let begun = out.as_ref().filter(|_| resume).map(|out| out.join(run::CONFIG)).filter(|path| path.exists());
+        if let Some(path) = &begun {
             config.extend(read_config::<T>(path)?);
+            if let Some((name, value)) = chosen.iter().find(|(name, value)| config.get(*name) != Some(*value)) {
+                let began = config.get(name).map_or("without it".to_owned(), |began| format!("with {began}"));
+                return Err(Error::misuse(
+                    format!("--{name} is {value}, where the run in {} began {began}", path.display()),
+                    "a run goes on with the options it began with: leave them out",
+                ));
+            }
         }
-        config.extend(given::<T>(matches));
-        Self::of_config(config, matches.get_one::<PathBuf>("out").cloned())
+        config.extend(chosen);
+        Self::of_config(config, out, resume)
     }
 
-    fn of_config(config: Table, out: Option<PathBuf>) -> Result<Chosen<T>> {
+    fn of_config(config: Table, out: Option<PathBuf>, resume: bool) -> Result<Chosen<T>> {
         let mut own = config.clone();
         let mut take = |name: &str| own.remove(name).unwrap_or(Value::Integer(0));
         let whole = |value: Value| value.as_integer().and_then(|n| u64::try_from(n).ok()).unwrap_or(0);
@@ -240,7 +256,17 @@ impl<T: Task> Chosen<T> {
             Error::misuse(cause.message().to_owned(), format!("see `unspool train {} --help`", T::NAME))
         })?;
         let recipe = Recipe { epochs, learning_rate, ..T::recipe(&settings) };
-        Ok(Chosen { settings, recipe, seed, precision, data, out, config })
+        Ok(Chosen { settings, recipe, seed, precision, data, out, resume, config })
+    }
+}
+
+impl<T: Task> Chosen<T> {
+    /// The same but for the task's own settings.
+    pub(crate) fn with(&self, settings: T::Settings) -> Result<Chosen<T>> {
+        let mut config = self.config.clone();
+        T::OPTIONS.iter().for_each(|option| drop(config.remove(option.name)));
+        config.extend(to_table(&settings)?);
+        Self::of_config(config, self.out.clone(), self.resume)
     }
 }
 

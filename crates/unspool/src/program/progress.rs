@@ -7,18 +7,19 @@ use std::io::IsTerminal;
 pub(crate) struct Progress {
     bar: ProgressBar,
     unit: &'static str,
+    who: String,
 }
 
 impl Progress {
-    /// For this many steps.
-    pub(crate) fn new(steps: u64, unit: &'static str) -> Progress {
+    /// For this many steps; `who` stands before each line.
+    pub(crate) fn new(steps: u64, unit: &'static str, who: &str) -> Progress {
         let target =
             if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(steps), target);
         if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} · {msg} · {eta} left") {
             bar.set_style(style);
         }
-        Progress { bar, unit }
+        Progress { bar, unit, who: who.to_owned() }
     }
 
     /// One step is done.
@@ -29,6 +30,13 @@ impl Progress {
         self.bar.inc(1);
     }
 
+    /// Begins at a later step.
+    pub(crate) fn resumed(&self, step: u64) {
+        self.bar.set_position(step);
+        self.bar.reset_eta();
+        self.say(&format!("resumed at step {step}"));
+    }
+
     /// The bar stands still for another reason than a slow step.
     pub(crate) fn evaluating(&self) {
         self.bar.set_message("evaluating");
@@ -36,7 +44,7 @@ impl Progress {
 
     /// A line above the bar.
     pub(crate) fn say(&self, line: &str) {
-        self.bar.suspend(|| eprintln!("{line}"));
+        self.bar.suspend(|| eprintln!("{}{line}", self.who));
     }
 
     /// Takes the bar away.

@@ -6,10 +6,12 @@ use std::{
     io::ErrorKind,
     path::{Path, PathBuf},
 };
-use unspool::nn::checkpoint;
+use unspool::nn::{checkpoint, training};
 
-/// Weights.
-pub(crate) const MODEL: &str = "model.safetensors";
+/// The weights of the best epoch.
+pub(crate) const MODEL: &str = training::BEST;
+/// The last step, from which a training goes on.
+const LAST: &str = training::LAST;
 /// Tokenizer, in the form of Hugging Face's `tokenizers`.
 pub(crate) const TOKENIZER: &str = "tokenizer.json";
 /// The options it ran with, as `--config` reads them.
@@ -21,6 +23,14 @@ pub(crate) const METRICS: &str = "metrics.csv";
 /// The learning curve.
 pub(crate) const CURVE: &str = "curve.svg";
 
+/// Folders of models that are compared with.
+const BASELINES: &str = "baselines";
+/// All that a run folder may hold.
+const OURS: [&str; 8] = [MODEL, LAST, TOKENIZER, CONFIG, SAVED, METRICS, CURVE, BASELINES];
+
+/// Where runs go that are given no place.
+const RUNS: &str = "runs";
+
 /// The largest configuration that is read: labels may be many.
 const LARGEST_CONFIG: u64 = 16 << 20;
 
@@ -31,34 +41,70 @@ pub(crate) struct RunFolder {
 }
 
 impl RunFolder {
-    /// Whether `--out` may become a run's folder. Nothing is created.
-    pub(crate) fn check(out: Option<&Path>) -> Result<()> {
-        let Some(path) = out else { return Ok(()) };
-        match fs::read_dir(path) {
-            Ok(mut entries) => match entries.next() {
-                None => Ok(()),
-                Some(_) if path.join(CONFIG).exists() || path.join(MODEL).exists() => Err(Error::misuse(
-                    format!("{}: holds a run already; it is left as it is", path.display()),
-                    "give --out a new folder, or leave it out for the next free one under runs/",
-                )),
-                Some(_) => Err(Error::misuse(
-                    format!("{}: is not empty; it is left as it is", path.display()),
-                    "give --out a new or an empty folder",
-                )),
-            },
-            Err(cause) if cause.kind() == ErrorKind::NotFound => Ok(()),
-            Err(cause) => Err(Error::file(path, "use as a run folder", &cause)),
+    /// Whether `--out` may become a run's folder, or with `resume` is one, and can be written to. Nothing is left behind.
+    pub(crate) fn check(out: Option<&Path>, resume: bool) -> Result<()> {
+        let path = match out {
+            Some(path) => path,
+            None if resume => {
+                return Err(Error::misuse("--resume without --out", "--out RUN_DIR says which run to go on with"));
+            }
+            None => Path::new(RUNS),
+        };
+        if out.is_some() {
+            match fs::read_dir(path) {
+                Ok(entries) => {
+                    let names: Vec<String> =
+                        entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+                    Self::check_contents(path, &names, resume)?;
+                }
+                Err(cause) if cause.kind() == ErrorKind::NotFound => {}
+                Err(cause) => return Err(Error::file(path, "use as a run folder", &cause)),
+            }
         }
+        Self::check_writable(path)
     }
 
-    /// Creates `out`, or the next free `runs/TASK-N`.
-    pub(crate) fn create(out: Option<&Path>, task: &str) -> Result<RunFolder> {
+    /// A folder that was made, but in which no step was saved, is as good as a new one.
+    fn check_contents(path: &Path, names: &[String], resume: bool) -> Result<()> {
+        let holds = |name: &str| names.iter().any(|found| found == name);
+        let is_ours = |name: &String| OURS.contains(&name.trim_end_matches(".tmp").trim_end_matches(".part"));
+        if !resume && (holds(MODEL) || holds(LAST)) {
+            return Err(Error::misuse(
+                format!("{}: holds a run already; it is left as it is", path.display()),
+                "give --out a new folder, or leave it out for the next free one under runs/; --resume goes on with a run",
+            ));
+        }
+        if !names.iter().all(is_ours) && !(resume && holds(CONFIG)) {
+            return Err(Error::misuse(
+                format!("{}: is not empty; it is left as it is", path.display()),
+                if resume {
+                    "give --out the folder of a run, or a new one"
+                } else {
+                    "give --out a new or an empty folder"
+                },
+            ));
+        }
+        Ok(())
+    }
+
+    /// Tries it in the folder, or in the nearest one above that is there.
+    fn check_writable(path: &Path) -> Result<()> {
+        let there = path.ancestors().find(|above| above.is_dir()).unwrap_or(Path::new("."));
+        let there = if there.as_os_str().is_empty() { Path::new(".") } else { there };
+        let probe = there.join(format!(".unspool-{}.tmp", std::process::id()));
+        let written = fs::write(&probe, [0; 1 << 16]);
+        let _ = fs::remove_file(&probe);
+        written.map_err(|cause| Error::file(path, "write there", &cause))
+    }
+
+    /// Creates `out` (which with `resume` may be there), or the next free `runs/TASK-N`.
+    pub(crate) fn create(out: Option<&Path>, task: &str, resume: bool) -> Result<RunFolder> {
         if let Some(path) = out {
-            RunFolder::check(out)?;
+            RunFolder::check(out, resume)?;
             fs::create_dir_all(path).map_err(|cause| Error::file(path, "create", &cause))?;
             return Ok(RunFolder { path: path.to_path_buf() });
         }
-        let runs = Path::new("runs");
+        let runs = Path::new(RUNS);
         fs::create_dir_all(runs).map_err(|cause| Error::file(runs, "create", &cause))?;
         let mut number = 1u64;
         loop {
@@ -71,12 +117,53 @@ impl RunFolder {
         }
     }
 
+    /// The folder of a model that this one is compared with.
+    pub(crate) fn inner(&self, name: &str) -> Result<RunFolder> {
+        let path = self.path.join(BASELINES).join(name);
+        fs::create_dir_all(&path).map_err(|cause| Error::file(&path, "create", &cause))?;
+        Ok(RunFolder { path })
+    }
+
+    /// Writes what does not change during a run. Where a run goes on, it must be what stands there.
+    pub(crate) fn begin(&self, files: &[(&str, &str)]) -> Result<()> {
+        for (name, contents) in files {
+            let path = self.file(name);
+            if self.file(LAST).exists() && fs::read(&path).is_ok_and(|found| found != contents.as_bytes()) {
+                return Err(Error::failure(
+                    format!("{}: is not what the data and options now come to", path.display()),
+                    "go on with the data the run began with, or begin another in a new folder",
+                ));
+            }
+            self.write(name, contents)?;
+        }
+        Ok(())
+    }
+
+    /// A run that failed before it had weights leaves nothing that could be used, so it leaves nothing.
+    pub(crate) fn discard_without_weights(&self) {
+        if !self.file(MODEL).exists() {
+            for name in OURS {
+                let _ = fs::remove_file(self.file(name));
+            }
+            let _ = fs::remove_dir(&self.path);
+        }
+    }
+
     /// Opens a folder that holds a run: all that is needed to use it is there.
     pub(crate) fn open(path: &Path) -> Result<RunFolder> {
         if !path.is_dir() {
             return Err(Error::failure(
                 format!("{}: no such folder", path.display()),
                 "give --model the folder that a training has written",
+            ));
+        }
+        if path.join(LAST).is_file() && !path.join(MODEL).exists() {
+            return Err(Error::failure(
+                format!(
+                    "{}: the run was stopped before its first epoch was done, so it has no model yet",
+                    path.display()
+                ),
+                "`unspool train TASK --out RUN_DIR --resume` goes on with it",
             ));
         }
         for name in [SAVED, MODEL] {
@@ -129,10 +216,18 @@ mod tests {
     #[test]
     fn a_folder_with_something_in_it_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        assert!(RunFolder::check(Some(folder.path())).is_ok());
-        assert!(RunFolder::check(Some(&folder.path().join("new/deep"))).is_ok());
+        let check = |path: &Path, resume| RunFolder::check(Some(path), resume).map_err(|error| error.code());
+        assert_eq!(check(folder.path(), false), Ok(()));
+        assert_eq!(check(&folder.path().join("new/deep"), false), Ok(()));
+        fs::write(folder.path().join(CONFIG), "").unwrap();
+        assert_eq!(check(folder.path(), false), Ok(()), "a folder that was only just made");
+        fs::write(folder.path().join(LAST), "").unwrap();
+        assert_eq!((check(folder.path(), false), check(folder.path(), true)), (Err(2), Ok(())));
+        fs::remove_file(folder.path().join(LAST)).unwrap();
+        fs::remove_file(folder.path().join(CONFIG)).unwrap();
         fs::write(folder.path().join("notes"), "mine").unwrap();
-        assert_eq!(RunFolder::check(Some(folder.path())).unwrap_err().code(), 2);
-        assert_eq!(RunFolder::check(Some(&folder.path().join("notes"))).unwrap_err().code(), 1);
+        assert_eq!((check(folder.path(), false), check(folder.path(), true)), (Err(2), Err(2)));
+        assert_eq!(check(&folder.path().join("notes"), false), Err(1));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
 }

@@ -1,253 +1,368 @@
-//! The one training loop.
+//! A training from the data to the line of JSON. The loop itself is `nn`'s; here is what it is given, and what is made of it.
 
 use super::{
     curve,
     data::Data,
     error::{Error, Result},
+    evaluate::{self, Evaluated},
     json::{Report, print},
     options::Chosen,
     predict::TASK,
     progress::Progress,
-    run::{CONFIG, CURVE, METRICS, MODEL, RunFolder, SAVED, TOKENIZER},
+    run::{CONFIG, CURVE, METRICS, RunFolder, SAVED, TOKENIZER},
 };
-use crate::tasks::{Effort, Loss, Prepared, Recipe, Score, Step, Task};
-use rayon::prelude::*;
-use serde_json::json;
+use crate::tasks::{Effort, Parts, Prepared, Recipe, Task};
+use serde_json::{Map, json};
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, PoisonError},
-    time::Instant,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
 };
 use unspool::{
-    graph::{Draw, Graph, Params, Precision, Tensor},
-    nn::{Adam, schedule::linear_with_warm_up, sharded},
-    text::{BatchSize, Buckets},
+    graph::{Draw, Graph, Params, Precision, Var},
+    nn::{
+        Adam, Trainer,
+        schedule::linear_with_warm_up,
+        training::{Ended, Evaluated as Epoch, Evaluation, Event, Objective, Outcome},
+    },
 };
 
 /// A batch of this many rows or more is cut in two, so that two cores work on it. The cut depends on the batch alone.
 const ROWS_TO_SHARD: usize = 16;
 
-/// One row of metrics.csv and of the learning curve.
-pub(crate) struct Epoch {
-    /// From 1.
-    pub(crate) number: u64,
-    /// The mean loss over the epoch, dropout on.
-    pub(crate) train_loss: f64,
-    /// The mean loss on dev.
-    pub(crate) dev_loss: f64,
-    /// The score on dev.
-    pub(crate) dev_score: f64,
-}
+/// A training of more epochs says something only so often.
+const MOST_LINES: u64 = 60;
 
-/// Reads the data, trains, evaluates, and leaves a run folder and a line of JSON.
-pub(crate) fn train<T: Task>(chosen: Chosen<T>) -> Result<()> {
-    RunFolder::check(chosen.out.as_deref())?;
-    let Prepared { saved, tokenizer, parts } = T::prepare(&chosen.settings, &Data::new(&chosen.data), chosen.seed)?;
-    let mut params = Params::seeded(chosen.seed);
-    let task = T::restore(saved, tokenizer, &mut params)?;
-    params.check_all()?;
-    if chosen.precision == Precision::F64 {
-        params = params.to_f64();
+/// Whether Ctrl-C was pressed.
+static STOP: AtomicBool = AtomicBool::new(false);
+
+/// Reads the data, trains or goes on training, evaluates, and leaves a run folder and a line of JSON.
+pub(crate) fn train<T: Task>(chosen: &Chosen<T>) -> Result<()> {
+    RunFolder::check(chosen.out.as_deref(), chosen.resume)?;
+    let run = Run::<T>::prepare(chosen)?;
+    let folder = RunFolder::create(chosen.out.as_deref(), T::NAME, chosen.resume)?;
+    let trained = run.train(chosen, &folder, "")?;
+    let mut baselines: Map<_, _> =
+        run.task.baselines(&run.parts)?.into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();
+    for (name, settings) in T::rivals(&chosen.settings) {
+        let rival = chosen.with(settings)?;
+        let run = Run::<T>::prepare(&rival)?;
+        let found = run.train(&rival, &folder.inner(name)?, &format!("{name}: "))?;
+        baselines.insert(name.to_owned(), json!(found.test.score.value));
     }
-    let Recipe { epochs, learning_rate, batch, warm_up, last_rate, clip_norm } = chosen.recipe;
-    let seed = chosen.seed;
-    let order = |epoch| task.order(&parts.train, batch, seed, epoch);
-    let total = epochs * order(0)?.len() as u64;
-
-    let folder = RunFolder::create(chosen.out.as_deref(), T::NAME)?;
-    folder.write(CONFIG, &chosen.config.to_string())?;
-    let saved = saved_text(&task)?;
-    folder.write(SAVED, &saved)?;
-    if let Some(tokenizer) = task.tokenizer() {
-        tokenizer.save(folder.file(TOKENIZER))?;
-    }
-    let metadata = BTreeMap::from([("model".to_owned(), saved)]);
-
-    let progress = Progress::new(total, T::UNIT);
-    let rows = |examples| task.lengths(examples).len();
-    progress.say(&format!(
-        "{}: {} parameters, {} rows to train on, {} for dev, {} for test",
-        T::NAME,
-        params.elements(),
-        rows(&parts.train),
-        rows(&parts.dev),
-        rows(&parts.test)
-    ));
-    task.notes(&parts).iter().for_each(|note| progress.say(note));
-
-    let (mut adam, mut history, mut best): (_, Vec<Epoch>, Option<Best>) = (Adam::new(), vec![], None);
-    let (mut seconds, mut evaluation_seconds, mut step, mut all_tokens) = (0.0, 0.0, 0u64, 0usize);
-    for number in 1..=epochs {
-        let began = Instant::now();
-        let (mut losses, mut weights, mut tokens) = (0.0, 0, 0);
-        let draw = Draw::seed(seed).text("examples").word(number - 1);
-        let mut carried: Vec<Vec<Tensor>> = vec![];
-        for rows in order(number - 1)? {
-            let shards = shards(&task, &parts.train, &rows, draw, carried)?;
-            let weight: usize = shards.iter().map(|shard| task.weight(&shard.batch)).sum();
-            tokens += shards.iter().map(|shard| task.tokens(&shard.batch)).sum::<usize>();
-            let progress_made = step as f64 / total as f64;
-            let (loss, mut gradients) = sharded(&params, Some((seed, step)), &shards, |graph, shard| {
-                let step = Step { progress: progress_made, carried: &shard.carried };
-                let Loss { sum, carry } = task.loss(graph, &shard.batch, step);
-                // A failed recording says so through its loss.
-                let values = carry.iter().filter_map(|state| state.value().ok()).collect();
-                *shard.next.lock().unwrap_or_else(PoisonError::into_inner) = values;
-                sum
-            })?;
-            finite(loss, number)?;
-            gradients.scale(1.0 / weight.max(1) as f64);
-            gradients.clip_norm(clip_norm)?;
-            let rate = linear_with_warm_up(step, warm_up.min(total / 10), total, learning_rate, last_rate);
-            adam.step(&mut params, &gradients, rate)?;
-            carried = shards
-                .into_iter()
-                .map(|shard| shard.next.into_inner().unwrap_or_else(PoisonError::into_inner))
-                .collect();
-            step += 1;
-            losses += loss;
-            weights += weight;
-            progress.step(losses / weights.max(1) as f64, tokens as f64 / began.elapsed().as_secs_f64());
-        }
-        let took = began.elapsed().as_secs_f64();
-        seconds += took;
-        all_tokens += tokens;
-
-        let began = Instant::now();
-        progress.evaluating();
-        let (dev_loss, answers) = evaluate(&task, &params, &parts.dev, batch, Effort::Quick)?;
-        let score = task.score(&parts.dev, &answers)?;
-        let epoch = Epoch { number, train_loss: losses / weights.max(1) as f64, dev_loss, dev_score: score.value };
-        progress.say(&format!(
-            "epoch {number}/{epochs}: train loss {:.4}, dev loss {dev_loss:.4}, dev {} {:.*}, {:.0} {}/s, {took:.1} s",
-            epoch.train_loss,
+    for (name, value) in &baselines {
+        eprintln!(
+            "for comparison, {name}: {} {:.*}",
             T::METRIC.name,
             T::METRIC.digits,
-            score.value,
-            tokens as f64 / took,
-            T::UNIT,
-        ));
-        for (number, answer) in answers.iter().enumerate().take(T::SAMPLES) {
-            for (heading, text) in task.row(&parts.dev, number, answer) {
-                progress.say(&format!("  {heading:<10} {text}"));
-            }
-            progress.say("");
-        }
-        history.push(epoch);
-        folder.write(METRICS, &metrics(T::METRIC.name, &history))?;
-        // A later epoch as good as an earlier one has seen more.
-        if best.as_ref().is_none_or(|best| T::METRIC.as_good(score.value, best.score.value)) {
-            unspool::nn::checkpoint::save(&folder.file(MODEL), &params, &metadata)?;
-            best = Some(Best { params: params.clone(), epoch: number, loss: dev_loss, score });
-        }
-        folder.write(CURVE, &curve::svg(T::NAME, T::METRIC.name, &history)?)?;
-        evaluation_seconds += began.elapsed().as_secs_f64();
+            value.as_f64().unwrap_or(f64::NAN)
+        );
     }
-    let Some(best) = best else { return Err(Error::misuse("--epochs is 0", "train for one epoch or more")) };
-
-    let began = Instant::now();
-    progress.evaluating();
-    let (test_loss, answers) = evaluate(&task, &best.params, &parts.test, batch, Effort::Full)?;
-    let test = task.score(&parts.test, &answers)?;
-    let baselines = task.baselines(&parts)?;
-    evaluation_seconds += began.elapsed().as_secs_f64();
-    progress.finish();
-    let detail = test.signature.as_ref().map_or(String::new(), |signature| format!(" ({signature})"));
-    progress.say(&format!(
-        "test {} {:.*}{detail}, with the weights of epoch {}",
-        T::METRIC.name,
-        T::METRIC.digits,
-        test.value,
-        best.epoch
-    ));
-    progress.say(&format!("run folder: {}", folder.path().display()));
+    eprintln!("run folder: {}", folder.path().display());
     print(&Report {
         task: T::NAME,
-        seed,
-        parameters: best.params.elements(),
-        epochs,
-        seconds,
-        evaluation_seconds,
-        per_second: json!({ T::UNIT: all_tokens as f64 / seconds }),
-        dev: Report::part(Some(best.epoch), best.loss, T::METRIC.name, &best.score),
-        test: Report::part(None, test_loss, T::METRIC.name, &test),
-        baselines: baselines.into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect(),
+        seed: chosen.seed,
+        parameters: run.initial.elements(),
+        epochs: chosen.recipe.epochs,
+        seconds: trained.seconds,
+        evaluation_seconds: trained.evaluation_seconds,
+        per_second: json!({ T::UNIT: trained.per_second }),
+        dev: Report::part(Some(trained.epoch), &trained.dev, T::METRIC.name),
+        test: Report::part(None, &trained.test, T::METRIC.name),
+        baselines,
     })
 }
 
-/// The epoch to keep.
-struct Best {
-    params: Params,
+/// A task with its data and its model's first values.
+struct Run<T: Task> {
+    task: T,
+    parts: Parts<T::Examples>,
+    initial: Params,
+    recipe: Recipe,
+    seed: u64,
+    batches: usize,
+    /// Real time steps computed so far.
+    tokens: AtomicU64,
+    /// What to show after an epoch.
+    samples: Mutex<Vec<String>>,
+}
+
+/// A model that was trained.
+struct Trained {
     epoch: u64,
-    loss: f64,
-    score: Score,
+    dev: Evaluated,
+    test: Evaluated,
+    seconds: f64,
+    evaluation_seconds: f64,
+    per_second: f64,
 }
 
-/// Some of a batch's rows, with what the step before handed on for them and what this one hands on.
-struct Shard<B> {
-    batch: B,
-    carried: Vec<Tensor>,
-    next: Mutex<Vec<Tensor>>,
-}
-
-fn shards<T: Task>(
-    task: &T,
-    examples: &T::Examples,
-    rows: &[usize],
-    draw: Draw,
-    carried: Vec<Vec<Tensor>>,
-) -> Result<Vec<Shard<T::Batch>>> {
-    let cut = if rows.len() >= ROWS_TO_SHARD { rows.len().div_ceil(2) } else { rows.len().max(1) };
-    let mut carried = carried.into_iter();
-    rows.chunks(cut)
-        .map(|rows| {
-            let batch = task.batch(examples, rows, Some(draw))?;
-            Ok(Shard { batch, carried: carried.next().unwrap_or_default(), next: Mutex::default() })
-        })
-        .collect()
-}
-
-fn finite(loss: f64, epoch: u64) -> Result<()> {
-    if loss.is_finite() {
-        return Ok(());
+impl<T: Task> Run<T> {
+    fn prepare(chosen: &Chosen<T>) -> Result<Run<T>> {
+        let (seed, recipe) = (chosen.seed, chosen.recipe);
+        let Prepared { saved, tokenizer, parts } = T::prepare(&chosen.settings, &Data::new(&chosen.data), seed)?;
+        let mut initial = Params::seeded(seed);
+        let task = T::restore(saved, tokenizer, &mut initial)?;
+        initial.check_all()?;
+        if chosen.precision == Precision::F64 {
+            initial = initial.to_f64();
+        }
+        let batches = task.order(&parts.train, recipe.batch, seed, 0)?.len();
+        let (tokens, samples) = (AtomicU64::new(0), Mutex::default());
+        Ok(Run { task, parts, initial, recipe, seed, batches, tokens, samples })
     }
-    Err(Error::failure(
-        format!("the loss is {loss} in epoch {epoch}: training has left the finite numbers"),
-        "a lower --learning-rate may help; what was saved so far is whole",
-    ))
-}
 
-/// The mean loss on a part, and what the model says of each example. Batches are spread over the threads; sums keep the batches'
-/// order.
-pub(crate) fn evaluate<T: Task>(
-    task: &T,
-    params: &Params,
-    examples: &T::Examples,
-    size: BatchSize,
-    effort: Effort,
-) -> Result<(f64, Vec<T::Answer>)> {
-    let batches = Buckets::pairs(task.lengths(examples), size, 0)?.sorted();
-    let results: Vec<(f64, usize, Vec<T::Answer>)> = batches
-        .par_iter()
-        .map(|rows| {
-            let batch = task.batch(examples, rows, None)?;
-            let graph = Graph::new(params);
-            Ok((loss_of(task, &graph, &batch)?, task.weight(&batch), task.answers(params, &batch, effort)?))
-        })
-        .collect::<Result<_>>()?;
-    let (mut losses, mut weights) = (0.0, 0);
-    let mut answers: Vec<(usize, T::Answer)> = vec![];
-    for (rows, (loss, weight, found)) in batches.iter().zip(results) {
-        losses += loss;
-        weights += weight;
-        answers.extend(rows.iter().copied().zip(found));
+    /// Trains in a folder of its own, or goes on there; `who` stands before what is said.
+    fn train(&self, chosen: &Chosen<T>, folder: &RunFolder, who: &str) -> Result<Trained> {
+        let saved = saved_text(&self.task)?;
+        folder.begin(&[(SAVED, &saved), (CONFIG, &chosen.config.to_string())])?;
+        if let Some(tokenizer) = self.task.tokenizer() {
+            tokenizer.save(folder.file(TOKENIZER))?;
+        }
+        let total = self.recipe.epochs * self.batches as u64;
+        let progress = Progress::new(total, T::UNIT, who);
+        let rows = |examples| self.task.lengths(examples).len();
+        progress.say(&format!(
+            "{}: {} parameters, {} rows to train on, {} for dev, {} for test",
+            T::NAME,
+            self.initial.elements(),
+            rows(&self.parts.train),
+            rows(&self.parts.dev),
+            rows(&self.parts.test)
+        ));
+        self.task.notes(&self.parts).iter().for_each(|note| progress.say(note));
+
+        let metadata = BTreeMap::from([("model".to_owned(), saved)]);
+        let mut watch =
+            Watch { run: self, folder, progress: &progress, clock: Clock::new(), history: vec![], error: None };
+        let outcome = self.run(chosen, folder, metadata, |event| watch.on(event));
+        let Watch { clock, error, .. } = watch;
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                folder.discard_without_weights();
+                return Err(error);
+            }
+        };
+        error.map_or(Ok(()), Err)?;
+        if outcome.ended == Ended::Stopped {
+            progress.finish();
+            return Err(Error::Stopped { step: outcome.steps, folder: folder.path().display().to_string() });
+        }
+        let (Some(best), Some(params)) = (outcome.best(), &outcome.best_params) else {
+            return Err(Error::failure(format!("no epoch had a {} that is a number", T::METRIC.name), ""));
+        };
+
+        let began = Instant::now();
+        progress.evaluating();
+        let dev = evaluate::part(&self.task, params, &self.parts.dev, self.recipe.batch, Effort::Quick)?.0;
+        let (test, _answers) = evaluate::part(&self.task, params, &self.parts.test, self.recipe.batch, Effort::Full)?;
+        progress.finish();
+        let signature = test.score.signature.as_ref().map_or(String::new(), |signature| format!(" ({signature})"));
+        progress.say(&format!(
+            "test {} {:.*}{signature}, with the weights of epoch {}",
+            T::METRIC.name,
+            T::METRIC.digits,
+            test.score.value,
+            best.epoch
+        ));
+        let seconds = clock.training.as_secs_f64();
+        let evaluation_seconds = (clock.evaluating + began.elapsed()).as_secs_f64();
+        let per_second = self.tokens.load(Ordering::Relaxed) as f64 / seconds.max(1e-9);
+        Ok(Trained { epoch: best.epoch, dev, test, seconds, evaluation_seconds, per_second })
     }
-    answers.sort_by_key(|(row, _)| *row);
-    Ok((losses / weights.max(1) as f64, answers.into_iter().map(|(_, answer)| answer).collect()))
+
+    fn run(
+        &self,
+        chosen: &Chosen<T>,
+        folder: &RunFolder,
+        metadata: BTreeMap<String, String>,
+        on: impl FnMut(Event<'_>),
+    ) -> Result<Outcome> {
+        let Recipe { epochs, learning_rate, warm_up, last_rate, clip_norm, .. } = self.recipe;
+        let total = epochs * self.batches as u64;
+        let rate = |step| linear_with_warm_up(step, warm_up.min(total / 10), total, learning_rate, last_rate);
+        let mut trainer = Trainer::new(epochs, rate)
+            .seed(self.seed)
+            .clip_norm(clip_norm)
+            .checkpoints(folder.path())
+            .metadata(metadata)
+            .stop(&STOP);
+        if chosen.resume {
+            trainer = trainer.resume();
+        }
+        // A second Ctrl-C ends the program at once. Where there can be no handler, the first one does.
+        let _ = ctrlc::set_handler(|| {
+            if STOP.swap(true, Ordering::Relaxed) {
+                std::process::exit(130);
+            }
+        });
+        trainer.run(&mut self.initial.clone(), &mut Adam::new(), self, on)
+    }
 }
 
-fn loss_of<'g, T: Task>(task: &T, graph: &'g Graph<'g>, batch: &T::Batch) -> Result<f64> {
-    Ok(task.loss(graph, batch, Step { progress: 1.0, carried: &[] }).sum.item()?)
+/// A place in a training, and the rows of its batch.
+struct Rows {
+    epoch: u64,
+    number: usize,
+    rows: Vec<usize>,
+}
+
+impl Rows {
+    /// How many of them are a shard.
+    fn shard(&self) -> usize {
+        if self.rows.len() >= ROWS_TO_SHARD { self.rows.len().div_ceil(2) } else { self.rows.len().max(1) }
+    }
+}
+
+impl<T: Task> Objective for Run<T> {
+    type Batch = Rows;
+    /// How much of the training is done, and the arrays.
+    type Shard = (f64, T::Batch);
+    type Error = Error;
+
+    fn epoch(&self, epoch: u64) -> Result<Vec<Rows>> {
+        let order = self.task.order(&self.parts.train, self.recipe.batch, self.seed, epoch)?;
+        Ok(order.into_iter().enumerate().map(|(number, rows)| Rows { epoch, number, rows }).collect())
+    }
+
+    fn shards(&self, batch: &Rows) -> usize {
+        batch.rows.chunks(batch.shard()).len()
+    }
+
+    fn shard(&self, batch: &Rows, number: usize) -> Result<(f64, T::Batch)> {
+        let rows = batch.rows.chunks(batch.shard()).nth(number).unwrap_or_default();
+        let draw = Draw::seed(self.seed).text("examples").word(batch.epoch);
+        let arrays = self.task.batch(&self.parts.train, rows, Some(draw))?;
+        self.tokens.fetch_add(self.task.tokens(&arrays) as u64, Ordering::Relaxed);
+        let done = batch.epoch as f64 + batch.number as f64 / self.batches.max(1) as f64;
+        Ok((done / self.recipe.epochs as f64, arrays))
+    }
+
+    fn weight(&self, (_, batch): &(f64, T::Batch)) -> f64 {
+        self.task.weight(batch) as f64
+    }
+
+    fn loss<'g>(&self, graph: &'g Graph<'g>, (progress, batch): &(f64, T::Batch)) -> Var<'g> {
+        self.task.loss(graph, batch, *progress)
+    }
+
+    fn evaluate(&self, params: &Params) -> Result<Evaluation> {
+        let (found, answers) = evaluate::part(&self.task, params, &self.parts.dev, self.recipe.batch, Effort::Quick)?;
+        let mut samples = vec![];
+        for (number, answer) in answers.iter().enumerate().take(T::SAMPLES) {
+            let row = self.task.row(&self.parts.dev, number, answer);
+            samples.extend(row.iter().map(|(heading, text)| format!("  {heading:<10} {text}")));
+            samples.push(String::new());
+        }
+        *self.samples.lock().unwrap_or_else(PoisonError::into_inner) = samples;
+        let value = found.score.value;
+        Ok(Evaluation::of_score(T::METRIC.goodness(value)).metric("loss", found.loss).metric(T::METRIC.name, value))
+    }
+}
+
+/// Time spent on training and on evaluating.
+struct Clock {
+    since: Instant,
+    training: Duration,
+    evaluating: Duration,
+}
+
+impl Clock {
+    fn new() -> Clock {
+        Clock { since: Instant::now(), training: Duration::ZERO, evaluating: Duration::ZERO }
+    }
+
+    fn lap(&mut self) -> Duration {
+        let now = Instant::now();
+        now - std::mem::replace(&mut self.since, now)
+    }
+
+    /// What went by since the last call was training.
+    fn train(&mut self) {
+        let took = self.lap();
+        self.training += took;
+    }
+
+    /// It was evaluation.
+    fn evaluate(&mut self) {
+        let took = self.lap();
+        self.evaluating += took;
+    }
+}
+
+/// What is said and written while a training runs.
+struct Watch<'a, T: Task> {
+    run: &'a Run<T>,
+    folder: &'a RunFolder,
+    progress: &'a Progress,
+    clock: Clock,
+    history: Vec<Epoch>,
+    /// The first file that could not be written.
+    error: Option<Error>,
+}
+
+impl<T: Task> Watch<'_, T> {
+    fn on(&mut self, event: Event<'_>) {
+        match event {
+            Event::Resumed { step, history, .. } => {
+                self.progress.resumed(step);
+                self.history = history.to_vec();
+                self.clock.lap();
+            }
+            Event::Step(step) => {
+                self.clock.train();
+                let per_second = self.run.tokens.load(Ordering::Relaxed) as f64 / self.clock.training.as_secs_f64();
+                self.progress.step(step.train_loss, per_second);
+            }
+            Event::Evaluating => {
+                self.clock.train();
+                self.progress.evaluating();
+            }
+            Event::Evaluated { evaluated, is_best } => {
+                self.clock.evaluate();
+                self.history.push(evaluated.clone());
+                self.say(evaluated, is_best);
+                if let Err(error) = self.write() {
+                    self.error.get_or_insert(error);
+                }
+                self.clock.evaluate();
+            }
+            _ => {}
+        }
+    }
+
+    fn say(&self, epoch: &Epoch, is_best: bool) {
+        let epochs = self.run.recipe.epochs;
+        let every = epochs.div_ceil(MOST_LINES);
+        if epoch.epoch % every != 0 && epoch.epoch != epochs {
+            return;
+        }
+        let get = |name| epoch.evaluation.get(name).unwrap_or(f64::NAN);
+        let seconds = self.clock.training.as_secs_f64();
+        self.progress.say(&format!(
+            "epoch {}/{epochs}: train loss {:.4}, dev loss {:.4}, dev {} {:.*}{}, {:.0} {}/s, {seconds:.1} s",
+            epoch.epoch,
+            epoch.train_loss,
+            get("loss"),
+            T::METRIC.name,
+            T::METRIC.digits,
+            get(T::METRIC.name),
+            if is_best { " (best)" } else { "" },
+            self.run.tokens.load(Ordering::Relaxed) as f64 / seconds.max(1e-9),
+            T::UNIT,
+        ));
+        let samples = self.run.samples.lock().unwrap_or_else(PoisonError::into_inner);
+        samples.iter().for_each(|line| self.progress.say(line));
+    }
+
+    fn write(&self) -> Result<()> {
+        self.folder.write(METRICS, &metrics(T::METRIC.name, &self.history))?;
+        self.folder.write(CURVE, &curve::svg(T::NAME, T::METRIC.name, &self.history)?)
+    }
 }
 
 /// What a run folder says of its model, and its weights' header too: nothing that differs between equal runs.
@@ -261,7 +376,8 @@ fn saved_text<T: Task>(task: &T) -> Result<String> {
 fn metrics(metric: &str, history: &[Epoch]) -> String {
     let mut out = format!("epoch,train_loss,dev_loss,dev_{metric}\n");
     for epoch in history {
-        out += &format!("{},{:.6},{:.6},{:.6}\n", epoch.number, epoch.train_loss, epoch.dev_loss, epoch.dev_score);
+        let get = |name| epoch.evaluation.get(name).unwrap_or(f64::NAN);
+        out += &format!("{},{:.6},{:.6},{:.6}\n", epoch.epoch, epoch.train_loss, get("loss"), get(metric));
     }
     out
 }

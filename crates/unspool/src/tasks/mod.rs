@@ -11,6 +11,7 @@
 //! 3. Each epoch, [`Task::order`] says which examples stand together (like lengths, in a seeded order, unless a task knows better),
 //!    [`Task::batch`] makes arrays of them, [`Task::loss`] records the loss. The runner sums it over shards, divides by
 //!    [`Task::weight`], clips, and steps.
+//!    Going on after a stop needs nothing of the task: what a step does is a function of seed, epoch and step.
 //! 4. After each epoch [`Task::answers`] and [`Task::score`] give the metric on the dev part; the best epoch's weights are kept.
 //! 5. At the end the test part is scored, beside [`Task::baselines`] and [`Task::rivals`], and [`Task::row`] and [`Task::figures`]
 //!    are shown in the report.
@@ -29,7 +30,7 @@ pub(crate) use options::{Kind, Opt, by_name};
 
 use serde::{Serialize, de::DeserializeOwned};
 use unspool::{
-    graph::{Draw, Graph, Params, Tensor, Var},
+    graph::{Draw, Graph, Params, Var},
     text::{BatchSize, Buckets, Part, Tokenizer},
 };
 
@@ -108,8 +109,7 @@ pub(crate) trait Task: Sized + Sync {
     /// The lengths of each example's input and output in time steps: those of like lengths stand together. A single length is
     /// `(0, length)`; equal lengths are all `(0, 1)`.
     fn lengths(&self, examples: &Self::Examples) -> Vec<(usize, usize)>;
-    /// The batches of an epoch of training, as numbers of examples. In order and with [`Loss::carry`], it is truncated
-    /// back-propagation through time.
+    /// The batches of an epoch of training, as numbers of examples; as many in every epoch.
     fn order(&self, examples: &Self::Examples, size: BatchSize, seed: u64, epoch: u64) -> Result<Vec<Vec<usize>>> {
         Ok(Buckets::pairs(self.lengths(examples), size, seed)?.epoch(epoch))
     }
@@ -119,8 +119,9 @@ pub(crate) trait Task: Sized + Sync {
     fn weight(&self, batch: &Self::Batch) -> usize;
     /// How many real time steps are computed, for the speed; see [`Task::UNIT`].
     fn tokens(&self, batch: &Self::Batch) -> usize;
-    /// Σ of the losses of a batch: a scalar. (A plain `Var` is turned into a `Loss` by `into()`.)
-    fn loss<'g>(&self, graph: &'g Graph<'g>, batch: &Self::Batch, step: Step<'_>) -> Loss<'g>;
+    /// Σ of the losses of a batch: a scalar. `progress` is the share of the training that is done, from 0 to 1, for a policy that
+    /// changes over time; it is 1 outside training.
+    fn loss<'g>(&self, graph: &'g Graph<'g>, batch: &Self::Batch, progress: f64) -> Var<'g>;
 
     /// What the model says of each example of a batch, in its order.
     fn answers(&self, params: &Params, batch: &Self::Batch, effort: Effort) -> Result<Vec<Self::Answer>>;
@@ -169,9 +170,9 @@ pub(crate) struct Metric {
 }
 
 impl Metric {
-    /// Whether `new` is at least as good as `old`. A number that is none is never as good.
-    pub(crate) fn as_good(&self, new: f64, old: f64) -> bool {
-        if self.less_is_better { new <= old } else { new >= old }
+    /// A number that is greater for what is better.
+    pub(crate) fn goodness(&self, value: f64) -> f64 {
+        if self.less_is_better { -value } else { value }
     }
 }
 
@@ -232,30 +233,6 @@ impl<E> Parts<E> {
             Part::Dev => &self.dev,
             Part::Test => &self.test,
         }
-    }
-}
-
-/// Where a training is when a loss is recorded.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Step<'a> {
-    /// The share of the training that is done, from 0 to 1: a policy that changes over time depends on it. 1 outside training.
-    pub(crate) progress: f64,
-    /// What the step before handed on for these very rows of the batch: see [`Loss::carry`]. Empty at an epoch's first step and
-    /// outside training.
-    pub(crate) carried: &'a [Tensor],
-}
-
-/// A loss, and what is handed on to the next step.
-pub(crate) struct Loss<'g> {
-    /// The sum over a batch: a scalar.
-    pub(crate) sum: Var<'g>,
-    /// States whose values the next step of the epoch is given, without their history.
-    pub(crate) carry: Vec<Var<'g>>,
-}
-
-impl<'g> From<Var<'g>> for Loss<'g> {
-    fn from(sum: Var<'g>) -> Loss<'g> {
-        Loss { sum, carry: vec![] }
     }
 }
 

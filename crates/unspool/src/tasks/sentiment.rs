@@ -203,8 +203,8 @@ impl Task for Sentiment {
         batch.input.tokens()
     }
 
-    fn loss<'g>(&self, graph: &'g Graph<'g>, batch: &Labelled, _step: Step<'_>) -> Loss<'g> {
-        self.model.logits(graph, &batch.input).cross_entropy(&batch.labels).sum_all().into()
+    fn loss<'g>(&self, graph: &'g Graph<'g>, batch: &Labelled, _progress: f64) -> Var<'g> {
+        self.model.logits(graph, &batch.input).cross_entropy(&batch.labels).sum_all()
     }
 
     fn answers(&self, params: &Params, batch: &Labelled, _effort: Effort) -> Result<Vec<(u32, f64)>> {

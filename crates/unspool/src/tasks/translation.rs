@@ -225,8 +225,8 @@ impl Task for Translation {
         source.tokens() + target.tokens()
     }
 
-    fn loss<'g>(&self, graph: &'g Graph<'g>, (source, target): &(Padded, TeacherForcing), _step: Step<'_>) -> Loss<'g> {
-        self.model.loss(graph, source, target, self.saved.model.smoothing).into()
+    fn loss<'g>(&self, graph: &'g Graph<'g>, (source, target): &(Padded, TeacherForcing), _progress: f64) -> Var<'g> {
+        self.model.loss(graph, source, target, self.saved.model.smoothing)
     }
 
     fn answers(&self, params: &Params, (source, _): &(Padded, TeacherForcing), _effort: Effort) -> Result<Vec<String>> {
