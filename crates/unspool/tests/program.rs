@@ -33,8 +33,15 @@ fn train<'a>(task: &'a str, data: &'a str, out: &'a str, more: &[&'a str]) -> Ve
     arguments
 }
 
-const FILES: [&str; 6] =
-    ["config.toml", "curve.svg", "metrics.csv", "model.safetensors", "model.toml", "tokenizer.json"];
+const FILES: [&str; 7] = [
+    "config.toml",
+    "curve.svg",
+    "metrics.csv",
+    "model.safetensors",
+    "model.toml",
+    "tokenizer.json",
+    "training.safetensors",
+];
 
 /// Asserts the line of JSON and a whole run folder.
 fn whole_run(stdout: &str, folder: &Path, task: &str, metric: &str) {
@@ -254,4 +261,73 @@ fn options_come_from_a_file_and_the_command_line_comes_first() {
     refuses(at, &[&train[..], &["new"]].concat(), 1, "options.toml: not a configuration");
     fs::remove_file(at.join("options.toml")).unwrap();
     refuses(at, &[&train[..], &["new"]].concat(), 1, "options.toml: cannot read");
+}
+
+#[test]
+fn a_run_that_was_killed_goes_on_to_the_same_bits() {
+    let folder = folder();
+    let at = folder.path();
+    let train = |out: &'static str, threads: &'static str| {
+        [
+            "train",
+            "sentiment",
+            "--data",
+            "reviews.tsv",
+            "--epochs",
+            "3",
+            "--batch-rows",
+            "4",
+            "--out",
+            out,
+            "--threads",
+            threads,
+        ]
+    };
+    succeeds(at, &train("whole", "1"), b"");
+    // Killed somewhere, again and again, until one of them comes to its end. Each start goes on where the one before was saved.
+    let mut resumed = false;
+    for wait in 1.. {
+        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_unspool"))
+            .args([&train("stopped", if wait % 2 == 0 { "1" } else { "2" })[..], &["--resume"]].concat())
+            .current_dir(at)
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(40 * wait));
+        let _ = child.kill();
+        let output = child.wait_with_output().unwrap();
+        resumed |= String::from_utf8_lossy(&output.stderr).contains("resumed at step ");
+        if output.status.success() {
+            break;
+        }
+    }
+    for name in FILES {
+        let [whole, stopped] = ["whole", "stopped"].map(|run| fs::read(at.join(run).join(name)).unwrap());
+        assert!(whole == stopped, "{name}");
+    }
+    // One that is at its end already says the same again.
+    let again = run(at, &[&train("stopped", "2")[..], &["--resume"]].concat(), b"");
+    resumed |= String::from_utf8_lossy(&again.stderr).contains("resumed at step ");
+    assert!(again.status.success() && resumed);
+
+    refuses(at, &["train", "sentiment", "--resume"], 2, "--resume without --out");
+    refuses(at, &["train", "translation", "--out", "whole", "--resume"], 2, "it is for sentiment");
+    refuses(
+        at,
+        &["train", "sentiment", "--out", "whole", "--resume", "--epochs", "9"],
+        2,
+        "--epochs is 9, where the run in",
+    );
+}
+
+#[test]
+fn a_folder_that_was_only_just_made_is_as_good_as_a_new_one() {
+    let folder = folder();
+    let at = folder.path();
+    for (out, more) in [("half", &[][..]), ("other", &["--resume"])] {
+        fs::create_dir(at.join(out)).unwrap();
+        fs::write(at.join(out).join("config.toml"), "task = \"sentiment\"\nepochs = 1\n").unwrap();
+        succeeds(at, &train("sentiment", "reviews.tsv", out, more), b"");
+    }
 }

@@ -327,7 +327,7 @@ mod tests {
         );
         assert!(data("tiny-shakespeare").text(1 << 24).unwrap().len() > 1_000_000);
         assert_eq!(data("digits").text(9).unwrap_err().code(), 1);
-        assert_eq!(data("nsmc-sample").csv(true).unwrap_err().code(), 2);
+        assert_eq!(data("nsmc-sample").csv(true).err().unwrap().code(), 2);
         assert_eq!(data("digits").recordings().err().unwrap().code(), 2);
     }
 

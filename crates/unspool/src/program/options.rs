@@ -166,6 +166,11 @@ impl Visitor for TrainCommand {
                 "Options as TOML, such as the config.toml of a run folder; those given here come first",
             ))
             .arg(
+                Arg::new("resume").long("resume").action(ArgAction::SetTrue).help(
+                    "Goes on with the run in --out as if it had not been stopped; begins it where there is none yet",
+                ),
+            )
+            .arg(
                 Arg::new("threads")
                     .long("threads")
                     .value_name("N")
