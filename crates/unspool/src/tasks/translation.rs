@@ -5,6 +5,7 @@ use crate::program::data::Columns;
 use serde::Deserialize;
 use unspool::{
     models::{Translator, TranslatorConfig},
+    nn::decoding::{Beam, Hypothesis, LengthPenalty},
     text::{Padded, TeacherForcing, TokenKind, TokenizerOptions, score::Bleu, truncate},
 };
 
@@ -75,6 +76,16 @@ impl Translation {
         found.iter().map(|found| self.text(found)).collect()
     }
 
+    /// What was looked at for each token that was written.
+    fn looked(&self, source: &[u32], found: &Hypothesis) -> Option<Attention> {
+        let piece = |id: &u32| self.tokenizer.decode(&[*id]).unwrap_or_default();
+        let mut rows: Vec<String> = found.tokens.iter().map(piece).collect();
+        let weights: Vec<Vec<f64>> = found.attention.as_ref()?.rows().into_iter().map(|row| row.to_vec()).collect();
+        // The end token was looked for, too.
+        rows.resize(weights.len(), String::new());
+        Some(Attention { rows, columns: source.iter().map(piece).collect(), weights })
+    }
+
     fn text(&self, found: &Hypothesis) -> Result<String> {
         Ok(one_line(&self.tokenizer.decode(&found.tokens)?))
     }
@@ -83,6 +94,12 @@ impl Translation {
 /// Bytes are tokens too, so that a model can write the end of a line; a translation is one line.
 fn one_line(text: &str) -> String {
     text.trim().replace(['\n', '\r'], " ")
+}
+
+/// A translation as the search finds it, and as the likeliest token at each step makes it.
+pub(crate) struct Translated {
+    best: String,
+    greedy: String,
 }
 
 /// Sentences and their translations, as tokens.
@@ -153,7 +170,7 @@ impl Task for Translation {
     type Saved = Saved;
     type Examples = Pairs;
     type Batch = (Padded, TeacherForcing);
-    type Answer = String;
+    type Answer = Translated;
 
     fn recipe(settings: &Settings) -> Recipe {
         Recipe::new(7, 3e-3, BatchSize::Tokens(settings.batch_tokens))
@@ -229,13 +246,32 @@ impl Task for Translation {
         self.model.loss(graph, source, target, self.saved.model.smoothing)
     }
 
-    fn answers(&self, params: &Params, (source, _): &(Padded, TeacherForcing), _effort: Effort) -> Result<Vec<String>> {
-        self.translate(params, source)
+    fn answers(
+        &self,
+        params: &Params,
+        (source, _): &(Padded, TeacherForcing),
+        effort: Effort,
+    ) -> Result<Vec<Translated>> {
+        let greedy = self.greedy(params, source)?;
+        if effort == Effort::Quick {
+            return Ok(greedy.into_iter().map(|text| Translated { best: text.clone(), greedy: text }).collect());
+        }
+        let best = self.search(params, source, 1)?;
+        best.iter()
+            .zip(greedy)
+            .map(|(found, greedy)| {
+                let best = found.first().map_or(Ok(String::new()), |found| self.text(found))?;
+                Ok(Translated { best, greedy })
+            })
+            .collect()
     }
 
-    fn score(&self, pairs: &Pairs, answers: &[String]) -> Result<Score> {
-        let bleu = Bleu::default().score(answers, &[&pairs.references])?;
-        Ok(Score { value: bleu.score, signature: Some(bleu.signature), more: vec![] })
+    fn score(&self, pairs: &Pairs, answers: &[Translated]) -> Result<Score> {
+        let bleu = |answer: fn(&Translated) -> &str| {
+            Bleu::default().score(&answers.iter().map(answer).collect::<Vec<_>>(), &[&pairs.references])
+        };
+        let (best, greedy) = (bleu(|answer| &answer.best)?, bleu(|answer| &answer.greedy)?);
+        Ok(Score { value: best.score, signature: Some(best.signature), more: vec![("bleu_greedy", greedy.score)] })
     }
 
     fn notes(&self, parts: &Parts<Pairs>) -> Vec<String> {
@@ -248,21 +284,25 @@ impl Task for Translation {
         notes
     }
 
-    fn row(&self, pairs: &Pairs, number: usize, answer: &String) -> Vec<(&'static str, String)> {
+    fn row(&self, pairs: &Pairs, number: usize, answer: &Translated) -> Vec<(&'static str, String)> {
         vec![
             ("source", pairs.source_texts[number].clone()),
             ("reference", pairs.references[number].clone()),
-            ("model", answer.clone()),
+            ("model", answer.best.clone()),
         ]
     }
 
-    fn predict(&self, params: &Params, line: &str, _ask: &Ask) -> Result<Prediction> {
+    fn predict(&self, params: &Params, line: &str, ask: &Ask) -> Result<Prediction> {
         let mut ids = self.tokenizer.encode(line.trim())?;
         if ids.is_empty() {
             return Ok(Prediction::default());
         }
         ids.truncate(self.saved.longest);
-        let source = Padded::new(&[ids], self.tokenizer.specials().pad);
-        Ok(Prediction { line: self.translate(params, &source)?.concat(), ..Prediction::default() })
+        let source = Padded::new(std::slice::from_ref(&ids), self.tokenizer.specials().pad);
+        let found = self.search(params, &source, ask.best.max(1))?.into_iter().next().unwrap_or_default();
+        let best = found.iter().map(|found| Ok((self.text(found)?, found.score))).collect::<Result<Vec<_>>>()?;
+        let line = best.first().map_or(String::new(), |(text, _)| text.clone());
+        let attention = found.first().filter(|_| ask.attention).and_then(|found| self.looked(&ids, found));
+        Ok(Prediction { line, best, attention })
     }
 }
