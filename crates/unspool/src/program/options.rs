@@ -232,7 +232,11 @@ impl<T: Task> Chosen<T> {
         let begun = out.as_ref().filter(|_| resume).map(|out| out.join(run::CONFIG)).filter(|path| path.exists());
         if let Some(path) = &begun {
             config.extend(read_config::<T>(path)?);
-            if let Some((name, value)) = chosen.iter().find(|(name, value)| config.get(*name) != Some(*value)) {
+            let differs = |(name, value): &(&String, &Value)| config.get(*name) != Some(*value);
+            // Where no step was done yet, all can still be chosen.
+            if out.as_deref().is_some_and(run::RunFolder::has_steps)
+                && let Some((name, value)) = chosen.iter().find(differs)
+            {
                 let began = config.get(name).map_or("without it".to_owned(), |began| format!("with {began}"));
                 return Err(Error::misuse(
                     format!("--{name} is {value}, where the run in {} began {began}", path.display()),

@@ -117,6 +117,11 @@ impl RunFolder {
         }
     }
 
+    /// Whether a step of a run is saved in a folder.
+    pub(crate) fn has_steps(path: &Path) -> bool {
+        path.join(LAST).exists()
+    }
+
     /// The folder of a model that this one is compared with.
     pub(crate) fn inner(&self, name: &str) -> Result<RunFolder> {
         let path = self.path.join(BASELINES).join(name);
@@ -159,10 +164,7 @@ impl RunFolder {
         }
         if path.join(LAST).is_file() && !path.join(MODEL).exists() {
             return Err(Error::failure(
-                format!(
-                    "{}: the run was stopped before its first epoch was done, so it has no model yet",
-                    path.display()
-                ),
+                format!("{}: no {MODEL} yet: the run was stopped before its first epoch was done", path.display()),
                 "`unspool train TASK --out RUN_DIR --resume` goes on with it",
             ));
         }

@@ -311,6 +311,12 @@ impl<T: Task> Watch<'_, T> {
             Event::Resumed { step, history, .. } => {
                 self.progress.resumed(step);
                 self.history = history.to_vec();
+                // The kill may have come between the checkpoint and these files.
+                if !history.is_empty()
+                    && let Err(error) = self.write()
+                {
+                    self.error.get_or_insert(error);
+                }
                 self.clock.lap();
             }
             Event::Step(step) => {
