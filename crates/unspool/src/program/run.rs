@@ -74,7 +74,7 @@ impl RunFolder {
                 "give --out a new folder, or leave it out for the next free one under runs/; --resume goes on with a run",
             ));
         }
-        if !names.iter().all(is_ours) && !(resume && holds(CONFIG)) {
+        if !(names.iter().all(is_ours) || resume && holds(CONFIG)) {
             return Err(Error::misuse(
                 format!("{}: is not empty; it is left as it is", path.display()),
                 if resume {

@@ -344,7 +344,7 @@ impl<T: Task> Watch<'_, T> {
     fn say(&self, epoch: &Epoch, is_best: bool) {
         let epochs = self.run.recipe.epochs;
         let every = epochs.div_ceil(MOST_LINES);
-        if epoch.epoch % every != 0 && epoch.epoch != epochs {
+        if !epoch.epoch.is_multiple_of(every) && epoch.epoch != epochs {
             return;
         }
         let get = |name| epoch.evaluation.get(name).unwrap_or(f64::NAN);
