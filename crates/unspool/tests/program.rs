@@ -216,7 +216,7 @@ fn a_damaged_run_folder_is_refused() {
     refuses(at, &predict, 1, "model.safetensors");
     fs::rename(at.join("run/tokenizer.json"), at.join("tokenizer.json")).unwrap();
     refuses(at, &predict, 1, "there is no tokenizer");
-    for name in ["model.safetensors", "model.toml"] {
+    for name in ["model.toml", "model.safetensors"] {
         fs::remove_file(at.join("run").join(name)).unwrap();
         refuses(at, &predict, 1, name);
     }

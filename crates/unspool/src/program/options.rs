@@ -298,15 +298,16 @@ fn given<T: Task>(matches: &ArgMatches) -> Table {
 /// A configuration file: each key is the name of an option, with such a value as the command line takes.
 fn read_config<T: Task>(path: &Path) -> Result<Table> {
     let at = |message: String, hint: String| Error::misuse(format!("{}: {message}", path.display()), hint);
-    let mut config = Table::new();
-    for (name, value) in run::read_toml(path)? {
+    let (mut config, file) = (Table::new(), run::read_toml(path)?);
+    // Another task's options are none of this one, so the task is what to speak of first.
+    if let Some(task) = file.get(TASK).and_then(Value::as_str).filter(|task| *task != T::NAME) {
+        return Err(at(format!("it is for {task}"), format!("`unspool train {task}`, or another --config")));
+    }
+    for (name, value) in file {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let known = shared::ALL.into_iter().chain(T::OPTIONS).find(|option| option.name == name);
         let value = match (name.as_str(), known, &value) {
             (TASK, ..) if text == T::NAME => continue,
-            (TASK, ..) => {
-                return Err(at(format!("it is for {text}"), format!("`unspool train {text}`, or another --config")));
-            }
             (DATA, _, Value::String(_)) if !T::DATA.is_empty() => Value::Array(vec![value]),
             (DATA, _, Value::Array(all)) if !T::DATA.is_empty() && all.iter().all(Value::is_str) => value,
             (_, Some(option), _) => {
