@@ -1,7 +1,10 @@
 //! The plain recurrent cell.
 
-use crate::{Cell, weights::RecurrentWeights};
-use unspool_graph::{Graph, Scope, Var};
+use crate::{
+    Cell,
+    weights::{RecurrentWeights, bound},
+};
+use unspool_graph::{Graph, Scope, Var, init};
 
 /// h' = f(x·W_ihᵀ + b_ih + h·W_hhᵀ + b_hh) with tanh or ReLU as f (Elman 1990). Names and layouts are those of PyTorch's `nn.RNN`;
 /// the textbook's W_xh is `weight_ih_l0`ᵀ, its W_hh is `weight_hh_l0`ᵀ.
@@ -15,6 +18,17 @@ impl Elman {
     /// With tanh; all parameters uniform in ±1/√hidden.
     pub fn new(scope: Scope<'_>, input_size: usize, hidden_size: usize) -> Elman {
         Elman { weights: RecurrentWeights::new(scope, 1, input_size, hidden_size), relu: false }
+    }
+    /// With an orthogonal W_hh (Saxe, McClelland and Ganguli 2014), which at first neither shrinks nor stretches what it hands on.
+    pub fn orthogonal(scope: Scope<'_>, input_size: usize, hidden_size: usize) -> Elman {
+        let sizes = [1, input_size, hidden_size, hidden_size];
+        Elman { weights: RecurrentWeights::build(scope, sizes, init::orthogonal(1.0), bound(hidden_size)), relu: false }
+    }
+    /// With the identity as W_hh and biases of zero: with [`relu`](Elman::relu) the IRNN of Le, Jaitly and Hinton (2015), which at
+    /// first adds up what it reads.
+    pub fn identity(scope: Scope<'_>, input_size: usize, hidden_size: usize) -> Elman {
+        let sizes = [1, input_size, hidden_size, hidden_size];
+        Elman { weights: RecurrentWeights::build(scope, sizes, init::identity(), 0.0), relu: false }
     }
     /// The same cell with ReLU in tanh's place.
     pub fn relu(mut self) -> Elman {

@@ -11,15 +11,36 @@ use unspool_graph::{Element, Graph, Inflow, Operation, Ran, Scope, Shape, Squash
 ///
 /// Parameters `weight_ih_l0 [3·hidden, input]`, `weight_hh_l0 [3·hidden, hidden]`, `bias_ih_l0`, `bias_hh_l0`, rows in the order r, z, n,
 /// all uniform in ±1/√hidden.
+///
+/// [`reset_before`](Gru::reset_before) is the form of the first paper, which resets the state before the product:
+/// n = tanh(W_in x + b_in + W_hn (r ∘ h) + b_hn), everything else being the same. It needs two products one after the other.
 #[derive(Clone, Debug)]
 pub struct Gru {
     weights: RecurrentWeights,
+    reset_before: bool,
 }
 
 impl Gru {
     /// A cell for inputs of `input_size` and states of `hidden_size` elements.
     pub fn new(scope: Scope<'_>, input_size: usize, hidden_size: usize) -> Gru {
-        Gru { weights: RecurrentWeights::new(scope, 3, input_size, hidden_size) }
+        Gru { weights: RecurrentWeights::new(scope, 3, input_size, hidden_size), reset_before: false }
+    }
+
+    /// A cell that resets its state before the product.
+    pub fn reset_before(scope: Scope<'_>, input_size: usize, hidden_size: usize) -> Gru {
+        Gru { reset_before: true, ..Gru::new(scope, input_size, hidden_size) }
+    }
+
+    /// r and z first, then n from the state that r has reset.
+    fn step_reset_before<'g>(&self, x: Var<'g>, h: Var<'g>) -> Var<'g> {
+        let (graph, hidden) = (x.graph(), self.weights.hidden_size);
+        let (weight, bias) = (graph.param(self.weights.weight_hh), graph.param(self.weights.bias_hh));
+        let product = |h: Var<'g>, rows: std::ops::Range<usize>| {
+            h.linear(weight.slice(0, rows.clone()), Some(bias.slice(0, rows)))
+        };
+        let [r, z] = (x.slice(-1, 0..2 * hidden) + product(h, 0..2 * hidden)).sigmoid().chunk(-1);
+        let n = (x.slice(-1, 2 * hidden..3 * hidden) + product(r * h, 2 * hidden..3 * hidden)).tanh();
+        n + z * (h - n)
     }
 }
 
@@ -32,7 +53,10 @@ impl Cell for Gru {
         self.weights.of_input(xs)
     }
     fn step<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
-        let h = gru_gates(x, self.weights.of_state(h), h);
+        let h = match self.reset_before {
+            false => gru_gates(x, self.weights.of_state(h), h),
+            true => self.step_reset_before(x, h),
+        };
         (h, h)
     }
 }

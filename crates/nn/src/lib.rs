@@ -29,6 +29,7 @@
 #![forbid(unsafe_code)]
 
 mod any_cell;
+mod attending;
 pub mod attention;
 mod attention_decoder;
 mod cell;
@@ -43,14 +44,17 @@ pub mod exchange;
 mod gru;
 #[cfg(feature = "proptest")]
 pub mod laws;
+mod initial_state;
 mod linear;
 pub mod loss;
 mod lstm;
+mod one_to_many;
 pub mod optimizer;
 mod per_frame;
 mod pooling;
 mod pretrained;
 mod recurrent;
+mod residual;
 pub mod schedule;
 mod scheduled_sampling;
 mod sharded;
@@ -58,12 +62,17 @@ mod stack;
 mod summary;
 pub mod training;
 mod transformer;
+mod truncated;
 mod unroll;
+mod variational_dropout;
 mod weights;
+mod zoneout;
 
 pub use any_cell::{AnyCell, AnyState, CellKind};
 pub use attention::{AdditiveAttention, Attention, MultiheadAttention};
 pub use attention_decoder::{AttentionDecoder, Bridge};
+pub use attending::{Attending, AttendingState};
+pub use attention::AdditiveAttention;
 pub use cell::{Cell, State, detach, leaves, map_state};
 pub use convolution::Conv2d;
 pub use decoder::{Decoder, DecoderSteps, teacher_forcing};
@@ -71,12 +80,16 @@ pub use elman::Elman;
 pub use error::{Error, Result};
 pub use gru::{Gru, gru_gates};
 pub use linear::{Embedding, LayerNorm, Linear};
+pub use initial_state::InitialState;
+pub use linear::{Embedding, Linear};
 pub use lstm::{Lstm, LstmState};
+pub use one_to_many::{feed_back, repeated, zero_filled};
 pub use optimizer::{Adam, AdamW, Optimizer, Sgd};
 pub use per_frame::per_frame;
 pub use pooling::{AttentionPooling, Pooling};
 pub use pretrained::{Found, load_vectors};
 pub use recurrent::{Layers, Recurrent};
+pub use residual::Residual;
 pub use scheduled_sampling::{TruthSchedule, scheduled_sampling};
 pub use sharded::sharded;
 pub use stack::Stack;
@@ -85,5 +98,8 @@ pub use training::Trainer;
 pub use transformer::{
     Positions, TransformerConfig, TransformerDecoder, TransformerEncoder, TransformerLayer, TransformerState,
 };
+pub use truncated::{Carried, Window, windows};
 pub use unroll::{Direction, bidirectional, unroll, unroll_directed};
 pub use unspool_graph as graph;
+pub use variational_dropout::{VariationalDropout, locked_dropout};
+pub use zoneout::Zoneout;

@@ -1,7 +1,12 @@
 //! Long short-term memory, its gates in one pass over memory.
 
-use crate::{Cell, weights::RecurrentWeights};
-use unspool_graph::{Element, Graph, Inflow, Operation, Ran, Scope, Shape, Squash, Var, View, vectorize};
+use crate::{
+    Cell,
+    weights::{RecurrentWeights, bound},
+};
+use unspool_graph::{
+    Element, Graph, Inflow, Operation, Param, Params, Ran, Result, Scope, Shape, Squash, Var, View, init, vectorize,
+};
 
 /// Long short-term memory (Hochreiter and Schmidhuber 1997, with the forget gate of Gers and others 2000), as PyTorch's `nn.LSTM`:
 ///
@@ -10,18 +15,28 @@ use unspool_graph::{Element, Graph, Inflow, Operation, Ran, Scope, Shape, Squash
 ///
 /// Parameters `weight_ih_l0 [4·hidden, input]`, `weight_hh_l0 [4·hidden, hidden]`, `bias_ih_l0`, `bias_hh_l0`, rows in the order i, f, g, o,
 /// all uniform in ±1/√hidden.
+///
+/// With a projection (Sak, Senior and Beaufays 2014, PyTorch's `proj_size`) h' = W_hr (o ∘ tanh(c')), `weight_hr_l0 [projection, hidden]`, and
+/// `weight_hh_l0` is `[4·hidden, projection]`: the state that the large product reads is narrower than the memory.
 #[derive(Clone, Debug)]
 pub struct Lstm {
     weights: RecurrentWeights,
+    projection: Option<Projection>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Projection {
+    weight_hr: Param,
+    size: usize,
 }
 
 crate::state! {
-    /// What an LSTM carries: both `[batch, hidden]`.
+    /// What an LSTM carries.
     #[derive(Debug)]
     pub struct LstmState<'g> {
-        /// The hidden vector, which is also the output.
+        /// The hidden vector, which is also the output: `[batch, hidden]`, or `[batch, projection]`.
         pub h: Var<'g>,
-        /// The cell's memory.
+        /// The cell's memory: `[batch, hidden]`.
         pub c: Var<'g>,
     }
 }
@@ -29,14 +44,50 @@ crate::state! {
 impl Lstm {
     /// A cell for inputs of `input_size` and states of `hidden_size` elements.
     pub fn new(scope: Scope<'_>, input_size: usize, hidden_size: usize) -> Lstm {
-        Lstm { weights: RecurrentWeights::new(scope, 4, input_size, hidden_size) }
+        Lstm { weights: RecurrentWeights::new(scope, 4, input_size, hidden_size), projection: None }
+    }
+
+    /// A cell with a memory of `hidden_size` elements, whose hidden vector is projected to `size`.
+    pub fn projected(scope: Scope<'_>, input_size: usize, hidden_size: usize, size: usize) -> Lstm {
+        let (mut scope, bound) = (scope.ending("_l0"), bound(hidden_size));
+        let sizes = [4, input_size, hidden_size, size];
+        let weights = RecurrentWeights::build(scope.scope(""), sizes, init::uniform(bound), bound);
+        let weight_hr = scope.add("weight_hr", [size, hidden_size], init::uniform(bound));
+        Lstm { weights, projection: Some(Projection { weight_hr, size }) }
+    }
+
+    /// Sets the forget gate's bias to `value` (the sum of both biases, of which PyTorch's layout has two). With 1 or more the cell
+    /// begins by remembering (Gers and others 2000; Józefowicz, Zaremba and Sutskever 2015).
+    ///
+    /// ```
+    /// use unspool_graph::Params;
+    /// use unspool_nn::Lstm;
+    /// let mut params = Params::seeded(0);
+    /// let cell = Lstm::new(params.scope("rnn"), 3, 2);
+    /// cell.forget_bias(&mut params, 1.0)?;
+    /// let bias = params.find("rnn.bias_ih_l0").unwrap();
+    /// assert_eq!(params.value(bias)?.to_f64().as_slice().unwrap()[2..4], [1.0, 1.0]);
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Parameters of another store.
+    pub fn forget_bias(&self, params: &mut Params, value: f64) -> Result<()> {
+        let forget = self.weights.hidden_size..2 * self.weights.hidden_size;
+        for (bias, value) in [(self.weights.bias_ih, value), (self.weights.bias_hh, 0.0)] {
+            let mut all = params.value(bias)?.to_f64();
+            all.slice_axis_mut(ndarray::Axis(0), forget.clone().into()).fill(value);
+            params.set(bias, all)?;
+        }
+        Ok(())
     }
 }
 
 impl Cell for Lstm {
     type State<'g> = LstmState<'g>;
     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> LstmState<'g> {
-        LstmState { h: self.weights.zeros(graph, batch), c: self.weights.zeros(graph, batch) }
+        let c = self.weights.zeros(graph, batch);
+        LstmState { h: self.projection.map_or(c, |p| graph.zeros([batch, p.size])), c }
     }
     fn inputs<'g>(&self, xs: Var<'g>) -> Var<'g> {
         self.weights.of_input(xs)
@@ -44,6 +95,7 @@ impl Cell for Lstm {
     fn step<'g>(&self, x: Var<'g>, LstmState { h, c }: LstmState<'g>) -> (Var<'g>, LstmState<'g>) {
         let both = x.graph().apply(LstmGates, &[x, self.weights.of_state(h), c]);
         let (h, c) = (both.index(0, 0), both.index(0, 1));
+        let h = self.projection.map_or(h, |p| h.linear(p.weight_hr, None::<Param>));
         (h, LstmState { h, c })
     }
 }
@@ -62,7 +114,7 @@ impl Operation for LstmGates {
         "lstm_gates"
     }
 
-    fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+    fn shape(&self, inputs: &[Shape]) -> std::result::Result<Shape, String> {
         let [x, u, c] = inputs else { return Err("needs x, u and c".into()) };
         if c.len() == 2 && x == u && **x == [c[0], 4 * c[1]] {
             return Ok(Shape::from([2, c[0], c[1]]));

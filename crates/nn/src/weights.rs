@@ -1,28 +1,39 @@
 //! What the built-in cells have in common: two weights, two biases, and their products.
 
-use unspool_graph::{Graph, Param, Scope, Var, init};
+use unspool_graph::{Draw, Graph, Param, Scope, Shape, Var, init};
 
-/// `weight_ih_l0 [gates·hidden, input]`, `weight_hh_l0 [gates·hidden, hidden]`, `bias_ih_l0` and `bias_hh_l0 [gates·hidden]`: PyTorch's
+/// `weight_ih_l0 [gates·hidden, input]`, `weight_hh_l0 [gates·hidden, state]`, `bias_ih_l0` and `bias_hh_l0 [gates·hidden]`: PyTorch's
 /// names and layouts, all uniform in ±1/√hidden. In a module of several layers `_l0` is another ending.
 #[derive(Clone, Debug)]
 pub(crate) struct RecurrentWeights {
-    weight_ih: Param,
-    weight_hh: Param,
-    bias_ih: Param,
-    bias_hh: Param,
-    hidden_size: usize,
+    pub(crate) weight_ih: Param,
+    pub(crate) weight_hh: Param,
+    pub(crate) bias_ih: Param,
+    pub(crate) bias_hh: Param,
+    pub(crate) hidden_size: usize,
 }
 
 impl RecurrentWeights {
+    /// With a state as wide as the cell, which it is but behind a projection.
     pub(crate) fn new(scope: Scope<'_>, gates: usize, input_size: usize, hidden_size: usize) -> Self {
+        let bound = bound(hidden_size);
+        Self::build(scope, [gates, input_size, hidden_size, hidden_size], init::uniform(bound), bound)
+    }
+
+    /// For sizes `[gates, input, hidden, state]`, with the recurrent weight's first values and the biases' bound.
+    pub(crate) fn build(
+        scope: Scope<'_>,
+        [gates, input_size, hidden_size, state_size]: [usize; 4],
+        recurrent: impl FnOnce(&Shape, Draw) -> Vec<f64>,
+        bias: f64,
+    ) -> Self {
         let mut scope = scope.ending("_l0");
-        let bound = 1.0 / (hidden_size.max(1) as f64).sqrt();
         let rows = gates * hidden_size;
         RecurrentWeights {
-            weight_ih: scope.add("weight_ih", [rows, input_size], init::uniform(bound)),
-            weight_hh: scope.add("weight_hh", [rows, hidden_size], init::uniform(bound)),
-            bias_ih: scope.add("bias_ih", [rows], init::uniform(bound)),
-            bias_hh: scope.add("bias_hh", [rows], init::uniform(bound)),
+            weight_ih: scope.add("weight_ih", [rows, input_size], init::uniform(bound(hidden_size))),
+            weight_hh: scope.add("weight_hh", [rows, state_size], recurrent),
+            bias_ih: scope.add("bias_ih", [rows], init::uniform(bias)),
+            bias_hh: scope.add("bias_hh", [rows], init::uniform(bias)),
             hidden_size,
         }
     }
@@ -39,9 +50,14 @@ impl RecurrentWeights {
         xs.linear(self.weight_ih, Some(self.bias_ih))
     }
 
-    /// W_hh h + b_hh: `[batch, hidden] -> [batch, gates·hidden]`.
+    /// W_hh h + b_hh: `[batch, state] -> [batch, gates·hidden]`.
     #[track_caller]
     pub(crate) fn of_state<'g>(&self, h: Var<'g>) -> Var<'g> {
         h.linear(self.weight_hh, Some(self.bias_hh))
     }
+}
+
+/// PyTorch's bound of a recurrent layer's first values.
+pub(crate) fn bound(hidden_size: usize) -> f64 {
+    1.0 / (hidden_size.max(1) as f64).sqrt()
 }

@@ -14,9 +14,6 @@ use unspool_nn::{
     optimizer::{Adagrad, Adam, AdamW, Optimizer, RmsProp, Sgd},
 };
 
-/// Kinds whose layer does not exist yet.
-const NOT_YET: &[&str] = &["LSTM with projection", "GRUResetBefore"];
-
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
 /// One file.
@@ -45,12 +42,6 @@ impl Case {
         let kind = metadata.get("kind").ok_or("no kind")?.clone();
         let config = serde_json::from_str(metadata.get("config").ok_or("no config")?)?;
         Ok(Case { file: path.display().to_string(), kind, config, tensors })
-    }
-
-    /// What the case needs: its kind, told apart further where a setting changes the layer.
-    fn needs(&self) -> String {
-        let projected = self.config["proj_size"].as_u64().unwrap_or(0) > 0;
-        if projected { format!("{} with projection", self.kind) } else { self.kind.clone() }
     }
 
     fn get(&self, name: &str) -> Result<&ArrayD<f64>, String> {
@@ -409,8 +400,15 @@ fn compare(case: &Case, precision: Precision, tolerance: f64) -> Outcome {
                 if relu { cell.relu() } else { cell }
             })
         }
-        "LSTM" => recurrent(case, precision, tolerance, Lstm::new),
+        "LSTM" => match case.config["proj_size"].as_u64() {
+            None | Some(0) => recurrent(case, precision, tolerance, Lstm::new),
+            Some(_) => {
+                let hidden = case.usize("hidden_size")?;
+                recurrent(case, precision, tolerance, |scope, input, size| Lstm::projected(scope, input, hidden, size))
+            }
+        },
         "GRU" => recurrent(case, precision, tolerance, Gru::new),
+        "GRUResetBefore" => recurrent(case, precision, tolerance, Gru::reset_before),
         "Linear" => linear(case, precision, tolerance),
         "Conv2d" => convolution(case, precision, tolerance),
         "MaxPool2d" | "AvgPool2d" => pooling(case, precision, tolerance),
@@ -443,20 +441,15 @@ fn cases() -> Result<Vec<Case>, Box<dyn std::error::Error>> {
 #[test]
 fn every_case_agrees_with_pytorch() -> Outcome {
     let cases = cases()?;
-    let (mut compared, mut not_yet, mut failures) = (0, 0, vec![]);
+    let mut failures = vec![];
     for case in &cases {
-        if NOT_YET.contains(&&case.needs()[..]) {
-            not_yet += 1;
-            continue;
-        }
-        compared += 1;
         for (precision, tolerance) in [(Precision::F64, 1e-10), (Precision::F32, 1e-4)] {
             if let Err(why) = compare(case, precision, tolerance) {
                 failures.push(format!("{} in {precision:?}: {why}", case.file));
             }
         }
     }
-    println!("{} cases: {compared} compared, {not_yet} not yet", cases.len());
+    println!("{} cases", cases.len());
     assert!(!cases.is_empty(), "no case in {}", folder().display());
     assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
     Ok(())
@@ -466,7 +459,7 @@ fn every_case_agrees_with_pytorch() -> Outcome {
 #[test]
 fn a_wrong_number_and_an_unknown_kind_are_found() -> Outcome {
     for mut case in cases()? {
-        if NOT_YET.contains(&&case.needs()[..]) || !case.tensors.contains_key("output.y") {
+        if !case.tensors.contains_key("output.y") {
             continue;
         }
         for name in

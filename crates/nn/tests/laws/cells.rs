@@ -4,9 +4,14 @@ use crate::{HIDDEN, INPUT, random};
 use ndarray::{ArrayD, IxDyn};
 use unspool_graph::{Draw, Graph, Param, Params, Scope, Var, init};
 use unspool_nn::{
-    AdditiveAttention, Cell, CellKind, Elman, Gru, Lstm, Stack,
+    AdditiveAttention, Cell, CellKind, Elman, Gru, InitialState, Lstm, Residual, Stack, VariationalDropout, Zoneout,
     laws::{self, Subject},
 };
+
+#[allow(dead_code)] // its main
+#[path = "../../examples/more_cells.rs"]
+mod more_cells;
+use more_cells::{CoupledGates, LayerNormLstm, MinimalGated, Peephole};
 
 /// For each: its name, and how it is made.
 macro_rules! laws_hold {
@@ -34,6 +39,19 @@ laws_hold! {
         let layers = [("lower", INPUT, HIDDEN), ("upper", HIDDEN, 2)];
         Stack::new(layers.map(|(name, from, to)| Elman::new(scope.scope(name), from, to))).dropout(0.5)
     });
+    lstm_with_projection: laws::cell(INPUT, |scope| Lstm::projected(scope, INPUT, HIDDEN, 2));
+    gru_with_reset_before: laws::cell(INPUT, |scope| Gru::reset_before(scope, INPUT, HIDDEN));
+    learned_initial_state: laws::cell(INPUT, |mut scope| {
+        let cell = Lstm::new(scope.scope("cell"), INPUT, HIDDEN);
+        InitialState::learned(scope.scope("start"), cell)
+    });
+    variational_dropout: laws::cell(INPUT, |scope| VariationalDropout::new(Lstm::new(scope, INPUT, HIDDEN), 0.3, 0.3));
+    zoneout: laws::cell(INPUT, |scope| Zoneout::new(Lstm::new(scope, INPUT, HIDDEN), &[0.2, 0.4]));
+    residual: laws::cell(INPUT, |scope| Residual::new(Gru::new(scope, INPUT, HIDDEN), INPUT));
+    peephole: laws::cell(INPUT, |scope| Peephole::new(scope, INPUT, HIDDEN));
+    coupled_gates: laws::cell(INPUT, |scope| CoupledGates::new(scope, INPUT, HIDDEN));
+    layer_norm_lstm: laws::cell(INPUT, |scope| LayerNormLstm::new(scope, INPUT, HIDDEN));
+    minimal_gated: laws::cell(INPUT, |scope| MinimalGated::new(scope, INPUT, HIDDEN));
     own: laws::cell(INPUT, Own::new);
     decoder_with_attention: Attended;
 }

@@ -1,0 +1,98 @@
+//! How a sequence begins: a state that is learned, or drawn at random.
+
+use crate::{Cell, State, leaves};
+use unspool_graph::{Draw, Graph, Param, Scope, Var, init};
+
+/// A cell with another initial state; in everything else it is the cell it wraps.
+///
+/// A cell's own initial state is mostly zeros. [`learned`](InitialState::learned) makes it a parameter, the same for every row;
+/// [`random`](InitialState::random) adds noise to it in training. One that is given, as a decoder's by an encoder, needs no wrapper: it is the state that
+/// [`unroll`](crate::unroll()) is called with.
+///
+/// ```
+/// use unspool_graph::{Graph, Params};
+/// use unspool_nn::{Cell, InitialState, Lstm, unroll};
+/// let mut params = Params::seeded(0);
+/// let cell = Lstm::new(params.scope("rnn"), 3, 4);
+/// let cell = InitialState::learned(params.scope("start"), cell);
+/// let (h, c) = (params.find("start.state0").unwrap(), params.find("start.state1").unwrap());
+///
+/// let graph = Graph::new(&params);
+/// let (ys, _) = unroll(&cell, graph.full([2, 5, 3], 1.0), &[5, 2], cell.initial_state(&graph, 2));
+/// let gradients = ys.sum_all().backward()?;
+/// assert!(gradients.of(h).is_some() && gradients.of(c).is_some());
+/// # Ok::<(), unspool_graph::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct InitialState<C> {
+    cell: C,
+    start: Start,
+}
+
+#[derive(Clone, Debug)]
+enum Start {
+    /// A parameter for each leaf, without its batch axis.
+    Learned(Vec<Param>),
+    /// The deviation of the noise.
+    Random(f64),
+}
+
+impl<C: Cell> InitialState<C> {
+    /// A parameter for each of the state's leaves: `state0`, `state1`, …, of a row's shape, at first zeros. For an LSTM these are
+    /// h and c.
+    pub fn learned(mut scope: Scope<'_>, cell: C) -> InitialState<C> {
+        let shapes: Vec<Vec<usize>> = {
+            let graph = Graph::new(scope.params());
+            let shapes = leaves(&cell.initial_state(&graph, 1)).into_iter().filter_map(Var::known_shape);
+            shapes.map(|shape| shape.get(1..).unwrap_or_default().to_vec()).collect()
+        };
+        let add = |(i, shape): (usize, Vec<usize>)| scope.add_sized(format!("state{i}"), &shape, init::zeros());
+        InitialState { cell, start: Start::Learned(shapes.into_iter().enumerate().map(add).collect()) }
+    }
+
+    /// In training, normal noise of this standard deviation upon the cell's own initial state, drawn anew for each example
+    /// (Zimmermann, Tietz and Grothmann 2012, on noisy initial states); in evaluation the cell's own.
+    pub fn random(cell: C, deviation: f64) -> InitialState<C> {
+        InitialState { cell, start: Start::Random(deviation) }
+    }
+}
+
+impl<C: Cell> Cell for InitialState<C> {
+    type State<'g> = C::State<'g>;
+
+    fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> C::State<'g> {
+        let own = self.cell.initial_state(graph, batch);
+        match &self.start {
+            Start::Learned(params) => {
+                let wide = leaves(&own).into_iter().zip(params).map(|(leaf, &p)| {
+                    let shape = leaf.known_shape().map_or(vec![], |shape| shape.to_vec());
+                    graph.param(p).expand(shape)
+                });
+                own.rebuild(&mut wide.collect::<Vec<_>>().into_iter())
+            }
+            Start::Random(deviation) => crate::map_state(&own, |leaf| match graph.draw() {
+                Some(key) => leaf + noise(leaf, key) * *deviation,
+                None => leaf,
+            }),
+        }
+    }
+
+    fn inputs<'g>(&self, xs: Var<'g>) -> Var<'g> {
+        self.cell.inputs(xs)
+    }
+
+    fn step<'g>(&self, x: Var<'g>, state: C::State<'g>) -> (Var<'g>, C::State<'g>) {
+        self.cell.step(x, state)
+    }
+}
+
+/// Normal numbers of the shape of `like`, each row's own, wherever in a batch or a shard it stands.
+fn noise<'g>(like: Var<'g>, key: Draw) -> Var<'g> {
+    let graph = like.graph();
+    let Some(shape) = like.known_shape() else { return graph.inert() };
+    let (rows, known) = (shape.first().copied().unwrap_or(1), graph.rows());
+    let width = shape.elements() / rows.max(1);
+    let row = |b: usize| known.as_ref().and_then(|rows| rows.get(b).copied()).unwrap_or(b as u32);
+    let one = |i: usize| key.word(u64::from(row(i / width.max(1)))).normal((i % width.max(1)) as u64);
+    graph.input((0..shape.elements()).map(one).collect::<Vec<f64>>()).reshape(&*shape)
+}

@@ -1,0 +1,98 @@
+//! One-to-many: a sequence out of one input.
+//!
+//! A recurrence needs an input at every step. Where there is one for all of them, it is given at the first step ([`zero_filled`]) or at each
+//! ([`repeated`]), or each step reads what the one before gave ([`feed_back`]).
+
+use crate::Cell;
+use unspool_graph::{Result, Var};
+
+/// The input at the first step, and zeros after it: `[batch, …] -> [batch, time, …]`.
+///
+/// ```
+/// # use unspool_graph::{Graph, Params};
+/// # use unspool_nn::zero_filled;
+/// # let params = Params::seeded(0);
+/// # let graph = Graph::new(&params);
+/// let xs = zero_filled(graph.full([2, 1], 7.0), 3);
+/// assert_eq!(xs.value()?.to_f64().into_raw_vec_and_offset().0, [7.0, 0.0, 0.0, 7.0, 0.0, 0.0]);
+/// # Ok::<(), unspool_graph::Error>(())
+/// ```
+#[track_caller]
+pub fn zero_filled(x: Var<'_>, time: usize) -> Var<'_> {
+    let _scope = x.graph().layer("zero_filled");
+    x.unsqueeze(1).pad(1, 0, time.saturating_sub(1)).slice(1, 0..time)
+}
+
+/// The input at every step, as a context that stays: `[batch, …] -> [batch, time, …]`.
+///
+/// ```
+/// # use unspool_graph::{Graph, Params};
+/// # use unspool_nn::repeated;
+/// # let params = Params::seeded(0);
+/// # let graph = Graph::new(&params);
+/// let xs = repeated(graph.full([2, 1], 7.0), 3);
+/// assert_eq!(xs.value()?.to_f64().into_raw_vec_and_offset().0, [7.0; 6]);
+/// # Ok::<(), unspool_graph::Error>(())
+/// ```
+#[track_caller]
+pub fn repeated(x: Var<'_>, time: usize) -> Var<'_> {
+    let _scope = x.graph().layer("repeated");
+    let wide = x.known_shape().and_then(|shape| shape.insert(1, time));
+    wide.map_or(x.graph().inert(), |wide| x.unsqueeze(1).expand(&*wide))
+}
+
+/// Each step reads what the one before gave. `read` makes of a cell's output what is kept of it, and the next step's input: a vector
+/// that is fed back as it is, or a token's vector.
+///
+/// Returns what was kept, `[batch, steps, …]`, and the last state. It is differentiable where `read` is: a model can be trained on its
+/// own outputs. Text is rather written by a decoder that stops at an end token and keeps one step in memory.
+///
+/// ```
+/// use ndarray::aview1;
+/// use unspool_graph::{Graph, Params};
+/// use unspool_nn::{Cell, Embedding, Gru, Linear, feed_back};
+/// let mut params = Params::seeded(0);
+/// let embedding = Embedding::new(params.scope("embedding"), 10, 4);
+/// let cell = Gru::new(params.scope("rnn"), 4, 8);
+/// let readout = Linear::new(params.scope("readout"), 8, 10);
+/// let graph = Graph::new(&params);
+/// let first = embedding.apply(&graph, aview1(&[1, 2]));
+/// let (logits, _) = feed_back(&cell, first, 6, cell.initial_state(&graph, 2), |h| {
+///     let logits = readout.apply(h);
+///     Ok((logits, embedding.apply(&graph, aview1(&logits.argmax()?))))
+/// });
+/// assert_eq!(*logits.shape()?, [2, 6, 10]);
+/// # Ok::<(), unspool_graph::Error>(())
+/// ```
+///
+/// # Errors
+/// Kept in the graph: what `read` returns as an error, and no step at all.
+#[track_caller]
+pub fn feed_back<'g, C: Cell>(
+    cell: &C,
+    first: Var<'g>,
+    steps: usize,
+    mut state: C::State<'g>,
+    mut read: impl FnMut(Var<'g>) -> Result<(Var<'g>, Var<'g>)>,
+) -> (Var<'g>, C::State<'g>) {
+    let graph = first.graph();
+    let _scope = graph.layer("feed_back");
+    let (mut x, mut kept) = (first, Vec::with_capacity(steps));
+    for t in 0..steps {
+        graph.at_step(Some(t));
+        let (h, next) = cell.advance(x, state);
+        state = next;
+        match graph.check().and_then(|()| read(h)) {
+            Ok((y, next)) => {
+                kept.push(y);
+                x = next;
+            }
+            Err(error) => {
+                graph.fail(error);
+                return (graph.inert(), state);
+            }
+        }
+    }
+    graph.at_step(None);
+    (graph.stack(&kept, 1), state)
+}

@@ -1,0 +1,119 @@
+//! Truncated back-propagation through time: a stream that is too long for one recording, window by window.
+
+use crate::{Cell, detach, unroll};
+use std::ops::Range;
+use unspool_graph::{Error, Result, Tensor, Var};
+
+/// One window of a long stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Window {
+    /// The steps to record, of the whole stream.
+    pub steps: Range<usize>,
+    /// Those of them that no window before has had: whose outputs are given, and whose loss counts. They are the last ones.
+    pub new: Range<usize>,
+    /// Where the next window begins.
+    next: usize,
+}
+
+/// The windows of a stream of `time` steps, in order: each brings `k1` new steps, and its gradient goes back over `k2` steps at most, the new ones
+/// included (Williams and Peng 1990, BPTT(k2; k1)). With `k1` = `k2`, the usual choice, windows do not overlap. With `k2` ≥ `time` nothing is cut.
+///
+/// ```
+/// use unspool_nn::windows;
+/// let steps = |time, k1, k2| windows(time, k1, k2).map(|window| (window.steps, window.new)).collect::<Vec<_>>();
+/// assert_eq!(steps(5, 2, 2), [(0..2, 0..2), (2..4, 2..4), (4..5, 4..5)]);
+/// assert_eq!(steps(5, 2, 3), [(0..2, 0..2), (1..4, 2..4), (3..5, 4..5)]);
+/// ```
+///
+/// `k1` is at least 1 and `k2` at least `k1`; smaller numbers are taken as these.
+pub fn windows(time: usize, k1: usize, k2: usize) -> impl Iterator<Item = Window> {
+    let k1 = k1.max(1);
+    let k2 = k2.max(k1);
+    let (mut start, mut done) = (0, 0);
+    std::iter::from_fn(move || {
+        if done == time {
+            return None;
+        }
+        let end = done.saturating_add(k1).min(time);
+        // The window after this one ends k1 steps later and may look k2 steps back.
+        let next = end.saturating_add(k1).saturating_sub(k2).max(start).min(end);
+        let window = Window { steps: start..end, new: done..end, next };
+        (start, done) = (next, end);
+        Some(window)
+    })
+}
+
+/// What is carried from window to window: plain arrays, so that no gradient can pass, by type.
+///
+/// ```
+/// use ndarray::s;
+/// use unspool_graph::{Draw, Graph, Params};
+/// use unspool_nn::{Adam, Carried, Linear, Lstm, windows};
+///
+/// let stream = ndarray::Array3::from_shape_fn((4, 300, 1), |(b, t, _)| (((t + b) / 3) % 2) as f32); // [batch, time, feature]
+/// let mut params = Params::seeded(5);
+/// let cell = Lstm::new(params.scope("rnn"), 1, 8);
+/// let readout = Linear::new(params.scope("readout"), 8, 1);
+/// let (mut adam, mut carried) = (Adam::new(), Carried::default());
+/// for (step, window) in windows(299, 10, 20).enumerate() {
+///     let graph = Graph::new(&params).training(5, step as u64);
+///     let xs = graph.input(stream.slice(s![.., window.steps.clone(), ..]));
+///     let hs = carried.unroll(&cell, xs, &window)?;                          // [batch, new, hidden]
+///     let next = graph.input(stream.slice(s![.., window.new.start + 1..window.new.end + 1, ..]));
+///     let gradients = (readout.apply(hs) - next).powi(2).mean(&[]).backward()?;
+///     adam.step(&mut params, &gradients, 0.01)?;
+/// }
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Carried {
+    state: Option<Vec<Tensor>>,
+}
+
+impl Carried {
+    /// The outputs of the window's new steps, `[batch, new, output]`, from `xs [batch, steps, feature]`: the window's steps of a batch of
+    /// streams. The state where the next window begins is kept, detached. The first window begins with the cell's initial state.
+    ///
+    /// Where windows overlap, the steps that were there before are run once more, from the state that was carried to their beginning.
+    ///
+    /// # Errors
+    /// The graph's first error: `xs` that does not have the window's steps among them.
+    #[track_caller]
+    pub fn unroll<'g, C: Cell>(&mut self, cell: &C, xs: Var<'g>, window: &Window) -> Result<Var<'g>> {
+        let graph = xs.graph();
+        let _scope = graph.layer("window");
+        let shape = xs.shape()?;
+        let steps = window.steps.len();
+        if shape.len() < 2 || shape[1] != steps {
+            let why = format!("inputs of shape {shape} were given for a window of {steps} steps: [batch, time, …]");
+            graph.fail(Error::Argument { operation: "window", why, at: graph.place() });
+        }
+        graph.check()?;
+        let batch = shape[0];
+        let state = match &self.state {
+            Some(carried) => cell.attach(graph, carried),
+            None => cell.initial_state(graph, batch),
+        };
+        let run = |from: usize, to: usize, state| unroll(cell, xs.slice(1, from..to), &vec![to - from; batch], state);
+        // The next window's beginning lies in this one, or at its end.
+        let lead = window.next - window.steps.start;
+        let (ys, state) = if lead == 0 {
+            self.state = Some(detach(&state)?);
+            (run(0, steps, state).0, None)
+        } else {
+            let (ys, state) = run(0, lead, state);
+            self.state = Some(detach(&state)?);
+            (ys, Some(state))
+        };
+        let ys = match state {
+            Some(state) if lead < steps => graph.concat(&[ys, run(lead, steps, state).0], 1),
+            _ => ys,
+        };
+        Ok(ys.slice(1, window.new.start - window.steps.start..steps))
+    }
+
+    /// Forgets what was carried: a new stream begins.
+    pub fn reset(&mut self) {
+        self.state = None;
+    }
+}

@@ -1,0 +1,85 @@
+//! Dropout whose mask is held for a whole sequence.
+
+use crate::{Cell, State, leaves};
+use unspool_graph::{Graph, Var};
+
+/// Variational dropout (Gal and Ghahramani 2016): one mask for the recurrent connections and one for the outputs, **the same at every
+/// step of a sequence**. In evaluation it is the cell it wraps.
+///
+/// - h ∘ m_h is what the cell reads of its state's first leaf; built-in cells have their hidden vector there, an LSTM's memory is untouched.
+/// - y ∘ m_y is the output, which must be as wide as that leaf, as that of the built-in cells is.
+///
+/// The masks belong to one recording, so they are state: drawn with the initial state, for each example its own, sorted, cut and carried
+/// on with it. What a cell reads is masked by the layer below, or for the lowest by [`locked_dropout`].
+///
+/// ```
+/// use unspool_graph::{Graph, Params};
+/// use unspool_nn::{Cell, Lstm, VariationalDropout, locked_dropout, unroll};
+/// let mut params = Params::seeded(0);
+/// let cell = VariationalDropout::new(Lstm::new(params.scope("rnn"), 3, 8), 0.25, 0.5);
+/// let graph = Graph::new(&params).training(1, 0);
+/// let xs = locked_dropout(graph.full([2, 5, 3], 1.0), 0.1);
+/// let (ys, _) = unroll(&cell, xs, &[5, 2], cell.initial_state(&graph, 2));
+/// let ys = ys.value()?.to_f64();
+/// for j in 0..8 {
+///     assert_eq!(ys[[0, 0, j]] == 0.0, ys[[0, 4, j]] == 0.0); // dropped at one step, dropped at all
+/// }
+/// # Ok::<(), unspool_graph::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct VariationalDropout<C> {
+    cell: C,
+    hidden: f64,
+    output: f64,
+}
+
+impl<C> VariationalDropout<C> {
+    /// With the probabilities that an element of the recurrent connections and of the outputs is dropped; 0 for neither mask.
+    pub fn new(cell: C, hidden: f64, output: f64) -> VariationalDropout<C> {
+        VariationalDropout { cell, hidden, output }
+    }
+}
+
+impl<C: Cell> Cell for VariationalDropout<C> {
+    /// The cell's state; the masks of the recurrent connections and of the outputs.
+    type State<'g> = (C::State<'g>, [Option<Var<'g>>; 2]);
+
+    fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Self::State<'g> {
+        let state = self.cell.initial_state(graph, batch);
+        let shape = leaves(&state).first().and_then(|leaf| leaf.known_shape());
+        let masks = [self.hidden, self.output].map(|p| {
+            let drawn = graph.is_training() && p != 0.0;
+            shape.filter(|_| drawn).map(|shape| graph.full(&*shape, 1.0).dropout(p))
+        });
+        (state, masks)
+    }
+
+    fn inputs<'g>(&self, xs: Var<'g>) -> Var<'g> {
+        self.cell.inputs(xs)
+    }
+
+    fn step<'g>(&self, x: Var<'g>, (state, masks): Self::State<'g>) -> (Var<'g>, Self::State<'g>) {
+        let [hidden, output] = masks;
+        let state = match hidden {
+            Some(mask) => {
+                let mut read = leaves(&state);
+                read.iter_mut().take(1).for_each(|h| *h = *h * mask);
+                state.rebuild(&mut read.into_iter())
+            }
+            None => state,
+        };
+        let (y, state) = self.cell.step(x, state);
+        (output.map_or(y, |mask| y * mask), (state, masks))
+    }
+}
+
+/// Dropout with one mask for all steps of a row (Merity, Keskar and Socher 2018): `[batch, time, feature]`.
+#[track_caller]
+pub fn locked_dropout(xs: Var<'_>, p: f64) -> Var<'_> {
+    let graph = xs.graph();
+    let _scope = graph.layer("locked_dropout");
+    match xs.known_shape() {
+        Some(shape) if graph.is_training() && shape.len() > 1 => xs * graph.full(&*shape.with(1, 1), 1.0).dropout(p),
+        _ => xs,
+    }
+}

@@ -1,0 +1,69 @@
+//! A state that now and then stays as it was.
+
+use crate::{Cell, State, leaves};
+use unspool_graph::{Graph, Var};
+
+/// Zoneout (Krueger and others 2017): in training each element of the state keeps its last value with a probability, instead of being dropped;
+/// in evaluation the state is the mean of that: s' = p · s + (1 − p) · s̃, with s̃ what the cell makes.
+///
+/// Where the output is one of the state's leaves, as the hidden vector of built-in cells is, it stays that leaf.
+///
+/// ```
+/// use unspool_graph::{Graph, Params};
+/// use unspool_nn::{Cell, Lstm, Zoneout, unroll};
+/// let mut params = Params::seeded(0);
+/// let cell = Zoneout::new(Lstm::new(params.scope("rnn"), 3, 8), &[0.05, 0.5]); // h, c
+/// let graph = Graph::new(&params).training(1, 0);
+/// let (ys, last) = unroll(&cell, graph.full([2, 5, 3], 1.0), &[5, 2], cell.initial_state(&graph, 2));
+/// assert_eq!(*ys.shape()?, [2, 5, 8]);
+/// # Ok::<(), unspool_graph::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Zoneout<C> {
+    cell: C,
+    rates: Vec<f64>,
+}
+
+impl<C> Zoneout<C> {
+    /// With a probability for each leaf of the state, in their order; leaves without one are as the cell makes them.
+    pub fn new(cell: C, rates: &[f64]) -> Zoneout<C> {
+        Zoneout { cell, rates: rates.to_vec() }
+    }
+}
+
+impl<C: Cell> Cell for Zoneout<C> {
+    type State<'g> = C::State<'g>;
+
+    fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> C::State<'g> {
+        self.cell.initial_state(graph, batch)
+    }
+
+    fn inputs<'g>(&self, xs: Var<'g>) -> Var<'g> {
+        self.cell.inputs(xs)
+    }
+
+    fn step<'g>(&self, x: Var<'g>, state: C::State<'g>) -> (Var<'g>, C::State<'g>) {
+        let before = leaves(&state);
+        let (mut y, next) = self.cell.step(x, state);
+        let mut after = leaves(&next);
+        for ((new, &old), &rate) in after.iter_mut().zip(&before).zip(&self.rates) {
+            if rate == 0.0 || new.same_node(old) {
+                continue; // an attended memory or a mask is no memory that could be kept back
+            }
+            let kept = mix(old, *new, rate);
+            if y.same_node(*new) {
+                y = kept;
+            }
+            *new = kept;
+        }
+        (y, next.rebuild(&mut after.into_iter()))
+    }
+}
+
+fn mix<'g>(old: Var<'g>, new: Var<'g>, rate: f64) -> Var<'g> {
+    let graph = new.graph();
+    match new.known_shape() {
+        Some(shape) if graph.is_training() => graph.full(&*shape, 1.0).dropout(rate).select(new, old),
+        _ => new + (old - new) * rate,
+    }
+}
