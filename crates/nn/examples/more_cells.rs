@@ -28,7 +28,7 @@ impl Gates {
 /// An LSTM whose gates see the memory (Gers, Schraudolph and Schmidhuber 2002):
 /// i, f = σ(… + p_i, p_f ∘ c),  c' = f ∘ c + i ∘ tanh(…),  o = σ(… + p_o ∘ c'),  h' = o ∘ tanh(c')
 #[derive(Clone, Debug)]
-pub struct Peephole {
+pub(crate) struct Peephole {
     gates: Gates,
     /// p_i, p_f, p_o: `[hidden]` each.
     peepholes: [Param; 3],
@@ -36,7 +36,7 @@ pub struct Peephole {
 
 impl Peephole {
     /// With PyTorch's first values of its layers.
-    pub fn new(mut scope: Scope<'_>, input_size: usize, hidden_size: usize) -> Peephole {
+    pub(crate) fn new(mut scope: Scope<'_>, input_size: usize, hidden_size: usize) -> Peephole {
         let gates = Gates::new(&mut scope, 4, input_size, hidden_size);
         let peepholes =
             ["i", "f", "o"].map(|gate| scope.add(format!("peephole_{gate}"), [hidden_size], init::uniform(0.3)));
@@ -64,13 +64,13 @@ impl Cell for Peephole {
 
 /// An LSTM that writes as much as it forgets (Greff and others 2017, "CIFG"): i = 1 − f.
 #[derive(Clone, Debug)]
-pub struct CoupledGates {
+pub(crate) struct CoupledGates {
     gates: Gates,
 }
 
 impl CoupledGates {
     /// With PyTorch's first values of its layers.
-    pub fn new(mut scope: Scope<'_>, input_size: usize, hidden_size: usize) -> CoupledGates {
+    pub(crate) fn new(mut scope: Scope<'_>, input_size: usize, hidden_size: usize) -> CoupledGates {
         CoupledGates { gates: Gates::new(&mut scope, 3, input_size, hidden_size) }
     }
 }
@@ -95,7 +95,7 @@ impl Cell for CoupledGates {
 /// An LSTM with layer normalisation inside (Ba, Kiros and Hinton 2016, supplement, equations 20 to 22): both products and the memory that is
 /// read are normalised.
 #[derive(Clone, Debug)]
-pub struct LayerNormLstm {
+pub(crate) struct LayerNormLstm {
     gates: Gates,
     /// Scale and shift of the input's product, the state's product, and the memory.
     norms: [[Param; 2]; 3],
@@ -103,7 +103,7 @@ pub struct LayerNormLstm {
 
 impl LayerNormLstm {
     /// With PyTorch's first values of its layers.
-    pub fn new(mut scope: Scope<'_>, input_size: usize, hidden_size: usize) -> LayerNormLstm {
+    pub(crate) fn new(mut scope: Scope<'_>, input_size: usize, hidden_size: usize) -> LayerNormLstm {
         let gates = Gates::new(&mut scope, 4, input_size, hidden_size);
         let norms =
             [("input", 4 * hidden_size), ("state", 4 * hidden_size), ("memory", hidden_size)].map(|(of, width)| {
@@ -138,14 +138,14 @@ impl Cell for LayerNormLstm {
 /// A GRU with one gate for both of its own (Zhou and others 2016):
 /// f = σ(W_f x + U_f h + b_f),  n = tanh(W x + U (f ∘ h) + b),  h' = (1 − f) ∘ h + f ∘ n
 #[derive(Clone, Debug)]
-pub struct MinimalGated {
+pub(crate) struct MinimalGated {
     gates: Gates,
     candidate: Linear,
 }
 
 impl MinimalGated {
     /// With PyTorch's first values of its layers.
-    pub fn new(mut scope: Scope<'_>, input_size: usize, hidden_size: usize) -> MinimalGated {
+    pub(crate) fn new(mut scope: Scope<'_>, input_size: usize, hidden_size: usize) -> MinimalGated {
         MinimalGated {
             gates: Gates {
                 of_input: Linear::new(scope.scope("input"), input_size, 2 * hidden_size),
