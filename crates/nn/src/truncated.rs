@@ -22,7 +22,7 @@ pub struct Window {
 /// use unspool_nn::windows;
 /// let steps = |time, k1, k2| windows(time, k1, k2).map(|window| (window.steps, window.new)).collect::<Vec<_>>();
 /// assert_eq!(steps(5, 2, 2), [(0..2, 0..2), (2..4, 2..4), (4..5, 4..5)]);
-/// assert_eq!(steps(5, 2, 3), [(0..2, 0..2), (1..4, 2..4), (3..5, 4..5)]);
+/// assert_eq!(steps(5, 2, 3), [(0..2, 0..2), (1..4, 2..4), (2..5, 4..5)]);
 /// ```
 ///
 /// `k1` is at least 1 and `k2` at least `k1`; smaller numbers are taken as these.
@@ -35,8 +35,8 @@ pub fn windows(time: usize, k1: usize, k2: usize) -> impl Iterator<Item = Window
             return None;
         }
         let end = done.saturating_add(k1).min(time);
-        // The window after this one ends k1 steps later and may look k2 steps back.
-        let next = end.saturating_add(k1).saturating_sub(k2).max(start).min(end);
+        // The window after this one ends k1 steps later, or with the stream, and may look k2 steps back.
+        let next = end.saturating_add(k1).min(time).saturating_sub(k2).clamp(start, end);
         let window = Window { steps: start..end, new: done..end, next };
         (start, done) = (next, end);
         Some(window)
