@@ -87,7 +87,7 @@ impl<C: Cell> Attending<C> {
         let graph = memory.graph();
         let source = memory.known_shape().and_then(|shape| shape.get(1).copied()).unwrap_or(0);
         let weights = graph.zeros([lengths.len(), source]);
-        let (keys, padding) = (self.attention.keys(memory), padding_bias(graph, lengths, source));
+        let (keys, padding) = (self.attention.keys(memory, lengths), padding_bias(graph, lengths, source));
         AttendingState { inner, weights, memory, keys, padding }
     }
 }

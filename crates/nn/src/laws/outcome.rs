@@ -170,7 +170,8 @@ pub(super) fn gradient(gradients: &Gradients, v: Var<'_>) -> Result<ArrayD<f64>,
 
 /// Equal to the bit.
 pub(super) fn same(what: &str, a: &ArrayD<f64>, b: &ArrayD<f64>) -> Found {
-    compare(what, a, b, |a, b| a.to_bits() == b.to_bits())
+    // A zero's sign says only on which side nothing was added; not-a-number equals itself.
+    compare(what, a, b, |a, b| (a + 0.0).to_bits() == (b + 0.0).to_bits())
 }
 
 /// Equal to rounding in double precision. Equal infinities are; not a number is equal to nothing.

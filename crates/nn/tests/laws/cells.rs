@@ -50,7 +50,7 @@ laws_hold! {
     residual: laws::cell(INPUT, |scope| Residual::new(Gru::new(scope, INPUT, HIDDEN), INPUT));
     peephole: laws::cell(INPUT, |scope| Peephole::new(scope, INPUT, HIDDEN));
     coupled_gates: laws::cell(INPUT, |scope| CoupledGates::new(scope, INPUT, HIDDEN));
-    layer_norm_lstm: laws::cell(INPUT, |scope| LayerNormLstm::new(scope, INPUT, HIDDEN));
+    layer_norm_lstm: laws::cell(INPUT, |scope| LayerNormLstm::new(scope, INPUT, 8));
     minimal_gated: laws::cell(INPUT, |scope| MinimalGated::new(scope, INPUT, HIDDEN));
     own: laws::cell(INPUT, Own::new);
     decoder_with_attention: Attended;
