@@ -4,12 +4,19 @@
 //! they show the figures offline. The same code gives the same bytes.
 
 mod draw;
+mod record;
 
 use std::{fs, path::Path};
 
 fn main() -> draw::Result<()> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/figures");
-    fs::create_dir_all(&folder)?;
+    fs::create_dir_all(folder.join("logs"))?;
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => {}
+        ["record", name] => record::record(&folder, name)?,
+        _ => return Err("nothing, to draw, or `record NAME`, to train for a curve and draw".into()),
+    }
     let mut drawn = vec![];
     for figure in draw::all() {
         let svg = (figure.draw)()?;

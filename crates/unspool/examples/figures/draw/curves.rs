@@ -6,8 +6,13 @@ use super::{
 };
 use plotters::prelude::SeriesLabelPosition;
 
-pub(crate) const FIGURES: &[Figure] =
-    &[Figure { name: "step-size", draw: step_size }, Figure { name: "temperature", draw: temperature }];
+pub(crate) const FIGURES: &[Figure] = &[
+    Figure { name: "step-size", draw: step_size },
+    Figure { name: "digits-curve", draw: digits },
+    Figure { name: "sentiment-curve", draw: sentiment },
+    Figure { name: "temperature", draw: temperature },
+    Figure { name: "language-model-curve", draw: language_model },
+];
 
 /// How far central and one-sided differences of 1/(1 + x²) at 0.7 are from its derivative, by step. The steps are powers of two and
 /// the function is division alone, so that every machine makes the same rounding errors.
@@ -51,4 +56,61 @@ fn temperature() -> Result<String> {
         legend: SeriesLabelPosition::UpperRight,
     };
     chart::lines(chart, &series)
+}
+
+/// The columns of a log, by name, over its first one. A log says how it was made.
+fn log(name: &str, columns: &[&'static str]) -> Result<Vec<chart::Series<'static>>> {
+    let path = format!("{}/docs/figures/logs/{name}.csv", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path)?;
+    for head in ["# command: cargo run", "# seed: ", "# machine: "] {
+        if !text.lines().any(|line| line.starts_with(head)) {
+            return Err(format!("{path} does not say {head:?}").into());
+        }
+    }
+    let mut rows = text.lines().filter(|line| !line.starts_with('#')).map(|line| line.split(',').collect::<Vec<_>>());
+    let (names, rows) = (rows.next().unwrap_or_default(), rows.collect::<Vec<_>>());
+    let column = |name: &&'static str| {
+        let at = names.iter().position(|found| found == name).ok_or(format!("{path} has no column {name:?}"))?;
+        let points = rows.iter().map(|row| Ok((row[0].parse()?, row[at].parse()?)));
+        Ok((*name, points.collect::<Result<Vec<(f64, f64)>>>()?))
+    };
+    columns.iter().map(column).collect()
+}
+
+fn digits() -> Result<String> {
+    let chart = Chart {
+        title: "Digits: one layer, and two",
+        x: "step",
+        y: "loss",
+        powers: false,
+        range: None,
+        legend: SeriesLabelPosition::UpperRight,
+    };
+    let columns = ["linear train loss", "linear test loss", "perceptron train loss", "perceptron test loss"];
+    chart::lines(chart, &log("digits", &columns)?)
+}
+
+fn sentiment() -> Result<String> {
+    let chart = Chart {
+        title: "Reviews: a GRU over characters",
+        x: "epoch",
+        y: "loss",
+        powers: false,
+        range: None,
+        legend: SeriesLabelPosition::UpperRight,
+    };
+    chart::lines(chart, &log("sentiment", &["train loss", "test loss"])?)
+}
+
+fn language_model() -> Result<String> {
+    let chart = Chart {
+        title: "Shakespeare: a GRU over characters",
+        x: "epoch",
+        y: "bits per character",
+        powers: false,
+        range: None,
+        legend: SeriesLabelPosition::UpperRight,
+    };
+    let columns = ["train bits per character", "test bits per character"];
+    chart::lines(chart, &log("language-model", &columns)?)
 }

@@ -4,6 +4,7 @@ use super::{
     Figure, Result,
     sketch::{Boxed, Kind, Sketch},
 };
+use std::collections::BTreeMap;
 use unspool::prelude::*;
 
 pub(crate) const FIGURES: &[Figure] = &[
@@ -16,7 +17,7 @@ pub(crate) const FIGURES: &[Figure] = &[
 
 const DIGITS: [char; 10] = ['₀', '₁', '₂', '₃', '₄', '₅', '₆', '₇', '₈', '₉'];
 
-/// The graph of chapter 1, each node with its value and its gradient.
+/// The graph of chapter 1: its nodes and edges as recorded, each node with its value and its gradient.
 fn ten_nodes() -> Result<String> {
     let mut params = Params::seeded(0).to_f64();
     let mut cell = params.scope("cell");
@@ -30,39 +31,32 @@ fn ten_nodes() -> Result<String> {
     let sum = (w_x2 + u_h1).watch();
     let h2 = sum.tanh().watch();
     let gradients = h2.backward()?;
-    let words = |value: f64, gradient: Option<Tensor>| {
-        let gradient = gradient.map_or(0.0, |g| g.to_f64().sum());
-        (format!("{value:.3}").replace('-', "−"), format!("∂ {gradient:.3}").replace('-', "−"))
-    };
 
+    let (w_node, u_node) = (graph.param(w), graph.param(u));
+    let places = [
+        (x1, Kind::Input, (60, 50), "x₁", gradients.of(x1)),
+        (w_node, Kind::Weight, (60, 150), "w", gradients.of(w)),
+        (x2, Kind::Input, (60, 250), "x₂", gradients.of(x2)),
+        (w_x1, Kind::Step, (205, 100), "w·x₁", gradients.of(w_x1)),
+        (w_x2, Kind::Step, (205, 205), "w·x₂", gradients.of(w_x2)),
+        (u_node, Kind::Weight, (345, 45), "u", gradients.of(u)),
+        (h1, Kind::Step, (345, 150), "h₁ = tanh", gradients.of(h1)),
+        (u_h1, Kind::Step, (485, 100), "u·h₁", gradients.of(u_h1)),
+        (sum, Kind::Step, (625, 160), "+", gradients.of(sum)),
+        (h2, Kind::Output, (760, 160), "h₂ = tanh", gradients.of(h2)),
+    ];
     let mut sketch = Sketch::new(820, 300);
-    let mut node = |kind, at, name: &str, (value, gradient): (String, String)| {
-        sketch.boxed(kind, at, 92, &[name, &value, &gradient])
-    };
-    let of = |var: Var<'_>| -> Result<_> { Ok(words(var.item()?, gradients.of(var))) };
-    let x1_box = node(Kind::Input, (60, 50), "x₁", of(x1)?);
-    let w_box = node(Kind::Weight, (60, 150), "w", words(0.8, gradients.of(w)));
-    let x2_box = node(Kind::Input, (60, 250), "x₂", of(x2)?);
-    let w_x1_box = node(Kind::Step, (205, 100), "w·x₁", of(w_x1)?);
-    let w_x2_box = node(Kind::Step, (205, 205), "w·x₂", of(w_x2)?);
-    let u_box = node(Kind::Weight, (345, 45), "u", words(0.6, gradients.of(u)));
-    let h1_box = node(Kind::Step, (345, 150), "h₁ = tanh", of(h1)?);
-    let u_h1_box = node(Kind::Step, (485, 100), "u·h₁", of(u_h1)?);
-    let sum_box = node(Kind::Step, (625, 160), "+", of(sum)?);
-    let h2_box = node(Kind::Output, (760, 160), "h₂ = tanh", of(h2)?);
-    for (from, to) in [
-        (x1_box, w_x1_box),
-        (w_box, w_x1_box),
-        (w_box, w_x2_box),
-        (x2_box, w_x2_box),
-        (w_x1_box, h1_box),
-        (u_box, u_h1_box),
-        (h1_box, u_h1_box),
-        (u_h1_box, sum_box),
-        (w_x2_box, sum_box),
-        (sum_box, h2_box),
-    ] {
-        sketch.arrow(&[from.right(), to.left()], 1.2);
+    let mut boxes = BTreeMap::new();
+    for (var, kind, at, name, gradient) in places {
+        let gradient = gradient.map_or(0.0, |g| g.to_f64().sum());
+        let lines =
+            [name, &format!("{:.3}", var.item()?), &format!("∂ {gradient:.3}")].map(|text| text.replace('-', "−"));
+        boxes.insert(var.vertex(), sketch.boxed(kind, at, 92, &lines.each_ref().map(String::as_str)));
+    }
+    let topology = graph.topology();
+    for (from, to) in topology.edge_indices().filter_map(|edge| topology.edge_endpoints(edge)) {
+        let found = boxes.get(&from).zip(boxes.get(&to)).ok_or("a node was recorded that has no place")?;
+        sketch.arrow(&[found.0.right(), found.1.left()], 1.2);
     }
     Ok(sketch.finish())
 }
@@ -124,15 +118,15 @@ fn rolled() -> Result<String> {
 fn unrolled() -> Result<String> {
     let mut params = Params::seeded(1).to_f64();
     let cell = Elman::new(params.scope("rnn"), 1, 4);
-    let graph = Graph::new(&params);
-    let mut h = graph.zeros([1, 4]).watch();
-    let mut states = vec![h];
-    for t in 0..4 {
-        h = cell.advance(graph.full([1, 1], f64::from(t).cos()), h).1.watch();
-        states.push(h);
-    }
-    let gradients = (h - 0.5).powi(2).sum_all().backward()?;
-    let norm = |t: usize| gradients.of(states[t]).map_or(0.0, |g| g.to_f64().mapv(|x| x * x).sum().sqrt());
+    let graph = Graph::new(&params).tracing();
+    let start = graph.zeros([1, 4]).watch();
+    let xs = graph.input(ndarray::Array3::from_shape_fn((1, 4, 1), |(_, t, _)| (t as f64).cos()));
+    let (_, last) = unroll(&cell, xs, &[4], start);
+    let gradients = (last - 0.5).powi(2).sum_all().backward()?;
+    let of_start = gradients.of(start).map_or(0.0, |g| g.to_f64().mapv(|x| x * x).sum().sqrt());
+    let of_states = gradients.through_time().first().ok_or("no state was traced")?.norms.iter().map(|&(_, norm)| norm);
+    let norms: Vec<f64> = [of_start].into_iter().chain(of_states).collect();
+    let norm = |t: usize| norms[t];
 
     let mut sketch = Sketch::new(740, 250);
     let start = sketch.boxed(Kind::Input, (50, 130), 48, &["h₀"]);
