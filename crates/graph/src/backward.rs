@@ -433,7 +433,12 @@ impl<'g> Var<'g> {
             if let (Some(clock), Some(began)) = (&graph.clock, began) {
                 clock.borrow_mut().finished(began);
             }
-            let norms = graph.norms.as_ref().map(|norms| norms.take().all).unwrap_or_default();
+            let mut norms = graph.norms.as_ref().map(|norms| norms.take().all).unwrap_or_default();
+            for (&node, entry) in tape.entered.iter().zip(&entries) {
+                if let (Some(norm), Some(entry)) = (norms.get_mut(node as usize), entry) {
+                    *norm = entry.values().norm();
+                }
+            }
             Ok(Gradients {
                 watched,
                 cuts: cuts(graph, tape, id, &entries),

@@ -21,6 +21,9 @@ impl Dense {
     }
     /// Σ x² in double precision, whichever the model's: 20 million single ones would lose what clipping needs. Threads share pieces
     /// of a fixed size, whose sums are added in their order.
+    pub(crate) fn norm(&self) -> f64 {
+        self.square_sum().sqrt()
+    }
     fn square_sum(&self) -> f64 {
         fn of<E: Element>(all: &[E]) -> f64 {
             const PIECE: usize = 1 << 16;

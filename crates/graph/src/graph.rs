@@ -126,7 +126,7 @@ impl<'p> Graph<'p> {
     }
 
     /// The same, keeping the norm of every node's gradient in a walk back: for [`Gradients::through_time`](crate::Gradients::through_time)
-    /// and [`norm_at`](crate::Gradients::norm_at). It changes no value.
+    /// and for the widths of lines in a [`Drawing`](crate::Drawing). It changes no value.
     pub fn tracing(mut self) -> Graph<'p> {
         self.norms = Some(RefCell::default());
         self

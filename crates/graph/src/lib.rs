@@ -62,7 +62,7 @@ pub use error::{Error, Place, Result};
 pub use gradients::{Differentiated, Gradients, Part, Report};
 pub use graph::Graph;
 pub use kernels::{dispatch as vectorize, sum as lane_sum};
-pub use look::{Cost, Profile, ProfileTable, Saturation, Squash, StateNorms, Topology, Vertex};
+pub use look::{Cost, Drawing, Fold, Profile, ProfileTable, Saturation, Squash, StateNorms, Topology, Vertex};
 pub use operation::{Operation, Ran, View};
 pub use ops::CrossEntropy;
 pub use params::{Param, Params, Scope, init};

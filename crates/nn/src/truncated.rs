@@ -16,12 +16,12 @@ pub struct Window {
 }
 
 /// The windows of a stream of `time` steps, in order: each brings `k1` new steps, and its gradient goes back over `k2` steps at most, the new ones
-/// included (Williams and Peng 1990, BPTT(k2; k1)). With `k1` = `k2`, the usual choice, windows do not overlap. With `k2` ≥ `time` nothing is cut.
+/// included (Williams and Peng 1990, BPTT(k2; k1)). With `k1` = `k2`, the usual choice, windows do not overlap, except that a short last one looks back as far as the others. With `k2` ≥ `time` nothing is cut.
 ///
 /// ```
 /// use unspool_nn::windows;
 /// let steps = |time, k1, k2| windows(time, k1, k2).map(|window| (window.steps, window.new)).collect::<Vec<_>>();
-/// assert_eq!(steps(5, 2, 2), [(0..2, 0..2), (2..4, 2..4), (4..5, 4..5)]);
+/// assert_eq!(steps(5, 2, 2), [(0..2, 0..2), (2..4, 2..4), (3..5, 4..5)]);
 /// assert_eq!(steps(5, 2, 3), [(0..2, 0..2), (1..4, 2..4), (2..5, 4..5)]);
 /// ```
 ///

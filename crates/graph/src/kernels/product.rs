@@ -156,6 +156,11 @@ pub(crate) struct Packed<E: Element> {
 }
 
 impl<E: Element> Packed<E> {
+    /// How many elements the panels have.
+    pub(crate) fn len(&self) -> usize {
+        self.panels.len()
+    }
+
     /// Packs B `[k, n]` into a buffer that `take` gives for a length.
     pub(crate) fn new((k, n): (usize, usize), b: Matrix<'_, E>, take: impl FnOnce(usize) -> Buffer<E>) -> Self {
         assert!(b.reach(k, n) <= b.data.len());

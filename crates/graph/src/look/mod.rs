@@ -1,10 +1,12 @@
 //! Looking into a recording: its shape as a graph, its cost, its gates, its gradients through time.
 
+mod drawing;
 mod profile;
 mod saturation;
 mod through_time;
 mod topology;
 
+pub use drawing::{Drawing, Fold};
 pub use profile::{Cost, Profile, ProfileTable};
 pub(crate) use profile::{Times, Walk};
 pub use saturation::{Saturation, Squash};

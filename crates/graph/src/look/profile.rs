@@ -47,7 +47,7 @@ pub struct Cost {
     pub forward: Duration,
     /// Time of its backward.
     pub backward: Duration,
-    /// Bytes kept for the walk back: its value, what forward saved, and transposes that were made of it.
+    /// Bytes kept for the walk back: its value, what forward saved, and the panels in which it was multiplied.
     pub bytes: usize,
 }
 

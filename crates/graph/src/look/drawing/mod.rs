@@ -1,0 +1,106 @@
+//! Pictures of a recording: one model of boxes and links, laid out once, written as SVG, as DOT or as text.
+//!
+//! Time runs from left to right; inside a time step data flows upwards, as in the textbooks. Every line is horizontal or vertical
+//! and has a track of its own, so two lines cross but never run over each other, and no line runs through a box.
+
+mod dot;
+mod fold;
+mod label;
+mod layout;
+mod route;
+mod svg;
+mod text;
+
+use crate::{Gradients, Graph};
+use fold::{Picture, Recording};
+
+/// How much of a recording is drawn as one box.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Fold {
+    /// Nothing: every recorded node has its own box.
+    Node,
+    /// Each time step of a recurrence is one box, and so is what stands together in one scope outside of it.
+    #[default]
+    Cell,
+}
+
+/// A picture of a recording.
+///
+/// ```
+/// use unspool_graph::{Drawing, Fold, Graph, Params, init};
+/// let mut params = Params::seeded(0);
+/// let w = params.scope("rnn").add("w_hh", [2, 2], init::orthogonal(1.0));
+/// let graph = Graph::new(&params).tracing();
+/// let mut h = graph.full([1, 2], 1.0);
+/// {
+///     let _scope = graph.scope("rnn");
+///     for t in 0..4 {
+///         graph.at_step(Some(t));
+///         h = h.matmul(w).tanh();
+///         graph.carry(&[h]);
+///     }
+/// }
+/// let gradients = h.sum_all().backward()?;
+/// let drawing = Drawing::of(&graph).gradients(&gradients);
+/// assert!(drawing.to_svg().starts_with("<svg"));                    // a box for each step, as wide lines as gradients are large
+/// let _ = drawing.clone().rolled().to_svg();                        // one cell with its loop, beside its unrolling
+/// let _ = drawing.clone().fold(Fold::Node).to_dot();                // every node, for Graphviz
+/// println!("{}", drawing.to_text());
+/// # Ok::<(), unspool_graph::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Drawing {
+    recording: Recording,
+    fold: Fold,
+    rolled: bool,
+}
+
+impl Drawing {
+    /// A picture of what `graph` has recorded so far.
+    pub fn of(graph: &Graph<'_>) -> Drawing {
+        Drawing { recording: Recording::of(graph), fold: Fold::default(), rolled: false }
+    }
+
+    /// Chooses how much is one box: [`Fold::Cell`] where nothing is said.
+    pub fn fold(mut self, fold: Fold) -> Drawing {
+        self.fold = fold;
+        self
+    }
+
+    /// Puts the recurrences rolled up, one cell with its loop arrow, in front of their unrolling.
+    pub fn rolled(mut self) -> Drawing {
+        self.rolled = true;
+        self
+    }
+
+    /// Makes a line the wider, the larger ‖∂loss/∂v‖ of the value v it carries, on a scale of logarithms. The gradients must be of a graph that was [`tracing`](Graph::tracing).
+    pub fn gradients(mut self, gradients: &Gradients) -> Drawing {
+        self.recording.norms = gradients.norms.clone();
+        self
+    }
+
+    /// The picture as a file of scalable vector graphics that needs nothing else and is readable on light and dark pages. The same
+    /// recording gives the same bytes.
+    pub fn to_svg(&self) -> String {
+        svg::write(&self.pictures())
+    }
+
+    /// The picture in Graphviz' language.
+    pub fn to_dot(&self) -> String {
+        dot::write(&self.pictures())
+    }
+
+    /// The picture in words: its boxes from the first to the last, and what they read.
+    pub fn to_text(&self) -> String {
+        text::write(&self.pictures(), &self.recording)
+    }
+
+    fn pictures(&self) -> Vec<Picture> {
+        let rolled = self.rolled.then(|| fold::picture(&self.recording, fold::Grain::Rolled));
+        let grain = match self.fold {
+            Fold::Node => fold::Grain::Node,
+            Fold::Cell => fold::Grain::Cell,
+        };
+        rolled.into_iter().chain([fold::picture(&self.recording, grain)]).collect()
+    }
+}
