@@ -120,7 +120,7 @@ fn pictures() -> Result<Vec<(&'static str, String)>> {
     let hs = {
         let _scope = graph.scope("decoder");
         let padding = padding_bias(&graph, &[4, 3], 4);
-        let state = Attending { h, memory, keys: decoder.attention.keys(memory), padding };
+        let state = Attending { h, memory, keys: decoder.attention.keys(memory, &[4, 3]), padding };
         unroll(&decoder, graph.input(inputs(3)), &[3, 3], state).0
     };
     let loss = readout.apply(hs).cross_entropy(&[0, 1, 2, 3, 0, 1]).mean(&[]);
