@@ -157,7 +157,7 @@ pub(crate) struct Packed<E: Element> {
 
 impl<E: Element> Packed<E> {
     /// How many elements the panels have.
-    pub(crate) fn len(&self) -> usize {
+    pub(crate) fn elements(&self) -> usize {
         self.panels.len()
     }
 
@@ -175,10 +175,6 @@ impl<E: Element> Packed<E> {
             rest = after;
         }
         Packed { k, n, panels: buffer }
-    }
-
-    pub(crate) fn elements(&self) -> usize {
-        self.panels.len()
     }
 }
 
