@@ -241,3 +241,39 @@ fn drawing_again_gives_the_same_bytes() {
     let embedded = fs::read_to_string(docs().join("figures/embedded.md")).unwrap();
     assert!(embedded == draw::embedded(&all), "docs/figures/embedded.md is old");
 }
+
+/// The number in a row (by its first column) and a column (by its name) of a log.
+fn logged(log: &str, row: &str, column: &str) -> f64 {
+    let text = fs::read_to_string(docs().join(format!("figures/logs/{log}.csv"))).unwrap();
+    let mut lines = text.lines().filter(|line| !line.starts_with('#'));
+    let at = lines.next().unwrap().split(',').position(|name| name == column).unwrap();
+    let row = lines.map(|line| line.split(',').collect::<Vec<_>>()).find(|cells| cells[0] == row).unwrap();
+    row[at].parse().unwrap()
+}
+
+#[test]
+fn numbers_of_trainings_are_those_of_their_logs() {
+    let percent = |x: f64| format!("| {:.1} % |", 100.0 * x);
+    let digits = |column| logged("digits", "100", column);
+    let reviews = |epoch| percent(logged("sentiment", epoch, "accuracy"));
+    let bits = |epoch| format!("| {:.2} |", logged("language-model", epoch, "test bits per character"));
+    let said = [
+        ("02-one-to-one.md", percent(digits("linear accuracy"))),
+        ("02-one-to-one.md", percent(digits("perceptron accuracy"))),
+        ("02-one-to-one.md", format!("| {:.3} | {:.3} |", digits("linear train loss"), digits("linear test loss"))),
+        (
+            "02-one-to-one.md",
+            format!("| {:.3} | {:.3} |", digits("perceptron train loss"), digits("perceptron test loss")),
+        ),
+        ("05-many-to-one.md", reviews("1")),
+        ("05-many-to-one.md", reviews("5")),
+        ("05-many-to-one.md", reviews("8")),
+        ("08-language-model.md", bits("1")),
+        ("08-language-model.md", bits("6")),
+    ];
+    let chapters = chapters();
+    for (file, words) in said {
+        let chapter = chapters.iter().find(|chapter| chapter.file == file).unwrap();
+        assert!(chapter.text.contains(&words), "{file} does not say {words:?}, which its log says");
+    }
+}
