@@ -53,10 +53,13 @@ struct RowSums<E> {
 /// Where an operation's backward puts the gradients of its operands.
 pub struct Inflow<'a, E: Element> {
     pub(crate) tape: &'a Tape<E>,
-    operands: &'a [u32],
+    pub(crate) operands: &'a [u32],
     slots: &'a mut [Slot<E>],
     /// Gradients of parameters, which a recomputed part of the model shares with the recording around it.
     pub(crate) sink: &'a mut [Slot<E>],
+    pub(crate) graph: &'a Graph<'a>,
+    /// Operations without gradient inside of segments.
+    pub(crate) cuts: &'a mut Vec<String>,
     /// Input, elements got, elements expected.
     wrong: Option<(usize, usize, usize)>,
     pub(crate) error: Option<Error>,
@@ -100,6 +103,30 @@ impl<E: Element> Inflow<'_, E> {
             }
             add(slot)
         });
+    }
+
+    /// What has flowed to node `id` so far, for a walk inside of a segment that goes on adding to it.
+    pub(crate) fn lend(&mut self, id: u32) -> Slot<E> {
+        let (root, offset) = self.tape.root(id);
+        let mut slot = std::mem::replace(&mut self.slots[id as usize], Slot { dense: None, block: None, rows: None });
+        let whole = match self.tape.nodes[root as usize].value {
+            Value::Param(index) => &self.sink[index as usize].dense,
+            _ => &self.slots[root as usize].dense,
+        };
+        if let (true, Some(whole)) = (root != id, whole) {
+            let len = self.tape.nodes[id as usize].shape.elements();
+            slot.dense = Some(self.tape.pool.copy(&whole[offset..offset + len]));
+        }
+        slot
+    }
+
+    /// What was lent, with more added to it.
+    pub(crate) fn take_back(&mut self, id: u32, mut slot: Slot<E>) {
+        let own = self.tape.root(id).0 == id;
+        if let Some(more) = slot.dense.take_if(|_| !own) {
+            update(self.tape, self.slots, self.sink, id, |slot, _| slot.copy_from_slice(&more));
+        }
+        self.slots[id as usize] = slot;
     }
 
     /// Adds `left`ᵀ·`right` to the gradient of operand `i`, in blocks together with what comes from other steps. `gradient_left`
@@ -276,22 +303,34 @@ fn flush_into<E: Element>(
     });
 }
 
-/// Walks `tape` back from node `from`, whose gradient is `seed`, adding to the parameters' gradients in `sink`. Returns the
-/// gradients of watched nodes, latest first.
+/// What a walk back gives.
+pub(crate) struct Walked<E: Element> {
+    /// The gradients of watched nodes, latest first.
+    pub(crate) watched: Vec<(u32, Buffer<E>)>,
+    /// The first nodes' slots, which were lent for the walk.
+    pub(crate) lent: Vec<Slot<E>>,
+    /// The operations without gradient that were met inside of segments.
+    pub(crate) cuts: Vec<String>,
+}
+
+/// Walks `tape` back from node `from`, whose gradient is `seed`, adding to the parameters' gradients in `sink`. The first nodes'
+/// slots are `lent` by a walk around this one: they are added to and not passed on.
 pub(crate) fn walk<E: Element>(
     graph: &Graph<'_>,
     tape: &Tape<E>,
     from: u32,
     seed: Buffer<E>,
     sink: &mut [Slot<E>],
-) -> Result<Vec<(u32, Buffer<E>)>> {
-    let params = graph.params;
-    let mut slots = Slot::empty(from as usize + 1);
-    let mut watched = vec![];
+    lent: Vec<Slot<E>>,
+) -> Result<Walked<E>> {
+    let (params, first) = (graph.params, lent.len());
+    let mut slots = lent;
+    slots.extend(Slot::empty((from as usize + 1).saturating_sub(first)));
+    let (mut watched, mut cuts) = (vec![], vec![]);
     update(tape, &mut slots, sink, from, |slot, fresh| {
         if fresh { slot.copy_from_slice(&seed) } else { slot.iter_mut().zip(&seed[..]).for_each(|(s, &g)| *s += g) }
     });
-    for id in (0..=from).rev() {
+    for id in (first as u32..=from).rev() {
         let node = &tape.nodes[id as usize];
         let began = graph.clock.as_ref().map(|_| std::time::Instant::now());
         if slots[id as usize].block.is_some() {
@@ -307,7 +346,8 @@ pub(crate) fn walk<E: Element>(
         }
         if let Some(operation) = &node.operation {
             let operands = node.operands.as_slice();
-            let mut into = Inflow { tape, operands, slots: &mut slots, sink, wrong: None, error: None };
+            let (wrong, error) = (None, None);
+            let mut into = Inflow { tape, operands, slots: &mut slots, sink, graph, cuts: &mut cuts, wrong, error };
             with_views(
                 operands.len(),
                 |i| tape.view(params, operands[i]),
@@ -350,7 +390,8 @@ pub(crate) fn walk<E: Element>(
             watched.push((id, gradient));
         }
     }
-    Ok(watched)
+    slots.truncate(first);
+    Ok(Walked { watched, lent: slots, cuts })
 }
 
 /// What has flowed to the parameters, put into its final form.
@@ -412,6 +453,7 @@ impl<'g> Var<'g> {
 
     fn differentiate(self, cotangent: Option<Tensor>) -> Result<Gradients> {
         let (graph, id) = (self.graph, self.id);
+        graph.kept("backward", self.place())?;
         crate::tape::with_tape!(&*graph.tape.borrow(), tape => {
             let len = tape.nodes[id as usize].shape.elements();
             let mut seed = tape.pool.take(len);
@@ -423,7 +465,9 @@ impl<'g> Var<'g> {
                 norms.replace(Norms::new(tape, id));
             }
             let mut sink = Slot::empty(graph.params.len());
-            let watched = if tape.nodes[id as usize].wants { walk(graph, tape, id, seed, &mut sink)? } else { vec![] };
+            let wants = tape.nodes[id as usize].wants;
+            let walked = if wants { Some(walk(graph, tape, id, seed, &mut sink, vec![])?) } else { None };
+            let (watched, inside) = walked.map_or_else(Default::default, |w| (w.watched, w.cuts));
             let watched = watched.into_iter().map(|(id, gradient)| {
                 (id, Tensor::from_elements(&tape.nodes[id as usize].shape, &gradient))
             });
@@ -441,7 +485,7 @@ impl<'g> Var<'g> {
             }
             Ok(Gradients {
                 watched,
-                cuts: cuts(graph, tape, id, &entries),
+                cuts: cuts(graph, tape, id, &entries).into_iter().chain(inside).collect(),
                 through_time: crate::look::through_time(graph, tape, &norms),
                 norms,
                 entries,
@@ -453,7 +497,12 @@ impl<'g> Var<'g> {
 
 /// Where a path to a parameter was cut: the operations without gradient between node `from` and something that wants a
 /// gradient, and, for a parameter that got none, where a value made from it was detached.
-fn cuts<E: Element>(graph: &Graph<'_>, tape: &Tape<E>, from: u32, entries: &[Option<Gradient>]) -> Vec<String> {
+pub(crate) fn cuts<E: Element>(
+    graph: &Graph<'_>,
+    tape: &Tape<E>,
+    from: u32,
+    entries: &[Option<Gradient>],
+) -> Vec<String> {
     let cut = |id: u32| {
         let node = &tape.nodes[id as usize];
         node.operation.as_ref().is_some_and(|o| !o.differentiable())

@@ -1,5 +1,48 @@
 //! Random numbers as pure functions of where they are used: no generator, no state to save.
 
+use std::collections::HashMap;
+
+/// How often each place of a model (scope, time step) has drawn so far; inside of a segment that will be recomputed also in which
+/// order the places drew.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Drawn {
+    counts: HashMap<(u32, u32), u64>,
+    log: Vec<(u32, u32)>,
+}
+
+impl Drawn {
+    /// Counts a draw at `place` and says which one it is there, from 1 on.
+    pub(crate) fn next(&mut self, place: (u32, u32), logged: bool) -> u64 {
+        if logged {
+            self.log.push(place);
+        }
+        let occurrence = self.counts.entry(place).or_default();
+        *occurrence += 1;
+        *occurrence
+    }
+    /// How many draws are in the log.
+    pub(crate) fn logged(&self) -> usize {
+        self.log.len()
+    }
+    /// The counts as they stood at entry `from` of the log, for the places that have drawn since. The log is cleared unless a
+    /// segment around this one needs it too.
+    pub(crate) fn since(&mut self, from: usize, needed: bool) -> Drawn {
+        let mut then = Drawn::default();
+        for place in &self.log[from..] {
+            let count = then.counts.entry(*place).or_insert_with(|| self.counts.get(place).copied().unwrap_or(0));
+            *count = count.saturating_sub(1);
+        }
+        if !needed {
+            self.log.clear();
+        }
+        then
+    }
+    pub(crate) fn clear(&mut self) {
+        self.counts.clear();
+        self.log.clear();
+    }
+}
+
 /// A key from which numbers are drawn: any chain of words gives one, and the same chain the same one.
 ///
 /// Each word is mixed in by SplitMix64's finaliser (Steele, Lea and Flood 2014), which passes the usual statistical tests.

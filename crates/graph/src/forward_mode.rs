@@ -7,7 +7,7 @@ use crate::{
     Element, Error, Graph, Operand, Result, Tensor, Var,
     buffer::Buffer,
     graph::with_views,
-    operation::View,
+    operation::{Stand, View},
     tape::{Tape, Value, with_tape},
 };
 
@@ -37,8 +37,10 @@ impl<'g> Graph<'g> {
             seeds.push((leaf.id, tangent));
         }
         of.shape()?;
+        self.kept("jvp", of.place())?;
         with_tape!(&*self.tape.borrow(), tape => {
-            let all = tangents(self, tape, of.id, &seeds);
+            let seeds = seeds.iter().map(|(id, tangent)| (*id, tangent.elements())).collect();
+            let all = tangents(self, tape, of.id, seeds);
             let shape = tape.nodes[of.id as usize].shape;
             let tangent = tangent_of(tape, &all, of.id).map_or_else(|| vec![Element::ZERO; shape.elements()], |v| v.data.to_vec());
             Ok(Tensor::from_elements(&shape, &tangent))
@@ -46,24 +48,24 @@ impl<'g> Graph<'g> {
     }
 }
 
-fn tangent_of<'a, E: Element>(tape: &Tape<E>, all: &'a [Option<Buffer<E>>], id: u32) -> Option<View<'a, E>> {
+pub(crate) fn tangent_of<'a, E: Element>(tape: &Tape<E>, all: &'a [Option<Buffer<E>>], id: u32) -> Option<View<'a, E>> {
     let (root, offset) = tape.root(id);
     let shape = tape.nodes[id as usize].shape;
     let whole = all[root as usize].as_ref()?;
     Some(View::new(&whole[offset..offset + shape.elements()], shape))
 }
 
-fn tangents<E: Element>(
+/// The tangents of all nodes up to `to`, where these leaves move and everything else stands still.
+pub(crate) fn tangents<E: Element>(
     graph: &Graph<'_>,
     tape: &Tape<E>,
     to: u32,
-    seeds: &[(u32, &Tensor)],
+    seeds: Vec<(u32, Vec<E>)>,
 ) -> Vec<Option<Buffer<E>>> {
     let mut all: Vec<Option<Buffer<E>>> = std::iter::repeat_with(|| None).take(tape.nodes.len()).collect();
-    for (id, tangent) in seeds {
+    for (id, elements) in seeds {
         // A leaf given twice moves with the sum of its tangents.
-        let elements = tangent.elements::<E>();
-        match &mut all[*id as usize] {
+        match &mut all[id as usize] {
             Some(known) => known.iter_mut().zip(&elements).for_each(|(a, &b)| *a += b),
             slot @ None => *slot = Some(elements.into()),
         }
@@ -83,7 +85,9 @@ fn tangents<E: Element>(
         with_views(
             operands.len(),
             |i| tape.view(graph.params, operands[i]),
-            |inputs| operation.jvp(inputs, tape.view(graph.params, id), &moving, &mut out),
+            |inputs| {
+                operation.jvp(Stand { graph, tape, operands }, inputs, tape.view(graph.params, id), &moving, &mut out)
+            },
         );
         all[id as usize] = Some(out);
     }

@@ -2,6 +2,8 @@
 
 use crate::{
     Draw, Element, Error, Operation, Param, Params, Precision, Result, Shape, Tensor, Var,
+    draw::Drawn,
+    error::Place,
     look::{Carried, Norms, Times, Walk},
     operation::{Kept, View},
     scope::Scopes,
@@ -9,7 +11,6 @@ use crate::{
 };
 use std::{
     cell::{Cell, RefCell},
-    collections::HashMap,
     panic::Location,
     sync::Arc,
 };
@@ -67,8 +68,7 @@ pub struct Graph<'p> {
     pub(crate) scope: Cell<u32>,
     pub(crate) step: Cell<u32>,
     training: Option<Draw>,
-    /// How often each place has drawn random numbers so far.
-    drawn: RefCell<HashMap<(u32, u32), u64>>,
+    pub(crate) drawn: RefCell<Drawn>,
     rows: RefCell<Option<Arc<[u32]>>>,
     pub(crate) hunting: bool,
     /// Nanoseconds of each node, where a profile was asked for.
@@ -78,6 +78,10 @@ pub struct Graph<'p> {
     pub(crate) carried: RefCell<Vec<Carried>>,
     /// Nodes whose values left the recording to come back as constants, and the lines that took them.
     pub(crate) detached: RefCell<Vec<(u32, &'static Location<'static>)>>,
+    /// Whether it keeps what a backward needs.
+    pub(crate) keeping: bool,
+    /// Whether it is the recording of a segment's inside.
+    pub(crate) within: bool,
 }
 
 impl<'p> Graph<'p> {
@@ -102,7 +106,53 @@ impl<'p> Graph<'p> {
             norms: None,
             carried: RefCell::default(),
             detached: RefCell::default(),
+            keeping: true,
+            within: false,
         }
+    }
+
+    /// An empty recording that keeps nothing for a backward: no operation and none of what it needs besides its value. For
+    /// using a model; together with [`reset`](Graph::reset) after each token, generating runs in flat memory.
+    ///
+    /// ```
+    /// use unspool_graph::{Graph, Params, init};
+    /// let mut params = Params::seeded(0);
+    /// let w = params.scope("m").add("w", [3, 3], init::identity());
+    /// let mut graph = Graph::inference(&params);
+    /// let mut carried = unspool_graph::Tensor::from(ndarray::array![[1.0f32, 2.0, 3.0]]);
+    /// for _token in 0..5 {
+    ///     carried = (graph.input(&carried).matmul(w) * 0.5).detach()?;
+    ///     graph.reset();
+    /// }
+    /// let error = graph.param(w).sum_all().backward().unwrap_err();
+    /// assert!(error.to_string().contains("`Graph::inference`"));
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
+    pub fn inference(params: &'p Params) -> Graph<'p> {
+        Graph { keeping: false, ..Graph::new(params) }
+    }
+
+    /// An empty recording over the same parameters that goes on at a place of this one.
+    pub(crate) fn inside(&self, scope: u32, step: u32, rows: Option<Arc<[u32]>>, keeping: bool) -> Graph<'p> {
+        Graph {
+            scope: Cell::new(scope),
+            step: Cell::new(step),
+            training: self.training,
+            rows: RefCell::new(rows),
+            hunting: self.hunting,
+            keeping,
+            within: true,
+            ..Graph::new(self.params)
+        }
+    }
+
+    /// An error where this recording has kept nothing to differentiate.
+    pub(crate) fn kept(&self, what: &'static str, at: Place) -> Result<()> {
+        if self.keeping {
+            return Ok(());
+        }
+        let why = "this recording was made by `Graph::inference` and keeps nothing to differentiate; use `Graph::new`";
+        Err(Error::Argument { operation: what, why: why.into(), at })
     }
 
     /// The same, for training: random draws are functions of `seed`, `step` and of where they stand in the model.
@@ -231,10 +281,9 @@ impl<'p> Graph<'p> {
         let key = self.training?;
         let (scope, step) = (self.scope.get(), self.step.get());
         let mut drawn = self.drawn.borrow_mut();
-        let occurrence = drawn.entry((scope, step)).or_default();
-        *occurrence += 1;
+        let occurrence = drawn.next((scope, step), self.within);
         let path = self.place_of(Mark { scope, step, line: Location::caller() }).scope;
-        Some(key.text(&path).word(u64::from(step)).word(*occurrence))
+        Some(key.text(&path).word(u64::from(step)).word(occurrence))
     }
 }
 
@@ -397,8 +446,12 @@ impl<'g> Graph<'g> {
         let id = tape.push(Node {
             value: Value::Own(output),
             shape,
-            operands: Operands::new(inputs.iter().map(|v| v.id)),
-            operation: Some(Box::new(Kept { operation, saved })),
+            operands: if self.keeping {
+                Operands::new(inputs.iter().map(|v| v.id))
+            } else {
+                Operands::Few(0, [NONE; 3])
+            },
+            operation: if self.keeping { Some(Box::new(Kept { operation, saved })) } else { None },
             mark: self.mark(line),
             wants,
             watched: false,

@@ -49,6 +49,7 @@ mod look;
 mod operation;
 mod ops;
 mod params;
+mod recompute;
 mod scope;
 mod shape;
 mod tape;

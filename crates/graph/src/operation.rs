@@ -4,11 +4,12 @@
 //! precision ([`Element`]), owns all it needs (`'static`), and has one output.
 
 use crate::{
-    Element, Shape,
+    Element, Graph, Shape,
     backward::Inflow,
     buffer::Pool,
     kernels::{Matrix, Packed, product, product_by},
     look::Squash,
+    tape::Tape,
 };
 use ndarray::{ArrayViewD, IxDyn};
 use std::{cell::OnceCell, sync::Arc};
@@ -155,10 +156,25 @@ pub(crate) trait Recorded<E: Element>: Send + Sync {
     fn name(&self) -> &'static str;
     fn differentiable(&self) -> bool;
     fn backward(&self, inputs: &[View<'_, E>], output: View<'_, E>, gradient: View<'_, E>, into: &mut Inflow<'_, E>);
-    fn jvp(&self, inputs: &[View<'_, E>], output: View<'_, E>, tangents: &[Option<View<'_, E>>], out: &mut [E]);
+    fn jvp(
+        &self,
+        stand: Stand<'_, E>,
+        inputs: &[View<'_, E>],
+        output: View<'_, E>,
+        tangents: &[Option<View<'_, E>>],
+        out: &mut [E],
+    );
     fn gates(&self, inputs: &[View<'_, E>], output: View<'_, E>, show: &mut dyn FnMut(&'static str, Squash, &[E]));
     /// Bytes that forward kept beside the output.
     fn saved_bytes(&self) -> usize;
+}
+
+/// Where a node stands: its recording, and its operands in it.
+#[derive(Clone, Copy)]
+pub(crate) struct Stand<'a, E: Element> {
+    pub(crate) graph: &'a Graph<'a>,
+    pub(crate) tape: &'a Tape<E>,
+    pub(crate) operands: &'a [u32],
 }
 
 pub(crate) struct Kept<O, S> {
@@ -176,7 +192,14 @@ impl<E: Element, O: Operation> Recorded<E> for Kept<O, O::Saved<E>> {
     fn backward(&self, inputs: &[View<'_, E>], output: View<'_, E>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
         self.operation.backward(&Ran { inputs, output, saved: &self.saved }, gradient, into)
     }
-    fn jvp(&self, inputs: &[View<'_, E>], output: View<'_, E>, tangents: &[Option<View<'_, E>>], out: &mut [E]) {
+    fn jvp(
+        &self,
+        _: Stand<'_, E>,
+        inputs: &[View<'_, E>],
+        output: View<'_, E>,
+        tangents: &[Option<View<'_, E>>],
+        out: &mut [E],
+    ) {
         self.operation.jvp(&Ran { inputs, output, saved: &self.saved }, tangents, out)
     }
     fn gates(&self, inputs: &[View<'_, E>], output: View<'_, E>, show: &mut dyn FnMut(&'static str, Squash, &[E])) {

@@ -216,6 +216,9 @@ of_two! {
     minimum_is_right: |c, s| c.distinct(s, -2.0), |c, s| c.distinct(s, -1.8), |a, b| a.minimum(b) + a.minimum(0.1);
     select_is_right: Case::away, Case::away, |a, b| a.gt(0.0).select(a, b) + b.lt(0.0).select(b, 3.0);
     eq_chooses_and_passes_nothing_itself: Case::away, Case::positive, |a, b| a.eq(a).select(a * b, b) + a.eq(9.0).select(a, b);
+    ge_le_and_ne_choose: Case::away, Case::positive, |a, b| {
+        a.ge(a).select(a * b, b) + a.le(0.0).select(a, b) * a.ne(9.0).select(b, a) + a.ne(a).select(a * 3.0, b)
+    };
 }
 
 cases! {
@@ -291,6 +294,20 @@ cases! {
         let c = c.axes(2);
         let lengths: Vec<usize> = c.numbers(c.shape[0], c.shape[1] + 1).iter().map(|&n| n as usize).collect();
         right(&[c.away(&c.shape)], |_, x| c.made(x[0]).real_rows(&lengths).exp())
+    };
+    flip_within_is_right: |c| {
+        let c = c.axes(2);
+        let lengths: Vec<usize> = c.numbers(c.shape[0], c.shape[1] + 1).iter().map(|&n| n as usize).collect();
+        right(&[c.away(&c.shape), c.positive(&c.shape)], |_, x| c.made(x[0]).flip_within(&lengths) * x[1])?;
+        right(&[c.away(&c.with(1, 2))], |_, x| x[0].slice(1, 0..0).flip_within(&vec![0; c.shape[0]]).sum_all() + x[0])
+    };
+    recompute_is_right: |c| {
+        let narrow = c.narrow();
+        right(&[c.away(&c.shape), c.positive(&narrow)], |g, x| {
+            let part = c.thin(x[0]);
+            let inside = g.recompute(|_, v| (v[0] * v[1]).tanh() * v[2], &[c.made(x[0]), x[1], x[0]]);
+            inside + g.recompute(|g, v| g.recompute(|_, v| v[0].exp(), v).sum_all(), &[part]) * x[1]
+        })
     };
     arrange_rows_is_right: |c| {
         let c = c.axes(1).most(4);

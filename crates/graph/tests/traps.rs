@@ -127,6 +127,23 @@ fn a_watched_part_has_a_gradient_of_its_own() {
 }
 
 #[test]
+fn a_flip_within_lengths_leaves_padding_where_it_was() {
+    let (params, w) = one(&[2, 3], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
+    assert_eq!(both(&params, w, |x| x.flip_within(&[2, 3])), (vec![2.0, 1.0, 3.0, 6.0, 5.0, 4.0], vec![1.0; 6]));
+    let graph = Graph::new(&params);
+    let error = graph.zeros([2, 3]).flip_within(&[4, 0]).value().unwrap_err().to_string();
+    assert!(error.starts_with("flip_within: [2, 3] is no padded batch of 2 rows with lengths [4, 0]"), "{error}");
+}
+
+#[test]
+fn a_comparison_with_not_a_number_is_false_and_only_unequal_is_true() {
+    let (params, w) = one(&[2], &[f64::NAN, 1.0]);
+    assert_eq!(both(&params, w, |x| x.ge(x)).0, [0.0, 1.0]);
+    assert_eq!(both(&params, w, |x| x.le(x)).0, [0.0, 1.0]);
+    assert_eq!(both(&params, w, |x| x.ne(x)).0, [1.0, 0.0]);
+}
+
+#[test]
 fn empty_axes_give_the_sums_of_nothing() {
     let (params, w) = one(&[2, 3], &[1.0; 6]);
     assert_eq!(both(&params, w, |x| x.slice(1, 0..0).sum(&[1])), (vec![0.0; 2], vec![0.0; 6]));

@@ -93,6 +93,27 @@ impl<'g> Var<'g> {
         self.graph.apply_at(Move(gather), &[self], Location::caller())
     }
 
+    /// The first `lengths[b]` steps of each row b in reverse, padding where it was: `[batch, time, …] -> [batch, time, …]`.
+    ///
+    /// What a recurrence reads that goes backwards in time.
+    #[track_caller]
+    pub fn flip_within(self, lengths: &[usize]) -> Var<'g> {
+        let line = Location::caller();
+        let Some(shape) = self.known_shape() else { return self.graph.inert() };
+        if shape.len() < 2 || shape[0] != lengths.len() || lengths.iter().any(|&l| l > shape[1]) {
+            let why = format!("{shape} is no padded batch of {} rows with lengths {lengths:?}", lengths.len());
+            return self.refuse("flip_within", why, line);
+        }
+        let place = |t: usize, length: usize| if t < length { length - 1 - t } else { t };
+        let places = lengths
+            .iter()
+            .enumerate()
+            .flat_map(|(b, &length)| (0..shape[1]).map(move |t| (b * shape[1] + place(t, length)) as u32));
+        let (sources, leading) = (places.collect(), [shape[0], shape[1]].into());
+        let gather = Gather { name: "flip_within", sources, leading, folded: 2, holes: false };
+        self.graph.apply_at(Move(gather), &[self], line)
+    }
+
     /// The real rows of a padded batch, example by example: `[batch, time, …] -> [Σ lengths, …]`.
     ///
     /// What follows (a readout, a loss) then costs nothing for padding.

@@ -10,6 +10,9 @@ use std::panic::Location;
 binary!(Greater, "gt", |a, b, y| truth(a > b), E::ZERO, E::ZERO);
 binary!(Less, "lt", |a, b, y| truth(a < b), E::ZERO, E::ZERO);
 binary!(Equal, "eq", |a, b, y| truth(a == b), E::ZERO, E::ZERO);
+binary!(AtLeast, "ge", |a, b, y| truth(a >= b), E::ZERO, E::ZERO);
+binary!(AtMost, "le", |a, b, y| truth(a <= b), E::ZERO, E::ZERO);
+binary!(Unequal, "ne", |a, b, y| truth(a != b), E::ZERO, E::ZERO);
 
 fn truth<E: Element>(holds: bool) -> E {
     if holds { E::ONE } else { E::ZERO }
@@ -97,6 +100,21 @@ impl<'g> Var<'g> {
     #[track_caller]
     pub fn eq(self, other: impl Operand<'g>) -> Var<'g> {
         self.compare(Equal, other)
+    }
+    /// 1 where this is greater or equal, else 0. No gradient.
+    #[track_caller]
+    pub fn ge(self, other: impl Operand<'g>) -> Var<'g> {
+        self.compare(AtLeast, other)
+    }
+    /// 1 where this is less or equal, else 0. No gradient.
+    #[track_caller]
+    pub fn le(self, other: impl Operand<'g>) -> Var<'g> {
+        self.compare(AtMost, other)
+    }
+    /// 1 where the two differ, else 0. No gradient.
+    #[track_caller]
+    pub fn ne(self, other: impl Operand<'g>) -> Var<'g> {
+        self.compare(Unequal, other)
     }
     /// With this as the mask: `then` where it is not 0, else `otherwise`. Numbers and broadcasting are welcome. What is not
     /// chosen gets no gradient and does no harm, even where it is not finite.

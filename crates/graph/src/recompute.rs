@@ -1,0 +1,335 @@
+//! Recomputation: a part of a model that forgets its inside after forward and is recorded again when backward comes to it.
+//!
+//! A long sequence of T steps in segments of √T keeps √T boundaries and, during backward, the inside of one segment: memory of
+//! the order √T for one more forward pass (Chen and others 2016; for recurrent nets Gruslys and others 2016).
+//!
+//! The second recording is the first one again: the same scopes, time step, rows and draws. Its walk back adds to what has
+//! flowed so far, gathered rows of weights included, in the order of the walk that would have been without it, so gradients are
+//! the same to the bit.
+
+use crate::{
+    Element, Error, Graph, Inflow, Param, Result, Shape, Var,
+    backward::{Slot, cuts, walk},
+    buffer::Buffer,
+    draw::Drawn,
+    forward_mode::tangents,
+    look::Squash,
+    operation::{Recorded, Stand, View},
+    tape::{NONE, Node, Operands, Tape, Value},
+};
+use std::{panic::Location, sync::Arc};
+
+/// A segment as a node of the recording around it. Its operands are its inputs, then the parameters that it used.
+struct Segment<F> {
+    run: F,
+    inputs: usize,
+    start: Start,
+}
+
+/// What the second recording must find as the first one did.
+struct Start {
+    scope: u32,
+    step: u32,
+    rows: Option<Arc<[u32]>>,
+    drawn: Drawn,
+    line: &'static Location<'static>,
+}
+
+/// Where an input of a segment comes from inside: a parameter, or the `i`th leaf; of either all or a part.
+struct Door {
+    root: Root,
+    part: Option<(usize, Shape)>,
+}
+
+enum Root {
+    Param(u32),
+    Leaf(u32),
+}
+
+/// How the inputs enter: `leaves` are the nodes outside whose values are copied in and whose gradients are lent.
+struct Plan {
+    leaves: Vec<u32>,
+    doors: Vec<Door>,
+}
+
+impl Plan {
+    /// A parameter enters as itself, anything else as a leaf. Inputs that overlap in memory enter as parts of the node in which
+    /// they lie, and so does a part of a parameter that is `used` inside by itself too: a gradient must have one place.
+    fn new<E: Element>(tape: &Tape<E>, inputs: &[u32], used: &[u32]) -> Plan {
+        let mut leaves: Vec<u32> = vec![];
+        let shape = |id: u32| tape.nodes[id as usize].shape;
+        let overlap = |a: u32, b: u32| {
+            let ((root, at), (other, behind)) = (tape.root(a), tape.root(b));
+            root == other && at < behind + shape(b).elements() && behind < at + shape(a).elements()
+        };
+        let doors = inputs.iter().map(|&id| {
+            let (root, offset) = tape.root(id);
+            let shared = inputs.iter().any(|&other| other != id && overlap(id, other)) || used.contains(&root);
+            let whole = if shared { root } else { id };
+            let part = (whole != id).then_some((offset, shape(id)));
+            if let Value::Param(index) = tape.nodes[whole as usize].value {
+                return Door { root: Root::Param(index), part };
+            }
+            let place = leaves.iter().position(|&known| known == whole).unwrap_or_else(|| {
+                leaves.push(whole);
+                leaves.len() - 1
+            });
+            Door { root: Root::Leaf(place as u32), part }
+        });
+        let doors = doors.collect();
+        Plan { leaves, doors }
+    }
+
+    /// Every input as a leaf of its own, for tangents.
+    fn apart(inputs: &[u32]) -> Plan {
+        let doors = (0..inputs.len() as u32).map(|i| Door { root: Root::Leaf(i), part: None });
+        Plan { leaves: inputs.to_vec(), doors: doors.collect() }
+    }
+}
+
+impl<F> Segment<F>
+where
+    F: for<'s> Fn(&'s Graph<'s>, &[Var<'s>]) -> Var<'s> + Send + Sync + 'static,
+{
+    /// An empty recording that continues `outer` at the segment's start, with the leaves on it. It has the scopes on loan.
+    fn open<'a, E: Element>(&self, outer: &'a Graph<'_>, tape: &Tape<E>, leaves: &[u32], keeping: bool) -> Graph<'a> {
+        let inner = outer.inside(self.start.scope, self.start.step, self.start.rows.clone(), keeping);
+        if let Some(inside) = E::tape_mut(&mut inner.tape.borrow_mut()) {
+            for &id in leaves {
+                let (node, value) = (&tape.nodes[id as usize], tape.view(outer.params, id));
+                inside.push(Node {
+                    value: Value::Own(tape.pool.copy(value.data)),
+                    shape: node.shape,
+                    operands: Operands::Few(0, [NONE; 3]),
+                    operation: None,
+                    mark: node.mark,
+                    wants: node.wants,
+                    watched: false,
+                    packs: Default::default(),
+                    part: "input",
+                });
+            }
+        }
+        inner.scopes.swap(&outer.scopes);
+        inner
+    }
+
+    /// Runs the segment on a recording that was opened; the node it gave.
+    fn record<'a>(&self, inner: &'a Graph<'a>, doors: &[Door]) -> Result<u32> {
+        let line = self.start.line;
+        let inputs = doors.iter().map(|door| {
+            let whole = match door.root {
+                Root::Param(index) => inner.param(Param { store: inner.params.id, index }),
+                Root::Leaf(id) => Var { graph: inner, id },
+            };
+            door.part.map_or(whole, |(offset, shape)| inner.part(whole, offset, shape, "slice", line))
+        });
+        let inputs: Vec<Var<'a>> = inputs.collect();
+        let out = (self.run)(inner, &inputs);
+        inner.check()?;
+        if inner.usable("recompute", &[out], line) {
+            return Ok(out.id);
+        }
+        inner.check()?;
+        Err(self.wrong(inner, "the segment gave nothing".into()))
+    }
+
+    fn wrong(&self, inner: &Graph<'_>, why: String) -> Error {
+        Error::Argument { operation: "recompute", why, at: inner.place_of(inner.mark(self.start.line)) }
+    }
+
+    /// The first run, of which only the value stays, and which parameters it used.
+    fn first<E: Element>(&mut self, outer: &Graph<'_>, inputs: &[u32]) -> Result<(Shape, Buffer<E>, Vec<u32>)> {
+        let held = outer.tape.borrow();
+        let Some(tape) = E::tape(&held) else { return Err(self.wrong(outer, "another precision".into())) };
+        let plan = Plan::new(tape, inputs, &[]);
+        let inner = self.open(outer, tape, &plan.leaves, false);
+        inner.drawn.swap(&outer.drawn);
+        let from = inner.drawn.borrow().logged();
+        let out = self.record(&inner, &plan.doors);
+        self.start.drawn = inner.drawn.borrow_mut().since(from, outer.within);
+        inner.drawn.swap(&outer.drawn);
+        inner.scopes.swap(&outer.scopes);
+        // What the segment said of steps and rows holds on, as it would without a recording of its own.
+        outer.step.set(inner.step.get());
+        outer.set_rows(inner.rows());
+        let out = out?;
+        let mut inside = inner.tape.borrow_mut();
+        let Some(inside) = E::tape_mut(&mut inside) else { return Err(self.wrong(outer, "another precision".into())) };
+        let used = (0..inside.entered.len() as u32).filter(|&i| inside.entered[i as usize] != NONE).collect();
+        let shape = inside.nodes[out as usize].shape;
+        let node = &mut inside.nodes[out as usize].value;
+        let value = match std::mem::replace(node, Value::Param(0)) {
+            Value::Own(value) => value,
+            other => {
+                *node = other;
+                tape.pool.copy(inside.view(outer.params, out).data)
+            }
+        };
+        Ok((shape, value, used))
+    }
+
+    /// The second run, walked back from `gradient`.
+    fn back<E: Element>(&self, gradient: View<'_, E>, into: &mut Inflow<'_, E>) -> Result<()> {
+        let (outer, tape) = (into.graph, into.tape);
+        let (inputs, used) = into.operands.split_at(self.inputs);
+        let plan = Plan::new(tape, inputs, used);
+        let inner = self.open(outer, tape, &plan.leaves, true);
+        inner.drawn.replace(self.start.drawn.clone());
+        let done = self.record(&inner, &plan.doors).and_then(|out| {
+            let held = inner.tape.borrow();
+            let Some(inside) = E::tape(&held) else { return Ok(()) };
+            let node = &inside.nodes[out as usize];
+            if node.shape != gradient.shape {
+                let why = format!("the segment gave {} at first and {} when run again", gradient.shape, node.shape);
+                return Err(self.wrong(&inner, why + "; it must depend on its inputs alone"));
+            }
+            into.cuts.extend(cuts(&inner, inside, out, &[]));
+            if !node.wants {
+                return Ok(());
+            }
+            let lent: Vec<Slot<E>> = plan.leaves.iter().map(|&id| into.lend(id)).collect();
+            let seed = tape.pool.copy(gradient.data);
+            let walked = walk(&inner, inside, out, seed, into.sink, lent)?;
+            plan.leaves.iter().zip(walked.lent).for_each(|(&id, slot)| into.take_back(id, slot));
+            into.cuts.extend(walked.cuts);
+            Ok(())
+        });
+        inner.scopes.swap(&outer.scopes);
+        done
+    }
+}
+
+impl<E: Element, F> Recorded<E> for Segment<F>
+where
+    F: for<'s> Fn(&'s Graph<'s>, &[Var<'s>]) -> Var<'s> + Send + Sync + 'static,
+{
+    fn name(&self) -> &'static str {
+        "recompute"
+    }
+    fn differentiable(&self) -> bool {
+        true
+    }
+    fn backward(&self, _: &[View<'_, E>], _: View<'_, E>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
+        if let Err(error) = self.back(gradient, into) {
+            into.error.get_or_insert(error);
+        }
+    }
+    /// Nothing of its inside is kept, its gates neither.
+    fn gates(&self, _: &[View<'_, E>], _: View<'_, E>, _: &mut dyn FnMut(&'static str, Squash, &[E])) {}
+    fn saved_bytes(&self) -> usize {
+        size_of::<Self>()
+    }
+    fn jvp(
+        &self,
+        stand: Stand<'_, E>,
+        _: &[View<'_, E>],
+        _: View<'_, E>,
+        moving: &[Option<View<'_, E>>],
+        out: &mut [E],
+    ) {
+        let Stand { graph: outer, tape, operands } = stand;
+        let plan = Plan::apart(&operands[..self.inputs]);
+        let inner = self.open(outer, tape, &plan.leaves, true);
+        inner.drawn.replace(self.start.drawn.clone());
+        // The first run had no error, so this one has none; if it has all the same, the tangent stays zero.
+        if let (Ok(to), Some(inside)) = (self.record(&inner, &plan.doors), E::tape(&inner.tape.borrow())) {
+            let entered = |outside: u32| match tape.nodes[outside as usize].value {
+                Value::Param(index) => inside.entered[index as usize],
+                _ => NONE,
+            };
+            let leaves = (0..self.inputs as u32).zip(&moving[..self.inputs]);
+            let used = operands[self.inputs..].iter().map(|&o| entered(o)).zip(&moving[self.inputs..]);
+            let seeds = leaves.chain(used).filter(|(id, _)| *id != NONE);
+            let seeds = seeds.filter_map(|(id, v)| v.map(|v| (id, v.data.to_vec()))).collect();
+            let all = tangents(&inner, inside, to, seeds);
+            if let Some(tangent) = crate::forward_mode::tangent_of(inside, &all, to) {
+                out.copy_from_slice(tangent.data);
+            }
+        }
+        inner.scopes.swap(&outer.scopes);
+    }
+}
+
+impl<'g> Graph<'g> {
+    /// Runs `segment` and keeps nothing of its inside: backward runs it once more when it comes to it.
+    ///
+    /// A segment is any function of a graph and some inputs, over the same parameters. It depends on these alone and owns what it
+    /// needs (cells and layers are plain data, so they can be moved or cloned into it). It may stand anywhere in a model, inside
+    /// another segment too. Gradients are the same, to the bit, as if `segment` had been called; so are random draws.
+    ///
+    /// An unrolled recurrence in segments of √T steps needs memory of the order √T. What gives several results joins them into
+    /// one ([`concat`](Graph::concat)) and takes it apart again ([`slice`](Var::slice)).
+    ///
+    /// ```
+    /// use unspool_graph::{Graph, Params, init};
+    /// let mut params = Params::seeded(1);
+    /// let w = params.scope("rnn").add("weight", [8, 8], init::orthogonal(1.0));
+    /// let graph = Graph::new(&params);
+    /// let mut h = graph.full([1, 8], 0.1);
+    /// for _segment in 0..10 {
+    ///     h = graph.recompute(move |_, inputs| {
+    ///         let mut h = inputs[0];
+    ///         for _step in 0..10 {
+    ///             h = h.matmul(w).tanh();
+    ///         }
+    ///         h
+    ///     }, &[h]);
+    /// }
+    /// assert_eq!(graph.len(), 12); // the first state, the weight, ten boundaries
+    /// assert!(h.sum_all().backward()?.of(w).is_some());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of the segment, with the lines inside it; kept in the graph.
+    #[track_caller]
+    pub fn recompute<F>(&'g self, segment: F, inputs: &[Var<'g>]) -> Var<'g>
+    where
+        F: for<'s> Fn(&'s Graph<'s>, &[Var<'s>]) -> Var<'s> + Send + Sync + 'static,
+    {
+        let line = Location::caller();
+        if !self.usable("recompute", inputs, line) {
+            return self.inert();
+        }
+        match self.precision() {
+            crate::Precision::F32 => self.recompute_in::<f32, F>(segment, inputs, line),
+            crate::Precision::F64 => self.recompute_in::<f64, F>(segment, inputs, line),
+        }
+    }
+
+    fn recompute_in<E: Element, F>(&'g self, run: F, inputs: &[Var<'g>], line: &'static Location<'static>) -> Var<'g>
+    where
+        F: for<'s> Fn(&'s Graph<'s>, &[Var<'s>]) -> Var<'s> + Send + Sync + 'static,
+    {
+        let ids: Vec<u32> = inputs.iter().map(|v| v.id).collect();
+        let (scope, step, rows) = (self.scope.get(), self.step.get(), self.rows());
+        let mark = self.mark(line);
+        let start = Start { scope, step, rows, drawn: Drawn::default(), line };
+        let mut segment = Segment { run, inputs: ids.len(), start };
+        let (shape, value, used) = match segment.first::<E>(self, &ids) {
+            Ok(done) => done,
+            Err(error) => {
+                self.fail(error);
+                return self.inert();
+            }
+        };
+        let used = used.into_iter().map(|index| self.param(Param { store: self.params.id, index }).id);
+        let operands: Vec<u32> = ids.into_iter().chain(used).collect();
+        let mut held = self.tape.borrow_mut();
+        let Some(tape) = E::tape_mut(&mut held) else { return self.inert() };
+        let wants = operands.iter().any(|&id| tape.nodes[id as usize].wants);
+        let id = tape.push(Node {
+            value: Value::Own(value),
+            shape,
+            operands: Operands::new(operands.into_iter()),
+            operation: if self.keeping { Some(Box::new(segment)) } else { None },
+            mark,
+            wants,
+            watched: false,
+            packs: Default::default(),
+            part: "recompute",
+        });
+        Var { graph: self, id }
+    }
+}
