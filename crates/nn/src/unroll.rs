@@ -162,7 +162,7 @@ fn gather_last<'g, S: State<'g>>(
 }
 
 /// `Err(None)` where something failed before.
-fn fits<'g, S: State<'g>>(xs: Var<'g>, lengths: &[usize], state: &S) -> Result<(), Option<String>> {
+pub(crate) fn fits<'g, S: State<'g>>(xs: Var<'g>, lengths: &[usize], state: &S) -> Result<(), Option<String>> {
     let shape = xs.known_shape().ok_or(None)?;
     if shape.len() < 2 || shape[0] != lengths.len() {
         return Err(Some(format!(
