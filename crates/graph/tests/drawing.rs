@@ -166,10 +166,13 @@ fn steps_that_begin_anew_are_another_recurrence() {
     let model = Model::new();
     let graph = Graph::new(&model.params);
     let first = model.run(&graph, 3);
-    let _ = first + model.run(&graph, 2);
-    let svg = Drawing::of(&graph).to_svg();
-    assert_eq!(boxes(&svg, &["cell"]).len(), 5);
-    assert_eq!(faults(&svg), Vec::<String>::new());
+    let second = model.run(&graph, 2) * first;
+    let _ = first + second.tanh() + model.run(&graph, 5);
+    let picture = Drawing::of(&graph);
+    assert_eq!(boxes(&picture.to_svg(), &["cell"]).len(), 10);
+    for svg in [picture.to_svg(), picture.fold(Fold::Node).to_svg()] {
+        assert_eq!(faults(&svg), Vec::<String>::new());
+    }
 }
 
 #[test]

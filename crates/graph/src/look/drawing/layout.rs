@@ -115,6 +115,7 @@ pub(super) fn scene(picture: &Picture) -> Scene {
             (0..=row.levels.len()).map(|c| plan.channel_height(r, c) + if loops(c) { 26.0 } else { 0.0 }).collect();
     }
     stack(&mut rows);
+    plan.keep_apart(&mut rows);
 
     let widths: Vec<f64> = (0..columns)
         .map(|col| {

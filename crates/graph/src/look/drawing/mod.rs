@@ -10,6 +10,7 @@ mod layout;
 mod route;
 mod svg;
 mod text;
+mod tracks;
 
 use crate::{Gradients, Graph};
 use fold::{Picture, Recording};

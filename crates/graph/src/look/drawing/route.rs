@@ -4,6 +4,7 @@
 use super::{
     fold::{Grain, Picture},
     layout::{Place, Rect, Row, loops},
+    tracks::{channel_tracks, first_fit},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,7 +14,7 @@ const RAIL: f64 = 9.0;
 /// Between a box and the first track of a channel or gutter.
 const CLEAR: f64 = 10.0;
 const GUTTER: f64 = 17.0;
-const FAR: f64 = 1e9;
+pub(super) const FAR: f64 = 1e9;
 
 /// The lines of one value, or of all values that go into one box from afar.
 #[derive(Default)]
@@ -39,24 +40,24 @@ pub(super) enum WireKind {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Channel {
-    row: usize,
-    col: usize,
-    c: usize,
+pub(super) struct Channel {
+    pub(super) row: usize,
+    pub(super) col: usize,
+    pub(super) c: usize,
 }
 
 #[derive(Default)]
-struct Segment {
+pub(super) struct Segment {
     /// Where boxes are met: x from the column's left end, the box, and whether the value comes out of it.
-    ports: Vec<(f64, usize, bool)>,
-    gutter: Option<usize>,
-    track: usize,
+    pub(super) ports: Vec<(f64, usize, bool)>,
+    pub(super) gutter: Option<usize>,
+    pub(super) track: usize,
 }
 
-struct Net {
+pub(super) struct Net {
     links: Vec<usize>,
     gathers: bool,
-    segments: BTreeMap<Channel, Segment>,
+    pub(super) segments: BTreeMap<Channel, Segment>,
     /// The track in each gutter.
     gutters: BTreeMap<usize, usize>,
     rail: Option<usize>,
@@ -155,68 +156,6 @@ pub(super) fn plan(picture: &Picture, places: &[Place], local: &[f64], sizes: &[
     Plan { nets, straight, tracks, gutter_tracks: vec![], rails: (0, 0) }
 }
 
-/// Gives each stretch in a channel a track; lowest is 0. Where one value comes up at the place at which another goes up, the first
-/// keeps below the second.
-fn channel_tracks(nets: &mut [Net]) -> BTreeMap<(usize, usize), usize> {
-    let mut by_channel: BTreeMap<Channel, Vec<(f64, f64, usize)>> = BTreeMap::new();
-    for (n, net) in nets.iter().enumerate() {
-        for (channel, segment) in &net.segments {
-            let xs = segment.ports.iter().map(|p| p.0);
-            let (mut low, mut high) = (xs.clone().fold(FAR, f64::min), xs.fold(-FAR, f64::max));
-            match segment.gutter {
-                Some(gutter) if gutter > channel.col => high = FAR,
-                Some(_) => low = -FAR,
-                None if high - low < 0.5 => continue,
-                None => {}
-            }
-            by_channel.entry(*channel).or_default().push((low, high, n));
-        }
-    }
-    let mut most = BTreeMap::new();
-    for (channel, mut list) in by_channel {
-        list.sort_by(|a, b| (a.1 - a.0).total_cmp(&(b.1 - b.0)).then(a.2.cmp(&b.2)));
-        let at = |n: usize, out: bool| {
-            let ports = &nets[n].segments[&channel].ports;
-            ports.iter().filter(move |p| p.2 == out).map(|p| p.0).collect::<Vec<_>>()
-        };
-        let below = |a: usize, b: usize| at(a, true).iter().any(|x| at(b, false).iter().any(|y| (x - y).abs() < 5.0));
-        let mut done: Vec<(f64, f64, usize, usize)> = vec![];
-        while !list.is_empty() {
-            let free = |&(_, _, n): &(f64, f64, usize)| !list.iter().any(|&(_, _, m)| m != n && below(m, n));
-            let next = list.iter().position(free).unwrap_or(0);
-            let (low, high, n) = list.remove(next);
-            let least = done.iter().filter(|d| below(d.2, n)).map(|d| d.3 + 1).max().unwrap_or(0);
-            let taken = |track| done.iter().any(|d| d.3 == track && low < d.1 + 6.0 && d.0 < high + 6.0);
-            let track = (least..).find(|&track| !taken(track)).unwrap_or(least);
-            done.push((low, high, n, track));
-        }
-        for &(_, _, n, track) in &done {
-            if let Some(segment) = nets[n].segments.get_mut(&channel) {
-                segment.track = track;
-            }
-            let count = most.entry((channel.row, channel.c)).or_insert(0);
-            *count = track.max(*count - usize::from(*count > 0)) + 1;
-        }
-    }
-    most
-}
-
-/// Gives intervals tracks so that those of one track do not meet.
-fn first_fit(mut list: Vec<(f64, f64, usize)>, apart: f64) -> (Vec<(usize, usize)>, usize) {
-    list.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)).then(a.2.cmp(&b.2)));
-    let mut ends: Vec<f64> = vec![];
-    let mut given = vec![];
-    for (low, high, n) in list {
-        let track = ends.iter().position(|end| end + apart < low).unwrap_or(ends.len());
-        if track == ends.len() {
-            ends.push(high);
-        }
-        ends[track] = high;
-        given.push((n, track));
-    }
-    (given, ends.len())
-}
-
 impl Plan {
     pub(super) fn channel_height(&self, row: usize, c: usize) -> f64 {
         match self.tracks.get(&(row, c)) {
@@ -232,6 +171,28 @@ impl Plan {
         let free = row.channels[channel.c] - self.channel_height(channel.row, channel.c);
         let turn = if channel.col % 2 == 1 { TRACK / 2.0 } else { 0.0 };
         row.channel(channel.c) + free + CLEAR + segment.track as f64 * TRACK + turn
+    }
+
+    /// Lifts the rows of a phase a little where a stretch of theirs would meet one of an earlier phase in the gutter between.
+    pub(super) fn keep_apart(&self, rows: &mut [Row]) {
+        let joined = || self.nets.iter().flat_map(|net| &net.segments).filter_map(|(c, s)| Some((c, s, s.gutter?)));
+        let phases: BTreeSet<usize> = rows.iter().map(|row| row.phase).collect();
+        for phase in phases {
+            let meets = |rows: &[Row]| {
+                let of = |(c, s, gutter): (&Channel, &Segment, usize)| (gutter, self.up(rows, c, s));
+                let here: Vec<_> = joined().filter(|(c, ..)| rows[c.row].phase == phase).map(of).collect();
+                joined()
+                    .filter(|(c, ..)| rows[c.row].phase < phase)
+                    .map(of)
+                    .any(|(gutter, up)| here.iter().any(|&(other, at)| gutter == other && (up - at).abs() < 2.0))
+            };
+            for _ in 0..40 {
+                if !meets(rows) {
+                    break;
+                }
+                rows.iter_mut().filter(|row| row.phase == phase).for_each(|row| row.base += 1.5);
+            }
+        }
     }
 
     /// The widths of the gutters; `wide` leaves room for loops.
