@@ -25,6 +25,12 @@ pub(crate) enum Error {
         /// What would be right.
         hint: String,
     },
+    /// Training has left the finite numbers: exit code 1.
+    #[error("training has left the finite numbers: {cause}")]
+    Diverged {
+        /// Where.
+        cause: String,
+    },
     /// Ctrl-C: exit code 130.
     #[error("stopped at step {step}")]
     Stopped {
@@ -86,7 +92,7 @@ impl Error {
     pub(crate) fn code(&self) -> u8 {
         match self {
             Error::Misuse { .. } => 2,
-            Error::Failure { .. } => 1,
+            Error::Failure { .. } | Error::Diverged { .. } => 1,
             Error::Stopped { .. } => 130,
             Error::Closed => 0,
         }
@@ -96,6 +102,10 @@ impl Error {
     pub(crate) fn say(&self) {
         if let Error::Stopped { step, folder } = self {
             eprintln!("stopped at step {step}; the same command with `--out {folder} --resume` goes on");
+        }
+        if let Error::Diverged { .. } = self {
+            eprintln!("error: {}", one_line(&self.to_string()));
+            eprintln!("hint: a lower --learning-rate may help; what was saved so far is whole");
         }
         let (Error::Misuse { message, hint } | Error::Failure { message, hint }) = self else { return };
         eprintln!("error: {}", one_line(message));
@@ -148,10 +158,7 @@ impl From<text::Error> for Error {
 impl From<graph::Error> for Error {
     fn from(error: graph::Error) -> Error {
         match error {
-            graph::Error::NormNotFinite { .. } => Error::failure(
-                format!("training has left the finite numbers: {error}"),
-                "a lower --learning-rate may help; what was saved so far is whole",
-            ),
+            graph::Error::NormNotFinite { .. } => Error::Diverged { cause: error.to_string() },
             _ => Error::failure(error.to_string(), ""),
         }
     }
@@ -161,10 +168,7 @@ impl From<nn::Error> for Error {
     fn from(error: nn::Error) -> Error {
         match error {
             nn::Error::Graph(error) => error.into(),
-            nn::Error::Diverged { .. } => Error::failure(
-                format!("training has left the finite numbers: {error}"),
-                "a lower --learning-rate may help; what was saved so far is whole",
-            ),
+            nn::Error::Diverged { .. } => Error::Diverged { cause: error.to_string() },
             nn::Error::Training { what, right } => Error::failure(what, right),
             nn::Error::Mismatch { .. } | nn::Error::Format { .. } => {
                 Error::failure(error.to_string(), "the run folder must hold the files of one training, unchanged")

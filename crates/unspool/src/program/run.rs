@@ -232,4 +232,19 @@ mod tests {
         assert_eq!(check(&folder.path().join("notes"), false), Err(1));
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
     }
+
+    #[test]
+    fn a_run_that_left_the_finite_numbers_keeps_its_place_only_with_weights() {
+        let above = tempfile::tempdir().unwrap();
+        let path = above.path().join("run");
+        for (last, stays) in [(LAST, false), (MODEL, true)] {
+            let folder = RunFolder::create(Some(&path), "task", false).unwrap();
+            for name in [CONFIG, SAVED, last] {
+                fs::write(folder.file(name), "").unwrap();
+            }
+            folder.discard_without_weights();
+            assert_eq!(path.exists(), stays);
+        }
+        assert_eq!(fs::read_dir(&path).unwrap().count(), 3);
+    }
 }

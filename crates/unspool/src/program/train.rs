@@ -143,7 +143,10 @@ impl<T: Task> Run<T> {
         let outcome = match outcome {
             Ok(outcome) => outcome,
             Err(error) => {
-                folder.discard_without_weights();
+                // Going on would come to the same end. Any other failure (a full disk) leaves what can be gone on with.
+                if matches!(error, Error::Diverged { .. }) {
+                    folder.discard_without_weights();
+                }
                 return Err(error);
             }
         };
