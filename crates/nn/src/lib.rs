@@ -70,7 +70,7 @@ mod weights;
 mod zoneout;
 
 pub use any_cell::{AnyCell, AnyState, CellKind};
-pub use attending::{Attending, AttendingState};
+pub use attending::Attending;
 pub use attention::{AdditiveAttention, Attention, MultiheadAttention};
 pub use attention_decoder::{AttentionDecoder, Bridge};
 pub use cell::{Cell, State, detach, leaves, map_state};

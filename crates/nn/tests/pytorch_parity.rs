@@ -1,5 +1,6 @@
 //! PyTorch's own numbers: outputs and all gradients of every case in `tests/vectors/`, or in the folder that `UNSPOOL_VECTORS`
-//! names, to 1e-10 · max(1, |expected|) in f64 and 1e-4 in f32. Cases are found by their `kind` and `config`, not by file name.
+//! names, to 1e-10 · max(1, |expected|) in f64 and 1e-4 in f32, gated cells by their fused gates and by plain operations. Cases are found
+//! by their `kind` and `config`, not by file name.
 
 use ndarray::{Array2, ArrayD, IxDyn};
 use safetensors::{Dtype, SafeTensors};
@@ -13,6 +14,9 @@ use unspool_nn::{
     loss::{self, Over},
     optimizer::{Adagrad, Adam, AdamW, Optimizer, RmsProp, Sgd},
 };
+
+mod plain;
+use plain::{PlainGru, PlainLstm};
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -401,13 +405,19 @@ fn compare(case: &Case, precision: Precision, tolerance: f64) -> Outcome {
             })
         }
         "LSTM" => match case.config["proj_size"].as_u64() {
-            None | Some(0) => recurrent(case, precision, tolerance, Lstm::new),
+            None | Some(0) => {
+                recurrent(case, precision, tolerance, PlainLstm::new)?;
+                recurrent(case, precision, tolerance, Lstm::new)
+            }
             Some(_) => {
                 let hidden = case.usize("hidden_size")?;
                 recurrent(case, precision, tolerance, |scope, input, size| Lstm::projected(scope, input, hidden, size))
             }
         },
-        "GRU" => recurrent(case, precision, tolerance, Gru::new),
+        "GRU" => {
+            recurrent(case, precision, tolerance, PlainGru::new)?;
+            recurrent(case, precision, tolerance, Gru::new)
+        }
         "GRUResetBefore" => recurrent(case, precision, tolerance, Gru::reset_before),
         "Linear" => linear(case, precision, tolerance),
         "Conv2d" => convolution(case, precision, tolerance),

@@ -1,17 +1,17 @@
 //! The cells of which the laws are asked. Adding one is a line in the list.
 
-use crate::{HIDDEN, INPUT, random};
+use crate::{
+    HIDDEN, INPUT,
+    more_cells::{CoupledGates, LayerNormLstm, MinimalGated, Peephole},
+    random,
+};
 use ndarray::{ArrayD, IxDyn};
 use unspool_graph::{Draw, Graph, Param, Params, Scope, Var, init};
 use unspool_nn::{
-    AdditiveAttention, Cell, CellKind, Elman, Gru, InitialState, Lstm, Residual, Stack, VariationalDropout, Zoneout,
+    AdditiveAttention, Attention, Cell, CellKind, Elman, Gru, InitialState, Lstm, LstmState, Residual, Stack,
+    VariationalDropout, Zoneout,
     laws::{self, Subject},
 };
-
-#[allow(dead_code)] // its main
-#[path = "../../examples/more_cells.rs"]
-mod more_cells;
-use more_cells::{CoupledGates, LayerNormLstm, MinimalGated, Peephole};
 
 /// For each: its name, and how it is made.
 macro_rules! laws_hold {
@@ -45,9 +45,11 @@ laws_hold! {
         let cell = Lstm::new(scope.scope("cell"), INPUT, HIDDEN);
         InitialState::learned(scope.scope("start"), cell)
     });
+    random_initial_state: laws::cell(INPUT, |scope| InitialState::random(Lstm::new(scope, INPUT, HIDDEN), 0.5));
     variational_dropout: laws::cell(INPUT, |scope| VariationalDropout::new(Lstm::new(scope, INPUT, HIDDEN), 0.3, 0.3));
     zoneout: laws::cell(INPUT, |scope| Zoneout::new(Lstm::new(scope, INPUT, HIDDEN), &[0.2, 0.4]));
     residual: laws::cell(INPUT, |scope| Residual::new(Gru::new(scope, INPUT, HIDDEN), INPUT));
+    attending: Looking;
     peephole: laws::cell(INPUT, |scope| Peephole::new(scope, INPUT, HIDDEN));
     coupled_gates: laws::cell(INPUT, |scope| CoupledGates::new(scope, INPUT, HIDDEN));
     layer_norm_lstm: laws::cell(INPUT, |scope| LayerNormLstm::new(scope, INPUT, 8));
@@ -148,5 +150,32 @@ impl Subject for Attended {
         let [hidden, memory, bias] = [free[0], free[1], free[2]];
         let rows = memory.known_shape().map_or(0, |shape| shape[0]);
         Attending { hidden, keys: cell.attention.keys(memory, &vec![PLACES; rows]), memory, bias }
+    }
+}
+
+/// An LSTM that looks at a memory, its places being free numbers.
+struct Looking;
+
+impl Subject for Looking {
+    type Cell = unspool_nn::Attending<Lstm>;
+    fn input_size(&self) -> usize {
+        INPUT
+    }
+    fn make(&self, mut scope: Scope<'_>) -> Self::Cell {
+        let attention = Attention::additive(scope.scope("attention"), HIDDEN, MEMORY, 4);
+        unspool_nn::Attending::new(Lstm::new(scope.scope("cell"), INPUT + MEMORY, HIDDEN), attention, MEMORY)
+    }
+    fn free(&self, _: &Self::Cell, _: &Params, batch: usize, draw: Draw) -> Vec<ArrayD<f64>> {
+        let state = |i| random(&[batch, HIDDEN], draw.word(i));
+        vec![state(1), state(2), random(&[batch, PLACES, MEMORY], draw.word(3))]
+    }
+    fn start<'g>(
+        &self,
+        cell: &Self::Cell,
+        _: &'g Graph<'g>,
+        batch: usize,
+        free: &[Var<'g>],
+    ) -> <Self::Cell as Cell>::State<'g> {
+        cell.start(LstmState { h: free[0], c: free[1] }, free[2], &vec![PLACES; batch])
     }
 }

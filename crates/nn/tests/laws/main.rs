@@ -3,6 +3,11 @@
 mod cells;
 mod controls;
 mod formulas;
+#[allow(dead_code)] // its main
+#[path = "../../examples/more_cells.rs"]
+mod more_cells;
+#[path = "../plain/mod.rs"]
+mod plain;
 mod refusals;
 mod threads;
 

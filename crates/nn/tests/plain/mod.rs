@@ -1,0 +1,76 @@
+//! The gated cells as their formulas, of plain operations, with the built-in cells' parameters: what the fused gates are held against.
+
+use unspool_graph::{Graph, Param, Scope, Var, init};
+use unspool_nn::{Cell, LstmState};
+
+/// A GRU of plain operations.
+pub(crate) struct PlainGru(Weights);
+/// An LSTM of plain operations.
+pub(crate) struct PlainLstm(Weights);
+
+struct Weights {
+    weight_ih: Param,
+    weight_hh: Param,
+    bias_ih: Param,
+    bias_hh: Param,
+    hidden_size: usize,
+}
+
+impl Weights {
+    fn new(scope: Scope<'_>, gates: usize, input_size: usize, hidden_size: usize) -> Weights {
+        let (mut scope, rows) = (scope.ending("_l0"), gates * hidden_size);
+        let bound = 1.0 / (hidden_size as f64).sqrt();
+        Weights {
+            weight_ih: scope.add("weight_ih", [rows, input_size], init::uniform(bound)),
+            weight_hh: scope.add("weight_hh", [rows, hidden_size], init::uniform(bound)),
+            bias_ih: scope.add("bias_ih", [rows], init::uniform(bound)),
+            bias_hh: scope.add("bias_hh", [rows], init::uniform(bound)),
+            hidden_size,
+        }
+    }
+    fn products<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
+        (x.linear(self.weight_ih, Some(self.bias_ih)), h.linear(self.weight_hh, Some(self.bias_hh)))
+    }
+}
+
+impl PlainGru {
+    pub(crate) fn new(scope: Scope<'_>, input_size: usize, hidden_size: usize) -> PlainGru {
+        PlainGru(Weights::new(scope, 3, input_size, hidden_size))
+    }
+}
+
+impl Cell for PlainGru {
+    type State<'g> = Var<'g>;
+    fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> {
+        graph.zeros([batch, self.0.hidden_size])
+    }
+    fn step<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
+        let (x, u) = self.0.products(x, h);
+        let ([x_r, x_z, x_n], [u_r, u_z, u_n]) = (x.chunk::<3>(-1), u.chunk::<3>(-1));
+        let (r, z) = ((x_r + u_r).sigmoid(), (x_z + u_z).sigmoid());
+        let n = (x_n + r * u_n).tanh();
+        let h = (z * -1.0 + 1.0) * n + z * h;
+        (h, h)
+    }
+}
+
+impl PlainLstm {
+    pub(crate) fn new(scope: Scope<'_>, input_size: usize, hidden_size: usize) -> PlainLstm {
+        PlainLstm(Weights::new(scope, 4, input_size, hidden_size))
+    }
+}
+
+impl Cell for PlainLstm {
+    type State<'g> = LstmState<'g>;
+    fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> LstmState<'g> {
+        let zeros = || graph.zeros([batch, self.0.hidden_size]);
+        LstmState { h: zeros(), c: zeros() }
+    }
+    fn step<'g>(&self, x: Var<'g>, LstmState { h, c }: LstmState<'g>) -> (Var<'g>, LstmState<'g>) {
+        let (x, u) = self.0.products(x, h);
+        let [i, f, g, o] = (x + u).chunk::<4>(-1);
+        let c = f.sigmoid() * c + i.sigmoid() * g.tanh();
+        let h = o.sigmoid() * c.tanh();
+        (h, LstmState { h, c })
+    }
+}
