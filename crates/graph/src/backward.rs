@@ -29,8 +29,8 @@ pub(crate) struct Slot<E: Element> {
 }
 
 impl<E: Element> Slot<E> {
-    pub(crate) fn empty(n: usize) -> Vec<Slot<E>> {
-        std::iter::repeat_with(|| Slot { dense: None, block: None, rows: None }).take(n).collect()
+    pub(crate) fn empty(n: usize) -> impl Iterator<Item = Slot<E>> {
+        std::iter::repeat_with(|| Slot { dense: None, block: None, rows: None }).take(n)
     }
 }
 
@@ -43,11 +43,11 @@ struct Block<E: Element> {
 }
 
 /// Gradients of an embedding's rows, in the order of their first use.
-struct RowSums<E> {
+struct RowSums<E: Element> {
     place: Vec<u32>,
     rows: Vec<u32>,
     width: usize,
-    values: Vec<E>,
+    values: Buffer<E>,
 }
 
 /// Where an operation's backward puts the gradients of its operands.
@@ -71,8 +71,18 @@ impl<E: Element> Inflow<'_, E> {
         self.tape.nodes[self.operands[i] as usize].wants
     }
 
+    /// Room for `len` elements of any contents, from the recording's memory.
+    pub fn buffer(&self, len: usize) -> Buffer<E> {
+        self.tape.pool.take(len)
+    }
+
     /// Adds a gradient for operand `i`: its elements, row by row.
     pub fn add(&mut self, i: usize, gradient: Vec<E>) {
+        self.add_slice(i, &gradient);
+    }
+
+    /// As [`add`](Inflow::add), from where it lies.
+    pub fn add_slice(&mut self, i: usize, gradient: &[E]) {
         let expected = self.tape.nodes[self.operands[i] as usize].shape.elements();
         if gradient.len() != expected {
             self.wrong.get_or_insert((i, gradient.len(), expected));
@@ -80,9 +90,9 @@ impl<E: Element> Inflow<'_, E> {
         }
         self.update(i, |slot, fresh| {
             if fresh {
-                slot.copy_from_slice(&gradient);
+                slot.copy_from_slice(gradient);
             } else {
-                slot.iter_mut().zip(&gradient).for_each(|(slot, &g)| *slot += g);
+                slot.iter_mut().zip(gradient).for_each(|(slot, &g)| *slot += g);
             }
         });
     }
@@ -210,8 +220,12 @@ impl<E: Element> Inflow<'_, E> {
             });
         };
         let vocabulary = node.shape.first().copied().unwrap_or(0);
+        let pool = &self.tape.pool;
         let sums = self.sink[index as usize].rows.get_or_insert_with(|| {
-            Box::new(RowSums { place: vec![NONE; vocabulary], rows: vec![], width, values: vec![] })
+            let mut place = pool.places.take();
+            place.resize(vocabulary.max(place.len()), NONE);
+            let values = pool.empty(ids.len().min(vocabulary) * width);
+            Box::new(RowSums { place, rows: vec![], width, values })
         });
         for (j, &id) in ids.iter().enumerate() {
             let row = &gradient[j * width..(j + 1) * width];
@@ -222,7 +236,7 @@ impl<E: Element> Inflow<'_, E> {
                 NONE => {
                     sums.place[id as usize] = sums.rows.len() as u32;
                     sums.rows.push(id);
-                    sums.values.extend_from_slice(row);
+                    sums.values.append(row);
                 }
                 at => {
                     let at = at as usize * width;
@@ -321,10 +335,11 @@ pub(crate) fn walk<E: Element>(
     from: u32,
     seed: Buffer<E>,
     sink: &mut [Slot<E>],
-    lent: Vec<Slot<E>>,
+    mut lent: Vec<Slot<E>>,
 ) -> Result<Walked<E>> {
     let (params, first) = (graph.params, lent.len());
-    let mut slots = lent;
+    let mut slots = tape.pool.slots.take();
+    slots.append(&mut lent);
     slots.extend(Slot::empty((from as usize + 1).saturating_sub(first)));
     let (mut watched, mut cuts) = (vec![], vec![]);
     update(tape, &mut slots, sink, from, |slot, fresh| {
@@ -390,8 +405,10 @@ pub(crate) fn walk<E: Element>(
             watched.push((id, gradient));
         }
     }
-    slots.truncate(first);
-    Ok(Walked { watched, lent: slots, cuts })
+    lent.extend(slots.drain(..first));
+    slots.clear();
+    tape.pool.slots.give(slots);
+    Ok(Walked { watched, lent, cuts })
 }
 
 /// What has flowed to the parameters, put into its final form.
@@ -411,8 +428,9 @@ pub(crate) fn finish<E: Element>(params: &Params, pool: &Arc<Pool<E>>, sink: Vec
             (None, None) => None,
             (Some(dense), None) => Some(Gradient::Dense(E::dense(dense))),
             (None, Some(sums)) => {
-                let values = E::dense(sums.values.into());
-                Some(Gradient::Rows { rows: sums.rows, width: sums.width, values })
+                let RowSums { rows, width, values, place } = *sums;
+                give_back(pool, place, &rows);
+                Some(Gradient::Rows { rows, width, values: E::dense(values) })
             }
             (Some(mut dense), Some(sums)) => {
                 for (j, &row) in sums.rows.iter().enumerate() {
@@ -420,11 +438,18 @@ pub(crate) fn finish<E: Element>(params: &Params, pool: &Arc<Pool<E>>, sink: Vec
                     let values = &sums.values[j * sums.width..(j + 1) * sums.width];
                     dense[at..at + sums.width].iter_mut().zip(values).for_each(|(d, &v)| *d += v);
                 }
+                give_back(pool, sums.place, &sums.rows);
                 Some(Gradient::Dense(E::dense(dense)))
             }
         });
     }
     out
+}
+
+/// Takes the rows out of their places again, so that the list can wait for another gradient.
+fn give_back<E: Element>(pool: &Pool<E>, mut place: Vec<u32>, rows: &[u32]) {
+    rows.iter().for_each(|&row| place[row as usize] = NONE);
+    pool.places.give(place);
 }
 
 impl<'g> Var<'g> {
@@ -459,12 +484,12 @@ impl<'g> Var<'g> {
             let mut seed = tape.pool.take(len);
             match cotangent {
                 None => seed.fill(Element::ONE),
-                Some(tensor) => seed.copy_from_slice(&tensor.elements()),
+                Some(tensor) => tensor.write_to(&mut seed),
             }
             if let Some(norms) = &graph.norms {
                 norms.replace(Norms::new(tape, id));
             }
-            let mut sink = Slot::empty(graph.params.len());
+            let mut sink: Vec<_> = Slot::empty(graph.params.len()).collect();
             let wants = tape.nodes[id as usize].wants;
             let walked = if wants { Some(walk(graph, tape, id, seed, &mut sink, vec![])?) } else { None };
             let (watched, inside) = walked.map_or_else(Default::default, |w| (w.watched, w.cuts));

@@ -1,21 +1,57 @@
 //! Buffers that are used again: what one recording gives back, the next one takes.
 
-use crate::Element;
+use crate::{Element, backward::Slot, tape::Node};
 use std::{
     collections::BTreeMap,
+    fmt,
     ops::{Deref, DerefMut},
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, MutexGuard},
 };
 
 /// From this length on a buffer comes from the pool; shorter ones are what an allocator is good at.
 const POOLED_FROM: usize = 2048;
 
-/// Idle buffers by capacity. They keep their old contents, so taking one writes nothing.
+/// What waits for the next recording over the same parameters.
 #[derive(Debug, Default)]
-pub struct Pool<E>(Mutex<BTreeMap<usize, Vec<Vec<E>>>>);
+pub struct Pool<E: Element> {
+    /// By capacity. They keep their old contents, so taking one writes nothing.
+    buffers: Mutex<BTreeMap<usize, Vec<Vec<E>>>>,
+    pub(crate) nodes: Idle<Node<E>>,
+    pub(crate) slots: Idle<Slot<E>>,
+    /// Where each row of an embedding lies in its gradient: of none of them, as these lists wait.
+    pub(crate) places: Idle<u32>,
+}
 
-/// An array from a [`Pool`], to which it goes back when dropped.
-#[doc(hidden)]
+/// Lists that wait for their next use.
+pub(crate) struct Idle<T>(Mutex<Vec<Vec<T>>>);
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+}
+
+impl<T> Idle<T> {
+    pub(crate) fn take(&self) -> Vec<T> {
+        lock(&self.0).pop().unwrap_or_default()
+    }
+    pub(crate) fn give(&self, list: Vec<T>) {
+        lock(&self.0).push(list);
+    }
+}
+
+impl<T> Default for Idle<T> {
+    fn default() -> Self {
+        Idle(Mutex::default())
+    }
+}
+
+impl<T> fmt::Debug for Idle<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} idle", lock(&self.0).len())
+    }
+}
+
+/// An array in a recording's memory, to which it goes back when dropped: [`View::buffer`](crate::View::buffer) and
+/// [`Inflow::buffer`](crate::Inflow::buffer) give one.
 #[derive(Debug)]
 pub struct Buffer<E: Element> {
     data: Vec<E>,
@@ -36,7 +72,7 @@ impl<E: Element> Pool<E> {
             return Buffer { data: vec![E::ZERO; len], len, pool: None };
         }
         let wanted = capacity(len);
-        let mut idle = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut idle = lock(&self.buffers);
         let found = idle.range_mut(wanted..=wanted + wanted / 4).find_map(|(_, buffers)| buffers.pop());
         drop(idle);
         let mut data = found.unwrap_or_else(|| vec![E::ZERO; wanted]);
@@ -49,6 +85,13 @@ impl<E: Element> Pool<E> {
     pub(crate) fn zeros(self: &Arc<Self>, len: usize) -> Buffer<E> {
         let mut buffer = self.take(len);
         buffer.fill(E::ZERO);
+        buffer
+    }
+
+    /// An empty buffer with room for `len` elements, which grows within the pool.
+    pub(crate) fn empty(self: &Arc<Self>, len: usize) -> Buffer<E> {
+        let mut buffer = self.take(len.max(POOLED_FROM));
+        buffer.len = 0;
         buffer
     }
 
@@ -68,9 +111,19 @@ impl<E: Element> From<Vec<E>> for Buffer<E> {
 impl<E: Element> Buffer<E> {
     /// Makes it longer.
     pub(crate) fn append(&mut self, more: &[E]) {
-        self.data.truncate(self.len);
-        self.data.extend_from_slice(more);
-        self.len = self.data.len();
+        let (len, from) = (self.len + more.len(), self.len);
+        if len > self.data.len() {
+            match &self.pool {
+                Some(pool) => {
+                    let mut wider = pool.take(len.max(2 * from));
+                    wider[..from].copy_from_slice(self);
+                    *self = wider;
+                }
+                None => self.data.resize(len, E::ZERO),
+            }
+        }
+        self.len = len;
+        self[from..].copy_from_slice(more);
     }
 }
 
@@ -93,8 +146,7 @@ impl<E: Element> Drop for Buffer<E> {
     fn drop(&mut self) {
         if let Some(pool) = self.pool.take() {
             let data = std::mem::take(&mut self.data);
-            let mut idle = pool.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            idle.entry(data.len()).or_default().push(data);
+            lock(&pool.buffers).entry(data.len()).or_default().push(data);
         }
     }
 }
@@ -125,5 +177,17 @@ mod tests {
         let address = first.as_ptr();
         drop(first);
         assert_eq!(pool.take(9_990).as_ptr(), address);
+    }
+
+    #[test]
+    fn a_buffer_grows_within_the_pool_and_keeps_what_it_holds() {
+        let pool = Arc::new(Pool::<f32>::default());
+        let rows: Vec<f32> = (0..10_000).map(|i| i as f32).collect();
+        for mut grown in [pool.empty(1), Buffer::from(vec![])] {
+            rows.chunks(7).for_each(|row| grown.append(row));
+            assert_eq!(grown[..], rows);
+        }
+        let larger = pool.take(10_000);
+        assert!(pool.empty(9_000).as_ptr() != larger.as_ptr());
     }
 }

@@ -303,9 +303,8 @@ impl<'g> Graph<'g> {
             return self.inert();
         };
         with_tape!(&mut *self.tape.borrow_mut(), tape => {
-            let elements = value.elements();
-            let mut buffer = tape.pool.take(elements.len());
-            buffer.copy_from_slice(&elements);
+            let mut buffer = tape.pool.take(shape.elements());
+            value.write_to(&mut buffer);
             self.push_leaf(tape, buffer, shape, line)
         })
     }

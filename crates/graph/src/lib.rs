@@ -57,6 +57,7 @@ mod tensor;
 mod var;
 
 pub use backward::Inflow;
+pub use buffer::Buffer;
 pub use draw::Draw;
 pub use element::{Element, Precision};
 pub use error::{Error, Place, Result};

@@ -6,7 +6,7 @@
 use crate::{
     Element, Graph, Shape,
     backward::Inflow,
-    buffer::Pool,
+    buffer::{Buffer, Pool},
     kernels::{Matrix, Packed, product, product_by},
     look::Squash,
     tape::Tape,
@@ -45,6 +45,11 @@ impl<'a, E: Element> View<'a, E> {
     /// The sizes of the axes.
     pub fn shape(&self) -> Shape {
         self.shape
+    }
+    /// Room for `len` elements of any contents, from the recording's memory: for what forward keeps, so that a training loop in
+    /// its steady state asks the allocator for nothing large.
+    pub fn buffer(&self, len: usize) -> Buffer<E> {
+        self.packs.map_or_else(|| vec![E::ZERO; len].into(), |(_, pool)| pool.take(len))
     }
     /// The value as an `ndarray` view.
     pub fn array(&self) -> ArrayViewD<'a, E> {
@@ -207,7 +212,7 @@ impl<E: Element, O: Operation> Recorded<E> for Kept<O, O::Saved<E>> {
     }
     fn saved_bytes(&self) -> usize {
         let saved: &dyn std::any::Any = &self.saved;
-        let elements = saved.downcast_ref::<Vec<E>>().map_or(0, |v| std::mem::size_of_val(&v[..]));
+        let elements = saved.downcast_ref::<Buffer<E>>().map_or(0, |v| std::mem::size_of_val(&v[..]));
         let places = saved.downcast_ref::<Vec<u32>>().map_or(0, |v| std::mem::size_of_val(&v[..]));
         std::mem::size_of::<O::Saved<E>>() + elements + places
     }

@@ -104,12 +104,21 @@ macro_rules! with_tape {
 }
 pub(crate) use with_tape;
 
+impl<E: Element> Drop for Tape<E> {
+    fn drop(&mut self) {
+        let mut nodes = std::mem::take(&mut self.nodes);
+        nodes.clear();
+        self.pool.nodes.give(nodes);
+    }
+}
+
 impl<E: Element> Tape<E> {
     pub(crate) fn new(params: &Params) -> Self {
+        let pool = E::pool(params).clone();
         Tape {
-            nodes: vec![],
+            nodes: pool.nodes.take(),
             entered: vec![NONE; params.len()],
-            pool: E::pool(params).clone(),
+            pool,
             param_packs: std::iter::repeat_with(Packs::default).take(params.len()).collect(),
         }
     }

@@ -61,6 +61,14 @@ impl Tensor {
         }
     }
 
+    /// Writes the elements in row-major order, in precision `E`.
+    pub(crate) fn write_to<E: Element>(&self, out: &mut [E]) {
+        match self {
+            Tensor::F32(a) => out.iter_mut().zip(a).for_each(|(y, &x)| *y = E::from_f64(f64::from(x))),
+            Tensor::F64(a) => out.iter_mut().zip(a).for_each(|(y, &x)| *y = E::from_f64(x)),
+        }
+    }
+
     /// The elements in row-major order, in precision `E`.
     pub(crate) fn elements<E: Element>(&self) -> Vec<E> {
         match self {

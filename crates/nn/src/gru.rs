@@ -1,7 +1,7 @@
 //! The gated recurrent unit, its gates in one pass over memory.
 
 use crate::{Cell, weights::RecurrentWeights};
-use unspool_graph::{Element, Graph, Inflow, Operation, Ran, Scope, Shape, Squash, Var, View, vectorize};
+use unspool_graph::{Buffer, Element, Graph, Inflow, Operation, Ran, Scope, Shape, Squash, Var, View, vectorize};
 
 /// The gated recurrent unit (Cho and others 2014), reset after the product as in PyTorch's `nn.GRU`, whose names and layouts it has:
 ///
@@ -76,7 +76,7 @@ struct GruGates;
 
 impl Operation for GruGates {
     /// r, z, n of each row, side by side.
-    type Saved<E: Element> = Vec<E>;
+    type Saved<E: Element> = Buffer<E>;
 
     fn name(&self) -> &'static str {
         "gru_gates"
@@ -92,9 +92,9 @@ impl Operation for GruGates {
         }
     }
 
-    fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) -> Vec<E> {
+    fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) -> Buffer<E> {
         let ([x, u, h], width) = ([inputs[0].data(), inputs[1].data(), inputs[2].data()], inputs[2].shape()[1]);
-        let mut saved = vec![E::ZERO; x.len()];
+        let mut saved = inputs[0].buffer(x.len());
         for row in 0..h.len() / width.max(1) {
             let (x, u) = (&x[row * 3 * width..][..3 * width], &u[row * 3 * width..][..3 * width]);
             let (h, out) = (&h[row * width..][..width], &mut output[row * width..][..width]);
@@ -113,12 +113,11 @@ impl Operation for GruGates {
         saved
     }
 
-    fn backward<E: Element>(&self, ran: &Ran<'_, E, Vec<E>>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
+    fn backward<E: Element>(&self, ran: &Ran<'_, E, Buffer<E>>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
         let (u, h, width) = (ran.inputs[1].data(), ran.inputs[2].data(), gradient.shape()[1]);
         let d = gradient.data();
         let rows = h.len() / width.max(1);
-        let mut to_x = vec![E::ZERO; 3 * h.len()];
-        let mut to_u = vec![E::ZERO; 3 * h.len()];
+        let (mut to_x, mut to_u) = (into.buffer(3 * h.len()), into.buffer(3 * h.len()));
         for row in 0..rows {
             let s = &ran.saved[row * 3 * width..][..3 * width];
             let (r, z, n) = (&s[..width], &s[width..2 * width], &s[2 * width..]);
@@ -141,8 +140,8 @@ impl Operation for GruGates {
                 },
             );
         }
-        into.add(0, to_x);
-        into.add(1, to_u);
+        into.add_slice(0, &to_x);
+        into.add_slice(1, &to_u);
         into.accumulate(2, |slot| {
             for (row, slot) in slot.chunks_exact_mut(width.max(1)).enumerate() {
                 let (z, d) = (&ran.saved[row * 3 * width + width..][..width], &d[row * width..][..width]);
@@ -154,7 +153,7 @@ impl Operation for GruGates {
         });
     }
 
-    fn gates<E: Element>(&self, ran: &Ran<'_, E, Vec<E>>, show: &mut dyn FnMut(&'static str, Squash, &[E])) {
+    fn gates<E: Element>(&self, ran: &Ran<'_, E, Buffer<E>>, show: &mut dyn FnMut(&'static str, Squash, &[E])) {
         let width = ran.inputs[2].shape()[1].max(1);
         let kinds = [("r", Squash::Sigmoid), ("z", Squash::Sigmoid), ("n", Squash::Tanh)];
         for (part, (gate, squash)) in ran.saved.chunks_exact(width).zip(kinds.into_iter().cycle()) {
@@ -162,7 +161,7 @@ impl Operation for GruGates {
         }
     }
 
-    fn jvp<E: Element>(&self, ran: &Ran<'_, E, Vec<E>>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+    fn jvp<E: Element>(&self, ran: &Ran<'_, E, Buffer<E>>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
         let (u, h, width) = (ran.inputs[1].data(), ran.inputs[2].data(), ran.output.shape()[1]);
         let at = |i: usize, place: usize| tangents[i].map_or(E::ZERO, |v| v.data()[place]);
         for (i, out) in output.iter_mut().enumerate() {

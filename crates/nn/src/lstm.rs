@@ -5,7 +5,8 @@ use crate::{
     weights::{RecurrentWeights, bound},
 };
 use unspool_graph::{
-    Element, Graph, Inflow, Operation, Param, Params, Ran, Result, Scope, Shape, Squash, Var, View, init, vectorize,
+    Buffer, Element, Graph, Inflow, Operation, Param, Params, Ran, Result, Scope, Shape, Squash, Var, View, init,
+    vectorize,
 };
 
 /// Long short-term memory (Hochreiter and Schmidhuber 1997, with the forget gate of Gers and others 2000), as PyTorch's `nn.LSTM`:
@@ -108,7 +109,7 @@ struct LstmGates;
 
 impl Operation for LstmGates {
     /// i, f, g, o of each row, side by side, and then tanh c' of all.
-    type Saved<E: Element> = Vec<E>;
+    type Saved<E: Element> = Buffer<E>;
 
     fn name(&self) -> &'static str {
         "lstm_gates"
@@ -122,9 +123,9 @@ impl Operation for LstmGates {
         Err("must be x [batch, 4·hidden], u of the same shape and c [batch, hidden]".into())
     }
 
-    fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) -> Vec<E> {
+    fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) -> Buffer<E> {
         let ([x, u, c], width) = ([inputs[0].data(), inputs[1].data(), inputs[2].data()], inputs[2].shape()[1]);
-        let mut saved = vec![E::ZERO; 5 * c.len()];
+        let mut saved = inputs[0].buffer(5 * c.len());
         let (gates, tanh) = saved.split_at_mut(4 * c.len());
         let (hs, cs) = output.split_at_mut(c.len());
         for row in 0..c.len() / width.max(1) {
@@ -158,11 +159,11 @@ impl Operation for LstmGates {
         saved
     }
 
-    fn backward<E: Element>(&self, ran: &Ran<'_, E, Vec<E>>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
+    fn backward<E: Element>(&self, ran: &Ran<'_, E, Buffer<E>>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
         let (c, width) = (ran.inputs[2].data(), ran.inputs[2].shape()[1]);
         let (gates, tanh) = ran.saved.split_at(4 * c.len());
         let (d_h, d_c) = gradient.data().split_at(c.len());
-        let (mut to_gates, mut to_c) = (vec![E::ZERO; 4 * c.len()], vec![E::ZERO; c.len()]);
+        let (mut to_gates, mut to_c) = (into.buffer(4 * c.len()), into.buffer(c.len()));
         for row in 0..c.len() / width.max(1) {
             let s = &gates[row * 4 * width..][..4 * width];
             let (i, f, g, o) = (&s[..width], &s[width..2 * width], &s[2 * width..3 * width], &s[3 * width..]);
@@ -186,12 +187,12 @@ impl Operation for LstmGates {
                 },
             );
         }
-        into.add(0, to_gates.clone());
-        into.add(1, to_gates);
-        into.add(2, to_c);
+        into.add_slice(0, &to_gates);
+        into.add_slice(1, &to_gates);
+        into.add_slice(2, &to_c);
     }
 
-    fn gates<E: Element>(&self, ran: &Ran<'_, E, Vec<E>>, show: &mut dyn FnMut(&'static str, Squash, &[E])) {
+    fn gates<E: Element>(&self, ran: &Ran<'_, E, Buffer<E>>, show: &mut dyn FnMut(&'static str, Squash, &[E])) {
         let width = ran.inputs[2].shape()[1].max(1);
         let (gates, tanh) = ran.saved.split_at(4 * ran.inputs[2].data().len());
         let kinds = [("i", Squash::Sigmoid), ("f", Squash::Sigmoid), ("g", Squash::Tanh), ("o", Squash::Sigmoid)];
@@ -201,7 +202,7 @@ impl Operation for LstmGates {
         show("tanh c", Squash::Tanh, tanh);
     }
 
-    fn jvp<E: Element>(&self, ran: &Ran<'_, E, Vec<E>>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+    fn jvp<E: Element>(&self, ran: &Ran<'_, E, Buffer<E>>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
         let (c, width) = (ran.inputs[2].data(), ran.inputs[2].shape()[1]);
         let (gates, tanh) = ran.saved.split_at(4 * c.len());
         let (hs, cs) = output.split_at_mut(c.len());

@@ -1,7 +1,7 @@
 //! Cross-entropy of logits against class numbers, one loss a row, without ever making a one-hot vector or keeping probabilities.
 
 use crate::{
-    Element, Inflow, Operation, Ran, Shape, Var, View,
+    Buffer, Element, Inflow, Operation, Ran, Shape, Var, View,
     kernels::{dispatch, vector::sum_of},
 };
 use rayon::prelude::*;
@@ -102,7 +102,7 @@ const SPLIT_FROM: usize = 1 << 17;
 
 impl Operation for Loss {
     /// ln Σ eˣ of each row.
-    type Saved<E: Element> = Vec<E>;
+    type Saved<E: Element> = Buffer<E>;
 
     fn name(&self) -> &'static str {
         "cross_entropy"
@@ -134,13 +134,13 @@ impl Operation for Loss {
         Ok(x.without(x.len() - 1))
     }
 
-    fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) -> Vec<E> {
+    fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) -> Buffer<E> {
         let (x, width) = (inputs[0].data(), inputs[0].shape().last_axis());
-        let mut normalisers = vec![E::ZERO; output.len()];
+        let mut normalisers = inputs[0].buffer(output.len());
         let one = |row: usize, loss: &mut E, normaliser: &mut E| {
             let weight = self.weight::<E>(row);
             if weight == E::ZERO {
-                *loss = E::ZERO;
+                (*loss, *normaliser) = (E::ZERO, E::ZERO);
                 return;
             }
             let x = &x[row * width..(row + 1) * width];
@@ -158,16 +158,16 @@ impl Operation for Loss {
             *loss = weight * sum;
         };
         if x.len() >= SPLIT_FROM {
-            let rows = output.par_iter_mut().zip(&mut normalisers).enumerate().with_min_len(8);
+            let rows = output.par_iter_mut().zip(&mut normalisers[..]).enumerate().with_min_len(8);
             rows.for_each(|(row, (loss, normaliser))| one(row, loss, normaliser));
         } else {
-            let rows = output.iter_mut().zip(&mut normalisers).enumerate();
+            let rows = output.iter_mut().zip(&mut normalisers[..]).enumerate();
             rows.for_each(|(row, (loss, normaliser))| one(row, loss, normaliser));
         }
         normalisers
     }
 
-    fn backward<E: Element>(&self, ran: &Ran<'_, E, Vec<E>>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
+    fn backward<E: Element>(&self, ran: &Ran<'_, E, Buffer<E>>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
         let (x, width, g) = (ran.inputs[0].data(), ran.inputs[0].shape().last_axis(), gradient.data());
         into.update(0, |slot, fresh| {
             if width == 0 {
@@ -198,7 +198,7 @@ impl Operation for Loss {
         });
     }
 
-    fn jvp<E: Element>(&self, ran: &Ran<'_, E, Vec<E>>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+    fn jvp<E: Element>(&self, ran: &Ran<'_, E, Buffer<E>>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
         let (Some(v), x, width) = (tangents[0], ran.inputs[0].data(), ran.inputs[0].shape().last_axis()) else {
             return;
         };

@@ -1,6 +1,6 @@
 //! Layer normalisation over the last axis.
 
-use crate::{Element, Inflow, Operand, Operation, Ran, Shape, Var, View};
+use crate::{Buffer, Element, Inflow, Operand, Operation, Ran, Shape, Var, View};
 use std::panic::Location;
 
 /// y = (x − mean) / √(variance + ε) along the last axis (Ba, Kiros and Hinton 2016); the variance is the population's.
@@ -24,38 +24,39 @@ impl Normalise {
 
 impl Operation for Normalise {
     /// 1/√(variance + ε) of each row.
-    type Saved<E: Element> = Vec<E>;
+    type Saved<E: Element> = Buffer<E>;
     fn name(&self) -> &'static str {
         "layer_norm"
     }
     fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
         if inputs[0].is_empty() { Err("needs an axis to go over".into()) } else { Ok(inputs[0]) }
     }
-    fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) -> Vec<E> {
+    fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) -> Buffer<E> {
         let width = inputs[0].shape().last_axis().max(1);
+        let mut scales = inputs[0].buffer(output.len() / width);
         let rows = output.chunks_exact_mut(width).zip(inputs[0].data().chunks_exact(width));
-        rows.map(|(y, x)| {
+        for ((y, x), scale) in rows.zip(&mut scales[..]) {
             let centre = mean(width, |j| x[j]);
             let variance = mean(width, |j| (x[j] - centre) * (x[j] - centre));
             let r = E::ONE / (variance + E::from_f64(self.epsilon)).sqrt();
             y.iter_mut().zip(x).for_each(|(y, &x)| *y = (x - centre) * r);
-            r
-        })
-        .collect()
+            *scale = r;
+        }
+        scales
     }
-    fn backward<E: Element>(&self, ran: &Ran<'_, E, Vec<E>>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
+    fn backward<E: Element>(&self, ran: &Ran<'_, E, Buffer<E>>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
         let width = gradient.shape().last_axis().max(1);
         into.accumulate(0, |slot| {
             let rows = slot.chunks_exact_mut(width).zip(ran.output.data().chunks_exact(width));
-            for (((slot, y), g), &r) in rows.zip(gradient.data().chunks_exact(width)).zip(ran.saved) {
+            for (((slot, y), g), &r) in rows.zip(gradient.data().chunks_exact(width)).zip(&ran.saved[..]) {
                 Self::project(y, g, r, |j, value| slot[j] += value);
             }
         });
     }
-    fn jvp<E: Element>(&self, ran: &Ran<'_, E, Vec<E>>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+    fn jvp<E: Element>(&self, ran: &Ran<'_, E, Buffer<E>>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
         let (Some(v), width) = (tangents[0], ran.output.shape().last_axis().max(1)) else { return };
         let rows = output.chunks_exact_mut(width).zip(ran.output.data().chunks_exact(width));
-        for (((out, y), v), &r) in rows.zip(v.data().chunks_exact(width)).zip(ran.saved) {
+        for (((out, y), v), &r) in rows.zip(v.data().chunks_exact(width)).zip(&ran.saved[..]) {
             Self::project(y, v, r, |j, value| out[j] = value);
         }
     }

@@ -24,6 +24,26 @@ pub(crate) trait Movement: Send + Sync + 'static {
     }
 }
 
+/// Up to so many inputs are walked through one after the other. More, such as a recurrence's outputs of all steps, are walked through
+/// together: once, not once for each.
+const FEW: usize = 4;
+
+/// Adds the gradient of a stretch of the output to where it came from.
+fn scatter<E: Element>(slot: &mut [E], g: &[E], run: &Run) {
+    let g = &g[run.to..run.to + run.len];
+    match run.step {
+        1 => slot[run.from..run.from + run.len].iter_mut().zip(g).for_each(|(s, &g)| *s += g),
+        0 => slot[run.from] += crate::kernels::sum(g),
+        step => {
+            let mut at = run.from as isize;
+            for &g in g {
+                slot[at as usize] += g;
+                at += step;
+            }
+        }
+    }
+}
+
 /// A movement as an operation.
 pub(crate) struct Move<M>(pub(crate) M);
 
@@ -77,23 +97,18 @@ impl<M: Movement> Operation for Move<M> {
     fn backward<E: Element>(&self, ran: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
         let shapes: Vec<Shape> = ran.inputs.iter().map(View::shape).collect();
         let g = gradient.data();
+        if shapes.len() > FEW {
+            // All at first, so that an input in no run has a gradient too, which is zero.
+            (0..shapes.len()).for_each(|i| into.accumulate(i, |_| {}));
+            return self.0.runs(&shapes, &gradient.shape(), &mut |run| {
+                into.accumulate(run.input, |slot| scatter(slot, g, &run));
+            });
+        }
         for i in 0..shapes.len() {
             into.accumulate(i, |slot| {
                 self.0.runs(&shapes, &gradient.shape(), &mut |run| {
-                    if run.input != i {
-                        return;
-                    }
-                    let g = &g[run.to..run.to + run.len];
-                    match run.step {
-                        1 => slot[run.from..run.from + run.len].iter_mut().zip(g).for_each(|(s, &g)| *s += g),
-                        0 => slot[run.from] += crate::kernels::sum(g),
-                        step => {
-                            let mut at = run.from as isize;
-                            for &g in g {
-                                slot[at as usize] += g;
-                                at += step;
-                            }
-                        }
+                    if run.input == i {
+                        scatter(slot, g, &run);
                     }
                 });
             });

@@ -1,6 +1,7 @@
 //! Any bytes as a program of operations, well-formed or not: a value and gradients, or an error. Never a panic.
 
-use unspool_graph::{CrossEntropy, Graph, Params, Var, init};
+use std::ops::Neg;
+use unspool_graph::{CrossEntropy, Drawing, Graph, Param, Params, Var, init};
 
 /// Reads numbers from bytes; zeros when they have run out.
 struct Bytes<'a>(&'a [u8]);
@@ -14,6 +15,14 @@ impl Bytes<'_> {
     fn signed(&mut self) -> isize {
         self.next() as isize % 9 - 4
     }
+    /// Two small sizes, of which one may be 0.
+    fn pair(&mut self) -> [usize; 2] {
+        [self.next() % 4, self.next() % 4]
+    }
+    /// Places in something of a few elements, now and then none at all.
+    fn places(&mut self) -> Vec<u32> {
+        self.sizes().into_iter().map(|n| if n == 3 { u32::MAX } else { n as u32 }).collect()
+    }
     fn sizes(&mut self) -> Vec<usize> {
         let rank = self.next() % 8;
         (0..rank).map(|_| self.next() % 4).collect()
@@ -23,7 +32,7 @@ impl Bytes<'_> {
 /// One operation on values chosen from `known`.
 fn operation<'g>(graph: &'g Graph<'g>, known: &[Var<'g>], bytes: &mut Bytes<'_>) -> Var<'g> {
     let pick = |bytes: &mut Bytes<'_>| known[bytes.next() % known.len()];
-    let (which, a) = (bytes.next() % 48, pick(bytes));
+    let (which, a) = (bytes.next() % 72, pick(bytes));
     match which {
         0 => a + pick(bytes),
         1 => a - pick(bytes),
@@ -78,7 +87,50 @@ fn operation<'g>(graph: &'g Graph<'g>, known: &[Var<'g>], bytes: &mut Bytes<'_>)
             a.cross_entropy_with(&targets, CrossEntropy::new().smoothing(bytes.next() as f64 / 128.0))
         }
         46 => graph.embedding(a, &[bytes.next() as u32 % 4], [1], Some(0)),
-        _ => a.layer_norm(pick(bytes), pick(bytes), 1e-5).dropout(bytes.next() as f64 / 200.0),
+        47 => a.layer_norm(pick(bytes), pick(bytes), 1e-5).dropout(bytes.next() as f64 / 200.0),
+        48 => a.conv2d(pick(bytes), None::<Var<'g>>, bytes.pair(), bytes.pair()),
+        49 => a.conv2d(pick(bytes), Some(pick(bytes)), bytes.pair(), bytes.pair()),
+        50 => a.max_pool2d(bytes.pair(), bytes.pair()),
+        51 => a.mean_pool2d(bytes.pair(), bytes.pair()),
+        52 => {
+            // Any operation as a segment, one that is a segment itself and one that does not fit among them.
+            let (b, inside) = (pick(bytes), bytes.0.to_vec());
+            graph.recompute(move |graph, inputs| operation(graph, inputs, &mut Bytes(&inside)), &[a, b])
+        }
+        53 => graph.recompute(|_, inputs| inputs[0].dropout(0.5).watch() * inputs[1], &[a, pick(bytes)]),
+        54 => a.flip_within(&bytes.sizes()),
+        55 => a.gather_places(bytes.places().into()),
+        56 => {
+            let b = pick(bytes);
+            graph.arrange_rows(&[a, b], bytes.places().into(), bytes.pair())
+        }
+        57 => a.minimum(pick(bytes)),
+        58 => a.min(&[bytes.signed()]),
+        59 => a.cut() + a,
+        60 => a.silu(),
+        61 => a.leaky_relu(bytes.signed() as f64),
+        62 => a.abs().neg(),
+        63 => a.powf(pick(bytes)),
+        64 => a.log_softmax(),
+        65 => a.masked_softmax(bytes.sizes().iter().map(|&n| n > 1).collect::<Vec<_>>()),
+        66 => {
+            let b = pick(bytes);
+            a.lt(b) + a.eq(b) + a.ge(b) + a.le(b) + a.ne(b)
+        }
+        67 => a.watch(),
+        68 => a.argmax().map_or(a, |best| graph.embedding(pick(bytes), &best, [best.len()], None)),
+        69 => {
+            a.top_k(bytes.next() % 4).map_or(a, |best| a.rows(&best.concat().iter().map(|b| b.0).collect::<Vec<_>>()))
+        }
+        70 => a.detach().map_or(a, |value| graph.input(value)),
+        _ => {
+            // Within a scope and a time step, handing itself on.
+            let _scope = graph.scope("fuzz");
+            graph.at_step(Some(bytes.next()));
+            let b = a * pick(bytes);
+            graph.carry(&[a, b]);
+            b
+        }
     }
 }
 
@@ -102,8 +154,10 @@ fn attempt(head: &[u8], operations: &[&[u8]]) -> Option<usize> {
     let shape = [bytes.next() % 3 + 1, bytes.next() % 3 + 1];
     let w = params.scope("fuzz").add("w", shape, init::uniform(1.0));
     let graph = Graph::new(&params).training(1, 2);
+    let light = Graph::inference(&params).training(1, 2);
     let sizes: Vec<usize> = bytes.sizes().into_iter().take(5).collect();
-    let mut known = vec![graph.param(w), graph.full(sizes, 0.5), graph.full([2, 3], -1.5)];
+    let mut known = leaves(&graph, w, &sizes);
+    let mut lightly = leaves(&light, w, &sizes);
     for (place, operation_bytes) in operations.iter().enumerate() {
         let made = operation(&graph, &known, &mut Bytes(operation_bytes));
         if let Err(error) = graph.check() {
@@ -111,10 +165,14 @@ fn attempt(head: &[u8], operations: &[&[u8]]) -> Option<usize> {
             assert!(made.sum_all().backward().is_err(), "a gradient after an error: {error}");
             return Some(place);
         }
+        // A recording that keeps nothing for a backward has the same values, to the bit.
+        let same = operation(&light, &lightly, &mut Bytes(operation_bytes));
+        assert_eq!(bits(made), bits(same), "a recording for inference gives another value");
         if made.known_shape().is_some_and(|shape| shape.elements() > 1 << 12) {
             break;
         }
         known.push(made);
+        lightly.push(same);
     }
     let last = known[known.len() - 1];
     let gradients = last.sum_all().backward().expect("a program without an error has gradients");
@@ -122,5 +180,18 @@ fn attempt(head: &[u8], operations: &[&[u8]]) -> Option<usize> {
     let tangent = graph.jvp(last, &[(w, params.value(w).expect("a parameter of this store"))]);
     assert!(tangent.is_ok() && graph.check().is_ok());
     assert!(gradients.of(w).is_none_or(|g| g.shape() == shape));
+    // Whatever was recorded can be looked at.
+    assert_eq!(graph.topology().node_count(), graph.len());
+    assert!(Drawing::of(&graph).gradients(&gradients).to_svg().ends_with("</svg>\n"));
     None
+}
+
+/// What every program begins with.
+fn leaves<'g>(graph: &'g Graph<'g>, w: Param, sizes: &[usize]) -> Vec<Var<'g>> {
+    vec![graph.param(w), graph.full(sizes, 0.5), graph.full([2, 3], -1.5), graph.full([1, 2, 3, 3], 0.25)]
+}
+
+fn bits(v: Var<'_>) -> (Vec<usize>, Vec<u64>) {
+    let value = v.value().expect("an operation that was no error has a value").to_f64();
+    (value.shape().to_vec(), value.iter().map(|x| x.to_bits()).collect())
 }

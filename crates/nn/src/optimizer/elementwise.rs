@@ -153,24 +153,37 @@ impl<R: Rule> Elementwise<R> {
     ) {
         let [first, second] = slots;
         let (mut first, mut second) = (first.iter_mut(), second.iter_mut());
-        let mut pieces: Vec<Piece<'_, E, R>> = vec![];
+        let mut pieces: Vec<Piece<'_, E, R>> = Vec::with_capacity(AT_ONCE);
         for (index, (x, step)) in values.iter_mut().zip(steps).enumerate() {
             let (a, b) = (first.next(), second.next());
             let (Some(step), Some(part)) = (step, gradients.part::<E>(index)) else { continue };
             let kept = [a, b].map(|kept| kept.map_or(&mut [][..], |kept| &mut kept[..]));
-            cut(self.rule.constants(step), x, part, kept, &mut pieces);
+            cut(self.rule.constants(step), x, part, kept, &mut |piece| {
+                pieces.push(piece);
+                if pieces.len() == AT_ONCE {
+                    self.share_out(&mut pieces);
+                }
+            });
         }
+        self.share_out(&mut pieces);
+    }
+
+    /// Runs the pieces that there are, on all threads where that is worth it.
+    fn share_out<E: Element>(&self, pieces: &mut Vec<Piece<'_, E, R>>) {
         let touched_rows_only = self.touched_rows_only;
         if pieces.len() <= 1 || pieces.iter().map(|piece| piece.x.len()).sum::<usize>() < SPLIT_FROM {
-            pieces.into_iter().for_each(|piece| piece.run(touched_rows_only));
+            pieces.drain(..).for_each(|piece| piece.run(touched_rows_only));
         } else {
-            pieces.into_par_iter().for_each(|piece| piece.run(touched_rows_only));
+            pieces.par_drain(..).for_each(|piece| piece.run(touched_rows_only));
         }
     }
 }
 
 /// Elements to a piece: each is computed by itself, so the pieces change no bits, only who computes them.
 const PIECE: usize = 1 << 15;
+
+/// So many pieces are shared out at a time, which keeps their list short however large the model is.
+const AT_ONCE: usize = 64;
 
 /// Below this many elements one thread is sooner done than two.
 const SPLIT_FROM: usize = 1 << 16;
@@ -186,9 +199,9 @@ struct Piece<'a, E: Element, R: Rule> {
 /// The gradient of a piece.
 enum Slope<'a, E> {
     Dense(&'a [E]),
-    /// Rows `from..` of an embedding; `places` says for each of them, in order, where its gradient lies, if it has one.
+    /// Rows of an embedding; `touched` has those that have a gradient, by their number in the piece, and where it lies.
     Rows {
-        places: Vec<Option<u32>>,
+        touched: Vec<(u32, u32)>,
         width: usize,
         values: &'a [E],
     },
@@ -200,28 +213,30 @@ fn cut<'a, E: Element, R: Rule>(
     x: &'a mut [E],
     part: Part<'a, E>,
     kept: [&'a mut [E]; 2],
-    pieces: &mut Vec<Piece<'a, E, R>>,
+    put: &mut impl FnMut(Piece<'a, E, R>),
 ) {
-    let (size, places) = match part {
+    let (size, order) = match part {
         Part::Dense(_) => (PIECE, vec![]),
         Part::Rows { rows, width, .. } => {
-            let mut places = vec![None; x.len() / width.max(1)];
-            rows.iter().enumerate().for_each(|(i, &row)| places[row as usize] = Some(i as u32));
-            ((PIECE / width.max(1)).max(1) * width.max(1), places)
+            let mut order: Vec<(u32, u32)> = rows.iter().zip(0..).map(|(&row, place)| (row, place)).collect();
+            order.sort_unstable();
+            ((PIECE / width.max(1)).max(1) * width.max(1), order)
         }
     };
+    let mut order = order.into_iter().peekable();
     let [first, second] = kept;
     let (mut first, mut second) = (first.chunks_mut(size), second.chunks_mut(size));
     for (i, x) in x.chunks_mut(size).enumerate() {
         let gradient = match part {
             Part::Dense(g) => Slope::Dense(&g[i * size..][..x.len()]),
             Part::Rows { width, values, .. } => {
-                let from = i * size / width.max(1);
-                Slope::Rows { places: places[from..from + x.len() / width.max(1)].to_vec(), width, values }
+                let (from, rows) = ((i * size / width.max(1)) as u32, (x.len() / width.max(1)) as u32);
+                let here = std::iter::from_fn(|| order.next_if(|&(row, _)| row < from + rows));
+                Slope::Rows { touched: here.map(|(row, place)| (row - from, place)).collect(), width, values }
             }
         };
         let kept = [first.next(), second.next()].map(|kept| kept.unwrap_or(&mut []));
-        pieces.push(Piece { constants, x, gradient, kept });
+        put(Piece { constants, x, gradient, kept });
     }
 }
 
@@ -233,16 +248,17 @@ impl<E: Element, R: Rule> Piece<'_, E, R> {
                 #[inline(always)]
                 || R::update(constants, x, g, first, second),
             ),
-            Slope::Rows { places, width, values } => {
+            Slope::Rows { touched, width, values } => {
+                let mut touched = touched.into_iter().peekable();
                 let zeros = vec![E::ZERO; width];
                 vectorize(
                     #[inline(always)]
                     || {
                         let (mut first, mut second) = (first.chunks_exact_mut(width), second.chunks_exact_mut(width));
-                        for (x, place) in x.chunks_exact_mut(width).zip(places) {
+                        for (x, row) in x.chunks_exact_mut(width).zip(0..) {
                             let (a, b) = (first.next().unwrap_or(&mut []), second.next().unwrap_or(&mut []));
-                            let g = match place {
-                                Some(i) => &values[i as usize * width..][..width],
+                            let g = match touched.next_if(|&(touched, _)| touched == row) {
+                                Some((_, i)) => &values[i as usize * width..][..width],
                                 None if touched_rows_only => continue,
                                 None => &zeros,
                             };

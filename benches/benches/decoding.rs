@@ -1,0 +1,71 @@
+//! Writing 32 tokens for 8 sentences with an LSTM of 256 over 4,000 words: greedily, by a beam and at random.
+//!
+//!     cargo bench -p unspool-benches --bench decoding
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use ndarray::ArrayView2;
+use std::hint::black_box;
+use unspool_graph::{Graph, Params, Var};
+use unspool_nn::{
+    Cell, Decoder, DecoderSteps, Embedding, Linear, Lstm, LstmState,
+    decoding::{Beam, Decoding, Sampling},
+};
+
+const SENTENCES: usize = 8;
+const TOKENS: usize = 32;
+const WORDS: usize = 4000;
+
+struct Model {
+    embedding: Embedding,
+    cell: Lstm,
+    readout: Linear,
+}
+
+impl Cell for Model {
+    type State<'g> = LstmState<'g>;
+    fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> LstmState<'g> {
+        self.cell.initial_state(graph, batch)
+    }
+    fn inputs<'g>(&self, xs: Var<'g>) -> Var<'g> {
+        self.cell.inputs(xs)
+    }
+    fn step<'g>(&self, x: Var<'g>, state: LstmState<'g>) -> (Var<'g>, LstmState<'g>) {
+        self.cell.step(x, state)
+    }
+}
+
+impl Decoder for Model {
+    fn embed<'g>(&self, graph: &'g Graph<'g>, ids: ArrayView2<'_, u32>) -> Var<'g> {
+        self.embedding.apply(graph, ids)
+    }
+    fn logits<'g>(&self, outputs: Var<'g>, _: Var<'g>) -> Var<'g> {
+        self.readout.apply(outputs)
+    }
+}
+
+fn decoding(criterion: &mut Criterion) {
+    let mut params = Params::seeded(1);
+    let model = Model {
+        embedding: Embedding::new(params.scope("embedding"), WORDS, 256),
+        cell: Lstm::new(params.scope("rnn"), 256, 256),
+        readout: Linear::new(params.scope("readout"), 256, WORDS),
+    };
+    let steps = || {
+        DecoderSteps::new(&params, &model, SENTENCES, |graph| model.initial_state(graph, SENTENCES)).expect("a state")
+    };
+    let endless = Decoding::endless(1, TOKENS);
+    let mut group = criterion.benchmark_group("decoding");
+    group.sample_size(10).throughput(Throughput::Elements((SENTENCES * TOKENS) as u64));
+    group.bench_function("greedy", |bencher| bencher.iter(|| black_box(endless.greedy(&mut steps()).expect("tokens"))));
+    group.bench_function("beam of 5", |bencher| {
+        bencher.iter(|| black_box(endless.beam(&mut steps(), &Beam::new(5)).expect("tokens")))
+    });
+    let sampling = Sampling::new(7).temperature(0.8).top_k(40).top_p(0.9);
+    group.bench_function("sampling", |bencher| {
+        bencher.iter(|| black_box(endless.sample(&mut steps(), &sampling).expect("tokens")))
+    });
+    group.finish();
+}
+
+criterion_group!(benches, decoding);
+criterion_main!(benches);
