@@ -33,6 +33,7 @@ fn train<'a>(task: &'a str, data: &'a str, out: &'a str, more: &[&'a str]) -> Ve
     arguments
 }
 
+/// What equal trainings leave equal; `report.html` says how long it took.
 const FILES: [&str; 7] = [
     "config.toml",
     "curve.svg",
@@ -54,7 +55,13 @@ fn whole_run(stdout: &str, folder: &Path, task: &str, metric: &str) {
     let mut names: Vec<String> =
         fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
+    names.retain(|name| name != "report.html");
     assert_eq!(names, FILES);
+    let page = fs::read_to_string(folder.join("report.html")).unwrap();
+    assert!(page.contains(&format!("{metric} on test")) && page.contains("<svg") && page.ends_with("</html>\n"));
+    assert!(page.contains("Gradient norm through time") && page.contains("Examples of the test part"));
+    let outside = ["src=", "href=", "url(", "@import", "<script", "<link", "NaN"];
+    assert!(outside.iter().all(|word| !page.contains(word)), "it needs nothing from outside");
     let metrics = fs::read_to_string(folder.join("metrics.csv")).unwrap();
     assert!(metrics.starts_with(&format!("epoch,train_loss,dev_loss,dev_{metric}\n1,")), "{metrics}");
 }
@@ -104,6 +111,29 @@ fn a_classifier_is_trained_and_labels() {
         assert!(["negative", "neutral", "positive"].contains(&label));
         assert!((1.0 / 3.0 - 1e-3..=1.0).contains(&probability.parse::<f64>().unwrap()), "{line}");
     }
+}
+
+#[test]
+fn a_step_is_drawn_and_its_lines_have_their_costs() {
+    let folder = folder();
+    let at = folder.path();
+    for (file, more, begins) in [
+        ("step.svg", &["--rolled", "--steps", "4"][..], "<svg"),
+        ("step.dot", &["--nodes"], "digraph"),
+        ("step.txt", &[], ""),
+    ] {
+        let mut arguments = vec!["draw", "sentiment", "--data", "reviews.tsv", "--out", file];
+        arguments.extend(more);
+        succeeds(at, &arguments, b"");
+        let drawn = fs::read_to_string(at.join(file)).unwrap();
+        assert!(drawn.starts_with(begins) && drawn.len() > 100, "{file}");
+    }
+    refuses(at, &["draw", "sentiment", "--data", "reviews.tsv", "--out", "step.gif"], 2, "must end in .svg");
+    refuses(at, &["draw", "sentiment", "--data", "none.tsv"], 1, "none.tsv");
+    let output = run(at, &train("sentiment", "reviews.tsv", "run", &["--profile"]), b"");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("classifier.rs:") && said.contains("matmul") || said.contains("linear"), "{said}");
 }
 
 #[test]

@@ -29,7 +29,7 @@ pub(crate) fn part<T: Task>(
         .map(|rows| {
             let batch = task.batch(examples, rows, None)?;
             let graph = Graph::new(params);
-            Ok((loss_of(task, &graph, &batch)?, task.weight(&batch), task.answers(params, &batch, effort)?))
+            Ok((sum_of_losses(task, &graph, &batch)?, task.weight(&batch), task.answers(params, &batch, effort)?))
         })
         .collect::<Result<_>>()?;
     let (mut losses, mut weights) = (0.0, 0);
@@ -45,6 +45,6 @@ pub(crate) fn part<T: Task>(
     Ok((Evaluated { loss: losses / weights.max(1) as f64, score }, answers))
 }
 
-fn loss_of<'g, T: Task>(task: &T, graph: &'g Graph<'g>, batch: &T::Batch) -> Result<f64> {
+fn sum_of_losses<'g, T: Task>(task: &T, graph: &'g Graph<'g>, batch: &T::Batch) -> Result<f64> {
     Ok(task.loss(graph, batch, 1.0).item()?)
 }

@@ -1,23 +1,26 @@
 //! The command line.
 
-pub(crate) mod curve;
 #[allow(dead_code)] // Tasks that read these forms of data are on their way.
 pub(crate) mod data;
 pub(crate) mod error;
 mod evaluate;
+mod figure;
 mod json;
 mod lines;
+mod look;
 mod options;
 mod predict;
 mod progress;
+mod report;
 mod run;
 mod score;
 mod tokenize;
 mod train;
 
 use crate::tasks::{self, Task, Visitor};
+use clap::ArgMatches;
 use error::{Error, Result};
-use options::{Asked, Chosen, Command};
+use options::{Asked, Chosen, Command, DrawOptions};
 use std::process::ExitCode;
 
 /// Runs the program.
@@ -34,23 +37,36 @@ pub(crate) fn main() -> ExitCode {
 fn run() -> Result<()> {
     match options::read() {
         Err(error) => refused(&error),
-        Ok(Asked::Train(task, matches)) => {
-            struct Train(clap::ArgMatches);
-            impl Visitor for Train {
-                type Output = Result<()>;
-                fn visit<T: Task>(self) -> Result<()> {
-                    train::train(&Chosen::<T>::new(&self.0)?)
-                }
-            }
-            tasks::with(&task, Train(matches))
-                .unwrap_or_else(|| Err(Error::misuse(format!("there is no task {task}"), "")))
-        }
+        Ok(Asked::Train(task, matches)) => with(&task, Train(matches)),
+        Ok(Asked::Draw(task, matches)) => with(&task, Draw(matches)),
         Ok(Asked::Other(Command::Score { score })) => score.run(),
         Ok(Asked::Other(Command::Tokenize { action })) => action.run(),
         Ok(Asked::Other(Command::Predict(options))) => {
             threads(options.threads)?;
             predict::predict(&options.model)
         }
+    }
+}
+
+fn with(task: &str, what: impl Visitor<Output = Result<()>>) -> Result<()> {
+    tasks::with(task, what).unwrap_or_else(|| Err(Error::misuse(format!("there is no task {task}"), "")))
+}
+
+struct Train(ArgMatches);
+
+impl Visitor for Train {
+    type Output = Result<()>;
+    fn visit<T: Task>(self) -> Result<()> {
+        train::train(&Chosen::<T>::new(&self.0)?)
+    }
+}
+
+struct Draw(ArgMatches);
+
+impl Visitor for Draw {
+    type Output = Result<()>;
+    fn visit<T: Task>(self) -> Result<()> {
+        look::draw(&Chosen::<T>::new(&self.0)?, &DrawOptions::new::<T>(&self.0))
     }
 }
 

@@ -56,13 +56,20 @@ pub(crate) fn command() -> Clap {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommands(NAMES.iter().filter_map(|name| tasks::with(name, TrainCommand)));
-    Options::command().subcommand(train)
+    let draw = Clap::new("draw")
+        .about("Draw the recorded graph of one training step")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .subcommands(NAMES.iter().filter_map(|name| tasks::with(name, DrawCommand)));
+    Options::command().subcommands([train, draw])
 }
 
 /// What the command line asks for.
 pub(crate) enum Asked {
     /// To train the task of this name.
     Train(String, ArgMatches),
+    /// To draw the graph of the task of this name.
+    Draw(String, ArgMatches),
     /// Anything else.
     Other(Command),
 }
@@ -70,10 +77,13 @@ pub(crate) enum Asked {
 /// Reads the command line.
 pub(crate) fn read() -> std::result::Result<Asked, clap::Error> {
     let matches = command().try_get_matches()?;
-    if let Some(("train", train)) = matches.subcommand()
-        && let Some((task, options)) = train.subcommand()
-    {
-        return Ok(Asked::Train(task.to_owned(), options.clone()));
+    let task = |matches: &ArgMatches| matches.subcommand().map(|(task, options)| (task.to_owned(), options.clone()));
+    match matches.subcommand() {
+        Some(("train", matches)) if let Some((task, options)) = task(matches) => {
+            return Ok(Asked::Train(task, options));
+        }
+        Some(("draw", matches)) if let Some((task, options)) = task(matches) => return Ok(Asked::Draw(task, options)),
+        _ => {}
     }
     Ok(Asked::Other(Options::from_arg_matches(&matches)?.command))
 }
@@ -134,49 +144,109 @@ fn to_table(settings: &impl serde::Serialize) -> Result<Table> {
 const DATA: &str = "data";
 const TASK: &str = "task";
 
-/// Makes the command of a task.
+/// What a task is told, whatever is done with it.
+fn task_command<T: Task>() -> Clap {
+    let defaults = defaults::<T>().unwrap_or_default();
+    let own = shared::ALL.into_iter().chain(T::OPTIONS).map(|option| argument(option, defaults.get(option.name)));
+    let mut command = Clap::new(T::NAME).about(T::ABOUT).args(own);
+    if !T::DATA.is_empty() {
+        let help = format!(
+            "Files (train, dev and test; or one that is split by a hash of the line), or the name of a set inside the program [default: {}]",
+            T::DATA
+        );
+        command = command.arg(Arg::new(DATA).long(DATA).value_name("FILE|NAME").num_args(1..).help(help));
+    }
+    command
+        .arg(path(
+            "config",
+            "FILE",
+            "Options as TOML, such as the config.toml of a run folder; those given here come first",
+        ))
+        .arg(
+            Arg::new("threads")
+                .long("threads")
+                .value_name("N")
+                .value_parser(value_parser!(u16).range(1..=1024))
+                .help("How many threads share the work; results do not depend on it [default: one for each core]"),
+        )
+}
+
+fn path(name: &'static str, value: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).value_name(value).value_parser(value_parser!(PathBuf)).help(help)
+}
+
+fn switch(name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
+}
+
+/// Makes the command that trains a task.
 struct TrainCommand;
 
 impl Visitor for TrainCommand {
     type Output = Clap;
 
     fn visit<T: Task>(self) -> Clap {
-        let defaults = defaults::<T>().unwrap_or_default();
-        let own = shared::ALL.into_iter().chain(T::OPTIONS).map(|option| argument(option, defaults.get(option.name)));
-        let mut command = Clap::new(T::NAME).about(T::ABOUT).args(own);
-        if !T::DATA.is_empty() {
-            let help = format!(
-                "Files (train, dev and test; or one that is split by a hash of the line), or the name of a set inside the program [default: {}]",
-                T::DATA
-            );
-            command = command.arg(Arg::new(DATA).long(DATA).value_name("FILE|NAME").num_args(1..).help(help));
-        }
-        let path = |name: &'static str, value: &'static str, help: &'static str| {
-            Arg::new(name).long(name).value_name(value).value_parser(value_parser!(PathBuf)).help(help)
-        };
-        command
+        task_command::<T>()
             .arg(path(
-                "out",
+                OUT,
                 "DIR",
                 "Where the run folder shall be: a new or an empty folder [default: the next free runs/TASK-N]",
             ))
-            .arg(path(
-                "config",
-                "FILE",
-                "Options as TOML, such as the config.toml of a run folder; those given here come first",
+            .arg(switch(
+                RESUME,
+                "Goes on with the run in --out as if it had not been stopped; begins it where there is none yet",
             ))
+            .arg(switch(PROFILE, "Prints before training what each line of source and each operation of a step costs"))
+    }
+}
+
+/// Makes the command that draws a task.
+struct DrawCommand;
+
+impl Visitor for DrawCommand {
+    type Output = Clap;
+
+    fn visit<T: Task>(self) -> Clap {
+        let file =
+            "Where the graph shall be: a name that ends in .svg, .dot (for Graphviz) or .txt [default: TASK.svg]";
+        task_command::<T>()
+            .arg(path(OUT, "FILE", file))
+            .arg(switch(ROLLED, "Each recurrence rolled up, one cell with its loop, beside its unrolling"))
+            .arg(switch(NODES, "Every operation its own box, instead of one box for each cell"))
             .arg(
-                Arg::new("resume").long("resume").action(ArgAction::SetTrue).help(
-                    "Goes on with the run in --out as if it had not been stopped; begins it where there is none yet",
-                ),
-            )
-            .arg(
-                Arg::new("threads")
-                    .long("threads")
+                Arg::new(STEPS)
+                    .long(STEPS)
                     .value_name("N")
-                    .value_parser(value_parser!(u16).range(1..=1024))
-                    .help("How many threads share the work; results do not depend on it [default: one for each core]"),
+                    .value_parser(value_parser!(u16).range(1..=1000))
+                    .help("Examples of about so many time steps [default: 8]"),
             )
+    }
+}
+
+const OUT: &str = "out";
+const RESUME: &str = "resume";
+const PROFILE: &str = "profile";
+const ROLLED: &str = "rolled";
+const NODES: &str = "nodes";
+const STEPS: &str = "steps";
+
+/// How a graph shall be drawn.
+pub(crate) struct DrawOptions {
+    pub(crate) file: PathBuf,
+    pub(crate) rolled: bool,
+    pub(crate) nodes: bool,
+    pub(crate) steps: usize,
+}
+
+impl DrawOptions {
+    /// From the command line.
+    pub(crate) fn new<T: Task>(matches: &ArgMatches) -> DrawOptions {
+        DrawOptions {
+            file: matches.get_one::<PathBuf>(OUT).cloned().unwrap_or_else(|| format!("{}.svg", T::NAME).into()),
+            rolled: matches.get_flag(ROLLED),
+            nodes: matches.get_flag(NODES),
+            steps: matches.get_one::<u16>(STEPS).copied().unwrap_or(8).into(),
+        }
     }
 }
 
@@ -213,6 +283,8 @@ pub(crate) struct Chosen<T: Task> {
     pub(crate) out: Option<PathBuf>,
     /// Whether to go on with the run that is there.
     pub(crate) resume: bool,
+    /// Whether to say what a step costs.
+    pub(crate) profile: bool,
     /// All that decides what comes out, as `--config` reads it.
     pub(crate) config: Table,
 }
@@ -226,7 +298,8 @@ impl<T: Task> Chosen<T> {
             chosen.extend(read_config::<T>(path)?);
         }
         chosen.extend(given::<T>(matches));
-        let (out, resume) = (matches.get_one::<PathBuf>("out").cloned(), matches.get_flag("resume"));
+        let flag = |name| matches.try_get_one::<bool>(name).ok().flatten().copied().unwrap_or(false);
+        let (out, resume) = (matches.get_one::<PathBuf>(OUT).cloned(), flag(RESUME));
         let mut config = defaults::<T>()?;
         config.insert(TASK.into(), T::NAME.into());
         let begun = out.as_ref().filter(|_| resume).map(|out| out.join(run::CONFIG)).filter(|path| path.exists());
@@ -245,7 +318,7 @@ impl<T: Task> Chosen<T> {
             }
         }
         config.extend(chosen);
-        Self::of_config(config, out, resume)
+        Ok(Chosen { profile: flag(PROFILE), ..Self::of_config(config, out, resume)? })
     }
 
     fn of_config(config: Table, out: Option<PathBuf>, resume: bool) -> Result<Chosen<T>> {
@@ -265,7 +338,7 @@ impl<T: Task> Chosen<T> {
             Error::misuse(cause.message().to_owned(), format!("see `unspool train {} --help`", T::NAME))
         })?;
         let recipe = Recipe { epochs, learning_rate, ..T::recipe(&settings) };
-        Ok(Chosen { settings, recipe, seed, precision, data, out, resume, config })
+        Ok(Chosen { settings, recipe, seed, precision, data, out, resume, profile: false, config })
     }
 }
 

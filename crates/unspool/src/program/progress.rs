@@ -1,7 +1,10 @@
-//! Progress on standard error: a bar on a terminal, plain lines elsewhere.
+//! Progress on standard error: a bar on a terminal, plain lines elsewhere; and the time that went by.
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use std::io::IsTerminal;
+use std::{
+    io::IsTerminal,
+    time::{Duration, Instant},
+};
 
 /// A bar over all steps of a training.
 pub(crate) struct Progress {
@@ -50,5 +53,37 @@ impl Progress {
     /// Takes the bar away.
     pub(crate) fn finish(&self) {
         self.bar.finish_and_clear();
+    }
+}
+
+/// Time spent on training and on evaluating.
+pub(crate) struct Clock {
+    since: Instant,
+    pub(crate) training: Duration,
+    pub(crate) evaluating: Duration,
+}
+
+impl Clock {
+    /// Begins now.
+    pub(crate) fn new() -> Clock {
+        Clock { since: Instant::now(), training: Duration::ZERO, evaluating: Duration::ZERO }
+    }
+
+    /// The time since the last call, which is neither.
+    pub(crate) fn lap(&mut self) -> Duration {
+        let now = Instant::now();
+        now - std::mem::replace(&mut self.since, now)
+    }
+
+    /// What went by since the last call was training.
+    pub(crate) fn train(&mut self) {
+        let took = self.lap();
+        self.training += took;
+    }
+
+    /// It was evaluation.
+    pub(crate) fn evaluate(&mut self) {
+        let took = self.lap();
+        self.evaluating += took;
     }
 }

@@ -22,11 +22,13 @@ pub(crate) const SAVED: &str = "model.toml";
 pub(crate) const METRICS: &str = "metrics.csv";
 /// The learning curve.
 pub(crate) const CURVE: &str = "curve.svg";
+/// All there is to see, as a page.
+pub(crate) const REPORT: &str = "report.html";
 
 /// Folders of models that are compared with.
 const BASELINES: &str = "baselines";
 /// All that a run folder may hold.
-const OURS: [&str; 8] = [MODEL, LAST, TOKENIZER, CONFIG, SAVED, METRICS, CURVE, BASELINES];
+const OURS: [&str; 9] = [MODEL, LAST, TOKENIZER, CONFIG, SAVED, METRICS, CURVE, REPORT, BASELINES];
 
 /// Where runs go that are given no place.
 const RUNS: &str = "runs";

@@ -1,25 +1,27 @@
 //! A training from the data to the line of JSON. The loop itself is `nn`'s; here is what it is given, and what is made of it.
 
 use super::{
-    curve,
     data::Data,
     error::{Error, Result},
     evaluate::{self, Evaluated},
+    figure,
     json::{Report, print},
+    look,
     options::Chosen,
     predict::TASK,
-    progress::Progress,
-    run::{CONFIG, CURVE, METRICS, RunFolder, SAVED, TOKENIZER},
+    progress::{Clock, Progress},
+    report::Page,
+    run::{CONFIG, CURVE, METRICS, REPORT, RunFolder, SAVED, TOKENIZER},
 };
-use crate::tasks::{Effort, Parts, Prepared, Recipe, Task};
-use serde_json::{Map, json};
+use crate::tasks::{Effort, Metric, Parts, Prepared, Recipe, Task};
+use serde_json::{Map, Value, json};
 use std::{
     collections::BTreeMap,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Instant,
 };
 use unspool::{
     graph::{Draw, Graph, Params, Precision, Var},
@@ -36,6 +38,9 @@ const ROWS_TO_SHARD: usize = 16;
 /// A training of more epochs says something only so often.
 const MOST_LINES: u64 = 60;
 
+/// Examples of the test part in the report.
+const SHOWN: usize = 20;
+
 /// Whether Ctrl-C was pressed.
 static STOP: AtomicBool = AtomicBool::new(false);
 
@@ -44,6 +49,11 @@ pub(crate) fn train<T: Task>(chosen: &Chosen<T>) -> Result<()> {
     RunFolder::check(chosen.out.as_deref(), chosen.resume)?;
     let run = Run::<T>::prepare(chosen)?;
     let folder = RunFolder::create(chosen.out.as_deref(), T::NAME, chosen.resume)?;
+    if chosen.profile {
+        let order = run.task.order(&run.parts.train, run.recipe.batch, run.seed, 0)?;
+        let rows = order.first().map_or(&[][..], Vec::as_slice);
+        eprint!("{}", look::profile(&run.task, &run.initial, &run.parts.train, rows)?);
+    }
     let trained = run.train(chosen, &folder, "")?;
     let mut baselines: Map<_, _> =
         run.task.baselines(&run.parts)?.into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();
@@ -61,7 +71,8 @@ pub(crate) fn train<T: Task>(chosen: &Chosen<T>) -> Result<()> {
             value.as_f64().unwrap_or(f64::NAN)
         );
     }
-    eprintln!("run folder: {}", folder.path().display());
+    folder.write(REPORT, &run.page(chosen, &trained, &baselines)?.html()?)?;
+    eprintln!("run folder: {}, where {REPORT} is for a browser", folder.path().display());
     print(&Report {
         task: T::NAME,
         seed: chosen.seed,
@@ -91,8 +102,12 @@ struct Run<T: Task> {
 }
 
 /// A model that was trained.
-struct Trained {
+struct Trained<A> {
     epoch: u64,
+    params: Params,
+    history: Vec<Epoch>,
+    /// What it says of the test part.
+    answers: Vec<A>,
     dev: Evaluated,
     test: Evaluated,
     seconds: f64,
@@ -116,7 +131,7 @@ impl<T: Task> Run<T> {
     }
 
     /// Trains in a folder of its own, or goes on there; `who` stands before what is said.
-    fn train(&self, chosen: &Chosen<T>, folder: &RunFolder, who: &str) -> Result<Trained> {
+    fn train(&self, chosen: &Chosen<T>, folder: &RunFolder, who: &str) -> Result<Trained<T::Answer>> {
         let saved = saved_text(&self.task)?;
         folder.begin(&[(SAVED, &saved), (CONFIG, &chosen.config.to_string())])?;
         if let Some(tokenizer) = self.task.tokenizer() {
@@ -139,7 +154,7 @@ impl<T: Task> Run<T> {
         let mut watch =
             Watch { run: self, folder, progress: &progress, clock: Clock::new(), history: vec![], error: None };
         let outcome = self.run(chosen, folder, metadata, |event| watch.on(event));
-        let Watch { clock, error, .. } = watch;
+        let Watch { clock, error, history, .. } = watch;
         let outcome = match outcome {
             Ok(outcome) => outcome,
             Err(error) => {
@@ -162,7 +177,7 @@ impl<T: Task> Run<T> {
         let began = Instant::now();
         progress.evaluating();
         let dev = evaluate::part(&self.task, params, &self.parts.dev, self.recipe.batch, Effort::Quick)?.0;
-        let (test, _answers) = evaluate::part(&self.task, params, &self.parts.test, self.recipe.batch, Effort::Full)?;
+        let (test, answers) = evaluate::part(&self.task, params, &self.parts.test, self.recipe.batch, Effort::Full)?;
         progress.finish();
         let signature = test.score.signature.as_ref().map_or(String::new(), |signature| format!(" ({signature})"));
         progress.say(&format!(
@@ -175,7 +190,50 @@ impl<T: Task> Run<T> {
         let seconds = clock.training.as_secs_f64();
         let evaluation_seconds = (clock.evaluating + began.elapsed()).as_secs_f64();
         let per_second = self.tokens.load(Ordering::Relaxed) as f64 / seconds.max(1e-9);
-        Ok(Trained { epoch: best.epoch, dev, test, seconds, evaluation_seconds, per_second })
+        let (epoch, params) = (best.epoch, params.clone());
+        Ok(Trained { epoch, params, history, answers, dev, test, seconds, evaluation_seconds, per_second })
+    }
+
+    /// The training as a page.
+    fn page(&self, chosen: &Chosen<T>, trained: &Trained<T::Answer>, baselines: &Map<String, Value>) -> Result<Page> {
+        let Metric { name, digits, .. } = T::METRIC;
+        let rows = |examples| self.task.lengths(examples).len();
+        let fact = |name: &str, value: String| (name.to_owned(), value);
+        let mut scores = vec![fact(&format!("{name} on test"), format!("{:.digits$}", trained.test.score.value))];
+        scores.extend(trained.test.score.more.iter().map(|(name, value)| fact(name, format!("{value:.digits$}"))));
+        scores.extend(trained.test.score.signature.iter().map(|signature| fact("signature", signature.clone())));
+        scores.push(fact(&format!("{name} on dev"), format!("{:.digits$}", trained.dev.score.value)));
+        scores.push(fact("loss on test", format!("{:.4}", trained.test.loss)));
+        scores.extend(baselines.iter().map(|(other, value)| {
+            fact(&format!("{name}, {other}"), format!("{:.digits$}", value.as_f64().unwrap_or(f64::NAN)))
+        }));
+        let mut facts = vec![];
+        if !chosen.data.is_empty() {
+            facts.push(fact("data", chosen.data.join(", ")));
+        }
+        let Parts { train, dev, test } = &self.parts;
+        facts.extend([
+            fact("examples", format!("{} to train on, {} for dev, {} for test", rows(train), rows(dev), rows(test))),
+            fact("parameters", self.initial.elements().to_string()),
+            fact("epochs", format!("{}, of which epoch {} was best on dev", self.recipe.epochs, trained.epoch)),
+            fact("training", format!("{:.1} s, {:.0} {} a second", trained.seconds, trained.per_second, T::UNIT)),
+            fact("evaluation", format!("{:.1} s", trained.evaluation_seconds)),
+            fact("seed", self.seed.to_string()),
+        ]);
+        let text = |value: &toml::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let shown = trained.answers.iter().enumerate().take(SHOWN);
+        let mut figures = self.task.figures(&trained.params, test, &trained.answers)?;
+        figures.extend(look::gradient_norms(&self.task, &trained.params, dev)?);
+        Ok(Page {
+            title: format!("unspool train {}", T::NAME),
+            about: T::ABOUT.to_owned(),
+            facts,
+            options: chosen.config.iter().map(|(name, value)| (name.clone(), text(value))).collect(),
+            scores,
+            curve: figure::learning_curve(T::NAME, name, &trained.history)?,
+            rows: shown.map(|(number, answer)| self.task.row(test, number, answer)).collect(),
+            figures,
+        })
     }
 
     fn run(
@@ -267,36 +325,6 @@ impl<T: Task> Objective for Run<T> {
     }
 }
 
-/// Time spent on training and on evaluating.
-struct Clock {
-    since: Instant,
-    training: Duration,
-    evaluating: Duration,
-}
-
-impl Clock {
-    fn new() -> Clock {
-        Clock { since: Instant::now(), training: Duration::ZERO, evaluating: Duration::ZERO }
-    }
-
-    fn lap(&mut self) -> Duration {
-        let now = Instant::now();
-        now - std::mem::replace(&mut self.since, now)
-    }
-
-    /// What went by since the last call was training.
-    fn train(&mut self) {
-        let took = self.lap();
-        self.training += took;
-    }
-
-    /// It was evaluation.
-    fn evaluate(&mut self) {
-        let took = self.lap();
-        self.evaluating += took;
-    }
-}
-
 /// What is said and written while a training runs.
 struct Watch<'a, T: Task> {
     run: &'a Run<T>,
@@ -370,7 +398,7 @@ impl<T: Task> Watch<'_, T> {
 
     fn write(&self) -> Result<()> {
         self.folder.write(METRICS, &metrics(T::METRIC.name, &self.history))?;
-        self.folder.write(CURVE, &curve::svg(T::NAME, T::METRIC.name, &self.history)?)
+        self.folder.write(CURVE, &figure::learning_curve(T::NAME, T::METRIC.name, &self.history)?)
     }
 }
 

@@ -284,6 +284,33 @@ pub(crate) struct Attention {
     pub(crate) weights: Vec<Vec<f64>>,
 }
 
+impl Attention {
+    /// Whole words instead of their pieces, where a piece that begins with a space begins a word: a word written looked where its
+    /// pieces did on average; a word looked at has the weight of its pieces together.
+    pub(crate) fn over_words(&self) -> Attention {
+        fn words(pieces: &[String]) -> (Vec<String>, Vec<usize>) {
+            let (mut words, mut word_of) = (Vec::<String>::new(), vec![]);
+            for piece in pieces {
+                match words.last_mut() {
+                    Some(word) if !piece.starts_with(char::is_whitespace) && !piece.is_empty() => word.push_str(piece),
+                    _ => words.push(piece.trim_start().to_owned()),
+                }
+                word_of.push(words.len() - 1);
+            }
+            (words, word_of)
+        }
+        let ((rows, row_of), (columns, column_of)) = (words(&self.rows), words(&self.columns));
+        let mut weights = vec![vec![0.0; columns.len()]; rows.len()];
+        for (row, from) in row_of.iter().zip(&self.weights) {
+            let pieces = row_of.iter().filter(|other| *other == row).count() as f64;
+            for (column, weight) in column_of.iter().zip(from) {
+                weights[*row][*column] += weight / pieces;
+            }
+        }
+        Attention { rows, columns, weights }
+    }
+}
+
 /// What `predict` is asked for beside the answer.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Ask {
@@ -342,5 +369,23 @@ pub(crate) fn check_tokenizer(tokenizer: Option<Tokenizer>, vocabulary_size: usi
     match tokenizer.vocabulary_size() {
         size if size == vocabulary_size => Ok(tokenizer),
         size => Err(Error::failure(format!("vocabulary_size is {vocabulary_size}, the tokenizer's is {size}"), whole)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attention_over_words_keeps_the_weight_of_each_word() {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<String>>();
+        let pieces = Attention {
+            rows: names(&["I", " kn", "ow", ""]),
+            columns: names(&["Jag", " v", "et"]),
+            weights: vec![vec![0.5, 0.25, 0.25], vec![0.0, 1.0, 0.0], vec![0.0, 0.5, 0.5], vec![0.25, 0.25, 0.5]],
+        };
+        let words = pieces.over_words();
+        assert_eq!((words.rows, words.columns), (names(&["I", "know", ""]), names(&["Jag", "vet"])));
+        assert_eq!(words.weights, [vec![0.5, 0.5], vec![0.0, 1.0], vec![0.25, 0.75]]);
     }
 }

@@ -12,6 +12,9 @@ use unspool::{
 /// Translations are searched for with so many kept at each step.
 const BEAM: usize = 5;
 
+/// Maps of attention in the report.
+const MAPS: usize = 5;
+
 /// A translator.
 pub(crate) struct Translation {
     saved: Saved,
@@ -290,6 +293,23 @@ impl Task for Translation {
             ("reference", pairs.references[number].clone()),
             ("model", answer.best.clone()),
         ]
+    }
+
+    fn figures(&self, params: &Params, test: &Pairs, _answers: &[Translated]) -> Result<Vec<Figure>> {
+        let shown = (0..test.sources.len()).filter(|row| test.sources[*row].len() > 3).take(MAPS);
+        let mut figures = vec![];
+        for row in shown {
+            let ids = &test.sources[row];
+            let source = Padded::new(std::slice::from_ref(ids), self.tokenizer.specials().pad);
+            let found = self.search(params, &source, 1)?.into_iter().flatten().next();
+            if let Some(map) = found.and_then(|found| self.looked(ids, &found)) {
+                figures.push(Figure::Attention {
+                    title: format!("Who looks where: {}", test.source_texts[row]),
+                    map: map.over_words(),
+                });
+            }
+        }
+        Ok(figures)
     }
 
     fn predict(&self, params: &Params, line: &str, ask: &Ask) -> Result<Prediction> {

@@ -1,0 +1,96 @@
+//! What one recorded step of a training shows: its graph, its gradients through time, and what each line of source costs.
+
+use super::{
+    data,
+    error::{Error, Result},
+    options::{Chosen, DrawOptions},
+};
+use crate::tasks::{Figure, Prepared, Task};
+use std::fs;
+use unspool::{
+    graph::{Draw, Drawing, Fold, Gradients, Graph, Params},
+    text::{BatchSize, Buckets},
+};
+
+/// Rows whose gradients are looked at.
+const ROWS: usize = 16;
+/// Lines of a profile that are shown: the rest is small.
+const COSTLIEST: usize = 25;
+
+/// Records the mean loss of these examples and walks back, as a step of training does.
+fn recorded<'g, T: Task>(task: &T, graph: &'g Graph<'g>, examples: &T::Examples, rows: &[usize]) -> Result<Gradients> {
+    let batch = task.batch(examples, rows, Some(Draw::seed(0)))?;
+    let loss = task.loss(graph, &batch, 0.0) * (1.0 / task.weight(&batch).max(1) as f64);
+    Ok(loss.backward()?)
+}
+
+/// ‖∂loss/∂h_t‖ along each recurrence, for some examples of a part; nothing where there is no recurrence.
+pub(crate) fn gradient_norms<T: Task>(task: &T, params: &Params, examples: &T::Examples) -> Result<Option<Figure>> {
+    let batches = Buckets::pairs(task.lengths(examples), BatchSize::Rows(ROWS), 0)?.sorted();
+    let Some(rows) = batches.get(batches.len() / 2) else { return Ok(None) };
+    let graph = Graph::new(params).tracing();
+    let series = recorded(task, &graph, examples, rows)?.through_time().to_vec();
+    let lines: Vec<_> = series
+        .into_iter()
+        .filter(|series| series.norms.len() > 1)
+        .map(|series| {
+            let name = if series.leaf == 0 { series.scope } else { format!("{} [{}]", series.scope, series.leaf) };
+            (name, series.norms.into_iter().map(|(step, norm)| (step as f64, norm)).collect())
+        })
+        .collect();
+    let title = format!("Gradient norm through time, {} examples of dev", rows.len());
+    let (x, y) = ("time step".to_owned(), "norm of the loss's gradient by the state".to_owned());
+    Ok((!lines.is_empty()).then_some(Figure::Curves { title, x, y, log_y: true, lines }))
+}
+
+/// What a step costs, line by line and operation by operation, as tables for people.
+pub(crate) fn profile<T: Task>(task: &T, params: &Params, examples: &T::Examples, rows: &[usize]) -> Result<String> {
+    let graph = Graph::new(params).profiled();
+    recorded(task, &graph, examples, rows)?;
+    let profile = graph.profile();
+    let mut said = format!("one step over {} examples, on one thread:\n", rows.len());
+    for mut table in [profile.by_line(), profile.by_operation()] {
+        let rest = table.rows.len().saturating_sub(COSTLIEST);
+        table.rows.truncate(COSTLIEST);
+        said += &format!("\n{table}");
+        if rest > 0 {
+            said += &format!("and {rest} more that took less\n");
+        }
+    }
+    Ok(said)
+}
+
+/// Draws the graph of a step over two examples of about the length asked for, with fresh weights.
+pub(crate) fn draw<T: Task>(chosen: &Chosen<T>, options: &DrawOptions) -> Result<()> {
+    let Prepared { saved, tokenizer, parts } =
+        T::prepare(&chosen.settings, &data::Data::new(&chosen.data), chosen.seed)?;
+    let mut params = Params::seeded(chosen.seed);
+    let task = T::restore(saved, tokenizer, &mut params)?;
+    params.check_all()?;
+    let lengths = task.lengths(&parts.train);
+    let mut rows: Vec<usize> = (0..lengths.len()).collect();
+    rows.sort_by_key(|row| {
+        let steps = lengths[*row].0.max(lengths[*row].1);
+        (steps.abs_diff(options.steps), *row)
+    });
+    rows.truncate(2);
+    let graph = Graph::new(&params).tracing();
+    let gradients = recorded(&task, &graph, &parts.train, &rows)?;
+    let fold = if options.nodes { Fold::Node } else { Fold::Cell };
+    let drawing = Drawing::of(&graph).fold(fold).gradients(&gradients);
+    let drawing = if options.rolled { drawing.rolled() } else { drawing };
+    let text = match options.file.extension().and_then(|extension| extension.to_str()) {
+        Some("svg") => drawing.to_svg(),
+        Some("dot") => drawing.to_dot(),
+        Some("txt") => drawing.to_text(),
+        _ => {
+            return Err(Error::misuse(
+                format!("{}: the name must end in .svg, .dot or .txt", options.file.display()),
+                "its ending says in which form the graph is written",
+            ));
+        }
+    };
+    fs::write(&options.file, text).map_err(|cause| Error::file(&options.file, "write", &cause))?;
+    eprintln!("{}: one step over {} examples", options.file.display(), rows.len());
+    Ok(())
+}
