@@ -22,4 +22,12 @@ chapters! {
     ch06_aligned = "06-aligned.md";
     ch07_one_to_many = "07-one-to-many.md";
     ch08_language_model = "08-language-model.md";
+    ch09_vanishing = "09-vanishing.md";
+    ch10_gates = "10-gates.md";
+    ch11_encoder_decoder = "11-encoder-decoder.md";
+    ch12_attention = "12-attention.md";
+    ch13_self_attention = "13-self-attention.md";
+    ch14_forecasting = "14-forecasting.md";
+    ch15_own_cell = "15-own-cell.md";
+    ch16_own_operation = "16-own-operation.md";
 }

@@ -256,6 +256,19 @@ fn numbers_of_trainings_are_those_of_their_logs() {
     let percent = |x: f64| format!("| {:.1} % |", 100.0 * x);
     let digits = |column| logged("digits", "100", column);
     let reviews = |epoch| percent(logged("sentiment", epoch, "accuracy"));
+    let shares = |log, row: &str, columns: &[&str]| {
+        let cells: Vec<String> =
+            columns.iter().map(|column| format!("{:.1} %", 100.0 * logged(log, row, column))).collect();
+        format!("| {row} | {} |", cells.join(" | "))
+    };
+    let error = |log, row, column| format!("| {:.5} |", logged(log, row, column));
+    let forecast_error = |column| {
+        let month = |month: usize| {
+            let month = month.to_string();
+            100.0 * (logged("forecast", &month, column) / logged("forecast", &month, "passengers") - 1.0).abs()
+        };
+        (120..144).map(month).sum::<f64>() / 24.0
+    };
     let bits = |epoch| format!("| {:.2} |", logged("language-model", epoch, "test bits per character"));
     let said = [
         ("02-one-to-one.md", percent(digits("linear accuracy"))),
@@ -270,6 +283,23 @@ fn numbers_of_trainings_are_those_of_their_logs() {
         ("05-many-to-one.md", reviews("8")),
         ("08-language-model.md", bits("1")),
         ("08-language-model.md", bits("6")),
+        ("09-vanishing.md", shares("remembering", "20", &["tanh usual", "tanh rotation", "ReLU identity"])),
+        ("09-vanishing.md", shares("remembering", "40", &["tanh usual", "tanh rotation", "ReLU identity"])),
+        ("09-vanishing.md", shares("remembering", "160", &["tanh usual", "tanh rotation", "ReLU identity"])),
+        ("09-vanishing.md", shares("remembering", "320", &["tanh usual", "tanh rotation", "ReLU identity"])),
+        ("10-gates.md", error("adding", "2500", "plain cell")),
+        ("10-gates.md", error("adding", "2500", "LSTM")),
+        ("10-gates.md", error("adding", "2500", "GRU")),
+        ("12-attention.md", shares("reversing", "4", &["one vector", "attention"])),
+        ("12-attention.md", shares("reversing", "12", &["one vector", "attention"])),
+        ("12-attention.md", shares("reversing", "16", &["one vector", "attention"])),
+        ("12-attention.md", shares("reversing", "20", &["one vector", "attention"])),
+        ("13-self-attention.md", shares("reversing", "12", &["one vector", "attention", "Transformer"])),
+        ("13-self-attention.md", shares("reversing", "20", &["one vector", "attention", "Transformer"])),
+        ("14-forecasting.md", format!("| {:.2} % |", forecast_error("GRU"))),
+        ("14-forecasting.md", format!("| {:.2} % |", forecast_error("last year's change"))),
+        ("15-own-cell.md", error("own-cell", "1500", "GRU")),
+        ("15-own-cell.md", error("own-cell", "1500", "minimal gated unit")),
     ];
     let chapters = chapters();
     for (file, words) in said {

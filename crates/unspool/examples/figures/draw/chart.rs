@@ -14,8 +14,8 @@ pub(crate) struct Chart<'a> {
     pub(crate) title: &'a str,
     pub(crate) x: &'a str,
     pub(crate) y: &'a str,
-    /// Whether the values are powers of ten, given by their exponents.
-    pub(crate) powers: bool,
+    /// Whether the values along x and along y are powers of ten, given by their exponents.
+    pub(crate) powers: (bool, bool),
     /// Where the y axis begins and ends, if not at the values' own least and greatest.
     pub(crate) range: Option<(f64, f64)>,
     /// Where the series are named, if there are several.
@@ -35,7 +35,7 @@ pub(crate) fn lines(chart: Chart<'_>, all: &[Series<'_>]) -> Result<String> {
         let (low, high) = points().fold((f64::MAX, f64::MIN), |(l, h), p| (l.min(p.1), h.max(p.1)));
         let room = ((high - low) * 0.06).max(1e-9);
         let (low, high) = chart.range.unwrap_or((low - room, high + room));
-        let label = |value: &f64| match (chart.powers, value.fract() == 0.0) {
+        let label = |powers: bool, value: &f64| match (powers, value.fract() == 0.0) {
             (true, true) => format!("1e{value:.0}"),
             (true, false) => String::new(),
             (false, true) => format!("{value:.0}"),
@@ -54,8 +54,8 @@ pub(crate) fn lines(chart: Chart<'_>, all: &[Series<'_>]) -> Result<String> {
             .bold_line_style(INK.mix(0.25))
             .light_line_style(INK.mix(0.0))
             .label_style(("sans-serif", 12).into_font().color(&INK))
-            .x_label_formatter(&|x| if counted && x.fract() != 0.0 { String::new() } else { label(x) })
-            .y_label_formatter(&label)
+            .x_label_formatter(&|x| if counted && x.fract() != 0.0 { String::new() } else { label(chart.powers.0, x) })
+            .y_label_formatter(&|y| label(chart.powers.1, y))
             .x_desc(chart.x)
             .y_desc(chart.y)
             .draw()?;

@@ -32,7 +32,7 @@ fn step_size() -> Result<String> {
         title: "How wrong a slope is, by the step it was taken with",
         x: "step h",
         y: "relative error",
-        powers: true,
+        powers: (true, true),
         range: None,
         legend: SeriesLabelPosition::UpperMiddle,
     };
@@ -51,7 +51,7 @@ fn temperature() -> Result<String> {
         title: "One prediction at three temperatures",
         x: "token, the likeliest first",
         y: "probability",
-        powers: false,
+        powers: (false, false),
         range: Some((0.0, 1.0)),
         legend: SeriesLabelPosition::UpperRight,
     };
@@ -59,7 +59,7 @@ fn temperature() -> Result<String> {
 }
 
 /// The columns of a log, by name, over its first one. A log says how it was made.
-fn log(name: &str, columns: &[&'static str]) -> Result<Vec<chart::Series<'static>>> {
+pub(super) fn log(name: &str, columns: &[&'static str]) -> Result<Vec<chart::Series<'static>>> {
     let path = format!("{}/docs/figures/logs/{name}.csv", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(&path)?;
     for head in ["# command: cargo run", "# seed: ", "# machine: "] {
@@ -82,7 +82,7 @@ fn digits() -> Result<String> {
         title: "Digits: one layer, and two",
         x: "step",
         y: "loss",
-        powers: false,
+        powers: (false, false),
         range: None,
         legend: SeriesLabelPosition::UpperRight,
     };
@@ -95,7 +95,7 @@ fn sentiment() -> Result<String> {
         title: "Reviews: a GRU over characters",
         x: "epoch",
         y: "loss",
-        powers: false,
+        powers: (false, false),
         range: None,
         legend: SeriesLabelPosition::UpperRight,
     };
@@ -107,7 +107,7 @@ fn language_model() -> Result<String> {
         title: "Shakespeare: a GRU over characters",
         x: "epoch",
         y: "bits per character",
-        powers: false,
+        powers: (false, false),
         range: None,
         legend: SeriesLabelPosition::UpperRight,
     };

@@ -1,8 +1,11 @@
 //! The figures, by name. A chapter says `![caption][fig-NAME]`; a figure belongs to the file that draws it.
 
+mod attention;
 mod chart;
 mod curves;
+mod memory;
 mod networks;
+mod own;
 mod pictures;
 mod sketch;
 
@@ -19,9 +22,9 @@ pub(crate) struct Figure {
     pub(crate) draw: fn() -> Result<String>,
 }
 
-/// All figures, in the order of the chapters that show them.
+/// All figures.
 pub(crate) fn all() -> Vec<Figure> {
-    [networks::FIGURES, curves::FIGURES, pictures::FIGURES].concat()
+    [networks::FIGURES, curves::FIGURES, pictures::FIGURES, memory::FIGURES, attention::FIGURES, own::FIGURES].concat()
 }
 
 /// Definitions of the figures' names as data, in Markdown.

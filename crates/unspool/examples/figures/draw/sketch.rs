@@ -79,6 +79,20 @@ impl Sketch {
         let _ = writeln!(self.body, "<text x='{x}' y='{y}' {font}>{text}</text>");
     }
 
+    /// A square with its corner at (x, y), the darker, the nearer `amount` is to 1.
+    pub(crate) fn ink(&mut self, (x, y): (i32, i32), size: i32, amount: f64) {
+        if amount >= 0.005 {
+            let square = format!("x='{x}' y='{y}' width='{size}' height='{size}'");
+            let _ = writeln!(self.body, "<rect {square} fill='#3b82d6' fill-opacity='{amount:.2}'/>");
+        }
+    }
+
+    /// A thin frame.
+    pub(crate) fn frame(&mut self, (x, y): (i32, i32), (width, height): (i32, i32)) {
+        let place = format!("x='{x}' y='{y}' width='{width}' height='{height}'");
+        let _ = writeln!(self.body, "<rect {place} fill='none' stroke='#808080' stroke-opacity='.4'/>");
+    }
+
     /// A line through these points, with a tip at its end.
     pub(crate) fn arrow(&mut self, points: &[(i32, i32)], width: f64) {
         let path: Vec<String> = points.iter().map(|(x, y)| format!("{x},{y}")).collect();

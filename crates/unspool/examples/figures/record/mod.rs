@@ -1,6 +1,11 @@
 //! Trainings whose curves the tutorial shows: `cargo run -p unspool --example figures -- record NAME`. Each writes a log with its
 //! command, seed and machine, `docs/figures/logs/NAME.csv`; drawing reads the logs and trains nothing.
 
+mod cost;
+mod forecast;
+mod memory;
+mod reversing;
+
 use super::draw::Result;
 use ndarray::ArrayView2;
 use std::{fmt::Write, fs, path::Path};
@@ -18,14 +23,26 @@ pub(crate) fn record(folder: &Path, name: &str) -> Result<()> {
         "digits" => digits()?,
         "sentiment" => sentiment()?,
         "language-model" => language_model()?,
-        other => return Err(format!("no training {other:?}: there are digits, sentiment, language-model").into()),
+        "remembering" => memory::remembering()?,
+        "adding" => memory::adding()?,
+        "own-cell" => memory::own_cell()?,
+        "reversing" => reversing::by_length()?,
+        "attention" => reversing::where_it_looks()?,
+        "attention-cost" => cost::by_length()?,
+        "forecast" => forecast::next_months()?,
+        other => {
+            let known = "digits, sentiment, language-model, remembering, adding, own-cell, reversing, attention, \
+                         attention-cost, forecast";
+            return Err(format!("no training {other:?}: there are {known}").into());
+        }
     };
     let processor = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
     let model = processor.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     let threads = std::thread::available_parallelism()?;
     let machine = format!("{}, {threads} threads", model.map_or("unknown", |(_, name)| name));
+    let seeds = if name == "forecast" { "1 to 4".to_string() } else { SEED.to_string() };
     let head = format!(
-        "# command: cargo run -p unspool --example figures -- record {name}\n# seed: {SEED}\n# machine: {machine}\n"
+        "# command: cargo run -p unspool --example figures -- record {name}\n# seed: {seeds}\n# machine: {machine}\n"
     );
     print!("{rows}");
     Ok(fs::write(folder.join(format!("logs/{name}.csv")), head + &rows)?)

@@ -1,0 +1,150 @@
+//! What cells remember: a bit over noise, two numbers of a hundred.
+
+use super::{Result, SEED};
+use ndarray::{Array2, Array3};
+use std::fmt::Write;
+use unspool::{graph::Draw, prelude::*};
+
+const BATCH: usize = 32;
+
+/// One bit, then noise: `[batch, time, 2]`, and the bits.
+fn signals(seed: u64, time: usize) -> (Array3<f32>, Vec<u32>) {
+    let draw = Draw::seed(seed);
+    let bits: Vec<u32> = (0..BATCH as u64).map(|b| (draw.bits(b) >> 63) as u32).collect();
+    let xs = Array3::from_shape_fn((BATCH, time, 2), |(b, t, k)| match (t, k) {
+        (0, 0) => 2.0 * bits[b] as f32 - 1.0,
+        (1.., 1) => draw.word(b as u64).uniform(t as u64) as f32 - 0.5,
+        _ => 0.0,
+    });
+    (xs, bits)
+}
+
+/// The share of bits that a cell says right in the last 20 of 400 steps, each of which has new ones.
+fn remembers(cell: &Elman, mut params: Params, time: usize) -> Result<f64> {
+    let readout = Linear::new(params.scope("readout"), 32, 2);
+    let (mut adam, mut right) = (Adam::new(), 0);
+    for step in 0..400 {
+        let graph = Graph::new(&params).training(SEED, step);
+        let (xs, bits) = signals(step, time);
+        let (_, last) = unroll(cell, graph.input(xs), &[time; BATCH], cell.initial_state(&graph, BATCH));
+        let logits = readout.apply(last);
+        if step >= 380 {
+            right += logits.argmax()?.iter().zip(&bits).filter(|(a, b)| a == b).count();
+        }
+        let mut gradients = logits.cross_entropy(&bits).mean(&[]).backward()?;
+        gradients.clip_norm(1.0)?;
+        adam.step(&mut params, &gradients, 0.001)?;
+    }
+    Ok(right as f64 / (20 * BATCH) as f64)
+}
+
+/// By the number of steps, for three first values of a plain cell.
+pub(super) fn remembering() -> Result<String> {
+    let mut out = String::from("steps,tanh usual,tanh rotation,ReLU identity\n");
+    for time in [10, 20, 30, 40, 80, 160, 320] {
+        write!(out, "{time}")?;
+        let starts: [fn(&mut Params) -> Elman; 3] = [
+            |params| Elman::new(params.scope("rnn"), 2, 32),
+            |params| Elman::orthogonal(params.scope("rnn"), 2, 32),
+            |params| Elman::identity(params.scope("rnn"), 2, 32).relu(),
+        ];
+        for make in starts {
+            let mut params = Params::seeded(SEED);
+            let cell = make(&mut params);
+            write!(out, ",{:.3}", remembers(&cell, params, time)?)?;
+        }
+        writeln!(out)?;
+    }
+    Ok(out)
+}
+
+/// Numbers and marks `[batch, time, 2]`, and the sums of the two that are marked.
+fn sequences(seed: u64, time: usize) -> (Array3<f32>, Array2<f32>) {
+    let (mut xs, mut sums) = (Array3::zeros((BATCH, time, 2)), Array2::zeros((BATCH, 1)));
+    for b in 0..BATCH {
+        let draw = Draw::seed(seed).word(b as u64);
+        (0..time).for_each(|t| xs[[b, t, 0]] = draw.uniform(t as u64) as f32);
+        for half in 0..2 {
+            let at = half * time / 2 + (draw.word(half as u64).uniform(0) * (time / 2) as f64) as usize;
+            xs[[b, at, 1]] = 1.0;
+            sums[[b, 0]] += xs[[b, at, 0]];
+        }
+    }
+    (xs, sums)
+}
+
+/// The mean squared error on new sequences, the mean of every 50 of `steps` steps.
+fn adds<C: Cell>(cell: &C, mut params: Params, time: usize, steps: u64) -> Result<Vec<f64>> {
+    let readout = Linear::new(params.scope("readout"), 48, 1);
+    let (mut adam, mut errors) = (Adam::new(), vec![]);
+    for step in 0..steps {
+        let graph = Graph::new(&params).training(SEED, step);
+        let (xs, sums) = sequences(step, time);
+        let (hs, _) = unroll(cell, graph.input(xs), &[time; BATCH], cell.initial_state(&graph, BATCH));
+        let loss = (readout.apply(hs.index(1, time - 1)) - graph.input(sums)).powi(2).mean(&[]);
+        errors.push(loss.item()?);
+        let mut gradients = loss.backward()?;
+        gradients.clip_norm(1.0)?;
+        adam.step(&mut params, &gradients, 0.003)?;
+    }
+    Ok(errors.chunks(50).map(|part| part.iter().sum::<f64>() / part.len() as f64).collect())
+}
+
+fn table(names: &[&str], columns: &[Vec<f64>]) -> Result<String> {
+    let mut out = format!("step,{}\n", names.join(","));
+    for row in 0..columns[0].len() {
+        write!(out, "{}", 50 * (row + 1))?;
+        columns.iter().try_for_each(|column| write!(out, ",{:.5}", column[row]))?;
+        writeln!(out)?;
+    }
+    Ok(out)
+}
+
+/// Fifty steps, 2,500 batches.
+pub(super) fn adding() -> Result<String> {
+    let (mut plain, mut gru, mut lstm) = (Params::seeded(SEED), Params::seeded(SEED), Params::seeded(SEED));
+    let plain_cell = Elman::new(plain.scope("rnn"), 2, 48);
+    let gru_cell = Gru::new(gru.scope("rnn"), 2, 48);
+    let lstm_cell = Lstm::new(lstm.scope("rnn"), 2, 48);
+    lstm_cell.forget_bias(&mut lstm, 1.0)?;
+    let columns =
+        [adds(&plain_cell, plain, 50, 2500)?, adds(&lstm_cell, lstm, 50, 2500)?, adds(&gru_cell, gru, 50, 2500)?];
+    table(&["plain cell", "LSTM", "GRU"], &columns)
+}
+
+/// f = σ(W_f x + U_f h + b_f),  n = tanh(W x + U (f ∘ h) + b),  h' = (1 − f) ∘ h + f ∘ n (Zhou and others 2016).
+struct MinimalGated {
+    of_input: Linear,
+    to_gate: Linear,
+    to_candidate: Linear,
+}
+
+impl Cell for MinimalGated {
+    type State<'g> = Var<'g>;
+    fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> {
+        graph.zeros([batch, 48])
+    }
+    fn inputs<'g>(&self, xs: Var<'g>) -> Var<'g> {
+        self.of_input.apply(xs)
+    }
+    fn step<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
+        let [f, n] = x.chunk(-1);
+        let f = (f + self.to_gate.apply(h)).sigmoid();
+        let n = (n + self.to_candidate.apply(f * h)).tanh();
+        let h = h + f * (n - h);
+        (h, h)
+    }
+}
+
+/// The adding problem at fifty steps: the cell of chapter 15 beside a GRU, 1,500 batches.
+pub(super) fn own_cell() -> Result<String> {
+    let (mut own, mut gru) = (Params::seeded(SEED), Params::seeded(SEED));
+    let mut rnn = own.scope("rnn");
+    let cell = MinimalGated {
+        of_input: Linear::new(rnn.scope("input"), 2, 96),
+        to_gate: Linear::without_bias(rnn.scope("gate"), 48, 48),
+        to_candidate: Linear::without_bias(rnn.scope("candidate"), 48, 48),
+    };
+    let gru_cell = Gru::new(gru.scope("rnn"), 2, 48);
+    table(&["minimal gated unit", "GRU"], &[adds(&cell, own, 50, 1500)?, adds(&gru_cell, gru, 50, 1500)?])
+}
