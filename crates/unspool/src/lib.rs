@@ -1,31 +1,89 @@
 //! Recurrent models on sequences, composed from ordinary Rust and trained on CPUs.
 //!
-//! This crate gathers the three others under one name and adds ready models. In reading order:
-//!
-//! - [`graph`]: [`Params`](graph::Params), [`Graph`](graph::Graph), [`Var`](graph::Var): computations recorded as they run.
-//! - [`nn`]: cells, unrolling over padded sequences, attention, optimizers, schedules, checkpoints.
-//! - [`text`]: from files to padded batches to scores.
-//! - [`models`]: the models behind the program's trainings.
-//! - [`tutorial`]: a book in chapters, from a sequence to a cell of your own. Its code is compiled and run.
-//!
-//! [`prelude`] has what most programs name.
+//! A cell of your own, trained on sequences of unequal length: is the sum of what was read so far above zero?
 //!
 //! ```
-//! use unspool::prelude::*;
+//! use unspool::{graph::{Draw, Scope}, prelude::*};
 //!
-//! let mut params = Params::seeded(7);
-//! let layer = Linear::new(params.scope("layer"), 2, 1);
-//! let graph = Graph::new(&params);
-//! let loss = layer.apply(graph.full([4, 2], 1.0)).powi(2).mean(&[]);
-//! assert!(loss.backward()?.norm() > 0.0);
-//! # Ok::<(), unspool::graph::Error>(())
+//! /// h' = tanh(x·W_xh + h·W_hh + b)
+//! struct MyCell { w_xh: Param, w_hh: Param, bias: Param, hidden_size: usize }
+//!
+//! impl MyCell {
+//!     fn new(mut scope: Scope<'_>, input_size: usize, hidden_size: usize) -> MyCell {
+//!         MyCell {
+//!             w_xh: scope.add("w_xh", [input_size, hidden_size], init::uniform(0.3)),
+//!             w_hh: scope.add("w_hh", [hidden_size, hidden_size], init::orthogonal(1.0)),
+//!             bias: scope.add("bias", [hidden_size], init::zeros()),
+//!             hidden_size,
+//!         }
+//!     }
+//! }
+//!
+//! impl Cell for MyCell {
+//!     type State<'g> = Var<'g>;
+//!     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> {
+//!         graph.zeros([batch, self.hidden_size])
+//!     }
+//!     fn step<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
+//!         let h = (x.matmul(self.w_xh) + h.matmul(self.w_hh) + self.bias).tanh();
+//!         (h, h)
+//!     }
+//! }
+//!
+//! fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let mut params = Params::seeded(7);
+//!     let cell = MyCell::new(params.scope("rnn"), 1, 16);
+//!     let readout = Linear::new(params.scope("readout"), 16, 2);
+//!     let (mut adam, mut share) = (Adam::new(), 0.0);
+//!     for step in 0..200 {
+//!         let sign = |b: usize, t: usize| if Draw::seed(step).word(b as u64).uniform(t as u64) < 0.5 { -1.0 } else { 1.0 };
+//!         let xs = ndarray::Array3::from_shape_fn((32, 10, 1), |(b, t, _)| sign(b, t) as f32); // [batch, time, feature]
+//!         let lengths: Vec<usize> = (0..32).map(|b| 1 + b % 10).collect();
+//!         let sum = |b: usize, t: usize| (0..=t).map(|t| sign(b, t)).sum::<f64>();
+//!         let above: Vec<u32> = (0..32).flat_map(|b| (0..lengths[b]).map(move |t| (b, t))).map(|(b, t)| u32::from(sum(b, t) > 0.0)).collect();
+//!
+//!         let graph = Graph::new(&params).training(7, step);           // a recording; it borrows the parameters
+//!         let (hs, _) = unroll(&cell, graph.input(xs), &lengths, cell.initial_state(&graph, 32));
+//!         let logits = readout.apply(hs.real_rows(&lengths));          // padding is left out
+//!         let right = logits.argmax()?.iter().zip(&above).filter(|(a, b)| a == b).count();
+//!         share = 0.9 * share + 0.1 * right as f64 / above.len() as f64;
+//!         let mut gradients = logits.cross_entropy(&above).mean(&[]).backward()?; // back-propagation through time
+//!         gradients.clip_norm(1.0)?;
+//!         adam.step(&mut params, &gradients, 0.01)?;
+//!     }
+//!     assert!(share > 0.9, "{share}");
+//!     Ok(())
+//! }
 //! ```
+//!
+//! # The few main types, in reading order
+//!
+//! - [`Params`](graph::Params) holds all parameters; a [`Param`](graph::Param) is a handle on one.
+//! - [`Graph`](graph::Graph) is one recording over them, [`Var`](graph::Var) a handle on a value in it; its
+//!   [`backward`](graph::Var::backward) gives [`Gradients`](graph::Gradients).
+//! - [`Cell`](nn::Cell) is one step of a recurrence: [`Elman`](nn::Elman), [`Lstm`](nn::Lstm), [`Gru`](nn::Gru), or yours.
+//!   [`unroll`](fn@nn::unroll) runs it over a padded batch.
+//! - [`Adam`](nn::Adam) and other optimizers step; a [`Trainer`](nn::Trainer) does the loop.
+//! - [`Tokenizer`](text::Tokenizer), [`Buckets`](text::Buckets), [`Padded`](text::Padded) and [`TeacherForcing`](text::TeacherForcing) make batches of
+//!   text, [`score`](mod@text::score) compares what came out.
+//!
+//! [`prelude`] has what most programs name. [`models`] has the models behind the program's trainings.
+//!
+//! # Where to go on
+//!
+//! - [`tutorial`]: a book in sixteen chapters, from a sequence to a cell and an operation of your own. Its code is compiled and run.
+//! - [`cookbook`]: how do I mask padding, carry a state, freeze a layer, load PyTorch's weights, find a NaN, …: thirty-three programs.
+//! - [`coming_from_pytorch`]: what is called what, and the differences that bite.
 #![forbid(unsafe_code)]
 
 pub use unspool_graph as graph;
 pub use unspool_nn as nn;
 pub use unspool_text as text;
 
+#[cfg(any(doc, doctest))]
+pub mod coming_from_pytorch;
+#[cfg(any(doc, doctest))]
+pub mod cookbook;
 pub mod models;
 #[cfg(any(doc, doctest))]
 pub mod tutorial;

@@ -84,6 +84,13 @@ fn definition(line: &str) -> Option<(&str, &str)> {
     Some((name, to.strip_prefix(": ")?.trim()))
 }
 
+/// What a heading is called in links, on a code host and in rendered docs.
+fn anchor(line: &str) -> Option<String> {
+    let title = line.strip_prefix('#')?.trim_start_matches('#').strip_prefix(' ')?;
+    let kept = title.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    Some(kept.map(|c| if c == ' ' { '-' } else { c.to_ascii_lowercase() }).collect())
+}
+
 fn chapters() -> Vec<Chapter> {
     let mut all: Vec<Chapter> = fs::read_dir(docs())
         .unwrap()
@@ -94,6 +101,25 @@ fn chapters() -> Vec<Chapter> {
     all.sort_by(|a, b| a.file.cmp(&b.file));
     assert!(!all.is_empty());
     all
+}
+
+/// The chapters, and the pages beside them whose code is run too.
+fn pages() -> Vec<Chapter> {
+    let page = |file: &str| Chapter { text: fs::read_to_string(docs().join(file)).unwrap(), file: file.to_string() };
+    chapters().into_iter().chain(["cookbook.md", "coming-from-pytorch.md"].map(page)).collect()
+}
+
+#[test]
+fn every_page_is_in_the_rendered_docs() {
+    for (file, module) in [
+        ("cookbook.md", include_str!("../src/cookbook.rs")),
+        ("coming-from-pytorch.md", include_str!("../src/coming_from_pytorch.rs")),
+    ] {
+        assert!(module.contains(&format!("../docs/{file}")), "{file} is in no module");
+    }
+    let recipes =
+        pages().iter().find(|page| page.file == "cookbook.md").unwrap().text.matches("\n### How do I ").count();
+    assert!(recipes >= 20, "{recipes} recipes");
 }
 
 #[test]
@@ -113,7 +139,7 @@ fn every_chapter_is_in_the_rendered_docs_and_in_the_contents() {
 #[test]
 fn every_block_is_complete_short_and_run() {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
-    for chapter in chapters() {
+    for chapter in pages() {
         for Block { language, lines, at } in chapter.blocks() {
             let place = format!("docs/{}:{at}", chapter.file);
             match language {
@@ -187,12 +213,17 @@ fn every_chapter_has_its_parts() {
 #[test]
 fn every_link_leads_somewhere() {
     let known: BTreeSet<&str> = LINKS.lines().filter_map(definition).map(|(name, _)| name).collect();
-    for chapter in chapters() {
+    for chapter in pages() {
         let (defined, prose) = (chapter.definitions(), chapter.prose());
+        let anchors: BTreeSet<String> = chapter.text.lines().filter_map(anchor).collect();
         for (name, to) in &defined {
             let used = prose.contains(&format!("[{name}]"));
             assert!(used, "{}: [{name}] is defined and not used", chapter.file);
             if to.starts_with("https://") {
+                continue;
+            }
+            if let Some(place) = to.strip_prefix('#') {
+                assert!(anchors.contains(place), "{}: [{name}] leads to no heading", chapter.file);
                 continue;
             }
             assert!(docs().join(to).exists(), "{}: [{name}] leads to {to}, which is not there", chapter.file);

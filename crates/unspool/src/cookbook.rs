@@ -1,0 +1,2 @@
+#![doc = include_str!("../docs/links.md")]
+#![doc = include_str!("../docs/cookbook.md")]
