@@ -54,8 +54,7 @@ fn every_link_of_every_page_leads_to_a_file() {
     for page in pages() {
         let text = prose(&page);
         let inline = text.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(to, _)| to);
-        let defined =
-            text.lines().filter_map(|line| line.strip_prefix('[')?.split_once("]: ")).map(|(_, to)| to.trim());
+        let defined = text.lines().filter_map(|line| line.strip_prefix('[')?.split_once(']')?.1.strip_prefix(": "));
         for to in inline.chain(defined) {
             // Names of items are rustdoc's to check, and so are figures as data.
             if to.contains("://") || to.contains("::") || to.starts_with('<') || to.starts_with('#') {
