@@ -1,20 +1,15 @@
-//! The walk from a loss back to the parameters.
+//! What flows back: where an operation's backward puts the gradients of its operands.
 //!
-//! It goes once through the tape in reverse, visits only what lies between the loss and something that wants a gradient, adds
-//! gradients in place and frees each as soon as it has been passed on. A matrix that is multiplied by at many time steps does
-//! not get as many small products: the pairs (operand row, gradient row) are gathered and become products over blocks of
-//! [`BLOCK`] rows. Rows without a gradient, such as padding, are left out rather than multiplied, so a block's borders and with
-//! them the bits do not depend on padding.
+//! Gradients are added in place. A matrix that is multiplied by at many time steps does not get as many small products: the pairs
+//! (operand row, gradient row) are gathered and become products over blocks of [`BLOCK`] rows. Rows without a gradient, such as
+//! padding, are left out rather than multiplied, so a block's borders and with them the bits do not depend on padding.
 
 use crate::{
-    Element, Error, Gradients, Graph, Params, Result, Tensor, Var,
+    Element, Error, Graph, Params,
     buffer::{Buffer, Pool},
     gradients::Gradient,
-    graph::with_views,
     kernels::{Matrix, product, vector::dispatch},
-    look::{Norms, Walk},
-    operation::View,
-    tape::{Mark, NONE, Tape, Value},
+    tape::{NONE, Tape, Value},
 };
 use std::sync::Arc;
 
@@ -23,9 +18,9 @@ pub(crate) const BLOCK: usize = 256;
 
 /// What has flowed to one node or parameter so far.
 pub(crate) struct Slot<E: Element> {
-    dense: Option<Buffer<E>>,
-    block: Option<Box<Block<E>>>,
-    rows: Option<Box<RowSums<E>>>,
+    pub(crate) dense: Option<Buffer<E>>,
+    pub(crate) block: Option<Box<Block<E>>>,
+    pub(crate) rows: Option<Box<RowSums<E>>>,
 }
 
 impl<E: Element> Slot<E> {
@@ -35,33 +30,33 @@ impl<E: Element> Slot<E> {
 }
 
 /// Gathered pairs of rows that wait to become `left`ᵀ·`right`.
-struct Block<E: Element> {
-    rows: usize,
-    left: Buffer<E>,
-    right: Buffer<E>,
-    widths: (usize, usize),
+pub(crate) struct Block<E: Element> {
+    pub(crate) rows: usize,
+    pub(crate) left: Buffer<E>,
+    pub(crate) right: Buffer<E>,
+    pub(crate) widths: (usize, usize),
 }
 
 /// Gradients of an embedding's rows, in the order of their first use.
-struct RowSums<E: Element> {
+pub(crate) struct RowSums<E: Element> {
     place: Vec<u32>,
     rows: Vec<u32>,
     width: usize,
-    values: Buffer<E>,
+    pub(crate) values: Buffer<E>,
 }
 
 /// Where an operation's backward puts the gradients of its operands.
 pub struct Inflow<'a, E: Element> {
     pub(crate) tape: &'a Tape<E>,
     pub(crate) operands: &'a [u32],
-    slots: &'a mut [Slot<E>],
+    pub(crate) slots: &'a mut [Slot<E>],
     /// Gradients of parameters, which a recomputed part of the model shares with the recording around it.
     pub(crate) sink: &'a mut [Slot<E>],
     pub(crate) graph: &'a Graph<'a>,
     /// Operations without gradient inside of segments.
     pub(crate) cuts: &'a mut Vec<String>,
     /// Input, elements got, elements expected.
-    wrong: Option<(usize, usize, usize)>,
+    pub(crate) wrong: Option<(usize, usize, usize)>,
     pub(crate) error: Option<Error>,
 }
 
@@ -248,7 +243,7 @@ impl<E: Element> Inflow<'_, E> {
 }
 
 /// The elements of a node's gradient, inside its root's where it is a part of another node.
-fn update<E: Element>(
+pub(crate) fn update<E: Element>(
     tape: &Tape<E>,
     slots: &mut [Slot<E>],
     sink: &mut [Slot<E>],
@@ -282,7 +277,7 @@ fn block_slot<'a, E: Element>(
 }
 
 /// Turns the gathered rows of a node into a product.
-fn flush<E: Element>(tape: &Tape<E>, slots: &mut [Slot<E>], sink: &mut [Slot<E>], id: u32) {
+pub(crate) fn flush<E: Element>(tape: &Tape<E>, slots: &mut [Slot<E>], sink: &mut [Slot<E>], id: u32) {
     let Some(mut block) = block_slot(tape, slots, sink, id).block.take() else { return };
     let Block { rows, widths, .. } = *block;
     if rows > 0 {
@@ -315,100 +310,6 @@ fn flush_into<E: Element>(
         let (a, b) = (Matrix::transposed(left, widths.0), Matrix::rows(right, widths.1));
         product((widths.0, rows, widths.1), a, b, slot, !fresh);
     });
-}
-
-/// What a walk back gives.
-pub(crate) struct Walked<E: Element> {
-    /// The gradients of watched nodes, latest first.
-    pub(crate) watched: Vec<(u32, Buffer<E>)>,
-    /// The first nodes' slots, which were lent for the walk.
-    pub(crate) lent: Vec<Slot<E>>,
-    /// The operations without gradient that were met inside of segments.
-    pub(crate) cuts: Vec<String>,
-}
-
-/// Walks `tape` back from node `from`, whose gradient is `seed`, adding to the parameters' gradients in `sink`. The first nodes'
-/// slots are `lent` by a walk around this one: they are added to and not passed on.
-pub(crate) fn walk<E: Element>(
-    graph: &Graph<'_>,
-    tape: &Tape<E>,
-    from: u32,
-    seed: Buffer<E>,
-    sink: &mut [Slot<E>],
-    mut lent: Vec<Slot<E>>,
-) -> Result<Walked<E>> {
-    let (params, first) = (graph.params, lent.len());
-    let mut slots = tape.pool.slots.take();
-    slots.append(&mut lent);
-    slots.extend(Slot::empty((from as usize + 1).saturating_sub(first)));
-    let (mut watched, mut cuts) = (vec![], vec![]);
-    update(tape, &mut slots, sink, from, |slot, fresh| {
-        if fresh { slot.copy_from_slice(&seed) } else { slot.iter_mut().zip(&seed[..]).for_each(|(s, &g)| *s += g) }
-    });
-    for id in (first as u32..=from).rev() {
-        let node = &tape.nodes[id as usize];
-        let began = graph.clock.as_ref().map(|_| std::time::Instant::now());
-        if slots[id as usize].block.is_some() {
-            flush(tape, &mut slots, sink, id);
-            slots[id as usize].block = None;
-        }
-        let Some(gradient) = slots[id as usize].dense.take() else { continue };
-        if !node.wants {
-            continue;
-        }
-        if let Some(norms) = &graph.norms {
-            norms.borrow_mut().note(tape, id, &gradient);
-        }
-        if let Some(operation) = &node.operation {
-            let operands = node.operands.as_slice();
-            let (wrong, error) = (None, None);
-            let mut into = Inflow { tape, operands, slots: &mut slots, sink, graph, cuts: &mut cuts, wrong, error };
-            with_views(
-                operands.len(),
-                |i| tape.view(params, operands[i]),
-                |inputs| {
-                    let view = View::new(&gradient, node.shape);
-                    operation.backward(inputs, tape.view(params, id), view, &mut into)
-                },
-            );
-            let (wrong, error) = (into.wrong, into.error);
-            if let (Some(clock), Some(began)) = (&graph.clock, began) {
-                clock.borrow_mut().add(id, Walk::Backward, began);
-            }
-            if let Some((input, got, expected)) = wrong {
-                let at = graph.place_of(node.mark);
-                return Err(Error::Gradient { operation: operation.name(), input, expected, got, at });
-            }
-            if let Some(error) = error {
-                return Err(error);
-            }
-            if graph.hunting {
-                let finite = |operand: u32| {
-                    let ((root, offset), own) = (tape.root(operand), &tape.nodes[operand as usize]);
-                    let slot = match tape.nodes[root as usize].value {
-                        Value::Param(index) => &sink[index as usize],
-                        _ => &slots[root as usize],
-                    };
-                    let all = |values: &[E]| values.iter().all(|x| x.is_finite());
-                    let waiting = if root == operand { slot } else { &slots[operand as usize] };
-                    slot.dense.as_ref().is_none_or(|d| all(&d[offset..offset + own.shape.elements()]))
-                        && waiting
-                            .block
-                            .as_ref()
-                            .is_none_or(|b| all(&b.left[..b.rows * b.widths.0]) && all(&b.right[..b.rows * b.widths.1]))
-                        && slot.rows.as_ref().is_none_or(|r| all(&r.values))
-                };
-                crate::diagnose::check_gradients(graph, tape, id, &gradient, finite)?;
-            }
-        }
-        if node.watched {
-            watched.push((id, gradient));
-        }
-    }
-    lent.extend(slots.drain(..first));
-    slots.clear();
-    tape.pool.slots.give(slots);
-    Ok(Walked { watched, lent, cuts })
 }
 
 /// What has flowed to the parameters, put into its final form.
@@ -450,108 +351,4 @@ pub(crate) fn finish<E: Element>(params: &Params, pool: &Arc<Pool<E>>, sink: Vec
 fn give_back<E: Element>(pool: &Pool<E>, mut place: Vec<u32>, rows: &[u32]) {
     rows.iter().for_each(|&row| place[row as usize] = NONE);
     pool.places.give(place);
-}
-
-impl<'g> Var<'g> {
-    /// The gradients of this number with respect to every parameter it depends on, and every node that is watched:
-    /// back-propagation, through time where the recording is an unrolled recurrence.
-    ///
-    /// # Errors
-    /// The graph's first error; [`Error::NotScalar`] if this is not a single number.
-    pub fn backward(self) -> Result<Gradients> {
-        let shape = self.shape()?;
-        if shape.elements() != 1 {
-            return Err(Error::NotScalar { shape, at: self.place() });
-        }
-        self.differentiate(None)
-    }
-
-    /// The vector–Jacobian product: the gradients of Σ `cotangent` · this, for a cotangent of this one's shape.
-    pub fn vjp(self, cotangent: impl Into<Tensor>) -> Result<Gradients> {
-        let (cotangent, shape) = (cotangent.into(), self.shape()?);
-        if cotangent.shape() != &*shape {
-            let why = format!("the cotangent's shape {:?} is not the value's, {shape}", cotangent.shape());
-            return Err(Error::Argument { operation: "vjp", why, at: self.place() });
-        }
-        self.differentiate(Some(cotangent))
-    }
-
-    fn differentiate(self, cotangent: Option<Tensor>) -> Result<Gradients> {
-        let (graph, id) = (self.graph, self.id);
-        graph.kept("backward", self.place())?;
-        crate::tape::with_tape!(&*graph.tape.borrow(), tape => {
-            let len = tape.nodes[id as usize].shape.elements();
-            let mut seed = tape.pool.take(len);
-            match cotangent {
-                None => seed.fill(Element::ONE),
-                Some(tensor) => tensor.write_to(&mut seed),
-            }
-            if let Some(norms) = &graph.norms {
-                norms.replace(Norms::new(tape, id));
-            }
-            let mut sink: Vec<_> = Slot::empty(graph.params.len()).collect();
-            let wants = tape.nodes[id as usize].wants;
-            let walked = if wants { Some(walk(graph, tape, id, seed, &mut sink, vec![])?) } else { None };
-            let (watched, inside) = walked.map_or_else(Default::default, |w| (w.watched, w.cuts));
-            let watched = watched.into_iter().map(|(id, gradient)| {
-                (id, Tensor::from_elements(&tape.nodes[id as usize].shape, &gradient))
-            });
-            let watched = watched.collect();
-            let began = graph.clock.as_ref().map(|_| std::time::Instant::now());
-            let entries = finish(graph.params, &tape.pool, sink);
-            if let (Some(clock), Some(began)) = (&graph.clock, began) {
-                clock.borrow_mut().finished(began);
-            }
-            let mut norms = graph.norms.as_ref().map(|norms| norms.take().all).unwrap_or_default();
-            for (&node, entry) in tape.entered.iter().zip(&entries) {
-                if let (Some(norm), Some(entry)) = (norms.get_mut(node as usize), entry) {
-                    *norm = entry.values().norm();
-                }
-            }
-            Ok(Gradients {
-                watched,
-                cuts: cuts(graph, tape, id, &entries).into_iter().chain(inside).collect(),
-                through_time: crate::look::through_time(graph, tape, &norms),
-                norms,
-                entries,
-                ..Gradients::none(graph.params)
-            })
-        })
-    }
-}
-
-/// Where a path to a parameter was cut: the operations without gradient between node `from` and something that wants a
-/// gradient, and, for a parameter that got none, where a value made from it was detached.
-pub(crate) fn cuts<E: Element>(
-    graph: &Graph<'_>,
-    tape: &Tape<E>,
-    from: u32,
-    entries: &[Option<Gradient>],
-) -> Vec<String> {
-    let cut = |id: u32| {
-        let node = &tape.nodes[id as usize];
-        node.operation.as_ref().is_some_and(|o| !o.differentiable())
-            && node.operands.as_slice().iter().any(|&i| tape.nodes[i as usize].wants)
-    };
-    let mut found = vec![];
-    if (0..=from).any(cut) {
-        let reached = tape.leads_to(from);
-        let on_the_way = (0..=from).filter(|&id| reached[id as usize] && cut(id)).map(|id| &tape.nodes[id as usize]);
-        found.extend(on_the_way.map(|node| format!("{} {}", node.part, graph.place_of(node.mark))));
-    }
-    let missing: Vec<u32> = tape
-        .entered
-        .iter()
-        .zip(entries)
-        .filter(|(id, entry)| **id != NONE && entry.is_none())
-        .map(|(&id, _)| id)
-        .collect();
-    for &(id, line) in graph.detached.borrow().iter().filter(|_| !missing.is_empty()) {
-        let reached = tape.leads_to(id);
-        if missing.iter().any(|&param| reached.get(param as usize) == Some(&true)) {
-            let at = graph.place_of(Mark { line, ..tape.nodes[id as usize].mark });
-            found.push(format!("detach {at}"));
-        }
-    }
-    found
 }

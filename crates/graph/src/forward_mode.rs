@@ -6,8 +6,8 @@
 use crate::{
     Element, Error, Graph, Operand, Result, Tensor, Var,
     buffer::Buffer,
-    graph::with_views,
     operation::{Stand, View},
+    record::with_views,
     tape::{Tape, Value, with_tape},
 };
 

@@ -50,11 +50,13 @@ mod operation;
 mod ops;
 mod params;
 mod recompute;
+mod record;
 mod scope;
 mod shape;
 mod tape;
 mod tensor;
 mod var;
+mod walk;
 
 pub use backward::Inflow;
 pub use buffer::Buffer;

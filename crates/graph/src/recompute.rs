@@ -9,13 +9,14 @@
 
 use crate::{
     Element, Error, Graph, Inflow, Param, Result, Shape, Var,
-    backward::{Slot, cuts, walk},
+    backward::Slot,
     buffer::Buffer,
     draw::Drawn,
     forward_mode::tangents,
     look::Squash,
     operation::{Recorded, Stand, View},
     tape::{NONE, Node, Operands, Tape, Value},
+    walk::{cuts, walk},
 };
 use std::{panic::Location, sync::Arc};
 

@@ -3,7 +3,7 @@
 use ndarray::array;
 use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
 use unspool_graph::{
-    Params, Shape,
+    Element, Inflow, Operation, Params, Ran, Shape, View,
     check::{self, Failure, strategy},
     init,
 };
@@ -91,6 +91,51 @@ fn the_function_s_own_error_comes_back() {
     // Nothing but an input without elements: nothing to say, and no panic.
     let empty = ndarray::ArrayD::zeros(vec![0, 2]);
     assert_eq!(check::model(&Params::seeded(0), &[("x", empty)], |_, x| x[0].exp()), Ok(()));
+}
+
+/// a · b, whose first operand gets its gradient only where the second wants one too.
+struct Forgetful;
+
+impl Operation for Forgetful {
+    type Saved<E: Element> = ();
+    fn name(&self) -> &'static str {
+        "forgetful"
+    }
+    fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        Ok(inputs[0])
+    }
+    fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {
+        output.iter_mut().zip(inputs[0].data()).zip(inputs[1].data()).for_each(|((y, &a), &b)| *y = a * b);
+    }
+    fn backward<E: Element>(&self, ran: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
+        for (operand, other) in [(0, 1), (1, 0)] {
+            if operand == 1 || into.wants(1) {
+                let others = ran.inputs[other].data();
+                into.add(operand, others.iter().zip(gradient.data()).map(|(&x, &g)| x * g).collect());
+            }
+        }
+    }
+    fn jvp<E: Element>(&self, ran: &Ran<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+        for (tangent, other) in [(tangents[0], 1), (tangents[1], 0)] {
+            let Some(v) = tangent else { continue };
+            output.iter_mut().zip(v.data()).zip(ran.inputs[other].data()).for_each(|((y, &v), &x)| *y += v * x);
+        }
+    }
+}
+
+#[test]
+fn a_gradient_that_is_lost_beside_a_constant_is_found() {
+    let (a, b) = (array![0.5, 2.0].into_dyn(), array![3.0, -1.0].into_dyn());
+    let failure = check::function(&[a, b], |graph, x| graph.apply(Forgetful, x));
+    assert!(
+        matches!(failure, Err(Failure::Constant { constant: 1, tensor: 0, index: 0, alone: 0.0, .. })),
+        "{failure:?}"
+    );
+    let message = message(failure);
+    assert!(
+        message.starts_with("tensor 0's gradient is another where tensor 1 is a constant: 0e0 instead of"),
+        "{message}"
+    );
 }
 
 /// Draws until `seen` is satisfied by the values so far.

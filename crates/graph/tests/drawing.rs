@@ -1,7 +1,10 @@
 //! Pictures: nothing lies over anything else, shared parameters stand once, the same recording gives the same bytes.
 
 use std::collections::BTreeMap;
-use unspool_graph::{Drawing, Fold, Graph, Param, Params, Var, init};
+use unspool_graph::{
+    Drawing, Fold, Graph, Param, Params, Topology, Var, init,
+    petgraph::{Incoming, algo::has_path_connecting, graph::EdgeReference, visit::EdgeRef},
+};
 
 /// A gated cell in plain operations, which reads each of its two weights at every step.
 struct Model {
@@ -239,4 +242,40 @@ fn words_and_dot_say_what_reads_what() {
     let dot = Drawing::of(&graph).to_dot();
     assert_eq!(dot.matches("subgraph cluster_").count(), 1);
     assert!(dot.contains("t = 0") && dot.contains("color=\"#cf5a1f\""), "{dot}");
+}
+
+#[test]
+fn a_segment_is_one_node_that_reads_its_inputs_and_the_parameters_used_inside() {
+    let model = Model::new();
+    let (w, u) = (model.w, model.u);
+    let graph = Graph::new(&model.params);
+    let (x, h) = (graph.full([2, 3], 0.5), graph.full([2, 4], 0.1));
+    let segment = graph.recompute(move |_, v| (v[0].matmul(w) + v[1].matmul(u)).tanh(), &[x, h]);
+    let loss = (segment * segment).mean(&[]);
+    let topology = graph.topology();
+    assert_eq!(topology[segment.vertex()].operation, "recompute");
+    let mut read: Vec<_> =
+        topology.edges_directed(segment.vertex(), Incoming).map(|edge| (*edge.weight(), edge.source())).collect();
+    read.sort_unstable();
+    let expected = [x, h, graph.param(w), graph.param(u)].map(|v| v.vertex());
+    assert_eq!(read, expected.into_iter().enumerate().collect::<Vec<_>>());
+    assert!(has_path_connecting(&topology, graph.param(u).vertex(), loss.vertex(), None));
+    let drawing = Drawing::of(&graph).fold(Fold::Node);
+    assert_eq!(faults(&drawing.to_svg()), Vec::<String>::new());
+    assert!(drawing.to_text().contains("recompute"), "{}", drawing.to_text());
+}
+
+#[test]
+fn a_recording_for_inference_shows_its_nodes_and_no_edges_of_operations() {
+    let model = Model::new();
+    let (whole, light) = (Graph::new(&model.params), Graph::inference(&model.params));
+    assert_eq!(model.run(&whole, 3).value().unwrap(), model.run(&light, 3).value().unwrap());
+    let (all, nodes) = (whole.topology(), light.topology());
+    let names = |topology: &Topology| topology.node_weights().map(|v| (v.operation, v.place.step)).collect::<Vec<_>>();
+    assert_eq!(names(&all), names(&nodes));
+    // What an operation was made from is not kept; a view knows in what it lies.
+    let views = ["chunk", "index", "slice", "reshape", "squeeze", "unsqueeze"];
+    let kept = |edge: EdgeReference<'_, usize>| views.contains(&nodes[edge.target()].operation);
+    assert!(all.edge_count() > nodes.edge_count() && nodes.edge_references().all(kept));
+    assert_eq!(faults(&Drawing::of(&light).to_svg()), Vec::<String>::new());
 }

@@ -11,9 +11,12 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
 };
 use unspool_graph::{
-    Element, Graph, Inflow, Operation, Ran, Shape, Var, View,
+    Graph, Var,
     check::{self, Failure, Genome, strategy},
 };
+
+mod wrong;
+use wrong::Wrong;
 
 static RIGHT: AtomicUsize = AtomicUsize::new(0);
 static UNJUDGED: AtomicUsize = AtomicUsize::new(0);
@@ -68,32 +71,6 @@ fn every_instruction_is_reached() {
     let all = body.lines().filter_map(|l| Some(l.trim().split_once('(')?.0)).filter(|name| !name.starts_with('/'));
     let missing: Vec<&str> = all.filter(|&name| !seen.contains(name)).collect();
     assert!(missing.is_empty() && seen.len() > 50, "never made: {missing:?}");
-}
-
-/// x, whose backward or tangent gives a thousandth too much.
-struct Wrong {
-    backward: f64,
-    tangent: f64,
-}
-
-impl Operation for Wrong {
-    type Saved<E: Element> = ();
-    fn name(&self) -> &'static str {
-        "wrong"
-    }
-    fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
-        Ok(inputs[0])
-    }
-    fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {
-        output.copy_from_slice(inputs[0].data());
-    }
-    fn backward<E: Element>(&self, _: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
-        into.add(0, gradient.data().iter().map(|&g| g * E::from_f64(self.backward)).collect());
-    }
-    fn jvp<E: Element>(&self, _: &Ran<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
-        let Some(v) = tangents[0] else { return };
-        output.iter_mut().zip(v.data()).for_each(|(y, &v)| *y = v * E::from_f64(self.tangent));
-    }
 }
 
 fn without_file() -> TestRunner {

@@ -207,6 +207,19 @@ pub fn leaves<'g, S: State<'g>>(state: &S) -> Vec<Var<'g>> {
     out
 }
 
+/// As [`map_state`], for what moves rows about: leaves that are one node, such as keys and values of one memory, stay one. That
+/// spares work, and what flows back to them is added up in the same order whether rows were moved or not.
+pub(crate) fn move_rows<'g, S: State<'g>>(state: &S, mut f: impl FnMut(Var<'g>) -> Var<'g>) -> S {
+    let mut moved: Vec<(Var<'g>, Var<'g>)> = vec![];
+    map_state(state, |leaf| match moved.iter().find(|(from, _)| from.same_node(leaf)) {
+        Some(&(_, to)) => to,
+        None => {
+            moved.push((leaf, f(leaf)));
+            moved[moved.len() - 1].1
+        }
+    })
+}
+
 /// The state with every leaf replaced by what `f` makes of it.
 pub fn map_state<'g, S: State<'g>>(state: &S, f: impl FnMut(Var<'g>) -> Var<'g>) -> S {
     state.rebuild(&mut leaves(state).into_iter().map(f))

@@ -19,16 +19,21 @@ impl Elman {
     pub fn new(scope: Scope<'_>, input_size: usize, hidden_size: usize) -> Elman {
         Elman { weights: RecurrentWeights::new(scope, 1, input_size, hidden_size), relu: false }
     }
+    /// Without the biases: PyTorch's `bias=False`.
+    pub fn without_bias(scope: Scope<'_>, input_size: usize, hidden_size: usize) -> Elman {
+        Elman { weights: RecurrentWeights::without_bias(scope, 1, input_size, hidden_size), relu: false }
+    }
     /// With an orthogonal W_hh (Saxe, McClelland and Ganguli 2014), which at first neither shrinks nor stretches what it hands on.
     pub fn orthogonal(scope: Scope<'_>, input_size: usize, hidden_size: usize) -> Elman {
         let sizes = [1, input_size, hidden_size, hidden_size];
-        Elman { weights: RecurrentWeights::build(scope, sizes, init::orthogonal(1.0), bound(hidden_size)), relu: false }
+        let bias = Some(bound(hidden_size));
+        Elman { weights: RecurrentWeights::build(scope, sizes, init::orthogonal(1.0), bias), relu: false }
     }
     /// With the identity as W_hh and biases of zero: with [`relu`](Elman::relu) the IRNN of Le, Jaitly and Hinton (2015), which at
     /// first adds up what it reads.
     pub fn identity(scope: Scope<'_>, input_size: usize, hidden_size: usize) -> Elman {
         let sizes = [1, input_size, hidden_size, hidden_size];
-        Elman { weights: RecurrentWeights::build(scope, sizes, init::identity(), 0.0), relu: false }
+        Elman { weights: RecurrentWeights::build(scope, sizes, init::identity(), Some(0.0)), relu: false }
     }
     /// The same cell with ReLU in tanh's place.
     pub fn relu(mut self) -> Elman {

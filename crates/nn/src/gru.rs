@@ -26,6 +26,11 @@ impl Gru {
         Gru { weights: RecurrentWeights::new(scope, 3, input_size, hidden_size), reset_before: false }
     }
 
+    /// Without the biases: PyTorch's `bias=False`.
+    pub fn without_bias(scope: Scope<'_>, input_size: usize, hidden_size: usize) -> Gru {
+        Gru { weights: RecurrentWeights::without_bias(scope, 3, input_size, hidden_size), reset_before: false }
+    }
+
     /// A cell that resets its state before the product.
     pub fn reset_before(scope: Scope<'_>, input_size: usize, hidden_size: usize) -> Gru {
         Gru { reset_before: true, ..Gru::new(scope, input_size, hidden_size) }
@@ -34,9 +39,10 @@ impl Gru {
     /// r and z first, then n from the state that r has reset.
     fn step_reset_before<'g>(&self, x: Var<'g>, h: Var<'g>) -> Var<'g> {
         let (graph, hidden) = (x.graph(), self.weights.hidden_size);
-        let (weight, bias) = (graph.param(self.weights.weight_hh), graph.param(self.weights.bias_hh));
+        let weight = graph.param(self.weights.weight_hh);
+        let bias = self.weights.bias_hh.map(|bias| graph.param(bias));
         let product = |h: Var<'g>, rows: std::ops::Range<usize>| {
-            h.linear(weight.slice(0, rows.clone()), Some(bias.slice(0, rows)))
+            h.linear(weight.slice(0, rows.clone()), bias.map(|bias| bias.slice(0, rows)))
         };
         let [r, z] = (x.slice(-1, 0..2 * hidden) + product(h, 0..2 * hidden)).sigmoid().chunk(-1);
         let n = (x.slice(-1, 2 * hidden..3 * hidden) + product(r * h, 2 * hidden..3 * hidden)).tanh();

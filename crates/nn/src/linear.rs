@@ -97,8 +97,8 @@ impl Embedding {
 pub struct LayerNorm {
     /// `[size]`.
     pub weight: Param,
-    /// `[size]`.
-    pub bias: Param,
+    /// `[size]`, if there is one.
+    pub bias: Option<Param>,
     epsilon: f64,
 }
 
@@ -106,7 +106,11 @@ impl LayerNorm {
     /// For vectors of `size` elements.
     pub fn new(mut scope: Scope<'_>, size: usize) -> LayerNorm {
         let weight = scope.add("weight", [size], init::constant(1.0));
-        LayerNorm { weight, bias: scope.add("bias", [size], init::zeros()), epsilon: 1e-5 }
+        LayerNorm { weight, bias: Some(scope.add("bias", [size], init::zeros())), epsilon: 1e-5 }
+    }
+    /// Without the bias.
+    pub fn without_bias(mut scope: Scope<'_>, size: usize) -> LayerNorm {
+        LayerNorm { weight: scope.add("weight", [size], init::constant(1.0)), bias: None, epsilon: 1e-5 }
     }
     /// With another ε.
     pub fn epsilon(mut self, epsilon: f64) -> LayerNorm {
@@ -117,6 +121,9 @@ impl LayerNorm {
     #[track_caller]
     pub fn apply<'g>(&self, x: Var<'g>) -> Var<'g> {
         let _scope = x.graph().layer("layer_norm");
-        x.layer_norm(self.weight, self.bias, self.epsilon)
+        match self.bias {
+            Some(bias) => x.layer_norm(self.weight, bias, self.epsilon),
+            None => x.layer_norm(self.weight, 0.0, self.epsilon),
+        }
     }
 }

@@ -4,9 +4,10 @@ use crate::{
     Cell,
     weights::{RecurrentWeights, bound},
 };
+use std::panic::Location;
 use unspool_graph::{
-    Buffer, Element, Graph, Inflow, Operation, Param, Params, Ran, Result, Scope, Shape, Squash, Var, View, init,
-    vectorize,
+    Buffer, Element, Error, Graph, Inflow, Operation, Param, Params, Place, Ran, Result, Scope, Shape, Squash, Var,
+    View, init, vectorize,
 };
 
 /// Long short-term memory (Hochreiter and Schmidhuber 1997, with the forget gate of Gers and others 2000), as PyTorch's `nn.LSTM`:
@@ -48,11 +49,16 @@ impl Lstm {
         Lstm { weights: RecurrentWeights::new(scope, 4, input_size, hidden_size), projection: None }
     }
 
+    /// Without the biases: PyTorch's `bias=False`.
+    pub fn without_bias(scope: Scope<'_>, input_size: usize, hidden_size: usize) -> Lstm {
+        Lstm { weights: RecurrentWeights::without_bias(scope, 4, input_size, hidden_size), projection: None }
+    }
+
     /// A cell with a memory of `hidden_size` elements, whose hidden vector is projected to `size`.
     pub fn projected(scope: Scope<'_>, input_size: usize, hidden_size: usize, size: usize) -> Lstm {
         let (mut scope, bound) = (scope.ending("_l0"), bound(hidden_size));
         let sizes = [4, input_size, hidden_size, size];
-        let weights = RecurrentWeights::build(scope.scope(""), sizes, init::uniform(bound), bound);
+        let weights = RecurrentWeights::build(scope.scope(""), sizes, init::uniform(bound), Some(bound));
         let weight_hr = scope.add("weight_hr", [size, hidden_size], init::uniform(bound));
         Lstm { weights, projection: Some(Projection { weight_hr, size }) }
     }
@@ -72,10 +78,16 @@ impl Lstm {
     /// ```
     ///
     /// # Errors
-    /// Parameters of another store.
+    /// Parameters of another store; a cell [without biases](Lstm::without_bias).
+    #[track_caller]
     pub fn forget_bias(&self, params: &mut Params, value: f64) -> Result<()> {
         let forget = self.weights.hidden_size..2 * self.weights.hidden_size;
-        for (bias, value) in [(self.weights.bias_ih, value), (self.weights.bias_hh, 0.0)] {
+        let (Some(bias_ih), Some(bias_hh)) = (self.weights.bias_ih, self.weights.bias_hh) else {
+            let why = "the cell was made without biases".to_string();
+            let at = Place { line: Location::caller(), inner: None, scope: String::new(), step: None };
+            return Err(Error::Argument { operation: "forget_bias", why, at });
+        };
+        for (bias, value) in [(bias_ih, value), (bias_hh, 0.0)] {
             let mut all = params.value(bias)?.to_f64();
             all.slice_axis_mut(ndarray::Axis(0), forget.clone().into()).fill(value);
             params.set(bias, all)?;

@@ -1,6 +1,6 @@
 //! Scheduled sampling: training that goes over from the true tokens to the decoder's own.
 
-use crate::{Decoder, decoder::one_step, map_state};
+use crate::{Decoder, cell::move_rows, decoder::one_step};
 use ndarray::ArrayView2;
 use unspool_graph::{Graph, Var};
 
@@ -89,7 +89,7 @@ pub fn scheduled_sampling<'g, D: Decoder>(
         graph.at_step(Some(t));
         let going: Vec<u32> = (0..running.len() as u32).filter(|&i| lengths[running[i as usize]] > t).collect();
         if going.len() < running.len() {
-            state = map_state(&state, |leaf| leaf.rows(&going));
+            state = move_rows(&state, |leaf| leaf.rows(&going));
             written = going.iter().filter_map(|&i| written.get(i as usize).copied()).collect();
             running = going.iter().map(|&i| running[i as usize]).collect();
         }

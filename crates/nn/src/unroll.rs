@@ -4,7 +4,7 @@
 //! them alone. The inputs of all steps are gathered once, step after step, without padding; direction in time is nothing but
 //! another order of that gathering.
 
-use crate::cell::{Cell, State, leaves};
+use crate::cell::{Cell, State, leaves, move_rows};
 use std::sync::Arc;
 use unspool_graph::{Error, Graph, Var};
 
@@ -96,7 +96,7 @@ pub fn unroll_directed<'g, C: Cell>(
         plan.order.iter().map(|&row| known.as_ref().map_or(row, |known| known[row as usize])).collect();
 
     let inputs = cell.inputs(xs.gather_places(plan.places.clone()));
-    let first = if plan.sorted { state.clone() } else { crate::map_state(&state, |leaf| leaf.rows(&plan.order)) };
+    let first = if plan.sorted { state.clone() } else { move_rows(&state, |leaf| leaf.rows(&plan.order)) };
     let start = leaves(&first);
     let mut now = first;
     let mut ended: Vec<(usize, Vec<Var<'g>>)> = vec![];
@@ -105,7 +105,7 @@ pub fn unroll_directed<'g, C: Cell>(
         graph.at_step(Some(t));
         if running < count {
             ended.push((running, leaves(&now).iter().map(|leaf| leaf.slice(0, running..count)).collect()));
-            now = crate::map_state(&now, |leaf| leaf.slice(0, 0..running));
+            now = move_rows(&now, |leaf| leaf.slice(0, 0..running));
         }
         if running != count || t == 0 {
             graph.set_rows(Some(rows[..running].into()));

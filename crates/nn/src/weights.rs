@@ -8,8 +8,9 @@ use unspool_graph::{Draw, Graph, Param, Scope, Shape, Var, init};
 pub(crate) struct RecurrentWeights {
     pub(crate) weight_ih: Param,
     pub(crate) weight_hh: Param,
-    pub(crate) bias_ih: Param,
-    pub(crate) bias_hh: Param,
+    /// Both or neither.
+    pub(crate) bias_ih: Option<Param>,
+    pub(crate) bias_hh: Option<Param>,
     pub(crate) hidden_size: usize,
 }
 
@@ -17,23 +18,29 @@ impl RecurrentWeights {
     /// With a state as wide as the cell, which it is but behind a projection.
     pub(crate) fn new(scope: Scope<'_>, gates: usize, input_size: usize, hidden_size: usize) -> Self {
         let bound = bound(hidden_size);
-        Self::build(scope, [gates, input_size, hidden_size, hidden_size], init::uniform(bound), bound)
+        Self::build(scope, [gates, input_size, hidden_size, hidden_size], init::uniform(bound), Some(bound))
     }
 
-    /// For sizes `[gates, input, hidden, state]`, with the recurrent weight's first values and the biases' bound.
+    /// The two weights alone.
+    pub(crate) fn without_bias(scope: Scope<'_>, gates: usize, input_size: usize, hidden_size: usize) -> Self {
+        let sizes = [gates, input_size, hidden_size, hidden_size];
+        Self::build(scope, sizes, init::uniform(bound(hidden_size)), None)
+    }
+
+    /// For sizes `[gates, input, hidden, state]`, with the recurrent weight's first values and the biases' bound, if there are to be any.
     pub(crate) fn build(
         scope: Scope<'_>,
         [gates, input_size, hidden_size, state_size]: [usize; 4],
         recurrent: impl FnOnce(&Shape, Draw) -> Vec<f64>,
-        bias: f64,
+        bias: Option<f64>,
     ) -> Self {
         let mut scope = scope.ending("_l0");
         let rows = gates * hidden_size;
         RecurrentWeights {
             weight_ih: scope.add("weight_ih", [rows, input_size], init::uniform(bound(hidden_size))),
             weight_hh: scope.add("weight_hh", [rows, state_size], recurrent),
-            bias_ih: scope.add("bias_ih", [rows], init::uniform(bias)),
-            bias_hh: scope.add("bias_hh", [rows], init::uniform(bias)),
+            bias_ih: bias.map(|bound| scope.add("bias_ih", [rows], init::uniform(bound))),
+            bias_hh: bias.map(|bound| scope.add("bias_hh", [rows], init::uniform(bound))),
             hidden_size,
         }
     }
@@ -47,13 +54,13 @@ impl RecurrentWeights {
     /// W_ih x + b_ih: `[rows, input] -> [rows, gates·hidden]`.
     #[track_caller]
     pub(crate) fn of_input<'g>(&self, xs: Var<'g>) -> Var<'g> {
-        xs.linear(self.weight_ih, Some(self.bias_ih))
+        xs.linear(self.weight_ih, self.bias_ih)
     }
 
     /// W_hh h + b_hh: `[batch, state] -> [batch, gates·hidden]`.
     #[track_caller]
     pub(crate) fn of_state<'g>(&self, h: Var<'g>) -> Var<'g> {
-        h.linear(self.weight_hh, Some(self.bias_hh))
+        h.linear(self.weight_hh, self.bias_hh)
     }
 }
 

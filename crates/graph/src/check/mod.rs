@@ -40,6 +40,7 @@
 //! With the feature `proptest`, `check::strategy` has random shapes, values, lengths and whole random graphs.
 
 mod adjoint;
+mod constants;
 mod culprit;
 mod differences;
 #[cfg(feature = "proptest")]
@@ -124,6 +125,22 @@ pub enum Failure {
         reverse: f64,
         /// The operation at which it goes wrong, if one could be told.
         culprit: Option<Culprit>,
+    },
+    /// A tensor's gradient depends on whether another one wants a gradient too.
+    #[error(
+        "tensor {tensor}'s gradient is another where tensor {constant} is a constant: {alone:e} instead of {beside:e} at [{index}]"
+    )]
+    Constant {
+        /// Which tensor was a constant.
+        constant: usize,
+        /// Whose gradient changed.
+        tensor: usize,
+        /// The element, row by row.
+        index: usize,
+        /// Its gradient beside the constant.
+        alone: f64,
+        /// Its gradient where all tensors want one.
+        beside: f64,
     },
 }
 
@@ -228,7 +245,8 @@ pub fn adjoint(params: &Params, model: impl for<'g> Fn(&'g Graph<'g>) -> Var<'g>
     adjoint::hold(&Point::new(params, &[])?, &|graph, _| model(graph))
 }
 
-/// Checks an operation as a function of tensors: each becomes a parameter, and both [`parameters`] and [`adjoint`] must pass.
+/// Checks an operation as a function of tensors: each becomes a parameter, and both [`parameters`] and [`adjoint`] must pass. Then each
+/// in turn becomes a constant, which must leave the others' gradients as they were.
 ///
 /// ```
 /// use ndarray::array;
@@ -251,7 +269,8 @@ pub fn function(
     let point = Point::new(&params, &[])?;
     let model: Model<'_> = &|graph, _| entered(graph, &handles, &f);
     differences::every(&point, model)?;
-    adjoint::hold(&point, model)
+    adjoint::hold(&point, model)?;
+    constants::hold(&point, &handles, inputs, &f)
 }
 
 /// Calls `f` with the nodes of these parameters.

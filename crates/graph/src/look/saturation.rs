@@ -1,6 +1,6 @@
 //! How many gates are saturated: where a sigmoid or a tanh is nearly flat, nearly no gradient passes.
 
-use crate::{Element, Graph, Place, graph::with_views, tape::with_tape};
+use crate::{Element, Graph, Place, record::with_views, tape::with_tape};
 
 /// A squashing function.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,22 +5,22 @@ use crate::{Element, Var, look::Squash};
 use std::panic::Location;
 
 unary!(/// y = tanh x;  dy/dx = 1 − y²
-    Tanh, "tanh", |x| x.tanh(), |x, y| E::ONE - y * y, Squash::Tanh);
+    Tanh, "tanh", |x| x.tanh(), |_, y| E::ONE - y * y, Squash::Tanh);
 unary!(/// y = 1 / (1 + e⁻ˣ);  dy/dx = y (1 − y)
-    Sigmoid, "sigmoid", |x| x.sigmoid(), |x, y| y * (E::ONE - y), Squash::Sigmoid);
+    Sigmoid, "sigmoid", |x| x.sigmoid(), |_, y| y * (E::ONE - y), Squash::Sigmoid);
 unary!(/// y = max(x, 0);  dy/dx = 1 for x > 0, else 0; not-a-number stays
-    Relu, "relu", |x| if x < E::ZERO { E::ZERO } else { x }, |x, y| if x > E::ZERO { E::ONE } else { E::ZERO });
+    Relu, "relu", |x| if x < E::ZERO { E::ZERO } else { x }, |x, _| if x > E::ZERO { E::ONE } else { E::ZERO });
 unary!(/// y = x for x > 0, else slope · x
-    LeakyRelu, "leaky_relu", |x, slope| if x < E::ZERO { slope * x } else { x },
-    |x, y| if x > E::ZERO { E::ONE } else { slope });
+    LeakyRelu(f64), "leaky_relu", |x, slope| if x < E::ZERO { slope * x } else { x },
+    |x, _, slope| if x > E::ZERO { E::ONE } else { slope });
 unary!(/// y = x · Φ(x) with the normal distribution's Φ (Hendrycks and Gimpel 2016);  dy/dx = Φ(x) + x·φ(x)
     Gelu, "gelu", |x| x * normal_below(x),
-    |x, y| normal_below(x) + x * (-x * x * E::from_f64(0.5)).exp() * E::from_f64(0.398_942_280_401_432_7));
+    |x, _| normal_below(x) + x * (-x * x * E::from_f64(0.5)).exp() * E::from_f64(0.398_942_280_401_432_7));
 unary!(/// y = x · σ(x);  dy/dx = σ(x) + y (1 − σ(x))
     Silu, "silu", |x| x * x.sigmoid(), |x, y| x.sigmoid() + y * (E::ONE - x.sigmoid()));
 unary!(/// y = ln(1 + eˣ) = max(x, 0) + ln(1 + e^−|x|), which does not overflow;  dy/dx = σ(x)
     Softplus, "softplus", |x| if x > E::ZERO { x + (E::ONE + (-x).exp()).ln() } else { (E::ONE + x.exp()).ln() },
-    |x, y| x.sigmoid());
+    |x, _| x.sigmoid());
 
 fn normal_below<E: Element>(x: E) -> E {
     E::from_f64(0.5) * (E::ONE + (x * E::from_f64(std::f64::consts::FRAC_1_SQRT_2)).erf())

@@ -7,34 +7,34 @@ use std::{
     panic::Location,
 };
 
-/// Declares the mathematics of a function of one element.
+/// Declares the mathematics of a function of one element: its value from x, its derivative from x and y. A constant of the function
+/// stands last.
 macro_rules! unary {
-    ($(#[$doc:meta])* $name:ident, $label:literal, |$x:ident $(, $field:ident)?| $value:expr, |$dx:ident, $dy:ident| $derivative:expr $(, $squash:expr)?) => {
+    ($(#[$doc:meta])* $name:ident $(($type:ty))?, $label:literal, |$x:ident $(, $of:ident)?| $value:expr, |$dx:pat_param, $dy:pat_param $(, $by:ident)?| $derivative:expr $(, $squash:expr)?) => {
         $(#[$doc])*
-        pub(crate) struct $name $((pub(crate) unary!(@type $field)))?;
+        pub(crate) struct $name $((pub(crate) $type))?;
         impl Unary for $name {
             const NAME: &'static str = $label;
             $(const SQUASH: Option<Squash> = Some($squash);)?
             #[inline(always)]
             fn value<E: Element>(&self, $x: E) -> E {
-                $(let $field = E::from_f64(self.0);)?
+                $(let $of = E::from_f64(self.0);)?
                 $value
             }
             #[inline(always)]
-            #[allow(unused_variables)]
             fn derivative<E: Element>(&self, $dx: E, $dy: E) -> E {
-                $(let $field = E::from_f64(self.0);)?
+                $(let $by = E::from_f64(self.0);)?
                 $derivative
             }
         }
     };
-    (@type $field:ident) => { f64 };
 }
 pub(crate) use unary;
 
-/// Declares the mathematics of a function of two elements.
+/// Declares the mathematics of a function of two elements: its value, and its derivatives by either from a, b and y.
 macro_rules! binary {
-    ($(#[$doc:meta])* $name:ident, $label:literal, |$a:ident, $b:ident, $y:ident| $value:expr, $by_first:expr, $by_second:expr) => {
+    ($(#[$doc:meta])* $name:ident, $label:literal, |$a:ident, $b:ident| $value:expr,
+     |$fa:pat_param, $fb:pat_param, $fy:pat_param| $by_first:expr, |$sa:pat_param, $sb:pat_param, $sy:pat_param| $by_second:expr) => {
         $(#[$doc])*
         pub(crate) struct $name;
         impl Binary for $name {
@@ -44,13 +44,11 @@ macro_rules! binary {
                 $value
             }
             #[inline(always)]
-            #[allow(unused_variables)]
-            fn by_first<E: Element>(&self, $a: E, $b: E, $y: E) -> E {
+            fn by_first<E: Element>(&self, $fa: E, $fb: E, $fy: E) -> E {
                 $by_first
             }
             #[inline(always)]
-            #[allow(unused_variables)]
-            fn by_second<E: Element>(&self, $a: E, $b: E, $y: E) -> E {
+            fn by_second<E: Element>(&self, $sa: E, $sb: E, $sy: E) -> E {
                 $by_second
             }
         }
@@ -59,19 +57,20 @@ macro_rules! binary {
 pub(crate) use binary;
 
 binary!(/// y = a + b
-    Sum, "add", |a, b, y| a + b, E::ONE, E::ONE);
+    Sum, "add", |a, b| a + b, |_, _, _| E::ONE, |_, _, _| E::ONE);
 binary!(/// y = a − b
-    Difference, "sub", |a, b, y| a - b, E::ONE, -E::ONE);
+    Difference, "sub", |a, b| a - b, |_, _, _| E::ONE, |_, _, _| -E::ONE);
 binary!(/// y = a · b
-    Product, "mul", |a, b, y| a * b, b, a);
+    Product, "mul", |a, b| a * b, |_, b, _| b, |a, _, _| a);
 binary!(/// y = a / b;  ∂y/∂b = −y / b
-    Quotient, "div", |a, b, y| a / b, E::ONE / b, -y / b);
+    Quotient, "div", |a, b| a / b, |_, b, _| E::ONE / b, |_, b, y| -y / b);
 binary!(/// y = max(a, b); where they are equal, half of the gradient goes to each
-    Larger, "maximum", |a, b, y| a.maximum(b), share(a > b, a == b), share(b > a, a == b));
+    Larger, "maximum", |a, b| a.maximum(b), |a, b, _| share(a > b, a == b), |a, b, _| share(b > a, a == b));
 binary!(/// y = min(a, b); where they are equal, half of the gradient goes to each
-    Smaller, "minimum", |a, b, y| -(-a).maximum(-b), share(a < b, a == b), share(b < a, a == b));
+    Smaller, "minimum", |a, b| -(-a).maximum(-b), |a, b, _| share(a < b, a == b), |a, b, _| share(b < a, a == b));
 binary!(/// y = aᵇ;  ∂y/∂a = b·aᵇ⁻¹,  ∂y/∂b = y·ln a, and 0 where a is 0
-    Power, "powf", |a, b, y| a.powf(b), b * a.powf(b - E::ONE), if a == E::ZERO { E::ZERO } else { y * a.ln() });
+    Power, "powf", |a, b| a.powf(b), |a, b, _| b * a.powf(b - E::ONE),
+    |a, _, y| if a == E::ZERO { E::ZERO } else { y * a.ln() });
 
 fn share<E: Element>(all: bool, half: bool) -> E {
     E::from_f64(if all {
@@ -102,21 +101,21 @@ impl Unary for Affine {
 }
 
 unary!(/// y = x, as a node of its own
-    Same, "same", |x| x, |x, y| E::ONE);
+    Same, "same", |x| x, |_, _| E::ONE);
 unary!(/// y = −x
-    Negative, "neg", |x| -x, |x, y| -E::ONE);
+    Negative, "neg", |x| -x, |_, _| -E::ONE);
 unary!(/// y = c / x;  dy/dx = −y / x
-    Over, "div", |x, c| c / x, |x, y| -y / x);
+    Over(f64), "div", |x, c| c / x, |x, y| -y / x);
 unary!(/// y = eˣ
-    Exp, "exp", |x| x.exp(), |x, y| y);
+    Exp, "exp", |x| x.exp(), |_, y| y);
 unary!(/// y = ln x;  dy/dx = 1 / x
-    Log, "log", |x| x.ln(), |x, y| E::ONE / x);
+    Log, "log", |x| x.ln(), |x, _| E::ONE / x);
 unary!(/// y = √x;  dy/dx = 1 / (2y)
-    Sqrt, "sqrt", |x| x.sqrt(), |x, y| E::from_f64(0.5) / y);
+    Sqrt, "sqrt", |x| x.sqrt(), |_, y| E::from_f64(0.5) / y);
 unary!(/// y = |x|;  dy/dx = sign x, 0 at 0
-    Abs, "abs", |x| x.abs(), |x, y| if x > E::ZERO { E::ONE } else if x < E::ZERO { -E::ONE } else { E::ZERO });
+    Abs, "abs", |x| x.abs(), |x, _| if x > E::ZERO { E::ONE } else if x < E::ZERO { -E::ONE } else { E::ZERO });
 unary!(/// y = xᵖ;  dy/dx = p·xᵖ⁻¹, 0 for p = 0
-    PowerOf, "powf", |x, p| x.powf(p), |x, y| if p == E::ZERO { E::ZERO } else { p * x.powf(p - E::ONE) });
+    PowerOf(f64), "powf", |x, p| x.powf(p), |x, _, p| if p == E::ZERO { E::ZERO } else { p * x.powf(p - E::ONE) });
 
 /// y = xⁿ for a whole n;  dy/dx = n·xⁿ⁻¹, 0 for n = 0
 struct WholePower(i32);

@@ -7,12 +7,12 @@ use super::{
 use crate::{Element, Inflow, Operand, Operation, Ran, Shape, Var, View};
 use std::panic::Location;
 
-binary!(Greater, "gt", |a, b, y| truth(a > b), E::ZERO, E::ZERO);
-binary!(Less, "lt", |a, b, y| truth(a < b), E::ZERO, E::ZERO);
-binary!(Equal, "eq", |a, b, y| truth(a == b), E::ZERO, E::ZERO);
-binary!(AtLeast, "ge", |a, b, y| truth(a >= b), E::ZERO, E::ZERO);
-binary!(AtMost, "le", |a, b, y| truth(a <= b), E::ZERO, E::ZERO);
-binary!(Unequal, "ne", |a, b, y| truth(a != b), E::ZERO, E::ZERO);
+binary!(Greater, "gt", |a, b| truth(a > b), |_, _, _| E::ZERO, |_, _, _| E::ZERO);
+binary!(Less, "lt", |a, b| truth(a < b), |_, _, _| E::ZERO, |_, _, _| E::ZERO);
+binary!(Equal, "eq", |a, b| truth(a == b), |_, _, _| E::ZERO, |_, _, _| E::ZERO);
+binary!(AtLeast, "ge", |a, b| truth(a >= b), |_, _, _| E::ZERO, |_, _, _| E::ZERO);
+binary!(AtMost, "le", |a, b| truth(a <= b), |_, _, _| E::ZERO, |_, _, _| E::ZERO);
+binary!(Unequal, "ne", |a, b| truth(a != b), |_, _, _| E::ZERO, |_, _, _| E::ZERO);
 
 fn truth<E: Element>(holds: bool) -> E {
     if holds { E::ONE } else { E::ZERO }

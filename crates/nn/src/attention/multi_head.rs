@@ -13,7 +13,7 @@ use unspool_graph::{Param, Scope, Var, init};
 #[derive(Clone, Debug)]
 pub struct MultiheadAttention {
     in_proj_weight: Param,
-    in_proj_bias: Param,
+    in_proj_bias: Option<Param>,
     out_proj: Linear,
     size: usize,
     heads: usize,
@@ -22,15 +22,24 @@ pub struct MultiheadAttention {
 
 impl MultiheadAttention {
     /// For vectors of `size` elements, which `heads` divides. `in_proj_weight` is Xavier-uniform, biases are 0.
-    pub fn new(mut scope: Scope<'_>, size: usize, heads: usize) -> MultiheadAttention {
+    pub fn new(scope: Scope<'_>, size: usize, heads: usize) -> MultiheadAttention {
+        MultiheadAttention::build(scope, size, heads, true)
+    }
+
+    /// Without the biases: PyTorch's `bias=False`.
+    pub fn without_bias(scope: Scope<'_>, size: usize, heads: usize) -> MultiheadAttention {
+        MultiheadAttention::build(scope, size, heads, false)
+    }
+
+    fn build(mut scope: Scope<'_>, size: usize, heads: usize, biased: bool) -> MultiheadAttention {
         if heads == 0 || !size.is_multiple_of(heads) {
             scope.refuse("in_proj_weight", &[3 * size, size], "the number of heads must divide the size");
         }
         let in_proj_weight = scope.add("in_proj_weight", [3 * size, size], init::xavier_uniform());
-        let in_proj_bias = scope.add("in_proj_bias", [3 * size], init::zeros());
+        let in_proj_bias = biased.then(|| scope.add("in_proj_bias", [3 * size], init::zeros()));
         let mut out = scope.scope("out_proj");
         let weight = out.add("weight", [size, size], init::uniform(1.0 / (size.max(1) as f64).sqrt()));
-        let out_proj = Linear { weight, bias: Some(out.add("bias", [size], init::zeros())) };
+        let out_proj = Linear { weight, bias: biased.then(|| out.add("bias", [size], init::zeros())) };
         MultiheadAttention { in_proj_weight, in_proj_bias, out_proj, size, heads: heads.max(1), dropout: 0.0 }
     }
 
@@ -93,7 +102,7 @@ impl MultiheadAttention {
             let whole = graph.param(p);
             if (from, to) == (0, 3) { whole } else { whole.slice(0, from * self.size..to * self.size) }
         };
-        rows.linear(part(self.in_proj_weight), Some(part(self.in_proj_bias)))
+        rows.linear(part(self.in_proj_weight), self.in_proj_bias.map(part))
     }
 
     /// `query [batch, time, size]`, `keys` and `values [batch, source, size]` to heads' contexts `[batch, time, size]` and weights

@@ -28,8 +28,11 @@ macro_rules! laws_hold {
 laws_hold! {
     elman: laws::cell(INPUT, |scope| Elman::new(scope, INPUT, HIDDEN));
     elman_with_relu: laws::cell(INPUT, |scope| Elman::new(scope, INPUT, HIDDEN).relu());
+    elman_without_bias: laws::cell(INPUT, |scope| Elman::without_bias(scope, INPUT, HIDDEN));
     gru: laws::cell(INPUT, |scope| Gru::new(scope, INPUT, HIDDEN));
     lstm: laws::cell(INPUT, |scope| Lstm::new(scope, INPUT, HIDDEN));
+    lstm_without_bias: laws::cell(INPUT, |scope| Lstm::without_bias(scope, INPUT, HIDDEN));
+    gru_without_bias: laws::cell(INPUT, |scope| Gru::without_bias(scope, INPUT, HIDDEN));
     any_cell: laws::cell(INPUT, |scope| CellKind::Lstm.build(scope, INPUT, HIDDEN));
     stack: laws::cell(INPUT, |mut scope| {
         let layers = [("lower", INPUT, HIDDEN), ("upper", HIDDEN, 2)];
@@ -49,7 +52,10 @@ laws_hold! {
     variational_dropout: laws::cell(INPUT, |scope| VariationalDropout::new(Lstm::new(scope, INPUT, HIDDEN), 0.3, 0.3));
     zoneout: laws::cell(INPUT, |scope| Zoneout::new(Lstm::new(scope, INPUT, HIDDEN), &[0.2, 0.4]));
     residual: laws::cell(INPUT, |scope| Residual::new(Gru::new(scope, INPUT, HIDDEN), INPUT));
-    attending: Looking;
+    attending_by_additive_scores: Looking(|scope| Attention::additive(scope, HIDDEN, HIDDEN, 4));
+    attending_by_general_scores: Looking(|scope| Attention::general(scope, HIDDEN, HIDDEN));
+    attending_by_dot_products: Looking(|_| Attention::dot());
+    attending_by_scaled_dot_products: Looking(|_| Attention::scaled_dot());
     peephole: laws::cell(INPUT, |scope| Peephole::new(scope, INPUT, HIDDEN));
     coupled_gates: laws::cell(INPUT, |scope| CoupledGates::new(scope, INPUT, HIDDEN));
     layer_norm_lstm: laws::cell(INPUT, |scope| LayerNormLstm::new(scope, INPUT, 8));
@@ -154,7 +160,7 @@ impl Subject for Attended {
 }
 
 /// An LSTM that looks at a memory, its places being free numbers.
-struct Looking;
+struct Looking(fn(Scope<'_>) -> Attention);
 
 impl Subject for Looking {
     type Cell = unspool_nn::Attending<Lstm>;
@@ -162,12 +168,12 @@ impl Subject for Looking {
         INPUT
     }
     fn make(&self, mut scope: Scope<'_>) -> Self::Cell {
-        let attention = Attention::additive(scope.scope("attention"), HIDDEN, MEMORY, 4);
-        unspool_nn::Attending::new(Lstm::new(scope.scope("cell"), INPUT + MEMORY, HIDDEN), attention, MEMORY)
+        let attention = self.0(scope.scope("attention"));
+        unspool_nn::Attending::new(Lstm::new(scope.scope("cell"), INPUT + HIDDEN, HIDDEN), attention, HIDDEN)
     }
     fn free(&self, _: &Self::Cell, _: &Params, batch: usize, draw: Draw) -> Vec<ArrayD<f64>> {
         let state = |i| random(&[batch, HIDDEN], draw.word(i));
-        vec![state(1), state(2), random(&[batch, PLACES, MEMORY], draw.word(3))]
+        vec![state(1), state(2), random(&[batch, PLACES, HIDDEN], draw.word(3))]
     }
     fn start<'g>(
         &self,

@@ -1,8 +1,8 @@
 //! Negative controls: for each law a cell, or a way to run one, that breaks it. The same call finds it and shrinks it.
 
-use crate::{HIDDEN, INPUT};
+use crate::{HIDDEN, INPUT, wrong::Wrong};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use unspool_graph::{Element, Graph, Inflow, Operation, Ran, Scope, Shape, Var, View};
+use unspool_graph::{Graph, Scope, Var};
 use unspool_nn::{
     Cell, Direction, Elman,
     laws::{self, Broken, Law, Subject},
@@ -119,32 +119,6 @@ fn ignoring_the_state_breaks_the_law_of_start() {
     found(Law::Start, &mistaken(|cell, x, h| cell.step(x, h * 0.0)), 1, 1);
     // One that writes a state which no output is made from.
     found(Law::Start, &mistaken(|cell, x, h| (x.tanh(), cell.step(x, h).1)), 1, 1);
-}
-
-/// x, whose backward or tangent gives 1 % too much.
-struct Wrong {
-    backward: f64,
-    tangent: f64,
-}
-
-impl Operation for Wrong {
-    type Saved<E: Element> = ();
-    fn name(&self) -> &'static str {
-        "wrong"
-    }
-    fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
-        Ok(inputs[0])
-    }
-    fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {
-        output.copy_from_slice(inputs[0].data());
-    }
-    fn backward<E: Element>(&self, _: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
-        into.add(0, gradient.data().iter().map(|&g| g * E::from_f64(self.backward)).collect());
-    }
-    fn jvp<E: Element>(&self, _: &Ran<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
-        let Some(v) = tangents[0] else { return };
-        output.iter_mut().zip(v.data()).for_each(|(y, &v)| *y = v * E::from_f64(self.tangent));
-    }
 }
 
 #[test]

@@ -10,6 +10,8 @@ mod more_cells;
 mod plain;
 mod refusals;
 mod threads;
+#[path = "../../../graph/tests/wrong/mod.rs"]
+mod wrong;
 
 use ndarray::{ArrayD, IxDyn};
 use unspool_graph::Draw;

@@ -274,7 +274,7 @@ fn keys(topology: &Topology, lanes: &[Option<usize>], phases: &[usize], grain: G
         })
         .collect();
     // A scope that is left and entered again is as many boxes as it has visits.
-    for round in 1..=8 {
+    for _ in 0..8 {
         let mut quotient: DiGraph<Key, ()> = DiGraph::new();
         let all: BTreeSet<Key> = keys.iter().copied().collect();
         let index: BTreeMap<Key, _> = all.iter().map(|key| (*key, quotient.add_node(*key))).collect();
@@ -295,9 +295,18 @@ fn keys(topology: &Topology, lanes: &[Option<usize>], phases: &[usize], grain: G
             let step = usize::from(keys[a] != keys[b] && cyclic.contains(&keys[a]));
             visit[b] = visit[b].max(visit[a] + step);
         }
-        for (key, visit) in keys.iter_mut().zip(visit) {
-            if let (true, Key::Scope(scope, phase, before)) = (cyclic.contains(key), *key) {
-                *key = Key::Scope(scope, phase, before * 1000 * round + visit);
+        // Visits are numbered through: which boxes are one, and their order, is all that a number says.
+        let refined = |(key, visit): (&Key, &usize)| match *key {
+            Key::Scope(scope, phase, before) => {
+                Some((scope, phase, before, if cyclic.contains(key) { *visit } else { 0 }))
+            }
+            _ => None,
+        };
+        let all: BTreeSet<_> = keys.iter().zip(&visit).filter_map(refined).collect();
+        let number: BTreeMap<_, usize> = all.into_iter().zip(0..).collect();
+        for (key, visit) in keys.iter_mut().zip(&visit) {
+            if let Some(place @ (scope, phase, ..)) = refined((key, visit)) {
+                *key = Key::Scope(scope, phase, number[&place]);
             }
         }
     }

@@ -1,0 +1,80 @@
+//! Every operation's gradient is its finite differences' slope, and its forward-mode derivative is the adjoint of its backward, over
+//! random shapes of rank 0 to 5, with axes of size 0 and 1 among them, over random values away from kinks, as reversed, transposed and
+//! partial views too, and with any of its operands as a constant.
+//!
+//! An operation's case is a line. The last test reads the operations' source and fails where a public one has none here.
+
+/// Declares property tests, each over random cases.
+macro_rules! cases {
+    ($($name:ident: |$case:ident| $body:expr;)*) => {
+        proptest! {
+            #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+            $(#[test] fn $name($case in case()) { $body?; })*
+        }
+    };
+}
+
+/// Functions of one tensor: its values, and the function.
+macro_rules! of_one {
+    ($($name:ident: $values:ident, |$c:ident, $x:ident| $body:expr;)*) => {
+        cases! { $($name: |$c| right(&[$c.$values(&$c.shape)], |_, x| { let $x = $c.thin(x[0]); $body });)* }
+    };
+}
+
+/// Functions of two tensors of which either is the narrower one.
+macro_rules! of_two {
+    ($($name:ident: $first:expr, $second:expr, |$a:ident, $b:ident| $body:expr;)*) => {
+        cases! { $($name: |c| {
+            let (first, second): (crate::case::Values, crate::case::Values) = ($first, $second);
+            let swapped = c.below("swap", 2) == 0;
+            let (a, b) = if swapped { (c.narrow(), c.shape.clone()) } else { (c.shape.clone(), c.narrow()) };
+            right(&[first(&c, &a), second(&c, &b)], |_, x| {
+                let ($a, $b) = (x[0], x[1]);
+                $body
+            })?;
+            right(&[first(&c, &c.shape), second(&c, &c.shape)], |_, x| {
+                let ($a, $b) = (c.thin(x[0]), c.thin(x[1]));
+                $body
+            })
+        };)* }
+    };
+}
+
+mod case;
+mod elementwise;
+mod movement;
+mod normaliser;
+mod product;
+mod reduction;
+
+/// The source of all cases.
+const CASES: [&str; 5] = [
+    include_str!("elementwise.rs"),
+    include_str!("movement.rs"),
+    include_str!("normaliser.rs"),
+    include_str!("product.rs"),
+    include_str!("reduction.rs"),
+];
+
+#[test]
+fn every_public_operation_has_a_case_here() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ops");
+    let cases: String = CASES.concat();
+    let (mut seen, mut missing) = (0, vec![]);
+    for file in std::fs::read_dir(folder).unwrap() {
+        let source = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        for signature in source.split("    pub fn ").skip(1) {
+            let signature = signature.split('{').next().unwrap_or_default();
+            let name = signature.split(['(', '<']).next().unwrap_or_default();
+            // Those that give numbers out instead of nodes have no gradient.
+            if signature.rsplit("->").next().is_some_and(|gives| gives.contains("Var<'g>")) {
+                seen += 1;
+                if !cases.contains(&format!(".{name}(")) {
+                    missing.push(name.to_string());
+                }
+            }
+        }
+    }
+    assert!(seen > 50, "only {seen} operations were found in the source");
+    assert!(missing.is_empty(), "no gradient case for {missing:?}");
+}
