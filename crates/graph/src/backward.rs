@@ -13,8 +13,11 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// How many rows are summed in one product for the gradient of a matrix.
-pub(crate) const BLOCK: usize = 256;
+/// How many gathered rows are summed in one product for the gradient of a matrix.
+pub(crate) const BLOCK: usize = 512;
+
+/// From this many rows that lie together on, they are multiplied where they are.
+const TOGETHER: usize = 128;
 
 /// What has flowed to one node or parameter so far.
 pub(crate) struct Slot<E: Element> {
@@ -87,7 +90,10 @@ impl<E: Element> Inflow<'_, E> {
             if fresh {
                 slot.copy_from_slice(gradient);
             } else {
-                slot.iter_mut().zip(gradient).for_each(|(slot, &g)| *slot += g);
+                dispatch(
+                    #[inline(always)]
+                    || slot.iter_mut().zip(gradient).for_each(|(slot, &g)| *slot += g),
+                );
             }
         });
     }
@@ -145,16 +151,19 @@ impl<E: Element> Inflow<'_, E> {
         while row < rows {
             let (gradient, width) = if gradient_left { (left, widths.0) } else { (right, widths.1) };
             let empty = |row: usize| gradient[row * width..(row + 1) * width].iter().all(|&x| x == E::ZERO);
-            let slot = block_slot(tape, self.slots, self.sink, id);
-            // A whole block that lies together needs no copy.
-            let fresh = slot.block.as_ref().is_none_or(|b| b.rows == 0);
-            if fresh && rows - row >= BLOCK && !(row..row + BLOCK).any(empty) {
-                let (l, r) =
-                    (&left[row * widths.0..(row + BLOCK) * widths.0], &right[row * widths.1..(row + BLOCK) * widths.1]);
-                flush_into(tape, self.slots, self.sink, id, l, r, widths, BLOCK);
-                row += BLOCK;
+            // Many rows that lie together need no copy; those gathered before them come first.
+            let many = if rows - row >= TOGETHER { (row..rows).take_while(|&row| !empty(row)).count() } else { 0 };
+            if many >= TOGETHER {
+                if block_slot(tape, self.slots, self.sink, id).block.as_ref().is_some_and(|b| b.rows > 0) {
+                    flush(tape, self.slots, self.sink, id);
+                }
+                let to = row + many;
+                let (l, r) = (&left[row * widths.0..to * widths.0], &right[row * widths.1..to * widths.1]);
+                flush_into(tape, self.slots, self.sink, id, l, r, widths, many);
+                row = to;
                 continue;
             }
+            let slot = block_slot(tape, self.slots, self.sink, id);
             let block = slot.block.get_or_insert_with(|| {
                 let (l, r) = (tape.pool.take(BLOCK * widths.0), tape.pool.take(BLOCK * widths.1));
                 Box::new(Block { rows: 0, left: l, right: r, widths })

@@ -3,6 +3,7 @@
 use crate::{
     gradients::Dense,
     kernels::{Lanes, math},
+    operation::Packs,
     params::Store,
     tape::{AnyTape, Tape},
 };
@@ -93,6 +94,8 @@ pub trait Element:
     #[doc(hidden)]
     fn pool(params: &crate::Params) -> &std::sync::Arc<crate::buffer::Pool<Self>>;
     #[doc(hidden)]
+    fn panels(params: &crate::Params) -> &[Packs<Self>];
+    #[doc(hidden)]
     fn tape(tape: &AnyTape) -> Option<&Tape<Self>>;
     #[doc(hidden)]
     fn tape_mut(tape: &mut AnyTape) -> Option<&mut Tape<Self>>;
@@ -172,6 +175,9 @@ macro_rules! element {
             }
             fn pool(params: &crate::Params) -> &std::sync::Arc<crate::buffer::Pool<Self>> {
                 &params.pools.$pool
+            }
+            fn panels(params: &crate::Params) -> &[Packs<Self>] {
+                &params.panels.$pool
             }
             fn tape(tape: &AnyTape) -> Option<&Tape<Self>> {
                 match tape {

@@ -26,11 +26,16 @@ impl Dense {
     }
     fn square_sum(&self) -> f64 {
         fn of<E: Element>(all: &[E]) -> f64 {
-            const PIECE: usize = 1 << 16;
             let piece = |v: &[E]| {
                 crate::kernels::dispatch(
                     #[inline(always)]
-                    || crate::kernels::vector::sum_of(v.len(), |i| v[i].to_f64() * v[i].to_f64()),
+                    || {
+                        crate::kernels::vector::sum_map(
+                            v,
+                            #[inline(always)]
+                            |x| x.to_f64() * x.to_f64(),
+                        )
+                    },
                 )
             };
             if all.len() <= PIECE {
@@ -51,10 +56,8 @@ impl Dense {
     }
     fn add(&mut self, other: &Dense) {
         match (self, other) {
-            (Dense::F32(a), Dense::F32(b)) => {
-                crate::kernels::dispatch(|| a.iter_mut().zip(&b[..]).for_each(|(a, b)| *a += b))
-            }
-            (Dense::F64(a), Dense::F64(b)) => a.iter_mut().zip(&b[..]).for_each(|(a, b)| *a += b),
+            (Dense::F32(a), Dense::F32(b)) => add_all(a, b),
+            (Dense::F64(a), Dense::F64(b)) => add_all(a, b),
             _ => {}
         }
     }
@@ -88,6 +91,23 @@ impl Dense {
             Dense::F64(v) => Tensor::from_elements(shape, v),
         }
     }
+}
+
+/// How many elements one thread adds at a time.
+const PIECE: usize = 1 << 16;
+
+/// a ← a + b, element by element, shared out over threads where there are many.
+fn add_all<E: Element>(a: &mut [E], b: &[E]) {
+    let piece = |a: &mut [E], b: &[E]| {
+        crate::kernels::dispatch(
+            #[inline(always)]
+            || a.iter_mut().zip(b).for_each(|(a, &b)| *a += b),
+        )
+    };
+    if a.len() <= PIECE {
+        return piece(a, b);
+    }
+    a.par_chunks_mut(PIECE).zip(b.par_chunks(PIECE)).for_each(|(a, b)| piece(a, b));
 }
 
 /// A parameter's gradient.

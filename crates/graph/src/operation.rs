@@ -12,7 +12,7 @@ use crate::{
     tape::Tape,
 };
 use ndarray::{ArrayViewD, IxDyn};
-use std::{cell::OnceCell, sync::Arc};
+use std::sync::{Arc, OnceLock};
 
 /// A value on the tape as an operation reads it: its elements, row by row without gaps, and its shape.
 #[derive(Clone, Copy)]
@@ -24,13 +24,14 @@ pub struct View<'a, E: Element> {
 }
 
 /// A matrix in panels, as it is and transposed, each made when first multiplied by.
+#[doc(hidden)]
 #[derive(Debug, Default)]
-pub(crate) struct Packs<E: Element>(OnceCell<Box<[OnceCell<Packed<E>>; 2]>>);
+pub struct Packs<E: Element>(OnceLock<Box<[OnceLock<Packed<E>>; 2]>>);
 
 impl<E: Element> Packs<E> {
     /// How many elements the panels hold.
     pub(crate) fn elements(&self) -> usize {
-        self.0.get().into_iter().flat_map(|both| both.iter()).filter_map(OnceCell::get).map(Packed::elements).sum()
+        self.0.get().into_iter().flat_map(|both| both.iter()).filter_map(OnceLock::get).map(Packed::elements).sum()
     }
 }
 

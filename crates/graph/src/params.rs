@@ -1,6 +1,6 @@
 //! Parameters: named arrays, in one precision, that graphs borrow and an optimizer changes in place.
 
-use crate::{Draw, Element, Error, Precision, Result, Shape, Tensor, buffer::Pool};
+use crate::{Draw, Element, Error, Precision, Result, Shape, Tensor, buffer::Pool, operation::Packs};
 use std::{
     collections::BTreeMap,
     sync::{
@@ -27,6 +27,26 @@ pub enum Store {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Pools(pub(crate) Arc<Pool<f32>>, pub(crate) Arc<Pool<f64>>);
 
+/// The panels of parameters that are multiplied by: all graphs over the same parameters share them, and they go when a value changes.
+#[derive(Debug, Default)]
+pub(crate) struct Panels(pub(crate) Vec<Packs<f32>>, pub(crate) Vec<Packs<f64>>);
+
+impl Panels {
+    fn none(count: usize) -> Panels {
+        let (mut single, mut double) = (vec![], vec![]);
+        single.resize_with(count, Packs::default);
+        double.resize_with(count, Packs::default);
+        Panels(single, double)
+    }
+}
+
+impl Clone for Panels {
+    /// A copy makes its own when it needs them.
+    fn clone(&self) -> Panels {
+        Panels::none(self.0.len())
+    }
+}
+
 /// The parameters of a model. Layers add theirs under a [`scope`](Params::scope); [`Graph`](crate::Graph)s borrow the store.
 ///
 /// A wrong call (a name taken twice, a size of zero) does not panic: the store keeps its first error, and a graph made on
@@ -52,6 +72,7 @@ pub struct Params {
     by_name: BTreeMap<String, u32>,
     pub(crate) store: Store,
     pub(crate) pools: Pools,
+    pub(crate) panels: Panels,
     pub(crate) error: Option<Error>,
 }
 
@@ -67,6 +88,7 @@ impl Params {
             by_name: BTreeMap::new(),
             store: Store::F32(vec![]),
             pools: Pools::default(),
+            panels: Panels::default(),
             error: None,
         }
     }
@@ -156,6 +178,7 @@ impl Params {
             let why = "the new values have another shape";
             return Err(Error::ParamShape { name: self.names[i].clone(), shape: value.shape().to_vec(), why });
         }
+        self.panels = Panels::none(self.len());
         match &mut self.store {
             Store::F32(all) => all[i].copy_from_slice(&value.elements()),
             Store::F64(all) => all[i].copy_from_slice(&value.elements()),
@@ -173,6 +196,7 @@ impl Params {
 
     /// All parameters' elements for writing, in the order of [`Params::iter`], if the store is in precision `f32`.
     pub fn f32_mut(&mut self) -> Option<&mut [Vec<f32>]> {
+        self.panels = Panels::none(self.len());
         match &mut self.store {
             Store::F32(all) => Some(all),
             Store::F64(_) => None,
@@ -181,6 +205,7 @@ impl Params {
 
     /// All parameters' elements for writing, in the order of [`Params::iter`], if the store is in precision `f64`.
     pub fn f64_mut(&mut self) -> Option<&mut [Vec<f64>]> {
+        self.panels = Panels::none(self.len());
         match &mut self.store {
             Store::F32(_) => None,
             Store::F64(all) => Some(all),
@@ -228,6 +253,7 @@ impl Params {
         }
         self.shapes.push(shape);
         self.names.push(name);
+        self.panels = Panels::none(self.len());
         self.error = self.error.take().or(error);
         handle
     }

@@ -82,8 +82,6 @@ pub struct Tape<E: Element> {
     /// The node of each parameter that has been used.
     pub(crate) entered: Vec<u32>,
     pub(crate) pool: Arc<Pool<E>>,
-    /// Panels of parameters, which outlive `reset()`: the parameters cannot change while the graph borrows them.
-    param_packs: Vec<Packs<E>>,
 }
 
 /// A recording in either precision.
@@ -115,12 +113,7 @@ impl<E: Element> Drop for Tape<E> {
 impl<E: Element> Tape<E> {
     pub(crate) fn new(params: &Params) -> Self {
         let pool = E::pool(params).clone();
-        Tape {
-            nodes: pool.nodes.take(),
-            entered: vec![NONE; params.len()],
-            pool,
-            param_packs: std::iter::repeat_with(Packs::default).take(params.len()).collect(),
-        }
+        Tape { nodes: pool.nodes.take(), entered: vec![NONE; params.len()], pool }
     }
 
     pub(crate) fn reset(&mut self) {
@@ -146,7 +139,7 @@ impl<E: Element> Tape<E> {
             Value::Param(index) => {
                 let all = E::store(&params.store).unwrap_or(&[]);
                 let whole = offset == 0 && node.shape == holder.shape;
-                let cache = if whole { &self.param_packs[*index as usize] } else { &node.packs };
+                let cache = if whole { &E::panels(params)[*index as usize] } else { &node.packs };
                 (&all[*index as usize][..], cache)
             }
             Value::Part { .. } => unreachable!("a part's root is never a part"),

@@ -10,7 +10,8 @@ pub(crate) fn exp_f32(x: f32) -> f32 {
     let clamped = if x < -87.336_54 { -87.336_54 } else { x };
     // Adding and taking away 1.5·2²³ rounds to the nearest whole number without a rounding instruction.
     const ROUND: f32 = 12_582_912.0;
-    let n = (clamped * std::f32::consts::LOG2_E + ROUND) - ROUND;
+    let rounded = clamped * std::f32::consts::LOG2_E + ROUND;
+    let n = rounded - ROUND;
     let r = clamped - n * 0.693_359_4 + n * 2.121_944_4e-4;
     let mut p = 1.987_569_1e-4;
     p = p * r + 1.398_199_9e-3;
@@ -20,8 +21,10 @@ pub(crate) fn exp_f32(x: f32) -> f32 {
     p = p * r + 0.5;
     let y = p * (r * r) + r + 1.0;
     // 2ⁿ in two factors, since 2¹²⁸ alone has no exponent.
-    let half = (n * 0.5) as i32;
-    let rest = n as i32 - half;
+    // n as an integer stands in the last bits of the rounded sum: a conversion would be one more instruction, and slow.
+    let whole = rounded.to_bits().wrapping_sub(ROUND.to_bits()) as i32;
+    let half = whole >> 1;
+    let rest = whole - half;
     // At infinity n is no exponent; what comes of it is replaced below.
     let power = |k: i32| f32::from_bits((k.wrapping_add(127) << 23) as u32);
     let y = y * power(half) * power(rest);

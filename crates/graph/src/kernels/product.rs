@@ -11,6 +11,7 @@
 use crate::{Element, buffer::Buffer};
 use pulp::Simd;
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// A matrix in memory: `data[row · row_stride + column · column_stride]`; one of the strides is 1.
 #[derive(Clone, Copy)]
@@ -29,9 +30,9 @@ impl<'a, E: Element> Matrix<'a, E> {
     pub(crate) fn transposed(data: &'a [E], columns: usize) -> Self {
         Matrix { data, row_stride: 1, column_stride: columns }
     }
-    /// Without its first `rows` rows.
-    fn below(&self, rows: usize) -> Self {
-        Matrix { data: &self.data[rows * self.row_stride..], ..*self }
+    /// Without its first `rows` rows and `columns` columns.
+    fn from(&self, rows: usize, columns: usize) -> Self {
+        Matrix { data: &self.data[rows * self.row_stride + columns * self.column_stride..], ..*self }
     }
     fn reach(&self, rows: usize, columns: usize) -> usize {
         match (rows, columns) {
@@ -60,13 +61,14 @@ pub trait Lanes: Copy + Sized + 'static {
     ) -> Self::Register<S>;
     /// The slice as whole registers.
     fn registers<S: Simd>(x: &[Self]) -> &[Self::Register<S>];
+    fn registers_mut<S: Simd>(x: &mut [Self]) -> &mut [Self::Register<S>];
     fn numbers<S: Simd>(x: &mut [Self::Register<S>]) -> &mut [Self];
     /// This thread's room for rows of A and for a panel of B: taken, grown where needed, and put back.
     fn room() -> &'static std::thread::LocalKey<std::cell::Cell<[Vec<Self>; 2]>>;
 }
 
 macro_rules! lanes {
-    ($type:ident, $register:ident, $splat:ident, $multiply_add:ident, $registers:ident) => {
+    ($type:ident, $register:ident, $splat:ident, $multiply_add:ident, $registers:ident, $registers_mut:ident) => {
         impl Lanes for $type {
             type Register<S: Simd> = S::$register;
             #[inline(always)]
@@ -82,6 +84,10 @@ macro_rules! lanes {
                 S::$registers(x).0
             }
             #[inline(always)]
+            fn registers_mut<S: Simd>(x: &mut [Self]) -> &mut [S::$register] {
+                S::$registers_mut(x).0
+            }
+            #[inline(always)]
             fn numbers<S: Simd>(x: &mut [S::$register]) -> &mut [Self] {
                 pulp::bytemuck::cast_slice_mut(x)
             }
@@ -93,8 +99,8 @@ macro_rules! lanes {
     };
 }
 
-lanes!(f32, f32s, splat_f32s, mul_add_f32s, as_simd_f32s);
-lanes!(f64, f64s, splat_f64s, mul_add_f64s, as_simd_f64s);
+lanes!(f32, f32s, splat_f32s, mul_add_f32s, as_simd_f32s, as_mut_simd_f32s);
+lanes!(f64, f64s, splat_f64s, mul_add_f64s, as_simd_f64s, as_mut_simd_f64s);
 
 /// Registers to a panel's row.
 const WIDE: usize = 3;
@@ -124,6 +130,7 @@ fn panels(n: usize, lanes: usize) -> impl Iterator<Item = (usize, usize, usize)>
 }
 
 /// Lays the columns `from..from + width` of B `[k, n]` out as a panel with room for `room` columns.
+#[inline(always)]
 fn pack_panel<E: Element>(b: Matrix<'_, E>, (from, width, room): (usize, usize, usize), panel: &mut [E]) {
     if b.column_stride == 1 {
         for (row, to) in panel.chunks_exact_mut(room).enumerate() {
@@ -133,19 +140,31 @@ fn pack_panel<E: Element>(b: Matrix<'_, E>, (from, width, room): (usize, usize, 
         }
         return;
     }
-    // Sixteen rows at a time: what is read lies together, and what is written stays in the first cache.
-    for (block, to) in panel.chunks_mut(16 * room).enumerate() {
-        let rows = to.len() / room;
-        if width < room {
-            to.fill(E::ZERO);
-        }
-        for column in 0..width {
-            let at = (from + column) * b.column_stride + block * 16;
-            let from = &b.data[at..at + rows];
-            to[column..].iter_mut().step_by(room).zip(from).for_each(|(to, &x)| *to = x);
+    let k = panel.len() / room;
+    let column = |c: usize| &b.data[(from + c) * b.column_stride..][..k];
+    // Squares of sixteen columns and rows are turned in registers: what is read lies together, and so does what is written.
+    let squares = width / SIDE * SIDE;
+    for first in (0..squares).step_by(SIDE) {
+        let columns: [&[[E; SIDE]]; SIDE] = std::array::from_fn(|i| column(first + i).as_chunks().0);
+        for (block, to) in panel.chunks_exact_mut(SIDE * room).enumerate() {
+            let square: [[E; SIDE]; SIDE] = std::array::from_fn(|i| columns[i][block]);
+            for (p, to) in to.chunks_exact_mut(room).enumerate() {
+                to[first..first + SIDE].copy_from_slice(&std::array::from_fn::<E, SIDE, _>(|i| square[i][p]));
+            }
         }
     }
+    let done = k / SIDE * SIDE;
+    for (p, to) in panel.chunks_exact_mut(room).enumerate() {
+        let first = if p < done { squares } else { 0 };
+        for (c, to) in to[..width].iter_mut().enumerate().skip(first) {
+            *to = b.data[(from + c) * b.column_stride + p];
+        }
+        to[width..].fill(E::ZERO);
+    }
 }
+
+/// The side of the squares that are turned while packing.
+const SIDE: usize = 16;
 
 /// B `[k, n]` in panels, to be multiplied by more than once.
 #[derive(Debug)]
@@ -164,69 +183,88 @@ impl<E: Element> Packed<E> {
     /// Packs B `[k, n]` into a buffer that `take` gives for a length.
     pub(crate) fn new((k, n): (usize, usize), b: Matrix<'_, E>, take: impl FnOnce(usize) -> Buffer<E>) -> Self {
         assert!(b.reach(k, n) <= b.data.len());
-        let lanes = lanes::<E>();
-        let mut buffer = take(n.next_multiple_of(lanes) * k);
-        let mut rest = &mut buffer[..];
-        for panel in panels(n, lanes) {
-            let (to, after) = rest.split_at_mut(panel.2 * k);
-            if k > 0 {
-                pack_panel(b, panel, to);
-            }
-            rest = after;
-        }
-        Packed { k, n, panels: buffer }
+        let mut panels = take(packed_len::<E>(k, n));
+        pack(b, (k, n), &mut panels);
+        Packed { k, n, panels }
     }
 }
 
-/// The right operand: as it lies, or packed already.
-enum Right<'a, E: Element> {
-    Loose(Matrix<'a, E>),
-    Packed(&'a [E]),
+fn packed_len<E: Element>(k: usize, n: usize) -> usize {
+    n.next_multiple_of(lanes::<E>()) * k
 }
 
-/// A product of some rows, on one thread.
-struct Rows<'a, E: Element> {
+/// All panels of B, one behind the other.
+fn pack<E: Element>(b: Matrix<'_, E>, (k, n): (usize, usize), to: &mut [E]) {
+    struct Pack<'a, E>(Matrix<'a, E>, usize, usize, &'a mut [E]);
+    impl<E: Element> pulp::WithSimd for Pack<'_, E> {
+        type Output = ();
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, _: S) {
+            let Pack(b, k, n, to) = self;
+            for panel in panels(n, E::lanes::<S>()) {
+                pack_panel(b, panel, &mut to[panel.0 * k..][..panel.2 * k]);
+            }
+        }
+    }
+    if k > 0 {
+        super::vector::arch().dispatch(Pack(b, k, n, to));
+    }
+}
+
+/// Some rows and some panels of a product, on one thread.
+struct Part<'a, E: Element> {
     m: usize,
     k: usize,
     n: usize,
     a: Matrix<'a, E>,
-    b: &'a Right<'a, E>,
+    /// All panels of B.
+    b: &'a [E],
+    /// Which of them.
+    panels: Range<usize>,
+    /// The rows of C from the first of these panels on.
     c: &'a mut [E],
     accumulate: bool,
 }
 
-impl<E: Element> pulp::WithSimd for Rows<'_, E> {
+/// As many elements of A are packed at a time as stay in the second cache beside a part of a panel. Where B is too large for the
+/// caches, it comes from memory once for each of these blocks, and they are better larger.
+const BLOCK: [usize; 2] = [1 << 16, 1 << 18];
+
+/// A B of more elements than this is large.
+const LARGE: usize = 1 << 21;
+
+/// As many terms of a sum are added before the next rows come, so that a part of a panel stays there too.
+const LONG: usize = 1024;
+
+impl<E: Element> pulp::WithSimd for Part<'_, E> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        let [mut left, mut room] = E::room().take();
-        self.pack_rows::<S>(&mut left);
-        let mut packed = match *self.b {
-            Right::Packed(panels) => panels,
-            Right::Loose(_) => &[],
-        };
-        for panel in panels(self.n, E::lanes::<S>()) {
-            let len = panel.2 * self.k;
-            let b = match *self.b {
-                Right::Packed(_) => {
-                    let (this, rest) = packed.split_at(len);
-                    packed = rest;
-                    this
+        let [mut left, right] = E::room().take();
+        let (lanes, k) = (E::lanes::<S>(), self.k);
+        let terms = k.div_ceil(k.div_ceil(LONG));
+        let rows = (BLOCK[usize::from(k * self.n > LARGE)] / terms / 8 * 8).max(8);
+        for begin in (0..k).step_by(terms) {
+            let terms = terms.min(k - begin);
+            for row in (0..self.m).step_by(rows) {
+                let rows = rows.min(self.m - row);
+                left.resize((rows * terms).max(left.len()), E::ZERO);
+                pack_rows::<E, S>(self.a.from(row, begin), rows, &mut left[..rows * terms]);
+                let first = panels(self.n, lanes).nth(self.panels.start).map_or(0, |panel| panel.0);
+                for panel in panels(self.n, lanes).skip(self.panels.start).take(self.panels.len()) {
+                    let b = &self.b[panel.0 * k + panel.2 * begin..][..panel.2 * terms];
+                    let (place, a) = ((row, panel.0 - first, panel.1), &left[..rows * terms]);
+                    match panel.2 / lanes {
+                        3 => self.panel::<S, 3>(simd, place, a, b),
+                        2 => self.panel::<S, 2>(simd, place, a, b),
+                        _ => self.panel::<S, 1>(simd, place, a, b),
+                    }
                 }
-                Right::Loose(b) => {
-                    room.resize(len.max(room.len()), E::ZERO);
-                    pack_panel(b, panel, &mut room[..len]);
-                    &room[..len]
-                }
-            };
-            match panel.2 / E::lanes::<S>() {
-                3 => self.panel::<S, 3>(simd, panel, &left, b),
-                2 => self.panel::<S, 2>(simd, panel, &left, b),
-                _ => self.panel::<S, 1>(simd, panel, &left, b),
             }
+            self.accumulate = true;
         }
-        E::room().set([left, room]);
+        E::room().set([left, right]);
     }
 }
 
@@ -241,46 +279,72 @@ fn rows_at_once<S: Simd>(left: usize) -> usize {
     }
 }
 
-impl<E: Element> Rows<'_, E> {
-    /// Lays A out as the tiles read it: of the rows that are multiplied at once, column after column.
-    #[inline(always)]
-    fn pack_rows<S: Simd>(&self, left: &mut Vec<E>) {
-        left.resize((self.m * self.k).max(left.len()), E::ZERO);
-        let (mut row, mut rest) = (0, &mut left[..]);
-        while row < self.m {
-            let many = rows_at_once::<S>(self.m - row);
-            let (to, after) = rest.split_at_mut(many * self.k);
-            let a = self.a.below(row);
-            match many {
-                8 => pack_block::<E, 8>(a, to),
-                4 => pack_block::<E, 4>(a, to),
-                2 => pack_block::<E, 2>(a, to),
-                _ => pack_block::<E, 1>(a, to),
-            }
-            (row, rest) = (row + many, after);
+/// Lays rows of A out as the tiles read them: of the rows that are multiplied at once, column after column.
+#[inline(always)]
+fn pack_rows<E: Element, S: Simd>(a: Matrix<'_, E>, rows: usize, left: &mut [E]) {
+    let terms = left.len() / rows;
+    let (mut row, mut rest) = (0, left);
+    if a.row_stride == 1 {
+        // Row after row of the transpose, so that what is read lies together.
+        let many = rows_at_once::<S>(rows);
+        let (whole, after) = rest.split_at_mut(rows / many * many * terms);
+        match many {
+            8 => pack_columns::<E, 8>(a, terms, whole),
+            4 => pack_columns::<E, 4>(a, terms, whole),
+            2 => pack_columns::<E, 2>(a, terms, whole),
+            _ => pack_columns::<E, 1>(a, terms, whole),
+        }
+        (row, rest) = (rows / many * many, after);
+    }
+    while row < rows {
+        let many = rows_at_once::<S>(rows - row);
+        let (to, after) = rest.split_at_mut(many * terms);
+        let a = a.from(row, 0);
+        match many {
+            8 => pack_block::<E, 8>(a, to),
+            4 => pack_block::<E, 4>(a, to),
+            2 => pack_block::<E, 2>(a, to),
+            _ => pack_block::<E, 1>(a, to),
+        }
+        (row, rest) = (row + many, after);
+    }
+}
+
+/// Blocks of `M` rows of A that lie side by side in its transpose.
+#[inline(always)]
+fn pack_columns<E: Element, const M: usize>(a: Matrix<'_, E>, terms: usize, to: &mut [E]) {
+    let to = to.as_chunks_mut::<M>().0;
+    let blocks = to.len() / terms;
+    for p in 0..terms {
+        let from = a.data[p * a.column_stride..][..blocks * M].as_chunks::<M>().0;
+        for (from, to) in from.iter().zip(to[p..].iter_mut().step_by(terms)) {
+            *to = *from;
         }
     }
+}
 
-    /// All rows against one panel.
+impl<E: Element> Part<'_, E> {
+    /// Packed rows from `row` on against a panel.
     #[inline(always)]
     fn panel<S: Simd, const V: usize>(
         &mut self,
         simd: S,
-        (from, width, _): (usize, usize, usize),
+        (mut row, from, width): (usize, usize, usize),
         left: &[E],
         panel: &[E],
     ) {
-        let (b, mut row) = (E::registers::<S>(panel).as_chunks::<V>().0, 0);
-        while row < self.m {
-            let many = rows_at_once::<S>(self.m - row);
-            let a = &left[row * self.k..(row + many) * self.k];
+        let b = E::registers::<S>(panel).as_chunks::<V>().0;
+        let (mut rest, mut rows) = (left, left.len() / b.len());
+        while rows > 0 {
+            let many = rows_at_once::<S>(rows);
+            let (a, after) = rest.split_at(many * b.len());
             match many {
                 8 => self.tile::<S, 8, V>(simd, row, from, width, a, b),
                 4 => self.tile::<S, 4, V>(simd, row, from, width, a, b),
                 2 => self.tile::<S, 2, V>(simd, row, from, width, a, b),
                 _ => self.tile::<S, 1, V>(simd, row, from, width, a, b),
             }
-            row += many;
+            (row, rows, rest) = (row + many, rows - many, after);
         }
     }
 
@@ -320,6 +384,9 @@ impl<E: Element> Rows<'_, E> {
 /// A part of a row in registers, zeros behind it. Sums go in and out by value: one whose address is taken leaves its register.
 #[inline(always)]
 fn load<E: Element, S: Simd, const V: usize>(simd: S, row: &[E]) -> [E::Register<S>; V] {
+    if let Ok(whole) = E::registers::<S>(row).try_into() {
+        return whole;
+    }
     let mut room = [E::splat(simd, E::ZERO); V];
     E::numbers::<S>(&mut room)[..row.len()].copy_from_slice(row);
     room
@@ -327,6 +394,10 @@ fn load<E: Element, S: Simd, const V: usize>(simd: S, row: &[E]) -> [E::Register
 
 #[inline(always)]
 fn store<E: Element, S: Simd, const V: usize>(row: &mut [E], sums: [E::Register<S>; V]) {
+    if let Ok(whole) = <&mut [_; V]>::try_from(E::registers_mut::<S>(row)) {
+        *whole = sums;
+        return;
+    }
     let mut room = sums;
     row.copy_from_slice(&E::numbers::<S>(&mut room)[..row.len()]);
 }
@@ -353,30 +424,42 @@ fn pack_block<E: Element, const M: usize>(a: Matrix<'_, E>, to: &mut [E]) {
 /// Below this many multiplications a product is not split over threads: the hand-over costs more than it saves.
 const SPLIT_FROM: usize = 4 << 20;
 
-fn multiply<E: Element>(
-    (m, k, n): (usize, usize, usize),
-    a: Matrix<'_, E>,
-    b: Right<'_, E>,
-    c: &mut [E],
-    accumulate: bool,
-) {
-    assert!(a.reach(m, k) <= a.data.len() && m * n <= c.len());
-    let c = &mut c[..m * n];
-    if k == 0 && !accumulate {
-        c.fill(E::ZERO);
-    }
-    if m == 0 || n == 0 || k == 0 {
+/// The same for a product of one row, which waits for memory.
+const SPLIT_ROW_FROM: usize = 1 << 20;
+
+fn multiply<E: Element>((m, k, n): (usize, usize, usize), a: Matrix<'_, E>, b: &[E], c: &mut [E], accumulate: bool) {
+    let arch = super::vector::arch();
+    let count = panels(n, lanes::<E>()).count();
+    let threads = rayon::current_num_threads();
+    if m == 1 && threads > 1 && k * n >= SPLIT_ROW_FROM {
+        let (mut parts, mut rest) = (vec![], c);
+        for i in 0..threads {
+            let own = count * i / threads..count * (i + 1) / threads;
+            let width = panels(n, lanes::<E>()).skip(own.start).take(own.len()).map(|panel| panel.1).sum();
+            let (this, after) = rest.split_at_mut(width);
+            parts.push((own, this));
+            rest = after;
+        }
+        parts.into_par_iter().for_each(|(panels, c)| arch.dispatch(Part { m, k, n, a, b, panels, c, accumulate }));
         return;
     }
-    let arch = super::vector::arch();
-    let threads = if m * k * n >= SPLIT_FROM { rayon::current_num_threads().min(m.div_ceil(8)) } else { 1 };
+    let threads = if m * k * n >= SPLIT_FROM { threads.min(m.div_ceil(8)) } else { 1 };
     if threads == 1 {
-        return arch.dispatch(Rows { m, k, n, a, b: &b, c, accumulate });
+        return arch.dispatch(Part { m, k, n, a, b, panels: 0..count, c, accumulate });
     }
     let part = m.div_ceil(threads).next_multiple_of(8);
     c.par_chunks_mut(part * n).enumerate().for_each(|(i, c)| {
-        arch.dispatch(Rows { m: c.len() / n, k, n, a: a.below(i * part), b: &b, c, accumulate });
+        arch.dispatch(Part { m: c.len() / n, k, n, a: a.from(i * part, 0), b, panels: 0..count, c, accumulate });
     });
+}
+
+/// Whether there is anything to multiply; C is written where it is the empty sum.
+fn any<E: Element>((m, k, n): (usize, usize, usize), a: Matrix<'_, E>, c: &mut [E], accumulate: bool) -> bool {
+    assert!(a.reach(m, k) <= a.data.len() && m * n <= c.len());
+    if k == 0 && !accumulate {
+        c[..m * n].fill(E::ZERO);
+    }
+    m > 0 && n > 0 && k > 0
 }
 
 /// C = A·B, or C += A·B where `accumulate`: A `[m, k]`, B `[k, n]`, C `[m, n]` row by row.
@@ -388,12 +471,23 @@ pub(crate) fn product<E: Element>(
     accumulate: bool,
 ) {
     assert!(b.reach(k, n) <= b.data.len());
-    multiply((m, k, n), a, Right::Loose(b), c, accumulate);
+    if any((m, k, n), a, c, accumulate) {
+        let [left, mut room] = E::room().take();
+        let len = packed_len::<E>(k, n);
+        room.resize(len.max(room.len()), E::ZERO);
+        pack(b, (k, n), &mut room[..len]);
+        E::room().set([left, vec![]]);
+        multiply((m, k, n), a, &room[..len], &mut c[..m * n], accumulate);
+        let [left, _] = E::room().take();
+        E::room().set([left, room]);
+    }
 }
 
 /// As [`product`], by a matrix that is packed already.
 pub(crate) fn product_by<E: Element>(m: usize, a: Matrix<'_, E>, b: &Packed<E>, c: &mut [E], accumulate: bool) {
-    multiply((m, b.k, b.n), a, Right::Packed(&b.panels), c, accumulate);
+    if any((m, b.k, b.n), a, c, accumulate) {
+        multiply((m, b.k, b.n), a, &b.panels, &mut c[..m * b.n], accumulate);
+    }
 }
 
 #[cfg(test)]

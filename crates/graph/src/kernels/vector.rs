@@ -17,32 +17,51 @@ pub(crate) fn arch() -> pulp::Arch {
     *ARCH.get_or_init(pulp::Arch::new)
 }
 
+/// How many partial sums run side by side.
+const LANES: usize = 16;
+
 /// Σ x, in sixteen interleaved partial sums that are added pairwise at the end: the order is a function of the length alone.
 #[inline(always)]
 pub fn sum<E: Element>(x: &[E]) -> E {
-    sum_of(
-        x.len(),
+    sum_map(
+        x,
         #[inline(always)]
-        |i| x[i],
+        |x| x,
     )
+}
+
+/// Σ f(x), in the order of [`sum`].
+#[inline(always)]
+pub(crate) fn sum_map<E: Element, F: Element>(x: &[E], f: impl Fn(E) -> F) -> F {
+    let mut lanes = [F::ZERO; LANES];
+    let (whole, rest) = x.as_chunks::<LANES>();
+    for chunk in whole {
+        for i in 0..LANES {
+            lanes[i] += f(chunk[i]);
+        }
+    }
+    lanes.iter_mut().zip(rest).for_each(|(lane, &x)| *lane += f(x));
+    pairwise(lanes)
 }
 
 /// Σ f(i) for i in 0..n, in the order of [`sum`].
 #[inline(always)]
 pub(crate) fn sum_of<E: Element>(n: usize, f: impl Fn(usize) -> E) -> E {
-    const LANES: usize = 16;
     let mut lanes = [E::ZERO; LANES];
     let whole = n / LANES * LANES;
-    let mut i = 0;
-    while i < whole {
+    for first in (0..whole).step_by(LANES) {
         for (lane, total) in lanes.iter_mut().enumerate() {
-            *total += f(i + lane);
+            *total += f(first + lane);
         }
-        i += LANES;
     }
     for (lane, i) in (whole..n).enumerate() {
         lanes[lane] += f(i);
     }
+    pairwise(lanes)
+}
+
+#[inline(always)]
+fn pairwise<E: Element>(mut lanes: [E; LANES]) -> E {
     let mut width = LANES / 2;
     while width > 0 {
         for lane in 0..width {

@@ -2,7 +2,10 @@
 
 use crate::{
     Buffer, Element, Inflow, Operation, Ran, Shape, Var, View,
-    kernels::{dispatch, vector::sum_of},
+    kernels::{
+        dispatch,
+        vector::{sum_map, sum_of},
+    },
 };
 use rayon::prelude::*;
 use std::{panic::Location, sync::Arc};
@@ -75,25 +78,32 @@ impl Loss {
             Some(c) => E::from_f64(c.iter().map(|&c| f64::from(c)).sum()),
         }
     }
-    /// Writes ∂L/∂x of one row, times the gradient of its loss, by way of `put(j, value)`.
-    #[inline(always)]
-    fn row_gradient<E: Element>(&self, row: usize, x: &[E], normaliser: E, scale: E, mut put: impl FnMut(usize, E)) {
+    /// Adds ∂L/∂x of one row, times `scale`, to `slot`, or writes it there.
+    fn row_gradient<E: Element>(&self, row: usize, x: &[E], normaliser: E, scale: E, (slot, fresh): (&mut [E], bool)) {
         let (count, target) = (x.len(), self.targets[row] as usize);
         let spread = E::from_f64(self.options.smoothing / count as f64);
         let main = E::from_f64(1.0 - self.options.smoothing) * self.class::<E>(target);
         let total = main + spread * self.classes::<E>(count);
-        match &self.options.classes {
-            None => dispatch(
-                #[inline(always)]
-                || x.iter().enumerate().for_each(|(j, &x)| put(j, scale * (total * (x - normaliser).exp() - spread))),
-            ),
-            Some(_) => {
-                for (j, &x) in x.iter().enumerate() {
-                    put(j, scale * (total * (x - normaliser).exp() - spread * self.class::<E>(j)));
+        dispatch(
+            #[inline(always)]
+            || match (&self.options.classes, fresh) {
+                (None, true) => slot
+                    .iter_mut()
+                    .zip(x)
+                    .for_each(|(slot, &x)| *slot = scale * (total * (x - normaliser).exp() - spread)),
+                (None, false) => slot
+                    .iter_mut()
+                    .zip(x)
+                    .for_each(|(slot, &x)| *slot += scale * (total * (x - normaliser).exp() - spread)),
+                (Some(classes), fresh) => {
+                    for ((slot, &x), &class) in slot.iter_mut().zip(x).zip(classes.iter()) {
+                        let own = scale * (total * (x - normaliser).exp() - spread * E::from_f64(f64::from(class)));
+                        *slot = if fresh { own } else { *slot + own };
+                    }
                 }
-            }
-        }
-        put(target, -scale * main);
+            },
+        );
+        slot[target] += -scale * main;
     }
 }
 
@@ -175,19 +185,11 @@ impl Operation for Loss {
             }
             let one = |row: usize, slot: &mut [E]| {
                 let scale = g[row] * self.weight::<E>(row);
-                if fresh {
-                    slot.fill(E::ZERO);
-                }
                 if scale != E::ZERO && self.weight::<E>(row) != E::ZERO {
                     let x = &x[row * width..(row + 1) * width];
-                    self.row_gradient(
-                        row,
-                        x,
-                        ran.saved[row],
-                        scale,
-                        #[inline(always)]
-                        |j, value| slot[j] += value,
-                    );
+                    self.row_gradient(row, x, ran.saved[row], scale, (slot, fresh));
+                } else if fresh {
+                    slot.fill(E::ZERO);
                 }
             };
             if x.len() >= SPLIT_FROM {
@@ -202,11 +204,13 @@ impl Operation for Loss {
         let (Some(v), x, width) = (tangents[0], ran.inputs[0].data(), ran.inputs[0].shape().last_axis()) else {
             return;
         };
+        let mut slope = vec![E::ZERO; width];
         for (row, out) in output.iter_mut().enumerate() {
             let (weight, v) = (self.weight::<E>(row), &v.data()[row * width..(row + 1) * width]);
             if weight != E::ZERO {
                 let x = &x[row * width..(row + 1) * width];
-                self.row_gradient(row, x, ran.saved[row], weight, |j, d| *out += d * v[j]);
+                self.row_gradient(row, x, ran.saved[row], weight, (&mut slope, true));
+                *out += sum_of(width, |j| slope[j] * v[j]);
             }
         }
     }
@@ -222,10 +226,10 @@ fn log_sum_exp<E: Element>(x: &[E]) -> E {
         tops.iter_mut().zip(chunk).for_each(|(top, &x)| *top = if x > *top { x } else { *top });
     }
     let top = tops.iter().chain(rest).fold(x[0], |top, &x| if x > top { x } else { top });
-    top + sum_of(
-        x.len(),
+    top + sum_map(
+        x,
         #[inline(always)]
-        |j| (x[j] - top).exp(),
+        |x| (x - top).exp(),
     )
     .ln()
 }

@@ -119,30 +119,45 @@ impl<B: Binary> Zip<B> {
                 slot.fill(E::ZERO);
             }
             let write = fresh && whole;
-            let mut scratch = vec![];
-            runs.each(|at, n, (ao, asp), (bo, bsp)| {
-                let (at_own, step) = if first { (ao, asp) } else { (bo, bsp) };
-                let (g, y) = (&g[at..at + n], &y[at..at + n]);
-                let term = |i: usize| g[i] * derivative(ad[ao + i * asp], bd[bo + i * bsp], y[i]);
-                if step == 0 {
-                    // Repeated along the run: its terms are summed in the order that depends on the length alone.
-                    scratch.clear();
-                    scratch.extend((0..n).map(term));
-                    slot[at_own] += sum(&scratch);
-                } else {
-                    dispatch(
+            let mut terms = vec![];
+            dispatch(
+                #[inline(always)]
+                || {
+                    runs.each(
                         #[inline(always)]
-                        || {
-                            let slot = &mut slot[at_own..at_own + n];
-                            if write {
-                                slot.iter_mut().enumerate().for_each(|(i, slot)| *slot = term(i));
+                        |at, n, (ao, asp), (bo, bsp)| {
+                            let (at_own, step) = if first { (ao, asp) } else { (bo, bsp) };
+                            terms.resize(n, E::ZERO);
+                            let each = terms.iter_mut().zip(g[at..at + n].iter().zip(&y[at..at + n]));
+                            match (asp, bsp) {
+                                (1, 1) => {
+                                    let both = ad[ao..ao + n].iter().zip(&bd[bo..bo + n]);
+                                    each.zip(both).for_each(|((t, (&g, &y)), (&a, &b))| *t = g * derivative(a, b, y));
+                                }
+                                (1, 0) => {
+                                    let (a, b) = (&ad[ao..ao + n], bd[bo]);
+                                    each.zip(a).for_each(|((t, (&g, &y)), &a)| *t = g * derivative(a, b, y));
+                                }
+                                (0, 1) => {
+                                    let (a, b) = (ad[ao], &bd[bo..bo + n]);
+                                    each.zip(b).for_each(|((t, (&g, &y)), &b)| *t = g * derivative(a, b, y));
+                                }
+                                _ => each.enumerate().for_each(|(i, (t, (&g, &y)))| {
+                                    *t = g * derivative(ad[ao + i * asp], bd[bo + i * bsp], y)
+                                }),
+                            }
+                            if step == 0 {
+                                // Repeated along the run: the sum's order depends on the length alone.
+                                slot[at_own] += sum(&terms);
+                            } else if write {
+                                slot[at_own..at_own + n].copy_from_slice(&terms);
                             } else {
-                                slot.iter_mut().enumerate().for_each(|(i, slot)| *slot += term(i));
+                                slot[at_own..at_own + n].iter_mut().zip(&terms).for_each(|(slot, &t)| *slot += t);
                             }
                         },
-                    );
-                }
-            });
+                    )
+                },
+            );
         });
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! An instance is one index map, told as runs. Forward copies along it, the tangent too; the adjoint scatters back along it.
 
-use crate::{Element, Inflow, Operation, Ran, Shape, View};
+use crate::{Element, Inflow, Operation, Ran, Shape, View, kernels::dispatch};
 
 /// A stretch of the output: `len` elements from `to` on, which are elements `from`, `from + step`, … of input `input`.
 pub(crate) struct Run {
@@ -29,6 +29,7 @@ pub(crate) trait Movement: Send + Sync + 'static {
 const FEW: usize = 4;
 
 /// Adds the gradient of a stretch of the output to where it came from.
+#[inline(always)]
 fn scatter<E: Element>(slot: &mut [E], g: &[E], run: &Run) {
     let g = &g[run.to..run.to + run.len];
     match run.step {
@@ -106,11 +107,16 @@ impl<M: Movement> Operation for Move<M> {
         }
         for i in 0..shapes.len() {
             into.accumulate(i, |slot| {
-                self.0.runs(&shapes, &gradient.shape(), &mut |run| {
-                    if run.input == i {
-                        scatter(slot, g, &run);
-                    }
-                });
+                dispatch(
+                    #[inline(always)]
+                    || {
+                        self.0.runs(&shapes, &gradient.shape(), &mut |run| {
+                            if run.input == i {
+                                scatter(slot, g, &run);
+                            }
+                        })
+                    },
+                )
             });
         }
     }

@@ -41,13 +41,15 @@ impl Movement for Gather {
     }
     fn runs(&self, inputs: &[Shape], _output: &Shape, run: &mut impl FnMut(Run)) {
         let width: usize = inputs[0][self.folded..].iter().product();
-        let ends: Vec<usize> = inputs
-            .iter()
-            .scan(0, |end, s| {
-                *end += self.rows(s);
-                Some(*end)
-            })
-            .collect();
+        // Where each input's rows end, counted through all inputs, and the input of every row: looked up at once, not searched for.
+        let (mut ends, mut input_of, mut all) = (Vec::with_capacity(inputs.len()), vec![], 0);
+        for (input, s) in inputs.iter().enumerate() {
+            all += self.rows(s);
+            ends.push(all);
+            if inputs.len() > 1 {
+                input_of.resize(all, input as u32);
+            }
+        }
         // Neighbours in the result that are neighbours in an input too are one run.
         let mut i = 0;
         while i < self.sources.len() {
@@ -56,7 +58,7 @@ impl Movement for Gather {
                 continue;
             }
             let first = self.sources[i] as usize;
-            let input = ends.partition_point(|&end| end <= first);
+            let input = input_of.get(first).map_or(0, |&input| input as usize);
             let begin = if input == 0 { 0 } else { ends[input - 1] };
             let mut n = 1;
             while i + n < self.sources.len()

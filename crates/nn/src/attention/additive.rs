@@ -109,12 +109,14 @@ impl Operation for AdditiveScore {
                 vectorize(
                     #[inline(always)]
                     || {
-                        for j in 0..width {
-                            let t = (k[j] + q[j]).tanh();
-                            let d = g * v[j] * (E::ONE - t * t);
-                            slot[j] += d;
-                            to_query[j] += d;
-                            to_v[j] += g * t;
+                        let values = k.iter().zip(q).zip(v);
+                        let slots = slot.iter_mut().zip(to_query).zip(to_v.iter_mut());
+                        for (((&k, &q), &v), ((slot, to_query), to_v)) in values.zip(slots) {
+                            let t = (k + q).tanh();
+                            let d = g * v * (E::ONE - t * t);
+                            *slot += d;
+                            *to_query += d;
+                            *to_v += g * t;
                         }
                     },
                 );
