@@ -31,6 +31,58 @@
 //! - [`Gradients`] is what `backward` gives: owned, with norm, clipping and a [report](Gradients::report) of what got nothing.
 //! - [`Operation`] is the trait behind every operation, and for your own.
 //! - [`check`] compares gradients with finite differences.
+//! - [`Drawing`], [`Profile`], [`StateNorms`] and [`Topology`] look at a recording.
+//!
+//! # How do I …
+//!
+//! … **find a NaN**? A graph that is [hunting](Graph::hunting) stops at the first one, and says where:
+//!
+//! ```
+//! use unspool_graph::{Graph, Params};
+//! let params = Params::seeded(0);
+//! let graph = Graph::new(&params).hunting();
+//! let y = graph.input(vec![1.0f32, -1.0]).log() * 2.0;
+//! let why = y.value().unwrap_err().to_string();
+//! assert!(why.starts_with("the value of log is not finite"), "{why}");
+//! ```
+//!
+//! … **check the gradients** of a function of mine? [`check`] moves every coordinate, and names the operation that is wrong:
+//!
+//! ```
+//! use unspool_graph::check;
+//! let x = ndarray::array![0.5, -1.5].into_dyn();
+//! check::function(&[x.clone()], |_, x| (x[0] * 2.0).tanh())?;
+//! let wrong = check::function(&[x], |_, x| x[0] * x[0].cut()).unwrap_err().to_string();
+//! assert!(wrong.contains("goes wrong at cut"), "{wrong}");
+//! # Ok::<(), check::Failure>(())
+//! ```
+//!
+//! … **see where time and memory go**? A graph that is [profiled](Graph::profiled) has a table by operation, by scope and by line:
+//!
+//! ```
+//! use unspool_graph::{Graph, Params};
+//! let params = Params::seeded(0);
+//! let graph = Graph::new(&params).profiled();
+//! let x = graph.zeros([8, 8]).watch();
+//! x.matmul(x).tanh().sum_all().backward()?;
+//! println!("{}", graph.profile().by_line());
+//! assert_eq!(graph.profile().by_operation().rows.iter().find(|row| row.0 == "tanh").unwrap().1.calls, 1);
+//! # Ok::<(), unspool_graph::Error>(())
+//! ```
+//!
+//! … **see what was recorded**? As a picture, or as a [`petgraph`] graph:
+//!
+//! ```
+//! use unspool_graph::{Drawing, Fold, Graph, Params, petgraph::algo::toposort};
+//! let params = Params::seeded(0);
+//! let graph = Graph::new(&params);
+//! let y = (graph.full([2], 1.0) * 3.0).tanh();
+//! assert!(Drawing::of(&graph).fold(Fold::Node).to_svg().contains("tanh"));
+//! assert!(toposort(&graph.topology(), None).is_ok_and(|order| order.last() == Some(&y.vertex())));
+//! ```
+//!
+//! … write an operation, share a weight, spare memory by recomputing? See [`Operation`], [`Params`] and [`Graph::recompute`], and the cookbook of the crate
+//! `unspool`, `unspool::cookbook`.
 
 #![forbid(unsafe_code)]
 

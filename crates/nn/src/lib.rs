@@ -26,6 +26,57 @@
 //! assert!(losses[19] < losses[0]);
 //! # Ok::<(), unspool_nn::Error>(())
 //! ```
+//!
+//! # The few main types, in reading order
+//!
+//! - [`Cell`] is one step of a recurrence, [`State`] what it hands on: a `Var`, a tuple, or a struct declared by [`state!`](state).
+//! - [`unroll`] runs a cell over a padded batch; [`Recurrent`] makes layers and directions of cells; [`Pooling`] makes one vector of a sequence.
+//! - [`Elman`], [`Gru`], [`Lstm`] are ready cells. [`Stack`], [`Residual`], [`Zoneout`], [`InitialState`] and [`Attending`] are cells around cells.
+//! - [`Linear`], [`Embedding`], [`LayerNorm`], [`Conv2d`] and those of [`attention`] and [`TransformerEncoder`] are layers: plain structs.
+//! - A [`Decoder`] reads and writes tokens: [`teacher_forcing`] trains it, [`DecoderSteps`] and [`decoding`] write with it.
+//! - [`loss`] and [`ctc`] say how wrong it is, [`Adam`] and others of [`optimizer`] make it better, [`schedule`] says how fast.
+//! - [`sharded`] uses all cores, [`Trainer`] does the loop, [`checkpoint`] writes files.
+//!
+//! # How do I …
+//!
+//! … **carry a state** into the next recording? As plain arrays:
+//!
+//! ```
+//! use unspool_graph::{Graph, Params};
+//! use unspool_nn::{Cell, Lstm, detach, unroll};
+//! let mut params = Params::seeded(1);
+//! let cell = Lstm::new(params.scope("rnn"), 1, 4);
+//! let first = Graph::new(&params);
+//! let (_, last) = unroll(&cell, first.full([2, 10, 1], 0.5), &[10; 2], cell.initial_state(&first, 2));
+//! let carried = detach(&last)?;
+//!
+//! let second = Graph::new(&params);
+//! let start = cell.attach(&second, &carried);
+//! let (hs, _) = unroll(&cell, second.full([2, 10, 1], 0.5), &[10; 2], start);
+//! assert_eq!(*hs.shape()?, [2, 10, 4]);
+//! # Ok::<(), unspool_graph::Error>(())
+//! ```
+//!
+//! … **freeze** some parameters, or give them another rate? By their names:
+//!
+//! ```
+//! use unspool_graph::{Graph, Params};
+//! use unspool_nn::{Adam, Linear, optimizer::Group};
+//! let mut params = Params::seeded(1);
+//! let layer = Linear::new(params.scope("layer"), 2, 1);
+//! let mut adam = Adam::new().group(Group::named("*.weight").frozen()).group(Group::named("*.bias").rate_factor(0.1));
+//! let before = (params.value(layer.weight)?, params.value(layer.bias.unwrap())?);
+//! let gradients = layer.apply(Graph::new(&params).full([3, 2], 1.0)).sum_all().backward()?;
+//! adam.step(&mut params, &gradients, 0.01)?;
+//! assert_eq!(params.value(layer.weight)?, before.0);
+//! assert_ne!(params.value(layer.bias.unwrap())?, before.1);
+//! # Ok::<(), unspool_nn::Error>(())
+//! ```
+//!
+//! … **test a cell of mine**? With the feature `proptest`, in one call: `laws::hold(&laws::cell(3, |scope| MyCell::new(scope, 3, 4)))`.
+//!
+//! … load PyTorch's weights, save memory, use all cores, search with a beam, and thirty things more? They are programs in the cookbook of the crate `unspool`,
+//! `unspool::cookbook`.
 #![forbid(unsafe_code)]
 
 mod any_cell;

@@ -34,7 +34,7 @@
 //! # Ok::<(), Error>(())
 //! ```
 //!
-//! In reading order:
+//! # The few main types, in reading order
 //!
 //! - [`Source`] is bytes with a name. [`Tsv`], [`Csv`], [`JsonLines`], [`Parallel`] and [`Conll`] are rows of them,
 //!   with errors that name the line ([`SkipBadLines`] leaves such lines out); [`Split`] divides by a hash of the line.
@@ -45,6 +45,48 @@
 //! - [`Buckets`] (in memory) and [`Windows`] (streamed) say which rows go together, anew in each epoch, and where to
 //!   resume; [`Ahead`] does the work on another thread.
 //! - [`score`]: BLEU and chrF as sacrebleu computes them, F1, perplexity, error rates, and whether a difference counts.
+//!
+//! # How do I …
+//!
+//! … **leave bad lines out**, and know how many? Ask for it; otherwise the first one is an error:
+//!
+//! ```
+//! use unspool_text::{SkipBadLines, Source, Tsv};
+//! let open = || Tsv::open(Source::bytes("t.tsv", "a\tb\n1\t2\nonly one\n3\t4\n".as_bytes()));
+//! let why = open()?.collect::<Result<Vec<_>, _>>().unwrap_err().to_string();
+//! assert!(why.starts_with("t.tsv:3"), "{why}");
+//! let mut rows = open()?.skip_bad_lines();
+//! assert_eq!((rows.by_ref().filter(|row| row.is_ok()).count(), rows.skipped()), (2, 1));
+//! # Ok::<(), unspool_text::Error>(())
+//! ```
+//!
+//! … **make one vocabulary of words**, without a tokenizer?
+//!
+//! ```
+//! use unspool_text::Vocabulary;
+//! let words: Vec<&str> = "to be or not to be, to sleep".split(' ').collect();
+//! let vocabulary = Vocabulary::count(&words, 1, 100)?;
+//! assert_eq!(vocabulary.token(4), Some("to"));                            // behind the four special ones; the most frequent first
+//! assert_eq!(vocabulary.id_or_unknown("whale"), 1);
+//! # Ok::<(), unspool_text::Error>(())
+//! ```
+//!
+//! … **split a file** into parts that stay the same when lines are added?
+//!
+//! ```
+//! use unspool_text::{Part, Source, Split, Tsv};
+//! let dev_of = |table: String| -> Result<Vec<String>, unspool_text::Error> {
+//!     let (split, rows) = (Split::new(0.1, 0.1)?, Tsv::without_header(Source::bytes("t", table.into_bytes()))?);
+//!     let rows = rows.collect::<Result<Vec<_>, _>>()?;
+//!     Ok(rows.iter().filter(|row| split.part(row.hash) == Part::Dev).map(|row| row[0].to_string()).collect())
+//! };
+//! let lines: Vec<String> = (0..100).map(|n| format!("{n}\tx{n}\n")).collect();
+//! let (all, fewer) = (dev_of(lines.concat())?, dev_of(lines[1..].concat())?);
+//! assert!(fewer.iter().all(|line| all.contains(line)));                    // no line has moved
+//! # Ok::<(), unspool_text::Error>(())
+//! ```
+//!
+//! … read a form of my own, write a metric? See [`Lines`] and [`score::Hits`], and the cookbook of the crate `unspool`, `unspool::cookbook`.
 //!
 //! Nothing a file can contain makes this crate panic, and no result depends on the order of a hash map, a thread or
 //! a clock.

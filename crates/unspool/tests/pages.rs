@@ -137,3 +137,46 @@ fn every_command_of_the_readme_works() {
         assert!(there, "there is no example {name}");
     }
 }
+
+/// Each crate's package holds what its docs and its program read, and is small enough for the registry: 10 MB, even before it is packed.
+#[test]
+fn every_crate_packages() {
+    if pages().is_empty() {
+        return;
+    }
+    let needs: [(&str, &[&str]); 4] = [
+        ("graph", &["src/lib.rs", "README.md"]),
+        ("nn", &["src/lib.rs", "README.md", "examples/custom_cell.rs"]),
+        ("text", &["src/lib.rs", "README.md"]),
+        (
+            "unspool",
+            &[
+                "src/lib.rs",
+                "src/main.rs",
+                "README.md",
+                "data/LICENSES.md",
+                "data/tatoeba-eng-swe.train.tsv.gz",
+                "docs/00-preface.md",
+                "docs/16-own-operation.md",
+                "docs/cookbook.md",
+                "docs/links.md",
+                "docs/figures/embedded.md",
+            ],
+        ),
+    ];
+    for (name, needs) in needs {
+        let folder = workspace().join("crates").join(name);
+        let cargo = std::env::var("CARGO").unwrap_or("cargo".into());
+        let arguments = ["package", "--list", "--allow-dirty", "--offline"];
+        let output = std::process::Command::new(cargo).args(arguments).current_dir(&folder).output().unwrap();
+        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+        let files = String::from_utf8(output.stdout).unwrap();
+        for file in needs {
+            assert!(files.lines().any(|listed| listed == *file), "{file} is not in the package of {name}");
+        }
+        // What cargo makes itself is in no folder.
+        let size: u64 =
+            files.lines().filter_map(|file| fs::metadata(folder.join(file)).ok()).map(|file| file.len()).sum();
+        assert!(size < 10_000_000, "{name}: {size} bytes");
+    }
+}
