@@ -108,7 +108,7 @@ impl<'p, 'd, D: Decoder> DecoderSteps<'p, 'd, D> {
         sentences: usize,
         start: impl for<'g> FnOnce(&'g Graph<'g>) -> D::State<'g>,
     ) -> Result<Self> {
-        let graph = Graph::new(params);
+        let graph = Graph::inference(params);
         let carried = detached(&graph, start)?;
         match carried.iter().find(|leaf| leaf.value.shape().first() != Some(&sentences)) {
             Some(leaf) => {

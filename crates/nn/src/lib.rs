@@ -149,7 +149,7 @@ pub use training::Trainer;
 pub use transformer::{
     Positions, TransformerConfig, TransformerDecoder, TransformerEncoder, TransformerLayer, TransformerState,
 };
-pub use truncated::{Carried, Window, windows};
+pub use truncated::{Carried, CarriedRows, Window, windows};
 pub use unroll::{Direction, bidirectional, unroll, unroll_directed};
 pub use unspool_graph as graph;
 pub use variational_dropout::{VariationalDropout, locked_dropout};

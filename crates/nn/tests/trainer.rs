@@ -10,9 +10,9 @@ use std::{
     },
     time::Duration,
 };
-use unspool_graph::{Draw, Graph, Params, Var};
+use unspool_graph::{Draw, Graph, Params, Tensor, Var};
 use unspool_nn::{
-    Adam, Cell, Embedding, Error, Gru, Linear, Sgd, checkpoint,
+    Adam, CarriedRows, Cell, Embedding, Error, Gru, Linear, Sgd, checkpoint, detach,
     exchange::{Exchange, OneProcess, Sums},
     optimizer::{Averaged, Group, Optimizer},
     schedule::{OnPlateau, linear_with_warm_up},
@@ -281,6 +281,81 @@ fn nowhere_to_write_and_nothing_to_train_on_are_errors_at_once() {
     }
     let failed = Trainer::new(1, |_| 0.1).run(&mut params, &mut optimizer(), &Nothing(objective), |_| {});
     assert!(matches!(failed, Err(Error::Training { .. })));
+}
+
+/// Four streams whose state is carried from window to window, two of them a shard.
+struct Streaming {
+    cell: Gru,
+    readout: Linear,
+    carried: CarriedRows,
+}
+
+impl Objective for Streaming {
+    type Batch = usize;
+    type Shard = (usize, usize);
+    type Error = Error;
+
+    fn epoch(&self, _: u64) -> Result<Vec<usize>, Error> {
+        Ok((0..5).collect())
+    }
+    fn shards(&self, _: &usize) -> usize {
+        2
+    }
+    fn shard(&self, window: &usize, number: usize) -> Result<(usize, usize), Error> {
+        Ok((*window, number))
+    }
+    fn weight(&self, _: &(usize, usize)) -> f64 {
+        2.0
+    }
+    fn loss<'g>(&self, graph: &'g Graph<'g>, &(window, shard): &(usize, usize)) -> Var<'g> {
+        let streams = 2 * shard..2 * shard + 2;
+        let xs = ndarray::Array3::from_shape_fn((2, 3, 1), |(b, t, _)| ((5 * window + 3 * shard + b + t) % 4) as f32);
+        let state = match self.carried.rows(streams.clone()).filter(|_| window > 0 && graph.is_training()) {
+            Some(carried) => self.cell.attach(graph, &carried),
+            None => self.cell.initial_state(graph, 2),
+        };
+        let (_, state) = unroll(&self.cell, graph.input(xs), &[3, 3], state);
+        if let Ok(leaves) = detach(&state) {
+            self.carried.put(streams, &leaves);
+        }
+        self.readout.apply(state).powi(2).sum_all()
+    }
+    fn carried(&self) -> Vec<Tensor> {
+        self.carried.all()
+    }
+    fn carry(&self, carried: Vec<Tensor>) -> Result<(), Error> {
+        self.carried.restore(carried);
+        Ok(())
+    }
+    fn evaluate(&self, _: &Params) -> Result<Evaluation, Error> {
+        Ok(Evaluation::of_score(0.0))
+    }
+}
+
+#[test]
+fn what_is_carried_goes_on_too() -> Tested {
+    let train = |folder: &Path, stops_at: u64| -> Result<Outcome, Error> {
+        let mut params = Params::seeded(5);
+        let cell = Gru::new(params.scope("rnn"), 1, 4);
+        let readout = Linear::new(params.scope("readout"), 4, 1);
+        let (objective, stop) = (Streaming { cell, readout, carried: CarriedRows::new(4) }, AtomicBool::new(false));
+        let trainer = Trainer::new(3, |_| 0.03).checkpoints(folder).resume().stop(&stop);
+        trainer.run(&mut params, &mut Adam::new(), &objective, |event| {
+            if let Event::Step(step) = event {
+                stop.store(step.step == stops_at, Ordering::Relaxed);
+            }
+        })
+    };
+    let whole = tempfile::tempdir()?;
+    train(whole.path(), 0)?;
+    let expected = std::fs::read(whole.path().join(LAST))?;
+    for stops_at in [1, 4, 5, 8] {
+        let folder = tempfile::tempdir()?;
+        assert_eq!(train(folder.path(), stops_at)?.ended, Ended::Stopped);
+        train(folder.path(), 0)?;
+        assert!(std::fs::read(folder.path().join(LAST))? == expected, "stopped at step {stops_at}");
+    }
+    Ok(())
 }
 
 /// Processes played by threads of one.

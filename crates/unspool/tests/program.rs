@@ -137,6 +137,21 @@ fn a_step_is_drawn_and_its_lines_have_their_costs() {
 }
 
 #[test]
+fn a_speller_is_trained_and_puts_spaces_between_the_same_characters() {
+    let folder = folder();
+    let at = folder.path();
+    let files = "reviews.tsv,reviews.tsv,reviews.tsv";
+    let arguments = ["train", "spacing", "--data", files, "--out", "run", "--epochs", "40", "--batch-rows", "6"];
+    let stdout = succeeds(at, &arguments, b"");
+    let last: serde_json::Value = serde_json::from_str(stdout.trim()).unwrap();
+    assert!(last["test"]["f1"].as_f64().unwrap() > 0.9, "{stdout}");
+    let spaced = succeeds(at, &["predict", "--model", "run"], "brafilmtvåtre\n\n漢 字rad".as_bytes());
+    let lines: Vec<&str> = spaced.lines().collect();
+    assert_eq!(lines[..2], ["bra film två tre", ""]);
+    assert_eq!(lines[2].replace(' ', ""), "漢字rad");
+}
+
+#[test]
 fn runs_without_a_place_take_the_next_free_one_and_no_run_is_overwritten() {
     let folder = folder();
     let at = folder.path();
@@ -197,7 +212,7 @@ fn wrong_commands_are_misuse() {
     refuses(at, &train("translation", "pairs.tsv", "run", &["--threads", "0"]), 2, "--threads");
     refuses(at, &train("translation", "pairs.tsv", "run", &["--learning-rate", "NaN"]), 2, "--learning-rate");
     refuses(at, &["train", "sentiment", "--epochs", "0"], 2, "--epochs");
-    refuses(at, &["train", "sentiment", "--vocabulary", "300"], 2, "--vocabulary makes no sense for this task");
+    refuses(at, &["train", "spacing", "--vocabulary", "300"], 2, "--vocabulary makes no sense for this task");
     refuses(at, &["train", "sentiment", "--precision", "f16"], 2, "--precision");
     refuses(at, &train("translation", "pairs.tsv", "pairs.tsv/run", &[]), 1, "pairs.tsv/run");
     refuses(at, &train("translation", "pairs.tsv", "pairs.tsv", &[]), 1, "pairs.tsv");
@@ -222,13 +237,13 @@ fn a_damaged_run_folder_is_refused() {
         fs::write(at.join("run/model.toml"), config.replace(from, to)).unwrap();
     };
     changed("hidden_size = 128", "hidden_size = 64");
-    refuses(at, &predict, 1, "encoder.forward.weight_ih_l0 is [384, 128], the model's is [192, 128]");
+    refuses(at, &predict, 1, "encoder.weight_ih_l0 is [384, 128], the model's is [192, 128]");
     changed("hidden_size = 128", "hidden_size = 99999999999");
     refuses(at, &predict, 1, "hidden_size is 99999999999");
     changed("hidden_size = 128", "");
     refuses(at, &predict, 1, "hidden_size");
-    changed("classes = 3", "classes = 2");
-    refuses(at, &predict, 1, "classes is 2");
+    changed("layers = 1", "layers = 0");
+    refuses(at, &predict, 1, "layers is 0");
     changed("sentiment", "cooking");
     refuses(at, &predict, 1, "cooking");
     fs::write(at.join("run/model.toml"), [0xff]).unwrap();

@@ -125,7 +125,7 @@ pub fn padding_bias<'g>(graph: &'g Graph<'g>, lengths: &[usize], source: usize) 
 
 /// The inverse of [`Var::real_rows`]: `[Σ lengths, …] -> [batch, time, …]`, 0 at padding.
 #[track_caller]
-pub(crate) fn spread<'g>(rows: Var<'g>, lengths: &[usize], time: usize) -> Var<'g> {
+pub fn spread<'g>(rows: Var<'g>, lengths: &[usize], time: usize) -> Var<'g> {
     let mut next = 0u32;
     let mut places = Vec::with_capacity(lengths.len() * time);
     for &length in lengths {

@@ -8,7 +8,7 @@
 //! threads.
 //!
 //! ```
-//! use unspool_graph::{Graph, Params, Var};
+//! use unspool_graph::{Graph, Params, Tensor, Var};
 //! use unspool_nn::training::{Evaluation, Event, Objective, Trainer};
 //! use unspool_nn::{Adam, Error, Linear, sharded};
 //!
@@ -73,7 +73,7 @@ use std::{
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
-use unspool_graph::{Graph, Params, Var};
+use unspool_graph::{Graph, Params, Tensor, Var};
 
 /// The file of the best parameters in the folder of [`Trainer::checkpoints`].
 pub const BEST: &str = "model.safetensors";
@@ -113,6 +113,22 @@ pub trait Objective: Sync {
 
     /// The sum of the losses of a shard: a scalar.
     fn loss<'g>(&self, graph: &'g Graph<'g>, shard: &Self::Shard) -> Var<'g>;
+
+    /// What is carried from step to step beside the parameters, as the state of a recurrence over long streams: arrays of finite
+    /// numbers, saved with every checkpoint. An objective that carries something holds it behind a lock, changes it in
+    /// [`loss`](Objective::loss) (only where the graph [is training](Graph::is_training)), and takes one batch a step. Of several
+    /// processes each has what its own shards carried, and the first one's is saved.
+    fn carried(&self) -> Vec<Tensor> {
+        vec![]
+    }
+
+    /// Takes back what [`carried`](Objective::carried) gave when the checkpoint was saved.
+    ///
+    /// # Errors
+    /// Arrays that do not fit.
+    fn carry(&self, _carried: Vec<Tensor>) -> Result<(), Self::Error> {
+        Ok(())
+    }
 
     /// How good the parameters are, on data that is not trained on.
     ///
@@ -269,7 +285,9 @@ impl<'a> Trainer<'a> {
         params.check_all().map_err(Error::from)?;
         match self.find_last() {
             Some(last) => {
-                state = state.resume(&last, params, optimizer, self.average.as_mut())?;
+                let carried;
+                (state, carried) = state.resume(&last, params, optimizer, self.average.as_mut())?;
+                objective.carry(carried)?;
                 if state.best().is_some() {
                     let mut values = params.clone();
                     checkpoint::load(&last.with_file_name(BEST), &mut values)?;
@@ -277,7 +295,7 @@ impl<'a> Trainer<'a> {
                 }
                 on(Event::Resumed { step: state.step, epoch: state.epoch, history: &state.history });
             }
-            None => self.save(&state, params, optimizer)?,
+            None => self.save(&state, params, optimizer, &objective.carried())?,
         }
         let (mut batches, mut batches_of) = (vec![], None);
         let mut saved = Instant::now();
@@ -286,7 +304,7 @@ impl<'a> Trainer<'a> {
             if self.evaluation_is_due(&state, finished) {
                 // An evaluation may take long: what was learned so far is safe before it begins.
                 if saved.elapsed() > self.interval / 10 {
-                    self.save(&state, params, optimizer)?;
+                    self.save(&state, params, optimizer, &objective.carried())?;
                 }
                 on(Event::Evaluating);
                 let judged = self.average.as_ref().and_then(Averaged::params).unwrap_or(params);
@@ -295,7 +313,7 @@ impl<'a> Trainer<'a> {
                     best = Some(judged.clone());
                     self.save_best(&state, judged)?;
                 }
-                self.save(&state, params, optimizer)?;
+                self.save(&state, params, optimizer, &objective.carried())?;
                 saved = Instant::now();
                 if let Some(evaluated) = state.history.last() {
                     on(Event::Evaluated { evaluated, is_best });
@@ -329,11 +347,11 @@ impl<'a> Trainer<'a> {
             }));
             // The next step, which may be lost with this one, will take about as long.
             if saved.elapsed() + took >= self.interval {
-                self.save(&state, params, optimizer)?;
+                self.save(&state, params, optimizer, &objective.carried())?;
                 saved = Instant::now();
             }
         };
-        self.save(&state, params, optimizer)?;
+        self.save(&state, params, optimizer, &objective.carried())?;
         Ok(Outcome { ended, steps: state.step, best_index: state.best(), history: state.history, best_params: best })
     }
 
@@ -417,10 +435,10 @@ impl<'a> Trainer<'a> {
         last.exists().then_some(last)
     }
 
-    fn save(&self, state: &State, params: &Params, optimizer: &dyn Optimizer) -> Result<()> {
+    fn save(&self, state: &State, params: &Params, optimizer: &dyn Optimizer, carried: &[Tensor]) -> Result<()> {
         match &self.folder {
             Some(folder) if self.exchange.rank() == 0 => {
-                state.save(&folder.join(LAST), params, optimizer, self.average.as_ref(), &self.metadata)
+                state.save(&folder.join(LAST), params, optimizer, self.average.as_ref(), carried, &self.metadata)
             }
             _ => Ok(()),
         }

@@ -8,7 +8,7 @@ use crate::{
 };
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, path::Path};
-use unspool_graph::Params;
+use unspool_graph::{Params, Precision, Tensor, init};
 
 /// The key of the metadata under which the number of steps stands.
 pub(super) const STEP: &str = "training.step";
@@ -102,20 +102,28 @@ impl State {
         params: &Params,
         optimizer: &dyn Optimizer,
         average: Option<&Averaged>,
+        carried: &[Tensor],
         metadata: &BTreeMap<String, String>,
     ) -> Result<()> {
+        let shapes: Vec<Vec<usize>> = carried.iter().map(|array| array.shape().to_vec()).collect();
+        let mut arrays = empty_arrays(&shapes, params);
+        for (p, array) in arrays.iter().collect::<Vec<_>>().into_iter().zip(carried) {
+            arrays.set(p, array)?;
+        }
         let names = prefixes(optimizer);
         let mut parts = vec![("", params)];
         parts.extend(names.iter().map(String::as_str).zip(optimizer.state()));
         let averaged = format!("{TRAINING}average/");
         parts.extend(average.and_then(Averaged::params).map(|average| (averaged.as_str(), average)));
+        let prefix = carried_prefix();
+        parts.push((&prefix, &arrays));
         let mut metadata = metadata.clone();
         metadata.insert(STEP.into(), self.step.to_string());
-        metadata.insert(STATE.into(), self.to_json(optimizer, average).to_string());
+        metadata.insert(STATE.into(), self.to_json(optimizer, average, &shapes).to_string());
         checkpoint::save_parts(path, &parts, &metadata)
     }
 
-    fn to_json(&self, optimizer: &dyn Optimizer, average: Option<&Averaged>) -> Value {
+    fn to_json(&self, optimizer: &dyn Optimizer, average: Option<&Averaged>, carried: &[Vec<usize>]) -> Value {
         let history: Vec<Value> = self
             .history
             .iter()
@@ -128,19 +136,19 @@ impl State {
             "seed": self.seed, "accumulate": self.accumulate, "epoch": self.epoch, "batch": self.batch, "step": self.step,
             "batches_seen": self.batches_seen, "losses": number(self.losses), "weights": number(self.weights), "history": history,
             "optimizer": { "steps": optimizer.steps(), "arrays": if optimizer.state().is_empty() { &[][..] } else { optimizer.slots() } },
-            "averaged": average.map(Averaged::count),
+            "averaged": average.map(Averaged::count), "carried": carried,
         })
     }
 
     /// Reads what [`State::save`] wrote; `self` says with which settings the training goes on. All is checked before anything is
-    /// changed.
+    /// changed. Returns also what the objective carried.
     pub(super) fn resume(
         self,
         path: &Path,
         params: &mut Params,
         optimizer: &mut dyn Optimizer,
         average: Option<&mut Averaged>,
-    ) -> Result<State> {
+    ) -> Result<(State, Vec<Tensor>)> {
         let bad = |why: &str| Error::Format { path: path.display().to_string(), why: format!("{STATE}: {why}") };
         let other = |what: String| Error::Training {
             what: format!("{}: {what}", path.display()),
@@ -172,8 +180,11 @@ impl State {
         let mut model = params.clone();
         let mut slots: Vec<Params> = arrays.iter().map(|_| params.clone()).collect();
         let mut mean = averaged.filter(|&count| count > 0).map(|_| params.clone());
-        let prefix = format!("{TRAINING}average/");
-        let mut parts = vec![("", &mut model)];
+        let shapes = shapes(&json["carried"], path).ok_or_else(|| bad("the shapes of what is carried are none"))?;
+        let mut carried = empty_arrays(&shapes, params);
+        carried.check_all()?;
+        let (prefix, carried_prefix) = (format!("{TRAINING}average/"), carried_prefix());
+        let mut parts = vec![("", &mut model), (&carried_prefix, &mut carried)];
         parts.extend(names.iter().map(String::as_str).zip(&mut slots));
         parts.extend(mean.as_mut().map(|mean| (prefix.as_str(), mean)));
         checkpoint::load_parts(path, &mut parts, None)?;
@@ -182,7 +193,8 @@ impl State {
         if let Some(average) = average {
             average.restore(averaged.unwrap_or(0), mean);
         }
-        Ok(state)
+        let carried = carried.iter().map(|p| carried.value(p)).collect::<std::result::Result<_, _>>()?;
+        Ok((state, carried))
     }
 
     fn from_json(json: &Value) -> Option<State> {
@@ -209,6 +221,30 @@ impl State {
             history: history.collect::<Option<_>>()?,
         })
     }
+}
+
+fn carried_prefix() -> String {
+    format!("{TRAINING}carried/")
+}
+
+/// A store of arrays of these shapes, named by their numbers, in the precision of `like`.
+fn empty_arrays(shapes: &[Vec<usize>], like: &Params) -> Params {
+    let mut arrays = Params::seeded(0);
+    for (number, shape) in shapes.iter().enumerate() {
+        arrays.scope("").add_sized(&number.to_string(), shape, init::zeros());
+    }
+    if like.precision() == Precision::F64 { arrays.to_f64() } else { arrays }
+}
+
+/// The shapes of the carried arrays, none of which can be larger than the file they are in.
+fn shapes(json: &Value, path: &Path) -> Option<Vec<Vec<usize>>> {
+    let most = std::fs::metadata(path).ok()?.len();
+    let shape = |shape: &Value| {
+        let sizes: Vec<u64> = shape.as_array()?.iter().map(Value::as_u64).collect::<Option<_>>()?;
+        sizes.iter().try_fold(1u64, |all, &size| all.checked_mul(size)).filter(|&all| all <= most)?;
+        Some(sizes.into_iter().map(|size| size as usize).collect())
+    };
+    json.as_array()?.iter().map(shape).collect()
 }
 
 /// The shortest text that is read back as the same number; JSON's own numbers may lose the last bit, and know no infinity.

@@ -1,19 +1,17 @@
 //! Many-to-many through a Transformer.
 
-use super::translator::{rules, taught};
+use super::translator::{Teaching, rules, taught};
 use crate::{
     graph::{Graph, Params, Var},
     nn::{
         Decoder, DecoderSteps, Embedding, Positions, Result, TransformerConfig, TransformerDecoder, TransformerEncoder,
-        TransformerState, decoding::Decoding, teacher_forcing,
+        TransformerState, decoding::Decoding,
     },
     text::{Padded, TeacherForcing},
 };
-use serde::{Deserialize, Serialize};
 
 /// The sizes of a [`TransformerTranslator`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TransformerTranslatorConfig {
     /// How many token ids there are, for both languages together.
     pub vocabulary_size: usize,
@@ -27,8 +25,6 @@ pub struct TransformerTranslatorConfig {
     pub layers: usize,
     /// The share of elements dropped in training.
     pub dropout: f64,
-    /// Label smoothing.
-    pub smoothing: f64,
 }
 
 impl Default for TransformerTranslatorConfig {
@@ -40,7 +36,6 @@ impl Default for TransformerTranslatorConfig {
             feedforward: 1024,
             layers: 3,
             dropout: 0.1,
-            smoothing: 0.1,
         }
     }
 }
@@ -50,7 +45,7 @@ impl Default for TransformerTranslatorConfig {
 ///
 /// ```
 /// use unspool::graph::{Graph, Params};
-/// use unspool::models::{TransformerTranslator, TransformerTranslatorConfig};
+/// use unspool::models::{Teaching, TransformerTranslator, TransformerTranslatorConfig};
 /// use unspool::nn::{Adam, decoding::Beam};
 /// use unspool::text::{Padded, Specials, TeacherForcing};
 ///
@@ -65,7 +60,7 @@ impl Default for TransformerTranslatorConfig {
 /// let mut adam = Adam::new();
 /// for step in 0..60 {
 ///     let graph = Graph::new(&params).training(1, step);
-///     let loss = model.loss(&graph, &source, &target, sizes.smoothing) / target.tokens() as f64;
+///     let loss = model.loss(&graph, &source, &target, Teaching { smoothing: 0.1, truth: 1.0 }) / target.tokens() as f64;
 ///     let gradients = loss.backward()?;
 ///     adam.step(&mut params, &gradients, 0.01)?;
 /// }
@@ -100,12 +95,16 @@ impl TransformerTranslator {
         self.decoder.start(self.encoder.apply(xs, &source.lengths), &source.lengths)
     }
 
-    /// Σ of the cross-entropy over the real target tokens, by teacher forcing.
+    /// Σ of the cross-entropy over the real target tokens.
     #[track_caller]
-    pub fn loss<'g>(&self, graph: &'g Graph<'g>, source: &Padded, target: &TeacherForcing, smoothing: f64) -> Var<'g> {
-        let state = self.encode(graph, source);
-        let logits = teacher_forcing(&self.decoder, graph, target.input.view(), &target.lengths, state);
-        taught(logits, target, smoothing)
+    pub fn loss<'g>(
+        &self,
+        graph: &'g Graph<'g>,
+        source: &Padded,
+        target: &TeacherForcing,
+        teaching: Teaching,
+    ) -> Var<'g> {
+        taught(&self.decoder, self.encode(graph, source), graph, target, teaching)
     }
 
     /// The steps of translating a batch.

@@ -3,40 +3,61 @@
 use crate::{
     graph::{CrossEntropy, Graph, Param, Params, Scope, Var, init},
     nn::{
-        AdditiveAttention, Cell, Decoder, DecoderSteps, Embedding, Gru, Linear, Result, attention::padding_bias,
-        bidirectional, decoding::Decoding, gru_gates, teacher_forcing,
+        AdditiveAttention, AnyCell, Cell, CellKind, Decoder, DecoderSteps, Embedding, Layers, Linear, Recurrent,
+        Result, attention::padding_bias, decoding::Decoding, gru_gates, scheduled_sampling, teacher_forcing,
     },
     text::{Padded, Specials, TeacherForcing},
 };
-use serde::{Deserialize, Serialize};
 
 /// The sizes of a [`Translator`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TranslatorConfig {
     /// How many token ids there are, for both languages together.
     pub vocabulary_size: usize,
     /// Elements of a token's vector.
     pub embedding_size: usize,
+    /// The kind of the encoder's cells; the decoder's is a GRU.
+    pub cell: CellKind,
+    /// Layers of the encoder.
+    pub layers: usize,
     /// Elements of the decoder's state and of each direction of the encoder's.
     pub hidden_size: usize,
+    /// Whether the decoder attends to all that the encoder wrote. Otherwise it reads at each step what the encoder ended with.
+    pub attention: bool,
     /// The share of elements dropped in training.
     pub dropout: f64,
-    /// Label smoothing.
-    pub smoothing: f64,
 }
 
 impl Default for TranslatorConfig {
     fn default() -> Self {
-        TranslatorConfig { vocabulary_size: 4000, embedding_size: 192, hidden_size: 256, dropout: 0.2, smoothing: 0.1 }
+        TranslatorConfig {
+            vocabulary_size: 4000,
+            embedding_size: 192,
+            cell: CellKind::Gru,
+            layers: 1,
+            hidden_size: 256,
+            attention: true,
+            dropout: 0.2,
+        }
     }
+}
+
+/// How a translator is taught.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Teaching {
+    /// Label smoothing (Szegedy and others 2016).
+    pub smoothing: f64,
+    /// The probability with which each token read in training is the true one, and not the decoder's own: 1 is teacher forcing. See
+    /// [`scheduled_sampling`].
+    pub truth: f64,
 }
 
 /// A translation is cut here if the model does not end it: this many times the source's tokens, and some.
 const LONGEST_FACTOR: usize = 2;
 const LONGEST_EXTRA: usize = 10;
 
-/// A bidirectional GRU reads the source; a GRU that attends to it additively writes the target (Bahdanau, Cho and Bengio 2015).
+/// A bidirectional recurrence reads the source; a GRU that attends to it additively writes the target (Bahdanau, Cho and Bengio 2015).
+/// Without attention the GRU reads a summary of the source at each step (Cho and others 2014).
 /// One table of token vectors serves the source, the target and, transposed, the output (Press and Wolf 2017).
 ///
 /// A translation is any [way of decoding](crate::nn::decoding) over the model's [steps](Translator::steps):
@@ -60,10 +81,9 @@ const LONGEST_EXTRA: usize = 10;
 #[derive(Clone, Debug)]
 pub struct Translator {
     embedding: Embedding,
-    forward: Gru,
-    backward: Gru,
+    encoder: Recurrent<AnyCell>,
     bridge: Linear,
-    decoder: AttendingGru,
+    decoder: ContextGru,
     readout: Linear,
     output_bias: Param,
     dropout: f64,
@@ -74,13 +94,14 @@ impl Translator {
     pub fn new(params: &mut Params, config: &TranslatorConfig) -> Translator {
         let TranslatorConfig { vocabulary_size, embedding_size, hidden_size, dropout, .. } = *config;
         let memory = 2 * hidden_size;
+        let build = |scope: Scope<'_>, input, output| config.cell.build(scope, input, output);
+        let layers = Layers { count: config.layers, bidirectional: true, dropout };
         let deviation = 1.0 / (embedding_size.max(1) as f64).sqrt();
         Translator {
             embedding: Embedding::normal(params.scope("embedding"), vocabulary_size, embedding_size, deviation),
-            forward: Gru::new(params.scope("encoder.forward"), embedding_size, hidden_size),
-            backward: Gru::new(params.scope("encoder.backward"), embedding_size, hidden_size),
+            encoder: Recurrent::new(params.scope("encoder"), build, embedding_size, hidden_size, layers),
             bridge: Linear::new(params.scope("bridge"), memory, hidden_size),
-            decoder: AttendingGru::new(params.scope("decoder"), embedding_size, memory, hidden_size),
+            decoder: ContextGru::new(params.scope("decoder"), embedding_size, memory, hidden_size, config.attention),
             readout: Linear::new(params.scope("readout"), hidden_size + memory + embedding_size, embedding_size),
             output_bias: params.scope("output").add("bias", [vocabulary_size], init::zeros()),
             dropout,
@@ -92,24 +113,32 @@ impl Translator {
         let _scope = graph.scope("encoder");
         let (batch, longest) = source.ids.dim();
         let xs = self.embed(graph, source.ids.view());
-        let states = (self.forward.initial_state(graph, batch), self.backward.initial_state(graph, batch));
-        let (memory, (last, first)) = bidirectional((&self.forward, &self.backward), xs, &source.lengths, states);
+        let (outputs, last) = self.encoder.unroll(xs, &source.lengths, self.encoder.initial_state(graph, batch));
+        let summary = self.encoder.last(graph, &last);
+        let (memory, lengths, longest) = match &self.decoder.attention {
+            Some(_) => (outputs, source.lengths.clone(), longest),
+            None => (summary.unsqueeze(1), vec![1; batch], 1),
+        };
         let memory = memory.dropout(self.dropout);
         TranslatorState {
-            h: self.bridge.apply(graph.concat(&[last, first], -1)).tanh(),
+            h: self.bridge.apply(summary).tanh(),
             looked: graph.zeros([batch, longest]),
             memory,
-            keys: self.decoder.attention.keys(memory, &source.lengths),
-            padding: padding_bias(graph, &source.lengths, longest),
+            keys: self.decoder.attention.as_ref().map(|attention| attention.keys(memory, &lengths)),
+            padding: padding_bias(graph, &lengths, longest),
         }
     }
 
-    /// Σ of the cross-entropy over the real target tokens, by teacher forcing.
+    /// Σ of the cross-entropy over the real target tokens.
     #[track_caller]
-    pub fn loss<'g>(&self, graph: &'g Graph<'g>, source: &Padded, target: &TeacherForcing, smoothing: f64) -> Var<'g> {
-        let state = self.encode(graph, source);
-        let logits = teacher_forcing(self, graph, target.input.view(), &target.lengths, state);
-        taught(logits, target, smoothing)
+    pub fn loss<'g>(
+        &self,
+        graph: &'g Graph<'g>,
+        source: &Padded,
+        target: &TeacherForcing,
+        teaching: Teaching,
+    ) -> Var<'g> {
+        taught(self, self.encode(graph, source), graph, target, teaching)
     }
 
     /// The steps of translating a batch.
@@ -127,12 +156,24 @@ impl Translator {
     }
 }
 
-/// Σ of the cross-entropy of `logits [Σ lengths, vocabulary]` over the real target tokens.
+/// Σ of the cross-entropy over the real target tokens, of any decoder. Outside training it always reads the true ones.
 #[track_caller]
-pub(super) fn taught<'g>(logits: Var<'g>, target: &TeacherForcing, smoothing: f64) -> Var<'g> {
-    let rows = target.lengths.iter().zip(target.target.rows());
+pub(super) fn taught<'g, D: Decoder>(
+    decoder: &D,
+    state: D::State<'g>,
+    graph: &'g Graph<'g>,
+    target: &TeacherForcing,
+    teaching: Teaching,
+) -> Var<'g> {
+    let (ids, lengths) = (target.input.view(), &target.lengths);
+    let logits = if teaching.truth < 1.0 && graph.is_training() {
+        scheduled_sampling(decoder, graph, ids, lengths, state, teaching.truth)
+    } else {
+        teacher_forcing(decoder, graph, ids, lengths, state)
+    };
+    let rows = lengths.iter().zip(target.target.rows());
     let targets: Vec<u32> = rows.flat_map(|(&length, row)| row.into_iter().take(length).copied()).collect();
-    logits.cross_entropy_with(&targets, CrossEntropy::new().smoothing(smoothing)).sum_all()
+    logits.cross_entropy_with(&targets, CrossEntropy::new().smoothing(teaching.smoothing)).sum_all()
 }
 
 /// How a batch is translated, by any model.
@@ -155,7 +196,7 @@ impl Cell for Translator {
             h: graph.zeros([batch, hidden]),
             looked: graph.zeros([batch, 1]),
             memory: graph.zeros([batch, 1, memory]),
-            keys: graph.zeros([batch, 1, hidden]),
+            keys: self.decoder.attention.as_ref().map(|_| graph.zeros([batch, 1, hidden])),
             padding: graph.zeros([batch, 1]),
         }
     }
@@ -167,8 +208,11 @@ impl Cell for Translator {
     /// The last token's vector and what the attention found in the source make the next state. The output is both the state and
     /// that context.
     fn step<'g>(&self, x: Var<'g>, state: TranslatorState<'g>) -> (Var<'g>, TranslatorState<'g>) {
-        let AttendingGru { context: of_context, hidden, attention, .. } = &self.decoder;
-        let (context, looked) = attention.attend(state.h, state.keys, state.memory, state.padding);
+        let ContextGru { context: of_context, hidden, attention, .. } = &self.decoder;
+        let (context, looked) = match (attention, state.keys) {
+            (Some(attention), Some(keys)) => attention.attend(state.h, keys, state.memory, state.padding),
+            _ => (state.memory.squeeze(1), state.looked),
+        };
         let h = gru_gates(x + of_context.apply(context), hidden.apply(state.h), state.h);
         (x.graph().concat(&[h, context], -1), TranslatorState { h, looked, ..state })
     }
@@ -189,7 +233,7 @@ impl Decoder for Translator {
     }
 
     fn attention<'g>(&self, _: &'g Graph<'g>, state: &TranslatorState<'g>) -> Option<Var<'g>> {
-        Some(state.looked)
+        self.decoder.attention.as_ref().map(|_| state.looked)
     }
 }
 
@@ -200,31 +244,38 @@ crate::nn::state! {
         h: Var<'g>,
         /// The last step's weights over the source, `[batch, source]`.
         looked: Var<'g>,
-        /// The encoder's outputs `[batch, source, memory]`.
+        /// The encoder's outputs `[batch, source, memory]`, or without attention what it ended with `[batch, 1, memory]`.
         memory: Var<'g>,
-        /// Their keys for the attention.
-        keys: Var<'g>,
+        /// The outputs' keys for the attention, if there is one.
+        keys: Option<Var<'g>>,
         /// 0 at real places, −∞ at padding.
         padding: Var<'g>,
     }
 }
 
-/// The weights of a GRU that reads a token's vector and a context, and of its attention.
+/// The weights of a GRU that reads a token's vector and a context, and of the attention that finds the context.
 #[derive(Clone, Debug)]
-struct AttendingGru {
+struct ContextGru {
     input: Linear,
     context: Linear,
     hidden: Linear,
-    attention: AdditiveAttention,
+    attention: Option<AdditiveAttention>,
 }
 
-impl AttendingGru {
-    fn new(mut scope: Scope<'_>, input_size: usize, memory_size: usize, hidden_size: usize) -> AttendingGru {
-        AttendingGru {
+impl ContextGru {
+    fn new(
+        mut scope: Scope<'_>,
+        input_size: usize,
+        memory_size: usize,
+        hidden_size: usize,
+        attends: bool,
+    ) -> ContextGru {
+        ContextGru {
             input: Linear::new(scope.scope("input"), input_size, 3 * hidden_size),
             context: Linear::without_bias(scope.scope("context"), memory_size, 3 * hidden_size),
             hidden: Linear::new(scope.scope("hidden"), hidden_size, 3 * hidden_size),
-            attention: AdditiveAttention::new(scope.scope("attention"), hidden_size, memory_size, hidden_size),
+            attention: attends
+                .then(|| AdditiveAttention::new(scope.scope("attention"), hidden_size, memory_size, hidden_size)),
         }
     }
 }

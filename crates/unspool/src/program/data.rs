@@ -61,7 +61,8 @@ pub(crate) struct Splits {
     pub(crate) columns: [String; 2],
 }
 
-/// Two columns of a table: the options that choose them with what was given, and the columns of a user's file where none are.
+/// Two columns of a table: the options that choose them with what was given, and the columns of a user's file where none are. A task
+/// that reads one column names it twice, with one option.
 pub(crate) struct Columns<'a> {
     pub(crate) options: [(&'static str, Option<&'a str>); 2],
     pub(crate) usual: [&'a str; 2],
@@ -115,7 +116,11 @@ impl Data {
             (Some(set), _) => return Err(set.other_kind("a table of rows in three parts")),
             (None, [one]) => split(columns.tsv(self.file(one)?, &chosen)?)?.map(Ok),
             (None, [train, dev, test]) => [train, dev, test].map(tsv),
-            (None, [a, b, c, d, e, f]) => [[a, b], [c, d], [e, f]].map(parallel),
+            (None, [a, b, c, d, e, f]) => {
+                let [train, dev, test] = [[a, b], [c, d], [e, f]].map(parallel);
+                let columns = [language(a), language(b)];
+                return Ok(Splits { train: train?, dev: dev?, test: test?, columns });
+            }
             (None, others) => {
                 return Err(Error::misuse(
                     format!("--data takes one file or set, or three files (train, dev, test), not {}", others.len()),
@@ -154,11 +159,27 @@ impl Data {
         Ok(read_text(self.one()?, limit)?)
     }
 
+    /// Three files of plain text (train, dev, test), or one of which the last tenth is the test part and the fiftieth before it
+    /// dev; at most `limit` bytes a file.
+    pub(crate) fn texts(&self, limit: usize) -> Result<[String; 3]> {
+        if let [train, dev, test] = self.names.as_slice() {
+            let read = |path: &String| -> Result<String> { Ok(read_text(self.file(path)?, limit)?) };
+            return Ok([read(train)?, read(dev)?, read(test)?]);
+        }
+        let whole = self.text(limit)?;
+        let characters = whole.chars().count();
+        let place =
+            |fiftieth: usize| whole.char_indices().nth(characters * fiftieth / 50).map_or(whole.len(), |at| at.0);
+        let (dev, test) = (place(44), place(45));
+        Ok([whole[..dev].to_owned(), whole[dev..test].to_owned(), whole[test..].to_owned()])
+    }
+
     /// Sentences of columns (CoNLL, or `form<TAB>tag`) in three parts: of three files, or of one that is split by a hash of the
     /// sentence. Columns count from 1.
     pub(crate) fn sentences(&self, columns: &[usize]) -> Result<[Vec<Sentence>; 3]> {
         let read = |path: &String| -> Result<Vec<Sentence>> { sentences(self.file(path)?, columns) };
-        match self.names.as_slice() {
+        let in_folder = self.folder()?;
+        match in_folder.as_deref().unwrap_or(&self.names) {
             [one] => by_hash(one, read(one)?, |sentence| sentence.hash),
             [train, dev, test] => Ok([read(train)?, read(dev)?, read(test)?]),
             others => Err(Error::misuse(
@@ -166,6 +187,37 @@ impl Data {
                 "give --data FILE, or --data TRAIN DEV TEST",
             )),
         }
+    }
+
+    /// Whether the first file's sentences have the ten columns of CoNLL-U.
+    pub(crate) fn is_conllu(&self) -> Result<bool> {
+        let in_folder = self.folder()?;
+        let Some(first) = in_folder.as_deref().unwrap_or(&self.names).first() else { return Ok(false) };
+        Ok(Conll::open(self.file(first)?, [10])?.next().is_some_and(|sentence| sentence.is_ok()))
+    }
+
+    /// The files train, dev and test of the folder that is named, if one is: the one of each whose name has that word in it.
+    fn folder(&self) -> Result<Option<Vec<String>>> {
+        let [folder] = self.names.as_slice() else { return Ok(None) };
+        let folder = Path::new(folder);
+        if !folder.is_dir() {
+            return Ok(None);
+        }
+        let entries = std::fs::read_dir(folder).map_err(|cause| Error::file(folder, "read", &cause))?;
+        let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file()).collect();
+        paths.sort();
+        let find = |part: &str| {
+            let named =
+                |path: &&std::path::PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().contains(part));
+            match paths.iter().filter(named).collect::<Vec<_>>().as_slice() {
+                [path] => Ok(path.display().to_string()),
+                found => Err(Error::failure(
+                    format!("{}: {} files whose name has `{part}` in it", folder.display(), found.len()),
+                    "a folder holds one file each for train, dev and test; or name them: --data TRAIN DEV TEST",
+                )),
+            }
+        };
+        ["train", "dev", "test"].into_iter().map(find).collect::<Result<_>>().map(Some)
     }
 
     /// All sentences of one file, as [`Data::sentences`].
@@ -245,7 +297,7 @@ impl Columns<'_> {
             (None, Some(b)) => [if b == usual[0] { usual[1] } else { usual[0] }, b],
             (None, None) => usual,
         };
-        if chosen[0] == chosen[1] {
+        if chosen[0] == chosen[1] && first_option != second_option {
             return Err(Error::misuse(
                 format!("--{first_option} and --{second_option} both name the column {}", chosen[0]),
                 "name two different columns",
@@ -253,6 +305,13 @@ impl Columns<'_> {
         }
         Ok(chosen.map(str::to_owned))
     }
+}
+
+/// What a file of one language's lines is called by: `train.de.gz` is `de`.
+fn language(path: &str) -> String {
+    let path = path.strip_suffix(".gz").unwrap_or(path);
+    let extension = Path::new(path).extension();
+    extension.map_or_else(|| path.to_owned(), |extension| extension.to_string_lossy().into_owned())
 }
 
 /// Two files of plain text as two columns.

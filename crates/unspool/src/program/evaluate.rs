@@ -1,12 +1,52 @@
 //! How good a model is on a part of the data.
 
-use super::error::Result;
-use crate::tasks::{Effort, Score, Task};
+use super::{
+    data::Data,
+    error::{Error, Result},
+    json::Report,
+    lines,
+    options::EvaluateOptions,
+    predict::{restore, with_task_of},
+    run::RunFolder,
+};
+use crate::tasks::{Effort, Score, Task, Visitor};
 use rayon::prelude::*;
+use serde_json::json;
+use std::time::Instant;
 use unspool::{
     graph::{Graph, Params},
     text::{BatchSize, Buckets},
 };
+
+/// Scores a trained model on all of a file, in one line of JSON.
+pub(crate) fn evaluate(options: &EvaluateOptions) -> Result<()> {
+    struct Evaluate<'a>(&'a RunFolder, Data);
+    impl Visitor for Evaluate<'_> {
+        type Output = Result<()>;
+        fn visit<T: Task>(self) -> Result<()> {
+            let Evaluate(folder, data) = self;
+            let (task, params) = restore::<T>(folder)?;
+            let examples = task.examples(&data)?;
+            let rows = task.lengths(&examples).len();
+            if rows == 0 {
+                return Err(Error::failure(format!("{}: nothing to score", data.name()), "give a file with examples"));
+            }
+            let began = Instant::now();
+            let size = T::recipe(&T::Settings::default()).batch;
+            let (evaluated, _) = part(&task, &params, &examples, size, Effort::Full)?;
+            let mut line = json!({ "task": T::NAME, "data": data.name(), "rows": rows });
+            if let (Some(line), serde_json::Value::Object(scores)) =
+                (line.as_object_mut(), Report::part(None, &evaluated, T::METRIC.name))
+            {
+                line.extend(scores);
+                line.insert("seconds".into(), json!(began.elapsed().as_secs_f64()));
+            }
+            lines::print(&line.to_string())
+        }
+    }
+    let folder = RunFolder::open(&options.model)?;
+    with_task_of(&folder, Evaluate(&folder, Data::new(&options.data)))
+}
 
 /// A part's mean loss and its score.
 pub(crate) struct Evaluated {
@@ -28,7 +68,7 @@ pub(crate) fn part<T: Task>(
         .par_iter()
         .map(|rows| {
             let batch = task.batch(examples, rows, None)?;
-            let graph = Graph::new(params);
+            let graph = Graph::inference(params);
             Ok((sum_of_losses(task, &graph, &batch)?, task.weight(&batch), task.answers(params, &batch, effort)?))
         })
         .collect::<Result<_>>()?;

@@ -31,11 +31,18 @@ pub(crate) fn print(line: &str) -> Result<()> {
     writeln!(out, "{line}").and_then(|()| out.flush()).map_err(|cause| Error::output(&cause))
 }
 
-/// Writes for each line what `answer` makes of it. Who types at a terminal gets each answer at once.
+/// Writes for each line what `answer` makes of it. Who types at a terminal is asked for each line, and gets each answer at once.
 pub(crate) fn each(path: Option<&Path>, mut answer: impl FnMut(&str) -> Result<String>) -> Result<()> {
     let mut lines = open(path)?;
-    let at_once = std::io::stdin().is_terminal() || std::io::stdout().is_terminal();
+    let typed = path.is_none() && std::io::stdin().is_terminal();
+    let at_once = typed || std::io::stdout().is_terminal();
+    let prompt = || {
+        if typed {
+            eprint!("> ");
+        }
+    };
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    prompt();
     while let Some(line) = lines.next_line() {
         let answered = match line {
             Ok(line) => answer(line).map_err(|error| error.at(&lines.place().to_string())),
@@ -53,6 +60,10 @@ pub(crate) fn each(path: Option<&Path>, mut answer: impl FnMut(&str) -> Result<S
         if at_once {
             out.flush().map_err(|cause| Error::output(&cause))?;
         }
+        prompt();
+    }
+    if typed {
+        eprintln!();
     }
     out.flush().map_err(|cause| Error::output(&cause))
 }

@@ -5,6 +5,7 @@ pub(crate) mod data;
 pub(crate) mod error;
 mod evaluate;
 mod figure;
+mod generate;
 mod json;
 mod lines;
 mod look;
@@ -43,8 +44,13 @@ fn run() -> Result<()> {
         Ok(Asked::Other(Command::Tokenize { action })) => action.run(),
         Ok(Asked::Other(Command::Predict(options))) => {
             threads(options.threads)?;
-            predict::predict(&options.model)
+            predict::predict(&options)
         }
+        Ok(Asked::Other(Command::Evaluate(options))) => {
+            threads(options.threads)?;
+            evaluate::evaluate(&options)
+        }
+        Ok(Asked::Other(Command::Generate(options))) => generate::generate(&options),
     }
 }
 

@@ -10,7 +10,10 @@ use crate::tasks::{self, Kind, NAMES, Opt, Recipe, Task, Visitor};
 use clap::{
     Arg, ArgAction, ArgMatches, Args, Command as Clap, CommandFactory, FromArgMatches, Parser, Subcommand, value_parser,
 };
-use std::path::{Path, PathBuf};
+use std::{
+    ops::RangeInclusive,
+    path::{Path, PathBuf},
+};
 use toml::{Table, Value};
 use unspool::graph::Precision;
 
@@ -27,6 +30,10 @@ pub(crate) struct Options {
 pub(crate) enum Command {
     /// Use a trained model: reads lines from standard input, writes a prediction a line.
     Predict(PredictOptions),
+    /// Score a trained model on all of a file; leaves a line of JSON on standard output.
+    Evaluate(EvaluateOptions),
+    /// Let a trained language model write.
+    Generate(GenerateOptions),
     /// Score a translation against the right one, equal to sacrebleu to the digit.
     Score {
         #[command(subcommand)]
@@ -44,9 +51,62 @@ pub(crate) struct PredictOptions {
     /// The folder that a training has written.
     #[arg(long, value_name = "RUN_DIR")]
     pub(crate) model: PathBuf,
+    /// How many answers to give for each line: as JSON lines, with their scores.
+    #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=1000))]
+    pub(crate) best: Option<u16>,
+    /// Show what was looked at for each word of the answer: as JSON lines.
+    #[arg(long)]
+    pub(crate) attention: bool,
     /// How many threads share the work [default: one for each core].
     #[arg(long, value_parser = value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
+}
+
+#[derive(Args)]
+pub(crate) struct EvaluateOptions {
+    /// The folder that a training has written.
+    #[arg(long, value_name = "RUN_DIR")]
+    pub(crate) model: PathBuf,
+    /// The file (for a translation two files of plain text may be given), all of which is scored; or a set inside the program, whose
+    /// test part is.
+    #[arg(long, value_name = "FILE|NAME", num_args = 1.., required = true)]
+    pub(crate) data: Vec<String>,
+    /// How many threads share the work [default: one for each core].
+    #[arg(long, value_parser = value_parser!(u16).range(1..=1024))]
+    pub(crate) threads: Option<u16>,
+}
+
+#[derive(Args)]
+pub(crate) struct GenerateOptions {
+    /// The folder that a training of language-model has written.
+    #[arg(long, value_name = "RUN_DIR")]
+    pub(crate) model: PathBuf,
+    /// How the text begins.
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true, allow_hyphen_values = true)]
+    pub(crate) prompt: String,
+    /// How many tokens to write.
+    #[arg(long, value_name = "TOKENS", default_value_t = 500)]
+    pub(crate) length: usize,
+    /// Below 1 the likely becomes likelier, above 1 less so; 0 takes the likeliest token each time.
+    #[arg(long, value_name = "T", default_value_t = 0.8, allow_hyphen_values = true, value_parser = number(0.0..=1000.0))]
+    pub(crate) temperature: f64,
+    /// Draw only from so many of the likeliest tokens.
+    #[arg(long, value_name = "K", value_parser = value_parser!(u32).range(1..))]
+    pub(crate) top_k: Option<u32>,
+    /// Draw only from the fewest likeliest tokens that together have this probability.
+    #[arg(long, value_name = "P", allow_hyphen_values = true, value_parser = number(1e-6..=1.0))]
+    pub(crate) top_p: Option<f64>,
+    /// Equal seeds write equal texts.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+}
+
+/// A number within bounds, both allowed.
+fn number(range: RangeInclusive<f64>) -> impl Fn(&str) -> std::result::Result<f64, String> + Clone {
+    move |text| {
+        let number = text.parse().ok().filter(|number| range.contains(number));
+        number.ok_or_else(|| format!("it is not from {} to {}", range.start(), range.end()))
+    }
 }
 
 /// The whole command line.
@@ -144,16 +204,22 @@ fn to_table(settings: &impl serde::Serialize) -> Result<Table> {
 const DATA: &str = "data";
 const TASK: &str = "task";
 
+/// Whether there is a `--data`.
+fn takes_data<T: Task>() -> bool {
+    T::NEEDS_DATA || !T::DATA.is_empty()
+}
+
 /// What a task is told, whatever is done with it.
 fn task_command<T: Task>() -> Clap {
     let defaults = defaults::<T>().unwrap_or_default();
     let own = shared::ALL.into_iter().chain(T::OPTIONS).map(|option| argument(option, defaults.get(option.name)));
     let mut command = Clap::new(T::NAME).about(T::ABOUT).args(own);
-    if !T::DATA.is_empty() {
-        let help = format!(
-            "Files (train, dev and test; or one that is split by a hash of the line), or the name of a set inside the program [default: {}]",
-            T::DATA
-        );
+    if takes_data::<T>() {
+        let files = "Files (train, dev and test; or one that is divided; or a folder with the three)";
+        let help = match T::DATA {
+            "" => files.to_owned(),
+            set => format!("{files}, or the name of a set inside the program [default: {set}]"),
+        };
         command = command.arg(Arg::new(DATA).long(DATA).value_name("FILE|NAME").num_args(1..).help(help));
     }
     command
@@ -334,6 +400,13 @@ impl<T: Task> Chosen<T> {
             Value::Array(all) => all.iter().filter_map(|one| one.as_str().map(str::to_owned)).collect(),
             _ => vec![],
         };
+        let data: Vec<String> = data;
+        if T::NEEDS_DATA && data.is_empty() {
+            return Err(Error::misuse(
+                format!("--data is missing: there is no set for {} inside the program", T::NAME),
+                "give --data FILE, or --data TRAIN DEV TEST",
+            ));
+        }
         let settings: T::Settings = own.try_into().map_err(|cause: toml::de::Error| {
             Error::misuse(cause.message().to_owned(), format!("see `unspool train {} --help`", T::NAME))
         })?;
@@ -360,7 +433,7 @@ fn given<T: Task>(matches: &ArgMatches) -> Table {
             given.insert(option.name.into(), value.clone());
         }
     }
-    if !T::DATA.is_empty()
+    if takes_data::<T>()
         && let Some(values) = matches.get_many::<String>(DATA)
     {
         given.insert(DATA.into(), Value::Array(values.cloned().map(Value::String).collect()));
@@ -381,8 +454,8 @@ fn read_config<T: Task>(path: &Path) -> Result<Table> {
         let known = shared::ALL.into_iter().chain(T::OPTIONS).find(|option| option.name == name);
         let value = match (name.as_str(), known, &value) {
             (TASK, ..) if text == T::NAME => continue,
-            (DATA, _, Value::String(_)) if !T::DATA.is_empty() => Value::Array(vec![value]),
-            (DATA, _, Value::Array(all)) if !T::DATA.is_empty() && all.iter().all(Value::is_str) => value,
+            (DATA, _, Value::String(_)) if takes_data::<T>() => Value::Array(vec![value]),
+            (DATA, _, Value::Array(all)) if takes_data::<T>() && all.iter().all(Value::is_str) => value,
             (_, Some(option), _) => {
                 option.kind.parse(&text).map_err(|why| at(format!("{name}: {why}"), String::new()))?
             }
@@ -404,7 +477,7 @@ pub(crate) fn of_another_task(name: &str) -> bool {
     impl Visitor for Has<'_> {
         type Output = bool;
         fn visit<T: Task>(self) -> bool {
-            T::OPTIONS.iter().any(|option| option.name == self.0) || self.0 == DATA && !T::DATA.is_empty()
+            T::OPTIONS.iter().any(|option| option.name == self.0) || self.0 == DATA && takes_data::<T>()
         }
     }
     let shared = [&Opt::CELL, &Opt::LAYERS, &Opt::HIDDEN, &Opt::BIDIRECTIONAL, &Opt::ARCH, &Opt::TEACHER_FORCING];

@@ -3,25 +3,48 @@
 use super::{
     error::{Error, Result},
     lines,
+    options::PredictOptions,
     run::{self, MODEL, RunFolder, SAVED, TOKENIZER},
 };
-use crate::tasks::{self, Ask, NAMES, Task, Visitor};
-use std::path::Path;
+use crate::tasks::{self, Ask, NAMES, Prediction, Task, Visitor};
+use serde_json::{Value, json};
+use std::io::IsTerminal;
 use unspool::{graph::Params, nn::checkpoint, text::Tokenizer};
 
-/// Reads standard input to its end; each line's prediction is flushed before the next line is read.
-pub(crate) fn predict(model: &Path) -> Result<()> {
-    struct Predict<'a>(&'a RunFolder);
+/// Reads standard input to its end; who types at a terminal is asked for each line.
+pub(crate) fn predict(options: &PredictOptions) -> Result<()> {
+    struct Predict<'a>(&'a RunFolder, &'a PredictOptions);
     impl Visitor for Predict<'_> {
         type Output = Result<()>;
         fn visit<T: Task>(self) -> Result<()> {
-            let (task, params) = restore::<T>(self.0)?;
-            let ask = Ask { best: 1, attention: false };
-            lines::each(None, |line| Ok(task.predict(&params, line, &ask)?.line))
+            let Predict(folder, options) = self;
+            let (task, params) = restore::<T>(folder)?;
+            let ask = Ask { best: options.best.map_or(1, usize::from), attention: options.attention };
+            let as_json = options.best.is_some() || options.attention;
+            if std::io::stdin().is_terminal() {
+                eprintln!("{}: {}. A line at a time; Ctrl-D ends.", folder.path().display(), T::ABOUT);
+            }
+            lines::each(None, |line| {
+                let prediction = task.predict(&params, line, &ask)?;
+                Ok(if as_json { json_line(line, &prediction, &ask) } else { prediction.line })
+            })
         }
     }
-    let folder = RunFolder::open(model)?;
-    with_task_of(&folder, Predict(&folder))
+    let folder = RunFolder::open(&options.model)?;
+    with_task_of(&folder, Predict(&folder, options))
+}
+
+/// The answers to a line with their scores, best first.
+fn json_line(input: &str, prediction: &Prediction, ask: &Ask) -> String {
+    let best: Vec<Value> = match prediction.best.as_slice() {
+        [] => vec![json!({ "text": prediction.line })],
+        best => best.iter().map(|(text, score)| json!({ "text": text, "score": score })).collect(),
+    };
+    let mut line = json!({ "input": input, "best": best });
+    if ask.attention {
+        line["attention"] = json!(prediction.attention);
+    }
+    line.to_string()
 }
 
 /// Does something with the task that a run folder is of.

@@ -24,11 +24,13 @@ pub(crate) const METRICS: &str = "metrics.csv";
 pub(crate) const CURVE: &str = "curve.svg";
 /// All there is to see, as a page.
 pub(crate) const REPORT: &str = "report.html";
+/// What the best weights write of themselves.
+pub(crate) const SAMPLES: &str = "samples.txt";
 
 /// Folders of models that are compared with.
 const BASELINES: &str = "baselines";
 /// All that a run folder may hold.
-const OURS: [&str; 9] = [MODEL, LAST, TOKENIZER, CONFIG, SAVED, METRICS, CURVE, REPORT, BASELINES];
+const OURS: [&str; 10] = [MODEL, LAST, TOKENIZER, CONFIG, SAVED, METRICS, CURVE, REPORT, SAMPLES, BASELINES];
 
 /// Where runs go that are given no place.
 const RUNS: &str = "runs";

@@ -11,7 +11,7 @@ use super::{
     predict::TASK,
     progress::{Clock, Progress},
     report::Page,
-    run::{CONFIG, CURVE, METRICS, REPORT, RunFolder, SAVED, TOKENIZER},
+    run::{CONFIG, CURVE, METRICS, REPORT, RunFolder, SAMPLES, SAVED, TOKENIZER},
 };
 use crate::tasks::{Effort, Metric, Parts, Prepared, Recipe, Task};
 use serde_json::{Map, Value, json};
@@ -24,9 +24,10 @@ use std::{
     time::Instant,
 };
 use unspool::{
-    graph::{Draw, Graph, Params, Precision, Var},
+    graph::{Draw, Graph, Params, Precision, Tensor, Var},
     nn::{
         Adam, Trainer,
+        optimizer::Averaged,
         schedule::linear_with_warm_up,
         training::{Ended, Evaluated as Epoch, Evaluation, Event, Objective, Outcome},
     },
@@ -178,6 +179,10 @@ impl<T: Task> Run<T> {
         progress.evaluating();
         let dev = evaluate::part(&self.task, params, &self.parts.dev, self.recipe.batch, Effort::Quick)?.0;
         let (test, answers) = evaluate::part(&self.task, params, &self.parts.test, self.recipe.batch, Effort::Full)?;
+        let written = self.task.samples(params)?;
+        if !written.is_empty() {
+            folder.write(SAMPLES, &(written.join("\n\n") + "\n"))?;
+        }
         progress.finish();
         let signature = test.score.signature.as_ref().map_or(String::new(), |signature| format!(" ({signature})"));
         progress.say(&format!(
@@ -243,7 +248,7 @@ impl<T: Task> Run<T> {
         metadata: BTreeMap<String, String>,
         on: impl FnMut(Event<'_>),
     ) -> Result<Outcome> {
-        let Recipe { epochs, learning_rate, warm_up, last_rate, clip_norm, .. } = self.recipe;
+        let Recipe { epochs, learning_rate, warm_up, last_rate, clip_norm, average, .. } = self.recipe;
         let total = epochs * self.batches as u64;
         let rate = |step| linear_with_warm_up(step, warm_up.min(total / 10), total, learning_rate, last_rate);
         let mut trainer = Trainer::new(epochs, rate)
@@ -252,6 +257,9 @@ impl<T: Task> Run<T> {
             .checkpoints(folder.path())
             .metadata(metadata)
             .stop(&STOP);
+        if let Some(decay) = average {
+            trainer = trainer.average(Averaged::exponential(decay));
+        }
         if chosen.resume {
             trainer = trainer.resume();
         }
@@ -311,6 +319,15 @@ impl<T: Task> Objective for Run<T> {
         self.task.loss(graph, batch, *progress)
     }
 
+    fn carried(&self) -> Vec<Tensor> {
+        self.task.carried()
+    }
+
+    fn carry(&self, carried: Vec<Tensor>) -> Result<()> {
+        self.task.carry(carried);
+        Ok(())
+    }
+
     fn evaluate(&self, params: &Params) -> Result<Evaluation> {
         let (found, answers) = evaluate::part(&self.task, params, &self.parts.dev, self.recipe.batch, Effort::Quick)?;
         let mut samples = vec![];
@@ -319,6 +336,10 @@ impl<T: Task> Objective for Run<T> {
             samples.extend(row.iter().map(|(heading, text)| format!("  {heading:<10} {text}")));
             samples.push(String::new());
         }
+        let written = self.task.samples(params)?;
+        samples.extend(
+            written.iter().flat_map(|text| text.lines().map(|line| format!("  {line}")).chain([String::new()])),
+        );
         *self.samples.lock().unwrap_or_else(PoisonError::into_inner) = samples;
         let value = found.score.value;
         Ok(Evaluation::of_score(T::METRIC.goodness(value)).metric("loss", found.loss).metric(T::METRIC.name, value))

@@ -11,27 +11,31 @@
 //! 3. Each epoch, [`Task::order`] says which examples stand together (like lengths, in a seeded order, unless a task knows better),
 //!    [`Task::batch`] makes arrays of them, [`Task::loss`] records the loss. The runner sums it over shards, divides by
 //!    [`Task::weight`], clips, and steps.
-//!    Going on after a stop needs nothing of the task: what a step does is a function of seed, epoch and step.
+//!    Going on after a stop needs nothing of the task: what a step does is a function of seed, epoch and step, and of what the step
+//!    before carried on, where a task says that something is ([`Task::carried`]).
 //! 4. After each epoch [`Task::answers`] and [`Task::score`] give the metric on the dev part; the best epoch's weights are kept.
 //! 5. At the end the test part is scored, beside [`Task::baselines`] and [`Task::rivals`], and [`Task::row`] and [`Task::figures`]
 //!    are shown in the report.
 //!
 //! Adding one: a file here, a `mod` line, and its name in [`tasks!`] below.
 
+mod language_model;
 mod options;
 mod sentiment;
+mod spacing;
+mod tagging;
 mod translation;
 
 pub(crate) use crate::program::{
     data::{Data, Splits, Table},
     error::{Error, Result},
 };
-pub(crate) use options::{Kind, Opt, by_name};
+pub(crate) use options::{Arch, Kind, Opt, by_name};
 
 use serde::{Serialize, de::DeserializeOwned};
 use unspool::{
-    graph::{Draw, Graph, Params, Var},
-    text::{BatchSize, Buckets, Part, Tokenizer},
+    graph::{Draw, Graph, Params, Tensor, Var},
+    text::{BatchSize, Buckets, Part, Tokenizer, truncate},
 };
 
 /// Calls `$visitor.visit::<TheTask>()` for the task of this name.
@@ -50,7 +54,7 @@ macro_rules! tasks {
     };
 }
 
-tasks![translation::Translation, sentiment::Sentiment];
+tasks![translation::Translation, sentiment::Sentiment, spacing::Spacing, tagging::Tagging, language_model::NextToken,];
 
 /// Something to be done with a task that is known by name.
 pub(crate) trait Visitor {
@@ -70,8 +74,11 @@ pub(crate) trait Task: Sized + Sync {
     const METRIC: Metric;
     /// What [`Task::tokens`] counts, in the plural: tokens, frames, characters, examples.
     const UNIT: &'static str = "tokens";
-    /// What `--data` is unless given, as [`Data`] knows it; empty for examples that are made on the fly (there is then no `--data`).
+    /// What `--data` is unless given, as [`Data`] knows it; empty for examples that are made on the fly (there is then no `--data`)
+    /// or if [`NEEDS_DATA`](Task::NEEDS_DATA).
     const DATA: &'static str;
+    /// Whether `--data` has to be given, there being no set for this task inside the program; `DATA` is empty then.
+    const NEEDS_DATA: bool = false;
     /// How many examples are shown after each epoch, with what the model says of them.
     const SAMPLES: usize = 0;
     /// Its own options. For each there is a field of the same name in `Settings`; an `Option` that is `None` has no default to show.
@@ -123,6 +130,14 @@ pub(crate) trait Task: Sized + Sync {
     /// changes over time; it is 1 outside training.
     fn loss<'g>(&self, graph: &'g Graph<'g>, batch: &Self::Batch, progress: f64) -> Var<'g>;
 
+    /// What is carried from step to step of a training beside the weights, such as the state of a recurrence over one long text. It is
+    /// saved with each checkpoint.
+    fn carried(&self) -> Vec<Tensor> {
+        vec![]
+    }
+    /// Takes back what [`Task::carried`] gave.
+    fn carry(&self, _carried: Vec<Tensor>) {}
+
     /// What the model says of each example of a batch, in its order.
     fn answers(&self, params: &Params, batch: &Self::Batch, effort: Effort) -> Result<Vec<Self::Answer>>;
     /// The metric, from answers in the order of the examples.
@@ -142,6 +157,10 @@ pub(crate) trait Task: Sized + Sync {
     }
     /// An example and what the model says of it, as texts with headings: `[("source", …), ("reference", …), ("model", …)]`.
     fn row(&self, examples: &Self::Examples, number: usize, answer: &Self::Answer) -> Vec<(&'static str, String)>;
+    /// Texts that the model writes of itself: shown after each epoch, and those of the best weights kept in the run folder.
+    fn samples(&self, _params: &Params) -> Result<Vec<String>> {
+        Ok(vec![])
+    }
     /// Further figures for the report: what the model attends to, which class it takes for which, curves.
     fn figures(&self, _params: &Params, _test: &Self::Examples, _answers: &[Self::Answer]) -> Result<Vec<Figure>> {
         Ok(vec![])
@@ -191,12 +210,14 @@ pub(crate) struct Recipe {
     pub(crate) last_rate: f64,
     /// Gradients (of the mean loss) are shortened to this norm.
     pub(crate) clip_norm: f64,
+    /// The decay of a running average of the weights, which is then what is scored and kept.
+    pub(crate) average: Option<f64>,
 }
 
 impl Recipe {
     /// 200 steps of warm-up, down to a twentieth of the peak, gradients of norm 1 at most.
     pub(crate) fn new(epochs: u64, learning_rate: f64, batch: BatchSize) -> Recipe {
-        Recipe { epochs, learning_rate, batch, warm_up: 200, last_rate: 0.05, clip_norm: 1.0 }
+        Recipe { epochs, learning_rate, batch, warm_up: 200, last_rate: 0.05, clip_norm: 1.0, average: None }
     }
 }
 
@@ -346,6 +367,15 @@ pub(crate) struct Generate {
     pub(crate) top_p: Option<f64>,
     /// Of the draws.
     pub(crate) seed: u64,
+}
+
+/// Texts as tokens, at most `longest` of each, and how many texts were cut. A text may come to no tokens at all, where a recurrence
+/// needs one: then it is an unknown one.
+pub(crate) fn encode(texts: &[String], tokenizer: &Tokenizer, longest: usize) -> Result<(Vec<Vec<u32>>, usize)> {
+    let mut ids = tokenizer.encode_all(texts)?;
+    let cut = truncate(&mut ids, longest).rows;
+    ids.iter_mut().filter(|ids| ids.is_empty()).for_each(|ids| ids.push(tokenizer.specials().unk));
+    Ok((ids, cut))
 }
 
 /// Sizes from a file are asked for memory before any weights show that they are wrong, so they have a limit.

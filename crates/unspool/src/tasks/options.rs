@@ -1,6 +1,6 @@
 //! The options of tasks as data: a name, what values there are, and the help. Those that several tasks have stand here once.
 
-use serde::{Deserialize, Deserializer, Serializer, de};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::{fmt::Display, ops::RangeInclusive, str::FromStr};
 use toml::Value;
 
@@ -86,6 +86,13 @@ impl Opt {
         kind: Kind::Choice(&["recurrent", "transformer"]),
         help: "What the model is made of",
     };
+    /// What a text is made of.
+    pub(crate) const TOKENS: Opt = Opt {
+        name: "tokens",
+        value: "characters|bpe|words|syllables",
+        kind: Kind::Choice(&["characters", "bpe", "words", "syllables"]),
+        help: "What a text is cut into: characters, frequent runs of bytes (bpe), words, or Hangul syllables and words of other letters",
+    };
     /// What a decoder is given in training.
     pub(crate) const TEACHER_FORCING: Opt = Opt {
         name: "teacher-forcing",
@@ -93,6 +100,17 @@ impl Opt {
         kind: Kind::Choice(&["always", "scheduled", "never"]),
         help: "What a decoder is given in training: the right token before (always), its own (never), or its own more and more often (scheduled)",
     };
+}
+
+/// What a model is made of: [`Opt::ARCH`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Arch {
+    /// Of cells that are stepped through time.
+    #[default]
+    Recurrent,
+    /// Of attention over whole sequences.
+    Transformer,
 }
 
 /// `#[serde(with = "by_name")]` for what is written and read as a name, such as a kind of cell.

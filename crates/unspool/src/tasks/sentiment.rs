@@ -1,19 +1,16 @@
-//! From texts to labels: a bidirectional recurrence over characters.
+//! From texts to labels: a recurrence over their tokens.
 
 use super::*;
 use crate::program::data::Columns;
 use serde::Deserialize;
 use unspool::{
     models::{Classifier, ClassifierConfig},
+    nn::CellKind,
     text::{
         LabelSet, Labelled, Padded, Place, TokenKind, TokenizerOptions,
         score::{Confusion, accuracy},
-        truncate,
     },
 };
-
-/// Characters beyond this many are unknown to the model; rarer ones teach it little.
-const VOCABULARY: usize = 2000;
 
 /// A classifier of texts.
 pub(crate) struct Sentiment {
@@ -26,7 +23,13 @@ pub(crate) struct Sentiment {
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct Settings {
+    #[serde(with = "by_name")]
+    cell: CellKind,
+    layers: usize,
     hidden: usize,
+    bidirectional: bool,
+    tokens: String,
+    vocabulary: usize,
     text: Option<String>,
     label: Option<String>,
     longest: usize,
@@ -35,7 +38,18 @@ pub(crate) struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { hidden: 128, text: None, label: None, longest: 140, batch_rows: 64 }
+        Settings {
+            cell: CellKind::Gru,
+            layers: 1,
+            hidden: 128,
+            bidirectional: true,
+            tokens: "characters".into(),
+            vocabulary: 2000,
+            text: None,
+            label: None,
+            longest: 140,
+            batch_rows: 64,
+        }
     }
 }
 
@@ -56,7 +70,14 @@ pub(crate) struct Saved {
     label: String,
     longest: usize,
     labels: LabelSet,
-    model: ClassifierConfig,
+    vocabulary_size: usize,
+    embedding_size: usize,
+    #[serde(with = "by_name")]
+    cell: CellKind,
+    layers: usize,
+    hidden_size: usize,
+    bidirectional: bool,
+    dropout: f64,
 }
 
 /// Texts as tokens, and their classes.
@@ -75,11 +96,7 @@ impl Texts {
             .map(|row| labels.id_at(|| Place::new(&table.file, row.line), &row[1]))
             .collect::<std::result::Result<_, _>>()?;
         let texts: Vec<String> = table.rows.iter().map(|row| row[0].to_owned()).collect();
-        let mut ids = tokenizer.encode_all(&texts)?;
-        let cut = truncate(&mut ids, longest).rows;
-        // A text may come to no tokens at all; a recurrence needs one.
-        let unknown = tokenizer.specials().unk;
-        ids.iter_mut().filter(|ids| ids.is_empty()).for_each(|ids| ids.push(unknown));
+        let (ids, cut) = encode(&texts, tokenizer, longest)?;
         Ok(Texts { texts, ids, classes, cut })
     }
 }
@@ -98,12 +115,22 @@ fn labels(splits: &Splits) -> Result<LabelSet> {
 
 impl Task for Sentiment {
     const NAME: &'static str = "sentiment";
-    const ABOUT: &'static str = "From texts to labels: a bidirectional recurrence over characters";
+    const ABOUT: &'static str = "From texts to labels, such as what a review thinks of a film";
     const METRIC: Metric = Metric { name: "accuracy", digits: 4, less_is_better: false };
-    const UNIT: &'static str = "characters";
+    const UNIT: &'static str = "tokens";
     const DATA: &'static str = "nsmc-sample";
     const OPTIONS: &'static [Opt] = &[
+        Opt::CELL,
+        Opt::LAYERS,
         Opt::HIDDEN,
+        Opt::BIDIRECTIONAL,
+        Opt::TOKENS,
+        Opt {
+            name: "vocabulary",
+            value: "TOKENS",
+            kind: Kind::Count(5..=65_000),
+            help: "Tokens beyond this many are unknown to the model; rarer ones teach it little",
+        },
         Opt { name: "text", value: "COLUMN", kind: Kind::Text, help: "The column with the texts [default: document]" },
         Opt {
             name: "label",
@@ -113,9 +140,9 @@ impl Task for Sentiment {
         },
         Opt {
             name: "longest",
-            value: "CHARACTERS",
+            value: "TOKENS",
             kind: Kind::Count(1..=10_000),
-            help: "Characters of a text that are read; what is longer is cut, and counted",
+            help: "Tokens of a text that are read; what is longer is cut, and counted",
         },
         Opt { name: "batch-rows", value: "TEXTS", kind: Kind::Count(1..=1_000_000), help: "Texts in a batch" },
     ];
@@ -127,47 +154,61 @@ impl Task for Sentiment {
     type Answer = (u32, f64);
 
     fn recipe(settings: &Settings) -> Recipe {
-        Recipe::new(4, 2e-3, BatchSize::Rows(settings.batch_rows))
+        Recipe { average: Some(0.998), ..Recipe::new(8, 2e-3, BatchSize::Rows(settings.batch_rows)) }
     }
 
     fn prepare(settings: &Settings, data: &Data, _seed: u64) -> Result<Prepared<Self>> {
         let splits = data.splits(&settings.columns())?;
         let labels = labels(&splits)?;
-        let options = TokenizerOptions { vocabulary_size: VOCABULARY, ..TokenizerOptions::default() };
-        let tokenizer = Tokenizer::train(TokenKind::Character, splits.train.rows.iter().map(|row| &row[0]), &options)?;
+        let options = TokenizerOptions { vocabulary_size: settings.vocabulary, ..TokenizerOptions::default() };
+        let texts = splits.train.rows.iter().map(|row| &row[0]);
+        let tokenizer = Tokenizer::train(settings.tokens.parse::<TokenKind>()?, texts, &options)?;
         let parts = Parts::of(&splits, |table| Texts::new(table, &tokenizer, &labels, settings.longest))?;
-        let model = ClassifierConfig {
+        let [text, label] = splits.columns;
+        let saved = Saved {
+            text,
+            label,
+            longest: settings.longest,
+            labels,
             vocabulary_size: tokenizer.vocabulary_size(),
             embedding_size: 128,
+            cell: settings.cell,
+            layers: settings.layers,
             hidden_size: settings.hidden,
-            classes: labels.len(),
-            dropout: 0.3,
+            bidirectional: settings.bidirectional,
+            dropout: 0.5,
         };
-        let [text, label] = splits.columns;
-        let saved = Saved { text, label, labels, longest: settings.longest, model };
         Ok(Prepared { saved, tokenizer: Some(tokenizer), parts })
     }
 
     fn restore(saved: Saved, tokenizer: Option<Tokenizer>, params: &mut Params) -> Result<Sentiment> {
-        let sizes = &saved.model;
+        let Saved { vocabulary_size, embedding_size, cell, layers, hidden_size, bidirectional, dropout, .. } = saved;
+        let classes = saved.labels.len();
         check_sizes(
             &[
                 ("longest", saved.longest),
-                ("vocabulary_size", sizes.vocabulary_size),
-                ("embedding_size", sizes.embedding_size),
-                ("hidden_size", sizes.hidden_size),
-                ("classes", sizes.classes),
+                ("vocabulary_size", vocabulary_size),
+                ("embedding_size", embedding_size),
+                ("layers", layers),
+                ("hidden_size", hidden_size),
+                ("the number of labels", classes),
             ],
-            sizes.dropout,
+            dropout,
         )?;
-        let tokenizer = check_tokenizer(tokenizer, sizes.vocabulary_size)?;
-        if saved.labels.len() != sizes.classes {
-            return Err(Error::failure(
-                format!("classes is {}, where there are {} labels", sizes.classes, saved.labels.len()),
-                "it must be as the training wrote it",
-            ));
-        }
-        let model = Classifier::new(params, sizes);
+        let tokenizer = check_tokenizer(tokenizer, vocabulary_size)?;
+        let model = Classifier::new(
+            params,
+            &ClassifierConfig {
+                vocabulary_size,
+                embedding_size,
+                cell,
+                layers,
+                hidden_size,
+                bidirectional,
+                classes,
+                dropout,
+            },
+        );
         Ok(Sentiment { saved, tokenizer, model })
     }
 
@@ -208,7 +249,7 @@ impl Task for Sentiment {
     }
 
     fn answers(&self, params: &Params, batch: &Labelled, _effort: Effort) -> Result<Vec<(u32, f64)>> {
-        let graph = Graph::new(params);
+        let graph = Graph::inference(params);
         let best = self.model.logits(&graph, &batch.input).softmax().top_k(1)?;
         Ok(best.into_iter().flatten().collect())
     }
@@ -220,13 +261,13 @@ impl Task for Sentiment {
 
     fn notes(&self, parts: &Parts<Texts>) -> Vec<String> {
         let mut notes = vec![format!(
-            "labels: {}; {} characters known",
+            "labels: {}; {} tokens known",
             self.saved.labels.names().join(", "),
-            self.saved.model.vocabulary_size
+            self.saved.vocabulary_size
         )];
         let cut = parts.train.cut + parts.dev.cut + parts.test.cut;
         if cut > 0 {
-            notes.push(format!("{cut} texts were cut to {} characters", self.saved.longest));
+            notes.push(format!("{cut} texts were cut to {} tokens", self.saved.longest));
         }
         notes
     }
@@ -254,7 +295,7 @@ impl Task for Sentiment {
         if ids.is_empty() {
             ids.push(specials.unk);
         }
-        let graph = Graph::new(params);
+        let graph = Graph::inference(params);
         let probabilities = self.model.logits(&graph, &Padded::new(&[ids], specials.pad)).softmax();
         let best = probabilities.top_k(ask.best.clamp(1, self.saved.labels.len()))?.concat();
         let name = |(class, p): &(u32, f64)| Some((self.saved.labels.name(*class)?.to_owned(), *p));

@@ -4,9 +4,12 @@ use super::*;
 use crate::program::data::Columns;
 use serde::Deserialize;
 use unspool::{
-    models::{Translator, TranslatorConfig},
-    nn::decoding::{Beam, Hypothesis, LengthPenalty},
-    text::{Padded, TeacherForcing, TokenKind, TokenizerOptions, score::Bleu, truncate},
+    models::{Teaching, TransformerTranslator, TransformerTranslatorConfig, Translator, TranslatorConfig},
+    nn::{
+        CellKind, TruthSchedule,
+        decoding::{Beam, Decoding, Hypothesis, LengthPenalty, StepFunction},
+    },
+    text::{Padded, TeacherForcing, TokenKind, TokenizerOptions, score::Bleu},
 };
 
 /// Translations are searched for with so many kept at each step.
@@ -15,18 +18,55 @@ const BEAM: usize = 5;
 /// Maps of attention in the report.
 const MAPS: usize = 5;
 
+/// Of the right token's probability in training, this share goes to all tokens alike.
+const SMOOTHING: f64 = 0.1;
+
+/// The decoder's own tokens come in over a training's thousandths, until every other token is one.
+const SCHEDULE: TruthSchedule = TruthSchedule::Linear { start: 1.0, slope: 0.5e-3, least: 0.5 };
+
 /// A translator.
 pub(crate) struct Translation {
     saved: Saved,
     tokenizer: Tokenizer,
-    model: Translator,
+    model: Model,
+}
+
+enum Model {
+    Recurrent(Translator),
+    Transformer(TransformerTranslator),
+}
+
+/// What the decoder looks at.
+#[derive(Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Looking {
+    /// All that the encoder wrote.
+    Additive,
+    /// What the encoder ended with.
+    None,
+}
+
+/// Which tokens the decoder reads in training.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Policy {
+    Always,
+    Scheduled,
+    Never,
 }
 
 /// Its options.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct Settings {
+    arch: Arch,
+    #[serde(with = "by_name")]
+    cell: CellKind,
+    layers: usize,
     hidden: usize,
+    attention: Looking,
+    without_attention: bool,
+    teacher_forcing: Policy,
     source: Option<String>,
     target: Option<String>,
     vocabulary: usize,
@@ -36,9 +76,15 @@ pub(crate) struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        let TranslatorConfig { hidden_size, vocabulary_size, .. } = TranslatorConfig::default();
+        let TranslatorConfig { cell, layers, hidden_size, vocabulary_size, .. } = TranslatorConfig::default();
         Settings {
+            arch: Arch::Recurrent,
+            cell,
+            layers,
             hidden: hidden_size,
+            attention: Looking::Additive,
+            without_attention: false,
+            teacher_forcing: Policy::Always,
             source: None,
             target: None,
             vocabulary: vocabulary_size,
@@ -64,19 +110,38 @@ pub(crate) struct Saved {
     source: String,
     target: String,
     longest: usize,
-    model: TranslatorConfig,
+    arch: Arch,
+    vocabulary_size: usize,
+    embedding_size: usize,
+    #[serde(with = "by_name")]
+    cell: CellKind,
+    layers: usize,
+    hidden_size: usize,
+    heads: usize,
+    attention: Looking,
+    dropout: f64,
+    teacher_forcing: Policy,
 }
 
 impl Translation {
+    /// How a batch is translated: the rules, and the model's steps.
+    fn steps<'p>(&'p self, params: &'p Params, source: &Padded) -> Result<(Decoding, Box<dyn StepFunction + 'p>)> {
+        Ok(match &self.model {
+            Model::Recurrent(model) => (model.decoding(source), Box::new(model.steps(params, source)?)),
+            Model::Transformer(model) => (model.decoding(source), Box::new(model.steps(params, source)?)),
+        })
+    }
+
     /// The likeliest translations of each sentence, `best` at most of each.
     fn search(&self, params: &Params, source: &Padded, best: usize) -> Result<Vec<Vec<Hypothesis>>> {
         let beam = Beam::new(BEAM.max(best)).best(best).penalty(LengthPenalty::Average);
-        Ok(self.model.decoding(source).beam(&mut self.model.steps(params, source)?, &beam)?)
+        let (decoding, mut steps) = self.steps(params, source)?;
+        Ok(decoding.beam(&mut steps, &beam)?)
     }
 
     fn greedy(&self, params: &Params, source: &Padded) -> Result<Vec<String>> {
-        let found = self.model.decoding(source).greedy(&mut self.model.steps(params, source)?)?;
-        found.iter().map(|found| self.text(found)).collect()
+        let (decoding, mut steps) = self.steps(params, source)?;
+        decoding.greedy(&mut steps)?.iter().map(|found| self.text(found)).collect()
     }
 
     /// What was looked at for each token that was written.
@@ -118,13 +183,9 @@ impl Pairs {
     fn new(table: &Table, tokenizer: &Tokenizer, longest: usize) -> Result<Pairs> {
         let column = |i: usize| table.rows.iter().map(|row| row[i].to_owned()).collect::<Vec<String>>();
         let (source_texts, references) = (column(0), column(1));
-        let mut sources = tokenizer.encode_all(&source_texts)?;
-        let mut targets = tokenizer.encode_all(&references)?;
-        let cut = truncate(&mut sources, longest).rows + truncate(&mut targets, longest).rows;
-        // A text may come to no tokens at all; an encoder needs one.
-        let unknown = tokenizer.specials().unk;
-        sources.iter_mut().filter(|ids| ids.is_empty()).for_each(|ids| ids.push(unknown));
-        Ok(Pairs { sources, targets, source_texts, references, cut })
+        let (sources, cut_sources) = encode(&source_texts, tokenizer, longest)?;
+        let (targets, cut_targets) = encode(&references, tokenizer, longest)?;
+        Ok(Pairs { sources, targets, source_texts, references, cut: cut_sources + cut_targets })
     }
 }
 
@@ -136,7 +197,23 @@ impl Task for Translation {
     const DATA: &'static str = "tatoeba-eng-swe";
     const SAMPLES: usize = 3;
     const OPTIONS: &'static [Opt] = &[
+        Opt::ARCH,
+        Opt::CELL,
+        Opt::LAYERS,
         Opt::HIDDEN,
+        Opt {
+            name: "attention",
+            value: "additive|none",
+            kind: Kind::Choice(&["additive", "none"]),
+            help: "What a recurrent decoder looks at: all that the encoder wrote (additive), or what it ended with (none)",
+        },
+        Opt {
+            name: "without-attention",
+            value: "true|false",
+            kind: Kind::Switch,
+            help: "Trains the same model without attention too, to stand beside it",
+        },
+        Opt::TEACHER_FORCING,
         Opt {
             name: "source",
             value: "COLUMN",
@@ -186,29 +263,53 @@ impl Task for Translation {
         let options = TokenizerOptions { vocabulary_size: settings.vocabulary, ..TokenizerOptions::default() };
         let tokenizer = Tokenizer::train(TokenKind::ByteLevelBpe, texts, &options)?;
         let parts = Parts::of(&splits, |table| Pairs::new(table, &tokenizer, settings.longest))?;
-        let model = TranslatorConfig {
-            vocabulary_size: tokenizer.vocabulary_size(),
-            hidden_size: settings.hidden,
-            ..TranslatorConfig::default()
-        };
+        let TranslatorConfig { embedding_size, dropout, .. } = TranslatorConfig::default();
         let [source, target] = splits.columns;
-        let saved = Saved { source, target, longest: settings.longest, model };
+        let saved = Saved {
+            source,
+            target,
+            longest: settings.longest,
+            arch: settings.arch,
+            vocabulary_size: tokenizer.vocabulary_size(),
+            embedding_size,
+            cell: settings.cell,
+            layers: settings.layers,
+            hidden_size: settings.hidden,
+            heads: (1..=4).rev().find(|heads| settings.hidden.is_multiple_of(*heads)).unwrap_or(1),
+            attention: settings.attention,
+            dropout,
+            teacher_forcing: settings.teacher_forcing,
+        };
         Ok(Prepared { saved, tokenizer: Some(tokenizer), parts })
     }
 
     fn restore(saved: Saved, tokenizer: Option<Tokenizer>, params: &mut Params) -> Result<Translation> {
-        let sizes = &saved.model;
+        let Saved { vocabulary_size, embedding_size, cell, layers, hidden_size, heads, dropout, .. } = saved;
         check_sizes(
             &[
                 ("longest", saved.longest),
-                ("vocabulary_size", sizes.vocabulary_size),
-                ("embedding_size", sizes.embedding_size),
-                ("hidden_size", sizes.hidden_size),
+                ("vocabulary_size", vocabulary_size),
+                ("embedding_size", embedding_size),
+                ("layers", layers),
+                ("hidden_size", hidden_size),
+                ("heads", heads),
             ],
-            sizes.dropout,
+            dropout,
         )?;
-        let tokenizer = check_tokenizer(tokenizer, sizes.vocabulary_size)?;
-        let model = Translator::new(params, sizes);
+        let tokenizer = check_tokenizer(tokenizer, vocabulary_size)?;
+        let model = match saved.arch {
+            Arch::Recurrent => {
+                let attention = saved.attention == Looking::Additive;
+                let sizes =
+                    TranslatorConfig { vocabulary_size, embedding_size, cell, layers, hidden_size, attention, dropout };
+                Model::Recurrent(Translator::new(params, &sizes))
+            }
+            Arch::Transformer => {
+                let (size, feedforward) = (hidden_size, 4 * hidden_size);
+                let sizes = TransformerTranslatorConfig { vocabulary_size, size, heads, feedforward, layers, dropout };
+                Model::Transformer(TransformerTranslator::new(params, &sizes))
+            }
+        };
         Ok(Translation { saved, tokenizer, model })
     }
 
@@ -245,8 +346,17 @@ impl Task for Translation {
         source.tokens() + target.tokens()
     }
 
-    fn loss<'g>(&self, graph: &'g Graph<'g>, (source, target): &(Padded, TeacherForcing), _progress: f64) -> Var<'g> {
-        self.model.loss(graph, source, target, self.saved.model.smoothing)
+    fn loss<'g>(&self, graph: &'g Graph<'g>, (source, target): &(Padded, TeacherForcing), progress: f64) -> Var<'g> {
+        let truth = match self.saved.teacher_forcing {
+            Policy::Always => 1.0,
+            Policy::Scheduled => SCHEDULE.at((1000.0 * progress) as u64),
+            Policy::Never => 0.0,
+        };
+        let teaching = Teaching { smoothing: SMOOTHING, truth };
+        match &self.model {
+            Model::Recurrent(model) => model.loss(graph, source, target, teaching),
+            Model::Transformer(model) => model.loss(graph, source, target, teaching),
+        }
     }
 
     fn answers(
@@ -278,13 +388,20 @@ impl Task for Translation {
     }
 
     fn notes(&self, parts: &Parts<Pairs>) -> Vec<String> {
-        let Saved { source, target, longest, model } = &self.saved;
-        let mut notes = vec![format!("{source} to {target}, {} tokens in the vocabulary", model.vocabulary_size)];
+        let Saved { source, target, longest, vocabulary_size, .. } = &self.saved;
+        let mut notes = vec![format!("{source} to {target}, {vocabulary_size} tokens in the vocabulary")];
         let cut = parts.train.cut + parts.dev.cut + parts.test.cut;
         if cut > 0 {
             notes.push(format!("{cut} sentences were cut to {longest} tokens"));
         }
         notes
+    }
+
+    fn rivals(settings: &Settings) -> Vec<(&'static str, Settings)> {
+        let alike = settings.arch == Arch::Recurrent && settings.attention == Looking::Additive;
+        let wanted = settings.without_attention && alike;
+        let rival = || Settings { attention: Looking::None, without_attention: false, ..settings.clone() };
+        if wanted { vec![("without_attention", rival())] } else { vec![] }
     }
 
     fn row(&self, pairs: &Pairs, number: usize, answer: &Translated) -> Vec<(&'static str, String)> {

@@ -1,0 +1,105 @@
+//! The next token: a recurrence over a text, and what is likely to come.
+
+use crate::{
+    graph::{Graph, Params, Var},
+    nn::{AnyCell, AnyState, Cell, CellKind, Decoder, Embedding, Layers, Linear, Recurrent},
+};
+use ndarray::ArrayView2;
+
+/// The sizes of a [`LanguageModel`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LanguageModelConfig {
+    /// How many token ids there are.
+    pub vocabulary_size: usize,
+    /// Elements of a token's vector.
+    pub embedding_size: usize,
+    /// The kind of cell.
+    pub cell: CellKind,
+    /// Layers of cells, one over the other.
+    pub layers: usize,
+    /// Elements of a layer's state.
+    pub hidden_size: usize,
+    /// The share of elements dropped in training: of the tokens' vectors, between layers and before the readout.
+    pub dropout: f64,
+}
+
+/// Layers of any cell over the tokens' vectors, and a readout (Mikolov and others 2010; Zaremba, Sutskever and Vinyals 2014, for the places
+/// of dropout). It is a [`Cell`] and a [`Decoder`], so it writes by any [way of decoding](crate::nn::decoding).
+///
+/// ```
+/// use unspool::graph::Params;
+/// use unspool::models::{LanguageModel, LanguageModelConfig};
+/// use unspool::nn::{Cell, CellKind, DecoderSteps, decoding::{Decoding, Sampling}};
+///
+/// let config = LanguageModelConfig {
+///     vocabulary_size: 30, embedding_size: 8, cell: CellKind::Gru, layers: 2, hidden_size: 16, dropout: 0.1,
+/// };
+/// let mut params = Params::seeded(1);
+/// let model = LanguageModel::new(&mut params, &config);
+/// let mut steps = DecoderSteps::new(&params, &model, 1, |graph| model.initial_state(graph, 1))?;
+/// let written = Decoding::endless(4, 20).sample(&mut steps, &Sampling::new(7).temperature(0.8))?;
+/// assert_eq!(written[0].tokens.len(), 20);
+/// # Ok::<(), unspool::nn::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct LanguageModel {
+    embedding: Embedding,
+    recurrence: Recurrent<AnyCell>,
+    readout: Linear,
+    dropout: f64,
+}
+
+impl LanguageModel {
+    /// Adds the model's parameters.
+    pub fn new(params: &mut Params, config: &LanguageModelConfig) -> LanguageModel {
+        let LanguageModelConfig { vocabulary_size, embedding_size, hidden_size, dropout, .. } = *config;
+        let layers = Layers { count: config.layers, bidirectional: false, dropout };
+        let build = |scope: unspool_graph::Scope<'_>, input, output| config.cell.build(scope, input, output);
+        LanguageModel {
+            embedding: Embedding::normal(params.scope("embedding"), vocabulary_size, embedding_size, 0.3),
+            recurrence: Recurrent::new(params.scope("recurrence"), build, embedding_size, hidden_size, layers),
+            readout: Linear::new(params.scope("readout"), hidden_size, vocabulary_size),
+            dropout,
+        }
+    }
+
+    /// The outputs over whole sequences, `[batch, time, input] -> [batch, time, hidden]`, layer after layer, and the states behind
+    /// them, to be carried into the next window.
+    #[track_caller]
+    pub fn unroll<'g>(&self, xs: Var<'g>, lengths: &[usize], state: Vec<AnyState<'g>>) -> (Var<'g>, Vec<AnyState<'g>>) {
+        self.recurrence.unroll(xs, lengths, state)
+    }
+}
+
+impl Cell for LanguageModel {
+    type State<'g> = Vec<AnyState<'g>>;
+
+    fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Vec<AnyState<'g>> {
+        self.recurrence.initial_state(graph, batch)
+    }
+
+    fn inputs<'g>(&self, xs: Var<'g>) -> Var<'g> {
+        self.recurrence.stack().map_or(xs, |layers| layers.inputs(xs))
+    }
+
+    fn step<'g>(&self, x: Var<'g>, state: Vec<AnyState<'g>>) -> (Var<'g>, Vec<AnyState<'g>>) {
+        match self.recurrence.stack() {
+            Some(layers) => layers.step(x, state),
+            None => (x.graph().inert(), state),
+        }
+    }
+}
+
+impl Decoder for LanguageModel {
+    fn embed<'g>(&self, graph: &'g Graph<'g>, ids: ArrayView2<'_, u32>) -> Var<'g> {
+        self.embedding.apply(graph, ids).dropout(self.dropout)
+    }
+
+    fn logits<'g>(&self, outputs: Var<'g>, _: Var<'g>) -> Var<'g> {
+        self.readout.apply(outputs.dropout(self.dropout))
+    }
+
+    fn outputs<'g>(&self, xs: Var<'g>, lengths: &[usize], state: Vec<AnyState<'g>>) -> Var<'g> {
+        self.unroll(xs, lengths, state).0
+    }
+}

@@ -1,0 +1,147 @@
+//! Many-to-many, aligned: a tag for each word, from the word, its characters and the words around it.
+
+use crate::{
+    graph::{Graph, Params, Scope, Var},
+    nn::{
+        AnyCell, CellKind, Embedding, Layers, Linear, Positions, Recurrent, TransformerConfig, TransformerEncoder,
+        attention::spread,
+    },
+    text::Padded,
+};
+
+/// The sizes of a [`Tagger`].
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TaggerConfig {
+    /// How many ids of words there are.
+    pub words: usize,
+    /// How many ids of characters there are.
+    pub characters: usize,
+    /// How many tags there are.
+    pub tags: usize,
+    /// Elements of a word's own vector.
+    pub word_size: usize,
+    /// Elements of a character's vector, and of the state that reads a word's characters in each direction.
+    pub character_size: usize,
+    /// The kind of cell that reads characters and, unless a Transformer does, words.
+    pub cell: CellKind,
+    /// What reads the words of a sentence.
+    pub reader: TaggerReader,
+    /// Layers of it.
+    pub layers: usize,
+    /// Elements of its state in each direction, or of a Transformer's vectors.
+    pub hidden_size: usize,
+    /// The share of elements dropped in training: of what the words are read as, and before the readout.
+    pub dropout: f64,
+}
+
+/// What reads the words of a sentence.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TaggerReader {
+    /// Cells, in one direction or both.
+    Recurrent {
+        /// Whether from the end, too.
+        bidirectional: bool,
+    },
+    /// Self-attention with so many heads.
+    Transformer {
+        /// They divide the hidden size.
+        heads: usize,
+    },
+}
+
+/// The words of some sentences, ready for a [`Tagger`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct TaggerInput {
+    /// Ids of words, `[sentence, word]`.
+    pub words: Padded,
+    /// Ids of characters of the different forms among them, `[form, character]`.
+    pub forms: Padded,
+    /// The form of each real word, sentence after sentence.
+    pub form_of: Vec<u32>,
+}
+
+/// A word is its own vector beside the last states of a recurrence over its characters, both ways (Ling and others 2015; Plank, Søgaard and
+/// Goldberg 2016); what reads the sentence is recurrent, or a Transformer.
+///
+/// ```
+/// use unspool::graph::{Graph, Params};
+/// use unspool::models::{Tagger, TaggerConfig, TaggerInput, TaggerReader};
+/// use unspool::{nn::CellKind, text::Padded};
+///
+/// let config = TaggerConfig {
+///     words: 9, characters: 12, tags: 3, word_size: 8, character_size: 4, cell: CellKind::Lstm,
+///     reader: TaggerReader::Recurrent { bidirectional: true }, layers: 1, hidden_size: 6, dropout: 0.3,
+/// };
+/// let mut params = Params::seeded(1);
+/// let tagger = Tagger::new(&mut params, &config);
+/// let input = TaggerInput {
+///     words: Padded::new(&[vec![4, 5, 4], vec![6]], 0),
+///     forms: Padded::new(&[vec![7, 8], vec![9], vec![7, 10, 11]], 0),
+///     form_of: vec![0, 1, 0, 2],
+/// };
+/// let graph = Graph::new(&params);
+/// assert_eq!(*tagger.logits(&graph, &input).shape()?, [4, 3]);                      // real words, tags
+/// # Ok::<(), unspool::graph::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Tagger {
+    words: Embedding,
+    characters: Embedding,
+    spelling: Recurrent<AnyCell>,
+    reader: Reader,
+    readout: Linear,
+    dropout: f64,
+}
+
+#[derive(Clone, Debug)]
+enum Reader {
+    Recurrent(Recurrent<AnyCell>),
+    Transformer(Linear, TransformerEncoder),
+}
+
+impl Tagger {
+    /// Adds the model's parameters.
+    pub fn new(params: &mut Params, config: &TaggerConfig) -> Tagger {
+        let TaggerConfig { word_size, character_size, hidden_size, layers, dropout, .. } = *config;
+        let build = |scope: Scope<'_>, input, output| config.cell.build(scope, input, output);
+        let both = |count| Layers { count, bidirectional: true, dropout };
+        let words = Embedding::normal(params.scope("words"), config.words, word_size, 0.3);
+        let characters = Embedding::normal(params.scope("characters"), config.characters, character_size, 0.3);
+        let spelling = Recurrent::new(params.scope("spelling"), build, character_size, character_size, both(1));
+        let read = word_size + 2 * character_size;
+        let (reader, width) = match config.reader {
+            TaggerReader::Recurrent { bidirectional } => {
+                let layers = Layers { bidirectional, ..both(layers) };
+                let width = if bidirectional { 2 * hidden_size } else { hidden_size };
+                (Reader::Recurrent(Recurrent::new(params.scope("reader"), build, read, hidden_size, layers)), width)
+            }
+            TaggerReader::Transformer { heads } => {
+                let (size, feedforward) = (hidden_size, 4 * hidden_size);
+                let config = TransformerConfig { size, heads, feedforward, dropout, norm_first: true };
+                let input = Linear::new(params.scope("input"), read, size);
+                let reader = TransformerEncoder::new(params.scope("reader"), layers, Positions::Sinusoidal, config);
+                (Reader::Transformer(input, reader), size)
+            }
+        };
+        let readout = Linear::new(params.scope("readout"), width, config.tags);
+        Tagger { words, characters, spelling, reader, readout, dropout }
+    }
+
+    /// The logits `[real words, tags]`, sentence after sentence.
+    #[track_caller]
+    pub fn logits<'g>(&self, graph: &'g Graph<'g>, input: &TaggerInput) -> Var<'g> {
+        let TaggerInput { words, forms, form_of } = input;
+        let (lengths, time) = (&words.lengths, words.ids.ncols());
+        let characters = self.characters.apply(graph, forms.ids.view());
+        let first = self.spelling.initial_state(graph, forms.len());
+        let (_, last) = self.spelling.unroll(characters, &forms.lengths, first);
+        let spelled = self.spelling.last(graph, &last).rows(form_of);
+        let known = self.words.apply(graph, words.ids.view()).real_rows(lengths);
+        let xs = spread(graph.concat(&[known, spelled], -1), lengths, time).dropout(self.dropout);
+        let ys = match &self.reader {
+            Reader::Recurrent(reader) => reader.unroll(xs, lengths, reader.initial_state(graph, words.len())).0,
+            Reader::Transformer(input, reader) => reader.apply(input.apply(xs), lengths),
+        };
+        self.readout.apply(ys.dropout(self.dropout).real_rows(lengths))
+    }
+}

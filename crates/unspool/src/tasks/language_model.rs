@@ -1,0 +1,578 @@
+//! From a text to more of it: the next character, or any other token, given all that went before.
+//!
+//! The train part is cut into columns that are read side by side, a window of steps at a time. A recurrence carries its state from
+//! window to window, though no gradient (truncated back-propagation through time); a Transformer sees its own window alone.
+//! The other parts are read in overlapping windows, so that each token is predicted from a window of text before it.
+
+use super::*;
+use ndarray::Array2;
+use serde::Deserialize;
+use std::ops::Range;
+use unspool::{
+    models::{LanguageModel, LanguageModelConfig},
+    nn::{
+        CarriedRows, Cell, CellKind, Decoder, DecoderSteps, Embedding, Positions, TransformerConfig,
+        TransformerDecoder,
+        decoding::{Decoding, Prediction as Next, Sampling, StepFunction},
+        detach,
+    },
+    text::{
+        Padded, StreamPosition, Streams, TokenKind, TokenizerOptions,
+        score::{bits_per_character, perplexity},
+    },
+};
+
+/// The largest file that is read.
+const LARGEST: usize = 1 << 30;
+
+/// Outside training a recurrence reads so many tokens before those that it predicts.
+const CONTEXT: usize = 256;
+
+/// Tokens of a sample, and the temperatures it is written at.
+const SAMPLE: usize = 300;
+const TEMPERATURES: [f64; 2] = [0.5, 1.0];
+
+/// A model of a language.
+pub(crate) struct NextToken {
+    saved: Saved,
+    tokenizer: Tokenizer,
+    model: Model,
+    carried: CarriedRows,
+}
+
+enum Model {
+    Recurrent(LanguageModel),
+    Transformer(TransformerDecoder),
+}
+
+/// Its options.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Settings {
+    arch: Arch,
+    #[serde(with = "by_name")]
+    cell: CellKind,
+    layers: usize,
+    hidden: usize,
+    tokens: String,
+    vocabulary: usize,
+    window: usize,
+    columns: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            arch: Arch::Recurrent,
+            cell: CellKind::Gru,
+            layers: 2,
+            hidden: 256,
+            tokens: "characters".into(),
+            vocabulary: 1000,
+            window: 64,
+            columns: 32,
+        }
+    }
+}
+
+/// What generating needs beside tokenizer and weights.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Saved {
+    arch: Arch,
+    #[serde(with = "by_name")]
+    cell: CellKind,
+    layers: usize,
+    vocabulary_size: usize,
+    embedding_size: usize,
+    hidden_size: usize,
+    heads: usize,
+    window: usize,
+    columns: usize,
+    dropout: f64,
+}
+
+/// A part of the text.
+pub(crate) struct Text {
+    ids: Vec<u32>,
+    columns: Streams,
+    /// Of the text that is predicted: all but the first token.
+    characters: u64,
+    unknown: usize,
+}
+
+/// Some windows, or some columns of one.
+pub(crate) struct Windows {
+    input: Padded,
+    /// Which real places, counted row after row, are to be predicted, and what follows there.
+    places: Vec<u32>,
+    targets: Vec<u32>,
+    /// How many of them each row has.
+    counts: Vec<usize>,
+    /// In training: which columns these are, and whether they begin here.
+    columns: Option<(Range<usize>, bool)>,
+}
+
+impl NextToken {
+    fn text(&self, text: &str) -> Result<Text> {
+        Text::new(text, &self.tokenizer, self.saved.columns, self.saved.window)
+    }
+
+    /// −ln p of each token that is to be predicted.
+    fn losses<'g>(&self, graph: &'g Graph<'g>, batch: &Windows) -> Var<'g> {
+        let (ids, lengths) = (batch.input.ids.view(), &batch.input.lengths);
+        let logits = match &self.model {
+            Model::Transformer(model) => {
+                let xs = model.embed(graph, ids);
+                let outputs = model.outputs(xs, lengths, model.initial_state(graph, lengths.len()));
+                model.logits(outputs.real_rows(lengths).rows(&batch.places), xs)
+            }
+            Model::Recurrent(model) => {
+                let carried = batch.columns.as_ref().filter(|(_, begin)| !begin);
+                let state = match carried.and_then(|(columns, _)| self.carried.rows(columns.clone())) {
+                    Some(carried) => model.attach(graph, &carried),
+                    None => model.initial_state(graph, lengths.len()),
+                };
+                let xs = model.embed(graph, ids);
+                let (outputs, state) = model.unroll(xs, lengths, state);
+                // The graph keeps an error, and says it when the loss is asked for.
+                if let (Some((columns, _)), Ok(state)) = (&batch.columns, detach(&state)) {
+                    self.carried.put(columns.clone(), &state);
+                }
+                model.logits(outputs.real_rows(lengths).rows(&batch.places), xs)
+            }
+        };
+        logits.cross_entropy(&batch.targets)
+    }
+
+    /// Writes tokens after a prompt, each as soon as it is chosen.
+    fn write(&self, params: &Params, ask: &Generate, write: &mut dyn FnMut(&str) -> Result<()>) -> Result<()> {
+        match &self.model {
+            Model::Recurrent(model) => self.write_with(Steps::new(params, model, usize::MAX)?, ask, write),
+            Model::Transformer(model) => self.write_with(Steps::new(params, model, self.saved.window)?, ask, write),
+        }
+    }
+
+    fn write_with<D: Decoder>(
+        &self,
+        steps: Steps<'_, '_, D>,
+        ask: &Generate,
+        write: &mut dyn FnMut(&str) -> Result<()>,
+    ) -> Result<()> {
+        let specials = self.tokenizer.specials();
+        let mut prompt = self.tokenizer.encode(&ask.prompt)?.into_iter();
+        // A text without a beginning goes on after the end of a line.
+        let begin = prompt.next().or_else(|| self.tokenizer.id("\n")).unwrap_or(specials.bos);
+        let prompt: Vec<u32> = prompt.collect();
+        write(&ask.prompt)?;
+        let decoding = Decoding::endless(begin, prompt.len() + ask.length)
+            .banned(vec![specials.pad, specials.unk, specials.bos, specials.eos])
+            .prefixes(vec![prompt.clone()]);
+        let mut aloud =
+            Aloud { steps, tokenizer: &self.tokenizer, silent: 1 + prompt.len(), pending: vec![], write, fault: None };
+        let found = if ask.temperature == 0.0 {
+            decoding.greedy(&mut aloud)
+        } else {
+            let sampling = Sampling::new(ask.seed)
+                .temperature(ask.temperature)
+                .top_k(ask.top_k.unwrap_or(usize::MAX))
+                .top_p(ask.top_p.unwrap_or(1.0));
+            decoding.sample(&mut aloud, &sampling)
+        };
+        if let Some(fault) = aloud.fault.take() {
+            return Err(fault);
+        }
+        // The last token is chosen, and never read.
+        let last = found?.first().and_then(|written| written.tokens.last().copied());
+        last.filter(|_| ask.length > 0).map_or(Ok(()), |last| aloud.say(last))?;
+        aloud.finish()
+    }
+}
+
+impl Text {
+    fn new(text: &str, tokenizer: &Tokenizer, columns: usize, window: usize) -> Result<Text> {
+        let ids = tokenizer.encode(text)?;
+        let unknown = ids.iter().filter(|id| **id == tokenizer.specials().unk).count();
+        let first = ids.first().map_or(Ok(String::new()), |first| tokenizer.decode(&[*first]))?;
+        let characters = text.chars().count().saturating_sub(first.chars().count());
+        // A short text has fewer columns than were asked for.
+        let columns =
+            Streams::new(ids.clone(), columns.min(ids.len().saturating_sub(1)).max(1), window).map_err(|_| {
+                Error::failure(format!("a text of {} tokens has none to predict", ids.len()), "give a longer text")
+            })?;
+        Ok(Text { ids, columns, characters: characters as u64, unknown })
+    }
+}
+
+/// The steps of a decoder that has read at most so many tokens: then it begins anew with the later half of them.
+struct Steps<'p, 'd, D> {
+    params: &'p Params,
+    decoder: &'d D,
+    steps: DecoderSteps<'p, 'd, D>,
+    read: Vec<u32>,
+    limit: usize,
+}
+
+impl<'p, 'd, D: Decoder> Steps<'p, 'd, D> {
+    fn new(params: &'p Params, decoder: &'d D, limit: usize) -> Result<Self> {
+        let steps = DecoderSteps::new(params, decoder, 1, |graph| decoder.initial_state(graph, 1))?;
+        Ok(Steps { params, decoder, steps, read: vec![], limit: limit.max(2) })
+    }
+}
+
+impl<D: Decoder> StepFunction for Steps<'_, '_, D> {
+    fn sentences(&self) -> usize {
+        1
+    }
+
+    fn step(&mut self, parents: &[u32], tokens: &[u32]) -> unspool::nn::Result<Next> {
+        if self.limit < usize::MAX {
+            if self.read.len() >= self.limit {
+                self.read.drain(..self.limit.div_ceil(2));
+                self.steps =
+                    DecoderSteps::new(self.params, self.decoder, 1, |graph| self.decoder.initial_state(graph, 1))?;
+                for token in &self.read {
+                    self.steps.step(&[0], &[*token])?;
+                }
+            }
+            self.read.extend(tokens);
+        }
+        self.steps.step(parents, tokens)
+    }
+}
+
+/// A step function that says each token it reads, but for the first few: they were said by somebody else.
+struct Aloud<'a, S> {
+    steps: S,
+    tokenizer: &'a Tokenizer,
+    silent: usize,
+    /// Tokens that are not yet whole characters.
+    pending: Vec<u32>,
+    write: &'a mut dyn FnMut(&str) -> Result<()>,
+    /// Why the text could not be written.
+    fault: Option<Error>,
+}
+
+impl<S> Aloud<'_, S> {
+    fn say(&mut self, token: u32) -> Result<()> {
+        self.pending.push(token);
+        let text = self.tokenizer.decode(&self.pending)?;
+        // No character has more than four bytes.
+        if text.ends_with(char::REPLACEMENT_CHARACTER) && self.pending.len() < 4 {
+            return Ok(());
+        }
+        self.pending.clear();
+        (self.write)(&text)
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        let text = self.tokenizer.decode(&std::mem::take(&mut self.pending))?;
+        if text.is_empty() { Ok(()) } else { (self.write)(&text) }
+    }
+}
+
+impl<S: StepFunction> StepFunction for Aloud<'_, S> {
+    fn sentences(&self) -> usize {
+        self.steps.sentences()
+    }
+
+    fn step(&mut self, parents: &[u32], tokens: &[u32]) -> unspool::nn::Result<Next> {
+        for token in tokens {
+            match self.silent {
+                0 => {
+                    if let Err(fault) = self.say(*token) {
+                        let why = fault.to_string();
+                        self.fault = Some(fault);
+                        return Err(unspool::nn::Error::Decoding { why });
+                    }
+                }
+                _ => self.silent -= 1,
+            }
+        }
+        self.steps.step(parents, tokens)
+    }
+}
+
+impl Task for NextToken {
+    const NAME: &'static str = "language-model";
+    const ABOUT: &'static str = "The next character of a text, given all before it; writes more of it with `generate`";
+    const METRIC: Metric = Metric { name: "nats", digits: 4, less_is_better: true };
+    const DATA: &'static str = "tiny-shakespeare";
+    const OPTIONS: &'static [Opt] = &[
+        Opt::ARCH,
+        Opt::CELL,
+        Opt::LAYERS,
+        Opt::HIDDEN,
+        Opt::TOKENS,
+        Opt {
+            name: "vocabulary",
+            value: "TOKENS",
+            kind: Kind::Count(5..=65_000),
+            help: "The most kinds of token that are known",
+        },
+        Opt {
+            name: "window",
+            value: "TOKENS",
+            kind: Kind::Count(2..=4096),
+            help: "Steps that a gradient goes back at most; a recurrence's state is carried further",
+        },
+        Opt {
+            name: "columns",
+            value: "N",
+            kind: Kind::Count(1..=65_536),
+            help: "Pieces of the text that are read side by side, each from its beginning to its end",
+        },
+    ];
+
+    type Settings = Settings;
+    type Saved = Saved;
+    type Examples = Text;
+    type Batch = Windows;
+    /// −ln p of what was to be predicted.
+    type Answer = f64;
+
+    fn recipe(settings: &Settings) -> Recipe {
+        Recipe { average: Some(0.998), ..Recipe::new(6, 4e-3, BatchSize::Rows(settings.columns)) }
+    }
+
+    fn prepare(settings: &Settings, data: &Data, _seed: u64) -> Result<Prepared<Self>> {
+        let [train, dev, test] = data.texts(LARGEST)?;
+        let options = TokenizerOptions { vocabulary_size: settings.vocabulary, minimum_count: 1, ..Default::default() };
+        let tokenizer = Tokenizer::train(settings.tokens.parse::<TokenKind>()?, [&train], &options)?;
+        let text = |text: &str| Text::new(text, &tokenizer, settings.columns, settings.window);
+        let parts = Parts { train: text(&train)?, dev: text(&dev)?, test: text(&test)? };
+        let heads = (1..=4).rev().find(|heads| settings.hidden.is_multiple_of(*heads)).unwrap_or(1);
+        let saved = Saved {
+            arch: settings.arch,
+            cell: settings.cell,
+            layers: settings.layers,
+            vocabulary_size: tokenizer.vocabulary_size(),
+            embedding_size: settings.hidden.min(128),
+            hidden_size: settings.hidden,
+            heads,
+            window: settings.window,
+            columns: parts.train.columns.columns(),
+            dropout: 0.1,
+        };
+        Ok(Prepared { saved, tokenizer: Some(tokenizer), parts })
+    }
+
+    fn restore(saved: Saved, tokenizer: Option<Tokenizer>, params: &mut Params) -> Result<NextToken> {
+        let Saved { vocabulary_size, embedding_size, hidden_size, layers, heads, dropout, cell, .. } = saved;
+        check_sizes(
+            &[
+                ("vocabulary_size", vocabulary_size),
+                ("embedding_size", embedding_size),
+                ("hidden_size", hidden_size),
+                ("layers", layers),
+                ("heads", heads),
+                ("window", saved.window),
+                ("columns", saved.columns),
+            ],
+            dropout,
+        )?;
+        let tokenizer = check_tokenizer(tokenizer, vocabulary_size)?;
+        let model = match saved.arch {
+            Arch::Recurrent => Model::Recurrent(LanguageModel::new(
+                params,
+                &LanguageModelConfig { vocabulary_size, embedding_size, cell, layers, hidden_size, dropout },
+            )),
+            Arch::Transformer => {
+                let (size, deviation) = (hidden_size, 1.0 / (hidden_size as f64).sqrt());
+                let table = Embedding::normal(params.scope("embedding"), vocabulary_size, size, deviation);
+                let config = TransformerConfig { size, heads, feedforward: 4 * size, dropout, norm_first: true };
+                let (scope, places) = (params.scope("decoder"), Positions::Sinusoidal);
+                Model::Transformer(TransformerDecoder::language_model(scope, layers, table, places, config))
+            }
+        };
+        let carried = CarriedRows::new(saved.columns);
+        Ok(NextToken { saved, tokenizer, model, carried })
+    }
+
+    fn saved(&self) -> &Saved {
+        &self.saved
+    }
+
+    fn tokenizer(&self) -> Option<&Tokenizer> {
+        Some(&self.tokenizer)
+    }
+
+    fn examples(&self, data: &Data) -> Result<Text> {
+        self.text(&data.text(LARGEST)?)
+    }
+
+    /// Of each window of the text with what is read before it.
+    fn lengths(&self, text: &Text) -> Vec<(usize, usize)> {
+        let new = self.new_tokens();
+        let windows = text.columns.tokens().div_ceil(new);
+        (0..windows)
+            .map(|n| (0, (text.columns.tokens() - n * new).min(new) + (n * new).min(self.new_tokens())))
+            .collect()
+    }
+
+    /// In training a batch is a window of all columns: number `window · columns + column`.
+    fn order(&self, text: &Text, _size: BatchSize, _seed: u64, _epoch: u64) -> Result<Vec<Vec<usize>>> {
+        let (columns, time) = (text.columns.columns(), self.saved.window);
+        let (each, longer) = (text.columns.tokens() / columns, text.columns.tokens() % columns);
+        let running = |window: usize| if window * time < each { columns } else { longer };
+        let windows = text.columns.steps().div_ceil(time);
+        Ok((0..windows).map(|window| (window * columns..window * columns + running(window)).collect()).collect())
+    }
+
+    fn batch(&self, text: &Text, rows: &[usize], draw: Option<Draw>) -> Result<Windows> {
+        match draw {
+            Some(_) => self.columns(text, rows),
+            None => Ok(self.windows(text, rows)),
+        }
+    }
+
+    fn weight(&self, batch: &Windows) -> usize {
+        batch.targets.len()
+    }
+
+    fn tokens(&self, batch: &Windows) -> usize {
+        batch.targets.len()
+    }
+
+    fn loss<'g>(&self, graph: &'g Graph<'g>, batch: &Windows, _progress: f64) -> Var<'g> {
+        self.losses(graph, batch).sum_all()
+    }
+
+    fn carried(&self) -> Vec<Tensor> {
+        self.carried.all()
+    }
+
+    fn carry(&self, carried: Vec<Tensor>) {
+        self.carried.restore(carried);
+    }
+
+    fn answers(&self, params: &Params, batch: &Windows, _effort: Effort) -> Result<Vec<f64>> {
+        let graph = Graph::inference(params);
+        let losses = self.losses(&graph, batch).value()?.to_f64();
+        let mut losses = losses.into_iter();
+        Ok(batch.counts.iter().map(|&count| losses.by_ref().take(count).sum()).collect())
+    }
+
+    fn score(&self, text: &Text, answers: &[f64]) -> Result<Score> {
+        let nats: f64 = answers.iter().sum();
+        let more = vec![
+            ("bits_per_character", bits_per_character(nats, text.characters)?),
+            ("perplexity", perplexity(nats, text.columns.tokens() as u64)?),
+        ];
+        Ok(Score { value: nats / text.characters as f64, signature: None, more })
+    }
+
+    fn notes(&self, parts: &Parts<Text>) -> Vec<String> {
+        let Parts { train, dev, test } = parts;
+        let mut notes = vec![format!(
+            "{} tokens to train on in {} columns, {} for dev, {} for test; {} kinds of token",
+            train.columns.tokens(),
+            train.columns.columns(),
+            dev.columns.tokens(),
+            test.columns.tokens(),
+            self.saved.vocabulary_size,
+        )];
+        if dev.unknown + test.unknown > 0 {
+            notes.push(format!("{} tokens of dev and {} of test are unknown", dev.unknown, test.unknown));
+        }
+        notes
+    }
+
+    fn row(&self, text: &Text, number: usize, answer: &f64) -> Vec<(&'static str, String)> {
+        let start = number * self.new_tokens();
+        let end = (start + self.new_tokens() + 1).min(text.ids.len());
+        let shown = text.ids.get(start..end).and_then(|ids| self.tokenizer.decode(ids).ok()).unwrap_or_default();
+        vec![("text", shown), ("nats", format!("{:.3} a token", answer / (end - start - 1).max(1) as f64))]
+    }
+
+    fn samples(&self, params: &Params) -> Result<Vec<String>> {
+        let write = |temperature| {
+            let mut text = format!("at temperature {temperature}:\n");
+            let (prompt, length, seed) = (String::new(), SAMPLE, 1);
+            let ask = Generate { prompt, length, temperature, top_k: None, top_p: None, seed };
+            self.write(params, &ask, &mut |piece| {
+                text.push_str(piece);
+                Ok(())
+            })?;
+            Ok(text)
+        };
+        TEMPERATURES.into_iter().map(write).collect()
+    }
+
+    /// What the likeliest tokens after a line are.
+    fn predict(&self, params: &Params, line: &str, ask: &Ask) -> Result<Prediction> {
+        let mut ids = self.tokenizer.encode(line)?;
+        ids.drain(..ids.len().saturating_sub(2 * self.saved.window));
+        if ids.is_empty() {
+            return Ok(Prediction::default());
+        }
+        let mut next = None;
+        let mut read = |steps: &mut dyn StepFunction| -> Result<()> {
+            for id in &ids {
+                next = Some(steps.step(&[0], &[*id])?.log_probs);
+            }
+            Ok(())
+        };
+        match &self.model {
+            Model::Recurrent(model) => read(&mut Steps::new(params, model, usize::MAX)?)?,
+            Model::Transformer(model) => read(&mut Steps::new(params, model, self.saved.window)?)?,
+        }
+        let mut best: Vec<(u32, f64)> = next.iter().flatten().enumerate().map(|(id, p)| (id as u32, *p)).collect();
+        best.sort_by(|a, b| b.1.total_cmp(&a.1));
+        let told = |(id, p): &(u32, f64)| Ok((self.tokenizer.decode(&[*id])?, p.exp()));
+        let best: Vec<(String, f64)> = best.iter().take(ask.best.max(1)).map(told).collect::<Result<_>>()?;
+        let line = best.first().map_or(String::new(), |(token, p)| format!("{token:?}\t{p:.4}"));
+        Ok(Prediction { line, best, attention: None })
+    }
+
+    fn generate(&self, params: &Params, ask: &Generate, write: &mut dyn FnMut(&str) -> Result<()>) -> Result<()> {
+        self.write(params, ask, write)
+    }
+}
+
+impl NextToken {
+    /// Outside training, tokens that are predicted at a time, and those that are read before them: as many. A Transformer knows no
+    /// place beyond its window; a recurrence has learned to look further.
+    fn new_tokens(&self) -> usize {
+        match self.saved.arch {
+            Arch::Recurrent => self.saved.window.max(CONTEXT),
+            Arch::Transformer => self.saved.window / 2,
+        }
+    }
+
+    /// Some columns of a window of all.
+    fn columns(&self, text: &Text, rows: &[usize]) -> Result<Windows> {
+        let all = text.columns.columns();
+        let first = rows.first().copied().unwrap_or(0);
+        let (window, columns) = (first / all, first % all..first % all + rows.len());
+        let position = StreamPosition { step: window * self.saved.window };
+        let Some(window) = text.columns.from(position)?.next() else {
+            return Err(Error::failure(format!("window {window} lies behind the text's end"), ""));
+        };
+        let lengths = window.lengths.get(columns.clone()).unwrap_or_default().to_vec();
+        let time = lengths.iter().copied().max().unwrap_or(0);
+        let ids = Array2::from_shape_fn((lengths.len(), time), |(row, t)| window.input[[columns.start + row, t]]);
+        let each = |(row, &length): (usize, &usize)| (0..length).map(move |t| (row, t));
+        let places = lengths.iter().enumerate().flat_map(each);
+        let targets: Vec<u32> = places.map(|(row, t)| window.target[[columns.start + row, t]]).collect();
+        let (places, counts) = ((0..targets.len() as u32).collect(), lengths.clone());
+        Ok(Windows { input: Padded { ids, lengths }, places, targets, counts, columns: Some((columns, window.first)) })
+    }
+
+    /// Windows of the whole text, each with what is read before it.
+    fn windows(&self, text: &Text, rows: &[usize]) -> Windows {
+        let (mut input, mut places, mut targets, mut counts, mut real) = (vec![], vec![], vec![], vec![], 0);
+        for row in rows {
+            let new = row * self.new_tokens();
+            let start = new.saturating_sub(self.new_tokens());
+            let end = (new + self.new_tokens()).min(text.columns.tokens());
+            input.push(&text.ids[start..end]);
+            places.extend((new - start..end - start).map(|t| (real + t) as u32));
+            targets.extend_from_slice(&text.ids[new + 1..=end]);
+            counts.push(end - new);
+            real += end - start;
+        }
+        let input = Padded::new(&input, self.tokenizer.specials().pad);
+        Windows { input, places, targets, counts, columns: None }
+    }
+}

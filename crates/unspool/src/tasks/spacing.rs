@@ -1,0 +1,282 @@
+//! From characters to characters with spaces: a label for each character, many-to-many and aligned.
+//!
+//! Korean is written with spaces between its phrases, and readers get by without them; a program that is to count words does not.
+//! The labels come free: take the spaces out of a text, and each character was followed by one or was not.
+
+use super::*;
+use crate::program::data::Columns;
+use serde::Deserialize;
+use unspool::{
+    nn::{AnyCell, CellKind, Embedding, Layers, Linear, Recurrent},
+    text::{Padded, TokenKind, TokenizerOptions, score::Confusion},
+};
+
+/// Characters beyond this many are unknown to the model; rarer ones teach it little.
+const VOCABULARY: usize = 2000;
+
+/// The class of a character that a space follows; that of the others is 0.
+const SPACE: usize = 1;
+
+/// A model that puts spaces back.
+pub(crate) struct Spacing {
+    saved: Saved,
+    tokenizer: Tokenizer,
+    embedding: Embedding,
+    recurrence: Recurrent<AnyCell>,
+    readout: Linear,
+}
+
+/// Its options.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Settings {
+    #[serde(with = "by_name")]
+    cell: CellKind,
+    layers: usize,
+    hidden: usize,
+    bidirectional: bool,
+    text: Option<String>,
+    batch_rows: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings { cell: CellKind::Gru, layers: 1, hidden: 128, bidirectional: true, text: None, batch_rows: 64 }
+    }
+}
+
+/// The one column that is read.
+fn column(name: &str) -> Columns<'_> {
+    Columns { options: [("text", Some(name)), ("text", Some(name))], usual: [name, name] }
+}
+
+/// What a prediction needs beside tokenizer and weights.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Saved {
+    text: String,
+    vocabulary_size: usize,
+    embedding_size: usize,
+    #[serde(with = "by_name")]
+    cell: CellKind,
+    layers: usize,
+    hidden_size: usize,
+    bidirectional: bool,
+    dropout: f64,
+}
+
+/// The characters of a text that are no white space, and for each of them whether white space follows before the next: 1 or 0.
+fn characters(text: &str) -> (Vec<char>, Vec<u32>) {
+    let (mut characters, mut spaces) = (vec![], vec![]);
+    for c in text.trim().chars() {
+        match (c.is_whitespace(), spaces.last_mut()) {
+            (false, _) => {
+                characters.push(c);
+                spaces.push(0);
+            }
+            (true, Some(last)) => *last = 1,
+            (true, None) => {}
+        }
+    }
+    (characters, spaces)
+}
+
+/// The text that these characters and spaces make.
+fn spaced(characters: &[char], spaces: &[u32]) -> String {
+    let mut text = String::new();
+    for (c, space) in characters.iter().zip(spaces) {
+        text.push(*c);
+        text.extend((*space == SPACE as u32).then_some(' '));
+    }
+    text.trim_end().to_owned()
+}
+
+fn ids(characters: &[char], tokenizer: &Tokenizer) -> Vec<u32> {
+    let unknown = tokenizer.specials().unk;
+    characters.iter().map(|c| tokenizer.id(c.encode_utf8(&mut [0; 4])).unwrap_or(unknown)).collect()
+}
+
+/// Texts without their spaces, and the spaces.
+pub(crate) struct Texts {
+    characters: Vec<Vec<char>>,
+    ids: Vec<Vec<u32>>,
+    spaces: Vec<Vec<u32>>,
+}
+
+impl Texts {
+    fn new(table: &Table, tokenizer: &Tokenizer) -> Result<Texts> {
+        let texts = table.rows.iter().map(|row| characters(&row[0])).filter(|(characters, _)| !characters.is_empty());
+        let (characters, spaces): (Vec<_>, Vec<_>) = texts.unzip();
+        if characters.is_empty() {
+            return Err(Error::failure(format!("{}: no text at all", table.file), "give texts with spaces"));
+        }
+        let ids = characters.iter().map(|characters| ids(characters, tokenizer)).collect();
+        Ok(Texts { characters, ids, spaces })
+    }
+}
+
+/// Characters, and the class of each real one, row after row.
+pub(crate) struct Batch {
+    input: Padded,
+    spaces: Vec<u32>,
+}
+
+impl Spacing {
+    /// The logits `[real characters, 2]`, row after row.
+    fn logits<'g>(&self, graph: &'g Graph<'g>, input: &Padded) -> Var<'g> {
+        let xs = self.embedding.apply(graph, input.ids.view()).dropout(self.saved.dropout);
+        let (hs, _) = self.recurrence.unroll(xs, &input.lengths, self.recurrence.initial_state(graph, input.len()));
+        self.readout.apply(hs.dropout(self.saved.dropout).real_rows(&input.lengths))
+    }
+
+    /// The class of each character of each row.
+    fn spaces(&self, params: &Params, input: &Padded) -> Result<Vec<Vec<u32>>> {
+        let graph = Graph::inference(params);
+        let mut classes = self.logits(&graph, input).argmax()?.into_iter();
+        Ok(input.lengths.iter().map(|&length| classes.by_ref().take(length).collect()).collect())
+    }
+}
+
+impl Task for Spacing {
+    const NAME: &'static str = "spacing";
+    const ABOUT: &'static str = "Spaces put back into texts without them: a label for each character";
+    const METRIC: Metric = Metric { name: "f1", digits: 4, less_is_better: false };
+    const UNIT: &'static str = "characters";
+    const DATA: &'static str = "nsmc-sample";
+    const SAMPLES: usize = 3;
+    const OPTIONS: &'static [Opt] = &[
+        Opt::CELL,
+        Opt::LAYERS,
+        Opt::HIDDEN,
+        Opt::BIDIRECTIONAL,
+        Opt { name: "text", value: "COLUMN", kind: Kind::Text, help: "The column with the texts [default: document]" },
+        Opt { name: "batch-rows", value: "TEXTS", kind: Kind::Count(1..=1_000_000), help: "Texts in a batch" },
+    ];
+
+    type Settings = Settings;
+    type Saved = Saved;
+    type Examples = Texts;
+    type Batch = Batch;
+    type Answer = Vec<u32>;
+
+    fn recipe(settings: &Settings) -> Recipe {
+        Recipe { average: Some(0.998), ..Recipe::new(10, 4e-3, BatchSize::Rows(settings.batch_rows)) }
+    }
+
+    fn prepare(settings: &Settings, data: &Data, _seed: u64) -> Result<Prepared<Self>> {
+        let splits = data.splits(&column(settings.text.as_deref().unwrap_or("document")))?;
+        let options = TokenizerOptions { vocabulary_size: VOCABULARY, ..TokenizerOptions::default() };
+        let tokenizer = Tokenizer::train(TokenKind::Character, splits.train.rows.iter().map(|row| &row[0]), &options)?;
+        let parts = Parts::of(&splits, |table| Texts::new(table, &tokenizer))?;
+        let [text, _] = splits.columns;
+        let saved = Saved {
+            text,
+            vocabulary_size: tokenizer.vocabulary_size(),
+            embedding_size: 128,
+            cell: settings.cell,
+            layers: settings.layers,
+            hidden_size: settings.hidden,
+            bidirectional: settings.bidirectional,
+            dropout: 0.4,
+        };
+        Ok(Prepared { saved, tokenizer: Some(tokenizer), parts })
+    }
+
+    fn restore(saved: Saved, tokenizer: Option<Tokenizer>, params: &mut Params) -> Result<Spacing> {
+        let Saved { vocabulary_size, embedding_size, layers, hidden_size, bidirectional, cell, dropout, .. } = saved;
+        check_sizes(
+            &[
+                ("vocabulary_size", vocabulary_size),
+                ("embedding_size", embedding_size),
+                ("layers", layers),
+                ("hidden_size", hidden_size),
+            ],
+            dropout,
+        )?;
+        let tokenizer = check_tokenizer(tokenizer, vocabulary_size)?;
+        let embedding = Embedding::normal(params.scope("embedding"), vocabulary_size, embedding_size, 0.3);
+        let make = |scope: unspool::graph::Scope<'_>, input, output| cell.build(scope, input, output);
+        let layers = Layers { count: layers, bidirectional, dropout };
+        let recurrence = Recurrent::new(params.scope("recurrence"), make, embedding_size, hidden_size, layers);
+        let width = if bidirectional { 2 * hidden_size } else { hidden_size };
+        let readout = Linear::new(params.scope("readout"), width, 2);
+        Ok(Spacing { saved, tokenizer, embedding, recurrence, readout })
+    }
+
+    fn saved(&self) -> &Saved {
+        &self.saved
+    }
+
+    fn tokenizer(&self) -> Option<&Tokenizer> {
+        Some(&self.tokenizer)
+    }
+
+    fn examples(&self, data: &Data) -> Result<Texts> {
+        Texts::new(&data.table(&column(&self.saved.text))?, &self.tokenizer)
+    }
+
+    fn lengths(&self, texts: &Texts) -> Vec<(usize, usize)> {
+        texts.ids.iter().map(|ids| (0, ids.len())).collect()
+    }
+
+    fn batch(&self, texts: &Texts, rows: &[usize], _draw: Option<Draw>) -> Result<Batch> {
+        let ids: Vec<&[u32]> = rows.iter().map(|row| texts.ids[*row].as_slice()).collect();
+        let spaces = rows.iter().flat_map(|row| &texts.spaces[*row]).copied().collect();
+        Ok(Batch { input: Padded::new(&ids, self.tokenizer.specials().pad), spaces })
+    }
+
+    fn weight(&self, batch: &Batch) -> usize {
+        batch.spaces.len()
+    }
+
+    fn tokens(&self, batch: &Batch) -> usize {
+        batch.spaces.len()
+    }
+
+    fn loss<'g>(&self, graph: &'g Graph<'g>, batch: &Batch, _progress: f64) -> Var<'g> {
+        self.logits(graph, &batch.input).cross_entropy(&batch.spaces).sum_all()
+    }
+
+    fn answers(&self, params: &Params, batch: &Batch, _effort: Effort) -> Result<Vec<Vec<u32>>> {
+        self.spaces(params, &batch.input)
+    }
+
+    /// Of the spaces between characters; that none follows the last is no merit, and changes nothing in an F1 of spaces.
+    fn score(&self, texts: &Texts, answers: &[Vec<u32>]) -> Result<Score> {
+        let confusion = Confusion::new(&answers.concat(), &texts.spaces.concat(), 2)?;
+        let more = vec![("precision", confusion.precision(SPACE)), ("recall", confusion.recall(SPACE))];
+        Ok(Score { value: confusion.f1(SPACE), signature: None, more })
+    }
+
+    fn row(&self, texts: &Texts, number: usize, answer: &Vec<u32>) -> Vec<(&'static str, String)> {
+        let characters = &texts.characters[number];
+        vec![("text", spaced(characters, &texts.spaces[number])), ("model", spaced(characters, answer))]
+    }
+
+    fn predict(&self, params: &Params, line: &str, _ask: &Ask) -> Result<Prediction> {
+        let (characters, _) = characters(line);
+        if characters.is_empty() {
+            return Ok(Prediction::default());
+        }
+        let input = Padded::new(&[ids(&characters, &self.tokenizer)], self.tokenizer.specials().pad);
+        let spaces = self.spaces(params, &input)?.concat();
+        Ok(Prediction { line: spaced(&characters, &spaces), ..Prediction::default() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spaces_are_taken_out_and_put_back() {
+        let (found, spaces) = characters("  이 영화\t 최고 ");
+        assert_eq!(
+            (found.iter().collect::<String>(), spaces.as_slice()),
+            ("이영화최고".into(), [1, 0, 1, 0, 0].as_slice())
+        );
+        assert_eq!(spaced(&found, &spaces), "이 영화 최고");
+        assert_eq!(spaced(&found, &[0, 0, 0, 0, 1]), "이영화최고");
+        assert_eq!(characters(" \t"), (vec![], vec![]));
+    }
+}
