@@ -231,7 +231,7 @@ fn carried_prefix() -> String {
 fn empty_arrays(shapes: &[Vec<usize>], like: &Params) -> Params {
     let mut arrays = Params::seeded(0);
     for (number, shape) in shapes.iter().enumerate() {
-        arrays.scope("").add_sized(&number.to_string(), shape, init::zeros());
+        arrays.scope("").add_sized(number.to_string(), shape, init::zeros());
     }
     if like.precision() == Precision::F64 { arrays.to_f64() } else { arrays }
 }
