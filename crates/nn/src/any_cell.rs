@@ -2,7 +2,7 @@
 
 use crate::{Cell, Elman, Error, Gru, Lstm, LstmState};
 use std::{fmt, str::FromStr};
-use unspool_graph::{Graph, Scope, Var};
+use unspool_graph::{Graph, Params, Scope, Var};
 
 /// The built-in cells by their names.
 ///
@@ -99,6 +99,47 @@ crate::state! {
         pub h: Var<'g>,
         /// An LSTM's memory: `[batch, hidden]`.
         pub c: Option<Var<'g>>,
+    }
+}
+
+impl AnyCell {
+    /// First biases with which gates remember for 1 to `longest` steps, some elements for short and some for long (Tallec and Ollivier
+    /// 2018, "Can recurrent neural networks warp time?"): b = ln(u), where u goes in even steps from 1 to `longest` − 1 over the
+    /// elements, while the paper draws it. An LSTM's forget gate has bias b and its input gate −b; a GRU's z, which keeps, has b. A plain cell
+    /// has no gates, and stays as it is, as a cell without biases does.
+    ///
+    /// ```
+    /// use unspool_graph::Params;
+    /// use unspool_nn::CellKind;
+    /// let mut params = Params::seeded(0);
+    /// CellKind::Gru.build(params.scope("rnn"), 3, 2).remember(&mut params, 100)?;
+    /// let bias = params.value(params.find("rnn.bias_ih_l0").unwrap())?.to_f64();
+    /// assert!((bias[[2]].exp() - 1.0).abs() < 1e-5 && (bias[[3]].exp() - 99.0).abs() < 1e-3); // z of both elements
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Parameters of another store.
+    pub fn remember(&self, params: &mut Params, longest: usize) -> Result<(), unspool_graph::Error> {
+        // The gate's place among those of the layout, and the sign of its bias.
+        let (weights, gates): (_, &[(usize, f64)]) = match self {
+            AnyCell::Elman(_) => return Ok(()),
+            AnyCell::Lstm(cell) => (cell.weights(), &[(0, -1.0), (1, 1.0)]),
+            AnyCell::Gru(cell) => (cell.weights(), &[(1, 1.0)]),
+        };
+        let (hidden, most) = (weights.hidden_size, longest.saturating_sub(1).max(1) as f64);
+        let memory = |element: usize| 1.0 + (most - 1.0) * element as f64 / (hidden.max(2) - 1) as f64;
+        for (bias, share) in [(weights.bias_ih, 1.0), (weights.bias_hh, 0.0)] {
+            let Some(bias) = bias else { continue };
+            let mut all = params.value(bias)?.to_f64();
+            for &(gate, sign) in gates {
+                for element in 0..hidden {
+                    all[gate * hidden + element] = share * sign * memory(element).ln();
+                }
+            }
+            params.set(bias, all)?;
+        }
+        Ok(())
     }
 }
 

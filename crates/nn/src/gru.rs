@@ -48,6 +48,10 @@ impl Gru {
         let n = (x.slice(-1, 2 * hidden..3 * hidden) + product(r * h, 2 * hidden..3 * hidden)).tanh();
         n + z * (h - n)
     }
+
+    pub(crate) fn weights(&self) -> &RecurrentWeights {
+        &self.weights
+    }
 }
 
 impl Cell for Gru {

@@ -94,6 +94,10 @@ impl Lstm {
         }
         Ok(())
     }
+
+    pub(crate) fn weights(&self) -> &RecurrentWeights {
+        &self.weights
+    }
 }
 
 impl Cell for Lstm {

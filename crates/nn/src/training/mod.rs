@@ -231,8 +231,9 @@ impl<'a> Trainer<'a> {
     }
 
     /// Saves [`BEST`] and [`LAST`] in a folder that exists: `LAST` at the start (so that a folder that cannot be written to is
-    /// found before time is spent), at every evaluation, at the end, and so often that a kill loses no more than
-    /// [`checkpoint_interval`](Trainer::checkpoint_interval) of work and the step or evaluation it fell into.
+    /// found before time is spent), both after an evaluation (unless it is less than a tenth of the interval since the last time) and at
+    /// the end, and so often that a kill loses no more than [`checkpoint_interval`](Trainer::checkpoint_interval) of work and the step or
+    /// evaluation it fell into.
     pub fn checkpoints(mut self, folder: impl Into<PathBuf>) -> Self {
         self.folder = Some(folder.into());
         self
@@ -281,7 +282,7 @@ impl<'a> Trainer<'a> {
         mut on: impl FnMut(Event<'_>),
     ) -> Result<Outcome, O::Error> {
         let mut state = State::new(self.seed, self.accumulate);
-        let mut best = None;
+        let mut best = Best::default();
         params.check_all().map_err(Error::from)?;
         match self.find_last() {
             Some(last) => {
@@ -291,11 +292,11 @@ impl<'a> Trainer<'a> {
                 if state.best().is_some() {
                     let mut values = params.clone();
                     checkpoint::load(&last.with_file_name(BEST), &mut values)?;
-                    best = Some(values);
+                    best.params = Some(values);
                 }
                 on(Event::Resumed { step: state.step, epoch: state.epoch, history: &state.history });
             }
-            None => self.save(&state, params, optimizer, &objective.carried())?,
+            None => self.save(&state, params, optimizer, &objective.carried(), &mut best)?,
         }
         let (mut batches, mut batches_of) = (vec![], None);
         let mut saved = Instant::now();
@@ -304,17 +305,19 @@ impl<'a> Trainer<'a> {
             if self.evaluation_is_due(&state, finished) {
                 // An evaluation may take long: what was learned so far is safe before it begins.
                 if saved.elapsed() > self.interval / 10 {
-                    self.save(&state, params, optimizer, &objective.carried())?;
+                    self.save(&state, params, optimizer, &objective.carried(), &mut best)?;
                 }
                 on(Event::Evaluating);
                 let judged = self.average.as_ref().and_then(Averaged::params).unwrap_or(params);
                 let is_best = state.evaluated(self.shared_evaluation(objective, judged)?);
                 if is_best {
-                    best = Some(judged.clone());
-                    self.save_best(&state, judged)?;
+                    best = Best { params: Some(judged.clone()), unsaved: true };
                 }
-                self.save(&state, params, optimizer, &objective.carried())?;
-                saved = Instant::now();
+                // Where an epoch takes a moment, to write each would take longer than to train.
+                if saved.elapsed() >= self.interval / 10 {
+                    self.save(&state, params, optimizer, &objective.carried(), &mut best)?;
+                    saved = Instant::now();
+                }
                 if let Some(evaluated) = state.history.last() {
                     on(Event::Evaluated { evaluated, is_best });
                 }
@@ -347,12 +350,18 @@ impl<'a> Trainer<'a> {
             }));
             // The next step, which may be lost with this one, will take about as long.
             if saved.elapsed() + took >= self.interval {
-                self.save(&state, params, optimizer, &objective.carried())?;
+                self.save(&state, params, optimizer, &objective.carried(), &mut best)?;
                 saved = Instant::now();
             }
         };
-        self.save(&state, params, optimizer, &objective.carried())?;
-        Ok(Outcome { ended, steps: state.step, best_index: state.best(), history: state.history, best_params: best })
+        self.save(&state, params, optimizer, &objective.carried(), &mut best)?;
+        Ok(Outcome {
+            ended,
+            steps: state.step,
+            best_index: state.best(),
+            history: state.history,
+            best_params: best.params,
+        })
     }
 
     /// One step of the optimizer.
@@ -435,19 +444,31 @@ impl<'a> Trainer<'a> {
         last.exists().then_some(last)
     }
 
-    fn save(&self, state: &State, params: &Params, optimizer: &dyn Optimizer, carried: &[Tensor]) -> Result<()> {
-        match &self.folder {
-            Some(folder) if self.exchange.rank() == 0 => {
-                state.save(&folder.join(LAST), params, optimizer, self.average.as_ref(), carried, &self.metadata)
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn save_best(&self, state: &State, params: &Params) -> Result<()> {
+    /// The best before the last step: a kill between the two leaves a step from which the same best is found again.
+    fn save(
+        &self,
+        state: &State,
+        params: &Params,
+        optimizer: &dyn Optimizer,
+        carried: &[Tensor],
+        best: &mut Best,
+    ) -> Result<()> {
         let Some(folder) = self.folder.as_ref().filter(|_| self.exchange.rank() == 0) else { return Ok(()) };
-        let mut metadata = self.metadata.clone();
-        metadata.insert(state::STEP.into(), state.step.to_string());
-        checkpoint::save(&folder.join(BEST), params, &metadata)
+        if let (Some(params), true) = (&best.params, best.unsaved) {
+            let mut metadata = self.metadata.clone();
+            let step = state.best().map_or(state.step, |best| state.history[best].step);
+            metadata.insert(state::STEP.into(), step.to_string());
+            checkpoint::save(&folder.join(BEST), params, &metadata)?;
+            best.unsaved = false;
+        }
+        state.save(&folder.join(LAST), params, optimizer, self.average.as_ref(), carried, &self.metadata)
     }
+}
+
+/// The parameters with the best score so far.
+#[derive(Default)]
+struct Best {
+    params: Option<Params>,
+    /// Whether they are newer than their file.
+    unsaved: bool,
 }

@@ -80,6 +80,13 @@ pub(crate) struct Recording {
     pub(crate) samples: Vec<f32>,
 }
 
+impl Recording {
+    /// One wav file.
+    pub(crate) fn read(path: &str) -> Result<Recording> {
+        sound::one(Path::new(path))
+    }
+}
+
 /// What `--data` names: files, or a data set inside the program. A task asks for it in the form it needs.
 pub(crate) struct Data {
     names: Vec<String>,
@@ -94,6 +101,11 @@ impl Data {
     /// What errors call it.
     pub(crate) fn name(&self) -> String {
         self.names.join(", ")
+    }
+
+    /// Whether it is a data set inside the program, of which a model may have seen the train part.
+    pub(crate) fn is_embedded(&self) -> bool {
+        self.embedded().is_some()
     }
 
     fn embedded(&self) -> Option<&'static Embedded> {

@@ -21,7 +21,7 @@ use std::{
         Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Instant,
+    time::{Duration, Instant},
 };
 use unspool::{
     graph::{Draw, Graph, Params, Precision, Tensor, Var},
@@ -152,9 +152,17 @@ impl<T: Task> Run<T> {
         self.task.notes(&self.parts).iter().for_each(|note| progress.say(note));
 
         let metadata = BTreeMap::from([("model".to_owned(), saved)]);
-        let mut watch =
-            Watch { run: self, folder, progress: &progress, clock: Clock::new(), history: vec![], error: None };
+        let mut watch = Watch {
+            run: self,
+            folder,
+            progress: &progress,
+            clock: Clock::new(),
+            history: vec![],
+            written: None,
+            error: None,
+        };
         let outcome = self.run(chosen, folder, metadata, |event| watch.on(event));
+        watch.write_now();
         let Watch { clock, error, history, .. } = watch;
         let outcome = match outcome {
             Ok(outcome) => outcome,
@@ -353,6 +361,8 @@ struct Watch<'a, T: Task> {
     progress: &'a Progress,
     clock: Clock,
     history: Vec<Epoch>,
+    /// When its files were.
+    written: Option<Instant>,
     /// The first file that could not be written.
     error: Option<Error>,
 }
@@ -364,11 +374,7 @@ impl<T: Task> Watch<'_, T> {
                 self.progress.resumed(step);
                 self.history = history.to_vec();
                 // The kill may have come between the checkpoint and these files.
-                if !history.is_empty()
-                    && let Err(error) = self.write()
-                {
-                    self.error.get_or_insert(error);
-                }
+                self.write_now();
                 self.clock.lap();
             }
             Event::Step(step) => {
@@ -384,8 +390,9 @@ impl<T: Task> Watch<'_, T> {
                 self.clock.evaluate();
                 self.history.push(evaluated.clone());
                 self.say(evaluated, is_best);
-                if let Err(error) = self.write() {
-                    self.error.get_or_insert(error);
+                // Where an epoch takes a moment, to write each would take longer than to train.
+                if self.written.is_none_or(|at| at.elapsed() > Duration::from_secs(1)) {
+                    self.write_now();
                 }
                 self.clock.evaluate();
             }
@@ -415,6 +422,15 @@ impl<T: Task> Watch<'_, T> {
         ));
         let samples = self.run.samples.lock().unwrap_or_else(PoisonError::into_inner);
         samples.iter().for_each(|line| self.progress.say(line));
+    }
+
+    fn write_now(&mut self) {
+        self.written = Some(Instant::now());
+        if !self.history.is_empty()
+            && let Err(error) = self.write()
+        {
+            self.error.get_or_insert(error);
+        }
     }
 
     fn write(&self) -> Result<()> {

@@ -19,10 +19,23 @@
 //!
 //! Adding one: a file here, a `mod` line, and its name in [`tasks!`] below.
 
+mod adding;
+mod captioning;
+mod clips;
+mod composed;
+mod copy;
+mod digits;
+mod films;
+mod forecast;
+mod frames;
 mod language_model;
+mod log_mel;
+mod memory;
 mod options;
+mod pictures;
 mod sentiment;
 mod spacing;
+mod speech;
 mod tagging;
 mod translation;
 
@@ -54,7 +67,21 @@ macro_rules! tasks {
     };
 }
 
-tasks![translation::Translation, sentiment::Sentiment, spacing::Spacing, tagging::Tagging, language_model::NextToken,];
+tasks![
+    translation::Translation,
+    sentiment::Sentiment,
+    digits::Digits,
+    captioning::Captioning,
+    clips::Clips,
+    frames::Frames,
+    forecast::Forecast,
+    speech::Speech,
+    adding::Adding,
+    copy::Copying,
+    spacing::Spacing,
+    tagging::Tagging,
+    language_model::NextToken,
+];
 
 /// Something to be done with a task that is known by name.
 pub(crate) trait Visitor {

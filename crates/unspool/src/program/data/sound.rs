@@ -44,7 +44,7 @@ pub(super) fn folder(path: &Path) -> Result<Vec<Recording>> {
 }
 
 /// One wav file.
-pub(crate) fn one(path: &Path) -> Result<Recording> {
+pub(super) fn one(path: &Path) -> Result<Recording> {
     let bytes = fs::read(path).map_err(|cause| Error::file(path, "read", &cause))?;
     wav(&path.display().to_string(), &bytes)
 }

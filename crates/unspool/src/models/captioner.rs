@@ -1,0 +1,153 @@
+//! One-to-many: a picture in, words out.
+
+use super::{Eye, EyeConfig};
+use crate::{
+    graph::{Graph, Params, Var},
+    nn::{
+        AnyCell, Cell, CellKind, Decoder, DecoderSteps, Embedding, Linear, Result, Stack,
+        decoding::{Beam, Decoding},
+        map_state, teacher_forcing,
+    },
+    text::{Feed, Specials, TeacherForcing},
+};
+use ndarray::{Array3, ArrayView2};
+
+/// The sizes of a [`Captioner`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct CaptionerConfig {
+    /// The convolution that looks at the picture.
+    pub eye: EyeConfig,
+    /// The kind of cell.
+    pub cell: CellKind,
+    /// Layers of cells.
+    pub layers: usize,
+    /// Elements of a cell's state.
+    pub hidden_size: usize,
+    /// Elements of a word's vector.
+    pub embedding_size: usize,
+    /// How many words there are, the special ones counted.
+    pub vocabulary_size: usize,
+    /// What is read after the first step: the word before, or nothing.
+    pub feed: Feed,
+}
+
+/// A caption's tokens, and its score.
+pub type Caption = (Vec<u32>, f64);
+
+/// An [`Eye`] on the picture, whose features become the first state of a recurrence that writes the words (Vinyals and others 2015):
+///
+/// - h₀ = tanh(W·look(picture) + b), in every layer
+/// - h_t = cell(x_t, h_{t−1}), logits_t = readout(h_t)
+///
+/// x₀ is the vector of `<bos>`; x_t is that of the word before, or zeros ([`Feed`]).
+#[derive(Clone, Debug)]
+pub struct Captioner {
+    eye: Eye,
+    start: Linear,
+    writer: Writer,
+}
+
+impl Captioner {
+    /// Adds the model's parameters.
+    pub fn new(params: &mut Params, config: &CaptionerConfig) -> Captioner {
+        let CaptionerConfig { embedding_size, hidden_size, vocabulary_size, .. } = *config;
+        let cells = (0..config.layers).map(|layer| {
+            let input_size = if layer == 0 { embedding_size } else { hidden_size };
+            config.cell.build(params.scope(format!("writer.{layer}")), input_size, hidden_size)
+        });
+        let cells = Stack::new(cells.collect::<Vec<_>>()).dropout(config.eye.dropout);
+        Captioner {
+            eye: Eye::new(params.scope("eye"), &config.eye),
+            start: Linear::new(params.scope("start"), config.eye.features, hidden_size),
+            writer: Writer {
+                embedding: Embedding::new(params.scope("embedding"), vocabulary_size, embedding_size)
+                    .padding(Specials::FIXED.pad),
+                cells,
+                readout: Linear::new(params.scope("readout"), hidden_size, vocabulary_size),
+                feed: config.feed,
+            },
+        }
+    }
+
+    /// What the writer knows before the first word, of pictures `[batch, height, width]`.
+    #[track_caller]
+    fn first_state<'g>(&self, pictures: Var<'g>) -> <Writer as Cell>::State<'g> {
+        let batch = pictures.known_shape().map_or(0, |shape| shape[0]);
+        let seen = self.start.apply(self.eye.look(pictures)).tanh();
+        map_state(&self.writer.initial_state(pictures.graph(), batch), |_| seen)
+    }
+
+    /// Σ of the cross-entropy over the words of the captions, `<eos>` counted, for pictures `[batch, height, width]`.
+    #[track_caller]
+    pub fn loss<'g>(&self, pictures: Var<'g>, captions: &TeacherForcing) -> Var<'g> {
+        let (graph, state) = (pictures.graph(), self.first_state(pictures));
+        let logits = teacher_forcing(&self.writer, graph, captions.input.view(), &captions.lengths, state);
+        let real = captions.lengths.iter().zip(captions.target.rows());
+        let words: Vec<u32> = real.flat_map(|(&length, row)| row.into_iter().take(length).copied()).collect();
+        logits.cross_entropy(&words).sum_all()
+    }
+
+    /// The `best` likeliest captions of each picture that a beam finds, greedily if it is 1, with their log-probabilities; at most
+    /// `longest` words, `<eos>` counted.
+    ///
+    /// # Errors
+    /// The first error of a recording.
+    pub fn captions(
+        &self,
+        params: &Params,
+        pictures: &Array3<f32>,
+        longest: usize,
+        best: usize,
+    ) -> Result<Vec<Vec<Caption>>> {
+        let batch = pictures.dim().0;
+        let mut steps =
+            DecoderSteps::new(params, &self.writer, batch, |graph| self.first_state(graph.input(pictures)))?;
+        let decoding = Decoding::new(Specials::FIXED.bos, Specials::FIXED.eos, longest);
+        let found = match best {
+            0 | 1 => decoding.greedy(&mut steps)?.into_iter().map(|one| vec![one]).collect(),
+            best => decoding.beam(&mut steps, &Beam::new(best).best(best))?,
+        };
+        let plain = |captions: Vec<_>| {
+            captions.into_iter().map(|one: crate::nn::decoding::Hypothesis| (one.tokens, one.log_prob))
+        };
+        Ok(found.into_iter().map(|captions| plain(captions).collect()).collect())
+    }
+}
+
+/// The recurrence between words.
+#[derive(Clone, Debug)]
+struct Writer {
+    embedding: Embedding,
+    cells: Stack<AnyCell>,
+    readout: Linear,
+    feed: Feed,
+}
+
+impl Cell for Writer {
+    type State<'g> = <Stack<AnyCell> as Cell>::State<'g>;
+    fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Self::State<'g> {
+        self.cells.initial_state(graph, batch)
+    }
+    fn inputs<'g>(&self, xs: Var<'g>) -> Var<'g> {
+        self.cells.inputs(xs)
+    }
+    fn step<'g>(&self, x: Var<'g>, state: Self::State<'g>) -> (Var<'g>, Self::State<'g>) {
+        self.cells.step(x, state)
+    }
+}
+
+impl Decoder for Writer {
+    fn embed<'g>(&self, graph: &'g Graph<'g>, ids: ArrayView2<'_, u32>) -> Var<'g> {
+        match self.feed {
+            Feed::Back => self.embedding.apply(graph, ids),
+            Feed::Zero => {
+                let Specials { bos, pad, .. } = Specials::FIXED;
+                let first = ids.mapv(|id| if id == bos { bos } else { pad });
+                self.embedding.apply(graph, first.view())
+            }
+        }
+    }
+    fn logits<'g>(&self, outputs: Var<'g>, _xs: Var<'g>) -> Var<'g> {
+        self.readout.apply(outputs)
+    }
+}

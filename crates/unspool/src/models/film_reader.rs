@@ -1,0 +1,92 @@
+//! Over the frames of films: a small convolution a frame, and a recurrence that remembers.
+
+use super::{Eye, EyeConfig};
+use crate::{
+    graph::{Params, Var},
+    nn::{AnyCell, CellKind, Layers, Linear, Pooling, Recurrent},
+};
+
+/// The sizes of a [`FilmReader`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct FilmReaderConfig {
+    /// The convolution that looks at each frame.
+    pub eye: EyeConfig,
+    /// The kind of cell; with none, each frame is judged by itself.
+    pub cell: Option<CellKind>,
+    /// Layers of cells.
+    pub layers: usize,
+    /// Elements of a cell's state.
+    pub hidden_size: usize,
+    /// Whether films are read from their last frame to their first too.
+    pub bidirectional: bool,
+    /// Logits for each frame, or for a film.
+    pub outputs: usize,
+}
+
+/// An [`Eye`] on each frame, a recurrence over what it saw, and a readout.
+///
+/// ```
+/// use unspool::{graph::{Graph, Params}, models::{EyeConfig, FilmReader, FilmReaderConfig}, nn::CellKind};
+/// let eye = EyeConfig { height: 8, width: 12, channels: 2, features: 16, dropout: 0.0 };
+/// let (cell, layers) = (Some(CellKind::Gru), 1);
+/// let config = FilmReaderConfig { eye, cell, layers, hidden_size: 8, bidirectional: true, outputs: 3 };
+/// let mut params = Params::seeded(0);
+/// let model = FilmReader::new(&mut params, &config);
+/// let graph = Graph::new(&params);
+/// let films = graph.zeros([2, 5, 8, 12]);                               // [batch, time, height, width]
+/// assert_eq!(*model.each_frame(films, &[5, 3]).shape()?, [2, 5, 3]);     // many-to-many, aligned
+/// assert_eq!(*model.whole(films, &[5, 3]).shape()?, [2, 3]);             // many-to-one
+/// # Ok::<(), unspool::graph::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct FilmReader {
+    eye: Eye,
+    memory: Option<Recurrent<AnyCell>>,
+    readout: Linear,
+    dropout: f64,
+}
+
+impl FilmReader {
+    /// Adds the model's parameters.
+    pub fn new(params: &mut Params, config: &FilmReaderConfig) -> FilmReader {
+        let FilmReaderConfig { hidden_size, bidirectional, outputs, .. } = *config;
+        let EyeConfig { features, dropout, .. } = config.eye;
+        let eye = Eye::new(params.scope("eye"), &config.eye);
+        let layers = Layers { count: config.layers, bidirectional, dropout };
+        let memory = config.cell.map(|kind| {
+            Recurrent::new(params.scope("memory"), |s, i, h| kind.build(s, i, h), features, hidden_size, layers)
+        });
+        let known = match (&memory, bidirectional) {
+            (None, _) => features,
+            (Some(_), false) => hidden_size,
+            (Some(_), true) => 2 * hidden_size,
+        };
+        FilmReader { eye, memory, readout: Linear::new(params.scope("readout"), known, outputs), dropout }
+    }
+
+    /// Logits of each frame: films `[batch, time, height, width]`, row b with `lengths[b]` frames, to `[batch, time, outputs]`.
+    #[track_caller]
+    pub fn each_frame<'g>(&self, films: Var<'g>, lengths: &[usize]) -> Var<'g> {
+        let seen = self.eye.look(films);
+        let known = match &self.memory {
+            Some(memory) => memory.unroll(seen, lengths, memory.initial_state(films.graph(), lengths.len())).0,
+            None => seen,
+        };
+        self.readout.apply(known.dropout(self.dropout))
+    }
+
+    /// Logits of each film, from what is known at its end: `[batch, time, height, width] -> [batch, outputs]`. Without a memory it is
+    /// the mean over the frames.
+    #[track_caller]
+    pub fn whole<'g>(&self, films: Var<'g>, lengths: &[usize]) -> Var<'g> {
+        let (graph, seen) = (films.graph(), self.eye.look(films));
+        let known = match &self.memory {
+            Some(memory) => {
+                let (_, last) = memory.unroll(seen, lengths, memory.initial_state(graph, lengths.len()));
+                memory.last(graph, &last)
+            }
+            None => Pooling::Mean.apply(seen, lengths),
+        };
+        self.readout.apply(known.dropout(self.dropout))
+    }
+}

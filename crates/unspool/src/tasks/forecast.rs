@@ -1,0 +1,592 @@
+//! A series several steps ahead: a recurrence that is fed its own last value. One column, or many that are forecast together.
+//!
+//! What is predicted is the change over the season before, as growth ln(y_t / y_{t−season}) or as a difference y_t − y_{t−season},
+//! normalised to mean 0 and deviation 1 over the train part. So a model that knows nothing says "as last season, with the usual change",
+//! and from there it learns. How long and how fast was chosen on the airline's months to 1956, 1957 and 1958, the last two years of each
+//! being the test.
+//!
+//! Of n steps and f forecasts of h steps in the test part: those start at n − f·h, n − (f−1)·h, …, n − h. What comes before is all that
+//! is fitted and chosen on: forecasts for dev end in the last f·h steps of it, those to train on end before these.
+
+use super::*;
+use ndarray::{Array2, Array3, ArrayView2, Axis};
+use serde::Deserialize;
+use std::ops::Range;
+use unspool::nn::{AnyCell, CellKind, Layers, Linear, Recurrent};
+
+/// A forecaster.
+pub(crate) struct Forecast {
+    saved: Saved,
+    memory: Recurrent<AnyCell>,
+    readout: Linear,
+}
+
+/// Its options.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Settings {
+    #[serde(with = "by_name")]
+    cell: CellKind,
+    layers: usize,
+    hidden: usize,
+    columns: Option<String>,
+    change: Change,
+    season: usize,
+    context: usize,
+    horizon: usize,
+    forecasts: usize,
+    batch_rows: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings {
+            cell: CellKind::Gru,
+            layers: 1,
+            hidden: 16,
+            columns: None,
+            change: Change::Growth,
+            season: 12,
+            context: 12,
+            horizon: 12,
+            forecasts: 2,
+            batch_rows: 16,
+        }
+    }
+}
+
+/// How a value differs from the one a season before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Change {
+    Growth,
+    Difference,
+}
+
+impl Change {
+    fn between(self, before: f64, now: f64) -> f64 {
+        match self {
+            Change::Growth => (now / before).ln(),
+            Change::Difference => now - before,
+        }
+    }
+    fn after(self, before: f64, change: f64) -> f64 {
+        match self {
+            Change::Growth => before * change.exp(),
+            Change::Difference => before + change,
+        }
+    }
+}
+
+/// What a prediction needs beside the weights.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Saved {
+    #[serde(with = "by_name")]
+    cell: CellKind,
+    layers: usize,
+    hidden_size: usize,
+    columns: Vec<String>,
+    change: Change,
+    season: usize,
+    context: usize,
+    horizon: usize,
+    /// Of each column's changes over the train part, and of its values.
+    mean: Vec<f64>,
+    deviation: Vec<f64>,
+    value_deviation: Vec<f64>,
+}
+
+/// A series `[time, column]`, and how many of its steps are known before each forecast.
+pub(crate) struct Series {
+    values: Array2<f64>,
+    origins: Vec<usize>,
+}
+
+/// Normalised changes: what is known, `[batch, context, column]`, and what comes, `[batch, horizon, column]`.
+pub(crate) struct Batch {
+    known: Array3<f32>,
+    coming: Array3<f32>,
+    /// The last season known of each row, `[season, column]`, for the way back to values.
+    last: Vec<Array2<f64>>,
+}
+
+/// The columns of these names of a file, or the last one.
+fn read(data: &Data, names: Option<&str>, change: Change) -> Result<(Array2<f64>, Vec<String>)> {
+    let table = data.csv(true)?;
+    let place = |name: &str| {
+        table.header.iter().position(|column| column == name).ok_or_else(|| {
+            let hint = format!("its columns are {}", table.header.join(", "));
+            Error::failure(format!("{}: no column `{name}`", table.file), hint)
+        })
+    };
+    let last = table.header.last().map_or("", String::as_str);
+    let names: Vec<String> = names.unwrap_or(last).split(',').map(|name| name.trim().to_owned()).collect();
+    let places = names.iter().map(|name| place(name)).collect::<Result<Vec<_>>>()?;
+    let mut values = Array2::zeros((table.rows.len(), names.len()));
+    for (row, mut into) in table.rows.iter().zip(values.rows_mut()) {
+        for (place, value) in places.iter().zip(&mut into) {
+            *value = number(&row[*place], change).map_err(|e| e.at(&format!("{}:{}", table.file, row.line)))?;
+        }
+    }
+    Ok((values, names))
+}
+
+fn number(text: &str, change: Change) -> Result<f64> {
+    let value = text.trim().parse::<f64>().ok().filter(|value| value.is_finite());
+    match (value, change) {
+        (Some(value), Change::Difference) => Ok(value),
+        (Some(value), Change::Growth) if value > 0.0 => Ok(value),
+        (Some(_), Change::Growth) => Err(Error::failure(
+            format!("`{text}` is not positive, and so has no growth"),
+            "--change difference is for a series of any numbers",
+        )),
+        (None, _) => Err(Error::failure(format!("`{text}` is no number"), "a series has a number at each step")),
+    }
+}
+
+/// The origins of the three parts: see the head of this file.
+fn parts(values: Array2<f64>, settings: &Settings) -> Result<Parts<Series>> {
+    let Settings { season, context, horizon, forecasts, .. } = *settings;
+    let (count, first, held_out) = (values.nrows(), season + context, forecasts * horizon);
+    let least = first + horizon + 2 * held_out;
+    if count < least {
+        return Err(Error::failure(
+            format!("{count} steps are too few: there must be {least}"),
+            format!(
+                "a season ({season}), a context ({context}) and a forecast ({horizon}) to train on, and {forecasts} forecasts \
+                 each for dev and for the test"
+            ),
+        ));
+    }
+    let (test, dev) = (count - held_out, count - 2 * held_out);
+    let of = |origins: Vec<usize>| Series { values: values.clone(), origins };
+    Ok(Parts {
+        train: of((first..=dev - horizon).collect()),
+        dev: of((dev..=test - horizon).collect()),
+        test: of((test..count).step_by(horizon).collect()),
+    })
+}
+
+/// Some steps of a series.
+fn during(values: ArrayView2<'_, f64>, steps: Range<usize>) -> ArrayView2<'_, f64> {
+    values.slice_axis_move(Axis(0), steps.into())
+}
+
+/// Mean and deviation of each column.
+fn moments(values: ArrayView2<'_, f64>) -> (Vec<f64>, Vec<f64>) {
+    let mean = values.mean_axis(Axis(0)).unwrap_or_default();
+    (mean.to_vec(), values.std_axis(Axis(0), 0.0).iter().map(|deviation| deviation.max(1e-6)).collect())
+}
+
+/// Changes from step `season` on, `[time − season, column]`.
+fn changes(values: ArrayView2<'_, f64>, season: usize, change: Change) -> Array2<f64> {
+    let later = during(values, season..values.nrows());
+    Array2::from_shape_fn(later.dim(), |(t, k)| change.between(values[[t, k]], later[[t, k]]))
+}
+
+fn rmse(squares: impl Iterator<Item = f64>) -> f64 {
+    let (count, sum) = squares.fold((0.0, 0.0), |(count, sum), square| (count + 1.0, sum + square));
+    (sum / f64::max(count, 1.0)).sqrt()
+}
+
+impl Series {
+    /// What comes after a row's origin.
+    fn coming(&self, row: usize, horizon: usize) -> ArrayView2<'_, f64> {
+        during(self.values.view(), self.origins[row]..self.origins[row] + horizon)
+    }
+}
+
+impl Saved {
+    /// Values `[steps, column]` from the last season known and the changes over it.
+    fn ahead(&self, last: ArrayView2<'_, f64>, changes: ArrayView2<'_, f64>) -> Array2<f64> {
+        let mut values = Array2::zeros(changes.dim());
+        for ((t, k), change) in changes.indexed_iter() {
+            let before = if t < self.season { last[[t, k]] } else { values[[t - self.season, k]] };
+            values[[t, k]] = self.change.after(before, *change);
+        }
+        values
+    }
+
+    fn arrays<'a>(&self, rows: impl Iterator<Item = (ArrayView2<'a, f64>, usize)>, horizon: usize) -> Batch {
+        let (mut known, mut coming, mut last) = (vec![], vec![], vec![]);
+        for (values, origin) in rows {
+            let seen = during(values, origin - self.context - self.season..origin + horizon);
+            let mut normal = changes(seen, self.season, self.change);
+            normal.indexed_iter_mut().for_each(|((_, k), x)| *x = (*x - self.mean[k]) / self.deviation[k]);
+            let part = |from: usize, steps: usize| {
+                Array2::from_shape_fn((steps, normal.ncols()), |(t, k)| normal[[from + t, k]] as f32)
+            };
+            known.push(part(0, self.context));
+            coming.push(part(self.context, horizon));
+            last.push(during(values, origin - self.season..origin).to_owned());
+        }
+        let stack = |rows: Vec<Array2<f32>>| {
+            let mut all = Array3::zeros((rows.len(), rows.first().map_or(0, Array2::nrows), self.columns.len()));
+            all.outer_iter_mut().zip(rows).for_each(|(mut place, row)| place.assign(&row));
+            all
+        };
+        Batch { known: stack(known), coming: stack(coming), last }
+    }
+
+    /// The error of a rule, known values to the change that is expected of each column, over all forecasts.
+    fn error_of(&self, series: &Series, rule: impl Fn(ArrayView2<'_, f64>) -> Vec<f64>) -> f64 {
+        let squares = series.origins.iter().enumerate().flat_map(|(row, &origin)| {
+            let known = during(series.values.view(), 0..origin);
+            let rule = rule(known);
+            let change = Array2::from_shape_fn((self.horizon, rule.len()), |(_, k)| rule[k]);
+            let made = self.ahead(during(known, origin - self.season..origin), change.view());
+            (made - series.coming(row, self.horizon)).into_iter().map(|error| error * error)
+        });
+        rmse(squares)
+    }
+}
+
+impl Forecast {
+    /// Normalised changes `[batch, horizon, column]`: reads what is known, then its own last value.
+    fn roll<'g>(&self, graph: &'g Graph<'g>, batch: &Batch) -> Var<'g> {
+        let (rows, columns) = (batch.last.len(), self.saved.columns.len());
+        let read = |xs: Var<'g>, steps: usize, states| {
+            let (hs, states) = self.memory.unroll(xs, &vec![steps; rows], states);
+            (self.readout.apply(hs.index(1, steps - 1)), states)
+        };
+        let first = self.memory.initial_state(graph, rows);
+        let (mut next, mut states) = read(graph.input(&batch.known), self.saved.context, first);
+        let mut made = vec![next];
+        for _ in 1..self.saved.horizon {
+            (next, states) = read(next.reshape([rows, 1, columns]), 1, states);
+            made.push(next);
+        }
+        graph.stack(&made, 1)
+    }
+}
+
+const fn steps(name: &'static str, help: &'static str) -> Opt {
+    Opt { name, value: "STEPS", kind: Kind::Count(1..=10_000), help }
+}
+
+impl Task for Forecast {
+    const NAME: &'static str = "forecast";
+    const ABOUT: &'static str = "A series several steps ahead, one column or many, fed its own last value";
+    const METRIC: Metric = Metric { name: "rmse", digits: 2, less_is_better: true };
+    const UNIT: &'static str = "steps";
+    const DATA: &'static str = "airline-passengers";
+    const OPTIONS: &'static [Opt] = &[
+        Opt::CELL,
+        Opt::LAYERS,
+        Opt::HIDDEN,
+        Opt {
+            name: "columns",
+            value: "NAMES",
+            kind: Kind::Text,
+            help: "The columns to forecast, with commas between [default: the last]",
+        },
+        Opt {
+            name: "change",
+            value: "growth|difference",
+            kind: Kind::Choice(&["growth", "difference"]),
+            help: "What is predicted of a value: its growth over the season before (of positive numbers), or the difference",
+        },
+        steps("season", "A change is over the value so many steps before"),
+        steps("context", "Changes that are read before a forecast"),
+        steps("horizon", "Steps that are forecast"),
+        Opt {
+            name: "forecasts",
+            value: "N",
+            kind: Kind::Count(1..=10_000),
+            help: "Forecasts in the test part, one after the other at the end of the series; as many steps are before it for dev",
+        },
+        Opt { name: "batch-rows", value: "FORECASTS", kind: Kind::Count(1..=1_000_000), help: "Forecasts in a batch" },
+    ];
+
+    type Settings = Settings;
+    type Saved = Saved;
+    type Examples = Series;
+    type Batch = Batch;
+    type Answer = Array2<f64>;
+
+    fn recipe(settings: &Settings) -> Recipe {
+        Recipe::new(40, 1e-3, BatchSize::Rows(settings.batch_rows))
+    }
+
+    fn prepare(settings: &Settings, data: &Data, _seed: u64) -> Result<Prepared<Self>> {
+        let Settings { cell, layers, hidden: hidden_size, change, season, context, horizon, .. } = *settings;
+        let (values, columns) = read(data, settings.columns.as_deref(), change)?;
+        let parts = parts(values, settings)?;
+        let seen = during(parts.train.values.view(), 0..parts.dev.origins[0]);
+        let (mean, deviation) = moments(changes(seen, season, change).view());
+        let (_, value_deviation) = moments(seen);
+        let saved = Saved {
+            cell,
+            layers,
+            hidden_size,
+            columns,
+            change,
+            season,
+            context,
+            horizon,
+            mean,
+            deviation,
+            value_deviation,
+        };
+        Ok(Prepared { saved, tokenizer: None, parts })
+    }
+
+    fn restore(saved: Saved, _: Option<Tokenizer>, params: &mut Params) -> Result<Forecast> {
+        let columns = saved.columns.len();
+        check_sizes(
+            &[
+                ("layers", saved.layers),
+                ("hidden_size", saved.hidden_size),
+                ("columns", columns),
+                ("season", saved.season),
+                ("context", saved.context),
+                ("horizon", saved.horizon),
+            ],
+            0.0,
+        )?;
+        let scales = [&saved.deviation, &saved.value_deviation];
+        let whole = saved.mean.len() == columns && saved.mean.iter().all(|mean| mean.is_finite());
+        if !whole || scales.iter().any(|all| all.len() != columns || !all.iter().all(|x| x.is_finite() && *x > 0.0)) {
+            return Err(Error::failure(
+                "mean and deviation are not a number for each column",
+                "they must be as the training wrote them",
+            ));
+        }
+        let (kind, layers) = (saved.cell, Layers { count: saved.layers, ..Layers::default() });
+        let make = |scope: unspool::graph::Scope<'_>, input, hidden| kind.build(scope, input, hidden);
+        let memory = Recurrent::new(params.scope("memory"), make, columns, saved.hidden_size, layers);
+        let readout = Linear::new(params.scope("readout"), saved.hidden_size, columns);
+        // It begins with the usual change.
+        params.set(readout.weight, Array2::<f32>::zeros((columns, saved.hidden_size)))?;
+        Ok(Forecast { saved, memory, readout })
+    }
+
+    fn saved(&self) -> &Saved {
+        &self.saved
+    }
+
+    /// Forecasts one after the other up to the end of a file, as many as there is room for.
+    fn examples(&self, data: &Data) -> Result<Series> {
+        let Saved { season, context, horizon, change, .. } = self.saved;
+        let (values, _) = read(data, Some(&self.saved.columns.join(",")), change)?;
+        let count = values.nrows();
+        let first = season + context;
+        let forecasts = count.saturating_sub(first) / horizon;
+        if forecasts == 0 {
+            let least = first + horizon;
+            return Err(Error::failure(
+                format!("{count} steps are too few: there must be {least}"),
+                format!("a season ({season}), a context ({context}) and a forecast ({horizon})"),
+            ));
+        }
+        Ok(Series { values, origins: (count - forecasts * horizon..count).step_by(horizon).collect() })
+    }
+
+    fn lengths(&self, series: &Series) -> Vec<(usize, usize)> {
+        vec![(0, 1); series.origins.len()]
+    }
+
+    fn batch(&self, series: &Series, rows: &[usize], _draw: Option<Draw>) -> Result<Batch> {
+        Ok(self.saved.arrays(rows.iter().map(|row| (series.values.view(), series.origins[*row])), self.saved.horizon))
+    }
+
+    fn weight(&self, batch: &Batch) -> usize {
+        batch.coming.len()
+    }
+
+    fn tokens(&self, batch: &Batch) -> usize {
+        batch.last.len() * (self.saved.context + self.saved.horizon - 1)
+    }
+
+    fn loss<'g>(&self, graph: &'g Graph<'g>, batch: &Batch, _progress: f64) -> Var<'g> {
+        (self.roll(graph, batch) - graph.input(&batch.coming)).powi(2).sum_all()
+    }
+
+    fn answers(&self, params: &Params, batch: &Batch, _effort: Effort) -> Result<Vec<Array2<f64>>> {
+        let made = self.roll(&Graph::new(params), batch).value()?.to_f64();
+        let shape = (self.saved.horizon, self.saved.columns.len());
+        let value = |row: usize| {
+            let Saved { mean, deviation, .. } = &self.saved;
+            let changes = Array2::from_shape_fn(shape, |(t, k)| made[[row, t, k]] * deviation[k] + mean[k]);
+            self.saved.ahead(batch.last[row].view(), changes.view())
+        };
+        Ok((0..batch.last.len()).map(value).collect())
+    }
+
+    /// Over all columns; of many also the error in each column's deviations, squared and averaged.
+    fn score(&self, series: &Series, answers: &[Array2<f64>]) -> Result<Score> {
+        let horizon = self.saved.horizon;
+        let errors: Vec<Array2<f64>> =
+            answers.iter().enumerate().map(|(row, made)| made - &series.coming(row, horizon)).collect();
+        let value = rmse(errors.iter().flatten().map(|error| error * error));
+        let scaled = |((_, k), error): ((usize, usize), &f64)| (error / self.saved.value_deviation[k]).powi(2);
+        let standardised = rmse(errors.iter().flat_map(|errors| errors.indexed_iter().map(scaled))).powi(2);
+        Ok(Score { value, signature: None, more: vec![("mse_standardised", standardised)] })
+    }
+
+    /// As last season; with last season's change (of its sum); with the mean change of the last three seasons.
+    fn baselines(&self, parts: &Parts<Series>) -> Result<Vec<(&'static str, f64)>> {
+        let Saved { season, change, .. } = self.saved;
+        let last_season = |known: ArrayView2<'_, f64>| vec![0.0; known.ncols()];
+        let last_change = |known: ArrayView2<'_, f64>| -> Vec<f64> {
+            let mean = |from: usize| {
+                let of = during(known, known.nrows() - from..known.nrows() - from + season);
+                of.mean_axis(Axis(0)).unwrap_or_default()
+            };
+            let before = mean((2 * season).min(known.nrows()));
+            before.iter().zip(&mean(season)).map(|(before, last)| change.between(*before, *last)).collect()
+        };
+        let drift = |known: ArrayView2<'_, f64>| {
+            let from = known.nrows().saturating_sub(4 * season);
+            moments(changes(during(known, from..known.nrows()), season, change).view()).0
+        };
+        Ok(vec![
+            ("last_season", self.saved.error_of(&parts.test, last_season)),
+            ("last_season_change", self.saved.error_of(&parts.test, last_change)),
+            ("drift", self.saved.error_of(&parts.test, drift)),
+        ])
+    }
+
+    fn row(&self, series: &Series, number: usize, answer: &Array2<f64>) -> Vec<(&'static str, String)> {
+        let origin = series.origins[number];
+        let last = during(series.values.view(), origin - self.saved.season..origin);
+        let coming = series.coming(number, self.saved.horizon);
+        vec![("last season", text(last, 0)), ("came", text(coming, 0)), ("model", text(answer.view(), 0))]
+    }
+
+    /// The first column, from three seasons before the first forecast on.
+    fn figures(&self, _params: &Params, test: &Series, answers: &[Array2<f64>]) -> Result<Vec<Figure>> {
+        const MOST: usize = 5;
+        let line = |values: ArrayView2<'_, f64>, from: usize| -> Vec<(f64, f64)> {
+            values.column(0).iter().enumerate().map(|(t, y)| ((from + t) as f64, *y)).collect()
+        };
+        let shown = test.origins.iter().zip(answers).take(MOST);
+        let first = test.origins.first().map_or(0, |origin| origin.saturating_sub(3 * self.saved.season));
+        let last = shown.clone().next_back().map_or(0, |(origin, _)| origin + self.saved.horizon);
+        let mut lines = vec![(self.saved.columns[0].clone(), line(during(test.values.view(), first..last), first))];
+        lines
+            .extend(shown.map(|(origin, made)| (format!("forecast after {origin} steps"), line(made.view(), *origin))));
+        let (title, x, y) = ("Forecasts and what came".into(), "step".into(), self.saved.columns[0].clone());
+        Ok(vec![Figure::Curves { title, x, y, log_y: false, lines }])
+    }
+
+    /// A line is the known values, the latest last: steps with spaces between, of many columns each step's with commas between.
+    fn predict(&self, params: &Params, line: &str, _ask: &Ask) -> Result<Prediction> {
+        let Saved { season, context, ref columns, .. } = self.saved;
+        let steps: Vec<Vec<&str>> = line.split_whitespace().map(|step| step.split(',').collect()).collect();
+        let hint = format!("a line is {} steps or more, each {}", season + context, columns.join(","));
+        if steps.len() < season + context || steps.iter().any(|step| step.len() != columns.len()) {
+            return Err(Error::failure(
+                format!("{} steps of {} columns cannot be read", steps.len(), columns.len()),
+                hint,
+            ));
+        }
+        let mut values = Array2::zeros((steps.len(), columns.len()));
+        for (value, text) in values.iter_mut().zip(steps.concat()) {
+            *value = number(text, self.saved.change)?;
+        }
+        let batch = self.saved.arrays(std::iter::once((values.view(), values.nrows())), 0);
+        let made = self.answers(params, &batch, Effort::Full)?;
+        Ok(Prediction { line: made.iter().map(|made| text(made.view(), 2)).collect(), ..Prediction::default() })
+    }
+}
+
+/// Steps with spaces between, columns with commas.
+fn text(values: ArrayView2<'_, f64>, digits: usize) -> String {
+    let step =
+        |row: ndarray::ArrayView1<'_, f64>| row.iter().map(|y| format!("{y:.digits$}")).collect::<Vec<_>>().join(",");
+    values.rows().into_iter().map(step).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn airline() -> Prepared<Forecast> {
+        Forecast::prepare(&Settings::default(), &Data::new(&["airline-passengers".to_owned()]), 1).unwrap()
+    }
+
+    #[test]
+    fn nothing_after_december_1958_is_fitted_or_chosen_on() {
+        let Prepared { saved, parts, .. } = airline();
+        assert_eq!((parts.test.values.dim(), saved.columns), ((144, 1), vec!["Passengers".to_owned()]));
+        let ends = |series: &Series| series.origins.iter().map(|origin| origin + 12).max();
+        assert_eq!((ends(&parts.train), ends(&parts.dev)), (Some(96), Some(120)));
+        assert_eq!((parts.dev.origins[0], parts.test.origins), (96, vec![120, 132]));
+        // Nor is anything normalised by it.
+        let growth = |t: usize| (parts.dev.values[[t, 0]] / parts.dev.values[[t - 12, 0]]).ln();
+        assert!((saved.mean[0] - (12..96).map(growth).sum::<f64>() / 84.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn baselines_are_the_known_ones_and_changes_go_back_to_values() {
+        let Prepared { saved, parts, .. } = airline();
+        let model = Forecast::restore(saved, None, &mut Params::seeded(1)).unwrap();
+        let found: Vec<String> =
+            model.baselines(&parts).unwrap().iter().map(|(name, error)| format!("{name} {error:.1}")).collect();
+        assert_eq!(found, ["last_season 50.0", "last_season_change 28.6", "drift 16.9"]);
+        for change in [Change::Growth, Change::Difference] {
+            let saved = Saved { change, season: 4, ..model.saved.clone() };
+            let known = during(parts.test.values.view(), 100..120);
+            let back = saved.ahead(during(known, 0..4), changes(known, 4, change).view());
+            assert!((back - during(known, 4..20)).iter().all(|error| error.abs() < 1e-9));
+        }
+    }
+
+    #[test]
+    fn it_begins_with_the_usual_growth() {
+        let Prepared { saved, parts, .. } = airline();
+        let mut params = Params::seeded(1);
+        let model = Forecast::restore(saved, None, &mut params).unwrap();
+        let bias = model.readout.bias.unwrap();
+        params.set(bias, ndarray::Array1::<f32>::zeros(1)).unwrap();
+        let batch = model.batch(&parts.test, &[0, 1], None).unwrap();
+        let answers = model.answers(&params, &batch, Effort::Full).unwrap();
+        let usual = model.saved.error_of(&parts.test, |_| model.saved.mean.clone());
+        assert!((model.score(&parts.test, &answers).unwrap().value - usual).abs() < 1e-3);
+    }
+
+    #[test]
+    fn too_short_and_not_positive_series_are_refused() {
+        let settings = Settings::default();
+        assert!(parts(Array2::ones((84, 1)), &settings).is_ok());
+        let error = parts(Array2::ones((83, 1)), &settings).err().unwrap();
+        assert!(error.to_string().contains("there must be 84"), "{error}");
+        for (text, change, right) in [
+            ("-1", Change::Growth, false),
+            ("0", Change::Growth, false),
+            ("-1", Change::Difference, true),
+            ("NaN", Change::Difference, false),
+            (" 2 ", Change::Growth, true),
+        ] {
+            assert_eq!(number(text, change).is_ok(), right, "{text}");
+        }
+    }
+
+    #[test]
+    fn many_columns_are_forecast_together() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("two.csv");
+        let line = |t: usize| format!("{t},{},{}\n", (t % 4) as f64 - 1.5, 10 * (t % 3));
+        std::fs::write(&path, format!("step,a,b\n{}", (0..60).map(line).collect::<String>())).unwrap();
+        let data = Data::new(&[path.to_str().unwrap().to_owned()]);
+        let columns = Some("b, a".to_owned());
+        let settings =
+            Settings { columns, change: Change::Difference, season: 4, context: 3, horizon: 5, ..Settings::default() };
+        let Prepared { saved, parts, .. } = Forecast::prepare(&settings, &data, 1).unwrap();
+        assert_eq!(saved.columns, ["b", "a"]);
+        let mut params = Params::seeded(1);
+        let model = Forecast::restore(saved, None, &mut params).unwrap();
+        let batch = model.batch(&parts.dev, &[0, 3], None).unwrap();
+        assert_eq!((batch.known.dim(), batch.coming.dim()), ((2, 3, 2), (2, 5, 2)));
+        let answers = model.answers(&params, &batch, Effort::Full).unwrap();
+        assert_eq!((answers.len(), answers[0].dim()), (2, (5, 2)));
+        let known = "1,-1 2,3 0,0 4,4 5,5 6,6 7,7";
+        let ask = Ask { best: 1, attention: false };
+        assert_eq!(model.predict(&params, known, &ask).unwrap().line.split([' ', ',']).count(), 10);
+        assert!(model.predict(&params, &known[5..], &ask).is_err() && model.predict(&params, "1 2", &ask).is_err());
+        // Beyond a season ahead, its own values are what it goes on from.
+        assert_eq!(model.examples(&data).unwrap().origins, (10..60).step_by(5).collect::<Vec<_>>());
+    }
+}

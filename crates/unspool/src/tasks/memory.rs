@@ -1,0 +1,135 @@
+//! What the tasks of long memory have in common: layers of cells that must hold on to what they read, and the gradient's way back.
+
+use super::*;
+use serde::Deserialize;
+use unspool::nn::{AnyCell, CellKind, Layers, Linear, Recurrent};
+
+/// Rows whose gradients are looked at.
+const ROWS: usize = 32;
+
+/// The options.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(crate) struct Settings {
+    #[serde(with = "by_name")]
+    pub(crate) cell: CellKind,
+    pub(crate) layers: usize,
+    pub(crate) hidden: usize,
+    pub(crate) length: usize,
+    pub(crate) sequences: usize,
+    pub(crate) batch_rows: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Settings { cell: CellKind::Gru, layers: 1, hidden: 64, length: 200, sequences: 3200, batch_rows: 32 }
+    }
+}
+
+impl Settings {
+    /// The plain tanh cell, trained in the same way.
+    pub(crate) fn plain(&self) -> Vec<(&'static str, Settings)> {
+        match self.cell {
+            CellKind::Elman => vec![],
+            _ => vec![("elman", Settings { cell: CellKind::Elman, ..self.clone() })],
+        }
+    }
+}
+
+pub(crate) const OPTIONS: &[Opt] = &[
+    Opt::CELL,
+    Opt::LAYERS,
+    Opt::HIDDEN,
+    Opt { name: "length", value: "STEPS", kind: Kind::Count(24..=100_000), help: "Time steps of a sequence" },
+    Opt {
+        name: "sequences",
+        value: "N",
+        kind: Kind::Count(1..=10_000_000),
+        help: "Sequences made for each epoch of training",
+    },
+    Opt { name: "batch-rows", value: "SEQUENCES", kind: Kind::Count(1..=1_000_000), help: "Sequences in a batch" },
+];
+
+/// What a prediction needs beside the weights.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Saved {
+    #[serde(with = "by_name")]
+    cell: CellKind,
+    layers: usize,
+    hidden_size: usize,
+    pub(crate) length: usize,
+}
+
+impl Saved {
+    pub(crate) fn new(settings: &Settings) -> Saved {
+        let Settings { cell, layers, hidden: hidden_size, length, .. } = *settings;
+        Saved { cell, layers, hidden_size, length }
+    }
+}
+
+/// Layers of cells over whole sequences, and a readout.
+pub(crate) struct Memory {
+    pub(crate) saved: Saved,
+    cells: Recurrent<AnyCell>,
+    readout: Linear,
+}
+
+impl Memory {
+    /// Adds the parameters. Gates begin so that their memory lasts as long as a sequence, where that is spread from 1 step to all.
+    pub(crate) fn new(saved: Saved, inputs: usize, outputs: usize, params: &mut Params) -> Result<Memory> {
+        check_sizes(&[("layers", saved.layers), ("hidden_size", saved.hidden_size), ("length", saved.length)], 0.0)?;
+        let (kind, layers) = (saved.cell, Layers { count: saved.layers, ..Layers::default() });
+        let make = |scope: unspool::graph::Scope<'_>, input, hidden| kind.build(scope, input, hidden);
+        let cells = Recurrent::new(params.scope("memory"), make, inputs, saved.hidden_size, layers);
+        let readout = Linear::new(params.scope("readout"), saved.hidden_size, outputs);
+        for cell in cells.cells() {
+            cell.remember(params, saved.length)?;
+        }
+        Ok(Memory { saved, cells, readout })
+    }
+
+    /// What is said at each of the last `steps` steps of sequences of one length: `[batch, time, input] -> [batch, steps, output]`.
+    pub(crate) fn at_the_end<'g>(&self, xs: Var<'g>, steps: usize) -> Var<'g> {
+        let Some(shape) = xs.known_shape() else { return xs.graph().inert() };
+        let (batch, time) = (shape[0], shape[1]);
+        let (hs, _) = self.cells.unroll(xs, &vec![time; batch], self.cells.initial_state(xs.graph(), batch));
+        self.readout.apply(hs.slice(1, time.saturating_sub(steps)..time))
+    }
+}
+
+/// ‖∂loss/∂h_t‖ of the top layer at each step t: of the model as it is trained, as it was at first, and of the plain cell at first.
+pub(crate) fn gradients_through_time<T: Task<Saved = Saved>>(
+    task: &T,
+    params: &Params,
+    examples: &T::Examples,
+) -> Result<Figure> {
+    let rows: Vec<usize> = (0..task.lengths(examples).len().min(ROWS)).collect();
+    let batch = task.batch(examples, &rows, None)?;
+    let cell = task.saved().cell;
+    let mut lines = vec![(format!("{cell}, trained"), norms(task, params, &batch)?)];
+    let kinds = if cell == CellKind::Elman { vec![cell] } else { vec![cell, CellKind::Elman] };
+    for cell in kinds {
+        let mut params = Params::seeded(0);
+        let first = T::restore(Saved { cell, ..task.saved().clone() }, None, &mut params)?;
+        lines.push((format!("{cell}, untrained"), norms(&first, &params, &batch)?));
+    }
+    let (x, y) = ("time step".to_owned(), "norm of the loss's gradient by the state".to_owned());
+    Ok(Figure::Curves { title: "What is left of the gradient on its way back".into(), x, y, log_y: true, lines })
+}
+
+fn norms<T: Task>(task: &T, params: &Params, batch: &T::Batch) -> Result<Vec<(f64, f64)>> {
+    let graph = Graph::new(params).tracing();
+    let loss = task.loss(&graph, batch, 1.0) * (1.0 / task.weight(batch).max(1) as f64);
+    let gradients = loss.backward()?;
+    let top = gradients.through_time().iter().rfind(|series| series.leaf == 0);
+    Ok(top.map_or(vec![], |series| series.norms.iter().map(|(t, norm)| (*t as f64, *norm)).collect()))
+}
+
+/// How far a gradient of the whole loss reaches back: its norm at the first step over that at the last.
+#[cfg(test)]
+pub(crate) fn reach(figure: &Figure, line: usize) -> f64 {
+    let Figure::Curves { lines, .. } = figure else { return f64::NAN };
+    let norms = &lines[line].1;
+    norms[0].1 / norms[norms.len() - 1].1
+}

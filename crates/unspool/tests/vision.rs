@@ -1,0 +1,82 @@
+//! The models that look at pictures and films: gradients, and what each may depend on.
+
+use ndarray::{Array4, Axis};
+use unspool::{
+    graph::{Draw, Graph, Params, Tensor, check},
+    models::{Eye, EyeConfig, FilmReader, FilmReaderConfig, Perceptron, PerceptronConfig},
+    nn::CellKind,
+};
+
+/// The smallest there is: each ReLU and each maximum is a kink that may lie within a step of the differences.
+const EYE: EyeConfig = EyeConfig { height: 4, width: 5, channels: 2, features: 4, dropout: 0.0 };
+
+fn films(batch: usize, time: usize) -> Array4<f64> {
+    let mut i = 0;
+    Array4::from_shape_simple_fn((batch, time, EYE.height, EYE.width), || {
+        i += 1;
+        Draw::seed(3).normal(i)
+    })
+}
+
+fn reader(cell: Option<CellKind>, bidirectional: bool) -> (Params, FilmReader) {
+    let mut params = Params::seeded(5);
+    let config = FilmReaderConfig { eye: EYE, cell, layers: 2, hidden_size: 4, bidirectional, outputs: 3 };
+    let model = FilmReader::new(&mut params, &config);
+    (params, model)
+}
+
+#[test]
+fn gradients_are_right() {
+    let films = films(2, 2);
+    let kinds = CellKind::ALL.into_iter().map(|kind| (Some(kind), true));
+    for (cell, bidirectional) in kinds.chain([(None, false)]) {
+        let (params, model) = reader(cell, bidirectional);
+        let judged = check::composition(&params, &[], |graph, _| {
+            let films = graph.input(&films);
+            model.each_frame(films, &[2, 1]).powi(2).sum_all() + model.whole(films, &[2, 1]).powi(2).sum_all()
+        })
+        .unwrap();
+        assert!(judged.right > 50 && judged.unjudged * 10 < judged.right, "{cell:?}: {judged}");
+    }
+    let mut params = Params::seeded(2);
+    let config = PerceptronConfig { input_size: 6, hidden_size: 5, layers: 2, classes: 3, dropout: 0.0 };
+    let model = Perceptron::new(&mut params, &config);
+    let x = ndarray::Array2::from_shape_fn((4, 6), |(i, j)| Draw::seed(1).normal((6 * i + j) as u64));
+    check::parameters(&params, |graph| model.logits(graph.input(&x)).powi(2).sum_all()).unwrap();
+}
+
+/// Logits of each frame of one film, after the pixels of frame `changed` were turned round.
+fn frames(params: &Params, model: &FilmReader, changed: Option<usize>) -> Vec<Tensor> {
+    let mut film = films(1, 4).mapv(|x| x as f32);
+    if let Some(t) = changed {
+        film.index_axis_mut(Axis(1), t).mapv_inplace(|x| -x);
+    }
+    let graph = Graph::new(params);
+    let logits = model.each_frame(graph.input(film), &[4]);
+    (0..4).map(|t| logits.index(1, t).value().unwrap()).collect()
+}
+
+#[test]
+fn a_frame_depends_on_what_the_model_has_seen_of_the_film_and_on_nothing_else() {
+    for (cell, bidirectional, reached) in [
+        (None, false, [false, true, false, false]),
+        (Some(CellKind::Gru), false, [false, true, true, true]),
+        (Some(CellKind::Gru), true, [true; 4]),
+    ] {
+        let (params, model) = reader(cell, bidirectional);
+        let (before, after) = (frames(&params, &model, None), frames(&params, &model, Some(1)));
+        let differs: Vec<bool> = before.iter().zip(&after).map(|(a, b)| a != b).collect();
+        assert_eq!(differs, reached, "{cell:?}, both directions: {bidirectional}");
+    }
+}
+
+#[test]
+fn an_eye_looks_at_each_picture_by_itself() {
+    let mut params = Params::seeded(5);
+    let eye = Eye::new(params.scope("eye"), &EYE);
+    let (graph, films) = (Graph::new(&params), films(2, 3));
+    let all = eye.look(graph.input(&films)).value().unwrap().to_f64();
+    let one = eye.look(graph.input(films.index_axis(Axis(0), 1))).value().unwrap().to_f64();
+    let difference = (&all.index_axis(Axis(0), 1) - &one).mapv(f64::abs).iter().fold(0.0, |a: f64, b| a.max(*b));
+    assert!(difference < 1e-6 && one.iter().any(|x| *x > 0.0), "{difference}");
+}
