@@ -4,8 +4,8 @@ use ndarray::{ArrayD, IxDyn};
 use proptest::prelude::*;
 use unspool_graph::{Draw, Graph, Param, Params, Var, check, init};
 use unspool_nn::{
-    AttentionPooling, Cell, CellKind, Direction, Layers, Linear, Lstm, Pooling, Recurrent, detach, leaves, per_frame,
-    unroll, unroll_directed,
+    AttentionPooling, Cell, CellKind, Direction, Gru, LayerNorm, Layers, Linear, Lstm, MultiheadAttention, Pooling,
+    Recurrent, detach, leaves, per_frame, unroll, unroll_directed,
 };
 
 fn random(shape: &[usize], seed: u64) -> ArrayD<f64> {
@@ -277,4 +277,37 @@ fn what_does_not_fit_names_the_caller_s_line() {
         assert!(error.contains("recurrent.rs"), "{error}");
     }
     assert!("sum".parse::<Pooling>().unwrap_err().to_string().contains("last, mean, max"));
+}
+
+#[test]
+fn layers_without_bias_have_their_weights_alone() {
+    let mut params = Params::seeded(3);
+    let cell = Lstm::without_bias(params.scope("lstm"), 3, 4);
+    let layers = Layers { count: 1, bidirectional: true, dropout: 0.0 };
+    let rnn = Recurrent::new(params.scope("gru"), Gru::without_bias, 4, 4, layers);
+    let attention = MultiheadAttention::without_bias(params.scope("attention"), 8, 2);
+    let norm = LayerNorm::without_bias(params.scope("norm"), 8);
+    let names: Vec<String> = params.iter().map(|p| params.name(p).to_string()).collect();
+    let expected = [
+        "lstm.weight_ih_l0",
+        "lstm.weight_hh_l0",
+        "gru.weight_ih_l0",
+        "gru.weight_hh_l0",
+        "gru.weight_ih_l0_reverse",
+        "gru.weight_hh_l0_reverse",
+        "attention.in_proj_weight",
+        "attention.out_proj.weight",
+        "norm.weight",
+    ];
+    assert_eq!(names, expected);
+    let graph = Graph::new(&params);
+    let lengths = [3, 2];
+    let (hs, _) = unroll(&cell, graph.full([2, 3, 3], 0.5), &lengths, cell.initial_state(&graph, 2));
+    let (ys, _) = rnn.unroll(hs, &lengths, rnn.initial_state(&graph, 2));
+    let (context, _) = attention.apply((norm.apply(ys), &lengths), (ys, &lengths), true);
+    let gradients = (context * context).sum_all().backward().unwrap();
+    assert!(gradients.report().is_clean(), "{}", gradients.report());
+
+    let error = cell.forget_bias(&mut params, 1.0).unwrap_err().to_string();
+    assert!(error.contains("without biases") && error.contains("recurrent.rs"), "{error}");
 }
