@@ -131,7 +131,7 @@ impl Task for Frames {
     type Answer = Vec<u32>;
 
     fn recipe(settings: &Settings) -> Recipe {
-        Recipe::new(12, 3e-3, BatchSize::Rows(settings.batch_rows))
+        Recipe::new(8, 3e-3, BatchSize::Rows(settings.batch_rows))
     }
 
     fn prepare(settings: &Settings, data: &Data, _seed: u64) -> Result<Prepared<Self>> {
