@@ -131,14 +131,14 @@ fn tone(path: &Path, digit: u32, seconds: f64) {
 fn speech_is_recognized() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
-    fs::create_dir(at.join("digits")).unwrap();
+    fs::create_dir(at.join("sounds")).unwrap();
     for (digit, take) in (0..3).flat_map(|digit| (4..8).map(move |take| (digit, take))) {
-        tone(&at.join(format!("digits/{digit}_ann_{take}.wav")), digit, 0.2);
+        tone(&at.join(format!("sounds/{digit}_ann_{take}.wav")), digit, 0.2);
     }
     let sizes = ["--strings", "16", "--hidden", "6", "--layers", "1", "--batch-rows", "8"];
-    let line = train(at, "speech", &[&sizes[..], &["--data", "digits"]].concat());
+    let line = train(at, "speech", &[&sizes[..], &["--data", "sounds"]].concat());
     assert!(line["test"]["error"].is_f64() && line["per_second"]["frames"].is_f64(), "{line}");
-    let said = predict(at, "speech", "digits/0_ann_4.wav\ndigits/2_ann_4.wav\n");
+    let said = predict(at, "speech", "sounds/0_ann_4.wav\nsounds/2_ann_4.wav\n");
     assert!(said.len() == 2 && said.concat().chars().all(|c| "012".contains(c)), "{said:?}");
 
     // Sounds with transcripts are taken as they are.
@@ -163,7 +163,7 @@ fn speech_is_recognized() {
     refuses(at, &train("silent"), 1, "no sound is left to train on");
     tone(&at.join("silent/hello.wav"), 0, 0.2);
     refuses(at, &train("silent"), 1, "hello.wav: nothing says what is said there");
-    refuses(at, &[&train("digits")[..], &["--leave-out", "bob"]].concat(), 1, "there is no speaker bob");
+    refuses(at, &[&train("sounds")[..], &["--leave-out", "bob"]].concat(), 1, "there is no speaker bob");
 }
 
 #[test]
