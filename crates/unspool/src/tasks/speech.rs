@@ -287,7 +287,7 @@ impl Task for Speech {
     type Answer = Vec<u32>;
 
     fn recipe(settings: &Settings) -> Recipe {
-        Recipe::new(8, 3e-3, BatchSize::Rows(settings.batch_rows))
+        Recipe::new(6, 3e-3, BatchSize::Rows(settings.batch_rows))
     }
 
     fn prepare(settings: &Settings, data: &Data, _seed: u64) -> Result<Prepared<Self>> {
