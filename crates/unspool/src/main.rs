@@ -2,7 +2,6 @@
 #![forbid(unsafe_code)]
 
 mod program;
-#[allow(dead_code, unused_imports)] // Not all of what a task may give is looked at yet.
 mod tasks;
 
 fn main() -> std::process::ExitCode {

@@ -1,5 +1,6 @@
 //! Many-to-one: a text in, a class out.
 
+use super::PairEmbedding;
 use crate::{
     graph::{Graph, Params, Scope, Var},
     nn::{AnyCell, CellKind, Embedding, Layers, Linear, Pooling, Recurrent},
@@ -11,7 +12,9 @@ use crate::{
 pub struct ClassifierConfig {
     /// How many token ids there are.
     pub vocabulary_size: usize,
-    /// Elements of a token's vector.
+    /// How many vectors pairs of neighbouring tokens share.
+    pub pairs: usize,
+    /// Elements of a token's vector, and of a pair's.
     pub embedding_size: usize,
     /// The kind of cell.
     pub cell: CellKind,
@@ -27,10 +30,12 @@ pub struct ClassifierConfig {
     pub dropout: f64,
 }
 
-/// A recurrence over a text. The last states, and the mean and the greatest of its outputs over the real places, decide on the class.
+/// A recurrence over a text, which reads of each token its own vector and that of it with the one before. The last states, and the mean
+/// and the greatest of the outputs over the real places, decide on the class.
 #[derive(Clone, Debug)]
 pub struct Classifier {
     embedding: Embedding,
+    pairs: PairEmbedding,
     encoder: Recurrent<AnyCell>,
     readout: Linear,
     dropout: f64,
@@ -45,6 +50,7 @@ impl Classifier {
         let width = if bidirectional { 2 * hidden_size } else { hidden_size };
         Classifier {
             embedding: Embedding::normal(params.scope("embedding"), config.vocabulary_size, embedding_size, 0.3),
+            pairs: PairEmbedding::new(params.scope("pairs"), config.pairs, embedding_size),
             encoder: Recurrent::new(params.scope("encoder"), build, embedding_size, hidden_size, layers),
             readout: Linear::new(params.scope("readout"), 3 * width, config.classes),
             dropout,
@@ -54,7 +60,8 @@ impl Classifier {
     /// The logits `[batch, classes]` of a padded batch.
     #[track_caller]
     pub fn logits<'g>(&self, graph: &'g Graph<'g>, input: &Padded) -> Var<'g> {
-        let xs = self.embedding.apply(graph, input.ids.view()).dropout(self.dropout);
+        let ids = input.ids.view();
+        let xs = (self.embedding.apply(graph, ids) + self.pairs.apply(graph, ids)).dropout(self.dropout);
         let (hs, last) = self.encoder.unroll(xs, &input.lengths, self.encoder.initial_state(graph, input.len()));
         let pooled = [Pooling::Mean, Pooling::Max].map(|pooling| pooling.apply(hs, &input.lengths));
         let features = graph.concat(&[self.encoder.last(graph, &last), pooled[0], pooled[1]], -1);

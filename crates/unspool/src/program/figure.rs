@@ -1,6 +1,7 @@
 //! Curves as SVG without a background, in colours that read on light and on dark.
 
 use super::error::{Error, Result};
+use crate::tasks::Curves;
 use plotters::prelude::*;
 use unspool::nn::training::Evaluated as Epoch;
 
@@ -19,41 +20,25 @@ const COLOURS: [RGBColor; 6] = [
 const TWO: (u32, u32) = (860, 340);
 const ONE: (u32, u32) = (640, 340);
 
-/// One panel: named lines over the same axes.
-pub(crate) struct Panel {
-    pub(crate) title: String,
-    pub(crate) x: String,
-    pub(crate) y: String,
-    /// Whether y is drawn by its logarithm; what is not positive is then left out.
-    pub(crate) log_y: bool,
-    pub(crate) lines: Vec<(String, Vec<(f64, f64)>)>,
-}
-
 /// Two panels over the epochs: losses, and the score on dev.
 pub(crate) fn learning_curve(task: &str, metric: &str, history: &[Epoch]) -> Result<String> {
     let line = |value: &dyn Fn(&Epoch) -> f64| history.iter().map(|e| (e.epoch as f64, value(e))).collect::<Vec<_>>();
     let dev = |name: &str| line(&|e| e.evaluation.get(name).unwrap_or(f64::NAN));
-    let panel = |title: String, lines: Vec<(String, Vec<(f64, f64)>)>| Panel {
-        title,
-        x: "epoch".into(),
-        y: String::new(),
-        log_y: false,
-        lines,
-    };
+    let panel = |title, lines| Curves { title, x: "epoch".into(), y: String::new(), log_y: false, lines };
     let losses = vec![("train".into(), line(&|e| e.train_loss)), ("dev".into(), dev("loss"))];
     let left = panel(format!("{task}: loss"), losses);
     // The same colour as dev's loss: the first line of the panel is empty.
     let right = panel(format!("{task}: {metric} on dev"), vec![(String::new(), vec![]), ("dev".into(), dev(metric))]);
     drawn(TWO, |area| {
         let (one, other) = area.split_horizontally(TWO.0 / 2);
-        draw(&one, &left)?;
-        draw(&other, &right)
+        draw(&one, &left, &left.title)?;
+        draw(&other, &right, &right.title)
     })
 }
 
-/// One panel alone.
-pub(crate) fn curves(panel: &Panel) -> Result<String> {
-    drawn(ONE, |area| draw(area, panel))
+/// One panel alone, whose title stands over it in the page.
+pub(crate) fn curves(panel: &Curves) -> Result<String> {
+    drawn(ONE, |area| draw(area, panel, ""))
 }
 
 type Failure = Box<dyn std::error::Error>;
@@ -69,7 +54,7 @@ fn drawn(size: (u32, u32), draw: impl FnOnce(&Area<'_>) -> std::result::Result<(
     Ok(out)
 }
 
-fn draw(area: &Area<'_>, panel: &Panel) -> std::result::Result<(), Failure> {
+fn draw(area: &Area<'_>, panel: &Curves, title: &str) -> std::result::Result<(), Failure> {
     let height = |y: f64| if panel.log_y { y.log10() } else { y };
     let seen = |(x, y): &(f64, f64)| x.is_finite() && height(*y).is_finite();
     let points = || panel.lines.iter().flat_map(|(_, points)| points).copied().filter(seen);
@@ -84,7 +69,7 @@ fn draw(area: &Area<'_>, panel: &Panel) -> std::result::Result<(), Failure> {
     let names = if panel.lines.len() > 1 { panel.lines.len() as f64 * 0.09 * (high - low) } else { 0.0 };
     let side = ((last - first) * 0.03).max(0.5);
     let mut chart = ChartBuilder::on(area)
-        .caption(&panel.title, ("sans-serif", 16).into_font().color(&INK))
+        .caption(title, ("sans-serif", 16).into_font().color(&INK))
         .margin(12)
         .x_label_area_size(36)
         .y_label_area_size(56)
@@ -143,11 +128,11 @@ mod tests {
     #[test]
     fn what_has_no_logarithm_is_left_out() {
         let lines = vec![("norm".to_owned(), vec![(0.0, 0.0), (1.0, 1e-9), (2.0, 1.0), (3.0, f64::NAN)])];
-        let panel = Panel { title: "t".into(), x: "step".into(), y: "norm".into(), log_y: true, lines };
+        let panel = Curves { title: "t".into(), x: "step".into(), y: "norm".into(), log_y: true, lines };
         let picture = curves(&panel).unwrap();
         assert_eq!(picture.matches("<circle").count(), 2);
         assert!(!picture.contains("NaN") && !picture.contains("inf"));
-        let nothing = Panel { lines: vec![], ..panel };
+        let nothing = Curves { lines: vec![], ..panel };
         assert!(curves(&nothing).unwrap().contains("</svg>"));
     }
 }

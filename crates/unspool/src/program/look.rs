@@ -1,11 +1,11 @@
 //! What one recorded step of a training shows: its graph, its gradients through time, and what each line of source costs.
 
 use super::{
-    data,
     error::{Error, Result},
     options::{Chosen, DrawOptions},
+    train::Begun,
 };
-use crate::tasks::{Figure, Prepared, Task};
+use crate::tasks::{Curves, Figure, Task, gradients};
 use std::fs;
 use unspool::{
     graph::{Draw, Drawing, Fold, Gradients, Graph, Params},
@@ -17,11 +17,9 @@ const ROWS: usize = 16;
 /// Lines of a profile that are shown: the rest is small.
 const COSTLIEST: usize = 25;
 
-/// Records the mean loss of these examples and walks back, as a step of training does.
+/// Records a step of training over these examples.
 fn recorded<'g, T: Task>(task: &T, graph: &'g Graph<'g>, examples: &T::Examples, rows: &[usize]) -> Result<Gradients> {
-    let batch = task.batch(examples, rows, Some(Draw::seed(0)))?;
-    let loss = task.loss(graph, &batch, 0.0) * (1.0 / task.weight(&batch).max(1) as f64);
-    Ok(loss.backward()?)
+    gradients(task, graph, &task.batch(examples, rows, Some(Draw::seed(0)))?, 0.0)
 }
 
 /// ‖∂loss/∂h_t‖ along each recurrence, for some examples of a part; nothing where there is no recurrence.
@@ -40,7 +38,7 @@ pub(crate) fn gradient_norms<T: Task>(task: &T, params: &Params, examples: &T::E
         .collect();
     let title = format!("Gradient norm through time, {} examples of dev", rows.len());
     let (x, y) = ("time step".to_owned(), "norm of the loss's gradient by the state".to_owned());
-    Ok((!lines.is_empty()).then_some(Figure::Curves { title, x, y, log_y: true, lines }))
+    Ok((!lines.is_empty()).then_some(Figure::Curves(Curves { title, x, y, log_y: true, lines })))
 }
 
 /// What a step costs, line by line and operation by operation, as tables for people.
@@ -62,11 +60,18 @@ pub(crate) fn profile<T: Task>(task: &T, params: &Params, examples: &T::Examples
 
 /// Draws the graph of a step over two examples of about the length asked for, with fresh weights.
 pub(crate) fn draw<T: Task>(chosen: &Chosen<T>, options: &DrawOptions) -> Result<()> {
-    let Prepared { saved, tokenizer, parts } =
-        T::prepare(&chosen.settings, &data::Data::new(&chosen.data), chosen.seed)?;
-    let mut params = Params::seeded(chosen.seed);
-    let task = T::restore(saved, tokenizer, &mut params)?;
-    params.check_all()?;
+    let written: fn(&Drawing) -> String = match options.file.extension().and_then(|extension| extension.to_str()) {
+        Some("svg") => Drawing::to_svg,
+        Some("dot") => Drawing::to_dot,
+        Some("txt") => Drawing::to_text,
+        _ => {
+            return Err(Error::misuse(
+                format!("{}: the name must end in .svg, .dot or .txt", options.file.display()),
+                "its ending says in which form the graph is written",
+            ));
+        }
+    };
+    let Begun { task, parts, params } = Begun::new(chosen)?;
     let lengths = task.lengths(&parts.train);
     let mut rows: Vec<usize> = (0..lengths.len()).collect();
     rows.sort_by_key(|row| {
@@ -79,18 +84,7 @@ pub(crate) fn draw<T: Task>(chosen: &Chosen<T>, options: &DrawOptions) -> Result
     let fold = if options.nodes { Fold::Node } else { Fold::Cell };
     let drawing = Drawing::of(&graph).fold(fold).gradients(&gradients);
     let drawing = if options.rolled { drawing.rolled() } else { drawing };
-    let text = match options.file.extension().and_then(|extension| extension.to_str()) {
-        Some("svg") => drawing.to_svg(),
-        Some("dot") => drawing.to_dot(),
-        Some("txt") => drawing.to_text(),
-        _ => {
-            return Err(Error::misuse(
-                format!("{}: the name must end in .svg, .dot or .txt", options.file.display()),
-                "its ending says in which form the graph is written",
-            ));
-        }
-    };
-    fs::write(&options.file, text).map_err(|cause| Error::file(&options.file, "write", &cause))?;
+    fs::write(&options.file, written(&drawing)).map_err(|cause| Error::file(&options.file, "write", &cause))?;
     eprintln!("{}: one step over {} examples", options.file.display(), rows.len());
     Ok(())
 }

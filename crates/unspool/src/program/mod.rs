@@ -1,6 +1,5 @@
 //! The command line.
 
-#[allow(dead_code)] // Tasks that read these forms of data are on their way.
 pub(crate) mod data;
 pub(crate) mod error;
 mod evaluate;

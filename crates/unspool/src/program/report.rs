@@ -1,9 +1,6 @@
 //! `report.html`: a training as a page to look at. One file that needs nothing else, light or dark as its reader likes it.
 
-use super::{
-    error::Result,
-    figure::{self, Panel},
-};
+use super::{error::Result, figure};
 use crate::tasks::{Attention, Figure};
 use std::fmt::Write;
 
@@ -103,10 +100,7 @@ fn rows(rows: &[Vec<(&'static str, String)>]) -> String {
 
 fn drawn(figure: &Figure) -> Result<(String, String)> {
     Ok(match figure {
-        Figure::Curves { title, x, y, log_y, lines } => {
-            let panel = Panel { title: String::new(), x: x.clone(), y: y.clone(), log_y: *log_y, lines: lines.clone() };
-            (title.clone(), format!("<figure>{}</figure>\n", figure::curves(&panel)?))
-        }
+        Figure::Curves(curves) => (curves.title.clone(), format!("<figure>{}</figure>\n", figure::curves(curves)?)),
         Figure::Attention { title, map } => (title.clone(), attention(map)),
         Figure::Confusion { labels, counts } => ("Which class is taken for which".into(), confusion(labels, counts)),
     })

@@ -89,6 +89,27 @@ pub(crate) fn train<T: Task>(chosen: &Chosen<T>) -> Result<()> {
 }
 
 /// A task with its data and its model's first values.
+pub(crate) struct Begun<T: Task> {
+    pub(crate) task: T,
+    pub(crate) parts: Parts<T::Examples>,
+    pub(crate) params: Params,
+}
+
+impl<T: Task> Begun<T> {
+    /// Reads the data, and builds the model in the precision asked for.
+    pub(crate) fn new(chosen: &Chosen<T>) -> Result<Begun<T>> {
+        let Prepared { saved, tokenizer, parts } = T::prepare(&chosen.settings, &Data::new(&chosen.data), chosen.seed)?;
+        let mut params = Params::seeded(chosen.seed);
+        let task = T::restore(saved, tokenizer, &mut params)?;
+        params.check_all()?;
+        if chosen.precision == Precision::F64 {
+            params = params.to_f64();
+        }
+        Ok(Begun { task, parts, params })
+    }
+}
+
+/// All that a training is made of.
 struct Run<T: Task> {
     task: T,
     parts: Parts<T::Examples>,
@@ -119,13 +140,7 @@ struct Trained<A> {
 impl<T: Task> Run<T> {
     fn prepare(chosen: &Chosen<T>) -> Result<Run<T>> {
         let (seed, recipe) = (chosen.seed, chosen.recipe);
-        let Prepared { saved, tokenizer, parts } = T::prepare(&chosen.settings, &Data::new(&chosen.data), seed)?;
-        let mut initial = Params::seeded(seed);
-        let task = T::restore(saved, tokenizer, &mut initial)?;
-        initial.check_all()?;
-        if chosen.precision == Precision::F64 {
-            initial = initial.to_f64();
-        }
+        let Begun { task, parts, params: initial } = Begun::new(chosen)?;
         let batches = task.order(&parts.train, recipe.batch, seed, 0)?.len();
         let (tokens, samples) = (AtomicU64::new(0), Mutex::default());
         Ok(Run { task, parts, initial, recipe, seed, batches, tokens, samples })

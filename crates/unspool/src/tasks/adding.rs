@@ -115,7 +115,7 @@ impl Task for Adding {
     }
 
     fn answers(&self, params: &Params, batch: &Batch, _effort: Effort) -> Result<Vec<f32>> {
-        Ok(self.answer(&Graph::new(params), batch).value()?.to_f64().iter().map(|x| *x as f32).collect())
+        Ok(self.answer(&Graph::inference(params), batch).value()?.to_f64().iter().map(|x| *x as f32).collect())
     }
 
     fn score(&self, composed: &Composed<()>, answers: &[f32]) -> Result<Score> {

@@ -138,7 +138,7 @@ impl Task for Captioning {
             kind: Kind::Count(1..=1_000_000),
             help: "Pictures put together in each epoch of training",
         },
-        Opt { name: "batch-rows", value: "PICTURES", kind: Kind::Count(1..=1_000_000), help: "Pictures in a batch" },
+        Opt::batch_rows("PICTURES", "Pictures in a batch"),
     ];
 
     type Settings = Settings;

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use unspool::{
     models::{FilmReader, FilmReaderConfig},
     nn::CellKind,
-    text::score::{Confusion, accuracy},
+    text::score::accuracy,
 };
 
 /// A reader of films.
@@ -95,13 +95,8 @@ impl Task for Clips {
         Opt::LAYERS,
         Opt::HIDDEN,
         Opt::BIDIRECTIONAL,
-        Opt {
-            name: "films",
-            value: "N",
-            kind: Kind::Count(1..=1_000_000),
-            help: "Films made for each epoch of training",
-        },
-        Opt { name: "batch-rows", value: "FILMS", kind: Kind::Count(1..=1_000_000), help: "Films in a batch" },
+        films::FILMS,
+        Opt::batch_rows("FILMS", "Films in a batch"),
     ];
 
     type Settings = Settings;
@@ -159,7 +154,7 @@ impl Task for Clips {
     }
 
     fn answers(&self, params: &Params, batch: &Batch, _effort: Effort) -> Result<Vec<(u32, u32)>> {
-        let graph = Graph::new(params);
+        let graph = Graph::inference(params);
         let [digits, directions] = self.logits(&graph, &batch.films);
         Ok(digits.argmax()?.into_iter().zip(directions.argmax()?).collect())
     }
@@ -182,15 +177,13 @@ impl Task for Clips {
     fn figures(&self, _params: &Params, test: &Composed<Digit>, answers: &[(u32, u32)]) -> Result<Vec<Figure>> {
         let right: Vec<u32> = test.all(clip).iter().map(|clip| clip.digit).collect();
         let found: Vec<u32> = answers.iter().map(|(digit, _)| *digit).collect();
-        let confusion = Confusion::new(&found, &right, NAMES.len())?;
-        let counts = confusion.counts().rows().into_iter().map(|row| row.to_vec()).collect();
-        Ok(vec![Figure::Confusion { labels: NAMES.map(str::to_owned).to_vec(), counts }])
+        Ok(vec![Figure::confusion(&found, &right, NAMES.map(str::to_owned).to_vec())?])
     }
 
     /// A line is a film of whole frames.
     fn predict(&self, params: &Params, line: &str, ask: &Ask) -> Result<Prediction> {
         let film = films::read(line)?;
-        let graph = Graph::new(params);
+        let graph = Graph::inference(params);
         let logits = self.logits(&graph, &films::batch([&film].into_iter(), film.dim().0));
         let [digits, directions] =
             [logits[0].softmax().top_k(NAMES.len())?, logits[1].softmax().top_k(DIRECTIONS.len())?];
@@ -200,7 +193,6 @@ impl Task for Clips {
         let mut best: Vec<(String, f64)> = pairs.collect();
         best.sort_by(|a, b| b.1.total_cmp(&a.1));
         best.truncate(ask.best.max(1));
-        let line = best.first().map_or(String::new(), |(found, p)| format!("{found}\t{p:.4}"));
-        Ok(Prediction { line, best, attention: None })
+        Ok(Prediction::of(best))
     }
 }

@@ -26,6 +26,18 @@ impl<S> Composed<S> {
         }
     }
 
+    /// Three parts whose examples are what they are made of.
+    pub(crate) fn as_they_are(of: Parts<Vec<S>>) -> Parts<Composed<S>> {
+        let Parts { train, dev, test } = of;
+        let whole = Composed::whole;
+        Parts { train: whole(train, Part::Train), dev: whole(dev, Part::Dev), test: whole(test, Part::Test) }
+    }
+
+    /// A part whose examples are what it is made of.
+    pub(crate) fn whole(source: Vec<S>, part: Part) -> Composed<S> {
+        Composed { count: source.len(), source, part }
+    }
+
     /// Examples to score a trained model on.
     pub(crate) fn to_score(source: Vec<S>) -> Composed<S> {
         Composed { source, count: HELD_OUT, part: Part::Test }

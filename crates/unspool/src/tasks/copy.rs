@@ -143,7 +143,7 @@ impl Task for Copying {
     }
 
     fn answers(&self, params: &Params, batch: &Batch, _effort: Effort) -> Result<Vec<Said>> {
-        let graph = Graph::new(params);
+        let graph = Graph::inference(params);
         let logits = self.logits(&graph, batch);
         let (said, p) = (logits.argmax()?, logits.softmax().value()?.to_f64());
         let square = |(row, right): (ndarray::ArrayViewD<'_, f64>, &u32)| -> f64 {

@@ -9,7 +9,7 @@ use ndarray::Array3;
 use serde::Deserialize;
 use unspool::{
     models::{Perceptron, PerceptronConfig},
-    text::score::{Confusion, accuracy},
+    text::score::accuracy,
 };
 
 /// In an epoch of training each digit is seen so often, each time moved by a pixel or not.
@@ -59,7 +59,7 @@ fn moved(picture: &Picture, draw: Draw) -> Picture {
 impl Digits {
     /// For each picture the likeliest classes with their probabilities.
     fn classify(&self, params: &Params, pictures: &Array3<f32>, best: usize) -> Result<Vec<Vec<(u32, f64)>>> {
-        let graph = Graph::new(params);
+        let graph = Graph::inference(params);
         Ok(self.logits(&graph, pictures).softmax().top_k(best)?)
     }
 
@@ -77,7 +77,7 @@ impl Task for Digits {
     const OPTIONS: &'static [Opt] = &[
         Opt { help: "Hidden layers", ..Opt::LAYERS },
         Opt { help: "Elements of a hidden layer", ..Opt::HIDDEN },
-        Opt { name: "batch-rows", value: "PICTURES", kind: Kind::Count(1..=1_000_000), help: "Pictures in a batch" },
+        Opt::batch_rows("PICTURES", "Pictures in a batch"),
     ];
 
     type Settings = Settings;
@@ -170,9 +170,7 @@ impl Task for Digits {
 
     fn figures(&self, _params: &Params, test: &Written, answers: &[(u32, f64)]) -> Result<Vec<Figure>> {
         let classes: Vec<u32> = answers.iter().map(|(class, _)| *class).collect();
-        let confusion = Confusion::new(&classes, &test.classes(), NAMES.len())?;
-        let counts = confusion.counts().rows().into_iter().map(|row| row.to_vec()).collect();
-        Ok(vec![Figure::Confusion { labels: NAMES.map(str::to_owned).to_vec(), counts }])
+        Ok(vec![Figure::confusion(&classes, &test.classes(), NAMES.map(str::to_owned).to_vec())?])
     }
 
     /// A line is the 64 grey levels of a picture; a label behind them, as in the data, is not looked at.
@@ -187,8 +185,6 @@ impl Task for Digits {
         }
         let seen = pictures::batch([&picture].into_iter(), SIDE, SIDE);
         let best = self.classify(params, &seen, ask.best.clamp(1, NAMES.len()))?.concat();
-        let best: Vec<(String, f64)> = best.iter().map(|(class, p)| (class.to_string(), *p)).collect();
-        let line = best.first().map_or(String::new(), |(class, p)| format!("{class}\t{p:.4}"));
-        Ok(Prediction { line, best, attention: None })
+        Ok(Prediction::of(best.iter().map(|(class, p)| (class.to_string(), *p)).collect()))
     }
 }

@@ -1,12 +1,16 @@
 //! Short noisy films of handwritten digits: one that moves, and scenes in which digits come, hide and go.
 
 use super::{
-    Error, Result,
+    Error, Kind, Opt, Result,
     composed::Dice,
     pictures::{Digit, INK, Picture, SIDE, darkness, overlay, parse},
 };
 use ndarray::{Array3, Array4, Axis};
 use unspool::models::EyeConfig;
+
+/// How many there are.
+pub(crate) const FILMS: Opt =
+    Opt { name: "films", value: "N", kind: Kind::Count(1..=1_000_000), help: "Films made for each epoch of training" };
 
 /// Rows and columns of the screen.
 pub(crate) const HEIGHT: usize = 12;

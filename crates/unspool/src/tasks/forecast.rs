@@ -8,10 +8,12 @@
 //! Of n steps and f forecasts of h steps in the test part: those start at n − f·h, n − (f−1)·h, …, n − h. What comes before is all that
 //! is fitted and chosen on: forecasts for dev end in the last f·h steps of it, those to train on end before these.
 
-use super::*;
+use super::{
+    series::{Change, Series, changes, during, moments, number, read, rmse, text},
+    *,
+};
 use ndarray::{Array2, Array3, ArrayView2, Axis};
 use serde::Deserialize;
-use std::ops::Range;
 use unspool::nn::{AnyCell, CellKind, Layers, Linear, Recurrent};
 
 /// A forecaster.
@@ -55,29 +57,6 @@ impl Default for Settings {
     }
 }
 
-/// How a value differs from the one a season before.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub(crate) enum Change {
-    Growth,
-    Difference,
-}
-
-impl Change {
-    fn between(self, before: f64, now: f64) -> f64 {
-        match self {
-            Change::Growth => (now / before).ln(),
-            Change::Difference => now - before,
-        }
-    }
-    fn after(self, before: f64, change: f64) -> f64 {
-        match self {
-            Change::Growth => before * change.exp(),
-            Change::Difference => before + change,
-        }
-    }
-}
-
 /// What a prediction needs beside the weights.
 #[derive(Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -97,52 +76,12 @@ pub(crate) struct Saved {
     value_deviation: Vec<f64>,
 }
 
-/// A series `[time, column]`, and how many of its steps are known before each forecast.
-pub(crate) struct Series {
-    values: Array2<f64>,
-    origins: Vec<usize>,
-}
-
 /// Normalised changes: what is known, `[batch, context, column]`, and what comes, `[batch, horizon, column]`.
 pub(crate) struct Batch {
     known: Array3<f32>,
     coming: Array3<f32>,
     /// The last season known of each row, `[season, column]`, for the way back to values.
     last: Vec<Array2<f64>>,
-}
-
-/// The columns of these names of a file, or the last one.
-fn read(data: &Data, names: Option<&str>, change: Change) -> Result<(Array2<f64>, Vec<String>)> {
-    let table = data.csv(true)?;
-    let place = |name: &str| {
-        table.header.iter().position(|column| column == name).ok_or_else(|| {
-            let hint = format!("its columns are {}", table.header.join(", "));
-            Error::failure(format!("{}: no column `{name}`", table.file), hint)
-        })
-    };
-    let last = table.header.last().map_or("", String::as_str);
-    let names: Vec<String> = names.unwrap_or(last).split(',').map(|name| name.trim().to_owned()).collect();
-    let places = names.iter().map(|name| place(name)).collect::<Result<Vec<_>>>()?;
-    let mut values = Array2::zeros((table.rows.len(), names.len()));
-    for (row, mut into) in table.rows.iter().zip(values.rows_mut()) {
-        for (place, value) in places.iter().zip(&mut into) {
-            *value = number(&row[*place], change).map_err(|e| e.at(&format!("{}:{}", table.file, row.line)))?;
-        }
-    }
-    Ok((values, names))
-}
-
-fn number(text: &str, change: Change) -> Result<f64> {
-    let value = text.trim().parse::<f64>().ok().filter(|value| value.is_finite());
-    match (value, change) {
-        (Some(value), Change::Difference) => Ok(value),
-        (Some(value), Change::Growth) if value > 0.0 => Ok(value),
-        (Some(_), Change::Growth) => Err(Error::failure(
-            format!("`{text}` is not positive, and so has no growth"),
-            "--change difference is for a series of any numbers",
-        )),
-        (None, _) => Err(Error::failure(format!("`{text}` is no number"), "a series has a number at each step")),
-    }
 }
 
 /// The origins of the three parts: see the head of this file.
@@ -166,35 +105,6 @@ fn parts(values: Array2<f64>, settings: &Settings) -> Result<Parts<Series>> {
         dev: of((dev..=test - horizon).collect()),
         test: of((test..count).step_by(horizon).collect()),
     })
-}
-
-/// Some steps of a series.
-fn during(values: ArrayView2<'_, f64>, steps: Range<usize>) -> ArrayView2<'_, f64> {
-    values.slice_axis_move(Axis(0), steps.into())
-}
-
-/// Mean and deviation of each column.
-fn moments(values: ArrayView2<'_, f64>) -> (Vec<f64>, Vec<f64>) {
-    let mean = values.mean_axis(Axis(0)).unwrap_or_default();
-    (mean.to_vec(), values.std_axis(Axis(0), 0.0).iter().map(|deviation| deviation.max(1e-6)).collect())
-}
-
-/// Changes from step `season` on, `[time − season, column]`.
-fn changes(values: ArrayView2<'_, f64>, season: usize, change: Change) -> Array2<f64> {
-    let later = during(values, season..values.nrows());
-    Array2::from_shape_fn(later.dim(), |(t, k)| change.between(values[[t, k]], later[[t, k]]))
-}
-
-fn rmse(squares: impl Iterator<Item = f64>) -> f64 {
-    let (count, sum) = squares.fold((0.0, 0.0), |(count, sum), square| (count + 1.0, sum + square));
-    (sum / f64::max(count, 1.0)).sqrt()
-}
-
-impl Series {
-    /// What comes after a row's origin.
-    fn coming(&self, row: usize, horizon: usize) -> ArrayView2<'_, f64> {
-        during(self.values.view(), self.origins[row]..self.origins[row] + horizon)
-    }
 }
 
 impl Saved {
@@ -296,7 +206,7 @@ impl Task for Forecast {
             kind: Kind::Count(1..=10_000),
             help: "Forecasts in the test part, one after the other at the end of the series; as many steps are before it for dev",
         },
-        Opt { name: "batch-rows", value: "FORECASTS", kind: Kind::Count(1..=1_000_000), help: "Forecasts in a batch" },
+        Opt::batch_rows("FORECASTS", "Forecasts in a batch"),
     ];
 
     type Settings = Settings;
@@ -404,7 +314,7 @@ impl Task for Forecast {
     }
 
     fn answers(&self, params: &Params, batch: &Batch, _effort: Effort) -> Result<Vec<Array2<f64>>> {
-        let made = self.roll(&Graph::new(params), batch).value()?.to_f64();
+        let made = self.roll(&Graph::inference(params), batch).value()?.to_f64();
         let shape = (self.saved.horizon, self.saved.columns.len());
         let value = |row: usize| {
             let Saved { mean, deviation, .. } = &self.saved;
@@ -468,7 +378,7 @@ impl Task for Forecast {
         lines
             .extend(shown.map(|(origin, made)| (format!("forecast after {origin} steps"), line(made.view(), *origin))));
         let (title, x, y) = ("Forecasts and what came".into(), "step".into(), self.saved.columns[0].clone());
-        Ok(vec![Figure::Curves { title, x, y, log_y: false, lines }])
+        Ok(vec![Figure::Curves(Curves { title, x, y, log_y: false, lines })])
     }
 
     /// A line is the known values, the latest last: steps with spaces between, of many columns each step's with commas between.
@@ -490,13 +400,6 @@ impl Task for Forecast {
         let made = self.answers(params, &batch, Effort::Full)?;
         Ok(Prediction { line: made.iter().map(|made| text(made.view(), 2)).collect(), ..Prediction::default() })
     }
-}
-
-/// Steps with spaces between, columns with commas.
-fn text(values: ArrayView2<'_, f64>, digits: usize) -> String {
-    let step =
-        |row: ndarray::ArrayView1<'_, f64>| row.iter().map(|y| format!("{y:.digits$}")).collect::<Vec<_>>().join(",");
-    values.rows().into_iter().map(step).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -548,20 +451,11 @@ mod tests {
     }
 
     #[test]
-    fn too_short_and_not_positive_series_are_refused() {
+    fn too_short_series_are_refused() {
         let settings = Settings::default();
         assert!(parts(Array2::ones((84, 1)), &settings).is_ok());
         let error = parts(Array2::ones((83, 1)), &settings).err().unwrap();
         assert!(error.to_string().contains("there must be 84"), "{error}");
-        for (text, change, right) in [
-            ("-1", Change::Growth, false),
-            ("0", Change::Growth, false),
-            ("-1", Change::Difference, true),
-            ("NaN", Change::Difference, false),
-            (" 2 ", Change::Growth, true),
-        ] {
-            assert_eq!(number(text, change).is_ok(), right, "{text}");
-        }
     }
 
     #[test]

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use unspool::{
     models::{FilmReader, FilmReaderConfig},
     nn::CellKind,
-    text::score::{Confusion, accuracy},
+    text::score::accuracy,
 };
 
 /// A reader of films.
@@ -115,13 +115,8 @@ impl Task for Frames {
         Opt::LAYERS,
         Opt::HIDDEN,
         Opt::BIDIRECTIONAL,
-        Opt {
-            name: "films",
-            value: "N",
-            kind: Kind::Count(1..=1_000_000),
-            help: "Films made for each epoch of training",
-        },
-        Opt { name: "batch-rows", value: "FILMS", kind: Kind::Count(1..=1_000_000), help: "Films in a batch" },
+        films::FILMS,
+        Opt::batch_rows("FILMS", "Films in a batch"),
     ];
 
     type Settings = Settings;
@@ -177,7 +172,7 @@ impl Task for Frames {
     }
 
     fn answers(&self, params: &Params, batch: &Batch, _effort: Effort) -> Result<Vec<Vec<u32>>> {
-        let graph = Graph::new(params);
+        let graph = Graph::inference(params);
         let present = self.logits(&graph, &batch.films).argmax()?;
         Ok(present.chunks(batch.films.dim().1.max(1)).map(<[u32]>::to_vec).collect())
     }
@@ -210,15 +205,13 @@ impl Task for Frames {
 
     fn figures(&self, _params: &Params, test: &Composed<Digit>, answers: &[Vec<u32>]) -> Result<Vec<Figure>> {
         let right: Vec<u32> = test.all(scene).into_iter().flat_map(|scene| scene.present).collect();
-        let confusion = Confusion::new(&answers.concat(), &right, NAMES.len() + 1)?;
-        let counts = confusion.counts().rows().into_iter().map(|row| row.to_vec()).collect();
-        Ok(vec![Figure::Confusion { labels: (0..=NOBODY).map(name).collect(), counts }])
+        Ok(vec![Figure::confusion(&answers.concat(), &right, (0..=NOBODY).map(name).collect())?])
     }
 
     /// A line is a film of whole frames; the answer has a name for each, `-` for nobody.
     fn predict(&self, params: &Params, line: &str, _ask: &Ask) -> Result<Prediction> {
         let film = films::read(line)?;
-        let graph = Graph::new(params);
+        let graph = Graph::inference(params);
         let best = self.logits(&graph, &films::batch([&film].into_iter(), film.dim().0)).softmax().top_k(1)?.concat();
         let line = names(&best.iter().map(|(present, _)| *present).collect::<Vec<_>>());
         let likely = best.iter().map(|(_, p)| p).product();

@@ -47,7 +47,7 @@ pub(crate) const OPTIONS: &[Opt] = &[
         kind: Kind::Count(1..=10_000_000),
         help: "Sequences made for each epoch of training",
     },
-    Opt { name: "batch-rows", value: "SEQUENCES", kind: Kind::Count(1..=1_000_000), help: "Sequences in a batch" },
+    Opt::batch_rows("SEQUENCES", "Sequences in a batch"),
 ];
 
 /// What a prediction needs beside the weights.
@@ -115,13 +115,18 @@ pub(crate) fn gradients_through_time<T: Task<Saved = Saved>>(
         lines.push((format!("{cell}, untrained"), norms(&first, &params, &batch)?));
     }
     let (x, y) = ("time step".to_owned(), "norm of the loss's gradient by the state".to_owned());
-    Ok(Figure::Curves { title: "What is left of the gradient on its way back".into(), x, y, log_y: true, lines })
+    Ok(Figure::Curves(Curves {
+        title: "What is left of the gradient on its way back".into(),
+        x,
+        y,
+        log_y: true,
+        lines,
+    }))
 }
 
 fn norms<T: Task>(task: &T, params: &Params, batch: &T::Batch) -> Result<Vec<(f64, f64)>> {
     let graph = Graph::new(params).tracing();
-    let loss = task.loss(&graph, batch, 1.0) * (1.0 / task.weight(batch).max(1) as f64);
-    let gradients = loss.backward()?;
+    let gradients = gradients(task, &graph, batch, 1.0)?;
     let top = gradients.through_time().iter().rfind(|series| series.leaf == 0);
     Ok(top.map_or(vec![], |series| series.norms.iter().map(|(t, norm)| (*t as f64, *norm)).collect()))
 }
@@ -129,7 +134,7 @@ fn norms<T: Task>(task: &T, params: &Params, batch: &T::Batch) -> Result<Vec<(f6
 /// How far a gradient of the whole loss reaches back: its norm at the first step over that at the last.
 #[cfg(test)]
 pub(crate) fn reach(figure: &Figure, line: usize) -> f64 {
-    let Figure::Curves { lines, .. } = figure else { return f64::NAN };
+    let Figure::Curves(Curves { lines, .. }) = figure else { return f64::NAN };
     let norms = &lines[line].1;
     norms[0].1 / norms[norms.len() - 1].1
 }

@@ -34,10 +34,13 @@ mod memory;
 mod options;
 mod pictures;
 mod sentiment;
+mod series;
 mod spacing;
 mod speech;
 mod tagging;
 mod translation;
+mod utterances;
+mod writing;
 
 pub(crate) use crate::program::{
     data::{Data, Splits, Table},
@@ -47,8 +50,8 @@ pub(crate) use options::{Arch, Kind, Opt, by_name};
 
 use serde::{Serialize, de::DeserializeOwned};
 use unspool::{
-    graph::{Draw, Graph, Params, Tensor, Var},
-    text::{BatchSize, Buckets, Part, Tokenizer, truncate},
+    graph::{Draw, Gradients, Graph, Params, Tensor, Var},
+    text::{BatchSize, Buckets, Tokenizer, score::Confusion, truncate},
 };
 
 /// Calls `$visitor.visit::<TheTask>()` for the task of this name.
@@ -273,15 +276,17 @@ impl<E> Parts<E> {
     pub(crate) fn of(splits: &Splits, mut make: impl FnMut(&Table) -> Result<E>) -> Result<Parts<E>> {
         Ok(Parts { train: make(&splits.train)?, dev: make(&splits.dev)?, test: make(&splits.test)? })
     }
+}
 
-    /// One of them.
-    pub(crate) fn get(&self, part: Part) -> &E {
-        match part {
-            Part::Train => &self.train,
-            Part::Dev => &self.dev,
-            Part::Test => &self.test,
-        }
-    }
+/// Records a batch's mean loss, so far on in a training, and walks back as a step of training does.
+pub(crate) fn gradients<'g, T: Task>(
+    task: &T,
+    graph: &'g Graph<'g>,
+    batch: &T::Batch,
+    progress: f64,
+) -> Result<Gradients> {
+    let loss = task.loss(graph, batch, progress) * (1.0 / task.weight(batch).max(1) as f64);
+    Ok(loss.backward()?)
 }
 
 /// How hard to try for an answer.
@@ -318,7 +323,27 @@ pub(crate) enum Figure {
     /// How often each class (rows) was taken for each (columns).
     Confusion { labels: Vec<String>, counts: Vec<Vec<u64>> },
     /// Named lines over the same axes.
-    Curves { title: String, x: String, y: String, log_y: bool, lines: Vec<(String, Vec<(f64, f64)>)> },
+    Curves(Curves),
+}
+
+impl Figure {
+    /// Of the classes that were found, the right ones, and the classes' names.
+    pub(crate) fn confusion(found: &[u32], right: &[u32], labels: Vec<String>) -> Result<Figure> {
+        let confusion = Confusion::new(found, right, labels.len())?;
+        let counts = confusion.counts().rows().into_iter().map(|row| row.to_vec()).collect();
+        Ok(Figure::Confusion { labels, counts })
+    }
+}
+
+/// Named lines over the same axes.
+#[derive(Clone, Debug)]
+pub(crate) struct Curves {
+    pub(crate) title: String,
+    pub(crate) x: String,
+    pub(crate) y: String,
+    /// Whether y is drawn by its logarithm; what is not positive is then left out.
+    pub(crate) log_y: bool,
+    pub(crate) lines: Vec<(String, Vec<(f64, f64)>)>,
 }
 
 /// Weights of attention: a row for each thing written, a column for each thing looked at; a row's weights sum to 1.
@@ -377,6 +402,14 @@ pub(crate) struct Prediction {
     pub(crate) best: Vec<(String, f64)>,
     /// What was attended to for the first answer.
     pub(crate) attention: Option<Attention>,
+}
+
+impl Prediction {
+    /// The best answers with their probabilities; the line is the first with its own.
+    pub(crate) fn of(best: Vec<(String, f64)>) -> Prediction {
+        let line = best.first().map_or(String::new(), |(answer, p)| format!("{answer}\t{p:.4}"));
+        Prediction { line, best, attention: None }
+    }
 }
 
 /// What `generate` is asked for.

@@ -93,6 +93,10 @@ impl Opt {
         kind: Kind::Choice(&["characters", "bpe", "words", "syllables"]),
         help: "What a text is cut into: characters, frequent runs of bytes (bpe), words, or Hangul syllables and words of other letters",
     };
+    /// How many examples are trained on at a time; they are called `value`.
+    pub(crate) const fn batch_rows(value: &'static str, help: &'static str) -> Opt {
+        Opt { name: "batch-rows", value, kind: Kind::Count(1..=1_000_000), help }
+    }
     /// What a decoder is given in training.
     pub(crate) const TEACHER_FORCING: Opt = Opt {
         name: "teacher-forcing",

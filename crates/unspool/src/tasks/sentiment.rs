@@ -6,11 +6,11 @@ use serde::Deserialize;
 use unspool::{
     models::{Classifier, ClassifierConfig},
     nn::CellKind,
-    text::{
-        LabelSet, Labelled, Padded, Place, TokenKind, TokenizerOptions,
-        score::{Confusion, accuracy},
-    },
+    text::{LabelSet, Labelled, Padded, Place, TokenKind, TokenizerOptions, score::accuracy},
 };
+
+/// Vectors for pairs of neighbouring tokens.
+const PAIRS: usize = 1 << 14;
 
 /// A classifier of texts.
 pub(crate) struct Sentiment {
@@ -71,6 +71,7 @@ pub(crate) struct Saved {
     longest: usize,
     labels: LabelSet,
     vocabulary_size: usize,
+    pairs: usize,
     embedding_size: usize,
     #[serde(with = "by_name")]
     cell: CellKind,
@@ -144,7 +145,7 @@ impl Task for Sentiment {
             kind: Kind::Count(1..=10_000),
             help: "Tokens of a text that are read; what is longer is cut, and counted",
         },
-        Opt { name: "batch-rows", value: "TEXTS", kind: Kind::Count(1..=1_000_000), help: "Texts in a batch" },
+        Opt::batch_rows("TEXTS", "Texts in a batch"),
     ];
 
     type Settings = Settings;
@@ -154,7 +155,7 @@ impl Task for Sentiment {
     type Answer = (u32, f64);
 
     fn recipe(settings: &Settings) -> Recipe {
-        Recipe { average: Some(0.998), ..Recipe::new(8, 2e-3, BatchSize::Rows(settings.batch_rows)) }
+        Recipe { average: Some(0.998), ..Recipe::new(4, 2e-3, BatchSize::Rows(settings.batch_rows)) }
     }
 
     fn prepare(settings: &Settings, data: &Data, _seed: u64) -> Result<Prepared<Self>> {
@@ -171,6 +172,7 @@ impl Task for Sentiment {
             longest: settings.longest,
             labels,
             vocabulary_size: tokenizer.vocabulary_size(),
+            pairs: PAIRS,
             embedding_size: 128,
             cell: settings.cell,
             layers: settings.layers,
@@ -182,12 +184,14 @@ impl Task for Sentiment {
     }
 
     fn restore(saved: Saved, tokenizer: Option<Tokenizer>, params: &mut Params) -> Result<Sentiment> {
-        let Saved { vocabulary_size, embedding_size, cell, layers, hidden_size, bidirectional, dropout, .. } = saved;
+        let Saved { vocabulary_size, pairs, embedding_size, cell, layers, hidden_size, bidirectional, dropout, .. } =
+            saved;
         let classes = saved.labels.len();
         check_sizes(
             &[
                 ("longest", saved.longest),
                 ("vocabulary_size", vocabulary_size),
+                ("pairs", pairs),
                 ("embedding_size", embedding_size),
                 ("layers", layers),
                 ("hidden_size", hidden_size),
@@ -200,6 +204,7 @@ impl Task for Sentiment {
             params,
             &ClassifierConfig {
                 vocabulary_size,
+                pairs,
                 embedding_size,
                 cell,
                 layers,
@@ -283,9 +288,7 @@ impl Task for Sentiment {
 
     fn figures(&self, _params: &Params, test: &Texts, answers: &[(u32, f64)]) -> Result<Vec<Figure>> {
         let classes: Vec<u32> = answers.iter().map(|(class, _)| *class).collect();
-        let confusion = Confusion::new(&classes, &test.classes, self.saved.labels.len())?;
-        let counts = confusion.counts().rows().into_iter().map(|row| row.to_vec()).collect();
-        Ok(vec![Figure::Confusion { labels: self.saved.labels.names().to_vec(), counts }])
+        Ok(vec![Figure::confusion(&classes, &test.classes, self.saved.labels.names().to_vec())?])
     }
 
     fn predict(&self, params: &Params, line: &str, ask: &Ask) -> Result<Prediction> {
@@ -299,8 +302,6 @@ impl Task for Sentiment {
         let probabilities = self.model.logits(&graph, &Padded::new(&[ids], specials.pad)).softmax();
         let best = probabilities.top_k(ask.best.clamp(1, self.saved.labels.len()))?.concat();
         let name = |(class, p): &(u32, f64)| Some((self.saved.labels.name(*class)?.to_owned(), *p));
-        let best: Vec<(String, f64)> = best.iter().filter_map(name).collect();
-        let line = best.first().map_or(String::new(), |(label, p)| format!("{label}\t{p:.4}"));
-        Ok(Prediction { line, best, attention: None })
+        Ok(Prediction::of(best.iter().filter_map(name).collect()))
     }
 }

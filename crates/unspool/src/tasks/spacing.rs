@@ -7,12 +7,16 @@ use super::*;
 use crate::program::data::Columns;
 use serde::Deserialize;
 use unspool::{
+    models::PairEmbedding,
     nn::{AnyCell, CellKind, Embedding, Layers, Linear, Recurrent},
     text::{Padded, TokenKind, TokenizerOptions, score::Confusion},
 };
 
 /// Characters beyond this many are unknown to the model; rarer ones teach it little.
 const VOCABULARY: usize = 2000;
+
+/// Vectors for pairs of neighbouring characters.
+const PAIRS: usize = 1 << 14;
 
 /// The class of a character that a space follows; that of the others is 0.
 const SPACE: usize = 1;
@@ -22,6 +26,7 @@ pub(crate) struct Spacing {
     saved: Saved,
     tokenizer: Tokenizer,
     embedding: Embedding,
+    pairs: PairEmbedding,
     recurrence: Recurrent<AnyCell>,
     readout: Linear,
 }
@@ -56,6 +61,7 @@ fn column(name: &str) -> Columns<'_> {
 pub(crate) struct Saved {
     text: String,
     vocabulary_size: usize,
+    pairs: usize,
     embedding_size: usize,
     #[serde(with = "by_name")]
     cell: CellKind,
@@ -124,7 +130,8 @@ pub(crate) struct Batch {
 impl Spacing {
     /// The logits `[real characters, 2]`, row after row.
     fn logits<'g>(&self, graph: &'g Graph<'g>, input: &Padded) -> Var<'g> {
-        let xs = self.embedding.apply(graph, input.ids.view()).dropout(self.saved.dropout);
+        let ids = input.ids.view();
+        let xs = (self.embedding.apply(graph, ids) + self.pairs.apply(graph, ids)).dropout(self.saved.dropout);
         let (hs, _) = self.recurrence.unroll(xs, &input.lengths, self.recurrence.initial_state(graph, input.len()));
         self.readout.apply(hs.dropout(self.saved.dropout).real_rows(&input.lengths))
     }
@@ -150,7 +157,7 @@ impl Task for Spacing {
         Opt::HIDDEN,
         Opt::BIDIRECTIONAL,
         Opt { name: "text", value: "COLUMN", kind: Kind::Text, help: "The column with the texts [default: document]" },
-        Opt { name: "batch-rows", value: "TEXTS", kind: Kind::Count(1..=1_000_000), help: "Texts in a batch" },
+        Opt::batch_rows("TEXTS", "Texts in a batch"),
     ];
 
     type Settings = Settings;
@@ -160,7 +167,7 @@ impl Task for Spacing {
     type Answer = Vec<u32>;
 
     fn recipe(settings: &Settings) -> Recipe {
-        Recipe { average: Some(0.998), ..Recipe::new(10, 4e-3, BatchSize::Rows(settings.batch_rows)) }
+        Recipe { average: Some(0.998), ..Recipe::new(6, 4e-3, BatchSize::Rows(settings.batch_rows)) }
     }
 
     fn prepare(settings: &Settings, data: &Data, _seed: u64) -> Result<Prepared<Self>> {
@@ -172,6 +179,7 @@ impl Task for Spacing {
         let saved = Saved {
             text,
             vocabulary_size: tokenizer.vocabulary_size(),
+            pairs: PAIRS,
             embedding_size: 128,
             cell: settings.cell,
             layers: settings.layers,
@@ -183,10 +191,12 @@ impl Task for Spacing {
     }
 
     fn restore(saved: Saved, tokenizer: Option<Tokenizer>, params: &mut Params) -> Result<Spacing> {
-        let Saved { vocabulary_size, embedding_size, layers, hidden_size, bidirectional, cell, dropout, .. } = saved;
+        let Saved { vocabulary_size, pairs, embedding_size, layers, hidden_size, bidirectional, cell, dropout, .. } =
+            saved;
         check_sizes(
             &[
                 ("vocabulary_size", vocabulary_size),
+                ("pairs", pairs),
                 ("embedding_size", embedding_size),
                 ("layers", layers),
                 ("hidden_size", hidden_size),
@@ -195,12 +205,13 @@ impl Task for Spacing {
         )?;
         let tokenizer = check_tokenizer(tokenizer, vocabulary_size)?;
         let embedding = Embedding::normal(params.scope("embedding"), vocabulary_size, embedding_size, 0.3);
+        let pairs = PairEmbedding::new(params.scope("pairs"), pairs, embedding_size);
         let make = |scope: unspool::graph::Scope<'_>, input, output| cell.build(scope, input, output);
         let layers = Layers { count: layers, bidirectional, dropout };
         let recurrence = Recurrent::new(params.scope("recurrence"), make, embedding_size, hidden_size, layers);
         let width = if bidirectional { 2 * hidden_size } else { hidden_size };
         let readout = Linear::new(params.scope("readout"), width, 2);
-        Ok(Spacing { saved, tokenizer, embedding, recurrence, readout })
+        Ok(Spacing { saved, tokenizer, embedding, pairs, recurrence, readout })
     }
 
     fn saved(&self) -> &Saved {

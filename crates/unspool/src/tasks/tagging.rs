@@ -6,10 +6,7 @@ use std::collections::BTreeMap;
 use unspool::{
     models::{Tagger, TaggerConfig, TaggerInput, TaggerReader},
     nn::CellKind,
-    text::{
-        LabelSet, Padded, Place, Sentence, Specials, Vocabulary,
-        score::{Confusion, accuracy},
-    },
+    text::{LabelSet, Padded, Place, Sentence, Specials, Vocabulary, score::accuracy},
 };
 
 /// A word that the train part has once is no more known than one it does not have, so that the model learns what to do with those.
@@ -323,9 +320,7 @@ impl Task for Tagging {
 
     fn figures(&self, _params: &Params, test: &Vec<Tagged>, answers: &[Vec<u32>]) -> Result<Vec<Figure>> {
         let right: Vec<u32> = test.iter().flat_map(|sentence| &sentence.tags).copied().collect();
-        let confusion = Confusion::new(&answers.concat(), &right, self.saved.tags.len())?;
-        let counts = confusion.counts().rows().into_iter().map(|row| row.to_vec()).collect();
-        Ok(vec![Figure::Confusion { labels: self.saved.tags.names().to_vec(), counts }])
+        Ok(vec![Figure::confusion(&answers.concat(), &right, self.saved.tags.names().to_vec())?])
     }
 
     /// Words with spaces between, as `word/TAG`; the score is the sum of the tags' log-probabilities.

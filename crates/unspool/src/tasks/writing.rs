@@ -1,0 +1,135 @@
+//! Writing with a decoder: each token is said as soon as it is chosen.
+
+use super::{Error, Generate, Result};
+use unspool::{
+    graph::Params,
+    nn::{
+        self, Decoder, DecoderSteps,
+        decoding::{Decoding, Prediction, Sampling, StepFunction},
+    },
+    text::Tokenizer,
+};
+
+/// Writes tokens after a prompt, each as soon as it is chosen.
+pub(super) fn write<D: Decoder>(
+    steps: Steps<'_, '_, D>,
+    tokenizer: &Tokenizer,
+    ask: &Generate,
+    write: &mut dyn FnMut(&str) -> Result<()>,
+) -> Result<()> {
+    let specials = tokenizer.specials();
+    let mut prompt = tokenizer.encode(&ask.prompt)?.into_iter();
+    // A text without a beginning goes on after the end of a line.
+    let begin = prompt.next().or_else(|| tokenizer.id("\n")).unwrap_or(specials.bos);
+    let prompt: Vec<u32> = prompt.collect();
+    write(&ask.prompt)?;
+    let decoding = Decoding::endless(begin, prompt.len() + ask.length)
+        .banned(vec![specials.pad, specials.unk, specials.bos, specials.eos])
+        .prefixes(vec![prompt.clone()]);
+    let mut aloud = Aloud { steps, tokenizer, silent: 1 + prompt.len(), pending: vec![], write, fault: None };
+    let found = if ask.temperature == 0.0 {
+        decoding.greedy(&mut aloud)
+    } else {
+        let sampling = Sampling::new(ask.seed)
+            .temperature(ask.temperature)
+            .top_k(ask.top_k.unwrap_or(usize::MAX))
+            .top_p(ask.top_p.unwrap_or(1.0));
+        decoding.sample(&mut aloud, &sampling)
+    };
+    if let Some(fault) = aloud.fault.take() {
+        return Err(fault);
+    }
+    // The last token is chosen, and never read.
+    let last = found?.first().and_then(|written| written.tokens.last().copied());
+    last.filter(|_| ask.length > 0).map_or(Ok(()), |last| aloud.say(last))?;
+    aloud.finish()
+}
+
+/// The steps of a decoder that has read at most so many tokens: then it begins anew with the later half of them.
+pub(super) struct Steps<'p, 'd, D> {
+    params: &'p Params,
+    decoder: &'d D,
+    steps: DecoderSteps<'p, 'd, D>,
+    read: Vec<u32>,
+    limit: usize,
+}
+
+impl<'p, 'd, D: Decoder> Steps<'p, 'd, D> {
+    pub(super) fn new(params: &'p Params, decoder: &'d D, limit: usize) -> Result<Self> {
+        let steps = DecoderSteps::new(params, decoder, 1, |graph| decoder.initial_state(graph, 1))?;
+        Ok(Steps { params, decoder, steps, read: vec![], limit: limit.max(2) })
+    }
+}
+
+impl<D: Decoder> StepFunction for Steps<'_, '_, D> {
+    fn sentences(&self) -> usize {
+        1
+    }
+
+    fn step(&mut self, parents: &[u32], tokens: &[u32]) -> nn::Result<Prediction> {
+        if self.limit < usize::MAX {
+            if self.read.len() >= self.limit {
+                self.read.drain(..self.limit.div_ceil(2));
+                self.steps =
+                    DecoderSteps::new(self.params, self.decoder, 1, |graph| self.decoder.initial_state(graph, 1))?;
+                for token in &self.read {
+                    self.steps.step(&[0], &[*token])?;
+                }
+            }
+            self.read.extend(tokens);
+        }
+        self.steps.step(parents, tokens)
+    }
+}
+
+/// A step function that says each token it reads, but for the first few: they were said by somebody else.
+struct Aloud<'a, S> {
+    steps: S,
+    tokenizer: &'a Tokenizer,
+    silent: usize,
+    /// Tokens that are not yet whole characters.
+    pending: Vec<u32>,
+    write: &'a mut dyn FnMut(&str) -> Result<()>,
+    /// Why the text could not be written.
+    fault: Option<Error>,
+}
+
+impl<S> Aloud<'_, S> {
+    fn say(&mut self, token: u32) -> Result<()> {
+        self.pending.push(token);
+        let text = self.tokenizer.decode(&self.pending)?;
+        // No character has more than four bytes.
+        if text.ends_with(char::REPLACEMENT_CHARACTER) && self.pending.len() < 4 {
+            return Ok(());
+        }
+        self.pending.clear();
+        (self.write)(&text)
+    }
+
+    fn finish(&mut self) -> Result<()> {
+        let text = self.tokenizer.decode(&std::mem::take(&mut self.pending))?;
+        if text.is_empty() { Ok(()) } else { (self.write)(&text) }
+    }
+}
+
+impl<S: StepFunction> StepFunction for Aloud<'_, S> {
+    fn sentences(&self) -> usize {
+        self.steps.sentences()
+    }
+
+    fn step(&mut self, parents: &[u32], tokens: &[u32]) -> nn::Result<Prediction> {
+        for token in tokens {
+            match self.silent {
+                0 => {
+                    if let Err(fault) = self.say(*token) {
+                        let why = fault.to_string();
+                        self.fault = Some(fault);
+                        return Err(nn::Error::Decoding { why });
+                    }
+                }
+                _ => self.silent -= 1,
+            }
+        }
+        self.steps.step(parents, tokens)
+    }
+}
