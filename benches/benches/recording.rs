@@ -1,10 +1,11 @@
-//! What recording costs: one node forward and backward beyond its arithmetic, and what gathering a weight's gradients saves.
+//! What recording costs: one node forward and backward beyond its arithmetic, and what gathering the gradients of
+//! weights and biases saves.
 //!
 //!     cargo bench -p unspool-benches --bench recording
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
-use unspool_graph::{Graph, Params, init};
+use unspool_graph::{Element, Graph, Inflow, Operation, Params, Ran, Shape, Var, View, init, vectorize};
 
 /// Nodes in a chain.
 const NODES: usize = 10_000;
@@ -56,27 +57,75 @@ fn by_hand(w: &[f32], values: &mut [f32]) -> Vec<f32> {
     by_w
 }
 
-/// A recurrence of 64 steps at batch 16 and hidden size 128. A matrix's gradient is gathered; a batch of one matrix is
+/// y = x + b for rows x, as a user may write it who does not know of gathering: each step's gradient of b is summed and given by itself.
+struct AddRow;
+
+impl Operation for AddRow {
+    type Saved<E: Element> = ();
+    fn name(&self) -> &'static str {
+        "add_row"
+    }
+    fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        Ok(inputs[0])
+    }
+    fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {
+        let b = inputs[1].data();
+        for (y, x) in output.chunks_exact_mut(b.len()).zip(inputs[0].data().chunks_exact(b.len())) {
+            vectorize(
+                #[inline(always)]
+                || y.iter_mut().zip(x).zip(b).for_each(|((y, &x), &b)| *y = x + b),
+            );
+        }
+    }
+    fn backward<E: Element>(&self, ran: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
+        into.add_slice(0, gradient.data());
+        let mut sum = vec![E::ZERO; ran.inputs[1].data().len()];
+        for row in gradient.data().chunks_exact(sum.len()) {
+            vectorize(
+                #[inline(always)]
+                || sum.iter_mut().zip(row).for_each(|(sum, &g)| *sum += g),
+            );
+        }
+        into.add(1, sum);
+    }
+    fn jvp<E: Element>(&self, _: &Ran<'_, E, ()>, _: &[Option<View<'_, E>>], _: &mut [E]) {}
+}
+
+/// One step of a recurrence: from the state, the weight `[128, 128]` and the bias `[128]`.
+type Step = for<'g> fn(Var<'g>, Var<'g>, Var<'g>) -> Var<'g>;
+
+/// Recurrences of 64 steps at batch 16 and hidden size 128. A matrix's gradient is gathered, and a bias's; a batch of one matrix is
 /// differentiated step by step, with as many small products and additions as there are steps.
 fn gathered(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("weight gradient");
     let (batch, hidden, steps) = (16, 128, 64);
     let mut params = Params::seeded(1);
-    let w = params.scope("rnn").add("w", [hidden, hidden], init::orthogonal(1.0));
-    for (name, plain) in [("gathered", false), ("step by step", true)] {
+    let mut scope = params.scope("rnn");
+    let (w, b) =
+        (scope.add("w", [hidden, hidden], init::orthogonal(1.0)), scope.add("b", [hidden], init::uniform(0.01)));
+    let recurrences: [(&str, &str, bool, Step); 6] = [
+        ("weight", "gathered", false, |h, w, _| h.matmul(w).tanh()),
+        ("weight", "step by step", true, |h, w, _| h.matmul(w).tanh()),
+        ("weight and bias", "gathered", false, |h, w, b| h.linear(w, Some(b)).tanh()),
+        ("weight and bias", "step by step", true, |h, w, b| h.graph().apply(AddRow, &[h.matmul(w), b]).tanh()),
+        ("bias", "gathered", false, |h, _, b| (h + b).tanh()),
+        ("bias", "step by step", false, |h, _, b| h.graph().apply(AddRow, &[h, b]).tanh()),
+    ];
+    for (what, name, batched, step) in recurrences {
+        let mut group = criterion.benchmark_group(format!("gradient of a {what}"));
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
                 let graph = Graph::new(&params);
-                let w = if plain { graph.param(w).unsqueeze(0) } else { graph.param(w) };
-                let mut h = graph.full(if plain { vec![1, batch, hidden] } else { vec![batch, hidden] }, 0.01);
+                let (w, b) = (graph.param(w), graph.param(b));
+                let w = if batched { w.unsqueeze(0) } else { w };
+                let mut h = graph.full(if batched { vec![1, batch, hidden] } else { vec![batch, hidden] }, 0.01);
                 for _ in 0..steps {
-                    h = h.matmul(w).tanh();
+                    h = step(h, w, b);
                 }
                 black_box(h.sum_all().backward())
             });
         });
+        group.finish();
     }
-    group.finish();
 }
 
 criterion_group!(recording, node, gathered);

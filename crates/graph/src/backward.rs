@@ -1,8 +1,9 @@
 //! What flows back: where an operation's backward puts the gradients of its operands.
 //!
 //! Gradients are added in place. A matrix that is multiplied by at many time steps does not get as many small products: the pairs
-//! (operand row, gradient row) are gathered and become products over blocks of [`BLOCK`] rows. Rows without a gradient, such as
-//! padding, are left out rather than multiplied, so a block's borders and with them the bits do not depend on padding.
+//! (operand row, gradient row) are gathered and become products over blocks of [`BLOCK`] rows. A vector that stands beside every row, a
+//! bias, gets the sums of blocks of as many rows. Rows without a gradient, such as padding, are left out rather than multiplied, so a
+//! block's borders and with them the bits do not depend on padding.
 
 use crate::{
     Element, Error, Graph, Params,
@@ -13,7 +14,7 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// How many gathered rows are summed in one product for the gradient of a matrix.
+/// How many gathered rows are summed in one product for the gradient of a matrix, and in one sum for that of a bias.
 pub(crate) const BLOCK: usize = 512;
 
 /// From this many rows that lie together on, they are multiplied where they are.
@@ -23,12 +24,27 @@ const TOGETHER: usize = 128;
 pub(crate) struct Slot<E: Element> {
     pub(crate) dense: Option<Buffer<E>>,
     pub(crate) block: Option<Box<Block<E>>>,
+    pub(crate) sum: Option<Box<BlockSum<E>>>,
     pub(crate) rows: Option<Box<RowSums<E>>>,
 }
 
 impl<E: Element> Slot<E> {
+    pub(crate) const EMPTY: Slot<E> = Slot { dense: None, block: None, sum: None, rows: None };
+
     pub(crate) fn empty(n: usize) -> impl Iterator<Item = Slot<E>> {
-        std::iter::repeat_with(|| Slot { dense: None, block: None, rows: None }).take(n)
+        std::iter::repeat_with(|| Slot::EMPTY).take(n)
+    }
+
+    /// Whether something waits to be added to the dense gradient.
+    pub(crate) fn waits(&self) -> bool {
+        self.block.is_some() || self.sum.is_some()
+    }
+
+    /// Whether no element of what waits is infinite or not a number.
+    pub(crate) fn waits_finite(&self) -> bool {
+        let all = |values: &[E]| values.iter().all(|x| x.is_finite());
+        let block = |b: &Block<E>| all(&b.left[..b.rows * b.widths.0]) && all(&b.right[..b.rows * b.widths.1]);
+        self.block.as_ref().is_none_or(|b| block(b)) && self.sum.as_ref().is_none_or(|s| all(&s.total))
     }
 }
 
@@ -38,6 +54,40 @@ pub(crate) struct Block<E: Element> {
     pub(crate) left: Buffer<E>,
     pub(crate) right: Buffer<E>,
     pub(crate) widths: (usize, usize),
+}
+
+/// The rows of a bias's gradient that do not fill a block yet, as their sum.
+pub(crate) struct BlockSum<E: Element> {
+    rows: usize,
+    total: Buffer<E>,
+}
+
+impl<E: Element> BlockSum<E> {
+    /// Adds rows one after the other, so that the bits are those of any other cut of the same rows.
+    fn add(&mut self, rows: &[E]) {
+        let total = &mut self.total[..];
+        let width = total.len();
+        self.rows += rows.len() / width;
+        dispatch(
+            #[inline(always)]
+            || {
+                // Four rows at a time, so that the sums are read and written once for the four.
+                let fours = rows.chunks_exact(4 * width);
+                let rest = fours.remainder();
+                for four in fours {
+                    let ((a, b), (c, d)) = {
+                        let (front, back) = four.split_at(2 * width);
+                        (front.split_at(width), back.split_at(width))
+                    };
+                    let each = total.iter_mut().zip(a.iter().zip(b)).zip(c.iter().zip(d));
+                    each.for_each(|((sum, (&a, &b)), (&c, &d))| *sum = *sum + a + b + c + d);
+                }
+                for row in rest.chunks_exact(width) {
+                    total.iter_mut().zip(row).for_each(|(sum, &g)| *sum += g);
+                }
+            },
+        );
+    }
 }
 
 /// Gradients of an embedding's rows, in the order of their first use.
@@ -119,7 +169,7 @@ impl<E: Element> Inflow<'_, E> {
     /// What has flowed to node `id` so far, for a walk inside of a segment that goes on adding to it.
     pub(crate) fn lend(&mut self, id: u32) -> Slot<E> {
         let (root, offset) = self.tape.root(id);
-        let mut slot = std::mem::replace(&mut self.slots[id as usize], Slot { dense: None, block: None, rows: None });
+        let mut slot = std::mem::replace(&mut self.slots[id as usize], Slot::EMPTY);
         let whole = match self.tape.nodes[root as usize].value {
             Value::Param(index) => &self.sink[index as usize].dense,
             _ => &self.slots[root as usize].dense,
@@ -192,21 +242,32 @@ impl<E: Element> Inflow<'_, E> {
         }
     }
 
-    /// Adds the sum of `gradient`'s rows (of the operand's length) to the gradient of operand `i`, row after row.
+    /// Adds the sum of `gradient`'s rows (of the operand's length) to the gradient of operand `i`, in blocks together with the rows
+    /// of other steps.
     pub(crate) fn row_sum(&mut self, i: usize, gradient: &[E]) {
-        self.accumulate(i, |slot| {
-            if slot.is_empty() {
-                return;
+        let (tape, id) = (self.tape, self.operands[i]);
+        let width = tape.nodes[id as usize].shape.elements();
+        if !self.wants(i) {
+            return;
+        }
+        if width == 0 {
+            return self.accumulate(i, |_| {});
+        }
+        let (rows, mut row) = (gradient.len() / width, 0);
+        let empty = |row: usize| gradient[row * width..(row + 1) * width].iter().all(|&x| x == E::ZERO);
+        let fresh = || Box::new(BlockSum { rows: 0, total: tape.pool.zeros(width) });
+        block_slot(tape, self.slots, self.sink, id).sum.get_or_insert_with(fresh);
+        while row < rows {
+            let sum = block_slot(tape, self.slots, self.sink, id).sum.get_or_insert_with(fresh);
+            let room = rows.min(row + BLOCK - sum.rows);
+            let to = (row..room).find(|&row| empty(row)).unwrap_or(room);
+            sum.add(&gradient[row * width..to * width]);
+            if sum.rows == BLOCK {
+                flush_sum(tape, self.slots, self.sink, id);
             }
-            dispatch(
-                #[inline(always)]
-                || {
-                    for row in gradient.chunks_exact(slot.len()) {
-                        slot.iter_mut().zip(row).for_each(|(sum, &g)| *sum += g);
-                    }
-                },
-            )
-        });
+            // The row that ended the run has no gradient, unless the block was full.
+            row = if to < room { to + 1 } else { to };
+        }
     }
 
     /// Adds row `j` of `gradient` to row `ids[j]` of operand `i`'s gradient, for every j in order.
@@ -285,8 +346,29 @@ fn block_slot<'a, E: Element>(
     }
 }
 
+/// Adds what waits to the dense gradient of a node.
+pub(crate) fn settle<E: Element>(tape: &Tape<E>, slots: &mut [Slot<E>], sink: &mut [Slot<E>], id: u32) {
+    if block_slot(tape, slots, sink, id).block.is_some() {
+        flush(tape, slots, sink, id);
+        block_slot(tape, slots, sink, id).block = None;
+    }
+    flush_sum(tape, slots, sink, id);
+}
+
+/// Adds the sum of a block to the gradient of a node.
+fn flush_sum<E: Element>(tape: &Tape<E>, slots: &mut [Slot<E>], sink: &mut [Slot<E>], id: u32) {
+    let Some(sum) = block_slot(tape, slots, sink, id).sum.take() else { return };
+    update(tape, slots, sink, id, |slot, fresh| {
+        if fresh {
+            slot.copy_from_slice(&sum.total);
+        } else {
+            slot.iter_mut().zip(&sum.total[..]).for_each(|(slot, &g)| *slot += g);
+        }
+    });
+}
+
 /// Turns the gathered rows of a node into a product.
-pub(crate) fn flush<E: Element>(tape: &Tape<E>, slots: &mut [Slot<E>], sink: &mut [Slot<E>], id: u32) {
+fn flush<E: Element>(tape: &Tape<E>, slots: &mut [Slot<E>], sink: &mut [Slot<E>], id: u32) {
     let Some(mut block) = block_slot(tape, slots, sink, id).block.take() else { return };
     let Block { rows, widths, .. } = *block;
     if rows > 0 {
@@ -326,13 +408,19 @@ pub(crate) fn finish<E: Element>(params: &Params, pool: &Arc<Pool<E>>, sink: Vec
     let mut out = Vec::with_capacity(sink.len());
     for (slot, p) in sink.into_iter().zip(params.iter()) {
         let elements = params.shape(p).elements();
-        let Slot { mut dense, block, rows } = slot;
+        let Slot { mut dense, block, sum, rows } = slot;
         if let Some(block) = block {
             // Where nothing but zero rows came, the gradient is zero, which is not the same as none.
             let (l, r) = block.widths;
             let target = dense.get_or_insert_with(|| pool.zeros(elements));
             let (a, b) = (Matrix::transposed(&block.left, l), Matrix::rows(&block.right, r));
             product((l, block.rows, r), a, b, target, true);
+        }
+        if let Some(sum) = sum {
+            match &mut dense {
+                Some(dense) => dense.iter_mut().zip(&sum.total[..]).for_each(|(d, &g)| *d += g),
+                None => dense = Some(sum.total),
+            }
         }
         out.push(match (dense, rows) {
             (None, None) => None,

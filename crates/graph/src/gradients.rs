@@ -412,7 +412,8 @@ pub struct Report {
     /// Parameters with an infinite or not-a-number element in their gradient.
     pub not_finite: Vec<String>,
     /// Where a path from the loss to a parameter was cut, with the lines: operations without gradient, and, for parameters that
-    /// got none, where values made from them were [detached](crate::Var::detach).
+    /// got none, where numbers made from them have left the recording: by [`detach`](crate::Var::detach),
+    /// [`value`](crate::Var::value), [`item`](crate::Var::item), [`argmax`](crate::Var::argmax) or [`top_k`](crate::Var::top_k).
     pub cuts: Vec<String>,
 }
 

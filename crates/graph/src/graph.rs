@@ -7,6 +7,7 @@ use crate::{
     look::{Carried, Norms, Times},
     scope::Scopes,
     tape::{AnyTape, Mark, NONE, Node, Operands, Tape, Value, with_tape},
+    var::Taken,
 };
 use std::{
     cell::{Cell, RefCell},
@@ -75,8 +76,8 @@ pub struct Graph<'p> {
     /// The norms of all nodes' gradients in the last walk back, where they were asked for.
     pub(crate) norms: Option<RefCell<Norms>>,
     pub(crate) carried: RefCell<Vec<Carried>>,
-    /// Nodes whose values left the recording to come back as constants, and the lines that took them.
-    pub(crate) detached: RefCell<Vec<(u32, &'static Location<'static>)>>,
+    /// Where numbers have left the recording.
+    pub(crate) taken: RefCell<Vec<Taken>>,
     /// Whether it keeps what a backward needs.
     pub(crate) keeping: bool,
     /// Whether it is the recording of a segment's inside.
@@ -104,7 +105,7 @@ impl<'p> Graph<'p> {
             clock: None,
             norms: None,
             carried: RefCell::default(),
-            detached: RefCell::default(),
+            taken: RefCell::default(),
             keeping: true,
             within: false,
         }
@@ -197,7 +198,7 @@ impl<'p> Graph<'p> {
         with_tape!(self.tape.get_mut(), tape => tape.reset());
         self.drawn.get_mut().clear();
         self.carried.get_mut().clear();
-        self.detached.get_mut().clear();
+        self.taken.get_mut().clear();
         if let Some(times) = &mut self.clock {
             *times.get_mut() = Times::default();
         }

@@ -16,6 +16,7 @@ use crate::{
     look::Squash,
     operation::{Recorded, Stand, View},
     tape::{NONE, Node, Operands, Tape, Value},
+    var::Taken,
     walk::{cuts, walk},
 };
 use std::{panic::Location, sync::Arc};
@@ -25,6 +26,14 @@ struct Segment<F> {
     run: F,
     inputs: usize,
     start: Start,
+}
+
+/// What stays of the first recording.
+struct First<E: Element> {
+    shape: Shape,
+    value: Buffer<E>,
+    used: Vec<u32>,
+    taken: Vec<Taken>,
 }
 
 /// What the second recording must find as the first one did.
@@ -139,8 +148,8 @@ where
         Error::Argument { operation: "recompute", why, at: inner.place_of(inner.mark(self.start.line)) }
     }
 
-    /// The first run, of which only the value stays, and which parameters it used.
-    fn first<E: Element>(&mut self, outer: &Graph<'_>, inputs: &[u32]) -> Result<(Shape, Buffer<E>, Vec<u32>)> {
+    /// The first run, of which only the value stays, which parameters it used, and where numbers have left it.
+    fn first<E: Element>(&mut self, outer: &Graph<'_>, inputs: &[u32]) -> Result<First<E>> {
         let held = outer.tape.borrow();
         let Some(tape) = E::tape(&held) else { return Err(self.wrong(outer, "another precision".into())) };
         let plan = Plan::new(tape, inputs, &[]);
@@ -167,7 +176,7 @@ where
                 tape.pool.copy(inside.view(outer.params, out).data)
             }
         };
-        Ok((shape, value, used))
+        Ok(First { shape, value, used, taken: inner.taken.take() })
     }
 
     /// The second run, walked back from `gradient`.
@@ -308,7 +317,7 @@ impl<'g> Graph<'g> {
         let mark = self.mark(line);
         let start = Start { scope, step, rows, drawn: Drawn::default(), line };
         let mut segment = Segment { run, inputs: ids.len(), start };
-        let (shape, value, used) = match segment.first::<E>(self, &ids) {
+        let First { shape, value, used, taken } = match segment.first::<E>(self, &ids) {
             Ok(done) => done,
             Err(error) => {
                 self.fail(error);
@@ -331,6 +340,10 @@ impl<'g> Graph<'g> {
             packs: Default::default(),
             part: "recompute",
         });
+        if self.keeping || self.within {
+            // For the recording outside they have left it where the segment stands.
+            self.taken.borrow_mut().extend(taken.into_iter().map(|taken| Taken { node: id, ..taken }));
+        }
         Var { graph: self, id }
     }
 }

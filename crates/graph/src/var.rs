@@ -3,7 +3,7 @@
 use crate::{
     Error, Graph, Param, Result, Shape, Tensor,
     error::Place,
-    tape::{NONE, with_tape},
+    tape::{Mark, NONE, with_tape},
 };
 use std::{fmt, panic::Location};
 
@@ -26,6 +26,14 @@ use std::{fmt, panic::Location};
 pub struct Var<'g> {
     pub(crate) graph: &'g Graph<'g>,
     pub(crate) id: u32,
+}
+
+/// A node whose numbers have left the recording, perhaps to come back as constants: what took them, and on which line.
+#[derive(Clone, Copy)]
+pub(crate) struct Taken {
+    pub(crate) node: u32,
+    pub(crate) by: &'static str,
+    pub(crate) mark: Mark,
 }
 
 impl fmt::Debug for Var<'_> {
@@ -52,12 +60,19 @@ impl<'g> Var<'g> {
         self.known_shape().ok_or_else(|| self.missing())
     }
 
-    /// A copy of its value.
+    /// A copy of its value. Should a parameter get no gradient because its path ends here, the
+    /// [report](crate::Gradients::report) names the line.
+    #[track_caller]
     pub fn value(self) -> Result<Tensor> {
+        self.copied("value", Location::caller())
+    }
+
+    fn copied(self, by: &'static str, line: &'static Location<'static>) -> Result<Tensor> {
         self.graph.check()?;
         if self.id == NONE {
             return Err(self.missing());
         }
+        self.taken(by, line);
         Ok(with_tape!(&*self.graph.tape.borrow(), tape => {
             let view = tape.view(self.graph.params, self.id);
             Tensor::from_elements(&view.shape, view.data)
@@ -65,19 +80,27 @@ impl<'g> Var<'g> {
     }
 
     /// Its value, cut off from the recording: a plain array that may outlive the graph. The same as [`value`](Var::value),
-    /// by the name of its use: carrying a state over to the next recording. The line is noted: should a parameter get no gradient
-    /// because its path ends here, the [report](crate::Gradients::report) says so.
+    /// by the name of its use: carrying a state over to the next recording.
     #[track_caller]
     pub fn detach(self) -> Result<Tensor> {
-        if self.id != NONE {
-            self.graph.detached.borrow_mut().push((self.id, Location::caller()));
+        self.copied("detach", Location::caller())
+    }
+
+    /// Notes that numbers have left the recording here; once where the same line takes the same node's again and again.
+    pub(crate) fn taken(self, by: &'static str, line: &'static Location<'static>) {
+        if self.graph.keeping || self.graph.within {
+            let mark = with_tape!(&*self.graph.tape.borrow(), tape => tape.nodes[self.id as usize].mark);
+            let mut all = self.graph.taken.borrow_mut();
+            if all.last().is_none_or(|last| last.node != self.id || !std::ptr::eq(last.mark.line, line)) {
+                all.push(Taken { node: self.id, by, mark: Mark { line, ..mark } });
+            }
         }
-        self.value()
     }
 
     /// Its value as one number; it must have one element.
+    #[track_caller]
     pub fn item(self) -> Result<f64> {
-        let value = self.value()?.to_f64();
+        let value = self.copied("item", Location::caller())?.to_f64();
         match (value.len(), value.first()) {
             (1, Some(&x)) => Ok(x),
             _ => Err(Error::NotScalar { shape: self.shape()?, at: self.place() }),

@@ -5,13 +5,13 @@
 
 use crate::{
     Element, Error, Gradients, Graph, Inflow, Result, Tensor, Var,
-    backward::{Slot, finish, flush, update},
+    backward::{Slot, finish, settle, update},
     buffer::Buffer,
     gradients::Gradient,
     look::{Norms, Walk},
     operation::View,
     record::with_views,
-    tape::{Mark, NONE, Tape, Value},
+    tape::{NONE, Tape, Value},
 };
 
 /// What a walk back gives.
@@ -45,9 +45,8 @@ pub(crate) fn walk<E: Element>(
     for id in (first as u32..=from).rev() {
         let node = &tape.nodes[id as usize];
         let began = graph.clock.as_ref().map(|_| std::time::Instant::now());
-        if slots[id as usize].block.is_some() {
-            flush(tape, &mut slots, sink, id);
-            slots[id as usize].block = None;
+        if slots[id as usize].waits() {
+            settle(tape, &mut slots, sink, id);
         }
         let Some(gradient) = slots[id as usize].dense.take() else { continue };
         if !node.wants {
@@ -89,10 +88,7 @@ pub(crate) fn walk<E: Element>(
                     let all = |values: &[E]| values.iter().all(|x| x.is_finite());
                     let waiting = if root == operand { slot } else { &slots[operand as usize] };
                     slot.dense.as_ref().is_none_or(|d| all(&d[offset..offset + own.shape.elements()]))
-                        && waiting
-                            .block
-                            .as_ref()
-                            .is_none_or(|b| all(&b.left[..b.rows * b.widths.0]) && all(&b.right[..b.rows * b.widths.1]))
+                        && waiting.waits_finite()
                         && slot.rows.as_ref().is_none_or(|r| all(&r.values))
                 };
                 crate::diagnose::check_gradients(graph, tape, id, &gradient, finite)?;
@@ -177,7 +173,7 @@ impl<'g> Var<'g> {
 }
 
 /// Where a path to a parameter was cut: the operations without gradient between node `from` and something that wants a
-/// gradient, and, for a parameter that got none, where a value made from it was detached.
+/// gradient, and, for a parameter that got none, where numbers made from it have left the recording.
 pub(crate) fn cuts<E: Element>(
     graph: &Graph<'_>,
     tape: &Tape<E>,
@@ -195,18 +191,23 @@ pub(crate) fn cuts<E: Element>(
         let on_the_way = (0..=from).filter(|&id| reached[id as usize] && cut(id)).map(|id| &tape.nodes[id as usize]);
         found.extend(on_the_way.map(|node| format!("{} {}", node.part, graph.place_of(node.mark))));
     }
-    let missing: Vec<u32> = tape
-        .entered
-        .iter()
-        .zip(entries)
-        .filter(|(id, entry)| **id != NONE && entry.is_none())
-        .map(|(&id, _)| id)
-        .collect();
-    for &(id, line) in graph.detached.borrow().iter().filter(|_| !missing.is_empty()) {
-        let reached = tape.leads_to(id);
-        if missing.iter().any(|&param| reached.get(param as usize) == Some(&true)) {
-            let at = graph.place_of(Mark { line, ..tape.nodes[id as usize].mark });
-            found.push(format!("detach {at}"));
+    let mut lost = vec![false; tape.nodes.len()];
+    for (&id, entry) in tape.entered.iter().zip(entries) {
+        if id != NONE && entry.is_none() {
+            lost[id as usize] = true;
+        }
+    }
+    if lost.contains(&true) {
+        // What was made from a parameter without gradient: its numbers may have been taken out and put in again.
+        for (id, node) in tape.nodes.iter().enumerate() {
+            lost[id] |= node.operands.as_slice().iter().any(|&i| lost[i as usize]);
+        }
+        let all = graph.taken.borrow();
+        let ends = all.iter().filter(|taken| lost[taken.node as usize]);
+        for end in ends.map(|taken| format!("{} {}", taken.by, graph.place_of(taken.mark))) {
+            if !found.contains(&end) {
+                found.push(end);
+            }
         }
     }
     found

@@ -1,7 +1,7 @@
 //! What the recording promises as a whole: no recursion, flat memory, the same bits at any number of threads, a check that catches
-//! wrong derivatives, and gathered weight gradients that are the plain sum over the steps.
+//! wrong derivatives, and gathered gradients of weights and biases that are the plain sum over the steps.
 
-use ndarray::{Array2, ArrayD, Ix2};
+use ndarray::{Array2, ArrayD, Axis, Ix2};
 use std::{
     alloc::{GlobalAlloc, Layout, System},
     cell::Cell,
@@ -226,39 +226,102 @@ fn a_gradient_of_the_wrong_length_is_an_error_with_its_operation() {
     assert!(error.starts_with("short: its backward gave 1 gradient elements for input 0, which has 3"), "{error}");
 }
 
+/// The sum of what the steps give one by one, against the gathered gradient.
+fn assert_plain(params: &Params, gradients: &Gradients, p: Param, plain: &ArrayD<f64>) {
+    let gathered = gradients.of(p).unwrap().to_f64();
+    let off = (&gathered - plain).iter().fold(0.0f64, |worst, x| worst.max(x.abs()));
+    let size = plain.iter().fold(1.0f64, |most, x| most.max(x.abs()));
+    assert!(off <= 1e-12 * size, "{}: off by {off:e}", params.name(p));
+}
+
 #[test]
-fn gathered_weight_gradients_are_the_plain_sum_of_the_steps_products() {
+fn gathered_gradients_are_the_plain_sum_of_what_the_steps_give() {
     const STEPS: usize = 200;
     let mut params = Params::seeded(3).to_f64();
     let mut m = params.scope("cell");
     let (w, u) = (m.add("w", [4, 5], init::uniform(0.5)), m.add("u", [5, 5], init::orthogonal(0.9)));
-    let v = m.add("v", [5, 5], init::uniform(0.3));
+    let (v, v_bias) = (m.add("v", [5, 5], init::uniform(0.3)), m.add("v_bias", [5], init::uniform(0.3)));
+    let (gain, bias) = (m.add("gain", [5], init::constant(0.9)), m.add("bias", [1, 5], init::uniform(0.3)));
     let graph = Graph::new(&params);
     let matrix = |t: Tensor| t.to_f64().into_dimensionality::<Ix2>().unwrap();
     let mut h = graph.zeros([3, 5]);
-    let mut steps: Vec<(Var<'_>, Var<'_>, Var<'_>, Var<'_>)> = vec![];
+    let mut steps: Vec<[Var<'_>; 5]> = vec![];
     for t in 0..STEPS as u64 {
         let key = Draw::seed(9).word(t);
         let x = graph.input(Array2::from_shape_fn((3, 4), |(i, j)| key.normal((i * 4 + j) as u64)));
         // Three rows a step make 600; the gate's weight has `linear`'s layout.
-        let into = (x.matmul(w) + h.matmul(u)).watch();
-        let gate = h.linear(v, None::<Var<'_>>).watch();
-        steps.push((x, h, into, gate));
+        let product = x.matmul(w) + h.matmul(u);
+        let into = (product * gain + bias).watch();
+        let gate = h.linear(v, Some(v_bias)).watch();
+        steps.push([x, h, product, into, gate]);
         h = into.tanh() * gate.sigmoid() + h * 0.5;
     }
     let gradients = (h * h).sum_all().backward().unwrap();
-    let (mut gw, mut gu, mut gv) = (Array2::zeros((4, 5)), Array2::zeros((5, 5)), Array2::zeros((5, 5)));
-    for (x, before, into, gate) in steps {
-        let (x, before) = (matrix(x.value().unwrap()), matrix(before.value().unwrap()));
-        let (into, gate) = (matrix(gradients.of(into).unwrap()), matrix(gradients.of(gate).unwrap()));
-        gw += &x.t().dot(&into);
-        gu += &before.t().dot(&into);
+    let [mut gw, mut gu, mut gv] = [4, 5, 5].map(|rows| Array2::zeros((rows, 5)));
+    let [mut g_gain, mut g_bias, mut gv_bias] = [(); 3].map(|()| ArrayD::zeros(vec![5]));
+    let gains = params.value(gain).unwrap().to_f64();
+    for [x, before, product, into, gate] in steps {
+        let [x, before, product] = [x, before, product].map(|v| matrix(v.value().unwrap()));
+        let [into, gate] = [into, gate].map(|v| matrix(gradients.of(v).unwrap()));
+        let scaled = &into * &gains.view().into_dimensionality::<ndarray::Ix1>().unwrap();
+        gw += &x.t().dot(&scaled);
+        gu += &before.t().dot(&scaled);
         gv += &gate.t().dot(&before);
+        g_gain += &(&into * &product).sum_axis(Axis(0));
+        g_bias += &into.sum_axis(Axis(0));
+        gv_bias += &gate.sum_axis(Axis(0));
     }
     for (p, plain) in [(w, gw), (u, gu), (v, gv)] {
-        let gathered = matrix(gradients.of(p).unwrap());
-        let off = (&gathered - &plain).iter().fold(0.0f64, |worst, x| worst.max(x.abs()));
-        let size = plain.iter().fold(1.0f64, |most, x| most.max(x.abs()));
-        assert!(off <= 1e-12 * size, "{}: off by {off:e}", params.name(p));
+        assert_plain(&params, &gradients, p, &plain.into_dyn());
     }
+    let g_bias = g_bias.insert_axis(Axis(0)).into_dyn();
+    for (p, plain) in [(gain, g_gain), (bias, g_bias), (v_bias, gv_bias)] {
+        assert_plain(&params, &gradients, p, &plain);
+    }
+}
+
+/// A bias that is no parameter: what waits in its blocks is there when the walk comes to it, also where it is part of another node.
+#[test]
+fn a_bias_that_was_computed_gathers_as_a_parameter_does() {
+    let mut params = Params::seeded(3).to_f64();
+    let mut m = params.scope("m");
+    let (both, w) = (m.add("both", [2, 4], init::uniform(0.5)), m.add("w", [4, 4], init::orthogonal(0.8)));
+    let run = |bias: fn(Var<'_>) -> [Var<'_>; 2]| {
+        let graph = Graph::new(&params);
+        let [b, c] = bias(graph.param(both));
+        let mut h = graph.zeros([3, 4]);
+        for _ in 0..200 {
+            h = (h.linear(w, Some(b)) + c).tanh();
+        }
+        (h * h).sum_all().backward().unwrap().of(both).unwrap().to_f64()
+    };
+    let part = run(|both| [both.index(0, 0), both.index(0, 1)]);
+    let computed = run(|both| [(both * 1.0).index(0, 0), both.index(0, 1) * 1.0]);
+    // Step by step: each step's part of the bias is a node of its own.
+    let graph = Graph::new(&params);
+    let mut h = graph.zeros([3, 4]);
+    for _ in 0..200 {
+        let own = graph.param(both) * 1.0;
+        h = (h.linear(w, Some(own.index(0, 0))) + own.index(0, 1)).tanh();
+    }
+    let plain = (h * h).sum_all().backward().unwrap().of(both).unwrap().to_f64();
+    for gathered in [part, computed] {
+        assert!((&gathered - &plain).iter().all(|d| d.abs() < 1e-12), "{gathered} {plain}");
+        assert!(gathered.iter().all(|g| g.abs() > 1e-6), "{gathered}");
+    }
+}
+
+/// One chain of additions loses digits where the sum has grown far beyond its terms; sums of blocks lose fewer.
+#[test]
+fn a_bias_under_a_hundred_thousand_rows_keeps_its_digits() {
+    let mut params = Params::seeded(0);
+    let b = params.scope("m").add("b", [2], init::zeros());
+    let rows = Array2::from_shape_fn((100_000, 2), |(i, j)| Draw::seed(j as u64).uniform(i as u64) as f32);
+    let exact = rows.mapv(f64::from).sum_axis(Axis(0));
+    let chain = rows.fold_axis(Axis(0), 0.0f32, |sum, x| sum + x).mapv(f64::from);
+    let graph = Graph::new(&params);
+    let gradients = (graph.input(&rows) + b).vjp(rows.clone()).unwrap();
+    let off = |sum: &ArrayD<f64>| (sum - &exact).iter().fold(0.0f64, |worst, x| worst.max(x.abs()));
+    let (gathered, chain) = (off(&gradients.of(b).unwrap().to_f64()), off(&chain.into_dyn()));
+    assert!(gathered < 0.05 && gathered * 10.0 < chain, "off by {gathered} gathered and by {chain} in a chain");
 }

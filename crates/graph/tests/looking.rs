@@ -238,6 +238,34 @@ fn a_detached_value_is_named_where_a_parameter_got_nothing_and_only_there() {
 }
 
 #[test]
+fn what_took_the_numbers_out_is_named_where_a_parameter_got_nothing() {
+    let mut params = Params::seeded(0);
+    let mut m = params.scope("m");
+    let (w, u) = (m.add("w", [2, 2], init::uniform(1.0)), m.add("u", [2], init::constant(1.0)));
+    type Take = for<'g> fn(Var<'g>) -> f64;
+    let take: [(&str, u32, Take); 4] = [
+        ("argmax", line!(), |h| h.argmax().unwrap()[0].into()),
+        ("top_k", line!(), |h| h.top_k(1).unwrap()[0][0].1),
+        ("value", line!(), |h| h.value().unwrap().to_f64()[[0, 1]]),
+        ("item", line!(), |h| h.sum_all().item().unwrap()),
+    ];
+    for (name, line, take) in take {
+        for inside in [false, true] {
+            let graph = Graph::new(&params);
+            let x = [graph.full([1, 2], 0.5)];
+            let loss = if inside {
+                graph.recompute(move |graph, x| graph.full([2], take(x[0].matmul(w))) * u, &x)
+            } else {
+                graph.full([2], take(x[0].matmul(w))) * u
+            };
+            let report = loss.sum_all().backward().unwrap().report();
+            assert_eq!(report.missing, ["m.w"], "{name}");
+            assert_eq!(report.cuts, [format!("{name} at {}:{line}", file!())], "inside of a segment: {inside}");
+        }
+    }
+}
+
+#[test]
 fn one_call_makes_a_cut_and_a_non_finite_gradient_errors_and_passes_what_is_right() {
     let mut params = Params::seeded(0);
     let w = params.scope("m").add("w", [2], init::constant(0.0));

@@ -3,7 +3,7 @@
 use proptest::{
     prelude::*,
     strategy::ValueTree,
-    test_runner::{RngAlgorithm, TestRng, TestRunner},
+    test_runner::{FileFailurePersistence, RngAlgorithm, TestRng, TestRunner},
 };
 use std::{
     cell::Cell,
@@ -18,16 +18,25 @@ use unspool_graph::{
 mod wrong;
 use wrong::Wrong;
 
+/// Graphs at which a planted mistake was found, kept beside this file: they run first.
+const KEPT: &str = include_str!("random_graphs.proptest-regressions");
+const CASES: usize = 2000;
+
+static RUN: AtomicUsize = AtomicUsize::new(0);
 static RIGHT: AtomicUsize = AtomicUsize::new(0);
 static UNJUDGED: AtomicUsize = AtomicUsize::new(0);
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig {
+        failure_persistence: Some(Box::new(FileFailurePersistence::WithSource("proptest-regressions"))),
+        ..ProptestConfig::with_cases(CASES as u32)
+    })]
 
     fn gradients_of_any_graph_are_right(genome in strategy::genomes(30)) {
         let program = genome.program();
         let judged = check::composition(program.params(), &[], |graph, _| program.run(graph))
             .map_err(|failure| TestCaseError::fail(format!("{failure}\n{program}")))?;
+        RUN.fetch_add(1, Relaxed);
         RIGHT.fetch_add(judged.right, Relaxed);
         UNJUDGED.fetch_add(judged.unjudged, Relaxed);
     }
@@ -53,6 +62,8 @@ fn gradients_of_any_graph_are_right_and_few_could_not_be_judged() {
     gradients_of_any_graph_are_right();
     let (right, unjudged) = (RIGHT.load(Relaxed), UNJUDGED.load(Relaxed));
     println!("{right} coordinates agree with finite differences, {unjudged} could not be judged");
+    let kept = KEPT.lines().filter(|line| line.starts_with("cc ")).count();
+    assert!(kept > 0 && RUN.load(Relaxed) == CASES + kept, "{} graphs ran; {kept} of them are kept", RUN.load(Relaxed));
     // What could not be judged has not passed; were it many, the check would prove nothing.
     assert!(right > 10_000 && unjudged * 20 < right, "{right} right, {unjudged} unjudged");
 }

@@ -54,6 +54,65 @@ fn an_ignored_row_stays_ignored_under_an_infinite_gradient() {
 }
 
 #[test]
+fn an_ignored_target_has_no_loss_and_no_gradient_whatever_stands_there() {
+    // It need be no class, and the logits beside it no numbers.
+    let (params, w) = one(&[3, 2], &[f64::NAN, f64::INFINITY, 1.0, 2.0, 5.0, 7.0]);
+    for ignored in [u32::MAX, 2, 1] {
+        let options = CrossEntropy::new().ignore(ignored).smoothing(0.1).class_weights(vec![2.0, 3.0]);
+        let all = both(&params, w, |x| x.cross_entropy_with(&[ignored; 3], options.clone()));
+        assert_eq!(all, (vec![0.0; 3], vec![0.0; 6]), "target {ignored}");
+        assert_eq!(options.class_weight(ignored), 0.0);
+        // Those that count are as they would be alone.
+        let (y, g) = both(&params, w, |x| x.cross_entropy_with(&[ignored, 0, ignored], options.clone()));
+        let alone = both(&params, w, |x| x.slice(0, 1..2).cross_entropy_with(&[0], options.clone()));
+        assert_eq!((&y[..], &g[..]), (&[0.0, alone.0[0], 0.0][..], &alone.1[..]));
+        assert!(y[1] > 0.0 && g[2] < 0.0 && g[3] > 0.0, "{y:?} {g:?}");
+    }
+    // Another number that is no class is a mistake all the same.
+    let graph = Graph::new(&params);
+    let error = graph.param(w).cross_entropy_with(&[9, 3, 9], CrossEntropy::new().ignore(9)).value().unwrap_err();
+    assert!(error.to_string().contains("has 2 classes, but the target of row 1 is 3"), "{error}");
+}
+
+#[test]
+fn the_greatest_places_have_a_rule_for_equals_not_a_number_and_nothing() {
+    const NAN: f64 = f64::NAN;
+    let params = Params::seeded(0).to_f64();
+    let graph = Graph::new(&params);
+    let x = graph.input(array![[1.0, 3.0, 3.0, -1.0], [NAN, 2.0, NAN, 2.0], [NAN, NAN, NAN, NAN]]);
+    assert_eq!(x.argmax().unwrap(), [1, 1, 0]);
+    let places = |k: usize| {
+        let rows = x.top_k(k).unwrap();
+        rows.iter().map(|row| row.iter().map(|&(place, _)| place).collect::<Vec<_>>()).collect::<Vec<_>>()
+    };
+    assert_eq!(places(4), [[1, 2, 0, 3], [1, 3, 0, 2], [0, 1, 2, 3]]);
+    assert_eq!(places(3), [[1, 2, 0], [1, 3, 0], [0, 1, 2]]);
+    assert_eq!(places(0), [[0u32; 0]; 3]);
+    assert_eq!(x.top_k(2).unwrap()[0], [(1, 3.0), (2, 3.0)]);
+    let infinite = graph.input(vec![f64::NEG_INFINITY, NAN, f64::INFINITY, f64::INFINITY]);
+    assert_eq!(infinite.top_k(4).unwrap()[0][..3], [(2, f64::INFINITY), (3, f64::INFINITY), (0, f64::NEG_INFINITY)]);
+    // A number alone is a row of one.
+    assert_eq!(graph.full([], 7.0).top_k(1).unwrap(), [[(0, 7.0)]]);
+}
+
+#[test]
+fn the_greatest_places_of_too_few_elements_are_an_error_and_no_rows_have_none() {
+    let params = Params::seeded(0).to_f64();
+    let graph = Graph::new(&params);
+    let (x, none, empty) = (graph.zeros([2, 3]), graph.zeros([0, 3]), graph.zeros([2, 0]));
+    let message = |result: Result<usize, Error>| result.unwrap_err().to_string();
+    let (text, line) = (message(x.top_k(4).map(|rows| rows.len())), line!());
+    assert!(text.starts_with("top_k: the rows of [2, 3] have 3 elements, which is fewer than 4"), "{text}");
+    assert!(text.contains(&format!("{}:{line}", file!())), "{text}");
+    let text = message(empty.argmax().map(|rows| rows.len()));
+    assert!(text.starts_with("argmax: the rows of [2, 0] have 0 elements"), "{text}");
+    assert_eq!((none.argmax().unwrap().len(), none.top_k(9).unwrap().len()), (0, 0));
+    assert_eq!(empty.top_k(0).unwrap(), [vec![], vec![]]);
+    // A question that cannot be answered is no error of the graph's.
+    assert!(x.value().is_ok());
+}
+
+#[test]
 fn large_logits_stay_finite_in_both_precisions() {
     let (double, w) = one(&[2, 3], &[1e4, 0.0, -1e4, -1e4, 1e4, 1e4]);
     for params in [double.to_f32(), double] {

@@ -1,16 +1,50 @@
 //! Unrolling in recomputed segments: the same values as in one piece, the same bits as in segments that are kept.
 
-use ndarray::{Array3, ArrayD};
-use unspool_graph::{Graph, Params, Scope, Tensor, Var};
-use unspool_nn::{Cell, Elman, Gru, Linear, Lstm, State, leaves, unroll, unroll_recomputed};
+use ndarray::{Array2, Array3, ArrayD};
+use unspool_graph::{Gradients, Graph, Params, Scope, Tensor, Var};
+use unspool_nn::{
+    Attention, AttentionDecoder, Bridge, Cell, Decoder, Elman, Embedding, Gru, Linear, Lstm, State, leaves, sharded,
+    unroll, unroll_recomputed,
+};
 
 const LENGTHS: [usize; 4] = [23, 4, 0, 17];
 const TIME: usize = 25;
 
+#[derive(Clone, Copy)]
 enum How {
     Whole,
     Kept(usize),
     Recomputed(usize),
+}
+
+impl How {
+    fn unroll<'g, C: Cell + Clone + Send + Sync + 'static>(
+        self,
+        cell: &C,
+        xs: Var<'g>,
+        lengths: &[usize],
+        start: C::State<'g>,
+    ) -> (Var<'g>, C::State<'g>) {
+        match self {
+            How::Whole => unroll(cell, xs, lengths, start),
+            How::Recomputed(every) => unroll_recomputed(cell, xs, lengths, start, every),
+            How::Kept(every) => {
+                let (time, longest) = (xs.shape().unwrap()[1], *lengths.iter().max().unwrap());
+                let (mut now, mut all) = (start, vec![]);
+                for from in (0..longest).step_by(every) {
+                    let to = time.min(from + every);
+                    let part: Vec<usize> =
+                        lengths.iter().map(|length| length.saturating_sub(from).min(to - from)).collect();
+                    let (hs, next) = unroll(cell, xs.slice(1, from..to), &part, now);
+                    all.push(hs);
+                    now = next;
+                }
+                let hs = xs.graph().concat(&all, 1);
+                let done = hs.shape().unwrap()[1];
+                (hs.pad(1, 0, time - done), now)
+            }
+        }
+    }
 }
 
 /// Outputs, last state, and the gradients of all parameters and of the inputs.
@@ -21,23 +55,7 @@ fn run<C: Cell + Clone + Send + Sync + 'static>(params: &Params, cell: &C, how: 
     let xs = graph.input(xs).watch();
     let start = cell.initial_state(&graph, LENGTHS.len());
     let start = start.rebuild(&mut leaves(&start).into_iter().map(|leaf| leaf + 0.1).collect::<Vec<_>>().into_iter());
-    let (hs, last) = match how {
-        How::Whole => unroll(cell, xs, &LENGTHS, start),
-        How::Recomputed(every) => unroll_recomputed(cell, xs, &LENGTHS, start, every),
-        How::Kept(every) => {
-            let (mut now, mut all) = (start, vec![]);
-            for from in (0..23).step_by(every) {
-                let to = TIME.min(from + every);
-                let part = LENGTHS.map(|length| length.saturating_sub(from).min(to - from));
-                let (hs, next) = unroll(cell, xs.slice(1, from..to), &part, now);
-                all.push(hs);
-                now = next;
-            }
-            let hs = graph.concat(&all, 1);
-            let done = hs.shape().unwrap()[1];
-            (hs.pad(1, 0, TIME - done), now)
-        }
-    };
+    let (hs, last) = how.unroll(cell, xs, &LENGTHS, start);
     let state = leaves(&last).into_iter().fold(graph.zeros([]), |sum, leaf| sum + (leaf * leaf * 0.7).sum_all());
     let loss = readout.apply(hs).powi(2).sum_all() + state;
     let gradients = loss.backward().unwrap();
@@ -76,6 +94,89 @@ fn segments_give_the_values_of_the_whole_and_the_bits_of_kept_segments() {
     holds(params, cell);
     let (params, cell) = with(Elman::new);
     holds(params, cell);
+}
+
+/// An encoder and a decoder that attends to what it gave.
+#[derive(Clone)]
+struct Translator {
+    table: Embedding,
+    encoder: Lstm,
+    decoder: AttentionDecoder<Lstm>,
+}
+
+/// Sentences that are to become other sentences, row by row, with their lengths.
+struct Pairs {
+    source: (Array2<u32>, Vec<usize>),
+    target: (Array2<u32>, Vec<usize>),
+}
+
+impl Translator {
+    fn new(params: &mut Params) -> Translator {
+        let table = Embedding::normal(params.scope("embedding"), 11, 6, 0.5);
+        let attention = Attention::additive(params.scope("attention"), 6, 6, 5);
+        let decoder = AttentionDecoder::new(params.scope("decoder"), Lstm::new, table, attention, 6, 6);
+        Translator { table, encoder: Lstm::new(params.scope("encoder"), 6, 6), decoder }
+    }
+
+    /// Σ cross-entropy of the targets, each token under the ones before it.
+    fn loss<'g>(&self, graph: &'g Graph<'g>, pairs: &Pairs, how: How) -> Var<'g> {
+        let ((source, lengths), (target, target_lengths)) = (&pairs.source, &pairs.target);
+        let xs = self.table.apply(graph, source.view());
+        let start = self.encoder.initial_state(graph, lengths.len());
+        let (memory, last) = how.unroll(&self.encoder, xs, lengths, start);
+        let start = self.decoder.start(&Bridge::Last, &leaves(&last), memory, lengths);
+        let ys = self.decoder.embed(graph, target.view());
+        let (hs, _) = how.unroll(&self.decoder, ys, target_lengths, start);
+        let logits = self.decoder.logits(hs.real_rows(target_lengths), ys.real_rows(target_lengths));
+        let rows = target.rows().into_iter().zip(target_lengths);
+        let next: Vec<u32> =
+            rows.flat_map(|(row, &length)| row.iter().take(length).map(|t| (t + 1) % 11).collect::<Vec<_>>()).collect();
+        logits.cross_entropy(&next).sum_all()
+    }
+}
+
+fn pairs(shard: u32) -> Pairs {
+    let ids = |time, step| Array2::from_shape_fn((3, time), |(b, t)| (b as u32 * 5 + t as u32 * step + shard) % 11);
+    Pairs { source: (ids(9, 3), vec![9, 1, 6]), target: (ids(8, 2), vec![4, 8, 3]) }
+}
+
+fn all_of(params: &Params, (loss, gradients): (f64, Gradients)) -> (f64, Vec<ArrayD<f64>>) {
+    assert!(gradients.report().is_clean(), "{}", gradients.report());
+    (loss, params.iter().map(|p| gradients.of(p).unwrap().to_f64()).collect())
+}
+
+#[test]
+fn a_decoder_that_attends_has_the_bits_of_kept_segments_in_recomputed_ones() {
+    let mut params = Params::seeded(6);
+    let model = Translator::new(&mut params);
+    let gradients = |params: &Params, how| {
+        let graph = Graph::new(params);
+        let loss = model.loss(&graph, &pairs(0), how);
+        all_of(params, (loss.item().unwrap(), loss.backward().unwrap()))
+    };
+    for every in [1, 3, 20] {
+        assert!(gradients(&params, How::Kept(every)) == gradients(&params, How::Recomputed(every)), "{every} steps");
+    }
+    let double = params.to_f64();
+    let (whole, parts) = (gradients(&double, How::Whole), gradients(&double, How::Recomputed(3)));
+    assert!((whole.0 - parts.0).abs() < 1e-12);
+    assert!(whole.1.iter().zip(&parts.1).all(|(a, b)| (a - b).iter().all(|d| d.abs() < 1e-12)));
+}
+
+#[test]
+fn recomputed_segments_inside_shards_have_the_bits_of_kept_ones_at_any_number_of_threads() {
+    let mut params = Params::seeded(6);
+    let model = Translator::new(&mut params);
+    let shards = [0, 1, 2, 3, 4].map(pairs);
+    let gradients = |how, threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let run = || sharded(&params, Some((3, 4)), &shards, |graph, shard| model.loss(graph, shard, how)).unwrap();
+        all_of(&params, pool.install(run))
+    };
+    let kept = gradients(How::Kept(3), 1);
+    for threads in [1, 2, 3] {
+        assert!(kept == gradients(How::Recomputed(3), threads), "{threads} threads");
+    }
 }
 
 #[test]

@@ -25,6 +25,7 @@ use std::{panic::Location, sync::Arc};
 #[derive(Clone, Debug, Default)]
 pub struct CrossEntropy {
     smoothing: f64,
+    ignored: Option<u32>,
     weights: Option<Arc<[f32]>>,
     classes: Option<Arc<[f32]>>,
 }
@@ -39,6 +40,12 @@ impl CrossEntropy {
         self.smoothing = epsilon;
         self
     }
+    /// A target that does not count, such as padding's: where it stands the loss is 0 and there is no gradient, whatever the logits
+    /// are. It need not be a class (PyTorch's `ignore_index`).
+    pub fn ignore(mut self, target: u32) -> Self {
+        self.ignored = Some(target);
+        self
+    }
     /// A factor for each row. A row of weight 0 is ignored: its loss is 0, whatever its logits and target are.
     pub fn weights(mut self, weights: impl Into<Arc<[f32]>>) -> Self {
         self.weights = Some(weights.into());
@@ -49,8 +56,11 @@ impl CrossEntropy {
         self.classes = Some(weights.into());
         self
     }
-    /// The weight of one class: 1 unless told, 0 for a class that there is not.
+    /// The weight of one class: 1 unless told, 0 for the ignored one and for a class that there is not.
     pub fn class_weight(&self, class: u32) -> f64 {
+        if self.ignored == Some(class) {
+            return 0.0;
+        }
         let known = |weights: &Arc<[f32]>| weights.get(class as usize).map_or(0.0, |&w| f64::from(w));
         self.classes.as_ref().map_or(1.0, known)
     }
@@ -66,6 +76,9 @@ struct Loss {
 
 impl Loss {
     fn weight<E: Element>(&self, row: usize) -> E {
+        if self.options.ignored == Some(self.targets[row]) {
+            return E::ZERO;
+        }
         self.options.weights.as_ref().map_or(E::ONE, |w| E::from_f64(f64::from(w[row])))
     }
     fn class<E: Element>(&self, j: usize) -> E {
@@ -137,8 +150,9 @@ impl Operation for Loss {
         if !(0.0..1.0).contains(&options.smoothing) {
             return Err(format!("cannot be smoothed by {}: it must be in [0, 1)", options.smoothing));
         }
-        let counts = |row: usize| options.weights.as_ref().is_none_or(|w| w[row] != 0.0);
-        if let Some(row) = (0..rows).find(|&row| counts(row) && self.targets[row] as usize >= classes) {
+        if let Some(row) =
+            (0..rows).find(|&row| self.weight::<f32>(row) != 0.0 && self.targets[row] as usize >= classes)
+        {
             return Err(format!("has {classes} classes, but the target of row {row} is {}", self.targets[row]));
         }
         Ok(x.without(x.len() - 1))
@@ -243,7 +257,7 @@ impl<'g> Var<'g> {
         self.graph.apply_at(Loss { targets: targets.into(), options: CrossEntropy::new() }, &[self], Location::caller())
     }
 
-    /// [`cross_entropy`](Var::cross_entropy) with label smoothing, weights of rows (0 ignores one) and weights of classes.
+    /// [`cross_entropy`](Var::cross_entropy) with label smoothing, an ignored target, weights of rows (0 ignores one) and of classes.
     #[track_caller]
     pub fn cross_entropy_with(self, targets: &[u32], options: CrossEntropy) -> Var<'g> {
         self.graph.apply_at(Loss { targets: targets.into(), options }, &[self], Location::caller())

@@ -112,6 +112,10 @@ impl<B: Binary> Zip<B> {
                 )
             });
         }
+        let other = if first { b } else { a };
+        if other.shape() == wide && is_row_of(&own.shape(), &wide) {
+            return Self::pass_rows(first, ran, gradient, into, derivative);
+        }
         let runs = Broadcast::new(&wide, a.shape().strides_in(&wide), b.shape().strides_in(&wide));
         let whole = own.shape() == wide;
         into.update(usize::from(!first), |slot, fresh| {
@@ -160,6 +164,52 @@ impl<B: Binary> Zip<B> {
             );
         });
     }
+
+    /// The same for an operand that stood beside every row of the other: a bias, a gain. Its gradient's rows are gathered over steps.
+    #[inline(always)]
+    fn pass_rows<E: Element>(
+        first: bool,
+        ran: &Ran<'_, E, ()>,
+        gradient: View<'_, E>,
+        into: &mut Inflow<'_, E>,
+        derivative: impl Fn(E, E, E) -> E,
+    ) {
+        let (own, other) = if first { (ran.inputs[0], ran.inputs[1]) } else { (ran.inputs[1], ran.inputs[0]) };
+        let (own, other, y, g) = (own.data(), other.data(), ran.output.data(), gradient.data());
+        let (i, width) = (usize::from(!first), own.len());
+        // As many rows at a time as stay near the processor.
+        let many = (PIECE / width).max(1) * width;
+        let mut terms = into.buffer(many.min(g.len()));
+        for from in (0..g.len()).step_by(many) {
+            let to = g.len().min(from + many);
+            let (g, y, other) = (&g[from..to], &y[from..to], &other[from..to]);
+            let terms = &mut terms[..to - from];
+            dispatch(
+                #[inline(always)]
+                || {
+                    let rows = g.chunks_exact(width).zip(y.chunks_exact(width)).zip(other.chunks_exact(width));
+                    for (terms, ((g, y), other)) in terms.chunks_exact_mut(width).zip(rows) {
+                        let each = terms.iter_mut().zip(g.iter().zip(y)).zip(own.iter().zip(other));
+                        if first {
+                            each.for_each(|((t, (&g, &y)), (&own, &other))| *t = g * derivative(own, other, y));
+                        } else {
+                            each.for_each(|((t, (&g, &y)), (&own, &other))| *t = g * derivative(other, own, y));
+                        }
+                    }
+                },
+            );
+            into.row_sum(i, terms);
+        }
+    }
+}
+
+/// How many terms of rows are worked out before they are summed.
+const PIECE: usize = 4096;
+
+/// Whether a tensor of shape `own` is one row, of two elements or more, that is repeated to fill `wide`.
+fn is_row_of(own: &Shape, wide: &Shape) -> bool {
+    let row = own.iter().position(|&n| n != 1).map_or(&[][..], |first| &own[first..]);
+    !row.is_empty() && wide.ends_with(row) && wide.elements() > own.elements()
 }
 
 impl<B: Binary> Operation for Zip<B> {

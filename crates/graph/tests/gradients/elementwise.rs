@@ -2,7 +2,7 @@
 
 use crate::case::{Case, case, right};
 use proptest::prelude::*;
-use unspool_graph::{Graph, Params, Var, init};
+use unspool_graph::{Graph, Params, Var, check, init};
 
 of_one! {
     tanh_is_right: away, |c, x| x.tanh();
@@ -50,6 +50,16 @@ of_two! {
 }
 
 cases! {
+    parameters_on_the_left_are_right: |c| {
+        let mut params = Params::seeded(c.seed).to_f64();
+        let mut scope = params.scope("m");
+        let (a, b) = (scope.add_sized("a", &c.shape, init::uniform(1.0)), scope.add_sized("b", &c.narrow(), init::constant(1.5)));
+        check::parameters(&params, |graph| {
+            let (x, y) = (graph.param(a), graph.param(b));
+            (a + y) * (b - x) + a / y + b * x
+        })
+        .map_err(|failure| TestCaseError::fail(failure.to_string()))
+    };
     cut_passes_nothing: |c| {
         right(&[c.away(&c.shape)], |_, x| x[0].exp())?;
         let mut params = Params::seeded(0).to_f64();

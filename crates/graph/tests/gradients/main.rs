@@ -78,3 +78,22 @@ fn every_public_operation_has_a_case_here() {
     assert!(seen > 50, "only {seen} operations were found in the source");
     assert!(missing.is_empty(), "no gradient case for {missing:?}");
 }
+
+/// `a + b` and its like are operations too: each has a case by its trait's name, in which the operator stands.
+#[test]
+fn every_operator_has_a_case_here() {
+    let source = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/ops/arithmetic.rs");
+    let source = std::fs::read_to_string(source).unwrap();
+    // What the list of imports names: whatever of `std::ops` is implemented must be among it.
+    let list = source.split_once("ops::{").and_then(|(_, rest)| rest.split_once('}')).unwrap().0;
+    let signs = [("Add", "a + b"), ("Sub", "a - b"), ("Mul", "a * b"), ("Div", "a / b"), ("Neg", "-x")];
+    for operator in list.split(',').map(str::trim) {
+        let sign = signs.iter().find(|(name, _)| *name == operator);
+        let (_, sign) = sign.unwrap_or_else(|| panic!("which sign stands for {operator}?"));
+        let name = format!(" {}_is_right:", operator.to_lowercase());
+        let case = CASES.concat().lines().find(|line| line.contains(&name)).map(str::to_string);
+        assert!(case.is_some_and(|case| case.contains(sign)), "no gradient case for the operator {operator}");
+    }
+    let implemented = source.matches("operator!(").count() + source.matches("impl<'g> Neg for").count();
+    assert_eq!(implemented, list.split(',').count(), "operators that the list does not name");
+}

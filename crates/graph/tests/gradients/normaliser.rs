@@ -29,7 +29,7 @@ cases! {
         let targets = c.numbers(c.shape.iter().product::<usize>() / classes, classes);
         right(&[c.away(&c.shape)], |_, x| c.made(x[0]).cross_entropy(&targets))
     };
-    cross_entropy_with_smoothing_and_weights_is_right: |c| {
+    cross_entropy_with_its_options_is_right: |c| {
         let c = c.axes(1);
         let classes = c.shape[c.rank() - 1];
         let rows = c.shape.iter().product::<usize>() / classes;
@@ -43,6 +43,9 @@ cases! {
         }
         if c.below("classes", 2) == 0 {
             options = options.class_weights((0..classes).map(|j| 0.5 + j as f32).collect::<Vec<_>>());
+        }
+        if c.below("ignore", 2) == 0 {
+            options = options.ignore(c.below("ignored", classes) as u32);
         }
         right(&[c.away(&c.shape)], |_, x| c.made(x[0]).cross_entropy_with(&targets, options.clone()))
     };

@@ -1,0 +1,121 @@
+//! Every operation of this crate has a case here, at which its gradients are their finite differences' slopes and its forward mode is the
+//! adjoint of its backward. The last test reads the source and fails where an operation has none.
+
+use ndarray::{ArrayD, IxDyn};
+use unspool_graph::{Draw, Graph, Params, Var, check};
+use unspool_nn::{
+    Attention, Gru, Lstm, Pooling,
+    ctc::Ctc,
+    loss::{self, Over},
+    unroll,
+};
+
+fn random(shape: &[usize], seed: u64) -> ArrayD<f64> {
+    let (draw, mut i) = (Draw::seed(seed), 0);
+    ArrayD::zeros(IxDyn(shape)).mapv(|_: f64| {
+        i += 1;
+        draw.normal(i)
+    })
+}
+
+const LENGTHS: [usize; 3] = [3, 1, 2];
+
+/// A model of one input `[3, 3, 4]`: `[batch, time, feature]` of `LENGTHS`.
+type Run = Box<dyn for<'g> Fn(&'g Graph<'g>, Var<'g>) -> Var<'g>>;
+
+/// What makes a model's parameters and the model.
+type Make = fn(&mut Params) -> Run;
+
+/// The operations, and a model that records them.
+const CASES: [(&[&str], Make); 8] = [
+    (&["lstm_gates"], |params| {
+        let cell = Lstm::new(params.scope("lstm"), 4, 3);
+        Box::new(move |graph, xs| {
+            use unspool_nn::Cell;
+            let start = cell.initial_state(graph, 3);
+            let (hs, last) = unroll(&cell, xs, &LENGTHS, start);
+            hs.sum(&[1]) + last.c.tanh()
+        })
+    }),
+    (&["gru_gates"], |params| {
+        let cell = Gru::new(params.scope("gru"), 4, 3);
+        Box::new(move |graph, xs| {
+            use unspool_nn::Cell;
+            unroll(&cell, xs, &LENGTHS, cell.initial_state(graph, 3)).0
+        })
+    }),
+    (&["additive_score", "weighted_sum"], |params| {
+        let attention = Attention::additive(params.scope("attention"), 4, 4, 3);
+        Box::new(move |graph, xs| {
+            let (context, weights) = attention.attend(xs.index(1, 0) * 0.5, &attention.memory(xs, &LENGTHS));
+            graph.concat(&[context, weights], -1)
+        })
+    }),
+    (&["segment_sum"], |_| Box::new(|_, xs| Pooling::Mean.apply(xs, &LENGTHS).tanh())),
+    (&["segment_max"], |_| Box::new(|_, xs| Pooling::Max.apply(xs, &LENGTHS).tanh())),
+    (&["ctc"], |_| Box::new(|_, xs| Ctc::new().losses(xs, &LENGTHS, &[vec![1, 2], vec![3], vec![2]]))),
+    (&["squared_error", "absolute_error"], |_| {
+        Box::new(|_, xs| {
+            let target = random(&[3, 3, 4], 8);
+            loss::squared_error(xs, &target, Over::lengths(&LENGTHS)) + loss::absolute_error(xs, &target, Over::all())
+        })
+    }),
+    (&["huber", "binary_cross_entropy"], |_| {
+        Box::new(|_, xs| {
+            let target = random(&[3, 3, 4], 8);
+            let share = target.mapv(|t| 1.0 / (1.0 + (-t).exp()));
+            let huber = loss::huber(xs, &target, 0.7, Over::lengths(&LENGTHS));
+            huber + loss::binary_cross_entropy(xs, &share, Over::lengths(&LENGTHS).sum())
+        })
+    }),
+];
+
+#[test]
+fn gradients_agree_with_finite_differences_and_tangents_with_gradients() {
+    for (names, make) in CASES {
+        let mut params = Params::seeded(7);
+        let run = make(&mut params);
+        check::model(&params, &[("xs", random(&[3, 3, 4], 1))], |graph, inputs| run(graph, inputs[0]))
+            .unwrap_or_else(|failure| panic!("{names:?}: {failure}"));
+        let graph = Graph::new(&params);
+        let _ = run(&graph, graph.input(random(&[3, 3, 4], 1)));
+        let topology = graph.topology();
+        for name in names {
+            assert!(topology.node_weights().any(|node| node.operation == *name), "{name} was not recorded");
+        }
+    }
+}
+
+/// The text of every source file under `folder`.
+fn sources(folder: &std::path::Path, into: &mut Vec<String>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { sources(&path, into) } else { into.push(std::fs::read_to_string(path).unwrap()) }
+    }
+}
+
+#[test]
+fn every_operation_of_this_crate_has_a_case_here() {
+    let mut files = vec![];
+    sources(&std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut files);
+    let covered: Vec<&str> = CASES.iter().flat_map(|(names, _)| names.iter().copied()).collect();
+    let (mut operations, mut missing) = (0, vec![]);
+    for source in files.iter().filter(|source| source.contains("Operation for ")) {
+        let source = source.split("#[cfg(test)]").next().unwrap_or_default();
+        let quoted = |text: &str| text.split('"').nth(1).map(str::to_string);
+        for body in source.split("Operation for ").skip(1) {
+            operations += 1;
+            let name = body.split_once("fn name(&self) -> &'static str {").map_or("", |(_, rest)| rest);
+            let names: Vec<String> = match name.split('}').next().unwrap_or_default().trim() {
+                // One loop over several functions: each has its name.
+                "K::NAME" => source.split("const NAME: &'static str = ").skip(1).filter_map(quoted).collect(),
+                // What only refuses has no value.
+                "self.name" => vec![],
+                own => vec![quoted(own).expect("a name in quotes")],
+            };
+            missing.extend(names.into_iter().filter(|name| !covered.contains(&name.as_str())));
+        }
+    }
+    assert!(operations >= 9, "only {operations} operations were found in the source");
+    assert!(missing.is_empty(), "no gradient case for {missing:?}");
+}
