@@ -101,17 +101,11 @@ impl Buckets {
 
     /// The share of padding in an epoch, over both sides of pairs: the same in every epoch but for ties.
     pub fn padding_share(&self, epoch: u64) -> f64 {
-        let (mut real, mut all) = (0u64, 0u64);
+        let mut padding = Padding::default();
         for batch in self.epoch(epoch) {
-            let (mut first, mut second) = (0u64, 0u64);
-            for row in &batch {
-                let (a, b) = self.lengths[*row];
-                real += u64::from(a) + u64::from(b);
-                (first, second) = (first.max(u64::from(a)), second.max(u64::from(b)));
-            }
-            all += batch.len() as u64 * (first + second);
+            padding.add(batch.iter().map(|row| self.lengths[*row]));
         }
-        if all == 0 { 0.0 } else { 1.0 - real as f64 / all as f64 }
+        padding.share()
     }
 
     /// Epoch after epoch, from a position on.
@@ -125,6 +119,30 @@ impl Buckets {
             return Err(Error::Position { reason });
         }
         Ok(Epochs { buckets: self, position, batches })
+    }
+}
+
+/// What of the batches is real: the sums over both sides of pairs.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Padding {
+    real: u64,
+    all: u64,
+}
+
+impl Padding {
+    /// Counts a batch of examples with these lengths.
+    pub(crate) fn add(&mut self, lengths: impl Iterator<Item = Extent>) {
+        let (mut rows, mut first, mut second) = (0, 0, 0);
+        for (a, b) in lengths {
+            self.real += u64::from(a) + u64::from(b);
+            (rows, first, second) = (rows + 1, first.max(u64::from(a)), second.max(u64::from(b)));
+        }
+        self.all += rows * (first + second);
+    }
+
+    /// The share of padding; 0 where there is nothing.
+    pub(crate) fn share(self) -> f64 {
+        if self.all == 0 { 0.0 } else { 1.0 - self.real as f64 / self.all as f64 }
     }
 }
 

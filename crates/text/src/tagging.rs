@@ -164,12 +164,19 @@ mod tests {
         let kinds = [TokenKind::ByteLevelBpe, TokenKind::Word, TokenKind::Character, TokenKind::Syllable];
         let train = |kind| {
             [crate::Normalization::None, crate::Normalization::Nfkd].map(|normalization| {
-                let options =
-                    TokenizerOptions { vocabulary_size: 270, minimum_count: 1, normalization, lowercase: true };
-                Tokenizer::train(kind, ["abc cab 한"], &options).unwrap()
+                [true, false].map(|lossless| {
+                    let options = TokenizerOptions {
+                        vocabulary_size: 270,
+                        minimum_count: 1,
+                        lossless,
+                        normalization,
+                        lowercase: true,
+                    };
+                    Tokenizer::train(kind, ["abc cab 한"], &options).unwrap()
+                })
             })
         };
-        kinds.into_iter().flat_map(train).collect()
+        kinds.into_iter().flat_map(train).flatten().collect()
     });
 
     proptest! {

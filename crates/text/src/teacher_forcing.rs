@@ -67,6 +67,14 @@ impl TeacherForcing {
 }
 
 /// What a decoder is fed when one vector becomes a sequence (one-to-many): an image's caption, a seed's text.
+///
+/// ```
+/// use unspool_text::{Feed, Specials, TeacherForcing};
+///
+/// let input = |feed| TeacherForcing::one_to_many(&[vec![7, 8]], feed, Specials::FIXED).input;
+/// assert_eq!(input(Feed::Back), ndarray::array![[2, 7, 8]]);
+/// assert_eq!(input(Feed::Zero), ndarray::array![[2, 0, 0]]);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Feed {
     /// `<bos>` at the first step and padding, whose embedding is zero, at all others: the state alone carries on.
@@ -125,6 +133,19 @@ mod tests {
                     prop_assert_eq!((batch.input[[row, step]], batch.target[[row, step]]), (0, 0));
                 }
             }
+        }
+
+        #[test]
+        fn one_to_many_is_fed_back_as_in_teacher_forcing_or_gets_nothing_behind_the_first_step(
+            rows in prop::collection::vec(prop::collection::vec(4u32..9, 0..7), 0..6),
+        ) {
+            let forced = TeacherForcing::new(&rows, Specials::FIXED);
+            prop_assert_eq!(&TeacherForcing::one_to_many(&rows, Feed::Back, Specials::FIXED), &forced);
+            let zero = TeacherForcing::one_to_many(&rows, Feed::Zero, Specials::FIXED);
+            for ((_, step), id) in zero.input.indexed_iter() {
+                prop_assert_eq!(*id, if step == 0 { 2 } else { 0 });
+            }
+            prop_assert_eq!(TeacherForcing { input: forced.input.clone(), ..zero }, forced);
         }
     }
 }

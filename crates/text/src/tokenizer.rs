@@ -179,8 +179,20 @@ impl Tokenizer {
 
     /// The text of ids; padding, begin and end are left out.
     ///
-    /// Byte-level, character and syllable tokenizers give back the very text that was encoded, so far as it was
-    /// known; words come back with one space between them.
+    /// A tokenizer trained here gives back the very text that was encoded, whatever is in it, in the normal form and
+    /// case asked for. One that is not [`lossless`](TokenizerOptions::lossless) gives `<unk>` for each character,
+    /// syllable or word that it does not know, and its words with one space between them. What a file from elsewhere
+    /// gives back is that file's own doing. Bytes that are no UTF-8 together, as a model may write them, become `�`.
+    ///
+    /// ```
+    /// use unspool_text::{TokenKind, Tokenizer, TokenizerOptions};
+    /// let options = TokenizerOptions { vocabulary_size: 270, ..Default::default() };
+    /// let tokenizer = Tokenizer::train(TokenKind::Word, ["to be or not to be"], &options)?;
+    /// let text = "  To be \t— or, 한글: 🌊!";
+    /// assert_eq!(tokenizer.decode(&tokenizer.encode(text)?)?, text);
+    /// assert!(tokenizer.decode(&[9999]).is_err());
+    /// # Ok::<(), unspool_text::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::IdOutOfVocabulary`], [`Error::Library`].

@@ -3,7 +3,7 @@
 //! A window of so many examples is read, sorted into batches as [`Buckets`](crate::Buckets) sorts a whole set, and
 //! given; then the next. The order is a function of the seed, the epoch and the stream alone.
 
-use crate::bucket::{BatchSize, Extent, Position, extent, shuffled};
+use crate::bucket::{BatchSize, Extent, Padding, Position, extent, shuffled};
 use crate::error::Error;
 
 /// The batches of a stream, window after window.
@@ -45,6 +45,7 @@ pub struct Windows<I, T, L> {
     epoch: u64,
     windows: u64,
     given: usize,
+    padding: Padding,
     ready: std::vec::IntoIter<Vec<T>>,
     fault: Option<Error>,
 }
@@ -73,12 +74,43 @@ where
         }
         let ready = Vec::new().into_iter();
         let size = size.check()?;
-        Ok(Windows { examples, lengths_of, window, size, seed, epoch, windows: 0, given: 0, ready, fault: None })
+        let padding = Padding::default();
+        Ok(Windows {
+            examples,
+            lengths_of,
+            window,
+            size,
+            seed,
+            epoch,
+            windows: 0,
+            given: 0,
+            padding,
+            ready,
+            fault: None,
+        })
     }
 
     /// Where the next batch stands.
     pub fn position(&self) -> Position {
         Position { epoch: self.epoch, batch: self.given }
+    }
+
+    /// The share of padding in the batches given so far, over both sides of pairs.
+    ///
+    /// ```
+    /// use unspool_text::{BatchSize, Windows};
+    /// let share = |window| -> Result<f64, unspool_text::Error> {
+    ///     let stream = [3, 1, 3, 1].map(|length| Ok(vec![7u32; length])).into_iter();
+    ///     let mut batches = Windows::new(stream, window, BatchSize::Rows(2), 1, 0, |row| (0, row.len()))?;
+    ///     while batches.next().is_some() {}
+    ///     Ok(batches.padding_share())
+    /// };
+    /// assert_eq!(share(2)?, 4.0 / 12.0);
+    /// assert_eq!(share(4)?, 0.0);                                              // like lengths found each other
+    /// # Ok::<(), unspool_text::Error>(())
+    /// ```
+    pub fn padding_share(&self) -> f64 {
+        self.padding.share()
     }
 
     /// Goes on from a saved position of the same stream. What lies before it is read again, and thrown away.
@@ -140,6 +172,7 @@ where
         match self.ready.next() {
             Some(batch) => {
                 self.given += 1;
+                self.padding.add(batch.iter().map(|example| extent((self.lengths_of)(example))));
                 Some(Ok(batch))
             }
             None => self.fault.take().map(Err),
@@ -170,7 +203,12 @@ mod tests {
         fn nothing_is_dropped_and_nothing_strays_from_its_window(
             lengths in prop::collection::vec(0usize..9, 0..60), window in 1usize..12, budget in 1usize..30, epoch: u64,
         ) {
-            let batches: Vec<_> = windows(&lengths, window, BatchSize::Tokens(budget), epoch).map(Result::unwrap).collect();
+            let mut stream = windows(&lengths, window, BatchSize::Tokens(budget), epoch);
+            let batches: Vec<_> = stream.by_ref().map(Result::unwrap).collect();
+            let real = lengths.iter().sum::<usize>() as f64;
+            let all: usize = batches.iter().map(|batch| batch.len() * batch.iter().map(|row| row.1).max().unwrap()).sum();
+            let share = if all == 0 { 0.0 } else { 1.0 - real / all as f64 };
+            prop_assert!((stream.padding_share() - share).abs() < 1e-12);
             let order: Vec<usize> = batches.iter().flatten().map(|(row, _)| *row).collect();
             for (place, row) in order.iter().enumerate() {
                 prop_assert_eq!(place / window, row / window);

@@ -17,11 +17,27 @@ use crate::error::Error;
 use crate::vocabulary::{Specials, Vocabulary};
 
 /// What a token is.
+///
+/// ```
+/// use unspool_text::{TokenKind, Tokenizer, TokenizerOptions};
+///
+/// let tokens = |kind: &str| -> Result<Vec<String>, unspool_text::Error> {
+///     let options = TokenizerOptions { vocabulary_size: 300, minimum_count: 1, ..Default::default() };
+///     let tokenizer = Tokenizer::train(kind.parse::<TokenKind>()?, ["See, 굿!", "See"], &options)?;
+///     Ok(tokenizer.encode("See 굿")?.into_iter().filter_map(|id| tokenizer.token(id)).collect())
+/// };
+/// assert_eq!(tokens("words")?, [" See", " 굿"]);                           // a space belongs to the word behind it
+/// assert_eq!(tokens("characters")?, ["S", "e", "e", " ", "굿"]);
+/// assert_eq!(tokens("syllables")?, ["See", " ", "굿"]);
+/// assert_eq!(tokens("bpe")?, ["See", "Ġêµ¿"]);                             // bytes in GPT-2's stand-ins
+/// # Ok::<(), unspool_text::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TokenKind {
     /// Frequent runs of bytes within words (Sennrich et al. 2016, on bytes as in GPT-2): knows every text.
     ByteLevelBpe,
-    /// Words: runs of letters, digits and underscores, and runs of other visible characters. Spaces are not kept.
+    /// Words: runs of letters, digits and underscores, and runs of other visible characters. A space before a word
+    /// belongs to it, and one is thought of before the text, so that its first word is a word like others.
     Word,
     /// Each Unicode character, spaces too.
     Character,
@@ -65,12 +81,32 @@ pub enum Normalization {
 }
 
 /// How to train a tokenizer.
+///
+/// ```
+/// use unspool_text::{TokenKind, Tokenizer, TokenizerOptions};
+///
+/// let options = TokenizerOptions { minimum_count: 1, ..Default::default() };
+/// let lossless = Tokenizer::train(TokenKind::Character, ["a rose"], &options)?;
+/// let lossy = Tokenizer::train(TokenKind::Character, ["a rose"], &TokenizerOptions { lossless: false, ..options })?;
+/// assert_eq!((lossless.vocabulary_size(), lossy.vocabulary_size()), (4 + 256 + 6, 4 + 6));
+///
+/// assert_eq!(lossless.decode(&lossless.encode("a rös")?)?, "a rös");
+/// assert_eq!(lossy.decode(&lossy.encode("a rös")?)?, "a r<unk>s");
+/// assert_eq!((lossless.encode("ö")?.len(), lossy.encode("ö")?.len()), (2, 1));      // two bytes; `<unk>`
+/// # Ok::<(), unspool_text::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenizerOptions {
     /// The most ids there may be, the four special tokens among them.
     pub vocabulary_size: usize,
-    /// What is rarer stays unknown; for byte-level BPE, pairs that are rarer are not merged.
+    /// What is rarer is no token; for byte-level BPE, pairs that are rarer are not merged.
     pub minimum_count: u64,
+    /// Whether decoding gives back every text. What is no token is then spelled in characters that are, or else in
+    /// its UTF-8 bytes, for which 256 ids lie behind the special ones. Byte-level BPE is so in any case.
+    ///
+    /// If not, `<unk>` stands for each character, syllable or word that is no token, and words come back with one
+    /// space between them, whatever was there. A model that says something of each character or word needs that.
+    pub lossless: bool,
     /// A Unicode normal form, before all else.
     pub normalization: Normalization,
     /// Whether all letters become small, after the normal form.
@@ -78,11 +114,12 @@ pub struct TokenizerOptions {
 }
 
 impl Default for TokenizerOptions {
-    /// 8,000 ids, seen twice or more, the text as it is.
+    /// 8,000 ids, seen twice or more, every text given back, the text as it is.
     fn default() -> Self {
         TokenizerOptions {
             vocabulary_size: 8000,
             minimum_count: 2,
+            lossless: true,
             normalization: Normalization::None,
             lowercase: false,
         }
@@ -96,6 +133,9 @@ const SYLLABLES: &str = "[\u{AC00}-\u{D7A3}][\u{11A8}-\u{11FF}]?\
     |[\u{1100}-\u{115F}][\u{1160}-\u{11A7}][\u{11A8}-\u{11FF}]?\
     |(?:(?![\u{1100}-\u{11FF}\u{3130}-\u{318F}\u{AC00}-\u{D7A3}])[\\p{L}\\p{M}\\p{N}])+\
     |[\\s\\S]";
+
+/// A word or a run of other visible characters, with one space before it, or any space. Nothing lies between them.
+const SPACED_WORDS: &str = " ?\\w+| ?[^\\w\\s]+|\\s";
 
 impl Tokenizer {
     /// Trains a tokenizer on texts. The same texts in the same or any other order give the same tokenizer.
@@ -115,14 +155,14 @@ impl Tokenizer {
     /// ```
     ///
     /// # Errors
-    /// [`Error::VocabularyTooSmall`]: byte-level BPE needs 260 ids, the other kinds 5.
+    /// [`Error::VocabularyTooSmall`]: 260 ids are the least, and 5 for what is not [`TokenizerOptions::lossless`].
     pub fn train<T: AsRef<str>>(
         kind: TokenKind,
         texts: impl IntoIterator<Item = T>,
         options: &TokenizerOptions,
     ) -> Result<Self, Error> {
-        let least =
-            if kind == TokenKind::ByteLevelBpe { Specials::NAMES.len() + 256 } else { Specials::NAMES.len() + 1 };
+        let alphabet = if kind == TokenKind::ByteLevelBpe || options.lossless { 256 } else { 1 };
+        let least = Specials::NAMES.len() + alphabet;
         if options.vocabulary_size < least {
             return Err(Error::VocabularyTooSmall { asked: options.vocabulary_size, least });
         }
@@ -136,10 +176,10 @@ impl Tokenizer {
             json!({
                 "version": "1.0", "truncation": null, "padding": null,
                 "added_tokens": Specials::NAMES.iter().enumerate().filter_map(special).collect::<Vec<_>>(),
-                "normalizer": normalizer(options),
-                "pre_tokenizer": pre_tokenizer(kind),
+                "normalizer": normalizer(kind, options),
+                "pre_tokenizer": pre_tokenizer(kind, options.lossless),
                 "post_processor": null,
-                "decoder": decoder(kind),
+                "decoder": decoder(kind, options.lossless),
                 "model": model,
             })
         };
@@ -148,9 +188,9 @@ impl Tokenizer {
         let counts = cutter.count_pieces(texts)?;
         let model = if kind == TokenKind::ByteLevelBpe {
             let learned = bpe::learn(counts, options.vocabulary_size, options.minimum_count);
-            json!({"type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null,
-                   "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": false, "ignore_merges": false,
-                   "vocab": places(&learned.tokens), "merges": learned.merges})
+            bpe_model(&learned.tokens, &learned.merges, false)
+        } else if options.lossless {
+            bpe_model(&spelling(counts, options)?, &[], true)
         } else {
             let vocabulary = Vocabulary::from_counts(counts, options.minimum_count, options.vocabulary_size)?;
             words_model(vocabulary.tokens())
@@ -189,43 +229,79 @@ impl Tokenizer {
     }
 }
 
-fn normalizer(options: &TokenizerOptions) -> Value {
+/// The special tokens, the bytes, and as many of the counted pieces as there is room for.
+fn spelling(counts: Vec<(String, u64)>, options: &TokenizerOptions) -> Result<Vec<String>, Error> {
+    let mut tokens = Vec::from(Specials::NAMES.map(str::to_owned));
+    tokens.extend((0..=u8::MAX).map(|byte| format!("<{byte:#04X}>")));
+    if options.vocabulary_size > tokens.len() {
+        let known = Vocabulary::from_counts(counts, options.minimum_count, options.vocabulary_size - 256)?;
+        tokens.extend_from_slice(&known.tokens()[Specials::NAMES.len()..]);
+    }
+    Ok(tokens)
+}
+
+fn normalizer(kind: TokenKind, options: &TokenizerOptions) -> Value {
     let form = match options.normalization {
         Normalization::None => None,
-        Normalization::Nfc => Some(json!({"type": "NFC"})),
-        Normalization::Nfd => Some(json!({"type": "NFD"})),
-        Normalization::Nfkc => Some(json!({"type": "NFKC"})),
-        Normalization::Nfkd => Some(json!({"type": "NFKD"})),
+        Normalization::Nfc => Some("NFC"),
+        Normalization::Nfd => Some("NFD"),
+        Normalization::Nfkc => Some("NFKC"),
+        Normalization::Nfkd => Some("NFKD"),
     };
-    match (form, options.lowercase) {
-        (None, false) => Value::Null,
-        (Some(form), false) => form,
-        (None, true) => json!({"type": "Lowercase"}),
-        (Some(form), true) => json!({"type": "Sequence", "normalizers": [form, {"type": "Lowercase"}]}),
+    let mut rules: Vec<Value> = form.into_iter().map(|form| json!({"type": form})).collect();
+    if options.lowercase {
+        rules.push(json!({"type": "Lowercase"}));
+    }
+    if kind == TokenKind::Word && options.lossless {
+        rules.push(json!({"type": "Prepend", "prepend": " "}));
+    }
+    match rules.len() {
+        0 => Value::Null,
+        1 => rules.remove(0),
+        _ => json!({"type": "Sequence", "normalizers": rules}),
     }
 }
 
-fn pre_tokenizer(kind: TokenKind) -> Value {
+fn pre_tokenizer(kind: TokenKind, lossless: bool) -> Value {
+    let split =
+        |pattern| json!({"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": false});
     match kind {
         TokenKind::ByteLevelBpe => byte_level(),
+        TokenKind::Word if lossless => split(SPACED_WORDS),
         TokenKind::Word => json!({"type": "Whitespace"}),
         TokenKind::Character => json!({"type": "FixedLength", "length": 1}),
-        TokenKind::Syllable => {
-            json!({"type": "Split", "pattern": {"Regex": SYLLABLES}, "behavior": "Isolated", "invert": false})
-        }
+        TokenKind::Syllable => split(SYLLABLES),
     }
 }
 
-fn decoder(kind: TokenKind) -> Value {
+/// The way back: bytes become characters, tokens stand side by side, the space that was put in front goes.
+fn decoder(kind: TokenKind, lossless: bool) -> Value {
+    let fuse = json!({"type": "Fuse"});
+    let spelled = json!({"type": "ByteFallback"});
     match kind {
         TokenKind::ByteLevelBpe => byte_level(),
+        TokenKind::Word if lossless => {
+            let strip = json!({"type": "Strip", "content": " ", "start": 1, "stop": 0});
+            json!({"type": "Sequence", "decoders": [spelled, fuse, strip]})
+        }
         TokenKind::Word => Value::Null,
-        TokenKind::Character | TokenKind::Syllable => json!({"type": "Fuse"}),
+        TokenKind::Character | TokenKind::Syllable if lossless => {
+            json!({"type": "Sequence", "decoders": [spelled, fuse]})
+        }
+        TokenKind::Character | TokenKind::Syllable => fuse,
     }
 }
 
 fn byte_level() -> Value {
     json!({"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true})
+}
+
+/// Tokens and merges. With `spelled`, a piece that is a token is that token, and what is none falls to characters and
+/// bytes.
+fn bpe_model(tokens: &[String], merges: &[(String, String)], spelled: bool) -> Value {
+    json!({"type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": null,
+           "end_of_word_suffix": null, "fuse_unk": false, "byte_fallback": spelled, "ignore_merges": spelled,
+           "vocab": places(tokens), "merges": merges})
 }
 
 fn words_model<T: AsRef<str>>(tokens: impl AsRef<[T]>) -> Value {

@@ -32,9 +32,13 @@ pub(crate) struct TrainOptions {
     /// The most ids there may be, the four special tokens among them.
     #[arg(long, value_name = "TOKENS", default_value_t = 8000, value_parser = value_parser!(u32).range(1..=10_000_000))]
     vocabulary: u32,
-    /// What is rarer than this stays unknown; for bpe, pairs that are rarer are not merged.
+    /// What is rarer than this is no token; for bpe, pairs that are rarer are not merged.
     #[arg(long, value_name = "COUNT", default_value_t = 2)]
     minimum_count: u64,
+    /// Puts <unk> in place of what is no token, instead of spelling it in bytes; words then lose the spaces between
+    /// them. Not for bpe, which knows every text.
+    #[arg(long)]
+    unknown: bool,
     /// The Unicode normal form that texts are brought into first.
     #[arg(long, value_enum, default_value = "none")]
     normalization: Form,
@@ -113,6 +117,7 @@ impl TrainOptions {
         let options = TokenizerOptions {
             vocabulary_size: self.vocabulary as usize,
             minimum_count: self.minimum_count,
+            lossless: !self.unknown,
             normalization: match self.normalization {
                 Form::None => Normalization::None,
                 Form::Nfc => Normalization::Nfc,

@@ -172,7 +172,7 @@ impl Task for Spacing {
 
     fn prepare(settings: &Settings, data: &Data, _seed: u64) -> Result<Prepared<Self>> {
         let splits = data.splits(&column(settings.text.as_deref().unwrap_or("document")))?;
-        let options = TokenizerOptions { vocabulary_size: VOCABULARY, ..TokenizerOptions::default() };
+        let options = TokenizerOptions { vocabulary_size: VOCABULARY, lossless: false, ..Default::default() };
         let tokenizer = Tokenizer::train(TokenKind::Character, splits.train.rows.iter().map(|row| &row[0]), &options)?;
         let parts = Parts::of(&splits, |table| Texts::new(table, &tokenizer))?;
         let [text, _] = splits.columns;
