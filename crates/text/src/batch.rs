@@ -110,6 +110,11 @@ impl Labelled {
 }
 
 /// What was cut off when sequences were shortened.
+///
+/// ```
+/// let lost = unspool_text::truncate(&mut [vec![1, 2, 3], vec![4, 5]], 1);
+/// assert_eq!(format!("{} texts lost {} tokens", lost.rows, lost.ids), "2 texts lost 3 tokens");
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Truncated {
     /// How many sequences were too long.

@@ -10,6 +10,16 @@ use crate::error::Error;
 use crate::random::SplitMix64;
 
 /// How much goes into one batch.
+///
+/// ```
+/// use unspool_text::{BatchSize, Buckets};
+/// let sizes = |size| -> Result<Vec<usize>, unspool_text::Error> {
+///     Ok(Buckets::new([2, 2, 2, 2, 9], size, 7)?.sorted().iter().map(Vec::len).collect())
+/// };
+/// assert_eq!(sizes(BatchSize::Rows(2))?, [2, 2, 1]);
+/// assert_eq!(sizes(BatchSize::Tokens(8))?, [4, 1]);                            // the long one is alone
+/// # Ok::<(), unspool_text::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BatchSize {
     /// So many rows.
@@ -182,6 +192,15 @@ pub(crate) fn extent((source, target): (usize, usize)) -> Extent {
 }
 
 /// A place in the order of batches: `batch` batches of `epoch` are done. Plain numbers, to be saved with a checkpoint.
+///
+/// ```
+/// use unspool_text::{BatchSize, Buckets, Position};
+/// let buckets = Buckets::new([3, 1, 2], BatchSize::Rows(1), 7)?;
+/// let mut batches = buckets.from(Position { epoch: 4, batch: 2 })?;
+/// assert_eq!(batches.next().as_ref(), buckets.epoch(4).last());
+/// assert_eq!(batches.position(), Position { epoch: 4, batch: 3 });
+/// # Ok::<(), unspool_text::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
     /// The epoch, from 0.

@@ -4,6 +4,12 @@ use std::fmt;
 use std::io;
 
 /// Where in the data: a file (or the caller's name for embedded data) and a line, counted from 1.
+///
+/// ```
+/// use unspool_text::Place;
+/// assert_eq!(Place::new("train.tsv", 7).to_string(), "train.tsv:7");
+/// assert_eq!(Place::new("train.tsv", 0).to_string(), "train.tsv");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The name of the source, as the caller gave it.

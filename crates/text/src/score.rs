@@ -22,6 +22,13 @@ pub use words::Tokenization;
 use crate::error::Error;
 
 /// The version whose scores these are, as its signature names it.
+///
+/// ```
+/// use unspool_text::score::{Bleu, SACREBLEU};
+/// let signature = Bleu::default().score(&["a"], &[&["a"]])?.signature;
+/// assert!(signature.ends_with(&format!("version:{SACREBLEU}")));
+/// # Ok::<(), unspool_text::Error>(())
+/// ```
 pub const SACREBLEU: &str = "2.6.0";
 
 /// One reference (or label) a hypothesis, and at least one.

@@ -43,6 +43,17 @@ pub struct Streams {
 }
 
 /// A window of every column: what is read, and what comes next.
+///
+/// ```
+/// use unspool_text::Streams;
+/// // Seven ids in two columns: three next ids each.
+/// let windows: Vec<_> = Streams::new((10..17).collect(), 2, 2)?.windows().collect();
+/// assert_eq!(windows[0].input, ndarray::array![[10, 11], [13, 14]]);
+/// assert_eq!(windows[1].target, ndarray::array![[13], [16]]);
+/// assert_eq!((windows[0].first, windows[1].first), (true, false));             // the state is carried into the second
+/// assert_eq!(windows[1].lengths, [1, 1]);
+/// # Ok::<(), unspool_text::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Window {
     /// `[batch, time]`; time is T, less in an epoch's last window.
@@ -58,6 +69,16 @@ pub struct Window {
 }
 
 /// How many steps of an epoch each column has given: to be saved with the carried state.
+///
+/// ```
+/// use unspool_text::Streams;
+/// let streams = Streams::new((10..30).collect(), 2, 4)?;
+/// let mut windows = streams.windows();
+/// windows.next();
+/// let saved = windows.position();
+/// assert_eq!((saved.step, streams.from(saved)?.next()), (4, windows.next()));
+/// # Ok::<(), unspool_text::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamPosition {
     /// Steps from the columns' beginning.
@@ -143,6 +164,14 @@ impl Streams {
 }
 
 /// The windows of an epoch in order.
+///
+/// ```
+/// use unspool_text::Streams;
+/// let streams = Streams::new((0..101).collect(), 4, 10)?;
+/// assert_eq!(streams.windows().count(), 3);                                    // 25 steps: 10, 10 and 5
+/// assert_eq!(streams.windows().map(|window| window.lengths.iter().sum::<usize>()).sum::<usize>(), streams.tokens());
+/// # Ok::<(), unspool_text::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Windowed<'a> {
     streams: &'a Streams,

@@ -82,6 +82,12 @@ impl Tokenizer {
 }
 
 /// Which piece of a word bears its tag.
+///
+/// ```
+/// use unspool_text::TagAt;
+/// let pieces = 3..6;                                                           // a word cut into three
+/// assert_eq!((TagAt::FirstPiece.place(&pieces), TagAt::LastPiece.place(&pieces)), (3, 5));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TagAt {
     /// The first.

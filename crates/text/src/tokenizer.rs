@@ -24,6 +24,13 @@ use crate::vocabulary::{Coverage, Specials};
 pub use train::{Normalization, TokenKind, TokenizerOptions};
 
 /// The largest `tokenizer.json` that is read: the largest in use are some 40 MB.
+///
+/// ```
+/// use unspool_text::{LARGEST_TOKENIZER_FILE, Source, Tokenizer};
+/// let endless = Source::reader("endless", std::io::repeat(b' '));
+/// let why = Tokenizer::from_source(endless).unwrap_err().to_string();
+/// assert_eq!(why, format!("endless: larger than the {LARGEST_TOKENIZER_FILE} bytes allowed"));
+/// ```
 pub const LARGEST_TOKENIZER_FILE: usize = 128 << 20;
 
 /// Turns text into token ids and token ids into text.

@@ -11,6 +11,15 @@ use crate::error::Error;
 /// The ids of the four special tokens.
 ///
 /// What is trained here has them at fixed places, [`Specials::FIXED`]; a tokenizer loaded from elsewhere keeps its own.
+///
+/// ```
+/// use unspool_text::{Specials, TokenKind, Tokenizer, TokenizerOptions};
+/// let tokenizer = Tokenizer::train(TokenKind::Character, ["abc"], &TokenizerOptions::default())?;
+/// assert_eq!(tokenizer.specials(), Specials { pad: 0, unk: 1, bos: 2, eos: 3 });
+/// assert_eq!(tokenizer.id("<eos>"), Some(3));
+/// assert!(!tokenizer.encode("<eos>")?.contains(&3));                           // no text ends itself
+/// # Ok::<(), unspool_text::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Specials {
     /// Fills a batch up to its longest row.
@@ -170,6 +179,14 @@ impl From<Vocabulary> for Vec<String> {
 }
 
 /// How many tokens of a text were seen, and how many of them the vocabulary does not have.
+///
+/// ```
+/// use unspool_text::Vocabulary;
+/// let known = Vocabulary::count(["a", "b"], 1, 10)?;
+/// let coverage = known.coverage(["a", "b", "c", "a"]);
+/// assert_eq!((coverage.tokens, coverage.unknown, coverage.unknown_rate()), (4, 1, 0.25));
+/// # Ok::<(), unspool_text::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Coverage {
     /// All tokens.

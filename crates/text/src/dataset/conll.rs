@@ -7,6 +7,14 @@ use super::split::hash_line;
 use crate::error::{Error, Place};
 
 /// A sentence, column by column.
+///
+/// ```
+/// use unspool_text::{Conll, Source};
+/// let file = Source::bytes("dev.conll", b"the\tDET\ncat\tNOUN\n".as_slice());
+/// let sentence = Conll::open(file, [2, 1])?.next().unwrap()?;
+/// assert_eq!((sentence.line, &sentence.columns[0][1], &sentence.columns[1][1]), (1, &"NOUN".into(), &"cat".into()));
+/// # Ok::<(), unspool_text::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sentence {
     /// The line of its first word.

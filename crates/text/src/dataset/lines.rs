@@ -6,12 +6,34 @@ use super::Source;
 use crate::error::{Error, Place};
 
 /// The longest line that is read unless a reader is told otherwise: 1 MiB.
+///
+/// ```
+/// use unspool_text::{LONGEST_LINE, Lines, Source};
+/// let long = || Lines::open(Source::bytes("t", "x".repeat(LONGEST_LINE + 1).into_bytes()));
+/// assert!(long()?.next().unwrap().is_err());
+/// assert!(long()?.longest(2 * LONGEST_LINE).next().unwrap().is_ok());
+/// # Ok::<(), unspool_text::Error>(())
+/// ```
 pub const LONGEST_LINE: usize = 1 << 20;
 
 /// The lines of a source, without their ends (`\n` or `\r\n`) and without a byte order mark.
 ///
 /// A line that is too long or not UTF-8 is an error; the next call goes on behind it. A source that can no longer be
 /// read gives one error and then ends.
+///
+/// ```
+/// use unspool_text::{Error, Lines, Source};
+/// // A form of file of one's own: a number and a name.
+/// let mut lines = Lines::open(Source::bytes("t", "\u{feff}1 one\r\n2 two\nthree\n".as_bytes()))?;
+/// let mut named = Vec::new();
+/// while let Some(line) = lines.next_line() {
+///     let found = line?.split_once(' ').map(|(number, name)| (number.to_owned(), name.to_owned()));
+///     named.push(found.ok_or(Error::Columns { place: lines.place(), found: 1, expected: 2 }));
+/// }
+/// assert_eq!(named[1].as_ref().unwrap().1, "two");
+/// assert_eq!(named[2].as_ref().unwrap_err().to_string(), "t:3: 1 column where there should be 2");
+/// # Ok::<(), unspool_text::Error>(())
+/// ```
 pub struct Lines {
     file: String,
     reader: Box<dyn BufRead + Send>,

@@ -6,6 +6,14 @@ use super::table::Record;
 use crate::error::{Error, Place};
 
 /// The chosen fields of one row.
+///
+/// ```
+/// use unspool_text::{Source, Tsv};
+/// let table = Source::bytes("t.tsv", b"id\tswedish\tenglish\n7\tHej!\tHello!\n".as_slice());
+/// let row = Tsv::open(table)?.columns(["english", "swedish"])?.next().unwrap()?;
+/// assert_eq!((row.line, &row[0], &row[1]), (2, "Hello!", "Hej!"));
+/// # Ok::<(), unspool_text::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     /// The line of the file the row begins in, counted from 1.
@@ -25,6 +33,17 @@ impl Index<usize> for Row {
 }
 
 /// A column, by its name in the header or by its number, counted from 1 as `cut -f` counts.
+///
+/// ```
+/// use unspool_text::{Column, Source, Tsv};
+/// let table = || Tsv::open(Source::bytes("t.tsv", b"swedish\tenglish\nHej!\tHello!\n".as_slice()));
+/// for column in [Column::from("english"), Column::from(2)] {
+///     assert_eq!(&table()?.columns([column])?.next().unwrap()?[0], "Hello!");
+/// }
+/// let why = table()?.columns(["german"]).unwrap_err().to_string();
+/// assert_eq!(why, "t.tsv: no column `german`; there are: swedish, english");
+/// # Ok::<(), unspool_text::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Column {
     /// The name in the header.

@@ -6,6 +6,15 @@ use crate::error::Error;
 const REASONS: usize = 10;
 
 /// For streams of rows whose bad lines shall be left out rather than end the run.
+///
+/// ```
+/// use unspool_text::{LabelSet, SkipBadLines, Source, Tsv};
+/// let table = Source::bytes("t.tsv", b"text\tlabel\nbra\tpos\nonly one\nusel\tneg\n".as_slice());
+/// let labels = Tsv::open(table)?.columns(["label"])?.skip_bad_lines();
+/// let labels = labels.map(|row| row.map(|row| row[0].to_owned())).collect::<Result<Vec<_>, _>>()?;
+/// assert_eq!(labels, ["pos", "neg"]);
+/// # Ok::<(), unspool_text::Error>(())
+/// ```
 pub trait SkipBadLines<T>: Iterator<Item = Result<T, Error>> + Sized {
     /// Leaves out and counts what [`Error::is_bad_line`]; other errors come through.
     ///
@@ -27,6 +36,15 @@ pub trait SkipBadLines<T>: Iterator<Item = Result<T, Error>> + Sized {
 impl<T, I: Iterator<Item = Result<T, Error>>> SkipBadLines<T> for I {}
 
 /// A stream without its bad lines.
+///
+/// ```
+/// use unspool_text::{Lines, SkipBadLines, Source};
+/// let mut lines = Lines::open(Source::bytes("t", b"good\n\xff\n".as_slice()))?.skip_bad_lines();
+/// assert_eq!(lines.by_ref().count(), 1);
+/// assert_eq!(lines.skipped(), 1);
+/// assert_eq!(lines.reasons(), ["t:2: not UTF-8 at byte 1 of the line (0xff)"]);
+/// # Ok::<(), unspool_text::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Skipping<I> {
     rows: I,

@@ -14,6 +14,16 @@ use crate::error::Error;
 const MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 /// Where text comes from, with the name that errors give it. Gzip is recognised by its first two bytes.
+///
+/// ```
+/// use std::io::Read;
+/// use unspool_text::{Lines, Source};
+/// let read = |source| Lines::open(source)?.collect::<Result<Vec<_>, _>>();
+/// assert_eq!(read(Source::bytes("two lines", b"a\nb\n".as_slice()))?, ["a", "b"]);
+/// assert_eq!(read(Source::reader("anything", "x\n".as_bytes().chain("y".as_bytes())))?, ["x", "y"]);
+/// assert!(Source::file("no/such/file").is_err());
+/// # Ok::<(), unspool_text::Error>(())
+/// ```
 pub struct Source {
     name: String,
     reader: Box<dyn Read + Send>,

@@ -7,6 +7,15 @@ use crate::error::Error;
 use crate::random::mix;
 
 /// One of the three parts of a data set.
+///
+/// ```
+/// use unspool_text::{Part, Split};
+/// let split = Split::new(0.25, 0.25)?;
+/// // The hash says where in [0, 1) a line lies: test first, then dev, then train.
+/// let parts = [0, u64::MAX / 3, u64::MAX].map(|hash| split.part(hash));
+/// assert_eq!(parts, [Part::Test, Part::Dev, Part::Train]);
+/// # Ok::<(), unspool_text::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Part {
     /// To learn from.

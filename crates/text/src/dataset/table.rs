@@ -23,6 +23,16 @@ pub trait Format {
 ///
 /// A row with too few or too many columns, a wanted field that is empty, a line that is not UTF-8 or too long is an
 /// error that names the line, and the next call goes on behind it; a table without rows is an error at its end.
+///
+/// ```
+/// use unspool_text::{Csv, Source, Tsv};
+/// let tabs = Tsv::open(Source::bytes("t.tsv", b"a\tb\n1\t\n".as_slice()))?;
+/// let commas = Csv::without_header(Source::bytes("t.csv", b"1,2\n3,4\n".as_slice()))?;
+/// assert_eq!(tabs.header(), ["a", "b"]);
+/// assert_eq!(&tabs.allow_empty().next().unwrap()?[1], "");
+/// assert_eq!(&commas.columns([2])?.last().unwrap()?[0], "4");
+/// # Ok::<(), unspool_text::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Table<F> {
     lines: Lines,

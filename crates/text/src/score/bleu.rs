@@ -13,9 +13,27 @@ use super::{check_counts, two_decimals};
 use crate::error::Error;
 
 /// The longest n-gram.
+///
+/// ```
+/// use unspool_text::score::{Bleu, ORDER};
+/// let counts = Bleu::default().counts(&["a b c"], &[&["a b c"]])?;
+/// assert_eq!((ORDER, counts[0].total), (4, [3, 2, 1, 0]));
+/// # Ok::<(), unspool_text::Error>(())
+/// ```
 pub const ORDER: usize = 4;
 
 /// What is done about an n for which nothing matched (Chen and Cherry 2014).
+///
+/// ```
+/// use unspool_text::score::{Bleu, Smoothing};
+/// let score = |smoothing| -> Result<f64, unspool_text::Error> {
+///     // Two words of four match, and one pair; no three in a row.
+///     Ok(Bleu { smoothing, ..Bleu::default() }.score(&["the cat sat here"], &[&["the cat lay there"]])?.score)
+/// };
+/// assert_eq!(score(Smoothing::None)?, 0.0);
+/// assert!(score(Smoothing::Exponential)? > score("floor".parse()?)?);
+/// # Ok::<(), unspool_text::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub enum Smoothing {
     /// Halves the precision for each such n in turn (method 3, that of NIST): the standard.
@@ -83,6 +101,20 @@ pub struct Bleu {
 }
 
 /// What BLEU counts in one sentence; sums over sentences score a corpus.
+///
+/// ```
+/// use unspool_text::score::{Bleu, BleuCounts};
+/// let bleu = Bleu::default();
+/// let (hypotheses, references) = (["a b c d e", "f g h"], ["a b c d x", "f g h i"]);
+/// let mut corpus = BleuCounts::default();
+/// for sentence in &bleu.counts(&hypotheses, &[&references])? {
+///     corpus += sentence;
+/// }
+/// assert_eq!((corpus.hypothesis_length, corpus.reference_length), (8, 9));
+/// assert_eq!((corpus.correct, corpus.total), ([7, 5, 3, 1], [8, 6, 4, 2]));
+/// assert_eq!(bleu.of_counts(corpus, 1).score, bleu.score(&hypotheses, &[&references])?.score);
+/// # Ok::<(), unspool_text::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct BleuCounts {
     /// Words of the hypothesis.
@@ -107,6 +139,15 @@ impl std::ops::AddAssign<&BleuCounts> for BleuCounts {
 }
 
 /// A BLEU score and all that went into it.
+///
+/// ```
+/// use unspool_text::score::Bleu;
+/// let bleu = Bleu::default().score(&["a b c d e"], &[&["a b c d e f"]])?;
+/// assert_eq!(bleu.precisions, [100.0; 4]);
+/// assert_eq!(bleu.brevity_penalty, (1.0_f64 - 6.0 / 5.0).exp());              // five words where there are six
+/// assert!(bleu.to_string().ends_with(" = 81.87 100.0/100.0/100.0/100.0 (BP = 0.819 ratio = 0.833 hyp_len = 5 ref_len = 6)"));
+/// # Ok::<(), unspool_text::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct BleuScore {
     /// From 0 to 100.

@@ -10,6 +10,15 @@ use crate::error::Error;
 use crate::random::SplitMix64;
 
 /// What [`paired_bootstrap`] found.
+///
+/// ```
+/// use unspool_text::score::{Hits, paired_bootstrap};
+/// let right = |every: usize| (0..200).map(|n| Hits::of(n % every != 0)).collect::<Vec<_>>();
+/// let found = paired_bootstrap(&right(2), &right(10), Hits::share, 1000, 7)?;
+/// assert_eq!((found.baseline, found.system), (0.5, 0.9));
+/// assert!(found.p_value < 0.01 && found.interval.0 > 0.3 && found.interval.1 < 0.5);
+/// # Ok::<(), unspool_text::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Comparison {
     /// The first system's score on the whole test set.

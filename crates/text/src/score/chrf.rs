@@ -44,6 +44,14 @@ impl Default for Chrf {
 
 /// What chrF counts in one sentence: for each n, n-grams of the hypothesis, of the reference, and in both.
 /// Sums over sentences score a corpus.
+///
+/// ```
+/// use unspool_text::score::Chrf;
+/// let counts = Chrf { char_order: 2, ..Chrf::default() }.counts(&["ab c"], &[&["abd"]])?;
+/// // Characters: a, b of three and three; pairs: ab of ab, bc and ab, bd.
+/// assert_eq!(counts[0].orders, [[3, 3, 2], [2, 2, 1]]);
+/// # Ok::<(), unspool_text::Error>(())
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChrfCounts {
     /// Characters first, then words; `[hypothesis, reference, both]`.
@@ -64,6 +72,14 @@ impl AddAssign<&ChrfCounts> for ChrfCounts {
 }
 
 /// A chrF score and how it was computed.
+///
+/// ```
+/// use unspool_text::score::Chrf;
+/// let chrf = Chrf::default().score(&["the same"], &[&["the same"]])?;
+/// assert_eq!((chrf.score, chrf.name.as_str()), (100.0, "chrF2"));
+/// assert_eq!(chrf.signature, "nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no|version:2.6.0");
+/// # Ok::<(), unspool_text::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct ChrfScore {
     /// From 0 to 100.

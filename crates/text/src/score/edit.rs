@@ -6,6 +6,17 @@ use super::check_counts;
 use crate::error::Error;
 
 /// The fewest edits that turn a hypothesis into its reference.
+///
+/// ```
+/// use unspool_text::score::Edits;
+/// let mut corpus = Edits::default();
+/// for (said, meant) in [("turn the light of", "turn the light off"), ("stop", "please stop")] {
+///     let words = |text: &'static str| text.split(' ').collect::<Vec<_>>();
+///     corpus += &Edits::between(&words(said), &words(meant));
+/// }
+/// assert_eq!((corpus.substitutions, corpus.deletions, corpus.reference_length), (1, 1, 6));
+/// assert_eq!(corpus.rate(), 2.0 / 6.0);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Edits {
     /// Tokens replaced.

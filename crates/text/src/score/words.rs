@@ -6,6 +6,16 @@ use std::sync::LazyLock;
 use crate::error::Error;
 
 /// How a sentence is cut into words before n-grams are counted.
+///
+/// ```
+/// use unspool_text::score::Tokenization;
+/// let words = |how: Tokenization, sentence| how.apply(sentence).split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+/// assert_eq!(words(Tokenization::V13a, "1,000 “or so”."), ["1,000", "“or", "so”", "."]);
+/// assert_eq!(words(Tokenization::International, "1,000 “or so”."), ["1,000", "“", "or", "so", "”", "."]);
+/// assert_eq!(words(Tokenization::Char, "한글 a"), ["한", "글", "a"]);
+/// assert_eq!("intl".parse::<Tokenization>()?, Tokenization::International);
+/// # Ok::<(), unspool_text::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Tokenization {
     /// That of `mteval-v13a.pl`, the standard of WMT.
@@ -31,7 +41,7 @@ impl Tokenization {
         }
     }
 
-    /// The sentence with a space between its words.
+    /// The sentence with white space between its words.
     pub fn apply(self, sentence: &str) -> String {
         match self {
             Tokenization::V13a => v13a(sentence),

@@ -65,6 +65,19 @@ impl FromStr for TokenKind {
 }
 
 /// Unicode's normal forms, applied before a text is cut. Decoding gives the normalised text.
+///
+/// ```
+/// use unspool_text::{Normalization, TokenKind, Tokenizer, TokenizerOptions};
+/// let given_back = |normalization, text: &str| -> Result<String, unspool_text::Error> {
+///     let options = TokenizerOptions { normalization, ..Default::default() };
+///     let tokenizer = Tokenizer::train(TokenKind::ByteLevelBpe, [text], &options)?;
+///     tokenizer.decode(&tokenizer.encode(text)?)
+/// };
+/// assert_eq!(given_back(Normalization::None, "ﬁ e\u{301}")?, "ﬁ e\u{301}");
+/// assert_eq!(given_back(Normalization::Nfc, "ﬁ e\u{301}")?, "ﬁ é");
+/// assert_eq!(given_back(Normalization::Nfkd, "ﬁ é")?, "fi e\u{301}");
+/// # Ok::<(), unspool_text::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Normalization {
     /// The text as it is.
