@@ -97,6 +97,13 @@ impl Opt {
     pub(crate) const fn batch_rows(value: &'static str, help: &'static str) -> Opt {
         Opt { name: "batch-rows", value, kind: Kind::Count(1..=1_000_000), help }
     }
+    /// Vectors for pairs of neighbouring tokens.
+    pub(crate) const PAIRS: Opt = Opt {
+        name: "pairs",
+        value: "N",
+        kind: Kind::Count(1..=10_000_000),
+        help: "Vectors that the pairs of neighbouring tokens share; more data can fill more",
+    };
     /// What a decoder is given in training.
     pub(crate) const TEACHER_FORCING: Opt = Opt {
         name: "teacher-forcing",

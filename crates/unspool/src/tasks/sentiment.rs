@@ -9,9 +9,6 @@ use unspool::{
     text::{LabelSet, Labelled, Padded, Place, TokenKind, TokenizerOptions, score::accuracy},
 };
 
-/// Vectors for pairs of neighbouring tokens.
-const PAIRS: usize = 1 << 14;
-
 /// A classifier of texts.
 pub(crate) struct Sentiment {
     saved: Saved,
@@ -33,6 +30,7 @@ pub(crate) struct Settings {
     text: Option<String>,
     label: Option<String>,
     longest: usize,
+    pairs: usize,
     batch_rows: usize,
 }
 
@@ -48,6 +46,7 @@ impl Default for Settings {
             text: None,
             label: None,
             longest: 140,
+            pairs: 1 << 14,
             batch_rows: 64,
         }
     }
@@ -145,6 +144,7 @@ impl Task for Sentiment {
             kind: Kind::Count(1..=10_000),
             help: "Tokens of a text that are read; what is longer is cut, and counted",
         },
+        Opt::PAIRS,
         Opt::batch_rows("TEXTS", "Texts in a batch"),
     ];
 
@@ -172,7 +172,7 @@ impl Task for Sentiment {
             longest: settings.longest,
             labels,
             vocabulary_size: tokenizer.vocabulary_size(),
-            pairs: PAIRS,
+            pairs: settings.pairs,
             embedding_size: 128,
             cell: settings.cell,
             layers: settings.layers,

@@ -15,9 +15,6 @@ use unspool::{
 /// Characters beyond this many are unknown to the model; rarer ones teach it little.
 const VOCABULARY: usize = 2000;
 
-/// Vectors for pairs of neighbouring characters.
-const PAIRS: usize = 1 << 14;
-
 /// The class of a character that a space follows; that of the others is 0.
 const SPACE: usize = 1;
 
@@ -41,12 +38,21 @@ pub(crate) struct Settings {
     hidden: usize,
     bidirectional: bool,
     text: Option<String>,
+    pairs: usize,
     batch_rows: usize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { cell: CellKind::Gru, layers: 1, hidden: 128, bidirectional: true, text: None, batch_rows: 64 }
+        Settings {
+            cell: CellKind::Gru,
+            layers: 1,
+            hidden: 128,
+            bidirectional: true,
+            text: None,
+            pairs: 1 << 14,
+            batch_rows: 64,
+        }
     }
 }
 
@@ -157,6 +163,7 @@ impl Task for Spacing {
         Opt::HIDDEN,
         Opt::BIDIRECTIONAL,
         Opt { name: "text", value: "COLUMN", kind: Kind::Text, help: "The column with the texts [default: document]" },
+        Opt::PAIRS,
         Opt::batch_rows("TEXTS", "Texts in a batch"),
     ];
 
@@ -179,7 +186,7 @@ impl Task for Spacing {
         let saved = Saved {
             text,
             vocabulary_size: tokenizer.vocabulary_size(),
-            pairs: PAIRS,
+            pairs: settings.pairs,
             embedding_size: 128,
             cell: settings.cell,
             layers: settings.layers,

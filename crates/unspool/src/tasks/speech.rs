@@ -189,7 +189,7 @@ impl Task for Speech {
     type Answer = Vec<u32>;
 
     fn recipe(settings: &Settings) -> Recipe {
-        Recipe::new(6, 3e-3, BatchSize::Rows(settings.batch_rows))
+        Recipe { average: Some(0.99), ..Recipe::new(10, 3e-3, BatchSize::Rows(settings.batch_rows)) }
     }
 
     fn prepare(settings: &Settings, data: &Data, _seed: u64) -> Result<Prepared<Self>> {
