@@ -1,38 +1,11 @@
 //! What a recording keeps, counted by the allocator: recomputation's root, inference's flat line.
 
-use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    sync::{
-        Mutex,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
-};
+use peak_alloc::PeakAlloc;
+use std::sync::Mutex;
 use unspool_graph::{Graph, Param, Params, Tensor, Var, init};
 
-/// The system's allocator, with counters.
-struct Counting;
-
-static LIVE: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-fn grown(bytes: usize) {
-    PEAK.fetch_max(LIVE.fetch_add(bytes, Relaxed) + bytes, Relaxed);
-}
-
-// SAFETY: every call is handed to the system's allocator as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        grown(layout.size());
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size(), Relaxed);
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: PeakAlloc = PeakAlloc;
 
 /// Held by each test, so that they count one after the other.
 static TURN: Mutex<()> = Mutex::new(());
@@ -64,8 +37,8 @@ impl Rnn {
 fn peak(steps: usize, segment: Option<usize>) -> usize {
     let mut params = Params::seeded(1);
     let rnn = Rnn::new(&mut params);
-    let before = LIVE.load(Relaxed);
-    PEAK.store(before, Relaxed);
+    let before = ALLOCATOR.current_usage();
+    ALLOCATOR.reset_peak_usage();
     {
         let graph = Graph::new(&params);
         let mut h = graph.full([BATCH, HIDDEN], 0.1);
@@ -79,7 +52,7 @@ fn peak(steps: usize, segment: Option<usize>) -> usize {
         }
         assert!(h.sum_all().backward().unwrap().of(rnn.weight).is_some());
     }
-    PEAK.load(Relaxed) - before
+    ALLOCATOR.peak_usage() - before
 }
 
 #[test]
@@ -113,7 +86,7 @@ fn generating_ten_thousand_tokens_takes_no_more_memory_than_a_hundred() {
         (tokens, carried) = next;
         graph.reset();
         if token % 100 == 0 {
-            live.push(LIVE.load(Relaxed));
+            live.push(ALLOCATOR.current_usage());
         }
     }
     // Between two readings the list of readings itself may have grown.

@@ -1,38 +1,19 @@
 //! Data of any length passes through in memory that does not depend on it, counted by the allocator; and arrives
 //! from standard input.
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::{self, Read, Write};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use flate2::{Compression, write::GzEncoder};
+use peak_alloc::PeakAlloc;
 use unspool_text::{
     Ahead, BatchSize, Column, Conll, Csv, Error, JsonLines, Lines, Padded, Parallel, SkipBadLines, Source, TokenKind,
     Tokenizer, TokenizerOptions, Tsv, Windows,
 };
 
-/// The system's allocator, with counters.
-struct Counting;
-
-static LIVE: AtomicUsize = AtomicUsize::new(0);
-static PEAK: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call is handed to the system's allocator as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        PEAK.fetch_max(LIVE.fetch_add(layout.size(), Relaxed) + layout.size(), Relaxed);
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size(), Relaxed);
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: PeakAlloc = PeakAlloc;
 
 /// Held by each test, so that they count one after the other.
 static TURN: Mutex<()> = Mutex::new(());
@@ -42,10 +23,10 @@ const MB: usize = 1 << 20;
 
 /// The most bytes held while `run` was running, beyond those held before.
 fn peak(run: impl FnOnce()) -> usize {
-    let before = LIVE.load(Relaxed);
-    PEAK.store(before, Relaxed);
+    let before = ALLOCATOR.current_usage();
+    ALLOCATOR.reset_peak_usage();
     run();
-    PEAK.load(Relaxed) - before
+    ALLOCATOR.peak_usage() - before
 }
 
 /// A block of bytes again and again; nothing of it is made before it is read.

@@ -37,8 +37,7 @@ pub(crate) fn gradient_norms<T: Task>(task: &T, params: &Params, examples: &T::E
         })
         .collect();
     let title = format!("Gradient norm through time, {} examples of dev", rows.len());
-    let (x, y) = ("time step".to_owned(), "norm of the loss's gradient by the state".to_owned());
-    Ok((!lines.is_empty()).then_some(Figure::Curves(Curves { title, x, y, log_y: true, lines })))
+    Ok((!lines.is_empty()).then(|| Figure::Curves(Curves::gradient_norms(title, lines))))
 }
 
 /// What a step costs, line by line and operation by operation, as tables for people.

@@ -218,12 +218,7 @@ impl Task for NextToken {
 
     fn prepare(settings: &Settings, data: &Data, _seed: u64) -> Result<Prepared<Self>> {
         let [train, dev, test] = data.texts(LARGEST)?;
-        let options = TokenizerOptions {
-            vocabulary_size: settings.vocabulary,
-            minimum_count: 1,
-            lossless: false,
-            ..Default::default()
-        };
+        let options = TokenizerOptions { minimum_count: 1, ..one_token_each(settings.vocabulary) };
         let tokenizer = Tokenizer::train(settings.tokens.parse::<TokenKind>()?, [&train], &options)?;
         let text = |text: &str| Text::new(text, &tokenizer, settings.columns, settings.window);
         let parts = Parts { train: text(&train)?, dev: text(&dev)?, test: text(&test)? };

@@ -114,14 +114,7 @@ pub(crate) fn gradients_through_time<T: Task<Saved = Saved>>(
         let first = T::restore(Saved { cell, ..task.saved().clone() }, None, &mut params)?;
         lines.push((format!("{cell}, untrained"), norms(&first, &params, &batch)?));
     }
-    let (x, y) = ("time step".to_owned(), "norm of the loss's gradient by the state".to_owned());
-    Ok(Figure::Curves(Curves {
-        title: "What is left of the gradient on its way back".into(),
-        x,
-        y,
-        log_y: true,
-        lines,
-    }))
+    Ok(Figure::Curves(Curves::gradient_norms("What is left of the gradient on its way back".into(), lines)))
 }
 
 fn norms<T: Task>(task: &T, params: &Params, batch: &T::Batch) -> Result<Vec<(f64, f64)>> {

@@ -51,7 +51,7 @@ pub(crate) use options::{Arch, Kind, Opt, by_name};
 use serde::{Serialize, de::DeserializeOwned};
 use unspool::{
     graph::{Draw, Gradients, Graph, Params, Tensor, Var},
-    text::{BatchSize, Buckets, Tokenizer, score::Confusion, truncate},
+    text::{BatchSize, Buckets, Tokenizer, TokenizerOptions, score::Confusion, truncate},
 };
 
 /// Calls `$visitor.visit::<TheTask>()` for the task of this name.
@@ -278,6 +278,12 @@ impl<E> Parts<E> {
     }
 }
 
+/// How to train a tokenizer for a model that says something of each character, syllable or word: each is one token, `<unk>` if it
+/// is none of the so many that are known.
+fn one_token_each(vocabulary_size: usize) -> TokenizerOptions {
+    TokenizerOptions { vocabulary_size, lossless: false, ..TokenizerOptions::default() }
+}
+
 /// Records a batch's mean loss, so far on in a training, and walks back as a step of training does.
 pub(crate) fn gradients<'g, T: Task>(
     task: &T,
@@ -344,6 +350,14 @@ pub(crate) struct Curves {
     /// Whether y is drawn by its logarithm; what is not positive is then left out.
     pub(crate) log_y: bool,
     pub(crate) lines: Vec<(String, Vec<(f64, f64)>)>,
+}
+
+impl Curves {
+    /// ‖∂loss/∂h_t‖ over the time steps t.
+    pub(crate) fn gradient_norms(title: String, lines: Vec<(String, Vec<(f64, f64)>)>) -> Curves {
+        let (x, y) = ("time step".to_owned(), "norm of the loss's gradient by the state".to_owned());
+        Curves { title, x, y, log_y: true, lines }
+    }
 }
 
 /// Weights of attention: a row for each thing written, a column for each thing looked at; a row's weights sum to 1.

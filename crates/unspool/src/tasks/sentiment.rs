@@ -6,7 +6,7 @@ use serde::Deserialize;
 use unspool::{
     models::{Classifier, ClassifierConfig},
     nn::CellKind,
-    text::{LabelSet, Labelled, Padded, Place, TokenKind, TokenizerOptions, score::accuracy},
+    text::{LabelSet, Labelled, Padded, Place, TokenKind, score::accuracy},
 };
 
 /// A classifier of texts.
@@ -161,7 +161,7 @@ impl Task for Sentiment {
     fn prepare(settings: &Settings, data: &Data, _seed: u64) -> Result<Prepared<Self>> {
         let splits = data.splits(&settings.columns())?;
         let labels = labels(&splits)?;
-        let options = TokenizerOptions { vocabulary_size: settings.vocabulary, ..TokenizerOptions::default() };
+        let options = one_token_each(settings.vocabulary);
         let texts = splits.train.rows.iter().map(|row| &row[0]);
         let tokenizer = Tokenizer::train(settings.tokens.parse::<TokenKind>()?, texts, &options)?;
         let parts = Parts::of(&splits, |table| Texts::new(table, &tokenizer, &labels, settings.longest))?;

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use unspool::{
     models::PairEmbedding,
     nn::{AnyCell, CellKind, Embedding, Layers, Linear, Recurrent},
-    text::{Padded, TokenKind, TokenizerOptions, score::Confusion},
+    text::{Padded, TokenKind, score::Confusion},
 };
 
 /// Characters beyond this many are unknown to the model; rarer ones teach it little.
@@ -179,7 +179,7 @@ impl Task for Spacing {
 
     fn prepare(settings: &Settings, data: &Data, _seed: u64) -> Result<Prepared<Self>> {
         let splits = data.splits(&column(settings.text.as_deref().unwrap_or("document")))?;
-        let options = TokenizerOptions { vocabulary_size: VOCABULARY, lossless: false, ..Default::default() };
+        let options = one_token_each(VOCABULARY);
         let tokenizer = Tokenizer::train(TokenKind::Character, splits.train.rows.iter().map(|row| &row[0]), &options)?;
         let parts = Parts::of(&splits, |table| Texts::new(table, &tokenizer))?;
         let [text, _] = splits.columns;

@@ -10,6 +10,7 @@ const MOST: isize = 5;
 const GAP: f64 = 0.2;
 /// The noise is so many decibels below the speech, drawn for each string.
 const BELOW: (f64, f64) = (10.0, 30.0);
+
 /// A sound, and what is said.
 #[derive(Clone)]
 pub(crate) struct Utterance {
