@@ -90,6 +90,14 @@ impl Draw {
         (self.bits(i) >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
     }
     /// The `i`th number of this key, normal with mean 0 and variance 1 (Box and Muller 1958).
+    ///
+    /// ```
+    /// use unspool_graph::Draw;
+    /// let key = Draw::seed(7).text("noise");
+    /// let mean = (0..10_000).map(|i| key.normal(i)).sum::<f64>() / 1e4;
+    /// assert!(mean.abs() < 0.05);
+    /// assert_eq!(key.normal(3), Draw::seed(7).text("noise").normal(3));
+    /// ```
     pub fn normal(self, i: u64) -> f64 {
         let (u, v) = (1.0 - self.uniform(2 * i), self.uniform(2 * i + 1));
         (-2.0 * u.ln()).sqrt() * (std::f64::consts::TAU * v).cos()

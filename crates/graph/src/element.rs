@@ -14,6 +14,13 @@ use std::{
 };
 
 /// In which numbers a model computes. It is a property of [`Params`](crate::Params), and every graph inherits it.
+///
+/// ```
+/// use unspool_graph::{Params, Precision};
+/// let params = Params::seeded(0);
+/// assert_eq!(params.precision(), Precision::F32);
+/// assert_eq!(params.to_f64().precision(), Precision::F64);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Precision {
     /// IEEE single precision: for training and for use.
@@ -33,6 +40,17 @@ mod sealed {
 /// `f32` uses rational and polynomial approximations for `exp`, `tanh` and `sigmoid` that run in vector registers; their
 /// errors are stated at [`Element::exp`], [`Element::tanh`] and [`Element::sigmoid`] and tested over the whole range.
 /// `f64` is exact to the last bits.
+///
+/// ```
+/// use unspool_graph::Element;
+/// /// ln cosh x, in either precision.
+/// fn log_cosh<E: Element>(x: E) -> E {
+///     let x = x.abs();
+///     x + ((x * E::from_f64(-2.0)).exp() + E::ONE).ln() - E::from_f64(2.0).ln()
+/// }
+/// assert!((log_cosh(1.0f64) - 1f64.cosh().ln()).abs() < 1e-12);
+/// assert!((log_cosh(100.0f32) - (100.0 - 2f32.ln())).abs() < 1e-4);
+/// ```
 pub trait Element:
     sealed::Sealed
     + Lanes

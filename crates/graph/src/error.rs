@@ -4,6 +4,17 @@ use crate::Shape;
 use std::{fmt, panic::Location};
 
 /// Where in a model something happened: the user's line, the scopes around it and the time step.
+///
+/// ```
+/// use unspool_graph::{Graph, Params};
+/// let params = Params::seeded(0);
+/// let graph = Graph::new(&params);
+/// let _scope = graph.scope("encoder");
+/// graph.at_step(Some(2));
+/// let place = graph.zeros([1]).place();
+/// assert_eq!((place.scope.as_str(), place.step), ("encoder", Some(2)));
+/// assert!(place.to_string().ends_with(", in encoder, time step 2"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Place {
     /// The line that called the operation, or the layer around it: the outermost one known, which is the user's own.
@@ -33,6 +44,21 @@ impl fmt::Display for Place {
 }
 
 /// The errors of this crate. A graph keeps its first one; what follows it is inert.
+///
+/// ```
+/// use unspool_graph::{Error, Graph, Params};
+/// let params = Params::seeded(0);
+/// let graph = Graph::new(&params);
+/// let sum = graph.zeros([2, 3]) + graph.zeros([4]);
+/// let _inert = sum.tanh().matmul(sum); // nothing of this runs, and the first error stays
+/// match graph.check() {
+///     Err(Error::Shape { operation, shapes, at, .. }) => {
+///         assert_eq!((operation, shapes.len()), ("add", 2));
+///         assert!(at.line.line() > 0);
+///     }
+///     other => panic!("{other:?}"),
+/// }
+/// ```
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -149,4 +175,12 @@ fn list(shapes: &[Shape]) -> String {
 }
 
 /// A result of this crate.
+///
+/// ```
+/// use unspool_graph::{Graph, Result};
+/// fn mean(graph: &Graph<'_>) -> Result<f64> {
+///     graph.input(vec![1.0f32, 2.0]).mean(&[]).item()
+/// }
+/// assert_eq!(mean(&Graph::new(&unspool_graph::Params::seeded(0))), Ok(1.5));
+/// ```
 pub type Result<T> = std::result::Result<T, Error>;

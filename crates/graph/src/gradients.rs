@@ -201,6 +201,21 @@ pub struct Gradients {
 }
 
 /// Something whose gradient can be asked for: a [`Param`], or a [`Var`] that was watched.
+///
+/// ```
+/// use unspool_graph::{Differentiated, Gradients, Graph, Params, init};
+/// fn greatest(gradients: &Gradients, of: impl Differentiated) -> f64 {
+///     gradients.of(of).map_or(0.0, |g| g.to_f64().iter().fold(0.0, |most, g| g.abs().max(most)))
+/// }
+///
+/// let mut params = Params::seeded(0);
+/// let w = params.scope("m").add("w", [2], init::values(vec![1.0, -3.0]));
+/// let graph = Graph::new(&params);
+/// let x = graph.full([2], 2.0).watch();
+/// let gradients = (x * w).sum_all().backward()?;
+/// assert_eq!((greatest(&gradients, w), greatest(&gradients, x)), (2.0, 3.0));
+/// # Ok::<(), unspool_graph::Error>(())
+/// ```
 pub trait Differentiated: Copy {
     #[doc(hidden)]
     fn find(self, gradients: &Gradients) -> Option<Tensor>;
@@ -288,6 +303,20 @@ impl Gradients {
     }
 
     /// Adds others of the same parameters, element by element; what was watched or traced stays this one's.
+    ///
+    /// ```
+    /// use unspool_graph::{Gradients, Graph, Params, init};
+    /// let mut params = Params::seeded(0);
+    /// let w = params.scope("m").add("w", [1], init::constant(1.0));
+    /// let mut sum = Gradients::none(&params);
+    /// for shard in [1.0, 2.0, 3.0] {
+    ///     let graph = Graph::new(&params);
+    ///     sum.add(&(graph.param(w) * shard).sum_all().backward()?)?;
+    /// }
+    /// sum.scale(1.0 / 3.0);
+    /// assert_eq!(sum.of(w).unwrap().to_f64()[[0]], 2.0);
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     pub fn add(&mut self, other: &Gradients) -> Result<()> {
         if self.store != other.store || self.precision != other.precision || self.entries.len() != other.entries.len() {
             return Err(Error::Foreign { what: "gradients" });
@@ -308,6 +337,19 @@ impl Gradients {
     ///
     /// # Errors
     /// [`Error::NormNotFinite`] if the norm is not a finite number: nothing would be right then.
+    ///
+    /// ```
+    /// use unspool_graph::{Graph, Params, init};
+    /// let mut params = Params::seeded(0);
+    /// let w = params.scope("m").add("w", [2], init::values(vec![3.0, 4.0]));
+    /// let mut gradients = {
+    ///     let graph = Graph::new(&params);
+    ///     (graph.param(w) * w * 0.5).sum_all().backward()?
+    /// };
+    /// assert_eq!(gradients.clip_norm(1.0)?, 5.0); // what it was
+    /// assert!((gradients.norm() - 1.0).abs() < 1e-5);
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     pub fn clip_norm(&mut self, max_norm: f64) -> Result<f64> {
         let norm = self.norm();
         if !norm.is_finite() {
@@ -331,6 +373,17 @@ impl Gradients {
     }
 
     /// Puts a parameter's gradient in, for gradients that come from elsewhere. The tensor must have the parameter's shape.
+    ///
+    /// ```
+    /// use unspool_graph::{Gradients, Params, init};
+    /// let mut params = Params::seeded(0);
+    /// let w = params.scope("m").add("w", [2], init::zeros());
+    /// let mut gradients = Gradients::none(&params);
+    /// gradients.set(&params, w, vec![9.0f32, -1.0])?;
+    /// gradients.clip_value(5.0);
+    /// assert_eq!(gradients.of(w).unwrap().to_f64().as_slice(), Some(&[5.0, -1.0][..]));
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     pub fn set(&mut self, params: &Params, p: Param, value: impl Into<Tensor>) -> Result<()> {
         let value = value.into();
         let Some(i) = params.index(p).filter(|_| p.store == self.store) else {
@@ -387,6 +440,22 @@ impl Gradients {
 }
 
 /// A gradient as an optimizer reads it.
+///
+/// ```
+/// use unspool_graph::{Graph, Params, Part, init};
+/// let mut params = Params::seeded(0);
+/// let table = params.scope("words").add("weight", [100, 2], init::normal(1.0));
+/// let graph = Graph::new(&params);
+/// let gradients = graph.embedding(table, &[7, 7, 3], [3], None).sum_all().backward()?;
+/// match gradients.part::<f32>(0) {
+///     Some(Part::Rows { rows, width, values }) => {
+///         assert_eq!((rows, width), (&[7, 3][..], 2));
+///         assert_eq!(values, [2.0, 2.0, 1.0, 1.0]);
+///     }
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok::<(), unspool_graph::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub enum Part<'a, E> {
     /// All elements, row by row.
@@ -403,6 +472,19 @@ pub enum Part<'a, E> {
 }
 
 /// Findings on a set of gradients; see [`Gradients::report`].
+///
+/// ```
+/// use unspool_graph::{Graph, Params, init};
+/// let mut params = Params::seeded(0);
+/// let mut m = params.scope("m");
+/// let (used, cut) = (m.add("used", [2], init::constant(1.0)), m.add("cut", [2], init::constant(1.0)));
+/// let graph = Graph::new(&params);
+/// let gradients = (graph.param(used) * graph.param(cut).cut()).sum_all().backward()?;
+/// let report = gradients.report();
+/// assert!(!report.is_clean() && report.strict().is_err());
+/// assert_eq!(report.missing, ["m.cut"]);
+/// # Ok::<(), unspool_graph::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     /// Parameters that no gradient reached.

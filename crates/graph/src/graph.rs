@@ -177,17 +177,50 @@ impl<'p> Graph<'p> {
 
     /// The same, keeping the norm of every node's gradient in a walk back: for [`Gradients::through_time`](crate::Gradients::through_time)
     /// and for the widths of lines in a [`Drawing`](crate::Drawing). It changes no value.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let graph = graph.tracing();
+    /// let x = graph.input(array![3.0f32, 4.0]).watch();
+    /// let y = x * 1.0;
+    /// let gradients = (y * y * 0.5).sum_all().backward()?;
+    /// assert_eq!(gradients.norm_at(y), Some(5.0));
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     pub fn tracing(mut self) -> Graph<'p> {
         self.norms = Some(RefCell::default());
         self
     }
 
     /// Whether this recording is for training.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// assert!(!graph.is_training());
+    /// assert!(Graph::new(&params).training(7, 0).is_training());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     pub fn is_training(&self) -> bool {
         self.training.is_some()
     }
 
     /// The key of this training step's random draws, `None` in evaluation.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// assert!(graph.draw_key().is_none()); // evaluation
+    /// assert!(Graph::new(&params).training(7, 0).draw_key().is_some());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     pub fn draw_key(&self) -> Option<Draw> {
         self.training
     }
@@ -209,6 +242,16 @@ impl<'p> Graph<'p> {
     }
 
     /// How many nodes have been recorded.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let _ = graph.zeros([2]).exp();
+    /// assert_eq!(graph.len(), 2);
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     pub fn len(&self) -> usize {
         with_tape!(&*self.tape.borrow(), tape => tape.nodes.len())
     }
@@ -224,16 +267,62 @@ impl<'p> Graph<'p> {
     }
 
     /// In which numbers this graph computes: those of its parameters.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// use unspool_graph::Precision;
+    /// assert_eq!(graph.precision(), Precision::F32);
+    /// let double = params.to_f64();
+    /// assert_eq!(Graph::new(&double).precision(), Precision::F64);
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     pub fn precision(&self) -> Precision {
         self.params.precision()
     }
 
     /// The first error of this recording, if there is one.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let _ = graph.zeros([2]) + graph.zeros([3]);
+    /// assert!(graph.check().is_err());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     pub fn check(&self) -> Result<()> {
         self.error.borrow().clone().map_or(Ok(()), Err)
     }
 
     /// Keeps `error` as the graph's, unless it has one already.
+    ///
+    /// A layer refuses its arguments by it, and goes on with [`inert`](Graph::inert):
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// use unspool_graph::{Error, Var};
+    /// fn halves<'g>(x: Var<'g>) -> Var<'g> {
+    ///     let graph = x.graph();
+    ///     match x.known_shape() {
+    ///         Some(shape) if !shape.last_axis().is_multiple_of(2) => {
+    ///             let why = format!("the last axis of {shape} has no half");
+    ///             graph.fail(Error::Argument { operation: "halves", why, at: graph.place() });
+    ///             graph.inert()
+    ///         }
+    ///         _ => x.chunk::<2>(-1)[0],
+    ///     }
+    /// }
+    /// assert_eq!(*halves(graph.zeros([1, 4])).shape()?, [1, 2]);
+    /// assert!(halves(graph.zeros([1, 3])).value().is_err());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     pub fn fail(&self, error: Error) {
         self.error.borrow_mut().get_or_insert(error);
     }
@@ -243,6 +332,17 @@ impl<'p> Graph<'p> {
     }
 
     /// Marks what is recorded from here on as time step `step` of a recurrence, until the scope around it ends.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let _scope = graph.scope("rnn");
+    /// graph.at_step(Some(3));
+    /// assert_eq!(graph.zeros([1]).place().step, Some(3));
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     pub fn at_step(&self, step: Option<usize>) {
         self.step.set(step.map_or(NONE, |s| s as u32));
     }
@@ -252,6 +352,24 @@ impl<'p> Graph<'p> {
     /// made is passed over.
     ///
     /// `unspool_nn::unroll` does this for every cell; a loop of your own calls it after [`at_step`](Graph::at_step) and its step.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let graph = graph.tracing();
+    /// let _scope = graph.scope("rnn");
+    /// let mut h = graph.full([1, 2], 1.0).watch();
+    /// for t in 0..3 {
+    ///     graph.at_step(Some(t));
+    ///     h = h * 0.5;
+    ///     graph.carry(&[h]);
+    /// }
+    /// let gradients = h.sum_all().backward()?;
+    /// assert_eq!(gradients.through_time()[0].norms.len(), 3);
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     pub fn carry(&self, state: &[Var<'_>]) {
         let (scope, step) = (self.scope.get(), self.step.get());
         with_tape!(&*self.tape.borrow(), tape => {
@@ -266,6 +384,22 @@ impl<'p> Graph<'p> {
 
     /// Says which rows of the whole batch the rows recorded from here on are (axis 0), so that random draws belong to
     /// an example and not to its place in a shard or in a sorted batch. `None`: they are in order from 0.
+    ///
+    /// A batch and its second half drop the same elements of the same examples:
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let rows = [2, 3];
+    /// let whole = Graph::new(&params).training(7, 0);
+    /// let half = Graph::new(&params).training(7, 0);
+    /// half.set_rows(Some(rows.into()));
+    /// let (all, part) = (whole.full([4, 8], 1.0).dropout(0.5), half.full([2, 8], 1.0).dropout(0.5));
+    /// assert_eq!(all.rows(&rows).value()?, part.value()?);
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     pub fn set_rows(&self, rows: Option<Arc<[u32]>>) -> Option<Arc<[u32]>> {
         self.rows.replace(rows)
     }
@@ -277,6 +411,18 @@ impl<'p> Graph<'p> {
 
     /// A key for random numbers that belong to this place of the model: scope, time step, and how often it drew before.
     /// `None` in evaluation.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let graph = Graph::new(&params).training(7, 0);
+    /// let (first, second) = (graph.draw().unwrap(), graph.draw().unwrap());
+    /// assert_ne!(first.uniform(0), second.uniform(0));
+    /// assert_eq!(first.uniform(0), Graph::new(&params).training(7, 0).draw().unwrap().uniform(0));
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     pub fn draw(&self) -> Option<Draw> {
         let key = self.training?;
         let (scope, step) = (self.scope.get(), self.step.get());
@@ -289,6 +435,16 @@ impl<'p> Graph<'p> {
 
 impl<'g> Graph<'g> {
     /// What an operation gives that could not run: it has no value, and whatever is made from it has none.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let nothing = graph.inert();
+    /// assert!((nothing + 1.0).tanh().value().is_err());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     pub fn inert(&'g self) -> Var<'g> {
         Var { graph: self, id: NONE }
     }
@@ -340,6 +496,15 @@ impl<'g> Graph<'g> {
     }
 
     /// A tensor of one number everywhere.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// assert_eq!(graph.full([2], 0.5).value()?, array![0.5f32, 0.5].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn full(&'g self, shape: impl AsRef<[usize]>, value: f64) -> Var<'g> {
         let line = Location::caller();
@@ -356,6 +521,19 @@ impl<'g> Graph<'g> {
     }
 
     /// A parameter as a node. Operations take a [`Param`] as it is; this is for where a `Var` has to stand first.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// use unspool_graph::init;
+    /// let mut params = Params::seeded(0);
+    /// let w = params.scope("m").add("w", [2], init::values(vec![1.0, 2.0]));
+    /// let graph = Graph::new(&params);
+    /// assert_eq!(graph.param(w).sum_all().item()?, 3.0);
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn param(&'g self, p: Param) -> Var<'g> {
         let line = Location::caller();

@@ -10,6 +10,20 @@ use std::{
 };
 
 /// A parameter's name in code: an index, and which store it is of. Plain data, so a cell that holds it is plain data too.
+///
+/// ```
+/// use unspool_graph::{Graph, Param, Params, init};
+/// /// A layer holds handles and sizes, no numbers: it works on any graph over the store, and over a copy of it.
+/// #[derive(Clone, Copy)]
+/// struct Shift(Param);
+///
+/// let mut params = Params::seeded(0);
+/// let shift = Shift(params.scope("shift").add("bias", [2], init::constant(3.0)));
+/// for store in [params.to_f64(), params] {
+///     let graph = Graph::new(&store);
+///     assert_eq!((graph.zeros([2]) + shift.0).sum_all().item(), Ok(6.0));
+/// }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Param {
     pub(crate) store: u32,
@@ -99,6 +113,16 @@ impl Params {
     }
 
     /// The same parameters in double precision. Handles of this store fit the copy too.
+    ///
+    /// ```
+    /// use unspool_graph::{Graph, Params, init};
+    /// let mut params = Params::seeded(0);
+    /// let w = params.scope("m").add("w", [1], init::constant(0.1));
+    /// let double = params.to_f64();
+    /// assert_eq!(Graph::new(&double).param(w).item()?, f64::from(0.1f32)); // the handle fits both
+    /// assert_eq!(double.to_f32().value(w)?, params.value(w)?);
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     pub fn to_f64(&self) -> Params {
         let values = match &self.store {
             Store::F32(all) => all.iter().map(|v| v.iter().map(|&x| f64::from(x)).collect()).collect(),
@@ -146,6 +170,14 @@ impl Params {
     }
 
     /// The parameter of this full name.
+    ///
+    /// ```
+    /// use unspool_graph::{Params, init};
+    /// let mut params = Params::seeded(0);
+    /// let w = params.scope("m").add("w", [2, 3], init::zeros());
+    /// assert_eq!((params.find("m.w"), params.find("m.v")), (Some(w), None));
+    /// assert_eq!((params.len(), params.elements()), (1, 6));
+    /// ```
     pub fn find(&self, name: &str) -> Option<Param> {
         self.by_name.get(name).map(|&index| Param { store: self.id, index })
     }
@@ -171,6 +203,16 @@ impl Params {
     }
 
     /// Puts new values in a parameter's place, in its own storage. They must have its shape.
+    ///
+    /// ```
+    /// use unspool_graph::{Params, init};
+    /// let mut params = Params::seeded(0);
+    /// let w = params.scope("m").add("w", [2], init::zeros());
+    /// params.set(w, vec![1.0f32, 2.0])?;
+    /// assert_eq!(params.elements_of::<f32>(w), Some(&[1.0, 2.0][..]));
+    /// assert!(params.set(w, vec![1.0f32]).is_err());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     pub fn set(&mut self, p: Param, value: impl Into<Tensor>) -> Result<()> {
         self.check(p)?;
         let (value, i) = (value.into(), p.index as usize);
@@ -195,6 +237,16 @@ impl Params {
     }
 
     /// All parameters' elements for writing, in the order of [`Params::iter`], if the store is in precision `f32`.
+    ///
+    /// ```
+    /// use unspool_graph::{Params, init};
+    /// let mut params = Params::seeded(0);
+    /// let w = params.scope("m").add("w", [2], init::constant(1.0));
+    /// let at = params.index(w).unwrap();
+    /// params.f32_mut().unwrap()[at].iter_mut().for_each(|w| *w *= 0.5);
+    /// assert_eq!(params.elements_of::<f32>(w), Some(&[0.5, 0.5][..]));
+    /// assert!(params.f64_mut().is_none());
+    /// ```
     pub fn f32_mut(&mut self) -> Option<&mut [Vec<f32>]> {
         self.panels = Panels::none(self.len());
         match &mut self.store {
@@ -260,6 +312,18 @@ impl Params {
 }
 
 /// A place in [`Params`] where a layer adds its parameters under a common beginning of their names.
+///
+/// ```
+/// use unspool_graph::{Params, Scope, init};
+/// fn block(mut scope: Scope<'_>) {
+///     scope.add("gain", [4], init::constant(1.0));
+///     scope.scope("inner").add("weight", [4, 4], init::identity());
+/// }
+/// let mut params = Params::seeded(0);
+/// block(params.scope("encoder"));
+/// let names: Vec<&str> = params.iter().map(|p| params.name(p)).collect();
+/// assert_eq!(names, ["encoder.gain", "encoder.inner.weight"]);
+/// ```
 #[derive(Debug)]
 pub struct Scope<'p> {
     params: &'p mut Params,
@@ -276,6 +340,13 @@ impl Scope<'_> {
     /// The names of what is added here, and in scopes inside, end in `ending`: the layers of one module are told apart by it, as
     /// PyTorch's `weight_ih_l0` and `weight_ih_l1_reverse` are. An ending that was given before stays: the module around a layer
     /// has the say.
+    ///
+    /// ```
+    /// use unspool_graph::{Params, init};
+    /// let mut params = Params::seeded(0);
+    /// params.scope("rnn").ending("_l1").add("weight_hh", [2, 2], init::zeros());
+    /// assert!(params.find("rnn.weight_hh_l1").is_some());
+    /// ```
     pub fn ending(mut self, ending: impl Into<String>) -> Self {
         self.ending.get_or_insert(ending.into());
         self
@@ -298,6 +369,14 @@ impl Scope<'_> {
     }
 
     /// As [`add`](Scope::add), for a shape whose rank is known when the program runs.
+    ///
+    /// ```
+    /// use unspool_graph::{Params, init};
+    /// let mut params = Params::seeded(0);
+    /// let sizes = vec![2; 3];
+    /// let w = params.scope("m").add_sized("w", &sizes, init::zeros());
+    /// assert_eq!(*params.shape(w), [2, 2, 2]);
+    /// ```
     pub fn add_sized(
         &mut self,
         name: impl AsRef<str>,
@@ -309,6 +388,15 @@ impl Scope<'_> {
     }
 
     /// Keeps `error` as the store's first, if it has none: how a layer refuses its arguments.
+    ///
+    /// ```
+    /// use unspool_graph::{Graph, Params};
+    /// let mut params = Params::seeded(0);
+    /// params.scope("attention").refuse("heads", &[3], "three heads do not divide four features");
+    /// assert!(params.check_all().is_err());
+    /// let graph = Graph::new(&params); // has the error from the start
+    /// assert!(graph.zeros([1]).value().unwrap_err().to_string().contains("attention.heads"));
+    /// ```
     pub fn refuse(&mut self, name: &str, shape: &[usize], why: &'static str) {
         let error = Error::ParamShape { name: self.full(name), shape: shape.to_vec(), why };
         self.params.error = self.params.error.take().or(Some(error));
@@ -327,26 +415,82 @@ impl Scope<'_> {
 /// Initial values, by their names in the field. Each is a function of a shape and of random numbers that are the parameter's own.
 ///
 /// For a weight `[out, in]` (or `[out, in, height, width]`) fan-in is in·height·width and fan-out is out·height·width.
+///
+/// ```
+/// use unspool_graph::{Params, init};
+/// let made = |seed| {
+///     let mut params = Params::seeded(seed);
+///     let w = params.scope("rnn").add("w_hh", [3, 3], init::orthogonal(1.0));
+///     params.value(w).unwrap()
+/// };
+/// assert_eq!(made(7), made(7));
+/// assert_ne!(made(7), made(8));
+///
+/// // An initializer of one's own is a function: ones, but for the second third of the elements.
+/// let mut params = Params::seeded(7);
+/// let forget_gate = |shape: &unspool_graph::Shape, _| {
+///     let third = shape.elements() / 3;
+///     (0..shape.elements()).map(|i| if i / third == 1 { 1.0 } else { 0.0 }).collect()
+/// };
+/// let bias = params.scope("gates").add("bias", [6], forget_gate);
+/// assert_eq!(params.elements_of::<f32>(bias), Some(&[0.0, 0.0, 1.0, 1.0, 0.0, 0.0][..]));
+/// ```
 pub mod init {
     use super::{Draw, Shape};
 
     /// Every element 0.
+    ///
+    /// ```
+    /// use unspool_graph::{Params, init};
+    /// let mut params = Params::seeded(0);
+    /// let bias = params.scope("m").add("bias", [2], init::zeros());
+    /// assert_eq!(params.elements_of::<f32>(bias), Some(&[0.0, 0.0][..]));
+    /// ```
     pub fn zeros() -> impl FnOnce(&Shape, Draw) -> Vec<f64> {
         constant(0.0)
     }
     /// Every element `value`.
+    ///
+    /// ```
+    /// use unspool_graph::{Params, init};
+    /// let mut params = Params::seeded(0);
+    /// let bias = params.scope("m").add("bias", [2], init::constant(1.5));
+    /// assert_eq!(params.elements_of::<f32>(bias), Some(&[1.5, 1.5][..]));
+    /// ```
     pub fn constant(value: f64) -> impl FnOnce(&Shape, Draw) -> Vec<f64> {
         move |shape, _| vec![value; shape.elements()]
     }
     /// These elements, row by row.
+    ///
+    /// ```
+    /// use unspool_graph::{Params, init};
+    /// let mut params = Params::seeded(0);
+    /// let w = params.scope("m").add("w", [1, 2], init::values(vec![3.0, 4.0]));
+    /// assert_eq!(params.elements_of::<f32>(w), Some(&[3.0, 4.0][..]));
+    /// ```
     pub fn values(values: Vec<f64>) -> impl FnOnce(&Shape, Draw) -> Vec<f64> {
         move |_, _| values
     }
     /// Uniform in [−bound, bound).
+    ///
+    /// ```
+    /// use unspool_graph::{Params, init};
+    /// let mut params = Params::seeded(0);
+    /// let w = params.scope("m").add("w", [10, 10], init::uniform(0.1));
+    /// assert!(params.elements_of::<f32>(w).unwrap().iter().all(|w| w.abs() <= 0.1));
+    /// ```
     pub fn uniform(bound: f64) -> impl FnOnce(&Shape, Draw) -> Vec<f64> {
         move |shape, draw| (0..shape.elements() as u64).map(|i| (2.0 * draw.uniform(i) - 1.0) * bound).collect()
     }
     /// Normal with mean 0 and this standard deviation.
+    ///
+    /// ```
+    /// use unspool_graph::{Params, init};
+    /// let mut params = Params::seeded(0);
+    /// let w = params.scope("m").add("w", [100, 100], init::normal(0.5));
+    /// let squares: f32 = params.elements_of::<f32>(w).unwrap().iter().map(|w| w * w).sum();
+    /// assert!(((squares / 1e4).sqrt() - 0.5).abs() < 0.02);
+    /// ```
     pub fn normal(deviation: f64) -> impl FnOnce(&Shape, Draw) -> Vec<f64> {
         move |shape, draw| (0..shape.elements() as u64).map(|i| draw.normal(i) * deviation).collect()
     }
@@ -356,6 +500,13 @@ pub mod init {
         ((into * area) as f64, (out * area) as f64)
     }
     /// Uniform with bound √(6 / (fan-in + fan-out)) (Glorot and Bengio 2010).
+    ///
+    /// ```
+    /// use unspool_graph::{Params, init};
+    /// let mut params = Params::seeded(0);
+    /// let w = params.scope("m").add("w", [4, 2], init::xavier_uniform());
+    /// assert!(params.elements_of::<f32>(w).unwrap().iter().all(|w| w.abs() <= 1.0)); // √(6 / (2 + 4))
+    /// ```
     pub fn xavier_uniform() -> impl FnOnce(&Shape, Draw) -> Vec<f64> {
         |shape, draw| {
             let (into, out) = fans(shape);
@@ -363,6 +514,14 @@ pub mod init {
         }
     }
     /// Normal with deviation √(2 / (fan-in + fan-out)) (Glorot and Bengio 2010).
+    ///
+    /// ```
+    /// use unspool_graph::{Params, init};
+    /// let mut params = Params::seeded(0);
+    /// let w = params.scope("m").add("w", [100, 100], init::xavier_normal());
+    /// let squares: f32 = params.elements_of::<f32>(w).unwrap().iter().map(|w| w * w).sum();
+    /// assert!(((squares / 1e4).sqrt() - 0.1).abs() < 0.01); // √(2 / 200)
+    /// ```
     pub fn xavier_normal() -> impl FnOnce(&Shape, Draw) -> Vec<f64> {
         |shape, draw| {
             let (into, out) = fans(shape);
@@ -370,14 +529,36 @@ pub mod init {
         }
     }
     /// Uniform with bound √(6 / fan-in), for ReLU (He and others 2015).
+    ///
+    /// ```
+    /// use unspool_graph::{Params, init};
+    /// let mut params = Params::seeded(0);
+    /// let w = params.scope("m").add("w", [4, 6], init::kaiming_uniform());
+    /// assert!(params.elements_of::<f32>(w).unwrap().iter().all(|w| w.abs() <= 1.0)); // √(6 / 6)
+    /// ```
     pub fn kaiming_uniform() -> impl FnOnce(&Shape, Draw) -> Vec<f64> {
         |shape, draw| uniform((6.0 / fans(shape).0).sqrt())(shape, draw)
     }
     /// Normal with deviation √(2 / fan-in), for ReLU (He and others 2015).
+    ///
+    /// ```
+    /// use unspool_graph::{Params, init};
+    /// let mut params = Params::seeded(0);
+    /// let w = params.scope("m").add("w", [100, 200], init::kaiming_normal());
+    /// let squares: f32 = params.elements_of::<f32>(w).unwrap().iter().map(|w| w * w).sum();
+    /// assert!(((squares / 2e4).sqrt() - 0.1).abs() < 0.01); // √(2 / 200)
+    /// ```
     pub fn kaiming_normal() -> impl FnOnce(&Shape, Draw) -> Vec<f64> {
         |shape, draw| normal((2.0 / fans(shape).0).sqrt())(shape, draw)
     }
     /// Ones where row and column are the same, zeros elsewhere (Le, Jaitly and Hinton 2015, for recurrent ReLU layers).
+    ///
+    /// ```
+    /// use unspool_graph::{Params, init};
+    /// let mut params = Params::seeded(0);
+    /// let w = params.scope("m").add("w", [2, 2], init::identity());
+    /// assert_eq!(params.elements_of::<f32>(w), Some(&[1.0, 0.0, 0.0, 1.0][..]));
+    /// ```
     pub fn identity() -> impl FnOnce(&Shape, Draw) -> Vec<f64> {
         |shape, _| {
             let columns = shape.last_axis();
@@ -386,6 +567,16 @@ pub mod init {
     }
     /// Orthonormal rows or columns, whichever are fewer, times `gain` (Saxe, McClelland and Ganguli 2014), by Gram and
     /// Schmidt, done twice, on normal numbers. A stack of square blocks, as in gated layers, is made block by block.
+    ///
+    /// ```
+    /// use unspool_graph::{Graph, Params, init};
+    /// let mut params = Params::seeded(0);
+    /// let w = params.scope("m").add("w", [4, 4], init::orthogonal(1.0));
+    /// let graph = Graph::new(&params);
+    /// let x = graph.input(ndarray::array![[3.0f32, 0.0, 4.0, 0.0]]);
+    /// assert!((x.matmul(w).norm(&[]).item()? - 5.0).abs() < 1e-5); // it turns, and keeps the length
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     pub fn orthogonal(gain: f64) -> impl FnOnce(&Shape, Draw) -> Vec<f64> {
         move |shape, draw| {
             let columns = shape.last_axis();

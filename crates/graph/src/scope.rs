@@ -24,12 +24,35 @@ pub(crate) struct ScopeNote {
 
 impl Graph<'_> {
     /// Names the part of the model that is recorded while the returned guard lives.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let decoder = graph.scope("decoder");
+    /// let inside = graph.zeros([1]);
+    /// drop(decoder);
+    /// assert_eq!((inside.place().scope.as_str(), graph.zeros([1]).place().scope.as_str()), ("decoder", ""));
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn scope(&self, name: &str) -> ScopeGuard<'_> {
         self.enter(name, Location::caller(), false)
     }
 
     /// For a layer: the scope holds its caller's line, which an error inside then shows first.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let _attention = graph.layer("attention");
+    /// let wrong = graph.zeros([2]) + graph.zeros([3]);
+    /// assert!(wrong.value().unwrap_err().to_string().contains("in attention ("));
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn layer(&self, name: &str) -> ScopeGuard<'_> {
         self.enter(name, Location::caller(), true)
@@ -74,6 +97,16 @@ impl Graph<'_> {
     }
 
     /// The place where the caller of this stands, for errors of layers.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let _scope = graph.scope("decoder");
+    /// assert!(graph.place().to_string().ends_with(", in decoder"));
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn place(&self) -> Place {
         self.place_of(self.mark(Location::caller()))
@@ -81,6 +114,16 @@ impl Graph<'_> {
 }
 
 /// Ends a scope when it is dropped.
+///
+/// ```
+/// use unspool_graph::{Graph, Params, ScopeGuard};
+/// let params = Params::seeded(0);
+/// let graph = Graph::new(&params);
+/// let inside: ScopeGuard<'_> = graph.scope("encoder");
+/// assert_eq!(graph.place().scope, "encoder");
+/// drop(inside);
+/// assert_eq!(graph.place().scope, "");
+/// ```
 #[must_use = "the scope ends when this is dropped"]
 pub struct ScopeGuard<'a> {
     scope: &'a Cell<u32>,

@@ -3,6 +3,12 @@
 use std::{fmt, ops::Deref};
 
 /// The most axes a tensor can have.
+///
+/// ```
+/// use unspool_graph::{MAX_RANK, Shape};
+/// assert!(Shape::new(&[1; MAX_RANK]).is_some());
+/// assert!(Shape::new(&[1; MAX_RANK + 1]).is_none());
+/// ```
 pub const MAX_RANK: usize = 6;
 
 /// The sizes of a tensor's axes, outermost first. Dereferences to `[usize]`.
@@ -79,6 +85,14 @@ impl Shape {
 
     /// The shape with an axis of size `size` put in front of axis `axis`; `None` if there is no such place
     /// or no room for one more.
+    ///
+    /// ```
+    /// use unspool_graph::Shape;
+    /// let shape = Shape::from([2, 4]);
+    /// assert_eq!(shape.insert(1, 3), Some(Shape::from([2, 3, 4])));
+    /// assert_eq!(shape.insert(3, 3), None);
+    /// assert_eq!((shape.with(1, 5), shape.without(0)), (Shape::from([2, 5]), Shape::from([4])));
+    /// ```
     pub fn insert(&self, axis: usize, size: usize) -> Option<Shape> {
         let mut sizes = self.to_vec();
         if axis > sizes.len() {

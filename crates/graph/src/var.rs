@@ -109,6 +109,18 @@ impl<'g> Var<'g> {
 
     /// Asks for the gradient of this node too, not only of parameters. It returns the handle to go on with: a view into
     /// another node, or a parameter, becomes a node of its own, so that its gradient is its own.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let x = graph.input(array![2.0f32]).watch();
+    /// let y = (x * x).watch();
+    /// let gradients = (y * 3.0).sum_all().backward()?;
+    /// assert_eq!((gradients.of(y), gradients.of(x)), (Some(array![3.0f32].into()), Some(array![12.0f32].into())));
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn watch(self) -> Var<'g> {
         if self.id == NONE {
@@ -128,6 +140,16 @@ impl<'g> Var<'g> {
     }
 
     /// Where it was recorded.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let _encoder = graph.scope("encoder");
+    /// assert_eq!(graph.zeros([1]).place().scope, "encoder");
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     pub fn place(self) -> Place {
         if self.id == NONE {
             return self.graph.place();
@@ -137,11 +159,33 @@ impl<'g> Var<'g> {
     }
 
     /// Whether both are the same node.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let x = graph.zeros([1]);
+    /// assert!(x.same_node(x) && !x.same_node(x + 1.0));
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     pub fn same_node(self, other: Var<'_>) -> bool {
         std::ptr::addr_eq(self.graph, other.graph) && self.id == other.id
     }
 
     /// Its shape if it has a value, without asking for the graph's error: for recording functions, which go on inert.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let x = graph.zeros([2, 3]);
+    /// let wrong = x.matmul(x);
+    /// assert!(x.known_shape().is_some() && wrong.known_shape().is_none());
+    /// assert!(x.shape().is_err()); // the graph has an error by now
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     pub fn known_shape(self) -> Option<Shape> {
         (self.id != NONE).then(|| with_tape!(&*self.graph.tape.borrow(), tape => tape.nodes[self.id as usize].shape))
     }
@@ -158,6 +202,21 @@ impl<'g> Var<'g> {
 }
 
 /// What may stand beside a [`Var`] in an operation: a `Var`, a [`Param`], or a number.
+///
+/// ```
+/// use unspool_graph::{Graph, Operand, Params, Var, init};
+/// /// A number, a parameter or a node: a layer takes any of them.
+/// fn doubled<'g>(graph: &'g Graph<'g>, x: impl Operand<'g>) -> Var<'g> {
+///     x.on(graph) * 2.0
+/// }
+/// let mut params = Params::seeded(0);
+/// let w = params.scope("m").add("w", [1], init::constant(3.0));
+/// let graph = Graph::new(&params);
+/// assert_eq!(doubled(&graph, 1.5).item()?, 3.0);
+/// assert_eq!(doubled(&graph, w).item()?, 6.0);
+/// assert_eq!(doubled(&graph, graph.param(w)).item()?, 6.0);
+/// # Ok::<(), unspool_graph::Error>(())
+/// ```
 pub trait Operand<'g>: Copy {
     /// The operand as a node of `graph`.
     #[track_caller]

@@ -110,6 +110,18 @@ impl<'g> Var<'g> {
     ///
     /// # Errors
     /// The graph's first error; [`Error::NotScalar`] if this is not a single number.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let x = graph.input(array![1.0f32, 2.0]).watch();
+    /// let gradients = (x * x).sum_all().backward()?;
+    /// assert_eq!(gradients.of(x).unwrap(), array![2.0f32, 4.0].into());
+    /// assert!((x * x).backward().unwrap_err().to_string().contains("single number"));
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     pub fn backward(self) -> Result<Gradients> {
         let shape = self.shape()?;
         if shape.elements() != 1 {
@@ -119,6 +131,17 @@ impl<'g> Var<'g> {
     }
 
     /// The vector–Jacobian product: the gradients of Σ `cotangent` · this, for a cotangent of this one's shape.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let x = graph.input(array![1.0f32, 2.0]).watch();
+    /// let gradients = (x * x).vjp(array![1.0f32, 10.0])?;
+    /// assert_eq!(gradients.of(x).unwrap(), array![2.0f32, 40.0].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     pub fn vjp(self, cotangent: impl Into<Tensor>) -> Result<Gradients> {
         let (cotangent, shape) = (cotangent.into(), self.shape()?);
         if cotangent.shape() != &*shape {

@@ -65,6 +65,14 @@ pub const TOLERANCE: f64 = 1e-6;
 pub const ADJOINT_TOLERANCE: f64 = 1e-10;
 
 /// The worst coordinate found: where it is, both numbers, and what made it.
+///
+/// ```
+/// use unspool_graph::check::{self, Failure};
+/// let x = ndarray::array![1.0, 2.0].into_dyn();
+/// let Err(Failure::Gradient(found)) = check::function(&[x], |_, x| x[0] * x[0].cut()) else { panic!() };
+/// assert!((found.analytic - found.numeric / 2.0).abs() < 1e-6); // x · x, one factor of which was cut
+/// assert_eq!(found.culprit.unwrap().operation, "cut");
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Disagreement {
     /// The parameter's or input's name; `a random direction` where not one coordinate was moved but all.
@@ -82,6 +90,18 @@ pub struct Disagreement {
 }
 
 /// The first operation on the tape whose own gradient disagrees: everything it was made from is right.
+///
+/// ```
+/// use unspool_graph::check::{self, Failure};
+/// let x = ndarray::array![1.0].into_dyn();
+/// let wrong = check::function(&[x], |graph, x| {
+///     let _scope = graph.scope("decoder");
+///     (x[0].tanh() * x[0].cut()).exp()
+/// });
+/// let Err(Failure::Gradient(found)) = wrong else { panic!() };
+/// let culprit = found.culprit.unwrap();
+/// assert_eq!((culprit.operation, culprit.place.scope.as_str()), ("cut", "decoder"));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Culprit {
     /// The operation's name.
@@ -108,6 +128,13 @@ impl fmt::Display for Disagreement {
 }
 
 /// Why a check did not pass.
+///
+/// ```
+/// use unspool_graph::check::{self, Failure};
+/// let x = ndarray::array![0.5, 2.0].into_dyn();
+/// let wrong = check::function(&[x], |_, x| x[0] * x[0].cut()).unwrap_err();
+/// assert!(matches!(wrong, Failure::Gradient(_)), "{wrong}");
+/// ```
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum Failure {
     /// The function itself failed.
@@ -145,6 +172,15 @@ pub enum Failure {
 }
 
 /// What [`composition`] and [`direction`] could say: how many slopes agree with differences, and of how many it could not be told.
+///
+/// ```
+/// use unspool_graph::{Params, check, init};
+/// let mut params = Params::seeded(1);
+/// let w = params.scope("m").add("w", [3], init::uniform(1.0));
+/// let judged = check::composition(&params, &[], |graph, _| graph.param(w).tanh().exp())?;
+/// assert_eq!((judged.right, judged.unjudged), (3, 0));
+/// # Ok::<(), check::Failure>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[must_use = "what could not be judged has not passed"]
 pub struct Judged {
@@ -182,6 +218,15 @@ pub fn parameters(params: &Params, model: impl for<'g> Fn(&'g Graph<'g>) -> Var<
 /// state is an input. See the example [above](self).
 ///
 /// - `inputs`: names and values, any shapes; they come to `model` in this order.
+///
+/// ```
+/// use unspool_graph::{Params, check, init};
+/// let mut params = Params::seeded(1);
+/// let w = params.scope("m").add("w", [2, 2], init::uniform(1.0));
+/// let x = ndarray::array![[0.5, -1.0]].into_dyn();
+/// check::model(&params, &[("x", x)], |_, inputs| inputs[0].matmul(w).tanh())?;
+/// # Ok::<(), check::Failure>(())
+/// ```
 pub fn model(
     params: &Params,
     inputs: &[(&str, ArrayD<f64>)],
@@ -241,6 +286,14 @@ pub fn composition(
 }
 
 /// Holds forward mode against reverse mode for `model` in a random direction: ⟨v, J·u⟩ = ⟨Jᵀ·v, u⟩ to a relative 1e-10.
+///
+/// ```
+/// use unspool_graph::{Params, check, init};
+/// let mut params = Params::seeded(1);
+/// let w = params.scope("m").add("w", [3, 3], init::uniform(1.0));
+/// check::adjoint(&params, |graph| graph.param(w).matmul(w).softmax())?;
+/// # Ok::<(), check::Failure>(())
+/// ```
 pub fn adjoint(params: &Params, model: impl for<'g> Fn(&'g Graph<'g>) -> Var<'g>) -> Result<(), Failure> {
     adjoint::hold(&Point::new(params, &[])?, &|graph, _| model(graph))
 }

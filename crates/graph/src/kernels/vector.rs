@@ -5,6 +5,16 @@ use std::sync::OnceLock;
 
 /// Runs `work` compiled for what the processor at hand can do (AVX-512, AVX2, NEON or plain); the loop inside must be
 /// `#[inline(always)]` all the way down. Which one it is does not depend on the data, so bits do not either.
+///
+/// ```
+/// use unspool_graph::vectorize;
+/// let (x, mut y) = (vec![1.0f32; 1000], vec![2.0f32; 1000]);
+/// vectorize(
+///     #[inline(always)]
+///     || y.iter_mut().zip(&x).for_each(|(y, &x)| *y += 3.0 * x),
+/// );
+/// assert!(y.iter().all(|&y| y == 5.0));
+/// ```
 #[inline(always)]
 pub fn dispatch<R>(work: impl FnOnce() -> R) -> R {
     arch().dispatch(work)
@@ -21,6 +31,12 @@ pub(crate) fn arch() -> pulp::Arch {
 const LANES: usize = 16;
 
 /// Σ x, in sixteen interleaved partial sums that are added pairwise at the end: the order is a function of the length alone.
+///
+/// ```
+/// use unspool_graph::lane_sum;
+/// let x: Vec<f32> = (1..=100).map(|i| i as f32).collect();
+/// assert_eq!(lane_sum(&x), 5050.0);
+/// ```
 #[inline(always)]
 pub fn sum<E: Element>(x: &[E]) -> E {
     sum_map(

@@ -39,6 +39,18 @@ impl Times {
 }
 
 /// What something cost.
+///
+/// ```
+/// use unspool_graph::{Cost, Graph, Params};
+/// let params = Params::seeded(0);
+/// let graph = Graph::new(&params).profiled();
+/// let x = graph.zeros([64, 64]).watch();
+/// x.tanh().sum_all().backward()?;
+/// let total: Cost = graph.profile().by_operation().rows.into_iter().map(|(_, cost)| cost).sum();
+/// assert_eq!(total.time(), total.forward + total.backward);
+/// assert!(total.calls >= graph.len());
+/// # Ok::<(), unspool_graph::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cost {
     /// How often it ran.
@@ -77,6 +89,21 @@ impl Sum for Cost {
 }
 
 /// What a recording cost, node by node; see [`Graph::profile`].
+///
+/// ```
+/// use unspool_graph::{Graph, Params, Profile};
+/// let params = Params::seeded(0);
+/// let (mut all, mut nodes) = (Profile::default(), 0);
+/// for _step in 0..3 {
+///     let graph = Graph::new(&params).profiled();
+///     graph.zeros([8, 8]).watch().tanh().sum_all().backward()?;
+///     nodes += graph.len();
+///     all.add(graph.profile());
+/// }
+/// assert!(all.total().calls >= nodes);
+/// println!("{}", all.by_line());
+/// # Ok::<(), unspool_graph::Error>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Profile {
     entries: Vec<Entry>,
@@ -91,6 +118,16 @@ struct Entry {
 }
 
 /// A profile summed up by one of its properties: the costliest row first, rows of one cost by name. It prints as a table.
+///
+/// ```
+/// use unspool_graph::{Graph, Params};
+/// let params = Params::seeded(0);
+/// let graph = Graph::new(&params);
+/// let _ = graph.zeros([2]).exp().exp();
+/// let table = graph.profile().by_operation();
+/// assert_eq!(table.rows.iter().find(|(name, _)| name == "exp").map(|(_, cost)| cost.calls), Some(2));
+/// assert!(table.to_string().starts_with("operation"));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProfileTable {
     /// Of what the rows are.

@@ -3,6 +3,14 @@
 use crate::{Element, Graph, Place, record::with_views, tape::with_tape};
 
 /// A squashing function.
+///
+/// ```
+/// use unspool_graph::{Graph, Params};
+/// let params = Params::seeded(0);
+/// let graph = Graph::new(&params);
+/// let _ = graph.input(vec![9.0f32, 0.0]).sigmoid();
+/// assert_eq!(graph.saturation(0.9)[0].gate, "sigmoid");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Squash {
     /// Between 0 and 1.
@@ -22,6 +30,17 @@ impl Squash {
 }
 
 /// The saturated elements of one gate at one time step; see [`Graph::saturation`].
+///
+/// ```
+/// use unspool_graph::{Graph, Params};
+/// let params = Params::seeded(0);
+/// let graph = Graph::new(&params);
+/// let _gate = graph.scope("gate");
+/// let _ = graph.input(vec![9.0f32, 0.0, 0.1, -0.1]).sigmoid();
+/// let found = &graph.saturation(0.9)[0];
+/// assert_eq!((found.saturated, found.elements, found.share()), (1, 4, 0.25));
+/// assert_eq!(found.at.scope, "gate");
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Saturation {
     /// The gate's name: `sigmoid` or `tanh`, or what a fused operation calls it.

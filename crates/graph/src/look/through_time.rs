@@ -11,6 +11,22 @@ pub(crate) struct Carried {
 }
 
 /// ‖∂loss/∂h_t‖ along one recurrence; see [`Gradients::through_time`](crate::Gradients::through_time).
+///
+/// ```
+/// use unspool_graph::{Graph, Params};
+/// let params = Params::seeded(0);
+/// let graph = Graph::new(&params).tracing();
+/// let mut h = graph.full([1], 1.0).watch();
+/// for t in 0..3 {
+///     graph.at_step(Some(t));
+///     h = h * 0.5;
+///     graph.carry(&[h]);
+/// }
+/// let gradients = h.sum_all().backward()?;
+/// let norms = &gradients.through_time()[0];
+/// assert_eq!((norms.leaf, &norms.norms[..]), (0, &[(0, 0.25), (1, 0.5), (2, 1.0)][..]));
+/// # Ok::<(), unspool_graph::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct StateNorms {
     /// The scopes around the recurrence, outermost first, joined by `/`.

@@ -4,6 +4,18 @@ use crate::{Graph, Shape, Var, error::Place, tape::with_tape};
 use petgraph::graph::{DiGraph, NodeIndex};
 
 /// A node of a recording, as [`Graph::topology`] shows it.
+///
+/// ```
+/// use unspool_graph::{Graph, Params, init};
+/// let mut params = Params::seeded(0);
+/// let w = params.scope("m").add("w", [2, 2], init::identity());
+/// let graph = Graph::new(&params);
+/// let y = graph.zeros([1, 2]).matmul(w);
+/// let topology = graph.topology();
+/// let product = &topology[y.vertex()];
+/// assert_eq!((product.operation, &*product.shape, product.wants_gradient), ("matmul", &[1, 2][..], true));
+/// assert!(topology.node_weights().any(|vertex| vertex.param.as_deref() == Some("m.w")));
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Vertex {
     /// The operation's name; `input` and `param` for what enters, the movement's name for a view into another node.
@@ -21,6 +33,17 @@ pub struct Vertex {
 }
 
 /// A recording as a directed graph: an edge leads from each operand to the node it went into, and says its position there.
+///
+/// ```
+/// use unspool_graph::{Graph, Params, Topology, petgraph::algo::is_cyclic_directed};
+/// let params = Params::seeded(0);
+/// let graph = Graph::new(&params);
+/// let x = graph.zeros([2]);
+/// let _ = x * x;
+/// let topology: Topology = graph.topology();
+/// assert_eq!((topology.node_count(), topology.edge_count()), (2, 2));
+/// assert!(!is_cyclic_directed(&topology));
+/// ```
 pub type Topology = DiGraph<Vertex, usize>;
 
 impl Graph<'_> {
@@ -70,6 +93,16 @@ impl Graph<'_> {
 
 impl Var<'_> {
     /// Its node in [`Graph::topology`]; `NodeIndex::end()` where it has no value.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let y = graph.zeros([1]).exp();
+    /// assert_eq!(graph.topology()[y.vertex()].operation, "exp");
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     pub fn vertex(self) -> NodeIndex {
         NodeIndex::new(self.id as usize)
     }

@@ -33,31 +33,94 @@ impl<'g> Var<'g> {
         self.map(Tanh, Location::caller())
     }
     /// 1 / (1 + e⁻ˣ), elementwise.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let y = graph.input(array![-1000.0f32, 0.0, 1000.0]).sigmoid();
+    /// assert_eq!(y.value()?, array![0.0f32, 0.5, 1.0].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn sigmoid(self) -> Var<'g> {
         self.map(Sigmoid, Location::caller())
     }
     /// max(x, 0), elementwise; its gradient at 0 is 0.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let x = graph.input(array![-2.0f32, 0.0, 3.0]).watch();
+    /// assert_eq!(x.relu().value()?, array![0.0f32, 0.0, 3.0].into());
+    /// let gradients = x.relu().sum_all().backward()?;
+    /// assert_eq!(gradients.of(x).unwrap(), array![0.0f32, 0.0, 1.0].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn relu(self) -> Var<'g> {
         self.map(Relu, Location::caller())
     }
     /// x where it is positive, `slope` · x elsewhere.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let y = graph.input(array![-2.0f32, 3.0]).leaky_relu(0.5);
+    /// assert_eq!(y.value()?, array![-1.0f32, 3.0].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn leaky_relu(self, slope: f64) -> Var<'g> {
         self.map(LeakyRelu(slope), Location::caller())
     }
     /// x · Φ(x), the Gaussian error linear unit (Hendrycks and Gimpel 2016), elementwise and exact.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let y = graph.input(array![-100.0f32, 0.0, 100.0]).gelu();
+    /// assert_eq!(y.value()?, array![-0.0f32, 0.0, 100.0].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn gelu(self) -> Var<'g> {
         self.map(Gelu, Location::caller())
     }
     /// x · σ(x), elementwise (Elfwing, Uchibe and Doya 2018).
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let x = graph.input(array![-1.5f32, 2.0]);
+    /// assert_eq!(x.silu().value()?, (x * x.sigmoid()).value()?);
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn silu(self) -> Var<'g> {
         self.map(Silu, Location::caller())
     }
     /// ln(1 + eˣ), elementwise, safe for any x.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let y = graph.input(array![0.0f32, 1000.0]).softplus().value()?.to_f64();
+    /// assert!((y[[0]] - 2f64.ln()).abs() < 1e-6);
+    /// assert_eq!(y[[1]], 1000.0);
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn softplus(self) -> Var<'g> {
         self.map(Softplus, Location::caller())

@@ -207,31 +207,91 @@ impl<'g> Var<'g> {
         self.map(Affine { scale, shift }, line)
     }
     /// eˣ, elementwise.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let y = graph.input(array![0.0f32, 1.0]).exp().value()?.to_f64();
+    /// assert!((y[[1]] - 1f64.exp()).abs() < 1e-6);
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn exp(self) -> Var<'g> {
         self.map(Exp, Location::caller())
     }
     /// ln x, elementwise: −∞ at 0, not-a-number below.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let y = graph.input(array![1.0f32, 0.0]).log();
+    /// assert_eq!(y.value()?, array![0.0, f32::NEG_INFINITY].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn log(self) -> Var<'g> {
         self.map(Log, Location::caller())
     }
     /// √x, elementwise. Its gradient is infinite at 0.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// assert_eq!(graph.input(array![4.0f32, 0.25]).sqrt().value()?, array![2.0f32, 0.5].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn sqrt(self) -> Var<'g> {
         self.map(Sqrt, Location::caller())
     }
     /// |x|, elementwise, with gradient 0 at 0.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// assert_eq!(graph.input(array![-4.0f32, 0.25]).abs().value()?, array![4.0f32, 0.25].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn abs(self) -> Var<'g> {
         self.map(Abs, Location::caller())
     }
     /// xⁿ for a whole n, elementwise.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let x = graph.input(array![-2.0f32, 3.0]).watch();
+    /// assert_eq!(x.powi(3).value()?, array![-8.0f32, 27.0].into());
+    /// assert_eq!(x.powi(3).sum_all().backward()?.of(x).unwrap(), array![12.0f32, 27.0].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn powi(self, n: i32) -> Var<'g> {
         self.map(WholePower(n), Location::caller())
     }
     /// xʸ, elementwise, for x ≥ 0; y may be a number or a tensor.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let x = graph.input(array![4.0f32, 9.0]);
+    /// assert_eq!(x.powf(0.5).value()?, array![2.0f32, 3.0].into());
+    /// assert_eq!(x.powf(graph.input(array![2.0f32, 1.0])).value()?, array![16.0f32, 9.0].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn powf(self, y: impl Operand<'g>) -> Var<'g> {
         match y.number() {
@@ -240,16 +300,48 @@ impl<'g> Var<'g> {
         }
     }
     /// The greater of the two, elementwise, shapes broadcast; where they are equal each gets half of the gradient.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let x = graph.input(array![-1.0f32, 2.0]);
+    /// assert_eq!(x.maximum(0.5).value()?, array![0.5f32, 2.0].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn maximum(self, other: impl Operand<'g>) -> Var<'g> {
         self.zip(Larger, other)
     }
     /// The lesser of the two, elementwise, shapes broadcast; where they are equal each gets half of the gradient.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let x = graph.input(array![-1.0f32, 2.0]);
+    /// assert_eq!(x.minimum(0.5).value()?, array![-1.0f32, 0.5].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn minimum(self, other: impl Operand<'g>) -> Var<'g> {
         self.zip(Smaller, other)
     }
     /// x limited to [`low`, `high`], elementwise; no gradient outside.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let x = graph.input(array![-3.0f32, 0.25, 3.0]).watch();
+    /// assert_eq!(x.clamp(-1.0, 1.0).value()?, array![-1.0f32, 0.25, 1.0].into());
+    /// let gradients = x.clamp(-1.0, 1.0).sum_all().backward()?;
+    /// assert_eq!(gradients.of(x).unwrap(), array![0.0f32, 1.0, 0.0].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn clamp(self, low: f64, high: f64) -> Var<'g> {
         if low > high || low.is_nan() || high.is_nan() {

@@ -194,6 +194,16 @@ impl<'g> Graph<'g> {
     }
 
     /// Joins tensors of one shape along a new axis `axis`.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let steps = graph.stack(&[graph.zeros([2, 4]), graph.full([2, 4], 1.0), graph.zeros([2, 4])], 1);
+    /// assert_eq!(*steps.shape()?, [2, 3, 4]); // [batch, time, feature]
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn stack(&'g self, parts: &[Var<'g>], axis: isize) -> Var<'g> {
         let line = Location::caller();
@@ -225,6 +235,16 @@ impl<'g> Graph<'g> {
 
 impl<'g> Var<'g> {
     /// The axes in another order: axis k of the result is axis `axes[k]` of this.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let x = graph.zeros([2, 3, 4]); // [batch, time, feature]
+    /// assert_eq!(*x.permute(&[1, 0, 2]).shape()?, [3, 2, 4]);
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn permute(self, axes: &[usize]) -> Var<'g> {
         let line = Location::caller();
@@ -237,6 +257,16 @@ impl<'g> Var<'g> {
     }
 
     /// Two axes exchanged.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let x = graph.input(array![[1.0f32, 2.0, 3.0]]);
+    /// assert_eq!(x.transpose(0, 1).value()?, array![[1.0f32], [2.0], [3.0]].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn transpose(self, a: isize, b: isize) -> Var<'g> {
         let line = Location::caller();
@@ -250,6 +280,18 @@ impl<'g> Var<'g> {
     }
 
     /// The same elements in the same order under another shape. Nothing is copied.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let x = graph.zeros([2, 3, 4]);
+    /// assert_eq!(*x.reshape([6, 4]).shape()?, [6, 4]);
+    /// let error = x.reshape([5, 5]).value().unwrap_err().to_string();
+    /// assert!(error.starts_with("reshape"), "{error}");
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn reshape(self, shape: impl AsRef<[usize]>) -> Var<'g> {
         let line = Location::caller();
@@ -267,6 +309,15 @@ impl<'g> Var<'g> {
     }
 
     /// A new axis of size 1 in front of axis `axis`.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// assert_eq!(*graph.zeros([2, 4]).unsqueeze(1).shape()?, [2, 1, 4]);
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn unsqueeze(self, axis: isize) -> Var<'g> {
         let line = Location::caller();
@@ -291,6 +342,15 @@ impl<'g> Var<'g> {
     }
 
     /// Without axis `axis`, which must have size 1.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// assert_eq!(*graph.zeros([2, 1, 4]).squeeze(1).shape()?, [2, 4]);
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn squeeze(self, axis: isize) -> Var<'g> {
         let line = Location::caller();
@@ -303,6 +363,16 @@ impl<'g> Var<'g> {
     }
 
     /// The elements `range` of one axis. Of axis 0, or where all axes before it have size 1, nothing is copied.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let x = graph.input(array![[1.0f32, 2.0, 3.0], [4.0, 5.0, 6.0]]);
+    /// assert_eq!(x.slice(-1, 1..3).value()?, array![[2.0f32, 3.0], [5.0, 6.0]].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn slice(self, axis: isize, range: Range<usize>) -> Var<'g> {
         let line = Location::caller();
@@ -326,6 +396,16 @@ impl<'g> Var<'g> {
     }
 
     /// Element `index` of one axis, which goes away.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let x = graph.input(array![[1.0f32, 2.0, 3.0], [4.0, 5.0, 6.0]]);
+    /// assert_eq!(x.index(1, 2).value()?, array![3.0f32, 6.0].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn index(self, axis: isize, index: usize) -> Var<'g> {
         let line = Location::caller();
@@ -342,6 +422,17 @@ impl<'g> Var<'g> {
     }
 
     /// Pieces of `size` along one axis, in order; `size` divides the axis.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let pieces = graph.input(array![1.0f32, 2.0, 3.0, 4.0]).split(0, 2);
+    /// assert_eq!(pieces.len(), 2);
+    /// assert_eq!(pieces[1].value()?, array![3.0f32, 4.0].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn split(self, axis: isize, size: usize) -> Vec<Var<'g>> {
         let line = Location::caller();
@@ -359,6 +450,17 @@ impl<'g> Var<'g> {
     }
 
     /// As many equal pieces along one axis as are asked for: `let [i, f, g, o] = gates.chunk(-1);`.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let gates = graph.zeros([2, 12]); // [batch, 4 * hidden]
+    /// let [i, f, g, o] = gates.chunk(-1);
+    /// assert!([i, f, g, o].iter().all(|gate| gate.shape().is_ok_and(|shape| *shape == [2, 3])));
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn chunk<const N: usize>(self, axis: isize) -> [Var<'g>; N] {
         let line = Location::caller();
@@ -378,6 +480,16 @@ impl<'g> Var<'g> {
     }
 
     /// The elements of one axis in reverse.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let x = graph.input(array![[1.0f32, 2.0, 3.0]]);
+    /// assert_eq!(x.flip(1).value()?, array![[3.0f32, 2.0, 1.0]].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn flip(self, axis: isize) -> Var<'g> {
         let line = Location::caller();
@@ -387,6 +499,18 @@ impl<'g> Var<'g> {
     }
 
     /// Repeated to `shape` along axes of size 1 and new axes in front.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let row = graph.input(array![[1.0f32, 2.0]]).watch();
+    /// let rows = row.expand([3, 2]);
+    /// assert_eq!(rows.value()?, array![[1.0f32, 2.0], [1.0, 2.0], [1.0, 2.0]].into());
+    /// assert_eq!(rows.sum_all().backward()?.of(row).unwrap(), array![[3.0f32, 3.0]].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn expand(self, shape: impl AsRef<[usize]>) -> Var<'g> {
         let line = Location::caller();
@@ -404,6 +528,16 @@ impl<'g> Var<'g> {
     }
 
     /// `before` zeros in front of an axis and `after` behind it.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let x = graph.input(array![1.0f32, 2.0]);
+    /// assert_eq!(x.pad(0, 1, 2).value()?, array![0.0f32, 1.0, 2.0, 0.0, 0.0].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn pad(self, axis: isize, before: usize, after: usize) -> Var<'g> {
         let line = Location::caller();

@@ -10,6 +10,16 @@ impl<'g> Var<'g> {
     ///
     /// # Errors
     /// The graph's first error; [`Error::Argument`] for rows without an element.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let logits = graph.input(array![[0.1f32, 2.0, -1.0], [5.0, 5.0, 0.0]]);
+    /// assert_eq!(logits.argmax()?, [1, 0]);
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn argmax(self) -> Result<Vec<u32>> {
         let best = self.greatest("argmax", 1, Location::caller())?;
@@ -21,6 +31,16 @@ impl<'g> Var<'g> {
     ///
     /// # Errors
     /// The graph's first error; [`Error::Argument`] if a row has fewer than `k` elements.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let logits = graph.input(array![[0.5f32, 2.0, -1.0]]);
+    /// assert_eq!(logits.top_k(2)?, [[(1, 2.0), (0, 0.5)]]);
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn top_k(self, k: usize) -> Result<Vec<Vec<(u32, f64)>>> {
         self.greatest("top_k", k, Location::caller())

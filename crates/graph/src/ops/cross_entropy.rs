@@ -252,12 +252,36 @@ impl<'g> Var<'g> {
     /// −ln softmax(this)\[target\] for each row of the last axis: `[…, classes] -> […]`, with `targets` in the rows' order.
     ///
     /// Large logits do not overflow; the probabilities are not kept.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// // Four classes that are all as likely: ln 4, whichever is right.
+    /// let losses = graph.zeros([2, 4]).cross_entropy(&[3, 0]).value()?.to_f64();
+    /// assert!((losses[[0]] - 4f64.ln()).abs() < 1e-6 && losses[[0]] == losses[[1]]);
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn cross_entropy(self, targets: &[u32]) -> Var<'g> {
         self.graph.apply_at(Loss { targets: targets.into(), options: CrossEntropy::new() }, &[self], Location::caller())
     }
 
     /// [`cross_entropy`](Var::cross_entropy) with label smoothing, an ignored target, weights of rows (0 ignores one) and of classes.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// use unspool_graph::CrossEntropy;
+    /// let logits = graph.input(array![[9.0f32, 0.0], [0.0, 9.0]]);
+    /// let losses = logits.cross_entropy_with(&[0, 7], CrossEntropy::new().smoothing(0.1).ignore(7)).value()?.to_f64();
+    /// assert!(losses[[0]] > 0.4, "a sure answer is not quite right: {losses}");
+    /// assert_eq!(losses[[1]], 0.0);
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn cross_entropy_with(self, targets: &[u32], options: CrossEntropy) -> Var<'g> {
         self.graph.apply_at(Loss { targets: targets.into(), options }, &[self], Location::caller())

@@ -57,6 +57,20 @@ impl Operation for Dropout {
 impl<'g> Var<'g> {
     /// In training each element is 0 with probability `p`, else divided by 1 − `p`; in evaluation nothing happens, and this very
     /// node comes back. Axis 0 is the batch: a row's draws belong to the example, wherever in a sorted or divided batch it stands.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let x = graph.full([100], 1.0);
+    /// assert!(x.dropout(0.5).same_node(x)); // evaluation
+    ///
+    /// let graph = Graph::new(&params).training(7, 0);
+    /// let y = graph.full([100], 1.0).dropout(0.5).value()?;
+    /// assert!(y.to_f64().iter().all(|&y| y == 0.0 || y == 2.0));
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn dropout(self, p: f64) -> Var<'g> {
         if !(0.0..1.0).contains(&p) {

@@ -64,6 +64,17 @@ impl Operation for Normalise {
 
 impl<'g> Var<'g> {
     /// (x − mean) / √(variance + `epsilon`) · `weight` + `bias` along the last axis; weight and bias have that axis's size.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let (weight, bias) = (graph.full([2], 2.0), graph.input(array![0.0f32, 5.0]));
+    /// let y = graph.input(array![[1.0f32, 3.0], [-20.0, 20.0]]).layer_norm(weight, bias, 0.0);
+    /// assert_eq!(y.value()?, array![[-2.0f32, 7.0], [-2.0, 7.0]].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn layer_norm(self, weight: impl Operand<'g>, bias: impl Operand<'g>, epsilon: f64) -> Var<'g> {
         let line = Location::caller();

@@ -93,6 +93,16 @@ impl<'g> Var<'g> {
     /// The greatest element under a window of size `window`, moved by `stride` over each plane:
     /// `[.., height, width] -> [.., ⌊(height − window) / stride⌋ + 1, …]`, both as `[rows, columns]`. The first of equals gets the
     /// gradient; not-a-number is the greatest.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let x = graph.input(array![[1.0f32, 2.0, 5.0, 0.0], [3.0, 4.0, 1.0, 1.0]]);
+    /// assert_eq!(x.max_pool2d([2, 2], [2, 2]).value()?, array![[4.0f32, 5.0]].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn max_pool2d(self, window: [usize; 2], stride: [usize; 2]) -> Var<'g> {
         let window = Window { size: window, stride, padding: [0, 0] };
@@ -100,6 +110,16 @@ impl<'g> Var<'g> {
     }
 
     /// The mean of the elements under a window, as [`max_pool2d`](Var::max_pool2d) has their greatest.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let x = graph.input(array![[1.0f32, 2.0, 5.0, 0.0], [3.0, 4.0, 1.0, 2.0]]);
+    /// assert_eq!(x.mean_pool2d([2, 2], [2, 2]).value()?, array![[2.5f32, 2.0]].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn mean_pool2d(self, window: [usize; 2], stride: [usize; 2]) -> Var<'g> {
         let window = Window { size: window, stride, padding: [0, 0] };

@@ -202,6 +202,17 @@ impl Operation for Linear {
 impl<'g> Var<'g> {
     /// The matrix product: `[…, m, k] · […, k, n] -> […, m, n]`. Leading axes broadcast; a vector on the left is a row and on the
     /// right a column, whose axis is gone from the result.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let a = graph.input(array![[1.0f32, 2.0], [3.0, 4.0]]);
+    /// assert_eq!(a.matmul(a).value()?, array![[7.0f32, 10.0], [15.0, 22.0]].into());
+    /// assert_eq!(*graph.zeros([5, 2, 3]).matmul(graph.zeros([3, 4])).shape()?, [5, 2, 4]);
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn matmul(self, right: impl Operand<'g>) -> Var<'g> {
         let line = Location::caller();
@@ -221,6 +232,17 @@ impl<'g> Var<'g> {
     }
 
     /// y = x·Wᵀ + b: `x [.., in]`, `weight [out, in]`, `bias [out]`, `-> [.., out]`.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let x = graph.input(array![[1.0f32, 2.0]]);
+    /// let (weight, bias) = (graph.input(array![[1.0f32, 0.0], [1.0, 1.0], [0.0, -1.0]]), graph.input(array![0.5f32, 0.0, 0.0]));
+    /// assert_eq!(x.linear(weight, Some(bias)).value()?, array![[1.5f32, 3.0, -2.0]].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn linear(self, weight: impl Operand<'g>, bias: Option<impl Operand<'g>>) -> Var<'g> {
         let line = Location::caller();

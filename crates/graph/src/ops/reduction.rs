@@ -300,46 +300,138 @@ impl<'g> Var<'g> {
     }
 
     /// Σ x over `axes`, which go away; from the end where negative. Over all of them for `&[]`.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let x = graph.input(array![[1.0f32, 2.0], [3.0, 4.0]]);
+    /// assert_eq!(x.sum(&[0]).value()?, array![4.0f32, 6.0].into());
+    /// assert_eq!(x.sum(&[-1]).value()?, array![3.0f32, 7.0].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn sum(self, axes: &[isize]) -> Var<'g> {
         self.reduce("sum", axes, Location::caller(), |axes| SumOver { name: "sum", axes, mean: false })
     }
     /// Σ x over everything: a single number.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// assert_eq!(graph.full([2, 3], 0.5).sum_all().item()?, 3.0);
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn sum_all(self) -> Var<'g> {
         self.sum(&[])
     }
     /// The mean over `axes`, which go away. Over all of them for `&[]`.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let x = graph.input(array![[1.0f32, 2.0], [3.0, 4.0]]);
+    /// assert_eq!(x.mean(&[0]).value()?, array![2.0f32, 3.0].into());
+    /// assert_eq!(x.mean(&[]).item()?, 2.5);
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn mean(self, axes: &[isize]) -> Var<'g> {
         self.reduce("mean", axes, Location::caller(), |axes| SumOver { name: "mean", axes, mean: true })
     }
     /// The greatest element over `axes`, which go away. The first of equals gets the gradient.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let x = graph.input(array![[1.0f32, 5.0], [3.0, 4.0]]);
+    /// assert_eq!(x.max(&[1]).value()?, array![5.0f32, 4.0].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn max(self, axes: &[isize]) -> Var<'g> {
         self.reduce("max", axes, Location::caller(), |axes| Extreme { axes, least: false })
     }
     /// The least element over `axes`, which go away. The first of equals gets the gradient.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let x = graph.input(array![[1.0f32, 5.0], [3.0, 4.0]]);
+    /// assert_eq!(x.min(&[1]).value()?, array![1.0f32, 3.0].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn min(self, axes: &[isize]) -> Var<'g> {
         self.reduce("min", axes, Location::caller(), |axes| Extreme { axes, least: true })
     }
     /// √ Σ x² over `axes`, which go away; its gradient at 0 is 0.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let x = graph.input(array![[3.0f32, 4.0], [0.0, 0.0]]);
+    /// assert_eq!(x.norm(&[1]).value()?, array![5.0f32, 0.0].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn norm(self, axes: &[isize]) -> Var<'g> {
         self.reduce("norm", axes, Location::caller(), |axes| Reduce(Norm(axes)))
     }
     /// ln Σ eˣ over `axes`, which go away; safe for large x, and −∞ over nothing.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let x = graph.input(array![[1000.0f32, 1000.0]]);
+    /// assert!((x.logsumexp(&[1]).item()? - 1000.0 - 2f64.ln()).abs() < 1e-3);
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn logsumexp(self, axes: &[isize]) -> Var<'g> {
         self.reduce("logsumexp", axes, Location::caller(), |axes| Reduce(LogSumExp(axes)))
     }
     /// The same value as a constant: no gradient flows back through it, and nothing is reported as lost.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let x = graph.input(array![3.0f32]).watch();
+    /// let gradients = (x * x.cut()).sum_all().backward()?; // one of the two factors
+    /// assert_eq!(gradients.of(x).unwrap(), array![3.0f32].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn cut(self) -> Var<'g> {
         self.graph.apply_at(Constant, &[self], Location::caller())
     }
     /// The running sum along one axis.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let x = graph.input(array![1.0f32, 2.0, 3.0]);
+    /// assert_eq!(x.cumsum(0).value()?, array![1.0f32, 3.0, 6.0].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn cumsum(self, axis: isize) -> Var<'g> {
         let line = Location::caller();

@@ -79,6 +79,16 @@ impl Movement for Gather {
 
 impl<'g> Var<'g> {
     /// The rows `ids` of axis 0, in that order; a row taken twice gets both gradients.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let x = graph.input(array![[1.0f32], [2.0], [3.0]]);
+    /// assert_eq!(x.rows(&[2, 0, 2]).value()?, array![[3.0f32], [1.0], [3.0]].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn rows(self, ids: &[u32]) -> Var<'g> {
         let gather = Gather { name: "rows", sources: ids.into(), leading: [ids.len()].into(), folded: 1, holes: false };
@@ -88,6 +98,16 @@ impl<'g> Var<'g> {
     /// The rows of a padded batch in the order of `sources`: axes 0 and 1 are folded, place (b, t) is row b·T + t.
     ///
     /// `[batch, time, …] -> [sources, …]`
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let x = graph.input(array![[[1.0f32], [2.0]], [[3.0], [4.0]]]); // [batch, time, feature]
+    /// assert_eq!(x.gather_places([0, 2, 1].into()).value()?, array![[1.0f32], [3.0], [2.0]].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn gather_places(self, sources: Arc<[u32]>) -> Var<'g> {
         let leading = [sources.len()].into();
@@ -98,6 +118,17 @@ impl<'g> Var<'g> {
     /// The first `lengths[b]` steps of each row b in reverse, padding where it was: `[batch, time, …] -> [batch, time, …]`.
     ///
     /// What a recurrence reads that goes backwards in time.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let x = graph.input(array![[[1.0f32], [2.0], [3.0]], [[4.0], [5.0], [0.0]]]);
+    /// let y = array![[[3.0f32], [2.0], [1.0]], [[5.0], [4.0], [0.0]]];
+    /// assert_eq!(x.flip_within(&[3, 2]).value()?, y.into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn flip_within(self, lengths: &[usize]) -> Var<'g> {
         let line = Location::caller();
@@ -119,6 +150,16 @@ impl<'g> Var<'g> {
     /// The real rows of a padded batch, example by example: `[batch, time, …] -> [Σ lengths, …]`.
     ///
     /// What follows (a readout, a loss) then costs nothing for padding.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let x = graph.input(array![[[1.0f32], [2.0]], [[3.0], [f32::NAN]]]); // the second row has one step
+    /// assert_eq!(x.real_rows(&[2, 1]).value()?, array![[1.0f32], [2.0], [3.0]].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn real_rows(self, lengths: &[usize]) -> Var<'g> {
         let line = Location::caller();
@@ -137,6 +178,17 @@ impl<'g> Graph<'g> {
     /// that is `u32::MAX`; the rows get the axes `leading`.
     ///
     /// `[n₀, …], [n₁, …], … -> [leading…, …]`
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let (a, b) = (graph.input(array![[1.0f32]]), graph.input(array![[2.0f32], [3.0]]));
+    /// let y = graph.arrange_rows(&[a, b], [2, 0, u32::MAX, 1].into(), [2, 2]);
+    /// assert_eq!(y.value()?, array![[[3.0f32], [1.0]], [[0.0], [2.0]]].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn arrange_rows(&'g self, parts: &[Var<'g>], sources: Arc<[u32]>, leading: impl Into<Shape>) -> Var<'g> {
         let (line, leading) = (Location::caller(), leading.into());

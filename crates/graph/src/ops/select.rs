@@ -87,37 +87,113 @@ impl<'g> Var<'g> {
         self.graph.apply_at(Comparison(Zip(by)), &[self, other.on(self.graph)], line)
     }
     /// 1 where this is greater, else 0. No gradient.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let x = graph.input(array![1.0f32, 2.0, 3.0]);
+    /// assert_eq!(x.gt(2.0).value()?, array![0.0f32, 0.0, 1.0].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn gt(self, other: impl Operand<'g>) -> Var<'g> {
         self.compare(Greater, other)
     }
     /// 1 where this is less, else 0. No gradient.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let x = graph.input(array![1.0f32, 2.0, 3.0]);
+    /// assert_eq!(x.lt(2.0).value()?, array![1.0f32, 0.0, 0.0].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn lt(self, other: impl Operand<'g>) -> Var<'g> {
         self.compare(Less, other)
     }
     /// 1 where both are equal, else 0. No gradient.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let x = graph.input(array![1.0f32, 2.0, 3.0]);
+    /// assert_eq!(x.eq(2.0).value()?, array![0.0f32, 1.0, 0.0].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn eq(self, other: impl Operand<'g>) -> Var<'g> {
         self.compare(Equal, other)
     }
     /// 1 where this is greater or equal, else 0. No gradient.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let x = graph.input(array![1.0f32, 2.0, 3.0]);
+    /// assert_eq!(x.ge(2.0).value()?, array![0.0f32, 1.0, 1.0].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn ge(self, other: impl Operand<'g>) -> Var<'g> {
         self.compare(AtLeast, other)
     }
     /// 1 where this is less or equal, else 0. No gradient.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let x = graph.input(array![1.0f32, 2.0, 3.0]);
+    /// assert_eq!(x.le(2.0).value()?, array![1.0f32, 1.0, 0.0].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn le(self, other: impl Operand<'g>) -> Var<'g> {
         self.compare(AtMost, other)
     }
     /// 1 where the two differ, else 0. No gradient.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let x = graph.input(array![1.0f32, 2.0, 3.0]);
+    /// assert_eq!(x.ne(2.0).value()?, array![1.0f32, 0.0, 1.0].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn ne(self, other: impl Operand<'g>) -> Var<'g> {
         self.compare(Unequal, other)
     }
     /// With this as the mask: `then` where it is not 0, else `otherwise`. Numbers and broadcasting are welcome. What is not
     /// chosen gets no gradient and does no harm, even where it is not finite.
+    ///
+    /// An operation in front is another matter: the root of −1 would get the gradient 0 and hand on 0 times a derivative that is no number.
+    /// So one chooses before the root too:
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let x = graph.input(array![4.0f32, -1.0]).watch();
+    /// let positive = x.gt(0.0);
+    /// let root = positive.select(positive.select(x, 1.0).sqrt(), 0.0);
+    /// assert_eq!(root.value()?, array![2.0f32, 0.0].into());
+    /// assert_eq!(root.sum_all().backward()?.of(x).unwrap(), array![0.25f32, 0.0].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn select(self, then: impl Operand<'g>, otherwise: impl Operand<'g>) -> Var<'g> {
         let line = Location::caller();

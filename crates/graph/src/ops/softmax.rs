@@ -171,22 +171,62 @@ impl Operation for LogSoftmax {
 
 impl<'g> Var<'g> {
     /// y_j = e^{x_j} / Σ_k e^{x_k} along the last axis; safe for large x.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let y = graph.input(array![[0.0f32, 0.0], [1000.0, 0.0]]).softmax();
+    /// assert_eq!(y.value()?, array![[0.5f32, 0.5], [1.0, 0.0]].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn softmax(self) -> Var<'g> {
         self.graph.apply_at(Softmax(Mask(None)), &[self], Location::caller())
     }
     /// Softmax over the elements whose flag in `mask` is set, row by row; the others are 0. A row masked whole is 0 everywhere and
     /// gets no gradient. `mask` has a flag for every element.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let y = graph.zeros([2, 3]).masked_softmax([true, true, false, false, false, false]);
+    /// assert_eq!(y.value()?, array![[0.5f32, 0.5, 0.0], [0.0, 0.0, 0.0]].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn masked_softmax(self, mask: impl Into<Arc<[bool]>>) -> Var<'g> {
         self.graph.apply_at(Softmax(Mask(Some(mask.into()))), &[self], Location::caller())
     }
     /// y_j = x_j − ln Σ_k e^{x_k} along the last axis; safe for large x.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let y = graph.input(array![[1000.0f32, 0.0]]).log_softmax();
+    /// assert_eq!(y.value()?, array![[0.0f32, -1000.0]].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn log_softmax(self) -> Var<'g> {
         self.graph.apply_at(LogSoftmax(Mask(None)), &[self], Location::caller())
     }
     /// Log-softmax over the elements whose flag in `mask` is set; the others are 0 and get no gradient.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let y = graph.zeros([1, 3]).masked_log_softmax([true, true, false]).value()?.to_f64();
+    /// assert!((y[[0, 0]] + 2f64.ln()).abs() < 1e-6 && y[[0, 2]] == 0.0);
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn masked_log_softmax(self, mask: impl Into<Arc<[bool]>>) -> Var<'g> {
         self.graph.apply_at(LogSoftmax(Mask(Some(mask.into()))), &[self], Location::caller())

@@ -16,6 +16,25 @@ use crate::{Gradients, Graph};
 use fold::{Picture, Recording};
 
 /// How much of a recording is drawn as one box.
+///
+/// ```
+/// use unspool_graph::{Drawing, Fold, Graph, Params};
+/// let params = Params::seeded(0);
+/// let graph = Graph::new(&params);
+/// let mut h = graph.zeros([1, 2]);
+/// {
+///     let _scope = graph.scope("rnn");
+///     for t in 0..3 {
+///         graph.at_step(Some(t));
+///         h = (h * 0.5 + 1.0).tanh();
+///         graph.carry(&[h]);
+///     }
+/// }
+/// let drawing = Drawing::of(&graph);
+/// let (every, cells) = (drawing.clone().fold(Fold::Node).to_dot(), drawing.fold(Fold::Cell).to_dot());
+/// assert_eq!(every.matches("tanh").count(), 3); // a box for each node
+/// assert!(cells.len() < every.len());           // a box for each step
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Fold {
     /// Nothing: every recorded node has its own box.
