@@ -7,7 +7,7 @@ use crate::{
     Element, Graph, Shape,
     backward::Inflow,
     buffer::{Buffer, Pool},
-    kernels::{Matrix, Packed, product, product_by},
+    kernels::{Matrix, Packed, product, product_by, worth_keeping},
     look::Squash,
     tape::Tape,
 };
@@ -73,7 +73,9 @@ impl<'a, E: Element> View<'a, E> {
         } else {
             (rows, columns, Matrix::rows(self.data, columns))
         };
-        let Some((packs, pool)) = self.packs else { return product((m, k, n), a, b, c, accumulate) };
+        let Some((packs, pool)) = self.packs.filter(|_| worth_keeping((m, k, n))) else {
+            return product((m, k, n), a, b, c, accumulate);
+        };
         let both = packs.0.get_or_init(Default::default);
         let packed = both[usize::from(transposed)].get_or_init(|| Packed::new((k, n), b, |len| pool.take(len)));
         product_by(m, a, packed, c, accumulate);

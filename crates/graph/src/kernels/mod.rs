@@ -7,6 +7,6 @@ pub(crate) mod product;
 mod scratch;
 pub(crate) mod vector;
 
-pub(crate) use product::{Lanes, Matrix, Packed, product, product_by};
+pub(crate) use product::{Lanes, Matrix, Packed, product, product_by, worth_keeping};
 pub(crate) use scratch::scratch;
 pub use vector::{dispatch, sum};

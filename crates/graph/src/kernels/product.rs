@@ -211,15 +211,23 @@ fn pack<E: Element>(b: Matrix<'_, E>, (k, n): (usize, usize), to: &mut [E]) {
     }
 }
 
+/// B as a product reads it.
+#[derive(Clone, Copy)]
+enum Right<'a, E: Element> {
+    /// All its panels.
+    Panels(&'a [E]),
+    /// As it lies: each panel is made when its turn comes, in the caches, and needs no memory of B's size.
+    Plain(Matrix<'a, E>),
+}
+
 /// Some rows and some panels of a product, on one thread.
 struct Part<'a, E: Element> {
     m: usize,
     k: usize,
     n: usize,
     a: Matrix<'a, E>,
-    /// All panels of B.
-    b: &'a [E],
-    /// Which of them.
+    b: Right<'a, E>,
+    /// Which panels of B.
     panels: Range<usize>,
     /// The rows of C from the first of these panels on.
     c: &'a mut [E],
@@ -233,6 +241,14 @@ const BLOCK: [usize; 2] = [1 << 16, 1 << 18];
 /// A B of more elements than this is large.
 const LARGE: usize = 1 << 21;
 
+/// From this many rows of A on, what the panels of B cost is little beside the product: those of a large B are not kept.
+const MANY: usize = 64;
+
+/// Whether the panels of B `[k, n]` are worth their memory for a product of `m` rows that may come again.
+pub(crate) fn worth_keeping((m, k, n): (usize, usize, usize)) -> bool {
+    m < MANY || k * n <= LARGE
+}
+
 /// As many terms of a sum are added before the next rows come, so that a part of a panel stays there too.
 const LONG: usize = 1024;
 
@@ -241,7 +257,7 @@ impl<E: Element> pulp::WithSimd for Part<'_, E> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        let [mut left, right] = E::room().take();
+        let [mut left, mut right] = E::room().take();
         let (lanes, k) = (E::lanes::<S>(), self.k);
         let terms = k.div_ceil(k.div_ceil(LONG));
         let rows = (BLOCK[usize::from(k * self.n > LARGE)] / terms / 8 * 8).max(8);
@@ -253,7 +269,14 @@ impl<E: Element> pulp::WithSimd for Part<'_, E> {
                 pack_rows::<E, S>(self.a.from(row, begin), rows, &mut left[..rows * terms]);
                 let first = panels(self.n, lanes).nth(self.panels.start).map_or(0, |panel| panel.0);
                 for panel in panels(self.n, lanes).skip(self.panels.start).take(self.panels.len()) {
-                    let b = &self.b[panel.0 * k + panel.2 * begin..][..panel.2 * terms];
+                    let b = match self.b {
+                        Right::Panels(panels) => &panels[panel.0 * k + panel.2 * begin..][..panel.2 * terms],
+                        Right::Plain(b) => {
+                            right.resize((panel.2 * terms).max(right.len()), E::ZERO);
+                            pack_panel(b.from(begin, 0), panel, &mut right[..panel.2 * terms]);
+                            &right[..panel.2 * terms]
+                        }
+                    };
                     let (place, a) = ((row, panel.0 - first, panel.1), &left[..rows * terms]);
                     match panel.2 / lanes {
                         3 => self.panel::<S, 3>(simd, place, a, b),
@@ -427,7 +450,13 @@ const SPLIT_FROM: usize = 4 << 20;
 /// The same for a product of one row, which waits for memory.
 const SPLIT_ROW_FROM: usize = 1 << 20;
 
-fn multiply<E: Element>((m, k, n): (usize, usize, usize), a: Matrix<'_, E>, b: &[E], c: &mut [E], accumulate: bool) {
+fn multiply<E: Element>(
+    (m, k, n): (usize, usize, usize),
+    a: Matrix<'_, E>,
+    b: Right<'_, E>,
+    c: &mut [E],
+    accumulate: bool,
+) {
     let arch = super::vector::arch();
     let count = panels(n, lanes::<E>()).count();
     let threads = rayon::current_num_threads();
@@ -471,22 +500,26 @@ pub(crate) fn product<E: Element>(
     accumulate: bool,
 ) {
     assert!(b.reach(k, n) <= b.data.len());
-    if any((m, k, n), a, c, accumulate) {
-        let [left, mut room] = E::room().take();
-        let len = packed_len::<E>(k, n);
-        room.resize(len.max(room.len()), E::ZERO);
-        pack(b, (k, n), &mut room[..len]);
-        E::room().set([left, vec![]]);
-        multiply((m, k, n), a, &room[..len], &mut c[..m * n], accumulate);
-        let [left, _] = E::room().take();
-        E::room().set([left, room]);
+    if !any((m, k, n), a, c, accumulate) {
+        return;
     }
+    if k * n > LARGE {
+        return multiply((m, k, n), a, Right::Plain(b), &mut c[..m * n], accumulate);
+    }
+    let [left, mut room] = E::room().take();
+    let len = packed_len::<E>(k, n);
+    room.resize(len.max(room.len()), E::ZERO);
+    pack(b, (k, n), &mut room[..len]);
+    E::room().set([left, vec![]]);
+    multiply((m, k, n), a, Right::Panels(&room[..len]), &mut c[..m * n], accumulate);
+    let [left, _] = E::room().take();
+    E::room().set([left, room]);
 }
 
 /// As [`product`], by a matrix that is packed already.
 pub(crate) fn product_by<E: Element>(m: usize, a: Matrix<'_, E>, b: &Packed<E>, c: &mut [E], accumulate: bool) {
     if any((m, b.k, b.n), a, c, accumulate) {
-        multiply((m, b.k, b.n), a, &b.panels, &mut c[..m * b.n], accumulate);
+        multiply((m, b.k, b.n), a, Right::Panels(&b.panels), &mut c[..m * b.n], accumulate);
     }
 }
 
@@ -530,6 +563,11 @@ mod tests {
                     let mut got = vec![f64::NAN; m * n];
                     product_by(m, a, &packed, &mut got, false);
                     prop_assert_eq!(&got, &fresh);
+                    let mut got = c.clone();
+                    if super::any((m, k, n), a, &mut got, true) {
+                        multiply((m, k, n), a, Right::Plain(b), &mut got, true);
+                    }
+                    prop_assert_eq!(&got, &expected);
                 }
             }
         }
@@ -551,5 +589,33 @@ mod tests {
         let mut alone = vec![0.0; n];
         product((1, k, n), Matrix::rows(&a[17 * k..], k), Matrix::rows(&b, n), &mut alone, false);
         assert_eq!(alone, one[17 * n..18 * n]);
+    }
+
+    /// Sizes beyond which panels are not kept, long sums are cut, and rows and columns go to several threads.
+    #[test]
+    fn a_large_product_has_the_bits_of_its_parts_at_any_number_of_threads() {
+        let (m, k, n) = (70, 1500, 1450);
+        assert!(k * n > LARGE && k > LONG && !worth_keeping((m, k, n)) && worth_keeping((1, k, n)));
+        let (a, b) = (fill::<f32>(m * k, 1), fill::<f32>(k * n, 2));
+        let (a, b_rows, bt) = (Matrix::rows(&a, k), Matrix::rows(&b, n), fill::<f32>(k * n, 3));
+        for b in [b_rows, Matrix::transposed(&bt, k)] {
+            let packed = Packed::new((k, n), b, |len| vec![f32::NAN; len].into());
+            let run = |rows: usize, threads: usize, kept: bool| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                let mut c = vec![0.5; rows * n];
+                pool.install(|| match kept {
+                    true => product_by(rows, a, &packed, &mut c, true),
+                    false => product((rows, k, n), a, b, &mut c, true),
+                });
+                c
+            };
+            let expected = run(m, 1, true);
+            for threads in [1, 2, 3] {
+                assert_eq!(run(m, threads, false), expected);
+                // One row is cut by columns.
+                assert_eq!(run(1, threads, true), expected[..n]);
+                assert_eq!(run(1, threads, false), expected[..n]);
+            }
+        }
     }
 }
