@@ -1,10 +1,10 @@
-//! The plain recurrent cell.
+//! The plain recurrent cell, its step in one pass over memory.
 
 use crate::{
     Cell,
     weights::{RecurrentWeights, bound},
 };
-use unspool_graph::{Graph, Scope, Var, init};
+use unspool_graph::{Element, Graph, Inflow, Operation, Ran, Scope, Shape, Squash, Var, View, init, vectorize};
 
 /// h' = f(x·W_ihᵀ + b_ih + h·W_hhᵀ + b_hh) with tanh or ReLU as f (Elman 1990). Names and layouts are those of PyTorch's `nn.RNN`;
 /// the textbook's W_xh is `weight_ih_l0`ᵀ, its W_hh is `weight_hh_l0`ᵀ.
@@ -51,8 +51,77 @@ impl Cell for Elman {
         self.weights.of_input(xs)
     }
     fn step<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
-        let sum = x + self.weights.of_state(h);
-        let h = if self.relu { sum.relu() } else { sum.tanh() };
+        let h = x.graph().apply(ElmanStep { relu: self.relu }, &[x, self.weights.of_state(h)]);
         (h, h)
+    }
+}
+
+/// h' = f(x + u) of the products x = W_ih x + b_ih and u = W_hh h + b_hh, with tanh or ReLU as f. Nothing is kept: both derivatives
+/// follow from h'.
+///
+/// With d = ∂L/∂h':  ∂L/∂x = ∂L/∂u = d(1 − h'²), or d where h' > 0 and else 0.
+struct ElmanStep {
+    relu: bool,
+}
+
+impl ElmanStep {
+    /// `to` = `d` · f', elementwise; `y` is f's value.
+    fn times_derivative<E: Element>(&self, to: &mut [E], y: &[E], d: &[E]) {
+        let each = to.iter_mut().zip(y).zip(d);
+        vectorize(
+            #[inline(always)]
+            || match self.relu {
+                true => each.for_each(|((to, &y), &d)| *to = if y > E::ZERO { d } else { E::ZERO }),
+                false => each.for_each(|((to, &y), &d)| *to = d * (E::ONE - y * y)),
+            },
+        );
+    }
+}
+
+impl Operation for ElmanStep {
+    type Saved<E: Element> = ();
+
+    fn name(&self) -> &'static str {
+        "elman_step"
+    }
+
+    fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        match inputs {
+            [x, u] if x == u && x.len() == 2 => Ok(*x),
+            _ => Err("must be x [batch, hidden] and u of the same shape".into()),
+        }
+    }
+
+    fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {
+        let each = output.iter_mut().zip(inputs[0].data()).zip(inputs[1].data());
+        vectorize(
+            #[inline(always)]
+            || match self.relu {
+                // Not-a-number is not less than 0, and stays.
+                true => each.for_each(|((y, &x), &u)| *y = if x + u < E::ZERO { E::ZERO } else { x + u }),
+                false => each.for_each(|((y, &x), &u)| *y = (x + u).tanh()),
+            },
+        );
+    }
+
+    fn backward<E: Element>(&self, ran: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
+        let mut to_sum = into.buffer(gradient.data().len());
+        self.times_derivative(&mut to_sum, ran.output.data(), gradient.data());
+        into.add_slice(0, &to_sum);
+        into.add_slice(1, &to_sum);
+    }
+
+    fn jvp<E: Element>(&self, ran: &Ran<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+        let mut sum = vec![E::ZERO; output.len()];
+        for v in tangents.iter().flatten() {
+            sum.iter_mut().zip(v.data()).for_each(|(sum, &v)| *sum += v);
+        }
+        self.times_derivative(output, ran.output.data(), &sum);
+    }
+
+    fn gates<E: Element>(&self, ran: &Ran<'_, E, ()>, show: &mut dyn FnMut(&'static str, Squash, &[E])) {
+        if !self.relu {
+            show("tanh", Squash::Tanh, ran.output.data());
+        }
     }
 }

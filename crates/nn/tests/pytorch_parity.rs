@@ -1,5 +1,5 @@
 //! PyTorch's own numbers: outputs and all gradients of every case in `tests/vectors/`, or in the folder that `UNSPOOL_VECTORS`
-//! names, to 1e-10 · max(1, |expected|) in f64 and 1e-4 in f32, gated cells by their fused gates and by plain operations. Cases are found
+//! names, to 1e-10 · max(1, |expected|) in f64 and 1e-4 in f32, recurrent cells by their fused steps and by plain operations. Cases are found
 //! by their `kind` and `config`, not by file name.
 
 use ndarray::{Array2, ArrayD, IxDyn};
@@ -16,7 +16,7 @@ use unspool_nn::{
 };
 
 mod plain;
-use plain::{PlainGru, PlainLstm};
+use plain::{PlainElman, PlainGru, PlainLstm};
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -397,12 +397,13 @@ fn steps(case: &Case, precision: Precision, tolerance: f64) -> Outcome {
 
 fn compare(case: &Case, precision: Precision, tolerance: f64) -> Outcome {
     match &case.kind[..] {
+        "RNN" if case.config["nonlinearity"] == "relu" => {
+            recurrent(case, precision, tolerance, PlainElman::relu)?;
+            recurrent(case, precision, tolerance, |scope, input, hidden| Elman::new(scope, input, hidden).relu())
+        }
         "RNN" => {
-            let relu = case.config["nonlinearity"] == "relu";
-            recurrent(case, precision, tolerance, |scope, input, hidden| {
-                let cell = Elman::new(scope, input, hidden);
-                if relu { cell.relu() } else { cell }
-            })
+            recurrent(case, precision, tolerance, PlainElman::tanh)?;
+            recurrent(case, precision, tolerance, Elman::new)
         }
         "LSTM" => match case.config["proj_size"].as_u64() {
             None | Some(0) => {

@@ -2,14 +2,14 @@
 
 use crate::{
     HIDDEN, INPUT,
-    plain::{PlainGru, PlainLstm},
+    plain::{PlainElman, PlainGru, PlainLstm},
     random,
 };
 use ndarray::{ArrayD, Axis};
 use proptest::prelude::*;
 use unspool_graph::{Draw, Graph, Param, Params, Tensor, Var, check, init};
 use unspool_nn::{
-    AdditiveAttention, Cell, Gru, Lstm, LstmState, gru_gates,
+    AdditiveAttention, Cell, Elman, Gru, Lstm, LstmState, gru_gates,
     laws::{self, Subject},
     unroll,
 };
@@ -23,7 +23,18 @@ fn plain_lstm() -> impl Subject {
 }
 
 #[test]
-fn fused_gates_are_their_formulas() {
+fn fused_steps_are_their_formulas() {
+    let (elman, relu) = (PlainElman::tanh, PlainElman::relu);
+    laws::equal(
+        &laws::cell(INPUT, |scope| Elman::new(scope, INPUT, HIDDEN)),
+        &laws::cell(INPUT, |scope| elman(scope, INPUT, HIDDEN)),
+    )
+    .unwrap();
+    laws::equal(
+        &laws::cell(INPUT, |scope| Elman::new(scope, INPUT, HIDDEN).relu()),
+        &laws::cell(INPUT, |scope| relu(scope, INPUT, HIDDEN)),
+    )
+    .unwrap();
     laws::equal(&laws::cell(INPUT, |scope| Gru::new(scope, INPUT, HIDDEN)), &plain_gru()).unwrap();
     laws::equal(&laws::cell(INPUT, |scope| Lstm::new(scope, INPUT, HIDDEN)), &plain_lstm()).unwrap();
 }

@@ -1,8 +1,10 @@
-//! The gated cells as their formulas, of plain operations, with the built-in cells' parameters: what the fused gates are held against.
+//! The built-in cells as their formulas, of plain operations, with the same parameters: what the fused steps are held against.
 
 use unspool_graph::{Graph, Param, Scope, Var, init};
 use unspool_nn::{Cell, LstmState};
 
+/// An Elman cell of plain operations, with ReLU or tanh.
+pub(crate) struct PlainElman(Weights, bool);
 /// A GRU of plain operations.
 pub(crate) struct PlainGru(Weights);
 /// An LSTM of plain operations.
@@ -30,6 +32,27 @@ impl Weights {
     }
     fn products<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
         (x.linear(self.weight_ih, Some(self.bias_ih)), h.linear(self.weight_hh, Some(self.bias_hh)))
+    }
+}
+
+impl PlainElman {
+    pub(crate) fn tanh(scope: Scope<'_>, input_size: usize, hidden_size: usize) -> PlainElman {
+        PlainElman(Weights::new(scope, 1, input_size, hidden_size), false)
+    }
+    pub(crate) fn relu(scope: Scope<'_>, input_size: usize, hidden_size: usize) -> PlainElman {
+        PlainElman(Weights::new(scope, 1, input_size, hidden_size), true)
+    }
+}
+
+impl Cell for PlainElman {
+    type State<'g> = Var<'g>;
+    fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> {
+        graph.zeros([batch, self.0.hidden_size])
+    }
+    fn step<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
+        let (x, u) = self.0.products(x, h);
+        let h = if self.1 { (x + u).relu() } else { (x + u).tanh() };
+        (h, h)
     }
 }
 
