@@ -26,7 +26,8 @@ struct Reverser {
 
 impl Reverser {
     fn new(params: &mut Params) -> Reverser {
-        let config = TransformerConfig { size: 32, heads: 4, feedforward: 64, dropout: 0.0, norm_first: true };
+        let config =
+            TransformerConfig { size: 32, heads: 4, feedforward: 64, dropout: 0.0, norm_first: true, bias: true };
         let table = Embedding::normal(params.scope("embedding"), SYMBOLS, 32, 1.0 / 32f64.sqrt());
         let encoder = TransformerEncoder::new(params.scope("encoder"), 2, Positions::Sinusoidal, config);
         let decoder = TransformerDecoder::new(params.scope("decoder"), 2, table, Positions::Sinusoidal, config);

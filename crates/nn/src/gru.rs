@@ -31,9 +31,10 @@ impl Gru {
         Gru { weights: RecurrentWeights::without_bias(scope, 3, input_size, hidden_size), reset_before: false }
     }
 
-    /// A cell that resets its state before the product.
-    pub fn reset_before(scope: Scope<'_>, input_size: usize, hidden_size: usize) -> Gru {
-        Gru { reset_before: true, ..Gru::new(scope, input_size, hidden_size) }
+    /// The same cell, which resets its state before the product.
+    pub fn reset_before(mut self) -> Gru {
+        self.reset_before = true;
+        self
     }
 
     /// r and z first, then n from the state that r has reset.

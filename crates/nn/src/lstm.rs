@@ -56,9 +56,18 @@ impl Lstm {
 
     /// A cell with a memory of `hidden_size` elements, whose hidden vector is projected to `size`.
     pub fn projected(scope: Scope<'_>, input_size: usize, hidden_size: usize, size: usize) -> Lstm {
+        Lstm::with_projection(scope, [4, input_size, hidden_size, size], Some(bound(hidden_size)))
+    }
+
+    /// The projected cell without the biases.
+    pub fn projected_without_bias(scope: Scope<'_>, input_size: usize, hidden_size: usize, size: usize) -> Lstm {
+        Lstm::with_projection(scope, [4, input_size, hidden_size, size], None)
+    }
+
+    fn with_projection(scope: Scope<'_>, sizes: [usize; 4], bias: Option<f64>) -> Lstm {
+        let [_, _, hidden_size, size] = sizes;
         let (mut scope, bound) = (scope.ending("_l0"), bound(hidden_size));
-        let sizes = [4, input_size, hidden_size, size];
-        let weights = RecurrentWeights::build(scope.scope(""), sizes, init::uniform(bound), Some(bound));
+        let weights = RecurrentWeights::build(scope.scope(""), sizes, init::uniform(bound), bias);
         let weight_hr = scope.add("weight_hr", [size, hidden_size], init::uniform(bound));
         Lstm { weights, projection: Some(Projection { weight_hr, size }) }
     }

@@ -27,6 +27,23 @@ pub struct TransformerConfig {
     pub dropout: f64,
     /// Whether a sublayer reads normalised vectors (pre-norm, which trains more easily), or its sum is normalised (post-norm).
     pub norm_first: bool,
+    /// Whether maps and normalisations have biases, which PyTorch's `bias=False` leaves out everywhere.
+    pub bias: bool,
+}
+
+impl TransformerConfig {
+    fn attention(&self, scope: Scope<'_>) -> MultiheadAttention {
+        let make = if self.bias { MultiheadAttention::new } else { MultiheadAttention::without_bias };
+        make(scope, self.size, self.heads).dropout(self.dropout)
+    }
+
+    fn linear(&self, scope: Scope<'_>, from: usize, to: usize) -> Linear {
+        if self.bias { Linear::new(scope, from, to) } else { Linear::without_bias(scope, from, to) }
+    }
+
+    fn norm(&self, scope: Scope<'_>) -> LayerNorm {
+        if self.bias { LayerNorm::new(scope, self.size) } else { LayerNorm::without_bias(scope, self.size) }
+    }
 }
 
 /// Self-attention, attention to a memory if it is a decoder's, and two affine maps with a ReLU between them, each added to what it read.
@@ -59,13 +76,11 @@ impl TransformerLayer {
     }
 
     fn new(mut scope: Scope<'_>, config: TransformerConfig, attends: bool) -> TransformerLayer {
-        let TransformerConfig { size, heads, feedforward, dropout, .. } = config;
-        let mut attention = |name: &str| MultiheadAttention::new(scope.scope(name), size, heads).dropout(dropout);
-        let self_attn = attention("self_attn");
-        let multihead_attn = attends.then(|| attention("multihead_attn"));
-        let linear1 = Linear::new(scope.scope("linear1"), size, feedforward);
-        let linear2 = Linear::new(scope.scope("linear2"), feedforward, size);
-        let mut norm = |name: &str| LayerNorm::new(scope.scope(name), size);
+        let self_attn = config.attention(scope.scope("self_attn"));
+        let multihead_attn = attends.then(|| config.attention(scope.scope("multihead_attn")));
+        let linear1 = config.linear(scope.scope("linear1"), config.size, config.feedforward);
+        let linear2 = config.linear(scope.scope("linear2"), config.feedforward, config.size);
+        let mut norm = |name: &str| config.norm(scope.scope(name));
         let (norm1, norm2) = (norm("norm1"), norm("norm2"));
         let (cross, last_norm) = match multihead_attn {
             Some(attention) => (Some((attention, norm2)), norm("norm3")),
@@ -254,7 +269,7 @@ impl TransformerEncoder {
     ) -> TransformerEncoder {
         let layer = |i| TransformerLayer::encoder(scope.scope(format!("layers.{i}")), config);
         let layers = (0..layers).map(layer).collect();
-        let norm = config.norm_first.then(|| LayerNorm::new(scope.scope("norm"), config.size));
+        let norm = config.norm_first.then(|| config.norm(scope.scope("norm")));
         TransformerEncoder { layers, norm, positions, config }
     }
 
@@ -277,14 +292,14 @@ impl TransformerEncoder {
 /// Layers that write tokens one after another, each looking at those before it, and at a memory if they are a translator's.
 ///
 /// The table of token vectors is also the output layer (Press and Wolf 2017). Parameters `layers.0.*`, …, `norm.*` with pre-norm, and
-/// `output.bias [vocabulary]`.
+/// `output.bias [vocabulary]`, unless there are no biases.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
 /// use unspool_nn::{Cell, DecoderSteps, Embedding, Positions, TransformerConfig, TransformerDecoder, decoding::Decoding};
 ///
 /// let mut params = Params::seeded(1);
-/// let config = TransformerConfig { size: 8, heads: 2, feedforward: 16, dropout: 0.1, norm_first: true };
+/// let config = TransformerConfig { size: 8, heads: 2, feedforward: 16, dropout: 0.1, norm_first: true, bias: true };
 /// let table = Embedding::normal(params.scope("embedding"), 20, 8, 0.3);
 /// let model = TransformerDecoder::language_model(params.scope("decoder"), 2, table, Positions::Sinusoidal, config);
 /// let mut steps = DecoderSteps::new(&params, &model, 3, |graph| model.initial_state(graph, 3))?;
@@ -298,7 +313,7 @@ pub struct TransformerDecoder {
     positions: Positions,
     layers: Vec<TransformerLayer>,
     norm: Option<LayerNorm>,
-    output_bias: Param,
+    output_bias: Option<Param>,
     config: TransformerConfig,
 }
 
@@ -348,9 +363,9 @@ impl TransformerDecoder {
         make: impl Fn(Scope<'_>, TransformerConfig) -> TransformerLayer,
     ) -> TransformerDecoder {
         let layers = (0..layers).map(|i| make(scope.scope(format!("layers.{i}")), config)).collect();
-        let norm = config.norm_first.then(|| LayerNorm::new(scope.scope("norm"), config.size));
+        let norm = config.norm_first.then(|| config.norm(scope.scope("norm")));
         let vocabulary = scope.params().shape(embedding.weight).first().copied().unwrap_or(0);
-        let output_bias = scope.scope("output").add("bias", [vocabulary], init::zeros());
+        let output_bias = config.bias.then(|| scope.scope("output").add("bias", [vocabulary], init::zeros()));
         TransformerDecoder { embedding, positions, layers, norm, output_bias, config }
     }
 
@@ -416,7 +431,7 @@ impl Decoder for TransformerDecoder {
     }
 
     fn logits<'g>(&self, outputs: Var<'g>, _: Var<'g>) -> Var<'g> {
-        outputs.linear(self.embedding.weight, Some(self.output_bias))
+        outputs.linear(self.embedding.weight, self.output_bias)
     }
 
     fn attention<'g>(&self, _: &'g Graph<'g>, state: &TransformerState<'g>) -> Option<Var<'g>> {

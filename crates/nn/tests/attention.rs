@@ -4,7 +4,7 @@ use ndarray::{Array2, ArrayD, IxDyn};
 use unspool_graph::{Draw, Graph, Param, Params, Var, check, init};
 use unspool_nn::{
     Attention, AttentionDecoder, Bridge, Cell, Decoder, DecoderSteps, Embedding, Gru, Lstm, MultiheadAttention,
-    Positions, TransformerConfig, TransformerDecoder, TransformerEncoder,
+    Positions, TransformerConfig, TransformerDecoder, TransformerEncoder, TransformerLayer,
     decoding::{Beam, Decoding},
     leaves, scheduled_sampling, teacher_forcing,
 };
@@ -32,7 +32,7 @@ fn padded(seed: u64, filler: f64) -> ArrayD<f64> {
 }
 
 const CONFIG: TransformerConfig =
-    TransformerConfig { size: SIZE, heads: 2, feedforward: 6, dropout: 0.0, norm_first: true };
+    TransformerConfig { size: SIZE, heads: 2, feedforward: 6, dropout: 0.0, norm_first: true, bias: true };
 
 /// Every way of attending.
 enum Model {
@@ -47,6 +47,7 @@ fn models(params: &mut Params) -> Vec<Model> {
     let table = Embedding::normal(params.scope("table"), VOCABULARY, SIZE, 0.5);
     let places = Positions::learned(params.scope("places"), TIME, SIZE);
     let post = TransformerConfig { norm_first: false, ..CONFIG };
+    let bare = TransformerConfig { bias: false, ..CONFIG };
     let general = Attention::general(params.scope("a"), SIZE, SIZE);
     vec![
         Model::One(Attention::dot()),
@@ -58,6 +59,7 @@ fn models(params: &mut Params) -> Vec<Model> {
         Model::Encoder(TransformerEncoder::new(params.scope("pre"), 2, Positions::Sinusoidal, CONFIG)),
         Model::Encoder(TransformerEncoder::new(params.scope("post"), 1, places, post)),
         Model::Translator(TransformerDecoder::new(params.scope("writer"), 2, table, Positions::Sinusoidal, CONFIG)),
+        Model::Translator(TransformerDecoder::new(params.scope("bare"), 1, table, Positions::Sinusoidal, bare)),
         Model::Recurrent(AttentionDecoder::new(params.scope("decoder"), Gru::new, table, general, SIZE, SIZE)),
     ]
 }
@@ -295,5 +297,33 @@ fn where_there_is_nothing_to_look_at_the_context_is_zero() {
         for x in [xs, memory] {
             assert!(gradients.of(x).unwrap().to_f64().iter().all(|g| g.is_finite()));
         }
+    }
+}
+
+/// PyTorch's `bias=False`: a layer has its weights alone, and is the layer whose biases are zero.
+#[test]
+fn a_layer_without_biases_is_one_whose_biases_are_zero() {
+    for norm_first in [false, true] {
+        let config = TransformerConfig { norm_first, ..CONFIG };
+        let mut params = Params::seeded(5);
+        let with = TransformerLayer::decoder(params.scope("layer"), config);
+        let mut bare_params = Params::seeded(5);
+        let without =
+            TransformerLayer::decoder(bare_params.scope("layer"), TransformerConfig { bias: false, ..config });
+        for p in params.iter().collect::<Vec<_>>() {
+            let name = params.name(p).to_string();
+            let bias = name.ends_with("bias");
+            assert_eq!(bare_params.find(&name).is_none(), bias, "{name}");
+            if bias {
+                params.set(p, ArrayD::<f64>::zeros(&*params.shape(p))).unwrap();
+            }
+        }
+        fn run(params: &Params, layer: &TransformerLayer) -> ArrayD<f64> {
+            let graph = Graph::new(params);
+            let (xs, memory) = (graph.input(padded(2, 0.0)), graph.input(padded(3, 0.0)));
+            layer.apply((xs, &LENGTHS), Some((memory, &LENGTHS)), true).value().unwrap().to_f64()
+        }
+        let (with, without) = (run(&params.to_f64(), &with), run(&bare_params.to_f64(), &without));
+        assert!(with.iter().zip(&without).all(|(a, b)| (a - b).abs() < 1e-12) && with.iter().any(|&x| x != 0.0));
     }
 }

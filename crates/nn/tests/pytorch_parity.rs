@@ -152,6 +152,7 @@ fn recurrent<C: Cell>(
     let mut named = vec![];
     for p in params.iter().collect::<Vec<_>>() {
         let name = params.name(p).to_string();
+        // A plain cell always has biases.
         if case.config["bias"] == false && name.starts_with("bias") {
             params.set(p, ArrayD::<f64>::zeros(&*params.shape(p)))?;
             continue;
@@ -255,6 +256,7 @@ fn transformer_layer(case: &Case, precision: Precision, tolerance: f64) -> Outco
         feedforward: case.usize("dim_feedforward")?,
         dropout: 0.0,
         norm_first: case.config["norm_first"] == true,
+        bias: true,
     };
     let attends = case.kind == "TransformerDecoderLayer";
     let mut params = Params::seeded(0);
@@ -396,19 +398,21 @@ fn steps(case: &Case, precision: Precision, tolerance: f64) -> Outcome {
 }
 
 fn compare(case: &Case, precision: Precision, tolerance: f64) -> Outcome {
+    let bias = case.config["bias"] != false;
     match &case.kind[..] {
         "RNN" if case.config["nonlinearity"] == "relu" => {
             recurrent(case, precision, tolerance, PlainElman::relu)?;
-            recurrent(case, precision, tolerance, |scope, input, hidden| Elman::new(scope, input, hidden).relu())
+            let make = if bias { Elman::new } else { Elman::without_bias };
+            recurrent(case, precision, tolerance, |scope, input, hidden| make(scope, input, hidden).relu())
         }
         "RNN" => {
             recurrent(case, precision, tolerance, PlainElman::tanh)?;
-            recurrent(case, precision, tolerance, Elman::new)
+            recurrent(case, precision, tolerance, if bias { Elman::new } else { Elman::without_bias })
         }
         "LSTM" => match case.config["proj_size"].as_u64() {
             None | Some(0) => {
                 recurrent(case, precision, tolerance, PlainLstm::new)?;
-                recurrent(case, precision, tolerance, Lstm::new)
+                recurrent(case, precision, tolerance, if bias { Lstm::new } else { Lstm::without_bias })
             }
             Some(_) => {
                 let hidden = case.usize("hidden_size")?;
@@ -417,9 +421,11 @@ fn compare(case: &Case, precision: Precision, tolerance: f64) -> Outcome {
         },
         "GRU" => {
             recurrent(case, precision, tolerance, PlainGru::new)?;
-            recurrent(case, precision, tolerance, Gru::new)
+            recurrent(case, precision, tolerance, if bias { Gru::new } else { Gru::without_bias })
         }
-        "GRUResetBefore" => recurrent(case, precision, tolerance, Gru::reset_before),
+        "GRUResetBefore" => {
+            recurrent(case, precision, tolerance, |scope, input, size| Gru::new(scope, input, size).reset_before())
+        }
         "Linear" => linear(case, precision, tolerance),
         "Conv2d" => convolution(case, precision, tolerance),
         "MaxPool2d" | "AvgPool2d" => pooling(case, precision, tolerance),

@@ -287,6 +287,7 @@ fn layers_without_bias_have_their_weights_alone() {
     let rnn = Recurrent::new(params.scope("gru"), Gru::without_bias, 4, 4, layers);
     let attention = MultiheadAttention::without_bias(params.scope("attention"), 8, 2);
     let norm = LayerNorm::without_bias(params.scope("norm"), 8);
+    let narrow = Lstm::projected_without_bias(params.scope("narrow"), 8, 4, 2);
     let names: Vec<String> = params.iter().map(|p| params.name(p).to_string()).collect();
     let expected = [
         "lstm.weight_ih_l0",
@@ -298,6 +299,9 @@ fn layers_without_bias_have_their_weights_alone() {
         "attention.in_proj_weight",
         "attention.out_proj.weight",
         "norm.weight",
+        "narrow.weight_ih_l0",
+        "narrow.weight_hh_l0",
+        "narrow.weight_hr_l0",
     ];
     assert_eq!(names, expected);
     let graph = Graph::new(&params);
@@ -305,7 +309,8 @@ fn layers_without_bias_have_their_weights_alone() {
     let (hs, _) = unroll(&cell, graph.full([2, 3, 3], 0.5), &lengths, cell.initial_state(&graph, 2));
     let (ys, _) = rnn.unroll(hs, &lengths, rnn.initial_state(&graph, 2));
     let (context, _) = attention.apply((norm.apply(ys), &lengths), (ys, &lengths), true);
-    let gradients = (context * context).sum_all().backward().unwrap();
+    let (zs, _) = unroll(&narrow, context, &lengths, narrow.initial_state(&graph, 2));
+    let gradients = (zs * zs).sum_all().backward().unwrap();
     assert!(gradients.report().is_clean(), "{}", gradients.report());
 
     let error = cell.forget_bias(&mut params, 1.0).unwrap_err().to_string();

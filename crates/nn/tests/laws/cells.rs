@@ -43,7 +43,9 @@ laws_hold! {
         Stack::new(layers.map(|(name, from, to)| Elman::new(scope.scope(name), from, to))).dropout(0.5)
     });
     lstm_with_projection: laws::cell(INPUT, |scope| Lstm::projected(scope, INPUT, HIDDEN, 2));
-    gru_with_reset_before: laws::cell(INPUT, |scope| Gru::reset_before(scope, INPUT, HIDDEN));
+    lstm_with_projection_without_bias: laws::cell(INPUT, |scope| Lstm::projected_without_bias(scope, INPUT, HIDDEN, 2));
+    gru_with_reset_before: laws::cell(INPUT, |scope| Gru::new(scope, INPUT, HIDDEN).reset_before());
+    gru_with_reset_before_without_bias: laws::cell(INPUT, |scope| Gru::without_bias(scope, INPUT, HIDDEN).reset_before());
     learned_initial_state: laws::cell(INPUT, |mut scope| {
         let cell = Lstm::new(scope.scope("cell"), INPUT, HIDDEN);
         InitialState::learned(scope.scope("start"), cell)

@@ -117,7 +117,7 @@ impl Tagger {
             }
             TaggerReader::Transformer { heads } => {
                 let (size, feedforward) = (hidden_size, 4 * hidden_size);
-                let config = TransformerConfig { size, heads, feedforward, dropout, norm_first: true };
+                let config = TransformerConfig { size, heads, feedforward, dropout, norm_first: true, bias: true };
                 let input = Linear::new(params.scope("input"), read, size);
                 let reader = TransformerEncoder::new(params.scope("reader"), layers, Positions::Sinusoidal, config);
                 (Reader::Transformer(input, reader), size)

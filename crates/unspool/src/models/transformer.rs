@@ -80,7 +80,7 @@ impl TransformerTranslator {
         let TransformerTranslatorConfig { vocabulary_size, size, heads, feedforward, layers, dropout, .. } = *config;
         let deviation = 1.0 / (size.max(1) as f64).sqrt();
         let table = Embedding::normal(params.scope("embedding"), vocabulary_size, size, deviation);
-        let of_layer = TransformerConfig { size, heads, feedforward, dropout, norm_first: true };
+        let of_layer = TransformerConfig { size, heads, feedforward, dropout, norm_first: true, bias: true };
         let places = Positions::Sinusoidal;
         TransformerTranslator {
             encoder: TransformerEncoder::new(params.scope("encoder"), layers, places, of_layer),

@@ -261,7 +261,8 @@ impl Task for NextToken {
             Arch::Transformer => {
                 let (size, deviation) = (hidden_size, 1.0 / (hidden_size as f64).sqrt());
                 let table = Embedding::normal(params.scope("embedding"), vocabulary_size, size, deviation);
-                let config = TransformerConfig { size, heads, feedforward: 4 * size, dropout, norm_first: true };
+                let config =
+                    TransformerConfig { size, heads, feedforward: 4 * size, dropout, norm_first: true, bias: true };
                 let (scope, places) = (params.scope("decoder"), Positions::Sinusoidal);
                 Model::Transformer(TransformerDecoder::language_model(scope, layers, table, places, config))
             }

@@ -9,7 +9,7 @@ use unspool::{
 
 /// A GRU of 32 elements, and a layer of attention as wide.
 pub(super) fn by_length() -> Result<String> {
-    let config = TransformerConfig { size: 32, heads: 4, feedforward: 64, dropout: 0.0, norm_first: true };
+    let config = TransformerConfig { size: 32, heads: 4, feedforward: 64, dropout: 0.0, norm_first: true, bias: true };
     let mut params = Params::seeded(1);
     let cell = Gru::new(params.scope("rnn"), 32, 32);
     let encoder = TransformerEncoder::new(params.scope("encoder"), 1, Positions::Sinusoidal, config);

@@ -131,7 +131,7 @@ fn attending() -> Model<AttentionDecoder<Gru>> {
 
 fn transformer() -> Model<TransformerDecoder> {
     let mut params = Params::seeded(SEED);
-    let config = TransformerConfig { size: 48, heads: 4, feedforward: 96, dropout: 0.0, norm_first: true };
+    let config = TransformerConfig { size: 48, heads: 4, feedforward: 96, dropout: 0.0, norm_first: true, bias: true };
     let table = Embedding::normal(params.scope("table"), SYMBOLS, 48, 0.15);
     let encoder = TransformerEncoder::new(params.scope("encoder"), 2, Positions::Sinusoidal, config);
     let decoder = TransformerDecoder::new(params.scope("decoder"), 2, table, Positions::Sinusoidal, config);
