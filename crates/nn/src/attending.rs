@@ -34,7 +34,8 @@ pub struct Attending<C> {
 }
 
 impl<C: Cell> Attending<C> {
-    /// Around a cell that reads `memory_size` elements more than the inputs have.
+    /// Around a cell that reads the inputs and a context side by side: `memory_size` elements more than the inputs have, or as many as
+    /// the query has where `attention` is [in heads](Attention::multi_head).
     pub fn new(cell: C, attention: Attention, memory_size: usize) -> Attending<C> {
         Attending { cell, attention, memory_size }
     }

@@ -61,11 +61,12 @@ impl<C: Cell> AttentionDecoder<C> {
     ) -> AttentionDecoder<C> {
         let table = scope.params().shape(embedding.weight);
         let (vocabulary, width) = (table.first().copied().unwrap_or(0), table.last_axis());
+        let context_size = attention.context_size(memory_size);
         AttentionDecoder {
             cell: cell(scope.scope("cell"), 2 * width, hidden_size),
             embedding,
             attention,
-            combine: Linear::without_bias(scope.scope("combine"), memory_size + hidden_size, width),
+            combine: Linear::without_bias(scope.scope("combine"), context_size + hidden_size, width),
             output_bias: scope.scope("output").add("bias", [vocabulary], init::zeros()),
             dropout: 0.0,
             sizes: (width, memory_size),

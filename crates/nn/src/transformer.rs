@@ -117,10 +117,10 @@ impl TransformerLayer {
         spread(self.on_rows(xs.real_rows(lengths), lengths, time, cross, causal), lengths, time)
     }
 
-    /// Keys and values of a memory's real rows, `[batch, source, size]` each; `None` if the layer attends to none.
+    /// Keys and values of a memory's real rows, in heads; `None` if the layer attends to none.
     fn memory<'g>(&self, rows: Var<'g>, lengths: &[usize], source: usize) -> Option<[Var<'g>; 2]> {
         let (attention, _) = self.cross.as_ref()?;
-        Some(attention.keys_values(rows).map(|x| spread(x, lengths, source)))
+        Some(attention.memory(rows, lengths, source))
     }
 
     /// All places at once: `[Σ lengths, size] -> [Σ lengths, size]`.
@@ -134,11 +134,12 @@ impl TransformerLayer {
     ) -> Var<'g> {
         let to_self = |x: Var<'g>| {
             let [q, k, v] = self.self_attn.all(x).map(|x| spread(x, lengths, time));
-            let (context, _) = self.self_attn.attend(q, k, v, Shown::Lengths(lengths, causal));
+            let (context, _) =
+                self.self_attn.attend(q, self.self_attn.in_heads([k, v]), Shown::Lengths(lengths, causal));
             self.self_attn.output(context.real_rows(lengths))
         };
-        let to_memory = |attention: &MultiheadAttention, x: Var<'g>, ([k, v], shown): Cross<'_, 'g>| {
-            let (context, _) = attention.attend(spread(attention.query(x), lengths, time), k, v, shown);
+        let to_memory = |attention: &MultiheadAttention, x: Var<'g>, (memory, shown): Cross<'_, 'g>| {
+            let (context, _) = attention.attend(spread(attention.query(x), lengths, time), memory, shown);
             attention.output(context.real_rows(lengths))
         };
         let dropout = |x: Var<'g>| dropout_of_rows(x, lengths, self.config.dropout);
@@ -151,20 +152,20 @@ impl TransformerLayer {
         &self,
         rows: Var<'g>,
         cache: [Var<'g>; 2],
-        cross: Option<Cross<'_, 'g>>,
+        cross: Option<([Var<'g>; 2], Var<'g>)>,
     ) -> (Var<'g>, [Var<'g>; 2], Option<Var<'g>>) {
         let (mut longer, mut looked) = (cache, None);
         let to_self = |x: Var<'g>| {
             let [q, k, v] = self.self_attn.all(x).map(|x| x.unsqueeze(1));
             longer = [append(cache[0], k), append(cache[1], v)];
-            let (context, _) = self.self_attn.attend(q, longer[0], longer[1], Shown::All);
+            let (context, _) = self.self_attn.attend(q, self.self_attn.in_heads(longer), Shown::All);
             self.self_attn.output(context.squeeze(1))
         };
         let to_memory = |attention: &MultiheadAttention, x: Var<'g>| {
-            let ([k, v], shown) = cross?;
-            let (context, weights) = attention.attend(attention.query(x).unsqueeze(1), k, v, shown);
-            looked = Some(weights.mean(&[1]).squeeze(1));
-            Some(attention.output(context.squeeze(1)))
+            let (memory, padding) = cross?;
+            let (context, weights) = attention.attend_once(x, memory, padding);
+            looked = Some(weights);
+            Some(context)
         };
         let rows = self.sublayers(rows, |x| x.dropout(self.config.dropout), to_self, to_memory);
         (rows, longer, looked)
@@ -322,7 +323,7 @@ crate::state! {
     pub struct TransformerState<'g> {
         /// Keys and values of each layer, `[batch, written, size]`.
         caches: Vec<[Var<'g>; 2]>,
-        /// Keys and values of the memory for each layer, `[batch, source, size]`.
+        /// Keys and values of the memory for each layer, `[batch, heads, size / heads, source]` and `[batch, heads, source, size / heads]`.
         memories: Vec<[Var<'g>; 2]>,
         /// 0 at the memory's real places, −∞ at its padding: `[batch, source]`.
         padding: Option<Var<'g>>,
@@ -387,8 +388,9 @@ impl TransformerDecoder {
         vec![[none; 2]; self.layers.len()]
     }
 
-    fn cross<'g>(state: &TransformerState<'g>, layer: usize) -> Option<Cross<'static, 'g>> {
-        Some((*state.memories.get(layer)?, Shown::Bias(state.padding?)))
+    /// The memory as this layer sees it, and what of it is padding.
+    fn cross<'g>(state: &TransformerState<'g>, layer: usize) -> Option<([Var<'g>; 2], Var<'g>)> {
+        Some((*state.memories.get(layer)?, state.padding?))
     }
 
     fn finish<'g>(&self, rows: Var<'g>) -> Var<'g> {
@@ -401,10 +403,10 @@ impl Cell for TransformerDecoder {
 
     /// Nothing written; where there is a memory, an empty one: a translation begins with [`start`](TransformerDecoder::start).
     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> TransformerState<'g> {
-        let attends = self.layers.iter().any(|layer| layer.cross.is_some());
         let one = graph.zeros([batch, 1, self.config.size]);
-        let memories = if attends { vec![[one; 2]; self.layers.len()] } else { vec![] };
-        let seen = attends.then(|| graph.zeros([batch, 1]));
+        let cross = self.layers.iter().filter_map(|layer| layer.cross.as_ref());
+        let memories: Vec<_> = cross.map(|(attention, _)| attention.in_heads([one; 2])).collect();
+        let seen = (!memories.is_empty()).then(|| graph.zeros([batch, 1]));
         TransformerState { caches: self.empty(graph, batch), memories, padding: seen, looked: seen }
     }
 
@@ -453,7 +455,8 @@ impl Decoder for TransformerDecoder {
         let first = dropout_of_rows(placed, lengths, self.config.dropout);
         let rows = self.layers.iter().enumerate().fold(first, |rows, (i, layer)| {
             let _scope = graph.scope(&format!("layers.{i}"));
-            layer.on_rows(rows, lengths, time, Self::cross(&state, i), true)
+            let cross = Self::cross(&state, i).map(|(memory, padding)| (memory, Shown::Bias(padding)));
+            layer.on_rows(rows, lengths, time, cross, true)
         });
         spread(self.finish(rows), lengths, time)
     }

@@ -49,11 +49,13 @@ fn models(params: &mut Params) -> Vec<Model> {
     let post = TransformerConfig { norm_first: false, ..CONFIG };
     let bare = TransformerConfig { bias: false, ..CONFIG };
     let general = Attention::general(params.scope("a"), SIZE, SIZE);
+    let over = Attention::multi_head(params.scope("over"), 6, SIZE, 3);
     vec![
         Model::One(Attention::dot()),
         Model::One(Attention::scaled_dot()),
         Model::One(Attention::general(params.scope("general"), SIZE, SIZE)),
         Model::One(Attention::additive(params.scope("additive"), SIZE, SIZE, 3)),
+        Model::One(Attention::multi_head(params.scope("one"), SIZE, SIZE, 2)),
         Model::Heads(MultiheadAttention::new(params.scope("heads"), SIZE, 2), false),
         Model::Heads(MultiheadAttention::new(params.scope("causal"), SIZE, 4), true),
         Model::Encoder(TransformerEncoder::new(params.scope("pre"), 2, Positions::Sinusoidal, CONFIG)),
@@ -61,6 +63,8 @@ fn models(params: &mut Params) -> Vec<Model> {
         Model::Translator(TransformerDecoder::new(params.scope("writer"), 2, table, Positions::Sinusoidal, CONFIG)),
         Model::Translator(TransformerDecoder::new(params.scope("bare"), 1, table, Positions::Sinusoidal, bare)),
         Model::Recurrent(AttentionDecoder::new(params.scope("decoder"), Gru::new, table, general, SIZE, SIZE)),
+        // Heads over a memory of another size than the query's.
+        Model::Recurrent(AttentionDecoder::new(params.scope("heads_decoder"), Gru::new, table, over, SIZE, 6)),
     ]
 }
 
@@ -162,7 +166,7 @@ fn weights_are_a_distribution_over_the_real_places() {
         }
         seen += 1;
     }
-    assert_eq!(seen, 6);
+    assert_eq!(seen, 7);
 }
 
 /// Token by token with the cache, and all places at once without: the same logits.
@@ -227,13 +231,62 @@ fn decoding_with_a_cache_equals_decoding_without() {
 fn a_recurrent_decoder_steps_as_it_is_taught() {
     let mut params = Params::seeded(8);
     let table = Embedding::normal(params.scope("table"), VOCABULARY, SIZE, 1.0);
-    let attention = Attention::additive(params.scope("attention"), SIZE, SIZE, 3);
-    let decoder = AttentionDecoder::new(params.scope("decoder"), Lstm::new, table, attention, SIZE, SIZE);
-    let bridge = Bridge::projected(params.scope("bridge"), 6, &[SIZE, SIZE]);
-    let params = params.to_f64();
-    cache_is_exact(&params, &decoder, |graph| {
-        decoder.start(&bridge, &[graph.input(random(&[3, 6], 9))], graph.input(padded(3, f64::NAN)), &LENGTHS)
-    });
+    // Heads over a memory narrower than the query, then additive scores.
+    let hidden = 6;
+    let attentions = [
+        Attention::multi_head(params.scope("heads"), hidden, SIZE, 2),
+        Attention::additive(params.scope("additive"), hidden, SIZE, 3),
+    ];
+    for (i, attention) in attentions.into_iter().enumerate() {
+        let scope = params.scope(format!("decoder{i}"));
+        let decoder = AttentionDecoder::new(scope, Lstm::new, table, attention, SIZE, hidden);
+        let bridge = Bridge::projected(params.scope(format!("bridge{i}")), 6, &[hidden, hidden]);
+        let params = params.to_f64();
+        cache_is_exact(&params, &decoder, |graph| {
+            decoder.start(&bridge, &[graph.input(random(&[3, 6], 9))], graph.input(padded(3, f64::NAN)), &LENGTHS)
+        });
+    }
+}
+
+/// In heads, one query over a memory is what the whole layer gives for it, weights averaged; and what a memory needs is made once,
+/// however many steps look at it.
+#[test]
+fn heads_look_as_the_layer_does_and_their_keys_are_made_once() {
+    for memory_size in [SIZE, 6] {
+        let mut params = Params::seeded(4);
+        let layer = MultiheadAttention::over(params.scope("a"), SIZE, memory_size, 2);
+        let mut same = Params::seeded(4);
+        let attention = Attention::multi_head(same.scope("a"), SIZE, memory_size, 2);
+        let (params, same) = (params.to_f64(), same.to_f64());
+        let (query, memory) = (random(&[3, 1, SIZE], 1), random(&[3, TIME, memory_size], 2));
+        let value = |x: Var<'_>| x.value().unwrap().to_f64();
+
+        let graph = Graph::new(&params);
+        let (context, weights) = layer.apply((graph.input(&query), &[1; 3]), (graph.input(&memory), &LENGTHS), false);
+        let (context, weights) = (value(context.squeeze(1)), value(weights.mean(&[1]).squeeze(1)));
+        let graph = Graph::new(&same);
+        let ready = attention.memory(graph.input(&memory), &LENGTHS);
+        let (own_context, own_weights) = attention.attend(graph.input(&query).squeeze(1), &ready);
+        assert!(value(own_context).iter().zip(&context).all(|(a, b)| (a - b).abs() < 1e-12));
+        assert!(value(own_weights).iter().zip(&weights).all(|(a, b)| (a - b).abs() < 1e-12));
+
+        // No operation of a later step reads the memory itself, or the weights of keys and values.
+        let before = graph.len();
+        let _ = attention.attend(graph.input(&query).squeeze(1), &ready);
+        let first = graph.len() - before;
+        for _ in 0..4 {
+            let before = graph.len();
+            let _ = attention.attend(graph.input(&query).squeeze(1), &ready);
+            assert_eq!(graph.len() - before, first);
+        }
+        let made = |rows: usize| {
+            let topology = graph.topology();
+            topology.node_weights().filter(|v| v.operation == "linear" && v.shape.first() == Some(&rows)).count()
+        };
+        let of_memory = if memory_size == SIZE { 1 } else { 2 };
+        assert_eq!(made(LENGTHS.iter().sum()), of_memory, "keys and values of all real places");
+        assert_eq!(made(3), 2 * 6, "the query's and the output's map, a step");
+    }
 }
 
 #[test]

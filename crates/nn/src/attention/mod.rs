@@ -10,7 +10,9 @@
 //! | [`Attention::scaled_dot`] | q·m / √size | Vaswani and others 2017 |
 //! | [`Attention::general`] | (W q)·m | Luong, Pham and Manning 2015 |
 //! | [`Attention::additive`] | vᵀ tanh(W_q q + b + W_k m) | Bahdanau, Cho and Bengio 2015 |
-//! | [`MultiheadAttention`] | scaled dot product in each of several projections | Vaswani and others 2017 |
+//! | [`Attention::multi_head`] | scaled dot product in each of several projections | Vaswani and others 2017 |
+//!
+//! [`MultiheadAttention`] is the last of these over whole sequences of queries, as in a Transformer.
 
 mod additive;
 mod multi_head;
@@ -26,9 +28,9 @@ use unspool_graph::{Graph, Scope, Var};
 crate::state! {
     /// A memory, ready to be looked at. No step changes it.
     pub struct Attended<'g> {
-        /// What queries are compared with, 0 at padding: `[batch, source, key]`.
+        /// What queries are compared with, 0 at padding: `[batch, source, key]`, or in heads `[batch, heads, size / heads, source]`.
         pub keys: Var<'g>,
-        /// What contexts are made of, 0 at padding: `[batch, source, memory]`.
+        /// What contexts are made of, 0 at padding: `[batch, source, memory]`, or in heads `[batch, heads, source, size / heads]`.
         pub values: Var<'g>,
         /// 0 at real places, −∞ at padding: `[batch, source]`.
         pub padding: Var<'g>,
@@ -60,6 +62,7 @@ enum Score {
     Dot { scaled: bool },
     General(Linear),
     Additive(AdditiveAttention),
+    Heads(MultiheadAttention),
 }
 
 impl Attention {
@@ -79,6 +82,32 @@ impl Attention {
     pub fn additive(scope: Scope<'_>, query_size: usize, memory_size: usize, attention_size: usize) -> Attention {
         Attention { score: Score::Additive(AdditiveAttention::new(scope, query_size, memory_size, attention_size)) }
     }
+    /// [`MultiheadAttention::over`]: in each of `heads` heads projections of their own are compared. The context has `query_size` elements,
+    /// which `heads` divides, and the weights are the mean over the heads.
+    ///
+    /// ```
+    /// use unspool_graph::{Graph, Params};
+    /// use unspool_nn::Attention;
+    /// let mut params = Params::seeded(1);
+    /// let attention = Attention::multi_head(params.scope("attention"), 6, 4, 3);
+    /// let graph = Graph::new(&params);
+    /// let memory = attention.memory(graph.full([2, 5, 4], 1.0), &[5, 2]);
+    /// let (context, weights) = attention.attend(graph.full([2, 6], 0.5), &memory);
+    /// assert_eq!(*context.shape()?, [2, 6]);
+    /// assert!((weights.value()?.to_f64()[[1, 0]] - 0.5).abs() < 1e-6);
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
+    pub fn multi_head(scope: Scope<'_>, query_size: usize, memory_size: usize, heads: usize) -> Attention {
+        Attention { score: Score::Heads(MultiheadAttention::over(scope, query_size, memory_size, heads)) }
+    }
+
+    /// Elements of the context over a memory of `memory_size`: as many, but in heads those of the query.
+    pub(crate) fn context_size(&self, memory_size: usize) -> usize {
+        match &self.score {
+            Score::Heads(heads) => heads.size(),
+            _ => memory_size,
+        }
+    }
 
     /// Makes `memory [batch, source, memory]`, of whose places `lengths` are real, ready to be looked at.
     #[track_caller]
@@ -87,21 +116,22 @@ impl Attention {
         let _scope = graph.layer("attention");
         let time = memory.known_shape().and_then(|shape| shape.get(1).copied()).unwrap_or(0);
         let rows = memory.real_rows(lengths);
-        let values = spread(rows, lengths, time);
-        let keys = match &self.score {
-            Score::Additive(additive) => spread(additive.key_rows(rows), lengths, time),
-            _ => values,
+        let [keys, values] = match &self.score {
+            Score::Heads(heads) => heads.memory(rows, lengths, time),
+            Score::Additive(additive) => [additive.key_rows(rows), rows].map(|x| spread(x, lengths, time)),
+            Score::Dot { .. } | Score::General(_) => [spread(rows, lengths, time); 2],
         };
         Attended { keys, values, padding: padding_bias(graph, lengths, time) }
     }
 
-    /// The context `[batch, memory]` and the weights `[batch, source]` for `query [batch, query]`.
+    /// The context `[batch, memory]` (in heads `[batch, query]`) and the weights `[batch, source]` for `query [batch, query]`.
     #[track_caller]
     pub fn attend<'g>(&self, query: Var<'g>, memory: &Attended<'g>) -> (Var<'g>, Var<'g>) {
         let _scope = query.graph().layer("attention");
         let Attended { keys, values, padding } = *memory;
         let query = match &self.score {
             Score::Additive(additive) => return additive.attend(query, keys, values, padding),
+            Score::Heads(heads) => return heads.attend_once(query, [keys, values], padding),
             Score::General(weight) => weight.apply(query),
             Score::Dot { scaled: false } => query,
             Score::Dot { scaled: true } => {

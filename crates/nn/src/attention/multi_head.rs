@@ -9,10 +9,12 @@ use unspool_graph::{Param, Scope, Var, init};
 /// softmax(Q Kᵀ / √(size / heads)) V
 ///
 /// and of all heads, side by side, an affine map. Parameters as those of PyTorch's `nn.MultiheadAttention`: `in_proj_weight [3·size,
-/// size]` and `in_proj_bias [3·size]` with rows in the order query, key, value, and `out_proj.weight`, `out_proj.bias`.
+/// size]` and `in_proj_bias [3·size]` with rows in the order query, key, value, and `out_proj.weight`, `out_proj.bias`. Over a memory of
+/// [another size](MultiheadAttention::over) there are `q_proj_weight [size, size]`, `k_proj_weight` and `v_proj_weight [size, memory]` in
+/// `in_proj_weight`'s place.
 #[derive(Clone, Debug)]
 pub struct MultiheadAttention {
-    in_proj_weight: Param,
+    in_proj: Projection,
     in_proj_bias: Option<Param>,
     out_proj: Linear,
     size: usize,
@@ -20,27 +22,45 @@ pub struct MultiheadAttention {
     dropout: f64,
 }
 
+/// The weights of query, key and value.
+#[derive(Clone, Debug)]
+enum Projection {
+    /// One upon the other: one product makes all three.
+    Packed(Param),
+    Apart([Param; 3]),
+}
+
 impl MultiheadAttention {
     /// For vectors of `size` elements, which `heads` divides. `in_proj_weight` is Xavier-uniform, biases are 0.
     pub fn new(scope: Scope<'_>, size: usize, heads: usize) -> MultiheadAttention {
-        MultiheadAttention::build(scope, size, heads, true)
+        MultiheadAttention::build(scope, [size, size], heads, true)
     }
 
     /// Without the biases: PyTorch's `bias=False`.
     pub fn without_bias(scope: Scope<'_>, size: usize, heads: usize) -> MultiheadAttention {
-        MultiheadAttention::build(scope, size, heads, false)
+        MultiheadAttention::build(scope, [size, size], heads, false)
     }
 
-    fn build(mut scope: Scope<'_>, size: usize, heads: usize, biased: bool) -> MultiheadAttention {
+    /// For queries of `size` and a memory of `memory_size` elements a place: PyTorch's `kdim` and `vdim`. Contexts have `size` elements.
+    pub fn over(scope: Scope<'_>, size: usize, memory_size: usize, heads: usize) -> MultiheadAttention {
+        MultiheadAttention::build(scope, [size, memory_size], heads, true)
+    }
+
+    fn build(mut scope: Scope<'_>, [size, memory]: [usize; 2], heads: usize, biased: bool) -> MultiheadAttention {
         if heads == 0 || !size.is_multiple_of(heads) {
             scope.refuse("in_proj_weight", &[3 * size, size], "the number of heads must divide the size");
         }
-        let in_proj_weight = scope.add("in_proj_weight", [3 * size, size], init::xavier_uniform());
+        let in_proj = if memory == size {
+            Projection::Packed(scope.add("in_proj_weight", [3 * size, size], init::xavier_uniform()))
+        } else {
+            let weights = [("q_proj_weight", size), ("k_proj_weight", memory), ("v_proj_weight", memory)];
+            Projection::Apart(weights.map(|(name, from)| scope.add(name, [size, from], init::xavier_uniform())))
+        };
         let in_proj_bias = biased.then(|| scope.add("in_proj_bias", [3 * size], init::zeros()));
         let mut out = scope.scope("out_proj");
         let weight = out.add("weight", [size, size], init::uniform(1.0 / (size.max(1) as f64).sqrt()));
         let out_proj = Linear { weight, bias: biased.then(|| out.add("bias", [size], init::zeros())) };
-        MultiheadAttention { in_proj_weight, in_proj_bias, out_proj, size, heads: heads.max(1), dropout: 0.0 }
+        MultiheadAttention { in_proj, in_proj_bias, out_proj, size, heads: heads.max(1), dropout: 0.0 }
     }
 
     /// With dropout of the weights in training.
@@ -65,10 +85,9 @@ impl MultiheadAttention {
             return (graph.inert(), graph.inert());
         };
         let (time, places) = (shape.get(1).copied().unwrap_or(0), source.get(1).copied().unwrap_or(0));
-        let [keys, values] =
-            self.keys_values(memory.real_rows(memory_lengths)).map(|x| spread(x, memory_lengths, places));
+        let memory = self.memory(memory.real_rows(memory_lengths), memory_lengths, places);
         let query = spread(self.query(xs.real_rows(lengths)), lengths, time);
-        let (context, weights) = self.attend(query, keys, values, Shown::Lengths(memory_lengths, causal));
+        let (context, weights) = self.attend(query, memory, Shown::Lengths(memory_lengths, causal));
         (spread(self.out_proj.apply(context.real_rows(lengths)), lengths, time), weights)
     }
 
@@ -78,16 +97,39 @@ impl MultiheadAttention {
         self.project(rows, 0, 1)
     }
 
-    /// Keys and values of rows: `[rows, size] -> [rows, size]` each.
+    /// Keys and values of a memory's real rows `[Σ lengths, memory]`, [in heads](MultiheadAttention::in_heads).
     #[track_caller]
-    pub(crate) fn keys_values<'g>(&self, rows: Var<'g>) -> [Var<'g>; 2] {
-        self.project(rows, 1, 3).chunk(-1)
+    pub(crate) fn memory<'g>(&self, rows: Var<'g>, lengths: &[usize], places: usize) -> [Var<'g>; 2] {
+        let both = match self.in_proj {
+            Projection::Packed(_) => self.project(rows, 1, 3).chunk(-1),
+            Projection::Apart(_) => [self.project(rows, 1, 2), self.project(rows, 2, 3)],
+        };
+        self.in_heads(both.map(|x| spread(x, lengths, places)))
     }
 
-    /// Queries, keys and values of rows.
+    /// Queries, keys and values of rows that look at each other.
     #[track_caller]
     pub(crate) fn all<'g>(&self, rows: Var<'g>) -> [Var<'g>; 3] {
         self.project(rows, 0, 3).chunk(-1)
+    }
+
+    /// Keys and values `[batch, source, size]` in the order in which they are looked at: `[batch, heads, size / heads, source]` and
+    /// `[batch, heads, source, size / heads]`.
+    #[track_caller]
+    pub(crate) fn in_heads<'g>(&self, [keys, values]: [Var<'g>; 2]) -> [Var<'g>; 2] {
+        [by_head(keys, self.heads).permute(&[0, 2, 3, 1]), split_heads(values, self.heads)]
+    }
+
+    /// One query a row, `[batch, size]`: the context `[batch, size]`, and the weights `[batch, source]`, the mean over the heads.
+    #[track_caller]
+    pub(crate) fn attend_once<'g>(&self, query: Var<'g>, memory: [Var<'g>; 2], padding: Var<'g>) -> (Var<'g>, Var<'g>) {
+        let (context, weights) = self.attend(self.query(query).unsqueeze(1), memory, Shown::Bias(padding));
+        (self.output(context.squeeze(1)), weights.mean(&[1]).squeeze(1))
+    }
+
+    /// Elements of a query and of a context.
+    pub(crate) fn size(&self) -> usize {
+        self.size
     }
 
     /// The last affine map, `[rows, size] -> [rows, size]`.
@@ -96,33 +138,35 @@ impl MultiheadAttention {
         self.out_proj.apply(rows)
     }
 
+    /// The projections `from..to` of query, key and value, side by side; apart, one of them.
     fn project<'g>(&self, rows: Var<'g>, from: usize, to: usize) -> Var<'g> {
         let graph = rows.graph();
         let part = |p: Param| {
             let whole = graph.param(p);
             if (from, to) == (0, 3) { whole } else { whole.slice(0, from * self.size..to * self.size) }
         };
-        rows.linear(part(self.in_proj_weight), self.in_proj_bias.map(part))
+        let weight = match self.in_proj {
+            Projection::Packed(weight) => part(weight),
+            Projection::Apart(weights) => graph.param(weights[from]),
+        };
+        rows.linear(weight, self.in_proj_bias.map(part))
     }
 
-    /// `query [batch, time, size]`, `keys` and `values [batch, source, size]` to heads' contexts `[batch, time, size]` and weights
-    /// `[batch, heads, time, source]`.
+    /// `query [batch, time, size]` over keys and values [in heads](MultiheadAttention::in_heads) to the heads' contexts, side by side,
+    /// `[batch, time, size]`, and weights `[batch, heads, time, source]`.
     #[track_caller]
     pub(crate) fn attend<'g>(
         &self,
         query: Var<'g>,
-        keys: Var<'g>,
-        values: Var<'g>,
+        [keys, values]: [Var<'g>; 2],
         shown: Shown<'_, 'g>,
     ) -> (Var<'g>, Var<'g>) {
         let graph = query.graph();
         let (Some(shape), Some(source)) = (query.known_shape(), keys.known_shape()) else {
             return (graph.inert(), graph.inert());
         };
-        let (batch, time, places, heads) = (shape[0], shape[1], source[1], self.heads);
-        let (query, values) = (split_heads(query, heads), split_heads(values, heads));
-        let keys = keys.reshape([batch, places, heads, self.size / heads]).permute(&[0, 2, 3, 1]);
-        let scores = query.matmul(keys) * (1.0 / (self.size as f64 / heads as f64).sqrt());
+        let (batch, time, places, heads) = (shape[0], shape[1], source.last_axis(), self.heads);
+        let scores = split_heads(query, heads).matmul(keys) * (1.0 / (self.size as f64 / heads as f64).sqrt());
         let weights = match shown {
             Shown::All => scores.softmax(),
             Shown::Bias(bias) => (scores + bias.reshape([batch, 1, 1, places])).softmax(),
@@ -155,6 +199,12 @@ pub(crate) enum Shown<'a, 'g> {
 /// `[batch, time, size] -> [batch, heads, time, size / heads]`: each head's part of every vector.
 #[track_caller]
 pub fn split_heads<'g>(x: Var<'g>, heads: usize) -> Var<'g> {
+    by_head(x, heads).permute(&[0, 2, 1, 3])
+}
+
+/// `[batch, time, size] -> [batch, time, heads, size / heads]`.
+#[track_caller]
+fn by_head<'g>(x: Var<'g>, heads: usize) -> Var<'g> {
     let Some(shape) = x.known_shape().filter(|shape| shape.len() == 3) else { return x.reshape([0]) };
-    x.reshape([shape[0], shape[1], heads, shape[2] / heads.max(1)]).permute(&[0, 2, 1, 3])
+    x.reshape([shape[0], shape[1], heads, shape[2] / heads.max(1)])
 }

@@ -58,6 +58,7 @@ laws_hold! {
     attending_by_general_scores: Looking(|scope| Attention::general(scope, HIDDEN, HIDDEN));
     attending_by_dot_products: Looking(|_| Attention::dot());
     attending_by_scaled_dot_products: Looking(|_| Attention::scaled_dot());
+    attending_by_several_heads: Looking(|scope| Attention::multi_head(scope, HIDDEN, HIDDEN, 3));
     peephole: laws::cell(INPUT, |scope| Peephole::new(scope, INPUT, HIDDEN));
     coupled_gates: laws::cell(INPUT, |scope| CoupledGates::new(scope, INPUT, HIDDEN));
     layer_norm_lstm: laws::cell(INPUT, |scope| LayerNormLstm::new(scope, INPUT, 8));
