@@ -1,0 +1,181 @@
+//! The Transformer that writes, token by token with a cache, or all at once where the tokens are known.
+
+use super::{Positions, TransformerConfig, TransformerLayer, dropout_of_rows};
+use crate::{
+    Cell, Decoder, Embedding, LayerNorm,
+    attention::{Shown, padding_bias, spread},
+};
+use ndarray::ArrayView2;
+use unspool_graph::{Error, Graph, Param, Scope, Var, init};
+
+/// Layers that write tokens one after another, each looking at those before it, and at a memory if they are a translator's.
+///
+/// The table of token vectors is also the output layer (Press and Wolf 2017). Parameters `layers.0.*`, …, `norm.*` with pre-norm, and
+/// `output.bias [vocabulary]`, unless there are no biases.
+///
+/// ```
+/// use unspool_graph::{Graph, Params};
+/// use unspool_nn::{Cell, DecoderSteps, Embedding, Positions, TransformerConfig, TransformerDecoder, decoding::Decoding};
+///
+/// let mut params = Params::seeded(1);
+/// let config = TransformerConfig { size: 8, heads: 2, feedforward: 16, dropout: 0.1, norm_first: true, bias: true };
+/// let table = Embedding::normal(params.scope("embedding"), 20, 8, 0.3);
+/// let model = TransformerDecoder::language_model(params.scope("decoder"), 2, table, Positions::Sinusoidal, config);
+/// let mut steps = DecoderSteps::new(&params, &model, 3, |graph| model.initial_state(graph, 3))?;
+/// let written = Decoding::endless(0, 10).greedy(&mut steps)?;
+/// assert_eq!((written.len(), written[0].tokens.len()), (3, 10));
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct TransformerDecoder {
+    embedding: Embedding,
+    positions: Positions,
+    layers: Vec<TransformerLayer>,
+    norm: Option<LayerNorm>,
+    output_bias: Option<Param>,
+    config: TransformerConfig,
+}
+
+crate::state! {
+    /// What a [`TransformerDecoder`] has written, as its layers see it, and what it looks at.
+    pub struct TransformerState<'g> {
+        /// Keys and values of each layer, `[batch, written, size]`.
+        caches: Vec<[Var<'g>; 2]>,
+        /// Keys and values of the memory for each layer, `[batch, heads, size / heads, source]` and `[batch, heads, source, size / heads]`.
+        memories: Vec<[Var<'g>; 2]>,
+        /// 0 at the memory's real places, −∞ at its padding: `[batch, source]`.
+        padding: Option<Var<'g>>,
+        /// Where the last layer looked at last: `[batch, source]`.
+        looked: Option<Var<'g>>,
+    }
+}
+
+impl TransformerDecoder {
+    /// Layers that look at a memory; `embedding` is the table of token vectors, `[vocabulary, size]`.
+    pub fn new(
+        scope: Scope<'_>,
+        layers: usize,
+        embedding: Embedding,
+        positions: Positions,
+        config: TransformerConfig,
+    ) -> TransformerDecoder {
+        TransformerDecoder::of(scope, layers, embedding, positions, config, TransformerLayer::decoder)
+    }
+
+    /// Layers without a memory: a language model.
+    pub fn language_model(
+        scope: Scope<'_>,
+        layers: usize,
+        embedding: Embedding,
+        positions: Positions,
+        config: TransformerConfig,
+    ) -> TransformerDecoder {
+        TransformerDecoder::of(scope, layers, embedding, positions, config, TransformerLayer::encoder)
+    }
+
+    fn of(
+        mut scope: Scope<'_>,
+        layers: usize,
+        embedding: Embedding,
+        positions: Positions,
+        config: TransformerConfig,
+        make: impl Fn(Scope<'_>, TransformerConfig) -> TransformerLayer,
+    ) -> TransformerDecoder {
+        let layers = (0..layers).map(|i| make(scope.scope(format!("layers.{i}")), config)).collect();
+        let norm = config.norm_first.then(|| config.norm(scope.scope("norm")));
+        let vocabulary = scope.params().shape(embedding.weight).first().copied().unwrap_or(0);
+        let output_bias = config.bias.then(|| scope.scope("output").add("bias", [vocabulary], init::zeros()));
+        TransformerDecoder { embedding, positions, layers, norm, output_bias, config }
+    }
+
+    /// Nothing written yet, and `memory [batch, source, size]` to look at, of which `lengths` are real.
+    #[track_caller]
+    pub fn start<'g>(&self, memory: Var<'g>, lengths: &[usize]) -> TransformerState<'g> {
+        let graph = memory.graph();
+        let _scope = graph.layer("transformer_decoder");
+        let source = memory.known_shape().and_then(|shape| shape.get(1).copied()).unwrap_or(0);
+        let rows = memory.real_rows(lengths);
+        let memories = self.layers.iter().filter_map(|layer| layer.memory(rows, lengths, source)).collect();
+        let (padding, looked) = (padding_bias(graph, lengths, source), graph.zeros([lengths.len(), source]));
+        let caches = self.empty(graph, lengths.len());
+        TransformerState { caches, memories, padding: Some(padding), looked: Some(looked) }
+    }
+
+    fn empty<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Vec<[Var<'g>; 2]> {
+        let none = graph.zeros([batch, 0, self.config.size]);
+        vec![[none; 2]; self.layers.len()]
+    }
+
+    /// The memory as this layer sees it, and what of it is padding.
+    fn cross<'g>(state: &TransformerState<'g>, layer: usize) -> Option<([Var<'g>; 2], Var<'g>)> {
+        Some((*state.memories.get(layer)?, state.padding?))
+    }
+
+    fn finish<'g>(&self, rows: Var<'g>) -> Var<'g> {
+        self.norm.map_or(rows, |norm| norm.apply(rows))
+    }
+}
+
+impl Cell for TransformerDecoder {
+    type State<'g> = TransformerState<'g>;
+
+    /// Nothing written; where there is a memory, an empty one: a translation begins with [`start`](TransformerDecoder::start).
+    fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> TransformerState<'g> {
+        let one = graph.zeros([batch, 1, self.config.size]);
+        let cross = self.layers.iter().filter_map(|layer| layer.cross.as_ref());
+        let memories: Vec<_> = cross.map(|(attention, _)| attention.in_heads([one; 2])).collect();
+        let seen = (!memories.is_empty()).then(|| graph.zeros([batch, 1]));
+        TransformerState { caches: self.empty(graph, batch), memories, padding: seen, looked: seen }
+    }
+
+    fn step<'g>(&self, x: Var<'g>, mut state: TransformerState<'g>) -> (Var<'g>, TransformerState<'g>) {
+        let graph = x.graph();
+        let _scope = graph.layer("transformer_decoder");
+        let first = state.caches.first().and_then(|[keys, _]| keys.known_shape());
+        let place = first.and_then(|shape| shape.get(1).copied()).unwrap_or(0) as u32;
+        let mut rows = (x + self.positions.of(graph, &[place], self.config.size)).dropout(self.config.dropout);
+        for (i, layer) in self.layers.iter().enumerate() {
+            let Some(&cache) = state.caches.get(i) else { return (graph.inert(), state) };
+            let (next, longer, looked) = layer.one_more(rows, cache, Self::cross(&state, i));
+            (rows, state.caches[i]) = (next, longer);
+            state.looked = looked.or(state.looked);
+        }
+        (self.finish(rows), state)
+    }
+}
+
+impl Decoder for TransformerDecoder {
+    /// Scaled by √size.
+    fn embed<'g>(&self, graph: &'g Graph<'g>, ids: ArrayView2<'_, u32>) -> Var<'g> {
+        self.embedding.apply(graph, ids) * (self.config.size as f64).sqrt()
+    }
+
+    fn logits<'g>(&self, outputs: Var<'g>, _: Var<'g>) -> Var<'g> {
+        outputs.linear(self.embedding.weight, self.output_bias)
+    }
+
+    fn attention<'g>(&self, _: &'g Graph<'g>, state: &TransformerState<'g>) -> Option<Var<'g>> {
+        state.looked
+    }
+
+    /// All places at once, each looking at those before it. The state must be a first one.
+    fn outputs<'g>(&self, xs: Var<'g>, lengths: &[usize], state: TransformerState<'g>) -> Var<'g> {
+        let graph = xs.graph();
+        let _scope = graph.layer("transformer_decoder");
+        let written = |[keys, _]: &[Var<'g>; 2]| keys.known_shape().is_none_or(|shape| shape.get(1) != Some(&0));
+        if state.caches.iter().any(written) {
+            let why = "all places at once need a state in which nothing is written yet".into();
+            graph.fail(Error::Argument { operation: "transformer_decoder", why, at: graph.place() });
+            return graph.inert();
+        }
+        let time = xs.known_shape().and_then(|shape| shape.get(1).copied()).unwrap_or(0);
+        let placed = xs.real_rows(lengths) + self.positions.of_rows(graph, lengths, self.config.size);
+        let first = dropout_of_rows(placed, lengths, self.config.dropout);
+        let rows = self.layers.iter().enumerate().fold(first, |rows, (i, layer)| {
+            let _scope = graph.scope(&format!("layers.{i}"));
+            let cross = Self::cross(&state, i).map(|(memory, padding)| (memory, Shown::Bias(padding)));
+            layer.on_rows(rows, lengths, time, cross, true)
+        });
+        spread(self.finish(rows), lengths, time)
+    }
+}

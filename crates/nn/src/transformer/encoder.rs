@@ -1,0 +1,45 @@
+//! The Transformer that reads.
+
+use super::{Positions, TransformerConfig, TransformerLayer, dropout_of_rows};
+use crate::{LayerNorm, attention::spread};
+use unspool_graph::{Scope, Var};
+
+/// Layers that read whole sequences, both ways. Parameters `layers.0.*`, `layers.1.*`, …, and with pre-norm `norm.*`: those of PyTorch's
+/// `nn.TransformerEncoder`.
+#[derive(Clone, Debug)]
+pub struct TransformerEncoder {
+    layers: Vec<TransformerLayer>,
+    norm: Option<LayerNorm>,
+    positions: Positions,
+    config: TransformerConfig,
+}
+
+impl TransformerEncoder {
+    /// `layers` layers.
+    pub fn new(
+        mut scope: Scope<'_>,
+        layers: usize,
+        positions: Positions,
+        config: TransformerConfig,
+    ) -> TransformerEncoder {
+        let layer = |i| TransformerLayer::encoder(scope.scope(format!("layers.{i}")), config);
+        let layers = (0..layers).map(layer).collect();
+        let norm = config.norm_first.then(|| config.norm(scope.scope("norm")));
+        TransformerEncoder { layers, norm, positions, config }
+    }
+
+    /// `xs [batch, time, size]`, of which `lengths` are real, to as many vectors, 0 at padding.
+    #[track_caller]
+    pub fn apply<'g>(&self, xs: Var<'g>, lengths: &[usize]) -> Var<'g> {
+        let graph = xs.graph();
+        let _scope = graph.layer("transformer_encoder");
+        let time = xs.known_shape().and_then(|shape| shape.get(1).copied()).unwrap_or(0);
+        let placed = xs.real_rows(lengths) + self.positions.of_rows(graph, lengths, self.config.size);
+        let first = dropout_of_rows(placed, lengths, self.config.dropout);
+        let rows = self.layers.iter().enumerate().fold(first, |rows, (i, layer)| {
+            let _scope = graph.scope(&format!("layers.{i}"));
+            layer.on_rows(rows, lengths, time, None, false)
+        });
+        spread(self.norm.map_or(rows, |norm| norm.apply(rows)), lengths, time)
+    }
+}

@@ -1,0 +1,224 @@
+//! The Transformer (Vaswani and others 2017): layers of attention over whole sequences, and the same layers token by token.
+//!
+//! [`TransformerLayer`] is PyTorch's `nn.TransformerEncoderLayer` or `nn.TransformerDecoderLayer`, by name, layout and number.
+//! [`TransformerEncoder`] reads sequences: for tagging, classification, and as the encoder of a translator. [`TransformerDecoder`] writes
+//! tokens: over an encoder's memory it translates, without one it is a language model. It is a [`Cell`](crate::Cell), so all that trains and
+//! decodes recurrent decoders works on it; its state is the cache of keys and values of what was written.
+//!
+//! Everything but attention itself runs on the real places alone, so padding costs nothing and reaches nothing.
+
+mod decoder;
+mod encoder;
+mod positions;
+
+pub use decoder::{TransformerDecoder, TransformerState};
+pub use encoder::TransformerEncoder;
+pub use positions::Positions;
+
+use crate::{
+    LayerNorm, Linear, MultiheadAttention,
+    attention::{Shown, spread},
+};
+use unspool_graph::{Error, Scope, Var};
+
+/// The sizes of a layer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TransformerConfig {
+    /// Elements of a vector: PyTorch's `d_model`.
+    pub size: usize,
+    /// How many heads an attention has; they divide the size.
+    pub heads: usize,
+    /// Elements between the two affine maps: `dim_feedforward`.
+    pub feedforward: usize,
+    /// The share of elements dropped in training.
+    pub dropout: f64,
+    /// Whether a sublayer reads normalised vectors (pre-norm, which trains more easily), or its sum is normalised (post-norm).
+    pub norm_first: bool,
+    /// Whether maps and normalisations have biases, which PyTorch's `bias=False` leaves out everywhere.
+    pub bias: bool,
+}
+
+impl TransformerConfig {
+    fn attention(&self, scope: Scope<'_>) -> MultiheadAttention {
+        let make = if self.bias { MultiheadAttention::new } else { MultiheadAttention::without_bias };
+        make(scope, self.size, self.heads).dropout(self.dropout)
+    }
+
+    fn linear(&self, scope: Scope<'_>, from: usize, to: usize) -> Linear {
+        if self.bias { Linear::new(scope, from, to) } else { Linear::without_bias(scope, from, to) }
+    }
+
+    fn norm(&self, scope: Scope<'_>) -> LayerNorm {
+        if self.bias { LayerNorm::new(scope, self.size) } else { LayerNorm::without_bias(scope, self.size) }
+    }
+}
+
+/// Self-attention, attention to a memory if it is a decoder's, and two affine maps with a ReLU between them, each added to what it read.
+///
+/// Parameters as PyTorch's: `self_attn.*`, `multihead_attn.*` (a decoder's), `linear1.*`, `linear2.*`, `norm1.*`, `norm2.*`, `norm3.*` (a
+/// decoder's).
+#[derive(Clone, Debug)]
+pub struct TransformerLayer {
+    self_attn: MultiheadAttention,
+    cross: Option<(MultiheadAttention, LayerNorm)>,
+    linear1: Linear,
+    linear2: Linear,
+    norm1: LayerNorm,
+    last_norm: LayerNorm,
+    config: TransformerConfig,
+}
+
+/// An attended memory, as one layer sees it: keys, values, and what of them may be looked at.
+type Cross<'a, 'g> = ([Var<'g>; 2], Shown<'a, 'g>);
+
+impl TransformerLayer {
+    /// Without a memory: `nn.TransformerEncoderLayer`.
+    pub fn encoder(scope: Scope<'_>, config: TransformerConfig) -> TransformerLayer {
+        TransformerLayer::new(scope, config, false)
+    }
+
+    /// With a memory: `nn.TransformerDecoderLayer`.
+    pub fn decoder(scope: Scope<'_>, config: TransformerConfig) -> TransformerLayer {
+        TransformerLayer::new(scope, config, true)
+    }
+
+    fn new(mut scope: Scope<'_>, config: TransformerConfig, attends: bool) -> TransformerLayer {
+        let self_attn = config.attention(scope.scope("self_attn"));
+        let multihead_attn = attends.then(|| config.attention(scope.scope("multihead_attn")));
+        let linear1 = config.linear(scope.scope("linear1"), config.size, config.feedforward);
+        let linear2 = config.linear(scope.scope("linear2"), config.feedforward, config.size);
+        let mut norm = |name: &str| config.norm(scope.scope(name));
+        let (norm1, norm2) = (norm("norm1"), norm("norm2"));
+        let (cross, last_norm) = match multihead_attn {
+            Some(attention) => (Some((attention, norm2)), norm("norm3")),
+            None => (None, norm2),
+        };
+        TransformerLayer { self_attn, cross, linear1, linear2, norm1, last_norm, config }
+    }
+
+    /// `xs [batch, time, size]`, of which `lengths` are real, to as many vectors, 0 at padding. A decoder's layer attends to `memory`,
+    /// `[batch, source, size]` with its lengths. `causal` lets place t look at places up to t alone.
+    ///
+    /// # Errors
+    /// Kept in the graph: a memory for a layer that attends to none, or none for one that does.
+    #[track_caller]
+    pub fn apply<'g>(
+        &self,
+        (xs, lengths): (Var<'g>, &[usize]),
+        memory: Option<(Var<'g>, &[usize])>,
+        causal: bool,
+    ) -> Var<'g> {
+        let graph = xs.graph();
+        let _scope = graph.layer("transformer_layer");
+        let axis1 = |x: Var<'g>| x.known_shape().and_then(|shape| shape.get(1).copied()).unwrap_or(0);
+        let time = axis1(xs);
+        let cross = memory.and_then(|(memory, lengths)| {
+            let both = self.memory(memory.real_rows(lengths), lengths, axis1(memory))?;
+            Some((both, Shown::Lengths(lengths, false)))
+        });
+        if cross.is_some() != self.cross.is_some() || cross.is_some() != memory.is_some() {
+            let why = "a decoder's layer attends to a memory, an encoder's to none".into();
+            graph.fail(Error::Argument { operation: "transformer_layer", why, at: graph.place() });
+            return graph.inert();
+        }
+        spread(self.on_rows(xs.real_rows(lengths), lengths, time, cross, causal), lengths, time)
+    }
+
+    /// Keys and values of a memory's real rows, in heads; `None` if the layer attends to none.
+    fn memory<'g>(&self, rows: Var<'g>, lengths: &[usize], source: usize) -> Option<[Var<'g>; 2]> {
+        let (attention, _) = self.cross.as_ref()?;
+        Some(attention.memory(rows, lengths, source))
+    }
+
+    /// All places at once: `[Σ lengths, size] -> [Σ lengths, size]`.
+    fn on_rows<'g>(
+        &self,
+        rows: Var<'g>,
+        lengths: &[usize],
+        time: usize,
+        cross: Option<Cross<'_, 'g>>,
+        causal: bool,
+    ) -> Var<'g> {
+        let to_self = |x: Var<'g>| {
+            let [q, k, v] = self.self_attn.all(x).map(|x| spread(x, lengths, time));
+            let (context, _) =
+                self.self_attn.attend(q, self.self_attn.in_heads([k, v]), Shown::Lengths(lengths, causal));
+            self.self_attn.output(context.real_rows(lengths))
+        };
+        let to_memory = |attention: &MultiheadAttention, x: Var<'g>, (memory, shown): Cross<'_, 'g>| {
+            let (context, _) = attention.attend(spread(attention.query(x), lengths, time), memory, shown);
+            attention.output(context.real_rows(lengths))
+        };
+        let dropout = |x: Var<'g>| dropout_of_rows(x, lengths, self.config.dropout);
+        self.sublayers(rows, dropout, to_self, |attention, x| cross.map(|cross| to_memory(attention, x, cross)))
+    }
+
+    /// One place more: rows `[batch, size]` after those whose keys and values are cached. Returns also the longer cache, and where
+    /// in the memory each row looked, `[batch, source]`, the mean over the heads.
+    fn one_more<'g>(
+        &self,
+        rows: Var<'g>,
+        cache: [Var<'g>; 2],
+        cross: Option<([Var<'g>; 2], Var<'g>)>,
+    ) -> (Var<'g>, [Var<'g>; 2], Option<Var<'g>>) {
+        let (mut longer, mut looked) = (cache, None);
+        let to_self = |x: Var<'g>| {
+            let [q, k, v] = self.self_attn.all(x).map(|x| x.unsqueeze(1));
+            longer = [append(cache[0], k), append(cache[1], v)];
+            let (context, _) = self.self_attn.attend(q, self.self_attn.in_heads(longer), Shown::All);
+            self.self_attn.output(context.squeeze(1))
+        };
+        let to_memory = |attention: &MultiheadAttention, x: Var<'g>| {
+            let (memory, padding) = cross?;
+            let (context, weights) = attention.attend_once(x, memory, padding);
+            looked = Some(weights);
+            Some(context)
+        };
+        let rows = self.sublayers(rows, |x| x.dropout(self.config.dropout), to_self, to_memory);
+        (rows, longer, looked)
+    }
+
+    fn sublayers<'g>(
+        &self,
+        mut x: Var<'g>,
+        dropout: impl Fn(Var<'g>) -> Var<'g>,
+        to_self: impl FnOnce(Var<'g>) -> Var<'g>,
+        to_memory: impl FnOnce(&MultiheadAttention, Var<'g>) -> Option<Var<'g>>,
+    ) -> Var<'g> {
+        let graph = x.graph();
+        x = self.added(x, &self.norm1, |x| dropout(to_self(x)));
+        if let Some((attention, norm)) = &self.cross {
+            x = self.added(x, norm, |x| dropout(to_memory(attention, x).unwrap_or_else(|| graph.inert())));
+        }
+        let between = |x: Var<'g>| dropout(self.linear1.apply(x).relu());
+        self.added(x, &self.last_norm, |x| dropout(self.linear2.apply(between(x))))
+    }
+
+    /// x + f(norm(x)), or norm(x + f(x)).
+    fn added<'g>(&self, x: Var<'g>, norm: &LayerNorm, f: impl FnOnce(Var<'g>) -> Var<'g>) -> Var<'g> {
+        if self.config.norm_first { x + f(norm.apply(x)) } else { norm.apply(x + f(x)) }
+    }
+}
+
+/// Dropout of a batch's real places, `[Σ lengths, size]`. What is drawn belongs to example and place, whichever others stand in the
+/// batch or shard.
+#[track_caller]
+fn dropout_of_rows<'g>(rows: Var<'g>, lengths: &[usize], probability: f64) -> Var<'g> {
+    let graph = rows.graph();
+    let examples = graph.rows();
+    let name = |b: usize| examples.as_ref().and_then(|rows| rows.get(b).copied()).unwrap_or(b as u32);
+    let place = |(b, &length): (usize, &usize)| (0..length as u32).map(move |t| (b, t));
+    let places = lengths.iter().enumerate().flat_map(place).map(|(b, t)| name(b) << 16 ^ t).collect();
+    graph.set_rows(Some(places));
+    let dropped = rows.dropout(probability);
+    graph.set_rows(examples);
+    dropped
+}
+
+/// `[batch, time, size]` and one place more.
+fn append<'g>(cache: Var<'g>, one: Var<'g>) -> Var<'g> {
+    match cache.known_shape() {
+        Some(shape) if shape.get(1) == Some(&0) => one,
+        _ => cache.graph().concat(&[cache, one], 1),
+    }
+}

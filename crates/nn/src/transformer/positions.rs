@@ -1,0 +1,38 @@
+//! Vectors that tell attention where in a sequence a place is.
+
+use ndarray::Array2;
+use unspool_graph::{Graph, Param, Scope, Var, init};
+
+/// What is added to vectors so that they tell their place.
+#[derive(Clone, Copy, Debug)]
+pub enum Positions {
+    /// sin(p / 10000^{2i/size}) at element 2i and the cosine at 2i + 1 (Vaswani and others 2017, section 3.5): any length, no parameters.
+    Sinusoidal,
+    /// A learned vector for each place up to a greatest one: `[places, size]`.
+    Learned(Param),
+}
+
+impl Positions {
+    /// Learned vectors for `longest` places; parameter `weight`, normal with deviation 0.02.
+    pub fn learned(mut scope: Scope<'_>, longest: usize, size: usize) -> Positions {
+        Positions::Learned(scope.add("weight", [longest, size], init::normal(0.02)))
+    }
+
+    /// The vectors of these places, `[places, size]`. A learned table has an end; a place beyond it is an error of the graph.
+    #[track_caller]
+    pub fn of<'g>(&self, graph: &'g Graph<'g>, places: &[u32], size: usize) -> Var<'g> {
+        match self {
+            Positions::Learned(table) => graph.embedding(*table, places, [places.len()], None),
+            Positions::Sinusoidal => graph.input(Array2::from_shape_fn((places.len(), size), |(row, j)| {
+                let angle = f64::from(places[row]) / 10000f64.powf((j / 2 * 2) as f64 / size as f64);
+                if j % 2 == 0 { angle.sin() } else { angle.cos() }
+            })),
+        }
+    }
+
+    /// The vectors of the real places of a batch, example by example: `[Σ lengths, size]`.
+    pub(super) fn of_rows<'g>(&self, graph: &'g Graph<'g>, lengths: &[usize], size: usize) -> Var<'g> {
+        let places: Vec<u32> = lengths.iter().flat_map(|&n| 0..n as u32).collect();
+        self.of(graph, &places, size)
+    }
+}
