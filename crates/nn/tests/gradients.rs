@@ -4,7 +4,7 @@
 use ndarray::{ArrayD, IxDyn};
 use unspool_graph::{Draw, Graph, Params, Var, check};
 use unspool_nn::{
-    Attention, Gru, Lstm, Pooling,
+    Attention, Cell, Elman, Gru, Lstm, Pooling,
     ctc::Ctc,
     loss::{self, Over},
     unroll,
@@ -27,11 +27,18 @@ type Run = Box<dyn for<'g> Fn(&'g Graph<'g>, Var<'g>) -> Var<'g>>;
 type Make = fn(&mut Params) -> Run;
 
 /// The operations, and a model that records them.
-const CASES: [(&[&str], Make); 8] = [
+const CASES: [(&[&str], Make); 10] = [
+    (&["elman_step"], |params| {
+        let cell = Elman::new(params.scope("elman"), 4, 3);
+        Box::new(move |graph, xs| unroll(&cell, xs, &LENGTHS, cell.initial_state(graph, 3)).0)
+    }),
+    (&["elman_step"], |params| {
+        let cell = Elman::new(params.scope("elman"), 4, 3).relu();
+        Box::new(move |graph, xs| unroll(&cell, xs, &LENGTHS, cell.initial_state(graph, 3)).0)
+    }),
     (&["lstm_gates"], |params| {
         let cell = Lstm::new(params.scope("lstm"), 4, 3);
         Box::new(move |graph, xs| {
-            use unspool_nn::Cell;
             let start = cell.initial_state(graph, 3);
             let (hs, last) = unroll(&cell, xs, &LENGTHS, start);
             hs.sum(&[1]) + last.c.tanh()
@@ -39,10 +46,7 @@ const CASES: [(&[&str], Make); 8] = [
     }),
     (&["gru_gates"], |params| {
         let cell = Gru::new(params.scope("gru"), 4, 3);
-        Box::new(move |graph, xs| {
-            use unspool_nn::Cell;
-            unroll(&cell, xs, &LENGTHS, cell.initial_state(graph, 3)).0
-        })
+        Box::new(move |graph, xs| unroll(&cell, xs, &LENGTHS, cell.initial_state(graph, 3)).0)
     }),
     (&["additive_score", "weighted_sum"], |params| {
         let attention = Attention::additive(params.scope("attention"), 4, 4, 3);

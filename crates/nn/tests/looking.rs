@@ -1,7 +1,7 @@
 //! Any cell through `unroll`: gradients through time, and the gates inside fused operations.
 
 use unspool_graph::{Graph, Params, Var};
-use unspool_nn::{Cell, Gru, Lstm, unroll};
+use unspool_nn::{Cell, Elman, Gru, Lstm, unroll};
 
 fn inputs<'g>(graph: &'g Graph<'g>, scale: f64) -> Var<'g> {
     let xs = ndarray::Array3::from_shape_fn((2, 5, 3), |(b, t, j)| ((b + 2 * t + 3 * j) % 5) as f32 - 2.0);
@@ -30,17 +30,22 @@ fn every_leaf_of_a_fused_cell_has_its_norms_and_they_are_the_initial_states_wher
 fn gates_inside_fused_cells_are_counted_by_name_and_step() {
     let mut params = Params::seeded(3);
     let (lstm, gru) = (Lstm::new(params.scope("lstm"), 3, 4), Gru::new(params.scope("gru"), 3, 4));
+    let (elman, relu) = (Elman::new(params.scope("elman"), 3, 4), Elman::new(params.scope("relu"), 3, 4).relu());
     let shares = |scale: f64| {
         let graph = Graph::new(&params);
         let xs = inputs(&graph, scale);
         unroll(&lstm, xs, &[5, 3], lstm.initial_state(&graph, 2)).0.shape().unwrap();
         unroll(&gru, xs, &[5, 3], gru.initial_state(&graph, 2)).0.shape().unwrap();
+        unroll(&elman, xs, &[5, 3], elman.initial_state(&graph, 2)).0.shape().unwrap();
+        unroll(&relu, xs, &[5, 3], relu.initial_state(&graph, 2)).0.shape().unwrap();
         graph.saturation(0.9)
     };
     let wide = shares(100.0);
     let names: Vec<_> = wide.iter().take(5).map(|s| (s.gate, s.at.step, s.elements)).collect();
     assert_eq!(names, ["i", "f", "g", "o", "tanh c"].map(|gate| (gate, Some(0), 8)));
     assert_eq!(wide.iter().filter(|s| s.gate == "r").map(|s| s.elements).collect::<Vec<_>>(), [8, 8, 8, 4, 4]);
+    // The plain cell's tanh is one, its ReLU does not saturate.
+    assert_eq!(wide.iter().filter(|s| s.gate == "tanh").map(|s| s.elements).collect::<Vec<_>>(), [8, 8, 8, 4, 4]);
     let mean = |all: &[unspool_graph::Saturation]| all.iter().map(|s| s.share()).sum::<f64>() / all.len() as f64;
     assert!(mean(&wide) > 0.5 && mean(&shares(0.01)) == 0.0);
 }
