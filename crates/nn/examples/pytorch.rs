@@ -17,6 +17,9 @@ use unspool_nn::{
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
+/// From a layer's inputs to its outputs.
+type Run = Box<dyn for<'g> Fn(&[Var<'g>]) -> Vec<Var<'g>>>;
+
 /// A layer and how it is run, and PyTorch's class and arguments for the same.
 struct Case {
     name: &'static str,
@@ -24,7 +27,7 @@ struct Case {
     arguments: Value,
     inputs: Vec<Vec<usize>>,
     params: Params,
-    run: Box<dyn for<'g> Fn(&[Var<'g>]) -> Vec<Var<'g>>>,
+    run: Run,
 }
 
 /// What cases are made with.
