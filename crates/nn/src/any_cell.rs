@@ -93,6 +93,16 @@ pub enum AnyCell {
 
 crate::state! {
     /// What any of the built-in cells carries.
+    ///
+    /// ```
+    /// use unspool_graph::{Graph, Params};
+    /// use unspool_nn::{Cell, CellKind};
+    /// let mut params = Params::seeded(1);
+    /// let (lstm, gru) = (CellKind::Lstm.build(params.scope("a"), 3, 4), CellKind::Gru.build(params.scope("b"), 3, 4));
+    /// let graph = Graph::new(&params);
+    /// assert!(lstm.initial_state(&graph, 2).c.is_some() && gru.initial_state(&graph, 2).c.is_none());
+    /// # Ok::<(), unspool_nn::Error>(())
+    /// ```
     #[derive(Debug)]
     pub struct AnyState<'g> {
         /// The hidden vector, which is also the output: `[batch, hidden]`.

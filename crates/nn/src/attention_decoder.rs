@@ -142,6 +142,18 @@ impl<C: Cell> Decoder for AttentionDecoder<C> {
 }
 
 /// How what an encoder ended with becomes a decoder's first state.
+///
+/// ```
+/// use unspool_graph::{Graph, Params};
+/// use unspool_nn::{Bridge, Cell, Lstm};
+/// let mut params = Params::seeded(1);
+/// let bridge = Bridge::projected(params.scope("bridge"), 6, &[4, 4]); // an LSTM's h and c
+/// let cell = Lstm::new(params.scope("decoder"), 3, 4);
+/// let graph = Graph::new(&params);
+/// let first = bridge.apply(&graph, cell.initial_state(&graph, 2), &[graph.full([2, 6], 1.0)]);
+/// assert_eq!((first.h.shape()?.to_vec(), first.c.shape()?.to_vec()), (vec![2, 4], vec![2, 4]));
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub enum Bridge {
     /// Not at all: the decoder begins with its own initial state.

@@ -6,6 +6,17 @@ use unspool_graph::{Error, Graph, Result, Tensor, Var};
 /// beam, measure its gradient) is done to its leaves; each leaf has the batch as axis 0.
 ///
 /// A `Var` is a state, and so are tuples, arrays and `Vec`s of states. A struct of yours becomes one by [`state!`](crate::state).
+///
+/// ```
+/// use unspool_graph::{Graph, Params};
+/// use unspool_nn::{State, leaves};
+/// let params = Params::seeded(1);
+/// let graph = Graph::new(&params);
+/// let state = [(graph.zeros([2, 4]), graph.zeros([2, 4]))]; // one layer's h and c
+/// let next = state.rebuild(&mut leaves(&state).into_iter().map(|leaf| leaf + 1.0));
+/// assert_eq!(next[0].1.value()?.to_f64().sum(), 8.0);
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 pub trait State<'g>: Clone {
     /// Adds this state's leaves to `out`, always in the same order.
     fn leaves(&self, out: &mut Vec<Var<'g>>);
@@ -183,6 +194,21 @@ pub trait Cell {
 ///
 /// # Errors
 /// The graph's first error.
+///
+/// ```
+/// use unspool_graph::{Graph, Params};
+/// use unspool_nn::{Cell, Lstm, detach};
+/// let mut params = Params::seeded(1);
+/// let cell = Lstm::new(params.scope("rnn"), 3, 4);
+/// let carried = {
+///     let graph = Graph::new(&params);
+///     let (_, state) = cell.advance(graph.full([2, 3], 1.0), cell.initial_state(&graph, 2));
+///     detach(&state)? // h and c as arrays, which outlive the graph
+/// };
+/// let graph = Graph::new(&params);
+/// assert_eq!(cell.attach(&graph, &carried).c.value()?, carried[1]);
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 pub fn detach<'g, S: State<'g>>(state: &S) -> Result<Vec<Tensor>> {
     leaves(state).into_iter().map(Var::detach).collect()
 }
@@ -201,6 +227,16 @@ pub(crate) fn attach<'g, S: State<'g>>(graph: &'g Graph<'g>, carried: &[Tensor],
 }
 
 /// The leaves of a state.
+///
+/// ```
+/// use unspool_graph::{Graph, Params};
+/// use unspool_nn::leaves;
+/// let params = Params::seeded(1);
+/// let graph = Graph::new(&params);
+/// let state = (graph.zeros([2, 4]), vec![graph.zeros([2, 3]); 2]);
+/// assert_eq!(leaves(&state).len(), 3);
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 pub fn leaves<'g, S: State<'g>>(state: &S) -> Vec<Var<'g>> {
     let mut out = vec![];
     state.leaves(&mut out);
@@ -221,6 +257,17 @@ pub(crate) fn move_rows<'g, S: State<'g>>(state: &S, mut f: impl FnMut(Var<'g>) 
 }
 
 /// The state with every leaf replaced by what `f` makes of it.
+///
+/// ```
+/// use unspool_graph::{Graph, Params};
+/// use unspool_nn::map_state;
+/// let params = Params::seeded(1);
+/// let graph = Graph::new(&params);
+/// let state = (graph.full([3, 4], 1.0), graph.full([3, 2], 2.0));
+/// let (h, c) = map_state(&state, |leaf| leaf.rows(&[2, 0])); // rows reordered, as by a beam
+/// assert_eq!((h.shape()?.to_vec(), c.shape()?.to_vec()), (vec![2, 4], vec![2, 2]));
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 pub fn map_state<'g, S: State<'g>>(state: &S, f: impl FnMut(Var<'g>) -> Var<'g>) -> S {
     state.rebuild(&mut leaves(state).into_iter().map(f))
 }

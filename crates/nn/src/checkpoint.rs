@@ -51,6 +51,19 @@ const CHECKSUM: &str = "crc32";
 ///
 /// # Errors
 /// [`Error::File`] if it cannot be written; `path` is then as it was.
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use unspool_graph::{Params, init};
+/// use unspool_nn::checkpoint;
+/// let mut params = Params::seeded(7);
+/// params.scope("layer").add("weight", [2, 3], init::normal(1.0));
+/// let path = std::env::temp_dir().join(format!("unspool-save-{}.safetensors", std::process::id()));
+/// checkpoint::save(&path, &params, &BTreeMap::from([("epoch".into(), "3".into())]))?;
+/// assert_eq!(checkpoint::metadata(&path)?["epoch"], "3");
+/// # std::fs::remove_file(path).unwrap();
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 pub fn save(path: &Path, params: &Params, metadata: &BTreeMap<String, String>) -> Result<()> {
     save_parts(path, &[("", params)], metadata)
 }
@@ -59,6 +72,23 @@ pub fn save(path: &Path, params: &Params, metadata: &BTreeMap<String, String>) -
 ///
 /// # Errors
 /// [`Error::File`] if it cannot be written, [`Error::Format`] if two names are the same; `path` is then as it was.
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use unspool_graph::{Params, init};
+/// use unspool_nn::checkpoint;
+/// let (mut speaker, mut listener) = (Params::seeded(7), Params::seeded(8));
+/// speaker.scope("layer").add("weight", [2], init::normal(1.0));
+/// listener.scope("layer").add("weight", [2], init::normal(1.0));
+/// let path = std::env::temp_dir().join(format!("unspool-parts-{}.safetensors", std::process::id()));
+/// checkpoint::save_parts(&path, &[("speaker/", &speaker), ("listener/", &listener)], &BTreeMap::new())?;
+///
+/// let mut read = listener.clone();
+/// checkpoint::load_parts(&path, &mut [("listener/", &mut read)], Some("speaker/"))?;
+/// assert_eq!(read.value(read.find("layer.weight").unwrap())?, listener.value(listener.find("layer.weight").unwrap())?);
+/// # std::fs::remove_file(path).unwrap();
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 pub fn save_parts(path: &Path, parts: &[(&str, &Params)], metadata: &BTreeMap<String, String>) -> Result<()> {
     file::write(path, parts, |checksum| {
         let mut metadata = metadata.clone();
@@ -74,6 +104,23 @@ pub fn save_parts(path: &Path, parts: &[(&str, &Params)], metadata: &BTreeMap<St
 ///
 /// # Errors
 /// [`Error::File`], [`Error::Format`], or [`Error::Mismatch`] with every name that is missing, unexpected, of another shape, or not finite.
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use unspool_graph::{Params, init};
+/// use unspool_nn::checkpoint;
+/// let path = std::env::temp_dir().join(format!("unspool-load-{}.safetensors", std::process::id()));
+/// let model = |hidden| {
+///     let mut params = Params::seeded(7);
+///     params.scope("layer").add("weight", [2, hidden], init::normal(1.0));
+///     params
+/// };
+/// checkpoint::save(&path, &model(3), &BTreeMap::new())?;
+/// let why = checkpoint::load(&path, &mut model(4)).unwrap_err().to_string();
+/// assert!(why.ends_with("another shape: layer.weight is [2, 3], the model's is [2, 4]"), "{why}");
+/// # std::fs::remove_file(path).unwrap();
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 pub fn load(path: &Path, params: &mut Params) -> Result<BTreeMap<String, String>> {
     load_parts(path, &mut [("", params)], Some(TRAINING))
 }
@@ -82,6 +129,19 @@ pub fn load(path: &Path, params: &mut Params) -> Result<BTreeMap<String, String>
 ///
 /// # Errors
 /// As [`load`]; then no store has been changed.
+///
+/// See [`save_parts`]; with one part and no prefix it is [`load`] that also wants every name to be known:
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use unspool_graph::Params;
+/// use unspool_nn::checkpoint;
+/// let path = std::env::temp_dir().join(format!("unspool-load-parts-{}.safetensors", std::process::id()));
+/// checkpoint::save(&path, &Params::seeded(0), &BTreeMap::new())?;
+/// assert!(checkpoint::load_parts(&path, &mut [("", &mut Params::seeded(0))], None)?.is_empty());
+/// # std::fs::remove_file(path).unwrap();
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 pub fn load_parts(
     path: &Path,
     parts: &mut [(&str, &mut Params)],
@@ -150,6 +210,18 @@ pub fn load_parts(
 ///
 /// # Errors
 /// [`Error::File`] and [`Error::Format`].
+///
+/// ```
+/// use std::collections::BTreeMap;
+/// use unspool_graph::Params;
+/// use unspool_nn::checkpoint;
+/// let path = std::env::temp_dir().join(format!("unspool-metadata-{}.safetensors", std::process::id()));
+/// checkpoint::save(&path, &Params::seeded(0), &BTreeMap::from([("hidden_size".into(), "64".into())]))?;
+/// // The sizes first, then a model of those sizes, then its numbers.
+/// assert_eq!(checkpoint::metadata(&path)?["hidden_size"].parse(), Ok(64));
+/// # std::fs::remove_file(path).unwrap();
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 pub fn metadata(path: &Path) -> Result<BTreeMap<String, String>> {
     let mut metadata = own_metadata(&Reader::open(path)?, path)?.unwrap_or_default();
     metadata.remove(CHECKSUM);

@@ -12,6 +12,37 @@ use unspool_graph::{Graph, Params, Tensor, Var};
 ///
 /// Training goes through [`teacher_forcing`] or [`scheduled_sampling`](crate::scheduled_sampling()), decoding through [`DecoderSteps`]; all of them run the same
 /// step. [`Cell::initial_state`] need only give a state's structure where the true first one comes from an encoder.
+///
+/// ```
+/// use ndarray::ArrayView2;
+/// use unspool_graph::{Graph, Params, Var};
+/// use unspool_nn::{Cell, Decoder, DecoderSteps, Embedding, Gru, Linear, decoding::Decoding};
+///
+/// /// A language model: a table of vectors, a cell, a readout.
+/// struct Writer { table: Embedding, cell: Gru, readout: Linear }
+///
+/// impl Cell for Writer {
+///     type State<'g> = Var<'g>;
+///     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> { self.cell.initial_state(graph, batch) }
+///     fn inputs<'g>(&self, xs: Var<'g>) -> Var<'g> { self.cell.inputs(xs) }
+///     fn step<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) { self.cell.step(x, h) }
+/// }
+///
+/// impl Decoder for Writer {
+///     fn embed<'g>(&self, graph: &'g Graph<'g>, ids: ArrayView2<'_, u32>) -> Var<'g> { self.table.apply(graph, ids) }
+///     fn logits<'g>(&self, outputs: Var<'g>, _: Var<'g>) -> Var<'g> { self.readout.apply(outputs) }
+/// }
+///
+/// let mut params = Params::seeded(1);
+/// let writer = Writer {
+///     table: Embedding::new(params.scope("table"), 9, 4),
+///     cell: Gru::new(params.scope("cell"), 4, 8),
+///     readout: Linear::new(params.scope("readout"), 8, 9),
+/// };
+/// let mut steps = DecoderSteps::new(&params, &writer, 2, |graph| writer.initial_state(graph, 2))?;
+/// assert_eq!(Decoding::endless(0, 5).greedy(&mut steps)?[1].tokens.len(), 5);
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 pub trait Decoder: Cell {
     /// The vectors of tokens, `[batch, time] -> [batch, time, input]`.
     fn embed<'g>(&self, graph: &'g Graph<'g>, ids: ArrayView2<'_, u32>) -> Var<'g>;
@@ -37,6 +68,22 @@ pub trait Decoder: Cell {
 
 /// Logits `[Σ lengths, vocabulary]`, example by example, of a decoder that reads the true tokens `ids [batch, time]`: a target shifted
 /// right by one, of which `lengths` are real.
+///
+/// ```
+/// use unspool_graph::{Graph, Params};
+/// use unspool_nn::{Cell, Embedding, Positions, TransformerConfig, TransformerDecoder, teacher_forcing};
+/// let mut params = Params::seeded(1);
+/// let config = TransformerConfig { size: 8, heads: 2, feedforward: 16, dropout: 0.0, norm_first: true };
+/// let table = Embedding::normal(params.scope("embedding"), 20, 8, 0.3);
+/// let model = TransformerDecoder::language_model(params.scope("decoder"), 1, table, Positions::Sinusoidal, config);
+/// let graph = Graph::new(&params).training(7, 0);
+/// let (read, lengths) = (ndarray::array![[1, 5, 6, 7], [1, 8, 0, 0]], [4, 2]);
+/// let logits = teacher_forcing(&model, &graph, read.view(), &lengths, model.initial_state(&graph, 2));
+/// assert_eq!(*logits.shape()?, [6, 20]);                                 // real places only
+/// let loss = logits.cross_entropy(&[5, 6, 7, 2, 8, 2]).mean(&[]);        // the same tokens, one place earlier, and the end
+/// assert!(loss.backward()?.report().is_clean());
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 #[track_caller]
 pub fn teacher_forcing<'g, D: Decoder>(
     decoder: &D,
@@ -70,6 +117,20 @@ pub(crate) fn one_step<'g, D: Decoder>(
 ///
 /// A leaf of the state that no step changes, such as an attended memory, is kept once a sentence; its rows are laid out anew for the
 /// hypotheses of each step.
+///
+/// ```
+/// use unspool_graph::Params;
+/// use unspool_nn::{Cell, DecoderSteps, Embedding, Positions, TransformerConfig, TransformerDecoder, decoding::StepFunction};
+/// let mut params = Params::seeded(1);
+/// let config = TransformerConfig { size: 8, heads: 2, feedforward: 16, dropout: 0.0, norm_first: true };
+/// let table = Embedding::normal(params.scope("embedding"), 20, 8, 0.3);
+/// let model = TransformerDecoder::language_model(params.scope("decoder"), 1, table, Positions::Sinusoidal, config);
+/// let mut steps = DecoderSteps::new(&params, &model, 1, |graph| model.initial_state(graph, 1))?;
+/// let first = steps.step(&[0], &[1])?.log_probs;           // one sentence, which begins with token 1
+/// let second = steps.step(&[0, 0], &[5, 6])?.log_probs;    // goes on in two ways
+/// assert_eq!((first.dim(), second.dim()), ((1, 20), (2, 20)));
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 pub struct DecoderSteps<'p, 'd, D> {
     graph: Graph<'p>,
     decoder: &'d D,

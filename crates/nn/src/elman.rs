@@ -8,6 +8,21 @@ use unspool_graph::{Element, Graph, Inflow, Operation, Ran, Scope, Shape, Squash
 
 /// h' = f(x·W_ihᵀ + b_ih + h·W_hhᵀ + b_hh) with tanh or ReLU as f (Elman 1990). Names and layouts are those of PyTorch's `nn.RNN`;
 /// the textbook's W_xh is `weight_ih_l0`ᵀ, its W_hh is `weight_hh_l0`ᵀ.
+///
+/// ```
+/// use unspool_graph::{Graph, Params};
+/// use unspool_nn::{Cell, Elman, unroll};
+/// let mut params = Params::seeded(1);
+/// let cell = Elman::new(params.scope("rnn"), 3, 8);
+/// let adding = Elman::identity(params.scope("irnn"), 1, 8).relu();
+/// assert!(params.find("rnn.weight_hh_l0").is_some());
+/// let graph = Graph::new(&params);
+/// let (hs, last) = unroll(&cell, graph.full([2, 5, 3], 1.0), &[5, 2], cell.initial_state(&graph, 2));
+/// assert_eq!((hs.shape()?.to_vec(), last.shape()?.to_vec()), (vec![2, 5, 8], vec![2, 8]));
+/// let (h, _) = adding.advance(graph.full([2, 1], 1.0), adding.initial_state(&graph, 2));
+/// assert!(h.value()?.to_f64().iter().all(|&h| h >= 0.0));
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Elman {
     weights: RecurrentWeights,

@@ -1,6 +1,14 @@
 //! What can go wrong around a model.
 
 /// The errors of this crate.
+///
+/// ```
+/// use unspool_nn::{CellKind, Error};
+/// match "lsmt".parse::<CellKind>() {
+///     Err(Error::UnknownName { name, known, .. }) => assert!(name == "lsmt" && known.contains("lstm")),
+///     other => panic!("{other:?}"),
+/// }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -89,4 +97,13 @@ pub enum Error {
 }
 
 /// A result of this crate.
+///
+/// ```
+/// use unspool_graph::{Graph, Params};
+/// use unspool_nn::{Error, Result};
+/// fn loss(params: &Params) -> Result<f64> {
+///     Ok(Graph::new(params).zeros([2, 3]).item()?) // a graph's error becomes one of this crate
+/// }
+/// assert!(matches!(loss(&Params::seeded(0)), Err(Error::Graph(_))));
+/// ```
 pub type Result<T, E = Error> = std::result::Result<T, E>;

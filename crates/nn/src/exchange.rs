@@ -4,6 +4,21 @@ use crate::Result;
 use unspool_graph::{Gradients, Params};
 
 /// What one shard of a batch, or several together, gave: sums, not means.
+///
+/// ```
+/// use unspool_graph::{Graph, Params, init};
+/// use unspool_nn::exchange::Sums;
+/// let mut params = Params::seeded(7);
+/// let w = params.scope("m").add("w", [1], init::constant(2.0));
+/// let mut total = Sums::none(&params);
+/// for shard in [1.0, 3.0] {
+///     let graph = Graph::new(&params);
+///     let loss = (graph.param(w) * shard).sum_all();
+///     total.add(&Sums { loss: loss.item()?, weight: 1.0, gradients: loss.backward()? })?;
+/// }
+/// assert_eq!((total.loss, total.weight, total.gradients.of(w).unwrap().to_f64()[[0]]), (8.0, 2.0, 4.0));
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Sums {
     /// Σ loss.
@@ -56,6 +71,16 @@ pub trait Exchange: Sync {
 }
 
 /// One process: all shards are its own.
+///
+/// ```
+/// use unspool_graph::Params;
+/// use unspool_nn::exchange::{Exchange, OneProcess, Sums};
+/// let params = Params::seeded(7);
+/// let shard = |loss| Sums { loss, weight: 1.0, ..Sums::none(&params) };
+/// let total = OneProcess.sum(&params, vec![(0, shard(1.0)), (1, shard(2.0))])?;
+/// assert_eq!((OneProcess.ranks(), total.loss, total.weight), (1, 3.0, 2.0));
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OneProcess;
 

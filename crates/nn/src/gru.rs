@@ -14,6 +14,18 @@ use unspool_graph::{Buffer, Element, Graph, Inflow, Operation, Ran, Scope, Shape
 ///
 /// [`reset_before`](Gru::reset_before) is the form of the first paper, which resets the state before the product:
 /// n = tanh(W_in x + b_in + W_hn (r ∘ h) + b_hn), everything else being the same. It needs two products one after the other.
+///
+/// ```
+/// use unspool_graph::{Graph, Params};
+/// use unspool_nn::{Cell, Gru, unroll};
+/// let mut params = Params::seeded(1);
+/// let cell = Gru::new(params.scope("rnn"), 3, 8);
+/// assert_eq!(*params.shape(params.find("rnn.weight_ih_l0").unwrap()), [24, 3]);
+/// let graph = Graph::new(&params);
+/// let (hs, last) = unroll(&cell, graph.full([2, 5, 3], 1.0), &[5, 2], cell.initial_state(&graph, 2));
+/// assert_eq!((hs.shape()?.to_vec(), last.shape()?.to_vec()), (vec![2, 5, 8], vec![2, 8]));
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Gru {
     weights: RecurrentWeights,
@@ -74,6 +86,20 @@ impl Cell for Gru {
 
 /// h' of a gated recurrent unit from its products: `x` = W_i x + b_i and `u` = W_h h + b_h, both `[batch, 3·hidden]` in the order
 /// r, z, n, and `h [batch, hidden]`. For cells that make their products in another way.
+///
+/// A GRU whose hidden product is low-rank:
+///
+/// ```
+/// use unspool_graph::{Graph, Param, Params, Var, init};
+/// use unspool_nn::gru_gates;
+/// let mut params = Params::seeded(1);
+/// let mut rnn = params.scope("rnn");
+/// let (down, up) = (rnn.add("down", [8, 2], init::normal(0.3)), rnn.add("up", [2, 24], init::normal(0.3)));
+/// let graph = Graph::new(&params);
+/// let (x, h) = (graph.full([4, 24], 0.1), graph.full([4, 8], 0.5));
+/// assert_eq!(*gru_gates(x, h.matmul(down).matmul(up), h).shape()?, [4, 8]);
+/// # Ok::<(), unspool_graph::Error>(())
+/// ```
 #[track_caller]
 pub fn gru_gates<'g>(x: Var<'g>, u: Var<'g>, h: Var<'g>) -> Var<'g> {
     h.graph().apply(GruGates, &[x, u, h])

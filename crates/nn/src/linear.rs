@@ -43,6 +43,19 @@ impl Linear {
 }
 
 /// A vector for each token id. Parameter `weight [vocabulary, width]`, normal with deviation 1, as in PyTorch.
+///
+/// ```
+/// use ndarray::array;
+/// use unspool_graph::{Graph, Params};
+/// use unspool_nn::Embedding;
+/// let mut params = Params::seeded(0);
+/// let words = Embedding::new(params.scope("words"), 10, 4).padding(0);
+/// let graph = Graph::new(&params);
+/// let loss = words.apply(&graph, array![[3, 1, 0]].view()).sum_all();
+/// let gradient = loss.backward()?.of(words.weight).unwrap().to_f64();
+/// assert_eq!((gradient[[3, 0]], gradient[[0, 0]]), (1.0, 0.0)); // padding's row learns nothing
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Embedding {
     /// `[vocabulary, width]`.
@@ -93,6 +106,19 @@ impl Embedding {
 
 /// (x − mean) / √(variance + ε) · weight + bias along the last axis (Ba, Kiros and Hinton 2016). Parameters `weight [size]`, first 1, and
 /// `bias [size]`, first 0; ε is 1e-5: PyTorch's `nn.LayerNorm`.
+///
+/// ```
+/// use unspool_graph::{Graph, Params};
+/// use unspool_nn::LayerNorm;
+/// let mut params = Params::seeded(0);
+/// let norm = LayerNorm::new(params.scope("norm"), 2);
+/// let exact = LayerNorm::without_bias(params.scope("exact"), 2).epsilon(0.0);
+/// let graph = Graph::new(&params);
+/// let x = graph.input(ndarray::array![[1.0f32, 3.0]]);
+/// assert_eq!(exact.apply(x).value()?.to_f64().into_raw_vec_and_offset().0, [-1.0, 1.0]);
+/// assert!(norm.apply(x).value()?.to_f64()[[0, 1]] < 1.0);
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct LayerNorm {
     /// `[size]`.

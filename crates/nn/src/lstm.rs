@@ -20,6 +20,20 @@ use unspool_graph::{
 ///
 /// With a projection (Sak, Senior and Beaufays 2014, PyTorch's `proj_size`) h' = W_hr (o ∘ tanh(c')), `weight_hr_l0 [projection, hidden]`, and
 /// `weight_hh_l0` is `[4·hidden, projection]`: the state that the large product reads is narrower than the memory.
+///
+/// ```
+/// use unspool_graph::{Graph, Params};
+/// use unspool_nn::{Cell, Lstm, unroll};
+/// let mut params = Params::seeded(1);
+/// let cell = Lstm::new(params.scope("rnn"), 3, 8);
+/// let narrow = Lstm::projected(params.scope("narrow"), 3, 8, 2);
+/// let graph = Graph::new(&params);
+/// let (hs, last) = unroll(&cell, graph.full([2, 5, 3], 1.0), &[5, 2], cell.initial_state(&graph, 2));
+/// assert_eq!((hs.shape()?.to_vec(), last.c.shape()?.to_vec()), (vec![2, 5, 8], vec![2, 8]));
+/// let (h, state) = narrow.advance(graph.full([2, 3], 1.0), narrow.initial_state(&graph, 2));
+/// assert_eq!((h.shape()?.to_vec(), state.c.shape()?.to_vec()), (vec![2, 2], vec![2, 8]));
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Lstm {
     weights: RecurrentWeights,
@@ -34,6 +48,18 @@ struct Projection {
 
 crate::state! {
     /// What an LSTM carries.
+    ///
+    /// ```
+    /// use unspool_graph::{Graph, Params};
+    /// use unspool_nn::{Cell, Lstm, LstmState};
+    /// let mut params = Params::seeded(1);
+    /// let cell = Lstm::new(params.scope("rnn"), 3, 4);
+    /// let graph = Graph::new(&params);
+    /// let remembered = LstmState { h: graph.zeros([2, 4]), c: graph.full([2, 4], 5.0) }; // a first state of one's own
+    /// let (_, next) = cell.advance(graph.zeros([2, 3]), remembered);
+    /// assert!(next.c.value()?.to_f64().iter().all(|&c| c > 1.0));
+    /// # Ok::<(), unspool_nn::Error>(())
+    /// ```
     #[derive(Debug)]
     pub struct LstmState<'g> {
         /// The hidden vector, which is also the output: `[batch, hidden]`, or `[batch, projection]`.

@@ -13,6 +13,12 @@ use unspool_graph::{Param, Params};
 const LONGEST_LINE: u64 = 1 << 20;
 
 /// What [`load_vectors`] found.
+///
+/// ```
+/// use unspool_nn::Found;
+/// let found = Found { rows: vec![1, 4], in_file: 400_000 };
+/// assert_eq!(found.rows.len(), 2); // of the vocabulary's words, two have a vector in the file
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
     /// Rows of the table that have a vector from the file.

@@ -4,6 +4,18 @@ use crate::{Cell, Direction, Stack, State, bidirectional, cell, leaves, unroll_d
 use unspool_graph::{Error, Graph, Scope, Tensor, Var};
 
 /// How a [`Recurrent`] module is built up.
+///
+/// ```
+/// use unspool_graph::{Graph, Params};
+/// use unspool_nn::{Gru, Layers, Recurrent};
+/// let mut params = Params::seeded(7);
+/// let layers = Layers { bidirectional: true, ..Layers::default() };
+/// let rnn = Recurrent::new(params.scope("tagger"), Gru::new, 3, 8, layers);
+/// let graph = Graph::new(&params);
+/// let (ys, _) = rnn.unroll(graph.zeros([2, 5, 3]), &[5, 2], rnn.initial_state(&graph, 2));
+/// assert_eq!(*ys.shape()?, [2, 5, 16]);
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Layers {
     /// How many layers, at least one.

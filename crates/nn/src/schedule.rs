@@ -1,4 +1,10 @@
 //! Learning rates as plain functions of the step, which counts from 0.
+//!
+//! ```
+//! use unspool_nn::schedule;
+//! let rate = |step| schedule::linear_with_warm_up(step, 100, 1000, 1e-3, 0.0);
+//! assert!(rate(0) < rate(50) && rate(50) < rate(99) && rate(99) > rate(500));
+//! ```
 
 /// Rises linearly from `peak` / `warm_up` to `peak` over `warm_up` steps, then falls linearly to `last` · `peak` at step `total`,
 /// where it stays.
@@ -18,28 +24,56 @@ pub fn linear_with_warm_up(step: u64, warm_up: u64, total: u64, peak: f64, last:
 }
 
 /// Rises linearly over `warm_up` steps to `peak`, then falls with the inverse square root of the step (Vaswani and others 2017, 5.3).
+///
+/// ```
+/// use unspool_nn::schedule::inverse_square_root;
+/// let rate = |step| inverse_square_root(step, 4, 1.0);
+/// assert_eq!((rate(0), rate(3), rate(15)), (0.25, 1.0, 0.5));
+/// ```
 pub fn inverse_square_root(step: u64, warm_up: u64, peak: f64) -> f64 {
     let (at, warm_up) = ((step + 1) as f64, warm_up.max(1) as f64);
     peak * (at / warm_up).min((warm_up / at).sqrt())
 }
 
 /// Falls from `peak` to `last` · `peak` along half a cosine over `total` steps (Loshchilov and Hutter 2017).
+///
+/// ```
+/// use unspool_nn::schedule::cosine;
+/// let rate = |step| cosine(step, 100, 1.0, 0.1);
+/// assert!((rate(0) - 1.0).abs() < 1e-12 && (rate(50) - 0.55).abs() < 1e-12 && (rate(500) - 0.1).abs() < 1e-12);
+/// ```
 pub fn cosine(step: u64, total: u64, peak: f64, last: f64) -> f64 {
     let done = (step as f64 / total.max(1) as f64).min(1.0);
     peak * (last + (1.0 - last) * 0.5 * (1.0 + (std::f64::consts::PI * done).cos()))
 }
 
 /// `rate` at every step.
+///
+/// ```
+/// use unspool_nn::schedule::constant;
+/// assert_eq!((constant(0, 0.01), constant(1000, 0.01)), (0.01, 0.01));
+/// ```
 pub fn constant(_step: u64, rate: f64) -> f64 {
     rate
 }
 
 /// `first` · `factor`ⁿ, where n counts whole runs of `every` steps (PyTorch's `StepLR`).
+///
+/// ```
+/// use unspool_nn::schedule::step_wise;
+/// let rate = |step| step_wise(step, 10, 1.0, 0.5);
+/// assert_eq!((rate(9), rate(10), rate(25)), (1.0, 0.5, 0.25));
+/// ```
 pub fn step_wise(step: u64, every: u64, first: f64, factor: f64) -> f64 {
     first * factor.powf((step / every.max(1)) as f64)
 }
 
 /// `first` · `factor`^step (PyTorch's `ExponentialLR`).
+///
+/// ```
+/// use unspool_nn::schedule::exponential;
+/// assert_eq!((exponential(0, 0.8, 0.5), exponential(2, 0.8, 0.5)), (0.8, 0.2));
+/// ```
 pub fn exponential(step: u64, first: f64, factor: f64) -> f64 {
     first * factor.powf(step as f64)
 }

@@ -57,6 +57,22 @@ impl TruthSchedule {
 /// The choices are the training step's, `Graph::training`, each the example's own. [`TruthSchedule`] makes
 /// `truth` fall. No gradient flows through a choice. In evaluation, where nothing is drawn, `truth` from ½ on is 1 and
 /// below it 0.
+///
+/// ```
+/// use unspool_graph::{Graph, Params};
+/// use unspool_nn::{Cell, Embedding, Positions, TransformerConfig, TransformerDecoder, TruthSchedule, scheduled_sampling};
+/// let mut params = Params::seeded(1);
+/// let config = TransformerConfig { size: 8, heads: 2, feedforward: 16, dropout: 0.0, norm_first: true };
+/// let table = Embedding::normal(params.scope("embedding"), 20, 8, 0.3);
+/// let model = TransformerDecoder::language_model(params.scope("decoder"), 1, table, Positions::Sinusoidal, config);
+/// let step = 200;
+/// let graph = Graph::new(&params).training(7, step);
+/// let (read, lengths) = (ndarray::array![[1, 5, 6, 7], [1, 8, 0, 0]], [4, 2]);
+/// let truth = TruthSchedule::Linear { start: 1.0, slope: 1e-3, least: 0.5 }.at(step); // 0.8
+/// let logits = scheduled_sampling(&model, &graph, read.view(), &lengths, model.initial_state(&graph, 2), truth);
+/// assert_eq!(*logits.shape()?, [6, 20]);
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 #[track_caller]
 pub fn scheduled_sampling<'g, D: Decoder>(
     decoder: &D,

@@ -4,6 +4,15 @@ use std::fmt;
 use unspool_graph::{Params, Precision};
 
 /// A table of a model's parameters; see [`summary`].
+///
+/// ```
+/// use unspool_graph::Params;
+/// use unspool_nn::{Linear, Summary, summary};
+/// let mut params = Params::seeded(0);
+/// Linear::new(params.scope("readout"), 100, 10);
+/// let table: Summary = summary(&params);
+/// assert!(table.to_string().starts_with("parameter"));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Summary {
     rows: Vec<(String, String, usize)>,

@@ -9,6 +9,12 @@ use std::{
 use unspool_graph::{Error, Result, Tensor, Var};
 
 /// One window of a long stream.
+///
+/// ```
+/// use unspool_nn::windows;
+/// let second = windows(100, 10, 20).nth(1).unwrap();
+/// assert_eq!((second.steps, second.new), (0..20, 10..20)); // ten steps to look back at, ten new ones
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Window {
     /// The steps to record, of the whole stream.

@@ -9,6 +9,19 @@ use std::sync::Arc;
 use unspool_graph::{Error, Graph, Var};
 
 /// The direction in which a sequence is read.
+///
+/// ```
+/// use unspool_graph::{Graph, Params};
+/// use unspool_nn::{Cell, Direction, Elman, unroll_directed};
+/// let mut params = Params::seeded(1);
+/// let cell = Elman::new(params.scope("rnn"), 3, 4);
+/// let graph = Graph::new(&params);
+/// let (xs, lengths) = (graph.full([2, 5, 3], 1.0), [5, 2]);
+/// let (ys, last) = unroll_directed(&cell, xs, &lengths, cell.initial_state(&graph, 2), Direction::Backward);
+/// // The state after reading backwards stands at each row's first step.
+/// assert_eq!(ys.index(1, 0).value()?, last.value()?);
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Direction {
     /// From the first step to the last.
@@ -66,12 +79,37 @@ impl Plan {
 ///
 /// # Errors
 /// Kept in the graph: `lengths` that do not fit `xs`, no real step at all, a state whose leaves do not have `batch` rows.
+///
+/// ```
+/// use unspool_graph::{Graph, Params};
+/// use unspool_nn::{Cell, Gru, unroll};
+/// let mut params = Params::seeded(1);
+/// let cell = Gru::new(params.scope("rnn"), 3, 4);
+/// let graph = Graph::new(&params);
+/// let xs = graph.full([2, 6, 3], 1.0);
+/// let (ys, last) = unroll(&cell, xs, &[6, 2], cell.initial_state(&graph, 2));
+/// assert_eq!(ys.index(0, 1).index(0, 1).value()?, last.index(0, 1).value()?); // row 1 ended after two steps
+/// assert_eq!(ys.index(0, 1).index(0, 2).value()?.to_f64().sum(), 0.0);
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 #[track_caller]
 pub fn unroll<'g, C: Cell>(cell: &C, xs: Var<'g>, lengths: &[usize], state: C::State<'g>) -> (Var<'g>, C::State<'g>) {
     unroll_directed(cell, xs, lengths, state, Direction::Forward)
 }
 
 /// As [`unroll`], in either direction.
+///
+/// ```
+/// use unspool_graph::{Graph, Params};
+/// use unspool_nn::{Cell, Direction, Gru, unroll, unroll_directed};
+/// let mut params = Params::seeded(1);
+/// let cell = Gru::new(params.scope("rnn"), 1, 4);
+/// let graph = Graph::new(&params);
+/// let (xs, first) = (graph.input(ndarray::array![[[1.0f32], [2.0], [3.0]]]), cell.initial_state(&graph, 1));
+/// let (_, backward) = unroll_directed(&cell, xs, &[3], first, Direction::Backward);
+/// assert_eq!(backward.value()?, unroll(&cell, xs.flip(1), &[3], first).1.value()?);
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 #[track_caller]
 pub fn unroll_directed<'g, C: Cell>(
     cell: &C,
@@ -189,6 +227,19 @@ pub(crate) fn fits<'g, S: State<'g>>(xs: Var<'g>, lengths: &[usize], state: &S) 
 ///
 /// Returns `[batch, time, output of forward + output of backward]`, and both last states: the backward cell's is that after
 /// each row's first step.
+///
+/// ```
+/// use unspool_graph::{Graph, Params};
+/// use unspool_nn::{Cell, Gru, Lstm, bidirectional};
+/// let mut params = Params::seeded(1);
+/// let (there, back) = (Gru::new(params.scope("there"), 3, 4), Lstm::new(params.scope("back"), 3, 5));
+/// let graph = Graph::new(&params);
+/// let first = (there.initial_state(&graph, 2), back.initial_state(&graph, 2));
+/// let (ys, (_, last)) = bidirectional((&there, &back), graph.full([2, 6, 3], 1.0), &[6, 4], first);
+/// assert_eq!(*ys.shape()?, [2, 6, 9]);
+/// assert_eq!(ys.index(1, 0).slice(-1, 4..9).value()?, last.h.value()?); // the way back ends at the first step
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 #[track_caller]
 pub fn bidirectional<'g, F: Cell, B: Cell>(
     (forward, backward): (&F, &B),

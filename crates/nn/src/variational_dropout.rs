@@ -74,6 +74,16 @@ impl<C: Cell> Cell for VariationalDropout<C> {
 }
 
 /// Dropout with one mask for all steps of a row (Merity, Keskar and Socher 2018): `[batch, time, feature]`.
+///
+/// ```
+/// use unspool_graph::{Graph, Params};
+/// use unspool_nn::locked_dropout;
+/// let params = Params::seeded(1);
+/// let graph = Graph::new(&params).training(7, 0);
+/// let ys = locked_dropout(graph.full([1, 3, 8], 1.0), 0.5).value()?.to_f64();
+/// assert!((1..3).all(|t| (0..8).all(|j| ys[[0, t, j]] == ys[[0, 0, j]]))); // one mask for all steps
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 #[track_caller]
 pub fn locked_dropout(xs: Var<'_>, p: f64) -> Var<'_> {
     let graph = xs.graph();

@@ -9,6 +9,21 @@ use unspool_graph::{Element, Inflow, Operation, Param, Ran, Scope, Shape, Var, V
 /// e_s = vᵀ tanh(W_q·query + b + W_k·memory_s),  a = softmax(e) over the source's real places,  context = Σ_s a_s · memory_s
 ///
 /// The keys W_k·memory are made once a sequence by [`keys`](AdditiveAttention::keys) and carried as state.
+///
+/// ```
+/// use unspool_graph::{Graph, Params};
+/// use unspool_nn::attention::{AdditiveAttention, padding_bias};
+/// let mut params = Params::seeded(1);
+/// let attention = AdditiveAttention::new(params.scope("attention"), 6, 4, 5);
+/// let graph = Graph::new(&params);
+/// let (memory, lengths) = (graph.full([2, 3, 4], 1.0), [3, 1]);
+/// let (keys, bias) = (attention.keys(memory, &lengths), padding_bias(&graph, &lengths, 3));
+/// let (context, weights) = attention.attend(graph.full([2, 6], 0.5), keys, memory, bias);
+/// assert_eq!(*context.shape()?, [2, 4]);
+/// let weights = weights.value()?.to_f64();
+/// assert_eq!([weights[[1, 0]], weights[[1, 1]], weights[[1, 2]]], [1.0, 0.0, 0.0]);
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct AdditiveAttention {
     query: Linear,

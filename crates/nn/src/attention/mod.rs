@@ -13,6 +13,22 @@
 //! | [`Attention::multi_head`] | scaled dot product in each of several projections | Vaswani and others 2017 |
 //!
 //! [`MultiheadAttention`] is the last of these over whole sequences of queries, as in a Transformer.
+//!
+//! A decoder's query looks at what an encoder read:
+//!
+//! ```
+//! use unspool_graph::{Graph, Params};
+//! use unspool_nn::Attention;
+//! let params = Params::seeded(1);
+//! let attention = Attention::dot();
+//! let graph = Graph::new(&params);
+//! let read = graph.input(ndarray::array![[[9.0f32, 0.0], [0.0, 9.0], [5.0, 5.0]]]); // [batch, source, memory]
+//! let memory = attention.memory(read, &[2]);                                       // the third place is padding
+//! let (context, weights) = attention.attend(graph.input(ndarray::array![[1.0f32, 0.0]]), &memory);
+//! assert!(weights.value()?.to_f64()[[0, 0]] > 0.99);
+//! assert!((context.value()?.to_f64()[[0, 0]] - 9.0).abs() < 0.1);
+//! # Ok::<(), unspool_graph::Error>(())
+//! ```
 
 mod additive;
 mod multi_head;
@@ -27,6 +43,17 @@ use unspool_graph::{Graph, Scope, Var};
 
 crate::state! {
     /// A memory, ready to be looked at. No step changes it.
+    ///
+    /// ```
+    /// use unspool_graph::{Graph, Params};
+    /// use unspool_nn::Attention;
+    /// let params = Params::seeded(1);
+    /// let graph = Graph::new(&params);
+    /// let memory = Attention::dot().memory(graph.full([2, 3, 4], 1.0), &[3, 1]);
+    /// assert_eq!((*memory.keys.shape()?).to_vec(), [2, 3, 4]);
+    /// assert_eq!(memory.padding.value()?.to_f64()[[1, 2]], f64::NEG_INFINITY);
+    /// # Ok::<(), unspool_nn::Error>(())
+    /// ```
     pub struct Attended<'g> {
         /// What queries are compared with, 0 at padding: `[batch, source, key]`, or in heads `[batch, heads, size / heads, source]`.
         pub keys: Var<'g>,
@@ -145,6 +172,16 @@ impl Attention {
 }
 
 /// 0 at each row's real places, −∞ at its padding: `[batch, source]`, to be added to scores before a softmax.
+///
+/// ```
+/// use unspool_graph::{Graph, Params};
+/// use unspool_nn::attention::padding_bias;
+/// let params = Params::seeded(0);
+/// let graph = Graph::new(&params);
+/// let weights = (graph.zeros([2, 3]) + padding_bias(&graph, &[3, 2], 3)).softmax().value()?.to_f64();
+/// assert_eq!([weights[[1, 0]], weights[[1, 1]], weights[[1, 2]]], [0.5, 0.5, 0.0]);
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 #[track_caller]
 pub fn padding_bias<'g>(graph: &'g Graph<'g>, lengths: &[usize], source: usize) -> Var<'g> {
     let bias = ndarray::Array2::from_shape_fn((lengths.len(), source), |(b, s)| {
@@ -154,6 +191,18 @@ pub fn padding_bias<'g>(graph: &'g Graph<'g>, lengths: &[usize], source: usize) 
 }
 
 /// The inverse of [`Var::real_rows`]: `[Σ lengths, …] -> [batch, time, …]`, 0 at padding.
+///
+/// ```
+/// use unspool_graph::{Graph, Params};
+/// use unspool_nn::attention::spread;
+/// let params = Params::seeded(0);
+/// let graph = Graph::new(&params);
+/// let xs = graph.full([2, 3, 4], 1.0);
+/// let same = spread(xs.real_rows(&[3, 1]), &[3, 1], 3);
+/// assert_eq!(same.value()?.to_f64()[[0, 2, 0]], 1.0);
+/// assert_eq!(same.value()?.to_f64()[[1, 2, 0]], 0.0); // padding
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 #[track_caller]
 pub fn spread<'g>(rows: Var<'g>, lengths: &[usize], time: usize) -> Var<'g> {
     let mut next = 0u32;

@@ -12,6 +12,19 @@ use unspool_graph::{Param, Scope, Var, init};
 /// size]` and `in_proj_bias [3·size]` with rows in the order query, key, value, and `out_proj.weight`, `out_proj.bias`. Over a memory of
 /// [another size](MultiheadAttention::over) there are `q_proj_weight [size, size]`, `k_proj_weight` and `v_proj_weight [size, memory]` in
 /// `in_proj_weight`'s place.
+///
+/// ```
+/// use unspool_graph::{Graph, Params};
+/// use unspool_nn::MultiheadAttention;
+/// let mut params = Params::seeded(1);
+/// let attention = MultiheadAttention::new(params.scope("self_attn"), 8, 2).dropout(0.1);
+/// let graph = Graph::new(&params);
+/// let xs = (graph.full([2, 5, 8], 1.0), &[5, 3][..]);
+/// let (ys, weights) = attention.apply(xs, xs, true); // to itself, and only backwards
+/// assert_eq!(*ys.shape()?, [2, 5, 8]);
+/// assert_eq!(weights.value()?.to_f64()[[0, 1, 0, 4]], 0.0); // [batch, heads, time, source]
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct MultiheadAttention {
     in_proj: Projection,
@@ -197,6 +210,15 @@ pub(crate) enum Shown<'a, 'g> {
 }
 
 /// `[batch, time, size] -> [batch, heads, time, size / heads]`: each head's part of every vector.
+///
+/// ```
+/// use unspool_graph::{Graph, Params};
+/// use unspool_nn::attention::split_heads;
+/// let params = Params::seeded(0);
+/// let graph = Graph::new(&params);
+/// assert_eq!(*split_heads(graph.zeros([2, 5, 8]), 4).shape()?, [2, 4, 5, 2]);
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 #[track_caller]
 pub fn split_heads<'g>(x: Var<'g>, heads: usize) -> Var<'g> {
     by_head(x, heads).permute(&[0, 2, 1, 3])

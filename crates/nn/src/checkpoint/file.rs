@@ -107,6 +107,16 @@ fn each_piece(params: &Params, p: Param, mut give: impl FnMut(&[u8]) -> io::Resu
 ///
 /// # Errors
 /// [`Error::File`]; `path` is then as it was.
+///
+/// ```
+/// use unspool_nn::checkpoint::write_atomically;
+/// let path = std::env::temp_dir().join(format!("unspool-atomic-{}.txt", std::process::id()));
+/// write_atomically(&path, b"old")?;
+/// write_atomically(&path, b"new")?;
+/// assert_eq!(std::fs::read(&path).unwrap(), b"new");
+/// # std::fs::remove_file(path).unwrap();
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 pub fn write_atomically(path: &Path, bytes: &[u8]) -> Result<()> {
     replace(path, |file| file.write_all(bytes))
 }

@@ -6,6 +6,13 @@ use std::collections::BTreeMap;
 use unspool_graph::Element;
 
 /// Labels, and the logarithm of their probability.
+///
+/// ```
+/// use unspool_nn::ctc::prefix_beam;
+/// let found = prefix_beam(ndarray::array![[1.0, 0.0], [0.0, 1.0]].view(), 0, 8);
+/// let total: f64 = found.iter().map(|hypothesis| hypothesis.log_probability.exp()).sum();
+/// assert!((total - 1.0).abs() < 1e-9); // a beam that is wide enough has seen everything
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hypothesis {
     /// Without blanks.
@@ -16,6 +23,12 @@ pub struct Hypothesis {
 
 /// The labels of the most probable path: the best class of each frame, repeats merged, blanks dropped. `logits: [time, class]`, the real
 /// frames of one row; of equal classes the first is taken.
+///
+/// ```
+/// use unspool_nn::ctc::greedy;
+/// let frames = ndarray::array![[0.0, 5.0], [0.0, 5.0], [5.0, 0.0], [0.0, 5.0]]; // 1, 1, blank, 1
+/// assert_eq!(greedy(frames.view(), 0), [1, 1]);
+/// ```
 pub fn greedy<E: Element>(logits: ArrayView2<'_, E>, blank: u32) -> Vec<u32> {
     let best = logits.rows().into_iter().map(|frame| {
         let top = frame.iter().enumerate().fold(None, |top: Option<(usize, E)>, (k, &x)| match top {
@@ -39,6 +52,16 @@ pub fn greedy<E: Element>(logits: ArrayView2<'_, E>, blank: u32) -> Vec<u32> {
 /// each frame (Hannun and others 2014, algorithm 1, without a language model). `logits: [time, class]`, the real frames of one row.
 ///
 /// A width of all prefixes there are gives exact probabilities.
+///
+/// ```
+/// use unspool_nn::ctc::{greedy, prefix_beam};
+/// // Each frame holds the blank (0.6) likelier than the label (0.4); and yet the label's three paths together are likelier than no label.
+/// let frames = ndarray::array![[0.6f64.ln(), 0.4f64.ln()], [0.6f64.ln(), 0.4f64.ln()]];
+/// assert!(greedy(frames.view(), 0).is_empty());
+/// let best = &prefix_beam(frames.view(), 0, 8)[0];
+/// assert_eq!(best.labels, [1]);
+/// assert!((best.log_probability.exp() - 0.64).abs() < 1e-9);
+/// ```
 pub fn prefix_beam<E: Element>(logits: ArrayView2<'_, E>, blank: u32, width: usize) -> Vec<Hypothesis> {
     // Of each prefix: ln p of its paths that end in a blank, and of those that end in its last label.
     let mut beam: Vec<(Vec<u32>, [f64; 2])> = vec![(vec![], [0.0, f64::NEG_INFINITY])];

@@ -25,6 +25,18 @@ use rayon::prelude::*;
 use unspool_graph::{Element, Inflow, Operation, Ran, Shape, Var, View};
 
 /// The loss and its options.
+///
+/// ```
+/// use unspool_graph::{Graph, Params};
+/// use unspool_nn::ctc::Ctc;
+/// let params = Params::seeded(0);
+/// let graph = Graph::new(&params);
+/// let ctc = Ctc::new().blank(2).impossible_is_zero();
+/// let losses = ctc.losses(graph.zeros([2, 2, 3]), &[2, 2], &[vec![0, 1], vec![0, 0]]).value()?.to_f64();
+/// assert!((losses[[0]] - 9f64.ln()).abs() < 1e-5); // one path of nine
+/// assert_eq!(losses[[1]], 0.0);                     // two equal labels need three frames
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Ctc {
     blank: u32,

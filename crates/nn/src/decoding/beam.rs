@@ -6,6 +6,12 @@ use ndarray::Array2;
 
 /// What a hypothesis' log-probability is divided by to become its score, so that long ones are not at a loss. The length counts
 /// every prediction, the end's too.
+///
+/// ```
+/// use unspool_nn::decoding::{Beam, LengthPenalty};
+/// let translation = Beam::new(5).penalty(LengthPenalty::Gnmt(1.0));
+/// assert!(format!("{translation:?}").contains("Gnmt(1.0)"));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum LengthPenalty {
     /// 1: the score is the log-probability.
@@ -27,6 +33,12 @@ impl LengthPenalty {
 }
 
 /// How a beam search is done: its width, how hypotheses are ranked, how many are wanted.
+///
+/// ```
+/// use unspool_nn::decoding::{Beam, LengthPenalty};
+/// let beam = Beam::new(5).best(3).penalty(LengthPenalty::Average);
+/// assert!(format!("{beam:?}").contains("width: 5, best: 3"));
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Beam {
     width: usize,

@@ -7,6 +7,25 @@ use crate::{Error, Result};
 /// all have it over the same source.
 ///
 /// Each member keeps its own parameters and recording, so they may be of different kinds; their vocabularies must be one.
+///
+/// ```
+/// use ndarray::Array2;
+/// use unspool_nn::{Result, decoding::{Decoding, Ensemble, Prediction, StepFunction}};
+/// /// Writes one token, with this probability, else the end.
+/// struct Sure(u32, f64);
+/// impl StepFunction for Sure {
+///     fn sentences(&self) -> usize { 1 }
+///     fn step(&mut self, _: &[u32], tokens: &[u32]) -> Result<Prediction> {
+///         let p = |token: usize| if token == self.0 as usize { self.1 } else if token == 0 { 1.0 - self.1 } else { 0.0 };
+///         Ok(Prediction { log_probs: Array2::from_shape_fn((tokens.len(), 4), |(_, token)| p(token).ln()), attention: None })
+///     }
+/// }
+/// let mut both = Ensemble::new(vec![Sure(1, 0.6), Sure(2, 0.9)]);
+/// let written = Decoding::endless(3, 1).greedy(&mut both)?;
+/// assert_eq!(written[0].tokens, [2]);
+/// assert!((written[0].log_prob.exp() - 0.45).abs() < 1e-12); // (0 + 0.9) / 2
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 pub struct Ensemble<S> {
     members: Vec<S>,
 }

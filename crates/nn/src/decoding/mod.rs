@@ -44,6 +44,25 @@ use crate::{Error, Result};
 use ndarray::Array2;
 
 /// What a search asks of a model, or of several.
+///
+/// ```
+/// use ndarray::Array2;
+/// use unspool_nn::{Result, decoding::{Decoding, Prediction, StepFunction}};
+/// /// Any source of log-probabilities: here a table of which token follows which, and how often it was asked.
+/// struct Bigrams { table: Array2<f64>, asked: usize }
+/// impl StepFunction for Bigrams {
+///     fn sentences(&self) -> usize { 1 }
+///     fn step(&mut self, _parents: &[u32], tokens: &[u32]) -> Result<Prediction> {
+///         self.asked += 1;
+///         let row = |(row, next): (usize, usize)| self.table[[tokens[row] as usize, next]].ln();
+///         Ok(Prediction { log_probs: Array2::from_shape_fn((tokens.len(), self.table.ncols()), row), attention: None })
+///     }
+/// }
+/// let mut model = Bigrams { table: ndarray::array![[0.1, 0.9, 0.0], [0.2, 0.0, 0.8], [0.7, 0.3, 0.0]], asked: 0 };
+/// assert_eq!(Decoding::endless(0, 4).greedy(&mut model)?[0].tokens, [1, 2, 0, 1]);
+/// assert_eq!(model.asked, 4);
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 pub trait StepFunction {
     /// How many sentences are written at once.
     fn sentences(&self) -> usize;
@@ -66,6 +85,13 @@ impl<S: StepFunction + ?Sized> StepFunction for Box<S> {
 }
 
 /// What a model says of the next tokens.
+///
+/// ```
+/// use unspool_nn::decoding::Prediction;
+/// let log_probs = ndarray::array![[0.25f64.ln(), 0.75f64.ln()]]; // one row, two tokens
+/// let said = Prediction { log_probs, attention: None };
+/// assert!((said.log_probs.mapv(f64::exp).sum() - 1.0).abs() < 1e-12);
+/// ```
 #[derive(Clone, Debug)]
 pub struct Prediction {
     /// ln P(token | what was written): `[rows, vocabulary]`.
@@ -75,6 +101,23 @@ pub struct Prediction {
 }
 
 /// One way to go on from the beginning.
+///
+/// ```
+/// use ndarray::Array2;
+/// use unspool_nn::{Result, decoding::{Beam, Decoding, Prediction, StepFunction}};
+/// /// The end with probability ¼, else token 1.
+/// struct Even;
+/// impl StepFunction for Even {
+///     fn sentences(&self) -> usize { 1 }
+///     fn step(&mut self, _: &[u32], tokens: &[u32]) -> Result<Prediction> {
+///         Ok(Prediction { log_probs: Array2::from_shape_fn((tokens.len(), 2), |(_, k)| [0.25f64, 0.75][k].ln()), attention: None })
+///     }
+/// }
+/// let best = Decoding::new(1, 0, 2).beam(&mut Even, &Beam::new(2))?[0].remove(0);
+/// assert_eq!((best.tokens.len(), best.ended, best.log_probs.len()), (2, false, 2)); // cut at the greatest length
+/// assert!((best.log_prob - best.log_probs.iter().sum::<f64>()).abs() < 1e-12);
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Hypothesis {
     /// The tokens, without those of beginning and end.
@@ -94,6 +137,25 @@ pub struct Hypothesis {
 /// The rules that hold for any way of decoding: where to begin and end, how long, and what is allowed.
 ///
 /// Banned tokens and an end that would come too early have probability 0; the others' probabilities stay as they are.
+///
+/// ```
+/// use ndarray::Array2;
+/// use unspool_nn::{Result, decoding::{Decoding, Prediction, Sampling, StepFunction}};
+/// /// All of nine tokens alike, the end, 0, among them.
+/// struct Dice;
+/// impl StepFunction for Dice {
+///     fn sentences(&self) -> usize { 2 }
+///     fn step(&mut self, _: &[u32], tokens: &[u32]) -> Result<Prediction> {
+///         Ok(Prediction { log_probs: Array2::from_elem((tokens.len(), 9), (1.0f64 / 9.0).ln()), attention: None })
+///     }
+/// }
+/// let rules = Decoding::new(1, 0, 20).min_length(3).banned([2, 3]).prefixes([vec![7, 7], vec![]]).max_lengths([5, 9]);
+/// let written = rules.sample(&mut Dice, &Sampling::new(7))?;
+/// assert_eq!(written[0].tokens[..2], [7, 7]);
+/// assert!(written.iter().all(|h| h.tokens.len() >= 3 && !h.tokens.contains(&2)));
+/// assert!((rules.score(&mut Dice, &[vec![4], vec![5, 6]])?[1].log_prob + 3.0 * 9f64.ln()).abs() < 1e-9); // two tokens and the end
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Decoding {
     begin: u32,

@@ -9,6 +9,26 @@ use unspool_graph::Draw;
 /// fewest likeliest that have `top_p` together (nucleus sampling, Holtzman and others 2020), in this order.
 ///
 /// A draw is a function of the seed, the sentence and the place in it: the same seed gives the same text.
+///
+/// ```
+/// use ndarray::Array2;
+/// use unspool_nn::{Result, decoding::{Decoding, Prediction, Sampling, StepFunction}};
+/// /// Token 1 more likely than 2, and 2 than 3.
+/// struct Model;
+/// impl StepFunction for Model {
+///     fn sentences(&self) -> usize { 1 }
+///     fn step(&mut self, _: &[u32], tokens: &[u32]) -> Result<Prediction> {
+///         let p = |k: usize| [0.0f64, 0.6, 0.3, 0.1][k].ln();
+///         Ok(Prediction { log_probs: Array2::from_shape_fn((tokens.len(), 4), |(_, k)| p(k)), attention: None })
+///     }
+/// }
+/// let write = |sampling: Sampling| Ok::<_, unspool_nn::Error>(Decoding::endless(0, 50).sample(&mut Model, &sampling)?[0].tokens.clone());
+/// assert_eq!(write(Sampling::new(7))?, write(Sampling::new(7))?);                         // the same seed, the same text
+/// assert!(!write(Sampling::new(7).top_k(2))?.contains(&3));
+/// assert!(!write(Sampling::new(7).top_p(0.5))?.contains(&2));
+/// assert!(write(Sampling::new(7).temperature(0.01))?.iter().all(|&token| token == 1));    // almost greedy
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Sampling {
     seed: u64,

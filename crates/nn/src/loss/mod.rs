@@ -25,6 +25,19 @@ use unspool_graph::{CrossEntropy, Tensor, Var};
 
 /// Which places of a batch a loss is over, and what the sum is divided by: unless told otherwise, by what all real places count
 /// together, so that it is a mean.
+///
+/// ```
+/// use unspool_graph::{Graph, Params};
+/// use unspool_nn::loss::{Over, absolute_error};
+/// let params = Params::seeded(0);
+/// let graph = Graph::new(&params);
+/// let off_by_one = || (graph.full([2, 3], 1.0), ndarray::Array2::<f32>::zeros((2, 3)));
+/// let loss = |over| { let (x, y) = off_by_one(); absolute_error(x, y, over).item() };
+/// assert_eq!(loss(Over::lengths(&[3, 1]))?, 1.0);                    // the mean over four places
+/// assert_eq!(loss(Over::lengths(&[3, 1]).sum())?, 4.0);
+/// assert_eq!(loss(Over::lengths(&[3, 1]).per_sequence())?, 2.0);
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Over {
     which: Which,
@@ -111,6 +124,17 @@ fn refuse<'g>(name: &'static str, x: Var<'g>, why: String) -> Var<'g> {
 /// Cross-entropy of logits `[…, class]` against class numbers, one for each place in the order of the leading axes (also for those in
 /// the padding, where any number may stand). `options` has label smoothing and weights of classes. The mean is over what the real
 /// places count, times their targets' class weights, as PyTorch's.
+///
+/// ```
+/// use unspool_graph::{CrossEntropy, Graph, Params};
+/// use unspool_nn::loss::{self, Over};
+/// let params = Params::seeded(0);
+/// let graph = Graph::new(&params);
+/// let logits = graph.zeros([2, 3, 4]);                                      // [batch, time, class]
+/// let sum = loss::cross_entropy(logits, &[0, 1, 2, 3, 9, 9], CrossEntropy::new(), Over::lengths(&[3, 1]).sum());
+/// assert!((sum.item()? - 4.0 * 4f64.ln()).abs() < 1e-5);                    // four real places
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 #[track_caller]
 pub fn cross_entropy<'g>(logits: Var<'g>, targets: &[u32], options: CrossEntropy, over: Over) -> Var<'g> {
     let Ok(shape) = logits.shape() else { return logits };
@@ -134,18 +158,49 @@ pub fn cross_entropy<'g>(logits: Var<'g>, targets: &[u32], options: CrossEntropy
 }
 
 /// Mean of (x − t)².
+///
+/// ```
+/// use unspool_graph::{Graph, Params};
+/// use unspool_nn::loss::{self, Over};
+/// let params = Params::seeded(0);
+/// let graph = Graph::new(&params);
+/// let loss = loss::squared_error(graph.input(vec![1.0f32, 4.0]), vec![0.0f32, 1.0], Over::all());
+/// assert_eq!(loss.item()?, 5.0);
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 #[track_caller]
 pub fn squared_error<'g>(prediction: Var<'g>, target: impl Into<Tensor>, over: Over) -> Var<'g> {
     pointwise(Squared, prediction, target.into(), over)
 }
 
 /// Mean of |x − t|; the gradient at 0 is 0.
+///
+/// ```
+/// use unspool_graph::{Graph, Params};
+/// use unspool_nn::loss::{self, Over};
+/// let params = Params::seeded(0);
+/// let graph = Graph::new(&params);
+/// let loss = loss::absolute_error(graph.input(vec![1.0f32, 4.0]), vec![0.0f32, 1.0], Over::all());
+/// assert_eq!(loss.item()?, 2.0);
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 #[track_caller]
 pub fn absolute_error<'g>(prediction: Var<'g>, target: impl Into<Tensor>, over: Over) -> Var<'g> {
     pointwise(Absolute, prediction, target.into(), over)
 }
 
 /// Mean of ½ d² where |d| ≤ δ, δ (|d| − ½ δ) elsewhere, with d = x − t (Huber 1964): an outlier pulls no harder than δ.
+///
+/// ```
+/// use unspool_graph::{Graph, Params};
+/// use unspool_nn::loss::{self, Over};
+/// let params = Params::seeded(0);
+/// let graph = Graph::new(&params);
+/// let x = graph.input(vec![0.5f32, 100.0]).watch();
+/// let gradients = loss::huber(x, vec![0.0f32, 0.0], 1.0, Over::all().sum()).backward()?;
+/// assert_eq!(gradients.of(x).unwrap().to_f64().as_slice(), Some(&[0.5, 1.0][..])); // the outlier pulls no harder than 1
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 #[track_caller]
 pub fn huber<'g>(prediction: Var<'g>, target: impl Into<Tensor>, delta: f64, over: Over) -> Var<'g> {
     if delta.is_nan() || delta <= 0.0 {
@@ -156,6 +211,16 @@ pub fn huber<'g>(prediction: Var<'g>, target: impl Into<Tensor>, delta: f64, ove
 
 /// Mean of −t ln σ(x) − (1 − t) ln(1 − σ(x)), for logits x and targets in [0, 1]: max(x, 0) − x t + ln(1 + e^−|x|), which is finite for
 /// every finite x.
+///
+/// ```
+/// use unspool_graph::{Graph, Params};
+/// use unspool_nn::loss::{self, Over};
+/// let params = Params::seeded(0);
+/// let graph = Graph::new(&params);
+/// let loss = loss::binary_cross_entropy(graph.input(vec![0.0f32, 1000.0]), vec![1.0f32, 1.0], Over::all().sum());
+/// assert!((loss.item()? - 2f64.ln()).abs() < 1e-6);
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 #[track_caller]
 pub fn binary_cross_entropy<'g>(logits: Var<'g>, target: impl Into<Tensor>, over: Over) -> Var<'g> {
     pointwise(Binary, logits, target.into(), over)

@@ -9,6 +9,26 @@ use rayon::prelude::*;
 use unspool_graph::{Element, Gradients, Params, Part, Precision, vectorize};
 
 /// What a rule is told of one step, for one parameter.
+///
+/// ```
+/// use unspool_graph::Element;
+/// use unspool_nn::optimizer::{Rule, Step};
+/// /// A rate that falls by itself: θ ← θ − rate / √t · g.
+/// #[derive(Clone, Default)]
+/// struct Falling;
+/// impl Rule for Falling {
+///     type Constants<E: Element> = E;
+///     fn slots(&self) -> &'static [&'static str] { &[] }
+///     fn constants<E: Element>(&self, step: &Step) -> E {
+///         E::from_f64(step.rate * step.factor / (step.number as f64).sqrt())
+///     }
+///     fn update<E: Element>(rate: E, x: &mut [E], g: &[E], _: &mut [E], _: &mut [E]) {
+///         x.iter_mut().zip(g).for_each(|(x, &g)| *x -= rate * g);
+///     }
+/// }
+/// let step = Step { number: 4, rate: 0.1, weight_decay: 0.0, factor: 1.0 };
+/// assert_eq!(Falling.constants::<f64>(&step), 0.05);
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Step {
     /// Its number, from 1.
@@ -63,6 +83,22 @@ pub trait Rule: Clone + Send + Sync + 'static {
 }
 
 /// An optimizer made of a [`Rule`].
+///
+/// ```
+/// use unspool_graph::{Gradients, Params, init};
+/// use unspool_nn::optimizer::{AdamRule, Elementwise, Group, Optimizer};
+/// let mut params = Params::seeded(0);
+/// let mut m = params.scope("m");
+/// let (weight, bias) = (m.add("weight", [2], init::constant(1.0)), m.add("bias", [2], init::constant(1.0)));
+/// let mut adamw = Elementwise::<AdamRule<true>>::new().weight_decay(0.5).group(Group::named("*bias").weight_decay(0.0));
+/// let mut gradients = Gradients::none(&params);
+/// gradients.set(&params, weight, vec![0.0f32; 2])?;
+/// gradients.set(&params, bias, vec![0.0f32; 2])?;
+/// adamw.step(&mut params, &gradients, 0.1)?;
+/// assert!((params.value(weight)?.to_f64()[[0]] - 0.95).abs() < 1e-6); // 1 − 0.1 · 0.5
+/// assert_eq!((params.value(bias)?.to_f64()[[0]], adamw.steps()), (1.0, 1));
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Elementwise<R> {
     rule: R,

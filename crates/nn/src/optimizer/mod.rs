@@ -36,6 +36,27 @@ use crate::{Error, Result};
 use unspool_graph::{Gradients, Params};
 
 /// What changes parameters by their gradients, and can be saved and resumed.
+///
+/// What can be saved and resumed:
+///
+/// ```
+/// use unspool_graph::{Gradients, Params, init};
+/// use unspool_nn::optimizer::{Adam, Optimizer};
+/// let mut params = Params::seeded(0);
+/// let w = params.scope("m").add("w", [2], init::constant(1.0));
+/// let mut gradients = Gradients::none(&params);
+/// gradients.set(&params, w, vec![1.0f32, -2.0])?;
+/// let mut first = Adam::new();
+/// first.update(&mut params, &gradients, 0.1, 1.0)?;
+///
+/// let mut resumed = Adam::new();
+/// resumed.restore(first.steps(), first.state().into_iter().cloned().collect());
+/// let mut copy = params.clone();
+/// first.update(&mut params, &gradients, 0.1, 1.0)?;
+/// resumed.update(&mut copy, &gradients, 0.1, 1.0)?;
+/// assert_eq!(params.value(w)?, copy.value(w)?);
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 pub trait Optimizer: Send {
     /// One step of size `rate` along `factor` · gradients. A parameter without a gradient stays as it is.
     ///

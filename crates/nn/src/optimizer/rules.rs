@@ -6,9 +6,31 @@ use unspool_graph::Element;
 /// Stochastic gradient descent, with momentum (Polyak 1964) or Nesterov's (Sutskever and others 2013) where asked for:
 ///
 /// g ← g + λ θ,  b ← μ b + g,  θ ← θ − rate · b,  or with Nesterov's θ ← θ − rate · (g + μ b); without momentum b is g.
+///
+/// ```
+/// use unspool_graph::{Gradients, Params, init};
+/// use unspool_nn::Sgd;
+/// let mut params = Params::seeded(0);
+/// let w = params.scope("m").add("w", [1], init::constant(1.0));
+/// let mut gradients = Gradients::none(&params);
+/// gradients.set(&params, w, vec![1.0f32])?;
+/// let mut sgd = Sgd::new().momentum(0.5);
+/// for expected in [0.9, 0.75, 0.575] {
+///     sgd.step(&mut params, &gradients, 0.1)?;
+///     assert!((params.value(w)?.to_f64()[[0]] - expected).abs() < 1e-6);
+/// }
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 pub type Sgd = Elementwise<SgdRule>;
 
 /// See [`Sgd`].
+///
+/// ```
+/// use unspool_nn::optimizer::{Elementwise, Optimizer, Rule, SgdRule};
+/// assert!(SgdRule::default().slots().is_empty());
+/// let with_momentum = Elementwise::of(SgdRule::default()).momentum(0.9);
+/// assert_eq!(with_momentum.slots(), ["momentum_buffer"]);
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct SgdRule {
     momentum: f64,
@@ -80,6 +102,18 @@ impl Rule for SgdRule {
 pub type Adam = Elementwise<AdamRule<false>>;
 
 /// Adam with decoupled weight decay (Loshchilov and Hutter 2019): θ ← θ − rate · λ θ, then [`Adam`] without λ. λ is 0.01 unless told.
+///
+/// ```
+/// use unspool_graph::{Gradients, Params, init};
+/// use unspool_nn::AdamW;
+/// let mut params = Params::seeded(0);
+/// let w = params.scope("m").add("w", [1], init::constant(1.0));
+/// let mut gradients = Gradients::none(&params);
+/// gradients.set(&params, w, vec![3.0f32])?;
+/// AdamW::new().betas(0.9, 0.98).step(&mut params, &gradients, 0.1)?;
+/// assert!((params.value(w)?.to_f64()[[0]] - 0.899).abs() < 1e-5); // 1 − 0.1 · 0.01, and a first step of the rate
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 pub type AdamW = Elementwise<AdamRule<true>>;
 
 /// See [`Adam`] and [`AdamW`], which is the decoupled one.
@@ -158,6 +192,18 @@ impl<const DECOUPLED: bool> Rule for AdamRule<DECOUPLED> {
 /// RMSprop (Tieleman and Hinton 2012), with momentum where asked for:
 ///
 /// g ← g + λ θ,  v ← α v + (1 − α) g²,  b ← μ b + g / (√v + ε),  θ ← θ − rate · b
+///
+/// ```
+/// use unspool_graph::{Gradients, Params, init};
+/// use unspool_nn::optimizer::RmsProp;
+/// let mut params = Params::seeded(0);
+/// let w = params.scope("m").add("w", [1], init::constant(1.0));
+/// let mut gradients = Gradients::none(&params);
+/// gradients.set(&params, w, vec![3.0f32])?;
+/// RmsProp::new().alpha(0.75).step(&mut params, &gradients, 0.1)?;
+/// assert!((params.value(w)?.to_f64()[[0]] - 0.8).abs() < 1e-5); // 3 / √(¼ · 3²) = 2
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 pub type RmsProp = Elementwise<RmsPropRule>;
 
 /// See [`RmsProp`].
@@ -224,6 +270,18 @@ impl Rule for RmsPropRule {
 }
 
 /// Adagrad (Duchi, Hazan and Singer 2011):  g ← g + λ θ,  s ← s + g²,  θ ← θ − rate · g / (√s + ε)
+///
+/// ```
+/// use unspool_graph::{Gradients, Params, init};
+/// use unspool_nn::optimizer::Adagrad;
+/// let mut params = Params::seeded(0);
+/// let w = params.scope("m").add("w", [1], init::constant(1.0));
+/// let mut gradients = Gradients::none(&params);
+/// gradients.set(&params, w, vec![3.0f32])?;
+/// Adagrad::new().step(&mut params, &gradients, 0.1)?;
+/// assert!((params.value(w)?.to_f64()[[0]] - 0.9).abs() < 1e-5);
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 pub type Adagrad = Elementwise<AdagradRule>;
 
 /// See [`Adagrad`].

@@ -3,6 +3,13 @@
 use unspool_graph::Params;
 
 /// How good a model is.
+///
+/// ```
+/// use unspool_nn::training::Evaluation;
+/// let found = Evaluation::of_loss(0.7).metric("accuracy", 0.8);
+/// assert_eq!((found.score, found.get("accuracy"), found.get("bleu")), (-0.7, Some(0.8), None));
+/// assert_eq!(Evaluation::of_score(0.8).score, 0.8);
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evaluation {
     /// What decides which parameters are the best: more is better. A loss comes with its sign turned.
@@ -32,6 +39,35 @@ impl Evaluation {
 }
 
 /// An evaluation, and when it was.
+///
+/// ```
+/// # use unspool_graph::{Graph, Params, Var};
+/// # use unspool_nn::{Adam, Error, Linear, training::*};
+/// # struct Doubling(Linear);
+/// # impl Objective for Doubling {
+/// #     type Batch = ();
+/// #     type Shard = Vec<f32>;
+/// #     type Error = Error;
+/// #     fn epoch(&self, _: u64) -> Result<Vec<()>, Error> { Ok(vec![()]) }
+/// #     fn shard(&self, _: &(), _: usize) -> Result<Vec<f32>, Error> { Ok(vec![0.5, 1.0, -1.0]) }
+/// #     fn weight(&self, shard: &Vec<f32>) -> f64 { shard.len() as f64 }
+/// #     fn loss<'g>(&self, graph: &'g Graph<'g>, shard: &Vec<f32>) -> Var<'g> {
+/// #         let x = graph.input(shard.clone()).unsqueeze(-1);
+/// #         (self.0.apply(x) - x * 2.0).powi(2).sum_all()
+/// #     }
+/// #     fn evaluate(&self, params: &Params) -> Result<Evaluation, Error> {
+/// #         let graph = Graph::new(params);
+/// #         Ok(Evaluation::of_loss(self.loss(&graph, &vec![0.25]).item()?))
+/// #     }
+/// # }
+/// # let mut params = Params::seeded(7);
+/// # let objective = Doubling(Linear::new(params.scope("layer"), 1, 1));
+/// let outcome = Trainer::new(2, |_| 0.1).run(&mut params, &mut Adam::new(), &objective, |_| {})?;
+/// let Evaluated { step, epoch, train_loss, evaluation } = &outcome.history[1];
+/// assert_eq!((*step, *epoch), (2, 2));
+/// assert!(*train_loss > 0.0 && evaluation.get("loss") == Some(-evaluation.score));
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evaluated {
     /// After so many steps.
@@ -45,6 +81,38 @@ pub struct Evaluated {
 }
 
 /// A step that was done.
+///
+/// ```
+/// # use unspool_graph::{Graph, Params, Var};
+/// # use unspool_nn::{Adam, Error, Linear, training::*};
+/// # struct Doubling(Linear);
+/// # impl Objective for Doubling {
+/// #     type Batch = ();
+/// #     type Shard = Vec<f32>;
+/// #     type Error = Error;
+/// #     fn epoch(&self, _: u64) -> Result<Vec<()>, Error> { Ok(vec![()]) }
+/// #     fn shard(&self, _: &(), _: usize) -> Result<Vec<f32>, Error> { Ok(vec![0.5, 1.0, -1.0]) }
+/// #     fn weight(&self, shard: &Vec<f32>) -> f64 { shard.len() as f64 }
+/// #     fn loss<'g>(&self, graph: &'g Graph<'g>, shard: &Vec<f32>) -> Var<'g> {
+/// #         let x = graph.input(shard.clone()).unsqueeze(-1);
+/// #         (self.0.apply(x) - x * 2.0).powi(2).sum_all()
+/// #     }
+/// #     fn evaluate(&self, params: &Params) -> Result<Evaluation, Error> {
+/// #         let graph = Graph::new(params);
+/// #         Ok(Evaluation::of_loss(self.loss(&graph, &vec![0.25]).item()?))
+/// #     }
+/// # }
+/// # let mut params = Params::seeded(7);
+/// # let objective = Doubling(Linear::new(params.scope("layer"), 1, 1));
+/// let mut lines = vec![];
+/// Trainer::new(2, |step| 0.1 / (step + 1) as f64).run(&mut params, &mut Adam::new(), &objective, |event| {
+///     if let Event::Step(StepDone { step, epoch, batch, batches, rate, .. }) = event {
+///         lines.push(format!("step {step}: epoch {epoch}, batch {batch} of {batches}, rate {rate}"));
+///     }
+/// })?;
+/// assert_eq!(lines, ["step 1: epoch 0, batch 1 of 1, rate 0.1", "step 2: epoch 1, batch 1 of 1, rate 0.05"]);
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct StepDone {
     /// The epoch it is of, from 0.
@@ -68,6 +136,18 @@ pub struct StepDone {
 }
 
 /// What just happened.
+///
+/// A training says what it does by calling a function with these; see the example of the [module](self), and:
+///
+/// ```
+/// use unspool_nn::training::{Event, StepDone};
+/// let bar = |event: Event<'_>| match event {
+///     Event::Step(StepDone { step, loss, .. }) => format!("step {step}: loss {loss:.3}"),
+///     Event::Evaluated { evaluated, is_best } => format!("{:.3}{}", evaluated.evaluation.score, if is_best { " *" } else { "" }),
+///     _ => String::new(),
+/// };
+/// assert_eq!(bar(Event::Evaluating), "");
+/// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
@@ -94,6 +174,33 @@ pub enum Event<'a> {
 }
 
 /// Why a training ended.
+///
+/// ```
+/// # use unspool_graph::{Graph, Params, Var};
+/// # use unspool_nn::{Adam, Error, Linear, training::*};
+/// # struct Doubling(Linear);
+/// # impl Objective for Doubling {
+/// #     type Batch = ();
+/// #     type Shard = Vec<f32>;
+/// #     type Error = Error;
+/// #     fn epoch(&self, _: u64) -> Result<Vec<()>, Error> { Ok(vec![()]) }
+/// #     fn shard(&self, _: &(), _: usize) -> Result<Vec<f32>, Error> { Ok(vec![0.5, 1.0, -1.0]) }
+/// #     fn weight(&self, shard: &Vec<f32>) -> f64 { shard.len() as f64 }
+/// #     fn loss<'g>(&self, graph: &'g Graph<'g>, shard: &Vec<f32>) -> Var<'g> {
+/// #         let x = graph.input(shard.clone()).unsqueeze(-1);
+/// #         (self.0.apply(x) - x * 2.0).powi(2).sum_all()
+/// #     }
+/// #     fn evaluate(&self, params: &Params) -> Result<Evaluation, Error> {
+/// #         let graph = Graph::new(params);
+/// #         Ok(Evaluation::of_loss(self.loss(&graph, &vec![0.25]).item()?))
+/// #     }
+/// # }
+/// # let mut params = Params::seeded(7);
+/// # let objective = Doubling(Linear::new(params.scope("layer"), 1, 1));
+/// let patient = Trainer::new(1000, |_| 0.0).patience(2).run(&mut params, &mut Adam::new(), &objective, |_| {})?;
+/// assert_eq!((patient.ended, patient.steps), (Ended::Early, 3)); // at a rate of 0 nothing gets better
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ended {
     /// All epochs are done.
@@ -105,6 +212,35 @@ pub enum Ended {
 }
 
 /// A training that ended.
+///
+/// ```
+/// # use unspool_graph::{Graph, Params, Var};
+/// # use unspool_nn::{Adam, Error, Linear, training::*};
+/// # struct Doubling(Linear);
+/// # impl Objective for Doubling {
+/// #     type Batch = ();
+/// #     type Shard = Vec<f32>;
+/// #     type Error = Error;
+/// #     fn epoch(&self, _: u64) -> Result<Vec<()>, Error> { Ok(vec![()]) }
+/// #     fn shard(&self, _: &(), _: usize) -> Result<Vec<f32>, Error> { Ok(vec![0.5, 1.0, -1.0]) }
+/// #     fn weight(&self, shard: &Vec<f32>) -> f64 { shard.len() as f64 }
+/// #     fn loss<'g>(&self, graph: &'g Graph<'g>, shard: &Vec<f32>) -> Var<'g> {
+/// #         let x = graph.input(shard.clone()).unsqueeze(-1);
+/// #         (self.0.apply(x) - x * 2.0).powi(2).sum_all()
+/// #     }
+/// #     fn evaluate(&self, params: &Params) -> Result<Evaluation, Error> {
+/// #         let graph = Graph::new(params);
+/// #         Ok(Evaluation::of_loss(self.loss(&graph, &vec![0.25]).item()?))
+/// #     }
+/// # }
+/// # let mut params = Params::seeded(7);
+/// # let objective = Doubling(Linear::new(params.scope("layer"), 1, 1));
+/// let outcome = Trainer::new(30, |_| 0.1).run(&mut params, &mut Adam::new(), &objective, |_| {})?;
+/// assert_eq!((outcome.ended, outcome.steps, outcome.history.len()), (Ended::Finished, 30, 30));
+/// let best = outcome.best().unwrap();
+/// assert!(outcome.history.iter().all(|other| other.evaluation.score <= best.evaluation.score));
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Outcome {
     /// Why it ended.

@@ -82,6 +82,35 @@ pub const BEST: &str = "model.safetensors";
 pub const LAST: &str = "training.safetensors";
 
 /// What is trained on.
+///
+/// ```
+/// use unspool_graph::{Graph, Params, Var};
+/// use unspool_nn::{Adam, Error, Linear, training::{Evaluation, Objective, Trainer}};
+/// /// y = 2 x.
+/// struct Doubling(Linear);
+///
+/// impl Objective for Doubling {
+///     type Batch = ();
+///     type Shard = Vec<f32>;
+///     type Error = Error;
+///     fn epoch(&self, _epoch: u64) -> Result<Vec<()>, Error> { Ok(vec![()]) }
+///     fn shard(&self, _batch: &(), _number: usize) -> Result<Vec<f32>, Error> { Ok(vec![0.5, 1.0, -1.0]) }
+///     fn weight(&self, shard: &Vec<f32>) -> f64 { shard.len() as f64 }
+///     fn loss<'g>(&self, graph: &'g Graph<'g>, shard: &Vec<f32>) -> Var<'g> {
+///         let x = graph.input(shard.clone()).unsqueeze(-1);
+///         (self.0.apply(x) - x * 2.0).powi(2).sum_all()
+///     }
+///     fn evaluate(&self, params: &Params) -> Result<Evaluation, Error> {
+///         let graph = Graph::new(params);
+///         Ok(Evaluation::of_loss(self.loss(&graph, &vec![0.25]).item()?))
+///     }
+/// }
+/// let mut params = Params::seeded(7);
+/// let objective = Doubling(Linear::new(params.scope("layer"), 1, 1));
+/// let outcome = Trainer::new(100, |_| 0.05).run(&mut params, &mut Adam::new(), &objective, |_| {})?;
+/// assert!(outcome.best().unwrap().evaluation.score > -0.01);
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 pub trait Objective: Sync {
     /// What belongs together in one step, and is cheap to hold for a whole epoch: row numbers, say.
     type Batch: Sync;
@@ -138,6 +167,33 @@ pub trait Objective: Sync {
 }
 
 /// When to evaluate. The end of a training is evaluated too.
+///
+/// ```
+/// # use unspool_graph::{Graph, Params, Var};
+/// # use unspool_nn::{Adam, Error, Linear, training::*};
+/// # struct Doubling(Linear);
+/// # impl Objective for Doubling {
+/// #     type Batch = ();
+/// #     type Shard = Vec<f32>;
+/// #     type Error = Error;
+/// #     fn epoch(&self, _: u64) -> Result<Vec<()>, Error> { Ok(vec![()]) }
+/// #     fn shard(&self, _: &(), _: usize) -> Result<Vec<f32>, Error> { Ok(vec![0.5, 1.0, -1.0]) }
+/// #     fn weight(&self, shard: &Vec<f32>) -> f64 { shard.len() as f64 }
+/// #     fn loss<'g>(&self, graph: &'g Graph<'g>, shard: &Vec<f32>) -> Var<'g> {
+/// #         let x = graph.input(shard.clone()).unsqueeze(-1);
+/// #         (self.0.apply(x) - x * 2.0).powi(2).sum_all()
+/// #     }
+/// #     fn evaluate(&self, params: &Params) -> Result<Evaluation, Error> {
+/// #         let graph = Graph::new(params);
+/// #         Ok(Evaluation::of_loss(self.loss(&graph, &vec![0.25]).item()?))
+/// #     }
+/// # }
+/// # let mut params = Params::seeded(7);
+/// # let objective = Doubling(Linear::new(params.scope("layer"), 1, 1));
+/// let outcome = Trainer::new(10, |_| 0.1).evaluate(Every::Steps(4)).run(&mut params, &mut Adam::new(), &objective, |_| {})?;
+/// assert_eq!(outcome.history.iter().map(|evaluated| evaluated.step).collect::<Vec<_>>(), [4, 8, 10]);
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Every {
     /// After each epoch.
@@ -147,6 +203,43 @@ pub enum Every {
 }
 
 /// How to train; see the [module](self).
+///
+/// ```
+/// # use unspool_graph::{Graph, Params, Var};
+/// # use unspool_nn::{Adam, Error, Linear, training::*};
+/// # struct Doubling(Linear);
+/// # impl Objective for Doubling {
+/// #     type Batch = ();
+/// #     type Shard = Vec<f32>;
+/// #     type Error = Error;
+/// #     fn epoch(&self, _: u64) -> Result<Vec<()>, Error> { Ok(vec![()]) }
+/// #     fn shard(&self, _: &(), _: usize) -> Result<Vec<f32>, Error> { Ok(vec![0.5, 1.0, -1.0]) }
+/// #     fn weight(&self, shard: &Vec<f32>) -> f64 { shard.len() as f64 }
+/// #     fn loss<'g>(&self, graph: &'g Graph<'g>, shard: &Vec<f32>) -> Var<'g> {
+/// #         let x = graph.input(shard.clone()).unsqueeze(-1);
+/// #         (self.0.apply(x) - x * 2.0).powi(2).sum_all()
+/// #     }
+/// #     fn evaluate(&self, params: &Params) -> Result<Evaluation, Error> {
+/// #         let graph = Graph::new(params);
+/// #         Ok(Evaluation::of_loss(self.loss(&graph, &vec![0.25]).item()?))
+/// #     }
+/// # }
+/// # let mut params = Params::seeded(7);
+/// # let objective = Doubling(Linear::new(params.scope("layer"), 1, 1));
+/// let folder = std::env::temp_dir().join(format!("unspool-trainer-{}", std::process::id()));
+/// std::fs::create_dir_all(&folder).unwrap();
+/// let first = params.clone();
+/// let trainer = |epochs| Trainer::new(epochs, |_| 0.1).seed(7).clip_norm(1.0).checkpoints(&folder).resume();
+/// trainer(3).run(&mut params, &mut Adam::new(), &objective, |_| {})?;
+/// let outcome = trainer(5).run(&mut params, &mut Adam::new(), &objective, |_| {})?; // goes on after the third
+/// assert_eq!((outcome.steps, outcome.history.len()), (5, 5));
+///
+/// let mut whole = first;
+/// Trainer::new(5, |_| 0.1).seed(7).clip_norm(1.0).run(&mut whole, &mut Adam::new(), &objective, |_| {})?;
+/// assert_eq!(whole.value(objective.0.weight)?, params.value(objective.0.weight)?); // as if it had never stopped
+/// # std::fs::remove_dir_all(folder).unwrap();
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 pub struct Trainer<'a> {
     epochs: u64,
     rate: Box<dyn Fn(u64) -> f64 + 'a>,

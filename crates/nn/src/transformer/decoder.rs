@@ -38,6 +38,20 @@ pub struct TransformerDecoder {
 
 crate::state! {
     /// What a [`TransformerDecoder`] has written, as its layers see it, and what it looks at.
+    ///
+    /// ```
+    /// use unspool_graph::{Graph, Params};
+    /// use unspool_nn::{Cell, Embedding, Positions, TransformerConfig, TransformerDecoder, TransformerState, leaves};
+    /// let mut params = Params::seeded(1);
+    /// let config = TransformerConfig { size: 8, heads: 2, feedforward: 16, dropout: 0.0, norm_first: true };
+    /// let table = Embedding::normal(params.scope("embedding"), 20, 8, 0.3);
+    /// let decoder = TransformerDecoder::new(params.scope("decoder"), 1, table, Positions::Sinusoidal, config);
+    /// let graph = Graph::new(&params);
+    /// let first: TransformerState<'_> = decoder.start(graph.full([2, 5, 8], 1.0), &[5, 3]);
+    /// let (_, next) = decoder.advance(graph.full([2, 8], 1.0), first);
+    /// assert_eq!(leaves(&next)[0].shape()?[1], 1); // the keys of one token so far
+    /// # Ok::<(), unspool_nn::Error>(())
+    /// ```
     pub struct TransformerState<'g> {
         /// Keys and values of each layer, `[batch, written, size]`.
         caches: Vec<[Var<'g>; 2]>,

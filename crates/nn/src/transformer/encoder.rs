@@ -6,6 +6,18 @@ use unspool_graph::{Scope, Var};
 
 /// Layers that read whole sequences, both ways. Parameters `layers.0.*`, `layers.1.*`, …, and with pre-norm `norm.*`: those of PyTorch's
 /// `nn.TransformerEncoder`.
+///
+/// ```
+/// use unspool_graph::{Graph, Params};
+/// use unspool_nn::{Positions, TransformerConfig, TransformerEncoder};
+/// let mut params = Params::seeded(1);
+/// let config = TransformerConfig { size: 8, heads: 2, feedforward: 16, dropout: 0.1, norm_first: true };
+/// let encoder = TransformerEncoder::new(params.scope("encoder"), 2, Positions::Sinusoidal, config);
+/// let graph = Graph::new(&params);
+/// let ys = encoder.apply(graph.full([2, 5, 8], 1.0), &[5, 3]);
+/// assert_eq!(ys.value()?.to_f64()[[1, 4, 0]], 0.0); // padding
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct TransformerEncoder {
     layers: Vec<TransformerLayer>,

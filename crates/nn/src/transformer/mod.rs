@@ -22,6 +22,12 @@ use crate::{
 use unspool_graph::{Error, Scope, Var};
 
 /// The sizes of a layer.
+///
+/// ```
+/// use unspool_nn::TransformerConfig;
+/// let base = TransformerConfig { size: 512, heads: 8, feedforward: 2048, dropout: 0.1, norm_first: false }; // Vaswani and others
+/// assert_eq!(base.size % base.heads, 0);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TransformerConfig {
     /// Elements of a vector: PyTorch's `d_model`.
@@ -57,6 +63,20 @@ impl TransformerConfig {
 ///
 /// Parameters as PyTorch's: `self_attn.*`, `multihead_attn.*` (a decoder's), `linear1.*`, `linear2.*`, `norm1.*`, `norm2.*`, `norm3.*` (a
 /// decoder's).
+///
+/// ```
+/// use unspool_graph::{Graph, Params};
+/// use unspool_nn::{TransformerConfig, TransformerLayer};
+/// let mut params = Params::seeded(1);
+/// let config = TransformerConfig { size: 8, heads: 2, feedforward: 16, dropout: 0.1, norm_first: true };
+/// let reader = TransformerLayer::encoder(params.scope("reader"), config);
+/// let writer = TransformerLayer::decoder(params.scope("writer"), config);
+/// let graph = Graph::new(&params);
+/// let memory = reader.apply((graph.full([2, 5, 8], 1.0), &[5, 3]), None, false);
+/// let ys = writer.apply((graph.full([2, 4, 8], 1.0), &[4, 4]), Some((memory, &[5, 3])), true);
+/// assert_eq!(*ys.shape()?, [2, 4, 8]);
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct TransformerLayer {
     self_attn: MultiheadAttention,

@@ -4,6 +4,19 @@ use ndarray::Array2;
 use unspool_graph::{Graph, Param, Scope, Var, init};
 
 /// What is added to vectors so that they tell their place.
+///
+/// ```
+/// use unspool_graph::{Graph, Params};
+/// use unspool_nn::Positions;
+/// let mut params = Params::seeded(0);
+/// let learned = Positions::learned(params.scope("positions"), 50, 8);
+/// let graph = Graph::new(&params);
+/// for positions in [Positions::Sinusoidal, learned] {
+///     assert_eq!(*positions.of(&graph, &[0, 1, 2], 8).shape()?, [3, 8]);
+/// }
+/// assert!(learned.of(&graph, &[50], 8).shape().is_err()); // a learned table has an end
+/// # Ok::<(), unspool_graph::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug)]
 pub enum Positions {
     /// sin(p / 10000^{2i/size}) at element 2i and the cosine at 2i + 1 (Vaswani and others 2017, section 3.5): any length, no parameters.
