@@ -89,6 +89,15 @@ pub mod models;
 pub mod tutorial;
 
 /// What most programs name.
+///
+/// ```
+/// use unspool::prelude::*;
+/// let mut params = Params::seeded(7);
+/// let cell = Lstm::new(params.scope("rnn"), 3, 8);
+/// let graph = Graph::new(&params);
+/// let (hs, _) = unroll(&cell, graph.zeros([2, 5, 3]), &[5, 2], cell.initial_state(&graph, 2));
+/// assert!(hs.shape().is_ok_and(|shape| *shape == [2, 5, 8]));
+/// ```
 pub mod prelude {
     pub use crate::graph::{Gradients, Graph, Param, Params, Tensor, Var, init};
     pub use crate::nn::{

@@ -40,6 +40,25 @@ pub type Caption = (Vec<u32>, f64);
 /// - h_t = cell(x_t, h_{t−1}), logits_t = readout(h_t)
 ///
 /// x₀ is the vector of `<bos>`; x_t is that of the word before, or zeros ([`Feed`]).
+///
+/// ```
+/// use unspool::{graph::{Graph, Params}, models::{Caption, Captioner, CaptionerConfig, EyeConfig}};
+/// use unspool::{nn::CellKind, text::{Feed, Specials, TeacherForcing}};
+/// let eye = EyeConfig { height: 8, width: 12, channels: 2, features: 16, dropout: 0.0 };
+/// let config = CaptionerConfig {
+///     eye, cell: CellKind::Gru, layers: 1, hidden_size: 8, embedding_size: 4, vocabulary_size: 10, feed: Feed::Back,
+/// };
+/// let mut params = Params::seeded(0);
+/// let model = Captioner::new(&mut params, &config);
+/// let pictures = ndarray::Array3::zeros((2, 8, 12));                                 // [batch, height, width]
+/// let captions = TeacherForcing::new(&[vec![5, 6, 7], vec![8]], Specials::FIXED);
+/// let graph = Graph::new(&params);
+/// let loss = model.loss(graph.input(&pictures), &captions).item()?;
+/// assert!((loss / captions.tokens() as f64 - 10f64.ln()).abs() < 0.7);              // nothing is learned yet
+/// let best: Vec<Vec<Caption>> = model.captions(&params, &pictures, 5, 3)?;
+/// assert!(best[0][0].1 >= best[0][1].1);                                            // the likeliest first
+/// # Ok::<(), unspool::nn::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Captioner {
     eye: Eye,

@@ -32,6 +32,22 @@ pub struct ClassifierConfig {
 
 /// A recurrence over a text, which reads of each token its own vector and that of it with the one before. The last states, and the mean
 /// and the greatest of the outputs over the real places, decide on the class.
+///
+/// ```
+/// use unspool::{graph::{Graph, Params}, models::{Classifier, ClassifierConfig}, nn::CellKind, text::Padded};
+/// let config = ClassifierConfig {
+///     vocabulary_size: 30, pairs: 64, embedding_size: 8, cell: CellKind::Lstm, layers: 1, hidden_size: 8, bidirectional: true,
+///     classes: 2, dropout: 0.3,
+/// };
+/// let mut params = Params::seeded(0);
+/// let model = Classifier::new(&mut params, &config);
+/// let graph = Graph::new(&params);
+/// let logits = model.logits(&graph, &Padded::new(&[vec![5, 6, 7, 8], vec![9]], 0));
+/// assert_eq!(*logits.shape()?, [2, 2]);
+/// let alone = model.logits(&graph, &Padded::new(&[vec![9]], 0));
+/// assert_eq!(logits.index(0, 1).value()?, alone.index(0, 0).value()?);              // padding changes nothing
+/// # Ok::<(), unspool::graph::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Classifier {
     embedding: Embedding,

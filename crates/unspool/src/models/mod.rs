@@ -1,4 +1,17 @@
 //! Models that the tasks train: plain structs of layers, each with its loss and its way of being used.
+//!
+//! A model is parameters and sizes, like any layer:
+//!
+//! ```
+//! use unspool::{graph::{Graph, Params}, models::{Perceptron, PerceptronConfig}};
+//! let config = PerceptronConfig { input_size: 4, hidden_size: 8, layers: 1, classes: 3, dropout: 0.1 };
+//! let mut params = Params::seeded(0);
+//! let model = Perceptron::new(&mut params, &config);
+//! let graph = Graph::new(&params).training(0, 0);
+//! let gradients = model.logits(graph.full([2, 4], 1.0)).cross_entropy(&[0, 2]).sum_all().backward()?;
+//! assert!(gradients.norm() > 0.0);
+//! # Ok::<(), unspool::graph::Error>(())
+//! ```
 
 mod captioner;
 mod classifier;

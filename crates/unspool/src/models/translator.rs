@@ -239,6 +239,19 @@ impl Decoder for Translator {
 
 crate::nn::state! {
     /// What a [`Translator`] carries from token to token. The memory, its keys and its padding stay as they are for a whole sentence.
+    ///
+    /// ```
+    /// use unspool::graph::{Graph, Params};
+    /// use unspool::models::{Translator, TranslatorConfig, TranslatorState};
+    /// use unspool::nn::{Cell, leaves};
+    /// let sizes = TranslatorConfig { vocabulary_size: 40, embedding_size: 8, hidden_size: 8, ..TranslatorConfig::default() };
+    /// let mut params = Params::seeded(1);
+    /// let model = Translator::new(&mut params, &sizes);
+    /// let graph = Graph::new(&params);
+    /// let state: TranslatorState<'_> = model.initial_state(&graph, 2);
+    /// assert!(leaves(&state).iter().all(|leaf| leaf.shape().is_ok_and(|shape| shape[0] == 2))); // a row for each sentence
+    /// # Ok::<(), unspool::graph::Error>(())
+    /// ```
     pub struct TranslatorState<'g> {
         /// `[batch, hidden]`.
         h: Var<'g>,
