@@ -137,7 +137,7 @@ pub struct StepDone {
 
 /// What just happened.
 ///
-/// A training says what it does by calling a function with these; see the example of the [module](self), and:
+/// A training says what it does by calling a function with these; see the example of the [module](crate::training), and:
 ///
 /// ```
 /// use unspool_nn::training::{Event, StepDone};
