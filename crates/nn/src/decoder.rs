@@ -73,7 +73,7 @@ pub trait Decoder: Cell {
 /// use unspool_graph::{Graph, Params};
 /// use unspool_nn::{Cell, Embedding, Positions, TransformerConfig, TransformerDecoder, teacher_forcing};
 /// let mut params = Params::seeded(1);
-/// let config = TransformerConfig { size: 8, heads: 2, feedforward: 16, dropout: 0.0, norm_first: true };
+/// let config = TransformerConfig { size: 8, heads: 2, feedforward: 16, dropout: 0.0, norm_first: true, bias: true };
 /// let table = Embedding::normal(params.scope("embedding"), 20, 8, 0.3);
 /// let model = TransformerDecoder::language_model(params.scope("decoder"), 1, table, Positions::Sinusoidal, config);
 /// let graph = Graph::new(&params).training(7, 0);
@@ -122,7 +122,7 @@ pub(crate) fn one_step<'g, D: Decoder>(
 /// use unspool_graph::Params;
 /// use unspool_nn::{Cell, DecoderSteps, Embedding, Positions, TransformerConfig, TransformerDecoder, decoding::StepFunction};
 /// let mut params = Params::seeded(1);
-/// let config = TransformerConfig { size: 8, heads: 2, feedforward: 16, dropout: 0.0, norm_first: true };
+/// let config = TransformerConfig { size: 8, heads: 2, feedforward: 16, dropout: 0.0, norm_first: true, bias: true };
 /// let table = Embedding::normal(params.scope("embedding"), 20, 8, 0.3);
 /// let model = TransformerDecoder::language_model(params.scope("decoder"), 1, table, Positions::Sinusoidal, config);
 /// let mut steps = DecoderSteps::new(&params, &model, 1, |graph| model.initial_state(graph, 1))?;

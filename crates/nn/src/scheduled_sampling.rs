@@ -62,7 +62,7 @@ impl TruthSchedule {
 /// use unspool_graph::{Graph, Params};
 /// use unspool_nn::{Cell, Embedding, Positions, TransformerConfig, TransformerDecoder, TruthSchedule, scheduled_sampling};
 /// let mut params = Params::seeded(1);
-/// let config = TransformerConfig { size: 8, heads: 2, feedforward: 16, dropout: 0.0, norm_first: true };
+/// let config = TransformerConfig { size: 8, heads: 2, feedforward: 16, dropout: 0.0, norm_first: true, bias: true };
 /// let table = Embedding::normal(params.scope("embedding"), 20, 8, 0.3);
 /// let model = TransformerDecoder::language_model(params.scope("decoder"), 1, table, Positions::Sinusoidal, config);
 /// let step = 200;

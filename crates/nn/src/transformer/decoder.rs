@@ -43,7 +43,7 @@ crate::state! {
     /// use unspool_graph::{Graph, Params};
     /// use unspool_nn::{Cell, Embedding, Positions, TransformerConfig, TransformerDecoder, TransformerState, leaves};
     /// let mut params = Params::seeded(1);
-    /// let config = TransformerConfig { size: 8, heads: 2, feedforward: 16, dropout: 0.0, norm_first: true };
+    /// let config = TransformerConfig { size: 8, heads: 2, feedforward: 16, dropout: 0.0, norm_first: true, bias: true };
     /// let table = Embedding::normal(params.scope("embedding"), 20, 8, 0.3);
     /// let decoder = TransformerDecoder::new(params.scope("decoder"), 1, table, Positions::Sinusoidal, config);
     /// let graph = Graph::new(&params);

@@ -11,7 +11,7 @@ use unspool_graph::{Scope, Var};
 /// use unspool_graph::{Graph, Params};
 /// use unspool_nn::{Positions, TransformerConfig, TransformerEncoder};
 /// let mut params = Params::seeded(1);
-/// let config = TransformerConfig { size: 8, heads: 2, feedforward: 16, dropout: 0.1, norm_first: true };
+/// let config = TransformerConfig { size: 8, heads: 2, feedforward: 16, dropout: 0.1, norm_first: true, bias: true };
 /// let encoder = TransformerEncoder::new(params.scope("encoder"), 2, Positions::Sinusoidal, config);
 /// let graph = Graph::new(&params);
 /// let ys = encoder.apply(graph.full([2, 5, 8], 1.0), &[5, 3]);

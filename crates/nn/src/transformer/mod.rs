@@ -25,7 +25,7 @@ use unspool_graph::{Error, Scope, Var};
 ///
 /// ```
 /// use unspool_nn::TransformerConfig;
-/// let base = TransformerConfig { size: 512, heads: 8, feedforward: 2048, dropout: 0.1, norm_first: false }; // Vaswani and others
+/// let base = TransformerConfig { size: 512, heads: 8, feedforward: 2048, dropout: 0.1, norm_first: false, bias: true }; // Vaswani and others
 /// assert_eq!(base.size % base.heads, 0);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -68,7 +68,7 @@ impl TransformerConfig {
 /// use unspool_graph::{Graph, Params};
 /// use unspool_nn::{TransformerConfig, TransformerLayer};
 /// let mut params = Params::seeded(1);
-/// let config = TransformerConfig { size: 8, heads: 2, feedforward: 16, dropout: 0.1, norm_first: true };
+/// let config = TransformerConfig { size: 8, heads: 2, feedforward: 16, dropout: 0.1, norm_first: true, bias: true };
 /// let reader = TransformerLayer::encoder(params.scope("reader"), config);
 /// let writer = TransformerLayer::decoder(params.scope("writer"), config);
 /// let graph = Graph::new(&params);
