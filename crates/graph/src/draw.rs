@@ -45,6 +45,8 @@ impl Drawn {
 
 /// A key from which numbers are drawn: any chain of words gives one, and the same chain the same one.
 ///
+/// More in [chapter 8](https://github.com/unspool/unspool/blob/main/docs/08-language-model.md) of the tutorial.
+///
 /// Each word is mixed in by SplitMix64's finaliser (Steele, Lea and Flood 2014), which passes the usual statistical tests.
 ///
 /// ```

@@ -174,6 +174,8 @@ impl Gradient {
 
 /// ∂loss/∂(every parameter), and of every node marked with [`Var::watch`]. It owns its data.
 ///
+/// More in [chapter 9](https://github.com/unspool/unspool/blob/main/docs/09-vanishing.md) of the tutorial.
+///
 /// ```
 /// use unspool_graph::{Graph, Params, init};
 /// let mut params = Params::seeded(0);

@@ -18,6 +18,8 @@ use std::{
 /// A fresh recording over some parameters. Operations on its [`Var`]s run at once and are noted down; [`Var::backward`]
 /// walks the notes in reverse.
 ///
+/// More in [chapter 1](https://github.com/unspool/unspool/blob/main/docs/01-sequence-and-graph.md) of the tutorial.
+///
 /// A graph borrows its parameters, so two classic mistakes of recurrent training do not compile. A state that outlives its graph:
 ///
 /// ```compile_fail,E0597

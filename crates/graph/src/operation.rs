@@ -94,6 +94,8 @@ pub struct Ran<'a, E: Element, S> {
 
 /// An operation on tensors that can be recorded: its shape rule, forward, backward and forward-mode derivative.
 ///
+/// More in [chapter 16](https://github.com/unspool/unspool/blob/main/docs/16-own-operation.md) of the tutorial.
+///
 /// A user's own operation is one type:
 ///
 /// ```

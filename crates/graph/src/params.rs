@@ -63,6 +63,8 @@ impl Clone for Panels {
 
 /// The parameters of a model. Layers add theirs under a [`scope`](Params::scope); [`Graph`](crate::Graph)s borrow the store.
 ///
+/// More in [chapter 1](https://github.com/unspool/unspool/blob/main/docs/01-sequence-and-graph.md) of the tutorial.
+///
 /// A wrong call (a name taken twice, a size of zero) does not panic: the store keeps its first error, and a graph made on
 /// it returns that error.
 ///

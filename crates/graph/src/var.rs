@@ -9,6 +9,8 @@ use std::{fmt, panic::Location};
 
 /// A node of a recording: a reference to its [`Graph`] and an index, so it is `Copy` and costs nothing to pass around.
 ///
+/// More in [chapter 1](https://github.com/unspool/unspool/blob/main/docs/01-sequence-and-graph.md) of the tutorial.
+///
 /// Every operation on it is recorded with the line of the code that called it. A wrong shape does not panic: the graph keeps
 /// its first error, what follows is inert, and [`value`](Var::value), [`item`](Var::item), [`detach`](Var::detach),
 /// [`shape`](Var::shape) and [`backward`](Var::backward) return it.

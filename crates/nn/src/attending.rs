@@ -6,6 +6,8 @@ use unspool_graph::{Graph, Var};
 /// [`Attention`] over a memory around any cell (Bahdanau, Cho and Bengio 2015): at each step the state's first leaf, for built-in cells the
 /// hidden vector, is the query; the cell reads its input and the context side by side, and the output is the cell's and the context.
 ///
+/// More in [chapter 12](https://github.com/unspool/unspool/blob/main/docs/12-attention.md) of the tutorial.
+///
 /// c_t = attend(h_{t−1}, memory),  (y_t, s_t) = cell(\[x_t ; c_t\], s_{t−1}),  output \[y_t ; c_t\]
 ///
 /// The memory belongs to one recording, so it is state, made by [`start`](Attending::start). For decoders from tokens to tokens there is

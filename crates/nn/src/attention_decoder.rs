@@ -6,6 +6,8 @@ use unspool_graph::{Error, Graph, Param, Scope, Var, init};
 
 /// Decodes over a memory with any cell (Luong, Pham and Manning 2015, sections 3.1 and 3.3):
 ///
+/// More in [chapter 12](https://github.com/unspool/unspool/blob/main/docs/12-attention.md) of the tutorial.
+///
 /// - h, state = cell(\[y ; f\], state), where y is the last token's vector and f what the step before fed on (input feeding)
 /// - context, weights = attention(h, memory)
 /// - f = tanh(W \[context ; h\]); logits = E f + b, where E is the table of token vectors (Press and Wolf 2017)
@@ -142,6 +144,8 @@ impl<C: Cell> Decoder for AttentionDecoder<C> {
 }
 
 /// How what an encoder ended with becomes a decoder's first state.
+///
+/// More in [chapter 11](https://github.com/unspool/unspool/blob/main/docs/11-encoder-decoder.md) of the tutorial.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};

@@ -117,6 +117,8 @@ macro_rules! state {
 /// One step of a recurrence. **A cell is plain data** (parameters and sizes); whatever belongs to one recording, an attended memory
 /// or a dropout mask held for a whole sequence too, is state. So a cell works on any recording and any thread.
 ///
+/// More in [chapter 15](https://github.com/unspool/unspool/blob/main/docs/15-own-cell.md) of the tutorial.
+///
 /// ```
 /// use unspool_graph::{Graph, Param, Params, Scope, Var, init};
 /// use unspool_nn::{Cell, unroll};
@@ -191,6 +193,8 @@ pub trait Cell {
 }
 
 /// A state's leaves as plain arrays, to be carried into another recording: truncated back-propagation by type.
+///
+/// More in [chapter 4](https://github.com/unspool/unspool/blob/main/docs/04-unrolling.md) of the tutorial.
 ///
 /// # Errors
 /// The graph's first error.

@@ -10,6 +10,8 @@ use unspool_graph::{Graph, Params, Tensor, Var};
 
 /// A [`Cell`] between tokens: their vectors go in, logits of the next token come out. What it attends to is part of its state.
 ///
+/// More in [chapter 11](https://github.com/unspool/unspool/blob/main/docs/11-encoder-decoder.md) of the tutorial.
+///
 /// Training goes through [`teacher_forcing`] or [`scheduled_sampling`](crate::scheduled_sampling()), decoding through [`DecoderSteps`]; all of them run the same
 /// step. [`Cell::initial_state`] need only give a state's structure where the true first one comes from an encoder.
 ///
@@ -69,6 +71,8 @@ pub trait Decoder: Cell {
 /// Logits `[Σ lengths, vocabulary]`, example by example, of a decoder that reads the true tokens `ids [batch, time]`: a target shifted
 /// right by one, of which `lengths` are real.
 ///
+/// More in [chapter 11](https://github.com/unspool/unspool/blob/main/docs/11-encoder-decoder.md) of the tutorial.
+///
 /// ```
 /// use unspool_graph::{Graph, Params};
 /// use unspool_nn::{Cell, Embedding, Positions, TransformerConfig, TransformerDecoder, teacher_forcing};
@@ -114,6 +118,8 @@ pub(crate) fn one_step<'g, D: Decoder>(
 
 /// A decoder as a [`StepFunction`]: its recording is forgotten after each token, and the state carried as plain arrays, so any number
 /// of tokens takes the memory of one.
+///
+/// More in [chapter 11](https://github.com/unspool/unspool/blob/main/docs/11-encoder-decoder.md) of the tutorial.
 ///
 /// A leaf of the state that no step changes, such as an attended memory, is kept once a sentence; its rows are laid out anew for the
 /// hypotheses of each step.

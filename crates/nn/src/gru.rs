@@ -5,6 +5,8 @@ use unspool_graph::{Buffer, Element, Graph, Inflow, Operation, Ran, Scope, Shape
 
 /// The gated recurrent unit (Cho and others 2014), reset after the product as in PyTorch's `nn.GRU`, whose names and layouts it has:
 ///
+/// More in [chapter 10](https://github.com/unspool/unspool/blob/main/docs/10-gates.md) of the tutorial.
+///
 /// - r = σ(W_ir x + b_ir + W_hr h + b_hr), z = σ(W_iz x + b_iz + W_hz h + b_hz)
 /// - n = tanh(W_in x + b_in + r ∘ (W_hn h + b_hn))
 /// - h' = (1 − z) ∘ n + z ∘ h

@@ -5,6 +5,8 @@ use unspool_graph::{Draw, Graph, Param, Scope, Var, init};
 
 /// A cell with another initial state; in everything else it is the cell it wraps.
 ///
+/// More in [chapter 3](https://github.com/unspool/unspool/blob/main/docs/03-recurrence.md) of the tutorial.
+///
 /// A cell's own initial state is mostly zeros. [`learned`](InitialState::learned) makes it a parameter, the same for every row;
 /// [`random`](InitialState::random) adds noise to it in training. One that is given, as a decoder's by an encoder, needs no wrapper: it is the state that
 /// [`unroll`](crate::unroll()) is called with.

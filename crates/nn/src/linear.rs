@@ -5,6 +5,8 @@ use unspool_graph::{Error, Graph, Param, Scope, Shape, Var, init};
 
 /// y = x·Wᵀ + b. Parameters `weight [out, in]` and `bias [out]`, uniform in ±1/√in, as in PyTorch.
 ///
+/// More in [chapter 2](https://github.com/unspool/unspool/blob/main/docs/02-one-to-one.md) of the tutorial.
+///
 /// ```
 /// use unspool_graph::{Graph, Params};
 /// use unspool_nn::Linear;
@@ -43,6 +45,8 @@ impl Linear {
 }
 
 /// A vector for each token id. Parameter `weight [vocabulary, width]`, normal with deviation 1, as in PyTorch.
+///
+/// More in [chapter 5](https://github.com/unspool/unspool/blob/main/docs/05-many-to-one.md) of the tutorial.
 ///
 /// ```
 /// use ndarray::array;

@@ -12,6 +12,8 @@ use unspool_graph::{
 
 /// Long short-term memory (Hochreiter and Schmidhuber 1997, with the forget gate of Gers and others 2000), as PyTorch's `nn.LSTM`:
 ///
+/// More in [chapter 10](https://github.com/unspool/unspool/blob/main/docs/10-gates.md) of the tutorial.
+///
 /// - i, f, o = σ(W_i· x + b_i· + W_h· h + b_h·), g = tanh(W_ig x + b_ig + W_hg h + b_hg)
 /// - c' = f ∘ c + i ∘ g,  h' = o ∘ tanh(c')
 ///

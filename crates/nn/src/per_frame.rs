@@ -7,6 +7,8 @@ use unspool_graph::{Draw, Var};
 /// Applies `network` to each real step by itself, all of them at once: `[batch, time, …]` is folded into rows `[Σ lengths, …]`, padding
 /// left out, and what the network makes of the rows, `[Σ lengths, …]`, goes back to `[batch, time, …]`, zero beyond each row's length.
 ///
+/// More in [chapter 6](https://github.com/unspool/unspool/blob/main/docs/06-aligned.md) of the tutorial.
+///
 /// The network's parameters are shared across time: a convolution a frame, a readout a step. One step's draws, as those of dropout,
 /// belong to its row and its time, so more padding changes none.
 ///

@@ -6,6 +6,8 @@ use unspool_graph::{Element, Inflow, Operation, Param, Ran, Scope, Shape, Var, V
 
 /// How one vector is made of a sequence's, without parameters. Padding is never looked at; a row of length 0 gives zeros.
 ///
+/// More in [chapter 5](https://github.com/unspool/unspool/blob/main/docs/05-many-to-one.md) of the tutorial.
+///
 /// ```
 /// use unspool_graph::{Graph, Params};
 /// use unspool_nn::Pooling;

@@ -36,6 +36,8 @@ impl Default for Layers {
 /// Layers of one kind of cell over a padded batch, each row within its own length: PyTorch's `nn.RNN`, `nn.LSTM` and `nn.GRU`, for any
 /// cell, a user's own too.
 ///
+/// More in [chapter 6](https://github.com/unspool/unspool/blob/main/docs/06-aligned.md) of the tutorial.
+///
 /// Parameters are told apart by the ending `_l0`, `_l0_reverse`, `_l1`, …, so a built-in cell's have PyTorch's names:
 /// `weight_ih_l0`, `weight_hh_l1_reverse`.
 ///

@@ -54,6 +54,8 @@ impl TruthSchedule {
 /// As [`teacher_forcing`](crate::teacher_forcing), but after the first step each token read is the true one only with probability `truth`, else the one that
 /// the decoder itself held likeliest (Bengio, Vinyals, Jaitly and Shazeer 2015). With `truth` 0 the decoder runs free.
 ///
+/// More in [chapter 11](https://github.com/unspool/unspool/blob/main/docs/11-encoder-decoder.md) of the tutorial.
+///
 /// The choices are the training step's, `Graph::training`, each the example's own. [`TruthSchedule`] makes
 /// `truth` fall. No gradient flows through a choice. In evaluation, where nothing is drawn, `truth` from ½ on is 1 and
 /// below it 0.

@@ -5,6 +5,8 @@ use unspool_graph::{Graph, Var};
 
 /// Cells one above the other, as one cell: at each step a layer reads the output of the one below. Its state is the list of theirs.
 ///
+/// More in [chapter 3](https://github.com/unspool/unspool/blob/main/docs/03-recurrence.md) of the tutorial.
+///
 /// A stack can be stepped, so it decodes. Over whole sequences [`Recurrent`](crate::Recurrent) goes layer by layer, which computes
 /// the inputs' product of every layer for all steps at once, and in both directions.
 ///

@@ -28,6 +28,8 @@ pub struct Window {
 /// The windows of a stream of `time` steps, in order: each brings `k1` new steps, and its gradient goes back over `k2` steps at most, the new ones
 /// included (Williams and Peng 1990, BPTT(k2; k1)). With `k1` = `k2`, the usual choice, windows do not overlap, except that a short last one looks back as far as the others. With `k2` ≥ `time` nothing is cut.
 ///
+/// More in [chapter 4](https://github.com/unspool/unspool/blob/main/docs/04-unrolling.md) of the tutorial.
+///
 /// ```
 /// use unspool_nn::windows;
 /// let steps = |time, k1, k2| windows(time, k1, k2).map(|window| (window.steps, window.new)).collect::<Vec<_>>();
@@ -54,6 +56,8 @@ pub fn windows(time: usize, k1: usize, k2: usize) -> impl Iterator<Item = Window
 }
 
 /// What is carried from window to window: plain arrays, so that no gradient can pass, by type.
+///
+/// More in [chapter 4](https://github.com/unspool/unspool/blob/main/docs/04-unrolling.md) of the tutorial.
 ///
 /// ```
 /// use ndarray::s;

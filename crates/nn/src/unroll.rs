@@ -71,6 +71,8 @@ impl Plan {
 
 /// Runs `cell` over a padded batch, forward in time.
 ///
+/// More in [chapter 3](https://github.com/unspool/unspool/blob/main/docs/03-recurrence.md) of the tutorial.
+///
 /// - `xs`: `[batch, time, feature]`, `lengths[b]` real steps in row b, the rest padding, which is never looked at.
 /// - `state`: the state before the first step; [`Cell::initial_state`], or one [attached](Cell::attach).
 /// - Returns the outputs `[batch, time, output]`, zero beyond each row's length, and the state of each row after its own last step.
@@ -224,6 +226,8 @@ pub(crate) fn fits<'g, S: State<'g>>(xs: Var<'g>, lengths: &[usize], state: &S) 
 }
 
 /// Two cells over the same batch, one in each direction; outputs side by side.
+///
+/// More in [chapter 6](https://github.com/unspool/unspool/blob/main/docs/06-aligned.md) of the tutorial.
 ///
 /// Returns `[batch, time, output of forward + output of backward]`, and both last states: the backward cell's is that after
 /// each row's first step.

@@ -9,6 +9,8 @@ use crate::error::Error;
 
 /// Ids of several sequences, padded on the right.
 ///
+/// More in [chapter 5](https://github.com/unspool/unspool/blob/main/docs/05-many-to-one.md) of the tutorial.
+///
 /// ```
 /// use unspool_text::{Padded, Specials};
 ///

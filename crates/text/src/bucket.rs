@@ -48,6 +48,8 @@ impl BatchSize {
 
 /// The batches of a data set that is in memory: which rows go together in each epoch.
 ///
+/// More in [chapter 5](https://github.com/unspool/unspool/blob/main/docs/05-many-to-one.md) of the tutorial.
+///
 /// ```
 /// use unspool_text::{BatchSize, Buckets};
 ///

@@ -22,6 +22,8 @@ use crate::vocabulary::Specials;
 
 /// A text in B columns.
 ///
+/// More in [chapter 4](https://github.com/unspool/unspool/blob/main/docs/04-unrolling.md) of the tutorial.
+///
 /// ```
 /// use unspool_text::Streams;
 ///

@@ -108,6 +108,8 @@ impl TagAt {
 
 /// Sentences with a tag a word: many-to-many, aligned.
 ///
+/// More in [chapter 6](https://github.com/unspool/unspool/blob/main/docs/06-aligned.md) of the tutorial.
+///
 /// ```
 /// use unspool_text::{Aligned, TagAt, Tagged};
 ///

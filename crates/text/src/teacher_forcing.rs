@@ -7,6 +7,8 @@ use crate::vocabulary::Specials;
 
 /// What a decoder reads and what it shall say, one step apart.
 ///
+/// More in [chapter 7](https://github.com/unspool/unspool/blob/main/docs/07-one-to-many.md) of the tutorial.
+///
 /// Of y₁ … yₙ the input is `<bos>` y₁ … yₙ and the target y₁ … yₙ `<eos>`, so both are n + 1 long.
 ///
 /// ```
@@ -67,6 +69,8 @@ impl TeacherForcing {
 }
 
 /// What a decoder is fed when one vector becomes a sequence (one-to-many): an image's caption, a seed's text.
+///
+/// More in [chapter 7](https://github.com/unspool/unspool/blob/main/docs/07-one-to-many.md) of the tutorial.
 ///
 /// ```
 /// use unspool_text::{Feed, Specials, TeacherForcing};

@@ -48,6 +48,8 @@ impl Default for Specials {
 
 /// A list of tokens with the special ones first.
 ///
+/// More in [chapter 5](https://github.com/unspool/unspool/blob/main/docs/05-many-to-one.md) of the tutorial.
+///
 /// ```
 /// use unspool_text::Vocabulary;
 ///

@@ -8,6 +8,8 @@ use crate::error::Error;
 
 /// The batches of a stream, window after window.
 ///
+/// More in [chapter 14](https://github.com/unspool/unspool/blob/main/docs/14-forecasting.md) of the tutorial.
+///
 /// ```
 /// use unspool_text::{BatchSize, Windows};
 ///

@@ -300,6 +300,15 @@ fn numbers_of_trainings_are_those_of_their_logs() {
         };
         (120..144).map(month).sum::<f64>() / 24.0
     };
+    let times = |steps| {
+        let of = |who| logged("attention-time", steps, who);
+        format!("| {:.2} ms | {:.2} ms |", of("GRU"), of("Transformer layer"))
+    };
+    let lengths = |steps| {
+        let on = |years| logged("forecast-lengths", steps, years);
+        format!("| {steps} | {:.2} % | {:.2} % |", on("years 9 and 10"), on("test"))
+    };
+    let own = |what| logged("own-code", what, "milliseconds");
     let bits = |epoch| format!("| {:.2} |", logged("language-model", epoch, "test bits per character"));
     let said = [
         ("02-one-to-one.md", percent(digits("linear accuracy"))),
@@ -329,8 +338,28 @@ fn numbers_of_trainings_are_those_of_their_logs() {
         ("13-self-attention.md", shares("reversing", "20", &["one vector", "attention", "Transformer"])),
         ("14-forecasting.md", format!("| {:.2} % |", forecast_error("GRU"))),
         ("14-forecasting.md", format!("| {:.2} % |", forecast_error("last year's change"))),
+        ("10-gates.md", format!("is {:.5}, that of who says 1", logged("adding-100", "2000", "LSTM"))),
+        ("10-gates.md", format!("The GRU's is {:.5}", logged("adding-100", "2000", "GRU"))),
+        ("13-self-attention.md", times("32")),
+        ("13-self-attention.md", times("256")),
+        ("13-self-attention.md", times("2048")),
+        ("14-forecasting.md", lengths("50")),
+        ("14-forecasting.md", lengths("150")),
+        ("14-forecasting.md", lengths("300")),
+        (
+            "15-own-cell.md",
+            format!("{:.2} ms with `inputs` and {:.2} ms without", own("inputs early"), own("inputs late")),
+        ),
         ("15-own-cell.md", error("own-cell", "1500", "GRU")),
         ("15-own-cell.md", error("own-cell", "1500", "minimal gated unit")),
+        (
+            "16-own-operation.md",
+            format!(
+                "{:.0} µs with the operation and {:.0} µs composed",
+                1e3 * own("scan by one operation"),
+                1e3 * own("scan composed")
+            ),
+        ),
     ];
     let chapters = chapters();
     for (file, words) in said {

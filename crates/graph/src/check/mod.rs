@@ -1,5 +1,7 @@
 //! Checking gradients against finite differences, for users' operations and models as for this crate's own.
 //!
+//! More in [chapter 16](https://github.com/unspool/unspool/blob/main/docs/16-own-operation.md) of the tutorial.
+//!
 //! The function under test is run in double precision; each coordinate of each parameter and input is moved by ±h, and the slope
 //! (f(x + h) − f(x − h)) / 2h must agree with the gradient: |analytic − numeric| ≤ 1e-6 · max(1, |analytic|) at h = 1e-4. Apart from
 //! that, forward-mode and reverse-mode derivatives are held against each other, ⟨v, J·u⟩ = ⟨Jᵀ·v, u⟩, where no step size blurs anything.

@@ -90,6 +90,8 @@ impl Sum for Cost {
 
 /// What a recording cost, node by node; see [`Graph::profile`].
 ///
+/// More in [chapter 15](https://github.com/unspool/unspool/blob/main/docs/15-own-cell.md) of the tutorial.
+///
 /// ```
 /// use unspool_graph::{Graph, Params, Profile};
 /// let params = Params::seeded(0);

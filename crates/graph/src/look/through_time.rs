@@ -12,6 +12,8 @@ pub(crate) struct Carried {
 
 /// ‖∂loss/∂h_t‖ along one recurrence; see [`Gradients::through_time`](crate::Gradients::through_time).
 ///
+/// More in [chapter 9](https://github.com/unspool/unspool/blob/main/docs/09-vanishing.md) of the tutorial.
+///
 /// ```
 /// use unspool_graph::{Graph, Params};
 /// let params = Params::seeded(0);

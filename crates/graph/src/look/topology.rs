@@ -34,6 +34,8 @@ pub struct Vertex {
 
 /// A recording as a directed graph: an edge leads from each operand to the node it went into, and says its position there.
 ///
+/// More in [chapter 1](https://github.com/unspool/unspool/blob/main/docs/01-sequence-and-graph.md) of the tutorial.
+///
 /// ```
 /// use unspool_graph::{Graph, Params, Topology, petgraph::algo::is_cyclic_directed};
 /// let params = Params::seeded(0);

@@ -1,5 +1,7 @@
 //! Looking at a memory: which of its places matter for a query.
 //!
+//! More in [chapter 12](https://github.com/unspool/unspool/blob/main/docs/12-attention.md) of the tutorial.
+//!
 //! An attention compares a query with every real place of a memory, turns the scores into weights by a softmax and returns the
 //! weighted sum of the memory, the context, and the weights themselves. What it needs of the memory is made once a sequence, as an
 //! [`Attended`], and carried as state. Padding is left out of everything: what stands there reaches neither scores nor gradients.
@@ -65,6 +67,8 @@ crate::state! {
 }
 
 /// One query at a time over a memory, with the score chosen when the program runs. See the [table](self).
+///
+/// More in [chapter 12](https://github.com/unspool/unspool/blob/main/docs/12-attention.md) of the tutorial.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};

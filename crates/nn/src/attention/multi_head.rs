@@ -6,6 +6,8 @@ use unspool_graph::{Param, Scope, Var, init};
 
 /// Multi-head attention (Vaswani and others 2017, section 3.2): in each head, with projections of its own,
 ///
+/// More in [chapter 13](https://github.com/unspool/unspool/blob/main/docs/13-self-attention.md) of the tutorial.
+///
 /// softmax(Q Kᵀ / √(size / heads)) V
 ///
 /// and of all heads, side by side, an affine map. Parameters as those of PyTorch's `nn.MultiheadAttention`: `in_proj_weight [3·size,

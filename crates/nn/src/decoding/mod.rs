@@ -1,5 +1,7 @@
 //! Writing tokens one after another with any step function: greedily, by a beam, at random, or along a given target.
 //!
+//! More in [chapter 11](https://github.com/unspool/unspool/blob/main/docs/11-encoder-decoder.md) of the tutorial.
+//!
 //! A search knows nothing of models. It asks a [`StepFunction`] for the log-probabilities of the next tokens of some rows, where each
 //! row continues one of the step before. A row is a sentence, or one of a sentence's hypotheses; rows that have ended are not asked
 //! for again. [`DecoderSteps`](crate::DecoderSteps) makes a step function of a [`Decoder`](crate::Decoder) and its parameters,
@@ -44,6 +46,8 @@ use crate::{Error, Result};
 use ndarray::Array2;
 
 /// What a search asks of a model, or of several.
+///
+/// More in [chapter 11](https://github.com/unspool/unspool/blob/main/docs/11-encoder-decoder.md) of the tutorial.
 ///
 /// ```
 /// use ndarray::Array2;

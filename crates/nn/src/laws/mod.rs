@@ -1,6 +1,8 @@
 //! The laws of recurrence, as one call for any cell: what must hold of every cell that is run over padded batches, whatever it
 //! computes. It stands behind the feature `proptest`.
 //!
+//! More in [chapter 15](https://github.com/unspool/unspool/blob/main/docs/15-own-cell.md) of the tutorial.
+//!
 //! | law | what must hold |
 //! | --- | --- |
 //! | [`Split`](Law::Split) | a sequence cut anywhere, its state carried, is the whole: values to the bit, gradients to rounding |

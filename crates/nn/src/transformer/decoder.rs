@@ -10,6 +10,8 @@ use unspool_graph::{Error, Graph, Param, Scope, Var, init};
 
 /// Layers that write tokens one after another, each looking at those before it, and at a memory if they are a translator's.
 ///
+/// More in [chapter 13](https://github.com/unspool/unspool/blob/main/docs/13-self-attention.md) of the tutorial.
+///
 /// The table of token vectors is also the output layer (Press and Wolf 2017). Parameters `layers.0.*`, …, `norm.*` with pre-norm, and
 /// `output.bias [vocabulary]`, unless there are no biases.
 ///

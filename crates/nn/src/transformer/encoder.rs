@@ -7,6 +7,8 @@ use unspool_graph::{Scope, Var};
 /// Layers that read whole sequences, both ways. Parameters `layers.0.*`, `layers.1.*`, …, and with pre-norm `norm.*`: those of PyTorch's
 /// `nn.TransformerEncoder`.
 ///
+/// More in [chapter 13](https://github.com/unspool/unspool/blob/main/docs/13-self-attention.md) of the tutorial.
+///
 /// ```
 /// use unspool_graph::{Graph, Params};
 /// use unspool_nn::{Positions, TransformerConfig, TransformerEncoder};

@@ -61,6 +61,8 @@ impl TransformerConfig {
 
 /// Self-attention, attention to a memory if it is a decoder's, and two affine maps with a ReLU between them, each added to what it read.
 ///
+/// More in [chapter 13](https://github.com/unspool/unspool/blob/main/docs/13-self-attention.md) of the tutorial.
+///
 /// Parameters as PyTorch's: `self_attn.*`, `multihead_attn.*` (a decoder's), `linear1.*`, `linear2.*`, `norm1.*`, `norm2.*`, `norm3.*` (a
 /// decoder's).
 ///

@@ -5,6 +5,8 @@ use unspool_graph::{Graph, Param, Scope, Var, init};
 
 /// What is added to vectors so that they tell their place.
 ///
+/// More in [chapter 13](https://github.com/unspool/unspool/blob/main/docs/13-self-attention.md) of the tutorial.
+///
 /// ```
 /// use unspool_graph::{Graph, Params};
 /// use unspool_nn::Positions;

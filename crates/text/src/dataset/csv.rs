@@ -8,6 +8,8 @@ use crate::error::{Error, Place};
 /// The rows of a table whose fields lie between commas. A field in double quotes may hold commas, line ends (which
 /// arrive as `\n`) and, doubled, quotes; a quote within a field that does not begin with one stands for itself.
 ///
+/// More in [chapter 2](https://github.com/unspool/unspool/blob/main/docs/02-one-to-one.md) of the tutorial.
+///
 /// ```
 /// use unspool_text::{Csv, Source};
 ///

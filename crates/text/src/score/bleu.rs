@@ -78,6 +78,8 @@ impl fmt::Display for Smoothing {
 
 /// The settings of BLEU; the default is sacrebleu's.
 ///
+/// More in [chapter 11](https://github.com/unspool/unspool/blob/main/docs/11-encoder-decoder.md) of the tutorial.
+///
 /// ```
 /// use unspool_text::score::Bleu;
 ///

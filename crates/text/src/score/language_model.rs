@@ -4,6 +4,8 @@ use crate::error::Error;
 
 /// exp(−Σ ln p / tokens): among how many equally likely tokens the model chooses, on average.
 ///
+/// More in [chapter 8](https://github.com/unspool/unspool/blob/main/docs/08-language-model.md) of the tutorial.
+///
 /// ```
 /// let loss = 3.0 * 8f64.ln();
 /// assert!((unspool_text::score::perplexity(loss, 3)? - 8.0).abs() < 1e-12);
@@ -21,6 +23,8 @@ pub fn perplexity(negative_log_likelihood: f64, tokens: u64) -> Result<f64, Erro
 
 /// −Σ log₂ p / characters. The number of characters is the text's own, whatever the tokens were: so models with
 /// different tokenizers compare.
+///
+/// More in [chapter 8](https://github.com/unspool/unspool/blob/main/docs/08-language-model.md) of the tutorial.
 ///
 /// ```
 /// let loss = 3.0 * 8f64.ln();

@@ -46,6 +46,8 @@ pub enum Fold {
 
 /// A picture of a recording.
 ///
+/// More in [chapter 15](https://github.com/unspool/unspool/blob/main/docs/15-own-cell.md) of the tutorial.
+///
 /// ```
 /// use unspool_graph::{Drawing, Fold, Graph, Params, init};
 /// let mut params = Params::seeded(0);

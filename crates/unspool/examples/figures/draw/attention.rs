@@ -15,6 +15,7 @@ pub(crate) const FIGURES: &[Figure] = &[
     Figure { name: "attention", draw: attention },
     Figure { name: "positions", draw: positions },
     Figure { name: "attention-cost", draw: cost },
+    Figure { name: "attention-time", draw: time },
     Figure { name: "forecast", draw: forecast },
 ];
 
@@ -105,16 +106,19 @@ fn positions() -> Result<String> {
 
 /// Bytes that a recording keeps, by length.
 fn cost() -> Result<String> {
-    let mut series = log("attention-cost", &["GRU", "Transformer layer"])?;
+    by_length("attention-cost", "What is kept for the walk back", "bytes")
+}
+
+/// Milliseconds of a walk there and back, by length.
+fn time() -> Result<String> {
+    by_length("attention-time", "Forward and backward over one sequence", "milliseconds")
+}
+
+fn by_length(name: &str, title: &'static str, y: &'static str) -> Result<String> {
+    let mut series = log(name, &["GRU", "Transformer layer"])?;
     series.iter_mut().flat_map(|(_, points)| points).for_each(|point| *point = (point.0.log10(), point.1.log10()));
-    let chart = Chart {
-        title: "What is kept for the walk back",
-        x: "length of the sequence",
-        y: "bytes",
-        powers: (true, true),
-        range: None,
-        legend: SeriesLabelPosition::UpperLeft,
-    };
+    let x = "length of the sequence";
+    let chart = Chart { title, x, y, powers: (true, true), range: None, legend: SeriesLabelPosition::UpperLeft };
     chart::lines(chart, &series)
 }
 

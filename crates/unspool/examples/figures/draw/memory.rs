@@ -79,7 +79,7 @@ fn remembering() -> Result<String> {
         y: "share remembered",
         powers: (false, false),
         range: Some((0.4, 1.02)),
-        legend: SeriesLabelPosition::MiddleRight,
+        legend: SeriesLabelPosition::MiddleMiddle,
     };
     chart::lines(chart, &log("remembering", &["tanh usual", "tanh rotation", "ReLU identity"])?)
 }

@@ -112,6 +112,15 @@ pub(super) fn adding() -> Result<String> {
     table(&["plain cell", "LSTM", "GRU"], &columns)
 }
 
+/// A hundred steps, 2,000 batches.
+pub(super) fn adding_at_100() -> Result<String> {
+    let (mut gru, mut lstm) = (Params::seeded(SEED), Params::seeded(SEED));
+    let gru_cell = Gru::new(gru.scope("rnn"), 2, 48);
+    let lstm_cell = Lstm::new(lstm.scope("rnn"), 2, 48);
+    lstm_cell.forget_bias(&mut lstm, 1.0)?;
+    table(&["LSTM", "GRU"], &[adds(&lstm_cell, lstm, 100, 2000)?, adds(&gru_cell, gru, 100, 2000)?])
+}
+
 /// f = σ(W_f x + U_f h + b_f),  n = tanh(W x + U (f ∘ h) + b),  h' = (1 − f) ∘ h + f ∘ n (Zhou and others 2016).
 struct MinimalGated {
     of_input: Linear,

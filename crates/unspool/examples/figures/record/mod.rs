@@ -5,6 +5,7 @@ mod cost;
 mod forecast;
 mod memory;
 mod reversing;
+mod times;
 
 use super::draw::Result;
 use ndarray::ArrayView2;
@@ -25,14 +26,18 @@ pub(crate) fn record(folder: &Path, name: &str) -> Result<()> {
         "language-model" => language_model()?,
         "remembering" => memory::remembering()?,
         "adding" => memory::adding()?,
+        "adding-100" => memory::adding_at_100()?,
         "own-cell" => memory::own_cell()?,
         "reversing" => reversing::by_length()?,
         "attention" => reversing::where_it_looks()?,
         "attention-cost" => cost::by_length()?,
+        "attention-time" => times::by_length()?,
+        "own-code" => times::of_own_code()?,
         "forecast" => forecast::next_months()?,
+        "forecast-lengths" => forecast::by_steps()?,
         other => {
-            let known = "digits, sentiment, language-model, remembering, adding, own-cell, reversing, attention, \
-                         attention-cost, forecast";
+            let known = "digits, sentiment, language-model, remembering, adding, adding-100, own-cell, reversing, \
+                         attention, attention-cost, attention-time, own-code, forecast, forecast-lengths";
             return Err(format!("no training {other:?}: there are {known}").into());
         }
     };
@@ -40,7 +45,7 @@ pub(crate) fn record(folder: &Path, name: &str) -> Result<()> {
     let model = processor.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
     let threads = std::thread::available_parallelism()?;
     let machine = format!("{}, {threads} threads", model.map_or("unknown", |(_, name)| name));
-    let seeds = if name == "forecast" { "1 to 4".to_string() } else { SEED.to_string() };
+    let seeds = if name.starts_with("forecast") { "1 to 4".to_string() } else { SEED.to_string() };
     let head = format!(
         "# command: cargo run -p unspool --example figures -- record {name}\n# seed: {seeds}\n# machine: {machine}\n"
     );
