@@ -79,7 +79,7 @@ impl Dense {
             _ => {}
         }
     }
-    fn zeros(&self, len: usize) -> Dense {
+    pub(crate) fn zeros(&self, len: usize) -> Dense {
         match self {
             Dense::F32(_) => Dense::F32(vec![0.0; len].into()),
             Dense::F64(_) => Dense::F64(vec![0.0; len].into()),
@@ -125,6 +125,13 @@ impl Gradient {
             Gradient::Dense(values) | Gradient::Rows { values, .. } => values,
         }
     }
+    /// Which rows alone it has; none if it has all.
+    pub(crate) fn rows(&self) -> &[u32] {
+        match self {
+            Gradient::Dense(_) => &[],
+            Gradient::Rows { rows, .. } => rows,
+        }
+    }
     fn values_mut(&mut self) -> &mut Dense {
         match self {
             Gradient::Dense(values) | Gradient::Rows { values, .. } => values,
@@ -142,7 +149,7 @@ impl Gradient {
             }
         }
     }
-    fn add(&mut self, other: &Gradient, elements: usize) {
+    pub(crate) fn add(&mut self, other: &Gradient, elements: usize) {
         match (&mut *self, other) {
             (Gradient::Dense(a), Gradient::Dense(b)) => a.add(b),
             (Gradient::Dense(a), Gradient::Rows { rows, width, values }) => {
