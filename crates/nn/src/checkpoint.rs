@@ -24,6 +24,7 @@
 
 mod file;
 
+pub(crate) use file::checksum;
 pub use file::write_atomically;
 
 use crate::{Error, Result};

@@ -86,6 +86,30 @@ pub enum Error {
         /// The epoch, from 0.
         epoch: u64,
     },
+    /// Several processes that shall train together were not started alike.
+    #[error(
+        "{what} of process {rank} on {host} is {has}, of process 0 on {first_host} it is {first}: all must be alike"
+    )]
+    Disagree {
+        /// In what they differ.
+        what: String,
+        /// Which process differs from the first.
+        rank: usize,
+        /// The machine it runs on.
+        host: String,
+        /// What it has.
+        has: String,
+        /// The machine of process 0.
+        first_host: String,
+        /// What process 0 has.
+        first: String,
+    },
+    /// Processes that train together lost each other, or do not speak alike.
+    #[error("between processes: {why}")]
+    Exchange {
+        /// What is wrong.
+        why: String,
+    },
     /// A training cannot go on from a checkpoint, or cannot start at all.
     #[error("{what}; {right}")]
     Training {

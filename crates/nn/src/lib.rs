@@ -83,6 +83,7 @@ mod any_cell;
 mod attending;
 pub mod attention;
 mod attention_decoder;
+mod carried_rows;
 mod cell;
 pub mod checkpoint;
 mod convolution;
@@ -124,6 +125,7 @@ pub use any_cell::{AnyCell, AnyState, CellKind};
 pub use attending::Attending;
 pub use attention::{AdditiveAttention, Attention, MultiheadAttention};
 pub use attention_decoder::{AttentionDecoder, Bridge};
+pub use carried_rows::CarriedRows;
 pub use cell::{Cell, State, detach, leaves, map_state};
 pub use convolution::Conv2d;
 pub use decoder::{Decoder, DecoderSteps, teacher_forcing};
@@ -149,7 +151,7 @@ pub use training::Trainer;
 pub use transformer::{
     Positions, TransformerConfig, TransformerDecoder, TransformerEncoder, TransformerLayer, TransformerState,
 };
-pub use truncated::{Carried, CarriedRows, Window, windows};
+pub use truncated::{Carried, Window, windows};
 pub use unroll::{Direction, bidirectional, unroll, unroll_directed};
 pub use unspool_graph as graph;
 pub use variational_dropout::{VariationalDropout, locked_dropout};

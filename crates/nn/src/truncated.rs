@@ -1,11 +1,7 @@
 //! Truncated back-propagation through time: a stream that is too long for one recording, window by window.
 
 use crate::{Cell, detach, unroll};
-use ndarray::{Axis, Slice};
-use std::{
-    ops::Range,
-    sync::{Mutex, PoisonError},
-};
+use std::ops::Range;
 use unspool_graph::{Error, Result, Tensor, Var};
 
 /// One window of a long stream.
@@ -129,108 +125,5 @@ impl Carried {
     /// Forgets what was carried: a new stream begins.
     pub fn reset(&mut self) {
         self.state = None;
-    }
-}
-
-/// What a batch of streams carries from step to step where it is cut into shards: each takes the rows of its own streams, and puts their
-/// next state back. Shards may do so at the same time, from any thread.
-///
-/// ```
-/// use unspool_graph::Tensor;
-/// use unspool_nn::CarriedRows;
-/// let carried = CarriedRows::new(4);
-/// assert_eq!(carried.rows(0..2), None);                                         // streams that have only just begun
-/// carried.put(0..2, &[Tensor::from(ndarray::array![[1.0], [2.0]])]);
-/// carried.put(2..4, &[Tensor::from(ndarray::array![[3.0], [4.0]])]);
-/// assert_eq!(carried.rows(1..3), Some(vec![Tensor::from(ndarray::array![[2.0], [3.0]])]));
-/// let saved = carried.all();
-/// carried.reset();
-/// carried.restore(saved);
-/// assert_eq!(carried.all()[0].shape(), [4, 1]);
-/// ```
-#[derive(Debug, Default)]
-pub struct CarriedRows {
-    streams: usize,
-    /// The leaves of the state, of all streams; none before the first step.
-    leaves: Mutex<Vec<Tensor>>,
-}
-
-impl CarriedRows {
-    /// Of so many streams.
-    pub fn new(streams: usize) -> CarriedRows {
-        CarriedRows { streams, leaves: Mutex::default() }
-    }
-
-    /// The leaves of these streams' states; `None` where nothing is carried yet.
-    pub fn rows(&self, streams: Range<usize>) -> Option<Vec<Tensor>> {
-        let leaves = self.lock();
-        let fits = !leaves.is_empty() && streams.end <= self.streams && streams.start <= streams.end;
-        let range = Slice::from(streams);
-        fits.then(|| {
-            leaves
-                .iter()
-                .map(|leaf| match leaf {
-                    Tensor::F32(all) => Tensor::from(all.slice_axis(Axis(0), range)),
-                    Tensor::F64(all) => Tensor::from(all.slice_axis(Axis(0), range)),
-                })
-                .collect()
-        })
-    }
-
-    /// Keeps the leaves of these streams' states, `[streams, …]` each. What does not fit these streams is left out.
-    pub fn put(&self, streams: Range<usize>, leaves: &[Tensor]) {
-        let mut all = self.lock();
-        let rows = |leaf: &Tensor| leaf.shape().first().copied();
-        if streams.end > self.streams || leaves.iter().any(|leaf| rows(leaf) != Some(streams.len())) {
-            return;
-        }
-        let alike = |all: &[Tensor]| {
-            all.len() == leaves.len()
-                && all
-                    .iter()
-                    .zip(leaves)
-                    .all(|(a, b)| a.shape()[1..] == b.shape()[1..] && a.precision() == b.precision())
-        };
-        if !alike(&all) {
-            *all = leaves.iter().map(|leaf| zeros(self.streams, leaf)).collect();
-        }
-        let range = Slice::from(streams);
-        for (all, leaf) in all.iter_mut().zip(leaves) {
-            match (all, leaf) {
-                (Tensor::F32(all), Tensor::F32(leaf)) => all.slice_axis_mut(Axis(0), range).assign(leaf),
-                (Tensor::F64(all), Tensor::F64(leaf)) => all.slice_axis_mut(Axis(0), range).assign(leaf),
-                _ => {}
-            }
-        }
-    }
-
-    /// Everything, to be saved: each leaf of all streams.
-    pub fn all(&self) -> Vec<Tensor> {
-        self.lock().clone()
-    }
-
-    /// Takes back what [`all`](CarriedRows::all) gave. Arrays of another number of streams are nothing.
-    pub fn restore(&self, leaves: Vec<Tensor>) {
-        let fit = leaves.iter().all(|leaf| leaf.shape().first() == Some(&self.streams));
-        *self.lock() = if fit { leaves } else { vec![] };
-    }
-
-    /// All streams begin anew.
-    pub fn reset(&self) {
-        self.lock().clear();
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Tensor>> {
-        self.leaves.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Zeros for so many streams, each like a row of `leaf`.
-fn zeros(streams: usize, leaf: &Tensor) -> Tensor {
-    let mut shape = leaf.shape().to_vec();
-    shape[0] = streams;
-    match leaf {
-        Tensor::F32(_) => Tensor::F32(ndarray::ArrayD::zeros(shape)),
-        Tensor::F64(_) => Tensor::F64(ndarray::ArrayD::zeros(shape)),
     }
 }

@@ -4,21 +4,22 @@ use ndarray::Array2;
 use std::{
     collections::BTreeMap,
     path::Path,
-    sync::{
-        Barrier, Mutex,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::Duration,
 };
 use unspool_graph::{Draw, Graph, Params, Tensor, Var};
 use unspool_nn::{
     Adam, CarriedRows, Cell, Embedding, Error, Gru, Linear, Sgd, checkpoint, detach,
-    exchange::{Exchange, OneProcess, Sums},
+    exchange::{Exchange, Reduce},
     optimizer::{Averaged, Group, Optimizer},
     schedule::{OnPlateau, linear_with_warm_up},
     training::{BEST, Ended, Evaluation, Event, Every, LAST, Objective, Outcome, Trainer},
     unroll,
 };
+
+mod processes;
+
+use processes::together;
 
 type Tested = Result<(), Box<dyn std::error::Error>>;
 
@@ -327,6 +328,9 @@ impl Objective for Streaming {
         self.carried.restore(carried);
         Ok(())
     }
+    fn share(&self, exchange: &dyn Exchange) -> Result<(), Error> {
+        self.carried.share(exchange)
+    }
     fn evaluate(&self, _: &Params) -> Result<Evaluation, Error> {
         Ok(Evaluation::of_score(0.0))
     }
@@ -358,71 +362,159 @@ fn what_is_carried_goes_on_too() -> Tested {
     Ok(())
 }
 
-/// Processes played by threads of one.
-struct Played<'a> {
-    rank: usize,
-    ranks: usize,
-    barrier: &'a Barrier,
-    sums: &'a Mutex<BTreeMap<usize, Sums>>,
-    numbers: &'a Mutex<Vec<f64>>,
-}
-
-impl Exchange for Played<'_> {
-    fn rank(&self) -> usize {
-        self.rank
-    }
-    fn ranks(&self) -> usize {
-        self.ranks
-    }
-    fn sum(&self, params: &Params, own: Vec<(usize, Sums)>) -> Result<Sums, Error> {
-        self.sums.lock().expect("no panic").extend(own);
-        self.barrier.wait();
-        let all: Vec<(usize, Sums)> = self.sums.lock().expect("no panic").clone().into_iter().collect();
-        if self.barrier.wait().is_leader() {
-            self.sums.lock().expect("no panic").clear();
+#[test]
+fn any_number_of_processes_ends_with_the_same_file_as_one() -> Tested {
+    let whole = tempfile::tempdir()?;
+    run(whole.path(), u64::MAX)?;
+    let expected = std::fs::read(whole.path().join(LAST))?;
+    let mut start = Params::seeded(5);
+    let objective = First::new(&mut start);
+    for ranks in [1, 2, 3, 4] {
+        let folder = tempfile::tempdir()?;
+        let all = together(ranks, |exchange| {
+            let mut params = start.clone();
+            let trainer = trainer(folder.path()).exchange(exchange);
+            trainer.run(&mut params, &mut optimizer(), &objective, |_| {}).map(|_| params)
+        });
+        assert!(std::fs::read(folder.path().join(LAST))? == expected, "{ranks} processes");
+        let all: Vec<Params> = all.into_iter().collect::<Result<_, _>>()?;
+        for p in start.iter() {
+            assert!(all.iter().all(|params| params.elements_of::<f32>(p) == all[0].elements_of::<f32>(p)));
         }
-        self.barrier.wait();
-        OneProcess.sum(params, all)
     }
-    fn of_first(&self, numbers: Vec<f64>) -> Result<Vec<f64>, Error> {
-        if self.rank == 0 {
-            *self.numbers.lock().expect("no panic") = numbers;
-        }
-        self.barrier.wait();
-        let numbers = self.numbers.lock().expect("no panic").clone();
-        self.barrier.wait();
-        Ok(numbers)
-    }
+    Ok(())
 }
 
 #[test]
-fn processes_that_share_the_shards_end_with_the_same_file_as_one() -> Tested {
-    let (whole, folder) = (tempfile::tempdir()?, tempfile::tempdir()?);
-    run(whole.path(), u64::MAX)?;
-    let (barrier, sums, numbers) = (Barrier::new(3), Mutex::default(), Mutex::default());
+fn each_process_adding_its_own_first_gives_other_bits_for_another_number_of_them() -> Tested {
     let mut start = Params::seeded(5);
     let objective = First::new(&mut start);
-    let all = std::thread::scope(|scope| {
-        let threads = [0, 1, 2].map(|rank| {
-            let (folder, barrier, sums, numbers) = (folder.path(), &barrier, &sums, &numbers);
-            let (mut params, objective) = (start.clone(), &objective);
-            scope.spawn(move || {
-                let exchange = Played { rank, ranks: 3, barrier, sums, numbers };
-                let trainer = trainer(folder).exchange(&exchange);
-                trainer.run(&mut params, &mut optimizer(), objective, |_| {}).map(|_| params)
-            })
+    let norm = |ranks: usize, reduce: Reduce| -> Result<u64, Error> {
+        let mut norms = together(ranks, |exchange| {
+            let (mut params, mut norm) = (start.clone(), 0.0);
+            let trainer = Trainer::new(1, |_| 0.0).seed(11).accumulate(4).exchange(exchange).reduce(reduce);
+            let done = trainer.run(&mut params, &mut Sgd::new(), &objective, |event| {
+                if let Event::Step(step) = event {
+                    norm += step.norm;
+                }
+            });
+            done.map(|_| norm.to_bits())
         });
-        threads.map(|thread| thread.join().expect("no panic"))
-    });
-    assert!(std::fs::read(whole.path().join(LAST))? == std::fs::read(folder.path().join(LAST))?);
-    let [first, second, third] = all;
-    let (first, second, third) = (first?, second?, third?);
-    for p in first.iter() {
-        let name = first.name(p);
-        for other in [&second, &third] {
-            let same = other.find(name).ok_or("a name")?;
-            assert_eq!(first.value(p)?, other.value(same)?);
+        norms.remove(0)
+    };
+    let one = norm(1, Reduce::Exact)?;
+    assert_eq!([norm(2, Reduce::Exact)?, norm(3, Reduce::Exact)?, norm(1, Reduce::Fast)?], [one; 3]);
+    // Near, but not the same: the order of adding is another.
+    let fast = norm(2, Reduce::Fast)?;
+    assert!(fast != one && (f64::from_bits(fast) / f64::from_bits(one) - 1.0).abs() < 1e-5);
+    Ok(())
+}
+
+#[test]
+fn a_checkpoint_of_four_processes_goes_on_with_any_number() -> Tested {
+    let whole = tempfile::tempdir()?;
+    run(whole.path(), u64::MAX)?;
+    let expected = std::fs::read(whole.path().join(LAST))?;
+    for ranks in [1, 2, 3] {
+        let folder = tempfile::tempdir()?;
+        let stopped = |ranks: usize, stops_at: u64| {
+            together(ranks, |exchange| {
+                let mut params = Params::seeded(5);
+                let (objective, stop) = (First::new(&mut params), AtomicBool::new(false));
+                let trainer = trainer(folder.path()).resume().exchange(exchange).stop(&stop);
+                trainer.run(&mut params, &mut optimizer(), &objective, |event| {
+                    if let Event::Step(step) = event {
+                        stop.store(step.step == stops_at && exchange.rank() == 0, Ordering::Relaxed);
+                    }
+                })
+            })
+        };
+        // The first alone is asked to stop, and all do.
+        assert!(
+            stopped(4, 5).into_iter().all(|outcome| outcome.is_ok_and(|o| o.ended == Ended::Stopped && o.steps == 5))
+        );
+        assert!(stopped(ranks, 0).into_iter().all(|outcome| outcome.is_ok_and(|o| o.ended == Ended::Finished)));
+        assert!(std::fs::read(folder.path().join(LAST))? == expected, "{ranks} processes");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_process_that_fails_ends_all_and_leaves_a_whole_checkpoint() -> Tested {
+    let whole = tempfile::tempdir()?;
+    run(whole.path(), u64::MAX)?;
+    let folder = tempfile::tempdir()?;
+    let ended = together(3, |exchange| {
+        let mut params = Params::seeded(5);
+        let mut objective = First::new(&mut params);
+        if exchange.rank() == 1 {
+            objective.dies_at = 6;
         }
+        trainer(folder.path()).exchange(exchange).run(&mut params, &mut optimizer(), &objective, |_| {}).map(|_| ())
+    });
+    assert!(matches!(
+        ended[..],
+        [Err(Error::Exchange { .. }), Err(Error::Training { .. }), Err(Error::Exchange { .. })]
+    ));
+    let mut params = Params::seeded(5);
+    let objective = First::new(&mut params);
+    trainer(folder.path()).resume().run(&mut params, &mut optimizer(), &objective, |_| {})?;
+    assert!(std::fs::read(folder.path().join(LAST))? == std::fs::read(whole.path().join(LAST))?);
+    Ok(())
+}
+
+#[test]
+fn processes_that_differ_are_refused_before_a_step() {
+    let refused = |settings: &(dyn Fn(Trainer<'static>) -> Trainer<'static> + Sync), seed: u64| {
+        together(3, |exchange| {
+            let odd = exchange.rank() == 2;
+            let mut params = Params::seeded(if odd { seed } else { 5 });
+            let objective = First::new(&mut params);
+            let mut steps = 0;
+            let trainer = Trainer::new(2, |_| 0.1).seed(3);
+            let trainer = if odd { settings(trainer) } else { trainer };
+            let done = trainer.exchange(exchange).run(&mut params, &mut Sgd::new(), &objective, |_| steps += 1);
+            assert_eq!(steps > 0, done.is_ok());
+            done.err().map(|error| error.to_string())
+        })
+    };
+    assert_eq!(refused(&|same| same, 5), [None, None, None]);
+    let said = refused(&|trainer| trainer.seed(4), 5);
+    let expected = "the seed of process 2 on thread-2 is 4, of process 0 on thread-0 it is 3: all must be alike";
+    assert_eq!(said, vec![Some(expected.to_owned()); 3]);
+    let said = refused(&|same| same, 6);
+    assert!(
+        said.iter().flatten().all(|said| said.starts_with("the checksum of the parameters of process 2")),
+        "{said:?}"
+    );
+    assert_eq!(said.iter().flatten().count(), 3);
+}
+
+#[test]
+fn what_is_carried_is_every_process_s() -> Tested {
+    let train = |folder: &Path, ranks: usize| -> Result<(), Error> {
+        let done = together(ranks, |exchange| {
+            let mut params = Params::seeded(5);
+            let cell = Gru::new(params.scope("rnn"), 1, 4);
+            let readout = Linear::new(params.scope("readout"), 4, 1);
+            let objective = Streaming { cell, readout, carried: CarriedRows::new(4) };
+            let trainer = Trainer::new(3, |_| 0.03).checkpoints(folder).exchange(exchange);
+            trainer.run(&mut params, &mut Adam::new(), &objective, |_| {}).map(|_| objective.carried.all())
+        });
+        let all = done.into_iter().collect::<Result<Vec<_>, _>>()?;
+        assert!(all.iter().all(|carried| *carried == all[0] && carried.len() == 1));
+        Ok(())
+    };
+    let whole = tempfile::tempdir()?;
+    train(whole.path(), 1)?;
+    // Of three processes one has no shard.
+    for ranks in [2, 3] {
+        let folder = tempfile::tempdir()?;
+        train(folder.path(), ranks)?;
+        assert!(
+            std::fs::read(folder.path().join(LAST))? == std::fs::read(whole.path().join(LAST))?,
+            "{ranks} processes"
+        );
     }
     Ok(())
 }

@@ -47,6 +47,20 @@ impl Checksum {
     }
 }
 
+/// CRC-32 over all names, shapes and values.
+pub(crate) fn checksum(params: &Params) -> u32 {
+    let mut checksum = crc32fast::Hasher::new();
+    for p in params.iter() {
+        checksum.update(format!("{}\0{}\0", params.name(p), params.shape(p)).as_bytes());
+        // Nothing here can fail: the bytes only go through the sum.
+        let _ = each_piece(params, p, |bytes| {
+            checksum.update(bytes);
+            Ok(())
+        });
+    }
+    checksum.finalize()
+}
+
 /// Writes all tensors of `parts`; `metadata` makes the header's text from the checksum of the rest.
 pub(super) fn write(path: &Path, parts: &[(&str, &Params)], metadata: impl Fn(&Checksum) -> String) -> Result<()> {
     let mut all: Vec<(String, &Params, Param)> = vec![];

@@ -60,7 +60,7 @@ pub use event::{Ended, Evaluated, Evaluation, Event, Outcome, StepDone};
 
 use crate::{
     Error, Result, checkpoint,
-    exchange::{Exchange, OneProcess, Sums},
+    exchange::{Exchange, OneProcess, Reduce, Sums, own},
     optimizer::{Averaged, Optimizer},
     schedule::OnPlateau,
     sharded::shard_gradients,
@@ -145,8 +145,8 @@ pub trait Objective: Sync {
 
     /// What is carried from step to step beside the parameters, as the state of a recurrence over long streams: arrays of finite
     /// numbers, saved with every checkpoint. An objective that carries something holds it behind a lock, changes it in
-    /// [`loss`](Objective::loss) (only where the graph [is training](Graph::is_training)), and takes one batch a step. Of several
-    /// processes each has what its own shards carried, and the first one's is saved.
+    /// [`loss`](Objective::loss) (only where the graph [is training](Graph::is_training)), and takes one batch a step. With several
+    /// processes it is handed on by [`share`](Objective::share).
     fn carried(&self) -> Vec<Tensor> {
         vec![]
     }
@@ -159,7 +159,17 @@ pub trait Objective: Sync {
         Ok(())
     }
 
-    /// How good the parameters are, on data that is not trained on.
+    /// Gives what this process's shards carried to the other processes; called after each step, in all of them.
+    /// [`CarriedRows::share`](crate::CarriedRows::share) does it.
+    ///
+    /// # Errors
+    /// Where a process cannot be reached.
+    fn share(&self, _exchange: &dyn Exchange) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
+    /// How good the parameters are, on data that is not trained on. Every process is asked, and what the first one finds counts: an
+    /// objective that holds the [`Exchange`] can share the work out.
     ///
     /// # Errors
     /// The objective's own.
@@ -256,6 +266,7 @@ pub struct Trainer<'a> {
     metadata: BTreeMap<String, String>,
     stop: Option<&'a AtomicBool>,
     exchange: &'a dyn Exchange,
+    reduce: Reduce,
 }
 
 impl<'a> Trainer<'a> {
@@ -278,6 +289,7 @@ impl<'a> Trainer<'a> {
             metadata: BTreeMap::new(),
             stop: None,
             exchange: &OneProcess,
+            reduce: Reduce::Exact,
         }
     }
 
@@ -356,9 +368,17 @@ impl<'a> Trainer<'a> {
         self
     }
 
-    /// Shares the work with other processes. The first one alone evaluates and writes.
+    /// Shares the work with other processes: each works on its own shards of every batch, and all have the same parameters. The first
+    /// one alone writes; to go on from a checkpoint, all must see its folder. Processes that differ in version, settings, parameters or
+    /// batches are refused.
     pub fn exchange(mut self, exchange: &'a dyn Exchange) -> Self {
         self.exchange = exchange;
+        self
+    }
+
+    /// How the gradients of several processes become one sum; exactly unless told.
+    pub fn reduce(mut self, reduce: Reduce) -> Self {
+        self.reduce = reduce;
         self
     }
 
@@ -366,7 +386,8 @@ impl<'a> Trainer<'a> {
     ///
     /// # Errors
     /// The objective's, and as its error: a failed recording, [`Error::Diverged`], a checkpoint that cannot be written or does not
-    /// fit, [`Error::Training`] for an epoch without batches or a checkpoint of a training with other settings.
+    /// fit, [`Error::Training`] for an epoch without batches or a checkpoint of a training with other settings, [`Error::Disagree`] for
+    /// processes that do not belong together.
     pub fn run<O: Objective>(
         mut self,
         params: &mut Params,
@@ -377,10 +398,11 @@ impl<'a> Trainer<'a> {
         let mut state = State::new(self.seed, self.accumulate);
         let mut best = Best::default();
         params.check_all().map_err(Error::from)?;
-        match self.find_last() {
+        let last = self.find_last()?;
+        match &last {
             Some(last) => {
                 let carried;
-                (state, carried) = state.resume(&last, params, optimizer, self.average.as_mut())?;
+                (state, carried) = state.resume(last, params, optimizer, self.average.as_mut())?;
                 objective.carry(carried)?;
                 if state.best().is_some() {
                     let mut values = params.clone();
@@ -389,7 +411,12 @@ impl<'a> Trainer<'a> {
                 }
                 on(Event::Resumed { step: state.step, epoch: state.epoch, history: &state.history });
             }
-            None => self.save(&state, params, optimizer, &objective.carried(), &mut best)?,
+            None => {}
+        }
+        // Nothing is written before all have read what there was.
+        self.exchange.agree(&self.facts(&state, params))?;
+        if last.is_none() {
+            self.save(&state, params, optimizer, &objective.carried(), &mut best)?;
         }
         let (mut batches, mut batches_of) = (vec![], None);
         let mut saved = Instant::now();
@@ -428,12 +455,15 @@ impl<'a> Trainer<'a> {
                 batches = objective.epoch(state.epoch)?;
                 batches_of = Some(state.epoch);
                 state.check_position(batches.len())?;
+                let shards: usize = batches.iter().map(|batch| objective.shards(batch)).sum();
+                self.exchange.agree(&[("the number of shards in this epoch", shards.to_string())])?;
             }
             let began = Instant::now();
             let together = &batches[state.batch..(state.batch + self.accumulate).min(batches.len())];
             let sums = self.sums(params, objective, together, state.batches_seen)?;
             let done = self.one_step(params, optimizer, &sums, &state, batches.len())?;
             state.stepped(together.len(), batches.len(), sums.loss, sums.weight);
+            objective.share(self.exchange)?;
             let took = began.elapsed();
             on(Event::Step(StepDone {
                 train_loss: state.train_loss(),
@@ -490,20 +520,20 @@ impl<'a> Trainer<'a> {
         batches: &[O::Batch],
         seen: u64,
     ) -> Result<Sums, O::Error> {
-        let all =
-            batches.iter().enumerate().flat_map(|(i, batch)| (0..objective.shards(batch)).map(move |n| (i, batch, n)));
+        let each = |(i, batch)| (0..objective.shards(batch)).map(move |n| (i, batch, n));
+        let all: Vec<(usize, &O::Batch, usize)> = batches.iter().enumerate().flat_map(each).collect();
         let seed = self.seed;
-        let (rank, ranks) = (self.exchange.rank(), self.exchange.ranks().max(1));
-        let own: Vec<_> = all.enumerate().filter(|(number, _)| number % ranks == rank).collect();
-        let one = |(number, (i, batch, n)): (usize, (usize, &O::Batch, usize))| -> Result<(usize, Sums), O::Error> {
+        let one = |number: usize| -> Result<Sums, O::Error> {
+            let (i, batch, n) = all[number];
             let shard = objective.shard(batch, n)?;
             let training = Some((seed, seen + i as u64));
             let (loss, gradients) =
                 shard_gradients(params, training, n, |graph| objective.loss(graph, &shard)).map_err(Error::from)?;
-            Ok((number, Sums { loss, weight: objective.weight(&shard), gradients }))
+            Ok(Sums { loss, weight: objective.weight(&shard), gradients })
         };
-        let own = own.into_par_iter().map(one).collect::<Vec<_>>().into_iter().collect::<Result<Vec<_>, _>>()?;
-        Ok(self.exchange.sum(params, own)?)
+        let own: Vec<usize> = own(self.exchange, all.len()).collect();
+        let own = own.into_par_iter().map(one).collect::<Vec<_>>().into_iter().collect::<Result<_, _>>()?;
+        Ok(self.exchange.sum(params, self.reduce, all.len(), own)?)
     }
 
     fn evaluation_is_due(&self, state: &State, finished: bool) -> bool {
@@ -514,27 +544,41 @@ impl<'a> Trainer<'a> {
         state.step > 0 && (due || finished) && state.history.last().is_none_or(|last| last.step != state.step)
     }
 
-    /// The first process's evaluation; the others learn only its score, which decides how the training goes on.
+    /// The score of the first process decides everywhere how the training goes on.
     fn shared_evaluation<O: Objective>(&self, objective: &O, params: &Params) -> Result<Evaluation, O::Error> {
-        let own = match self.exchange.rank() {
-            0 => objective.evaluate(params)?,
-            _ => Evaluation { score: f64::NAN, metrics: vec![] },
-        };
-        let score = self.exchange.of_first(vec![own.score])?.first().copied().unwrap_or(f64::NAN);
+        let own = objective.evaluate(params)?;
+        let score = self.exchange.of_first(own.score.to_le_bytes().to_vec())?;
+        let score = score.try_into().map_or(f64::NAN, f64::from_le_bytes);
         Ok(Evaluation { score, ..own })
     }
 
     fn asked_to_stop(&self) -> Result<bool> {
         let asked = self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed));
-        if self.exchange.ranks() <= 1 {
-            return Ok(asked);
-        }
-        Ok(self.exchange.of_first(vec![f64::from(u8::from(asked))])?.first().is_some_and(|&asked| asked != 0.0))
+        Ok(self.exchange.of_first(vec![u8::from(asked)])? == [1])
     }
 
-    fn find_last(&self) -> Option<PathBuf> {
-        let last = self.folder.as_ref().filter(|_| self.resume)?.join(LAST);
-        last.exists().then_some(last)
+    /// The first process says whether there is a checkpoint: it may be about to write one that the others would find.
+    fn find_last(&self) -> Result<Option<PathBuf>> {
+        let last = self.folder.as_ref().filter(|_| self.resume).map(|folder| folder.join(LAST));
+        let there = last.as_ref().is_some_and(|last| last.exists());
+        let there = self.exchange.of_first(vec![u8::from(there)])? == [1];
+        Ok(last.filter(|_| there))
+    }
+
+    /// What processes must have in common to train together.
+    fn facts(&self, state: &State, params: &Params) -> Vec<(&'static str, String)> {
+        vec![
+            ("the version", env!("CARGO_PKG_VERSION").into()),
+            ("the seed", self.seed.to_string()),
+            ("the number of epochs", self.epochs.to_string()),
+            ("the learning rate", (self.rate)(state.step).to_string()),
+            ("the greatest norm", self.max_norm.to_string()),
+            ("the number of batches to a step", self.accumulate.to_string()),
+            ("when to evaluate", format!("{:?}, patience {:?}", self.evaluate, self.patience)),
+            ("the way to add gradients", format!("{:?}", self.reduce)),
+            ("the step it goes on from", state.step.to_string()),
+            ("the checksum of the parameters", format!("{:08x}", checkpoint::checksum(params))),
+        ]
     }
 
     /// The best before the last step: a kill between the two leaves a step from which the same best is found again.
