@@ -100,6 +100,8 @@ pub mod laws;
 mod linear;
 pub mod loss;
 mod lstm;
+#[cfg(feature = "mpi")]
+pub mod mpi;
 mod one_to_many;
 pub mod optimizer;
 mod per_frame;
