@@ -51,7 +51,7 @@ impl Share {
         let cuts = if part == 0 { gradients.cuts.clone() } else { vec![] };
         let mut share = Share::empty(gradients.precision, &gradients.shapes, part, parts);
         share.cuts = cuts;
-        for (i, (entry, &shape)) in gradients.entries.iter().zip(&gradients.shapes).enumerate() {
+        for (i, entry) in gradients.entries.iter().enumerate() {
             let [rows, width] = share.sizes[i];
             share.entries[i] = entry.as_ref().map(|entry| match entry {
                 Gradient::Dense(values) => {
@@ -61,7 +61,6 @@ impl Share {
                     Gradient::Dense(own)
                 }
                 Gradient::Rows { rows: all, values, .. } => {
-                    debug_assert_eq!(width * rows_of(&shape), shape.elements());
                     let is_own = |(_, row): &(usize, &u32)| **row as usize % share.parts == part;
                     let places: Vec<usize> = all.iter().enumerate().filter(is_own).map(|(place, _)| place).collect();
                     share.firsts[i] = places.iter().map(|&place| [number, place as u32]).collect();
@@ -211,12 +210,10 @@ impl Share {
         let (bytes, element) = (&mut bytes, self.element());
         let number = |bytes: &mut &[u8]| Some(u32::from_le_bytes(bytes.split_off(..4)?.try_into().ok()?));
         for (i, &[rows, width]) in self.sizes.iter().enumerate() {
-            self.entries[i] = match bytes.split_off_first()? {
-                &NONE => None,
-                &DENSE => {
-                    Some(Gradient::Dense(Dense::read(self.precision, bytes.split_off(..rows * width * element)?)))
-                }
-                &ROWS => {
+            self.entries[i] = match *bytes.split_off_first()? {
+                NONE => None,
+                DENSE => Some(Gradient::Dense(Dense::read(self.precision, bytes.split_off(..rows * width * element)?))),
+                ROWS => {
                     let count = number(bytes)? as usize;
                     let mut heads = bytes.split_off(..count.checked_mul(12)?)?;
                     let mut own = Vec::with_capacity(count);

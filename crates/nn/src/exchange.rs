@@ -229,8 +229,13 @@ pub fn sharded_over<S: Sync>(
     Ok((sums.loss, sums.gradients))
 }
 
-/// The numbers of the shards, or of anything else that is shared out, that are this process's.
-pub(crate) fn own(exchange: &dyn Exchange, shards: usize) -> impl Iterator<Item = usize> + use<> {
+/// The numbers of the shards, or of anything else that is shared out, that are this process's: `rank`, `rank + ranks`, and so on.
+///
+/// ```
+/// use unspool_nn::exchange::{OneProcess, own};
+/// assert_eq!(own(&OneProcess, 3).collect::<Vec<_>>(), [0, 1, 2]);
+/// ```
+pub fn own(exchange: &dyn Exchange, shards: usize) -> impl Iterator<Item = usize> + use<> {
     (exchange.rank()..shards).step_by(exchange.ranks().max(1))
 }
 
