@@ -87,9 +87,7 @@ pub enum Error {
         epoch: u64,
     },
     /// Several processes that shall train together were not started alike.
-    #[error(
-        "{what} of process {rank} on {host} is {has}, of process 0 on {first_host} it is {first}: all must be alike"
-    )]
+    #[error("{what} of process {rank} on {host} is {has}, of process 0 it is {first}: all must be alike")]
     Disagree {
         /// In what they differ.
         what: String,
@@ -99,8 +97,6 @@ pub enum Error {
         host: String,
         /// What it has.
         has: String,
-        /// The machine of process 0.
-        first_host: String,
         /// What process 0 has.
         first: String,
     },

@@ -117,7 +117,7 @@ pub trait Exchange: Sync {
         let all = self.all_gather(own.into_bytes())?;
         let read = |bytes: &Vec<u8>| serde_json::from_slice(bytes).map_err(|_| unreadable("a process"));
         let all = all.iter().map(read).collect::<Result<Vec<(String, Vec<(String, String)>)>>>()?;
-        let Some(((first_host, first), others)) = all.split_first() else { return Ok(()) };
+        let Some(((_, first), others)) = all.split_first() else { return Ok(()) };
         let of = |facts: &[(String, String)], what: &str| {
             facts.iter().find(|(name, _)| name == what).map_or("none".to_owned(), |(_, value)| value.clone())
         };
@@ -129,7 +129,6 @@ pub trait Exchange: Sync {
                     rank: rank + 1,
                     host: host.clone(),
                     has: of(other, what),
-                    first_host: first_host.clone(),
                     first: of(first, what),
                 });
             }

@@ -480,7 +480,7 @@ fn processes_that_differ_are_refused_before_a_step() {
     };
     assert_eq!(refused(&|same| same, 5), [None, None, None]);
     let said = refused(&|trainer| trainer.seed(4), 5);
-    let expected = "the seed of process 2 on thread-2 is 4, of process 0 on thread-0 it is 3: all must be alike";
+    let expected = "the seed of process 2 on thread-2 is 4, of process 0 it is 3: all must be alike";
     assert_eq!(said, vec![Some(expected.to_owned()); 3]);
     let said = refused(&|same| same, 6);
     assert!(

@@ -399,19 +399,16 @@ impl<'a> Trainer<'a> {
         let mut best = Best::default();
         params.check_all().map_err(Error::from)?;
         let last = self.find_last()?;
-        match &last {
-            Some(last) => {
-                let carried;
-                (state, carried) = state.resume(last, params, optimizer, self.average.as_mut())?;
-                objective.carry(carried)?;
-                if state.best().is_some() {
-                    let mut values = params.clone();
-                    checkpoint::load(&last.with_file_name(BEST), &mut values)?;
-                    best.params = Some(values);
-                }
-                on(Event::Resumed { step: state.step, epoch: state.epoch, history: &state.history });
+        if let Some(last) = &last {
+            let carried;
+            (state, carried) = state.resume(last, params, optimizer, self.average.as_mut())?;
+            objective.carry(carried)?;
+            if state.best().is_some() {
+                let mut values = params.clone();
+                checkpoint::load(&last.with_file_name(BEST), &mut values)?;
+                best.params = Some(values);
             }
-            None => {}
+            on(Event::Resumed { step: state.step, epoch: state.epoch, history: &state.history });
         }
         // Nothing is written before all have read what there was.
         self.exchange.agree(&self.facts(&state, params))?;

@@ -4,26 +4,29 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, PoisonError};
 use unspool_nn::{Error, exchange::Exchange};
 
+type Message = Vec<u8>;
+
 pub(crate) struct Played {
     rank: usize,
-    /// A channel to each and from each. A process that has gone leaves its ends, and so nobody waits for it.
-    ends: Mutex<Vec<(Sender<Vec<u8>>, Receiver<Vec<u8>>)>>,
+    /// To each and from each, locked since a channel is one thread's. A process that has gone leaves its ends, and so nobody waits for
+    /// it.
+    ends: Mutex<(Vec<Sender<Message>>, Vec<Receiver<Message>>)>,
     ranks: usize,
 }
 
 /// So many of them.
-pub(crate) fn processes(ranks: usize) -> Vec<Played> {
-    let mut ends: Vec<Vec<(Option<Sender<_>>, Option<Receiver<_>>)>> =
-        (0..ranks).map(|_| (0..ranks).map(|_| (None, None)).collect()).collect();
-    for from in 0..ranks {
-        for to in 0..ranks {
+fn processes(ranks: usize) -> Vec<Played> {
+    let mut to: Vec<Vec<Sender<Message>>> = (0..ranks).map(|_| vec![]).collect();
+    let mut from: Vec<Vec<Receiver<Message>>> = (0..ranks).map(|_| vec![]).collect();
+    for to in &mut to {
+        for from in &mut from {
             let (sender, receiver) = channel();
-            ends[from][to].0 = Some(sender);
-            ends[to][from].1 = Some(receiver);
+            to.push(sender);
+            from.push(receiver);
         }
     }
-    let whole = |ends: Vec<_>| ends.into_iter().filter_map(|(to, from)| Some((to?, from?))).collect();
-    ends.into_iter().enumerate().map(|(rank, ends)| Played { rank, ends: Mutex::new(whole(ends)), ranks }).collect()
+    let ends = to.into_iter().zip(from).enumerate();
+    ends.map(|(rank, ends)| Played { rank, ends: Mutex::new(ends), ranks }).collect()
 }
 
 /// What each process makes of it, by rank.
@@ -47,11 +50,11 @@ impl Exchange for Played {
     }
     fn all_to_all(&self, messages: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>, Error> {
         let gone = |rank: usize| Error::Exchange { why: format!("process {rank} has gone") };
-        let ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
-        for (rank, ((to, _), message)) in ends.iter().zip(messages).enumerate() {
+        let (to, from) = &*self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        for (rank, (to, message)) in to.iter().zip(messages).enumerate() {
             to.send(message).map_err(|_| gone(rank))?;
         }
-        ends.iter().enumerate().map(|(rank, (_, from))| from.recv().map_err(|_| gone(rank))).collect()
+        from.iter().enumerate().map(|(rank, from)| from.recv().map_err(|_| gone(rank))).collect()
     }
     fn all_gather(&self, message: Vec<u8>) -> Result<Vec<Vec<u8>>, Error> {
         self.all_to_all(vec![message; self.ranks])
