@@ -5,12 +5,13 @@ use std::sync::{Mutex, PoisonError};
 use unspool_nn::{Error, exchange::Exchange};
 
 type Message = Vec<u8>;
+/// To each and from each.
+type Ends = (Vec<Sender<Message>>, Vec<Receiver<Message>>);
 
 pub(crate) struct Played {
     rank: usize,
-    /// To each and from each, locked since a channel is one thread's. A process that has gone leaves its ends, and so nobody waits for
-    /// it.
-    ends: Mutex<(Vec<Sender<Message>>, Vec<Receiver<Message>>)>,
+    /// Locked since a channel is one thread's. A process that has gone leaves its ends, and so nobody waits for it.
+    ends: Mutex<Ends>,
     ranks: usize,
 }
 
