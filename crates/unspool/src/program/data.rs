@@ -4,7 +4,7 @@
 mod sound;
 
 use super::error::{Error, Result};
-use std::{collections::BTreeSet, path::Path};
+use std::{collections::BTreeSet, fs::File, io::Read, path::Path};
 use unspool::text::{Conll, Csv, Parallel, Part, Row, Sentence, Source, Split, Tsv, read_text};
 
 /// A data set compiled into the program.
@@ -106,6 +106,20 @@ impl Data {
     /// Whether it is a data set inside the program, of which a model may have seen the train part.
     pub(crate) fn is_embedded(&self) -> bool {
         self.embedded().is_some()
+    }
+
+    /// What two machines must have in common that have the same data.
+    pub(crate) fn checksum(&self) -> String {
+        let mut checksum = flate2::Crc::new();
+        for name in &self.names {
+            checksum.update(name.as_bytes());
+            if self.embedded().is_none()
+                && let Err(cause) = add_file(Path::new(name), &mut checksum)
+            {
+                return format!("{name}: {cause}");
+            }
+        }
+        format!("{:08x} ({} bytes)", checksum.sum(), checksum.amount())
     }
 
     fn embedded(&self) -> Option<&'static Embedded> {
@@ -343,6 +357,23 @@ fn names(data: &[String]) -> Vec<String> {
     match data {
         [one] if one.contains(',') && !Path::new(one).exists() => one.split(',').map(str::to_owned).collect(),
         _ => data.to_vec(),
+    }
+}
+
+/// A file, or all files of a folder and of those in it.
+fn add_file(path: &Path, checksum: &mut flate2::Crc) -> std::io::Result<()> {
+    if path.is_dir() {
+        let mut inside: Vec<_> =
+            std::fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
+        inside.sort();
+        return inside.iter().try_for_each(|path| add_file(path, checksum));
+    }
+    let (mut file, mut piece) = (File::open(path)?, vec![0; 1 << 16]);
+    loop {
+        match file.read(&mut piece)? {
+            0 => return Ok(()),
+            length => checksum.update(&piece[..length]),
+        }
     }
 }
 

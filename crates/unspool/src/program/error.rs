@@ -31,6 +31,12 @@ pub(crate) enum Error {
         /// Where.
         cause: String,
     },
+    /// Processes that were started together are not alike: exit code 1.
+    #[error("{message}")]
+    Disagree {
+        /// In what.
+        message: String,
+    },
     /// Ctrl-C: exit code 130.
     #[error("stopped at step {step}")]
     Stopped {
@@ -92,9 +98,26 @@ impl Error {
     pub(crate) fn code(&self) -> u8 {
         match self {
             Error::Misuse { .. } => 2,
-            Error::Failure { .. } | Error::Diverged { .. } => 1,
+            Error::Failure { .. } | Error::Diverged { .. } | Error::Disagree { .. } => 1,
             Error::Stopped { .. } => 130,
             Error::Closed => 0,
+        }
+    }
+
+    /// Whether all processes that train together end with it at the same place.
+    #[cfg(feature = "mpi")]
+    pub(crate) fn is_everywhere(&self) -> bool {
+        matches!(self, Error::Diverged { .. } | Error::Disagree { .. } | Error::Stopped { .. })
+    }
+
+    /// With its hint, where there is one line for both.
+    #[cfg(feature = "mpi")]
+    pub(crate) fn in_one_line(&self) -> String {
+        match self {
+            Error::Misuse { message, hint } | Error::Failure { message, hint } if !hint.is_empty() => {
+                format!("{}; {}", one_line(message), one_line(hint))
+            }
+            _ => one_line(&self.to_string()),
         }
     }
 
@@ -106,6 +129,10 @@ impl Error {
         if let Error::Diverged { .. } = self {
             eprintln!("error: {}", one_line(&self.to_string()));
             eprintln!("hint: a lower --learning-rate may help; what was saved so far is whole");
+        }
+        if let Error::Disagree { message } = self {
+            eprintln!("error: {}", one_line(message));
+            eprintln!("hint: start one program, with the same options and the same data, on every machine");
         }
         let (Error::Misuse { message, hint } | Error::Failure { message, hint }) = self else { return };
         eprintln!("error: {}", one_line(message));
@@ -169,6 +196,7 @@ impl From<nn::Error> for Error {
         match error {
             nn::Error::Graph(error) => error.into(),
             nn::Error::Diverged { .. } => Error::Diverged { cause: error.to_string() },
+            nn::Error::Disagree { .. } => Error::Disagree { message: error.to_string() },
             nn::Error::Training { what, right } => Error::failure(what, right),
             nn::Error::Mismatch { .. } | nn::Error::Format { .. } => {
                 Error::failure(error.to_string(), "the run folder must hold the files of one training, unchanged")

@@ -7,14 +7,15 @@ use super::{
     lines,
     options::EvaluateOptions,
     predict::{restore, with_task_of},
+    processes,
     run::RunFolder,
 };
 use crate::tasks::{Effort, Score, Task, Visitor};
-use rayon::prelude::*;
 use serde_json::json;
 use std::time::Instant;
 use unspool::{
     graph::{Graph, Params},
+    nn::exchange::{Exchange, OneProcess},
     text::{BatchSize, Buckets},
 };
 
@@ -33,7 +34,7 @@ pub(crate) fn evaluate(options: &EvaluateOptions) -> Result<()> {
             }
             let began = Instant::now();
             let size = T::recipe(&T::Settings::default()).batch;
-            let (evaluated, _) = part(&task, &params, &examples, size, Effort::Full)?;
+            let (evaluated, _) = part(&task, &params, &examples, size, Effort::Full, &OneProcess)?;
             let mut line = json!({ "task": T::NAME, "data": data.name(), "rows": rows });
             if let (Some(line), serde_json::Value::Object(scores)) =
                 (line.as_object_mut(), Report::part(None, &evaluated, T::METRIC.name))
@@ -54,27 +55,26 @@ pub(crate) struct Evaluated {
     pub(crate) score: Score,
 }
 
-/// The loss and score of a part, and what the model says of each example. Batches are spread over the threads; sums keep the
-/// batches' order.
+/// The loss and score of a part, and what the model says of each example, in every process. Batches are spread over processes and threads;
+/// sums keep the batches' order.
 pub(crate) fn part<T: Task>(
     task: &T,
     params: &Params,
     examples: &T::Examples,
     size: BatchSize,
     effort: Effort,
+    exchange: &dyn Exchange,
 ) -> Result<(Evaluated, Vec<T::Answer>)> {
     let batches = Buckets::pairs(task.lengths(examples), size, 0)?.sorted();
-    let results: Vec<(f64, usize, Vec<T::Answer>)> = batches
-        .par_iter()
-        .map(|rows| {
-            let batch = task.batch(examples, rows, None)?;
-            let graph = Graph::inference(params);
-            Ok((sum_of_losses(task, &graph, &batch)?, task.weight(&batch), task.answers(params, &batch, effort)?))
-        })
-        .collect::<Result<_>>()?;
+    let results = processes::shared_out(exchange, batches.len(), |number| {
+        let batch = task.batch(examples, &batches[number], None)?;
+        let graph = Graph::inference(params);
+        let sums = (sum_of_losses(task, &graph, &batch)?, task.weight(&batch));
+        Ok((sums, task.answers(params, &batch, effort)?))
+    })?;
     let (mut losses, mut weights) = (0.0, 0);
     let mut answers: Vec<(usize, T::Answer)> = vec![];
-    for (rows, (loss, weight, found)) in batches.iter().zip(results) {
+    for (rows, ((loss, weight), found)) in batches.iter().zip(results) {
         losses += loss;
         weights += weight;
         answers.extend(rows.iter().copied().zip(found));

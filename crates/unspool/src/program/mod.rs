@@ -10,6 +10,7 @@ mod lines;
 mod look;
 mod options;
 mod predict;
+mod processes;
 mod progress;
 mod report;
 mod run;
@@ -22,13 +23,16 @@ use clap::ArgMatches;
 use error::{Error, Result};
 use options::{Asked, Chosen, Command, DrawOptions};
 use std::process::ExitCode;
+use unspool::nn::exchange::Exchange;
 
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            error.say();
+            if processes::speaks() {
+                error.say();
+            }
             ExitCode::from(error.code())
         }
     }
@@ -37,7 +41,7 @@ pub(crate) fn main() -> ExitCode {
 fn run() -> Result<()> {
     match options::read() {
         Err(error) => refused(&error),
-        Ok(Asked::Train(task, matches)) => with(&task, Train(matches)),
+        Ok(Asked::Train(task, matches)) => processes::together(|exchange| with(&task, Train(&matches, exchange))),
         Ok(Asked::Draw(task, matches)) => with(&task, Draw(matches)),
         Ok(Asked::Other(Command::Score { score })) => score.run(),
         Ok(Asked::Other(Command::Tokenize { action })) => action.run(),
@@ -57,12 +61,12 @@ fn with(task: &str, what: impl Visitor<Output = Result<()>>) -> Result<()> {
     tasks::with(task, what).unwrap_or_else(|| Err(Error::misuse(format!("there is no task {task}"), "")))
 }
 
-struct Train(ArgMatches);
+struct Train<'a>(&'a ArgMatches, &'a dyn Exchange);
 
-impl Visitor for Train {
+impl Visitor for Train<'_> {
     type Output = Result<()>;
     fn visit<T: Task>(self) -> Result<()> {
-        train::train(&Chosen::<T>::new(&self.0)?)
+        train::train(&Chosen::<T>::new(self.0)?, self.1)
     }
 }
 

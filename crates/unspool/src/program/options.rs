@@ -15,7 +15,7 @@ use std::{
     path::{Path, PathBuf},
 };
 use toml::{Table, Value};
-use unspool::graph::Precision;
+use unspool::{graph::Precision, nn::exchange::Reduce};
 
 /// Recurrent models on sequences: train them on this machine's processors, and use them.
 #[derive(Parser)]
@@ -172,7 +172,19 @@ mod shared {
         kind: Kind::Choice(&["f32", "f64"]),
         help: "The numbers that are computed with",
     };
-    pub(super) const ALL: [&Opt; 4] = [&EPOCHS, &SEED, &RATE, &PRECISION];
+    pub(super) const SHARDS: Opt = Opt {
+        name: "shards",
+        value: "N",
+        kind: Kind::Count(1..=1024),
+        help: "How many parts a batch of 16 rows or more is cut into, for threads and processes to work on; weights depend on it a little",
+    };
+    pub(super) const REDUCE: Opt = Opt {
+        name: "reduce",
+        value: "exact|fast",
+        kind: Kind::Choice(&["exact", "fast"]),
+        help: "How processes add gradients: shard by shard (exact: equal weights for any number of them), or each first its own (fast: less is sent)",
+    };
+    pub(super) const ALL: [&Opt; 6] = [&EPOCHS, &SEED, &RATE, &PRECISION, &SHARDS, &REDUCE];
 }
 
 /// A task's own recipe, as the shared options' defaults.
@@ -183,6 +195,8 @@ fn shared_defaults(recipe: &Recipe) -> Table {
         (shared::SEED.name.to_owned(), whole(1)),
         (shared::RATE.name.to_owned(), Value::Float(recipe.learning_rate)),
         (shared::PRECISION.name.to_owned(), Value::String("f32".into())),
+        (shared::SHARDS.name.to_owned(), whole(2)),
+        (shared::REDUCE.name.to_owned(), Value::String("exact".into())),
     ])
 }
 
@@ -343,6 +357,9 @@ pub(crate) struct Chosen<T: Task> {
     pub(crate) recipe: Recipe,
     pub(crate) seed: u64,
     pub(crate) precision: Precision,
+    /// How many shards a batch has.
+    pub(crate) shards: usize,
+    pub(crate) reduce: Reduce,
     /// `--data`; empty where there is none.
     pub(crate) data: Vec<String>,
     /// Where the run folder shall be.
@@ -396,6 +413,8 @@ impl<T: Task> Chosen<T> {
         let learning_rate = take(shared::RATE.name).as_float().unwrap_or(0.0);
         let precision =
             if take(shared::PRECISION.name).as_str() == Some("f64") { Precision::F64 } else { Precision::F32 };
+        let shards = whole(take(shared::SHARDS.name)).max(1) as usize;
+        let reduce = if take(shared::REDUCE.name).as_str() == Some("fast") { Reduce::Fast } else { Reduce::Exact };
         let data = match take(DATA) {
             Value::Array(all) => all.iter().filter_map(|one| one.as_str().map(str::to_owned)).collect(),
             _ => vec![],
@@ -411,7 +430,7 @@ impl<T: Task> Chosen<T> {
             Error::misuse(cause.message().to_owned(), format!("see `unspool train {} --help`", T::NAME))
         })?;
         let recipe = Recipe { epochs, learning_rate, ..T::recipe(&settings) };
-        Ok(Chosen { settings, recipe, seed, precision, data, out, resume, profile: false, config })
+        Ok(Chosen { settings, recipe, seed, precision, shards, reduce, data, out, resume, profile: false, config })
     }
 }
 

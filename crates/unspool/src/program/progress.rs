@@ -11,18 +11,22 @@ pub(crate) struct Progress {
     bar: ProgressBar,
     unit: &'static str,
     who: String,
+    quiet: bool,
 }
 
 impl Progress {
-    /// For this many steps; `who` stands before each line.
-    pub(crate) fn new(steps: u64, unit: &'static str, who: &str) -> Progress {
-        let target =
-            if std::io::stderr().is_terminal() { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+    /// For this many steps; `who` stands before each line. A quiet one shows nothing.
+    pub(crate) fn new(steps: u64, unit: &'static str, who: &str, quiet: bool) -> Progress {
+        let target = if !quiet && std::io::stderr().is_terminal() {
+            ProgressDrawTarget::stderr()
+        } else {
+            ProgressDrawTarget::hidden()
+        };
         let bar = ProgressBar::with_draw_target(Some(steps), target);
         if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} · {msg} · {eta} left") {
             bar.set_style(style);
         }
-        Progress { bar, unit, who: who.to_owned() }
+        Progress { bar, unit, who: who.to_owned(), quiet }
     }
 
     /// One step is done.
@@ -47,6 +51,9 @@ impl Progress {
 
     /// A line above the bar.
     pub(crate) fn say(&self, line: &str) {
+        if self.quiet {
+            return;
+        }
         self.bar.suspend(|| eprintln!("{}{line}", self.who));
     }
 

@@ -42,6 +42,8 @@ const LARGEST_CONFIG: u64 = 16 << 20;
 #[derive(Debug)]
 pub(crate) struct RunFolder {
     path: PathBuf,
+    /// Of several processes one alone writes.
+    writes: bool,
 }
 
 impl RunFolder {
@@ -106,7 +108,7 @@ impl RunFolder {
         if let Some(path) = out {
             RunFolder::check(out, resume)?;
             fs::create_dir_all(path).map_err(|cause| Error::file(path, "create", &cause))?;
-            return Ok(RunFolder { path: path.to_path_buf() });
+            return Ok(RunFolder { path: path.to_path_buf(), writes: true });
         }
         let runs = Path::new(RUNS);
         fs::create_dir_all(runs).map_err(|cause| Error::file(runs, "create", &cause))?;
@@ -114,11 +116,16 @@ impl RunFolder {
         loop {
             let path = runs.join(format!("{task}-{number}"));
             match fs::create_dir(&path) {
-                Ok(()) => return Ok(RunFolder { path }),
+                Ok(()) => return Ok(RunFolder { path, writes: true }),
                 Err(cause) if cause.kind() == ErrorKind::AlreadyExists => number += 1,
                 Err(cause) => return Err(Error::file(&path, "create", &cause)),
             }
         }
+    }
+
+    /// A folder in which another process writes.
+    pub(crate) fn of_another(path: PathBuf) -> RunFolder {
+        RunFolder { path, writes: false }
     }
 
     /// Whether a step of a run is saved in a folder.
@@ -129,15 +136,20 @@ impl RunFolder {
     /// The folder of a model that this one is compared with.
     pub(crate) fn inner(&self, name: &str) -> Result<RunFolder> {
         let path = self.path.join(BASELINES).join(name);
-        fs::create_dir_all(&path).map_err(|cause| Error::file(&path, "create", &cause))?;
-        Ok(RunFolder { path })
+        if self.writes {
+            fs::create_dir_all(&path).map_err(|cause| Error::file(&path, "create", &cause))?;
+        }
+        Ok(RunFolder { path, writes: self.writes })
     }
 
     /// Writes what does not change during a run. Where a run goes on, it must be what stands there.
     pub(crate) fn begin(&self, files: &[(&str, &str)]) -> Result<()> {
         for (name, contents) in files {
             let path = self.file(name);
-            if self.file(LAST).exists() && fs::read(&path).is_ok_and(|found| found != contents.as_bytes()) {
+            if self.writes
+                && self.file(LAST).exists()
+                && fs::read(&path).is_ok_and(|found| found != contents.as_bytes())
+            {
                 return Err(Error::failure(
                     format!("{}: is not what the data and options now come to", path.display()),
                     "go on with the data the run began with, or begin another in a new folder",
@@ -150,7 +162,7 @@ impl RunFolder {
 
     /// A run that failed before it had weights leaves nothing that could be used, so it leaves nothing.
     pub(crate) fn discard_without_weights(&self) {
-        if !self.file(MODEL).exists() {
+        if self.writes && !self.file(MODEL).exists() {
             for name in OURS {
                 let _ = fs::remove_file(self.file(name));
             }
@@ -182,7 +194,7 @@ impl RunFolder {
                 ));
             }
         }
-        Ok(RunFolder { path: path.to_path_buf() })
+        Ok(RunFolder { path: path.to_path_buf(), writes: true })
     }
 
     /// The folder itself.
@@ -197,7 +209,10 @@ impl RunFolder {
 
     /// Writes a file: the old one stands there, or the new one, whole.
     pub(crate) fn write(&self, name: &str, contents: &str) -> Result<()> {
-        Ok(checkpoint::write_atomically(&self.file(name), contents.as_bytes())?)
+        if self.writes {
+            checkpoint::write_atomically(&self.file(name), contents.as_bytes())?;
+        }
+        Ok(())
     }
 }
 

@@ -27,13 +27,14 @@ use unspool::{
     graph::{Draw, Graph, Params, Precision, Tensor, Var},
     nn::{
         Adam, Trainer,
+        exchange::{Exchange, Reduce},
         optimizer::Averaged,
         schedule::linear_with_warm_up,
         training::{Ended, Evaluated as Epoch, Evaluation, Event, Objective, Outcome},
     },
 };
 
-/// A batch of this many rows or more is cut in two, so that two cores work on it. The cut depends on the batch alone.
+/// A batch of this many rows or more is cut into shards, so that several cores work on it. The cut depends on the batch alone.
 const ROWS_TO_SHARD: usize = 16;
 
 /// A training of more epochs says something only so often.
@@ -46,11 +47,17 @@ const SHOWN: usize = 20;
 static STOP: AtomicBool = AtomicBool::new(false);
 
 /// Reads the data, trains or goes on training, evaluates, and leaves a run folder and a line of JSON.
-pub(crate) fn train<T: Task>(chosen: &Chosen<T>) -> Result<()> {
-    RunFolder::check(chosen.out.as_deref(), chosen.resume)?;
-    let run = Run::<T>::prepare(chosen)?;
-    let folder = RunFolder::create(chosen.out.as_deref(), T::NAME, chosen.resume)?;
-    if chosen.profile {
+///
+/// Of several processes each does its own part of the computing, and the first alone says and writes something.
+pub(crate) fn train<T: Task>(chosen: &Chosen<T>, exchange: &dyn Exchange) -> Result<()> {
+    let is_first = exchange.rank() == 0;
+    if is_first {
+        RunFolder::check(chosen.out.as_deref(), chosen.resume)?;
+    }
+    agree(chosen, exchange)?;
+    let run = Run::<T>::prepare(chosen, exchange)?;
+    let folder = folder(chosen, exchange)?;
+    if chosen.profile && is_first {
         let order = run.task.order(&run.parts.train, run.recipe.batch, run.seed, 0)?;
         let rows = order.first().map_or(&[][..], Vec::as_slice);
         eprint!("{}", look::profile(&run.task, &run.initial, &run.parts.train, rows)?);
@@ -60,9 +67,12 @@ pub(crate) fn train<T: Task>(chosen: &Chosen<T>) -> Result<()> {
         run.task.baselines(&run.parts)?.into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();
     for (name, settings) in T::rivals(&chosen.settings) {
         let rival = chosen.with(settings)?;
-        let run = Run::<T>::prepare(&rival)?;
+        let run = Run::<T>::prepare(&rival, exchange)?;
         let found = run.train(&rival, &folder.inner(name)?, &format!("{name}: "))?;
         baselines.insert(name.to_owned(), json!(found.test.score.value));
+    }
+    if !is_first {
+        return Ok(());
     }
     for (name, value) in &baselines {
         eprintln!(
@@ -88,6 +98,33 @@ pub(crate) fn train<T: Task>(chosen: &Chosen<T>) -> Result<()> {
     })
 }
 
+/// Makes sure that all processes were started alike.
+fn agree<T: Task>(chosen: &Chosen<T>, exchange: &dyn Exchange) -> Result<()> {
+    if exchange.ranks() <= 1 {
+        return Ok(());
+    }
+    let text = |value: &toml::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let options = chosen.config.iter().map(|(name, value)| (format!("--{name}"), text(value)));
+    let mut facts = vec![("the version".to_owned(), env!("CARGO_PKG_VERSION").to_owned())];
+    facts.extend(options);
+    facts.push(("--out".into(), chosen.out.as_ref().map_or_else(String::new, |out| out.display().to_string())));
+    facts.push(("--resume".into(), chosen.resume.to_string()));
+    facts.push(("the checksum of --data".into(), Data::new(&chosen.data).checksum()));
+    let facts: Vec<(&str, String)> = facts.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+    Ok(exchange.agree(&facts)?)
+}
+
+/// The run folder that the first process has made.
+fn folder<T: Task>(chosen: &Chosen<T>, exchange: &dyn Exchange) -> Result<RunFolder> {
+    if exchange.rank() > 0 {
+        let path = exchange.of_first(vec![])?;
+        return Ok(RunFolder::of_another(String::from_utf8_lossy(&path).into_owned().into()));
+    }
+    let folder = RunFolder::create(chosen.out.as_deref(), T::NAME, chosen.resume)?;
+    exchange.of_first(folder.path().to_string_lossy().into_owned().into_bytes())?;
+    Ok(folder)
+}
+
 /// A task with its data and its model's first values.
 pub(crate) struct Begun<T: Task> {
     pub(crate) task: T,
@@ -110,14 +147,18 @@ impl<T: Task> Begun<T> {
 }
 
 /// All that a training is made of.
-struct Run<T: Task> {
+struct Run<'a, T: Task> {
+    exchange: &'a dyn Exchange,
     task: T,
     parts: Parts<T::Examples>,
     initial: Params,
     recipe: Recipe,
     seed: u64,
+    /// How many shards a batch is cut into.
+    shards: usize,
+    reduce: Reduce,
     batches: usize,
-    /// Real time steps computed so far.
+    /// Real time steps computed so far, in this process.
     tokens: AtomicU64,
     /// What to show after an epoch.
     samples: Mutex<Vec<String>>,
@@ -137,13 +178,14 @@ struct Trained<A> {
     per_second: f64,
 }
 
-impl<T: Task> Run<T> {
-    fn prepare(chosen: &Chosen<T>) -> Result<Run<T>> {
+impl<'a, T: Task> Run<'a, T> {
+    fn prepare(chosen: &Chosen<T>, exchange: &'a dyn Exchange) -> Result<Run<'a, T>> {
         let (seed, recipe) = (chosen.seed, chosen.recipe);
         let Begun { task, parts, params: initial } = Begun::new(chosen)?;
         let batches = task.order(&parts.train, recipe.batch, seed, 0)?.len();
         let (tokens, samples) = (AtomicU64::new(0), Mutex::default());
-        Ok(Run { task, parts, initial, recipe, seed, batches, tokens, samples })
+        let (shards, reduce) = (chosen.shards, chosen.reduce);
+        Ok(Run { exchange, task, parts, initial, recipe, seed, shards, reduce, batches, tokens, samples })
     }
 
     /// Trains in a folder of its own, or goes on there; `who` stands before what is said.
@@ -151,10 +193,10 @@ impl<T: Task> Run<T> {
         let saved = saved_text(&self.task)?;
         folder.begin(&[(SAVED, &saved), (CONFIG, &chosen.config.to_string())])?;
         if let Some(tokenizer) = self.task.tokenizer() {
-            tokenizer.save(folder.file(TOKENIZER))?;
+            folder.write(TOKENIZER, &tokenizer.to_json()?)?;
         }
         let total = self.recipe.epochs * self.batches as u64;
-        let progress = Progress::new(total, T::UNIT, who);
+        let progress = Progress::new(total, T::UNIT, who, self.exchange.rank() > 0);
         let rows = |examples| self.task.lengths(examples).len();
         progress.say(&format!(
             "{}: {} parameters, {} rows to train on, {} for dev, {} for test",
@@ -165,6 +207,16 @@ impl<T: Task> Run<T> {
             rows(&self.parts.test)
         ));
         self.task.notes(&self.parts).iter().for_each(|note| progress.say(note));
+        let ranks = self.exchange.ranks();
+        if ranks > self.shards {
+            progress.say(&format!(
+                "{ranks} processes, but {} shards in a batch: --shards {ranks} or more gives each its work",
+                self.shards
+            ));
+        }
+        if ranks > 1 && self.reduce == Reduce::Fast {
+            progress.say(&format!("--reduce fast: the weights' last bits are those of {ranks} processes"));
+        }
 
         let metadata = BTreeMap::from([("model".to_owned(), saved)]);
         let mut watch = Watch {
@@ -200,9 +252,9 @@ impl<T: Task> Run<T> {
 
         let began = Instant::now();
         progress.evaluating();
-        let dev = evaluate::part(&self.task, params, &self.parts.dev, self.recipe.batch, Effort::Quick)?.0;
-        let (test, answers) = evaluate::part(&self.task, params, &self.parts.test, self.recipe.batch, Effort::Full)?;
-        let written = self.task.samples(params)?;
+        let dev = self.part(params, &self.parts.dev, Effort::Quick)?.0;
+        let (test, answers) = self.part(params, &self.parts.test, Effort::Full)?;
+        let written = self.written(params)?;
         if !written.is_empty() {
             folder.write(SAMPLES, &(written.join("\n\n") + "\n"))?;
         }
@@ -217,9 +269,24 @@ impl<T: Task> Run<T> {
         ));
         let seconds = clock.training.as_secs_f64();
         let evaluation_seconds = (clock.evaluating + began.elapsed()).as_secs_f64();
-        let per_second = self.tokens.load(Ordering::Relaxed) as f64 / seconds.max(1e-9);
+        let per_second = self.tokens_everywhere() / seconds.max(1e-9);
         let (epoch, params) = (best.epoch, params.clone());
         Ok(Trained { epoch, params, history, answers, dev, test, seconds, evaluation_seconds, per_second })
+    }
+
+    fn part(&self, params: &Params, examples: &T::Examples, effort: Effort) -> Result<(Evaluated, Vec<T::Answer>)> {
+        evaluate::part(&self.task, params, examples, self.recipe.batch, effort, self.exchange)
+    }
+
+    /// What the model writes of itself, for the one who shows it.
+    fn written(&self, params: &Params) -> Result<Vec<String>> {
+        if self.exchange.rank() == 0 { self.task.samples(params) } else { Ok(vec![]) }
+    }
+
+    /// All processes have about as much to compute.
+    fn tokens_everywhere(&self) -> f64 {
+        let working = self.exchange.ranks().min(self.shards);
+        self.tokens.load(Ordering::Relaxed) as f64 * working as f64
     }
 
     /// The training as a page.
@@ -279,6 +346,8 @@ impl<T: Task> Run<T> {
             .clip_norm(clip_norm)
             .checkpoints(folder.path())
             .metadata(metadata)
+            .exchange(self.exchange)
+            .reduce(self.reduce)
             .stop(&STOP);
         if let Some(decay) = average {
             trainer = trainer.average(Averaged::exponential(decay));
@@ -301,16 +370,11 @@ struct Rows {
     epoch: u64,
     number: usize,
     rows: Vec<usize>,
-}
-
-impl Rows {
     /// How many of them are a shard.
-    fn shard(&self) -> usize {
-        if self.rows.len() >= ROWS_TO_SHARD { self.rows.len().div_ceil(2) } else { self.rows.len().max(1) }
-    }
+    shard: usize,
 }
 
-impl<T: Task> Objective for Run<T> {
+impl<T: Task> Objective for Run<'_, T> {
     type Batch = Rows;
     /// How much of the training is done, and the arrays.
     type Shard = (f64, T::Batch);
@@ -318,15 +382,17 @@ impl<T: Task> Objective for Run<T> {
 
     fn epoch(&self, epoch: u64) -> Result<Vec<Rows>> {
         let order = self.task.order(&self.parts.train, self.recipe.batch, self.seed, epoch)?;
-        Ok(order.into_iter().enumerate().map(|(number, rows)| Rows { epoch, number, rows }).collect())
+        let shard = |rows: usize| if rows >= ROWS_TO_SHARD { rows.div_ceil(self.shards) } else { rows.max(1) };
+        let rows = |(number, rows): (usize, Vec<usize>)| Rows { epoch, number, shard: shard(rows.len()), rows };
+        Ok(order.into_iter().enumerate().map(rows).collect())
     }
 
     fn shards(&self, batch: &Rows) -> usize {
-        batch.rows.chunks(batch.shard()).len()
+        batch.rows.chunks(batch.shard).len()
     }
 
     fn shard(&self, batch: &Rows, number: usize) -> Result<(f64, T::Batch)> {
-        let rows = batch.rows.chunks(batch.shard()).nth(number).unwrap_or_default();
+        let rows = batch.rows.chunks(batch.shard).nth(number).unwrap_or_default();
         let draw = Draw::seed(self.seed).text("examples").word(batch.epoch);
         let arrays = self.task.batch(&self.parts.train, rows, Some(draw))?;
         self.tokens.fetch_add(self.task.tokens(&arrays) as u64, Ordering::Relaxed);
@@ -351,15 +417,19 @@ impl<T: Task> Objective for Run<T> {
         Ok(())
     }
 
+    fn share(&self, exchange: &dyn Exchange) -> Result<()> {
+        self.task.share(exchange)
+    }
+
     fn evaluate(&self, params: &Params) -> Result<Evaluation> {
-        let (found, answers) = evaluate::part(&self.task, params, &self.parts.dev, self.recipe.batch, Effort::Quick)?;
+        let (found, answers) = self.part(params, &self.parts.dev, Effort::Quick)?;
         let mut samples = vec![];
         for (number, answer) in answers.iter().enumerate().take(T::SAMPLES) {
             let row = self.task.row(&self.parts.dev, number, answer);
             samples.extend(row.iter().map(|(heading, text)| format!("  {heading:<10} {text}")));
             samples.push(String::new());
         }
-        let written = self.task.samples(params)?;
+        let written = self.written(params)?;
         samples.extend(
             written.iter().flat_map(|text| text.lines().map(|line| format!("  {line}")).chain([String::new()])),
         );
@@ -371,7 +441,7 @@ impl<T: Task> Objective for Run<T> {
 
 /// What is said and written while a training runs.
 struct Watch<'a, T: Task> {
-    run: &'a Run<T>,
+    run: &'a Run<'a, T>,
     folder: &'a RunFolder,
     progress: &'a Progress,
     clock: Clock,
@@ -394,7 +464,7 @@ impl<T: Task> Watch<'_, T> {
             }
             Event::Step(step) => {
                 self.clock.train();
-                let per_second = self.run.tokens.load(Ordering::Relaxed) as f64 / self.clock.training.as_secs_f64();
+                let per_second = self.run.tokens_everywhere() / self.clock.training.as_secs_f64();
                 self.progress.step(step.train_loss, per_second);
             }
             Event::Evaluating => {
@@ -432,7 +502,7 @@ impl<T: Task> Watch<'_, T> {
             T::METRIC.digits,
             get(T::METRIC.name),
             if is_best { " (best)" } else { "" },
-            self.run.tokens.load(Ordering::Relaxed) as f64 / seconds.max(1e-9),
+            self.run.tokens_everywhere() / seconds.max(1e-9),
             T::UNIT,
         ));
         let samples = self.run.samples.lock().unwrap_or_else(PoisonError::into_inner);

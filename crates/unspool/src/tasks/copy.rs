@@ -40,6 +40,16 @@ pub(crate) struct Said {
     squares: f64,
 }
 
+impl Portable for Said {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.symbols.write(out);
+        self.squares.write(out);
+    }
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        Some(Said { symbols: Vec::read(bytes)?, squares: f64::read(bytes)? })
+    }
+}
+
 fn symbols(_: &[()], dice: &mut Dice) -> Vec<u32> {
     (0..SYMBOLS).map(|_| dice.between(0, KINDS as isize - 1) as u32).collect()
 }

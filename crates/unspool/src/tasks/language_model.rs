@@ -328,6 +328,10 @@ impl Task for NextToken {
         self.carried.restore(carried);
     }
 
+    fn share(&self, exchange: &dyn Exchange) -> Result<()> {
+        Ok(self.carried.share(exchange)?)
+    }
+
     fn answers(&self, params: &Params, batch: &Windows, _effort: Effort) -> Result<Vec<f64>> {
         let graph = Graph::inference(params);
         let losses = self.losses(&graph, batch).value()?.to_f64();

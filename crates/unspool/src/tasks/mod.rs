@@ -33,6 +33,7 @@ mod log_mel;
 mod memory;
 mod options;
 mod pictures;
+mod portable;
 mod sentiment;
 mod series;
 mod spacing;
@@ -47,10 +48,12 @@ pub(crate) use crate::program::{
     error::{Error, Result},
 };
 pub(crate) use options::{Arch, Kind, Opt, by_name};
+pub(crate) use portable::Portable;
 
 use serde::{Serialize, de::DeserializeOwned};
 use unspool::{
     graph::{Draw, Gradients, Graph, Params, Tensor, Var},
+    nn::exchange::Exchange,
     text::{BatchSize, Buckets, Tokenizer, TokenizerOptions, score::Confusion, truncate},
 };
 
@@ -123,7 +126,7 @@ pub(crate) trait Task: Sized + Sync {
     /// Some examples as arrays.
     type Batch: Send + Sync;
     /// What the model says of one example.
-    type Answer: Send + Sync;
+    type Answer: Portable + Send + Sync;
 
     /// How long, how fast, and how many at a time.
     fn recipe(settings: &Self::Settings) -> Recipe;
@@ -167,6 +170,10 @@ pub(crate) trait Task: Sized + Sync {
     }
     /// Takes back what [`Task::carried`] gave.
     fn carry(&self, _carried: Vec<Tensor>) {}
+    /// Gives what this process's shards carried to the processes that train with it.
+    fn share(&self, _exchange: &dyn Exchange) -> Result<()> {
+        Ok(())
+    }
 
     /// What the model says of each example of a batch, in its order.
     fn answers(&self, params: &Params, batch: &Self::Batch, effort: Effort) -> Result<Vec<Self::Answer>>;

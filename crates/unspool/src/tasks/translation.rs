@@ -170,6 +170,16 @@ pub(crate) struct Translated {
     greedy: String,
 }
 
+impl Portable for Translated {
+    fn write(&self, out: &mut Vec<u8>) {
+        self.best.write(out);
+        self.greedy.write(out);
+    }
+    fn read(bytes: &mut &[u8]) -> Option<Self> {
+        Some(Translated { best: String::read(bytes)?, greedy: String::read(bytes)? })
+    }
+}
+
 /// Sentences and their translations, as tokens.
 pub(crate) struct Pairs {
     sources: Vec<Vec<u32>>,
