@@ -120,8 +120,8 @@ impl Exchange for Mpi {
             let to_come = lengths.chunks(self.ranks).map(|of| piece(of[self.rank] as usize).len());
             let (counts, places) = layout(sent.iter().map(|piece| piece.len()));
             let (came_counts, came_places) = layout(to_come);
-            let sent = sent.concat();
-            let mut came = vec![0; came_counts.iter().map(|&count| count as usize).sum()];
+            let sent = [&sent[..], &[SPARE]].concat().concat();
+            let mut came = room(&came_counts);
             let partition = Partition::new(&sent[..], counts, places);
             let mut came_partition = PartitionMut::new(&mut came[..], &came_counts[..], &came_places[..]);
             world.all_to_all_varcount_into(&partition, &mut came_partition);
@@ -139,13 +139,23 @@ impl Exchange for Mpi {
         for from in pieces(lengths.iter().copied().max().unwrap_or(0), self.ranks) {
             let piece = |length: usize| from.start.min(length)..from.end.min(length);
             let (counts, places) = layout(lengths.iter().map(|&length| piece(length as usize).len()));
-            let mut came = vec![0; counts.iter().map(|&count| count as usize).sum()];
+            let own = [&message[piece(message.len())], SPARE].concat();
+            let mut came = room(&counts);
             let mut partition = PartitionMut::new(&mut came[..], &counts[..], &places[..]);
-            world.all_gather_varcount_into(&message[piece(message.len())], &mut partition);
+            world.all_gather_varcount_into(&own[..own.len() - 1], &mut partition);
             split(&came, &counts, &mut received);
         }
         Ok(received)
     }
+}
+
+/// Stands behind what is sent and what comes, since neither may be empty: the address of an empty list is 1, and this is how Open MPI
+/// is told that a call works in place.
+const SPARE: &[u8] = &[0];
+
+/// Room for what comes from each.
+fn room(counts: &[i32]) -> Vec<u8> {
+    vec![0; counts.iter().map(|&count| count as usize).sum::<usize>() + SPARE.len()]
 }
 
 /// The pieces in which messages go of which the longest has this length.
