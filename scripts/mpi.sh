@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# Several processes train what one trains, to the bit: with 1, 2 and 4 of them, over shared memory and over TCP, for translation, a
+# language model that carries a state, and a cell of its own; killed and resumed with another number; refused where they differ.
+# Needs what docs/scale.md names; where that is not installed it says so and does nothing.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+missing=
+command -v mpirun >/dev/null && command -v mpicc >/dev/null || missing="an MPI library"
+compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null || compgen -G '/usr/lib/*/libclang*.so*' >/dev/null ||
+    [ -n "${LIBCLANG_PATH:-}" ] || missing="${missing:+$missing and }libclang"
+if [ -n "$missing" ]; then
+    echo "SKIPPED: training over several processes is not tested here: there is no $missing"
+    echo "SKIPPED: on Debian: apt-get install --no-install-recommends openmpi-bin libopenmpi-dev libclang-dev"
+    exit 0
+fi
+
+cargo build -q -p unspool --features mpi --bin unspool
+cargo build -q -p unspool-nn --features mpi --example processes
+built=${CARGO_TARGET_DIR:-$PWD/target}/debug
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+gzip -dc crates/unspool/data/tatoeba-eng-swe.train.tsv.gz | head -400 >"$work/pairs.tsv" || true
+gzip -dc crates/unspool/data/tiny-shakespeare.txt.gz | head -c 30000 >"$work/text.txt" || true
+cd "$work"
+
+# The shards are more than two of the processes have, and not as many for each.
+translation=(train translation --data pairs.tsv --hidden 32 --vocabulary 400 --batch-tokens 600 --shards 6)
+language=(train language-model --data text.txt --hidden 32 --layers 1 --columns 22 --window 16 --epochs 2 --shards 5)
+mpi=(mpirun --oversubscribe --bind-to none)
+[ "$(id -u)" -ne 0 ] || mpi+=(--allow-run-as-root)
+fail() {
+    echo "FAILED: $*"
+    exit 1
+}
+same() { cmp -s "$1" "$2" || fail "$1 and $2 differ"; }
+
+"$built/unspool" "${translation[@]}" --epochs 2 --out alone 2>/dev/null >alone.json
+"$built/unspool" "${language[@]}" --out language-alone 2>/dev/null >/dev/null
+"$built/examples/processes" alone.safetensors >/dev/null
+for way in vader tcp; do
+    over=(--mca btl "self,$way")
+    for ranks in 1 2 4; do
+        name=$way-$ranks
+        "${mpi[@]}" "${over[@]}" -n $ranks "$built/unspool" "${translation[@]}" --epochs 2 --out $name 2>$name.err >$name.json
+        "${mpi[@]}" "${over[@]}" -n $ranks "$built/unspool" "${language[@]}" --out language-$name 2>/dev/null >/dev/null
+        "${mpi[@]}" "${over[@]}" -n $ranks "$built/examples/processes" $name.safetensors >/dev/null
+        for file in model.safetensors training.safetensors; do
+            same alone/$file $name/$file
+            same language-alone/$file language-$name/$file
+        done
+        same alone.safetensors $name.safetensors
+        [ "$(wc -l <$name.json)" -eq 1 ] || fail "$name: standard output is not one process's"
+        [ "$(grep -c 'parameters,' $name.err)" -eq 1 ] || fail "$name: more than one process says something"
+        [ "$(sed 's/.*"dev"//' alone.json)" = "$(sed 's/.*"dev"//' $name.json)" ] || fail "$name: other scores"
+        echo "$ranks processes over $way: the same weights, checkpoints and scores as one"
+    done
+done
+
+"${mpi[@]}" -n 2 "$built/unspool" "${translation[@]}" --epochs 1 --reduce fast --out fast 2>fast.err >/dev/null
+grep -q 'reduce fast: the weights' fast.err || fail "--reduce fast does not say what it costs"
+
+# One of four is killed once something is saved: all end, and two go on from there.
+"$built/unspool" "${translation[@]}" --epochs 12 --out long-alone 2>/dev/null >/dev/null
+"${mpi[@]}" -n 4 "$built/unspool" "${translation[@]}" --epochs 12 --out killed 2>killed.err >/dev/null &
+launcher=$!
+for _ in $(seq 300); do
+    [ ! -e killed/model.safetensors ] || break
+    sleep 0.1
+done
+victim=$(pgrep -P $launcher -n)
+kill -9 "$victim"
+began=$SECONDS
+wait $launcher && fail "nobody noticed that a process was killed"
+[ $((SECONDS - began)) -le 10 ] || fail "it took $((SECONDS - began)) s to end"
+grep -q 'process rank . with PID .* on node .* exited on signal 9' killed.err || fail "no line names the process: $(cat killed.err)"
+"${mpi[@]}" -n 2 "$built/unspool" train translation --out killed --resume 2>resumed.err >/dev/null
+grep -q 'resumed at step' resumed.err || fail "it did not go on"
+for file in model.safetensors training.safetensors; do same long-alone/$file killed/$file; done
+echo "one of 4 killed, $(grep 'resumed at' resumed.err) with 2: the same as if nothing had happened"
+
+# Processes that were not started alike, and one that fails alone.
+"${mpi[@]}" -n 1 "$built/unspool" "${translation[@]}" --out unlike : -n 1 "$built/unspool" "${translation[@]}" --seed 2 --out unlike \
+    2>unlike.err >/dev/null && fail "processes that differ have trained"
+grep -q '^error: --seed of process 1 on .* is 2, of process 0 it is 1' unlike.err || fail "$(cat unlike.err)"
+[ ! -e unlike ] || fail "a refused run has left a folder"
+mkdir elsewhere && head -300 pairs.tsv >elsewhere/pairs.tsv
+"${mpi[@]}" -n 1 "$built/unspool" "${translation[@]}" --out unlike : -n 1 -wdir "$work/elsewhere" "$built/unspool" "${translation[@]}" \
+    --out unlike 2>unlike.err >/dev/null && fail "processes with other data have trained"
+grep -q '^error: the checksum of --data of process 1 on ' unlike.err || fail "$(cat unlike.err)"
+"${mpi[@]}" -n 2 "$built/unspool" train translation --data nowhere --out unlike 2>unlike.err >/dev/null && fail "no data, and no error"
+[ "$(grep -c '^error: process 0 of 2 on .*: nowhere' unlike.err)" -eq 1 ] || fail "$(cat unlike.err)"
+echo "processes that differ are refused, and a failing one is named"
