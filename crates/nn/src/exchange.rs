@@ -242,10 +242,10 @@ pub fn own(exchange: &dyn Exchange, shards: usize) -> impl Iterator<Item = usize
 ///
 /// ```
 /// use unspool_graph::Params;
-/// use unspool_nn::exchange::{Exchange, OneProcess, Sums};
+/// use unspool_nn::exchange::{Exchange, OneProcess, Reduce, Sums};
 /// let params = Params::seeded(7);
 /// let shard = |loss| Sums { loss, weight: 1.0, ..Sums::none(&params) };
-/// let total = OneProcess.sum(&params, vec![(0, shard(1.0)), (1, shard(2.0))])?;
+/// let total = OneProcess.sum(&params, Reduce::Exact, 2, vec![shard(1.0), shard(2.0)])?;
 /// assert_eq!((OneProcess.ranks(), total.loss, total.weight), (1, 3.0, 2.0));
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
