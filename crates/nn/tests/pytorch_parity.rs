@@ -416,6 +416,9 @@ fn compare(case: &Case, precision: Precision, tolerance: f64) -> Outcome {
             }
             Some(_) => {
                 let hidden = case.usize("hidden_size")?;
+                recurrent(case, precision, tolerance, |scope, input, size| {
+                    PlainLstm::projected(scope, input, hidden, size)
+                })?;
                 recurrent(case, precision, tolerance, |scope, input, size| Lstm::projected(scope, input, hidden, size))
             }
         },

@@ -5,13 +5,11 @@ use crate::{
     plain::{PlainElman, PlainGru, PlainLstm},
     random,
 };
-use ndarray::{ArrayD, Axis};
 use proptest::prelude::*;
-use unspool_graph::{Draw, Graph, Param, Params, Tensor, Var, check, init};
+use unspool_graph::{Draw, Graph, Param, Params, Var, check, init};
 use unspool_nn::{
     AdditiveAttention, Cell, Elman, Gru, Lstm, LstmState, gru_gates,
     laws::{self, Subject},
-    unroll,
 };
 
 fn plain_gru() -> impl Subject {
@@ -39,6 +37,40 @@ fn fused_steps_are_their_formulas() {
     laws::equal(&laws::cell(INPUT, |scope| Lstm::new(scope, INPUT, HIDDEN)), &plain_lstm()).unwrap();
 }
 
+/// Additive attention of plain operations: the fused scores and the fused sum are its formula, over many places too, and in single
+/// precision apart by what summing `width` and `places` products in another order rounds: each at most ε of the greatest partial sum.
+#[test]
+fn fused_attention_is_its_formula() {
+    for (places, width, seed) in [(1, 1, 1), (7, 5, 2), (100, 33, 3)] {
+        let mut params = Params::seeded(seed);
+        let attention = AdditiveAttention::new(params.scope("a"), 3, 4, width);
+        let inputs = |i: u64, shape: &[usize]| random(shape, Draw::seed(seed).word(i));
+        let (query, memory) = (inputs(1, &[2, 3]), inputs(2, &[2, places, 4]));
+        let lengths = [places, 1];
+        let apart = |params: &Params| -> f64 {
+            let graph = Graph::new(params);
+            let (query, memory) = (graph.input(&query), graph.input(&memory));
+            let keys = attention.keys(memory, &lengths);
+            let bias = unspool_nn::attention::padding_bias(&graph, &lengths, places);
+            let (context, weights) = attention.attend(query, keys, memory, bias);
+            let [w, b, v] = ["query.weight", "query.bias", "score.weight"]
+                .map(|name| graph.param(params.find(&format!("a.{name}")).unwrap()));
+            let scores = ((keys + query.linear(w, Some(b)).unsqueeze(1)).tanh() * v).sum(&[-1]);
+            let plain_weights = (scores + bias).softmax();
+            let plain = (plain_weights.unsqueeze(-1) * memory).sum(&[1]);
+            let value = |v: Var<'_>| v.value().unwrap().to_f64();
+            let off = |a: Var<'_>, b: Var<'_>| -> f64 {
+                value(a).iter().zip(&value(b)).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
+            };
+            off(context, plain).max(off(weights, plain_weights))
+        };
+        assert!(apart(&params.to_f64()) < 1e-12);
+        // |v| is at most 1/√width, so no partial sum of scores is above √width; a softmax does not enlarge differences.
+        let bound = f64::from(f32::EPSILON) * ((width as f64).powf(1.5) + places as f64 + 8.0);
+        assert!(apart(&params) <= bound, "{:e} apart, at most {bound:e} would be rounding", apart(&params));
+    }
+}
+
 /// A GRU that moves a billionth too far.
 struct Hasty(PlainGru);
 
@@ -61,65 +93,6 @@ fn a_formula_that_is_a_billionth_off_is_found_and_shrunk() {
     assert_eq!((broken.law, broken.case.lengths), (laws::Law::Equality, vec![1]));
     // Other parameters are no equal pair to compare.
     laws::equal(&plain_gru(), &plain_lstm()).unwrap_err();
-}
-
-/// Two forms of the same cell in f32, over `time` steps: at step t their outputs differ by δ·(1 + L + … + Lᵗ) at most.
-///
-/// The reason: a step rounds each of at most eight results of size 1 in another order, which adds δ = 8ε, and it stretches the difference
-/// that came in by L at most. L is how much a step can stretch a state: 1 for what a gate keeps, and for what it writes the
-/// greatest row sum Σ|W_hh| of the gates together, since σ' ≤ ¼, tanh' ≤ 1 and the values they scale are at most 1 (an LSTM's memory
-/// is at most t + 1, by which the row sum is multiplied).
-fn apart_at_most<A: Subject, B: Subject>(a: &A, b: &B, time: usize, seed: u64) -> Result<(), String> {
-    fn outputs<S: Subject>(subject: &S, time: usize, seed: u64) -> Result<(ArrayD<f64>, ArrayD<f64>), String> {
-        let mut params = Params::seeded(seed);
-        let cell = subject.make(params.scope("cell"));
-        let graph = Graph::new(&params);
-        let xs = graph.input(random(&[3, time, INPUT], Draw::seed(seed)));
-        let (ys, _) = unroll(&cell, xs, &[time; 3], cell.initial_state(&graph, 3));
-        let weight = params.find("cell.weight_hh_l0").ok_or("no weight_hh")?;
-        let value = |tensor: unspool_graph::Result<Tensor>| tensor.map(|t| t.to_f64()).map_err(|e| e.to_string());
-        Ok((value(ys.value())?, value(params.value(weight))?))
-    }
-    let ((a, weight), (b, _)) = (outputs(a, time, seed)?, outputs(b, time, seed)?);
-    let rows: Vec<f64> = weight.outer_iter().map(|row| row.iter().map(|x| x.abs()).sum()).collect();
-    let unit = |j: usize| rows.iter().skip(j).step_by(HIDDEN).sum::<f64>();
-    let row_sum = (0..HIDDEN).map(unit).fold(0.0, f64::max);
-    let mut bound = 0.0;
-    for t in 0..time {
-        bound = bound * (1.0 + row_sum * (t + 1) as f64) + 8.0 * f64::from(f32::EPSILON);
-        let (a, b) = (a.index_axis(Axis(1), t), b.index_axis(Axis(1), t));
-        let apart = a.iter().zip(&b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
-        if apart.is_nan() || apart > bound {
-            return Err(format!("step {t}: {apart:e} apart, at most {bound:e} would be rounding"));
-        }
-    }
-    Ok(())
-}
-
-#[test]
-fn fused_gates_are_their_formulas_in_single_precision() {
-    for seed in 0..32 {
-        let time = 1 + seed as usize % 12;
-        apart_at_most(&laws::cell(INPUT, |scope| Gru::new(scope, INPUT, HIDDEN)), &plain_gru(), time, seed).unwrap();
-        apart_at_most(&laws::cell(INPUT, |scope| Lstm::new(scope, INPUT, HIDDEN)), &plain_lstm(), time, seed).unwrap();
-    }
-    // One step has no growth to hide behind: a thousandth too much is found.
-    let coarse = laws::cell(INPUT, |scope| Coarse(PlainGru::new(scope, INPUT, HIDDEN)));
-    apart_at_most(&plain_gru(), &coarse, 1, 1).unwrap_err();
-}
-
-/// A GRU that is off by a thousandth.
-struct Coarse(PlainGru);
-
-impl Cell for Coarse {
-    type State<'g> = Var<'g>;
-    fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> {
-        self.0.initial_state(graph, batch)
-    }
-    fn step<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
-        let h = self.0.step(x, h).1 * 1.001;
-        (h, h)
-    }
 }
 
 proptest! {

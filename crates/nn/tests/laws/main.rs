@@ -3,6 +3,7 @@
 mod cells;
 mod controls;
 mod formulas;
+mod long;
 #[allow(dead_code)] // its main
 #[path = "../../examples/more_cells.rs"]
 mod more_cells;

@@ -7,8 +7,8 @@ use unspool_nn::{Cell, LstmState};
 pub(crate) struct PlainElman(Weights, bool);
 /// A GRU of plain operations.
 pub(crate) struct PlainGru(Weights);
-/// An LSTM of plain operations.
-pub(crate) struct PlainLstm(Weights);
+/// An LSTM of plain operations, with the weight of its projection if it has one.
+pub(crate) struct PlainLstm(Weights, Option<Param>);
 
 struct Weights {
     weight_ih: Param,
@@ -16,18 +16,29 @@ struct Weights {
     bias_ih: Param,
     bias_hh: Param,
     hidden_size: usize,
+    state_size: usize,
 }
 
 impl Weights {
     fn new(scope: Scope<'_>, gates: usize, input_size: usize, hidden_size: usize) -> Weights {
-        let (mut scope, rows) = (scope.ending("_l0"), gates * hidden_size);
+        Weights::narrow(&mut scope.ending("_l0"), gates, input_size, hidden_size, hidden_size)
+    }
+    fn narrow(
+        scope: &mut Scope<'_>,
+        gates: usize,
+        input_size: usize,
+        hidden_size: usize,
+        state_size: usize,
+    ) -> Weights {
+        let rows = gates * hidden_size;
         let bound = 1.0 / (hidden_size as f64).sqrt();
         Weights {
             weight_ih: scope.add("weight_ih", [rows, input_size], init::uniform(bound)),
-            weight_hh: scope.add("weight_hh", [rows, hidden_size], init::uniform(bound)),
+            weight_hh: scope.add("weight_hh", [rows, state_size], init::uniform(bound)),
             bias_ih: scope.add("bias_ih", [rows], init::uniform(bound)),
             bias_hh: scope.add("bias_hh", [rows], init::uniform(bound)),
             hidden_size,
+            state_size,
         }
     }
     fn products<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
@@ -79,21 +90,27 @@ impl Cell for PlainGru {
 
 impl PlainLstm {
     pub(crate) fn new(scope: Scope<'_>, input_size: usize, hidden_size: usize) -> PlainLstm {
-        PlainLstm(Weights::new(scope, 4, input_size, hidden_size))
+        PlainLstm(Weights::new(scope, 4, input_size, hidden_size), None)
+    }
+    pub(crate) fn projected(scope: Scope<'_>, input_size: usize, hidden_size: usize, size: usize) -> PlainLstm {
+        let mut scope = scope.ending("_l0");
+        let weights = Weights::narrow(&mut scope, 4, input_size, hidden_size, size);
+        let bound = 1.0 / (hidden_size as f64).sqrt();
+        PlainLstm(weights, Some(scope.add("weight_hr", [size, hidden_size], init::uniform(bound))))
     }
 }
 
 impl Cell for PlainLstm {
     type State<'g> = LstmState<'g>;
     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> LstmState<'g> {
-        let zeros = || graph.zeros([batch, self.0.hidden_size]);
-        LstmState { h: zeros(), c: zeros() }
+        LstmState { h: graph.zeros([batch, self.0.state_size]), c: graph.zeros([batch, self.0.hidden_size]) }
     }
     fn step<'g>(&self, x: Var<'g>, LstmState { h, c }: LstmState<'g>) -> (Var<'g>, LstmState<'g>) {
         let (x, u) = self.0.products(x, h);
         let [i, f, g, o] = (x + u).chunk::<4>(-1);
         let c = f.sigmoid() * c + i.sigmoid() * g.tanh();
         let h = o.sigmoid() * c.tanh();
+        let h = self.1.map_or(h, |weight_hr| h.linear(weight_hr, None::<Param>));
         (h, LstmState { h, c })
     }
 }

@@ -1,0 +1,156 @@
+//! Decoders through every way of decoding: states that are reordered, teacher forcing, scheduled sampling, ensembles.
+
+use crate::{
+    BEGIN, END,
+    small::{LENGTHS, ROWS, Small, steps},
+};
+use ndarray::Array2;
+use proptest::prelude::*;
+use unspool_graph::{Graph, Params};
+use unspool_nn::{
+    DecoderSteps, Error, Result, TruthSchedule,
+    decoding::{Beam, Decoding, Ensemble, LengthPenalty, StepFunction},
+    scheduled_sampling, teacher_forcing,
+};
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn sentences_in_a_batch_are_decoded_as_alone(seed: u64) {
+        let mut params = Params::seeded(seed);
+        let model = Small::new(&mut params);
+        let params = params.to_f64();
+        let (rules, beam) = (Decoding::new(BEGIN, END, 8), Beam::new(4).best(4).penalty(LengthPenalty::Average));
+        let together = rules.beam(&mut steps(&params, &model, seed), &beam).unwrap();
+        for row in 0..3 {
+            let mut one = DecoderSteps::new(&params, &model, 1, |graph| model.start(graph, seed, &[row], &LENGTHS[row..=row])).unwrap();
+            let alone = rules.beam(&mut one, &beam).unwrap();
+            prop_assert_eq!(&alone[0], &together[row]);
+            // Padding is not looked at, and the rest adds up to 1.
+            let looked = alone[0][0].attention.as_ref().unwrap();
+            for weights in looked.rows() {
+                prop_assert!((weights.iter().take(LENGTHS[row]).sum::<f64>() - 1.0).abs() < 1e-12);
+            }
+        }
+    }
+
+    #[test]
+    fn states_follow_their_hypotheses(seed: u64) {
+        let mut params = Params::seeded(seed);
+        let model = Small::new(&mut params);
+        let params = params.to_f64();
+        let rules = Decoding::new(BEGIN, END, 8);
+        let found = rules.beam(&mut steps(&params, &model, seed), &Beam::new(4).best(3)).unwrap();
+        // By teacher forcing, where no state is ever reordered, each hypothesis has the same log-probabilities and attention.
+        for nth in 0..3 {
+            let targets: Vec<Vec<u32>> = found.iter().map(|best| best[nth.min(best.len() - 1)].tokens.clone()).collect();
+            let scored = rules.score(&mut steps(&params, &model, seed), &targets).unwrap();
+            for (best, s) in found.iter().zip(&scored) {
+                let h = &best[nth.min(best.len() - 1)];
+                for (a, b) in h.log_probs.iter().zip(&s.log_probs) {
+                    prop_assert!((a - b).abs() < 1e-12);
+                }
+                let (a, b) = (h.attention.as_ref().unwrap(), s.attention.as_ref().unwrap());
+                let worst = a.iter().zip(b).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+                prop_assert!(worst < 1e-12);
+            }
+        }
+    }
+
+    #[test]
+    fn teacher_forcing_is_the_decoders_own_step(seed: u64) {
+        let mut params = Params::seeded(seed);
+        let model = Small::new(&mut params);
+        let params = params.to_f64();
+        let targets: Vec<Vec<u32>> = vec![vec![3, 4, 2], vec![], vec![6, 6]];
+        let scored = Decoding::new(BEGIN, END, 9).score(&mut steps(&params, &model, seed), &targets).unwrap();
+        let graph = Graph::new(&params);
+        let ids = Array2::from_shape_fn((3, 4), |(b, t)| if t == 0 { BEGIN } else { targets[b].get(t - 1).copied().unwrap_or(5) });
+        let lengths = [4, 1, 3];
+        let flat: Vec<u32> = targets.iter().flat_map(|t| t.iter().copied().chain([END])).collect();
+        let state = || model.start(&graph, seed, &ROWS, &LENGTHS);
+        let taught = teacher_forcing(&model, &graph, ids.view(), &lengths, state());
+        let losses = taught.cross_entropy(&flat).value().unwrap().to_f64();
+        let own: Vec<f64> = scored.iter().flat_map(|h| h.log_probs.clone()).collect();
+        for (a, b) in losses.iter().zip(&own) {
+            prop_assert!((a + b).abs() < 1e-12);
+        }
+        let sampled = scheduled_sampling(&model, &graph, ids.view(), &lengths, state(), 1.0);
+        let (a, b) = (taught.value().unwrap().to_f64(), sampled.value().unwrap().to_f64());
+        prop_assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-12));
+        // Running free, it reads what greedy search writes.
+        let free = scheduled_sampling(&model, &graph, ids.view(), &lengths, state(), 0.0);
+        let greedy = Decoding::endless(BEGIN, 1).max_lengths(lengths).greedy(&mut steps(&params, &model, seed)).unwrap();
+        let best: Vec<u32> = greedy.iter().flat_map(|h| h.tokens.clone()).collect();
+        prop_assert_eq!(free.argmax().unwrap(), best);
+    }
+}
+
+#[test]
+fn scheduled_sampling_reads_its_share_and_has_gradients() {
+    let mut params = Params::seeded(3);
+    let model = Small::new(&mut params);
+    let ids = Array2::from_elem((3, 4), 2);
+    let lengths = [4, 1, 3];
+    let run = |truth: f64, step: u64| {
+        let graph = Graph::new(&params).training(9, step);
+        let loss = |graph| -> Result<f64> {
+            let logits =
+                scheduled_sampling(&model, graph, ids.view(), &lengths, model.start(graph, 1, &ROWS, &LENGTHS), truth);
+            let loss = logits.cross_entropy(&[4; 8]).sum_all();
+            assert!(loss.backward()?.norm() > 0.0);
+            Ok(loss.item()?)
+        };
+        loss(&graph).unwrap()
+    };
+    let (taught, free) = (run(1.0, 0), run(0.0, 0));
+    assert_ne!(taught, free);
+    assert_eq!(run(0.5, 3), run(0.5, 3));
+    let mixed: Vec<f64> = (0..20).map(|step| run(0.5, step)).collect();
+    assert!(mixed.iter().any(|&x| x != taught && x != free), "{mixed:?}");
+    let graph = Graph::new(&params);
+    let wrong =
+        scheduled_sampling(&model, &graph, ids.view(), &[5, 1, 1], model.start(&graph, 1, &ROWS, &LENGTHS), 1.0);
+    assert!(wrong.value().unwrap_err().to_string().contains("do not fit lengths [5, 1, 1]"));
+}
+
+#[test]
+fn schedules_of_truth_fall_as_their_formulas() {
+    assert_eq!(TruthSchedule::Constant(0.3).at(99), 0.3);
+    let linear = TruthSchedule::Linear { start: 1.0, slope: 0.125, least: 0.25 };
+    assert_eq!((linear.at(0), linear.at(2), linear.at(50)), (1.0, 0.75, 0.25));
+    assert_eq!(TruthSchedule::Exponential { k: 0.5 }.at(3), 0.125);
+    let k = 20.0f64;
+    assert!((TruthSchedule::InverseSigmoid { k }.at((k * k.ln()).round() as u64) - 0.5).abs() < 0.01);
+    assert_eq!(TruthSchedule::InverseSigmoid { k }.at(u64::MAX), 0.0);
+}
+
+#[test]
+fn an_ensemble_is_one_recording_a_model() {
+    let make = |seed| {
+        let mut params = Params::seeded(seed);
+        let model = Small::new(&mut params);
+        (params.to_f64(), model)
+    };
+    let (a, b) = (make(1), make(2));
+    let members: Vec<Box<dyn StepFunction + '_>> = vec![Box::new(steps(&a.0, &a.1, 5)), Box::new(steps(&b.0, &b.1, 5))];
+    let rules = Decoding::new(BEGIN, END, 6);
+    let best = rules.beam(&mut Ensemble::new(members), &Beam::new(3)).unwrap();
+    let targets: Vec<Vec<u32>> = best.iter().map(|best| best[0].tokens.clone()).collect();
+    let alone = [(&a.0, &a.1), (&b.0, &b.1)].map(|(p, m)| rules.score(&mut steps(p, m, 5), &targets).unwrap());
+    for sentence in 0..3 {
+        for (t, &both) in best[sentence][0].log_probs.iter().enumerate() {
+            let mean = alone.iter().map(|scored| scored[sentence].log_probs[t].exp()).sum::<f64>() / 2.0;
+            assert!((both.exp() - mean).abs() < 1e-12);
+        }
+    }
+}
+
+#[test]
+fn a_state_without_a_row_for_each_sentence_is_an_error() {
+    let mut params = Params::seeded(3);
+    let model = Small::new(&mut params);
+    let made = DecoderSteps::new(&params, &model, 2, |graph| model.start(graph, 1, &ROWS, &LENGTHS));
+    assert!(matches!(made, Err(Error::Decoding { why }) if why.contains("2 sentences")));
+}

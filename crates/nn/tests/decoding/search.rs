@@ -1,0 +1,172 @@
+//! Greedy search, beams and sampling, against lists of all that could have been found.
+
+use crate::{
+    BEGIN, END,
+    tree::{Tree, is_sound, penalised, penalties},
+};
+use ndarray::Array2;
+use proptest::prelude::*;
+use unspool_nn::{
+    Error, Result,
+    decoding::{Beam, Decoding, Ensemble, Hypothesis, Prediction, Sampling, StepFunction},
+};
+
+proptest! {
+    #[test]
+    fn a_beam_of_one_is_greedy(seed: u64, penalty in penalties(), vocabulary in 3..9usize, limit in 0..7usize, least in 0..3usize,
+        forced in prop::collection::vec(2..3u32, 0..3), banned in any::<bool>()) {
+        let rules = Decoding::new(BEGIN, END, limit).min_length(least.min(limit))
+            .prefixes(vec![forced.clone(), vec![], vec![]]).banned(if banned { vec![2] } else { vec![] });
+        let greedy = rules.greedy(&mut Tree::new(seed, vocabulary, 3)).unwrap();
+        let beam = rules.beam(&mut Tree::new(seed, vocabulary, 3), &Beam::new(1).penalty(penalty)).unwrap();
+        for (sentence, (g, b)) in greedy.iter().zip(&beam).enumerate() {
+            prop_assert_eq!(b.len(), 1);
+            let b = Hypothesis { score: g.score, ..b[0].clone() };
+            prop_assert_eq!(&b, g);
+            if limit > 0 { is_sound(g, sentence); }
+            prop_assert!(!g.ended || g.tokens.len() >= least.min(limit));
+            prop_assert!(g.log_probs.len() <= limit);
+            let free = if sentence == 0 { forced.len().min(limit) } else { 0 };
+            prop_assert!(!banned || !g.tokens[free..].contains(&2));
+            if sentence == 0 { prop_assert_eq!(&g.tokens[..free], &forced[..free]); }
+        }
+    }
+
+    #[test]
+    fn a_beam_as_wide_as_the_space_is_exhaustive_search(seed: u64, penalty in penalties(), vocabulary in 3..5usize, limit in 1..5usize) {
+        let model = Tree::new(seed, vocabulary, 2);
+        let width = model.all(0, limit).len();
+        let rules = Decoding::new(BEGIN, END, limit);
+        let beam = Beam::new(width).penalty(penalty).best(width);
+        let found = rules.beam(&mut Tree::new(seed, vocabulary, 2), &beam).unwrap();
+        let first = rules.beam(&mut Tree::new(seed, vocabulary, 2), &beam.best(1)).unwrap();
+        for sentence in 0..2 {
+            let mut all = model.all(sentence, limit);
+            let score = |x: &(Vec<u32>, bool, f64)| penalised(penalty, x.2, x.0.len() + usize::from(x.1));
+            all.sort_by(|a, b| score(b).total_cmp(&score(a)));
+            prop_assert_eq!(found[sentence].len(), all.len());
+            for (h, truth) in found[sentence].iter().zip(&all) {
+                is_sound(h, sentence);
+                prop_assert!((h.score - score(truth)).abs() < 1e-9);
+                prop_assert_eq!((&h.tokens, h.ended), (&truth.0, truth.1));
+            }
+            // The search that stops early finds the same best.
+            prop_assert_eq!(&first[sentence][0], &found[sentence][0]);
+        }
+    }
+
+    #[test]
+    fn a_narrow_beam_is_ranked_and_no_worse_than_its_own_scores(seed: u64, penalty in penalties(), width in 2..6usize) {
+        let rules = Decoding::new(BEGIN, END, 6);
+        let mut model = Tree::new(seed, 6, 3);
+        let found = rules.beam(&mut model, &Beam::new(width).best(width).penalty(penalty)).unwrap();
+        prop_assert!(model.asked.iter().all(|&rows| rows <= 3 * width));
+        for (sentence, best) in found.iter().enumerate() {
+            prop_assert!(!best.is_empty() && best.len() <= width);
+            prop_assert!(best.windows(2).all(|pair| pair[0].score >= pair[1].score));
+            for h in best {
+                is_sound(h, sentence);
+                // A given target has the log-probabilities of the search that found it.
+                let mut targets = vec![vec![]; 3];
+                targets[sentence] = h.tokens.clone();
+                let scored = rules.score(&mut Tree::new(seed, 6, 3), &targets).unwrap();
+                let (given, own) = (&scored[sentence].log_probs[..h.log_probs.len()], &h.log_probs[..]);
+                prop_assert_eq!(given, own);
+            }
+        }
+    }
+
+    #[test]
+    fn sampling_of_the_likeliest_alone_is_greedy(seed: u64, draws: u64) {
+        let rules = Decoding::new(BEGIN, END, 6).min_length(2).banned(vec![3]);
+        let greedy = rules.greedy(&mut Tree::new(seed, 7, 3)).unwrap();
+        for sampling in [Sampling::new(draws).top_k(1), Sampling::new(draws).top_p(1e-9), Sampling::new(draws).temperature(1e-6)] {
+            let sampled = rules.sample(&mut Tree::new(seed, 7, 3), &sampling).unwrap();
+            prop_assert_eq!(&sampled, &greedy);
+        }
+        let sampling = Sampling::new(draws).temperature(1.5).top_k(4).top_p(0.9);
+        let twice = [(); 2].map(|()| rules.sample(&mut Tree::new(seed, 7, 3), &sampling).unwrap());
+        prop_assert_eq!(&twice[0], &twice[1]);
+        prop_assert!(twice[0].iter().all(|h| !h.tokens.contains(&3) && (!h.ended || h.tokens.len() >= 2)));
+    }
+
+    #[test]
+    fn an_ensemble_of_one_model_twice_is_that_model(seed: u64) {
+        let rules = Decoding::new(BEGIN, END, 5);
+        let alone = rules.beam(&mut Tree::new(seed, 6, 2), &Beam::new(3).best(3)).unwrap();
+        let members = vec![Tree::new(seed, 6, 2), Tree::new(seed, 6, 2)];
+        let both = rules.beam(&mut Ensemble::new(members), &Beam::new(3).best(3)).unwrap();
+        for (a, b) in alone.iter().flatten().zip(both.iter().flatten()) {
+            prop_assert_eq!(&a.tokens, &b.tokens);
+            prop_assert!((a.log_prob - b.log_prob).abs() < 1e-9);
+            is_sound(b, b.attention.as_ref().unwrap()[[0, 0]] as usize);
+        }
+    }
+}
+
+#[test]
+fn sampling_has_the_models_frequencies() {
+    let rules = Decoding::endless(BEGIN, 1);
+    let model = Tree::new(5, 6, 1);
+    let log_probs = model.log_probs(0, &[BEGIN]);
+    let draws = 20_000;
+    let frequencies = |sampling: &dyn Fn(u64) -> Sampling| {
+        let mut counts = [0.0; 6];
+        for seed in 0..draws {
+            let found = rules.sample(&mut Tree::new(5, 6, 1), &sampling(seed)).unwrap();
+            counts[found[0].tokens[0] as usize] += 1.0 / draws as f64;
+        }
+        counts
+    };
+    let expect = |found: [f64; 6], weights: Vec<f64>| {
+        let sum: f64 = weights.iter().sum();
+        for (f, w) in found.iter().zip(weights) {
+            assert!((f - w / sum).abs() < 0.012, "{f} is not {}", w / sum);
+        }
+    };
+    expect(frequencies(&Sampling::new), log_probs.iter().map(|x| x.exp()).collect());
+    expect(frequencies(&|s| Sampling::new(s).temperature(2.0)), log_probs.iter().map(|x| (x / 2.0).exp()).collect());
+    let mut order: Vec<usize> = (0..6).collect();
+    order.sort_by(|&a, &b| log_probs[b].total_cmp(&log_probs[a]));
+    let only = |kept: &[usize]| (0..6).map(|i| if kept.contains(&i) { log_probs[i].exp() } else { 0.0 }).collect();
+    expect(frequencies(&|s| Sampling::new(s).top_k(3)), only(&order[..3]));
+    // Just more than the two likeliest have together: three are needed.
+    let share = log_probs[order[0]].exp() + log_probs[order[1]].exp() + 1e-6;
+    expect(frequencies(&|s| Sampling::new(s).top_p(share)), only(&order[..3]));
+}
+
+#[test]
+fn wrong_rules_are_errors() {
+    let says = |result: Result<Vec<Hypothesis>>| match result {
+        Err(Error::Decoding { why }) => why,
+        other => panic!("{other:?}"),
+    };
+    let rules = Decoding::new(BEGIN, END, 3);
+    let model = || Tree::new(1, 4, 2);
+    assert!(says(rules.clone().banned(vec![4]).greedy(&mut model())).contains("token 4"));
+    assert!(says(rules.clone().prefixes(vec![vec![9], vec![]]).greedy(&mut model())).contains("token 9"));
+    assert!(says(rules.clone().prefixes(vec![vec![]]).greedy(&mut model())).contains("1 prefixes for 2"));
+    assert!(says(rules.clone().min_length(4).greedy(&mut model())).contains("at least 4"));
+    assert!(says(rules.score(&mut model(), &[vec![2]])).contains("1 targets"));
+    assert!(says(rules.score(&mut model(), &[vec![2], vec![7]])).contains("token 7"));
+    assert!(says(rules.sample(&mut model(), &Sampling::new(0).top_p(0.0))).contains("top_p 0"));
+    for beam in [Beam::new(0), Beam::new(2).best(3), Beam::new(2).best(0)] {
+        assert!(matches!(rules.beam(&mut model(), &beam), Err(Error::Decoding { .. })));
+    }
+    struct Broken(f64, usize);
+    impl StepFunction for Broken {
+        fn sentences(&self) -> usize {
+            1
+        }
+        fn step(&mut self, _: &[u32], _: &[u32]) -> Result<Prediction> {
+            Ok(Prediction { log_probs: Array2::from_elem((self.1, 3), self.0), attention: None })
+        }
+    }
+    assert!(says(rules.greedy(&mut Broken(f64::NAN, 1))).contains("not a number"));
+    assert!(says(rules.greedy(&mut Broken(-1.0, 2))).contains("2 rows for 1"));
+    // Nothing at all is possible: the sentence stops as it is.
+    let stopped = rules.greedy(&mut Broken(f64::NEG_INFINITY, 1)).unwrap();
+    assert!(stopped[0].tokens.is_empty() && !stopped[0].ended);
+    let stopped = rules.beam(&mut Broken(f64::NEG_INFINITY, 1), &Beam::new(2)).unwrap();
+    assert!(stopped[0].len() == 1 && stopped[0][0].tokens.is_empty());
+}
