@@ -1,7 +1,10 @@
 //! Any cell through `unroll`: gradients through time, and the gates inside fused operations.
 
-use unspool_graph::{Graph, Params, Var};
-use unspool_nn::{Cell, Elman, Gru, Lstm, unroll};
+use unspool_graph::{Graph, Params, Topology, Var};
+use unspool_nn::{
+    Attending, Attention, Cell, CellKind, Elman, Gru, InitialState, Layers, Lstm, Recurrent, Residual,
+    VariationalDropout, Zoneout, unroll,
+};
 
 fn inputs<'g>(graph: &'g Graph<'g>, scale: f64) -> Var<'g> {
     let xs = ndarray::Array3::from_shape_fn((2, 5, 3), |(b, t, j)| ((b + 2 * t + 3 * j) % 5) as f32 - 2.0);
@@ -48,4 +51,56 @@ fn gates_inside_fused_cells_are_counted_by_name_and_step() {
     assert_eq!(wide.iter().filter(|s| s.gate == "tanh").map(|s| s.elements).collect::<Vec<_>>(), [8, 8, 8, 4, 4]);
     let mean = |all: &[unspool_graph::Saturation]| all.iter().map(|s| s.share()).sum::<f64>() / all.len() as f64;
     assert!(mean(&wide) > 0.5 && mean(&shares(0.01)) == 0.0);
+}
+
+/// How many products read this parameter, and how many rows they have together.
+fn products(topology: &Topology, name: &str) -> (usize, usize) {
+    let mut rows = vec![];
+    for node in topology.node_indices().filter(|&node| topology[node].param.as_deref() == Some(name)) {
+        let users = topology.neighbors(node).filter(|&user| topology[user].operation == "linear");
+        rows.extend(users.map(|user| topology[user].shape[0]));
+    }
+    (rows.len(), rows.iter().sum())
+}
+
+/// `unroll` multiplies the inputs of all steps by the input weight at once, real places alone; the recurrent weight's product is one a step.
+#[test]
+fn the_input_product_over_all_steps_is_one() {
+    let lengths = [5, 3];
+    fn topology<C: Cell>(params: &Params, cell: &C, lengths: &[usize]) -> Topology {
+        let graph = Graph::new(params);
+        unroll(cell, inputs(&graph, 1.0), lengths, cell.initial_state(&graph, 2)).0.shape().unwrap();
+        graph.topology()
+    }
+    fn one<C: Cell>(make: impl Fn(unspool_graph::Scope<'_>) -> C, lengths: &[usize]) {
+        let mut params = Params::seeded(3);
+        let cell = make(params.scope("rnn"));
+        let topology = topology(&params, &cell, lengths);
+        assert_eq!(products(&topology, "rnn.weight_ih_l0"), (1, 8));
+        assert_eq!(products(&topology, "rnn.weight_hh_l0"), (5, 8));
+    }
+    for kind in CellKind::ALL {
+        one(|scope| kind.build(scope, 3, 4), &lengths);
+    }
+    one(|scope| Elman::without_bias(scope, 3, 4), &lengths);
+    one(|scope| Lstm::projected(scope, 3, 4, 2), &lengths);
+    // Wrappers hand it through.
+    one(|scope| Zoneout::new(Lstm::new(scope, 3, 4), &[0.1, 0.1]), &lengths);
+    one(|scope| Residual::new(Gru::new(scope, 3, 3), 3), &lengths);
+    one(|scope| InitialState::random(Gru::new(scope, 3, 4), 0.5), &lengths);
+    one(|scope| VariationalDropout::new(Gru::new(scope, 3, 4), 0.5, 0.5), &lengths);
+    // What reads a context beside its input can only do so step by step: a product each.
+    let mut params = Params::seeded(3);
+    let cell = Attending::new(Gru::new(params.scope("looks"), 3 + 4, 4), Attention::dot(), 4);
+    assert_eq!(products(&topology(&params, &cell, &lengths), "looks.weight_ih_l0"), (5, 8));
+
+    // A module has one for each layer and direction.
+    let layers = Layers { count: 2, bidirectional: true, dropout: 0.0 };
+    let rnn = Recurrent::new(params.scope("module"), Lstm::new, 3, 4, layers);
+    let graph = Graph::new(&params);
+    rnn.unroll(inputs(&graph, 1.0), &lengths, rnn.initial_state(&graph, 2)).0.shape().unwrap();
+    let topology = graph.topology();
+    for ending in ["l0", "l0_reverse", "l1", "l1_reverse"] {
+        assert_eq!(products(&topology, &format!("module.weight_ih_{ending}")), (1, 8), "{ending}");
+    }
 }

@@ -204,23 +204,99 @@ fn averages_are_what_they_say() -> Outcome {
 }
 
 #[test]
-fn schedules_meet_their_corners() {
+fn values_are_clipped_one_by_one_and_the_norm_by_one_factor() -> Outcome {
+    for precision in [Precision::F32, Precision::F64] {
+        let (params, table, bias) = model(precision);
+        // Rows of a table, one of them twice, and a whole bias: ∂/∂table = 3 or 6 in its rows, ∂/∂bias = 9.
+        let graph = Graph::new(&params);
+        let sum = (graph.embedding(table, &[5, 8, 5], [3], None) + bias).sum_all() * 3.0;
+        let gradients = sum.backward()?;
+        let of = |gradients: &Gradients, p| gradients.of(p).map(|g| g.to_f64()).ok_or("no gradient");
+        let row = |gradients: &Gradients, row: usize| of(gradients, table).map(|all| all[[row, 6]]);
+
+        let mut clipped = gradients.clone();
+        clipped.clip_value(4.5);
+        assert_eq!((row(&clipped, 5)?, row(&clipped, 8)?, row(&clipped, 7)?), (4.5, 3.0, 0.0));
+        assert!(of(&clipped, bias)?.iter().all(|&g| g == 4.5));
+        let mut negative = gradients.clone();
+        negative.scale(-1.0);
+        negative.clip_value(4.5);
+        assert_eq!((row(&negative, 5)?, row(&negative, 8)?), (-4.5, -3.0));
+        let mut untouched = gradients.clone();
+        untouched.clip_value(9.0);
+        assert_eq!((of(&untouched, table)?, of(&untouched, bias)?), (of(&gradients, table)?, of(&gradients, bias)?));
+
+        // √(7·(6² + 3² + 9²)) = √882: by one factor, so the direction stays.
+        let mut shortened = gradients.clone();
+        let norm = shortened.clip_norm(1.0)?;
+        assert!((norm - 882f64.sqrt()).abs() < 1e-5 && (shortened.norm() - 1.0).abs() < 1e-6);
+        assert!((row(&shortened, 5)? / row(&shortened, 8)? - 2.0).abs() < 1e-6);
+    }
+    Ok(())
+}
+
+/// Each schedule at several steps. Those of PyTorch 2.15 are printed by its own schedulers, the others are their formulas by hand.
+#[test]
+fn schedules_have_the_values_of_their_formulas() {
     use unspool_nn::schedule::*;
-    let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-12, "{a} {b}");
-    close(constant(9, 0.3), 0.3);
-    close(step_wise(29, 10, 1.0, 0.1), 0.01);
-    close(step_wise(30, 10, 1.0, 0.1), 0.001);
-    close(exponential(3, 2.0, 0.5), 0.25);
-    close(cosine(50, 100, 2.0, 0.0), 1.0);
-    close(inverse_square_root(3, 4, 1.0), 1.0);
-    close(inverse_square_root(15, 4, 1.0), 0.5);
-    close(one_cycle(0, 30, 100, 1.0), 1.0 / 25.0);
-    close(one_cycle(500, 30, 100, 1.0), 1.0 / 25.0 / 1e4);
-    // PyTorch 2.x, OneCycleLR(max_lr=1, total_steps=10, pct_start=0.3): rises over steps 0 to 2, falls over 2 to 9.
-    close(one_cycle(1, 3, 10, 1.0), 0.52);
+    fn close(name: &str, rate: impl Fn(u64) -> f64, steps: &[(u64, f64)]) {
+        for &(step, expected) in steps {
+            assert!((rate(step) - expected).abs() < 1e-12, "{name} at {step}: {} is not {expected}", rate(step));
+        }
+    }
+    close("constant", |step| constant(step, 0.3), &[(0, 0.3), (9, 0.3)]);
+    // StepLR(step_size=3, gamma=0.5)
+    close(
+        "step-wise",
+        |step| step_wise(step, 3, 0.8, 0.5),
+        &[(0, 0.8), (2, 0.8), (3, 0.4), (5, 0.4), (6, 0.2), (7, 0.2)],
+    );
+    // ExponentialLR(gamma=0.9)
+    close("exponential", |step| exponential(step, 2.0, 0.9), &[(0, 2.0), (1, 1.8), (2, 1.62), (3, 1.458), (4, 1.3122)]);
+    // CosineAnnealingLR(T_max=8, eta_min=0.2)
+    let expected = [
+        (0, 2.0),
+        (1, 1.9314915792601581),
+        (2, 1.7363961030678927),
+        (4, 1.1),
+        (5, 0.7555849108714194),
+        (7, 0.268508420739842),
+        (8, 0.2),
+        (99, 0.2),
+    ];
+    close("cosine", |step| cosine(step, 8, 2.0, 0.1), &expected);
+    // OneCycleLR(max_lr=2, total_steps=10, pct_start=0.3)
+    let expected = [
+        (0, 0.08),
+        (1, 1.04),
+        (2, 2.0),
+        (3, 1.9009692640269473),
+        (5, 1.2225240438725786),
+        (7, 0.37651669210047395),
+        (8, 0.09903873597305257),
+        (9, 8e-6),
+        (99, 8e-6),
+    ];
+    close("one cycle", |step| one_cycle(step, 3, 10, 2.0), &expected);
+    // Up in fourths of 2, then from 2 to 0.2 in eighths: 2 − 1.8·n/8.
+    let expected = [(0, 0.5), (1, 1.0), (3, 2.0), (4, 2.0), (5, 1.775), (8, 1.1), (11, 0.425), (12, 0.2), (99, 0.2)];
+    close("linear with warm-up", |step| linear_with_warm_up(step, 4, 12, 2.0, 0.1), &expected);
+    // Up in fourths, then √(4 / n): at the 16th step half, at the 64th a quarter.
+    let expected = [(0, 0.25), (1, 0.5), (3, 1.0), (4, 0.8f64.sqrt()), (15, 0.5), (63, 0.25)];
+    close("inverse square root", |step| inverse_square_root(step, 4, 1.0), &expected);
+    // ReduceLROnPlateau(mode="max", factor=0.5, patience=2, threshold=0, min_lr=0.1): the rate after each score.
+    let scores = [1.0, 2.0, 1.5, 2.0, 2.0, 3.0, 3.0, 3.0, 3.0, 2.0, 2.0, 2.0, 2.0, 9.0, 8.0, 8.0, 8.0, 8.0, 8.0, 8.0];
+    let rates = [1.0, 1.0, 1.0, 1.0, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25, 0.25, 0.125, 0.125, 0.125, 0.125, 0.125]
+        .into_iter()
+        .chain([0.1; 4]);
+    let plateau = OnPlateau { factor: 0.5, patience: 2, least: 0.1 };
+    for (n, rate) in rates.enumerate() {
+        assert_eq!(plateau.factor(scores[..=n].iter().copied()), rate, "after score {n}");
+    }
     // Degenerate lengths divide by nothing.
     for step in [0, 1, 5] {
         assert!(one_cycle(step, 0, 0, 1.0).is_finite() && cosine(step, 0, 1.0, 0.1).is_finite());
         assert!(linear_with_warm_up(step, 0, 0, 1.0, 0.1).is_finite() && step_wise(step, 0, 1.0, 0.5).is_finite());
+        assert!(inverse_square_root(step, 0, 1.0).is_finite());
     }
 }

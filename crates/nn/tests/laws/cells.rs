@@ -33,7 +33,12 @@ laws_hold! {
     lstm: laws::cell(INPUT, |scope| Lstm::new(scope, INPUT, HIDDEN));
     lstm_without_bias: laws::cell(INPUT, |scope| Lstm::without_bias(scope, INPUT, HIDDEN));
     gru_without_bias: laws::cell(INPUT, |scope| Gru::without_bias(scope, INPUT, HIDDEN));
-    any_cell: laws::cell(INPUT, |scope| CellKind::Lstm.build(scope, INPUT, HIDDEN));
+    any_cell_that_is_elman: laws::cell(INPUT, |scope| CellKind::Elman.build(scope, INPUT, HIDDEN));
+    any_cell_that_is_relu: laws::cell(INPUT, |scope| CellKind::Relu.build(scope, INPUT, HIDDEN));
+    any_cell_that_is_lstm: laws::cell(INPUT, |scope| CellKind::Lstm.build(scope, INPUT, HIDDEN));
+    any_cell_that_is_gru: laws::cell(INPUT, |scope| CellKind::Gru.build(scope, INPUT, HIDDEN));
+    elman_orthogonal: laws::cell(INPUT, |scope| Elman::orthogonal(scope, INPUT, HIDDEN));
+    elman_identity_with_relu: laws::cell(INPUT, |scope| Elman::identity(scope, INPUT, HIDDEN).relu());
     stack: laws::cell(INPUT, |mut scope| {
         let layers = [("lower", INPUT, HIDDEN), ("upper", HIDDEN, 2)];
         Stack::new(layers.map(|(name, from, to)| Gru::new(scope.scope(name), from, to)))
@@ -54,6 +59,14 @@ laws_hold! {
     variational_dropout: laws::cell(INPUT, |scope| VariationalDropout::new(Lstm::new(scope, INPUT, HIDDEN), 0.3, 0.3));
     zoneout: laws::cell(INPUT, |scope| Zoneout::new(Lstm::new(scope, INPUT, HIDDEN), &[0.2, 0.4]));
     residual: laws::cell(INPUT, |scope| Residual::new(Gru::new(scope, INPUT, HIDDEN), INPUT));
+    wrappers_in_wrappers: laws::cell(INPUT, |mut scope| {
+        let mut layer = |name: &str| {
+            let cell = Zoneout::new(Lstm::new(scope.scope(name), INPUT, INPUT), &[0.2, 0.4]);
+            Residual::new(VariationalDropout::new(cell, 0.3, 0.3), INPUT)
+        };
+        let layers = [layer("lower"), layer("upper")];
+        InitialState::random(Stack::new(layers).dropout(0.5), 0.5)
+    });
     attending_by_additive_scores: Looking(|scope| Attention::additive(scope, HIDDEN, HIDDEN, 4));
     attending_by_general_scores: Looking(|scope| Attention::general(scope, HIDDEN, HIDDEN));
     attending_by_dot_products: Looking(|_| Attention::dot());

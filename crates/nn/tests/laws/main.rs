@@ -4,6 +4,7 @@ mod cells;
 mod controls;
 mod formulas;
 mod long;
+mod modules;
 #[allow(dead_code)] // its main
 #[path = "../../examples/more_cells.rs"]
 mod more_cells;

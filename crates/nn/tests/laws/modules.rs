@@ -1,0 +1,112 @@
+//! The laws of what is built of cells and run in another way than a cell alone: modules of layers, one way and both ways, and a decoder.
+
+use crate::{HIDDEN, INPUT, random};
+use ndarray::ArrayD;
+use unspool_graph::{Draw, Graph, Params, Scope, Var};
+use unspool_nn::{
+    Attention, AttentionDecoder, Bridge, Cell, CellKind, Direction, Embedding, Gru, Layers, Lstm, Recurrent,
+    laws::{self, Law, Subject},
+    unroll_directed,
+};
+
+/// A module as a cell: its states are the module's.
+struct Module<C>(Recurrent<C>);
+
+impl<C: Cell> Cell for Module<C> {
+    type State<'g> = Vec<C::State<'g>>;
+    fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Self::State<'g> {
+        self.0.initial_state(graph, batch)
+    }
+    fn step<'g>(&self, x: Var<'g>, states: Self::State<'g>) -> (Var<'g>, Self::State<'g>) {
+        match self.0.stack() {
+            Some(stack) => stack.step(x, states),
+            // A module that reads both ways has no step.
+            None => (x.graph().inert(), states),
+        }
+    }
+}
+
+/// Layers of a kind of cell, run by [`Recurrent::unroll`]; one way, they are a stack, which can also be read backward.
+struct Modules<F> {
+    make: F,
+    layers: Layers,
+}
+
+impl<C: Cell, F: Fn(Scope<'_>, usize, usize) -> C> Subject for Modules<F> {
+    type Cell = Module<C>;
+    fn input_size(&self) -> usize {
+        INPUT
+    }
+    fn make(&self, scope: Scope<'_>) -> Module<C> {
+        Module(Recurrent::new(scope, &self.make, INPUT, HIDDEN, self.layers))
+    }
+    fn run<'g>(
+        &self,
+        module: &Module<C>,
+        xs: Var<'g>,
+        lengths: &[usize],
+        states: Vec<C::State<'g>>,
+        direction: Direction,
+    ) -> (Var<'g>, Vec<C::State<'g>>) {
+        match (module.0.stack(), direction) {
+            (Some(_), Direction::Backward) => unroll_directed(module, xs, lengths, states, direction),
+            _ => module.0.unroll(xs, lengths, states),
+        }
+    }
+}
+
+#[test]
+fn layers_one_way_keep_every_law() {
+    let layers = Layers { count: 2, dropout: 0.3, ..Layers::default() };
+    laws::hold(&Modules { make: Gru::new, layers }).unwrap();
+    laws::hold(&Modules { make: Lstm::new, layers }).unwrap();
+    for kind in CellKind::ALL {
+        laws::hold(&Modules { make: |s: Scope<'_>, i, h| kind.build(s, i, h), layers }).unwrap();
+    }
+}
+
+/// All but the law of split: what reads from the end cannot be cut and carried on.
+#[test]
+fn layers_both_ways_keep_every_law_but_that_of_split() {
+    let layers = Layers { count: 2, bidirectional: true, dropout: 0.3 };
+    for law in Law::ALL.into_iter().filter(|&law| law != Law::Split) {
+        for kind in CellKind::ALL {
+            laws::check(law, &Modules { make: |s: Scope<'_>, i, h| kind.build(s, i, h), layers }).unwrap();
+        }
+    }
+    laws::check(Law::Split, &Modules { make: Gru::new, layers }).unwrap_err();
+}
+
+/// A decoder that attends in heads, feeds its output on, and is given its inputs as vectors.
+struct Writer;
+
+impl Subject for Writer {
+    type Cell = AttentionDecoder<Gru>;
+    fn input_size(&self) -> usize {
+        INPUT
+    }
+    fn make(&self, mut scope: Scope<'_>) -> Self::Cell {
+        let table = Embedding::new(scope.scope("table"), 2, INPUT);
+        let attention = Attention::multi_head(scope.scope("attention"), HIDDEN, 2, 3);
+        AttentionDecoder::new(scope, Gru::new, table, attention, 2, HIDDEN)
+    }
+    fn free(&self, _: &Self::Cell, _: &Params, batch: usize, draw: Draw) -> Vec<ArrayD<f64>> {
+        let shapes: [&[usize]; 3] = [&[batch, HIDDEN], &[batch, INPUT], &[batch, 4, 2]];
+        shapes.into_iter().enumerate().map(|(i, shape)| random(shape, draw.word(i as u64))).collect()
+    }
+    fn start<'g>(
+        &self,
+        decoder: &Self::Cell,
+        _: &'g Graph<'g>,
+        batch: usize,
+        free: &[Var<'g>],
+    ) -> <Self::Cell as Cell>::State<'g> {
+        let (hidden, _, weights, memory) = decoder.start(&Bridge::Last, &free[..1], free[2], &vec![4; batch]);
+        (hidden, free[1], weights, memory)
+    }
+}
+
+#[test]
+fn a_decoder_that_attends_keeps_every_law() {
+    laws::hold(&Writer).unwrap();
+}
