@@ -1,0 +1,122 @@
+//! PyTorch's own numbers: outputs and all gradients of every case in `tests/vectors/`, or in the folder that `UNSPOOL_VECTORS`
+//! names, to 1e-10 · max(1, |expected|) in f64 and 1e-4 in f32, recurrent cells by their fused steps and by plain operations. Cases are found
+//! by their `kind` and `config`, not by file name.
+
+mod case;
+mod layers;
+#[path = "../plain/mod.rs"]
+mod plain;
+mod training;
+
+use case::Case;
+use layers::{convolution, embedding, layer_norm, linear, multihead_attention, pooling, recurrent, transformer_layer};
+use plain::{PlainElman, PlainGru, PlainLstm};
+use std::path::PathBuf;
+use training::{binary, clip_grad_norm, cross_entropy, ctc, steps};
+use unspool_graph::Precision;
+use unspool_nn::{Elman, Gru, Lstm};
+
+type Outcome = Result<(), Box<dyn std::error::Error>>;
+
+fn compare(case: &Case, precision: Precision, tolerance: f64) -> Outcome {
+    let bias = case.config["bias"] != false;
+    match &case.kind[..] {
+        "RNN" if case.config["nonlinearity"] == "relu" => {
+            recurrent(case, precision, tolerance, PlainElman::relu)?;
+            let make = if bias { Elman::new } else { Elman::without_bias };
+            recurrent(case, precision, tolerance, |scope, input, hidden| make(scope, input, hidden).relu())
+        }
+        "RNN" => {
+            recurrent(case, precision, tolerance, PlainElman::tanh)?;
+            recurrent(case, precision, tolerance, if bias { Elman::new } else { Elman::without_bias })
+        }
+        "LSTM" => match case.config["proj_size"].as_u64() {
+            None | Some(0) => {
+                recurrent(case, precision, tolerance, PlainLstm::new)?;
+                recurrent(case, precision, tolerance, if bias { Lstm::new } else { Lstm::without_bias })
+            }
+            Some(_) => {
+                let hidden = case.usize("hidden_size")?;
+                recurrent(case, precision, tolerance, |scope, input, size| {
+                    PlainLstm::projected(scope, input, hidden, size)
+                })?;
+                recurrent(case, precision, tolerance, |scope, input, size| Lstm::projected(scope, input, hidden, size))
+            }
+        },
+        "GRU" => {
+            recurrent(case, precision, tolerance, PlainGru::new)?;
+            recurrent(case, precision, tolerance, if bias { Gru::new } else { Gru::without_bias })
+        }
+        "GRUResetBefore" => {
+            recurrent(case, precision, tolerance, |scope, input, size| Gru::new(scope, input, size).reset_before())
+        }
+        "Linear" => linear(case, precision, tolerance),
+        "Conv2d" => convolution(case, precision, tolerance),
+        "MaxPool2d" | "AvgPool2d" => pooling(case, precision, tolerance),
+        "LayerNorm" => layer_norm(case, precision, tolerance),
+        "MultiheadAttention" => multihead_attention(case, precision, tolerance),
+        "TransformerEncoderLayer" | "TransformerDecoderLayer" => transformer_layer(case, precision, tolerance),
+        "Embedding" => embedding(case, precision, tolerance),
+        "cross_entropy" => cross_entropy(case, precision, tolerance),
+        "clip_grad_norm" => clip_grad_norm(case, precision, tolerance),
+        "bce_with_logits" => binary(case, precision, tolerance),
+        "ctc_loss" => ctc(case, precision, tolerance),
+        kind if kind.starts_with("optimizer.") => steps(case, precision, tolerance),
+        other => Err(format!("the kind {other:?} is unknown").into()),
+    }
+}
+
+fn folder() -> PathBuf {
+    let own = || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/vectors");
+    std::env::var_os("UNSPOOL_VECTORS").map_or_else(own, PathBuf::from)
+}
+
+fn cases() -> Result<Vec<Case>, Box<dyn std::error::Error>> {
+    let files = std::fs::read_dir(folder())?.collect::<Result<Vec<_>, _>>()?;
+    let mut files: Vec<PathBuf> = files.into_iter().map(|entry| entry.path()).collect();
+    files.retain(|path| path.extension().is_some_and(|e| e == "safetensors"));
+    files.sort();
+    files.into_iter().map(Case::read).collect()
+}
+
+#[test]
+fn every_case_agrees_with_pytorch() -> Outcome {
+    let cases = cases()?;
+    let mut failures = vec![];
+    for case in &cases {
+        for (precision, tolerance) in [(Precision::F64, 1e-10), (Precision::F32, 1e-4)] {
+            if let Err(why) = compare(case, precision, tolerance) {
+                failures.push(format!("{} in {precision:?}: {why}", case.file));
+            }
+        }
+    }
+    // Past the test harness, which keeps to itself what a passing test prints.
+    let _ = std::io::Write::write_all(&mut std::io::stdout(), format!("{} cases\n", cases.len()).as_bytes());
+    assert!(!cases.is_empty(), "no case in {}", folder().display());
+    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+    Ok(())
+}
+
+/// The comparison itself must be able to fail: a number changed by 1e-9 and an unknown kind are found.
+#[test]
+fn a_wrong_number_and_an_unknown_kind_are_found() -> Outcome {
+    for mut case in cases()? {
+        if !case.tensors.contains_key("output.y") {
+            continue;
+        }
+        for name in
+            ["output.y", "grad.param.weight_hh_l0", "grad.param.linear1.weight", "grad.input.x", "grad.input.logits"]
+        {
+            let Some(tensor) = case.tensors.get_mut(name) else { continue };
+            let Some(x) = tensor.iter_mut().last() else { continue };
+            let before = std::mem::replace(x, *x + 1e-9 * x.abs().max(1.0));
+            assert!(compare(&case, Precision::F64, 1e-10).is_err(), "{}: {name}", case.file);
+            if let Some(x) = case.tensors.get_mut(name).and_then(|t| t.iter_mut().last()) {
+                *x = before;
+            }
+        }
+        case.kind = "Nonsense".into();
+        assert!(compare(&case, Precision::F64, 1e-10).is_err());
+    }
+    Ok(())
+}
