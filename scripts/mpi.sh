@@ -15,6 +15,8 @@ if [ -n "$missing" ]; then
     exit 0
 fi
 
+cargo clippy -q -p unspool-nn --features mpi --all-targets -- -D warnings
+cargo test -q -p unspool-nn --features mpi --example processes
 cargo build -q -p unspool --features mpi --bin unspool
 cargo build -q -p unspool-nn --features mpi --example processes
 built=${CARGO_TARGET_DIR:-$PWD/target}/debug

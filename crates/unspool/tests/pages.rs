@@ -174,7 +174,7 @@ fn every_command_of_every_page_works() {
                 ["unspool", ..] => &words[1..],
                 ["cargo", "run", "--", ..] => &words[3..],
                 ["cargo", "run", "--release", "--", ..] => &words[4..],
-                ["cargo", "run" | "bench" | "test", ..] => {
+                ["cargo", "run" | "bench" | "test" | "build", ..] => {
                     cargo_knows(&words, &place);
                     let plain = words.iter().any(|word| ["-p", "--manifest-path"].contains(word));
                     assert!(plain || ci.contains(command), "{place}: neither a package's nor one of .ci/run");

@@ -1,0 +1,100 @@
+//! What a step of training computes, and what it costs to add its gradients up between processes, for three sizes of model.
+//!
+//! `mpirun -n 2 --bind-to none target/release/examples/exchange_times` (feature `mpi`). The first process prints a row for each size: parameters, the
+//! time of a shard on one thread, the bytes of its gradients, and the times of an exchange with one shard and with four a process,
+//! added exactly and fast; beside them the message library's own all-reduce of as many numbers, whose order of adding nobody
+//! promises.
+
+use mpi::{collective::SystemOperation, topology::SimpleCommunicator, traits::CommunicatorCollectives};
+use std::time::Instant;
+use unspool_graph::{Draw, Gradients, Graph, Params, Part};
+use unspool_nn::{
+    Embedding, Error, Layers, Linear, Lstm, Recurrent,
+    exchange::{Exchange, Reduce, Sums},
+    sharded,
+};
+
+/// Rows and time steps of a shard.
+const ROWS: usize = 16;
+const TIME: usize = 32;
+/// Each time is the least of so many.
+const TIMES: usize = 7;
+
+fn least<T>(mut what: impl FnMut() -> Result<T, Error>) -> Result<f64, Error> {
+    let mut least = f64::INFINITY;
+    for _ in 0..TIMES {
+        let began = Instant::now();
+        what()?;
+        least = least.min(began.elapsed().as_secs_f64());
+    }
+    Ok(least * 1e3)
+}
+
+/// Bytes of gradients as they are sent: rows of the embedding, all of the rest.
+fn bytes(gradients: &Gradients, params: &Params) -> usize {
+    let elements = |i| match gradients.part::<f32>(i) {
+        Some(Part::Dense(values)) => values.len(),
+        Some(Part::Rows { values, rows, .. }) => values.len() + 3 * rows.len(),
+        None => 0,
+    };
+    (0..params.len()).map(elements).sum::<usize>() * 4
+}
+
+fn measure(exchange: &dyn Exchange, words: usize, hidden_size: usize) -> Result<(), Error> {
+    let mut params = Params::seeded(1);
+    let table = Embedding::new(params.scope("words"), words, hidden_size);
+    let two = Layers { count: 2, ..Layers::default() };
+    let layers = Recurrent::new(params.scope("rnn"), Lstm::new, hidden_size, hidden_size, two);
+    let readout = Linear::new(params.scope("readout"), hidden_size, words);
+    let ids = ndarray::Array2::from_shape_fn((ROWS, TIME), |(b, t)| {
+        (Draw::seed(b as u64).bits(t as u64) % words as u64) as u32
+    });
+    let targets: Vec<u32> = ids.iter().map(|id| (id + 1) % words as u32).collect();
+    let one = || {
+        sharded(&params, Some((1, 0)), &[()], |graph: &Graph<'_>, ()| {
+            let lengths = [TIME; ROWS];
+            let state = layers.initial_state(graph, ROWS);
+            let (hs, _) = layers.unroll(table.apply(graph, ids.view()), &lengths, state);
+            readout.apply(hs.real_rows(&lengths)).cross_entropy(&targets).sum_all()
+        })
+    };
+    let computing = least(|| Ok(one()?))?;
+    let (loss, gradients) = one()?;
+    let shard = || Sums { loss, weight: 1.0, gradients: gradients.clone() };
+    let exchanged = |reduce, each: usize| {
+        let own: Vec<Sums> = (0..each).map(|_| shard()).collect();
+        let mut all: Vec<Vec<Sums>> = vec![own; TIMES];
+        least(|| exchange.sum(&params, reduce, each * exchange.ranks(), all.pop().unwrap_or_default()))
+    };
+    let times = [exchanged(Reduce::Exact, 1)?, exchanged(Reduce::Exact, 4)?, exchanged(Reduce::Fast, 4)?];
+    let (own, mut sum) = (vec![1.0f32; params.elements()], vec![0.0f32; params.elements()]);
+    let plain = least(|| {
+        SimpleCommunicator::world().all_reduce_into(&own[..], &mut sum[..], SystemOperation::sum());
+        Ok(())
+    })?;
+    if exchange.rank() == 0 {
+        println!(
+            "{:>10} {computing:>9.1} {:>10.2} {:>9.2} {:>9.2} {:>9.2} {plain:>10.2}",
+            params.elements(),
+            bytes(&gradients, &params) as f64 / 1e6,
+            times[0],
+            times[1],
+            times[2]
+        );
+    }
+    Ok(())
+}
+
+fn main() -> Result<(), Error> {
+    unspool_nn::mpi::run(|exchange| {
+        // A shard is one thread's work, as it is where each core has a shard.
+        if exchange.rank() == 0 {
+            println!("{} processes, shards of {ROWS} rows and {TIME} steps; times in ms", exchange.ranks());
+            println!("parameters     shard         MB   exact 1   exact 4    fast 4 all-reduce");
+        }
+        for (words, hidden_size) in [(2_000, 128), (8_000, 512), (16_000, 1024)] {
+            measure(exchange, words, hidden_size)?;
+        }
+        Ok(())
+    })
+}
