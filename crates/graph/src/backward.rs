@@ -99,6 +99,41 @@ pub(crate) struct RowSums<E: Element> {
 }
 
 /// Where an operation's backward puts the gradients of its operands.
+///
+/// ```
+/// use unspool_graph::{Element, Graph, Inflow, Operation, Params, Ran, Shape, View};
+///
+/// /// y = a · b, elementwise, for equal shapes.
+/// struct Times;
+///
+/// impl Operation for Times {
+///     type Saved<E: Element> = ();
+///     fn name(&self) -> &'static str { "times" }
+///     fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> { Ok(inputs[0]) }
+///     fn forward<E: Element>(&self, x: &[View<'_, E>], y: &mut [E]) {
+///         (0..y.len()).for_each(|i| y[i] = x[0].data()[i] * x[1].data()[i]);
+///     }
+///     fn backward<E: Element>(&self, ran: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
+///         let (a, b, g) = (ran.inputs[0].data(), ran.inputs[1].data(), gradient.data());
+///         into.accumulate(0, |to_a| (0..g.len()).for_each(|i| to_a[i] += g[i] * b[i])); // where it lies
+///         if into.wants(1) {
+///             into.add(1, (0..g.len()).map(|i| g[i] * a[i]).collect());                // or all at once
+///         }
+///     }
+///     fn jvp<E: Element>(&self, ran: &Ran<'_, E, ()>, v: &[Option<View<'_, E>>], y: &mut [E]) {
+///         let tangent = |k: usize, i: usize| v[k].map_or(E::ZERO, |v| v.data()[i]);
+///         let (a, b) = (ran.inputs[0].data(), ran.inputs[1].data());
+///         (0..y.len()).for_each(|i| y[i] = tangent(0, i) * b[i] + a[i] * tangent(1, i));
+///     }
+/// }
+///
+/// let params = Params::seeded(0);
+/// let graph = Graph::new(&params);
+/// let (a, constant) = (graph.input(vec![3.0f32]).watch(), graph.input(vec![4.0f32]));
+/// let gradients = graph.apply(Times, &[a, constant]).sum_all().backward()?;
+/// assert_eq!(gradients.of(a).unwrap().to_f64()[[0]], 4.0);
+/// # Ok::<(), unspool_graph::Error>(())
+/// ```
 pub struct Inflow<'a, E: Element> {
     pub(crate) tape: &'a Tape<E>,
     pub(crate) operands: &'a [u32],

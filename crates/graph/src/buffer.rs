@@ -52,6 +52,41 @@ impl<T> fmt::Debug for Idle<T> {
 
 /// An array in a recording's memory, to which it goes back when dropped: [`View::buffer`](crate::View::buffer) and
 /// [`Inflow::buffer`](crate::Inflow::buffer) give one.
+///
+/// ```
+/// use unspool_graph::{Buffer, Element, Graph, Inflow, Operation, Params, Ran, Shape, View};
+///
+/// /// y = 1 / (1 + x²); dy/dx = −2 x y², of which forward keeps −2 x.
+/// struct Witch;
+///
+/// impl Operation for Witch {
+///     type Saved<E: Element> = Buffer<E>;
+///     fn name(&self) -> &'static str { "witch" }
+///     fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> { Ok(inputs[0]) }
+///     fn forward<E: Element>(&self, x: &[View<'_, E>], y: &mut [E]) -> Buffer<E> {
+///         let mut kept = x[0].buffer(y.len()); // any contents: all of it is written
+///         for ((y, kept), &x) in y.iter_mut().zip(&mut kept[..]).zip(x[0].data()) {
+///             (*y, *kept) = (E::ONE / (E::ONE + x * x), E::from_f64(-2.0) * x);
+///         }
+///         kept
+///     }
+///     fn backward<E: Element>(&self, ran: &Ran<'_, E, Buffer<E>>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
+///         let each = gradient.data().iter().zip(&ran.saved[..]).zip(ran.output.data());
+///         into.add(0, each.map(|((&g, &kept), &y)| g * kept * y * y).collect());
+///     }
+///     fn jvp<E: Element>(&self, ran: &Ran<'_, E, Buffer<E>>, v: &[Option<View<'_, E>>], out: &mut [E]) {
+///         let Some(v) = v[0] else { return };
+///         let y = ran.output.data();
+///         (0..out.len()).for_each(|i| out[i] = ran.saved[i] * y[i] * y[i] * v.data()[i]);
+///     }
+/// }
+///
+/// let params = Params::seeded(0);
+/// let graph = Graph::new(&params);
+/// let x = graph.input(vec![1.0f32]).watch();
+/// assert_eq!(graph.apply(Witch, &[x]).sum_all().backward()?.of(x).unwrap().to_f64()[[0]], -0.5);
+/// # Ok::<(), unspool_graph::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Buffer<E: Element> {
     data: Vec<E>,

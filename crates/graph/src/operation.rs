@@ -15,6 +15,34 @@ use ndarray::{ArrayViewD, IxDyn};
 use std::sync::{Arc, OnceLock};
 
 /// A value on the tape as an operation reads it: its elements, row by row without gaps, and its shape.
+///
+/// ```
+/// use unspool_graph::{Element, Graph, Inflow, Operation, Params, Ran, Shape, View};
+///
+/// /// y = Σ x, a number.
+/// struct Total;
+///
+/// impl Operation for Total {
+///     type Saved<E: Element> = ();
+///     fn name(&self) -> &'static str { "total" }
+///     fn shape(&self, _: &[Shape]) -> Result<Shape, String> { Ok(Shape::from([])) }
+///     fn forward<E: Element>(&self, x: &[View<'_, E>], y: &mut [E]) {
+///         assert_eq!(x[0].array().shape(), &*x[0].shape()); // as an `ndarray` view
+///         y[0] = x[0].data().iter().copied().sum();         // or element by element
+///     }
+///     fn backward<E: Element>(&self, ran: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
+///         into.add(0, vec![gradient.data()[0]; ran.inputs[0].data().len()]);
+///     }
+///     fn jvp<E: Element>(&self, _: &Ran<'_, E, ()>, v: &[Option<View<'_, E>>], y: &mut [E]) {
+///         y[0] = v[0].map_or(E::ZERO, |v| v.data().iter().copied().sum());
+///     }
+/// }
+///
+/// let params = Params::seeded(0);
+/// let graph = Graph::new(&params);
+/// assert_eq!(graph.apply(Total, &[graph.full([2, 3], 0.5)]).item()?, 3.0);
+/// # Ok::<(), unspool_graph::Error>(())
+/// ```
 #[derive(Clone, Copy)]
 pub struct View<'a, E: Element> {
     pub(crate) data: &'a [E],
@@ -83,6 +111,37 @@ impl<'a, E: Element> View<'a, E> {
 }
 
 /// What a node looks like after it ran, for its backward and its tangent.
+///
+/// What an operation may look at when it has run: its inputs, its own output, and what it kept.
+///
+/// ```
+/// use unspool_graph::{Element, Graph, Inflow, Operation, Params, Ran, Shape, View};
+///
+/// /// y = eˣ, whose slope is its own value: nothing is kept.
+/// struct Exponential;
+///
+/// impl Operation for Exponential {
+///     type Saved<E: Element> = ();
+///     fn name(&self) -> &'static str { "exponential" }
+///     fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> { Ok(inputs[0]) }
+///     fn forward<E: Element>(&self, x: &[View<'_, E>], y: &mut [E]) {
+///         y.iter_mut().zip(x[0].data()).for_each(|(y, &x)| *y = x.exp());
+///     }
+///     fn backward<E: Element>(&self, ran: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
+///         into.add(0, ran.output.data().iter().zip(gradient.data()).map(|(&y, &g)| y * g).collect());
+///     }
+///     fn jvp<E: Element>(&self, ran: &Ran<'_, E, ()>, v: &[Option<View<'_, E>>], out: &mut [E]) {
+///         let Some(v) = v[0] else { return };
+///         (0..out.len()).for_each(|i| out[i] = ran.output.data()[i] * v.data()[i]);
+///     }
+/// }
+///
+/// let params = Params::seeded(0);
+/// let graph = Graph::new(&params);
+/// let x = graph.input(vec![0.0f32]).watch();
+/// assert_eq!(graph.apply(Exponential, &[x]).sum_all().backward()?.of(x).unwrap().to_f64()[[0]], 1.0);
+/// # Ok::<(), unspool_graph::Error>(())
+/// ```
 pub struct Ran<'a, E: Element, S> {
     /// The operands' values, in order.
     pub inputs: &'a [View<'a, E>],

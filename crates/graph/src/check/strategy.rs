@@ -34,17 +34,43 @@ use proptest::{collection::vec, prelude::*};
 use std::ops::RangeInclusive;
 
 /// Shapes of rank 0 to 5 with sizes from 0 to 3: empty tensors and axes of size 1 are among them. They shrink to rank 0.
+///
+/// ```
+/// use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
+/// use unspool_graph::check::strategy;
+/// let tree = strategy::shapes().new_tree(&mut TestRunner::deterministic())?;
+/// assert!(tree.current().len() <= 5);
+/// # Ok::<(), proptest::test_runner::Reason>(())
+/// ```
 pub fn shapes() -> impl Strategy<Value = Vec<usize>> {
     // Sizes of 0 are rarer, as one of them empties the whole.
     vec(prop_oneof![6 => 1..=3usize, 1 => Just(0)], 0..=5)
 }
 
 /// As [`shapes`], with at least one element: what a parameter can have.
+///
+/// ```
+/// use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
+/// use unspool_graph::check::strategy;
+/// let tree = strategy::full_shapes().new_tree(&mut TestRunner::deterministic())?;
+/// assert!(tree.current().iter().all(|&size| size > 0));
+/// # Ok::<(), proptest::test_runner::Reason>(())
+/// ```
 pub fn full_shapes() -> impl Strategy<Value = Vec<usize>> {
     vec(1..=3usize, 0..=5)
 }
 
 /// Two shapes with at least one element each that broadcast with one another; either may be the narrower one, at any axis.
+///
+/// ```
+/// use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
+/// use unspool_graph::check::strategy;
+/// let tree = strategy::partners().new_tree(&mut TestRunner::deterministic())?;
+/// let fits = |a: &[usize], b: &[usize]| a.iter().rev().zip(b.iter().rev()).all(|(a, b)| a == b || *a == 1 || *b == 1);
+/// let (a, b) = tree.current();
+/// assert!(fits(&a, &b));
+/// # Ok::<(), proptest::test_runner::Reason>(())
+/// ```
 pub fn partners() -> impl Strategy<Value = (Vec<usize>, Vec<usize>)> {
     let axis = (1..=3usize, 0..3u8);
     (vec(axis, 0..=5), 0..=5usize, any::<bool>()).prop_map(|(axes, missing, swap)| {
@@ -55,16 +81,42 @@ pub fn partners() -> impl Strategy<Value = (Vec<usize>, Vec<usize>)> {
 }
 
 /// ±[0.5, 1.5): away from 0, where many operations have a kink or a pole.
+///
+/// ```
+/// use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
+/// use unspool_graph::check::strategy;
+/// let tree = strategy::values(vec![2, 3]).new_tree(&mut TestRunner::deterministic())?;
+/// assert!(tree.current().iter().all(|x| x.abs() >= 0.5));
+/// # Ok::<(), proptest::test_runner::Reason>(())
+/// ```
 pub fn values(shape: Vec<usize>) -> impl Strategy<Value = ArrayD<f64>> {
     array(shape, prop_oneof![0.5..1.5, -1.5..-0.5])
 }
 
 /// [0.5, 1.5): for logarithms, roots and powers.
+///
+/// ```
+/// use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
+/// use unspool_graph::check::strategy;
+/// let tree = strategy::positive(vec![2, 3]).new_tree(&mut TestRunner::deterministic())?;
+/// assert!(tree.current().iter().all(|&x| x >= 0.5));
+/// # Ok::<(), proptest::test_runner::Reason>(())
+/// ```
 pub fn positive(shape: Vec<usize>) -> impl Strategy<Value = ArrayD<f64>> {
     array(shape, 0.5..1.5)
 }
 
 /// Numbers at least 0.25 apart, in any order, around 0: no two tie, for maxima and the like.
+///
+/// ```
+/// use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
+/// use unspool_graph::check::strategy;
+/// let tree = strategy::distinct(vec![4]).new_tree(&mut TestRunner::deterministic())?;
+/// let mut all = tree.current().into_raw_vec_and_offset().0;
+/// all.sort_by(f64::total_cmp);
+/// assert!(all.windows(2).all(|pair| pair[1] - pair[0] >= 0.25 - 1e-12));
+/// # Ok::<(), proptest::test_runner::Reason>(())
+/// ```
 pub fn distinct(shape: Vec<usize>) -> impl Strategy<Value = ArrayD<f64>> {
     let count = shape.iter().product::<usize>();
     let ranks = Just((0..count).collect::<Vec<_>>()).prop_shuffle();
@@ -76,6 +128,15 @@ pub fn distinct(shape: Vec<usize>) -> impl Strategy<Value = ArrayD<f64>> {
 
 /// The lengths of a batch's rows, each at most `longest`; empty rows are among them, but not all rows are empty. They shrink to one
 /// row of length 1.
+///
+/// ```
+/// use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
+/// use unspool_graph::check::strategy;
+/// let tree = strategy::lengths(1..=4, 6).new_tree(&mut TestRunner::deterministic())?;
+/// let lengths = tree.current();
+/// assert!(lengths.iter().any(|&length| length > 0) && lengths.iter().all(|&length| length <= 6));
+/// # Ok::<(), proptest::test_runner::Reason>(())
+/// ```
 pub fn lengths(batch: RangeInclusive<usize>, longest: usize) -> impl Strategy<Value = Vec<usize>> {
     vec(0..=longest, batch).prop_map(|mut lengths| {
         if lengths.iter().all(|&length| length == 0) {
@@ -86,6 +147,15 @@ pub fn lengths(batch: RangeInclusive<usize>, longest: usize) -> impl Strategy<Va
 }
 
 /// Whole random graphs of up to `most` operations on one to three parameters. They shrink to few operations on small values.
+///
+/// ```
+/// use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
+/// use unspool_graph::{Graph, check::strategy};
+/// let program = strategy::genomes(10).new_tree(&mut TestRunner::deterministic())?.current().program();
+/// let graph = Graph::new(program.params());
+/// assert!(program.run(&graph).shape().is_ok());
+/// # Ok::<(), proptest::test_runner::Reason>(())
+/// ```
 pub fn genomes(most: usize) -> impl Strategy<Value = Genome> {
     let gene = any::<[u8; 4]>().prop_map(|[operation, a, b, c]| Gene { operation, a, b, c });
     (vec(any::<u8>(), 1..=3), any::<u8>(), vec(gene, 0..=most)).prop_map(|(leaves, seed, genes)| Genome {

@@ -157,6 +157,12 @@ impl<C: Cell, F: Fn(Scope<'_>) -> C> Subject for Made<F> {
 }
 
 /// A cell for inputs of `input_size` elements as a subject for the laws. Small sizes are best: each of its numbers is moved.
+///
+/// ```
+/// use unspool_nn::{Gru, laws::{self, Law}};
+/// let subject = laws::cell(2, |scope| Gru::new(scope, 2, 3));
+/// assert!(laws::check(Law::Padding, &subject).is_ok());
+/// ```
 pub fn cell<C: Cell>(input_size: usize, make: impl Fn(Scope<'_>) -> C) -> impl Subject<Cell = C> {
     Made { input_size, make }
 }
@@ -221,6 +227,13 @@ pub struct Broken {
 ///
 /// # Errors
 /// The first law that is broken.
+///
+/// ```
+/// use unspool_nn::{Elman, laws};
+/// let judged = laws::hold(&laws::cell(2, |scope| Elman::new(scope, 2, 2)))?;
+/// assert!(judged.right > 0);
+/// # Ok::<(), laws::Broken>(())
+/// ```
 pub fn hold<S: Subject>(subject: &S) -> Result<Judged, Broken> {
     let mut judged = Judged::default();
     for law in Law::ALL {
@@ -235,6 +248,24 @@ pub fn hold<S: Subject>(subject: &S) -> Result<Judged, Broken> {
 ///
 /// # Errors
 /// It is broken.
+///
+/// ```
+/// use unspool_graph::{Graph, Scope, Var};
+/// use unspool_nn::{Cell, Elman, laws::{self, Law}};
+///
+/// /// It reads the other rows of its batch, which no cell may.
+/// struct Nosy(Elman);
+///
+/// impl Cell for Nosy {
+///     type State<'g> = Var<'g>;
+///     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> { self.0.initial_state(graph, batch) }
+///     fn inputs<'g>(&self, xs: Var<'g>) -> Var<'g> { self.0.inputs(xs) }
+///     fn step<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) { self.0.step(x, h - h.mean(&[0])) }
+/// }
+///
+/// let broken = laws::check(Law::Alone, &laws::cell(2, |scope: Scope<'_>| Nosy(Elman::new(scope, 2, 2)))).unwrap_err();
+/// assert_eq!(broken.case.lengths.len(), 2); // the smallest batch that shows it
+/// ```
 pub fn check<S: Subject>(law: Law, subject: &S) -> Result<Judged, Broken> {
     let total = RefCell::new(Judged::default());
     // Every coordinate is moved for the gradients: fewer batches, and smaller ones.
@@ -253,6 +284,13 @@ pub fn check<S: Subject>(law: Law, subject: &S) -> Result<Judged, Broken> {
 ///
 /// # Errors
 /// What was found.
+///
+/// ```
+/// use unspool_nn::{Gru, laws::{self, Case, Law}};
+/// let case = Case { lengths: vec![3, 1], padding: 2, at: 1, backward: false, training: false, seed: 7 };
+/// assert_eq!(case.time(), 5);
+/// assert!(laws::holds(Law::Split, &laws::cell(2, |scope| Gru::new(scope, 2, 3)), &case).is_ok());
+/// ```
 pub fn holds<S: Subject>(law: Law, subject: &S, case: &Case) -> Result<Judged, String> {
     let setting = Setting::new(subject, case)?;
     match law {
@@ -273,6 +311,13 @@ pub fn holds<S: Subject>(law: Law, subject: &S, case: &Case) -> Result<Judged, S
 ///
 /// # Errors
 /// They differ.
+///
+/// ```
+/// use unspool_nn::{Elman, laws};
+/// let tanh = laws::cell(2, |scope| Elman::new(scope, 2, 3));
+/// let relu = laws::cell(2, |scope| Elman::new(scope, 2, 3).relu());
+/// assert!(laws::equal(&tanh, &tanh).is_ok() && laws::equal(&tanh, &relu).is_err());
+/// ```
 pub fn equal<A: Subject, B: Subject>(a: &A, b: &B) -> Result<(), Broken> {
     search(24, cases(5), |case| rules::equal(&Setting::new(a, case)?, &Setting::new(b, case)?))
         .map_err(|(why, case)| Broken { law: Law::Equality, why, case })

@@ -207,6 +207,11 @@ impl<const DECOUPLED: bool> Rule for AdamRule<DECOUPLED> {
 pub type RmsProp = Elementwise<RmsPropRule>;
 
 /// See [`RmsProp`].
+///
+/// ```
+/// use unspool_nn::optimizer::{Rule, RmsPropRule};
+/// assert_eq!(RmsPropRule::default().slots(), ["square_avg"]);
+/// ```
 #[derive(Clone, Debug)]
 pub struct RmsPropRule {
     alpha: f64,
@@ -285,6 +290,11 @@ impl Rule for RmsPropRule {
 pub type Adagrad = Elementwise<AdagradRule>;
 
 /// See [`Adagrad`].
+///
+/// ```
+/// use unspool_nn::optimizer::{AdagradRule, Rule};
+/// assert_eq!(AdagradRule::default().slots(), ["sum"]);
+/// ```
 #[derive(Clone, Debug)]
 pub struct AdagradRule {
     epsilon: f64,
