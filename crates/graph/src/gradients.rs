@@ -373,10 +373,18 @@ impl Gradients {
 
     /// Limits every element to [−`bound`, `bound`].
     pub fn clip_value(&mut self, bound: f64) {
+        fn clip<E: PartialOrd + Copy>(values: &mut [E], low: E, high: E) {
+            // Comparing leaves what is not a number as it is, be it an element or the bound.
+            values.iter_mut().for_each(|x| match *x {
+                over if over > high => *x = high,
+                under if under < low => *x = low,
+                _ => {}
+            });
+        }
         for gradient in self.entries.iter_mut().flatten() {
             match gradient.values_mut() {
-                Dense::F32(v) => v.iter_mut().for_each(|x| *x = x.clamp(-bound.abs() as f32, bound.abs() as f32)),
-                Dense::F64(v) => v.iter_mut().for_each(|x| *x = x.clamp(-bound.abs(), bound.abs())),
+                Dense::F32(v) => clip(v, -bound.abs() as f32, bound.abs() as f32),
+                Dense::F64(v) => clip(v, -bound.abs(), bound.abs()),
             }
         }
     }

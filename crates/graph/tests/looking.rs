@@ -1,7 +1,7 @@
 //! Looking into a recording: its topology, its profile, gradients through time, saturated gates, and what was cut or went wrong.
 
 use ndarray::Array2;
-use unspool_graph::{Draw, Graph, Param, Params, Var, init, petgraph::visit::EdgeRef};
+use unspool_graph::{Draw, Gradients, Graph, Param, Params, Var, init, petgraph::visit::EdgeRef};
 
 /// A plain recurrent cell written by hand, and its readout.
 struct Model {
@@ -291,4 +291,23 @@ fn gradients_whose_norm_is_not_finite_cannot_be_clipped() {
     assert!(matches!(bad.clip_norm(1.0), Err(unspool_graph::Error::NormNotFinite { .. })));
     let mut good = (graph.param(w) + 1.0).sum_all().backward().unwrap();
     assert!(good.clip_norm(1.0).is_ok() && good.norm() <= 1.0);
+}
+
+#[test]
+fn clipping_by_value_hides_nothing_that_is_not_a_number() {
+    let mut params = Params::seeded(0);
+    let w = params.scope("m").add("w", [3], init::constant(0.0));
+    for params in [params.to_f32(), params.to_f64()] {
+        let clipped = |bound: f64| {
+            let mut gradients = Gradients::none(&params);
+            gradients.set(&params, w, vec![f32::NAN, f32::INFINITY, -2.0]).unwrap();
+            gradients.clip_value(bound);
+            gradients.of(w).unwrap().to_f64().into_raw_vec_and_offset().0
+        };
+        let by_one = clipped(1.0);
+        assert!(by_one[0].is_nan());
+        assert_eq!(by_one[1..], [1.0, -1.0]);
+        assert_eq!(clipped(-1.0)[1..], [1.0, -1.0]);
+        assert_eq!(clipped(f64::NAN)[1..], [f64::INFINITY, -2.0]);
+    }
 }

@@ -32,7 +32,7 @@ h1 { font-size: 1.7rem; margin-bottom: 0 } h2 { font-size: 1.2rem; margin: 2.4re
 table { border-collapse: collapse; font-variant-numeric: tabular-nums } th { text-align: left; font-weight: 600 }
 td, th { padding: .25rem .9rem .25rem 0; border-bottom: 1px solid var(--line); vertical-align: top }
 .scores td { font-size: 1.1rem } .scores tr:first-child td { font-weight: 700; font-size: 1.5rem }
-.wide { overflow-x: auto } svg { max-width: 100%; height: auto } figure { margin: 0 0 1.6rem }
+.wide { overflow-x: auto } .wide pre { margin: 0; font: .3rem/1 ui-monospace, monospace } svg { max-width: 100%; height: auto } figure { margin: 0 0 1.6rem }
 .map td, .map th { border: 0; padding: .2rem .45rem; font-size: .85rem; font-weight: 400; white-space: nowrap }
 .map td { text-align: center; background: color-mix(in srgb, var(--accent) calc(var(--w) * 100%), var(--raised)) }
 .map thead th { vertical-align: bottom } .map thead span { writing-mode: vertical-rl; transform: rotate(180deg) } .map .strong { color: #fff }
@@ -91,11 +91,17 @@ fn rows(rows: &[Vec<(&'static str, String)>]) -> String {
     for row in rows {
         out += "<tr>";
         for (_, text) in row {
-            let _ = write!(out, "<td>{}</td>", escape(text));
+            let (begin, end) = if is_picture(text) { ("<pre>", "</pre>") } else { ("", "") };
+            let _ = write!(out, "<td>{begin}{}{end}</td>", escape(text));
         }
         out += "</tr>\n";
     }
     out + "</table></div>\n"
+}
+
+/// Whether a text is a picture, whose characters are its dots.
+fn is_picture(text: &str) -> bool {
+    text.contains(['░', '▒', '▓', '█'])
 }
 
 fn drawn(figure: &Figure) -> Result<(String, String)> {
@@ -185,7 +191,7 @@ mod tests {
             options: vec![],
             scores: vec![("bleu".into(), "40.0".into())],
             curve: "<svg></svg>".into(),
-            rows: vec![vec![("source", "<i>".into())]],
+            rows: vec![vec![("source", "<i>".into()), ("picture", "█ \n ░".into())]],
             figures: vec![
                 Figure::Attention { title: "looks".into(), map },
                 Figure::Confusion { labels: vec!["0".into(), "1".into()], counts: vec![vec![3, 1], vec![0, 0]] },
@@ -193,6 +199,7 @@ mod tests {
         };
         let html = page.html().unwrap();
         assert!(!html.contains("<script") && !html.contains("<b>") && !html.contains("<i>"));
+        assert!(html.contains("<td>&lt;i&gt;</td><td><pre>█ <br> ░</pre></td>"));
         assert!(html.contains("a &lt; b") && html.contains("\\u{7}") && html.contains("--w:0.75"));
     }
 }

@@ -52,7 +52,7 @@ fn own_cell() -> Result<String> {
     };
     let graph = Graph::new(&params);
     let _ = unroll(&cell, graph.full([2, 3, 3], 1.0), &[3, 3], cell.initial_state(&graph, 2));
-    Ok(Drawing::of(&graph).rolled().to_svg())
+    Ok(Drawing::of(&graph).to_svg())
 }
 
 fn own_cell_curve() -> Result<String> {
