@@ -97,7 +97,7 @@ pub(crate) fn erf(x: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::vector::routes, *};
 
     /// Every 4,001st of all `f32` bit patterns: both signs, every exponent.
     fn all() -> impl Iterator<Item = f32> {
@@ -145,6 +145,26 @@ mod tests {
             }
         }
         assert!(sigmoid_f32(f32::NAN).is_nan());
+    }
+
+    #[test]
+    fn every_route_gives_the_bits_of_the_plain_one() {
+        let x: Vec<f32> = all().step_by(101).chain([f32::NAN, f32::INFINITY, f32::NEG_INFINITY]).collect();
+        let bits = |y: &[f32]| y.iter().map(|y| y.to_bits()).collect::<Vec<u32>>();
+        macro_rules! same {
+            ($($function:ident),*) => {$({
+                let plain: Vec<f32> = x.iter().map(|&x| $function(x)).collect();
+                for route in routes() {
+                    let mut y = vec![0.0; x.len()];
+                    route.dispatch(
+                        #[inline(always)]
+                        || y.iter_mut().zip(&x).for_each(|(y, &x)| *y = $function(x)),
+                    );
+                    assert_eq!(bits(&y), bits(&plain), "{} by {route:?}", stringify!($function));
+                }
+            })*};
+        }
+        same!(exp_f32, tanh_f32, sigmoid_f32);
     }
 
     #[test]

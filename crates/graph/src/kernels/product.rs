@@ -573,6 +573,34 @@ mod tests {
         }
     }
 
+    /// A whole product on one thread, by whatever vectors it is compiled for.
+    struct Whole<'a>((usize, usize, usize), &'a [f64], &'a [f64], &'a mut [f64]);
+
+    impl pulp::WithSimd for Whole<'_> {
+        type Output = ();
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) {
+            let Whole((m, k, n), a, b, c) = self;
+            let panels = 0..panels(n, f64::lanes::<S>()).count();
+            let (a, b) = (Matrix::rows(a, k), Right::Plain(Matrix::rows(b, n)));
+            Part { m, k, n, a, b, panels, c, accumulate: true }.with_simd(simd)
+        }
+    }
+
+    #[test]
+    fn every_route_gives_the_chain_to_the_bit() {
+        for (m, k, n) in [(1, 7, 33), (13, 21, 50), (8, 1100, 24)] {
+            let (a, b, c) = (fill::<f64>(m * k, 1), fill::<f64>(k * n, 2), fill::<f64>(m * n, 3));
+            let mut expected = c.clone();
+            plain(m, k, n, &a, &b, &mut expected);
+            for route in crate::kernels::vector::routes() {
+                let mut got = c.clone();
+                route.dispatch(Whole((m, k, n), &a, &b, &mut got));
+                assert_eq!(got, expected, "{route:?}");
+            }
+        }
+    }
+
     #[test]
     fn threads_and_neighbours_change_no_bit() {
         let (m, k, n) = (50, 300, 400);

@@ -88,3 +88,17 @@ fn pairwise<E: Element>(mut lanes: [E; LANES]) -> E {
     }
     lanes[0]
 }
+
+/// All that the processor at hand can run: vectors of each width, and none.
+#[cfg(test)]
+pub(crate) fn routes() -> Vec<pulp::Arch> {
+    let mut all = vec![pulp::Arch::Scalar];
+    #[cfg(target_arch = "x86_64")]
+    {
+        all.extend(pulp::x86::V3::try_new().map(pulp::Arch::V3));
+        all.extend(pulp::x86::V4::try_new().map(pulp::Arch::V4));
+    }
+    #[cfg(target_arch = "aarch64")]
+    all.extend(pulp::aarch64::Neon::try_new().map(pulp::Arch::Neon));
+    all
+}
