@@ -2,27 +2,23 @@
 //!
 //! ```no_run
 //! use unspool_graph::Params;
-//! use unspool_nn::{Adam, Error, Trainer, mpi};
-//! # use unspool_nn::training::Objective;
-//! # fn objective(_: &mut Params) -> impl Objective<Error = Error> { unimplemented!(); #[allow(unreachable_code)] Nothing }
-//! # struct Nothing;
-//! # impl Objective for Nothing {
-//! #     type Batch = (); type Shard = (); type Error = Error;
-//! #     fn epoch(&self, _: u64) -> Result<Vec<()>, Error> { Ok(vec![]) }
-//! #     fn shard(&self, _: &(), _: usize) -> Result<(), Error> { Ok(()) }
-//! #     fn weight(&self, _: &()) -> f64 { 1.0 }
-//! #     fn loss<'g>(&self, graph: &'g unspool_graph::Graph<'g>, _: &()) -> unspool_graph::Var<'g> { graph.zeros([]) }
-//! #     fn evaluate(&self, _: &Params) -> Result<unspool_nn::training::Evaluation, Error> { unimplemented!() }
-//! # }
+//! use unspool_nn::{Adam, Error, Linear, exchange::{Reduce, sharded_over}, mpi};
+//!
 //! fn main() -> Result<(), Error> {
 //!     mpi::run(|exchange| {
 //!         let mut params = Params::seeded(7);
-//!         let objective = objective(&mut params);
-//!         Trainer::new(5, |_| 0.01).exchange(exchange).run(&mut params, &mut Adam::new(), &objective, |_| {})?;
+//!         let layer = Linear::new(params.scope("layer"), 2, 1);
+//!         let shards = [vec![1.0f32, 2.0], vec![3.0, 4.0]]; // the same in every process: each works on its own of them
+//!         let (_, gradients) = sharded_over(exchange, Reduce::Exact, &params, None, &shards, |graph, shard| {
+//!             layer.apply(graph.input(shard.clone()).reshape([1, 2])).powi(2).sum_all()
+//!         })?;
+//!         Adam::new().step(&mut params, &gradients, 0.01)?;
 //!         Ok(())
 //!     })
 //! }
 //! ```
+//!
+//! A [`Trainer`](crate::Trainer) takes `exchange` by [`Trainer::exchange`](crate::Trainer::exchange).
 //!
 //! The program is then started as `mpirun -n 4 --bind-to none program`; started by itself it is one process. It needs an MPI library, and to build it
 //! libclang too (Debian: `apt-get install --no-install-recommends openmpi-bin libopenmpi-dev libclang-dev`).

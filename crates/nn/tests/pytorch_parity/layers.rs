@@ -67,13 +67,10 @@ pub(crate) fn recurrent<C: Cell>(
 pub(crate) fn linear(case: &Case, precision: Precision, tolerance: f64) -> Outcome {
     let mut params = Params::seeded(0);
     let layer = Linear::new(params.scope(""), case.usize("i")?, case.usize("o")?);
-    let bias = layer.bias.ok_or("no bias")?;
     let mut params = to(params, precision);
-    case.fill(&mut params, layer.weight, "weight")?;
-    case.fill(&mut params, bias, "bias")?;
+    let named = case.fill_all(&mut params)?;
     let graph = Graph::new(&params);
     let x = graph.input(case.get("input.x")?).watch();
-    let named = [("weight".into(), layer.weight), ("bias".into(), bias)];
     case.compare_all(&[("y", layer.apply(x))], &[("x", x)], &named, tolerance)
 }
 
@@ -82,13 +79,10 @@ pub(crate) fn convolution(case: &Case, precision: Precision, tolerance: f64) -> 
     let mut params = Params::seeded(0);
     let (from, to_channels) = (case.usize("in_channels")?, case.usize("out_channels")?);
     let layer = Conv2d::new(params.scope(""), from, to_channels, [kernel; 2]).stride([stride; 2]).padding([padding; 2]);
-    let bias = layer.bias.ok_or("no bias")?;
     let mut params = to(params, precision);
-    case.fill(&mut params, layer.weight, "weight")?;
-    case.fill(&mut params, bias, "bias")?;
+    let named = case.fill_all(&mut params)?;
     let graph = Graph::new(&params);
     let x = graph.input(case.get("input.x")?).watch();
-    let named = [("weight".into(), layer.weight), ("bias".into(), bias)];
     case.compare_all(&[("y", layer.apply(x))], &[("x", x)], &named, tolerance)
 }
 
