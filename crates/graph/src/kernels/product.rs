@@ -4,212 +4,14 @@
 //! element's bits depend on its row of A and its column of B alone: not on the rows beside it, the threads, the vector width or
 //! where a long sum was cut in two calls; and a row of zeros in a sum of rows changes nothing.
 //!
-//! B is laid out in *panels*: as many columns as three vector registers hold, row after row, so that the innermost loop reads it
-//! straight through. Eight rows of A against a panel keep 24 registers of sums busy (four rows and twelve on processors with 16
+//! B is laid out in [panels](super::layout). Eight rows of A against a panel keep 24 registers of sums busy (four rows and twelve on processors with 16
 //! registers). A recurrence multiplies by the same B at every time step: its panels are made once ([`Packed`]) and kept.
 
-use crate::{Element, buffer::Buffer};
+use super::layout::{Matrix, Packed, lanes, pack, pack_panel, packed_len, panels};
+use crate::Element;
 use pulp::Simd;
 use rayon::prelude::*;
 use std::ops::Range;
-
-/// A matrix in memory: `data[row · row_stride + column · column_stride]`; one of the strides is 1.
-#[derive(Clone, Copy)]
-pub(crate) struct Matrix<'a, E> {
-    data: &'a [E],
-    row_stride: usize,
-    column_stride: usize,
-}
-
-impl<'a, E: Element> Matrix<'a, E> {
-    /// Row by row, `columns` to a row.
-    pub(crate) fn rows(data: &'a [E], columns: usize) -> Self {
-        Matrix { data, row_stride: columns, column_stride: 1 }
-    }
-    /// The transpose of what [`Matrix::rows`] would give.
-    pub(crate) fn transposed(data: &'a [E], columns: usize) -> Self {
-        Matrix { data, row_stride: 1, column_stride: columns }
-    }
-    /// Without its first `rows` rows and `columns` columns.
-    fn from(&self, rows: usize, columns: usize) -> Self {
-        Matrix { data: &self.data[rows * self.row_stride + columns * self.column_stride..], ..*self }
-    }
-    fn reach(&self, rows: usize, columns: usize) -> usize {
-        match (rows, columns) {
-            (0, _) | (_, 0) => 0,
-            _ => (rows - 1) * self.row_stride + (columns - 1) * self.column_stride + 1,
-        }
-    }
-}
-
-/// The vector registers that hold numbers of one precision: what [`pulp`] offers for `f32` and `f64`, under one name.
-#[doc(hidden)]
-pub trait Lanes: Copy + Sized + 'static {
-    /// A register of them.
-    type Register<S: Simd>: Copy;
-    /// How many fit one.
-    fn lanes<S: Simd>() -> usize {
-        size_of::<Self::Register<S>>() / size_of::<Self>()
-    }
-    fn splat<S: Simd>(simd: S, x: Self) -> Self::Register<S>;
-    /// a·b + c, rounded once.
-    fn multiply_add<S: Simd>(
-        simd: S,
-        a: Self::Register<S>,
-        b: Self::Register<S>,
-        c: Self::Register<S>,
-    ) -> Self::Register<S>;
-    /// The slice as whole registers.
-    fn registers<S: Simd>(x: &[Self]) -> &[Self::Register<S>];
-    fn registers_mut<S: Simd>(x: &mut [Self]) -> &mut [Self::Register<S>];
-    fn numbers<S: Simd>(x: &mut [Self::Register<S>]) -> &mut [Self];
-    /// This thread's room for rows of A and for a panel of B: taken, grown where needed, and put back.
-    fn room() -> &'static std::thread::LocalKey<std::cell::Cell<[Vec<Self>; 2]>>;
-}
-
-macro_rules! lanes {
-    ($type:ident, $register:ident, $splat:ident, $multiply_add:ident, $registers:ident, $registers_mut:ident) => {
-        impl Lanes for $type {
-            type Register<S: Simd> = S::$register;
-            #[inline(always)]
-            fn splat<S: Simd>(simd: S, x: Self) -> S::$register {
-                simd.$splat(x)
-            }
-            #[inline(always)]
-            fn multiply_add<S: Simd>(simd: S, a: S::$register, b: S::$register, c: S::$register) -> S::$register {
-                simd.$multiply_add(a, b, c)
-            }
-            #[inline(always)]
-            fn registers<S: Simd>(x: &[Self]) -> &[S::$register] {
-                S::$registers(x).0
-            }
-            #[inline(always)]
-            fn registers_mut<S: Simd>(x: &mut [Self]) -> &mut [S::$register] {
-                S::$registers_mut(x).0
-            }
-            #[inline(always)]
-            fn numbers<S: Simd>(x: &mut [S::$register]) -> &mut [Self] {
-                pulp::bytemuck::cast_slice_mut(x)
-            }
-            fn room() -> &'static std::thread::LocalKey<std::cell::Cell<[Vec<Self>; 2]>> {
-                thread_local!(static ROOM: std::cell::Cell<[Vec<$type>; 2]> = const { std::cell::Cell::new([vec![], vec![]]) });
-                &ROOM
-            }
-        }
-    };
-}
-
-lanes!(f32, f32s, splat_f32s, mul_add_f32s, as_simd_f32s, as_mut_simd_f32s);
-lanes!(f64, f64s, splat_f64s, mul_add_f64s, as_simd_f64s, as_mut_simd_f64s);
-
-/// Registers to a panel's row.
-const WIDE: usize = 3;
-
-/// How many numbers one vector register holds on this processor.
-fn lanes<E: Element>() -> usize {
-    struct Ask<E>(std::marker::PhantomData<E>);
-    impl<E: Element> pulp::WithSimd for Ask<E> {
-        type Output = usize;
-        #[inline(always)]
-        fn with_simd<S: Simd>(self, _: S) -> usize {
-            E::lanes::<S>()
-        }
-    }
-    super::vector::arch().dispatch(Ask::<E>(std::marker::PhantomData))
-}
-
-/// The columns of a matrix of `n` columns, cut evenly into panels: first column, columns there, columns of room.
-#[inline(always)]
-fn panels(n: usize, lanes: usize) -> impl Iterator<Item = (usize, usize, usize)> {
-    let registers = n.div_ceil(lanes);
-    let count = registers.div_ceil(WIDE);
-    (0..count).map(move |i| {
-        let (from, to) = (registers * i / count * lanes, registers * (i + 1) / count * lanes);
-        (from, to.min(n) - from, to - from)
-    })
-}
-
-/// Lays the columns `from..from + width` of B `[k, n]` out as a panel with room for `room` columns.
-#[inline(always)]
-fn pack_panel<E: Element>(b: Matrix<'_, E>, (from, width, room): (usize, usize, usize), panel: &mut [E]) {
-    if b.column_stride == 1 {
-        for (row, to) in panel.chunks_exact_mut(room).enumerate() {
-            let at = row * b.row_stride + from;
-            to[..width].copy_from_slice(&b.data[at..at + width]);
-            to[width..].fill(E::ZERO);
-        }
-        return;
-    }
-    let k = panel.len() / room;
-    let column = |c: usize| &b.data[(from + c) * b.column_stride..][..k];
-    // Squares of sixteen columns and rows are turned in registers: what is read lies together, and so does what is written.
-    let squares = width / SIDE * SIDE;
-    for first in (0..squares).step_by(SIDE) {
-        let columns: [&[[E; SIDE]]; SIDE] = std::array::from_fn(|i| column(first + i).as_chunks().0);
-        for (block, to) in panel.chunks_exact_mut(SIDE * room).enumerate() {
-            let square: [[E; SIDE]; SIDE] = std::array::from_fn(|i| columns[i][block]);
-            for (p, to) in to.chunks_exact_mut(room).enumerate() {
-                to[first..first + SIDE].copy_from_slice(&std::array::from_fn::<E, SIDE, _>(|i| square[i][p]));
-            }
-        }
-    }
-    let done = k / SIDE * SIDE;
-    for (p, to) in panel.chunks_exact_mut(room).enumerate() {
-        let first = if p < done { squares } else { 0 };
-        for (c, to) in to[..width].iter_mut().enumerate().skip(first) {
-            *to = b.data[(from + c) * b.column_stride + p];
-        }
-        to[width..].fill(E::ZERO);
-    }
-}
-
-/// The side of the squares that are turned while packing.
-const SIDE: usize = 16;
-
-/// B `[k, n]` in panels, to be multiplied by more than once.
-#[derive(Debug)]
-pub(crate) struct Packed<E: Element> {
-    k: usize,
-    n: usize,
-    panels: Buffer<E>,
-}
-
-impl<E: Element> Packed<E> {
-    /// How many elements the panels have.
-    pub(crate) fn elements(&self) -> usize {
-        self.panels.len()
-    }
-
-    /// Packs B `[k, n]` into a buffer that `take` gives for a length.
-    pub(crate) fn new((k, n): (usize, usize), b: Matrix<'_, E>, take: impl FnOnce(usize) -> Buffer<E>) -> Self {
-        assert!(b.reach(k, n) <= b.data.len());
-        let mut panels = take(packed_len::<E>(k, n));
-        pack(b, (k, n), &mut panels);
-        Packed { k, n, panels }
-    }
-}
-
-fn packed_len<E: Element>(k: usize, n: usize) -> usize {
-    n.next_multiple_of(lanes::<E>()) * k
-}
-
-/// All panels of B, one behind the other.
-fn pack<E: Element>(b: Matrix<'_, E>, (k, n): (usize, usize), to: &mut [E]) {
-    struct Pack<'a, E>(Matrix<'a, E>, usize, usize, &'a mut [E]);
-    impl<E: Element> pulp::WithSimd for Pack<'_, E> {
-        type Output = ();
-        #[inline(always)]
-        fn with_simd<S: Simd>(self, _: S) {
-            let Pack(b, k, n, to) = self;
-            for panel in panels(n, E::lanes::<S>()) {
-                pack_panel(b, panel, &mut to[panel.0 * k..][..panel.2 * k]);
-            }
-        }
-    }
-    if k > 0 {
-        super::vector::arch().dispatch(Pack(b, k, n, to));
-    }
-}
 
 /// B as a product reads it.
 #[derive(Clone, Copy)]
@@ -525,7 +327,7 @@ pub(crate) fn product_by<E: Element>(m: usize, a: Matrix<'_, E>, b: &Packed<E>, 
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::Lanes, *};
     use proptest::prelude::*;
 
     fn fill<E: Element>(n: usize, seed: usize) -> Vec<E> {
