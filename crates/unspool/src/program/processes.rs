@@ -1,8 +1,8 @@
 //! Several processes of this program that train together, where `mpirun` has started them.
 
 use super::error::{Error, Result};
-use crate::tasks::Portable;
 use rayon::prelude::*;
+use serde::{Serialize, de::DeserializeOwned};
 use std::env;
 use unspool::nn::exchange::{Exchange, own};
 
@@ -53,7 +53,7 @@ fn launched(names: &[&str]) -> usize {
 }
 
 /// Does something for each of so many things, each of them in one process; gives all, in order, in every process.
-pub(crate) fn shared_out<P: Portable + Send>(
+pub(crate) fn shared_out<P: Serialize + DeserializeOwned + Send>(
     exchange: &dyn Exchange,
     count: usize,
     each: impl Fn(usize) -> Result<P> + Sync,
@@ -63,19 +63,32 @@ pub(crate) fn shared_out<P: Portable + Send>(
     if exchange.ranks() <= 1 {
         return Ok(found);
     }
-    let mut message = vec![];
-    found.write(&mut message);
-    let unreadable =
-        || Error::failure("what another process has sent cannot be read", "start one program alike everywhere");
-    let read = |bytes: &Vec<u8>| Vec::<P>::read(&mut bytes.as_slice()).map(Vec::into_iter).ok_or_else(unreadable);
-    let mut all = exchange.all_gather(message)?.iter().map(read).collect::<Result<Vec<_>>>()?;
-    let ranks = all.len();
+    let all = exchange.all_gather(packed(&found)?)?;
+    let all = all.iter().map(|bytes| unpacked::<Vec<P>>(bytes)).collect::<Result<Vec<_>>>()?;
+    let (ranks, mut all) = (all.len(), all.into_iter().map(Vec::into_iter).collect::<Vec<_>>());
     (0..count).map(|number| all[number % ranks].next().ok_or_else(unreadable)).collect()
+}
+
+/// As bytes for another process, where it is what it was here, to the bit.
+fn packed<P: Serialize + ?Sized>(value: &P) -> Result<Vec<u8>> {
+    postcard::to_stdvec(value).map_err(|cause| Error::failure(format!("nothing that can be sent: {cause}"), ""))
+}
+
+fn unpacked<P: DeserializeOwned>(bytes: &[u8]) -> Result<P> {
+    match postcard::take_from_bytes(bytes) {
+        Ok((value, [])) => Ok(value),
+        _ => Err(unreadable()),
+    }
+}
+
+fn unreadable() -> Error {
+    Error::failure("what another process has sent cannot be read", "start one program alike everywhere")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ndarray::Array2;
     use unspool::nn;
 
     /// The second of two processes, which hears from the first what it is told to.
@@ -101,11 +114,30 @@ mod tests {
 
     #[test]
     fn what_is_shared_out_comes_back_in_order() {
-        let mut first = vec![];
-        vec![0.0, 20.0, 40.0].write(&mut first);
+        let mut first = packed(&[0.0, 20.0, 40.0][..]).unwrap();
         let all = shared_out(&Second(first.clone()), 5, |number| Ok(number as f64 * 10.0)).unwrap();
         assert_eq!(all, [0.0, 10.0, 20.0, 30.0, 40.0]);
         first.pop();
         assert_eq!(shared_out(&Second(first), 5, |number| Ok(number as f64)).unwrap_err().code(), 1);
+    }
+
+    #[test]
+    fn what_arrives_is_what_was_sent_and_nothing_else_is_taken_for_it() {
+        type All = Vec<((u32, f64), (String, Array2<f64>))>;
+        let one = |x: f64| ((7, x), ("mörk".to_owned(), ndarray::array![[x, -0.0], [1.0 / 3.0, f64::INFINITY]]));
+        let sent: All = vec![one(f64::from_bits(0x7ff8_0000_0000_1234)), one(1e-310)];
+        let bytes = packed(&sent).unwrap();
+        let arrived: All = unpacked(&bytes).unwrap();
+        let bits =
+            |all: &All| all.iter().map(|((_, x), (_, a))| (x.to_bits(), a.mapv(f64::to_bits))).collect::<Vec<_>>();
+        assert_eq!(bits(&arrived), bits(&sent));
+        assert_eq!(arrived[0].1.0, "mörk");
+        assert!((0..bytes.len()).all(|length| unpacked::<All>(&bytes[..length]).is_err()));
+        assert!(unpacked::<All>(&[bytes.as_slice(), &[0]].concat()).is_err());
+        // Numbers, text and arrays that say they are longer than any memory.
+        let length = packed(&u64::MAX).unwrap();
+        assert!(unpacked::<Vec<u32>>(&length).is_err() && unpacked::<String>(&length).is_err());
+        let array = packed(&(1u8, (u64::MAX, u64::MAX), [1.0; 3].as_slice())).unwrap();
+        assert!(unpacked::<Array2<f64>>(&array).is_err());
     }
 }

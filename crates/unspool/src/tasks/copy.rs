@@ -15,6 +15,7 @@ use super::{
     *,
 };
 use ndarray::Array3;
+use serde::Deserialize;
 use unspool::text::score::accuracy;
 
 /// Symbols that are to be said again.
@@ -35,19 +36,10 @@ pub(crate) struct Batch {
 }
 
 /// What is said at each of the last steps, and how far its probabilities are from the right ones: Σ (p − right)² over the symbols.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Said {
     symbols: Vec<u32>,
     squares: f64,
-}
-
-impl Portable for Said {
-    fn write(&self, out: &mut Vec<u8>) {
-        self.symbols.write(out);
-        self.squares.write(out);
-    }
-    fn read(bytes: &mut &[u8]) -> Option<Self> {
-        Some(Said { symbols: Vec::read(bytes)?, squares: f64::read(bytes)? })
-    }
 }
 
 fn symbols(_: &[()], dice: &mut Dice) -> Vec<u32> {

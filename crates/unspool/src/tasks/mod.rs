@@ -33,7 +33,6 @@ mod log_mel;
 mod memory;
 mod options;
 mod pictures;
-mod portable;
 mod sentiment;
 mod series;
 mod spacing;
@@ -48,7 +47,6 @@ pub(crate) use crate::program::{
     error::{Error, Result},
 };
 pub(crate) use options::{Arch, Kind, Opt, by_name};
-pub(crate) use portable::Portable;
 
 use serde::{Serialize, de::DeserializeOwned};
 use unspool::{
@@ -126,7 +124,7 @@ pub(crate) trait Task: Sized + Sync {
     /// Some examples as arrays.
     type Batch: Send + Sync;
     /// What the model says of one example.
-    type Answer: Portable + Send + Sync;
+    type Answer: Serialize + DeserializeOwned + Send + Sync;
 
     /// How long, how fast, and how many at a time.
     fn recipe(settings: &Self::Settings) -> Recipe;

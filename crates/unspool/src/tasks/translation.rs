@@ -165,19 +165,10 @@ fn one_line(text: &str) -> String {
 }
 
 /// A translation as the search finds it, and as the likeliest token at each step makes it.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Translated {
     best: String,
     greedy: String,
-}
-
-impl Portable for Translated {
-    fn write(&self, out: &mut Vec<u8>) {
-        self.best.write(out);
-        self.greedy.write(out);
-    }
-    fn read(bytes: &mut &[u8]) -> Option<Self> {
-        Some(Translated { best: String::read(bytes)?, greedy: String::read(bytes)? })
-    }
 }
 
 /// Sentences and their translations, as tokens.
