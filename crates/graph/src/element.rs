@@ -112,6 +112,8 @@ pub trait Element:
     #[doc(hidden)]
     fn pool(params: &crate::Params) -> &std::sync::Arc<crate::buffer::Pool<Self>>;
     #[doc(hidden)]
+    fn idle(pools: &crate::params::Pools) -> &std::sync::Arc<crate::buffer::Pool<Self>>;
+    #[doc(hidden)]
     fn panels(params: &crate::Params) -> &[Packs<Self>];
     #[doc(hidden)]
     fn tape(tape: &AnyTape) -> Option<&Tape<Self>>;
@@ -121,6 +123,12 @@ pub trait Element:
     fn dense(values: crate::buffer::Buffer<Self>) -> Dense;
     #[doc(hidden)]
     fn of_dense(values: &Dense) -> Option<&[Self]>;
+    #[doc(hidden)]
+    fn of_dense_mut(values: &mut Dense) -> Option<&mut [Self]>;
+    #[doc(hidden)]
+    fn write_le(self, bytes: &mut [u8]);
+    #[doc(hidden)]
+    fn read_le(bytes: &[u8]) -> Self;
 }
 
 macro_rules! element {
@@ -192,7 +200,10 @@ macro_rules! element {
                 }
             }
             fn pool(params: &crate::Params) -> &std::sync::Arc<crate::buffer::Pool<Self>> {
-                &params.pools.$pool
+                Self::idle(&params.pools)
+            }
+            fn idle(pools: &crate::params::Pools) -> &std::sync::Arc<crate::buffer::Pool<Self>> {
+                &pools.$pool
             }
             fn panels(params: &crate::Params) -> &[Packs<Self>] {
                 &params.panels.$pool
@@ -217,6 +228,20 @@ macro_rules! element {
                     Dense::$variant(values) => Some(values),
                     _ => None,
                 }
+            }
+            fn of_dense_mut(values: &mut Dense) -> Option<&mut [Self]> {
+                match values {
+                    Dense::$variant(values) => Some(values),
+                    _ => None,
+                }
+            }
+            #[inline(always)]
+            fn write_le(self, bytes: &mut [u8]) {
+                bytes.copy_from_slice(&self.to_le_bytes());
+            }
+            #[inline(always)]
+            fn read_le(bytes: &[u8]) -> Self {
+                bytes.first_chunk().map_or(0.0, |&bytes| Self::from_le_bytes(bytes))
             }
         }
     };

@@ -94,7 +94,7 @@ impl Dense {
 }
 
 /// How many elements one thread adds at a time.
-const PIECE: usize = 1 << 16;
+pub(crate) const PIECE: usize = 1 << 16;
 
 /// a ← a + b, element by element, shared out over threads where there are many.
 fn add_all<E: Element>(a: &mut [E], b: &[E]) {
@@ -137,7 +137,7 @@ impl Gradient {
             Gradient::Dense(values) | Gradient::Rows { values, .. } => values,
         }
     }
-    fn into_dense(self, elements: usize) -> Dense {
+    pub(crate) fn into_dense(self, elements: usize) -> Dense {
         match self {
             Gradient::Dense(values) => values,
             Gradient::Rows { rows, width, values } => {

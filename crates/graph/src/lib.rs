@@ -110,6 +110,8 @@ mod tape;
 mod tensor;
 mod var;
 mod walk;
+mod whole;
+mod wire;
 
 pub use backward::Inflow;
 pub use buffer::Buffer;
@@ -129,3 +131,4 @@ pub use shape::{MAX_RANK, Shape};
 pub use share::Share;
 pub use tensor::Tensor;
 pub use var::{Operand, Var};
+pub use whole::Elements;

@@ -39,7 +39,7 @@ pub enum Store {
 }
 
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Pools(pub(crate) Arc<Pool<f32>>, pub(crate) Arc<Pool<f64>>);
+pub struct Pools(pub(crate) Arc<Pool<f32>>, pub(crate) Arc<Pool<f64>>);
 
 /// The panels of parameters that are multiplied by: all graphs over the same parameters share them, and they go when a value changes.
 #[derive(Debug, Default)]

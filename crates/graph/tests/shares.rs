@@ -1,7 +1,7 @@
 //! Gradients that several processes add up in shares: the bits are those of adding whole gradients one after the other.
 
 use proptest::prelude::*;
-use unspool_graph::{Gradients, Graph, Params, Part, Precision, Share, Var, init};
+use unspool_graph::{Elements, Gradients, Graph, Params, Part, Precision, Share, Var, init};
 
 const WORDS: usize = 11;
 const WIDTH: usize = 3;
@@ -100,14 +100,25 @@ fn added(params: &Params, all: &[Gradients]) -> Gradients {
 
 /// The same by `parts` processes, each of which gets bytes alone.
 fn added_in_shares(params: &Params, all: &[Gradients], parts: usize) -> Gradients {
-    let share = |part| {
-        let sent = all.iter().enumerate().map(move |(n, one)| Share::of(one, n as u32, part, parts).to_bytes());
-        let mut received = sent.map(|bytes| Share::from_bytes(params, part, parts, &bytes).unwrap());
-        let mut sum = received.next().unwrap();
-        received.for_each(|share| sum.add(share).unwrap());
-        Share::from_bytes(params, part, parts, &sum.to_bytes()).unwrap()
+    // One list for all messages: what is left of a longer one must not be seen.
+    let mut message = vec![];
+    let mut sum_of = |part| {
+        let mut sum = Share::none(params, part, parts);
+        for (number, one) in all.iter().enumerate() {
+            Share::write(one, number as u32, part, parts, &mut message);
+            sum.add(&message).unwrap();
+        }
+        sum.to_bytes(&mut message);
+        message.clone()
     };
-    Share::join(params, &(0..parts).map(share).collect::<Vec<_>>()).unwrap()
+    let sums: Vec<Vec<u8>> = (0..parts).map(&mut sum_of).collect();
+    Share::join(params, &sums).unwrap()
+}
+
+fn written(gradients: &Gradients, part: usize, parts: usize) -> Vec<u8> {
+    let mut bytes = vec![];
+    Share::write(gradients, 0, part, parts, &mut bytes);
+    bytes
 }
 
 proptest! {
@@ -129,12 +140,13 @@ proptest! {
     #[test]
     fn bytes_that_are_no_share_are_refused(one in summand(), cut in 1usize..40, part in 0usize..3) {
         let params = params(Precision::F32);
-        let bytes = Share::of(&gradients(&params, &one), 0, part, 3).to_bytes();
-        prop_assert!(Share::from_bytes(&params, part, 3, &bytes).is_ok());
+        let bytes = written(&gradients(&params, &one), part, 3);
+        let add = |bytes: &[u8]| Share::none(&params, part, 3).add(bytes);
+        prop_assert!(add(&bytes).is_ok());
         // What stands behind the last parameter is text, of which nothing may be left.
         let longer = [&bytes[..], &[7]].concat();
-        prop_assert!(Share::from_bytes(&params, part, 3, &longer).is_err());
-        let short = Share::from_bytes(&params, part, 3, &bytes[..bytes.len().saturating_sub(cut)]);
+        prop_assert!(add(&longer).is_err());
+        let short = add(&bytes[..bytes.len().saturating_sub(cut)]);
         prop_assert!(short.is_err() || part == 0 && one.others, "{} bytes fewer", cut);
     }
 }
@@ -160,13 +172,43 @@ fn shares_that_do_not_belong_together_are_refused() {
     let (params, other) = (params(Precision::F32), params(Precision::F64));
     let one = Summand { words: vec![1, 2], whole: false, others: true, values: vec![0.5; 64] };
     let (single, double) = (gradients(&params, &one), gradients(&other, &one));
-    let share = |part, parts| Share::of(&single, 0, part, parts);
-    assert!(share(0, 2).add(share(1, 2)).is_err());
-    assert!(share(0, 2).add(share(0, 3)).is_err());
-    assert!(share(0, 2).add(Share::of(&double, 1, 0, 2)).is_err());
+    let share = |part, parts| written(&single, part, parts);
+    let mut sum = Share::none(&params, 0, 2);
+    assert!(sum.add(&share(0, 2)).is_ok());
+    assert!(sum.add(&share(1, 2)).is_err());
+    assert!(sum.add(&share(0, 3)).is_err());
+    assert!(sum.add(&written(&double, 0, 2)).is_err());
     assert!(Share::join(&params, &[share(1, 2), share(0, 2)]).is_err());
     assert!(Share::join(&params, &[share(0, 2)]).is_err());
-    assert!(Share::join(&params, &[]).is_err());
+    assert!(Share::join(&params, &[] as &[Vec<u8>]).is_err());
     assert!(Share::join(&other, &[share(0, 2), share(1, 2)]).is_err());
     assert!(Share::join(&params, &[share(0, 2), share(1, 2)]).is_ok());
+}
+
+#[test]
+fn whole_gradients_are_taken_out_and_rows_are_left() {
+    let params = params(Precision::F64);
+    let with = |whole, others| gradients(&params, &Summand { words: vec![1, 2], whole, others, values: vec![0.5; 64] });
+    let all = with(false, true);
+    let mut rows = all.clone();
+    assert_eq!(rows.are_whole(), [false, true, true, true, true]);
+    let mut whole = rows.take_whole(&rows.are_whole());
+    assert_eq!(rows.are_whole(), [false; 5]);
+    let elements: usize = whole
+        .elements_mut()
+        .map(|elements| match elements {
+            Elements::F32(_) => 0,
+            Elements::F64(elements) => elements.len(),
+        })
+        .sum();
+    assert_eq!(elements, params.elements() - WORDS * WIDTH);
+    whole.add(&rows).unwrap();
+    assert_eq!(told(&whole, &params), told(&all, &params));
+    // Rows that are asked for as a whole are one, and so is what is not there.
+    let mut rows = with(false, false);
+    let mut table = rows.take_whole(&[true, true]);
+    assert_eq!((table.are_whole(), rows.are_whole()), (vec![true, true, false, false, false], vec![false; 5]));
+    let both = Summand { words: vec![1, 2], whole: true, others: false, values: vec![0.0; 64] };
+    table.add(&gradients(&params, &both)).unwrap();
+    assert_eq!(table.norm(), with(false, false).norm());
 }

@@ -1,4 +1,4 @@
-//! A cell of your own, trained by several processes with a loop of your own: `sharded_over` is the one line that differs.
+//! A cell of your own, trained by several processes with a loop of your own: `Reducer::sharded` stands in the place of `sharded`.
 //!
 //! `mpirun -n 4 --bind-to none target/release/examples/processes weights.safetensors` (feature `mpi`). The file has the same bits for any number
 //! of processes, and for none of `mpirun` at all.
@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, path::Path};
 use unspool_graph::{Draw, Graph, Param, Params, Scope, Var, init};
 use unspool_nn::{
     Adam, Cell, Embedding, Error, Linear, checkpoint,
-    exchange::{Exchange, Reduce, sharded_over},
+    exchange::{Exchange, Reduce, Reducer},
     mpi, unroll,
 };
 
@@ -86,14 +86,13 @@ fn train(exchange: &dyn Exchange, weights: Option<&Path>) -> Result<f64, Error> 
         readout: Linear::new(params.scope("readout"), 32, WORDS),
     };
     let mut adam = Adam::new();
+    let mut reducer = Reducer::new(exchange, Reduce::Exact);
     let mut mean = f64::NAN;
     for step in 0..200 {
         let rows: Vec<u64> = (0..ROWS as u64).collect();
         let shards: Vec<&[u64]> = rows.chunks(ROWS / SHARDS).collect();
         let (sum, mut gradients) =
-            sharded_over(exchange, Reduce::Exact, &params, Some((7, step)), &shards, |graph, rows| {
-                model.loss(graph, step, rows)
-            })?;
+            reducer.sharded(&params, Some((7, step)), &shards, |graph, rows| model.loss(graph, step, rows))?;
         gradients.scale(1.0 / ROWS as f64);
         gradients.clip_norm(1.0)?;
         adam.step(&mut params, &gradients, 0.01)?;

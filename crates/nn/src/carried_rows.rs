@@ -103,7 +103,7 @@ impl CarriedRows {
                 write(&mut message, streams, &leaves);
             }
         }
-        for (rank, message) in exchange.all_gather(message)?.iter().enumerate() {
+        for (rank, message) in exchange.all_gather(&message)?.iter().enumerate() {
             let mut message = message.as_slice();
             while rank != exchange.rank() && !message.is_empty() {
                 let Some((streams, leaves)) = read(&mut message) else {

@@ -2,14 +2,15 @@
 //!
 //! ```no_run
 //! use unspool_graph::Params;
-//! use unspool_nn::{Adam, Error, Linear, exchange::{Reduce, sharded_over}, mpi};
+//! use unspool_nn::{Adam, Error, Linear, exchange::{Reduce, Reducer}, mpi};
 //!
 //! fn main() -> Result<(), Error> {
 //!     mpi::run(|exchange| {
 //!         let mut params = Params::seeded(7);
 //!         let layer = Linear::new(params.scope("layer"), 2, 1);
 //!         let shards = [vec![1.0f32, 2.0], vec![3.0, 4.0]]; // the same in every process: each works on its own of them
-//!         let (_, gradients) = sharded_over(exchange, Reduce::Exact, &params, None, &shards, |graph, shard| {
+//!         let mut reducer = Reducer::new(exchange, Reduce::Exact);
+//!         let (_, gradients) = reducer.sharded(&params, None, &shards, |graph, shard| {
 //!             layer.apply(graph.input(shard.clone()).reshape([1, 2])).powi(2).sum_all()
 //!         })?;
 //!         Adam::new().step(&mut params, &gradients, 0.01)?;
@@ -26,9 +27,11 @@
 use crate::{Error, Result, exchange::Exchange};
 use mpi::{
     Threading,
-    datatype::{Partition, PartitionMut},
-    topology::SimpleCommunicator,
-    traits::{Communicator, CommunicatorCollectives},
+    collective::SystemOperation,
+    datatype::Equivalence,
+    request::multiple_scope,
+    topology::{Process, SimpleCommunicator},
+    traits::{Communicator, CommunicatorCollectives, Destination, Source},
 };
 use std::{
     fmt::Display,
@@ -36,9 +39,13 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
+use unspool_graph::Elements;
 
-/// The most bytes that go from or to a process in one call: MPI counts in 32 bits.
+/// The most bytes that go in one call: MPI counts in 32 bits.
 const MOST: usize = 1 << 30;
+
+/// The most numbers that are added up in one call, so that the room for their sums is small.
+const NUMBERS: usize = 1 << 20;
 
 /// One of the processes that were started together.
 #[derive(Debug)]
@@ -47,7 +54,14 @@ pub struct Mpi {
     ranks: usize,
     host: String,
     /// Calls are made one at a time.
-    turn: Mutex<()>,
+    turn: Mutex<Room>,
+}
+
+/// Where sums come to stand.
+#[derive(Debug, Default)]
+struct Room {
+    single: Vec<f32>,
+    double: Vec<f64>,
 }
 
 /// Does the work with the processes that were started together. Where it fails, or panics, in one of several, the others would wait
@@ -83,7 +97,11 @@ impl Mpi {
         SimpleCommunicator::world().abort(1)
     }
 
-    fn turn(&self) -> MutexGuard<'_, ()> {
+    fn process<'w>(&self, world: &'w SimpleCommunicator, rank: usize) -> Process<'w> {
+        world.process_at_rank(rank as i32)
+    }
+
+    fn turn(&self) -> MutexGuard<'_, Room> {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -101,82 +119,50 @@ impl Exchange for Mpi {
         self.host.clone()
     }
 
-    fn all_to_all(&self, mut messages: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>> {
+    fn all_to_all(&self, messages: &[&[u8]], received: &mut [Vec<u8>]) -> Result<()> {
         let _turn = self.turn();
         let world = SimpleCommunicator::world();
-        messages.resize_with(self.ranks, Vec::new);
         let own: Vec<u64> = messages.iter().map(|message| message.len() as u64).collect();
-        // All lengths between all, so that all know how many calls it will take.
-        let mut lengths = vec![0; self.ranks * self.ranks];
-        world.all_gather_into(&own[..], &mut lengths[..]);
-        let mut received = vec![vec![]; self.ranks];
-        for from in pieces(lengths.iter().copied().max().unwrap_or(0), self.ranks) {
-            let piece = |length: usize| from.start.min(length)..from.end.min(length);
-            let sent: Vec<&[u8]> = messages.iter().map(|message| &message[piece(message.len())]).collect();
-            let to_come = lengths.chunks(self.ranks).map(|of| piece(of[self.rank] as usize).len());
-            let (counts, places) = layout(sent.iter().map(|piece| piece.len()));
-            let (came_counts, came_places) = layout(to_come);
-            let sent = [&sent[..], &[SPARE]].concat().concat();
-            let mut came = room(&came_counts);
-            let partition = Partition::new(&sent[..], counts, places);
-            let mut came_partition = PartitionMut::new(&mut came[..], &came_counts[..], &came_places[..]);
-            world.all_to_all_varcount_into(&partition, &mut came_partition);
-            split(&came, &came_counts, &mut received);
-        }
-        Ok(received)
-    }
-
-    fn all_gather(&self, message: Vec<u8>) -> Result<Vec<Vec<u8>>> {
-        let _turn = self.turn();
-        let world = SimpleCommunicator::world();
         let mut lengths = vec![0u64; self.ranks];
-        world.all_gather_into(&(message.len() as u64), &mut lengths[..]);
-        let mut received = vec![vec![]; self.ranks];
-        for from in pieces(lengths.iter().copied().max().unwrap_or(0), self.ranks) {
-            let piece = |length: usize| from.start.min(length)..from.end.min(length);
-            let (counts, places) = layout(lengths.iter().map(|&length| piece(length as usize).len()));
-            let own = [&message[piece(message.len())], SPARE].concat();
-            let mut came = room(&counts);
-            let mut partition = PartitionMut::new(&mut came[..], &counts[..], &places[..]);
-            world.all_gather_varcount_into(&own[..own.len() - 1], &mut partition);
-            split(&came, &counts, &mut received);
+        world.all_to_all_into(&own[..], &mut lengths[..]);
+        received.iter_mut().zip(lengths).for_each(|(message, length)| message.resize(length as usize, 0));
+        multiple_scope(0, |scope, coming| {
+            for (from, message) in received.iter_mut().enumerate().filter(|(from, _)| *from != self.rank) {
+                message.chunks_mut(MOST).for_each(|piece| {
+                    coming.add(self.process(&world, from).immediate_receive_into(scope, piece));
+                });
+            }
+            multiple_scope(0, |scope, going| {
+                // Each begins with the next, so that not all send to one at first.
+                for to in (1..self.ranks).map(|next| (self.rank + next) % self.ranks) {
+                    messages[to].chunks(MOST).for_each(|piece| {
+                        going.add(self.process(&world, to).immediate_send(scope, piece));
+                    });
+                }
+                going.wait_all(&mut vec![]);
+            });
+            coming.wait_all(&mut vec![]);
+        });
+        received[self.rank].copy_from_slice(messages[self.rank]);
+        Ok(())
+    }
+
+    fn all_reduce(&self, numbers: Elements<'_>) -> Result<()> {
+        let mut room = self.turn();
+        match numbers {
+            Elements::F32(numbers) => add_up(numbers, &mut room.single),
+            Elements::F64(numbers) => add_up(numbers, &mut room.double),
         }
-        Ok(received)
+        Ok(())
     }
 }
 
-/// Stands behind what is sent and what comes, since neither may be empty: the address of an empty list is 1, and this is how Open MPI
-/// is told that a call works in place.
-const SPARE: &[u8] = &[0];
-
-/// Room for what comes from each.
-fn room(counts: &[i32]) -> Vec<u8> {
-    vec![0; counts.iter().map(|&count| count as usize).sum::<usize>() + SPARE.len()]
-}
-
-/// The pieces in which messages go of which the longest has this length.
-fn pieces(longest: u64, ranks: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
-    let piece = MOST / ranks;
-    (0..(longest as usize).div_ceil(piece)).map(move |number| number * piece..(number + 1) * piece)
-}
-
-/// Lengths, and where each begins.
-fn layout(lengths: impl Iterator<Item = usize>) -> (Vec<i32>, Vec<i32>) {
-    let mut end = 0;
-    lengths
-        .map(|length| {
-            let start = end;
-            end += length as i32;
-            (length as i32, start)
-        })
-        .unzip()
-}
-
-/// What came from each, behind what came before.
-fn split(mut came: &[u8], counts: &[i32], received: &mut [Vec<u8>]) {
-    for (&count, message) in counts.iter().zip(received) {
-        let (own, rest) = came.split_at(count as usize);
-        message.extend_from_slice(own);
-        came = rest;
+/// Adds up, piece by piece, in the order that the message library likes best.
+fn add_up<N: Equivalence + Copy + Default>(numbers: &mut [N], room: &mut Vec<N>) {
+    room.resize(NUMBERS.min(numbers.len()).max(room.len()), N::default());
+    for piece in numbers.chunks_mut(NUMBERS) {
+        let sums = &mut room[..piece.len()];
+        SimpleCommunicator::world().all_reduce_into(&piece[..], &mut sums[..], SystemOperation::sum());
+        piece.copy_from_slice(sums);
     }
 }

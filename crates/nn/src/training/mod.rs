@@ -60,7 +60,7 @@ pub use event::{Ended, Evaluated, Evaluation, Event, Outcome, StepDone};
 
 use crate::{
     Error, Result, checkpoint,
-    exchange::{Exchange, OneProcess, Reduce, Sums, own},
+    exchange::{Exchange, OneProcess, Reduce, Reducer, Sums, own},
     optimizer::{Averaged, Optimizer},
     schedule::OnPlateau,
     sharded::shard_gradients,
@@ -417,6 +417,7 @@ impl<'a> Trainer<'a> {
         }
         let (mut batches, mut batches_of) = (vec![], None);
         let mut saved = Instant::now();
+        let mut reducer = Reducer::new(self.exchange, self.reduce);
         let ended = loop {
             let finished = state.epoch >= self.epochs;
             if self.evaluation_is_due(&state, finished) {
@@ -452,12 +453,11 @@ impl<'a> Trainer<'a> {
                 batches = objective.epoch(state.epoch)?;
                 batches_of = Some(state.epoch);
                 state.check_position(batches.len())?;
-                let shards: usize = batches.iter().map(|batch| objective.shards(batch)).sum();
-                self.exchange.agree(&[("the number of shards in this epoch", shards.to_string())])?;
+                self.agree_on_epoch(params, batches.iter().map(|batch| objective.shards(batch)).sum())?;
             }
             let began = Instant::now();
             let together = &batches[state.batch..(state.batch + self.accumulate).min(batches.len())];
-            let sums = self.sums(params, objective, together, state.batches_seen)?;
+            let sums = self.sums(params, objective, together, state.batches_seen, &mut reducer)?;
             let done = self.one_step(params, optimizer, &sums, &state, batches.len())?;
             state.stepped(together.len(), batches.len(), sums.loss, sums.weight);
             objective.share(self.exchange)?;
@@ -516,6 +516,7 @@ impl<'a> Trainer<'a> {
         objective: &O,
         batches: &[O::Batch],
         seen: u64,
+        reducer: &mut Reducer<'_>,
     ) -> Result<Sums, O::Error> {
         let each = |(i, batch)| (0..objective.shards(batch)).map(move |n| (i, batch, n));
         let all: Vec<(usize, &O::Batch, usize)> = batches.iter().enumerate().flat_map(each).collect();
@@ -530,7 +531,7 @@ impl<'a> Trainer<'a> {
         };
         let own: Vec<usize> = own(self.exchange, all.len()).collect();
         let own = own.into_par_iter().map(one).collect::<Vec<_>>().into_iter().collect::<Result<_, _>>()?;
-        Ok(self.exchange.sum(params, self.reduce, all.len(), own)?)
+        Ok(reducer.sum(params, all.len(), own)?)
     }
 
     fn evaluation_is_due(&self, state: &State, finished: bool) -> bool {
@@ -576,6 +577,17 @@ impl<'a> Trainer<'a> {
             ("the step it goes on from", state.step.to_string()),
             ("the checksum of the parameters", format!("{:08x}", checkpoint::checksum(params))),
         ]
+    }
+
+    /// Whether all have come to the same parameters, and go on with the same batches.
+    fn agree_on_epoch(&self, params: &Params, shards: usize) -> Result<()> {
+        if self.exchange.ranks() <= 1 {
+            return Ok(());
+        }
+        self.exchange.agree(&[
+            ("the checksum of the parameters", format!("{:08x}", checkpoint::checksum(params))),
+            ("the number of shards in this epoch", shards.to_string()),
+        ])
     }
 
     /// The best before the last step: a kill between the two leaves a step from which the same best is found again.

@@ -49,15 +49,15 @@ impl Exchange for Played {
     fn host(&self) -> String {
         format!("thread-{}", self.rank)
     }
-    fn all_to_all(&self, messages: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>, Error> {
+    fn all_to_all(&self, messages: &[&[u8]], received: &mut [Vec<u8>]) -> Result<(), Error> {
         let gone = |rank: usize| Error::Exchange { why: format!("process {rank} has gone") };
         let (to, from) = &*self.ends.lock().unwrap_or_else(PoisonError::into_inner);
         for (rank, (to, message)) in to.iter().zip(messages).enumerate() {
-            to.send(message).map_err(|_| gone(rank))?;
+            to.send(message.to_vec()).map_err(|_| gone(rank))?;
         }
-        from.iter().enumerate().map(|(rank, from)| from.recv().map_err(|_| gone(rank))).collect()
-    }
-    fn all_gather(&self, message: Vec<u8>) -> Result<Vec<Vec<u8>>, Error> {
-        self.all_to_all(vec![message; self.ranks])
+        for (rank, (from, received)) in from.iter().zip(received).enumerate() {
+            *received = from.recv().map_err(|_| gone(rank))?;
+        }
+        Ok(())
     }
 }
