@@ -5,7 +5,10 @@ mod sound;
 
 use super::error::{Error, Result};
 use std::{collections::BTreeSet, fs::File, io::Read, path::Path};
-use unspool::text::{Conll, Csv, Parallel, Part, Row, Sentence, Source, Split, Tsv, read_text};
+use unspool::{
+    nn::exchange::Exchange,
+    text::{Conll, Csv, Parallel, Part, Row, Sentence, Source, Split, Tsv, read_text},
+};
 
 /// A data set compiled into the program.
 struct Embedded {
@@ -88,14 +91,20 @@ impl Recording {
 }
 
 /// What `--data` names: files, or a data set inside the program. A task asks for it in the form it needs.
-pub(crate) struct Data {
+pub(crate) struct Data<'a> {
     names: Vec<String>,
+    exchange: &'a dyn Exchange,
 }
 
-impl Data {
-    /// Of the values of `--data`.
-    pub(crate) fn new(values: &[String]) -> Data {
-        Data { names: names(values) }
+impl<'a> Data<'a> {
+    /// Of the values of `--data`, for processes that read it together.
+    pub(crate) fn new(values: &[String], exchange: &'a dyn Exchange) -> Data<'a> {
+        Data { names: names(values), exchange }
+    }
+
+    /// The processes that read it together.
+    pub(crate) fn exchange(&self) -> &'a dyn Exchange {
+        self.exchange
     }
 
     /// What errors call it.
@@ -413,9 +422,10 @@ fn by_hash<R>(file: &str, rows: Vec<R>, hash: impl Fn(&R) -> u64) -> Result<[Vec
 #[cfg(test)]
 mod tests {
     use super::*;
+    use unspool::nn::exchange::OneProcess;
 
-    fn data(name: &str) -> Data {
-        Data::new(&[name.to_owned()])
+    fn data(name: &str) -> Data<'static> {
+        Data::new(&[name.to_owned()], &OneProcess)
     }
 
     #[test]

@@ -21,7 +21,7 @@ use unspool::{
 
 /// Scores a trained model on all of a file, in one line of JSON.
 pub(crate) fn evaluate(options: &EvaluateOptions) -> Result<()> {
-    struct Evaluate<'a>(&'a RunFolder, Data);
+    struct Evaluate<'a>(&'a RunFolder, Data<'a>);
     impl Visitor for Evaluate<'_> {
         type Output = Result<()>;
         fn visit<T: Task>(self) -> Result<()> {
@@ -46,7 +46,7 @@ pub(crate) fn evaluate(options: &EvaluateOptions) -> Result<()> {
         }
     }
     let folder = RunFolder::open(&options.model)?;
-    with_task_of(&folder, Evaluate(&folder, Data::new(&options.data)))
+    with_task_of(&folder, Evaluate(&folder, Data::new(&options.data, &OneProcess)))
 }
 
 /// A part's mean loss and its score.

@@ -9,6 +9,7 @@ use crate::tasks::{Curves, Figure, Task, gradients};
 use std::fs;
 use unspool::{
     graph::{Draw, Drawing, Fold, Gradients, Graph, Params},
+    nn::exchange::OneProcess,
     text::{BatchSize, Buckets},
 };
 
@@ -70,7 +71,7 @@ pub(crate) fn draw<T: Task>(chosen: &Chosen<T>, options: &DrawOptions) -> Result
             ));
         }
     };
-    let Begun { task, parts, params } = Begun::new(chosen)?;
+    let Begun { task, parts, params } = Begun::new(chosen, &OneProcess)?;
     let lengths = task.lengths(&parts.train);
     let mut rows: Vec<usize> = (0..lengths.len()).collect();
     rows.sort_by_key(|row| {

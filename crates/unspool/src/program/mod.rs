@@ -10,7 +10,7 @@ mod lines;
 mod look;
 mod options;
 mod predict;
-mod processes;
+pub(crate) mod processes;
 mod progress;
 mod report;
 mod run;

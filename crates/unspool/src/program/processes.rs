@@ -1,5 +1,8 @@
 //! Several processes of this program that train together, where `mpirun` has started them.
 
+#[cfg(test)]
+pub(crate) mod played;
+
 use super::error::{Error, Result};
 use rayon::prelude::*;
 use serde::{Serialize, de::DeserializeOwned};
@@ -60,28 +63,62 @@ pub(crate) fn shared_out<P: Serialize + DeserializeOwned + Send>(
 ) -> Result<Vec<P>> {
     let numbers: Vec<usize> = own(exchange, count).collect();
     let found = numbers.into_par_iter().map(&each).collect::<Result<Vec<P>>>()?;
+    in_order(exchange, count, found)
+}
+
+/// Of so many things each process has its own, as [`own`] numbers them; gives all, in order, in every process.
+pub(crate) fn in_order<P: Serialize + DeserializeOwned>(
+    exchange: &dyn Exchange,
+    count: usize,
+    own: Vec<P>,
+) -> Result<Vec<P>> {
     if exchange.ranks() <= 1 {
-        return Ok(found);
+        return Ok(own);
     }
-    let all = exchange.all_gather(&packed(&found)?)?;
-    let all = all.iter().map(|bytes| unpacked::<Vec<P>>(bytes)).collect::<Result<Vec<_>>>()?;
-    let (ranks, mut all) = (all.len(), all.into_iter().map(Vec::into_iter).collect::<Vec<_>>());
-    (0..count).map(|number| all[number % ranks].next().ok_or_else(unreadable)).collect()
+    let mut all: Vec<_> = gathered(exchange, own)?.into_iter().map(Vec::into_iter).collect();
+    let ranks = all.len();
+    let in_order = (0..count).map(|number| all[number % ranks].next().ok_or_else(unreadable)).collect();
+    if all.iter().any(|rest| rest.len() > 0) { Err(unreadable()) } else { in_order }
+}
+
+/// What each process has, by rank, in every process.
+pub(crate) fn gathered<P: Serialize + DeserializeOwned>(exchange: &dyn Exchange, value: P) -> Result<Vec<P>> {
+    if exchange.ranks() <= 1 {
+        return Ok(vec![value]);
+    }
+    exchange.all_gather(&packed(&value)?)?.iter().map(|bytes| unpacked(bytes)).collect()
+}
+
+/// What the first process alone makes, in every process.
+pub(crate) fn of_first<P: Serialize + DeserializeOwned>(
+    exchange: &dyn Exchange,
+    make: impl FnOnce() -> Result<P>,
+) -> Result<P> {
+    if exchange.rank() > 0 {
+        return unpacked(&exchange.of_first(vec![])?);
+    }
+    let made = make()?;
+    if exchange.ranks() > 1 {
+        exchange.of_first(packed(&made)?)?;
+    }
+    Ok(made)
 }
 
 /// As bytes for another process, where it is what it was here, to the bit.
-fn packed<P: Serialize + ?Sized>(value: &P) -> Result<Vec<u8>> {
+pub(crate) fn packed<P: Serialize + ?Sized>(value: &P) -> Result<Vec<u8>> {
     postcard::to_stdvec(value).map_err(|cause| Error::failure(format!("nothing that can be sent: {cause}"), ""))
 }
 
-fn unpacked<P: DeserializeOwned>(bytes: &[u8]) -> Result<P> {
+/// What [`packed`] packed, all of it.
+pub(crate) fn unpacked<P: DeserializeOwned>(bytes: &[u8]) -> Result<P> {
     match postcard::take_from_bytes(bytes) {
         Ok((value, [])) => Ok(value),
         _ => Err(unreadable()),
     }
 }
 
-fn unreadable() -> Error {
+/// Another process has sent what none of this program does.
+pub(crate) fn unreadable() -> Error {
     Error::failure("what another process has sent cannot be read", "start one program alike everywhere")
 }
 
@@ -89,34 +126,28 @@ fn unreadable() -> Error {
 mod tests {
     use super::*;
     use ndarray::Array2;
-    use unspool::nn;
-
-    /// The second of two processes, which hears from the first what it is told to.
-    struct Second(Vec<u8>);
-
-    impl Exchange for Second {
-        fn rank(&self) -> usize {
-            1
-        }
-        fn ranks(&self) -> usize {
-            2
-        }
-        fn host(&self) -> String {
-            "here".into()
-        }
-        fn all_to_all(&self, messages: &[&[u8]], received: &mut [Vec<u8>]) -> nn::Result<()> {
-            received.clone_from_slice(&[self.0.clone(), messages[1].to_vec()]);
-            Ok(())
-        }
-    }
+    use played::together;
 
     #[test]
     fn what_is_shared_out_comes_back_in_order() {
-        let mut first = packed(&[0.0, 20.0, 40.0][..]).unwrap();
-        let all = shared_out(&Second(first.clone()), 5, |number| Ok(number as f64 * 10.0)).unwrap();
-        assert_eq!(all, [0.0, 10.0, 20.0, 30.0, 40.0]);
-        first.pop();
-        assert_eq!(shared_out(&Second(first), 5, |number| Ok(number as f64)).unwrap_err().code(), 1);
+        for ranks in 1..=4 {
+            let all = together(ranks, |exchange| shared_out(exchange, 5, |number| Ok(number as f64 * 10.0)).unwrap());
+            assert!(all.iter().all(|found| *found == [0.0, 10.0, 20.0, 30.0, 40.0]));
+        }
+        let unlike = together(2, |exchange| {
+            let count = 5 + 2 * exchange.rank();
+            shared_out(exchange, count, Ok).map_err(|error| error.code())
+        });
+        assert_eq!(unlike, [Err(1), Err(1)]);
+    }
+
+    #[test]
+    fn what_the_first_makes_all_have() {
+        let all = together(3, |exchange| {
+            let made = of_first(exchange, || Ok(format!("by {}", exchange.rank()))).unwrap();
+            (made, gathered(exchange, exchange.rank()).unwrap())
+        });
+        assert!(all.iter().all(|found| *found == ("by 0".to_owned(), vec![0, 1, 2])));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use serde_json::{Map, Value, json};
 use std::{
     collections::BTreeMap,
     sync::{
-        Mutex, PoisonError,
+        Mutex, PoisonError, RwLock, RwLockReadGuard,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -57,14 +57,20 @@ pub(crate) fn train<T: Task>(chosen: &Chosen<T>, exchange: &dyn Exchange) -> Res
     agree(chosen, exchange)?;
     let run = Run::<T>::prepare(chosen, exchange)?;
     let folder = folder(chosen, exchange)?;
-    if chosen.profile && is_first {
-        let order = run.task.order(&run.parts.train, run.recipe.batch, run.seed, 0)?;
-        let rows = order.first().map_or(&[][..], Vec::as_slice);
-        eprint!("{}", look::profile(&run.task, &run.initial, &run.parts.train, rows)?);
+    if chosen.profile {
+        let rows = run.order(0)?.into_iter().next().unwrap_or_default();
+        run.fetch(std::slice::from_ref(&rows))?;
+        if is_first {
+            eprint!("{}", look::profile(&run.task, &run.initial, &run.parts().train, &rows)?);
+        }
     }
     let trained = run.train(chosen, &folder, "")?;
-    let mut baselines: Map<_, _> =
-        run.task.baselines(&run.parts)?.into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect();
+    let mut baselines: Map<_, _> = run
+        .task
+        .baselines(&run.parts(), exchange)?
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), json!(value)))
+        .collect();
     for (name, settings) in T::rivals(&chosen.settings) {
         let rival = chosen.with(settings)?;
         let run = Run::<T>::prepare(&rival, exchange)?;
@@ -109,7 +115,7 @@ fn agree<T: Task>(chosen: &Chosen<T>, exchange: &dyn Exchange) -> Result<()> {
     facts.extend(options);
     facts.push(("--out".into(), chosen.out.as_ref().map_or_else(String::new, |out| out.display().to_string())));
     facts.push(("--resume".into(), chosen.resume.to_string()));
-    facts.push(("the checksum of --data".into(), Data::new(&chosen.data).checksum()));
+    facts.push(("the checksum of --data".into(), Data::new(&chosen.data, exchange).checksum()));
     let facts: Vec<(&str, String)> = facts.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
     Ok(exchange.agree(&facts)?)
 }
@@ -134,8 +140,9 @@ pub(crate) struct Begun<T: Task> {
 
 impl<T: Task> Begun<T> {
     /// Reads the data, and builds the model in the precision asked for.
-    pub(crate) fn new(chosen: &Chosen<T>) -> Result<Begun<T>> {
-        let Prepared { saved, tokenizer, parts } = T::prepare(&chosen.settings, &Data::new(&chosen.data), chosen.seed)?;
+    pub(crate) fn new(chosen: &Chosen<T>, exchange: &dyn Exchange) -> Result<Begun<T>> {
+        let data = Data::new(&chosen.data, exchange);
+        let Prepared { saved, tokenizer, parts } = T::prepare(&chosen.settings, &data, chosen.seed)?;
         let mut params = Params::seeded(chosen.seed);
         let task = T::restore(saved, tokenizer, &mut params)?;
         params.check_all()?;
@@ -150,7 +157,8 @@ impl<T: Task> Begun<T> {
 struct Run<'a, T: Task> {
     exchange: &'a dyn Exchange,
     task: T,
-    parts: Parts<T::Examples>,
+    /// Before each epoch the train part is given its rows.
+    parts: RwLock<Parts<T::Examples>>,
     initial: Params,
     recipe: Recipe,
     seed: u64,
@@ -181,9 +189,9 @@ struct Trained<A> {
 impl<'a, T: Task> Run<'a, T> {
     fn prepare(chosen: &Chosen<T>, exchange: &'a dyn Exchange) -> Result<Run<'a, T>> {
         let (seed, recipe) = (chosen.seed, chosen.recipe);
-        let Begun { task, parts, params: initial } = Begun::new(chosen)?;
+        let Begun { task, parts, params: initial } = Begun::new(chosen, exchange)?;
         let batches = task.order(&parts.train, recipe.batch, seed, 0)?.len();
-        let (tokens, samples) = (AtomicU64::new(0), Mutex::default());
+        let (parts, tokens, samples) = (RwLock::new(parts), AtomicU64::new(0), Mutex::default());
         let (shards, reduce) = (chosen.shards, chosen.reduce);
         Ok(Run { exchange, task, parts, initial, recipe, seed, shards, reduce, batches, tokens, samples })
     }
@@ -202,11 +210,11 @@ impl<'a, T: Task> Run<'a, T> {
             "{}: {} parameters, {} rows to train on, {} for dev, {} for test",
             T::NAME,
             self.initial.elements(),
-            rows(&self.parts.train),
-            rows(&self.parts.dev),
-            rows(&self.parts.test)
+            rows(&self.parts().train),
+            rows(&self.parts().dev),
+            rows(&self.parts().test)
         ));
-        self.task.notes(&self.parts).iter().for_each(|note| progress.say(note));
+        self.task.notes(&self.parts()).iter().for_each(|note| progress.say(note));
         let ranks = self.exchange.ranks();
         if ranks > self.shards {
             progress.say(&format!(
@@ -252,8 +260,8 @@ impl<'a, T: Task> Run<'a, T> {
 
         let began = Instant::now();
         progress.evaluating();
-        let dev = self.part(params, &self.parts.dev, Effort::Quick)?.0;
-        let (test, answers) = self.part(params, &self.parts.test, Effort::Full)?;
+        let dev = self.part(params, &self.parts().dev, Effort::Quick)?.0;
+        let (test, answers) = self.part(params, &self.parts().test, Effort::Full)?;
         let written = self.written(params)?;
         if !written.is_empty() {
             folder.write(SAMPLES, &(written.join("\n\n") + "\n"))?;
@@ -272,6 +280,21 @@ impl<'a, T: Task> Run<'a, T> {
         let per_second = self.tokens_everywhere() / seconds.max(1e-9);
         let (epoch, params) = (best.epoch, params.clone());
         Ok(Trained { epoch, params, history, answers, dev, test, seconds, evaluation_seconds, per_second })
+    }
+
+    fn parts(&self) -> RwLockReadGuard<'_, Parts<T::Examples>> {
+        self.parts.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The batches of an epoch.
+    fn order(&self, epoch: u64) -> Result<Vec<Vec<usize>>> {
+        self.task.order(&self.parts().train, self.recipe.batch, self.seed, epoch)
+    }
+
+    /// Gives each process the rows of the train part that it needs, by rank. All call it at the same place.
+    fn fetch(&self, needed: &[Vec<usize>]) -> Result<()> {
+        let mut parts = self.parts.write().unwrap_or_else(PoisonError::into_inner);
+        self.task.fetch(&mut parts.train, needed, self.exchange)
     }
 
     fn part(&self, params: &Params, examples: &T::Examples, effort: Effort) -> Result<(Evaluated, Vec<T::Answer>)> {
@@ -306,7 +329,8 @@ impl<'a, T: Task> Run<'a, T> {
         if !chosen.data.is_empty() {
             facts.push(fact("data", chosen.data.join(", ")));
         }
-        let Parts { train, dev, test } = &self.parts;
+        let parts = self.parts();
+        let Parts { train, dev, test } = &*parts;
         facts.extend([
             fact("examples", format!("{} to train on, {} for dev, {} for test", rows(train), rows(dev), rows(test))),
             fact("parameters", self.initial.elements().to_string()),
@@ -381,10 +405,16 @@ impl<T: Task> Objective for Run<'_, T> {
     type Error = Error;
 
     fn epoch(&self, epoch: u64) -> Result<Vec<Rows>> {
-        let order = self.task.order(&self.parts.train, self.recipe.batch, self.seed, epoch)?;
         let shard = |rows: usize| if rows >= ROWS_TO_SHARD { rows.div_ceil(self.shards) } else { rows.max(1) };
         let rows = |(number, rows): (usize, Vec<usize>)| Rows { epoch, number, shard: shard(rows.len()), rows };
-        Ok(order.into_iter().enumerate().map(rows).collect())
+        let batches: Vec<Rows> = self.order(epoch)?.into_iter().enumerate().map(rows).collect();
+        let ranks = self.exchange.ranks();
+        let mut needed = vec![vec![]; ranks];
+        for (number, rows) in batches.iter().flat_map(|batch| batch.rows.chunks(batch.shard).enumerate()) {
+            needed[number % ranks].extend_from_slice(rows);
+        }
+        self.fetch(&needed)?;
+        Ok(batches)
     }
 
     fn shards(&self, batch: &Rows) -> usize {
@@ -394,7 +424,7 @@ impl<T: Task> Objective for Run<'_, T> {
     fn shard(&self, batch: &Rows, number: usize) -> Result<(f64, T::Batch)> {
         let rows = batch.rows.chunks(batch.shard).nth(number).unwrap_or_default();
         let draw = Draw::seed(self.seed).text("examples").word(batch.epoch);
-        let arrays = self.task.batch(&self.parts.train, rows, Some(draw))?;
+        let arrays = self.task.batch(&self.parts().train, rows, Some(draw))?;
         self.tokens.fetch_add(self.task.tokens(&arrays) as u64, Ordering::Relaxed);
         let done = batch.epoch as f64 + batch.number as f64 / self.batches.max(1) as f64;
         Ok((done / self.recipe.epochs as f64, arrays))
@@ -422,10 +452,11 @@ impl<T: Task> Objective for Run<'_, T> {
     }
 
     fn evaluate(&self, params: &Params) -> Result<Evaluation> {
-        let (found, answers) = self.part(params, &self.parts.dev, Effort::Quick)?;
+        let parts = self.parts();
+        let (found, answers) = self.part(params, &parts.dev, Effort::Quick)?;
         let mut samples = vec![];
         for (number, answer) in answers.iter().enumerate().take(T::SAMPLES) {
-            let row = self.task.row(&self.parts.dev, number, answer);
+            let row = self.task.row(&parts.dev, number, answer);
             samples.extend(row.iter().map(|(heading, text)| format!("  {heading:<10} {text}")));
             samples.push(String::new());
         }

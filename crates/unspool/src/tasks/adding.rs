@@ -124,7 +124,7 @@ impl Task for Adding {
         Ok((squares.sum::<f64>() / sums.len().max(1) as f64).into())
     }
 
-    fn baselines(&self, parts: &Parts<Composed<()>>) -> Result<Vec<(&'static str, f64)>> {
+    fn baselines(&self, parts: &Parts<Composed<()>>, _exchange: &dyn Exchange) -> Result<Vec<(&'static str, f64)>> {
         Ok(vec![("always_1", self.score(&parts.test, &vec![1.0; parts.test.count])?.value)])
     }
 
@@ -166,6 +166,7 @@ impl Task for Adding {
 mod tests {
     use super::*;
     use unspool::nn::CellKind;
+    use unspool::nn::exchange::OneProcess;
 
     fn adding(cell: CellKind) -> (Adding, Params) {
         let settings = Settings { cell, hidden: 16, length: 100, ..Settings::default() };
@@ -177,7 +178,7 @@ mod tests {
     #[test]
     fn one_mark_in_each_half_and_the_sum_of_both() {
         let (task, _) = adding(CellKind::Gru);
-        let test = task.examples(&Data::new(&[])).unwrap();
+        let test = task.examples(&Data::new(&[], &OneProcess)).unwrap();
         let sums = test.all(task.sum());
         assert!(sums.iter().all(|sum| sum.marked[0] < 50 && (50..100).contains(&sum.marked[1])));
         let batch = task.batch(&test, &[0, 7], None).unwrap();
@@ -190,7 +191,7 @@ mod tests {
     #[test]
     fn the_gradient_vanishes_in_the_plain_cell_and_not_in_a_gated_one() {
         let (task, params) = adding(CellKind::Gru);
-        let test = task.examples(&Data::new(&[])).unwrap();
+        let test = task.examples(&Data::new(&[], &OneProcess)).unwrap();
         let figures = task.figures(&params, &test, &[]).unwrap();
         let (gated, plain) = (memory::reach(&figures[0], 1), memory::reach(&figures[0], 2));
         assert!(gated > 1e-3 && plain < 1e-9, "{gated:e} {plain:e}");

@@ -167,7 +167,7 @@ impl Task for Copying {
         Ok(Score { value, signature: None, more: vec![("exact", accuracy(&said, &right)?), ("mse", mse)] })
     }
 
-    fn baselines(&self, _parts: &Parts<Composed<()>>) -> Result<Vec<(&'static str, f64)>> {
+    fn baselines(&self, _parts: &Parts<Composed<()>>, _exchange: &dyn Exchange) -> Result<Vec<(&'static str, f64)>> {
         Ok(vec![("chance", 1.0 / KINDS as f64)])
     }
 
@@ -198,6 +198,7 @@ impl Task for Copying {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use unspool::nn::exchange::OneProcess;
 
     #[test]
     fn symbols_come_first_then_nothing_a_sign_and_nothing_until_they_are_said() {
@@ -213,7 +214,7 @@ mod tests {
         assert_eq!(read[14..], [&[SIGN][..], &[NOTHING; 9]].concat());
         assert_eq!(batch.inputs.sum(), 24.0);
         // In training any number of steps up to all, in evaluation all.
-        let test = task.examples(&Data::new(&[])).unwrap();
+        let test = task.examples(&Data::new(&[], &OneProcess)).unwrap();
         let steps = |row, draw| task.batch(&test, &[row], draw).unwrap().inputs.dim().1;
         let trained: std::collections::BTreeSet<usize> = (0..200).map(|row| steps(row, Some(Draw::seed(1)))).collect();
         assert_eq!((trained.first(), trained.last(), steps(7, None)), (Some(&21), Some(&24), 24));
@@ -224,7 +225,7 @@ mod tests {
     fn a_sure_and_right_answer_has_no_error() {
         let mut params = Params::seeded(1);
         let task = Copying::restore(Saved::new(&Settings::default()), None, &mut params).unwrap();
-        let test = task.examples(&Data::new(&[])).unwrap();
+        let test = task.examples(&Data::new(&[], &OneProcess)).unwrap();
         let all = test.all(symbols);
         let right = all.iter().map(|symbols| Said { symbols: symbols.clone(), squares: 0.0 });
         let score = task.score(&test, &right.collect::<Vec<_>>()).unwrap();

@@ -336,7 +336,7 @@ impl Task for Forecast {
     }
 
     /// As last season; with last season's change (of its sum); with the mean change of the last three seasons.
-    fn baselines(&self, parts: &Parts<Series>) -> Result<Vec<(&'static str, f64)>> {
+    fn baselines(&self, parts: &Parts<Series>, _exchange: &dyn Exchange) -> Result<Vec<(&'static str, f64)>> {
         let Saved { season, change, .. } = self.saved;
         let last_season = |known: ArrayView2<'_, f64>| vec![0.0; known.ncols()];
         let last_change = |known: ArrayView2<'_, f64>| -> Vec<f64> {
@@ -405,9 +405,10 @@ impl Task for Forecast {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use unspool::nn::exchange::OneProcess;
 
     fn airline() -> Prepared<Forecast> {
-        Forecast::prepare(&Settings::default(), &Data::new(&["airline-passengers".to_owned()]), 1).unwrap()
+        Forecast::prepare(&Settings::default(), &Data::new(&["airline-passengers".to_owned()], &OneProcess), 1).unwrap()
     }
 
     #[test]
@@ -426,8 +427,12 @@ mod tests {
     fn baselines_are_the_known_ones_and_changes_go_back_to_values() {
         let Prepared { saved, parts, .. } = airline();
         let model = Forecast::restore(saved, None, &mut Params::seeded(1)).unwrap();
-        let found: Vec<String> =
-            model.baselines(&parts).unwrap().iter().map(|(name, error)| format!("{name} {error:.1}")).collect();
+        let found: Vec<String> = model
+            .baselines(&parts, &OneProcess)
+            .unwrap()
+            .iter()
+            .map(|(name, error)| format!("{name} {error:.1}"))
+            .collect();
         assert_eq!(found, ["last_season 50.0", "last_season_change 28.6", "drift 16.9"]);
         for change in [Change::Growth, Change::Difference] {
             let saved = Saved { change, season: 4, ..model.saved.clone() };
@@ -464,7 +469,7 @@ mod tests {
         let path = folder.path().join("two.csv");
         let line = |t: usize| format!("{t},{},{}\n", (t % 4) as f64 - 1.5, 10 * (t % 3));
         std::fs::write(&path, format!("step,a,b\n{}", (0..60).map(line).collect::<String>())).unwrap();
-        let data = Data::new(&[path.to_str().unwrap().to_owned()]);
+        let data = Data::new(&[path.to_str().unwrap().to_owned()], &OneProcess);
         let columns = Some("b, a".to_owned());
         let settings =
             Settings { columns, change: Change::Difference, season: 4, context: 3, horizon: 5, ..Settings::default() };

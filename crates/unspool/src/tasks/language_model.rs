@@ -93,11 +93,19 @@ pub(crate) struct Saved {
     dropout: f64,
 }
 
+/// A text as tokens.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Encoded {
+    ids: Vec<u32>,
+    /// Of the text that is predicted: all but the first token.
+    characters: u64,
+    unknown: usize,
+}
+
 /// A part of the text.
 pub(crate) struct Text {
     ids: Vec<u32>,
     columns: Streams,
-    /// Of the text that is predicted: all but the first token.
     characters: u64,
     unknown: usize,
 }
@@ -115,10 +123,6 @@ pub(crate) struct Windows {
 }
 
 impl NextToken {
-    fn text(&self, text: &str) -> Result<Text> {
-        Text::new(text, &self.tokenizer, self.saved.columns, self.saved.window)
-    }
-
     /// −ln p of each token that is to be predicted.
     fn losses<'g>(&self, graph: &'g Graph<'g>, batch: &Windows) -> Var<'g> {
         let (ids, lengths) = (batch.input.ids.view(), &batch.input.lengths);
@@ -159,18 +163,25 @@ impl NextToken {
     }
 }
 
-impl Text {
-    fn new(text: &str, tokenizer: &Tokenizer, columns: usize, window: usize) -> Result<Text> {
+impl Encoded {
+    fn new(text: &str, tokenizer: &Tokenizer) -> Result<Encoded> {
         let ids = tokenizer.encode(text)?;
         let unknown = ids.iter().filter(|id| **id == tokenizer.specials().unk).count();
         let first = ids.first().map_or(Ok(String::new()), |first| tokenizer.decode(&[*first]))?;
-        let characters = text.chars().count().saturating_sub(first.chars().count());
+        let characters = text.chars().count().saturating_sub(first.chars().count()) as u64;
+        Ok(Encoded { ids, characters, unknown })
+    }
+}
+
+impl Text {
+    fn new(encoded: Encoded, columns: usize, window: usize) -> Result<Text> {
+        let Encoded { ids, characters, unknown } = encoded;
         // A short text has fewer columns than were asked for.
         let columns =
             Streams::new(ids.clone(), columns.min(ids.len().saturating_sub(1)).max(1), window).map_err(|_| {
                 Error::failure(format!("a text of {} tokens has none to predict", ids.len()), "give a longer text")
             })?;
-        Ok(Text { ids, columns, characters: characters as u64, unknown })
+        Ok(Text { ids, columns, characters, unknown })
     }
 }
 
@@ -217,10 +228,17 @@ impl Task for NextToken {
     }
 
     fn prepare(settings: &Settings, data: &Data, _seed: u64) -> Result<Prepared<Self>> {
-        let [train, dev, test] = data.texts(LARGEST)?;
-        let options = TokenizerOptions { minimum_count: 1, ..one_token_each(settings.vocabulary) };
-        let tokenizer = Tokenizer::train(settings.tokens.parse::<TokenKind>()?, [&train], &options)?;
-        let text = |text: &str| Text::new(text, &tokenizer, settings.columns, settings.window);
+        let exchange = data.exchange();
+        // The first process alone reads the text: the others are given its tokens.
+        let [train, dev, test] = if exchange.rank() == 0 { data.texts(LARGEST)? } else { Default::default() };
+        let tokenizer = trained(exchange, || {
+            let options = TokenizerOptions { minimum_count: 1, ..one_token_each(settings.vocabulary) };
+            Ok(Tokenizer::train(settings.tokens.parse::<TokenKind>()?, [&train], &options)?)
+        })?;
+        let text = |text: &str| {
+            let encoded = of_first(exchange, || Encoded::new(text, &tokenizer))?;
+            Text::new(encoded, settings.columns, settings.window)
+        };
         let parts = Parts { train: text(&train)?, dev: text(&dev)?, test: text(&test)? };
         let heads = (1..=4).rev().find(|heads| settings.hidden.is_multiple_of(*heads)).unwrap_or(1);
         let saved = Saved {
@@ -280,7 +298,8 @@ impl Task for NextToken {
     }
 
     fn examples(&self, data: &Data) -> Result<Text> {
-        self.text(&data.text(LARGEST)?)
+        let encoded = Encoded::new(&data.text(LARGEST)?, &self.tokenizer)?;
+        Text::new(encoded, self.saved.columns, self.saved.window)
     }
 
     /// Of each window of the text with what is read before it.

@@ -33,6 +33,7 @@ mod log_mel;
 mod memory;
 mod options;
 mod pictures;
+mod rows;
 mod sentiment;
 mod series;
 mod spacing;
@@ -45,14 +46,16 @@ mod writing;
 pub(crate) use crate::program::{
     data::{Data, Splits, Table},
     error::{Error, Result},
+    processes::{gathered, of_first},
 };
 pub(crate) use options::{Arch, Kind, Opt, by_name};
+pub(crate) use rows::{Example, Purpose, Rows};
 
 use serde::{Serialize, de::DeserializeOwned};
 use unspool::{
     graph::{Draw, Gradients, Graph, Params, Tensor, Var},
     nn::exchange::Exchange,
-    text::{BatchSize, Buckets, Tokenizer, TokenizerOptions, score::Confusion, truncate},
+    text::{BatchSize, Buckets, Tokenizer, TokenizerOptions, score::Confusion},
 };
 
 /// Calls `$visitor.visit::<TheTask>()` for the task of this name.
@@ -120,7 +123,7 @@ pub(crate) trait Task: Sized + Sync {
     /// What is needed to use a trained model, beside tokenizer and weights. Read from a file that may hold anything: check it.
     type Saved: Sync + Serialize + DeserializeOwned;
     /// One part of the data, as the task holds it.
-    type Examples: Sync;
+    type Examples: Send + Sync;
     /// Some examples as arrays.
     type Batch: Send + Sync;
     /// What the model says of one example.
@@ -147,6 +150,11 @@ pub(crate) trait Task: Sized + Sync {
     /// The lengths of each example's input and output in time steps: those of like lengths stand together. A single length is
     /// `(0, length)`; equal lengths are all `(0, 1)`.
     fn lengths(&self, examples: &Self::Examples) -> Vec<(usize, usize)>;
+    /// Of processes that train together each holds some rows of the train part, and this is called in all of them before an epoch:
+    /// process `rank` is then to have `needed[rank]`. A task whose processes have all rows does nothing.
+    fn fetch(&self, _train: &mut Self::Examples, _needed: &[Vec<usize>], _exchange: &dyn Exchange) -> Result<()> {
+        Ok(())
+    }
     /// The batches of an epoch of training, as numbers of examples; as many in every epoch.
     fn order(&self, examples: &Self::Examples, size: BatchSize, seed: u64, epoch: u64) -> Result<Vec<Vec<usize>>> {
         Ok(Buckets::pairs(self.lengths(examples), size, seed)?.epoch(epoch))
@@ -182,8 +190,8 @@ pub(crate) trait Task: Sized + Sync {
     fn notes(&self, _parts: &Parts<Self::Examples>) -> Vec<String> {
         vec![]
     }
-    /// The test part's metric for what needs no training, by name.
-    fn baselines(&self, _parts: &Parts<Self::Examples>) -> Result<Vec<(&'static str, f64)>> {
+    /// The test part's metric for what needs no training, by name. All processes call it.
+    fn baselines(&self, _parts: &Parts<Self::Examples>, _exchange: &dyn Exchange) -> Result<Vec<(&'static str, f64)>> {
         Ok(vec![])
     }
     /// Other settings to train as well, after the model itself; their test scores stand among the baselines by these names.
@@ -278,8 +286,12 @@ pub(crate) struct Parts<E> {
 
 impl<E> Parts<E> {
     /// Made of the three tables of rows.
-    pub(crate) fn of(splits: &Splits, mut make: impl FnMut(&Table) -> Result<E>) -> Result<Parts<E>> {
-        Ok(Parts { train: make(&splits.train)?, dev: make(&splits.dev)?, test: make(&splits.test)? })
+    pub(crate) fn of(splits: &Splits, mut make: impl FnMut(Purpose, &Table) -> Result<E>) -> Result<Parts<E>> {
+        Ok(Parts {
+            train: make(Purpose::Training, &splits.train)?,
+            dev: make(Purpose::Scoring, &splits.dev)?,
+            test: make(Purpose::Scoring, &splits.test)?,
+        })
     }
 }
 
@@ -448,13 +460,25 @@ pub(crate) struct Generate {
     pub(crate) seed: u64,
 }
 
-/// Texts as tokens, at most `longest` of each, and how many texts were cut. A text may come to no tokens at all, where a recurrence
-/// needs one: then it is an unknown one.
-pub(crate) fn encode(texts: &[String], tokenizer: &Tokenizer, longest: usize) -> Result<(Vec<Vec<u32>>, usize)> {
-    let mut ids = tokenizer.encode_all(texts)?;
-    let cut = truncate(&mut ids, longest).rows;
-    ids.iter_mut().filter(|ids| ids.is_empty()).for_each(|ids| ids.push(tokenizer.specials().unk));
+/// A text as tokens, at most `longest`, and whether it was cut. A text may come to no tokens at all, where a recurrence needs one:
+/// then it is an unknown one.
+pub(crate) fn encode(text: &str, tokenizer: &Tokenizer, longest: usize) -> Result<(Vec<u32>, bool)> {
+    let mut ids = tokenizer.encode(text)?;
+    let cut = ids.len() > longest;
+    ids.truncate(longest);
+    if ids.is_empty() {
+        ids.push(tokenizer.specials().unk);
+    }
     Ok((ids, cut))
+}
+
+/// The tokenizer that the first process trains, in every process.
+pub(crate) fn trained(exchange: &dyn Exchange, train: impl FnOnce() -> Result<Tokenizer>) -> Result<Tokenizer> {
+    if exchange.ranks() <= 1 {
+        return train();
+    }
+    let json = of_first(exchange, || Ok(train()?.to_json()?))?;
+    Ok(Tokenizer::from_json("the first process's tokenizer", &json)?)
 }
 
 /// Sizes from a file are asked for memory before any weights show that they are wrong, so they have a limit.

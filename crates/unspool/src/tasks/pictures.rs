@@ -126,6 +126,7 @@ pub(crate) fn art(picture: &Picture) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use unspool::nn::exchange::OneProcess;
     use unspool::text::{Csv, Source};
 
     fn table(text: String) -> Table {
@@ -139,7 +140,7 @@ mod tests {
 
     #[test]
     fn the_digits_of_the_program_are_in_three_parts() {
-        let parts = split(digits(&Data::new(&["digits".to_owned()])).unwrap()).unwrap();
+        let parts = split(digits(&Data::new(&["digits".to_owned()], &OneProcess)).unwrap()).unwrap();
         assert_eq!((parts.train.len(), parts.dev.len(), parts.test.len()), (1258, 180, 359));
     }
 

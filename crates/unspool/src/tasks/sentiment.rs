@@ -80,24 +80,50 @@ pub(crate) struct Saved {
     dropout: f64,
 }
 
-/// Texts as tokens, and their classes.
+/// A text as tokens, and its class.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Text {
+    ids: Vec<u32>,
+    class: u32,
+    /// Empty in the train part, of which nothing is shown.
+    text: String,
+}
+
+impl Example for Text {
+    fn lengths(&self) -> (usize, usize) {
+        (0, self.ids.len())
+    }
+}
+
+/// Texts and their classes.
 pub(crate) struct Texts {
-    texts: Vec<String>,
-    ids: Vec<Vec<u32>>,
-    classes: Vec<u32>,
+    rows: Rows<Text>,
+    /// How many texts were cut.
     cut: usize,
 }
 
 impl Texts {
-    fn new(table: &Table, tokenizer: &Tokenizer, labels: &LabelSet, longest: usize) -> Result<Texts> {
-        let classes = table
-            .rows
-            .iter()
-            .map(|row| labels.id_at(|| Place::new(&table.file, row.line), &row[1]))
-            .collect::<std::result::Result<_, _>>()?;
-        let texts: Vec<String> = table.rows.iter().map(|row| row[0].to_owned()).collect();
-        let (ids, cut) = encode(&texts, tokenizer, longest)?;
-        Ok(Texts { texts, ids, classes, cut })
+    fn new(
+        exchange: &dyn Exchange,
+        purpose: Purpose,
+        table: &Table,
+        tokenizer: &Tokenizer,
+        labels: &LabelSet,
+        longest: usize,
+    ) -> Result<Texts> {
+        let mut cut = 0;
+        let rows = Rows::new(exchange, purpose, table.rows.iter().map(Ok), |row| {
+            let class = labels.id_at(|| Place::new(&table.file, row.line), &row[1])?;
+            let (ids, is_cut) = encode(&row[0], tokenizer, longest)?;
+            cut += usize::from(is_cut);
+            Ok(Text { ids, class, text: purpose.shown(&row[0]) })
+        })?;
+        Ok(Texts { rows, cut: gathered(exchange, cut)?.iter().sum() })
+    }
+
+    /// Of a part that is scored.
+    fn classes(&self) -> Vec<u32> {
+        self.rows.own().iter().map(|text| text.class).collect()
     }
 }
 
@@ -160,11 +186,15 @@ impl Task for Sentiment {
 
     fn prepare(settings: &Settings, data: &Data, _seed: u64) -> Result<Prepared<Self>> {
         let splits = data.splits(&settings.columns())?;
-        let labels = labels(&splits)?;
-        let options = one_token_each(settings.vocabulary);
-        let texts = splits.train.rows.iter().map(|row| &row[0]);
-        let tokenizer = Tokenizer::train(settings.tokens.parse::<TokenKind>()?, texts, &options)?;
-        let parts = Parts::of(&splits, |table| Texts::new(table, &tokenizer, &labels, settings.longest))?;
+        let exchange = data.exchange();
+        let labels = of_first(exchange, || labels(&splits))?;
+        let tokenizer = trained(exchange, || {
+            let (kind, options) = (settings.tokens.parse::<TokenKind>()?, one_token_each(settings.vocabulary));
+            Ok(Tokenizer::train(kind, splits.train.rows.iter().map(|row| &row[0]), &options)?)
+        })?;
+        let parts = Parts::of(&splits, |purpose, table| {
+            Texts::new(exchange, purpose, table, &tokenizer, &labels, settings.longest)
+        })?;
         let [text, label] = splits.columns;
         let saved = Saved {
             text,
@@ -228,16 +258,22 @@ impl Task for Sentiment {
     fn examples(&self, data: &Data) -> Result<Texts> {
         let usual = [self.saved.text.as_str(), self.saved.label.as_str()];
         let table = data.table(&Columns { options: [("text", None), ("label", None)], usual })?;
-        Texts::new(&table, &self.tokenizer, &self.saved.labels, self.saved.longest)
+        let Saved { labels, longest, .. } = &self.saved;
+        Texts::new(data.exchange(), Purpose::Scoring, &table, &self.tokenizer, labels, *longest)
     }
 
     fn lengths(&self, texts: &Texts) -> Vec<(usize, usize)> {
-        texts.ids.iter().map(|ids| (0, ids.len())).collect()
+        texts.rows.lengths().to_vec()
+    }
+
+    fn fetch(&self, train: &mut Texts, needed: &[Vec<usize>], exchange: &dyn Exchange) -> Result<()> {
+        train.rows.fetch(needed, exchange)
     }
 
     fn batch(&self, texts: &Texts, rows: &[usize], _draw: Option<Draw>) -> Result<Labelled> {
-        let ids: Vec<&[u32]> = rows.iter().map(|row| texts.ids[*row].as_slice()).collect();
-        let classes: Vec<u32> = rows.iter().map(|row| texts.classes[*row]).collect();
+        let rows = texts.rows.chosen(rows)?;
+        let ids: Vec<&[u32]> = rows.iter().map(|text| text.ids.as_slice()).collect();
+        let classes: Vec<u32> = rows.iter().map(|text| text.class).collect();
         Ok(Labelled::new(&ids, &classes, self.tokenizer.specials().pad)?)
     }
 
@@ -261,7 +297,7 @@ impl Task for Sentiment {
 
     fn score(&self, texts: &Texts, answers: &[(u32, f64)]) -> Result<Score> {
         let classes: Vec<u32> = answers.iter().map(|(class, _)| *class).collect();
-        Ok(accuracy(&classes, &texts.classes)?.into())
+        Ok(accuracy(&classes, &texts.classes())?.into())
     }
 
     fn notes(&self, parts: &Parts<Texts>) -> Vec<String> {
@@ -278,17 +314,18 @@ impl Task for Sentiment {
     }
 
     fn row(&self, texts: &Texts, number: usize, (class, probability): &(u32, f64)) -> Vec<(&'static str, String)> {
+        let Some(row) = texts.rows.get(number) else { return vec![] };
         let name = |class| self.saved.labels.name(class).unwrap_or_default().to_owned();
         vec![
-            ("text", texts.texts[number].clone()),
-            ("label", name(texts.classes[number])),
+            ("text", row.text.clone()),
+            ("label", name(row.class)),
             ("model", format!("{} ({probability:.2})", name(*class))),
         ]
     }
 
     fn figures(&self, _params: &Params, test: &Texts, answers: &[(u32, f64)]) -> Result<Vec<Figure>> {
         let classes: Vec<u32> = answers.iter().map(|(class, _)| *class).collect();
-        Ok(vec![Figure::confusion(&classes, &test.classes, self.saved.labels.names().to_vec())?])
+        Ok(vec![Figure::confusion(&classes, &test.classes(), self.saved.labels.names().to_vec())?])
     }
 
     fn predict(&self, params: &Params, line: &str, ask: &Ask) -> Result<Prediction> {

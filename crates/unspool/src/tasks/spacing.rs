@@ -108,23 +108,27 @@ fn ids(characters: &[char], tokenizer: &Tokenizer) -> Vec<u32> {
     characters.iter().map(|c| tokenizer.id(c.encode_utf8(&mut [0; 4])).unwrap_or(unknown)).collect()
 }
 
-/// Texts without their spaces, and the spaces.
-pub(crate) struct Texts {
-    characters: Vec<Vec<char>>,
-    ids: Vec<Vec<u32>>,
-    spaces: Vec<Vec<u32>>,
+/// A text without its spaces, and the spaces.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Text {
+    ids: Vec<u32>,
+    spaces: Vec<u32>,
+    /// With its spaces; empty in the train part, of which nothing is shown.
+    text: String,
 }
 
-impl Texts {
-    fn new(table: &Table, tokenizer: &Tokenizer) -> Result<Texts> {
-        let texts = table.rows.iter().map(|row| characters(&row[0])).filter(|(characters, _)| !characters.is_empty());
-        let (characters, spaces): (Vec<_>, Vec<_>) = texts.unzip();
-        if characters.is_empty() {
-            return Err(Error::failure(format!("{}: no text at all", table.file), "give texts with spaces"));
-        }
-        let ids = characters.iter().map(|characters| ids(characters, tokenizer)).collect();
-        Ok(Texts { characters, ids, spaces })
+impl Example for Text {
+    fn lengths(&self) -> (usize, usize) {
+        (0, self.ids.len())
     }
+}
+
+/// A text that is read has a character that is no white space: an empty field is an error of the table.
+fn texts(exchange: &dyn Exchange, purpose: Purpose, table: &Table, tokenizer: &Tokenizer) -> Result<Rows<Text>> {
+    Rows::new(exchange, purpose, table.rows.iter().map(Ok), |row| {
+        let (characters, spaces) = characters(&row[0]);
+        Ok(Text { ids: ids(&characters, tokenizer), spaces, text: purpose.shown(&row[0]) })
+    })
 }
 
 /// Characters, and the class of each real one, row after row.
@@ -169,7 +173,7 @@ impl Task for Spacing {
 
     type Settings = Settings;
     type Saved = Saved;
-    type Examples = Texts;
+    type Examples = Rows<Text>;
     type Batch = Batch;
     type Answer = Vec<u32>;
 
@@ -179,9 +183,12 @@ impl Task for Spacing {
 
     fn prepare(settings: &Settings, data: &Data, _seed: u64) -> Result<Prepared<Self>> {
         let splits = data.splits(&column(settings.text.as_deref().unwrap_or("document")))?;
-        let options = one_token_each(VOCABULARY);
-        let tokenizer = Tokenizer::train(TokenKind::Character, splits.train.rows.iter().map(|row| &row[0]), &options)?;
-        let parts = Parts::of(&splits, |table| Texts::new(table, &tokenizer))?;
+        let exchange = data.exchange();
+        let tokenizer = trained(exchange, || {
+            let texts = splits.train.rows.iter().map(|row| &row[0]);
+            Ok(Tokenizer::train(TokenKind::Character, texts, &one_token_each(VOCABULARY))?)
+        })?;
+        let parts = Parts::of(&splits, |purpose, table| texts(exchange, purpose, table, &tokenizer))?;
         let [text, _] = splits.columns;
         let saved = Saved {
             text,
@@ -229,17 +236,22 @@ impl Task for Spacing {
         Some(&self.tokenizer)
     }
 
-    fn examples(&self, data: &Data) -> Result<Texts> {
-        Texts::new(&data.table(&column(&self.saved.text))?, &self.tokenizer)
+    fn examples(&self, data: &Data) -> Result<Rows<Text>> {
+        texts(data.exchange(), Purpose::Scoring, &data.table(&column(&self.saved.text))?, &self.tokenizer)
     }
 
-    fn lengths(&self, texts: &Texts) -> Vec<(usize, usize)> {
-        texts.ids.iter().map(|ids| (0, ids.len())).collect()
+    fn lengths(&self, texts: &Rows<Text>) -> Vec<(usize, usize)> {
+        texts.lengths().to_vec()
     }
 
-    fn batch(&self, texts: &Texts, rows: &[usize], _draw: Option<Draw>) -> Result<Batch> {
-        let ids: Vec<&[u32]> = rows.iter().map(|row| texts.ids[*row].as_slice()).collect();
-        let spaces = rows.iter().flat_map(|row| &texts.spaces[*row]).copied().collect();
+    fn fetch(&self, train: &mut Rows<Text>, needed: &[Vec<usize>], exchange: &dyn Exchange) -> Result<()> {
+        train.fetch(needed, exchange)
+    }
+
+    fn batch(&self, texts: &Rows<Text>, rows: &[usize], _draw: Option<Draw>) -> Result<Batch> {
+        let rows = texts.chosen(rows)?;
+        let ids: Vec<&[u32]> = rows.iter().map(|text| text.ids.as_slice()).collect();
+        let spaces = rows.iter().flat_map(|text| &text.spaces).copied().collect();
         Ok(Batch { input: Padded::new(&ids, self.tokenizer.specials().pad), spaces })
     }
 
@@ -260,15 +272,17 @@ impl Task for Spacing {
     }
 
     /// Of the spaces between characters; that none follows the last is no merit, and changes nothing in an F1 of spaces.
-    fn score(&self, texts: &Texts, answers: &[Vec<u32>]) -> Result<Score> {
-        let confusion = Confusion::new(&answers.concat(), &texts.spaces.concat(), 2)?;
+    fn score(&self, texts: &Rows<Text>, answers: &[Vec<u32>]) -> Result<Score> {
+        let spaces: Vec<u32> = texts.own().iter().flat_map(|text| &text.spaces).copied().collect();
+        let confusion = Confusion::new(&answers.concat(), &spaces, 2)?;
         let more = vec![("precision", confusion.precision(SPACE)), ("recall", confusion.recall(SPACE))];
         Ok(Score { value: confusion.f1(SPACE), signature: None, more })
     }
 
-    fn row(&self, texts: &Texts, number: usize, answer: &Vec<u32>) -> Vec<(&'static str, String)> {
-        let characters = &texts.characters[number];
-        vec![("text", spaced(characters, &texts.spaces[number])), ("model", spaced(characters, answer))]
+    fn row(&self, texts: &Rows<Text>, number: usize, answer: &Vec<u32>) -> Vec<(&'static str, String)> {
+        let Some(Text { text, .. }) = texts.get(number) else { return vec![] };
+        let (characters, spaces) = characters(text);
+        vec![("text", spaced(&characters, &spaces)), ("model", spaced(&characters, answer))]
     }
 
     fn predict(&self, params: &Params, line: &str, _ask: &Ask) -> Result<Prediction> {

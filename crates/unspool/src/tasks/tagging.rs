@@ -77,21 +77,23 @@ impl Saved {
         Tagged { words, ids, tags }
     }
 
-    fn sentences(&self, file: &str, sentences: Vec<Sentence>) -> Result<Vec<Tagged>> {
-        let read = |sentence: Sentence| {
+    /// A sentence of nothing but what a file leaves out has no words, and is no row.
+    fn sentences(
+        &self,
+        exchange: &dyn Exchange,
+        purpose: Purpose,
+        file: &str,
+        sentences: Vec<Sentence>,
+    ) -> Result<Rows<Tagged>> {
+        let sentences = sentences.into_iter().filter(|sentence| !sentence.columns[0].is_empty());
+        Rows::new(exchange, purpose, sentences.map(Ok), |sentence| {
             let Ok([words, tags]) = <[Vec<String>; 2]>::try_from(sentence.columns) else {
                 return Err(Error::failure(format!("{file}: a word has no tag"), ""));
             };
             let place = |word: usize| Place::new(file, sentence.line + word as u64);
             let tags = tags.iter().enumerate().map(|(word, tag)| self.tags.id_at(|| place(word), tag));
             Ok(self.sentence(words, tags.collect::<std::result::Result<_, _>>()?))
-        };
-        // A sentence of nothing but what a file leaves out has no words.
-        sentences
-            .into_iter()
-            .map(read)
-            .filter(|read| read.as_ref().map_or(true, |read| !read.words.is_empty()))
-            .collect()
+        })
     }
 
     fn input(&self, sentences: &[&Tagged]) -> TaggerInput {
@@ -112,10 +114,22 @@ impl Saved {
 }
 
 /// A sentence.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Tagged {
     words: Vec<String>,
     ids: Vec<u32>,
     tags: Vec<u32>,
+}
+
+impl Example for Tagged {
+    fn lengths(&self) -> (usize, usize) {
+        (0, self.words.len())
+    }
+}
+
+/// The tags of all words of a part that is scored.
+fn right(sentences: &Rows<Tagged>) -> Vec<u32> {
+    sentences.own().iter().flat_map(|sentence| &sentence.tags).copied().collect()
 }
 
 /// Some sentences as arrays, and the tag of each word.
@@ -136,6 +150,12 @@ impl Tagging {
         let name = |tag: &u32| self.saved.tags.name(*tag).unwrap_or_default();
         words.iter().zip(tags).map(|(word, tag)| format!("{word}/{}", name(tag))).collect::<Vec<_>>().join(" ")
     }
+}
+
+/// Added up place by place.
+fn summed(counts: &[Vec<u64>]) -> Vec<u64> {
+    let places = counts.first().map_or(0, Vec::len);
+    (0..places).map(|place| counts.iter().filter_map(|counts| counts.get(place)).sum()).collect()
 }
 
 impl Task for Tagging {
@@ -170,7 +190,7 @@ impl Task for Tagging {
 
     type Settings = Settings;
     type Saved = Saved;
-    type Examples = Vec<Tagged>;
+    type Examples = Rows<Tagged>;
     type Batch = Batch;
     type Answer = Vec<u32>;
 
@@ -183,8 +203,16 @@ impl Task for Tagging {
         let chosen = [settings.word_column, settings.tag_column];
         let columns = [0, 1].map(|i| if chosen[i] == 0 { usual[i] } else { chosen[i] });
         let (file, [train, dev, test]) = (data.name(), data.sentences(&columns)?);
-        let words = || train.iter().flat_map(|sentence| &sentence.columns[0]);
-        let tags = train.iter().flat_map(|sentence| sentence.columns[1].iter().map(|tag| (sentence.line, tag)));
+        let exchange = data.exchange();
+        let (tags, characters, words) = of_first(exchange, || {
+            let words = || train.iter().flat_map(|sentence| &sentence.columns[0]);
+            let tags = train.iter().flat_map(|sentence| sentence.columns[1].iter().map(|tag| (sentence.line, tag)));
+            Ok((
+                LabelSet::collect(&file, tags)?,
+                Vocabulary::count(words().flat_map(|word| word.chars()).map(String::from), LEAST, MOST)?,
+                Vocabulary::count(words().map(|word| word.to_lowercase()), LEAST, MOST)?,
+            ))
+        })?;
         let saved = Saved {
             arch: settings.arch,
             cell: settings.cell,
@@ -196,14 +224,14 @@ impl Task for Tagging {
             bidirectional: settings.bidirectional,
             dropout: 0.4,
             columns,
-            tags: LabelSet::collect(&file, tags)?,
-            characters: Vocabulary::count(words().flat_map(|word| word.chars()).map(String::from), LEAST, MOST)?,
-            words: Vocabulary::count(words().map(|word| word.to_lowercase()), LEAST, MOST)?,
+            tags,
+            characters,
+            words,
         };
         let parts = Parts {
-            train: saved.sentences(&file, train)?,
-            dev: saved.sentences(&file, dev)?,
-            test: saved.sentences(&file, test)?,
+            train: saved.sentences(exchange, Purpose::Training, &file, train)?,
+            dev: saved.sentences(exchange, Purpose::Scoring, &file, dev)?,
+            test: saved.sentences(exchange, Purpose::Scoring, &file, test)?,
         };
         Ok(Prepared { saved, tokenizer: None, parts })
     }
@@ -245,16 +273,21 @@ impl Task for Tagging {
         &self.saved
     }
 
-    fn examples(&self, data: &Data) -> Result<Vec<Tagged>> {
-        self.saved.sentences(&data.name(), data.all_sentences(&self.saved.columns)?)
+    fn examples(&self, data: &Data) -> Result<Rows<Tagged>> {
+        let sentences = data.all_sentences(&self.saved.columns)?;
+        self.saved.sentences(data.exchange(), Purpose::Scoring, &data.name(), sentences)
     }
 
-    fn lengths(&self, sentences: &Vec<Tagged>) -> Vec<(usize, usize)> {
-        sentences.iter().map(|sentence| (0, sentence.words.len())).collect()
+    fn lengths(&self, sentences: &Rows<Tagged>) -> Vec<(usize, usize)> {
+        sentences.lengths().to_vec()
     }
 
-    fn batch(&self, sentences: &Vec<Tagged>, rows: &[usize], _draw: Option<Draw>) -> Result<Batch> {
-        let rows: Vec<&Tagged> = rows.iter().map(|row| &sentences[*row]).collect();
+    fn fetch(&self, train: &mut Rows<Tagged>, needed: &[Vec<usize>], exchange: &dyn Exchange) -> Result<()> {
+        train.fetch(needed, exchange)
+    }
+
+    fn batch(&self, sentences: &Rows<Tagged>, rows: &[usize], _draw: Option<Draw>) -> Result<Batch> {
+        let rows = sentences.chosen(rows)?;
         let tags = rows.iter().flat_map(|sentence| &sentence.tags).copied().collect();
         Ok(Batch { input: self.saved.input(&rows), tags })
     }
@@ -276,14 +309,13 @@ impl Task for Tagging {
         Ok(batch.input.words.lengths.iter().map(|&length| tags.by_ref().take(length).collect()).collect())
     }
 
-    fn score(&self, sentences: &Vec<Tagged>, answers: &[Vec<u32>]) -> Result<Score> {
-        let right: Vec<u32> = sentences.iter().flat_map(|sentence| &sentence.tags).copied().collect();
-        Ok(accuracy(&answers.concat(), &right)?.into())
+    fn score(&self, sentences: &Rows<Tagged>, answers: &[Vec<u32>]) -> Result<Score> {
+        Ok(accuracy(&answers.concat(), &right(sentences))?.into())
     }
 
-    fn notes(&self, parts: &Parts<Vec<Tagged>>) -> Vec<String> {
-        let unknown = |part: &[Tagged]| {
-            let ids = part.iter().flat_map(|sentence| &sentence.ids);
+    fn notes(&self, parts: &Parts<Rows<Tagged>>) -> Vec<String> {
+        let unknown = |part: &Rows<Tagged>| {
+            let ids = part.own().iter().flat_map(|sentence| &sentence.ids);
             let (unknown, all) =
                 ids.fold((0, 0), |(n, all), id| (n + usize::from(*id == Specials::FIXED.unk), all + 1));
             100.0 * unknown as f64 / f64::from(all.max(1))
@@ -297,30 +329,38 @@ impl Task for Tagging {
         )]
     }
 
-    /// The most frequent tag of each word of the train part, and of all words for those it does not have.
-    fn baselines(&self, parts: &Parts<Vec<Tagged>>) -> Result<Vec<(&'static str, f64)>> {
+    /// The most frequent tag of each word of the train part, and of all words for those it does not have. Each process counts its own
+    /// sentences.
+    fn baselines(&self, parts: &Parts<Rows<Tagged>>, exchange: &dyn Exchange) -> Result<Vec<(&'static str, f64)>> {
         let none = || vec![0u64; self.saved.tags.len()];
-        let (mut of_word, mut of_all) = (BTreeMap::<&str, Vec<u64>>::new(), none());
-        for (word, tag) in parts.train.iter().flat_map(|sentence| sentence.words.iter().zip(&sentence.tags)) {
-            of_word.entry(word).or_insert_with(none)[*tag as usize] += 1;
+        let asked = || parts.test.own().iter().flat_map(|sentence| &sentence.words);
+        let mut of_word: BTreeMap<&str, Vec<u64>> = asked().map(|word| (word.as_str(), none())).collect();
+        let mut of_all = none();
+        for (word, tag) in parts.train.own().iter().flat_map(|sentence| sentence.words.iter().zip(&sentence.tags)) {
             of_all[*tag as usize] += 1;
+            if let Some(counts) = of_word.get_mut(word.as_str()) {
+                counts[*tag as usize] += 1;
+            }
         }
+        let counted: Vec<u64> = of_word.values().chain([&of_all]).flatten().copied().collect();
+        let counted = summed(&gathered(exchange, counted)?);
+        let mut counted = counted.chunks(self.saved.tags.len());
+        let of_word: BTreeMap<&str, &[u64]> = of_word.into_keys().zip(counted.by_ref()).collect();
+        let of_all = counted.next().unwrap_or_default();
         // Of equals the first.
         let most = |counts: &[u64]| (0..counts.len()).rev().max_by_key(|tag| counts[*tag]).unwrap_or(0) as u32;
-        let words = parts.test.iter().flat_map(|sentence| &sentence.words);
-        let guesses: Vec<u32> = words.map(|word| most(of_word.get(word.as_str()).unwrap_or(&of_all))).collect();
-        let right: Vec<u32> = parts.test.iter().flat_map(|sentence| &sentence.tags).copied().collect();
-        Ok(vec![("most_frequent_tag", accuracy(&guesses, &right)?)])
+        let seen = |word: &str| of_word.get(word).copied().filter(|counts| counts.iter().any(|count| *count > 0));
+        let guesses: Vec<u32> = asked().map(|word| most(seen(word).unwrap_or(of_all))).collect();
+        Ok(vec![("most_frequent_tag", accuracy(&guesses, &right(&parts.test))?)])
     }
 
-    fn row(&self, sentences: &Vec<Tagged>, number: usize, answer: &Vec<u32>) -> Vec<(&'static str, String)> {
-        let Tagged { words, tags, .. } = &sentences[number];
+    fn row(&self, sentences: &Rows<Tagged>, number: usize, answer: &Vec<u32>) -> Vec<(&'static str, String)> {
+        let Some(Tagged { words, tags, .. }) = sentences.get(number) else { return vec![] };
         vec![("right", self.shown(words, tags)), ("model", self.shown(words, answer))]
     }
 
-    fn figures(&self, _params: &Params, test: &Vec<Tagged>, answers: &[Vec<u32>]) -> Result<Vec<Figure>> {
-        let right: Vec<u32> = test.iter().flat_map(|sentence| &sentence.tags).copied().collect();
-        Ok(vec![Figure::confusion(&answers.concat(), &right, self.saved.tags.names().to_vec())?])
+    fn figures(&self, _params: &Params, test: &Rows<Tagged>, answers: &[Vec<u32>]) -> Result<Vec<Figure>> {
+        Ok(vec![Figure::confusion(&answers.concat(), &right(test), self.saved.tags.names().to_vec())?])
     }
 
     /// Words with spaces between, as `word/TAG`; the score is the sum of the tags' log-probabilities.

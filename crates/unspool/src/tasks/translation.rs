@@ -171,22 +171,46 @@ pub(crate) struct Translated {
     greedy: String,
 }
 
-/// Sentences and their translations, as tokens.
+/// A sentence and its translation, as tokens.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Pair {
+    source: Vec<u32>,
+    target: Vec<u32>,
+    /// Empty in the train part, of which nothing is shown.
+    source_text: String,
+    reference: String,
+}
+
+impl Example for Pair {
+    fn lengths(&self) -> (usize, usize) {
+        (self.source.len(), self.target.len() + 1)
+    }
+}
+
+/// Sentences and their translations.
 pub(crate) struct Pairs {
-    sources: Vec<Vec<u32>>,
-    targets: Vec<Vec<u32>>,
-    source_texts: Vec<String>,
-    references: Vec<String>,
+    rows: Rows<Pair>,
+    /// How many sentences were cut.
     cut: usize,
 }
 
 impl Pairs {
-    fn new(table: &Table, tokenizer: &Tokenizer, longest: usize) -> Result<Pairs> {
-        let column = |i: usize| table.rows.iter().map(|row| row[i].to_owned()).collect::<Vec<String>>();
-        let (source_texts, references) = (column(0), column(1));
-        let (sources, cut_sources) = encode(&source_texts, tokenizer, longest)?;
-        let (targets, cut_targets) = encode(&references, tokenizer, longest)?;
-        Ok(Pairs { sources, targets, source_texts, references, cut: cut_sources + cut_targets })
+    fn new(
+        exchange: &dyn Exchange,
+        purpose: Purpose,
+        table: &Table,
+        tokenizer: &Tokenizer,
+        longest: usize,
+    ) -> Result<Pairs> {
+        let mut cut = 0;
+        let rows = Rows::new(exchange, purpose, table.rows.iter().map(Ok), |row| {
+            let (source, source_cut) = encode(&row[0], tokenizer, longest)?;
+            let (target, target_cut) = encode(&row[1], tokenizer, longest)?;
+            cut += usize::from(source_cut) + usize::from(target_cut);
+            let [source_text, reference] = [0, 1].map(|i| purpose.shown(&row[i]));
+            Ok(Pair { source, target, source_text, reference })
+        })?;
+        Ok(Pairs { rows, cut: gathered(exchange, cut)?.iter().sum() })
     }
 }
 
@@ -259,11 +283,15 @@ impl Task for Translation {
 
     fn prepare(settings: &Settings, data: &Data, _seed: u64) -> Result<Prepared<Self>> {
         let splits = data.splits(&settings.columns())?;
+        let exchange = data.exchange();
         // The tokenizer is trained on the train part alone.
-        let texts = splits.train.rows.iter().flat_map(|row| [&row[0], &row[1]]);
-        let options = TokenizerOptions { vocabulary_size: settings.vocabulary, ..TokenizerOptions::default() };
-        let tokenizer = Tokenizer::train(TokenKind::ByteLevelBpe, texts, &options)?;
-        let parts = Parts::of(&splits, |table| Pairs::new(table, &tokenizer, settings.longest))?;
+        let tokenizer = trained(exchange, || {
+            let texts = splits.train.rows.iter().flat_map(|row| [&row[0], &row[1]]);
+            let options = TokenizerOptions { vocabulary_size: settings.vocabulary, ..TokenizerOptions::default() };
+            Ok(Tokenizer::train(TokenKind::ByteLevelBpe, texts, &options)?)
+        })?;
+        let parts =
+            Parts::of(&splits, |purpose, table| Pairs::new(exchange, purpose, table, &tokenizer, settings.longest))?;
         let TranslatorConfig { embedding_size, dropout, .. } = TranslatorConfig::default();
         let [source, target] = splits.columns;
         let saved = Saved {
@@ -325,17 +353,22 @@ impl Task for Translation {
     fn examples(&self, data: &Data) -> Result<Pairs> {
         let usual = [self.saved.source.as_str(), self.saved.target.as_str()];
         let table = data.table(&Columns { options: [("source", None), ("target", None)], usual })?;
-        Pairs::new(&table, &self.tokenizer, self.saved.longest)
+        Pairs::new(data.exchange(), Purpose::Scoring, &table, &self.tokenizer, self.saved.longest)
     }
 
     fn lengths(&self, pairs: &Pairs) -> Vec<(usize, usize)> {
-        pairs.sources.iter().zip(&pairs.targets).map(|(source, target)| (source.len(), target.len() + 1)).collect()
+        pairs.rows.lengths().to_vec()
+    }
+
+    fn fetch(&self, train: &mut Pairs, needed: &[Vec<usize>], exchange: &dyn Exchange) -> Result<()> {
+        train.rows.fetch(needed, exchange)
     }
 
     fn batch(&self, pairs: &Pairs, rows: &[usize], _draw: Option<Draw>) -> Result<(Padded, TeacherForcing)> {
         let specials = self.tokenizer.specials();
-        let sources: Vec<&[u32]> = rows.iter().map(|row| pairs.sources[*row].as_slice()).collect();
-        let targets: Vec<&[u32]> = rows.iter().map(|row| pairs.targets[*row].as_slice()).collect();
+        let rows = pairs.rows.chosen(rows)?;
+        let sources: Vec<&[u32]> = rows.iter().map(|pair| pair.source.as_slice()).collect();
+        let targets: Vec<&[u32]> = rows.iter().map(|pair| pair.target.as_slice()).collect();
         Ok((Padded::new(&sources, specials.pad), TeacherForcing::new(&targets, specials)))
     }
 
@@ -381,8 +414,9 @@ impl Task for Translation {
     }
 
     fn score(&self, pairs: &Pairs, answers: &[Translated]) -> Result<Score> {
+        let references: Vec<&str> = pairs.rows.own().iter().map(|pair| pair.reference.as_str()).collect();
         let bleu = |answer: fn(&Translated) -> &str| {
-            Bleu::default().score(&answers.iter().map(answer).collect::<Vec<_>>(), &[&pairs.references])
+            Bleu::default().score(&answers.iter().map(answer).collect::<Vec<_>>(), &[&references])
         };
         let (best, greedy) = (bleu(|answer| &answer.best)?, bleu(|answer| &answer.greedy)?);
         Ok(Score { value: best.score, signature: Some(best.signature), more: vec![("bleu_greedy", greedy.score)] })
@@ -406,23 +440,19 @@ impl Task for Translation {
     }
 
     fn row(&self, pairs: &Pairs, number: usize, answer: &Translated) -> Vec<(&'static str, String)> {
-        vec![
-            ("source", pairs.source_texts[number].clone()),
-            ("reference", pairs.references[number].clone()),
-            ("model", answer.best.clone()),
-        ]
+        let Some(Pair { source_text, reference, .. }) = pairs.rows.get(number) else { return vec![] };
+        vec![("source", source_text.clone()), ("reference", reference.clone()), ("model", answer.best.clone())]
     }
 
     fn figures(&self, params: &Params, test: &Pairs, _answers: &[Translated]) -> Result<Vec<Figure>> {
-        let shown = (0..test.sources.len()).filter(|row| test.sources[*row].len() > 3).take(MAPS);
         let mut figures = vec![];
-        for row in shown {
-            let ids = &test.sources[row];
+        for pair in test.rows.own().iter().filter(|pair| pair.source.len() > 3).take(MAPS) {
+            let ids = &pair.source;
             let source = Padded::new(std::slice::from_ref(ids), self.tokenizer.specials().pad);
             let found = self.search(params, &source, 1)?.into_iter().flatten().next();
             if let Some(map) = found.and_then(|found| self.looked(ids, &found)) {
                 figures.push(Figure::Attention {
-                    title: format!("Who looks where: {}", test.source_texts[row]),
+                    title: format!("Who looks where: {}", pair.source_text),
                     map: map.over_words(),
                 });
             }
