@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Several processes train what one trains, to the bit: with 1, 2 and 4 of them, over shared memory and over TCP, for translation, a
-# language model that carries a state, and a cell of its own; killed and resumed with another number; refused where they differ.
+# language model that carries a state, and a cell of its own; with 3 for the other tasks whose rows they share out; killed and resumed with another number; refused where they differ.
 # Needs what docs/scale.md names; where that is not installed it says so and does nothing.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -24,6 +24,10 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 gzip -dc crates/unspool/data/tatoeba-eng-swe.train.tsv.gz | head -400 >"$work/pairs.tsv" || true
 gzip -dc crates/unspool/data/tiny-shakespeare.txt.gz | head -c 30000 >"$work/text.txt" || true
+gzip -dc crates/unspool/data/nsmc-sample.train.tsv.gz | head -300 >"$work/reviews.tsv" || true
+# A word's tag is how long it is, or that it ends the sentence.
+awk -F '\t' 'NR > 1 { n = split($1, words, " "); for (i = 1; i <= n; i++) print words[i] "\t" (words[i] ~ /[.?!]$/ ? "END" : length(words[i]) < 4 ? "SHORT" : "LONG"); print "" }' \
+    "$work/pairs.tsv" >"$work/tags.tsv"
 cd "$work"
 
 # The shards are more than two of the processes have, and not as many for each.
@@ -57,6 +61,18 @@ for way in vader tcp; do
         [ "$(sed 's/.*"dev"//' alone.json)" = "$(sed 's/.*"dev"//' $name.json)" ] || fail "$name: other scores"
         echo "$ranks processes over $way: the same weights, checkpoints and scores as one"
     done
+done
+
+# Each process tokenizes rows of its own, and is given those of others that it trains on.
+for task in "sentiment --data reviews.tsv" "spacing --data reviews.tsv" "tagging --data tags.tsv"; do
+    name=${task%% *}
+    # shellcheck disable=SC2086
+    one=(train $task --hidden 16 --shards 5 --epochs 2)
+    "$built/unspool" "${one[@]}" --out $name-1 2>/dev/null >$name-1.json
+    "${mpi[@]}" -n 3 "$built/unspool" "${one[@]}" --out $name-3 2>/dev/null >$name-3.json
+    for file in model.toml model.safetensors training.safetensors; do same $name-1/$file $name-3/$file; done
+    [ "$(sed 's/.*"dev"//' $name-1.json)" = "$(sed 's/.*"dev"//' $name-3.json)" ] || fail "$name: other scores"
+    echo "$name over 3 processes: the same weights and scores as one"
 done
 
 "${mpi[@]}" -n 2 "$built/unspool" "${translation[@]}" --epochs 1 --reduce fast --out fast 2>fast.err >/dev/null

@@ -2,12 +2,16 @@
 //! here, before anything is created.
 
 mod sound;
+mod stream;
+
+pub(crate) use stream::Stream;
 
 use super::error::{Error, Result};
-use std::{collections::BTreeSet, fs::File, io::Read, path::Path};
+use crate::tasks::Parts;
+use std::{fs::File, io::Read, path::Path};
 use unspool::{
     nn::exchange::Exchange,
-    text::{Conll, Csv, Parallel, Part, Row, Sentence, Source, Split, Tsv, read_text},
+    text::{Conll, Csv, Parallel, Row, Sentence, Source, Tsv, read_text},
 };
 
 /// A data set compiled into the program.
@@ -42,26 +46,39 @@ static EMBEDDED: [Embedded; 7] = [
     embedded!("spoken-digits", ["", ""], "tar.gz"),
 ];
 
-/// Rows of a file, and where they are from.
+/// All rows of a file, and where they are from.
 pub(crate) struct Table {
     /// The file's name, for messages.
     pub(crate) file: String,
     /// The names of its columns.
     pub(crate) header: Vec<String>,
-    /// The rows; `row[0]` is the first chosen column.
+    /// The rows.
     pub(crate) rows: Vec<Row>,
 }
 
-/// The parts of a data set.
-pub(crate) struct Splits {
-    /// To learn from.
-    pub(crate) train: Table,
-    /// To choose by.
-    pub(crate) dev: Table,
-    /// To report on.
-    pub(crate) test: Table,
-    /// The names of the chosen columns.
-    pub(crate) columns: [String; 2],
+/// Where bytes are, to be read as often as need be.
+#[derive(Clone)]
+enum Origin {
+    /// A file.
+    File(String),
+    /// Bytes in the program, by name.
+    Inside(&'static str, &'static [u8]),
+}
+
+impl Origin {
+    fn name(&self) -> &str {
+        match self {
+            Origin::File(path) => path,
+            Origin::Inside(name, _) => name,
+        }
+    }
+
+    fn open(&self) -> Result<Source> {
+        match self {
+            Origin::File(path) => Ok(Source::file(path)?),
+            Origin::Inside(name, bytes) => Ok(Source::bytes(*name, *bytes)),
+        }
+    }
 }
 
 /// Two columns of a table: the options that choose them with what was given, and the columns of a user's file where none are. A task
@@ -138,23 +155,24 @@ impl<'a> Data<'a> {
         }
     }
 
-    /// Two columns in three parts: of three TSV files (train, dev, test), of one that is split by a hash of the line, or of six
-    /// files of plain text, two for each part, in which lines belong together.
-    pub(crate) fn splits(&self, columns: &Columns<'_>) -> Result<Splits> {
+    /// Two columns in three parts, and the columns' names: of three TSV files (train, dev, test), of one that is split by a hash of the
+    /// line, or of six files of plain text, two for each part, in which lines belong together.
+    pub(crate) fn splits(&self, columns: &Columns<'_>) -> Result<(Parts<Stream<Row>>, [String; 2])> {
         let set = self.embedded();
         let chosen = columns.choose(set.map_or(columns.usual, |set| set.columns))?;
-        let tsv = |path: &String| columns.tsv(Source::file(path)?, &chosen);
-        let [train, dev, test] = match (set, self.names.as_slice()) {
+        let parts = |[train, dev, test]: [Stream<Row>; 3]| Parts { train, dev, test };
+        let found = match (set, self.names.as_slice()) {
             (Some(Embedded { files: [train, dev, test], .. }), _) => {
-                [train, dev, test].map(|(file, bytes)| columns.tsv(Source::bytes(*file, *bytes), &chosen))
+                parts([train, dev, test].map(|(file, bytes)| columns.tsv(Origin::Inside(file, bytes), &chosen)))
             }
             (Some(set), _) => return Err(set.other_kind("a table of rows in three parts")),
-            (None, [one]) => split(columns.tsv(self.file(one)?, &chosen)?)?.map(Ok),
-            (None, [train, dev, test]) => [train, dev, test].map(tsv),
+            (None, [one]) => columns.tsv(self.file(one)?, &chosen).split(|row| row.hash),
+            (None, [train, dev, test]) => {
+                parts([train, dev, test].map(|path| columns.tsv(Origin::File(path.clone()), &chosen)))
+            }
             (None, [a, b, c, d, e, f]) => {
-                let [train, dev, test] = [[a, b], [c, d], [e, f]].map(parallel);
-                let columns = [language(a), language(b)];
-                return Ok(Splits { train: train?, dev: dev?, test: test?, columns });
+                let found = parts([[a, b], [c, d], [e, f]].map(parallel));
+                return Ok((self.begun(found)?, [language(a), language(b)]));
             }
             (None, others) => {
                 return Err(Error::misuse(
@@ -163,26 +181,40 @@ impl<'a> Data<'a> {
                 ));
             }
         };
-        Ok(Splits { train: train?, dev: dev?, test: test?, columns: chosen })
+        Ok((self.begun(found)?, chosen))
+    }
+
+    /// Parts that can be gone through again and again, of files that begin as they should: a column that is missing in the last of them
+    /// is told before anything is learned from the first.
+    fn begun<R: 'static>(&self, parts: Parts<Stream<R>>) -> Result<Parts<Stream<R>>> {
+        let is_other = |name: &&String| std::fs::metadata(name).is_ok_and(|found| !found.is_file() && !found.is_dir());
+        if let Some(name) = self.names.iter().find(is_other) {
+            return Err(Error::failure(
+                format!("{name}: no file, and what is trained on is read several times"),
+                "write it to a file, and give that",
+            ));
+        }
+        [&parts.train, &parts.dev, &parts.test].iter().try_for_each(|part| part.rows().map(drop))?;
+        Ok(parts)
     }
 
     /// All rows of one file, two columns by name; of a set in the program, its test part. Two files of plain text are two columns.
-    pub(crate) fn table(&self, columns: &Columns<'_>) -> Result<Table> {
+    pub(crate) fn table(&self, columns: &Columns<'_>) -> Result<Stream<Row>> {
         let chosen = columns.choose(columns.usual)?;
         match (self.embedded(), self.names.as_slice()) {
             (Some(Embedded { files: [_, _, (file, bytes)], .. }), _) => {
-                columns.tsv(Source::bytes(*file, *bytes), &chosen)
+                Ok(columns.tsv(Origin::Inside(file, bytes), &chosen))
             }
             (Some(set), _) => Err(set.other_kind("a table of rows in three parts")),
-            (None, [one]) => columns.tsv(self.file(one)?, &chosen),
-            (None, [first, second]) => parallel([first, second]),
+            (None, [one]) => Ok(columns.tsv(self.file(one)?, &chosen)),
+            (None, [first, second]) => Ok(parallel([first, second])),
             (None, others) => Err(others_than_one(others.len())),
         }
     }
 
     /// All rows and columns of one file of comma-separated values, with or without a line of names in front.
     pub(crate) fn csv(&self, header: bool) -> Result<Table> {
-        let source = self.one()?;
+        let source = self.one()?.open()?;
         let file = source.name().to_owned();
         let rows = if header { Csv::open(source)? } else { Csv::without_header(source)? };
         let header = rows.header().to_vec();
@@ -191,14 +223,14 @@ impl<'a> Data<'a> {
 
     /// One file as one text, at most `limit` bytes.
     pub(crate) fn text(&self, limit: usize) -> Result<String> {
-        Ok(read_text(self.one()?, limit)?)
+        Ok(read_text(self.one()?.open()?, limit)?)
     }
 
     /// Three files of plain text (train, dev, test), or one of which the last tenth is the test part and the fiftieth before it
     /// dev; at most `limit` bytes a file.
     pub(crate) fn texts(&self, limit: usize) -> Result<[String; 3]> {
         if let [train, dev, test] = self.names.as_slice() {
-            let read = |path: &String| -> Result<String> { Ok(read_text(self.file(path)?, limit)?) };
+            let read = |path: &String| -> Result<String> { Ok(read_text(self.file(path)?.open()?, limit)?) };
             return Ok([read(train)?, read(dev)?, read(test)?]);
         }
         let whole = self.text(limit)?;
@@ -211,24 +243,27 @@ impl<'a> Data<'a> {
 
     /// Sentences of columns (CoNLL, or `form<TAB>tag`) in three parts: of three files, or of one that is split by a hash of the
     /// sentence. Columns count from 1.
-    pub(crate) fn sentences(&self, columns: &[usize]) -> Result<[Vec<Sentence>; 3]> {
-        let read = |path: &String| -> Result<Vec<Sentence>> { sentences(self.file(path)?, columns) };
+    pub(crate) fn sentences(&self, columns: &[usize]) -> Result<Parts<Stream<Sentence>>> {
         let in_folder = self.folder()?;
-        match in_folder.as_deref().unwrap_or(&self.names) {
-            [one] => by_hash(one, read(one)?, |sentence| sentence.hash),
-            [train, dev, test] => Ok([read(train)?, read(dev)?, read(test)?]),
-            others => Err(Error::misuse(
-                format!("--data takes one file or three (train, dev, test), not {}", others.len()),
-                "give --data FILE, or --data TRAIN DEV TEST",
-            )),
-        }
+        let read = |path: &String| -> Result<_> { Ok(sentences(self.file(path)?, columns)) };
+        let parts = match in_folder.as_deref().unwrap_or(&self.names) {
+            [one] => read(one)?.split(|sentence| sentence.hash),
+            [train, dev, test] => Parts { train: read(train)?, dev: read(dev)?, test: read(test)? },
+            others => {
+                return Err(Error::misuse(
+                    format!("--data takes one file or three (train, dev, test), not {}", others.len()),
+                    "give --data FILE, or --data TRAIN DEV TEST",
+                ));
+            }
+        };
+        self.begun(parts)
     }
 
     /// Whether the first file's sentences have the ten columns of CoNLL-U.
     pub(crate) fn is_conllu(&self) -> Result<bool> {
         let in_folder = self.folder()?;
         let Some(first) = in_folder.as_deref().unwrap_or(&self.names).first() else { return Ok(false) };
-        Ok(Conll::open(self.file(first)?, [10])?.next().is_some_and(|sentence| sentence.is_ok()))
+        Ok(Conll::open(self.file(first)?.open()?, [10])?.next().is_some_and(|sentence| sentence.is_ok()))
     }
 
     /// The files train, dev and test of the folder that is named, if one is: the one of each whose name has that word in it.
@@ -256,8 +291,8 @@ impl<'a> Data<'a> {
     }
 
     /// All sentences of one file, as [`Data::sentences`].
-    pub(crate) fn all_sentences(&self, columns: &[usize]) -> Result<Vec<Sentence>> {
-        sentences(self.one()?, columns)
+    pub(crate) fn all_sentences(&self, columns: &[usize]) -> Result<Stream<Sentence>> {
+        Ok(sentences(self.one()?, columns))
     }
 
     /// Sounds: the wav files of a folder, or of a set in the program, by their names. A file `transcripts.tsv` in the folder says
@@ -274,16 +309,16 @@ impl<'a> Data<'a> {
     }
 
     /// The one file that is named.
-    fn one(&self) -> Result<Source> {
+    fn one(&self) -> Result<Origin> {
         match (self.embedded(), self.names.as_slice()) {
-            (Some(Embedded { files: [(file, bytes)], .. }), _) => Ok(Source::bytes(*file, *bytes)),
+            (Some(Embedded { files: [(file, bytes)], .. }), _) => Ok(Origin::Inside(file, bytes)),
             (Some(set), _) => Err(set.other_kind("one file")),
             (None, [one]) => self.file(one),
             (None, others) => Err(others_than_one(others.len())),
         }
     }
 
-    fn file(&self, path: &str) -> Result<Source> {
+    fn file(&self, path: &str) -> Result<Origin> {
         if self.names.len() == 1 && !Path::new(path).exists() {
             let sets: Vec<&str> = EMBEDDED.iter().map(|set| set.name).collect();
             return Err(Error::failure(
@@ -291,7 +326,7 @@ impl<'a> Data<'a> {
                 format!("data sets inside the program: {}", sets.join(", ")),
             ));
         }
-        Ok(Source::file(path)?)
+        Ok(Origin::File(path.to_owned()))
     }
 }
 
@@ -306,11 +341,10 @@ fn others_than_one(count: usize) -> Error {
 }
 
 impl Columns<'_> {
-    fn tsv(&self, source: Source, chosen: &[String; 2]) -> Result<Table> {
-        let file = source.name().to_owned();
-        let hint = |error: unspool::text::Error| {
+    fn tsv(&self, origin: Origin, chosen: &[String; 2]) -> Stream<Row> {
+        let ([(first, _), (second, _)], chosen) = (self.options, chosen.clone());
+        let hint = move |error: unspool::text::Error| {
             let no_column = matches!(error, unspool::text::Error::NoColumn { .. });
-            let [(first, _), (second, _)] = self.options;
             let error = Error::from(error);
             if no_column {
                 error.hint(format!("choose the columns by name with --{first} and --{second}"))
@@ -318,9 +352,10 @@ impl Columns<'_> {
                 error
             }
         };
-        let rows = Tsv::open(source).and_then(|table| table.columns(chosen.each_ref().map(String::as_str)));
-        let rows = rows.and_then(|rows| rows.collect::<std::result::Result<_, _>>()).map_err(hint)?;
-        Ok(Table { file, header: chosen.to_vec(), rows })
+        Stream::new(origin.name().to_owned(), move || {
+            let rows = Tsv::open(origin.open()?).and_then(|table| table.columns(chosen.each_ref().map(String::as_str)));
+            Ok(Box::new(rows.map_err(hint)?.map(|row| Ok(row?))))
+        })
     }
 
     fn choose(&self, usual: [&str; 2]) -> Result<[String; 2]> {
@@ -350,15 +385,21 @@ fn language(path: &str) -> String {
 }
 
 /// Two files of plain text as two columns.
-fn parallel(files: [&String; 2]) -> Result<Table> {
-    let [first, second] = files;
-    let rows = Parallel::open([Source::file(first)?, Source::file(second)?])?;
-    let rows = rows.collect::<std::result::Result<_, _>>()?;
-    Ok(Table { file: first.clone(), header: vec![first.clone(), second.clone()], rows })
+fn parallel(files: [&String; 2]) -> Stream<Row> {
+    let paths = files.map(String::clone);
+    Stream::new(files[0].clone(), move || {
+        let [first, second] = &paths;
+        let rows = Parallel::open([Source::file(first)?, Source::file(second)?])?;
+        Ok(Box::new(rows.map(|row| Ok(row?))))
+    })
 }
 
-fn sentences(source: Source, columns: &[usize]) -> Result<Vec<Sentence>> {
-    Ok(Conll::open(source, columns.iter().copied())?.collect::<std::result::Result<_, _>>()?)
+fn sentences(origin: Origin, columns: &[usize]) -> Stream<Sentence> {
+    let columns = columns.to_vec();
+    Stream::new(origin.name().to_owned(), move || {
+        let sentences = Conll::open(origin.open()?, columns.iter().copied())?;
+        Ok(Box::new(sentences.map(|sentence| Ok(sentence?))))
+    })
 }
 
 /// Three files may also be given as one value with commas between.
@@ -383,39 +424,6 @@ fn add_file(path: &Path, checksum: &mut flate2::Crc) -> std::io::Result<()> {
             0 => return Ok(()),
             length => checksum.update(&piece[..length]),
         }
-    }
-}
-
-/// A tenth each for dev and test, by a hash of each line.
-fn split(whole: Table) -> Result<[Table; 3]> {
-    let (file, header) = (whole.file, whole.header);
-    let parts = by_hash(&file, whole.rows, |row| row.hash)?;
-    Ok(parts.map(|rows| Table { file: file.clone(), header: header.clone(), rows }))
-}
-
-/// A tenth each for dev and test, by a hash.
-fn by_hash<R>(file: &str, rows: Vec<R>, hash: impl Fn(&R) -> u64) -> Result<[Vec<R>; 3]> {
-    let share = Split::new(0.1, 0.1)?;
-    let total = rows.len();
-    let distinct: BTreeSet<u64> = rows.iter().map(&hash).collect();
-    let mut parts = [vec![], vec![], vec![]];
-    for row in rows {
-        let place = match share.part(hash(&row)) {
-            Part::Train => 0,
-            Part::Dev => 1,
-            Part::Test => 2,
-        };
-        parts[place].push(row);
-    }
-    match parts.iter().zip(["train on", "choose by", "test on"]).find(|(part, _)| part.is_empty()) {
-        None => Ok(parts),
-        Some((_, purpose)) => Err(Error::failure(
-            format!(
-                "{file}: {total} rows ({} different) are too few to split by a hash of the line: none are left to {purpose}",
-                distinct.len()
-            ),
-            "add rows, or give three files: --data TRAIN DEV TEST",
-        )),
     }
 }
 

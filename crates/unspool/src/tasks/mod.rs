@@ -7,10 +7,12 @@
 //! 1. [`Task::OPTIONS`] and the defaults of [`Task::Settings`] become the command line. `--name value`, the same name in a
 //!    configuration file, and the field of `Settings` are one thing.
 //! 2. [`Task::prepare`] reads the data and decides what the model needs to know ([`Task::Saved`]: sizes, labels), and makes the
-//!    [`Parts`] of examples. [`Task::restore`] builds the model of what was saved; predictions later begin there.
+//!    [`Parts`] of examples. Of several processes each goes through all rows, but tokenizes and keeps those of its own ([`Rows`]);
+//!    what is learned from all rows the first process learns for all ([`of_first`]). [`Task::restore`] builds the model of what was
+//!    saved; predictions later begin there.
 //! 3. Each epoch, [`Task::order`] says which examples stand together (like lengths, in a seeded order, unless a task knows better),
-//!    [`Task::batch`] makes arrays of them, [`Task::loss`] records the loss. The runner sums it over shards, divides by
-//!    [`Task::weight`], clips, and steps.
+//!    [`Task::fetch`] brings those that other processes keep, [`Task::batch`] makes arrays of them, [`Task::loss`] records the loss.
+//!    The runner sums it over shards, divides by [`Task::weight`], clips, and steps.
 //!    Going on after a stop needs nothing of the task: what a step does is a function of seed, epoch and step, and of what the step
 //!    before carried on, where a task says that something is ([`Task::carried`]).
 //! 4. After each epoch [`Task::answers`] and [`Task::score`] give the metric on the dev part; the best epoch's weights are kept.
@@ -44,7 +46,7 @@ mod utterances;
 mod writing;
 
 pub(crate) use crate::program::{
-    data::{Data, Splits, Table},
+    data::{Data, Stream},
     error::{Error, Result},
     processes::{gathered, of_first},
 };
@@ -55,7 +57,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use unspool::{
     graph::{Draw, Gradients, Graph, Params, Tensor, Var},
     nn::exchange::Exchange,
-    text::{BatchSize, Buckets, Tokenizer, TokenizerOptions, score::Confusion},
+    text::{BatchSize, Buckets, Row, Tokenizer, TokenizerOptions, score::Confusion},
 };
 
 /// Calls `$visitor.visit::<TheTask>()` for the task of this name.
@@ -284,15 +286,20 @@ pub(crate) struct Parts<E> {
     pub(crate) test: E,
 }
 
-impl<E> Parts<E> {
-    /// Made of the three tables of rows.
-    pub(crate) fn of(splits: &Splits, mut make: impl FnMut(Purpose, &Table) -> Result<E>) -> Result<Parts<E>> {
+impl<S> Parts<S> {
+    /// What is made of each.
+    pub(crate) fn make<E>(&self, mut make: impl FnMut(Purpose, &S) -> Result<E>) -> Result<Parts<E>> {
         Ok(Parts {
-            train: make(Purpose::Training, &splits.train)?,
-            dev: make(Purpose::Scoring, &splits.dev)?,
-            test: make(Purpose::Scoring, &splits.test)?,
+            train: make(Purpose::Training, &self.train)?,
+            dev: make(Purpose::Scoring, &self.dev)?,
+            test: make(Purpose::Scoring, &self.test)?,
         })
     }
+}
+
+/// The text of a row whose first column is one.
+fn first_field(row: Row) -> String {
+    row.fields.into_iter().next().unwrap_or_default()
 }
 
 /// How to train a tokenizer for a model that says something of each character, syllable or word: each is one token, `<unk>` if it
@@ -508,6 +515,54 @@ pub(crate) fn check_tokenizer(tokenizer: Option<Tokenizer>, vocabulary_size: usi
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::program::processes::played::together;
+    use std::fmt::Debug;
+
+    /// The batches of an epoch and of dev that so many processes make, each its own, in the order of the epoch.
+    fn batches<T: Task<Batch: Debug>>(data: &[String], ranks: usize) -> Vec<String> {
+        let all = together(ranks, |exchange| {
+            let data = Data::new(data, exchange);
+            let Prepared { saved, tokenizer, parts: Parts { mut train, dev, .. } } =
+                T::prepare(&T::Settings::default(), &data, 1).unwrap();
+            let task = T::restore(saved, tokenizer, &mut Params::seeded(1)).unwrap();
+            let order = task.order(&train, BatchSize::Rows(4), 1, 0).unwrap();
+            let own = |rank: usize| order.iter().skip(rank).step_by(ranks);
+            let needed: Vec<Vec<usize>> = (0..ranks).map(|rank| own(rank).flatten().copied().collect()).collect();
+            task.fetch(&mut train, &needed, exchange).unwrap();
+            // A row that nobody has given is missed.
+            let other = (0..order.len()).map(|batch| task.batch(&train, &order[batch], None).is_ok());
+            assert_eq!(ranks == 1, other.into_iter().all(|is_here| is_here));
+            let rows: Vec<usize> = (0..task.lengths(&dev).len()).collect();
+            let dev = format!("{:?}", task.batch(&dev, &rows, None).unwrap());
+            let own = own(exchange.rank()).map(|rows| format!("{:?}", task.batch(&train, rows, None).unwrap()));
+            (own.collect::<Vec<_>>(), dev)
+        });
+        let count = all.iter().map(|(own, _)| own.len()).sum();
+        let mut batches: Vec<String> = (0..count).map(|batch| all[batch % ranks].0[batch / ranks].clone()).collect();
+        batches.extend(all.into_iter().map(|(_, dev)| dev));
+        batches.dedup();
+        batches
+    }
+
+    #[test]
+    fn processes_that_share_out_the_rows_make_the_batches_of_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("rows.tsv");
+        let mut rows = "swedish\tenglish\tdocument\tlabel\n".to_owned();
+        for row in 0..60 {
+            let (words, label) = ("ord ".repeat(1 + row % 5), ["bra", "dålig"][row % 2]);
+            rows += &format!("{words}nummer {row}\tword {row}\ten {label} film, {row}\t{label}\n");
+        }
+        std::fs::write(&path, rows).unwrap();
+        let data = [path.to_str().unwrap().to_owned()];
+        for ranks in [2, 3] {
+            assert_eq!(
+                batches::<translation::Translation>(&data, ranks),
+                batches::<translation::Translation>(&data, 1)
+            );
+            assert_eq!(batches::<sentiment::Sentiment>(&data, ranks), batches::<sentiment::Sentiment>(&data, 1));
+        }
+    }
 
     #[test]
     fn attention_over_words_keeps_the_weight_of_each_word() {

@@ -2,7 +2,8 @@
 //!
 //! The digits of one part of the data never stand in a picture of another, so a test shows nothing that was seen in training.
 
-use super::{Data, Error, Parts, Result, Table, composed::by_number};
+use super::{Data, Error, Parts, Result, composed::by_number};
+use crate::program::data::Table;
 use ndarray::{Array2, Array3, ArrayViewMut2, Axis};
 
 /// Rows and columns of a digit.

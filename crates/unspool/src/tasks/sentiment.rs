@@ -106,13 +106,13 @@ impl Texts {
     fn new(
         exchange: &dyn Exchange,
         purpose: Purpose,
-        table: &Table,
+        table: &Stream<Row>,
         tokenizer: &Tokenizer,
         labels: &LabelSet,
         longest: usize,
     ) -> Result<Texts> {
         let mut cut = 0;
-        let rows = Rows::new(exchange, purpose, table.rows.iter().map(Ok), |row| {
+        let rows = Rows::new(exchange, purpose, table.rows()?, |row| {
             let class = labels.id_at(|| Place::new(&table.file, row.line), &row[1])?;
             let (ids, is_cut) = encode(&row[0], tokenizer, longest)?;
             cut += usize::from(is_cut);
@@ -128,15 +128,12 @@ impl Texts {
 }
 
 /// The labels are the train part's; those of a whole file that was split are that file's, in the order of its lines.
-fn labels(splits: &Splits) -> Result<LabelSet> {
-    let mut tables = vec![&splits.train];
-    if splits.train.file == splits.dev.file {
-        tables.extend([&splits.dev, &splits.test]);
-    }
-    let mut found: Vec<(u64, &str)> =
-        tables.iter().flat_map(|table| table.rows.iter().map(|row| (row.line, &row[1]))).collect();
-    found.sort_by_key(|(line, _)| *line);
-    Ok(LabelSet::collect(&splits.train.file, found)?)
+fn labels(train: &Stream<Row>) -> Result<LabelSet> {
+    let whole = train.whole();
+    let labels = |rows: &mut dyn Iterator<Item = Row>| {
+        LabelSet::collect(&whole.file, rows.map(|row| (row.line, row[1].to_owned())))
+    };
+    Ok(whole.read(labels)??)
 }
 
 impl Task for Sentiment {
@@ -185,17 +182,15 @@ impl Task for Sentiment {
     }
 
     fn prepare(settings: &Settings, data: &Data, _seed: u64) -> Result<Prepared<Self>> {
-        let splits = data.splits(&settings.columns())?;
+        let (splits, [text, label]) = data.splits(&settings.columns())?;
         let exchange = data.exchange();
-        let labels = of_first(exchange, || labels(&splits))?;
+        let labels = of_first(exchange, || labels(&splits.train))?;
         let tokenizer = trained(exchange, || {
             let (kind, options) = (settings.tokens.parse::<TokenKind>()?, one_token_each(settings.vocabulary));
-            Ok(Tokenizer::train(kind, splits.train.rows.iter().map(|row| &row[0]), &options)?)
+            Ok(splits.train.read(|rows| Tokenizer::train(kind, rows.map(first_field), &options))??)
         })?;
-        let parts = Parts::of(&splits, |purpose, table| {
-            Texts::new(exchange, purpose, table, &tokenizer, &labels, settings.longest)
-        })?;
-        let [text, label] = splits.columns;
+        let parts = splits
+            .make(|purpose, table| Texts::new(exchange, purpose, table, &tokenizer, &labels, settings.longest))?;
         let saved = Saved {
             text,
             label,

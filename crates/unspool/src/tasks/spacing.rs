@@ -124,8 +124,8 @@ impl Example for Text {
 }
 
 /// A text that is read has a character that is no white space: an empty field is an error of the table.
-fn texts(exchange: &dyn Exchange, purpose: Purpose, table: &Table, tokenizer: &Tokenizer) -> Result<Rows<Text>> {
-    Rows::new(exchange, purpose, table.rows.iter().map(Ok), |row| {
+fn texts(exchange: &dyn Exchange, purpose: Purpose, table: &Stream<Row>, tokenizer: &Tokenizer) -> Result<Rows<Text>> {
+    Rows::new(exchange, purpose, table.rows()?, |row| {
         let (characters, spaces) = characters(&row[0]);
         Ok(Text { ids: ids(&characters, tokenizer), spaces, text: purpose.shown(&row[0]) })
     })
@@ -182,14 +182,13 @@ impl Task for Spacing {
     }
 
     fn prepare(settings: &Settings, data: &Data, _seed: u64) -> Result<Prepared<Self>> {
-        let splits = data.splits(&column(settings.text.as_deref().unwrap_or("document")))?;
+        let (splits, [text, _]) = data.splits(&column(settings.text.as_deref().unwrap_or("document")))?;
         let exchange = data.exchange();
         let tokenizer = trained(exchange, || {
-            let texts = splits.train.rows.iter().map(|row| &row[0]);
-            Ok(Tokenizer::train(TokenKind::Character, texts, &one_token_each(VOCABULARY))?)
+            let options = one_token_each(VOCABULARY);
+            Ok(splits.train.read(|rows| Tokenizer::train(TokenKind::Character, rows.map(first_field), &options))??)
         })?;
-        let parts = Parts::of(&splits, |purpose, table| texts(exchange, purpose, table, &tokenizer))?;
-        let [text, _] = splits.columns;
+        let parts = splits.make(|purpose, table| texts(exchange, purpose, table, &tokenizer))?;
         let saved = Saved {
             text,
             vocabulary_size: tokenizer.vocabulary_size(),

@@ -82,11 +82,11 @@ impl Saved {
         &self,
         exchange: &dyn Exchange,
         purpose: Purpose,
-        file: &str,
-        sentences: Vec<Sentence>,
+        sentences: &Stream<Sentence>,
     ) -> Result<Rows<Tagged>> {
-        let sentences = sentences.into_iter().filter(|sentence| !sentence.columns[0].is_empty());
-        Rows::new(exchange, purpose, sentences.map(Ok), |sentence| {
+        let has_words = |read: &Result<Sentence>| read.as_ref().map_or(true, |found| !found.columns[0].is_empty());
+        let file = &sentences.file;
+        Rows::new(exchange, purpose, sentences.rows()?.filter(has_words), |sentence| {
             let Ok([words, tags]) = <[Vec<String>; 2]>::try_from(sentence.columns) else {
                 return Err(Error::failure(format!("{file}: a word has no tag"), ""));
             };
@@ -152,6 +152,27 @@ impl Tagging {
     }
 }
 
+/// The tags, characters and words of the train part.
+fn learned(train: &Stream<Sentence>) -> Result<(LabelSet, Vocabulary, Vocabulary)> {
+    let column = |mut sentence: Sentence, number: usize| std::mem::take(&mut sentence.columns[number]);
+    let tags = train.read(|sentences| {
+        let tags = sentences.flat_map(|sentence| {
+            let line = sentence.line;
+            column(sentence, 1).into_iter().map(move |tag| (line, tag))
+        });
+        LabelSet::collect(&train.file, tags)
+    })??;
+    let characters = train.read(|sentences| {
+        let words = sentences.flat_map(|sentence| column(sentence, 0));
+        Vocabulary::count(words.flat_map(|word| word.chars().map(String::from).collect::<Vec<_>>()), LEAST, MOST)
+    })??;
+    let words = train.read(|sentences| {
+        let words = sentences.flat_map(|sentence| column(sentence, 0));
+        Vocabulary::count(words.map(|word| word.to_lowercase()), LEAST, MOST)
+    })??;
+    Ok((tags, characters, words))
+}
+
 /// Added up place by place.
 fn summed(counts: &[Vec<u64>]) -> Vec<u64> {
     let places = counts.first().map_or(0, Vec::len);
@@ -202,17 +223,8 @@ impl Task for Tagging {
         let usual = if data.is_conllu()? { [2, 4] } else { [1, 2] };
         let chosen = [settings.word_column, settings.tag_column];
         let columns = [0, 1].map(|i| if chosen[i] == 0 { usual[i] } else { chosen[i] });
-        let (file, [train, dev, test]) = (data.name(), data.sentences(&columns)?);
-        let exchange = data.exchange();
-        let (tags, characters, words) = of_first(exchange, || {
-            let words = || train.iter().flat_map(|sentence| &sentence.columns[0]);
-            let tags = train.iter().flat_map(|sentence| sentence.columns[1].iter().map(|tag| (sentence.line, tag)));
-            Ok((
-                LabelSet::collect(&file, tags)?,
-                Vocabulary::count(words().flat_map(|word| word.chars()).map(String::from), LEAST, MOST)?,
-                Vocabulary::count(words().map(|word| word.to_lowercase()), LEAST, MOST)?,
-            ))
-        })?;
+        let (sentences, exchange) = (data.sentences(&columns)?, data.exchange());
+        let (tags, characters, words) = of_first(exchange, || learned(&sentences.train))?;
         let saved = Saved {
             arch: settings.arch,
             cell: settings.cell,
@@ -228,11 +240,7 @@ impl Task for Tagging {
             characters,
             words,
         };
-        let parts = Parts {
-            train: saved.sentences(exchange, Purpose::Training, &file, train)?,
-            dev: saved.sentences(exchange, Purpose::Scoring, &file, dev)?,
-            test: saved.sentences(exchange, Purpose::Scoring, &file, test)?,
-        };
+        let parts = sentences.make(|purpose, sentences| saved.sentences(exchange, purpose, sentences))?;
         Ok(Prepared { saved, tokenizer: None, parts })
     }
 
@@ -275,7 +283,7 @@ impl Task for Tagging {
 
     fn examples(&self, data: &Data) -> Result<Rows<Tagged>> {
         let sentences = data.all_sentences(&self.saved.columns)?;
-        self.saved.sentences(data.exchange(), Purpose::Scoring, &data.name(), sentences)
+        self.saved.sentences(data.exchange(), Purpose::Scoring, &sentences)
     }
 
     fn lengths(&self, sentences: &Rows<Tagged>) -> Vec<(usize, usize)> {

@@ -198,12 +198,12 @@ impl Pairs {
     fn new(
         exchange: &dyn Exchange,
         purpose: Purpose,
-        table: &Table,
+        table: &Stream<Row>,
         tokenizer: &Tokenizer,
         longest: usize,
     ) -> Result<Pairs> {
         let mut cut = 0;
-        let rows = Rows::new(exchange, purpose, table.rows.iter().map(Ok), |row| {
+        let rows = Rows::new(exchange, purpose, table.rows()?, |row| {
             let (source, source_cut) = encode(&row[0], tokenizer, longest)?;
             let (target, target_cut) = encode(&row[1], tokenizer, longest)?;
             cut += usize::from(source_cut) + usize::from(target_cut);
@@ -282,18 +282,18 @@ impl Task for Translation {
     }
 
     fn prepare(settings: &Settings, data: &Data, _seed: u64) -> Result<Prepared<Self>> {
-        let splits = data.splits(&settings.columns())?;
+        let (splits, [source, target]) = data.splits(&settings.columns())?;
         let exchange = data.exchange();
         // The tokenizer is trained on the train part alone.
         let tokenizer = trained(exchange, || {
-            let texts = splits.train.rows.iter().flat_map(|row| [&row[0], &row[1]]);
             let options = TokenizerOptions { vocabulary_size: settings.vocabulary, ..TokenizerOptions::default() };
-            Ok(Tokenizer::train(TokenKind::ByteLevelBpe, texts, &options)?)
+            let train = |rows: &mut dyn Iterator<Item = Row>| {
+                Tokenizer::train(TokenKind::ByteLevelBpe, rows.flat_map(|row| row.fields), &options)
+            };
+            Ok(splits.train.read(train)??)
         })?;
-        let parts =
-            Parts::of(&splits, |purpose, table| Pairs::new(exchange, purpose, table, &tokenizer, settings.longest))?;
+        let parts = splits.make(|purpose, table| Pairs::new(exchange, purpose, table, &tokenizer, settings.longest))?;
         let TranslatorConfig { embedding_size, dropout, .. } = TranslatorConfig::default();
-        let [source, target] = splits.columns;
         let saved = Saved {
             source,
             target,
