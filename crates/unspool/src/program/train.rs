@@ -115,6 +115,7 @@ fn agree<T: Task>(chosen: &Chosen<T>, exchange: &dyn Exchange) -> Result<()> {
     facts.extend(options);
     facts.push(("--out".into(), chosen.out.as_ref().map_or_else(String::new, |out| out.display().to_string())));
     facts.push(("--resume".into(), chosen.resume.to_string()));
+    facts.push(("--profile".into(), chosen.profile.to_string()));
     facts.push(("the checksum of --data".into(), Data::new(&chosen.data, exchange).checksum()));
     let facts: Vec<(&str, String)> = facts.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
     Ok(exchange.agree(&facts)?)
