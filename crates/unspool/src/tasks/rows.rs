@@ -6,11 +6,12 @@
 
 use super::{Error, Result};
 use crate::program::processes::{in_order, packed, unpacked, unreadable};
+use rayon::prelude::*;
 use serde::{Serialize, de::DeserializeOwned};
 use std::collections::BTreeMap;
 use unspool::nn::exchange::Exchange;
 
-/// Rows that one process gives another at a time: no more are in memory twice.
+/// Rows that are made at a time, or that one process gives another: no more are in memory twice.
 const AT_A_TIME: usize = 4096;
 
 /// What a task makes of a row.
@@ -48,24 +49,40 @@ pub(crate) struct Rows<T> {
 }
 
 impl<T: Example> Rows<T> {
-    /// Goes through all rows, and makes those that are this process's.
+    /// Goes through all rows, and makes those that are this process's, on all threads.
     ///
     /// # Errors
     /// What is wrong with a row, also with one of another process; what goes wrong with making one.
-    pub(crate) fn new<R>(
+    pub(crate) fn new<R: Send>(
         exchange: &dyn Exchange,
         purpose: Purpose,
         rows: impl IntoIterator<Item = Result<R>>,
-        mut make: impl FnMut(R) -> Result<T>,
+        make: impl Fn(R) -> Result<T> + Sync,
     ) -> Result<Rows<T>> {
         let (mut first, mut step) = (exchange.rank(), exchange.ranks().max(1));
         let (mut own, mut count) = (vec![], 0);
-        for row in rows {
-            let row = row?;
-            if count % step == first {
-                own.push(make(row)?);
+        let mut rows = rows.into_iter().fuse();
+        loop {
+            let (mut some, mut error) = (vec![], None);
+            let before = count;
+            for row in rows.by_ref() {
+                match row {
+                    Ok(row) if count % step == first => some.push(row),
+                    Ok(_) => {}
+                    Err(found) => error = Some(found),
+                }
+                count += 1;
+                if error.is_some() || some.len() == AT_A_TIME {
+                    break;
+                }
             }
-            count += 1;
+            let made: Vec<Result<T>> = some.into_par_iter().map(&make).collect();
+            own.extend(made.into_iter().collect::<Result<Vec<T>>>()?);
+            match error {
+                Some(error) => return Err(error),
+                None if count == before => break,
+                None => {}
+            }
         }
         if purpose == Purpose::Scoring {
             own = in_order(exchange, count, own)?;

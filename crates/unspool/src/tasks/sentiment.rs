@@ -3,6 +3,7 @@
 use super::*;
 use crate::program::data::Columns;
 use serde::Deserialize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use unspool::{
     models::{Classifier, ClassifierConfig},
     nn::CellKind,
@@ -111,14 +112,14 @@ impl Texts {
         labels: &LabelSet,
         longest: usize,
     ) -> Result<Texts> {
-        let mut cut = 0;
+        let (file, cut) = (&table.file, AtomicUsize::new(0));
         let rows = Rows::new(exchange, purpose, table.rows()?, |row| {
-            let class = labels.id_at(|| Place::new(&table.file, row.line), &row[1])?;
+            let class = labels.id_at(|| Place::new(file, row.line), &row[1])?;
             let (ids, is_cut) = encode(&row[0], tokenizer, longest)?;
-            cut += usize::from(is_cut);
+            cut.fetch_add(usize::from(is_cut), Ordering::Relaxed);
             Ok(Text { ids, class, text: purpose.shown(&row[0]) })
         })?;
-        Ok(Texts { rows, cut: gathered(exchange, cut)?.iter().sum() })
+        Ok(Texts { rows, cut: gathered(exchange, cut.into_inner())?.iter().sum() })
     }
 
     /// Of a part that is scored.

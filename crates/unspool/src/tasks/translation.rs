@@ -3,6 +3,7 @@
 use super::*;
 use crate::program::data::Columns;
 use serde::Deserialize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use unspool::{
     models::{Teaching, TransformerTranslator, TransformerTranslatorConfig, Translator, TranslatorConfig},
     nn::{
@@ -202,15 +203,15 @@ impl Pairs {
         tokenizer: &Tokenizer,
         longest: usize,
     ) -> Result<Pairs> {
-        let mut cut = 0;
+        let cut = AtomicUsize::new(0);
         let rows = Rows::new(exchange, purpose, table.rows()?, |row| {
             let (source, source_cut) = encode(&row[0], tokenizer, longest)?;
             let (target, target_cut) = encode(&row[1], tokenizer, longest)?;
-            cut += usize::from(source_cut) + usize::from(target_cut);
+            cut.fetch_add(usize::from(source_cut) + usize::from(target_cut), Ordering::Relaxed);
             let [source_text, reference] = [0, 1].map(|i| purpose.shown(&row[i]));
             Ok(Pair { source, target, source_text, reference })
         })?;
-        Ok(Pairs { rows, cut: gathered(exchange, cut)?.iter().sum() })
+        Ok(Pairs { rows, cut: gathered(exchange, cut.into_inner())?.iter().sum() })
     }
 }
 
