@@ -29,8 +29,8 @@ use mpi::{
     Threading,
     collective::SystemOperation,
     datatype::Equivalence,
-    request::multiple_scope,
-    topology::{Process, SimpleCommunicator},
+    request::{Request, scope},
+    topology::SimpleCommunicator,
     traits::{Communicator, CommunicatorCollectives, Destination, Source},
 };
 use std::{
@@ -44,8 +44,11 @@ use unspool_graph::Elements;
 /// The most bytes that go in one call: MPI counts in 32 bits.
 const MOST: usize = 1 << 30;
 
+/// Messages up to this length all go at once.
+const SHORT: usize = 1 << 16;
+
 /// The most numbers that are added up in one call, so that the room for their sums is small.
-const NUMBERS: usize = 1 << 20;
+const NUMBERS: usize = 1 << 22;
 
 /// One of the processes that were started together.
 #[derive(Debug)]
@@ -97,10 +100,6 @@ impl Mpi {
         SimpleCommunicator::world().abort(1)
     }
 
-    fn process<'w>(&self, world: &'w SimpleCommunicator, rank: usize) -> Process<'w> {
-        world.process_at_rank(rank as i32)
-    }
-
     fn turn(&self) -> MutexGuard<'_, Room> {
         self.turn.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -126,22 +125,28 @@ impl Exchange for Mpi {
         let mut lengths = vec![0u64; self.ranks];
         world.all_to_all_into(&own[..], &mut lengths[..]);
         received.iter_mut().zip(lengths).for_each(|(message, length)| message.resize(length as usize, 0));
-        multiple_scope(0, |scope, coming| {
-            for (from, message) in received.iter_mut().enumerate().filter(|(from, _)| *from != self.rank) {
-                message.chunks_mut(MOST).for_each(|piece| {
-                    coming.add(self.process(&world, from).immediate_receive_into(scope, piece));
-                });
+        let are_short = messages.iter().all(|message| message.len() <= SHORT);
+        let mut rooms: Vec<_> = received.iter_mut().map(Some).collect();
+        scope(|scope| {
+            let from = |turn: usize| (self.rank + self.ranks - turn) % self.ranks;
+            let mut coming = vec![];
+            for turn in 1..self.ranks {
+                let room = rooms[from(turn)].take().into_iter().flat_map(|room| room.chunks_mut(MOST));
+                let process = world.process_at_rank(from(turn) as i32);
+                coming.push(room.map(|piece| process.immediate_receive_into(scope, piece)).collect::<Vec<_>>());
             }
-            multiple_scope(0, |scope, going| {
-                // Each begins with the next, so that not all send to one at first.
-                for to in (1..self.ranks).map(|next| (self.rank + next) % self.ranks) {
-                    messages[to].chunks(MOST).for_each(|piece| {
-                        going.add(self.process(&world, to).immediate_send(scope, piece));
-                    });
+            // Long messages go by turns: in each, one leaves and one comes, and no link has to carry two at a time.
+            let (mut going, mut to_come) = (vec![], vec![]);
+            for (turn, coming) in (1..).zip(coming) {
+                let to = (self.rank + turn) % self.ranks;
+                let process = world.process_at_rank(to as i32);
+                going.extend(messages[to].chunks(MOST).map(|piece| process.immediate_send(scope, piece)));
+                to_come.extend(coming);
+                if !are_short || turn + 1 == self.ranks {
+                    going.drain(..).for_each(Request::wait_without_status);
+                    to_come.drain(..).for_each(Request::wait_without_status);
                 }
-                going.wait_all(&mut vec![]);
-            });
-            coming.wait_all(&mut vec![]);
+            }
         });
         received[self.rank].copy_from_slice(messages[self.rank]);
         Ok(())
