@@ -113,6 +113,25 @@ fn a_classifier_is_trained_and_labels() {
     }
 }
 
+/// What is trained on is gone through several times, and a pipe can be read only once.
+#[test]
+#[cfg(unix)]
+fn a_pipe_is_as_good_as_a_file() {
+    let folder = folder();
+    let at = folder.path();
+    for (task, file) in [("sentiment", "reviews.tsv"), ("translation", "pairs.tsv")] {
+        let runs = ["file", "pipe"].map(|kind| format!("{task}-{kind}"));
+        for (run, train_part) in runs.iter().zip([file, "/dev/stdin"]) {
+            let data = format!("{train_part},{file},{file}");
+            succeeds(at, &train(task, &data, run, &[]), &fs::read(at.join(file)).unwrap());
+        }
+        for name in ["model.safetensors", "tokenizer.json", "metrics.csv"] {
+            let [of_file, of_pipe] = runs.each_ref().map(|run| fs::read(at.join(run).join(name)).unwrap());
+            assert!(of_file == of_pipe, "{task}: {name}");
+        }
+    }
+}
+
 #[test]
 fn a_step_is_drawn_and_its_lines_have_their_costs() {
     let folder = folder();

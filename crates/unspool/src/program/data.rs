@@ -139,7 +139,7 @@ impl<'a> Data<'a> {
             (Some(set), _) => return Err(set.other_kind("a table of rows in three parts")),
             (None, [one]) => columns.tsv(self.file(one)?, &chosen).split(|row| row.hash),
             (None, [train, dev, test]) => {
-                parts([train, dev, test].map(|path| columns.tsv(Origin::File(path.clone()), &chosen)))
+                parts([train, dev, test].map(|path| columns.tsv(Origin::path(path), &chosen)))
             }
             (None, [a, b, c, d, e, f]) => {
                 let found = parts([[a, b], [c, d], [e, f]].map(parallel));
@@ -159,11 +159,11 @@ impl<'a> Data<'a> {
     /// is told before anything is learned from the first.
     fn begun<R: 'static>(&self, parts: Parts<Stream<R>>) -> Result<Parts<Stream<R>>> {
         let is_other = |name: &&String| std::fs::metadata(name).is_ok_and(|found| !found.is_file() && !found.is_dir());
-        if let Some(name) = self.names.iter().find(is_other) {
-            return Err(Error::failure(
-                format!("{name}: no file, and what is trained on is read several times"),
-                "write it to a file, and give that",
-            ));
+        if self.exchange.ranks() > 1
+            && let Some(name) = self.names.iter().find(is_other)
+        {
+            let message = format!("{name}: no file, which several processes could read alike");
+            return Err(Error::failure(message, "write it to a file, and give that"));
         }
         [&parts.train, &parts.dev, &parts.test].iter().try_for_each(|part| part.rows().map(drop))?;
         Ok(parts)
@@ -297,7 +297,7 @@ impl<'a> Data<'a> {
                 format!("data sets inside the program: {}", sets.join(", ")),
             ));
         }
-        Ok(Origin::File(path.to_owned()))
+        Ok(Origin::path(path))
     }
 }
 

@@ -4,7 +4,7 @@ use super::{
     super::error::{Error, Result},
     Stream,
 };
-use std::path::Path;
+use std::{cell::OnceCell, fs, io::Cursor, path::Path, rc::Rc, sync::Arc};
 use unspool::text::{Conll, Parallel, Row, Sentence, Source, Tsv};
 
 /// Where bytes are, to be read as often as need be.
@@ -12,14 +12,23 @@ use unspool::text::{Conll, Parallel, Row, Sentence, Source, Tsv};
 pub(super) enum Origin {
     /// A file.
     File(String),
+    /// What can be read only once, such as a pipe: it is kept then.
+    Pipe(String, Rc<OnceCell<Arc<[u8]>>>),
     /// Bytes in the program, by name.
     Inside(&'static str, &'static [u8]),
 }
 
 impl Origin {
+    pub(super) fn path(path: &str) -> Origin {
+        match fs::metadata(path) {
+            Ok(found) if !found.is_file() && !found.is_dir() => Origin::Pipe(path.to_owned(), Rc::default()),
+            _ => Origin::File(path.to_owned()),
+        }
+    }
+
     pub(super) fn name(&self) -> &str {
         match self {
-            Origin::File(path) => path,
+            Origin::File(path) | Origin::Pipe(path, _) => path,
             Origin::Inside(name, _) => name,
         }
     }
@@ -27,6 +36,16 @@ impl Origin {
     pub(super) fn open(&self) -> Result<Source> {
         match self {
             Origin::File(path) => Ok(Source::file(path)?),
+            Origin::Pipe(path, kept) => {
+                let bytes = match kept.get() {
+                    Some(bytes) => bytes.clone(),
+                    None => {
+                        let bytes = fs::read(path).map_err(|cause| Error::file(Path::new(path), "read", &cause))?;
+                        kept.get_or_init(|| bytes.into()).clone()
+                    }
+                };
+                Ok(Source::reader(path, Cursor::new(bytes)))
+            }
             Origin::Inside(name, bytes) => Ok(Source::bytes(*name, *bytes)),
         }
     }
@@ -87,10 +106,10 @@ pub(super) fn language(path: &str) -> String {
 
 /// Two files of plain text as two columns.
 pub(super) fn parallel(files: [&String; 2]) -> Stream<Row> {
-    let paths = files.map(String::clone);
+    let origins = files.map(|path| Origin::path(path));
     Stream::new(files[0].clone(), move || {
-        let [first, second] = &paths;
-        let rows = Parallel::open([Source::file(first)?, Source::file(second)?])?;
+        let [first, second] = &origins;
+        let rows = Parallel::open([first.open()?, second.open()?])?;
         Ok(Box::new(rows.map(|row| Ok(row?))))
     })
 }
