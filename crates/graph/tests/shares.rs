@@ -149,6 +149,23 @@ proptest! {
         let short = add(&bytes[..bytes.len().saturating_sub(cut)]);
         prop_assert!(short.is_err() || part == 0 && one.others, "{} bytes fewer", cut);
     }
+
+    #[test]
+    fn bytes_that_were_changed_on_the_way_never_panic(
+        one in summand(),
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+    ) {
+        let params = params(Precision::F32);
+        let of = gradients(&params, &one);
+        let mut shares: Vec<Vec<u8>> = (0..2).map(|part| written(&of, part, 2)).collect();
+        for (place, byte) in changes {
+            let place = place.index(shares[0].len());
+            shares[0][place] = byte;
+        }
+        let mut sum = Share::none(&params, 0, 2);
+        let _ = sum.add(&written(&of, 0, 2)).and_then(|()| sum.add(&shares[0]));
+        let _ = Share::join(&params, &shares);
+    }
 }
 
 #[test]

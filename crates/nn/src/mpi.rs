@@ -119,6 +119,11 @@ impl Exchange for Mpi {
     }
 
     fn all_to_all(&self, messages: &[&[u8]], received: &mut [Vec<u8>]) -> Result<()> {
+        if [messages.len(), received.len()] != [self.ranks; 2] {
+            let why =
+                format!("{} messages, and room for {}, of {} processes", messages.len(), received.len(), self.ranks);
+            return Err(Error::Exchange { why });
+        }
         let _turn = self.turn();
         let world = SimpleCommunicator::world();
         let own: Vec<u64> = messages.iter().map(|message| message.len() as u64).collect();

@@ -44,10 +44,10 @@ pub trait Exchange: Sync {
     fn all_to_all(&self, messages: &[&[u8]], received: &mut [Vec<u8>]) -> Result<()>;
 
     /// Adds numbers up over all processes, element by element, in an order that may depend on how many there are; all have the same
-    /// sums. Each has as many numbers.
+    /// sums. Each must have as many numbers.
     ///
     /// # Errors
-    /// As [`all_to_all`](Exchange::all_to_all); and [`Error::Exchange`] where one has more numbers than another.
+    /// As [`all_to_all`](Exchange::all_to_all).
     fn all_reduce(&self, numbers: Elements<'_>) -> Result<()> {
         let gather = |message: Vec<u8>| self.all_gather(&message);
         match numbers {
