@@ -110,9 +110,7 @@ pub trait Element:
     #[doc(hidden)]
     fn store(store: &Store) -> Option<&[Vec<Self>]>;
     #[doc(hidden)]
-    fn pool(params: &crate::Params) -> &std::sync::Arc<crate::buffer::Pool<Self>>;
-    #[doc(hidden)]
-    fn idle(pools: &crate::params::Pools) -> &std::sync::Arc<crate::buffer::Pool<Self>>;
+    fn pool(pools: &crate::params::Pools) -> &std::sync::Arc<crate::buffer::Pool<Self>>;
     #[doc(hidden)]
     fn panels(params: &crate::Params) -> &[Packs<Self>];
     #[doc(hidden)]
@@ -199,10 +197,7 @@ macro_rules! element {
                     _ => None,
                 }
             }
-            fn pool(params: &crate::Params) -> &std::sync::Arc<crate::buffer::Pool<Self>> {
-                Self::idle(&params.pools)
-            }
-            fn idle(pools: &crate::params::Pools) -> &std::sync::Arc<crate::buffer::Pool<Self>> {
+            fn pool(pools: &crate::params::Pools) -> &std::sync::Arc<crate::buffer::Pool<Self>> {
                 &pools.$pool
             }
             fn panels(params: &crate::Params) -> &[Packs<Self>] {

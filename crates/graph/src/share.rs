@@ -84,7 +84,7 @@ impl Share {
 
     fn add_in<E: Element>(&mut self, bytes: &[u8]) -> Result<()> {
         let (wires, cuts) = wire::read(bytes, self.head, &self.sizes).ok_or(FOREIGN)?;
-        let pool = E::idle(&self.pools);
+        let pool = E::pool(&self.pools);
         for (i, wire) in wires.into_iter().enumerate() {
             let [rows, width] = self.sizes[i];
             let taken = |bytes: &[u8]| {
@@ -200,7 +200,7 @@ fn join_in<E: Element>(params: &Params, shares: &[impl AsRef<[u8]>]) -> Result<G
         all.entries[i] = match (dense.len(), rows.len()) {
             (0, 0) => None,
             (count, 0) if count == parts => {
-                let whole = E::pool(params).take(shape.elements());
+                let whole = E::pool(&params.pools).take(shape.elements());
                 Some(Gradient::Dense(E::dense(wire::by_turns(whole, width_of(shape), &dense))))
             }
             (0, count) if count == parts => Some(join_rows::<E>(params, width_of(shape), rows)),
@@ -222,7 +222,7 @@ fn join_rows<E: Element>(params: &Params, width: usize, shares: Vec<(wire::Rows<
         }));
     }
     order.sort_unstable_by_key(|(first, ..)| *first);
-    let mut values = E::pool(params).take(order.len() * width);
+    let mut values = E::pool(&params.pools).take(order.len() * width);
     values.chunks_mut(width.max(1)).zip(&order).for_each(|(values, (_, _, bytes))| wire::copy(values, bytes));
     Gradient::Rows { rows: order.iter().map(|(_, row, _)| *row).collect(), width, values: E::dense(values) }
 }

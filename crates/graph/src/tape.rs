@@ -112,7 +112,7 @@ impl<E: Element> Drop for Tape<E> {
 
 impl<E: Element> Tape<E> {
     pub(crate) fn new(params: &Params) -> Self {
-        let pool = E::pool(params).clone();
+        let pool = E::pool(&params.pools).clone();
         Tape { nodes: pool.nodes.take(), entered: vec![NONE; params.len()], pool }
     }
 

@@ -3,12 +3,8 @@
 use unspool_graph::{Gradients, Params, init};
 use unspool_nn::{
     Error,
-    exchange::{Exchange, OneProcess, Reduce, Reducer},
+    exchange::{Exchange, OneProcess, Played, Reduce, Reducer, together},
 };
-
-mod processes;
-
-use processes::{Played, together};
 
 const SHARDS: usize = 5;
 

@@ -10,16 +10,12 @@ use std::{
 use unspool_graph::{Draw, Graph, Params, Tensor, Var};
 use unspool_nn::{
     Adam, CarriedRows, Cell, Embedding, Error, Gru, Linear, Sgd, checkpoint, detach,
-    exchange::{Exchange, Reduce},
+    exchange::{Exchange, Reduce, together},
     optimizer::{Averaged, Group, Optimizer},
     schedule::{OnPlateau, linear_with_warm_up},
     training::{BEST, Ended, Evaluation, Event, Every, LAST, Objective, Outcome, Trainer},
     unroll,
 };
-
-mod processes;
-
-use processes::together;
 
 type Tested = Result<(), Box<dyn std::error::Error>>;
 

@@ -9,8 +9,10 @@
 //! [`Reducer`] sends each process its [`Share`](unspool_graph::Share) of the gradients of every shard; each adds the shards in the order
 //! of their numbers, and all give each other what they have added.
 
+mod played;
 mod reducer;
 
+pub use played::{Played, together};
 pub use reducer::{Reduce, Reducer, Sums};
 
 use crate::{Error, Result};
@@ -137,7 +139,7 @@ impl Exchange for OneProcess {
         "this machine".into()
     }
     fn all_to_all(&self, messages: &[&[u8]], received: &mut [Vec<u8>]) -> Result<()> {
-        received.iter_mut().zip(messages).for_each(|(received, message)| received.clone_from(&message.to_vec()));
+        received.iter_mut().zip(messages).for_each(|(received, message)| (*message).clone_into(received));
         Ok(())
     }
 }

@@ -11,7 +11,7 @@ pub(crate) use tables::Columns;
 use super::error::{Error, Result};
 use crate::tasks::Parts;
 use std::{fs::File, io::Read, path::Path};
-use tables::{Origin, language, parallel, sentences};
+use tables::{Origin, is_pipe, language, parallel, sentences};
 use unspool::{
     nn::exchange::Exchange,
     text::{Conll, Csv, Row, Sentence, read_text},
@@ -158,9 +158,8 @@ impl<'a> Data<'a> {
     /// Parts that can be gone through again and again, of files that begin as they should: a column that is missing in the last of them
     /// is told before anything is learned from the first.
     fn begun<R: 'static>(&self, parts: Parts<Stream<R>>) -> Result<Parts<Stream<R>>> {
-        let is_other = |name: &&String| std::fs::metadata(name).is_ok_and(|found| !found.is_file() && !found.is_dir());
         if self.exchange.ranks() > 1
-            && let Some(name) = self.names.iter().find(is_other)
+            && let Some(name) = self.names.iter().find(|name| is_pipe(name))
         {
             let message = format!("{name}: no file, which several processes could read alike");
             return Err(Error::failure(message, "write it to a file, and give that"));

@@ -1,8 +1,5 @@
 //! Several processes of this program that train together, where `mpirun` has started them.
 
-#[cfg(test)]
-pub(crate) mod played;
-
 use super::error::{Error, Result};
 use rayon::prelude::*;
 use serde::{Serialize, de::DeserializeOwned};
@@ -126,7 +123,7 @@ pub(crate) fn unreadable() -> Error {
 mod tests {
     use super::*;
     use ndarray::Array2;
-    use played::together;
+    use unspool::nn::exchange::together;
 
     #[test]
     fn what_is_shared_out_comes_back_in_order() {

@@ -515,8 +515,8 @@ pub(crate) fn check_tokenizer(tokenizer: Option<Tokenizer>, vocabulary_size: usi
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::program::processes::played::together;
     use std::fmt::Debug;
+    use unspool::nn::exchange::together;
 
     /// The batches of an epoch and of dev that so many processes make, each its own, in the order of the epoch.
     fn batches<T: Task<Batch: Debug>>(data: &[String], ranks: usize) -> Vec<String> {

@@ -158,8 +158,8 @@ impl<T: Example> Rows<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::program::processes::played::{Played, together};
     use std::sync::atomic::{AtomicUsize, Ordering};
+    use unspool::nn::exchange::{Played, together};
 
     impl Example for Vec<u32> {
         fn lengths(&self) -> (usize, usize) {

@@ -20,10 +20,7 @@ pub(super) enum Origin {
 
 impl Origin {
     pub(super) fn path(path: &str) -> Origin {
-        match fs::metadata(path) {
-            Ok(found) if !found.is_file() && !found.is_dir() => Origin::Pipe(path.to_owned(), Rc::default()),
-            _ => Origin::File(path.to_owned()),
-        }
+        if is_pipe(path) { Origin::Pipe(path.to_owned(), Rc::default()) } else { Origin::File(path.to_owned()) }
     }
 
     pub(super) fn name(&self) -> &str {
@@ -49,6 +46,11 @@ impl Origin {
             Origin::Inside(name, bytes) => Ok(Source::bytes(*name, *bytes)),
         }
     }
+}
+
+/// Whether it is there, and neither file nor folder.
+pub(super) fn is_pipe(path: &str) -> bool {
+    fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
 }
 
 /// Two columns of a table: the options that choose them with what was given, and the columns of a user's file where none are. A task

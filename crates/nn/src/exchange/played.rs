@@ -1,0 +1,97 @@
+//! Processes played by threads of one, so that a test needs no other.
+
+use super::Exchange;
+use crate::{Error, Result};
+use std::{
+    panic::resume_unwind,
+    sync::{
+        Mutex, PoisonError,
+        mpsc::{Receiver, Sender, channel},
+    },
+};
+
+type Message = Vec<u8>;
+/// To each and from each.
+type Ends = (Vec<Sender<Message>>, Vec<Receiver<Message>>);
+
+/// One of the processes that [`together`] plays: they hand each other bytes through channels.
+///
+/// ```
+/// use unspool_nn::exchange::{Exchange, Played, together};
+/// let before = |process: &Played| process.all_gather(&[process.rank() as u8]).unwrap()[..process.rank()].concat();
+/// assert_eq!(together(3, before), [vec![], vec![0], vec![0, 1]]);
+/// ```
+#[derive(Debug)]
+pub struct Played {
+    rank: usize,
+    /// Locked since a channel is one thread's. A process that has gone leaves its ends, and so nobody waits for it.
+    ends: Mutex<Ends>,
+    ranks: usize,
+}
+
+/// So many of them.
+fn processes(ranks: usize) -> Vec<Played> {
+    let mut to: Vec<Vec<Sender<Message>>> = (0..ranks).map(|_| vec![]).collect();
+    let mut from: Vec<Vec<Receiver<Message>>> = (0..ranks).map(|_| vec![]).collect();
+    for to in &mut to {
+        for from in &mut from {
+            let (sender, receiver) = channel();
+            to.push(sender);
+            from.push(receiver);
+        }
+    }
+    let ends = to.into_iter().zip(from).enumerate();
+    ends.map(|(rank, ends)| Played { rank, ends: Mutex::new(ends), ranks }).collect()
+}
+
+/// What each of so many processes makes of it, by rank: for tests of a training loop over several processes.
+///
+/// ```
+/// use unspool_graph::{Params, Tensor};
+/// use unspool_nn::{Linear, exchange::{Exchange, OneProcess, Played, Reduce, Reducer, together}};
+/// let mut params = Params::seeded(0);
+/// let layer = Linear::new(params.scope("layer"), 2, 1);
+/// let shards = [vec![1.0f32, 2.0], vec![3.0, 4.0], vec![5.0, 6.0]];
+/// let gradient = |exchange: &dyn Exchange| -> Option<Tensor> {
+///     let mut reducer = Reducer::new(exchange, Reduce::Exact);
+///     let summed = reducer.sharded(&params, None, &shards, |graph, shard| {
+///         layer.apply(graph.input(shard.clone()).reshape([1, 2])).powi(2).sum_all()
+///     });
+///     summed.unwrap().1.of(layer.weight)
+/// };
+/// let alone = gradient(&OneProcess);
+/// assert!(together(2, |process: &Played| gradient(process)).iter().all(|found| *found == alone));
+/// ```
+///
+/// # Panics
+/// Where the work does in one of them.
+pub fn together<T: Send>(ranks: usize, work: impl Fn(&Played) -> T + Sync) -> Vec<T> {
+    std::thread::scope(|scope| {
+        let work = &work;
+        let threads: Vec<_> = processes(ranks).into_iter().map(|one| scope.spawn(move || work(&one))).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    })
+}
+
+impl Exchange for Played {
+    fn rank(&self) -> usize {
+        self.rank
+    }
+    fn ranks(&self) -> usize {
+        self.ranks
+    }
+    fn host(&self) -> String {
+        format!("thread-{}", self.rank)
+    }
+    fn all_to_all(&self, messages: &[&[u8]], received: &mut [Vec<u8>]) -> Result<()> {
+        let gone = |rank: usize| Error::Exchange { why: format!("process {rank} has gone") };
+        let (to, from) = &*self.ends.lock().unwrap_or_else(PoisonError::into_inner);
+        for (rank, (to, message)) in to.iter().zip(messages).enumerate() {
+            to.send(message.to_vec()).map_err(|_| gone(rank))?;
+        }
+        for (rank, (from, received)) in from.iter().zip(received).enumerate() {
+            *received = from.recv().map_err(|_| gone(rank))?;
+        }
+        Ok(())
+    }
+}
