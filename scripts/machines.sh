@@ -10,6 +10,7 @@ shift 2
 bridge=unspool$$
 agent=$(mktemp)
 end() {
+    kill $(jobs -p) 2>/dev/null && wait
     for i in $(seq "$machines"); do ip netns del "$bridge-$i" 2>/dev/null || true; done
     ip link del "$bridge" 2>/dev/null || true
     rm -f "$agent"
@@ -42,5 +43,8 @@ END
 chmod +x "$agent"
 root=
 [ "$(id -u)" -ne 0 ] || root=--allow-run-as-root
+# In the background, so that a signal ends it and then all of this.
+trap 'exit 143' INT TERM
 mpirun $root --host "$hosts" --mca plm_rsh_agent "$agent" --mca btl self,tcp --mca btl_tcp_if_include 10.77.0.0/24 \
-    --mca oob_tcp_if_include 10.77.0.0/24 --bind-to none --mca mpi_yield_when_idle 1 "$@"
+    --mca oob_tcp_if_include 10.77.0.0/24 --bind-to none --mca mpi_yield_when_idle 1 "$@" &
+wait $!
