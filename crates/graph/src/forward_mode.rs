@@ -26,9 +26,16 @@ impl<'g> Graph<'g> {
     /// ```
     #[track_caller]
     pub fn jvp(&'g self, of: Var<'g>, leaves: &[(impl Operand<'g>, Tensor)]) -> Result<Tensor> {
-        let mut seeds = Vec::with_capacity(leaves.len());
+        let mut nodes = Vec::with_capacity(leaves.len());
         for (leaf, tangent) in leaves {
-            let leaf = leaf.on(self);
+            nodes.push((leaf.on(self), tangent));
+        }
+        self.tangent_of(of, &nodes)
+    }
+
+    fn tangent_of(&'g self, of: Var<'g>, leaves: &[(Var<'g>, &Tensor)]) -> Result<Tensor> {
+        let mut seeds = Vec::with_capacity(leaves.len());
+        for &(leaf, tangent) in leaves {
             let shape = leaf.shape()?;
             if tangent.shape() != &*shape {
                 let why = format!("a tangent's shape {:?} is not its leaf's, {shape}", tangent.shape());

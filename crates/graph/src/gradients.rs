@@ -402,7 +402,10 @@ impl Gradients {
     /// # Ok::<(), unspool_graph::Error>(())
     /// ```
     pub fn set(&mut self, params: &Params, p: Param, value: impl Into<Tensor>) -> Result<()> {
-        let value = value.into();
+        self.set_tensor(params, p, value.into())
+    }
+
+    fn set_tensor(&mut self, params: &Params, p: Param, value: Tensor) -> Result<()> {
         let Some(i) = params.index(p).filter(|_| p.store == self.store) else {
             return Err(Error::Foreign { what: "a parameter" });
         };

@@ -454,7 +454,10 @@ impl<'g> Graph<'g> {
     /// Brings an array in. It gets no gradient unless it is [watched](Var::watch).
     #[track_caller]
     pub fn input(&'g self, value: impl Into<Tensor>) -> Var<'g> {
-        let (value, line) = (value.into(), Location::caller());
+        self.input_at(value.into(), Location::caller())
+    }
+
+    fn input_at(&'g self, value: Tensor, line: &'static Location<'static>) -> Var<'g> {
         let Some(shape) = Shape::new(value.shape()) else {
             let why = format!("has {} axes, the most is {}", value.shape().len(), crate::shape::MAX_RANK);
             self.fail(Error::Argument { operation: "input", why, at: self.place_of(self.mark(line)) });
@@ -509,9 +512,12 @@ impl<'g> Graph<'g> {
     /// ```
     #[track_caller]
     pub fn full(&'g self, shape: impl AsRef<[usize]>, value: f64) -> Var<'g> {
-        let line = Location::caller();
-        let Some(shape) = Shape::new(shape.as_ref()) else {
-            let why = format!("has {} axes, the most is {}", shape.as_ref().len(), crate::shape::MAX_RANK);
+        self.full_at(shape.as_ref(), value, Location::caller())
+    }
+
+    fn full_at(&'g self, shape: &[usize], value: f64, line: &'static Location<'static>) -> Var<'g> {
+        let Some(shape) = Shape::new(shape) else {
+            let why = format!("has {} axes, the most is {}", shape.len(), crate::shape::MAX_RANK);
             self.fail(Error::Argument { operation: "full", why, at: self.place_of(self.mark(line)) });
             return self.inert();
         };

@@ -216,8 +216,12 @@ impl Params {
     /// # Ok::<(), unspool_graph::Error>(())
     /// ```
     pub fn set(&mut self, p: Param, value: impl Into<Tensor>) -> Result<()> {
+        self.set_tensor(p, value.into())
+    }
+
+    fn set_tensor(&mut self, p: Param, value: Tensor) -> Result<()> {
         self.check(p)?;
-        let (value, i) = (value.into(), p.index as usize);
+        let i = p.index as usize;
         if value.shape() != &*self.shapes[i] {
             let why = "the new values have another shape";
             return Err(Error::ParamShape { name: self.names[i].clone(), shape: value.shape().to_vec(), why });
@@ -286,6 +290,12 @@ impl Params {
     }
 
     fn insert(&mut self, name: String, sizes: &[usize], values: impl FnOnce(&Shape, Draw) -> Vec<f64>) -> Param {
+        let shape = Shape::new(sizes).filter(|shape| shape.elements() > 0).unwrap_or(Shape::from([1]));
+        let values = values(&shape, Draw::seed(self.seed).text(&name));
+        self.insert_values(name, sizes, values)
+    }
+
+    fn insert_values(&mut self, name: String, sizes: &[usize], mut values: Vec<f64>) -> Param {
         let handle = Param { store: self.id, index: self.names.len() as u32 };
         let bad = |why| Error::ParamShape { name: name.clone(), shape: sizes.to_vec(), why };
         let (shape, mut error) = match Shape::new(sizes) {
@@ -293,7 +303,6 @@ impl Params {
             Some(shape) if shape.elements() == 0 => (Shape::from([1]), Some(bad("a size is 0"))),
             Some(shape) => (shape, None),
         };
-        let mut values = values(&shape, Draw::seed(self.seed).text(&name));
         if values.len() != shape.elements() {
             error = error.or_else(|| Some(bad("its values do not fill it")));
             values.resize(shape.elements(), 0.0);

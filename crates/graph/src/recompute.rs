@@ -21,9 +21,12 @@ use crate::{
 };
 use std::{panic::Location, sync::Arc};
 
+/// What a segment runs. It is boxed, so that all the rest is compiled once and not for each closure.
+type Run = Box<dyn for<'s> Fn(&'s Graph<'s>, &[Var<'s>]) -> Var<'s> + Send + Sync>;
+
 /// A segment as a node of the recording around it. Its operands are its inputs, then the parameters that it used.
-struct Segment<F> {
-    run: F,
+struct Segment {
+    run: Run,
     inputs: usize,
     start: Start,
 }
@@ -97,10 +100,7 @@ impl Plan {
     }
 }
 
-impl<F> Segment<F>
-where
-    F: for<'s> Fn(&'s Graph<'s>, &[Var<'s>]) -> Var<'s> + Send + Sync + 'static,
-{
+impl Segment {
     /// An empty recording that continues `outer` at the segment's start, with the leaves on it. It has the scopes on loan.
     fn open<'a, E: Element>(&self, outer: &'a Graph<'_>, tape: &Tape<E>, leaves: &[u32], keeping: bool) -> Graph<'a> {
         let inner = outer.inside(self.start.scope, self.start.step, self.start.rows.clone(), keeping);
@@ -210,10 +210,7 @@ where
     }
 }
 
-impl<E: Element, F> Recorded<E> for Segment<F>
-where
-    F: for<'s> Fn(&'s Graph<'s>, &[Var<'s>]) -> Var<'s> + Send + Sync + 'static,
-{
+impl<E: Element> Recorded<E> for Segment {
     fn name(&self) -> &'static str {
         "recompute"
     }
@@ -228,7 +225,7 @@ where
     /// Nothing of its inside is kept, its gates neither.
     fn gates(&self, _: &[View<'_, E>], _: View<'_, E>, _: &mut dyn FnMut(&'static str, Squash, &[E])) {}
     fn saved_bytes(&self) -> usize {
-        size_of::<Self>()
+        size_of::<Self>() + size_of_val(&*self.run)
     }
     fn jvp(
         &self,
@@ -298,20 +295,20 @@ impl<'g> Graph<'g> {
     where
         F: for<'s> Fn(&'s Graph<'s>, &[Var<'s>]) -> Var<'s> + Send + Sync + 'static,
     {
-        let line = Location::caller();
+        self.recompute_at(Box::new(segment), inputs, Location::caller())
+    }
+
+    fn recompute_at(&'g self, segment: Run, inputs: &[Var<'g>], line: &'static Location<'static>) -> Var<'g> {
         if !self.usable("recompute", inputs, line) {
             return self.inert();
         }
         match self.precision() {
-            crate::Precision::F32 => self.recompute_in::<f32, F>(segment, inputs, line),
-            crate::Precision::F64 => self.recompute_in::<f64, F>(segment, inputs, line),
+            crate::Precision::F32 => self.recompute_in::<f32>(segment, inputs, line),
+            crate::Precision::F64 => self.recompute_in::<f64>(segment, inputs, line),
         }
     }
 
-    fn recompute_in<E: Element, F>(&'g self, run: F, inputs: &[Var<'g>], line: &'static Location<'static>) -> Var<'g>
-    where
-        F: for<'s> Fn(&'s Graph<'s>, &[Var<'s>]) -> Var<'s> + Send + Sync + 'static,
-    {
+    fn recompute_in<E: Element>(&'g self, run: Run, inputs: &[Var<'g>], line: &'static Location<'static>) -> Var<'g> {
         let ids: Vec<u32> = inputs.iter().map(|v| v.id).collect();
         let (scope, step, rows) = (self.scope.get(), self.step.get(), self.rows());
         let mark = self.mark(line);

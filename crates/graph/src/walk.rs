@@ -143,7 +143,11 @@ impl<'g> Var<'g> {
     /// # Ok::<(), unspool_graph::Error>(())
     /// ```
     pub fn vjp(self, cotangent: impl Into<Tensor>) -> Result<Gradients> {
-        let (cotangent, shape) = (cotangent.into(), self.shape()?);
+        self.pull_back(cotangent.into())
+    }
+
+    fn pull_back(self, cotangent: Tensor) -> Result<Gradients> {
+        let shape = self.shape()?;
         if cotangent.shape() != &*shape {
             let why = format!("the cotangent's shape {:?} is not the value's, {shape}", cotangent.shape());
             return Err(Error::Argument { operation: "vjp", why, at: self.place() });

@@ -1,6 +1,6 @@
 //! Sums, products, powers and their like, elementwise.
 
-use super::elementwise::{Binary, Unary};
+use super::elementwise::{Binary, Unary, Zip};
 use crate::{Element, Operand, Param, Var};
 use std::{
     ops::{Add, Div, Mul, Neg, Sub},
@@ -37,6 +37,12 @@ macro_rules! binary {
      |$fa:pat_param, $fb:pat_param, $fy:pat_param| $by_first:expr, |$sa:pat_param, $sb:pat_param, $sy:pat_param| $by_second:expr) => {
         $(#[$doc])*
         pub(crate) struct $name;
+        impl $name {
+            /// Records it. This is no generic function, so it is compiled here once, and not again in each crate that calculates.
+            pub(crate) fn record<'g>(a: Var<'g>, b: Var<'g>, line: &'static Location<'static>) -> Var<'g> {
+                a.graph.apply_at(Zip($name), &[a, b], line)
+            }
+        }
         impl Binary for $name {
             const NAME: &'static str = $label;
             #[inline(always)]
@@ -54,7 +60,6 @@ macro_rules! binary {
         }
     };
 }
-pub(crate) use binary;
 
 binary!(/// y = a + b
     Sum, "add", |a, b| a + b, |_, _, _| E::ONE, |_, _, _| E::ONE);
@@ -167,7 +172,7 @@ macro_rules! operator {
                         let $x = self;
                         $right(line)
                     }
-                    None => self.zip($binary, right),
+                    None => $binary::record(self, right.on(self.graph), line),
                 }
             }
         }
@@ -175,7 +180,7 @@ macro_rules! operator {
             type Output = Var<'g>;
             #[track_caller]
             fn $method(self, right: Var<'g>) -> Var<'g> {
-                self.on(right.graph).zip($binary, right)
+                $binary::record(self.on(right.graph), right, Location::caller())
             }
         }
         impl<'g> $trait<Var<'g>> for f64 {
@@ -294,11 +299,17 @@ impl<'g> Var<'g> {
     /// ```
     #[track_caller]
     pub fn powf(self, y: impl Operand<'g>) -> Var<'g> {
+        let line = Location::caller();
         match y.number() {
-            Some(p) => self.map(PowerOf(p), Location::caller()),
-            None => self.zip(Power, y),
+            Some(p) => self.power_of(p, line),
+            None => Power::record(self, y.on(self.graph), line),
         }
     }
+
+    fn power_of(self, p: f64, line: &'static Location<'static>) -> Var<'g> {
+        self.map(PowerOf(p), line)
+    }
+
     /// The greater of the two, elementwise, shapes broadcast; where they are equal each gets half of the gradient.
     ///
     /// ```
@@ -312,7 +323,7 @@ impl<'g> Var<'g> {
     /// ```
     #[track_caller]
     pub fn maximum(self, other: impl Operand<'g>) -> Var<'g> {
-        self.zip(Larger, other)
+        Larger::record(self, other.on(self.graph), Location::caller())
     }
     /// The lesser of the two, elementwise, shapes broadcast; where they are equal each gets half of the gradient.
     ///
@@ -327,7 +338,7 @@ impl<'g> Var<'g> {
     /// ```
     #[track_caller]
     pub fn minimum(self, other: impl Operand<'g>) -> Var<'g> {
-        self.zip(Smaller, other)
+        Smaller::record(self, other.on(self.graph), Location::caller())
     }
     /// x limited to [`low`, `high`], elementwise; no gradient outside.
     ///

@@ -294,15 +294,18 @@ impl<'g> Var<'g> {
     /// ```
     #[track_caller]
     pub fn reshape(self, shape: impl AsRef<[usize]>) -> Var<'g> {
-        let line = Location::caller();
+        self.reshape_at(shape.as_ref(), Location::caller())
+    }
+
+    fn reshape_at(self, shape: &[usize], line: &'static Location<'static>) -> Var<'g> {
         if !self.graph.usable("reshape", &[self], line) {
             return self.graph.inert();
         }
-        let (Some(own), wanted) = (self.known_shape(), Shape::new(shape.as_ref())) else { return self.graph.inert() };
+        let (Some(own), wanted) = (self.known_shape(), Shape::new(shape)) else { return self.graph.inert() };
         match wanted {
             Some(wanted) if wanted.elements() == own.elements() => self.graph.part(self, 0, wanted, "reshape", line),
             _ => {
-                let why = format!("{own} has {} elements, which {:?} does not", own.elements(), shape.as_ref());
+                let why = format!("{own} has {} elements, which {shape:?} does not", own.elements());
                 self.refuse("reshape", why, line)
             }
         }
@@ -333,7 +336,7 @@ impl<'g> Var<'g> {
         self.unsqueeze_at(at as usize, line)
     }
 
-    fn unsqueeze_at(self, axis: usize, line: &'static Location<'static>) -> Var<'g> {
+    pub(crate) fn unsqueeze_at(self, axis: usize, line: &'static Location<'static>) -> Var<'g> {
         let Some(shape) = self.known_shape() else { return self.graph.inert() };
         match shape.insert(axis, 1) {
             Some(shape) => self.graph.part(self, 0, shape, "unsqueeze", line),
@@ -353,7 +356,10 @@ impl<'g> Var<'g> {
     /// ```
     #[track_caller]
     pub fn squeeze(self, axis: isize) -> Var<'g> {
-        let line = Location::caller();
+        self.squeeze_at(axis, Location::caller())
+    }
+
+    pub(crate) fn squeeze_at(self, axis: isize, line: &'static Location<'static>) -> Var<'g> {
         let Some(axis) = self.axis("squeeze", axis, line) else { return self.graph.inert() };
         let Some(shape) = self.known_shape() else { return self.graph.inert() };
         if shape[axis] != 1 {

@@ -294,10 +294,23 @@ impl<'g> Var<'g> {
         stride: [usize; 2],
         padding: [usize; 2],
     ) -> Var<'g> {
-        let (line, weight) = (Location::caller(), weight.on(self.graph));
-        let operation = Conv2d { stride, padding };
+        // A closure would have a line of its own here.
+        let bias = match bias {
+            Some(bias) => Some(bias.on(self.graph)),
+            None => None,
+        };
+        self.convolve(weight.on(self.graph), bias, Conv2d { stride, padding }, Location::caller())
+    }
+
+    fn convolve(
+        self,
+        weight: Var<'g>,
+        bias: Option<Var<'g>>,
+        operation: Conv2d,
+        line: &'static Location<'static>,
+    ) -> Var<'g> {
         match bias {
-            Some(bias) => self.graph.apply_at(operation, &[self, weight, bias.on(self.graph)], line),
+            Some(bias) => self.graph.apply_at(operation, &[self, weight, bias], line),
             None => self.graph.apply_at(operation, &[self, weight], line),
         }
     }

@@ -1,7 +1,7 @@
 //! The elementwise kinds: y = f(x), and y = f(a, b) with NumPy's broadcasting.
 
 use crate::{
-    Element, Inflow, Operand, Operation, Ran, Shape, Var, View,
+    Element, Inflow, Operation, Ran, Shape, Var, View,
     kernels::{dispatch, sum},
     look::Squash,
     shape::Broadcast,
@@ -322,11 +322,5 @@ impl<B: Binary> Operation for Zip<B> {
 impl<'g> Var<'g> {
     pub(crate) fn map(self, f: impl Unary, line: &'static Location<'static>) -> Var<'g> {
         self.graph.apply_at(Map(f), &[self], line)
-    }
-
-    #[track_caller]
-    pub(crate) fn zip(self, f: impl Binary, other: impl Operand<'g>) -> Var<'g> {
-        let line = Location::caller();
-        self.graph.apply_at(Zip(f), &[self, other.on(self.graph)], line)
     }
 }

@@ -83,8 +83,17 @@ impl<'g> Graph<'g> {
         leading: impl Into<Shape>,
         padding: Option<u32>,
     ) -> Var<'g> {
-        let (line, leading) = (Location::caller(), leading.into());
-        let table = table.on(self);
+        self.look_up(table.on(self), ids, leading.into(), padding, Location::caller())
+    }
+
+    fn look_up(
+        &'g self,
+        table: Var<'g>,
+        ids: &[u32],
+        leading: Shape,
+        padding: Option<u32>,
+        line: &'static Location<'static>,
+    ) -> Var<'g> {
         if leading.elements() != ids.len() {
             return table.refuse("embedding", format!("{} ids do not fill {leading}", ids.len()), line);
         }

@@ -77,7 +77,10 @@ impl<'g> Var<'g> {
     /// ```
     #[track_caller]
     pub fn layer_norm(self, weight: impl Operand<'g>, bias: impl Operand<'g>, epsilon: f64) -> Var<'g> {
-        let line = Location::caller();
-        self.graph.apply_at(Normalise { epsilon }, &[self], line) * weight + bias
+        self.normalise(epsilon, Location::caller()) * weight + bias
+    }
+
+    fn normalise(self, epsilon: f64, line: &'static Location<'static>) -> Var<'g> {
+        self.graph.apply_at(Normalise { epsilon }, &[self], line)
     }
 }

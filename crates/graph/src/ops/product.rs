@@ -215,20 +215,22 @@ impl<'g> Var<'g> {
     /// ```
     #[track_caller]
     pub fn matmul(self, right: impl Operand<'g>) -> Var<'g> {
-        let line = Location::caller();
-        let right = right.on(self.graph);
+        self.product(right.on(self.graph), Location::caller())
+    }
+
+    fn product(self, right: Var<'g>, line: &'static Location<'static>) -> Var<'g> {
         let (Some(a), Some(b)) = (self.known_shape(), right.known_shape()) else { return self.graph.inert() };
         if (a.len() != 1 && b.len() != 1) || !self.graph.usable("matmul", &[self, right], line) {
             return self.graph.apply_at(Matmul, &[self, right], line);
         }
         let (row, column) = (a.len() == 1, b.len() == 1);
-        let left = if row { self.unsqueeze(0) } else { self };
-        let other = if column { right.unsqueeze(-1) } else { right };
+        let left = if row { self.unsqueeze_at(0, line) } else { self };
+        let other = if column { right.unsqueeze_at(b.len(), line) } else { right };
         let mut out = self.graph.apply_at(Matmul, &[left, other], line);
         if row {
-            out = out.squeeze(if column { -2 } else { out.known_shape().map_or(0, |s| s.len() as isize) - 2 });
+            out = out.squeeze_at(-2, line);
         }
-        if column { out.squeeze(-1) } else { out }
+        if column { out.squeeze_at(-1, line) } else { out }
     }
 
     /// y = x·Wᵀ + b: `x [.., in]`, `weight [out, in]`, `bias [out]`, `-> [.., out]`.
@@ -245,10 +247,17 @@ impl<'g> Var<'g> {
     /// ```
     #[track_caller]
     pub fn linear(self, weight: impl Operand<'g>, bias: Option<impl Operand<'g>>) -> Var<'g> {
-        let line = Location::caller();
-        let weight = weight.on(self.graph);
+        // A closure would have a line of its own here.
+        let bias = match bias {
+            Some(bias) => Some(bias.on(self.graph)),
+            None => None,
+        };
+        self.affine_map(weight.on(self.graph), bias, Location::caller())
+    }
+
+    fn affine_map(self, weight: Var<'g>, bias: Option<Var<'g>>, line: &'static Location<'static>) -> Var<'g> {
         match bias {
-            Some(bias) => self.graph.apply_at(Linear, &[self, weight, bias.on(self.graph)], line),
+            Some(bias) => self.graph.apply_at(Linear, &[self, weight, bias], line),
             None => self.graph.apply_at(Linear, &[self, weight], line),
         }
     }

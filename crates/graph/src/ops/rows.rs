@@ -191,7 +191,16 @@ impl<'g> Graph<'g> {
     /// ```
     #[track_caller]
     pub fn arrange_rows(&'g self, parts: &[Var<'g>], sources: Arc<[u32]>, leading: impl Into<Shape>) -> Var<'g> {
-        let (line, leading) = (Location::caller(), leading.into());
+        self.arrange_rows_at(parts, sources, leading.into(), Location::caller())
+    }
+
+    fn arrange_rows_at(
+        &'g self,
+        parts: &[Var<'g>],
+        sources: Arc<[u32]>,
+        leading: Shape,
+        line: &'static Location<'static>,
+    ) -> Var<'g> {
         let holes = sources.contains(&NONE);
         if leading.elements() != sources.len() || parts.is_empty() {
             let why = format!("{} rows from {} parts cannot fill {leading}", sources.len(), parts.len());

@@ -1,22 +1,41 @@
 //! Comparisons, and choosing between two tensors by a mask.
 
-use super::{
-    arithmetic::binary,
-    elementwise::{Binary, Zip},
-};
+use super::elementwise::{Binary, Zip};
 use crate::{Element, Inflow, Operand, Operation, Ran, Shape, Var, View};
 use std::panic::Location;
 
-binary!(Greater, "gt", |a, b| truth(a > b), |_, _, _| E::ZERO, |_, _, _| E::ZERO);
-binary!(Less, "lt", |a, b| truth(a < b), |_, _, _| E::ZERO, |_, _, _| E::ZERO);
-binary!(Equal, "eq", |a, b| truth(a == b), |_, _, _| E::ZERO, |_, _, _| E::ZERO);
-binary!(AtLeast, "ge", |a, b| truth(a >= b), |_, _, _| E::ZERO, |_, _, _| E::ZERO);
-binary!(AtMost, "le", |a, b| truth(a <= b), |_, _, _| E::ZERO, |_, _, _| E::ZERO);
-binary!(Unequal, "ne", |a, b| truth(a != b), |_, _, _| E::ZERO, |_, _, _| E::ZERO);
-
-fn truth<E: Element>(holds: bool) -> E {
-    if holds { E::ONE } else { E::ZERO }
+/// Declares a comparison of two elements.
+macro_rules! comparison {
+    ($name:ident, $label:literal, |$a:ident, $b:ident| $holds:expr) => {
+        struct $name;
+        impl $name {
+            /// Records it, compiled here once: see `binary!`.
+            fn record<'g>(a: Var<'g>, b: Var<'g>, line: &'static Location<'static>) -> Var<'g> {
+                a.graph.apply_at(Comparison(Zip($name)), &[a, b], line)
+            }
+        }
+        impl Binary for $name {
+            const NAME: &'static str = $label;
+            #[inline(always)]
+            fn value<E: Element>(&self, $a: E, $b: E) -> E {
+                if $holds { E::ONE } else { E::ZERO }
+            }
+            fn by_first<E: Element>(&self, _: E, _: E, _: E) -> E {
+                E::ZERO
+            }
+            fn by_second<E: Element>(&self, _: E, _: E, _: E) -> E {
+                E::ZERO
+            }
+        }
+    };
 }
+
+comparison!(Greater, "gt", |a, b| a > b);
+comparison!(Less, "lt", |a, b| a < b);
+comparison!(Equal, "eq", |a, b| a == b);
+comparison!(AtLeast, "ge", |a, b| a >= b);
+comparison!(AtMost, "le", |a, b| a <= b);
+comparison!(Unequal, "ne", |a, b| a != b);
 
 /// A comparison: its value is 1 or 0, and no gradient passes through it.
 struct Comparison<B>(Zip<B>);
@@ -81,11 +100,6 @@ impl Operation for Where {
 }
 
 impl<'g> Var<'g> {
-    #[track_caller]
-    fn compare(self, by: impl Binary, other: impl Operand<'g>) -> Var<'g> {
-        let line = Location::caller();
-        self.graph.apply_at(Comparison(Zip(by)), &[self, other.on(self.graph)], line)
-    }
     /// 1 where this is greater, else 0. No gradient.
     ///
     /// ```
@@ -99,7 +113,7 @@ impl<'g> Var<'g> {
     /// ```
     #[track_caller]
     pub fn gt(self, other: impl Operand<'g>) -> Var<'g> {
-        self.compare(Greater, other)
+        Greater::record(self, other.on(self.graph), Location::caller())
     }
     /// 1 where this is less, else 0. No gradient.
     ///
@@ -114,7 +128,7 @@ impl<'g> Var<'g> {
     /// ```
     #[track_caller]
     pub fn lt(self, other: impl Operand<'g>) -> Var<'g> {
-        self.compare(Less, other)
+        Less::record(self, other.on(self.graph), Location::caller())
     }
     /// 1 where both are equal, else 0. No gradient.
     ///
@@ -129,7 +143,7 @@ impl<'g> Var<'g> {
     /// ```
     #[track_caller]
     pub fn eq(self, other: impl Operand<'g>) -> Var<'g> {
-        self.compare(Equal, other)
+        Equal::record(self, other.on(self.graph), Location::caller())
     }
     /// 1 where this is greater or equal, else 0. No gradient.
     ///
@@ -144,7 +158,7 @@ impl<'g> Var<'g> {
     /// ```
     #[track_caller]
     pub fn ge(self, other: impl Operand<'g>) -> Var<'g> {
-        self.compare(AtLeast, other)
+        AtLeast::record(self, other.on(self.graph), Location::caller())
     }
     /// 1 where this is less or equal, else 0. No gradient.
     ///
@@ -159,7 +173,7 @@ impl<'g> Var<'g> {
     /// ```
     #[track_caller]
     pub fn le(self, other: impl Operand<'g>) -> Var<'g> {
-        self.compare(AtMost, other)
+        AtMost::record(self, other.on(self.graph), Location::caller())
     }
     /// 1 where the two differ, else 0. No gradient.
     ///
@@ -174,7 +188,7 @@ impl<'g> Var<'g> {
     /// ```
     #[track_caller]
     pub fn ne(self, other: impl Operand<'g>) -> Var<'g> {
-        self.compare(Unequal, other)
+        Unequal::record(self, other.on(self.graph), Location::caller())
     }
     /// With this as the mask: `then` where it is not 0, else `otherwise`. Numbers and broadcasting are welcome. What is not
     /// chosen gets no gradient and does no harm, even where it is not finite.
@@ -196,8 +210,10 @@ impl<'g> Var<'g> {
     /// ```
     #[track_caller]
     pub fn select(self, then: impl Operand<'g>, otherwise: impl Operand<'g>) -> Var<'g> {
-        let line = Location::caller();
-        let (a, b) = (then.on(self.graph), otherwise.on(self.graph));
+        self.choose(then.on(self.graph), otherwise.on(self.graph), Location::caller())
+    }
+
+    fn choose(self, a: Var<'g>, b: Var<'g>, line: &'static Location<'static>) -> Var<'g> {
         let (Some(m), Some(x), Some(y)) = (self.known_shape(), a.known_shape(), b.known_shape()) else {
             return self.graph.inert();
         };

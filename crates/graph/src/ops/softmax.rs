@@ -183,7 +183,7 @@ impl<'g> Var<'g> {
     /// ```
     #[track_caller]
     pub fn softmax(self) -> Var<'g> {
-        self.graph.apply_at(Softmax(Mask(None)), &[self], Location::caller())
+        self.softmax_at(Mask(None), Location::caller())
     }
     /// Softmax over the elements whose flag in `mask` is set, row by row; the others are 0. A row masked whole is 0 everywhere and
     /// gets no gradient. `mask` has a flag for every element.
@@ -199,8 +199,13 @@ impl<'g> Var<'g> {
     /// ```
     #[track_caller]
     pub fn masked_softmax(self, mask: impl Into<Arc<[bool]>>) -> Var<'g> {
-        self.graph.apply_at(Softmax(Mask(Some(mask.into()))), &[self], Location::caller())
+        self.softmax_at(Mask(Some(mask.into())), Location::caller())
     }
+
+    fn softmax_at(self, mask: Mask, line: &'static Location<'static>) -> Var<'g> {
+        self.graph.apply_at(Softmax(mask), &[self], line)
+    }
+
     /// y_j = x_j − ln Σ_k e^{x_k} along the last axis; safe for large x.
     ///
     /// ```
@@ -214,7 +219,7 @@ impl<'g> Var<'g> {
     /// ```
     #[track_caller]
     pub fn log_softmax(self) -> Var<'g> {
-        self.graph.apply_at(LogSoftmax(Mask(None)), &[self], Location::caller())
+        self.log_softmax_at(Mask(None), Location::caller())
     }
     /// Log-softmax over the elements whose flag in `mask` is set; the others are 0 and get no gradient.
     ///
@@ -229,6 +234,10 @@ impl<'g> Var<'g> {
     /// ```
     #[track_caller]
     pub fn masked_log_softmax(self, mask: impl Into<Arc<[bool]>>) -> Var<'g> {
-        self.graph.apply_at(LogSoftmax(Mask(Some(mask.into()))), &[self], Location::caller())
+        self.log_softmax_at(Mask(Some(mask.into())), Location::caller())
+    }
+
+    fn log_softmax_at(self, mask: Mask, line: &'static Location<'static>) -> Var<'g> {
+        self.graph.apply_at(LogSoftmax(mask), &[self], line)
     }
 }

@@ -80,6 +80,77 @@ pub trait Rule: Clone + Send + Sync + 'static {
     /// Changes elements `x` by their gradients `g` (not yet multiplied with [`Step::factor`]) and what is kept of them, which is
     /// empty where [`slots`](Rule::slots) names nothing. Mark it `#[inline(always)]`, so that it runs in vector registers.
     fn update<E: Element>(constants: Self::Constants<E>, x: &mut [E], g: &[E], first: &mut [E], second: &mut [E]);
+
+    /// Carries out a step for all parameters. The default suits every rule. A rule that is part of a library repeats its one
+    /// line: the loops are then compiled in that library, and not once more in each program that trains by the rule.
+    fn apply(&self, update: Update<'_>) -> Result<()> {
+        update.by(self)
+    }
+}
+
+/// One step of an [`Elementwise`] optimizer that is still to be carried out by its rule: see [`Rule::apply`].
+///
+/// ```
+/// use unspool_graph::Element;
+/// use unspool_nn::{Result, optimizer::{Rule, Step, Update}};
+/// /// θ ← θ − rate · g
+/// #[derive(Clone)]
+/// struct Plain;
+/// impl Rule for Plain {
+///     type Constants<E: Element> = E;
+///     fn slots(&self) -> &'static [&'static str] { &[] }
+///     fn constants<E: Element>(&self, step: &Step) -> E { E::from_f64(step.rate * step.factor) }
+///     fn update<E: Element>(rate: E, x: &mut [E], g: &[E], _: &mut [E], _: &mut [E]) {
+///         x.iter_mut().zip(g).for_each(|(x, &g)| *x -= rate * g);
+///     }
+///     fn apply(&self, update: Update<'_>) -> Result<()> { update.by(self) } // compiled in this crate
+/// }
+/// # use unspool_graph::{Gradients, Params, init};
+/// # use unspool_nn::optimizer::Elementwise;
+/// # let mut params = Params::seeded(0);
+/// # let w = params.scope("m").add("w", [1], init::constant(1.0));
+/// # let mut gradients = Gradients::none(&params);
+/// # gradients.set(&params, w, vec![2.0f32])?;
+/// Elementwise::of(Plain).step(&mut params, &gradients, 0.25)?;
+/// assert_eq!(params.value(w)?.to_f64()[[0]], 0.5);
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Update<'a> {
+    common: &'a mut Common,
+    params: &'a mut Params,
+    gradients: &'a Gradients,
+    rate: f64,
+    factor: f64,
+}
+
+impl Update<'_> {
+    /// Carries it out.
+    ///
+    /// # Errors
+    /// As [`Optimizer::update`].
+    pub fn by<R: Rule>(self, rule: &R) -> Result<()> {
+        let Update { common, params, gradients, rate, factor } = self;
+        let names = rule.slots();
+        let steps = common.begin(names, params, gradients, rate, factor)?;
+        let mut slots = std::mem::take(&mut common.slots);
+        let one = slots.len().min(1);
+        let (first, second) = slots.split_at_mut(one);
+        let (first, second) = (first.first_mut(), second.first_mut());
+        match params.precision() {
+            Precision::F32 => {
+                let kept = [first, second].map(|slot| slot.and_then(Params::f32_mut).unwrap_or(&mut []));
+                common.run(rule, &steps, params.f32_mut().unwrap_or(&mut []), kept, gradients);
+            }
+            Precision::F64 => {
+                let kept = [first, second].map(|slot| slot.and_then(Params::f64_mut).unwrap_or(&mut []));
+                common.run(rule, &steps, params.f64_mut().unwrap_or(&mut []), kept, gradients);
+            }
+        }
+        common.slots = slots;
+        common.steps += 1;
+        Ok(())
+    }
 }
 
 /// An optimizer made of a [`Rule`].
@@ -102,6 +173,12 @@ pub trait Rule: Clone + Send + Sync + 'static {
 #[derive(Clone, Debug)]
 pub struct Elementwise<R> {
     rule: R,
+    common: Common,
+}
+
+/// What every elementwise optimizer has, whatever its rule.
+#[derive(Clone, Debug)]
+struct Common {
     weight_decay: f64,
     groups: Vec<Group>,
     touched_rows_only: bool,
@@ -126,25 +203,26 @@ impl<R: Rule> Elementwise<R> {
     /// With a rule of yours.
     pub fn of(rule: R) -> Self {
         let weight_decay = R::WEIGHT_DECAY;
-        Elementwise { rule, weight_decay, groups: vec![], touched_rows_only: false, steps: 0, slots: vec![] }
+        let common = Common { weight_decay, groups: vec![], touched_rows_only: false, steps: 0, slots: vec![] };
+        Elementwise { rule, common }
     }
 
     /// With weight decay λ, for all parameters of which no group says otherwise.
     pub fn weight_decay(mut self, weight_decay: f64) -> Self {
-        self.weight_decay = weight_decay;
+        self.common.weight_decay = weight_decay;
         self
     }
 
     /// With other settings for some parameters.
     pub fn group(mut self, group: Group) -> Self {
-        self.groups.push(group);
+        self.common.groups.push(group);
         self
     }
 
     /// Leaves rows of an embedding as they are, with all that is kept of them, at steps at which they have no gradient. That is
     /// faster with a large vocabulary and is another optimizer: a rare word's moments do not decay while it is absent.
     pub fn touched_rows_only(mut self) -> Self {
-        self.touched_rows_only = true;
+        self.common.touched_rows_only = true;
         self
     }
 
@@ -155,9 +233,40 @@ impl<R: Rule> Elementwise<R> {
     pub fn step(&mut self, params: &mut Params, gradients: &Gradients, rate: f64) -> Result<()> {
         self.update(params, gradients, rate, 1.0)
     }
+}
 
+impl<R> Elementwise<R> {
     pub(super) fn rule_mut(&mut self) -> &mut R {
         &mut self.rule
+    }
+}
+
+impl Common {
+    /// Checks what a step is given, and says what each parameter's own is; `None` for a frozen one.
+    fn begin(
+        &mut self,
+        names: &[&str],
+        params: &Params,
+        gradients: &Gradients,
+        rate: f64,
+        factor: f64,
+    ) -> Result<Vec<Option<Step>>> {
+        if !gradients.fit(params) {
+            return Err(Error::Foreign);
+        }
+        let settings = self.settings(params)?;
+        if self.slots.len() != names.len() {
+            self.slots = names.iter().map(|_| zeros(params)).collect();
+        }
+        if self.slots.iter().any(|slot| slot.len() != params.len() || slot.precision() != params.precision()) {
+            return Err(Error::Foreign);
+        }
+        let number = self.steps + 1;
+        let steps = settings.iter().map(|setting| {
+            let Setting { weight_decay, rate_factor, frozen } = *setting;
+            (!frozen).then_some(Step { number, rate: rate * rate_factor, weight_decay, factor })
+        });
+        Ok(steps.collect())
     }
 
     /// What holds for each parameter.
@@ -179,9 +288,10 @@ impl<R: Rule> Elementwise<R> {
         Ok(settings)
     }
 
-    /// As [`Elementwise::update`], in one precision.
-    fn run<E: Element>(
+    /// Changes all parameters, in one precision.
+    fn run<E: Element, R: Rule>(
         &self,
+        rule: &R,
         steps: &[Option<Step>],
         values: &mut [Vec<E>],
         slots: [&mut [Vec<E>]; 2],
@@ -194,7 +304,7 @@ impl<R: Rule> Elementwise<R> {
             let (a, b) = (first.next(), second.next());
             let (Some(step), Some(part)) = (step, gradients.part::<E>(index)) else { continue };
             let kept = [a, b].map(|kept| kept.map_or(&mut [][..], |kept| &mut kept[..]));
-            cut(self.rule.constants(step), x, part, kept, &mut |piece| {
+            cut(rule.constants(step), x, part, kept, &mut |piece| {
                 pieces.push(piece);
                 if pieces.len() == AT_ONCE {
                     self.share_out(&mut pieces);
@@ -205,7 +315,7 @@ impl<R: Rule> Elementwise<R> {
     }
 
     /// Runs the pieces that there are, on all threads where that is worth it.
-    fn share_out<E: Element>(&self, pieces: &mut Vec<Piece<'_, E, R>>) {
+    fn share_out<E: Element, R: Rule>(&self, pieces: &mut Vec<Piece<'_, E, R>>) {
         let touched_rows_only = self.touched_rows_only;
         if pieces.len() <= 1 || pieces.iter().map(|piece| piece.x.len()).sum::<usize>() < SPLIT_FROM {
             pieces.drain(..).for_each(|piece| piece.run(touched_rows_only));
@@ -317,45 +427,11 @@ fn zeros(params: &Params) -> Params {
 
 impl<R: Rule> Optimizer for Elementwise<R> {
     fn update(&mut self, params: &mut Params, gradients: &Gradients, rate: f64, factor: f64) -> Result<()> {
-        if !gradients.fit(params) {
-            return Err(Error::Foreign);
-        }
-        let settings = self.settings(params)?;
-        if self.slots.len() != self.rule.slots().len() {
-            self.slots = self.rule.slots().iter().map(|_| zeros(params)).collect();
-        }
-        if self.slots.iter().any(|slot| slot.len() != params.len() || slot.precision() != params.precision()) {
-            return Err(Error::Foreign);
-        }
-        let number = self.steps + 1;
-        let steps: Vec<Option<Step>> = settings
-            .iter()
-            .map(|setting| {
-                let Setting { weight_decay, rate_factor, frozen } = *setting;
-                (!frozen).then_some(Step { number, rate: rate * rate_factor, weight_decay, factor })
-            })
-            .collect();
-        let mut slots = std::mem::take(&mut self.slots);
-        let one = slots.len().min(1);
-        let (first, second) = slots.split_at_mut(one);
-        let (first, second) = (first.first_mut(), second.first_mut());
-        match params.precision() {
-            Precision::F32 => {
-                let kept = [first, second].map(|slot| slot.and_then(Params::f32_mut).unwrap_or(&mut []));
-                self.run(&steps, params.f32_mut().unwrap_or(&mut []), kept, gradients);
-            }
-            Precision::F64 => {
-                let kept = [first, second].map(|slot| slot.and_then(Params::f64_mut).unwrap_or(&mut []));
-                self.run(&steps, params.f64_mut().unwrap_or(&mut []), kept, gradients);
-            }
-        }
-        self.slots = slots;
-        self.steps = number;
-        Ok(())
+        self.rule.apply(Update { common: &mut self.common, params, gradients, rate, factor })
     }
 
     fn steps(&self) -> u64 {
-        self.steps
+        self.common.steps
     }
 
     fn slots(&self) -> &'static [&'static str] {
@@ -363,11 +439,11 @@ impl<R: Rule> Optimizer for Elementwise<R> {
     }
 
     fn state(&self) -> Vec<&Params> {
-        self.slots.iter().collect()
+        self.common.slots.iter().collect()
     }
 
     fn restore(&mut self, steps: u64, state: Vec<Params>) {
-        self.steps = steps;
-        self.slots = state;
+        self.common.steps = steps;
+        self.common.slots = state;
     }
 }

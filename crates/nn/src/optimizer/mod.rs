@@ -28,7 +28,7 @@ mod group;
 mod rules;
 
 pub use average::Averaged;
-pub use elementwise::{Elementwise, Rule, Step};
+pub use elementwise::{Elementwise, Rule, Step, Update};
 pub use group::Group;
 pub use rules::{Adagrad, AdagradRule, Adam, AdamRule, AdamW, RmsProp, RmsPropRule, Sgd, SgdRule};
 

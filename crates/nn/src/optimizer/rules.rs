@@ -1,6 +1,7 @@
 //! The formulas, each with PyTorch's arithmetic. θ is the parameter, g its gradient, λ its weight decay.
 
-use super::elementwise::{Elementwise, Rule, Step};
+use super::elementwise::{Elementwise, Rule, Step, Update};
+use crate::Result;
 use unspool_graph::Element;
 
 /// Stochastic gradient descent, with momentum (Polyak 1964) or Nesterov's (Sutskever and others 2013) where asked for:
@@ -75,6 +76,9 @@ impl Rule for SgdRule {
             *b = momentum * *b + g;
             *x -= rate * (of_g * g + of_b * *b);
         }
+    }
+    fn apply(&self, update: Update<'_>) -> Result<()> {
+        update.by(self)
     }
 }
 
@@ -157,29 +161,50 @@ pub struct AdamConstants<E> {
     factor: E,
 }
 
-impl<const DECOUPLED: bool> Rule for AdamRule<DECOUPLED> {
-    const WEIGHT_DECAY: f64 = if DECOUPLED { 0.01 } else { 0.0 };
-    type Constants<E: Element> = AdamConstants<E>;
+/// Two rules and no generic one, so that each is compiled here: see [`Rule::apply`].
+macro_rules! adam {
+    ($decoupled:literal) => {
+        impl Rule for AdamRule<$decoupled> {
+            const WEIGHT_DECAY: f64 = if $decoupled { 0.01 } else { 0.0 };
+            type Constants<E: Element> = AdamConstants<E>;
 
-    fn slots(&self) -> &'static [&'static str] {
-        &["exp_avg", "exp_avg_sq"]
-    }
-    fn constants<E: Element>(&self, step: &Step) -> AdamConstants<E> {
+            fn slots(&self) -> &'static [&'static str] {
+                &["exp_avg", "exp_avg_sq"]
+            }
+            fn constants<E: Element>(&self, step: &Step) -> AdamConstants<E> {
+                AdamConstants::new([self.beta1, self.beta2], self.epsilon, step, $decoupled)
+            }
+            #[inline(always)]
+            fn update<E: Element>(c: AdamConstants<E>, x: &mut [E], g: &[E], m: &mut [E], v: &mut [E]) {
+                c.update(x, g, m, v)
+            }
+            fn apply(&self, update: Update<'_>) -> Result<()> {
+                update.by(self)
+            }
+        }
+    };
+}
+adam!(false);
+adam!(true);
+
+impl<E: Element> AdamConstants<E> {
+    fn new([beta1, beta2]: [f64; 2], epsilon: f64, step: &Step, decoupled: bool) -> AdamConstants<E> {
         let number = E::from_f64;
         let t = i32::try_from(step.number).unwrap_or(i32::MAX);
         AdamConstants {
-            betas: [number(self.beta1), number(self.beta2)],
-            rest: [number(1.0 - self.beta1), number(1.0 - self.beta2)],
-            size: number(step.rate / (1.0 - self.beta1.powi(t))),
-            root: number(1.0 / (1.0 - self.beta2.powi(t)).sqrt()),
-            epsilon: number(self.epsilon),
-            coupled: number(if DECOUPLED { 0.0 } else { step.weight_decay }),
-            kept: number(if DECOUPLED { 1.0 - step.rate * step.weight_decay } else { 1.0 }),
+            betas: [number(beta1), number(beta2)],
+            rest: [number(1.0 - beta1), number(1.0 - beta2)],
+            size: number(step.rate / (1.0 - beta1.powi(t))),
+            root: number(1.0 / (1.0 - beta2.powi(t)).sqrt()),
+            epsilon: number(epsilon),
+            coupled: number(if decoupled { 0.0 } else { step.weight_decay }),
+            kept: number(if decoupled { 1.0 - step.rate * step.weight_decay } else { 1.0 }),
             factor: number(step.factor),
         }
     }
     #[inline(always)]
-    fn update<E: Element>(c: AdamConstants<E>, x: &mut [E], g: &[E], m: &mut [E], v: &mut [E]) {
+    fn update(self, x: &mut [E], g: &[E], m: &mut [E], v: &mut [E]) {
+        let c = self;
         for (((x, &g), m), v) in x.iter_mut().zip(g).zip(m).zip(v) {
             let g = g * c.factor + c.coupled * *x;
             *m = c.betas[0] * *m + c.rest[0] * g;
@@ -272,6 +297,9 @@ impl Rule for RmsPropRule {
             *x -= rate * *b;
         }
     }
+    fn apply(&self, update: Update<'_>) -> Result<()> {
+        update.by(self)
+    }
 }
 
 /// Adagrad (Duchi, Hazan and Singer 2011):  g ← g + λ θ,  s ← s + g²,  θ ← θ − rate · g / (√s + ε)
@@ -331,5 +359,8 @@ impl Rule for AdagradRule {
             *s += g * g;
             *x -= rate * g / ((*s).sqrt() + epsilon);
         }
+    }
+    fn apply(&self, update: Update<'_>) -> Result<()> {
+        update.by(self)
     }
 }
