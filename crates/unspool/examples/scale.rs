@@ -84,7 +84,7 @@ fn figure() -> Result<String> {
 
 /// Where docs/scale.md shows it.
 fn path() -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/scale.svg")
+    Path::new(env!("UNSPOOL_DOCS")).join("scale.svg")
 }
 
 fn main() -> Result<()> {

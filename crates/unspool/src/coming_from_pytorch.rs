@@ -1,2 +1,2 @@
-#![doc = include_str!("../docs/links.md")]
-#![doc = include_str!("../docs/coming-from-pytorch.md")]
+#![doc = include_str!(concat!(env!("UNSPOOL_DOCS"), "/links.md"))]
+#![doc = include_str!(concat!(env!("UNSPOOL_DOCS"), "/coming-from-pytorch.md"))]

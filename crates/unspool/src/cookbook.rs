@@ -1,2 +1,2 @@
-#![doc = include_str!("../docs/links.md")]
-#![doc = include_str!("../docs/cookbook.md")]
+#![doc = include_str!(concat!(env!("UNSPOOL_DOCS"), "/links.md"))]
+#![doc = include_str!(concat!(env!("UNSPOOL_DOCS"), "/cookbook.md"))]

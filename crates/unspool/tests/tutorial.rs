@@ -11,10 +11,10 @@ use std::{
 };
 
 const MODULE: &str = include_str!("../src/tutorial.rs");
-const LINKS: &str = include_str!("../docs/links.md");
+const LINKS: &str = include_str!(concat!(env!("UNSPOOL_DOCS"), "/links.md"));
 
 fn docs() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("docs")
+    PathBuf::from(env!("UNSPOOL_DOCS"))
 }
 
 /// A fenced block: its language, the lines inside, and where it begins.
@@ -115,7 +115,7 @@ fn every_page_is_in_the_rendered_docs() {
         ("cookbook.md", include_str!("../src/cookbook.rs")),
         ("coming-from-pytorch.md", include_str!("../src/coming_from_pytorch.rs")),
     ] {
-        assert!(module.contains(&format!("../docs/{file}")), "{file} is in no module");
+        assert!(module.contains(&format!("\"/{file}\"")), "{file} is in no module");
     }
     let recipes =
         pages().iter().find(|page| page.file == "cookbook.md").unwrap().text.matches("\n### How do I ").count();

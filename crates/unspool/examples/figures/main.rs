@@ -9,7 +9,7 @@ mod record;
 use std::{fs, path::Path};
 
 fn main() -> draw::Result<()> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/figures");
+    let folder = Path::new(env!("UNSPOOL_DOCS")).join("figures");
     fs::create_dir_all(folder.join("logs"))?;
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {

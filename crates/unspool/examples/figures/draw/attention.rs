@@ -80,7 +80,7 @@ fn grid(rows: &[(String, Vec<f64>)], heads: &[String], size: usize) -> String {
 }
 
 fn attention() -> Result<String> {
-    let path = format!("{}/docs/figures/logs/attention.csv", env!("CARGO_MANIFEST_DIR"));
+    let path = format!("{}/figures/logs/attention.csv", env!("UNSPOOL_DOCS"));
     let text = std::fs::read_to_string(path)?;
     let mut lines = text.lines().filter(|line| !line.starts_with('#')).map(|line| line.split(','));
     let heads =

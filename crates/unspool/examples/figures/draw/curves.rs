@@ -60,7 +60,7 @@ fn temperature() -> Result<String> {
 
 /// The columns of a log, by name, over its first one. A log says how it was made.
 pub(super) fn log(name: &str, columns: &[&'static str]) -> Result<Vec<chart::Series<'static>>> {
-    let path = format!("{}/docs/figures/logs/{name}.csv", env!("CARGO_MANIFEST_DIR"));
+    let path = format!("{}/figures/logs/{name}.csv", env!("UNSPOOL_DOCS"));
     let text = std::fs::read_to_string(&path)?;
     for head in ["# command: cargo run", "# seed: ", "# machine: "] {
         if !text.lines().any(|line| line.starts_with(head)) {
