@@ -10,6 +10,7 @@ shift 2
 bridge=unspool$$
 agent=$(mktemp)
 end() {
+    # shellcheck disable=SC2046 # one argument per job
     kill $(jobs -p) 2>/dev/null && wait
     for i in $(seq "$machines"); do ip netns del "$bridge-$i" 2>/dev/null || true; done
     ip link del "$bridge" 2>/dev/null || true

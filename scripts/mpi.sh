@@ -15,10 +15,10 @@ if [ -n "$missing" ]; then
     exit 0
 fi
 
-cargo clippy -q -p unspool-nn --features mpi --all-targets -- -D warnings
-cargo test -q -p unspool-nn --features mpi --example processes
-cargo build -q -p unspool --features mpi --bin unspool
-cargo build -q -p unspool-nn --features mpi --example processes
+cargo clippy -q --locked -p unspool-nn --features mpi --all-targets -- -D warnings
+cargo test -q --locked -p unspool-nn --features mpi --example processes
+cargo build -q --locked -p unspool --features mpi --bin unspool
+cargo build -q --locked -p unspool-nn --features mpi --example processes
 built=${CARGO_TARGET_DIR:-$PWD/target}/debug
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -66,12 +66,12 @@ done
 # Each process tokenizes rows of its own, and is given those of others that it trains on.
 for task in "sentiment --data reviews.tsv" "spacing --data reviews.tsv" "tagging --data tags.tsv"; do
     name=${task%% *}
-    # shellcheck disable=SC2086
+    # shellcheck disable=SC2206 # a task is its name and its options
     one=(train $task --hidden 16 --shards 5 --epochs 2)
-    "$built/unspool" "${one[@]}" --out $name-1 2>/dev/null >$name-1.json
-    "${mpi[@]}" -n 3 "$built/unspool" "${one[@]}" --out $name-3 2>/dev/null >$name-3.json
-    for file in model.toml model.safetensors training.safetensors; do same $name-1/$file $name-3/$file; done
-    [ "$(sed 's/.*"dev"//' $name-1.json)" = "$(sed 's/.*"dev"//' $name-3.json)" ] || fail "$name: other scores"
+    "$built/unspool" "${one[@]}" --out "$name-1" 2>/dev/null >"$name-1.json"
+    "${mpi[@]}" -n 3 "$built/unspool" "${one[@]}" --out "$name-3" 2>/dev/null >"$name-3.json"
+    for file in model.toml model.safetensors training.safetensors; do same "$name-1/$file" "$name-3/$file"; done
+    [ "$(sed 's/.*"dev"//' "$name-1.json")" = "$(sed 's/.*"dev"//' "$name-3.json")" ] || fail "$name: other scores"
     echo "$name over 3 processes: the same weights and scores as one"
 done
 

@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# The checks that every change must pass, each a step with a name. They need a Rust toolchain and nothing else.
+#
+#     scripts/check.sh                 # all steps, in the order of .ci/run
+#     scripts/check.sh lint tests      # these steps
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+format() {
+    cargo fmt --all --check
+}
+
+lint() {
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+}
+
+docs() {
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+}
+
+# A small crate stays small: how many crates it is built from, itself included.
+sizes() {
+    size unspool-graph 55
+    size unspool-nn 75
+    size unspool-text 100
+    size unspool 170
+}
+
+size() {
+    local crates
+    crates=$(cargo tree --locked -e normal,build -p "$1" --prefix none --format '{p}' | awk '{print $1, $2}' | sort -u | wc -l)
+    echo "$1: $((crates)) crates, at most $2"
+    if [ "$crates" -gt "$2" ]; then
+        echo "error: $1 is built from $((crates)) crates, which is more than $2" >&2
+        return 1
+    fi
+}
+
+# Training over several processes, where MPI is installed; elsewhere the script says that it is skipped.
+processes() {
+    scripts/mpi.sh
+}
+
+# The test runner's own summary is the last line. `cargo nextest` runs no documentation tests, so those come first.
+tests() {
+    if cargo nextest --version >/dev/null 2>&1; then
+        cargo test --workspace --doc --locked
+        cargo nextest run --workspace --locked
+    else
+        cargo test --workspace --locked
+    fi
+}
+
+[ $# -gt 0 ] || set -- format lint docs sizes processes tests
+for step in "$@"; do
+    case $step in
+    format | lint | docs | sizes | processes | tests)
+        echo "== $step, after $SECONDS s"
+        "$step"
+        ;;
+    *)
+        echo "error: there is no step \`$step\`; the steps are format, lint, docs, sizes, processes and tests" >&2
+        exit 2
+        ;;
+    esac
+done

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Fuzzes the targets of `fuzz`, from the inputs that the ordinary tests replay. A failing input is left in fuzz/artifacts.
+# Needs cargo-fuzz and a nightly toolchain.
+#
+#     scripts/fuzz.sh 60                 # every target, for 60 seconds each
+#     scripts/fuzz.sh 1200 formats       # one target
+set -euo pipefail
+[ $# -ge 1 ] || { echo "usage: $0 SECONDS [TARGET...]" >&2; exit 2; }
+cd "$(dirname "$0")/.."
+seconds=$1
+shift
+[ $# -gt 0 ] || set -- program genome formats scores tokenizer_file
+for target in "$@"; do
+    seeds=(crates/*/tests/corpus/"$target")
+    [ -d "${seeds[0]}" ] || { echo "error: there are no inputs for the target \`$target\`" >&2; exit 2; }
+    # New inputs go to a folder of their own, so that the replayed ones change only by intent.
+    found=target/fuzz-corpus/$target
+    mkdir -p "$found"
+    cargo +nightly fuzz run "$target" "$found" "${seeds[@]}" -- \
+        -dict="fuzz/dictionaries/$target.dict" -max_total_time="$seconds" -timeout=20
+done
