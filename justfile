@@ -1,4 +1,5 @@
-# Recipes for contributors: `just` lists them. Each is a script that runs without `just` too; .ci/run runs the same scripts.
+# Recipes for contributors: `just` lists them. Each is a script that runs without `just` too; .ci/run runs the same
+# scripts.
 
 set windows-shell := ["bash", "-cu"]
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Builds the tutorial and the pages beside it as a book into target/book. Needs mdbook.
 #
-# The pages link to source files by relative paths, which work on a code host. The book has no source files, so there these links
-# lead to the code host.
+# The pages link to source files by relative paths, which work on a code host. The book has no source files, so there
+# these links lead to the code host.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 host=$(sed -n 's/^repository = "\(.*\)"/\1/p' Cargo.toml)/blob/main

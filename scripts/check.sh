@@ -28,7 +28,8 @@ sizes() {
 
 size() {
     local crates
-    crates=$(cargo tree --locked -e normal,build -p "$1" --prefix none --format '{p}' | awk '{print $1, $2}' | sort -u | wc -l)
+    crates=$(cargo tree --locked -e normal,build -p "$1" --prefix none --format '{p}' |
+        awk '{print $1, $2}' | sort -u | wc -l)
     echo "$1: $((crates)) crates, at most $2"
     if [ "$crates" -gt "$2" ]; then
         echo "error: $1 is built from $((crates)) crates, which is more than $2" >&2

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Checks every package with every combination of its features. `mpi` needs an installed library: scripts/mpi.sh checks it.
+# Checks every package with every combination of its features. `mpi` needs an installed library: scripts/mpi.sh checks
+# it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 cargo hack check --workspace --feature-powerset --exclude-features mpi --locked

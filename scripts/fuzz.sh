@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Fuzzes the targets of `fuzz`, from the inputs that the ordinary tests replay. A failing input is left in fuzz/artifacts.
-# Needs cargo-fuzz and a nightly toolchain.
+# Fuzzes the targets of `fuzz`, from the inputs that the ordinary tests replay. A failing input is left in
+# fuzz/artifacts. Needs cargo-fuzz and a nightly toolchain.
 #
 #     scripts/fuzz.sh 60                 # every target, for 60 seconds each
 #     scripts/fuzz.sh 1200 formats       # one target

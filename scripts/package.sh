@@ -23,8 +23,9 @@ if [ -n "$clean" ] && [ -n "$(git status --porcelain)" ]; then
     exit 1
 fi
 
-# The tutorial is at the root of the workspace, outside of the package that shows it: the package gets a copy. Git ignores the
-# copy and cargo calls it an uncommitted change, so `unspool` needs --allow-dirty; the check above stands in for cargo's.
+# The tutorial is at the root of the workspace, outside of the package that shows it: the package gets a copy. Git
+# ignores the copy and cargo calls it an uncommitted change, so `unspool` needs --allow-dirty; the check above stands
+# in for cargo's.
 trap 'rm -rf crates/unspool/docs' EXIT
 trap 'exit 143' INT TERM
 rm -rf crates/unspool/docs
@@ -35,7 +36,8 @@ if [ -n "$publish" ]; then
     cargo publish --locked -p unspool --allow-dirty ${options[@]+"${options[@]}"}
     exit
 fi
-cargo package --locked -p unspool-graph -p unspool-nn -p unspool-text -p unspool --allow-dirty ${options[@]+"${options[@]}"}
+cargo package --locked -p unspool-graph -p unspool-nn -p unspool-text -p unspool --allow-dirty \
+    ${options[@]+"${options[@]}"}
 
 # What the docs and the program read must be inside, and the registry takes packages of up to 10 MB.
 target=${CARGO_TARGET_DIR:-target}
@@ -61,5 +63,5 @@ holds() {
 holds unspool-graph
 holds unspool-nn examples/custom_cell.rs
 holds unspool-text
-holds unspool src/main.rs data/LICENSES.md data/tatoeba-eng-swe.train.tsv.gz docs/00-preface.md docs/16-own-operation.md \
-    docs/cookbook.md docs/links.md docs/figures/embedded.md
+holds unspool src/main.rs data/LICENSES.md data/tatoeba-eng-swe.train.tsv.gz docs/00-preface.md \
+    docs/16-own-operation.md docs/cookbook.md docs/links.md docs/figures/embedded.md

@@ -2,7 +2,8 @@
 # Builds the program for a release, and packs it with its licenses, a bill of materials (CycloneDX) and a checksum into
 # target/release-files. Needs cargo-cyclonedx.
 #
-#     scripts/release-files.sh [TARGET]      # for example aarch64-apple-darwin; this machine's target where none is given
+#     scripts/release-files.sh                           # for this machine
+#     scripts/release-files.sh aarch64-apple-darwin      # for another target
 set -euo pipefail
 cd "$(dirname "$0")/.."
 target=${1:-$(rustc -vV | sed -n 's/^host: //p')}

@@ -13,12 +13,14 @@ fail() {
 manifest=$(sed -n '/^\[workspace.package\]/,/^\[/ s/^version = "\(.*\)"/\1/p' Cargo.toml)
 [ "$manifest" = "$version" ] || fail "Cargo.toml has version $manifest, not $version"
 for package in unspool-graph unspool-nn unspool-text unspool; do
-    grep -q "^$package = .*version = \"$version\"" Cargo.toml || fail "Cargo.toml requires another version of $package than $version"
+    grep -q "^$package = .*version = \"$version\"" Cargo.toml ||
+        fail "Cargo.toml requires another version of $package than $version"
 done
 notes=$(awk -v version="$version" '
     /^## / { inside = index($0, "## [" version "] - ") == 1; next }
     /^\[[^]]*\]: / { inside = 0 }
     inside' CHANGELOG.md)
-grep -qE "^## \[${version//./\\.}\] - [0-9]{4}-[0-9]{2}-[0-9]{2}$" CHANGELOG.md || fail "CHANGELOG.md has no heading \"## [$version] - YEAR-MONTH-DAY\""
+grep -qE "^## \[${version//./\\.}\] - [0-9]{4}-[0-9]{2}-[0-9]{2}$" CHANGELOG.md ||
+    fail "CHANGELOG.md has no heading \"## [$version] - YEAR-MONTH-DAY\""
 [ -n "${notes//[[:space:]]/}" ] || fail "CHANGELOG.md has no notes under \"## [$version] - DATE\""
 printf '%s\n' "$notes"

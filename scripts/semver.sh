@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Compares the public API of every library with the last release by tag. Before the first release there is nothing to compare.
+# Compares the public API of every library with the last release by tag. Before the first release there is nothing to
+# compare.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 tag=$(git describe --tags --abbrev=0 --match 'v[0-9]*' 2>/dev/null || true)

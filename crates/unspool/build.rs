@@ -1,5 +1,5 @@
-//! Tells the documentation and the tests where the tutorial's pages are: in `docs` at the root of the workspace, or, in a
-//! package from the registry, in the copy that `scripts/package.sh` put inside. The compiler reads them through
+//! Tells the documentation and the tests where the tutorial's pages are: in `docs` at the root of the workspace, or,
+//! in a package from the registry, in the copy that `scripts/package.sh` put inside. The compiler reads them through
 //! `env!("UNSPOOL_DOCS")`. A symbolic link would do the same, but not on Windows.
 
 use std::{env, path::Path};

@@ -139,7 +139,7 @@ fn cargo_knows(words: &[&str], place: &str) {
                 continue;
             }
             "-p" => {
-                let names = ["unspool", "unspool-nn", "unspool-graph", "unspool-text", "unspool-benches"];
+                let names = ["unspool", "unspool-nn", "unspool-graph", "unspool-text", "unspool-benches", "xtask"];
                 assert!(names.contains(&pair[1]), "{place}: there is no package {}", pair[1]);
                 continue;
             }
@@ -153,10 +153,10 @@ fn cargo_knows(words: &[&str], place: &str) {
 }
 
 /// What the pages tell their readers to type is typed here, where it is the program's: trainings on a tiny data set for one epoch, all else
-/// as it stands. What else there is of cargo's names what exists, or is a line of `.ci/run`.
+/// as it stands. What else there is of cargo's names what exists, or is a line of `scripts/check.sh`.
 #[test]
 fn every_command_of_every_page_works() {
-    let ci = fs::read_to_string(workspace().join(".ci/run")).unwrap_or_default();
+    let ci = fs::read_to_string(workspace().join("scripts/check.sh")).unwrap_or_default();
     let mut typed = 0;
     for page in pages() {
         let (text, place) = (fs::read_to_string(&page).unwrap(), page.display().to_string());
@@ -177,7 +177,7 @@ fn every_command_of_every_page_works() {
                 ["cargo", "run" | "bench" | "test" | "build", ..] => {
                     cargo_knows(&words, &place);
                     let plain = words.iter().any(|word| ["-p", "--manifest-path"].contains(word));
-                    assert!(plain || ci.contains(command), "{place}: neither a package's nor one of .ci/run");
+                    assert!(plain || ci.contains(command), "{place}: neither a package's nor one of scripts/check.sh");
                     typed += 1;
                     continue;
                 }
@@ -234,48 +234,5 @@ fn items_lead_back_to_their_chapters() {
     for number in 1..=16 {
         let chapter = format!("docs/{number:02}-");
         assert!(led_to.iter().any(|to| to.starts_with(&chapter)), "no item leads to chapter {number}");
-    }
-}
-
-/// Each crate's package holds what its docs and its program read, and is small enough for the registry: 10 MB, even before it is packed.
-#[test]
-fn every_crate_packages() {
-    if pages().is_empty() {
-        return;
-    }
-    let needs: [(&str, &[&str]); 4] = [
-        ("graph", &["src/lib.rs", "README.md"]),
-        ("nn", &["src/lib.rs", "README.md", "examples/custom_cell.rs"]),
-        ("text", &["src/lib.rs", "README.md"]),
-        (
-            "unspool",
-            &[
-                "src/lib.rs",
-                "src/main.rs",
-                "README.md",
-                "data/LICENSES.md",
-                "data/tatoeba-eng-swe.train.tsv.gz",
-                "docs/00-preface.md",
-                "docs/16-own-operation.md",
-                "docs/cookbook.md",
-                "docs/links.md",
-                "docs/figures/embedded.md",
-            ],
-        ),
-    ];
-    for (name, needs) in needs {
-        let folder = workspace().join("crates").join(name);
-        let cargo = std::env::var("CARGO").unwrap_or("cargo".into());
-        let arguments = ["package", "--list", "--allow-dirty", "--offline"];
-        let output = std::process::Command::new(cargo).args(arguments).current_dir(&folder).output().unwrap();
-        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
-        let files = String::from_utf8(output.stdout).unwrap();
-        for file in needs {
-            assert!(files.lines().any(|listed| listed == *file), "{file} is not in the package of {name}");
-        }
-        // What cargo makes itself is in no folder.
-        let size: u64 =
-            files.lines().filter_map(|file| fs::metadata(folder.join(file)).ok()).map(|file| file.len()).sum();
-        assert!(size < 10_000_000, "{name}: {size} bytes");
     }
 }
