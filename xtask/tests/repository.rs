@@ -135,7 +135,7 @@ fn every_step_of_a_workflow_and_every_recipe_is_a_script_that_exists() {
     assert!(named.len() > 10, "{named:?}");
     let modes = tracked();
     for script in &named {
-        assert!(read(script).starts_with("#!/usr/bin/env bash\n"), "{script}");
+        assert!(read(script).starts_with("#!"), "{script}");
         assert!(
             modes.is_empty() || modes.contains(&("100755".into(), script.clone())),
             "git: {script} is not executable"
