@@ -84,10 +84,10 @@ fn read_crate(root: &Path, name: &'static str) -> Result<Crate> {
             if let Some((other, _)) = other.filter(|(other, _)| *other != name) {
                 uses.insert(*other);
             }
-            if let (Some(from), Some(to)) = (source.path.first().and_then(|from| place(from)), place(first)) {
-                if from != to {
-                    imports.insert((from, to));
-                }
+            if let (Some(from), Some(to)) = (source.path.first().and_then(|from| place(from)), place(first))
+                && from != to
+            {
+                imports.insert((from, to));
             }
         }
     }

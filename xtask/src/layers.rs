@@ -86,8 +86,8 @@ impl Layers {
         let mut arrows = essential(&graph, &order);
         arrows.extend(back.iter().map(|&(from, to)| Arrow { from: to, to: from, cycle: true }));
         let mut layers = Layers { rows: vec![vec![]; rows], arrows };
-        for module in 0..count {
-            layers.rows[row[module]].push(Place::Module(module));
+        for (module, &row) in row.iter().enumerate() {
+            layers.rows[row].push(Place::Module(module));
         }
         for (arrow, ends) in layers.arrows.iter().enumerate() {
             for passed in row[ends.from] + 1..row[ends.to] {
