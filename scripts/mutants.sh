@@ -1,9 +1,47 @@
 #!/usr/bin/env bash
-# Changes the code of the libraries in small ways, one at a time, and reports the changes that no test notices. Needs
-# cargo-mutants; a whole run takes days, so the schedule runs a part of it.
+# Changes the code in small ways, one at a time, and reports the changes that no test notices. Each file is tried with the tests that matter
+# for it alone, since a mutant costs a build of its crate and of these tests. Needs cargo-mutants (cargo install cargo-mutants --locked).
 #
-#     scripts/mutants.sh --shard 0/8            # one part of eight
-#     scripts/mutants.sh -f '*/lstm.rs'         # one file
+#     scripts/mutants.sh                             # all files: hours
+#     scripts/mutants.sh schedule.rs loss/mod.rs     # some of them
+#
+# Results go to target/mutants/FILE; docs/mutation-testing.md keeps the counts.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-cargo mutants -p unspool-graph -p unspool-nn -p unspool-text --timeout-multiplier 5 --output target/mutants "$@"
+
+# Prints the crate's name and the arguments of `cargo test` for a file.
+tests_of() {
+    case "$1" in
+    crates/graph/src/ops/*) echo unspool-graph --test gradients --test core ;;
+    crates/graph/src/*) echo unspool-graph --test core --test random_graphs --test traps ;;
+    crates/nn/src/ctc/*) echo unspool-nn --test losses --test pytorch_parity ;;
+    crates/nn/src/decoder.rs | crates/nn/src/decoding/*) echo unspool-nn --test decoding ;;
+    crates/nn/src/elman.rs | crates/nn/src/gru.rs | crates/nn/src/lstm.rs) echo unspool-nn --test laws --test pytorch_parity ;;
+    crates/nn/src/loss/*) echo unspool-nn --test losses --test pytorch_parity ;;
+    crates/nn/src/not_hidden.rs) echo unspool-nn --lib --test losses ;;
+    crates/nn/src/optimizer/*) echo unspool-nn --lib --test optimizers --test pytorch_parity ;;
+    crates/nn/src/pooling.rs) echo unspool-nn --test losses --test recurrent --test gradients ;;
+    crates/nn/src/schedule.rs) echo unspool-nn --test optimizers --test trainer ;;
+    crates/nn/src/*) echo unspool-nn --test wrappers ;;
+    crates/text/src/bucket.rs) echo unspool-text --lib ;;
+    crates/text/src/score/*) echo unspool-text --lib --test sacrebleu ;;
+    *) return 1 ;;
+    esac
+}
+
+# The files of .cargo/mutants.toml.
+mapfile -t files < <(cargo mutants --list-files)
+for file in "${files[@]}"; do
+    wanted=$(($# == 0))
+    for name in "$@"; do [[ $file == *"$name" ]] && wanted=1; done
+    [ "$wanted" = 1 ] || continue
+    if ! tests=$(tests_of "$file"); then
+        echo "$file: no tests are named for it in $0" >&2
+        exit 1
+    fi
+    read -r package arguments <<<"$tests"
+    echo "== $file"
+    # shellcheck disable=SC2086 # several arguments
+    nice -n 19 cargo mutants --jobs 1 --package "$package" --file "$file" --output "target/mutants/${file//\//-}" \
+        -- $arguments || [ $? = 2 ] # 2: some mutants were missed, which the table shows
+done

@@ -26,7 +26,7 @@ fn optimizer(criterion: &mut Criterion, name: &str, mut optimizer: impl Optimize
     let mut group = criterion.benchmark_group("optimizer");
     group.throughput(Throughput::Elements(params.iter().map(|p| params.shape(p).elements() as u64).sum()));
     group.bench_function(name, |bencher| {
-        bencher.iter(|| optimizer.update(&mut params, &gradients, 1e-6, 1.0).expect("a step"))
+        bencher.iter(|| optimizer.update(&mut params, &gradients, 1e-6.into()).expect("a step"))
     });
     group.finish();
 }

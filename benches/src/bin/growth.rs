@@ -8,7 +8,7 @@ use ndarray::Array2;
 use plotters::prelude::*;
 use std::time::{Duration, Instant};
 use unspool_graph::{Draw, Graph, Params};
-use unspool_nn::{Adam, Cell, Embedding, Linear, Lstm, Optimizer, unroll};
+use unspool_nn::{Adam, Cell, Embedding, Linear, Lstm, optimizer::StepParams, unroll};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
@@ -63,7 +63,7 @@ fn step_cost(time: usize, batch: usize) -> Result<(f64, usize)> {
         bytes = graph.profile().total().bytes;
         let before = Instant::now();
         drop(graph);
-        adam.clipped_step(&mut params, &gradients, 1e-3, (batch * time) as f64, 5.0)?;
+        adam.step(&mut params, &gradients, StepParams { rate: 1e-3, count: (batch * time) as f64, max_norm: 5.0 })?;
         Ok((took + before.elapsed()).as_secs_f64())
     };
     for _ in 0..2 {

@@ -6,7 +6,7 @@
 
 use std::time::Instant;
 use unspool_graph::{Draw, Graph, Params, Var};
-use unspool_nn::{Adam, Cell, Linear, Lstm, LstmState, Optimizer, unroll};
+use unspool_nn::{Adam, Cell, Linear, Lstm, LstmState, optimizer::StepParams, unroll};
 
 const BATCH: usize = 8;
 const INPUT: usize = 32;
@@ -46,7 +46,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let gradients = loss.backward()?;
         drop(graph);
         let terms = ((steps - 1) * BATCH * INPUT) as f64;
-        adam.clipped_step(&mut params, &gradients, 1e-3, terms, 1.0)?;
+        adam.step(&mut params, &gradients, StepParams { rate: 1e-3, count: terms, max_norm: 1.0 })?;
         let seconds = before.elapsed().as_secs_f64();
         println!("step {number}: mean squared error {:.4}, {seconds:.1} s", value / terms);
     }

@@ -10,8 +10,8 @@ use std::{
 };
 use unspool_graph::{Draw, Graph, Param, Params, Scope, Tensor, Var, init};
 use unspool_nn::{
-    Adam, Attending, Attention, Cell, Elman, Embedding, Gru, Linear, Lstm, LstmState, Optimizer, Result, bidirectional,
-    detach, sharded, unroll,
+    Adam, Attending, Attention, Cell, Elman, Embedding, Gru, Linear, Lstm, LstmState, Result, bidirectional, detach,
+    optimizer::StepParams, sharded, unroll,
 };
 
 fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
@@ -83,7 +83,7 @@ impl Bench<'_> {
         let (mut adam, mut step) = (Adam::new(), 0);
         self.time(tokens, 4, || {
             let (_, gradients) = sharded(&params, Some((0, step)), shards, &loss)?;
-            adam.clipped_step(&mut params, &gradients, 1e-3, count as f64, 5.0)?;
+            adam.step(&mut params, &gradients, StepParams { rate: 1e-3, count: count as f64, max_norm: 5.0 })?;
             step += 1;
             Ok(())
         })

@@ -10,6 +10,7 @@ use crate::{
     buffer::{Buffer, Pool},
     gradients::Gradient,
     kernels::{Matrix, product, vector::dispatch},
+    reference::reference_mode,
     tape::{NONE, Tape, Value},
 };
 use std::sync::Arc;
@@ -231,6 +232,16 @@ impl<E: Element> Inflow<'_, E> {
         if !self.wants(i) || widths.0 == 0 || widths.1 == 0 {
             return;
         }
+        if reference_mode() {
+            return self.accumulate(i, |slot| {
+                let pairs = left.chunks_exact(widths.0).zip(right.chunks_exact(widths.1));
+                for (left, right) in pairs {
+                    for (slot, &l) in slot.chunks_exact_mut(widths.1).zip(left) {
+                        slot.iter_mut().zip(right).for_each(|(slot, &r)| *slot += l * r);
+                    }
+                }
+            });
+        }
         let (tape, id) = (self.tape, self.operands[i]);
         let (rows, mut row) = (left.len() / widths.0, 0);
         while row < rows {
@@ -287,6 +298,13 @@ impl<E: Element> Inflow<'_, E> {
         }
         if width == 0 {
             return self.accumulate(i, |_| {});
+        }
+        if reference_mode() {
+            return self.accumulate(i, |slot| {
+                for row in gradient.chunks_exact(width) {
+                    slot.iter_mut().zip(row).for_each(|(slot, &g)| *slot += g);
+                }
+            });
         }
         let (rows, mut row) = (gradient.len() / width, 0);
         let empty = |row: usize| gradient[row * width..(row + 1) * width].iter().all(|&x| x == E::ZERO);

@@ -166,7 +166,7 @@ fn shapes_have_every_rank_and_sizes_of_0_and_1() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(unspool_graph::check::strategy::config(256))]
 
     #[test]
     fn strategies_keep_their_promises(

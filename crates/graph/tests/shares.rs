@@ -122,7 +122,7 @@ fn written(gradients: &Gradients, part: usize, parts: usize) -> Vec<u8> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(unspool_graph::check::strategy::config(256))]
 
     #[test]
     fn adding_in_shares_gives_the_bits_and_the_order_of_adding_whole(

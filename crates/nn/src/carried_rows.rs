@@ -8,21 +8,23 @@ use std::{
 };
 use unspool_graph::Tensor;
 
-/// What a batch of streams carries from step to step where it is cut into shards: each takes the rows of its own streams, and puts their
-/// next state back. Shards may do so at the same time, from any thread, and with [`share`](CarriedRows::share) in several processes.
+/// What a batch of streams carries from step to step where it is cut into shards: each takes the rows of its own
+/// streams, and puts their next state back. Shards may do so at the same time, from any thread, and with
+/// [`share`](CarriedRows::share) in several processes.
 ///
 /// ```
 /// use unspool_graph::Tensor;
 /// use unspool_nn::CarriedRows;
 /// let carried = CarriedRows::new(4);
 /// assert_eq!(carried.rows(0..2), None);                                         // streams that have only just begun
-/// carried.put(0..2, &[Tensor::from(ndarray::array![[1.0], [2.0]])]);
-/// carried.put(2..4, &[Tensor::from(ndarray::array![[3.0], [4.0]])]);
+/// carried.put(0..2, &[Tensor::from(ndarray::array![[1.0], [2.0]])])?;
+/// carried.put(2..4, &[Tensor::from(ndarray::array![[3.0], [4.0]])])?;
 /// assert_eq!(carried.rows(1..3), Some(vec![Tensor::from(ndarray::array![[2.0], [3.0]])]));
 /// let saved = carried.all();
 /// carried.reset();
-/// carried.restore(saved);
+/// carried.restore(saved)?;
 /// assert_eq!(carried.all()[0].shape(), [4, 1]);
+/// # Ok::<(), unspool_nn::Error>(())
 /// ```
 #[derive(Debug, Default)]
 pub struct CarriedRows {
@@ -39,12 +41,12 @@ struct State {
 }
 
 impl CarriedRows {
-    /// Of so many streams.
+    /// Creates an empty store for the states of `streams` streams.
     pub fn new(streams: usize) -> CarriedRows {
-        CarriedRows { streams, state: Mutex::new(State { leaves: vec![], fresh: vec![false; streams] }) }
+        CarriedRows { streams, state: Mutex::default() }
     }
 
-    /// The leaves of these streams' states; `None` where nothing is carried yet.
+    /// Returns the leaves of these streams' states; `None` where nothing is carried yet.
     pub fn rows(&self, streams: Range<usize>) -> Option<Vec<Tensor>> {
         let state = self.lock();
         let fits = !state.leaves.is_empty() && streams.end <= self.streams && streams.start <= streams.end;
@@ -58,20 +60,29 @@ impl CarriedRows {
         })
     }
 
-    /// Keeps the leaves of these streams' states, `[streams, …]` each. What does not fit these streams is left out.
-    pub fn put(&self, streams: Range<usize>, leaves: &[Tensor]) {
+    /// Keeps the leaves of these streams' states, `[streams, …]` each.
+    ///
+    /// # Errors
+    /// [`Error::Carried`] for streams that there are not, for leaves without a row per stream, and for leaves of
+    /// another number, shape or precision than those that are kept; then nothing is changed.
+    pub fn put(&self, streams: Range<usize>, leaves: &[Tensor]) -> Result<()> {
         let mut state = self.lock();
-        let rows = |leaf: &Tensor| leaf.shape().first().copied();
-        if streams.end > self.streams || leaves.iter().any(|leaf| rows(leaf) != Some(streams.len())) {
-            return;
+        if streams.start > streams.end || streams.end > self.streams {
+            return Err(Error::Carried { why: format!("there are {} streams, but not {streams:?}", self.streams) });
         }
-        let alike = |all: &[Tensor]| {
-            let pairs = || all.iter().zip(leaves);
-            all.len() == leaves.len()
-                && pairs().all(|(a, b)| a.shape()[1..] == b.shape()[1..] && a.precision() == b.precision())
+        check_rows(leaves, streams.len())?;
+        if state.leaves.is_empty() {
+            state.leaves = leaves.iter().map(|leaf| zeros(self.streams, leaf)).collect::<Result<_>>()?;
+            state.fresh = vec![false; self.streams];
+        }
+        let kinds = |all: &[Tensor]| -> Vec<_> {
+            all.iter().map(|leaf| (leaf.shape()[1..].to_vec(), leaf.precision())).collect()
         };
-        if !alike(&state.leaves) {
-            state.leaves = leaves.iter().map(|leaf| zeros(self.streams, leaf)).collect();
+        let (kept, given) = (kinds(&state.leaves), kinds(leaves));
+        if kept != given {
+            return Err(Error::Carried {
+                why: format!("leaves of {kept:?} per stream are kept, but {given:?} were put"),
+            });
         }
         state.fresh[streams.clone()].fill(true);
         let range = Slice::from(streams);
@@ -79,9 +90,10 @@ impl CarriedRows {
             match (all, leaf) {
                 (Tensor::F32(all), Tensor::F32(leaf)) => all.slice_axis_mut(Axis(0), range).assign(leaf),
                 (Tensor::F64(all), Tensor::F64(leaf)) => all.slice_axis_mut(Axis(0), range).assign(leaf),
-                _ => {}
+                _ => {} // the precisions are the same
             }
         }
+        Ok(())
     }
 
     /// Gives what was put since the last time to all processes, so that each has the state of every stream:
@@ -90,7 +102,11 @@ impl CarriedRows {
     /// # Errors
     /// [`Error::Exchange`] where a process cannot be reached.
     pub fn share(&self, exchange: &dyn Exchange) -> Result<()> {
-        let fresh = std::mem::replace(&mut self.lock().fresh, vec![false; self.streams]);
+        let fresh = {
+            let mut state = self.lock();
+            let none = vec![false; state.fresh.len()];
+            std::mem::replace(&mut state.fresh, none)
+        };
         if exchange.ranks() <= 1 {
             return Ok(());
         }
@@ -111,27 +127,33 @@ impl CarriedRows {
                         why: format!("the state that process {rank} has sent is unreadable"),
                     });
                 };
-                self.put(streams.clone(), &leaves);
+                self.put(streams.clone(), &leaves)?;
                 self.lock().fresh[streams].fill(false);
             }
         }
         Ok(())
     }
 
-    /// Everything, to be saved: each leaf of all streams.
+    /// Returns everything, to be saved: each leaf of all streams.
     pub fn all(&self) -> Vec<Tensor> {
         self.lock().leaves.clone()
     }
 
-    /// Takes back what [`all`](CarriedRows::all) gave. Arrays of another number of streams are nothing.
-    pub fn restore(&self, leaves: Vec<Tensor>) {
-        let fit = leaves.iter().all(|leaf| leaf.shape().first() == Some(&self.streams));
-        self.lock().leaves = if fit { leaves } else { vec![] };
+    /// Takes back what [`all`](CarriedRows::all) gave.
+    ///
+    /// # Errors
+    /// [`Error::Carried`] for arrays of another number of streams. Arrays of other shapes than the model's are found by
+    /// the next [`put`](CarriedRows::put).
+    pub fn restore(&self, leaves: Vec<Tensor>) -> Result<()> {
+        check_rows(&leaves, self.streams)?;
+        let fresh = if leaves.is_empty() { vec![] } else { vec![false; self.streams] };
+        *self.lock() = State { leaves, fresh };
+        Ok(())
     }
 
-    /// All streams begin anew.
+    /// Begins all streams anew.
     pub fn reset(&self) {
-        self.lock().leaves.clear();
+        *self.lock() = State::default();
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -140,12 +162,28 @@ impl CarriedRows {
 }
 
 /// Zeros for so many streams, each like a row of `leaf`.
-fn zeros(streams: usize, leaf: &Tensor) -> Tensor {
+fn zeros(streams: usize, leaf: &Tensor) -> Result<Tensor> {
     let mut shape = leaf.shape().to_vec();
     shape[0] = streams;
-    match leaf {
+    let elements = shape.iter().try_fold(1usize, |all, &size| all.checked_mul(size));
+    if elements.is_none_or(|all| all > isize::MAX as usize / 8) {
+        return Err(Error::Carried {
+            why: format!("the states of all streams would be an array of {shape:?}: too large"),
+        });
+    }
+    Ok(match leaf {
         Tensor::F32(_) => Tensor::F32(ArrayD::zeros(shape)),
         Tensor::F64(_) => Tensor::F64(ArrayD::zeros(shape)),
+    })
+}
+
+/// Returns the error of leaves that do not have `rows` rows.
+fn check_rows(leaves: &[Tensor], rows: usize) -> Result<()> {
+    match leaves.iter().find(|leaf| leaf.shape().first() != Some(&rows)) {
+        Some(leaf) => Err(Error::Carried {
+            why: format!("a leaf of shape {:?} has no row for each of {rows} streams", leaf.shape()),
+        }),
+        None => Ok(()),
     }
 }
 

@@ -6,14 +6,17 @@ use crate::{
     leaves, unroll,
 };
 use ndarray::{Array2, ArrayView2, Ix2};
+use std::sync::Arc;
 use unspool_graph::{Graph, Params, Tensor, Var};
 
-/// A [`Cell`] between tokens: their vectors go in, logits of the next token come out. What it attends to is part of its state.
+/// A [`Cell`] between tokens: their vectors go in, logits of the next token come out. What it attends to is part of its
+/// state.
 ///
 /// More in [chapter 11](https://github.com/unspool/unspool/blob/main/docs/11-encoder-decoder.md) of the tutorial.
 ///
-/// Training goes through [`teacher_forcing`] or [`scheduled_sampling`](crate::scheduled_sampling()), decoding through [`DecoderSteps`]; all of them run the same
-/// step. [`Cell::initial_state`] need only give a state's structure where the true first one comes from an encoder.
+/// Training goes through [`teacher_forcing`] or [`scheduled_sampling`](crate::scheduled_sampling()), decoding through
+/// [`DecoderSteps`]; all of them run the same step. [`Cell::initial_state`] need only give a state's structure where
+/// the true first one comes from an encoder.
 ///
 /// ```
 /// use ndarray::ArrayView2;
@@ -25,7 +28,9 @@ use unspool_graph::{Graph, Params, Tensor, Var};
 ///
 /// impl Cell for Writer {
 ///     type State<'g> = Var<'g>;
-///     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> { self.cell.initial_state(graph, batch) }
+///     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> {
+///         self.cell.initial_state(graph, batch)
+///     }
 ///     fn inputs<'g>(&self, xs: Var<'g>) -> Var<'g> { self.cell.inputs(xs) }
 ///     fn step<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) { self.cell.step(x, h) }
 /// }
@@ -57,8 +62,8 @@ pub trait Decoder: Cell {
         None
     }
 
-    /// The outputs at all places, `[batch, time, input] -> [batch, time, output]`, where all inputs are known. By default step after
-    /// step; a decoder that can look at all places at once does that.
+    /// The outputs at all places, `[batch, time, input] -> [batch, time, output]`, where all inputs are known. By
+    /// default step after step; a decoder that can look at all places at once does that.
     #[track_caller]
     fn outputs<'g>(&self, xs: Var<'g>, lengths: &[usize], state: Self::State<'g>) -> Var<'g>
     where
@@ -68,8 +73,8 @@ pub trait Decoder: Cell {
     }
 }
 
-/// Logits `[Σ lengths, vocabulary]`, example by example, of a decoder that reads the true tokens `ids [batch, time]`: a target shifted
-/// right by one, of which `lengths` are real.
+/// Logits `[Σ lengths, vocabulary]`, example by example, of a decoder that reads the true tokens `ids [batch, time]`: a
+/// target shifted right by one, of which `lengths` are real.
 ///
 /// More in [chapter 11](https://github.com/unspool/unspool/blob/main/docs/11-encoder-decoder.md) of the tutorial.
 ///
@@ -84,7 +89,7 @@ pub trait Decoder: Cell {
 /// let (read, lengths) = (ndarray::array![[1, 5, 6, 7], [1, 8, 0, 0]], [4, 2]);
 /// let logits = teacher_forcing(&model, &graph, read.view(), &lengths, model.initial_state(&graph, 2));
 /// assert_eq!(*logits.shape()?, [6, 20]);                                 // real places only
-/// let loss = logits.cross_entropy(&[5, 6, 7, 2, 8, 2]).mean(&[]);        // the same tokens, one place earlier, and the end
+/// let loss = logits.cross_entropy(&[5, 6, 7, 2, 8, 2]).mean(&[]); // the same tokens, one earlier, and the end
 /// assert!(loss.backward()?.report().is_clean());
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
@@ -116,17 +121,22 @@ pub(crate) fn one_step<'g, D: Decoder>(
     (decoder.logits(output, x), state)
 }
 
-/// A decoder as a [`StepFunction`]: its recording is forgotten after each token, and the state carried as plain arrays, so any number
-/// of tokens takes the memory of one.
+/// A decoder as a [`StepFunction`]: its recording is forgotten after each token, and the state carried as plain arrays,
+/// so any number of tokens takes the memory of one.
 ///
 /// More in [chapter 11](https://github.com/unspool/unspool/blob/main/docs/11-encoder-decoder.md) of the tutorial.
 ///
-/// A leaf of the state that no step changes, such as an attended memory, is kept once a sentence; its rows are laid out anew for the
-/// hypotheses of each step.
+/// Each search begins in the state that [`DecoderSteps::new`] was given, so one value serves any number of searches,
+/// one after another.
+///
+/// A leaf of the state that no step changes, such as an attended memory, is kept once a sentence; its rows are laid out
+/// anew for the hypotheses of each step.
 ///
 /// ```
 /// use unspool_graph::Params;
-/// use unspool_nn::{Cell, DecoderSteps, Embedding, Positions, TransformerConfig, TransformerDecoder, decoding::StepFunction};
+/// use unspool_nn::{
+///     Cell, DecoderSteps, Embedding, Positions, TransformerConfig, TransformerDecoder, decoding::StepFunction,
+/// };
 /// let mut params = Params::seeded(1);
 /// let config = TransformerConfig { size: 8, heads: 2, feedforward: 16, dropout: 0.0, norm_first: true, bias: true };
 /// let table = Embedding::normal(params.scope("embedding"), 20, 8, 0.3);
@@ -135,22 +145,30 @@ pub(crate) fn one_step<'g, D: Decoder>(
 /// let first = steps.step(&[0], &[1])?.log_probs;           // one sentence, which begins with token 1
 /// let second = steps.step(&[0, 0], &[5, 6])?.log_probs;    // goes on in two ways
 /// assert_eq!((first.dim(), second.dim()), ((1, 20), (2, 20)));
+/// steps.begin()?;                                          // and from the beginning again
+/// assert_eq!(steps.step(&[0], &[1])?.log_probs, first);
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
 pub struct DecoderSteps<'p, 'd, D> {
     graph: Graph<'p>,
     decoder: &'d D,
     sentences: usize,
+    /// The state in which every search begins.
+    start: Vec<Arc<Tensor>>,
     carried: Vec<Carried>,
 }
 
 /// A leaf of the state: row i is row `rows[i]` of `value`; all of them in order if there is no list.
 struct Carried {
-    value: Tensor,
+    value: Arc<Tensor>,
     rows: Option<Vec<u32>>,
 }
 
 impl Carried {
+    fn whole(value: Arc<Tensor>) -> Carried {
+        Carried { value, rows: None }
+    }
+
     /// Row i continues what was row `parents[i]`.
     fn reorder(&mut self, parents: &[u32]) {
         let rows: Vec<u32> = match &self.rows {
@@ -176,35 +194,39 @@ impl<'p, 'd, D: Decoder> DecoderSteps<'p, 'd, D> {
         start: impl for<'g> FnOnce(&'g Graph<'g>) -> D::State<'g>,
     ) -> Result<Self> {
         let graph = Graph::inference(params);
-        let carried = detached(&graph, start)?;
-        match carried.iter().find(|leaf| leaf.value.shape().first() != Some(&sentences)) {
-            Some(leaf) => {
-                let why = format!(
-                    "a state of shape {:?} does not have a row for each of {sentences} sentences",
-                    leaf.value.shape()
-                );
-                Err(Error::Decoding { why })
-            }
-            None => Ok(DecoderSteps { graph, decoder, sentences, carried }),
+        let start = detached(&graph, start)?;
+        if let Some(leaf) = start.iter().find(|leaf| leaf.shape().first() != Some(&sentences)) {
+            let shape = leaf.shape();
+            let why = format!("a state of shape {shape:?} does not have a row for each of {sentences} sentences");
+            return Err(Error::Decoding { why });
         }
+        let carried = start.iter().cloned().map(Carried::whole).collect();
+        Ok(DecoderSteps { graph, decoder, sentences, start, carried })
     }
 }
 
 impl<D> DecoderSteps<'_, '_, D> {
-    /// How many nodes the last token's recording has.
+    /// Returns how many nodes the last token's recording has.
     pub fn recorded(&self) -> usize {
         self.graph.len()
     }
 }
 
-fn detached<'g, S: State<'g>>(graph: &'g Graph<'g>, start: impl FnOnce(&'g Graph<'g>) -> S) -> Result<Vec<Carried>> {
-    let values = crate::detach(&start(graph))?;
-    Ok(values.into_iter().map(|value| Carried { value, rows: None }).collect())
+fn detached<'g, S: State<'g>>(
+    graph: &'g Graph<'g>,
+    start: impl FnOnce(&'g Graph<'g>) -> S,
+) -> Result<Vec<Arc<Tensor>>> {
+    Ok(crate::detach(&start(graph))?.into_iter().map(Arc::new).collect())
 }
 
 impl<D: Decoder> StepFunction for DecoderSteps<'_, '_, D> {
     fn sentences(&self) -> usize {
         self.sentences
+    }
+
+    fn begin(&mut self) -> Result<()> {
+        self.carried = self.start.iter().cloned().map(Carried::whole).collect();
+        Ok(())
     }
 
     fn step(&mut self, parents: &[u32], tokens: &[u32]) -> Result<Prediction> {
@@ -213,7 +235,7 @@ impl<D: Decoder> StepFunction for DecoderSteps<'_, '_, D> {
         let (prediction, changed) = run(self.decoder, &self.graph, tokens, &self.carried)?;
         for (leaf, value) in self.carried.iter_mut().zip(changed) {
             if let Some(value) = value {
-                *leaf = Carried { value, rows: None };
+                *leaf = Carried::whole(Arc::new(value));
             }
         }
         Ok(prediction)
@@ -230,7 +252,7 @@ fn run<'g, D: Decoder>(
     let given: Vec<Var<'g>> = carried
         .iter()
         .map(|leaf| {
-            let value = graph.input(&leaf.value);
+            let value = graph.input(&*leaf.value);
             leaf.rows.as_ref().map_or(value, |rows| value.rows(rows))
         })
         .collect();

@@ -52,6 +52,22 @@ pub enum Error {
         /// What is wrong with it.
         why: String,
     },
+    /// A checkpoint was not saved, since it could not be loaded again.
+    #[error("{path}: not saved: {why}")]
+    NotSaved {
+        /// Where it was to be saved; what stands there is as it was.
+        path: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A checkpoint was not saved, since some of its tensors have NaN or infinite elements.
+    #[error("{path}: not saved: not finite: {names}")]
+    NotFinite {
+        /// Where it was to be saved; what stands there is as it was.
+        path: String,
+        /// The names of the tensors.
+        names: String,
+    },
     /// A line of a text file is not what it should be.
     #[error("{path}:{line}: {why}")]
     Line {
@@ -62,7 +78,8 @@ pub enum Error {
         /// What is wrong with it, and what would be right.
         why: String,
     },
-    /// A checkpoint does not fit the model: names that are missing or unexpected, other shapes, numbers that are not finite.
+    /// A checkpoint does not fit the model: names that are missing or unexpected, other shapes, numbers that are not
+    /// finite.
     #[error("{path}: does not fit the model:\n{findings}")]
     Mismatch {
         /// Which file.
@@ -76,15 +93,29 @@ pub enum Error {
         /// Its pattern.
         pattern: String,
     },
-    /// Training has left the finite numbers.
-    #[error("the loss is {loss} at step {step} of epoch {epoch}: a lower learning rate or a shorter gradient may help")]
+    /// A setting of an optimizer or of a step has no meaning.
+    #[error("optimizer: {why}")]
+    Optimizer {
+        /// What is wrong, and what would be right.
+        why: String,
+    },
+    /// A training has left the finite numbers.
+    #[error(
+        "training diverged: {what} at step {step} of epoch {epoch}; a lower learning rate or gradient clipping may help"
+    )]
     Diverged {
-        /// The mean loss.
-        loss: f64,
+        /// What is not finite: the loss, or parameters after a step.
+        what: String,
         /// The step, from 0.
         step: u64,
         /// The epoch, from 0.
         epoch: u64,
+    },
+    /// The state that is carried from window to window does not fit its streams.
+    #[error("carried state: {why}")]
+    Carried {
+        /// What is wrong, and what would be right.
+        why: String,
     },
     /// Several processes that shall train together were not started alike.
     #[error("{what} of process {rank} on {host} is {has}, of process 0 it is {first}: all must be alike")]

@@ -1,7 +1,9 @@
 //! The gated recurrent unit, its gates in one pass over memory.
 
 use crate::{Cell, weights::RecurrentWeights};
-use unspool_graph::{Buffer, Element, Graph, Inflow, Operation, Ran, Scope, Shape, Squash, Var, View, vectorize};
+use unspool_graph::{
+    Buffer, Element, Graph, Inflow, Operation, Ran, Scope, Shape, Squash, Var, View, reference_mode, vectorize,
+};
 
 /// The gated recurrent unit (Cho and others 2014), reset after the product as in PyTorch's `nn.GRU`, whose names and layouts it has:
 ///
@@ -104,7 +106,19 @@ impl Cell for Gru {
 /// ```
 #[track_caller]
 pub fn gru_gates<'g>(x: Var<'g>, u: Var<'g>, h: Var<'g>) -> Var<'g> {
+    if reference_mode() {
+        return plain_gates(x, u, h);
+    }
     h.graph().apply(GruGates, &[x, u, h])
+}
+
+/// [`gru_gates`] by elementary operations, in the [reference mode](unspool_graph::reference_mode).
+#[track_caller]
+fn plain_gates<'g>(x: Var<'g>, u: Var<'g>, h: Var<'g>) -> Var<'g> {
+    let [[x_r, x_z, x_n], [u_r, u_z, u_n]] = [x, u].map(|gates| gates.chunk::<3>(-1));
+    let (r, z) = ((x_r + u_r).sigmoid(), (x_z + u_z).sigmoid());
+    let n = (x_n + r * u_n).tanh();
+    n + z * (h - n)
 }
 
 /// r = σ(x_r + u_r), z = σ(x_z + u_z), n = tanh(x_n + r·u_n), h' = n + z·(h − n).

@@ -102,6 +102,7 @@ pub mod loss;
 mod lstm;
 #[cfg(feature = "mpi")]
 pub mod mpi;
+mod not_hidden;
 mod one_to_many;
 pub mod optimizer;
 mod per_frame;
@@ -113,6 +114,7 @@ mod residual;
 pub mod schedule;
 mod scheduled_sampling;
 mod sharded;
+mod sizes;
 mod stack;
 mod summary;
 pub mod training;

@@ -7,7 +7,7 @@ use crate::{
 use std::panic::Location;
 use unspool_graph::{
     Buffer, Element, Error, Graph, Inflow, Operation, Param, Params, Place, Ran, Result, Scope, Shape, Squash, Var,
-    View, init, vectorize,
+    View, init, reference_mode, vectorize,
 };
 
 /// Long short-term memory (Hochreiter and Schmidhuber 1997, with the forget gate of Gers and others 2000), as PyTorch's `nn.LSTM`:
@@ -147,11 +147,22 @@ impl Cell for Lstm {
         self.weights.of_input(xs)
     }
     fn step<'g>(&self, x: Var<'g>, LstmState { h, c }: LstmState<'g>) -> (Var<'g>, LstmState<'g>) {
-        let both = x.graph().apply(LstmGates, &[x, self.weights.of_state(h), c]);
-        let (h, c) = (both.index(0, 0), both.index(0, 1));
+        let (h, c) = gates(x, self.weights.of_state(h), c);
         let h = self.projection.map_or(h, |p| h.linear(p.weight_hr, None::<Param>));
         (h, LstmState { h, c })
     }
+}
+
+/// (h', c') of a step from its products x = W_i x + b_i and u = W_h h + b_h, both `[batch, 4·hidden]`, and c.
+#[track_caller]
+fn gates<'g>(x: Var<'g>, u: Var<'g>, c: Var<'g>) -> (Var<'g>, Var<'g>) {
+    if reference_mode() {
+        let [i, f, g, o] = (x + u).chunk(-1);
+        let c = f.sigmoid() * c + i.sigmoid() * g.tanh();
+        return (o.sigmoid() * c.tanh(), c);
+    }
+    let both = x.graph().apply(LstmGates, &[x, u, c]);
+    (both.index(0, 0), both.index(0, 1))
 }
 
 /// (h', c') as one tensor `[2, batch, hidden]`, whose halves are views.

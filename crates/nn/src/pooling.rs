@@ -1,10 +1,11 @@
 //! Many-to-one: one vector for a sequence, out of the vectors at its real steps.
 
-use crate::{Error, Linear, per_frame::places, unroll::HOLE};
+use crate::{Error, Linear, not_hidden::exceeds, per_frame::places, unroll::HOLE};
 use std::{fmt, str::FromStr, sync::Arc};
 use unspool_graph::{Element, Inflow, Operation, Param, Ran, Scope, Shape, Var, View, init};
 
-/// How one vector is made of a sequence's, without parameters. Padding is never looked at; a row of length 0 gives zeros.
+/// How one vector is made of a sequence's, without parameters. Padding is never looked at; a row of length 0 gives
+/// zeros.
 ///
 /// More in [chapter 5](https://github.com/unspool/unspool/blob/main/docs/05-many-to-one.md) of the tutorial.
 ///
@@ -108,7 +109,8 @@ pub struct AttentionPooling {
 }
 
 impl AttentionPooling {
-    /// For vectors of `size` elements, compared in `attention_size` dimensions. Parameters `key.weight`, `key.bias`, `query [attention]`.
+    /// For vectors of `size` elements, compared in `attention_size` dimensions. Parameters `key.weight`, `key.bias`,
+    /// `query [attention]`.
     pub fn new(mut scope: Scope<'_>, size: usize, attention_size: usize) -> AttentionPooling {
         let bound = 1.0 / (attention_size.max(1) as f64).sqrt();
         AttentionPooling {
@@ -196,7 +198,8 @@ impl Operation for SegmentSum {
     }
 }
 
-/// y[b, j] = max x[i, j] over the rows i of segment b, 0 if there is none. The gradient goes to the first of the greatest.
+/// y[b, j] = max x[i, j] over the rows i of segment b, 0 if there is none. The gradient goes to the first of the
+/// greatest; NaN is greater than any number, so that it is not hidden.
 struct SegmentMax(Arc<[usize]>);
 
 impl Operation for SegmentMax {
@@ -216,7 +219,7 @@ impl Operation for SegmentMax {
                 let out = &mut output[b * width + j];
                 *out = E::ZERO;
                 for i in (first..first + length).map(|row| row * width + j) {
-                    if *from == HOLE || x[i] > *out {
+                    if *from == HOLE || exceeds(x[i], *out) {
                         (*out, *from) = (x[i], i as u32);
                     }
                 }

@@ -15,9 +15,16 @@ const LONGEST_LINE: u64 = 1 << 20;
 /// What [`load_vectors`] found.
 ///
 /// ```
-/// use unspool_nn::Found;
-/// let found = Found { rows: vec![1, 4], in_file: 400_000 };
-/// assert_eq!(found.rows.len(), 2); // of the vocabulary's words, two have a vector in the file
+/// use unspool_graph::Params;
+/// use unspool_nn::{Embedding, load_vectors};
+/// # let path = std::env::temp_dir().join(format!("unspool-found-{}.txt", std::process::id()));
+/// std::fs::write(&path, "cat 2 3\ncow 4 5\ncat 6 7\n").unwrap();
+/// let mut params = Params::seeded(7);
+/// let table = Embedding::new(params.scope("words"), 3, 2);
+/// let found = load_vectors(&path, &mut params, table.weight, |word| (word == "cat").then_some(2))?;
+/// assert_eq!((found.rows, found.in_file), (vec![2], 3)); // one word is known; the file has three vectors
+/// # std::fs::remove_file(path).unwrap();
+/// # Ok::<(), unspool_nn::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
@@ -27,9 +34,10 @@ pub struct Found {
     pub in_file: usize,
 }
 
-/// Fills rows of an embedding table `[vocabulary, width]` from a text file of vectors, as word2vec and GloVe write it: a word and its
-/// numbers on each line, with or without word2vec's first line of two counts. `row_of` says which row a word has, if any; the other
-/// rows stay as they are. Of a word that comes twice the first vector is taken. A word may hold spaces, as some of GloVe's do.
+/// Fills rows of an embedding table `[vocabulary, width]` from a text file of vectors, as word2vec and GloVe write it:
+/// a word and its numbers on each line, with or without word2vec's first line of two counts. `row_of` says which row a
+/// word has, if any; the other rows stay as they are. A byte order mark at the beginning is left out. Of a word that
+/// comes twice the first vector is taken. A word may hold spaces, as some of GloVe's do.
 ///
 /// Everything is checked before the table is changed.
 ///
@@ -73,6 +81,7 @@ pub fn load_vectors(
             return Err(bad(format!("is longer than {LONGEST_LINE} bytes")));
         }
         let text = std::str::from_utf8(&line).map_err(|_| bad("is no UTF-8".into()))?.trim_end();
+        let text = if number == 1 { text.strip_prefix('\u{feff}').unwrap_or(text) } else { text };
         if text.is_empty() || (number == 1 && is_head(text, width)) {
             continue;
         }
@@ -102,7 +111,8 @@ pub fn load_vectors(
     Ok(Found { rows: found.into_keys().collect(), in_file })
 }
 
-/// Whether a first line is word2vec's: the number of words and the width. A word that is a number, with a width of 1, is not.
+/// Whether a first line is word2vec's: the number of words and the width. A word that is a number, with a width of 1,
+/// is not.
 fn is_head(text: &str, width: usize) -> bool {
     let mut fields = text.split(' ').map(str::parse::<usize>);
     let both = (fields.next(), fields.next(), fields.next());

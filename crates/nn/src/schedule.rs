@@ -6,8 +6,8 @@
 //! assert!(rate(0) < rate(50) && rate(50) < rate(99) && rate(99) > rate(500));
 //! ```
 
-/// Rises linearly from `peak` / `warm_up` to `peak` over `warm_up` steps, then falls linearly to `last` · `peak` at step `total`,
-/// where it stays.
+/// Rises linearly from `peak` / `warm_up` to `peak` over `warm_up` steps, then falls linearly to `last` · `peak` at
+/// step `total`, where it stays.
 ///
 /// ```
 /// use unspool_nn::schedule::linear_with_warm_up;
@@ -23,7 +23,8 @@ pub fn linear_with_warm_up(step: u64, warm_up: u64, total: u64, peak: f64, last:
     peak * (last + (1.0 - last) * (1.0 - done.min(1.0)))
 }
 
-/// Rises linearly over `warm_up` steps to `peak`, then falls with the inverse square root of the step (Vaswani and others 2017, 5.3).
+/// Rises linearly over `warm_up` steps to `peak`, then falls with the inverse square root of the step (Vaswani and
+/// others 2017, 5.3).
 ///
 /// ```
 /// use unspool_nn::schedule::inverse_square_root;
@@ -57,15 +58,17 @@ pub fn constant(_step: u64, rate: f64) -> f64 {
     rate
 }
 
-/// `first` · `factor`ⁿ, where n counts whole runs of `every` steps (PyTorch's `StepLR`).
+/// Returns `first` · `factor`ⁿ, where n counts whole runs of `every` steps (PyTorch's `StepLR`). Runs of 0 steps have
+/// no meaning: the rate is then NaN, which every optimizer refuses.
 ///
 /// ```
 /// use unspool_nn::schedule::step_wise;
 /// let rate = |step| step_wise(step, 10, 1.0, 0.5);
 /// assert_eq!((rate(9), rate(10), rate(25)), (1.0, 0.5, 0.25));
+/// assert!(step_wise(3, 0, 1.0, 0.5).is_nan());
 /// ```
 pub fn step_wise(step: u64, every: u64, first: f64, factor: f64) -> f64 {
-    first * factor.powf((step / every.max(1)) as f64)
+    step.checked_div(every).map_or(f64::NAN, |runs| first * factor.powf(runs as f64))
 }
 
 /// `first` · `factor`^step (PyTorch's `ExponentialLR`).
@@ -97,8 +100,8 @@ pub fn one_cycle(step: u64, warm_up: u64, total: u64, peak: f64) -> f64 {
     between(peak, last, ((step - top) as f64 / rest as f64).min(1.0))
 }
 
-/// Lowers a rate when a score (more is better) no longer grows, as PyTorch's `ReduceLROnPlateau` with a threshold of 0: a function of the
-/// scores so far, so that nothing needs to be saved.
+/// Lowers a rate when a score (more is better) no longer grows, as PyTorch's `ReduceLROnPlateau` with a threshold of 0:
+/// a function of the scores so far, so that nothing needs to be saved.
 ///
 /// ```
 /// use unspool_nn::schedule::OnPlateau;
@@ -118,16 +121,46 @@ pub struct OnPlateau {
 }
 
 impl OnPlateau {
-    /// What to multiply the rate with after these scores.
+    /// Returns what to multiply the rate with after these scores.
     pub fn factor(&self, scores: impl IntoIterator<Item = f64>) -> f64 {
-        let (mut top, mut bad, mut factor) = (f64::NEG_INFINITY, 0, 1.0f64);
-        for score in scores {
-            bad = if score > top { 0 } else { bad + 1 };
-            top = top.max(score);
-            if bad > self.patience {
-                (factor, bad) = ((factor * self.factor).max(self.least), 0);
-            }
+        let mut lowered = Lowered::default();
+        scores.into_iter().for_each(|score| lowered.after(self, score));
+        lowered.factor
+    }
+
+    /// Returns what is wrong with the settings.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let OnPlateau { factor, least, .. } = *self;
+        if !(factor > 0.0 && factor <= 1.0) {
+            return Err(format!("the factor on a plateau is {factor}; it must be greater than 0 and at most 1"));
         }
-        factor
+        if !(0.0..=1.0).contains(&least) {
+            return Err(format!("the least factor on a plateau is {least}; it must be from 0 to 1"));
+        }
+        Ok(())
+    }
+}
+
+/// What [`OnPlateau`] has made of the scores so far.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lowered {
+    pub(crate) factor: f64,
+    top: f64,
+    bad: u64,
+}
+
+impl Default for Lowered {
+    fn default() -> Lowered {
+        Lowered { factor: 1.0, top: f64::NEG_INFINITY, bad: 0 }
+    }
+}
+
+impl Lowered {
+    pub(crate) fn after(&mut self, plateau: &OnPlateau, score: f64) {
+        self.bad = if score > self.top { 0 } else { self.bad + 1 };
+        self.top = self.top.max(score);
+        if self.bad > plateau.patience {
+            (self.factor, self.bad) = ((self.factor * plateau.factor).max(plateau.least), 0);
+        }
     }
 }

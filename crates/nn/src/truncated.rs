@@ -15,14 +15,17 @@ use unspool_graph::{Error, Result, Tensor, Var};
 pub struct Window {
     /// The steps to record, of the whole stream.
     pub steps: Range<usize>,
-    /// Those of them that no window before has had: whose outputs are given, and whose loss counts. They are the last ones.
+    /// Those of them that no window before has had: whose outputs are given, and whose loss counts. They are the last
+    /// ones.
     pub new: Range<usize>,
     /// Where the next window begins.
     next: usize,
 }
 
-/// The windows of a stream of `time` steps, in order: each brings `k1` new steps, and its gradient goes back over `k2` steps at most, the new ones
-/// included (Williams and Peng 1990, BPTT(k2; k1)). With `k1` = `k2`, the usual choice, windows do not overlap, except that a short last one looks back as far as the others. With `k2` ≥ `time` nothing is cut.
+/// The windows of a stream of `time` steps, in order: each brings `k1` new steps, and its gradient goes back over `k2`
+/// steps at most, the new ones included (Williams and Peng 1990, BPTT(k2; k1)). With `k1` = `k2`, the usual choice,
+/// windows do not overlap, except that a short last one looks back as far as the others. With `k2` ≥ `time` nothing is
+/// cut.
 ///
 /// More in [chapter 4](https://github.com/unspool/unspool/blob/main/docs/04-unrolling.md) of the tutorial.
 ///
@@ -78,16 +81,21 @@ pub fn windows(time: usize, k1: usize, k2: usize) -> impl Iterator<Item = Window
 #[derive(Clone, Debug, Default)]
 pub struct Carried {
     state: Option<Vec<Tensor>>,
+    /// The step at which the next window begins, and the first of its new steps.
+    expected: (usize, usize),
 }
 
 impl Carried {
-    /// The outputs of the window's new steps, `[batch, new, output]`, from `xs [batch, steps, feature]`: the window's steps of a batch of
-    /// streams. The state where the next window begins is kept, detached. The first window begins with the cell's initial state.
+    /// The outputs of the window's new steps, `[batch, new, output]`, from `xs [batch, steps, feature]`: the window's
+    /// steps of a batch of streams. The state where the next window begins is kept, detached. A window whose new steps
+    /// begin at step 0 begins new streams, with the cell's initial state: nothing passes from one epoch into the next.
     ///
-    /// Where windows overlap, the steps that were there before are run once more, from the state that was carried to their beginning.
+    /// Where windows overlap, the steps that were there before are run once more, from the state that was carried to
+    /// their beginning.
     ///
     /// # Errors
-    /// The graph's first error: `xs` that does not have the window's steps among them.
+    /// The graph's first error: `xs` that does not have the window's steps, or a window that does not follow the one
+    /// before, among them. What was carried is then as it was.
     #[track_caller]
     pub fn unroll<'g, C: Cell>(&mut self, cell: &C, xs: Var<'g>, window: &Window) -> Result<Var<'g>> {
         let graph = xs.graph();
@@ -98,8 +106,28 @@ impl Carried {
             let why = format!("inputs of shape {shape} were given for a window of {steps} steps: [batch, time, …]");
             graph.fail(Error::Argument { operation: "window", why, at: graph.place() });
         }
+        let begins = window.new.start == 0;
+        let found = (window.steps.start, window.new.start);
+        if !begins && (self.state.is_none() || found != self.expected) {
+            let ((steps, new), (next, done)) = (found, self.expected);
+            let why = format!(
+                "a window that begins at step {steps} with new steps from {new} is out of order: the next one begins at \
+                 step {next} with new steps from {done}, or with new streams at step 0"
+            );
+            graph.fail(Error::Argument { operation: "window", why, at: graph.place() });
+        }
+        if !(window.steps.start..=window.steps.end).contains(&window.next) || !window.steps.contains(&window.new.start)
+        {
+            let why =
+                format!("the next window begins at {}, which is not within the steps {:?}", window.next, window.steps);
+            graph.fail(Error::Argument { operation: "window", why, at: graph.place() });
+        }
         graph.check()?;
         let batch = shape[0];
+        if begins {
+            self.state = None;
+        }
+        self.expected = (window.next, window.new.end);
         let state = match &self.state {
             Some(carried) => cell.attach(graph, carried),
             None => cell.initial_state(graph, batch),
@@ -122,8 +150,8 @@ impl Carried {
         Ok(ys.slice(1, window.new.start - window.steps.start..steps))
     }
 
-    /// Forgets what was carried: a new stream begins.
+    /// Forgets what was carried: new streams begin.
     pub fn reset(&mut self) {
-        self.state = None;
+        *self = Carried::default();
     }
 }

@@ -35,7 +35,7 @@ impl RecurrentWeights {
         bias: Option<f64>,
     ) -> Self {
         let mut scope = scope.ending("_l0");
-        let rows = gates * hidden_size;
+        let rows = gates.saturating_mul(hidden_size);
         RecurrentWeights {
             weight_ih: scope.add("weight_ih", [rows, input_size], init::uniform(bound(hidden_size))),
             weight_hh: scope.add("weight_hh", [rows, state_size], recurrent),

@@ -1,10 +1,11 @@
 //! A state that now and then stays as it was.
 
 use crate::{Cell, State, leaves};
-use unspool_graph::{Graph, Var};
+use unspool_graph::{Error, Graph, Var};
 
-/// Zoneout (Krueger and others 2017): in training each element of the state keeps its last value with a probability, instead of being dropped;
-/// in evaluation the state is the mean of that: s' = p · s + (1 − p) · s̃, with s̃ what the cell makes.
+/// Zoneout (Krueger and others 2017): in training each element of the state keeps its last value with a probability,
+/// instead of being dropped; in evaluation the state is the mean of that: s' = p · s + (1 − p) · s̃, with s̃ what the
+/// cell makes.
 ///
 /// Where the output is one of the state's leaves, as the hidden vector of built-in cells is, it stays that leaf.
 ///
@@ -25,9 +26,27 @@ pub struct Zoneout<C> {
 }
 
 impl<C> Zoneout<C> {
-    /// With a probability for each leaf of the state, in their order; leaves without one are as the cell makes them.
+    /// Wraps `cell`, with a probability for each leaf of its state, in their order.
+    ///
+    /// # Errors
+    /// Kept in the graph by [`Cell::initial_state`] and [`Cell::step`], in training and in evaluation: a probability
+    /// outside [0, 1), and another number of probabilities than the state has leaves.
     pub fn new(cell: C, rates: &[f64]) -> Zoneout<C> {
         Zoneout { cell, rates: rates.to_vec() }
+    }
+
+    #[track_caller]
+    fn check(&self, graph: &Graph<'_>, leaves: usize) {
+        let why = match self.rates.iter().find(|rate| !(0.0..1.0).contains(*rate)) {
+            Some(rate) => format!("the probability {rate} is not in [0, 1)"),
+            None if self.rates.len() != leaves => {
+                let rates = self.rates.len();
+                let leaves = if leaves == 1 { "1 leaf".into() } else { format!("{leaves} leaves") };
+                format!("there are {rates} probabilities for {leaves} of the state: one for each is needed, 0 for none")
+            }
+            None => return,
+        };
+        graph.fail(Error::Argument { operation: "zoneout", why, at: graph.place() });
     }
 }
 
@@ -35,7 +54,9 @@ impl<C: Cell> Cell for Zoneout<C> {
     type State<'g> = C::State<'g>;
 
     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> C::State<'g> {
-        self.cell.initial_state(graph, batch)
+        let state = self.cell.initial_state(graph, batch);
+        self.check(graph, leaves(&state).len());
+        state
     }
 
     fn inputs<'g>(&self, xs: Var<'g>) -> Var<'g> {
@@ -44,6 +65,7 @@ impl<C: Cell> Cell for Zoneout<C> {
 
     fn step<'g>(&self, x: Var<'g>, state: C::State<'g>) -> (Var<'g>, C::State<'g>) {
         let before = leaves(&state);
+        self.check(x.graph(), before.len());
         let (mut y, next) = self.cell.step(x, state);
         let mut after = leaves(&next);
         for ((new, &old), &rate) in after.iter_mut().zip(&before).zip(&self.rates) {

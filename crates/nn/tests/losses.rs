@@ -4,6 +4,7 @@ use ndarray::{Array, Array2, Array3, ArrayD, IxDyn};
 use proptest::prelude::*;
 use unspool_graph::{CrossEntropy, Draw, Graph, Params, Var, check};
 use unspool_nn::{
+    Pooling,
     ctc::{Ctc, greedy, prefix_beam},
     loss::{self, Over},
 };
@@ -177,7 +178,7 @@ fn by_enumeration(logits: &Array2<f64>, blank: u32) -> std::collections::BTreeMa
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(unspool_graph::check::strategy::config(40))]
 
     #[test]
     fn ctc_is_the_sum_over_all_paths(time in 1usize..6, classes in 2usize..4, seed: u64, blank in 0u32..2, padding in 0usize..3) {
@@ -193,7 +194,7 @@ proptest! {
             prop_assert!((loss + p.ln()).abs() < 1e-10, "{labels:?}: {loss}, by enumeration {}", -p.ln());
         }
         // A beam as wide as the space finds all labels there are, with their exact probabilities, best first.
-        let found = prefix_beam(frames.view(), blank, usize::MAX);
+        let found = prefix_beam(frames.view(), blank, usize::MAX).expect("finite logits");
         prop_assert_eq!(found.len(), sums.len());
         prop_assert!(found.windows(2).all(|pair| pair[0].log_probability >= pair[1].log_probability));
         for hypothesis in &found {
@@ -204,8 +205,43 @@ proptest! {
         let mut labels = best;
         labels.dedup();
         labels.retain(|&label| label != blank);
-        prop_assert_eq!(greedy(frames.view(), blank), labels);
+        prop_assert_eq!(greedy(frames.view(), blank).expect("finite logits"), labels);
     }
+}
+
+/// A number of weights that only divides the number of places says nothing of which place has which.
+#[test]
+fn weights_are_one_per_row_or_one_per_place() -> Outcome {
+    let params = Params::seeded(0).to_f64();
+    let (batch, time, classes) = (4, 2, 3);
+    let logits = random(&[batch, time, classes], 1);
+    let targets: Vec<u32> = (0..8).map(|i| i % 3).collect();
+    let run = |weights: Vec<f32>| {
+        let graph = Graph::new(&params);
+        loss::cross_entropy(graph.input(&logits), &targets, CrossEntropy::new(), Over::weights(weights)).item()
+    };
+    let by_row = vec![0.5, 0.0, 2.0, 1.0];
+    let by_place: Vec<f32> = by_row.iter().flat_map(|&w| [w, w]).collect();
+    assert_eq!(run(by_row)?, run(by_place)?);
+    let x = random(&[4, 2, 6], 2);
+    let squares = |weights: Vec<f32>| {
+        let graph = Graph::new(&params);
+        loss::squared_error(graph.input(&x), random(&[4, 2, 6], 3), Over::weights(weights)).item()
+    };
+    squares(vec![1.0; 4])?;
+    squares(vec![1.0; 8])?;
+    squares(vec![1.0; 48])?;
+    for wrong in [0, 1, 2, 3, 5, 16, 24] {
+        let why = [run(vec![1.0; wrong]), squares(vec![1.0; wrong])].map(|loss| loss.map_err(|e| e.to_string()));
+        let expected = format!("there are {wrong} weights");
+        assert!(why.iter().all(|why| why.as_ref().is_err_and(|why| why.contains(&expected))), "{wrong}: {why:?}");
+    }
+    // A single prediction, and a row of them.
+    let graph = Graph::new(&params);
+    loss::cross_entropy(graph.zeros([3]), &[1], CrossEntropy::new(), Over::weights(vec![2.0])).item()?;
+    loss::absolute_error(graph.zeros([3]), vec![1.0f64; 3], Over::weights(vec![2.0, 0.0, 1.0])).item()?;
+    loss::absolute_error(graph.zeros([]), ndarray::arr0(1.0f64), Over::weights(vec![2.0])).item()?;
+    Ok(())
 }
 
 #[test]
@@ -242,12 +278,99 @@ fn ctc_is_safe_for_extreme_logits_and_long_rows() -> Outcome {
 
 /// The case in which the best labels are not those of the best path (Graves and others 2006, figure 2).
 #[test]
-fn the_beam_adds_paths_where_greedy_sees_one() {
+fn the_beam_adds_paths_where_greedy_sees_one() -> Outcome {
     let frames = ndarray::array![[0.6f64, 0.4], [0.6, 0.4]].mapv(f64::ln);
-    assert!(greedy(frames.view(), 0).is_empty());
-    let found = prefix_beam(frames.view(), 0, 2);
+    assert!(greedy(frames.view(), 0)?.is_empty());
+    let found = prefix_beam(frames.view(), 0, 2)?;
     assert_eq!(found[0].labels, [1]);
     assert!((found[0].log_probability.exp() - 0.64).abs() < 1e-12);
-    assert_eq!(greedy(Array2::<f32>::zeros((0, 2)).view(), 0), Vec::<u32>::new());
-    assert!(prefix_beam(Array2::<f32>::zeros((0, 2)).view(), 0, 3)[0].labels.is_empty());
+    assert_eq!(greedy(Array2::<f32>::zeros((0, 2)).view(), 0)?, Vec::<u32>::new());
+    assert!(prefix_beam(Array2::<f32>::zeros((0, 2)).view(), 0, 3)?[0].labels.is_empty());
+    Ok(())
+}
+
+#[test]
+fn ctc_does_not_hide_nan() -> Outcome {
+    let params = Params::seeded(0);
+    // At every place that a path for the target can visit, and at one that none can.
+    for (t, class) in [(0, 0), (0, 1), (1, 2), (2, 0), (2, 1), (2, 2)] {
+        let mut logits = Array3::<f32>::zeros((2, 3, 3));
+        logits[[0, t, class]] = f32::NAN;
+        for ctc in [Ctc::new(), Ctc::new().impossible_is_zero()] {
+            let graph = Graph::new(&params);
+            let losses = ctc.losses(graph.input(&logits), &[3, 3], &[vec![1], vec![1]]).value()?.to_f64();
+            assert!(losses[[0]].is_nan() && losses[[1]].is_finite(), "NaN at frame {t}, class {class}: {losses}");
+        }
+    }
+    // A whole frame of NaN among frames that leave no other path.
+    let mut logits = Array3::<f32>::from_elem((1, 3, 2), f32::NEG_INFINITY);
+    logits.slice_mut(ndarray::s![0, 1, ..]).fill(f32::NAN);
+    let graph = Graph::new(&params);
+    assert!(Ctc::new().losses(graph.input(&logits), &[3], &[vec![1]]).value()?.to_f64()[[0]].is_nan());
+    Ok(())
+}
+
+/// As PyTorch's `ctc_loss` after `log_softmax`, without and with `zero_infinity`.
+#[test]
+fn an_infinite_logit_that_the_target_needs_is_an_infinite_loss_or_none() -> Outcome {
+    let params = Params::seeded(0);
+    let logits = ndarray::array![[[0.0f32, f32::NEG_INFINITY, 1.0], [0.0, f32::NEG_INFINITY, 1.0]]];
+    let run = |ctc: Ctc, target: u32| -> Result<(f64, Vec<f64>), Box<dyn std::error::Error>> {
+        let graph = Graph::new(&params);
+        let x = graph.input(&logits).watch();
+        let loss = ctc.losses(x, &[2], &[vec![target]]).sum_all();
+        Ok((loss.item()?, loss.backward()?.of(x).ok_or("no gradient")?.to_f64().iter().copied().collect()))
+    };
+    let (loss, gradient) = run(Ctc::new(), 1)?;
+    assert!(loss == f64::INFINITY && gradient.iter().any(|g| g.is_nan()), "{loss} {gradient:?}");
+    assert_eq!(run(Ctc::new().impossible_is_zero(), 1)?, (0.0, vec![0.0; 6]));
+    let (loss, gradient) = run(Ctc::new(), 2)?;
+    assert!(loss.is_finite() && gradient.iter().all(|g| g.is_finite()), "{loss} {gradient:?}");
+    Ok(())
+}
+
+#[test]
+fn a_frame_without_a_softmax_is_an_error_that_names_it() {
+    let (nan, none, inf) = (f64::NAN, f64::NEG_INFINITY, f64::INFINITY);
+    for frame in [[nan, nan], [nan, 0.0], [0.0, nan], [none, none], [none, nan], [0.0, inf]] {
+        let frames = ndarray::arr2(&[[0.0, 1.0], frame]);
+        for why in [greedy(frames.view(), 0).err(), prefix_beam(frames.view(), 0, 4).err()] {
+            let why = why.map(|error| error.to_string()).unwrap_or_default();
+            assert!(why.contains("frame 1"), "{frame:?}: {why}");
+        }
+    }
+    let impossible_class = ndarray::array![[none, 0.0], [none, 0.0]];
+    assert_eq!(prefix_beam(impossible_class.view(), 0, 4).unwrap()[0].labels, [1]);
+    assert!(prefix_beam(impossible_class.view(), 2, 4).is_err() && greedy(impossible_class.view(), 2).is_err());
+    assert!(prefix_beam(impossible_class.view(), 0, 0).is_err());
+}
+
+/// Ten minutes of sound at 100 frames per second: a beam that copies its prefixes at each frame would not come to an
+/// end.
+#[test]
+fn a_beam_over_sixty_thousand_frames_copies_no_prefix() -> Outcome {
+    let (time, classes) = (60_000, 12);
+    let label = |t: usize| 1 + (t / 3) % (classes - 1);
+    let logits = Array2::from_shape_fn((time, classes), |(t, k)| if k == label(t) { 4.0f32 } else { 0.0 });
+    let found = prefix_beam(logits.view(), 0, 8)?;
+    let expected: Vec<u32> = (0..time).step_by(3).map(|t| label(t) as u32).collect();
+    assert_eq!((found[0].labels == expected, found.len()), (true, 8));
+    assert!(found.iter().map(|one| &one.labels).collect::<std::collections::BTreeSet<_>>().len() == 8, "all differ");
+    Ok(())
+}
+
+#[test]
+fn max_pooling_does_not_hide_nan() -> Outcome {
+    let params = Params::seeded(0);
+    for place in 0..3 {
+        let graph = Graph::new(&params);
+        let mut ys = ndarray::array![[[1.0f32], [3.0], [2.0]]];
+        ys[[0, place, 0]] = f32::NAN;
+        let ys = graph.input(ys).watch();
+        let pooled = Pooling::Max.apply(ys, &[3]).sum_all();
+        assert!(pooled.item()?.is_nan(), "NaN at step {place} is hidden");
+        let gradient = pooled.backward()?.of(ys).ok_or("no gradient")?.to_f64();
+        assert_eq!(gradient[[0, place, 0]], 1.0);
+    }
+    Ok(())
 }

@@ -1,10 +1,11 @@
-//! Optimizers: rows of an embedding are as good as a whole gradient, groups hold, threads change no bits, state goes on. That the
-//! formulas are PyTorch's is shown by `pytorch_parity`.
+//! Optimizers: rows of an embedding are as good as a whole gradient, groups hold, threads change no bits, state goes
+//! on. That the formulas are PyTorch's is shown by `pytorch_parity`.
 
 use unspool_graph::{Draw, Gradients, Graph, Param, Params, Precision, Tensor, init};
 use unspool_nn::{
     Error,
-    optimizer::{Adagrad, Adam, AdamW, Averaged, Group, Optimizer, RmsProp, Sgd},
+    optimizer::{Adagrad, Adam, AdamW, Averaged, Group, Optimizer, RmsProp, Sgd, StepParams},
+    schedule::step_wise,
 };
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
@@ -53,12 +54,13 @@ fn rows_of_an_embedding_are_as_good_as_the_whole_gradient() -> Outcome {
         for ((name, mut by_rows), (_, mut whole)) in all().into_iter().zip(all()) {
             let (mut a, table, bias) = model(precision);
             let mut b = a.clone();
+            let half = StepParams { count: 2.0, ..StepParams::new(0.01) };
             for step in 0..4 {
                 let rows = gradients(&a, table, bias, step)?;
                 let mut dense = rows.clone();
                 dense.set(&b, table, rows.of(table).ok_or("no gradient")?)?;
-                by_rows.update(&mut a, &rows, 0.01, 0.5)?;
-                whole.update(&mut b, &dense, 0.01, 0.5)?;
+                by_rows.update(&mut a, &rows, half)?;
+                whole.update(&mut b, &dense, half)?;
             }
             assert!(values(&a) == values(&b), "{name} in {precision:?}");
         }
@@ -73,11 +75,11 @@ fn untouched_rows_stay_where_that_is_asked_for_and_move_where_not() -> Outcome {
         let mut params = start.clone();
         for step in 0..2 {
             let gradients = gradients(&params, table, bias, step)?;
-            optimizer.update(&mut params, &gradients, 0.01, 1.0)?;
+            optimizer.update(&mut params, &gradients, 0.01.into())?;
         }
         let before = params.clone();
         let third = gradients(&params, table, bias, 2)?;
-        optimizer.update(&mut params, &third, 0.01, 1.0)?;
+        optimizer.update(&mut params, &third, 0.01.into())?;
         let touched = third.of(table).ok_or("no gradient")?.to_f64();
         let change = params.value(table)?.to_f64() - before.value(table)?.to_f64();
         let untouched = change.rows().into_iter().zip(touched.rows()).filter(|(_, g)| g.iter().all(|x| *x == 0.0));
@@ -103,7 +105,7 @@ fn any_number_of_threads_gives_the_same_bits() -> Outcome {
             let mut norms = vec![];
             for _ in 0..3 {
                 let gradients = Graph::new(&params).param(w).powi(3).sum_all().backward()?;
-                norms.push(adam.clipped_step(&mut params, &gradients, 0.01, 3.0, 1.0)?);
+                norms.push(adam.step(&mut params, &gradients, StepParams { rate: 0.01, count: 3.0, max_norm: 1.0 })?);
                 average.update(&params)?;
             }
             Ok((norms, values(&params), average.params().map(values)))
@@ -119,7 +121,7 @@ fn a_clipped_step_is_scale_clip_and_step() -> Outcome {
         let (mut a, table, bias) = model(Precision::F64);
         let mut b = a.clone();
         let mut gradients = gradients(&a, table, bias, 0)?;
-        let norm = Sgd::new().clipped_step(&mut a, &gradients, 0.1, count, max_norm)?;
+        let norm = Sgd::new().step(&mut a, &gradients, StepParams { rate: 0.1, count, max_norm })?;
         gradients.scale(1.0 / count);
         let expected = gradients.clip_norm(max_norm)?;
         Sgd::new().step(&mut b, &gradients, 0.1)?;
@@ -133,7 +135,7 @@ fn a_clipped_step_is_scale_clip_and_step() -> Outcome {
     let mut gradients = gradients(&params, table, bias, 0)?;
     gradients.set(&params, bias, ndarray::Array1::from_elem(7, f32::NAN))?;
     let before = values(&params);
-    assert!(Adam::new().clipped_step(&mut params, &gradients, 0.1, 1.0, 1.0).is_err());
+    assert!(Adam::new().step(&mut params, &gradients, 0.1).is_err());
     assert!(values(&params) == before);
     Ok(())
 }
@@ -168,7 +170,8 @@ fn restored_state_goes_on_to_the_same_bits_and_foreign_gradients_are_refused() -
         let (mut params, table, bias) = model(Precision::F32);
         let step = |params: &mut Params, optimizer: &mut dyn Optimizer, step| -> Outcome {
             let gradients = gradients(params, table, bias, step)?;
-            Ok(optimizer.update(params, &gradients, 0.01, 1.0)?)
+            optimizer.update(params, &gradients, 0.01.into())?;
+            Ok(())
         };
         step(&mut params, &mut *whole, 0)?;
         step(&mut params, &mut *whole, 1)?;
@@ -178,7 +181,7 @@ fn restored_state_goes_on_to_the_same_bits_and_foreign_gradients_are_refused() -
         step(&mut other, &mut *second, 2)?;
         assert!(values(&params) == values(&other), "{name}");
         let foreign = Gradients::none(&Params::seeded(1));
-        assert!(matches!(whole.update(&mut params, &foreign, 0.1, 1.0), Err(Error::Foreign)));
+        assert!(matches!(whole.update(&mut params, &foreign, 0.1.into()), Err(Error::Foreign)));
     }
     Ok(())
 }
@@ -235,7 +238,8 @@ fn values_are_clipped_one_by_one_and_the_norm_by_one_factor() -> Outcome {
     Ok(())
 }
 
-/// Each schedule at several steps. Those of PyTorch 2.15 are printed by its own schedulers, the others are their formulas by hand.
+/// Each schedule at several steps. Those of PyTorch 2.15 are printed by its own schedulers, the others are their
+/// formulas by hand.
 #[test]
 fn schedules_have_the_values_of_their_formulas() {
     use unspool_nn::schedule::*;
@@ -293,10 +297,89 @@ fn schedules_have_the_values_of_their_formulas() {
     for (n, rate) in rates.enumerate() {
         assert_eq!(plateau.factor(scores[..=n].iter().copied()), rate, "after score {n}");
     }
-    // Degenerate lengths divide by nothing.
+    // Degenerate lengths divide by nothing; steps of length 0 have no meaning.
     for step in [0, 1, 5] {
         assert!(one_cycle(step, 0, 0, 1.0).is_finite() && cosine(step, 0, 1.0, 0.1).is_finite());
-        assert!(linear_with_warm_up(step, 0, 0, 1.0, 0.1).is_finite() && step_wise(step, 0, 1.0, 0.5).is_finite());
+        assert!(linear_with_warm_up(step, 0, 0, 1.0, 0.1).is_finite() && step_wise(step, 0, 1.0, 0.5).is_nan());
         assert!(inverse_square_root(step, 0, 1.0).is_finite());
     }
+}
+
+fn why(result: Result<f64, Error>) -> String {
+    result.expect_err("a setting without a meaning").to_string()
+}
+
+#[test]
+fn numbers_without_a_meaning_are_errors_and_change_nothing() -> Outcome {
+    let (mut params, table, bias) = model(Precision::F32);
+    let gradients = gradients(&params, table, bias, 0)?;
+    let before = values(&params);
+    let (nan, inf) = (f64::NAN, f64::INFINITY);
+    let mut refused = |optimizer: &mut dyn Optimizer, step: StepParams, says: &str| {
+        let why = why(optimizer.update(&mut params, &gradients, step));
+        assert!(why.contains(says), "{says:?}: {why}");
+        assert!(values(&params) == before && optimizer.steps() == 0, "{says}");
+    };
+    for rate in [nan, -0.1, inf, 1e300] {
+        refused(&mut Sgd::new(), rate.into(), &format!("learning rate is {rate}"));
+    }
+    for count in [nan, 0.0, -1.0, inf] {
+        refused(&mut Sgd::new(), StepParams { count, ..StepParams::new(0.1) }, &format!("a sum over {count}"));
+    }
+    for max_norm in [nan, 0.0, -1.0] {
+        refused(
+            &mut Sgd::new(),
+            StepParams { max_norm, ..StepParams::new(0.1) },
+            &format!("greatest norm is {max_norm}"),
+        );
+    }
+    let step = StepParams::new(0.1);
+    for bad in [nan, -0.1, inf] {
+        refused(&mut Sgd::new().momentum(bad), step, "momentum");
+        refused(&mut Sgd::new().nesterov(bad), step, "momentum");
+        refused(&mut Sgd::new().weight_decay(bad), step, "weight decay");
+        refused(&mut Adam::new().epsilon(bad), step, "epsilon");
+        refused(&mut RmsProp::new().epsilon(bad), step, "epsilon");
+        refused(&mut RmsProp::new().momentum(bad), step, "momentum");
+        refused(&mut Adagrad::new().epsilon(bad), step, "epsilon");
+        refused(&mut Sgd::new().group(Group::named("*bias").weight_decay(bad)), step, "weight decay of the group");
+        refused(&mut Sgd::new().group(Group::named("*bias").rate_factor(bad)), step, "rate factor of the group");
+    }
+    for bad in [1.0, nan, -0.1, 1.5] {
+        refused(&mut Adam::new().betas((bad, 0.999)), step, "beta of the first moment");
+        refused(&mut AdamW::new().betas((0.9, bad)), step, "beta of the second moment");
+        refused(&mut RmsProp::new().alpha(bad), step, "alpha");
+        let mut average = Averaged::exponential(bad);
+        assert!(average.update(&model(Precision::F32).0).is_err() && average.params().is_none(), "{bad}");
+    }
+    // The bounds themselves have a meaning: a warm-up begins at a rate of 0.
+    Adam::new().betas((0.0, 0.0)).epsilon(0.0).step(&mut params, &gradients, 0.0)?;
+    Averaged::exponential(0.0).update(&params)?;
+    Ok(())
+}
+
+#[test]
+fn gradients_that_are_not_finite_are_refused_by_every_optimizer() -> Outcome {
+    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        for (name, mut optimizer) in all() {
+            let (mut params, table, bias) = model(Precision::F32);
+            let mut gradients = gradients(&params, table, bias, 0)?;
+            gradients.set(&params, bias, vec![0.0, 0.0, 0.0, bad, 0.0, 0.0, 0.0])?;
+            let before = values(&params);
+            let result = optimizer.update(&mut params, &gradients, 0.1.into());
+            assert!(
+                matches!(result, Err(Error::Graph(unspool_graph::Error::NormNotFinite { .. }))),
+                "{name}: {result:?}"
+            );
+            assert!(values(&params) == before && optimizer.steps() == 0, "{name}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_schedule_without_a_meaning_is_refused_by_the_step() {
+    let (mut params, table, bias) = model(Precision::F32);
+    let gradients = gradients(&params, table, bias, 0).expect("finite");
+    assert!(why(Sgd::new().step(&mut params, &gradients, step_wise(3, 0, 0.1, 0.5))).contains("learning rate is NaN"));
 }

@@ -158,7 +158,7 @@ fn pooled<'g>(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(unspool_graph::check::strategy::config(24))]
 
     #[test]
     fn pooling_has_the_gradients_of_its_formula(lengths in lengths(), seed in 0..1000u64) {

@@ -77,7 +77,7 @@ fn counted<M>(
             let rows = norm.apply(hs.real_rows(&lengths)).dropout(0.1);
             let mut gradients = readout.apply(rows).cross_entropy(&targets[..real]).mean(&[]).backward()?;
             gradients.clip_norm(1.0)?;
-            adam.update(&mut params, &gradients, 1e-3, 1.0)
+            adam.step(&mut params, &gradients, 1e-3).map(drop)
         };
         let counts = (0..6).map(|number| {
             let before = LARGE_ONES.get();

@@ -313,7 +313,7 @@ impl Objective for Streaming {
         };
         let (_, state) = unroll(&self.cell, graph.input(xs), &[3, 3], state);
         if let Ok(leaves) = detach(&state) {
-            self.carried.put(streams, &leaves);
+            self.carried.put(streams, &leaves).expect("a state of these streams");
         }
         self.readout.apply(state).powi(2).sum_all()
     }
@@ -321,8 +321,7 @@ impl Objective for Streaming {
         self.carried.all()
     }
     fn carry(&self, carried: Vec<Tensor>) -> Result<(), Error> {
-        self.carried.restore(carried);
-        Ok(())
+        self.carried.restore(carried)
     }
     fn share(&self, exchange: &dyn Exchange) -> Result<(), Error> {
         self.carried.share(exchange)
@@ -512,5 +511,146 @@ fn what_is_carried_is_every_process_s() -> Tested {
             "{ranks} processes"
         );
     }
+    Ok(())
+}
+
+/// y = x · w from one example, so that a step costs next to nothing.
+struct OneWeight {
+    weight: unspool_graph::Param,
+    /// The step, from 0, at which the gradient is so large that the weight overflows.
+    explodes_at: u64,
+    steps: AtomicU64,
+}
+
+impl OneWeight {
+    fn new(params: &mut Params, explodes_at: u64) -> OneWeight {
+        let weight = params.scope("m").add("weight", [1], unspool_graph::init::constant(1.0));
+        OneWeight { weight, explodes_at, steps: AtomicU64::new(0) }
+    }
+}
+
+impl Objective for OneWeight {
+    type Batch = ();
+    type Shard = ();
+    type Error = Error;
+
+    fn epoch(&self, _: u64) -> Result<Vec<()>, Error> {
+        Ok(vec![(); 100])
+    }
+    fn shard(&self, (): &(), _: usize) -> Result<(), Error> {
+        Ok(())
+    }
+    fn weight(&self, (): &()) -> f64 {
+        1.0
+    }
+    fn loss<'g>(&self, graph: &'g Graph<'g>, (): &()) -> Var<'g> {
+        let step = self.steps.fetch_add(1, Ordering::Relaxed);
+        let factor = if step == self.explodes_at { 3e38 } else { 1e-3 };
+        graph.param(self.weight).sum_all() * factor
+    }
+    fn evaluate(&self, _: &Params) -> Result<Evaluation, Error> {
+        Ok(Evaluation::of_score(0.0).metric("a metric with a long name", 1.0 / 3.0))
+    }
+}
+
+#[test]
+fn a_step_out_of_the_finite_numbers_leaves_the_last_good_checkpoint() -> Tested {
+    let folder = tempfile::tempdir()?;
+    let train = |explodes_at: u64, resume: bool| {
+        let mut params = Params::seeded(1);
+        let objective = OneWeight::new(&mut params, explodes_at);
+        let trainer = Trainer::new(1, |_| 10.0).checkpoints(folder.path()).checkpoint_interval(Duration::ZERO);
+        let trainer = if resume { trainer.resume() } else { trainer };
+        let outcome = trainer.run(&mut params, &mut Sgd::new(), &objective, |_| {});
+        (outcome, params)
+    };
+    let (outcome, _) = train(5, false);
+    let error = outcome.expect_err("the weight has overflowed");
+    assert!(matches!(error, Error::Diverged { .. }), "{error:?}");
+    let says = error.to_string();
+    assert!(says.contains("training diverged: not finite: m.weight at step 6"), "{says}");
+    let (resumed, params) = train(u64::MAX, true);
+    assert_eq!(resumed?.steps, 100);
+    assert!(checkpoint::load(&folder.path().join(LAST), &mut params.clone()).is_ok());
+
+    // Without a folder nothing is saved, but the end is not a success either.
+    let mut params = Params::seeded(1);
+    let objective = OneWeight::new(&mut params, 99);
+    let ended = Trainer::new(1, |_| 10.0).run(&mut params, &mut Sgd::new(), &objective, |_| {});
+    assert!(matches!(ended, Err(Error::Diverged { .. })), "{ended:?}");
+    Ok(())
+}
+
+/// The header of a checkpoint was full after about 110,000 evaluations, and such a training could not be resumed.
+#[test]
+fn a_training_of_many_evaluations_is_resumed() -> Tested {
+    let folder = tempfile::tempdir()?;
+    let train = |epochs: u64| {
+        let mut params = Params::seeded(1);
+        let objective = OneWeight::new(&mut params, u64::MAX);
+        let trainer = Trainer::new(epochs, |_| 1e-6).evaluate(Every::Steps(1)).checkpoints(folder.path()).resume();
+        trainer.run(&mut params, &mut Sgd::new(), &objective, |_| {})
+    };
+    assert_eq!(train(1_500)?.history.len(), 150_000);
+    let size = std::fs::metadata(folder.path().join(LAST))?.len();
+    assert!(size > 16 << 20, "the history alone would have filled a header: {size}");
+    let outcome = train(1_501)?;
+    assert_eq!((outcome.history.len(), outcome.steps), (150_100, 150_100));
+    assert!(outcome.history.iter().zip(1..).all(|(evaluated, step)| evaluated.step == step));
+    Ok(())
+}
+
+#[test]
+fn settings_without_a_meaning_are_refused_before_the_first_step() {
+    let refused = |trainer: Trainer<'_>, says: &str| {
+        let mut params = Params::seeded(1);
+        let objective = OneWeight::new(&mut params, u64::MAX);
+        let error = trainer.run(&mut params, &mut Sgd::new(), &objective, |_| {}).expect_err(says).to_string();
+        assert!(error.contains(says), "{error}");
+        assert_eq!(params.value(objective.weight).unwrap(), vec![1.0f32].into());
+    };
+    let trainer = || Trainer::new(1, |_| 0.1);
+    refused(trainer().accumulate(0), "0 batches");
+    refused(trainer().evaluate(Every::Steps(0)), "every 0 steps");
+    refused(trainer().patience(0), "patience of 0");
+    for (factor, least) in [(f64::NAN, 0.1), (1.5, 0.1), (0.0, 0.1), (0.5, f64::NAN), (0.5, 2.0)] {
+        refused(trainer().on_plateau(OnPlateau { factor, patience: 1, least }), "plateau is");
+    }
+    for max_norm in [f64::NAN, -1.0, 0.0] {
+        refused(trainer().clip_norm(max_norm), "greatest norm");
+    }
+    for rate in [f64::NAN, -0.1] {
+        refused(Trainer::new(1, move |_| rate), "learning rate");
+    }
+    refused(trainer().average(Averaged::exponential(5.0)), "decay of the average");
+}
+
+#[test]
+fn carried_rows_refuse_what_does_not_fit() -> Tested {
+    let array = |rows: usize, width: usize| Tensor::from(Array2::<f32>::from_elem((rows, width), 1.0));
+    let carried = CarriedRows::new(4);
+    carried.put(0..2, &[array(2, 3)])?;
+    let kept = carried.all();
+    for (streams, leaves) in [
+        (3..5, vec![array(2, 3)]),
+        (0..2, vec![array(3, 3)]),
+        (0..2, vec![array(2, 4)]),
+        (0..2, vec![array(2, 3), array(2, 3)]),
+        (0..2, vec![Tensor::from(Array2::<f64>::zeros((2, 3)))]),
+        (0..1, vec![Tensor::from(1.0f32)]),
+        (2..1, vec![]),
+    ] {
+        assert!(matches!(carried.put(streams, &leaves), Err(Error::Carried { .. })), "{leaves:?}");
+        assert_eq!(carried.all(), kept);
+    }
+    // The same number of elements in another shape.
+    for leaves in [vec![array(2, 6)], vec![array(12, 1)], vec![array(1, 12)]] {
+        assert!(matches!(carried.restore(leaves), Err(Error::Carried { .. })));
+        assert_eq!(carried.all(), kept);
+    }
+    // Sizes that no memory holds.
+    let endless = CarriedRows::new(usize::MAX);
+    assert!(matches!(endless.put(0..1, &[array(1, 1)]), Err(Error::Carried { .. })));
+    assert!(endless.rows(0..usize::MAX).is_none());
     Ok(())
 }

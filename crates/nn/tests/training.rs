@@ -68,12 +68,12 @@ fn saving_twice_gives_equal_files_and_leaves_nothing_else() -> Outcome {
 fn a_failed_save_leaves_the_old_file() -> Outcome {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("model");
-    checkpoint::write_atomically(&path, b"old")?;
-    // A folder stands where the temporary file has to go.
-    std::fs::create_dir(folder.path().join("model.tmp"))?;
+    std::fs::create_dir(&path)?;
+    std::fs::write(path.join("old"), "old")?;
     let failed = checkpoint::save(&path, &model(1, Precision::F32), &metadata());
     assert!(matches!(failed, Err(Error::File { .. })), "{failed:?}");
-    assert_eq!(std::fs::read(&path)?, b"old");
+    assert_eq!(std::fs::read(path.join("old"))?, b"old");
+    assert_eq!(std::fs::read_dir(folder.path())?.count(), 1);
     let nowhere = folder.path().join("no/such/folder/model");
     assert!(matches!(checkpoint::save(&nowhere, &model(1, Precision::F32), &metadata()), Err(Error::File { .. })));
     assert!(matches!(checkpoint::load(&nowhere, &mut model(1, Precision::F32)), Err(Error::File { .. })));
@@ -88,20 +88,34 @@ fn refused(path: &Path, params: &mut Params) -> Error {
     error
 }
 
+/// Writes a file as another library does, with numbers that [`checkpoint::save`] would refuse.
+fn foreign_file(path: &Path, tensors: &[(&str, Vec<usize>, Vec<f32>)]) -> Outcome {
+    let bytes: Vec<Vec<u8>> =
+        tensors.iter().map(|(_, _, values)| values.iter().flat_map(|x| x.to_le_bytes()).collect()).collect();
+    let mut views = vec![];
+    for ((name, shape, _), bytes) in tensors.iter().zip(&bytes) {
+        views.push((*name, safetensors::tensor::TensorView::new(safetensors::Dtype::F32, shape.clone(), bytes)?));
+    }
+    Ok(safetensors::serialize_to_file(views, None, path)?)
+}
+
 #[test]
 fn every_finding_is_named_and_nothing_is_changed() -> Outcome {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("model");
-    // The file: `fine` fits, `shape` has another one, `nan` and `infinite` are not finite, `extra` and `more` are unknown.
-    let mut file = Params::seeded(1);
-    let mut scope = file.scope("m");
-    scope.add("fine", [2], init::constant(5.0));
-    scope.add("shape", [3, 2], init::zeros());
-    scope.add("nan", [2], init::values(vec![1.0, f64::NAN]));
-    scope.add("infinite", [1], init::constant(f64::NEG_INFINITY));
-    scope.add("more", [1], init::zeros());
-    scope.add("extra", [1], init::zeros());
-    checkpoint::save(&path, &file, &metadata())?;
+    // The file: `fine` fits, `shape` has another one, `nan` and `infinite` are not finite, `extra` and `more` are
+    // unknown.
+    foreign_file(
+        &path,
+        &[
+            ("m.fine", vec![2], vec![5.0, 5.0]),
+            ("m.shape", vec![3, 2], vec![0.0; 6]),
+            ("m.nan", vec![2], vec![1.0, f32::NAN]),
+            ("m.infinite", vec![1], vec![f32::NEG_INFINITY]),
+            ("m.more", vec![1], vec![0.0]),
+            ("m.extra", vec![1], vec![0.0]),
+        ],
+    )?;
     let mut params = Params::seeded(2);
     let mut scope = params.scope("m");
     scope.add("fine", [2], init::zeros());
@@ -247,7 +261,7 @@ fn vectors_of_others_fill_their_rows() -> Outcome {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(unspool_graph::check::strategy::config(128))]
 
     #[test]
     fn a_truncated_file_is_an_error(part in 0.0..1.0f64) {
@@ -345,7 +359,8 @@ fn a_gru_learns_to_remember() -> Outcome {
     Ok(())
 }
 
-/// Training is interrupted, saved and loaded: what follows is as if nothing had happened (plain gradient steps, without moments).
+/// Training is interrupted, saved and loaded: what follows is as if nothing had happened (plain gradient steps, without
+/// moments).
 #[test]
 fn training_goes_on_from_a_checkpoint_to_the_bit() -> Outcome {
     let folder = tempfile::tempdir()?;
@@ -377,5 +392,105 @@ fn training_goes_on_from_a_checkpoint_to_the_bit() -> Outcome {
     checkpoint::load(&path, &mut second)?;
     train(&mut second, 3)?;
     assert_eq!(values(&whole), values(&second));
+    Ok(())
+}
+
+/// Saves what [`checkpoint::load`] would refuse.
+fn not_saved(path: &Path, params: &Params, metadata: &BTreeMap<String, String>) -> String {
+    let before = std::fs::read(path).ok();
+    let error = checkpoint::save(path, params, metadata).expect_err("this must not be saved");
+    assert!(matches!(error, Error::NotSaved { .. } | Error::NotFinite { .. }), "{error:?}");
+    assert_eq!(std::fs::read(path).ok(), before, "the old file was touched");
+    error.to_string()
+}
+
+#[test]
+fn what_could_not_be_loaded_is_not_saved() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("model");
+    let good = model(1, Precision::F32);
+    checkpoint::save(&path, &good, &metadata())?;
+    let entry = |key: &str, value: String| BTreeMap::from([(key.to_string(), value)]);
+
+    assert!(not_saved(&path, &good, &entry("crc32", "mine".into())).contains("the key crc32"));
+    assert!(not_saved(&path, &good, &entry("long", "x".repeat(17 << 20))).contains("its header"));
+    let mut reserved = Params::seeded(1);
+    reserved.scope("").add("__metadata__", [1], init::zeros());
+    assert!(not_saved(&path, &reserved, &metadata()).contains("__metadata__"));
+    for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+        for precision in [Precision::F32, Precision::F64] {
+            let mut infinite = model(1, precision);
+            let bias = infinite.find("readout.bias").ok_or("no bias")?;
+            infinite.set(bias, vec![0.0, bad])?;
+            assert!(not_saved(&path, &infinite, &metadata()).ends_with("not finite: readout.bias"));
+        }
+    }
+    let twice = [("a/", &good), ("a/", &good)];
+    assert!(matches!(checkpoint::save_parts(&path, &twice, &metadata()), Err(Error::NotSaved { .. })));
+    assert_eq!(std::fs::read_dir(folder.path())?.count(), 1);
+
+    // What is just within the bounds is saved and loaded.
+    let (mut long, mut loaded) = (entry("long", "x".repeat(15 << 20)), model(2, Precision::F32));
+    long.insert("CRC32".into(), "mine".into());
+    checkpoint::save(&path, &good, &long)?;
+    assert_eq!(checkpoint::load(&path, &mut loaded)?, long);
+    assert_eq!(values(&loaded), values(&good));
+    Ok(())
+}
+
+#[test]
+fn a_header_is_read_without_the_numbers() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("model");
+    let params = model(1, Precision::F32);
+    checkpoint::save(&path, &params, &metadata())?;
+    let header = checkpoint::header(&path)?;
+    assert_eq!((&header.metadata, header.file_size), (&metadata(), std::fs::metadata(&path)?.len()));
+    assert_eq!(header.elements(), params.elements() as u64);
+    let expected: Vec<_> = params.iter().map(|p| (params.name(p).to_string(), params.shape(p).to_vec())).collect();
+    assert_eq!(expected.len(), header.tensors.len());
+    for (name, shape) in expected {
+        assert_eq!((&header.tensors[&name].shape, &*header.tensors[&name].dtype), (&shape, "F32"));
+    }
+    // Numbers that cannot be read do not matter to it; a file that is too short does.
+    let mut bytes = std::fs::read(&path)?;
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    std::fs::write(&path, &bytes)?;
+    assert_eq!(checkpoint::header(&path)?, header);
+    std::fs::write(&path, &bytes[..last])?;
+    assert!(matches!(checkpoint::header(&path), Err(Error::Format { .. })));
+    Ok(())
+}
+
+#[test]
+fn files_of_other_formats_are_told_by_what_they_are() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("model");
+    for (start, says) in [
+        (&b"PK\x03\x04\x00\x00\x00\x00 archive/data.pkl"[..], "zip archive of pickles"),
+        (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.", "pickle"),
+        (b"\x89HDF\r\n\x1a\n and so on", "HDF5"),
+        (b"\x93NUMPY\x01\x00v\x00{'descr'", "NumPy"),
+    ] {
+        std::fs::write(&path, start)?;
+        let error = refused(&path, &mut model(1, Precision::F32)).to_string();
+        assert!(error.contains(says) && error.contains("safetensors"), "{error}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_a_word() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("vectors.txt");
+    for text in ["\u{feff}the 1 2\ncat 3 4\n", "\u{feff}2 2\nthe 1 2\ncat 3 4\n"] {
+        let mut params = Params::seeded(0);
+        let table = params.scope("words").add("weight", [2, 2], init::zeros());
+        std::fs::write(&path, text)?;
+        let words = ["the", "cat"];
+        let found = load_vectors(&path, &mut params, table, |word| words.iter().position(|known| *known == word))?;
+        assert_eq!((found.rows, found.in_file), (vec![0, 1], 2));
+    }
     Ok(())
 }

@@ -1,10 +1,11 @@
-//! Wrappers of cells in training, where they draw; initial states; truncated back-propagation; sequences out of one input.
+//! Wrappers of cells in training, where they draw; initial states; truncated back-propagation; sequences out of one
+//! input.
 
 use ndarray::{ArrayD, Axis, IxDyn, s};
 use proptest::prelude::*;
 use unspool_graph::{Draw, Graph, Params, Var, check, init};
 use unspool_nn::{
-    Carried, Cell, Elman, Gru, InitialState, Linear, Lstm, Stack, VariationalDropout, Zoneout, feed_back,
+    Carried, Cell, Elman, Gru, InitialState, Linear, Lstm, Stack, VariationalDropout, Zoneout, feed_back, leaves,
     locked_dropout, repeated, unroll, windows, zero_filled,
 };
 
@@ -161,7 +162,7 @@ fn truncated(params: &Params, cell: &Lstm, xs: &ArrayD<f64>, k1: usize, k2: usiz
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(unspool_graph::check::strategy::config(48))]
 
     #[test]
     fn windows_bring_every_step_once(time in 0..40usize, k1 in 1..12usize, more in 0..30usize) {
@@ -178,7 +179,8 @@ proptest! {
         prop_assert_eq!(done, time);
     }
 
-    /// Where a window covers all, nothing is truncated: the same gradient as that of the whole recording, in one window or in several.
+    /// Where a window covers all, nothing is truncated: the same gradient as that of the whole recording, in one window
+    /// or in several.
     #[test]
     fn a_window_over_all_is_full_back_propagation(time in 1..12usize, k1 in 1..12usize, seed in 0..100u64) {
         let mut params = Params::seeded(seed);
@@ -214,6 +216,65 @@ fn a_window_of_another_length_is_an_error() {
     let window = windows(10, 4, 4).next().unwrap();
     let error = Carried::default().unroll(&cell, graph.zeros([1, 5, 2]), &window).unwrap_err().to_string();
     assert!(error.starts_with("window: inputs of shape [1, 5, 2]") && error.contains("wrappers.rs"), "{error}");
+}
+
+#[test]
+fn a_window_at_step_0_begins_new_streams_and_one_out_of_order_is_an_error() {
+    let mut params = Params::seeded(1);
+    let cell = Lstm::new(params.scope("rnn"), 2, 3);
+    let xs = random(&[2, 11, 2], 5);
+    let run = |carried: &mut Carried, window: &unspool_nn::Window| {
+        let graph = Graph::new(&params);
+        let part = graph.input(xs.slice_axis(Axis(1), window.steps.clone().into()).to_owned());
+        carried.unroll(&cell, part, window).map(value).map_err(|error| error.to_string())
+    };
+    for (k1, k2) in [(3, 3), (2, 5)] {
+        let all: Vec<_> = windows(11, k1, k2).collect();
+        let mut carried = Carried::default();
+        let epoch = |carried: &mut Carried| all.iter().map(|window| run(carried, window).unwrap()).collect::<Vec<_>>();
+        let first = epoch(&mut carried);
+        assert_eq!(first, epoch(&mut carried), "the second epoch begins in the state where the first one ended");
+        // Half an epoch, and then a new one.
+        run(&mut carried, &all[0]).unwrap();
+        run(&mut carried, &all[1]).unwrap();
+        assert_eq!(first, all.iter().map(|window| run(&mut carried, window).unwrap()).collect::<Vec<_>>());
+        // Out of order: again, left out, and without a beginning.
+        run(&mut carried, &all[0]).unwrap();
+        let second = run(&mut carried, &all[1]).unwrap();
+        for (carried, wrong) in [(&mut carried, &all[1]), (&mut Carried::default(), &all[1])] {
+            assert!(run(carried, wrong).unwrap_err().contains("out of order"));
+        }
+        assert!(run(&mut carried, &all[3]).unwrap_err().contains("out of order"));
+        // What was carried is as it was.
+        assert_eq!((run(&mut carried, &all[2]).unwrap(), second), (first[2].clone(), first[1].clone()));
+    }
+}
+
+#[test]
+fn rates_of_zoneout_are_checked_in_training_and_in_evaluation() {
+    let mut params = Params::seeded(1);
+    let gru = Gru::new(params.scope("gru"), 2, 3);
+    let lstm = Lstm::new(params.scope("lstm"), 2, 3);
+    for rate in [2.0, -0.1, f64::NAN, 1.0] {
+        for graph in [Graph::new(&params), Graph::new(&params).training(1, 1)] {
+            let cell = Zoneout::new(gru.clone(), &[rate]);
+            let (ys, _) = unroll(&cell, graph.zeros([2, 3, 2]), &[3, 1], cell.initial_state(&graph, 2));
+            let error = ys.value().unwrap_err().to_string();
+            assert!(error.contains(&format!("zoneout: the probability {rate} is not in [0, 1)")), "{error}");
+        }
+    }
+    for rates in [&[0.1, 0.2, 0.3][..], &[]] {
+        let graph = Graph::new(&params);
+        let cell = Zoneout::new(gru.clone(), rates);
+        let error = cell.initial_state(&graph, 2).value().unwrap_err().to_string();
+        assert!(error.contains(&format!("{} probabilities for 1 leaf of the state", rates.len())), "{error}");
+        let graph = Graph::new(&params);
+        let (x, h) = (graph.zeros([2, 2]), graph.zeros([2, 3]));
+        assert!(cell.advance(x, h).1.value().is_err(), "a step by hand");
+        let graph = Graph::new(&params);
+        let cell = Zoneout::new(lstm.clone(), rates);
+        assert!(leaves(&cell.initial_state(&graph, 2))[0].value().is_err());
+    }
 }
 
 // Sequences out of one input.

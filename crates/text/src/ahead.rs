@@ -10,6 +10,9 @@ use std::thread::JoinHandle;
 
 use crate::error::Error;
 
+/// The largest bound: its room is taken at once.
+const LARGEST_BOUND: usize = 1 << 20;
+
 /// The items of an iterator that runs on a thread of its own, in its order.
 ///
 /// Dropping it early stops the thread at its next item and waits for it.
@@ -38,11 +41,11 @@ impl<T: Send + 'static> Ahead<T> {
     where
         I: IntoIterator<Item = Result<T, Error>> + Send + 'static,
     {
-        if bound == 0 {
+        if !(1..=LARGEST_BOUND).contains(&bound) {
             return Err(Error::Option {
                 option: "the bound of what is read ahead",
-                found: "0".into(),
-                expected: "1 or more",
+                found: bound.to_string(),
+                expected: "from 1 to 1,048,576",
             });
         }
         let (sender, receiver) = sync_channel(bound);
@@ -99,6 +102,15 @@ mod tests {
         let items = Ahead::new(1, vec![Ok(1), Err(bad()), Ok(2)]).unwrap();
         let items: Vec<_> = items.map(|item| item.map_err(|error| error.to_string())).collect();
         assert_eq!(items, [Ok(1), Err("b: no data rows".into()), Ok(2)]);
+    }
+
+    #[test]
+    fn a_bound_without_a_meaning_is_an_error() {
+        for bound in [0, LARGEST_BOUND + 1, usize::MAX / 2, usize::MAX] {
+            let why = Ahead::new(bound, vec![Ok(1)]).unwrap_err().to_string();
+            assert!(why.contains(&bound.to_string()) && why.contains("1,048,576"), "{why}");
+        }
+        assert_eq!(Ahead::new(LARGEST_BOUND, vec![Ok(1)]).unwrap().count(), 1);
     }
 
     #[test]

@@ -10,7 +10,7 @@ mod check;
 mod train;
 
 use std::fmt;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
@@ -136,25 +136,14 @@ impl Tokenizer {
         guarded("save", || self.inner.to_string(true))
     }
 
-    /// Writes a `tokenizer.json`: first beside the path, then moved there, so the path never holds half a file.
+    /// Writes a `tokenizer.json` with [`unspool_files::write`], so the path holds the old file or the new one, whole.
     ///
     /// # Errors
     /// [`Error::Unwritable`].
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), Error> {
         let path = path.as_ref();
         let json = self.to_json()?;
-        let mut beside = path.as_os_str().to_owned();
-        beside.push(".part");
-        let write = || {
-            let mut part = std::fs::File::create(&beside)?;
-            part.write_all(json.as_bytes())?;
-            part.sync_all()?;
-            std::fs::rename(&beside, path)
-        };
-        write().map_err(|cause| {
-            let _ = std::fs::remove_file(&beside);
-            Error::Unwritable { file: path.display().to_string(), cause }
-        })
+        unspool_files::write(path, json).map_err(|cause| Error::Unwritable { file: path.display().to_string(), cause })
     }
 
     /// The ids of a text, without special tokens.

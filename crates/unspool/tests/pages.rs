@@ -28,6 +28,7 @@ fn pages() -> Vec<PathBuf> {
         "docs",
         "benches",
         "fuzz",
+        "crates/files",
         "crates/graph",
         "crates/nn",
         "crates/text",
@@ -126,7 +127,8 @@ fn program_runs(at: &Path, arguments: &[&str], input: &str) {
 /// Examples, tests, benches, binaries and manifests that a command of cargo names are there.
 fn cargo_knows(words: &[&str], place: &str) {
     let root = workspace();
-    let crates = ["crates/graph", "crates/nn", "crates/text", "crates/unspool", "benches"].map(|of| root.join(of));
+    let crates = ["crates/files", "crates/graph", "crates/nn", "crates/text", "crates/unspool", "benches"]
+        .map(|of| root.join(of));
     for pair in words.windows(2) {
         let folder = match pair[0] {
             "--example" => "examples",
@@ -139,7 +141,7 @@ fn cargo_knows(words: &[&str], place: &str) {
                 continue;
             }
             "-p" => {
-                let names = ["unspool", "unspool-nn", "unspool-graph", "unspool-text", "unspool-benches", "xtask"];
+                let names = ["unspool", "unspool-files", "unspool-nn", "unspool-graph", "unspool-text", "unspool-benches", "xtask"];
                 assert!(names.contains(&pair[1]), "{place}: there is no package {}", pair[1]);
                 continue;
             }

@@ -5,7 +5,7 @@
 //! use proptest::prelude::*;
 //! use unspool_graph::check::{self, strategy};
 //!
-//! proptest!(ProptestConfig { cases: 16, failure_persistence: None, ..ProptestConfig::default() }, |(
+//! proptest!(strategy::config(16), |(
 //!     (a, b) in strategy::partners().prop_flat_map(|(a, b)| (strategy::values(a), strategy::positive(b)))
 //! )| {
 //!     // An operation that broadcasts is right for any two shapes that fit.
@@ -19,7 +19,7 @@
 //! use proptest::prelude::*;
 //! use unspool_graph::check::{self, strategy};
 //!
-//! proptest!(ProptestConfig { cases: 16, failure_persistence: None, ..ProptestConfig::default() }, |(
+//! proptest!(strategy::config(16), |(
 //!     genome in strategy::genomes(30)
 //! )| {
 //!     let program = genome.program();
@@ -30,8 +30,26 @@
 
 use super::{Gene, Genome};
 use ndarray::{ArrayD, IxDyn};
+use proptest::test_runner::FileFailurePersistence;
 use proptest::{collection::vec, prelude::*};
 use std::ops::RangeInclusive;
+
+/// Returns the settings of a property test over `cases` random cases. `PROPTEST_CASES=N` in the environment asks for N of them, to look
+/// further than usual. A case that fails is kept in a file beside the test, `NAME.proptest-regressions`, and comes first from then on.
+///
+/// ```
+/// use proptest::prelude::*;
+/// use unspool_graph::check::strategy;
+/// proptest!(strategy::config(16), |(x in 0..9usize)| {
+///     prop_assert!(x < 9);
+/// });
+/// ```
+pub fn config(cases: u32) -> ProptestConfig {
+    let asked = ProptestConfig::default(); // it reads the environment
+    let cases = if std::env::var_os("PROPTEST_CASES").is_some() { asked.cases } else { cases };
+    let kept = FileFailurePersistence::WithSource("proptest-regressions");
+    ProptestConfig { cases, failure_persistence: Some(Box::new(kept)), ..asked }
+}
 
 /// Shapes of rank 0 to 5 with sizes from 0 to 3: empty tensors and axes of size 1 are among them. They shrink to rank 0.
 ///

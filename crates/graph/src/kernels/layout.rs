@@ -27,6 +27,9 @@ impl<'a, E: Element> Matrix<'a, E> {
     pub(super) fn from(&self, rows: usize, columns: usize) -> Self {
         Matrix { data: &self.data[rows * self.row_stride + columns * self.column_stride..], ..*self }
     }
+    pub(super) fn at(&self, row: usize, column: usize) -> E {
+        self.data[row * self.row_stride + column * self.column_stride]
+    }
     pub(super) fn reach(&self, rows: usize, columns: usize) -> usize {
         match (rows, columns) {
             (0, _) | (_, 0) => 0,

@@ -8,7 +8,7 @@
 //! registers). A recurrence multiplies by the same B at every time step: its panels are made once ([`Packed`]) and kept.
 
 use super::layout::{Matrix, Packed, lanes, pack, pack_panel, packed_len, panels};
-use crate::Element;
+use crate::{Element, reference::reference_mode};
 use pulp::Simd;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -48,7 +48,7 @@ const MANY: usize = 64;
 
 /// Whether the panels of B `[k, n]` are worth their memory for a product of `m` rows that may come again.
 pub(crate) fn worth_keeping((m, k, n): (usize, usize, usize)) -> bool {
-    m < MANY || k * n <= LARGE
+    !reference_mode() && (m < MANY || k * n <= LARGE)
 }
 
 /// As many terms of a sum are added before the next rows come, so that a part of a panel stays there too.
@@ -305,6 +305,9 @@ pub(crate) fn product<E: Element>(
     if !any((m, k, n), a, c, accumulate) {
         return;
     }
+    if reference_mode() {
+        return plain_loops((m, k, n), a, b, c, accumulate);
+    }
     if k * n > LARGE {
         return multiply((m, k, n), a, Right::Plain(b), &mut c[..m * n], accumulate);
     }
@@ -316,6 +319,25 @@ pub(crate) fn product<E: Element>(
     multiply((m, k, n), a, Right::Panels(&room[..len]), &mut c[..m * n], accumulate);
     let [left, _] = E::room().take();
     E::room().set([left, room]);
+}
+
+/// [`product`] in the [reference mode](crate::reference_mode).
+fn plain_loops<E: Element>(
+    (m, k, n): (usize, usize, usize),
+    a: Matrix<'_, E>,
+    b: Matrix<'_, E>,
+    c: &mut [E],
+    accumulate: bool,
+) {
+    for (i, row) in c[..m * n].chunks_exact_mut(n).enumerate() {
+        for (j, c) in row.iter_mut().enumerate() {
+            let mut sum = if accumulate { *c } else { E::ZERO };
+            for p in 0..k {
+                sum += a.at(i, p) * b.at(p, j);
+            }
+            *c = sum;
+        }
+    }
 }
 
 /// As [`product`], by a matrix that is packed already.

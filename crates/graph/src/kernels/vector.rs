@@ -1,6 +1,6 @@
 //! Running a loop with the widest vectors that the processor has, and sums in an order that never changes.
 
-use crate::Element;
+use crate::{Element, reference::reference_mode};
 use std::sync::OnceLock;
 
 /// Runs `work` compiled for what the processor at hand can do (AVX-512, AVX2, NEON or plain); the loop inside must be
@@ -23,6 +23,9 @@ pub fn dispatch<R>(work: impl FnOnce() -> R) -> R {
 /// What the processor can do.
 #[inline(always)]
 pub(crate) fn arch() -> pulp::Arch {
+    if reference_mode() {
+        return pulp::Arch::Scalar;
+    }
     static ARCH: OnceLock<pulp::Arch> = OnceLock::new();
     *ARCH.get_or_init(pulp::Arch::new)
 }

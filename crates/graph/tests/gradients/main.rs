@@ -8,7 +8,7 @@
 macro_rules! cases {
     ($($name:ident: |$case:ident| $body:expr;)*) => {
         proptest! {
-            #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+            #![proptest_config(unspool_graph::check::strategy::config(256))]
             $(#[test] fn $name($case in case()) { $body?; })*
         }
     };

@@ -39,7 +39,7 @@ pub use additive::AdditiveAttention;
 pub(crate) use multi_head::Shown;
 pub use multi_head::{MultiheadAttention, split_heads};
 
-use crate::Linear;
+use crate::{Linear, sizes};
 use std::sync::Arc;
 use unspool_graph::{Graph, Scope, Var};
 
@@ -188,6 +188,9 @@ impl Attention {
 /// ```
 #[track_caller]
 pub fn padding_bias<'g>(graph: &'g Graph<'g>, lengths: &[usize], source: usize) -> Var<'g> {
+    if sizes::elements(graph, "padding_bias", &[lengths.len(), source]).is_none() {
+        return graph.inert();
+    }
     let bias = ndarray::Array2::from_shape_fn((lengths.len(), source), |(b, s)| {
         if s < lengths[b] { 0.0f32 } else { f32::NEG_INFINITY }
     });
@@ -210,7 +213,10 @@ pub fn padding_bias<'g>(graph: &'g Graph<'g>, lengths: &[usize], source: usize) 
 #[track_caller]
 pub fn spread<'g>(rows: Var<'g>, lengths: &[usize], time: usize) -> Var<'g> {
     let mut next = 0u32;
-    let mut places = Vec::with_capacity(lengths.len() * time);
+    let Some(count) = sizes::elements(rows.graph(), "spread", &[lengths.len(), time]) else {
+        return rows.graph().inert();
+    };
+    let mut places = Vec::with_capacity(count);
     for &length in lengths {
         let real = length.min(time);
         places.extend(next..next + real as u32);

@@ -63,15 +63,15 @@ impl MultiheadAttention {
 
     fn build(mut scope: Scope<'_>, [size, memory]: [usize; 2], heads: usize, biased: bool) -> MultiheadAttention {
         if heads == 0 || !size.is_multiple_of(heads) {
-            scope.refuse("in_proj_weight", &[3 * size, size], "the number of heads must divide the size");
+            scope.refuse("in_proj_weight", &[size.saturating_mul(3), size], "the number of heads must divide the size");
         }
         let in_proj = if memory == size {
-            Projection::Packed(scope.add("in_proj_weight", [3 * size, size], init::xavier_uniform()))
+            Projection::Packed(scope.add("in_proj_weight", [size.saturating_mul(3), size], init::xavier_uniform()))
         } else {
             let weights = [("q_proj_weight", size), ("k_proj_weight", memory), ("v_proj_weight", memory)];
             Projection::Apart(weights.map(|(name, from)| scope.add(name, [size, from], init::xavier_uniform())))
         };
-        let in_proj_bias = biased.then(|| scope.add("in_proj_bias", [3 * size], init::zeros()));
+        let in_proj_bias = biased.then(|| scope.add("in_proj_bias", [size.saturating_mul(3)], init::zeros()));
         let mut out = scope.scope("out_proj");
         let weight = out.add("weight", [size, size], init::uniform(1.0 / (size.max(1) as f64).sqrt()));
         let out_proj = Linear { weight, bias: biased.then(|| out.add("bias", [size], init::zeros())) };

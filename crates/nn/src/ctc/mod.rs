@@ -1,7 +1,8 @@
-//! Connectionist temporal classification (Graves and others 2006): a loss for sequences whose labels are known but not their times.
+//! Connectionist temporal classification (Graves and others 2006): a loss for sequences whose labels are known but not
+//! their times.
 //!
-//! A path gives each frame a label or the blank; it stands for the labels that remain when repeats are merged and then blanks are
-//! dropped. The loss of a row is −ln of the summed probability of all paths for its target.
+//! A path gives each frame a label or the blank; it stands for the labels that remain when repeats are merged and then
+//! blanks are dropped. The loss of a row is −ln of the summed probability of all paths for its target.
 //!
 //! ```
 //! use unspool_graph::{Graph, Params};
@@ -12,8 +13,8 @@
 //! let losses = Ctc::new().losses(graph.input(&logits), &[3], &[vec![1, 1]]);            // [batch]
 //! assert!(losses.value()?.to_f64()[[0]] < 0.1);
 //! let frames = logits.index_axis(ndarray::Axis(0), 0);                                   // [time, class]
-//! assert_eq!(greedy(frames, 0), [1, 1]);
-//! assert_eq!(prefix_beam(frames, 0, 4)[0].labels, [1, 1]);
+//! assert_eq!(greedy(frames, 0)?, [1, 1]);
+//! assert_eq!(prefix_beam(frames, 0, 4)?[0].labels, [1, 1]);
 //! # Ok::<(), unspool_nn::Error>(())
 //! ```
 
@@ -21,6 +22,7 @@ mod decode;
 
 pub use decode::{Hypothesis, greedy, prefix_beam};
 
+use crate::not_hidden::{log_add, log_sum_exp};
 use rayon::prelude::*;
 use unspool_graph::{Element, Inflow, Operation, Ran, Shape, Var, View};
 
@@ -55,15 +57,22 @@ impl Ctc {
         self
     }
 
-    /// A row whose target its frames cannot hold, or whose probability is 0, has loss 0 and no gradient (PyTorch's `zero_infinity`).
+    /// A row whose target its frames cannot hold, or whose probability is 0, has loss 0 and no gradient (PyTorch's
+    /// `zero_infinity`).
     pub fn impossible_is_zero(mut self) -> Ctc {
         self.impossible_is_zero = true;
         self
     }
 
-    /// −ln p(targets\[b\] | the first lengths\[b\] frames of row b), for logits before any softmax: `[batch, time, class] -> [batch]`.
+    /// −ln p(targets\[b\] | the first lengths\[b\] frames of row b), for logits before any softmax: `[batch, time,
+    /// class] -> [batch]`.
     ///
-    /// Frames beyond a row's length are left out. A target needs a frame for each label and one more between equal neighbours.
+    /// Frames beyond a row's length are left out. A target needs a frame for each label and one more between equal
+    /// neighbours.
+    ///
+    /// As in PyTorch, a row whose target has the probability 0, because a logit that it needs is −∞, has the loss +∞
+    /// and the gradient NaN; with [`impossible_is_zero`](Ctc::impossible_is_zero) both are 0. A NaN among the logits of
+    /// a real frame gives the loss NaN, with either.
     #[track_caller]
     pub fn losses<'g>(self, logits: Var<'g>, lengths: &[usize], targets: &[Vec<u32>]) -> Var<'g> {
         logits.graph().apply(Losses { ctc: self, lengths: lengths.to_vec(), targets: targets.to_vec() }, &[logits])
@@ -72,8 +81,8 @@ impl Ctc {
 
 /// L = −ln Σ over paths π for the target of Π_t softmax(x_t)\[π_t\].
 ///
-/// ∂L/∂x_tk = softmax(x_t)_k − P(π_t = k | the target), by the forward and backward variables of the paper, in log space and in
-/// double precision whatever the model's.
+/// ∂L/∂x_tk = softmax(x_t)_k − P(π_t = k | the target), by the forward and backward variables of the paper, in log
+/// space and in double precision whatever the model's.
 struct Losses {
     ctc: Ctc,
     lengths: Vec<usize>,
@@ -250,22 +259,4 @@ impl Operation for Losses {
             *out = E::from_f64(slopes.iter().zip(v).map(|(slope, v)| slope * v.to_f64()).sum());
         }
     }
-}
-
-/// ln Σ eˣ.
-fn log_sum_exp<E: Element>(x: &[E]) -> f64 {
-    let top = x.iter().fold(f64::NEG_INFINITY, |top, x| top.max(x.to_f64()));
-    if top == f64::NEG_INFINITY {
-        return top;
-    }
-    top + x.iter().map(|x| (x.to_f64() - top).exp()).sum::<f64>().ln()
-}
-
-/// ln Σ eˣ of a few, most of which may be −∞.
-fn log_add<const N: usize>(x: [f64; N]) -> f64 {
-    let top = x.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    if top == f64::NEG_INFINITY {
-        return top;
-    }
-    top + x.iter().map(|x| if *x == f64::NEG_INFINITY { 0.0 } else { (x - top).exp() }).sum::<f64>().ln()
 }

@@ -4,13 +4,26 @@ use super::{Decoding, Hypothesis, Prediction, StepFunction};
 use crate::{Error, Result};
 use ndarray::Array2;
 
-/// What a hypothesis' log-probability is divided by to become its score, so that long ones are not at a loss. The length counts
-/// every prediction, the end's too.
+/// What a hypothesis' log-probability is divided by to become its score, so that long ones are not at a loss. The
+/// length counts every prediction, the end's too.
 ///
 /// ```
-/// use unspool_nn::decoding::{Beam, LengthPenalty};
-/// let translation = Beam::new(5).penalty(LengthPenalty::Gnmt(1.0));
-/// assert!(format!("{translation:?}").contains("Gnmt(1.0)"));
+/// use unspool_nn::{Result, decoding::{Beam, Decoding, LengthPenalty, Prediction, StepFunction}};
+/// /// Ends at once with probability 0.5, or after one token with 0.5 · 0.9.
+/// struct Short;
+/// impl StepFunction for Short {
+///     fn sentences(&self) -> usize { 1 }
+///     fn step(&mut self, _: &[u32], tokens: &[u32]) -> Result<Prediction> {
+///         let row = |&token: &u32| if token == 2 { [0.5f64, 0.5, 0.0] } else { [0.9, 0.1, 0.0] };
+///         let rows: Vec<f64> = tokens.iter().flat_map(row).map(f64::ln).collect();
+///         let log_probs = ndarray::Array2::from_shape_vec((tokens.len(), 3), rows).unwrap();
+///         Ok(Prediction { log_probs, attention: None })
+///     }
+/// }
+/// let best = |penalty| Decoding::new(2, 0, 2).beam(&mut Short, &Beam::new(4).penalty(penalty));
+/// assert!(best(LengthPenalty::None)?[0][0].tokens.is_empty());      // ln 0.5 > ln 0.45
+/// assert_eq!(best(LengthPenalty::Average)?[0][0].tokens, [1]);      // ln 0.5 < ½ ln 0.45
+/// # Ok::<(), unspool_nn::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum LengthPenalty {
@@ -23,6 +36,15 @@ pub enum LengthPenalty {
 }
 
 impl LengthPenalty {
+    fn check(self) -> Result<()> {
+        match self {
+            LengthPenalty::Gnmt(alpha) if !(alpha.is_finite() && alpha >= 0.0) => {
+                let why = format!("the length penalty has α = {alpha}; it must be a finite number of at least 0");
+                Err(Error::Decoding { why })
+            }
+            _ => Ok(()),
+        }
+    }
     fn score(self, log_prob: f64, length: usize) -> f64 {
         match self {
             LengthPenalty::None => log_prob,
@@ -35,9 +57,21 @@ impl LengthPenalty {
 /// How a beam search is done: its width, how hypotheses are ranked, how many are wanted.
 ///
 /// ```
-/// use unspool_nn::decoding::{Beam, LengthPenalty};
-/// let beam = Beam::new(5).best(3).penalty(LengthPenalty::Average);
-/// assert!(format!("{beam:?}").contains("width: 5, best: 3"));
+/// use unspool_nn::{Result, decoding::{Beam, Decoding, Prediction, StepFunction}};
+/// /// Token 1 or 2, with probabilities 0.7 and 0.3, whatever was written before.
+/// struct Coin;
+/// impl StepFunction for Coin {
+///     fn sentences(&self) -> usize { 1 }
+///     fn step(&mut self, _: &[u32], tokens: &[u32]) -> Result<Prediction> {
+///         let p = [0.0f64, 0.7, 0.3];
+///         let log_probs = ndarray::Array2::from_shape_fn((tokens.len(), 3), |(_, token)| p[token].ln());
+///         Ok(Prediction { log_probs, attention: None })
+///     }
+/// }
+/// let found = &Decoding::endless(0, 2).beam(&mut Coin, &Beam::new(4).best(2))?[0];
+/// assert_eq!((&found[0].tokens[..], &found[1].tokens[..]), (&[1, 1][..], &[1, 2][..]));
+/// assert!((found[1].log_prob.exp() - 0.21).abs() < 1e-12);
+/// # Ok::<(), unspool_nn::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Beam {
@@ -134,13 +168,13 @@ impl Top {
 }
 
 impl Decoding {
-    /// Beam search over all sentences at once: their hypotheses are rows of one step. For each sentence the best hypotheses, best
-    /// first; fewer than wanted where there are no more.
+    /// Beam search over all sentences at once: their hypotheses are rows of one step. For each sentence the best
+    /// hypotheses, best first; fewer than wanted where there are no more.
     ///
-    /// At each step the 2·width best continuations of a sentence are looked at. An end among the first `width` of them completes its
-    /// hypothesis, the best `width` others go on. A sentence is done when none that goes on can still come among the best, or when
-    /// `width` hypotheses are complete and none that goes on scores better by now. A width of 1 is greedy search; one
-    /// as wide as the space is exhaustive search.
+    /// At each step the 2·width best continuations of a sentence are looked at. An end among the first `width` of them
+    /// completes its hypothesis, the best `width` others go on. A sentence is done when none that goes on can still
+    /// come among the best, or when `width` hypotheses are complete and none that goes on scores better by now. A width
+    /// of 1 is greedy search; one as wide as the space is exhaustive search.
     ///
     /// # Errors
     /// As [`greedy`](Decoding::greedy); and the width is at least 1, and `best` between 1 and the width.
@@ -151,7 +185,8 @@ impl Decoding {
                 format!("the {best} best of a beam of {width}: the width is at least 1, best from 1 to the width");
             return Err(Error::Decoding { why });
         }
-        self.check(sentences)?;
+        beam.penalty.check()?;
+        self.start(model)?;
         let start = |s: usize| Sentence { live: vec![Live { node: None, log_prob: 0.0, row: s as u32 }], done: vec![] };
         let mut all: Vec<Sentence> = (0..sentences).map(start).collect();
         let none = |s: &usize| self.limit(*s) == 0;
@@ -236,7 +271,8 @@ impl Step<'_> {
             sentence.cut(length, penalty);
             return Ok(());
         }
-        // Log-probabilities only fall, so a hypothesis' score at its longest or its shortest bounds what may become of it.
+        // Log-probabilities only fall, so a hypothesis' score at its longest or its shortest bounds what may become of
+        // it.
         let now = |live: &Live| penalty.score(live.log_prob, length);
         let hope = |live: &Live| penalty.score(live.log_prob, length + 1).max(penalty.score(live.log_prob, limit));
         let greatest = |score: &dyn Fn(&Live) -> f64| sentence.live.iter().map(score).fold(f64::NEG_INFINITY, f64::max);

@@ -1,12 +1,13 @@
 //! Several models that write together.
 
 use super::{Prediction, StepFunction};
-use crate::{Error, Result};
+use crate::{Error, Result, not_hidden::log_add};
 
-/// The mean of several models' probabilities, as one step function: ln (1/M · Σ_m P_m(token)). Attention is the mean of theirs, where
-/// all have it over the same source.
+/// The mean of several models' probabilities, as one step function: ln (1/M · Σ_m P_m(token)). Attention is the mean of
+/// theirs, where all have it over the same source.
 ///
-/// Each member keeps its own parameters and recording, so they may be of different kinds; their vocabularies must be one.
+/// Each member keeps its own parameters and recording, so they may be of different kinds; their vocabularies must be
+/// one.
 ///
 /// ```
 /// use ndarray::Array2;
@@ -31,7 +32,7 @@ pub struct Ensemble<S> {
 }
 
 impl<S: StepFunction> Ensemble<S> {
-    /// Of these members; `Box<dyn StepFunction>` where they are of different types.
+    /// Creates an ensemble of these members; `Box<dyn StepFunction>` where they are of different types.
     pub fn new(members: Vec<S>) -> Ensemble<S> {
         Ensemble { members }
     }
@@ -40,6 +41,10 @@ impl<S: StepFunction> Ensemble<S> {
 impl<S: StepFunction> StepFunction for Ensemble<S> {
     fn sentences(&self) -> usize {
         self.members.first().map_or(0, S::sentences)
+    }
+
+    fn begin(&mut self) -> Result<()> {
+        self.members.iter_mut().try_for_each(S::begin)
     }
 
     fn step(&mut self, parents: &[u32], tokens: &[u32]) -> Result<Prediction> {
@@ -60,7 +65,7 @@ impl<S: StepFunction> StepFunction for Ensemble<S> {
                 let why = format!("members of an ensemble answer with {a:?} and {b:?} log-probabilities");
                 return Err(Error::Decoding { why });
             }
-            sum.log_probs.zip_mut_with(&answer.log_probs, |a, &b| *a = add_logs(*a, b));
+            sum.log_probs.zip_mut_with(&answer.log_probs, |a, &b| *a = log_add([*a, b]));
             sum.attention = match (sum.attention, answer.attention) {
                 (Some(a), Some(b)) if a.dim() == b.dim() => Some(a + b),
                 _ => None,
@@ -70,10 +75,4 @@ impl<S: StepFunction> StepFunction for Ensemble<S> {
         sum.attention = sum.attention.map(|a| a / count);
         Ok(sum)
     }
-}
-
-/// ln(eᵃ + eᵇ).
-fn add_logs(a: f64, b: f64) -> f64 {
-    let (more, less) = if a >= b { (a, b) } else { (b, a) };
-    if less == f64::NEG_INFINITY { more } else { more + (less - more).exp().ln_1p() }
 }

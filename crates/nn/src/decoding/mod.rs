@@ -2,10 +2,10 @@
 //!
 //! More in [chapter 11](https://github.com/unspool/unspool/blob/main/docs/11-encoder-decoder.md) of the tutorial.
 //!
-//! A search knows nothing of models. It asks a [`StepFunction`] for the log-probabilities of the next tokens of some rows, where each
-//! row continues one of the step before. A row is a sentence, or one of a sentence's hypotheses; rows that have ended are not asked
-//! for again. [`DecoderSteps`](crate::DecoderSteps) makes a step function of a [`Decoder`](crate::Decoder) and its parameters,
-//! [`Ensemble`] one of several.
+//! A search knows nothing of models. It asks a [`StepFunction`] for the log-probabilities of the next tokens of some
+//! rows, where each row continues one of the step before. A row is a sentence, or one of a sentence's hypotheses; rows
+//! that have ended are not asked for again. [`DecoderSteps`](crate::DecoderSteps) makes a step function of a
+//! [`Decoder`](crate::Decoder) and its parameters, [`Ensemble`] one of several.
 //!
 //! ```
 //! use ndarray::Array2;
@@ -68,11 +68,21 @@ use ndarray::Array2;
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
 pub trait StepFunction {
-    /// How many sentences are written at once.
+    /// Returns how many sentences are written at once.
     fn sentences(&self) -> usize;
 
-    /// The next tokens' log-probabilities. Row i continues row `parents[i]` of the call before with the token `tokens[i]`; in the
-    /// first call `parents[i]` is a sentence. A parent may go on in several rows, or in none.
+    /// Goes back to the beginning of all sentences. Every search calls it before its first step, so that two searches
+    /// with one step function do not run into each other. A step function that keeps a state from step to step resets
+    /// it here.
+    ///
+    /// # Errors
+    /// Whatever keeps the model from beginning.
+    fn begin(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    /// Returns the next tokens' log-probabilities. Row i continues row `parents[i]` of the call before with the token
+    /// `tokens[i]`; in the first call `parents[i]` is a sentence. A parent may go on in several rows, or in none.
     ///
     /// # Errors
     /// Whatever keeps the model from answering.
@@ -83,6 +93,9 @@ impl<S: StepFunction + ?Sized> StepFunction for Box<S> {
     fn sentences(&self) -> usize {
         (**self).sentences()
     }
+    fn begin(&mut self) -> Result<()> {
+        (**self).begin()
+    }
     fn step(&mut self, parents: &[u32], tokens: &[u32]) -> Result<Prediction> {
         (**self).step(parents, tokens)
     }
@@ -91,10 +104,20 @@ impl<S: StepFunction + ?Sized> StepFunction for Box<S> {
 /// What a model says of the next tokens.
 ///
 /// ```
-/// use unspool_nn::decoding::Prediction;
-/// let log_probs = ndarray::array![[0.25f64.ln(), 0.75f64.ln()]]; // one row, two tokens
-/// let said = Prediction { log_probs, attention: None };
-/// assert!((said.log_probs.mapv(f64::exp).sum() - 1.0).abs() < 1e-12);
+/// use unspool_nn::{Result, decoding::{Decoding, Prediction, StepFunction}};
+/// /// Of two tokens the second is the more probable one, and it came from the first place of the source.
+/// struct Fixed;
+/// impl StepFunction for Fixed {
+///     fn sentences(&self) -> usize { 1 }
+///     fn step(&mut self, _: &[u32], _: &[u32]) -> Result<Prediction> {
+///         let log_probs = ndarray::array![[0.25f64.ln(), 0.75f64.ln()]]; // one row, two tokens
+///         Ok(Prediction { log_probs, attention: Some(ndarray::array![[0.9, 0.1]]) })
+///     }
+/// }
+/// let written = &Decoding::endless(0, 1).greedy(&mut Fixed)?[0];
+/// assert_eq!((&written.tokens[..], written.log_prob), (&[1][..], 0.75f64.ln()));
+/// assert_eq!(written.attention, Some(ndarray::array![[0.9, 0.1]]));
+/// # Ok::<(), unspool_nn::Error>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Prediction {
@@ -211,8 +234,9 @@ impl Decoding {
         self.max_lengths.get(sentence).copied().unwrap_or(self.max_length)
     }
 
-    /// Whether the rules are about so many sentences.
-    fn check(&self, sentences: usize) -> Result<()> {
+    /// Checks that the rules are about all sentences, and goes back to their beginning.
+    fn start(&self, model: &mut impl StepFunction) -> Result<()> {
+        let sentences = model.sentences();
         for (what, given) in [("greatest lengths", self.max_lengths.len()), ("prefixes", self.prefixes.len())] {
             if given != 0 && given != sentences {
                 let why = format!("{given} {what} for {sentences} sentences; give one for each, or none");
@@ -225,7 +249,7 @@ impl Decoding {
                 let why = format!("sentence {s} must have at least {least} tokens and at most {most}");
                 Err(Error::Decoding { why })
             }
-            None => Ok(()),
+            None => model.begin(),
         }
     }
 

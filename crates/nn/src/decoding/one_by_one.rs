@@ -5,8 +5,8 @@ use crate::{Error, Result};
 use ndarray::{Array2, ArrayView1};
 use unspool_graph::Draw;
 
-/// How tokens are drawn at random: with the softmax of log-probability over `temperature`, among the `top_k` likeliest, among the
-/// fewest likeliest that have `top_p` together (nucleus sampling, Holtzman and others 2020), in this order.
+/// How tokens are drawn at random: with the softmax of log-probability over `temperature`, among the `top_k` likeliest,
+/// among the fewest likeliest that have `top_p` together (nucleus sampling, Holtzman and others 2020), in this order.
 ///
 /// A draw is a function of the seed, the sentence and the place in it: the same seed gives the same text.
 ///
@@ -111,7 +111,8 @@ impl Decoding {
     /// The likeliest token at each step, fed back: one hypothesis a sentence.
     ///
     /// # Errors
-    /// The model's, or [`Error::Decoding`] where the rules do not fit the sentences or a log-probability is not a number.
+    /// The model's, or [`Error::Decoding`] where the rules do not fit the sentences or a log-probability is not a
+    /// number.
     pub fn greedy(&self, model: &mut impl StepFunction) -> Result<Vec<Hypothesis>> {
         self.one_by_one(model, |_, _, log_probs| Ok(likeliest(log_probs)))
     }
@@ -128,8 +129,9 @@ impl Decoding {
         })
     }
 
-    /// What the model says of given targets, one a sentence, and of the end after each: their log-probabilities and attention.
-    /// Of the rules only `begin` and `end` count. A target that the model holds impossible has log-probability −∞.
+    /// What the model says of given targets, one a sentence, and of the end after each: their log-probabilities and
+    /// attention. Of the rules only `begin` and `end` count. A target that the model holds impossible has
+    /// log-probability −∞.
     ///
     /// # Errors
     /// As [`greedy`](Decoding::greedy); a target for each sentence is needed, of tokens in the vocabulary.
@@ -158,7 +160,7 @@ impl Decoding {
         mut choose: impl FnMut(usize, usize, &[f64]) -> Result<Option<u32>>,
     ) -> Result<Vec<Hypothesis>> {
         let sentences = model.sentences();
-        self.check(sentences)?;
+        self.start(model)?;
         let mut found = vec![Growing::default(); sentences];
         let mut running: Vec<usize> = (0..sentences).filter(|&s| self.limit(s) > 0).collect();
         let mut parents: Vec<u32> = running.iter().map(|&s| s as u32).collect();

@@ -1,13 +1,14 @@
-//! Between processes: how the gradients of a batch that several of them worked on become one sum, with the same bits for any
-//! number of them.
+//! Between processes: how the gradients of a batch that several of them worked on become one sum, with the same bits
+//! for any number of them.
 //!
-//! The shards of a batch are numbered over the whole batch, and process `rank` works on those whose number leaves `rank` when divided
-//! by the number of processes. An [`Exchange`] hands bytes around; all else is built on that. [`OneProcess`] is what a training has
-//! unless told. With the feature `mpi`, `mpi::run` gives one to each process that `mpirun` has started, on one machine or many.
+//! The shards of a batch are numbered over the whole batch, and process `rank` works on those whose number leaves
+//! `rank` when divided by the number of processes. An [`Exchange`] hands bytes around; all else is built on that.
+//! [`OneProcess`] is what a training has unless told. With the feature `mpi`, `mpi::run` gives one to each process that
+//! `mpirun` has started, on one machine or many.
 //!
-//! A sum of floating-point numbers depends on the order of adding, and the all-reduce of a message library promises none. So a
-//! [`Reducer`] sends each process its [`Share`](unspool_graph::Share) of the gradients of every shard; each adds the shards in the order
-//! of their numbers, and all give each other what they have added.
+//! A sum of floating-point numbers depends on the order of adding, and the all-reduce of a message library promises
+//! none. So a [`Reducer`] sends each process its [`Share`](unspool_graph::Share) of the gradients of every shard; each
+//! adds the shards in the order of their numbers, and all give each other what they have added.
 
 mod played;
 mod reducer;
@@ -19,7 +20,8 @@ use crate::{Error, Result};
 use std::ops::AddAssign;
 use unspool_graph::Elements;
 
-/// The processes that train one model together: a way to hand bytes around. Each of them makes the same calls in the same order.
+/// The processes that train one model together: a way to hand bytes around. Each of them makes the same calls in the
+/// same order.
 ///
 /// ```
 /// use unspool_nn::exchange::{Exchange, OneProcess};
@@ -38,15 +40,15 @@ pub trait Exchange: Sync {
     /// The machine it runs on, for messages.
     fn host(&self) -> String;
 
-    /// Sends message `i` to process `i`; what process `i` has sent here comes to stand in `received[i]`, whatever stood there. There
-    /// are as many of both as processes. Messages may be of any length.
+    /// Sends message `i` to process `i`; what process `i` has sent here comes to stand in `received[i]`, whatever stood
+    /// there. There are as many of both as processes. Messages may be of any length.
     ///
     /// # Errors
     /// [`Error::Exchange`] where a process cannot be reached.
     fn all_to_all(&self, messages: &[&[u8]], received: &mut [Vec<u8>]) -> Result<()>;
 
-    /// Adds numbers up over all processes, element by element, in an order that may depend on how many there are; all have the same
-    /// sums. Each must have as many numbers.
+    /// Adds numbers up over all processes, element by element, in an order that may depend on how many there are; all
+    /// have the same sums. Each must have as many numbers.
     ///
     /// # Errors
     /// As [`all_to_all`](Exchange::all_to_all).
@@ -77,8 +79,8 @@ pub trait Exchange: Sync {
         self.all_gather(&message)?.into_iter().next().ok_or_else(|| unreadable("the first process"))
     }
 
-    /// Makes sure that all processes have the same facts, by name: the data's checksum, an option's value. To be asked before work
-    /// begins, since processes that differ would train nobody knows what.
+    /// Makes sure that all processes have the same facts, by name: the data's checksum, an option's value. To be asked
+    /// before work begins, since processes that differ would train nobody knows what.
     ///
     /// # Errors
     /// [`Error::Disagree`], the same in every process: the first fact in which some process differs from process 0.
@@ -107,7 +109,8 @@ pub trait Exchange: Sync {
     }
 }
 
-/// The numbers of the shards, or of anything else that is shared out, that are this process's: `rank`, `rank + ranks`, and so on.
+/// The numbers of the shards, or of anything else that is shared out, that are this process's: `rank`, `rank + ranks`,
+/// and so on.
 ///
 /// ```
 /// use unspool_nn::exchange::{OneProcess, own};

@@ -62,8 +62,8 @@ pub enum Reduce {
     /// Shard by shard: any number of processes gives the same bits. Each sends the gradients of all its shards.
     #[default]
     Exact,
-    /// Each process adds up its own shards, and then these sums are added by [`Exchange::all_reduce`], rows of an embedding apart. The
-    /// bits depend on the number of processes, and on what carries them.
+    /// Each process adds up its own shards, and then these sums are added by [`Exchange::all_reduce`], rows of an
+    /// embedding apart. The bits depend on the number of processes, and on what carries them.
     Fast,
 }
 
@@ -99,8 +99,9 @@ impl<'a> Reducer<'a> {
         Reducer { exchange, reduce, sent: none.clone(), received: none }
     }
 
-    /// [`sharded`](crate::sharded()) over several processes: each works on its own of the shards, and all have the sum. The cut into shards
-    /// must depend on neither processes nor threads, and there should be as many as processes or more.
+    /// [`sharded`](crate::sharded()) over several processes: each works on its own of the shards, and all have the sum.
+    /// The cut into shards must depend on neither processes nor threads, and there should be as many as processes or
+    /// more.
     ///
     /// # Errors
     /// As [`sharded`](crate::sharded()), and where a process cannot be reached.
@@ -121,8 +122,8 @@ impl<'a> Reducer<'a> {
         Ok((sums.loss, sums.gradients))
     }
 
-    /// The sum over all `shards` shards of a batch; the same in every process. `own` are this process's: numbers `rank`,
-    /// `rank + ranks`, and so on, in this order.
+    /// The sum over all `shards` shards of a batch; the same in every process. `own` are this process's: numbers
+    /// `rank`, `rank + ranks`, and so on, in this order.
     ///
     /// # Errors
     /// [`Error::Exchange`] where a process cannot be reached, or hands in another number of shards than are its own.
@@ -145,7 +146,8 @@ impl<'a> Reducer<'a> {
         let mut share = Share::none(params, rank, ranks);
         let mut total = None;
         let mut own = own.into_iter();
-        // One shard of each process at a time: these have consecutive numbers, and no more than they are in memory twice.
+        // One shard of each process at a time: these have consecutive numbers, and no more than they are in memory
+        // twice.
         for first in (0..shards).step_by(ranks) {
             match own.next() {
                 Some(sums) => self.sent.par_iter_mut().enumerate().for_each(|(part, message)| {

@@ -43,14 +43,20 @@ pub(super) fn cases(most: usize) -> impl Strategy<Value = Case> {
     )
 }
 
-/// Asks `holds` of `count` cases, the same at every call, and gives the smallest that does not.
+/// Asks `holds` of `count` cases, the same at every call, and returns the smallest that does not. With
+/// `PROPTEST_CASES=N` in the environment it is asked of N other cases, new ones at every call (or those of
+/// `PROPTEST_RNG_SEED`).
 pub(super) fn search(
     count: u32,
     cases: impl Strategy<Value = Case>,
     holds: impl Fn(&Case) -> Result<(), String>,
 ) -> Result<(), (String, Case)> {
-    let config = ProptestConfig { cases: count, failure_persistence: None, ..ProptestConfig::default() };
-    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let further = std::env::var_os("PROPTEST_CASES").is_some();
+    let config = ProptestConfig { failure_persistence: None, ..strategy::config(count) };
+    let mut runner = match further {
+        true => TestRunner::new(config),
+        false => TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha)),
+    };
     let found = runner.run(&cases, |case| holds(&case).map_err(TestCaseError::fail));
     match found {
         Ok(()) => Ok(()),

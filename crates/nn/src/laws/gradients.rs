@@ -12,8 +12,8 @@ use unspool_graph::{
     check::{self, Judged},
 };
 
-/// Truncated back-propagation whose window is the length or more gives the same bits as one recording of all, and the true slope
-/// along a random direction: a cell that cuts its own state is truncated whatever the window is.
+/// Truncated back-propagation whose window is the length or more gives the same bits as one recording of all, and the
+/// true slope along a random direction: a cell that cuts its own state is truncated whatever the window is.
 pub(super) fn truncation<S: Subject>(setting: &Setting<'_, S>) -> Result<Judged, String> {
     let Setting { subject, cell, batch, .. } = setting;
     for params in &setting.precisions() {
@@ -57,7 +57,8 @@ fn reads_parameters<'g>(params: &Params, state: &impl State<'g>) -> unspool_grap
     Ok(false)
 }
 
-/// Gradients of parameters, inputs and initial states against central differences and forward mode, through the whole run.
+/// Gradients of parameters, inputs and initial states against central differences and forward mode, through the whole
+/// run.
 pub(super) fn right<S: Subject>(setting: &Setting<'_, S>) -> Result<Judged, String> {
     let inputs = inputs(&setting.batch);
     let inputs: Vec<(&str, ArrayD<f64>)> = inputs.iter().map(|(name, x)| (name.as_str(), x.clone())).collect();
@@ -92,8 +93,8 @@ fn whole<'g, S: Subject>(setting: &Setting<'_, S>, graph: &'g Graph<'g>, inputs:
 /// How many sets of parameters may be tried until a row's state is seen: ReLU may silence all of one.
 const TRIES: u64 = 8;
 
-/// Every row's outputs depend on its initial state, and each leaf that steps change matters to the outputs or the last state. An
-/// empty row has no outputs to depend on anything.
+/// Every row's outputs depend on its initial state, and each leaf that steps change matters to the outputs or the last
+/// state. An empty row has no outputs to depend on anything.
 pub(super) fn start<S: Subject>(setting: &Setting<'_, S>) -> Found {
     let Case { lengths, seed, .. } = setting.case;
     // The outputs first, then each leaf.

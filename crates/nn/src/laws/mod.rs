@@ -1,5 +1,5 @@
-//! The laws of recurrence, as one call for any cell: what must hold of every cell that is run over padded batches, whatever it
-//! computes. It stands behind the feature `proptest`.
+//! The laws of recurrence, as one call for any cell: what must hold of every cell that is run over padded batches,
+//! whatever it computes. It stands behind the feature `proptest`.
 //!
 //! More in [chapter 15](https://github.com/unspool/unspool/blob/main/docs/15-own-cell.md) of the tutorial.
 //!
@@ -13,8 +13,10 @@
 //! | [`Start`](Law::Start) | the outputs depend on the initial state, in every row and through every leaf that the cell changes |
 //! | [`Gradients`](Law::Gradients) | the gradients of parameters, inputs and initial states agree with finite differences and forward mode |
 //!
-//! Each law is asked of random batches of unequal lengths, empty rows among them, in both directions; a law that is broken comes back
-//! as a [`Broken`] with the smallest batch that shows it. The batches are the same at every call. With a cell of your own:
+//! Each law is asked of random batches of unequal lengths, empty rows among them, in both directions; a law that is
+//! broken comes back as a [`Broken`] with the smallest batch that shows it. The batches are the same at every call; to
+//! look further, set `PROPTEST_CASES=1000` in the environment: then a thousand new batches are tried for each law. With
+//! a cell of your own:
 //!
 //! ```
 //! use unspool_graph::{Graph, Param, Scope, Var, init};
@@ -95,8 +97,8 @@ use unspool_graph::{Draw, Graph, Params, Scope, Var, check::Judged};
 
 /// What is put to the test: how a cell is made, how its initial state is made from free arrays, and how it is run.
 ///
-/// For most cells [`cell`] is one. Implement it where an initial state has parts that are no free numbers (a mask of −∞, say), or
-/// where something else than [`unroll_directed`] runs the cell.
+/// For most cells [`cell`] is one. Implement it where an initial state has parts that are no free numbers (a mask of
+/// −∞, say), or where something else than [`unroll_directed`] runs the cell.
 pub trait Subject {
     /// The cell.
     type Cell: Cell;
@@ -107,8 +109,8 @@ pub trait Subject {
     /// Makes the cell; its parameters are made anew for each batch.
     fn make(&self, scope: Scope<'_>) -> Self::Cell;
 
-    /// Arrays whose axis 0 is the batch, from which [`start`](Subject::start) makes a state. By default, random numbers in [−1, 1)
-    /// in the shapes of the initial state's leaves.
+    /// Arrays whose axis 0 is the batch, from which [`start`](Subject::start) makes a state. By default, random numbers
+    /// in [−1, 1) in the shapes of the initial state's leaves.
     fn free(&self, cell: &Self::Cell, params: &Params, batch: usize, draw: Draw) -> Vec<ArrayD<f64>> {
         let graph = Graph::new(params);
         let leaves = leaves(&cell.initial_state(&graph, batch));
@@ -156,7 +158,8 @@ impl<C: Cell, F: Fn(Scope<'_>) -> C> Subject for Made<F> {
     }
 }
 
-/// A cell for inputs of `input_size` elements as a subject for the laws. Small sizes are best: each of its numbers is moved.
+/// A cell for inputs of `input_size` elements as a subject for the laws. Small sizes are best: each of its numbers is
+/// moved.
 ///
 /// ```
 /// use unspool_nn::{Gru, laws::{self, Law}};
@@ -171,7 +174,8 @@ pub fn cell<C: Cell>(input_size: usize, make: impl Fn(Scope<'_>) -> C) -> impl S
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Law {
-    /// A sequence cut anywhere, the state carried, is the whole. Asked in evaluation, as random draws know their time step.
+    /// A sequence cut anywhere, the state carried, is the whole. Asked in evaluation, as random draws know their time
+    /// step.
     Split,
     /// Padding changes nothing.
     Padding,
@@ -222,8 +226,8 @@ pub struct Broken {
     pub case: Case,
 }
 
-/// Asks all laws of a subject: the tests of a cell in one call. Gives how many coordinates' gradients were compared with finite
-/// differences and how many could not be judged; see [`composition`](unspool_graph::check::composition).
+/// Asks all laws of a subject: the tests of a cell in one call. Gives how many coordinates' gradients were compared
+/// with finite differences and how many could not be judged; see [`composition`](unspool_graph::check::composition).
 ///
 /// # Errors
 /// The first law that is broken.
@@ -306,8 +310,8 @@ pub fn holds<S: Subject>(law: Law, subject: &S, case: &Case) -> Result<Judged, S
     Ok(Judged::default())
 }
 
-/// Two cells that give their parameters the same names are the same function, with the same gradients, to rounding in double
-/// precision: a fused form and its formula, say.
+/// Two cells that give their parameters the same names are the same function, with the same gradients, to rounding in
+/// double precision: a fused form and its formula, say.
 ///
 /// # Errors
 /// They differ.

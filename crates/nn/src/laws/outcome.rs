@@ -68,8 +68,8 @@ impl<'a, S: Subject> Setting<'a, S> {
         Ok(setting)
     }
 
-    /// A row by itself, one step: there a leaf that is handed through is the same node after it. In a batch whose rows end at
-    /// different steps it is put together from its parts.
+    /// A row by itself, one step: there a leaf that is handed through is the same node after it. In a batch whose rows
+    /// end at different steps it is put together from its parts.
     fn changed_by_a_step(&self) -> Vec<bool> {
         let mut row = self.batch.rows(&[0]);
         row.lengths = vec![1];
@@ -119,8 +119,8 @@ impl<'a, S: Subject> Setting<'a, S> {
 }
 
 impl<'g, S: Subject> Run<'g, S> {
-    /// The last state's leaves that steps have changed, with their places. What was handed through may hold what no loss can look
-    /// at, such as the −∞ of a mask.
+    /// The last state's leaves that steps have changed, with their places. What was handed through may hold what no
+    /// loss can look at, such as the −∞ of a mask.
     pub(super) fn changed(&self) -> Vec<(usize, Var<'g>)> {
         let changes = |&(i, _): &(usize, Var<'g>)| self.changes.get(i).is_none_or(|&changes| changes);
         leaves(&self.last).into_iter().enumerate().filter(changes).collect()

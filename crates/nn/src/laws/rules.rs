@@ -9,8 +9,8 @@ use crate::{Cell, Direction, detach, leaves};
 use ndarray::{ArrayD, Axis, IxDyn};
 use unspool_graph::{Precision, Tensor, Var};
 
-/// A sequence cut anywhere, the state carried, is the whole: values to the bit with the state detached and attached, gradients
-/// to rounding with both parts on one recording.
+/// A sequence cut anywhere, the state carried, is the whole: values to the bit with the state detached and attached,
+/// gradients to rounding with both parts on one recording.
 pub(super) fn split<S: Subject>(setting: &Setting<'_, S>) -> Found {
     let Setting { subject, cell, batch, .. } = setting;
     // Inside, where there is an inside: at an end nothing is cut.

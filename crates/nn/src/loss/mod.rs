@@ -1,4 +1,5 @@
-//! Losses: a prediction against what it should be, as one number to walk back from. Padding is left out, whatever stands there.
+//! Losses: a prediction against what it should be, as one number to walk back from. Padding is left out, whatever
+//! stands there.
 //!
 //! [`Over`] says which places of a batch count and what the sum is divided by.
 //!
@@ -23,8 +24,8 @@ mod pointwise;
 use pointwise::{Absolute, Binary, Huber, Pointwise, Refused, Squared};
 use unspool_graph::{CrossEntropy, Tensor, Var};
 
-/// Which places of a batch a loss is over, and what the sum is divided by: unless told otherwise, by what all real places count
-/// together, so that it is a mean.
+/// Which places of a batch a loss is over, and what the sum is divided by: unless told otherwise, by what all real
+/// places count together, so that it is a mean.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
@@ -63,27 +64,30 @@ impl Over {
         Over { which, reduction: Reduction::Mean }
     }
 
-    /// Every place.
+    /// Counts every place.
     pub fn all() -> Over {
         Over::new(Which::All)
     }
 
-    /// The places within the lengths of a padded batch `[batch, time, …]`.
+    /// Counts the places within the lengths of a padded batch `[batch, time, …]`.
     pub fn lengths(lengths: &[usize]) -> Over {
         Over::new(Which::Lengths(lengths.to_vec()))
     }
 
-    /// A factor for each place, in the order of the leading axes; a place of weight 0 is left out.
+    /// Gives each place a factor, in the order of the leading axes; a place of weight 0 is left out. There is one for
+    /// each row, `[batch]`, or one for each step, `[batch, time]`: as many as the sizes of some leading axes
+    /// multiplied.
     pub fn weights(weights: impl Into<Vec<f32>>) -> Over {
         Over::new(Which::Weights(weights.into()))
     }
 
-    /// The sum itself, as shards of a batch want it.
+    /// Takes the sum itself, as shards of a batch want it.
     pub fn sum(self) -> Over {
         Over { reduction: Reduction::Sum, ..self }
     }
 
-    /// The sum divided by the number of sequences, the size of axis 0: a long sequence counts more than a short one.
+    /// Takes the sum divided by the number of sequences, the size of axis 0: a long sequence counts more than a short
+    /// one.
     pub fn per_sequence(self) -> Over {
         Over { reduction: Reduction::PerSequence, ..self }
     }
@@ -100,7 +104,19 @@ impl Over {
                 let real = |place: usize| f32::from(u8::from(place % time < lengths[place / time]));
                 Ok((0..batch * time).map(real).collect())
             }
-            Which::Weights(weights) => Ok(weights.clone()),
+            Which::Weights(weights) => {
+                let places = &shape[..shape.len() - inner];
+                if leading(places).any(|count| count == weights.len()) {
+                    return Ok(weights.clone());
+                }
+                let possible: Vec<String> = leading(places).map(|count| count.to_string()).collect();
+                Err(format!(
+                    "has places of shape {places:?}, but there are {} weights: one for each row or for each place is \
+                     needed, {} of them",
+                    weights.len(),
+                    possible.join(" or ")
+                ))
+            }
         }
     }
 
@@ -115,15 +131,21 @@ impl Over {
     }
 }
 
+/// Returns how many places there are when the first axes are told apart: one axis, two, and so on; 1 where there is no
+/// axis.
+fn leading(places: &[usize]) -> impl Iterator<Item = usize> + '_ {
+    (places.len().min(1)..=places.len()).map(|axes| places[..axes].iter().product())
+}
+
 /// An operation that does not fit: its error names the line that called the loss.
 #[track_caller]
 fn refuse<'g>(name: &'static str, x: Var<'g>, why: String) -> Var<'g> {
     x.graph().apply(Refused { name, why }, &[x])
 }
 
-/// Cross-entropy of logits `[…, class]` against class numbers, one for each place in the order of the leading axes (also for those in
-/// the padding, where any number may stand). `options` has label smoothing and weights of classes. The mean is over what the real
-/// places count, times their targets' class weights, as PyTorch's.
+/// Cross-entropy of logits `[…, class]` against class numbers, one for each place in the order of the leading axes
+/// (also for those in the padding, where any number may stand). `options` has label smoothing and weights of classes.
+/// The mean is over what the real places count, times their targets' class weights, as PyTorch's.
 ///
 /// ```
 /// use unspool_graph::{CrossEntropy, Graph, Params};
@@ -209,8 +231,8 @@ pub fn huber<'g>(prediction: Var<'g>, target: impl Into<Tensor>, delta: f64, ove
     pointwise(Huber(delta), prediction, target.into(), over)
 }
 
-/// Mean of −t ln σ(x) − (1 − t) ln(1 − σ(x)), for logits x and targets in [0, 1]: max(x, 0) − x t + ln(1 + e^−|x|), which is finite for
-/// every finite x.
+/// Mean of −t ln σ(x) − (1 − t) ln(1 − σ(x)), for logits x and targets in [0, 1]: max(x, 0) − x t + ln(1 + e^−|x|),
+/// which is finite for every finite x.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};

@@ -75,7 +75,8 @@ impl Kind for Binary {
     }
 }
 
-/// L = factor · Σ_p w_p Σ_i loss(x_pi, t_pi) over places p and the elements i within one; places of weight 0 are left out.
+/// L = factor · Σ_p w_p Σ_i loss(x_pi, t_pi) over places p and the elements i within one; places of weight 0 are left
+/// out.
 ///
 /// ∂L/∂x_pi = factor · w_p · slope(x_pi, t_pi)
 pub(super) struct Pointwise<K> {

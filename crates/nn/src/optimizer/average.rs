@@ -1,5 +1,6 @@
 //! Weights averaged over the steps, which often score better than the last ones.
 
+use super::fraction;
 use crate::{Error, Result};
 use rayon::prelude::*;
 use unspool_graph::{Element, Params, vectorize};
@@ -29,13 +30,14 @@ pub struct Averaged {
 }
 
 impl Averaged {
-    /// a ← d a + (1 − d) θ with d the lesser of `decay` and (1 + n) / (10 + n) at update n, from 0, so that it does not
-    /// start slowly (as TensorFlow's `ExponentialMovingAverage`).
+    /// Creates the average a ← d a + (1 − d) θ with d the lesser of `decay` and (1 + n) / (10 + n) at update n, from 0,
+    /// so that it does not start slowly (as TensorFlow's `ExponentialMovingAverage`). `decay` is at least 0 and less
+    /// than 1; [`update`](Averaged::update) refuses others.
     pub fn exponential(decay: f64) -> Averaged {
         Averaged { decay: Some(decay), count: 0, params: None }
     }
 
-    /// The mean of all that [`update`](Averaged::update) was given.
+    /// Creates the mean of all that [`update`](Averaged::update) was given.
     pub fn over_all() -> Averaged {
         Averaged { decay: None, count: 0, params: None }
     }
@@ -43,9 +45,11 @@ impl Averaged {
     /// Takes the parameters as they are now into the average.
     ///
     /// # Errors
-    /// Parameters of another number or precision than before.
+    /// [`Error::Optimizer`] for a decay outside [0, 1), [`Error::Foreign`] for parameters of another number or
+    /// precision than before.
     pub fn update(&mut self, params: &Params) -> Result<()> {
         let n = self.count as f64;
+        self.check()?;
         let Some(average) = &mut self.params else {
             self.params = Some(params.clone());
             self.count = 1;
@@ -69,12 +73,18 @@ impl Averaged {
         Ok(())
     }
 
-    /// The average; `None` before the first update.
+    /// Returns the error of a decay without a meaning.
+    pub(crate) fn check(&self) -> Result<()> {
+        let decay = self.decay.map_or(Ok(()), |decay| fraction("decay of the average", decay));
+        decay.map_err(|why| Error::Optimizer { why })
+    }
+
+    /// Returns the average; `None` before the first update.
     pub fn params(&self) -> Option<&Params> {
         self.params.as_ref()
     }
 
-    /// How many updates there were.
+    /// Returns how many updates there were.
     pub fn count(&self) -> u64 {
         self.count
     }

@@ -1,60 +1,62 @@
 //! The optimizers whose formula treats each element by itself: one loop for all of them.
 
 use super::{
-    Optimizer,
+    GradientScale, Optimizer, StepParams,
     group::{Group, Setting},
+    not_negative,
 };
 use crate::{Error, Result};
 use rayon::prelude::*;
 use unspool_graph::{Element, Gradients, Params, Part, Precision, vectorize};
 
-/// What a rule is told of one step, for one parameter.
+/// The numbers of one step for one parameter, from which an [`UpdateRule`] makes its constants.
 ///
 /// ```
 /// use unspool_graph::Element;
-/// use unspool_nn::optimizer::{Rule, Step};
+/// use unspool_nn::optimizer::{UpdateParams, UpdateRule};
 /// /// A rate that falls by itself: θ ← θ − rate / √t · g.
 /// #[derive(Clone, Default)]
 /// struct Falling;
-/// impl Rule for Falling {
+/// impl UpdateRule for Falling {
 ///     type Constants<E: Element> = E;
-///     fn slots(&self) -> &'static [&'static str] { &[] }
-///     fn constants<E: Element>(&self, step: &Step) -> E {
-///         E::from_f64(step.rate * step.factor / (step.number as f64).sqrt())
+///     fn state_names(&self) -> &'static [&'static str] { &[] }
+///     fn constants<E: Element>(&self, update: &UpdateParams) -> E {
+///         E::from_f64(update.rate * update.gradient_factor / (update.step as f64).sqrt())
 ///     }
 ///     fn update<E: Element>(rate: E, x: &mut [E], g: &[E], _: &mut [E], _: &mut [E]) {
 ///         x.iter_mut().zip(g).for_each(|(x, &g)| *x -= rate * g);
 ///     }
 /// }
-/// let step = Step { number: 4, rate: 0.1, weight_decay: 0.0, factor: 1.0 };
-/// assert_eq!(Falling.constants::<f64>(&step), 0.05);
+/// let update = UpdateParams { step: 4, rate: 0.1, weight_decay: 0.0, gradient_factor: 1.0 };
+/// assert_eq!(Falling.constants::<f64>(&update), 0.05);
 /// ```
 #[derive(Clone, Copy, Debug)]
-pub struct Step {
-    /// Its number, from 1.
-    pub number: u64,
+pub struct UpdateParams {
+    /// The number of the step, from 1.
+    pub step: u64,
     /// The learning rate.
     pub rate: f64,
     /// The weight decay λ.
     pub weight_decay: f64,
-    /// What the gradients are multiplied with.
-    pub factor: f64,
+    /// The factor by which the gradients are multiplied first.
+    pub gradient_factor: f64,
 }
 
-/// The formula of an optimizer for some elements of one parameter, and what it keeps between steps: at most two numbers an element.
+/// The formula of an optimizer for some elements of one parameter, and what it keeps between steps: at most two numbers
+/// per element.
 ///
 /// ```
-/// use unspool_graph::Element;
-/// use unspool_nn::optimizer::{Elementwise, Rule, Step};
+/// use unspool_graph::{Element, Gradients, Params, init};
+/// use unspool_nn::optimizer::{ElementwiseOptimizer, UpdateParams, UpdateRule};
 ///
 /// /// θ ← θ − rate · sign(g) (Bernstein and others 2018).
 /// #[derive(Clone, Debug, Default)]
 /// struct SignSgd;
 ///
-/// impl Rule for SignSgd {
+/// impl UpdateRule for SignSgd {
 ///     type Constants<E: Element> = E;
-///     fn slots(&self) -> &'static [&'static str] { &[] }
-///     fn constants<E: Element>(&self, step: &Step) -> E { E::from_f64(step.rate) }
+///     fn state_names(&self) -> &'static [&'static str] { &[] }
+///     fn constants<E: Element>(&self, update: &UpdateParams) -> E { E::from_f64(update.rate) }
 ///     #[inline(always)]
 ///     fn update<E: Element>(rate: E, x: &mut [E], g: &[E], _: &mut [E], _: &mut [E]) {
 ///         for (x, &g) in x.iter_mut().zip(g) {
@@ -62,56 +64,75 @@ pub struct Step {
 ///         }
 ///     }
 /// }
-/// let mut optimizer = Elementwise::<SignSgd>::new();
-/// # let _ = optimizer.group(unspool_nn::optimizer::Group::named("*"));
+/// let mut params = Params::seeded(0);
+/// let w = params.scope("m").add("w", [2], init::constant(1.0));
+/// let mut gradients = Gradients::none(&params);
+/// gradients.set(&params, w, vec![0.001f32, -1000.0])?;
+/// ElementwiseOptimizer::<SignSgd>::new().step(&mut params, &gradients, 0.5)?;
+/// assert_eq!(params.value(w)?, vec![0.5f32, 1.5].into()); // only the sign of a gradient counts
+/// # Ok::<(), unspool_nn::Error>(())
 /// ```
-pub trait Rule: Clone + Send + Sync + 'static {
+pub trait UpdateRule: Clone + Send + Sync + 'static {
     /// The weight decay unless told otherwise.
     const WEIGHT_DECAY: f64 = 0.0;
     /// The numbers of one step.
     type Constants<E: Element>: Copy + Send + Sync;
 
-    /// The names of what is kept, at most two.
-    fn slots(&self) -> &'static [&'static str];
+    /// Returns the names of what is kept, at most two.
+    fn state_names(&self) -> &'static [&'static str];
 
-    /// The numbers of one step.
-    fn constants<E: Element>(&self, step: &Step) -> Self::Constants<E>;
+    /// Returns what is wrong with the settings of the rule. It is asked before each step, and its answer is the error
+    /// of the step.
+    ///
+    /// # Errors
+    /// A setting that has no meaning: what it is, and what would be right.
+    fn check(&self) -> Result<(), String> {
+        Ok(())
+    }
 
-    /// Changes elements `x` by their gradients `g` (not yet multiplied with [`Step::factor`]) and what is kept of them, which is
-    /// empty where [`slots`](Rule::slots) names nothing. Mark it `#[inline(always)]`, so that it runs in vector registers.
+    /// Returns the numbers of one step.
+    fn constants<E: Element>(&self, update: &UpdateParams) -> Self::Constants<E>;
+
+    /// Changes elements `x` by their gradients `g` (not yet multiplied by [`UpdateParams::gradient_factor`]) and what
+    /// is kept of them, which is empty where [`state_names`](UpdateRule::state_names) names nothing. Mark it
+    /// `#[inline(always)]`, so that it runs in vector registers.
     fn update<E: Element>(constants: Self::Constants<E>, x: &mut [E], g: &[E], first: &mut [E], second: &mut [E]);
 
-    /// Carries out a step for all parameters. The default suits every rule. A rule that is part of a library repeats its one
-    /// line: the loops are then compiled in that library, and not once more in each program that trains by the rule.
-    fn apply(&self, update: Update<'_>) -> Result<()> {
+    /// Carries out a step for all parameters. Returns the norm of the mean gradient. The default suits every rule. A
+    /// rule that is part of a library repeats its one line: the loops are then compiled in that library, and not once
+    /// more in each program that trains by the rule.
+    ///
+    /// # Errors
+    /// As [`Optimizer::update`].
+    fn apply(&self, update: Update<'_>) -> Result<f64> {
         update.by(self)
     }
 }
 
-/// One step of an [`Elementwise`] optimizer that is still to be carried out by its rule: see [`Rule::apply`].
+/// One step of an [`ElementwiseOptimizer`] that is still to be carried out by its rule: see [`UpdateRule::apply`].
 ///
 /// ```
 /// use unspool_graph::Element;
-/// use unspool_nn::{Result, optimizer::{Rule, Step, Update}};
+/// use unspool_nn::{Result, optimizer::{Update, UpdateParams, UpdateRule}};
 /// /// θ ← θ − rate · g
 /// #[derive(Clone)]
 /// struct Plain;
-/// impl Rule for Plain {
+/// impl UpdateRule for Plain {
 ///     type Constants<E: Element> = E;
-///     fn slots(&self) -> &'static [&'static str] { &[] }
-///     fn constants<E: Element>(&self, step: &Step) -> E { E::from_f64(step.rate * step.factor) }
+///     fn state_names(&self) -> &'static [&'static str] { &[] }
+///     fn constants<E: Element>(&self, update: &UpdateParams) -> E { E::from_f64(update.rate * update.gradient_factor) }
 ///     fn update<E: Element>(rate: E, x: &mut [E], g: &[E], _: &mut [E], _: &mut [E]) {
 ///         x.iter_mut().zip(g).for_each(|(x, &g)| *x -= rate * g);
 ///     }
-///     fn apply(&self, update: Update<'_>) -> Result<()> { update.by(self) } // compiled in this crate
+///     fn apply(&self, update: Update<'_>) -> Result<f64> { update.by(self) } // compiled in this crate
 /// }
 /// # use unspool_graph::{Gradients, Params, init};
-/// # use unspool_nn::optimizer::Elementwise;
+/// # use unspool_nn::optimizer::ElementwiseOptimizer;
 /// # let mut params = Params::seeded(0);
 /// # let w = params.scope("m").add("w", [1], init::constant(1.0));
 /// # let mut gradients = Gradients::none(&params);
 /// # gradients.set(&params, w, vec![2.0f32])?;
-/// Elementwise::of(Plain).step(&mut params, &gradients, 0.25)?;
+/// ElementwiseOptimizer::of(Plain).step(&mut params, &gradients, 0.25)?;
 /// assert_eq!(params.value(w)?.to_f64()[[0]], 0.5);
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
@@ -120,19 +141,18 @@ pub struct Update<'a> {
     common: &'a mut Common,
     params: &'a mut Params,
     gradients: &'a Gradients,
-    rate: f64,
-    factor: f64,
+    step: StepParams,
 }
 
 impl Update<'_> {
-    /// Carries it out.
+    /// Carries it out by `rule`. Returns the norm of the mean gradient.
     ///
     /// # Errors
     /// As [`Optimizer::update`].
-    pub fn by<R: Rule>(self, rule: &R) -> Result<()> {
-        let Update { common, params, gradients, rate, factor } = self;
-        let names = rule.slots();
-        let steps = common.begin(names, params, gradients, rate, factor)?;
+    pub fn by<R: UpdateRule>(self, rule: &R) -> Result<f64> {
+        let Update { common, params, gradients, step } = self;
+        rule.check().map_err(|why| Error::Optimizer { why })?;
+        let (norm, steps) = common.begin(rule.state_names(), params, gradients, step)?;
         let mut slots = std::mem::take(&mut common.slots);
         let one = slots.len().min(1);
         let (first, second) = slots.split_at_mut(one);
@@ -149,19 +169,20 @@ impl Update<'_> {
         }
         common.slots = slots;
         common.steps += 1;
-        Ok(())
+        Ok(norm)
     }
 }
 
-/// An optimizer made of a [`Rule`].
+/// An optimizer made of a [`UpdateRule`].
 ///
 /// ```
 /// use unspool_graph::{Gradients, Params, init};
-/// use unspool_nn::optimizer::{AdamRule, Elementwise, Group, Optimizer};
+/// use unspool_nn::optimizer::{AdamRule, Decoupled, ElementwiseOptimizer, Group, Optimizer};
 /// let mut params = Params::seeded(0);
 /// let mut m = params.scope("m");
 /// let (weight, bias) = (m.add("weight", [2], init::constant(1.0)), m.add("bias", [2], init::constant(1.0)));
-/// let mut adamw = Elementwise::<AdamRule<true>>::new().weight_decay(0.5).group(Group::named("*bias").weight_decay(0.0));
+/// let biases = Group::named("*bias").weight_decay(0.0);
+/// let mut adamw = ElementwiseOptimizer::<AdamRule<Decoupled>>::new().weight_decay(0.5).group(biases);
 /// let mut gradients = Gradients::none(&params);
 /// gradients.set(&params, weight, vec![0.0f32; 2])?;
 /// gradients.set(&params, bias, vec![0.0f32; 2])?;
@@ -171,7 +192,7 @@ impl Update<'_> {
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Elementwise<R> {
+pub struct ElementwiseOptimizer<R> {
     rule: R,
     common: Common,
 }
@@ -186,75 +207,92 @@ struct Common {
     slots: Vec<Params>,
 }
 
-impl<R: Rule + Default> Default for Elementwise<R> {
+impl<R: UpdateRule + Default> Default for ElementwiseOptimizer<R> {
     fn default() -> Self {
-        Elementwise::of(R::default())
+        ElementwiseOptimizer::of(R::default())
     }
 }
 
-impl<R: Rule + Default> Elementwise<R> {
-    /// With the usual constants.
+impl<R: UpdateRule + Default> ElementwiseOptimizer<R> {
+    /// Creates an optimizer with the usual constants.
     pub fn new() -> Self {
         Self::default()
     }
 }
 
-impl<R: Rule> Elementwise<R> {
-    /// With a rule of yours.
+impl<R: UpdateRule> ElementwiseOptimizer<R> {
+    /// Creates an optimizer with a rule of your own.
     pub fn of(rule: R) -> Self {
         let weight_decay = R::WEIGHT_DECAY;
         let common = Common { weight_decay, groups: vec![], touched_rows_only: false, steps: 0, slots: vec![] };
-        Elementwise { rule, common }
+        ElementwiseOptimizer { rule, common }
     }
 
-    /// With weight decay λ, for all parameters of which no group says otherwise.
+    /// Sets the weight decay λ of all parameters of which no group says otherwise.
     pub fn weight_decay(mut self, weight_decay: f64) -> Self {
         self.common.weight_decay = weight_decay;
         self
     }
 
-    /// With other settings for some parameters.
+    /// Gives some parameters other settings.
     pub fn group(mut self, group: Group) -> Self {
         self.common.groups.push(group);
         self
     }
 
-    /// Leaves rows of an embedding as they are, with all that is kept of them, at steps at which they have no gradient. That is
-    /// faster with a large vocabulary and is another optimizer: a rare word's moments do not decay while it is absent.
+    /// Leaves rows of an embedding as they are, with all that is kept of them, at steps at which they have no gradient.
+    /// That is faster with a large vocabulary and is another optimizer: a rare word's moments do not decay while it is
+    /// absent.
     pub fn touched_rows_only(mut self) -> Self {
         self.common.touched_rows_only = true;
         self
     }
 
-    /// One step of size `rate`. A parameter without a gradient stays as it is.
+    /// Makes one step: [`Optimizer::update`], where a number stands for a step at that learning rate. A parameter
+    /// without a gradient stays as it is.
     ///
     /// # Errors
     /// As [`Optimizer::update`].
-    pub fn step(&mut self, params: &mut Params, gradients: &Gradients, rate: f64) -> Result<()> {
-        self.update(params, gradients, rate, 1.0)
+    ///
+    /// ```
+    /// use unspool_graph::{Gradients, Params, init};
+    /// use unspool_nn::{Sgd, optimizer::StepParams};
+    /// let mut params = Params::seeded(0);
+    /// let w = params.scope("m").add("w", [2], init::zeros());
+    /// let mut gradients = Gradients::none(&params);
+    /// gradients.set(&params, w, vec![30.0f32, 40.0])?;
+    /// assert_eq!(Sgd::new().step(&mut params, &gradients, 0.1)?, 50.0);                  // the norm of the gradient
+    /// let mean = StepParams { count: 10.0, ..StepParams::new(0.1) };
+    /// assert_eq!(Sgd::new().step(&mut params, &gradients, mean)?, 5.0);
+    /// assert!(Sgd::new().step(&mut params, &gradients, f64::NAN).is_err());
+    /// # Ok::<(), unspool_nn::Error>(())
+    /// ```
+    pub fn step(&mut self, params: &mut Params, gradients: &Gradients, step: impl Into<StepParams>) -> Result<f64> {
+        self.update(params, gradients, step.into())
     }
 }
 
-impl<R> Elementwise<R> {
+impl<R> ElementwiseOptimizer<R> {
     pub(super) fn rule_mut(&mut self) -> &mut R {
         &mut self.rule
     }
 }
 
 impl Common {
-    /// Checks what a step is given, and says what each parameter's own is; `None` for a frozen one.
+    /// Checks what a step is given. Returns the norm of the mean gradient, and the numbers of each parameter; `None` for
+    /// a frozen one.
     fn begin(
         &mut self,
         names: &[&str],
         params: &Params,
         gradients: &Gradients,
-        rate: f64,
-        factor: f64,
-    ) -> Result<Vec<Option<Step>>> {
+        step: StepParams,
+    ) -> Result<(f64, Vec<Option<UpdateParams>>)> {
         if !gradients.fit(params) {
             return Err(Error::Foreign);
         }
         let settings = self.settings(params)?;
+        let GradientScale { norm, factor } = step.gradient_scale(gradients, params.precision())?;
         if self.slots.len() != names.len() {
             self.slots = names.iter().map(|_| zeros(params)).collect();
         }
@@ -264,13 +302,17 @@ impl Common {
         let number = self.steps + 1;
         let steps = settings.iter().map(|setting| {
             let Setting { weight_decay, rate_factor, frozen } = *setting;
-            (!frozen).then_some(Step { number, rate: rate * rate_factor, weight_decay, factor })
+            let rate = step.rate * rate_factor;
+            (!frozen).then_some(UpdateParams { step: number, rate, weight_decay, gradient_factor: factor })
         });
-        Ok(steps.collect())
+        Ok((norm, steps.collect()))
     }
 
     /// What holds for each parameter.
     fn settings(&self, params: &Params) -> Result<Vec<Setting>> {
+        let own = not_negative("weight decay", self.weight_decay);
+        let all = own.and_then(|()| self.groups.iter().try_for_each(Group::check));
+        all.map_err(|why| Error::Optimizer { why })?;
         let usual = Setting { weight_decay: self.weight_decay, rate_factor: 1.0, frozen: false };
         let mut settings = vec![usual; params.len()];
         for group in &self.groups {
@@ -289,10 +331,10 @@ impl Common {
     }
 
     /// Changes all parameters, in one precision.
-    fn run<E: Element, R: Rule>(
+    fn run<E: Element, R: UpdateRule>(
         &self,
         rule: &R,
-        steps: &[Option<Step>],
+        steps: &[Option<UpdateParams>],
         values: &mut [Vec<E>],
         slots: [&mut [Vec<E>]; 2],
         gradients: &Gradients,
@@ -315,7 +357,7 @@ impl Common {
     }
 
     /// Runs the pieces that there are, on all threads where that is worth it.
-    fn share_out<E: Element, R: Rule>(&self, pieces: &mut Vec<Piece<'_, E, R>>) {
+    fn share_out<E: Element, R: UpdateRule>(&self, pieces: &mut Vec<Piece<'_, E, R>>) {
         let touched_rows_only = self.touched_rows_only;
         if pieces.len() <= 1 || pieces.iter().map(|piece| piece.x.len()).sum::<usize>() < SPLIT_FROM {
             pieces.drain(..).for_each(|piece| piece.run(touched_rows_only));
@@ -335,7 +377,7 @@ const AT_ONCE: usize = 64;
 const SPLIT_FROM: usize = 1 << 16;
 
 /// Some elements of a parameter that one thread changes.
-struct Piece<'a, E: Element, R: Rule> {
+struct Piece<'a, E: Element, R: UpdateRule> {
     constants: R::Constants<E>,
     x: &'a mut [E],
     gradient: Slope<'a, E>,
@@ -354,7 +396,7 @@ enum Slope<'a, E> {
 }
 
 /// Cuts a parameter into pieces.
-fn cut<'a, E: Element, R: Rule>(
+fn cut<'a, E: Element, R: UpdateRule>(
     constants: R::Constants<E>,
     x: &'a mut [E],
     part: Part<'a, E>,
@@ -386,7 +428,7 @@ fn cut<'a, E: Element, R: Rule>(
     }
 }
 
-impl<E: Element, R: Rule> Piece<'_, E, R> {
+impl<E: Element, R: UpdateRule> Piece<'_, E, R> {
     fn run(self, touched_rows_only: bool) {
         let Piece { constants, x, gradient, kept: [first, second] } = self;
         match gradient {
@@ -425,17 +467,17 @@ fn zeros(params: &Params) -> Params {
     zeros
 }
 
-impl<R: Rule> Optimizer for Elementwise<R> {
-    fn update(&mut self, params: &mut Params, gradients: &Gradients, rate: f64, factor: f64) -> Result<()> {
-        self.rule.apply(Update { common: &mut self.common, params, gradients, rate, factor })
+impl<R: UpdateRule> Optimizer for ElementwiseOptimizer<R> {
+    fn update(&mut self, params: &mut Params, gradients: &Gradients, step: StepParams) -> Result<f64> {
+        self.rule.apply(Update { common: &mut self.common, params, gradients, step })
     }
 
     fn steps(&self) -> u64 {
         self.common.steps
     }
 
-    fn slots(&self) -> &'static [&'static str] {
-        self.rule.slots()
+    fn state_names(&self) -> &'static [&'static str] {
+        self.rule.state_names()
     }
 
     fn state(&self) -> Vec<&Params> {

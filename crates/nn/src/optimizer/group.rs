@@ -1,17 +1,28 @@
 //! Some parameters are trained in another way than the rest.
 
-/// What holds for the parameters whose full name matches a pattern: `*` stands for any letters, also for none and for dots.
+use super::not_negative;
+
+/// What holds for the parameters whose full name matches a pattern: `*` stands for any letters, also for none and for
+/// dots.
 ///
-/// Groups are applied in the order they were given; where two say something of one parameter, the later holds. A pattern that
-/// matches nothing is an error at the first step: it is a typing mistake.
+/// Groups are applied in the order they were given; where two say something of one parameter, the later holds. A
+/// pattern that matches nothing is an error at the first step: it is a typing mistake.
 ///
 /// ```
-/// use unspool_nn::optimizer::{Adam, Group};
-/// let adam = Adam::new()
-///     .weight_decay(0.01)
-///     .group(Group::named("*bias*").weight_decay(0.0))
-///     .group(Group::named("encoder.*").rate_factor(0.1))
+/// use unspool_graph::{Gradients, Params, init};
+/// use unspool_nn::optimizer::{Group, Sgd};
+/// let mut params = Params::seeded(0);
+/// let names = ["encoder.weight", "decoder.weight", "embedding.weight"];
+/// let all = names.map(|name| params.scope("").add(name, [1], init::zeros()));
+/// let mut gradients = Gradients::none(&params);
+/// all.iter().try_for_each(|&p| gradients.set(&params, p, vec![-1.0f32]))?;
+/// let mut sgd = Sgd::new()
+///     .group(Group::named("encoder.*").rate_factor(0.5))
 ///     .group(Group::named("embedding.weight").frozen());
+/// sgd.step(&mut params, &gradients, 1.0)?;
+/// let after = all.map(|p| params.value(p).unwrap().to_f64()[[0]]);
+/// assert_eq!(after, [0.5, 1.0, 0.0]);
+/// # Ok::<(), unspool_nn::Error>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Group {
@@ -22,21 +33,21 @@ pub struct Group {
 }
 
 impl Group {
-    /// The parameters whose full name matches `pattern`.
+    /// Creates a group of the parameters whose full name matches `pattern`, as yet without settings of its own.
     pub fn named(pattern: impl Into<String>) -> Group {
         Group { pattern: pattern.into(), weight_decay: None, rate_factor: None, frozen: false }
     }
-    /// Their own weight decay; 0 for none.
+    /// Gives them their own weight decay; 0 for none.
     pub fn weight_decay(mut self, weight_decay: f64) -> Group {
         self.weight_decay = Some(weight_decay);
         self
     }
-    /// What the learning rate is multiplied with for them.
+    /// Multiplies the learning rate by `factor` for them.
     pub fn rate_factor(mut self, factor: f64) -> Group {
         self.rate_factor = Some(factor);
         self
     }
-    /// They stay as they are.
+    /// Leaves them as they are.
     pub fn frozen(mut self) -> Group {
         self.frozen = true;
         self
@@ -46,6 +57,12 @@ impl Group {
     }
     pub(super) fn matches(&self, name: &str) -> bool {
         matches(self.pattern.as_bytes(), name.as_bytes())
+    }
+    /// Returns what is wrong with the settings.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let of = |what| format!("{what} of the group {:?}", self.pattern);
+        self.weight_decay.map_or(Ok(()), |decay| not_negative(&of("weight decay"), decay))?;
+        self.rate_factor.map_or(Ok(()), |factor| not_negative(&of("rate factor"), factor))
     }
     pub(super) fn apply(&self, setting: &mut Setting) {
         setting.weight_decay = self.weight_decay.unwrap_or(setting.weight_decay);

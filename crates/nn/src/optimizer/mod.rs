@@ -1,15 +1,19 @@
 //! Changing parameters by their gradients.
 //!
-//! [`Optimizer`] is what a training loop needs of one. [`Elementwise`] is one for every [`Rule`], the formula for one element:
-//! [`Sgd`], [`Adam`], [`AdamW`], [`RmsProp`] and [`Adagrad`] have PyTorch's arithmetic and differ only in their rule. A [`Group`]
-//! gives the parameters of some names another rate, another decay, or none at all.
+//! [`Optimizer`] is what a training loop needs of one. [`ElementwiseOptimizer`] is one for every [`UpdateRule`], the
+//! formula for one element: [`Sgd`], [`Adam`], [`AdamW`], [`RmsProp`] and [`Adagrad`] have PyTorch's arithmetic and
+//! differ only in their rule. A [`Group`] gives the parameters of some names another rate, another decay, or none at
+//! all.
 //!
-//! A step with clipping goes over memory twice: once for the gradients' norm, and once for the update, which takes the factor
-//! along. Both are split over threads in pieces of a fixed size, so that any number of threads gives the same bits.
+//! A step goes over memory twice: once for the norm of the gradients, which is also the check that they are finite, and
+//! once for the update, which takes the factor of clipping along. So the check costs one pass over the gradients. Both
+//! passes are split over threads in pieces of a fixed size, so that any number of threads gives the same bits.
+//!
+//! Settings without a meaning (a negative rate, a β of 1, NaN) are errors of the first step.
 //!
 //! ```
 //! use unspool_graph::{Graph, Params, init};
-//! use unspool_nn::optimizer::{AdamW, Group, Optimizer};
+//! use unspool_nn::optimizer::{AdamW, Group, StepParams};
 //! let mut params = Params::seeded(0);
 //! let mut layer = params.scope("layer");
 //! let (w, b) = (layer.add("weight", [2, 2], init::normal(1.0)), layer.add("bias", [2], init::zeros()));
@@ -17,7 +21,9 @@
 //! let graph = Graph::new(&params);
 //! let loss = (graph.full([4, 2], 1.0).matmul(w) + b).powi(2).sum_all();
 //! let gradients = loss.backward()?;
-//! let norm = adam.clipped_step(&mut params, &gradients, 1e-3, 4.0, 1.0)?; // the mean over 4 rows, shortened to norm 1
+//! // The gradient of the mean over 4 rows, shortened to norm 1.
+//! let step = StepParams { count: 4.0, max_norm: 1.0, ..StepParams::new(1e-3) };
+//! let norm = adam.step(&mut params, &gradients, step)?;
 //! assert!(norm > 0.0);
 //! # Ok::<(), unspool_nn::Error>(())
 //! ```
@@ -26,76 +32,74 @@ mod average;
 mod elementwise;
 mod group;
 mod rules;
+mod step;
 
 pub use average::Averaged;
-pub use elementwise::{Elementwise, Rule, Step, Update};
+pub use elementwise::{ElementwiseOptimizer, Update, UpdateParams, UpdateRule};
 pub use group::Group;
-pub use rules::{Adagrad, AdagradRule, Adam, AdamRule, AdamW, RmsProp, RmsPropRule, Sgd, SgdRule};
+pub use rules::{Adagrad, AdagradRule, Adam, AdamRule, AdamW, Coupled, Decoupled, RmsProp, RmsPropRule, Sgd, SgdRule};
+pub use step::{GradientScale, StepParams};
 
-use crate::{Error, Result};
+use crate::Result;
 use unspool_graph::{Gradients, Params};
 
 /// What changes parameters by their gradients, and can be saved and resumed.
 ///
-/// What can be saved and resumed:
-///
 /// ```
 /// use unspool_graph::{Gradients, Params, init};
-/// use unspool_nn::optimizer::{Adam, Optimizer};
+/// use unspool_nn::optimizer::{Adam, Optimizer, StepParams};
 /// let mut params = Params::seeded(0);
 /// let w = params.scope("m").add("w", [2], init::constant(1.0));
 /// let mut gradients = Gradients::none(&params);
 /// gradients.set(&params, w, vec![1.0f32, -2.0])?;
 /// let mut first = Adam::new();
-/// first.update(&mut params, &gradients, 0.1, 1.0)?;
+/// first.update(&mut params, &gradients, StepParams::new(0.1))?;
 ///
 /// let mut resumed = Adam::new();
 /// resumed.restore(first.steps(), first.state().into_iter().cloned().collect());
 /// let mut copy = params.clone();
-/// first.update(&mut params, &gradients, 0.1, 1.0)?;
-/// resumed.update(&mut copy, &gradients, 0.1, 1.0)?;
+/// first.update(&mut params, &gradients, StepParams::new(0.1))?;
+/// resumed.update(&mut copy, &gradients, StepParams::new(0.1))?;
 /// assert_eq!(params.value(w)?, copy.value(w)?);
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
 pub trait Optimizer: Send {
-    /// One step of size `rate` along `factor` · gradients. A parameter without a gradient stays as it is.
+    /// Makes one step along the mean of gradients that are a sum over `step.count`, shortened to `step.max_norm` where
+    /// it is longer. Returns the norm of the mean before. A parameter without a gradient stays as it is. An optimizer
+    /// of your own takes the factor of the gradients from [`StepParams::gradient_scale`].
     ///
     /// # Errors
-    /// Gradients of another store or precision; a store whose parameters have changed since the first step.
-    fn update(&mut self, params: &mut Params, gradients: &Gradients, rate: f64, factor: f64) -> Result<()>;
+    /// [`Error::Foreign`](crate::Error::Foreign) for gradients of another store or precision, and for a store whose
+    /// parameters have changed since the first step; [`Error::Optimizer`](crate::Error::Optimizer) for a setting
+    /// without a meaning; and the errors of [`StepParams::gradient_scale`], among them gradients that are not finite.
+    /// The parameters are then as they were.
+    fn update(&mut self, params: &mut Params, gradients: &Gradients, step: StepParams) -> Result<f64>;
 
-    /// How many steps have been taken.
+    /// Returns how many steps have been taken.
     fn steps(&self) -> u64;
 
-    /// What the names of its arrays are, one array for each parameter and name.
-    fn slots(&self) -> &'static [&'static str];
+    /// Returns the names of its arrays: one array for each parameter and name.
+    fn state_names(&self) -> &'static [&'static str];
 
-    /// Its arrays, in the order of [`slots`](Optimizer::slots); none before the first step.
+    /// Returns its arrays, in the order of [`state_names`](Optimizer::state_names); none before the first step.
     fn state(&self) -> Vec<&Params>;
 
     /// Goes on from another's [`steps`](Optimizer::steps) and [`state`](Optimizer::state), to the same bits.
     fn restore(&mut self, steps: u64, state: Vec<Params>);
+}
 
-    /// [`update`](Optimizer::update) along the mean of gradients that are a sum over `count`, shortened to `max_norm` where it is
-    /// longer (Pascanu, Mikolov and Bengio 2013). Returns the norm of the mean before.
-    ///
-    /// # Errors
-    /// As [`update`](Optimizer::update), and if the norm is not a finite number: nothing would be right then.
-    fn clipped_step(
-        &mut self,
-        params: &mut Params,
-        gradients: &Gradients,
-        rate: f64,
-        count: f64,
-        max_norm: f64,
-    ) -> Result<f64> {
-        let norm = gradients.norm() / count;
-        if !norm.is_finite() {
-            return Err(Error::Graph(unspool_graph::Error::NormNotFinite { norm }));
-        }
-        // PyTorch's rule, with its small number against division by zero.
-        let shorter = if norm > max_norm { max_norm / (norm + 1e-6) } else { 1.0 };
-        self.update(params, gradients, rate, shorter / count)?;
-        Ok(norm)
+/// Returns the error of a setting that is negative or not finite.
+fn not_negative(name: &str, value: f64) -> Result<(), String> {
+    if value.is_finite() && value >= 0.0 {
+        return Ok(());
     }
+    Err(format!("the {name} is {value}; it must be a finite number of at least 0"))
+}
+
+/// Returns the error of a decay rate outside [0, 1).
+fn fraction(name: &str, value: f64) -> Result<(), String> {
+    if (0.0..1.0).contains(&value) {
+        return Ok(());
+    }
+    Err(format!("the {name} is {value}; it must be at least 0 and less than 1"))
 }

@@ -1,7 +1,11 @@
 //! The formulas, each with PyTorch's arithmetic. θ is the parameter, g its gradient, λ its weight decay.
 
-use super::elementwise::{Elementwise, Rule, Step, Update};
+use super::{
+    elementwise::{ElementwiseOptimizer, Update, UpdateParams, UpdateRule},
+    fraction, not_negative,
+};
 use crate::Result;
+use std::marker::PhantomData;
 use unspool_graph::Element;
 
 /// Stochastic gradient descent, with momentum (Polyak 1964) or Nesterov's (Sutskever and others 2013) where asked for:
@@ -22,15 +26,15 @@ use unspool_graph::Element;
 /// }
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
-pub type Sgd = Elementwise<SgdRule>;
+pub type Sgd = ElementwiseOptimizer<SgdRule>;
 
 /// See [`Sgd`].
 ///
 /// ```
-/// use unspool_nn::optimizer::{Elementwise, Optimizer, Rule, SgdRule};
-/// assert!(SgdRule::default().slots().is_empty());
-/// let with_momentum = Elementwise::of(SgdRule::default()).momentum(0.9);
-/// assert_eq!(with_momentum.slots(), ["momentum_buffer"]);
+/// use unspool_nn::optimizer::{ElementwiseOptimizer, Optimizer, UpdateRule, SgdRule};
+/// assert!(SgdRule::default().state_names().is_empty());
+/// let with_momentum = ElementwiseOptimizer::of(SgdRule::default()).momentum(0.9);
+/// assert_eq!(with_momentum.state_names(), ["momentum_buffer"]);
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct SgdRule {
@@ -39,28 +43,31 @@ pub struct SgdRule {
 }
 
 impl Sgd {
-    /// With momentum μ.
+    /// Sets the momentum μ.
     pub fn momentum(mut self, momentum: f64) -> Sgd {
         self.rule_mut().momentum = momentum;
         self
     }
-    /// With momentum μ as Nesterov's.
+    /// Sets the momentum μ, as Nesterov's.
     pub fn nesterov(mut self, momentum: f64) -> Sgd {
         *self.rule_mut() = SgdRule { momentum, nesterov: true };
         self
     }
 }
 
-impl Rule for SgdRule {
+impl UpdateRule for SgdRule {
     /// rate, λ, factor, μ, and whether Nesterov's.
     type Constants<E: Element> = (E, E, E, E, bool);
 
-    fn slots(&self) -> &'static [&'static str] {
+    fn state_names(&self) -> &'static [&'static str] {
         if self.momentum == 0.0 { &[] } else { &["momentum_buffer"] }
     }
-    fn constants<E: Element>(&self, step: &Step) -> Self::Constants<E> {
+    fn check(&self) -> Result<(), String> {
+        not_negative("momentum", self.momentum)
+    }
+    fn constants<E: Element>(&self, update: &UpdateParams) -> Self::Constants<E> {
         let n = E::from_f64;
-        (n(step.rate), n(step.weight_decay), n(step.factor), n(self.momentum), self.nesterov)
+        (n(update.rate), n(update.weight_decay), n(update.gradient_factor), n(self.momentum), self.nesterov)
     }
     #[inline(always)]
     fn update<E: Element>(c: Self::Constants<E>, x: &mut [E], g: &[E], b: &mut [E], _: &mut [E]) {
@@ -77,17 +84,18 @@ impl Rule for SgdRule {
             *x -= rate * (of_g * g + of_b * *b);
         }
     }
-    fn apply(&self, update: Update<'_>) -> Result<()> {
+    fn apply(&self, update: Update<'_>) -> Result<f64> {
         update.by(self)
     }
 }
 
 /// Adam (Kingma and Ba 2015, algorithm 1):
 ///
-/// g ← g + λ θ,  m ← β₁ m + (1 − β₁) g,  v ← β₂ v + (1 − β₂) g²,  θ ← θ − rate · (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε)
+/// g ← g + λ θ,  m ← β₁ m + (1 − β₁) g,  v ← β₂ v + (1 − β₂) g²,  θ ← θ − rate · (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) +
+/// ε)
 ///
 /// Every parameter moves at every step, also where only some rows of an embedding have a gradient; see
-/// [`touched_rows_only`](Elementwise::touched_rows_only).
+/// [`touched_rows_only`](ElementwiseOptimizer::touched_rows_only).
 ///
 /// ```
 /// use unspool_graph::{Graph, Params, init};
@@ -103,9 +111,10 @@ impl Rule for SgdRule {
 /// assert!(params.value(w)?.to_f64()[[0]].abs() < 0.01);
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
-pub type Adam = Elementwise<AdamRule<false>>;
+pub type Adam = ElementwiseOptimizer<AdamRule<Coupled>>;
 
-/// Adam with decoupled weight decay (Loshchilov and Hutter 2019): θ ← θ − rate · λ θ, then [`Adam`] without λ. λ is 0.01 unless told.
+/// Adam with decoupled weight decay (Loshchilov and Hutter 2019): θ ← θ − rate · λ θ, then [`Adam`] without λ. λ is
+/// 0.01 unless told.
 ///
 /// ```
 /// use unspool_graph::{Gradients, Params, init};
@@ -114,33 +123,52 @@ pub type Adam = Elementwise<AdamRule<false>>;
 /// let w = params.scope("m").add("w", [1], init::constant(1.0));
 /// let mut gradients = Gradients::none(&params);
 /// gradients.set(&params, w, vec![3.0f32])?;
-/// AdamW::new().betas(0.9, 0.98).step(&mut params, &gradients, 0.1)?;
+/// AdamW::new().betas((0.9, 0.98)).step(&mut params, &gradients, 0.1)?;
 /// assert!((params.value(w)?.to_f64()[[0]] - 0.899).abs() < 1e-5); // 1 − 0.1 · 0.01, and a first step of the rate
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
-pub type AdamW = Elementwise<AdamRule<true>>;
+pub type AdamW = ElementwiseOptimizer<AdamRule<Decoupled>>;
 
-/// See [`Adam`] and [`AdamW`], which is the decoupled one.
+/// The weight decay of [`Adam`]: λ θ is added to the gradient.
+///
+/// See [`AdamRule`].
+#[derive(Clone, Copy, Debug)]
+pub enum Coupled {}
+
+/// The weight decay of [`AdamW`]: λ θ is subtracted from the parameter.
+///
+/// See [`AdamRule`].
+#[derive(Clone, Copy, Debug)]
+pub enum Decoupled {}
+
+/// The rule of [`Adam`] and [`AdamW`], which differ in where the weight decay is: [`Coupled`] to the gradient or
+/// [`Decoupled`] from it.
+///
+/// ```
+/// use unspool_nn::optimizer::{AdamRule, Coupled, Decoupled, UpdateRule};
+/// assert_eq!(AdamRule::<Coupled>::WEIGHT_DECAY, 0.0);
+/// assert_eq!(AdamRule::<Decoupled>::WEIGHT_DECAY, 0.01);
+/// ```
 #[derive(Clone, Debug)]
-pub struct AdamRule<const DECOUPLED: bool> {
-    beta1: f64,
-    beta2: f64,
+pub struct AdamRule<D> {
+    betas: (f64, f64),
     epsilon: f64,
+    decay: PhantomData<D>,
 }
 
-impl<const DECOUPLED: bool> Default for AdamRule<DECOUPLED> {
+impl<D> Default for AdamRule<D> {
     fn default() -> Self {
-        AdamRule { beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }
+        AdamRule { betas: (0.9, 0.999), epsilon: 1e-8, decay: PhantomData }
     }
 }
 
-impl<const DECOUPLED: bool> Elementwise<AdamRule<DECOUPLED>> {
-    /// With other decay rates of the moments than 0.9 and 0.999.
-    pub fn betas(mut self, beta1: f64, beta2: f64) -> Self {
-        (self.rule_mut().beta1, self.rule_mut().beta2) = (beta1, beta2);
+impl<D> ElementwiseOptimizer<AdamRule<D>> {
+    /// Sets the decay rates (β₁, β₂) of the moments, in place of (0.9, 0.999).
+    pub fn betas(mut self, betas: (f64, f64)) -> Self {
+        self.rule_mut().betas = betas;
         self
     }
-    /// With another number against division by zero than 1e-8.
+    /// Sets the ε against division by zero, in place of 1e-8.
     pub fn epsilon(mut self, epsilon: f64) -> Self {
         self.rule_mut().epsilon = epsilon;
         self
@@ -161,45 +189,50 @@ pub struct AdamConstants<E> {
     factor: E,
 }
 
-/// Two rules and no generic one, so that each is compiled here: see [`Rule::apply`].
+/// Two rules and no generic one, so that each is compiled here: see [`UpdateRule::apply`].
 macro_rules! adam {
-    ($decoupled:literal) => {
-        impl Rule for AdamRule<$decoupled> {
+    ($decay:ty, $decoupled:literal) => {
+        impl UpdateRule for AdamRule<$decay> {
             const WEIGHT_DECAY: f64 = if $decoupled { 0.01 } else { 0.0 };
             type Constants<E: Element> = AdamConstants<E>;
 
-            fn slots(&self) -> &'static [&'static str] {
+            fn state_names(&self) -> &'static [&'static str] {
                 &["exp_avg", "exp_avg_sq"]
             }
-            fn constants<E: Element>(&self, step: &Step) -> AdamConstants<E> {
-                AdamConstants::new([self.beta1, self.beta2], self.epsilon, step, $decoupled)
+            fn check(&self) -> Result<(), String> {
+                fraction("beta of the first moment", self.betas.0)?;
+                fraction("beta of the second moment", self.betas.1)?;
+                not_negative("epsilon", self.epsilon)
+            }
+            fn constants<E: Element>(&self, update: &UpdateParams) -> AdamConstants<E> {
+                AdamConstants::new(self.betas, self.epsilon, update, $decoupled)
             }
             #[inline(always)]
             fn update<E: Element>(c: AdamConstants<E>, x: &mut [E], g: &[E], m: &mut [E], v: &mut [E]) {
                 c.update(x, g, m, v)
             }
-            fn apply(&self, update: Update<'_>) -> Result<()> {
+            fn apply(&self, update: Update<'_>) -> Result<f64> {
                 update.by(self)
             }
         }
     };
 }
-adam!(false);
-adam!(true);
+adam!(Coupled, false);
+adam!(Decoupled, true);
 
 impl<E: Element> AdamConstants<E> {
-    fn new([beta1, beta2]: [f64; 2], epsilon: f64, step: &Step, decoupled: bool) -> AdamConstants<E> {
+    fn new((beta1, beta2): (f64, f64), epsilon: f64, update: &UpdateParams, decoupled: bool) -> AdamConstants<E> {
         let number = E::from_f64;
-        let t = i32::try_from(step.number).unwrap_or(i32::MAX);
+        let t = i32::try_from(update.step).unwrap_or(i32::MAX);
         AdamConstants {
             betas: [number(beta1), number(beta2)],
             rest: [number(1.0 - beta1), number(1.0 - beta2)],
-            size: number(step.rate / (1.0 - beta1.powi(t))),
+            size: number(update.rate / (1.0 - beta1.powi(t))),
             root: number(1.0 / (1.0 - beta2.powi(t)).sqrt()),
             epsilon: number(epsilon),
-            coupled: number(if decoupled { 0.0 } else { step.weight_decay }),
-            kept: number(if decoupled { 1.0 - step.rate * step.weight_decay } else { 1.0 }),
-            factor: number(step.factor),
+            coupled: number(if decoupled { 0.0 } else { update.weight_decay }),
+            kept: number(if decoupled { 1.0 - update.rate * update.weight_decay } else { 1.0 }),
+            factor: number(update.gradient_factor),
         }
     }
     #[inline(always)]
@@ -229,13 +262,13 @@ impl<E: Element> AdamConstants<E> {
 /// assert!((params.value(w)?.to_f64()[[0]] - 0.8).abs() < 1e-5); // 3 / √(¼ · 3²) = 2
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
-pub type RmsProp = Elementwise<RmsPropRule>;
+pub type RmsProp = ElementwiseOptimizer<RmsPropRule>;
 
 /// See [`RmsProp`].
 ///
 /// ```
-/// use unspool_nn::optimizer::{Rule, RmsPropRule};
-/// assert_eq!(RmsPropRule::default().slots(), ["square_avg"]);
+/// use unspool_nn::optimizer::{UpdateRule, RmsPropRule};
+/// assert_eq!(RmsPropRule::default().state_names(), ["square_avg"]);
 /// ```
 #[derive(Clone, Debug)]
 pub struct RmsPropRule {
@@ -251,33 +284,39 @@ impl Default for RmsPropRule {
 }
 
 impl RmsProp {
-    /// With another decay rate of the squares than 0.99.
+    /// Sets the decay rate α of the squares, in place of 0.99.
     pub fn alpha(mut self, alpha: f64) -> RmsProp {
         self.rule_mut().alpha = alpha;
         self
     }
-    /// With another number against division by zero than 1e-8.
+    /// Sets the ε against division by zero, in place of 1e-8.
     pub fn epsilon(mut self, epsilon: f64) -> RmsProp {
         self.rule_mut().epsilon = epsilon;
         self
     }
-    /// With momentum μ.
+    /// Sets the momentum μ.
     pub fn momentum(mut self, momentum: f64) -> RmsProp {
         self.rule_mut().momentum = momentum;
         self
     }
 }
 
-impl Rule for RmsPropRule {
+impl UpdateRule for RmsPropRule {
     /// rate, λ, factor, α, 1 − α, ε, μ.
     type Constants<E: Element> = [E; 7];
 
-    fn slots(&self) -> &'static [&'static str] {
+    fn state_names(&self) -> &'static [&'static str] {
         if self.momentum == 0.0 { &["square_avg"] } else { &["square_avg", "momentum_buffer"] }
     }
-    fn constants<E: Element>(&self, step: &Step) -> [E; 7] {
+    fn check(&self) -> Result<(), String> {
+        fraction("alpha", self.alpha)?;
+        not_negative("epsilon", self.epsilon)?;
+        not_negative("momentum", self.momentum)
+    }
+    fn constants<E: Element>(&self, update: &UpdateParams) -> [E; 7] {
         let alpha = self.alpha;
-        [step.rate, step.weight_decay, step.factor, alpha, 1.0 - alpha, self.epsilon, self.momentum].map(E::from_f64)
+        [update.rate, update.weight_decay, update.gradient_factor, alpha, 1.0 - alpha, self.epsilon, self.momentum]
+            .map(E::from_f64)
     }
     #[inline(always)]
     fn update<E: Element>(c: [E; 7], x: &mut [E], g: &[E], v: &mut [E], b: &mut [E]) {
@@ -297,7 +336,7 @@ impl Rule for RmsPropRule {
             *x -= rate * *b;
         }
     }
-    fn apply(&self, update: Update<'_>) -> Result<()> {
+    fn apply(&self, update: Update<'_>) -> Result<f64> {
         update.by(self)
     }
 }
@@ -315,13 +354,13 @@ impl Rule for RmsPropRule {
 /// assert!((params.value(w)?.to_f64()[[0]] - 0.9).abs() < 1e-5);
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
-pub type Adagrad = Elementwise<AdagradRule>;
+pub type Adagrad = ElementwiseOptimizer<AdagradRule>;
 
 /// See [`Adagrad`].
 ///
 /// ```
-/// use unspool_nn::optimizer::{AdagradRule, Rule};
-/// assert_eq!(AdagradRule::default().slots(), ["sum"]);
+/// use unspool_nn::optimizer::{AdagradRule, UpdateRule};
+/// assert_eq!(AdagradRule::default().state_names(), ["sum"]);
 /// ```
 #[derive(Clone, Debug)]
 pub struct AdagradRule {
@@ -335,22 +374,25 @@ impl Default for AdagradRule {
 }
 
 impl Adagrad {
-    /// With another number against division by zero than 1e-10.
+    /// Sets the ε against division by zero, in place of 1e-10.
     pub fn epsilon(mut self, epsilon: f64) -> Adagrad {
         self.rule_mut().epsilon = epsilon;
         self
     }
 }
 
-impl Rule for AdagradRule {
+impl UpdateRule for AdagradRule {
     /// rate, λ, factor, ε.
     type Constants<E: Element> = [E; 4];
 
-    fn slots(&self) -> &'static [&'static str] {
+    fn state_names(&self) -> &'static [&'static str] {
         &["sum"]
     }
-    fn constants<E: Element>(&self, step: &Step) -> [E; 4] {
-        [step.rate, step.weight_decay, step.factor, self.epsilon].map(E::from_f64)
+    fn check(&self) -> Result<(), String> {
+        not_negative("epsilon", self.epsilon)
+    }
+    fn constants<E: Element>(&self, update: &UpdateParams) -> [E; 4] {
+        [update.rate, update.weight_decay, update.gradient_factor, self.epsilon].map(E::from_f64)
     }
     #[inline(always)]
     fn update<E: Element>([rate, decay, factor, epsilon]: [E; 4], x: &mut [E], g: &[E], s: &mut [E], _: &mut [E]) {
@@ -360,7 +402,7 @@ impl Rule for AdagradRule {
             *x -= rate * g / ((*s).sqrt() + epsilon);
         }
     }
-    fn apply(&self, update: Update<'_>) -> Result<()> {
+    fn apply(&self, update: Update<'_>) -> Result<f64> {
         update.by(self)
     }
 }

@@ -41,27 +41,8 @@ impl Evaluation {
 /// An evaluation, and when it was.
 ///
 /// ```
-/// # use unspool_graph::{Graph, Params, Var};
-/// # use unspool_nn::{Adam, Error, Linear, training::*};
-/// # struct Doubling(Linear);
-/// # impl Objective for Doubling {
-/// #     type Batch = ();
-/// #     type Shard = Vec<f32>;
-/// #     type Error = Error;
-/// #     fn epoch(&self, _: u64) -> Result<Vec<()>, Error> { Ok(vec![()]) }
-/// #     fn shard(&self, _: &(), _: usize) -> Result<Vec<f32>, Error> { Ok(vec![0.5, 1.0, -1.0]) }
-/// #     fn weight(&self, shard: &Vec<f32>) -> f64 { shard.len() as f64 }
-/// #     fn loss<'g>(&self, graph: &'g Graph<'g>, shard: &Vec<f32>) -> Var<'g> {
-/// #         let x = graph.input(shard.clone()).unsqueeze(-1);
-/// #         (self.0.apply(x) - x * 2.0).powi(2).sum_all()
-/// #     }
-/// #     fn evaluate(&self, params: &Params) -> Result<Evaluation, Error> {
-/// #         let graph = Graph::new(params);
-/// #         Ok(Evaluation::of_loss(self.loss(&graph, &vec![0.25]).item()?))
-/// #     }
-/// # }
-/// # let mut params = Params::seeded(7);
-/// # let objective = Doubling(Linear::new(params.scope("layer"), 1, 1));
+/// # use unspool_nn::{Adam, training::{*, doc_example::Doubling}};
+/// # let (mut params, objective) = Doubling::new(7);
 /// let outcome = Trainer::new(2, |_| 0.1).run(&mut params, &mut Adam::new(), &objective, |_| {})?;
 /// let Evaluated { step, epoch, train_loss, evaluation } = &outcome.history[1];
 /// assert_eq!((*step, *epoch), (2, 2));
@@ -83,27 +64,8 @@ pub struct Evaluated {
 /// A step that was done.
 ///
 /// ```
-/// # use unspool_graph::{Graph, Params, Var};
-/// # use unspool_nn::{Adam, Error, Linear, training::*};
-/// # struct Doubling(Linear);
-/// # impl Objective for Doubling {
-/// #     type Batch = ();
-/// #     type Shard = Vec<f32>;
-/// #     type Error = Error;
-/// #     fn epoch(&self, _: u64) -> Result<Vec<()>, Error> { Ok(vec![()]) }
-/// #     fn shard(&self, _: &(), _: usize) -> Result<Vec<f32>, Error> { Ok(vec![0.5, 1.0, -1.0]) }
-/// #     fn weight(&self, shard: &Vec<f32>) -> f64 { shard.len() as f64 }
-/// #     fn loss<'g>(&self, graph: &'g Graph<'g>, shard: &Vec<f32>) -> Var<'g> {
-/// #         let x = graph.input(shard.clone()).unsqueeze(-1);
-/// #         (self.0.apply(x) - x * 2.0).powi(2).sum_all()
-/// #     }
-/// #     fn evaluate(&self, params: &Params) -> Result<Evaluation, Error> {
-/// #         let graph = Graph::new(params);
-/// #         Ok(Evaluation::of_loss(self.loss(&graph, &vec![0.25]).item()?))
-/// #     }
-/// # }
-/// # let mut params = Params::seeded(7);
-/// # let objective = Doubling(Linear::new(params.scope("layer"), 1, 1));
+/// # use unspool_nn::{Adam, training::{*, doc_example::Doubling}};
+/// # let (mut params, objective) = Doubling::new(7);
 /// let mut lines = vec![];
 /// Trainer::new(2, |step| 0.1 / (step + 1) as f64).run(&mut params, &mut Adam::new(), &objective, |event| {
 ///     if let Event::Step(StepDone { step, epoch, batch, batches, rate, .. }) = event {
@@ -137,16 +99,22 @@ pub struct StepDone {
 
 /// What just happened.
 ///
-/// A training says what it does by calling a function with these; see the example of the [module](crate::training), and:
+/// A training says what it does by calling a function with these; see the example of the [module](crate::training),
+/// and:
 ///
 /// ```
-/// use unspool_nn::training::{Event, StepDone};
-/// let bar = |event: Event<'_>| match event {
-///     Event::Step(StepDone { step, loss, .. }) => format!("step {step}: loss {loss:.3}"),
-///     Event::Evaluated { evaluated, is_best } => format!("{:.3}{}", evaluated.evaluation.score, if is_best { " *" } else { "" }),
-///     _ => String::new(),
-/// };
-/// assert_eq!(bar(Event::Evaluating), "");
+/// use unspool_nn::{Adam, Error, training::{Event, Trainer, doc_example::Doubling}};
+/// let (mut params, objective) = Doubling::new(7);
+/// let mut said = vec![];
+/// Trainer::new(2, |_| 0.1).run(&mut params, &mut Adam::new(), &objective, |event| match event {
+///     Event::Step(done) => said.push(format!("step {} of epoch {}", done.step, done.epoch)),
+///     Event::Evaluated { is_best, .. } => said.push(format!("evaluated; the best so far: {is_best}")),
+///     _ => {}
+/// })?;
+/// assert_eq!(said[0], "step 1 of epoch 0");
+/// assert_eq!(said[1], "evaluated; the best so far: true");
+/// assert_eq!(said.len(), 4);
+/// # Ok::<(), Error>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -176,27 +144,8 @@ pub enum Event<'a> {
 /// Why a training ended.
 ///
 /// ```
-/// # use unspool_graph::{Graph, Params, Var};
-/// # use unspool_nn::{Adam, Error, Linear, training::*};
-/// # struct Doubling(Linear);
-/// # impl Objective for Doubling {
-/// #     type Batch = ();
-/// #     type Shard = Vec<f32>;
-/// #     type Error = Error;
-/// #     fn epoch(&self, _: u64) -> Result<Vec<()>, Error> { Ok(vec![()]) }
-/// #     fn shard(&self, _: &(), _: usize) -> Result<Vec<f32>, Error> { Ok(vec![0.5, 1.0, -1.0]) }
-/// #     fn weight(&self, shard: &Vec<f32>) -> f64 { shard.len() as f64 }
-/// #     fn loss<'g>(&self, graph: &'g Graph<'g>, shard: &Vec<f32>) -> Var<'g> {
-/// #         let x = graph.input(shard.clone()).unsqueeze(-1);
-/// #         (self.0.apply(x) - x * 2.0).powi(2).sum_all()
-/// #     }
-/// #     fn evaluate(&self, params: &Params) -> Result<Evaluation, Error> {
-/// #         let graph = Graph::new(params);
-/// #         Ok(Evaluation::of_loss(self.loss(&graph, &vec![0.25]).item()?))
-/// #     }
-/// # }
-/// # let mut params = Params::seeded(7);
-/// # let objective = Doubling(Linear::new(params.scope("layer"), 1, 1));
+/// # use unspool_nn::{Adam, training::{*, doc_example::Doubling}};
+/// # let (mut params, objective) = Doubling::new(7);
 /// let patient = Trainer::new(1000, |_| 0.0).patience(2).run(&mut params, &mut Adam::new(), &objective, |_| {})?;
 /// assert_eq!((patient.ended, patient.steps), (Ended::Early, 3)); // at a rate of 0 nothing gets better
 /// # Ok::<(), unspool_nn::Error>(())
@@ -214,27 +163,8 @@ pub enum Ended {
 /// A training that ended.
 ///
 /// ```
-/// # use unspool_graph::{Graph, Params, Var};
-/// # use unspool_nn::{Adam, Error, Linear, training::*};
-/// # struct Doubling(Linear);
-/// # impl Objective for Doubling {
-/// #     type Batch = ();
-/// #     type Shard = Vec<f32>;
-/// #     type Error = Error;
-/// #     fn epoch(&self, _: u64) -> Result<Vec<()>, Error> { Ok(vec![()]) }
-/// #     fn shard(&self, _: &(), _: usize) -> Result<Vec<f32>, Error> { Ok(vec![0.5, 1.0, -1.0]) }
-/// #     fn weight(&self, shard: &Vec<f32>) -> f64 { shard.len() as f64 }
-/// #     fn loss<'g>(&self, graph: &'g Graph<'g>, shard: &Vec<f32>) -> Var<'g> {
-/// #         let x = graph.input(shard.clone()).unsqueeze(-1);
-/// #         (self.0.apply(x) - x * 2.0).powi(2).sum_all()
-/// #     }
-/// #     fn evaluate(&self, params: &Params) -> Result<Evaluation, Error> {
-/// #         let graph = Graph::new(params);
-/// #         Ok(Evaluation::of_loss(self.loss(&graph, &vec![0.25]).item()?))
-/// #     }
-/// # }
-/// # let mut params = Params::seeded(7);
-/// # let objective = Doubling(Linear::new(params.scope("layer"), 1, 1));
+/// # use unspool_nn::{Adam, training::{*, doc_example::Doubling}};
+/// # let (mut params, objective) = Doubling::new(7);
 /// let outcome = Trainer::new(30, |_| 0.1).run(&mut params, &mut Adam::new(), &objective, |_| {})?;
 /// assert_eq!((outcome.ended, outcome.steps, outcome.history.len()), (Ended::Finished, 30, 30));
 /// let best = outcome.best().unwrap();

@@ -1,11 +1,11 @@
-//! The training loop: epochs, evaluation, the best and the last checkpoint, early stopping, and going on after a stop as if there
-//! had been none. Take it or leave it: it is made of [`sharded`](crate::sharded) gradients, an [`Optimizer`] and
-//! [`checkpoint`], and a loop of your own can use the same.
+//! The training loop: epochs, evaluation, the best and the last checkpoint, early stopping, and going on after a stop
+//! as if there had been none. Take it or leave it: it is made of [`sharded`](crate::sharded) gradients, an
+//! [`Optimizer`] and [`checkpoint`], and a loop of your own can use the same.
 //!
-//! An [`Objective`] says what is trained on; a [`Trainer`] says how. Nothing random is saved: the order of the data is a function of
-//! the seed and the epoch, and every draw a function of the seed and the step. So a checkpoint holds the parameters, the
-//! optimizer's arrays and a few counts, and a run that was killed goes on to the same bits as one that was not, at any number of
-//! threads.
+//! An [`Objective`] says what is trained on; a [`Trainer`] says how. Nothing random is saved: the order of the data is
+//! a function of the seed and the epoch, and every draw a function of the seed and the step. So a checkpoint holds the
+//! parameters, the optimizer's arrays and a few counts, and a run that was killed goes on to the same bits as one that
+//! was not, at any number of threads.
 //!
 //! ```
 //! use unspool_graph::{Graph, Params, Tensor, Var};
@@ -53,6 +53,8 @@
 //! # Ok::<(), Error>(())
 //! ```
 
+#[doc(hidden)]
+pub mod doc_example;
 mod event;
 mod state;
 
@@ -61,8 +63,8 @@ pub use event::{Ended, Evaluated, Evaluation, Event, Outcome, StepDone};
 use crate::{
     Error, Result, checkpoint,
     exchange::{Exchange, OneProcess, Reduce, Reducer, Sums, own},
-    optimizer::{Averaged, Optimizer},
-    schedule::OnPlateau,
+    optimizer::{Averaged, Optimizer, StepParams},
+    schedule::{Lowered, OnPlateau},
     sharded::shard_gradients,
 };
 use rayon::prelude::*;
@@ -125,8 +127,8 @@ pub trait Objective: Sync {
     /// The objective's own.
     fn epoch(&self, epoch: u64) -> Result<Vec<Self::Batch>, Self::Error>;
 
-    /// How many shards a batch is cut into: a function of the batch, never of the threads. The shards of a step run on the threads
-    /// there are.
+    /// How many shards a batch is cut into: a function of the batch, never of the threads. The shards of a step run on
+    /// the threads there are.
     fn shards(&self, _batch: &Self::Batch) -> usize {
         1
     }
@@ -137,16 +139,17 @@ pub trait Objective: Sync {
     /// The objective's own.
     fn shard(&self, batch: &Self::Batch, number: usize) -> Result<Self::Shard, Self::Error>;
 
-    /// What the loss of a shard is a sum over: tokens, or rows. A step follows the gradient of Σ loss / Σ weight over the batch.
+    /// What the loss of a shard is a sum over: tokens, or rows. A step follows the gradient of Σ loss / Σ weight over
+    /// the batch.
     fn weight(&self, shard: &Self::Shard) -> f64;
 
     /// The sum of the losses of a shard: a scalar.
     fn loss<'g>(&self, graph: &'g Graph<'g>, shard: &Self::Shard) -> Var<'g>;
 
-    /// What is carried from step to step beside the parameters, as the state of a recurrence over long streams: arrays of finite
-    /// numbers, saved with every checkpoint. An objective that carries something holds it behind a lock, changes it in
-    /// [`loss`](Objective::loss) (only where the graph [is training](Graph::is_training)), and takes one batch a step. With several
-    /// processes it is handed on by [`share`](Objective::share).
+    /// What is carried from step to step beside the parameters, as the state of a recurrence over long streams: arrays
+    /// of finite numbers, saved with every checkpoint. An objective that carries something holds it behind a lock,
+    /// changes it in [`loss`](Objective::loss) (only where the graph [is training](Graph::is_training)), and takes one
+    /// batch a step. With several processes it is handed on by [`share`](Objective::share).
     fn carried(&self) -> Vec<Tensor> {
         vec![]
     }
@@ -168,8 +171,8 @@ pub trait Objective: Sync {
         Ok(())
     }
 
-    /// How good the parameters are, on data that is not trained on. Every process is asked, and what the first one finds counts: an
-    /// objective that holds the [`Exchange`] can share the work out.
+    /// How good the parameters are, on data that is not trained on. Every process is asked, and what the first one
+    /// finds counts: an objective that holds the [`Exchange`] can share the work out.
     ///
     /// # Errors
     /// The objective's own.
@@ -179,28 +182,10 @@ pub trait Objective: Sync {
 /// When to evaluate. The end of a training is evaluated too.
 ///
 /// ```
-/// # use unspool_graph::{Graph, Params, Var};
-/// # use unspool_nn::{Adam, Error, Linear, training::*};
-/// # struct Doubling(Linear);
-/// # impl Objective for Doubling {
-/// #     type Batch = ();
-/// #     type Shard = Vec<f32>;
-/// #     type Error = Error;
-/// #     fn epoch(&self, _: u64) -> Result<Vec<()>, Error> { Ok(vec![()]) }
-/// #     fn shard(&self, _: &(), _: usize) -> Result<Vec<f32>, Error> { Ok(vec![0.5, 1.0, -1.0]) }
-/// #     fn weight(&self, shard: &Vec<f32>) -> f64 { shard.len() as f64 }
-/// #     fn loss<'g>(&self, graph: &'g Graph<'g>, shard: &Vec<f32>) -> Var<'g> {
-/// #         let x = graph.input(shard.clone()).unsqueeze(-1);
-/// #         (self.0.apply(x) - x * 2.0).powi(2).sum_all()
-/// #     }
-/// #     fn evaluate(&self, params: &Params) -> Result<Evaluation, Error> {
-/// #         let graph = Graph::new(params);
-/// #         Ok(Evaluation::of_loss(self.loss(&graph, &vec![0.25]).item()?))
-/// #     }
-/// # }
-/// # let mut params = Params::seeded(7);
-/// # let objective = Doubling(Linear::new(params.scope("layer"), 1, 1));
-/// let outcome = Trainer::new(10, |_| 0.1).evaluate(Every::Steps(4)).run(&mut params, &mut Adam::new(), &objective, |_| {})?;
+/// # use unspool_nn::{Adam, training::{*, doc_example::Doubling}};
+/// # let (mut params, objective) = Doubling::new(7);
+/// let trainer = Trainer::new(10, |_| 0.1).evaluate(Every::Steps(4));
+/// let outcome = trainer.run(&mut params, &mut Adam::new(), &objective, |_| {})?;
 /// assert_eq!(outcome.history.iter().map(|evaluated| evaluated.step).collect::<Vec<_>>(), [4, 8, 10]);
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
@@ -215,27 +200,8 @@ pub enum Every {
 /// How to train; see the [module](self).
 ///
 /// ```
-/// # use unspool_graph::{Graph, Params, Var};
-/// # use unspool_nn::{Adam, Error, Linear, training::*};
-/// # struct Doubling(Linear);
-/// # impl Objective for Doubling {
-/// #     type Batch = ();
-/// #     type Shard = Vec<f32>;
-/// #     type Error = Error;
-/// #     fn epoch(&self, _: u64) -> Result<Vec<()>, Error> { Ok(vec![()]) }
-/// #     fn shard(&self, _: &(), _: usize) -> Result<Vec<f32>, Error> { Ok(vec![0.5, 1.0, -1.0]) }
-/// #     fn weight(&self, shard: &Vec<f32>) -> f64 { shard.len() as f64 }
-/// #     fn loss<'g>(&self, graph: &'g Graph<'g>, shard: &Vec<f32>) -> Var<'g> {
-/// #         let x = graph.input(shard.clone()).unsqueeze(-1);
-/// #         (self.0.apply(x) - x * 2.0).powi(2).sum_all()
-/// #     }
-/// #     fn evaluate(&self, params: &Params) -> Result<Evaluation, Error> {
-/// #         let graph = Graph::new(params);
-/// #         Ok(Evaluation::of_loss(self.loss(&graph, &vec![0.25]).item()?))
-/// #     }
-/// # }
-/// # let mut params = Params::seeded(7);
-/// # let objective = Doubling(Linear::new(params.scope("layer"), 1, 1));
+/// # use unspool_nn::{Adam, training::{*, doc_example::Doubling}};
+/// # let (mut params, objective) = Doubling::new(7);
 /// let folder = std::env::temp_dir().join(format!("unspool-trainer-{}", std::process::id()));
 /// std::fs::create_dir_all(&folder).unwrap();
 /// let first = params.clone();
@@ -255,6 +221,7 @@ pub struct Trainer<'a> {
     rate: Box<dyn Fn(u64) -> f64 + 'a>,
     seed: u64,
     plateau: Option<OnPlateau>,
+    lowered: Lowered,
     max_norm: f64,
     accumulate: usize,
     evaluate: Every,
@@ -278,6 +245,7 @@ impl<'a> Trainer<'a> {
             rate: Box::new(rate),
             seed: 0,
             plateau: None,
+            lowered: Lowered::default(),
             max_norm: f64::INFINITY,
             accumulate: 1,
             evaluate: Every::Epoch,
@@ -307,7 +275,7 @@ impl<'a> Trainer<'a> {
 
     /// Makes one step of the gradients of so many batches together (fewer at the end of an epoch).
     pub fn accumulate(mut self, batches: usize) -> Self {
-        self.accumulate = batches.max(1);
+        self.accumulate = batches;
         self
     }
 
@@ -335,10 +303,13 @@ impl<'a> Trainer<'a> {
         self
     }
 
-    /// Saves [`BEST`] and [`LAST`] in a folder that exists: `LAST` at the start (so that a folder that cannot be written to is
-    /// found before time is spent), both after an evaluation (unless it is less than a tenth of the interval since the last time) and at
-    /// the end, and so often that a kill loses no more than [`checkpoint_interval`](Trainer::checkpoint_interval) of work and the step or
-    /// evaluation it fell into.
+    /// Saves [`BEST`] and [`LAST`] in a folder that exists: `LAST` at the start (so that a folder that cannot be
+    /// written to is found before time is spent), both after an evaluation (unless it is less than a tenth of the
+    /// interval since the last time) and at the end, and so often that a kill loses no more than
+    /// [`checkpoint_interval`](Trainer::checkpoint_interval) of work and the step or evaluation it fell into. Numbers
+    /// that are not finite are never saved: the training ends with [`Error::Diverged`], and the last good checkpoint
+    /// stays. `LAST` holds the history of evaluations as an array of bytes, so it is whole in itself and has room for
+    /// millions.
     pub fn checkpoints(mut self, folder: impl Into<PathBuf>) -> Self {
         self.folder = Some(folder.into());
         self
@@ -368,9 +339,9 @@ impl<'a> Trainer<'a> {
         self
     }
 
-    /// Shares the work with other processes: each works on its own shards of every batch, and all have the same parameters. The first
-    /// one alone writes; to go on from a checkpoint, all must see its folder. Processes that differ in version, settings, parameters or
-    /// batches are refused.
+    /// Shares the work with other processes: each works on its own shards of every batch, and all have the same
+    /// parameters. The first one alone writes; to go on from a checkpoint, all must see its folder. Processes that
+    /// differ in version, settings, parameters or batches are refused.
     pub fn exchange(mut self, exchange: &'a dyn Exchange) -> Self {
         self.exchange = exchange;
         self
@@ -385,9 +356,9 @@ impl<'a> Trainer<'a> {
     /// Trains. `params` are the last step's afterwards; the best are in the [`Outcome`].
     ///
     /// # Errors
-    /// The objective's, and as its error: a failed recording, [`Error::Diverged`], a checkpoint that cannot be written or does not
-    /// fit, [`Error::Training`] for an epoch without batches or a checkpoint of a training with other settings, [`Error::Disagree`] for
-    /// processes that do not belong together.
+    /// The objective's, and as its error: a failed recording, [`Error::Diverged`], a checkpoint that cannot be written
+    /// or does not fit, [`Error::Training`] for an epoch without batches or a checkpoint of a training with other
+    /// settings, [`Error::Disagree`] for processes that do not belong together.
     pub fn run<O: Objective>(
         mut self,
         params: &mut Params,
@@ -395,6 +366,7 @@ impl<'a> Trainer<'a> {
         objective: &O,
         mut on: impl FnMut(Event<'_>),
     ) -> Result<Outcome, O::Error> {
+        self.check_settings()?;
         let mut state = State::new(self.seed, self.accumulate);
         let mut best = Best::default();
         params.check_all().map_err(Error::from)?;
@@ -408,7 +380,10 @@ impl<'a> Trainer<'a> {
                 checkpoint::load(&last.with_file_name(BEST), &mut values)?;
                 best.params = Some(values);
             }
-            on(Event::Resumed { step: state.step, epoch: state.epoch, history: &state.history });
+            if let Some(plateau) = &self.plateau {
+                state.scores().for_each(|score| self.lowered.after(plateau, score));
+            }
+            on(Event::Resumed { step: state.step, epoch: state.epoch, history: state.history() });
         }
         // Nothing is written before all have read what there was.
         self.exchange.agree(&self.facts(&state, params))?;
@@ -416,34 +391,36 @@ impl<'a> Trainer<'a> {
             self.save(&state, params, optimizer, &objective.carried(), &mut best)?;
         }
         let (mut batches, mut batches_of) = (vec![], None);
-        let mut saved = Instant::now();
+        let mut saved = Saved::now(Duration::ZERO);
         let mut reducer = Reducer::new(self.exchange, self.reduce);
         let ended = loop {
             let finished = state.epoch >= self.epochs;
             if self.evaluation_is_due(&state, finished) {
                 // An evaluation may take long: what was learned so far is safe before it begins.
-                if saved.elapsed() > self.interval / 10 {
+                if saved.at.elapsed() > self.interval / 10 {
                     self.save(&state, params, optimizer, &objective.carried(), &mut best)?;
                 }
                 on(Event::Evaluating);
                 let judged = self.average.as_ref().and_then(Averaged::params).unwrap_or(params);
-                let is_best = state.evaluated(self.shared_evaluation(objective, judged)?);
+                let evaluation = self.shared_evaluation(objective, judged)?;
+                if let Some(plateau) = &self.plateau {
+                    self.lowered.after(plateau, evaluation.score);
+                }
+                let is_best = state.evaluated(evaluation);
                 if is_best {
                     best = Best { params: Some(judged.clone()), unsaved: true };
                 }
-                // Where an epoch takes a moment, to write each would take longer than to train.
-                if saved.elapsed() >= self.interval / 10 {
-                    self.save(&state, params, optimizer, &objective.carried(), &mut best)?;
-                    saved = Instant::now();
+                if saved.is_due(self.interval) {
+                    saved = self.save(&state, params, optimizer, &objective.carried(), &mut best)?;
                 }
-                if let Some(evaluated) = state.history.last() {
+                if let Some(evaluated) = state.history().last() {
                     on(Event::Evaluated { evaluated, is_best });
                 }
             }
             if finished {
                 break Ended::Finished;
             }
-            if self.patience.is_some_and(|patience| state.since_better() >= patience.max(1)) {
+            if self.patience.is_some_and(|patience| state.since_better() >= patience) {
                 break Ended::Early;
             }
             if self.asked_to_stop()? {
@@ -469,9 +446,8 @@ impl<'a> Trainer<'a> {
                 ..done
             }));
             // The next step, which may be lost with this one, will take about as long.
-            if saved.elapsed() + took >= self.interval {
-                self.save(&state, params, optimizer, &objective.carried(), &mut best)?;
-                saved = Instant::now();
+            if saved.at.elapsed() + took >= self.interval {
+                saved = self.save(&state, params, optimizer, &objective.carried(), &mut best)?;
             }
         };
         self.save(&state, params, optimizer, &objective.carried(), &mut best)?;
@@ -479,7 +455,7 @@ impl<'a> Trainer<'a> {
             ended,
             steps: state.step,
             best_index: state.best(),
-            history: state.history,
+            history: state.into_history(),
             best_params: best.params,
         })
     }
@@ -497,11 +473,11 @@ impl<'a> Trainer<'a> {
         let weight = if sums.weight > 0.0 { sums.weight } else { 1.0 };
         let loss = sums.loss / weight;
         if !loss.is_finite() {
-            return Err(Error::Diverged { loss, step: state.step, epoch: state.epoch });
+            return Err(diverged(format!("the loss is {loss}"), state));
         }
-        let lowered = self.plateau.as_ref().map_or(1.0, |plateau| plateau.factor(state.scores()));
-        let rate = (self.rate)(state.step) * lowered;
-        let norm = optimizer.clipped_step(params, &sums.gradients, rate, weight, self.max_norm)?;
+        let rate = (self.rate)(state.step) * self.lowered.factor;
+        let step = StepParams { rate, count: weight, max_norm: self.max_norm };
+        let norm = optimizer.update(params, &sums.gradients, step)?;
         if let Some(average) = &mut self.average {
             average.update(params)?;
         }
@@ -537,9 +513,9 @@ impl<'a> Trainer<'a> {
     fn evaluation_is_due(&self, state: &State, finished: bool) -> bool {
         let due = match self.evaluate {
             Every::Epoch => state.batch == 0,
-            Every::Steps(steps) => state.step.is_multiple_of(steps.max(1)),
+            Every::Steps(steps) => state.step.is_multiple_of(steps),
         };
-        state.step > 0 && (due || finished) && state.history.last().is_none_or(|last| last.step != state.step)
+        state.step > 0 && (due || finished) && state.history().last().is_none_or(|last| last.step != state.step)
     }
 
     /// The score of the first process decides everywhere how the training goes on.
@@ -590,7 +566,27 @@ impl<'a> Trainer<'a> {
         ])
     }
 
-    /// The best before the last step: a kill between the two leaves a step from which the same best is found again.
+    /// Returns the error of settings that have no meaning.
+    fn check_settings(&self) -> Result<()> {
+        let refuse = |what: &str, right: &str| Err(Error::Training { what: what.into(), right: right.into() });
+        if self.accumulate == 0 {
+            return refuse("a step of 0 batches learns nothing", "accumulate at least 1");
+        }
+        if self.evaluate == Every::Steps(0) {
+            return refuse("an evaluation after every 0 steps has no meaning", "evaluate after at least 1 step");
+        }
+        if self.patience == Some(0) {
+            return refuse("with a patience of 0 a training ends before it begins", "wait for at least 1 evaluation");
+        }
+        self.average.as_ref().map_or(Ok(()), Averaged::check)?;
+        if let Some(Err(what)) = self.plateau.as_ref().map(OnPlateau::check) {
+            return refuse(&what, "see `OnPlateau`");
+        }
+        Ok(())
+    }
+
+    /// Saves the best before the last step: a kill between the two leaves a step from which the same best is found
+    /// again.
     fn save(
         &self,
         state: &State,
@@ -598,16 +594,51 @@ impl<'a> Trainer<'a> {
         optimizer: &dyn Optimizer,
         carried: &[Tensor],
         best: &mut Best,
-    ) -> Result<()> {
-        let Some(folder) = self.folder.as_ref().filter(|_| self.exchange.rank() == 0) else { return Ok(()) };
+    ) -> Result<Saved> {
+        let began = Instant::now();
+        // A step may have led out of the finite numbers. What was saved before it must survive.
+        let or_diverged = |error| match error {
+            Error::NotFinite { names, .. } => diverged(format!("not finite: {names}"), state),
+            error => error,
+        };
+        let folder = self.folder.as_ref().filter(|_| self.exchange.rank() == 0);
+        let Some(folder) = folder else {
+            checkpoint::check_finite(params).map_err(or_diverged)?;
+            return Ok(Saved::now(began.elapsed()));
+        };
         if let (Some(params), true) = (&best.params, best.unsaved) {
             let mut metadata = self.metadata.clone();
-            let step = state.best().map_or(state.step, |best| state.history[best].step);
+            let step = state.best().map_or(state.step, |best| state.history()[best].step);
             metadata.insert(state::STEP.into(), step.to_string());
-            checkpoint::save(&folder.join(BEST), params, &metadata)?;
+            checkpoint::save(&folder.join(BEST), params, &metadata).map_err(or_diverged)?;
             best.unsaved = false;
         }
-        state.save(&folder.join(LAST), params, optimizer, self.average.as_ref(), carried, &self.metadata)
+        let average = self.average.as_ref();
+        state.save(&folder.join(LAST), params, optimizer, average, carried, &self.metadata).map_err(or_diverged)?;
+        Ok(Saved::now(began.elapsed()))
+    }
+}
+
+fn diverged(what: String, state: &State) -> Error {
+    Error::Diverged { what, step: state.step, epoch: state.epoch }
+}
+
+/// When a checkpoint was saved last, and how long that took.
+struct Saved {
+    at: Instant,
+    took: Duration,
+}
+
+impl Saved {
+    fn now(took: Duration) -> Saved {
+        Saved { at: Instant::now(), took }
+    }
+
+    /// Returns whether to save after an evaluation. Where evaluations follow each other within moments, saving each
+    /// would take longer than training: a save takes at most about a tenth of the time, also as the history grows,
+    /// unless the interval asks for more.
+    fn is_due(&self, interval: Duration) -> bool {
+        self.at.elapsed() >= (interval / 10).max((self.took * 10).min(interval))
     }
 }
 

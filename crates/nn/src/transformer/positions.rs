@@ -1,5 +1,6 @@
 //! Vectors that tell attention where in a sequence a place is.
 
+use crate::sizes;
 use ndarray::Array2;
 use unspool_graph::{Graph, Param, Scope, Var, init};
 
@@ -38,6 +39,9 @@ impl Positions {
     pub fn of<'g>(&self, graph: &'g Graph<'g>, places: &[u32], size: usize) -> Var<'g> {
         match self {
             Positions::Learned(table) => graph.embedding(*table, places, [places.len()], None),
+            Positions::Sinusoidal if sizes::elements(graph, "positions", &[places.len(), size]).is_none() => {
+                graph.inert()
+            }
             Positions::Sinusoidal => graph.input(Array2::from_shape_fn((places.len(), size), |(row, j)| {
                 let angle = f64::from(places[row]) / 10000f64.powf((j / 2 * 2) as f64 / size as f64);
                 if j % 2 == 0 { angle.sin() } else { angle.cos() }

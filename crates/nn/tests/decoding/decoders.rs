@@ -14,7 +14,7 @@ use unspool_nn::{
 };
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(24))]
+    #![proptest_config(unspool_graph::check::strategy::config(24))]
 
     #[test]
     fn sentences_in_a_batch_are_decoded_as_alone(seed: u64) {
@@ -124,6 +124,26 @@ fn schedules_of_truth_fall_as_their_formulas() {
     let k = 20.0f64;
     assert!((TruthSchedule::InverseSigmoid { k }.at((k * k.ln()).round() as u64) - 0.5).abs() < 0.01);
     assert_eq!(TruthSchedule::InverseSigmoid { k }.at(u64::MAX), 0.0);
+}
+
+#[test]
+fn every_search_begins_at_the_start() {
+    let mut params = Params::seeded(4);
+    let model = Small::new(&mut params);
+    let (rules, beam) = (Decoding::new(BEGIN, END, 6), Beam::new(3).best(2));
+    let mut steps = steps(&params, &model, 5);
+    let greedy = rules.greedy(&mut steps).unwrap();
+    let best = rules.beam(&mut steps, &beam).unwrap();
+    assert_eq!(best, rules.beam(&mut steps, &beam).unwrap());
+    assert_eq!(greedy, rules.greedy(&mut steps).unwrap());
+    assert_eq!(best, rules.beam(&mut crate::small::steps(&params, &model, 5), &beam).unwrap());
+    let targets: Vec<Vec<u32>> = greedy.iter().map(|found| found.tokens.clone()).collect();
+    assert_eq!(rules.score(&mut steps, &targets).unwrap(), rules.score(&mut steps, &targets).unwrap());
+    // Through a box and through an ensemble too.
+    let mut ensemble = Ensemble::new(vec![Box::new(steps) as Box<dyn StepFunction>]);
+    let first = rules.greedy(&mut ensemble).unwrap();
+    assert_eq!(first, rules.greedy(&mut ensemble).unwrap());
+    assert_eq!(first.iter().map(|one| &one.tokens).collect::<Vec<_>>(), targets.iter().collect::<Vec<_>>());
 }
 
 #[test]

@@ -8,7 +8,7 @@ use ndarray::Array2;
 use proptest::prelude::*;
 use unspool_nn::{
     Error, Result,
-    decoding::{Beam, Decoding, Ensemble, Hypothesis, Prediction, Sampling, StepFunction},
+    decoding::{Beam, Decoding, Ensemble, Hypothesis, LengthPenalty, Prediction, Sampling, StepFunction},
 };
 
 proptest! {
@@ -150,6 +150,11 @@ fn wrong_rules_are_errors() {
     assert!(says(rules.score(&mut model(), &[vec![2]])).contains("1 targets"));
     assert!(says(rules.score(&mut model(), &[vec![2], vec![7]])).contains("token 7"));
     assert!(says(rules.sample(&mut model(), &Sampling::new(0).top_p(0.0))).contains("top_p 0"));
+    for alpha in [f64::NAN, -1.0, f64::INFINITY] {
+        let beam = Beam::new(2).penalty(LengthPenalty::Gnmt(alpha));
+        let why = rules.beam(&mut model(), &beam).map(|_| vec![]);
+        assert!(says(why).contains(&format!("α = {alpha}")));
+    }
     for beam in [Beam::new(0), Beam::new(2).best(3), Beam::new(2).best(0)] {
         assert!(matches!(rules.beam(&mut model(), &beam), Err(Error::Decoding { .. })));
     }

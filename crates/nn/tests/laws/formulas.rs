@@ -96,7 +96,7 @@ fn a_formula_that_is_a_billionth_off_is_found_and_shrunk() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 32, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(unspool_graph::check::strategy::config(32))]
 
     #[test]
     fn the_operations_own_gradients(batch in 1..4usize, hidden in 1..20usize, seed in 0..1000u64) {

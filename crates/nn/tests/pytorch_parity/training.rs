@@ -78,10 +78,10 @@ pub(crate) fn ctc(case: &Case, precision: Precision, tolerance: f64) -> Outcome 
 fn optimizer(case: &Case) -> Result<Box<dyn Optimizer>, String> {
     Ok(match &case.kind[..] {
         "optimizer.adam" => {
-            Box::new(Adam::new().betas(case.f64("beta1")?, case.f64("beta2")?).epsilon(case.f64("eps")?))
+            Box::new(Adam::new().betas((case.f64("beta1")?, case.f64("beta2")?)).epsilon(case.f64("eps")?))
         }
         "optimizer.adamw" => {
-            let adam = AdamW::new().betas(case.f64("beta1")?, case.f64("beta2")?).epsilon(case.f64("eps")?);
+            let adam = AdamW::new().betas((case.f64("beta1")?, case.f64("beta2")?)).epsilon(case.f64("eps")?);
             Box::new(adam.weight_decay(case.f64("weight_decay")?))
         }
         "optimizer.rmsprop" => {
@@ -108,7 +108,7 @@ pub(crate) fn steps(case: &Case, precision: Precision, tolerance: f64) -> Outcom
     while let Some(gradient) = case.tensors.get(&format!("grad.{step}")) {
         let mut gradients = Gradients::none(&params);
         gradients.set(&params, p, gradient)?;
-        optimizer.update(&mut params, &gradients, case.f64("lr")?, 1.0)?;
+        optimizer.update(&mut params, &gradients, case.f64("lr")?.into())?;
         case.compare(&format!("param.{step}"), Some(params.value(p)?.to_f64()), tolerance)?;
         step += 1;
     }

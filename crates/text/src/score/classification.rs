@@ -1,6 +1,7 @@
 //! Scores of classifiers and taggers.
 
 use ndarray::Array2;
+use std::collections::BTreeMap;
 
 use super::check_counts;
 use crate::error::Error;
@@ -22,21 +23,31 @@ pub fn accuracy<L: PartialEq>(predictions: &[L], labels: &[L]) -> Result<f64, Er
 
 /// Which class was taken for which, and the scores that follow from it.
 ///
+/// Only what occurs is kept, so the memory is that of the predictions and not that of a table of classes by classes.
+///
 /// A ratio of 0 to 0 is 0: a class that was never predicted has a precision of 0.
 ///
 /// ```
 /// use unspool_text::score::Confusion;
 ///
 /// let confusion = Confusion::new(&[0, 1, 1, 2, 1], &[0, 1, 2, 2, 1], 3)?;
-/// assert_eq!(confusion.counts(), ndarray::array![[1, 0, 0], [0, 2, 0], [0, 1, 1]]);
+/// assert_eq!(confusion.counts()?, ndarray::array![[1, 0, 0], [0, 2, 0], [0, 1, 1]]);
+/// assert_eq!(confusion.count(2, 1), 1);
 /// assert_eq!((confusion.precision(1), confusion.recall(1), confusion.f1(1)), (2.0 / 3.0, 1.0, 0.8));
 /// assert_eq!(confusion.accuracy(), 0.8);
 /// # Ok::<(), unspool_text::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Confusion {
-    counts: Array2<u64>,
+    classes: usize,
+    /// (label, prediction) of what occurs.
+    counts: BTreeMap<(u32, u32), u64>,
+    /// Right, predicted and present of each class that occurs.
+    totals: BTreeMap<u32, [u64; 3]>,
 }
+
+/// The most classes of which [`Confusion::counts`] makes a table.
+const LARGEST_TABLE: usize = 4096;
 
 impl Confusion {
     /// Counts predictions and labels, both class ids below `classes`.
@@ -48,21 +59,40 @@ impl Confusion {
         if let Some(&id) = predictions.iter().chain(labels).find(|id| **id as usize >= classes) {
             return Err(Error::IdOutOfVocabulary { id, size: classes });
         }
-        let mut counts = Array2::zeros((classes, classes));
-        for (prediction, label) in predictions.iter().zip(labels) {
-            counts[[*label as usize, *prediction as usize]] += 1;
+        let (mut counts, mut totals) = (BTreeMap::new(), BTreeMap::<u32, [u64; 3]>::new());
+        for (&prediction, &label) in predictions.iter().zip(labels) {
+            *counts.entry((label, prediction)).or_default() += 1;
+            totals.entry(label).or_default()[0] += u64::from(prediction == label);
+            totals.entry(prediction).or_default()[1] += 1;
+            totals.entry(label).or_default()[2] += 1;
         }
-        Ok(Confusion { counts })
+        Ok(Confusion { classes, counts, totals })
     }
 
-    /// `[label, prediction]`: how often each was taken for each.
-    pub fn counts(&self) -> &Array2<u64> {
-        &self.counts
+    /// Returns how often `label` was taken for `prediction`.
+    pub fn count(&self, label: u32, prediction: u32) -> u64 {
+        self.counts.get(&(label, prediction)).copied().unwrap_or(0)
     }
 
-    /// How many classes.
+    /// Returns the table `[label, prediction]` of how often each was taken for each.
+    ///
+    /// # Errors
+    /// [`Error::Option`] for more than 4096 classes: the table would not fit anywhere.
+    pub fn counts(&self) -> Result<Array2<u64>, Error> {
+        if self.classes > LARGEST_TABLE {
+            let (option, found) = ("the number of classes of a table", self.classes.to_string());
+            return Err(Error::Option { option, found, expected: "at most 4096" });
+        }
+        let mut table = Array2::zeros((self.classes, self.classes));
+        for (&(label, prediction), &count) in &self.counts {
+            table[[label as usize, prediction as usize]] = count;
+        }
+        Ok(table)
+    }
+
+    /// Returns how many classes there are.
     pub fn classes(&self) -> usize {
-        self.counts.nrows()
+        self.classes
     }
 
     /// Of what was predicted as `class`, the share that is. 0 for a class there is not.
@@ -90,7 +120,8 @@ impl Confusion {
 
     /// The share of predictions that are right; with one label each, micro precision, recall and F1 are the same.
     pub fn accuracy(&self) -> f64 {
-        ratio(self.counts.diag().sum(), self.counts.sum())
+        let sum = |at: usize| self.totals.values().map(|totals| totals[at]).sum();
+        ratio(sum(0), sum(2))
     }
 
     /// F1 over all decisions at once: equal to [`Confusion::accuracy`].
@@ -114,18 +145,13 @@ impl Confusion {
     }
 
     fn mean(&self, score: impl Fn(&Self, usize) -> f64) -> f64 {
-        let occurs = |class: &usize| self.totals(*class)[1..] != [0, 0];
-        let classes: Vec<usize> = (0..self.classes()).filter(occurs).collect();
-        let sum: f64 = classes.iter().map(|class| score(self, *class)).sum();
-        if classes.is_empty() { 0.0 } else { sum / classes.len() as f64 }
+        let sum: f64 = self.totals.keys().map(|&class| score(self, class as usize)).sum();
+        if self.totals.is_empty() { 0.0 } else { sum / self.totals.len() as f64 }
     }
 
     /// Right, predicted, present.
     fn totals(&self, class: usize) -> [u64; 3] {
-        if class >= self.classes() {
-            return [0; 3];
-        }
-        [self.counts[[class, class]], self.counts.column(class).sum(), self.counts.row(class).sum()]
+        u32::try_from(class).ok().and_then(|class| self.totals.get(&class)).copied().unwrap_or_default()
     }
 }
 
@@ -158,6 +184,17 @@ mod tests {
         let confusion = Confusion::new(&[0, 2, 0], &[0, 2, 2], 4).unwrap();
         assert!((confusion.macro_f1() - 2.0 / 3.0).abs() < 1e-12);
         assert_eq!((confusion.f1(3), confusion.support(3), confusion.f1(9)), (0.0, 0, 0.0));
+    }
+
+    #[test]
+    fn memory_is_that_of_what_occurs_for_any_number_of_classes() {
+        for classes in [1 << 20, 1 << 40, usize::MAX] {
+            let confusion = Confusion::new(&[7, 1_000_000, 7], &[7, 7, 1_000_000], classes).unwrap();
+            assert_eq!((confusion.count(7, 7), confusion.count(7, 1_000_000), confusion.count(0, 0)), (1, 1, 0));
+            assert_eq!((confusion.macro_f1(), confusion.support(7), confusion.support(usize::MAX)), (0.25, 2, 0));
+            let why = confusion.counts().unwrap_err().to_string();
+            assert!(why.contains(&classes.to_string()) && why.contains("at most 4096"), "{why}");
+        }
     }
 
     #[test]

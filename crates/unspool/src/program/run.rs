@@ -210,7 +210,8 @@ impl RunFolder {
     /// Writes a file: the old one stands there, or the new one, whole.
     pub(crate) fn write(&self, name: &str, contents: &str) -> Result<()> {
         if self.writes {
-            checkpoint::write_atomically(&self.file(name), contents.as_bytes())?;
+            let path = self.file(name);
+            unspool_files::write(&path, contents).map_err(|cause| Error::file(&path, "write", &cause))?;
         }
         Ok(())
     }

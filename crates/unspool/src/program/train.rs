@@ -444,8 +444,7 @@ impl<T: Task> Objective for Run<'_, T> {
     }
 
     fn carry(&self, carried: Vec<Tensor>) -> Result<()> {
-        self.task.carry(carried);
-        Ok(())
+        self.task.carry(carried)
     }
 
     fn share(&self, exchange: &dyn Exchange) -> Result<()> {

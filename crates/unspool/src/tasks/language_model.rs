@@ -142,7 +142,10 @@ impl NextToken {
                 let (outputs, state) = model.unroll(xs, lengths, state);
                 // The graph keeps an error, and says it when the loss is asked for.
                 if let (Some((columns, _)), Ok(state)) = (&batch.columns, detach(&state)) {
-                    self.carried.put(columns.clone(), &state);
+                    if let Err(cause) = self.carried.put(columns.clone(), &state) {
+                        let (why, at) = (cause.to_string(), graph.place());
+                        graph.fail(unspool::graph::Error::Argument { operation: "carried state", why, at });
+                    }
                 }
                 model.logits(outputs.real_rows(lengths).rows(&batch.places), xs)
             }
@@ -343,8 +346,8 @@ impl Task for NextToken {
         self.carried.all()
     }
 
-    fn carry(&self, carried: Vec<Tensor>) {
-        self.carried.restore(carried);
+    fn carry(&self, carried: Vec<Tensor>) -> Result<()> {
+        Ok(self.carried.restore(carried)?)
     }
 
     fn share(&self, exchange: &dyn Exchange) -> Result<()> {

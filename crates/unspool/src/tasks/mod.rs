@@ -177,7 +177,9 @@ pub(crate) trait Task: Sized + Sync {
         vec![]
     }
     /// Takes back what [`Task::carried`] gave.
-    fn carry(&self, _carried: Vec<Tensor>) {}
+    fn carry(&self, _carried: Vec<Tensor>) -> Result<()> {
+        Ok(())
+    }
     /// Gives what this process's shards carried to the processes that train with it.
     fn share(&self, _exchange: &dyn Exchange) -> Result<()> {
         Ok(())
@@ -360,7 +362,7 @@ impl Figure {
     /// Of the classes that were found, the right ones, and the classes' names.
     pub(crate) fn confusion(found: &[u32], right: &[u32], labels: Vec<String>) -> Result<Figure> {
         let confusion = Confusion::new(found, right, labels.len())?;
-        let counts = confusion.counts().rows().into_iter().map(|row| row.to_vec()).collect();
+        let counts = confusion.counts()?.rows().into_iter().map(|row| row.to_vec()).collect();
         Ok(Figure::Confusion { labels, counts })
     }
 }

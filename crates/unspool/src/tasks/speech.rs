@@ -145,12 +145,22 @@ impl Speech {
     }
 
     /// A row's logits, `[time, class]`.
-    fn each_row<T>(&self, params: &Params, batch: &Batch, decode: impl Fn(ArrayView2<'_, f64>) -> T) -> Result<Vec<T>> {
+    fn each_row<T>(
+        &self,
+        params: &Params,
+        batch: &Batch,
+        decode: impl Fn(ArrayView2<'_, f64>) -> unspool::nn::Result<T>,
+    ) -> Result<Vec<T>> {
         let graph = Graph::inference(params);
         let logits = self.model.logits(&graph, &batch.frames, &batch.lengths).value()?.to_f64();
         let logits = logits.into_dimensionality::<ndarray::Ix3>().map_err(|e| Error::failure(e.to_string(), ""))?;
-        let rows = logits.outer_iter().zip(&batch.lengths);
-        Ok(rows.map(|(row, length)| decode(row.slice_axis(Axis(0), (..*length).into()))).collect())
+        let rows = logits.outer_iter().zip(&batch.lengths).enumerate();
+        let decode = |(number, (row, &length)): (usize, (ArrayView2<'_, f64>, &usize))| {
+            decode(row.slice_axis(Axis(0), (..length).into())).map_err(|cause| {
+                Error::failure(format!("row {number}: {cause}"), "look at the sounds and at the model")
+            })
+        };
+        rows.map(decode).collect()
     }
 }
 
@@ -282,7 +292,7 @@ impl Task for Speech {
     fn answers(&self, params: &Params, batch: &Batch, effort: Effort) -> Result<Vec<Vec<u32>>> {
         self.each_row(params, batch, |logits| match effort {
             Effort::Quick => ctc::greedy(logits, 0),
-            Effort::Full => ctc::prefix_beam(logits, 0, BEAM).swap_remove(0).labels,
+            Effort::Full => Ok(ctc::prefix_beam(logits, 0, BEAM)?.swap_remove(0).labels),
         })
     }
 

@@ -1,7 +1,8 @@
-//! Parameters on disk, as safetensors with PyTorch's names: always the old file whole or the new one, and with a checksum.
+//! Parameters on disk, as safetensors with PyTorch's names: always the old file whole or the new one, and with a
+//! checksum.
 //!
-//! A `state_dict` that PyTorch saved with `safetensors.torch.save_file` is read by [`load`] as it is, and a file of [`save`] by
-//! `safetensors.torch.load_file`.
+//! A `state_dict` that PyTorch saved with `safetensors.torch.save_file` is read by [`load`] as it is, and a file of
+//! [`save`] by `safetensors.torch.load_file`.
 //!
 //! ```
 //! use std::collections::BTreeMap;
@@ -22,22 +23,27 @@
 //! # Ok::<(), unspool_nn::Error>(())
 //! ```
 
-mod file;
+mod checksum;
+mod header;
+mod reader;
+mod writer;
 
-pub(crate) use file::checksum;
-pub use file::write_atomically;
+pub(crate) use checksum::checksum;
+pub use header::{Header, TensorHeader, header};
 
 use crate::{Error, Result};
-use file::{Checksum, Reader};
+use checksum::Checksum;
+use reader::Reader;
 use safetensors::Dtype;
 use std::{
     collections::{BTreeMap, BTreeSet},
+    io,
     path::Path,
 };
 use unspool_graph::{Element, Params, Precision};
 
-/// The key of the header under which a model's own metadata stands, as JSON with sorted keys: the header must not depend on a
-/// hash map's order.
+/// The key of the header under which a model's own metadata stands, as JSON with sorted keys: the header must not
+/// depend on a hash map's order.
 pub const KEY: &str = "unspool";
 
 /// Names that begin so belong to a training and not to its model: [`load`] passes over them.
@@ -46,12 +52,30 @@ pub const TRAINING: &str = "training/";
 /// Among the metadata: the CRC-32 of all else in the file.
 const CHECKSUM: &str = "crc32";
 
-/// Writes all parameters to `path`, with `metadata` in the file's header: to a temporary file beside it, synced, renamed over
-/// it, the folder synced. Whenever the machine stops, the old file stands there or the new one. Equal parameters and metadata
-/// give equal files.
+/// The longest header that is written or read, in bytes: a name and a shape for some hundred thousand tensors, and the
+/// metadata.
+const LONGEST_HEADER: u64 = 16 << 20;
+
+/// How many bytes of a tensor are in memory at a time.
+const PIECE: usize = 1 << 16;
+
+fn file_error(path: &Path) -> impl Fn(io::Error) -> Error + '_ {
+    |source| Error::File { path: path.display().to_string(), source }
+}
+
+fn format_error(path: &Path, why: impl ToString) -> Error {
+    Error::Format { path: path.display().to_string(), why: why.to_string() }
+}
+
+/// Writes all parameters to `path`, with `metadata` in the file's header, by [`unspool_files::replace`]: whenever the
+/// machine stops, the old file stands there or the new one, whole. Equal parameters and metadata give equal files.
+///
+/// What [`load`] would refuse is not written.
 ///
 /// # Errors
-/// [`Error::File`] if it cannot be written; `path` is then as it was.
+/// [`Error::NotFinite`] for parameters with NaN or infinite elements; [`Error::NotSaved`] for a parameter called
+/// `__metadata__`, for the key `crc32` among the metadata, and for a header (names, shapes and metadata) of more than
+/// 16 MiB; [`Error::File`] if the file cannot be written. In each case `path` is as it was.
 ///
 /// ```
 /// use std::collections::BTreeMap;
@@ -72,7 +96,7 @@ pub fn save(path: &Path, params: &Params, metadata: &BTreeMap<String, String>) -
 /// [`save`] for several stores in one file: each name stands behind its store's prefix.
 ///
 /// # Errors
-/// [`Error::File`] if it cannot be written, [`Error::Format`] if two names are the same; `path` is then as it was.
+/// As [`save`], and [`Error::NotSaved`] if two names are the same; `path` is then as it was.
 ///
 /// ```
 /// use std::collections::BTreeMap;
@@ -91,20 +115,31 @@ pub fn save(path: &Path, params: &Params, metadata: &BTreeMap<String, String>) -
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
 pub fn save_parts(path: &Path, parts: &[(&str, &Params)], metadata: &BTreeMap<String, String>) -> Result<()> {
-    file::write(path, parts, |checksum| {
-        let mut metadata = metadata.clone();
-        let sum = checksum.of(&serde_json::json!(metadata).to_string());
-        metadata.insert(CHECKSUM.into(), sum);
-        serde_json::json!(metadata).to_string()
-    })
+    writer::write(path, parts, &[], metadata)
 }
 
-/// Reads the file at `path` into `params`, which must have the same names and shapes. Everything is checked before anything is
-/// changed. Files in either precision are read. Returns the metadata that [`save`] was given; none for a file from elsewhere.
-/// Memory is bounded by the model's size, whatever the file says of itself.
+/// Returns [`Error::NotFinite`] if an element is NaN or infinite.
+pub(crate) fn check_finite(params: &Params) -> Result<()> {
+    writer::check_finite("the parameters", params.iter().map(|p| (params.name(p), writer::is_finite(params, p))))
+}
+
+/// As [`save_parts`], with arrays of bytes beside the tensors.
+pub(crate) fn save_with_bytes(
+    path: &Path,
+    parts: &[(&str, &Params)],
+    bytes: &[(&str, &[u8])],
+    metadata: &BTreeMap<String, String>,
+) -> Result<()> {
+    writer::write(path, parts, bytes, metadata)
+}
+
+/// Reads the file at `path` into `params`, which must have the same names and shapes. Everything is checked before
+/// anything is changed. Files in either precision are read. Returns the metadata that [`save`] was given; none for a
+/// file from elsewhere. Memory is bounded by the model's size, whatever the file says of itself.
 ///
 /// # Errors
-/// [`Error::File`], [`Error::Format`], or [`Error::Mismatch`] with every name that is missing, unexpected, of another shape, or not finite.
+/// [`Error::File`], [`Error::Format`], or [`Error::Mismatch`] with every name that is missing, unexpected, of another
+/// shape, or not finite.
 ///
 /// ```
 /// use std::collections::BTreeMap;
@@ -126,7 +161,7 @@ pub fn load(path: &Path, params: &mut Params) -> Result<BTreeMap<String, String>
     load_parts(path, &mut [("", params)], Some(TRAINING))
 }
 
-/// [`load`] for several stores, as [`save_parts`] wrote them. Names that begin with `but` are passed over.
+/// [`load`] for several stores, as [`save_parts`] wrote them. Names that begin with `ignore_prefix` are passed over.
 ///
 /// # Errors
 /// As [`load`]; then no store has been changed.
@@ -146,10 +181,20 @@ pub fn load(path: &Path, params: &mut Params) -> Result<BTreeMap<String, String>
 pub fn load_parts(
     path: &Path,
     parts: &mut [(&str, &mut Params)],
-    but: Option<&str>,
+    ignore_prefix: Option<&str>,
+) -> Result<BTreeMap<String, String>> {
+    load_with_bytes(path, parts, &mut [], ignore_prefix)
+}
+
+/// As [`load_parts`], with arrays of bytes beside the tensors.
+pub(crate) fn load_with_bytes(
+    path: &Path,
+    parts: &mut [(&str, &mut Params)],
+    bytes: &mut [(&str, Vec<u8>)],
+    ignore_prefix: Option<&str>,
 ) -> Result<BTreeMap<String, String>> {
     let mut reader = Reader::open(path)?;
-    let mut metadata = own_metadata(&reader, path)?;
+    let mut metadata = reader.metadata()?;
     let claimed = metadata.as_mut().and_then(|all| all.remove(CHECKSUM));
     let mut staged: Vec<Params> = parts.iter().map(|(_, params)| (**params).clone()).collect();
     let mut missing: BTreeMap<String, (usize, usize)> = BTreeMap::new();
@@ -160,8 +205,12 @@ pub fn load_parts(
     for name in reader.names() {
         let info = reader.info(&name).clone();
         checksum.tensor(&name, &info);
+        if let Some((_, bytes)) = bytes.iter_mut().find(|(known, _)| *known == name) {
+            *bytes = reader.read_bytes(&info, &mut checksum)?;
+            continue;
+        }
         let Some((which, index)) = missing.remove(&name) else {
-            if but.is_none_or(|prefix| !name.starts_with(prefix)) {
+            if ignore_prefix.is_none_or(|prefix| !name.starts_with(prefix)) {
                 findings.insert((4, format!("unexpected: {name}")));
             }
             reader.pass(&info, &mut checksum)?;
@@ -207,7 +256,7 @@ pub fn load_parts(
     Ok(metadata.unwrap_or_default())
 }
 
-/// The metadata that [`save`] was given, from the file's header alone; empty for a file from elsewhere.
+/// Returns the metadata that [`save`] was given, from the file's header alone; empty for a file from elsewhere.
 ///
 /// # Errors
 /// [`Error::File`] and [`Error::Format`].
@@ -224,20 +273,10 @@ pub fn load_parts(
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
 pub fn metadata(path: &Path) -> Result<BTreeMap<String, String>> {
-    let mut metadata = own_metadata(&Reader::open(path)?, path)?.unwrap_or_default();
-    metadata.remove(CHECKSUM);
-    Ok(metadata)
+    Ok(header(path)?.metadata)
 }
 
-fn own_metadata(reader: &Reader, path: &Path) -> Result<Option<BTreeMap<String, String>>> {
-    let text = reader.header.metadata().as_ref().and_then(|m| m.get(KEY));
-    text.map(|text| serde_json::from_str(text)).transpose().map_err(|e| Error::Format {
-        path: path.display().to_string(),
-        why: format!("its metadata under {KEY:?} are no map of texts: {e}"),
-    })
-}
-
-/// Reads one tensor into its place; says whether all of it is finite in the model's own numbers.
+/// Reads one tensor into its place. Returns whether all of it is finite in the model's own numbers.
 fn fill<E: Element>(
     reader: &mut Reader,
     info: &safetensors::tensor::TensorInfo,
