@@ -36,6 +36,9 @@ impl<T> Idle<T> {
     pub(crate) fn give(&self, list: Vec<T>) {
         lock(&self.0).push(list);
     }
+    fn release(&self) {
+        lock(&self.0).clear();
+    }
 }
 
 impl<T> Default for Idle<T> {
@@ -96,11 +99,19 @@ pub struct Buffer<E: Element> {
 
 /// Capacities come in eighths of a power of two, so that batches of nearly the same size share buffers.
 fn capacity(len: usize) -> usize {
-    let step = (len.next_power_of_two() / 16).max(1);
+    let step = (len.next_power_of_two() / 16).max(1); // `len` is at most isize::MAX / 8
     len.div_ceil(step) * step
 }
 
 impl<E: Element> Pool<E> {
+    /// Gives all that waits back to the system.
+    pub(crate) fn release(&self) {
+        lock(&self.buffers).clear();
+        self.nodes.release();
+        self.slots.release();
+        self.places.release();
+    }
+
     /// A buffer with any contents: the caller writes all of it. Dev builds fill it with not-a-number, so that a test sees where not.
     pub(crate) fn take(self: &Arc<Self>, len: usize) -> Buffer<E> {
         if len < POOLED_FROM {
@@ -115,6 +126,17 @@ impl<E: Element> Pool<E> {
             data[..len].fill(E::from_f64(f64::NAN));
         }
         Buffer { data, len, pool: Some(self.clone()) }
+    }
+
+    /// As [`take`](Pool::take), with an error in words where the machine has not that much memory.
+    pub(crate) fn try_take(self: &Arc<Self>, len: usize) -> Result<Buffer<E>, String> {
+        // What is large is asked for once in vain first: an allocation that fails would end the process.
+        const LARGE: usize = 1 << 20;
+        if len >= LARGE && Vec::<E>::new().try_reserve_exact(capacity(len)).is_err() {
+            let bytes = len as f64 * size_of::<E>() as f64;
+            return Err(format!("needs {:.1} GB of memory, which this machine does not give", bytes / 1e9));
+        }
+        Ok(self.take(len))
     }
 
     pub(crate) fn zeros(self: &Arc<Self>, len: usize) -> Buffer<E> {

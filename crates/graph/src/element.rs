@@ -86,6 +86,8 @@ pub trait Element:
     fn exp(self) -> Self;
     /// ln x.
     fn ln(self) -> Self;
+    /// ln(1 + x), exact to the last bits also where x is small.
+    fn ln_1p(self) -> Self;
     /// √x.
     fn sqrt(self) -> Self;
     /// xʸ.
@@ -98,7 +100,7 @@ pub trait Element:
     fn tanh(self) -> Self;
     /// 1 / (1 + e⁻ˣ). In `f32` the relative error is at most 4e-7 where the result is a normal number.
     fn sigmoid(self) -> Self;
-    /// The error function. In `f32` computed in double precision.
+    /// The error function, with an error below one unit in the last place. In `f32` computed in double precision.
     fn erf(self) -> Self;
     /// Neither infinite nor not-a-number.
     fn is_finite(self) -> bool;
@@ -152,6 +154,10 @@ macro_rules! element {
                 self.ln()
             }
             #[inline(always)]
+            fn ln_1p(self) -> Self {
+                self.ln_1p()
+            }
+            #[inline(always)]
             fn sqrt(self) -> Self {
                 self.sqrt()
             }
@@ -177,7 +183,7 @@ macro_rules! element {
             }
             #[inline(always)]
             fn erf(self) -> Self {
-                math::erf(self as f64) as $type
+                libm::erf(self as f64) as $type
             }
             #[inline(always)]
             fn is_finite(self) -> bool {

@@ -140,6 +140,14 @@ pub enum Error {
         /// The norm.
         norm: f64,
     },
+    /// A limit on gradients is negative or not a number.
+    #[error("{what}: the limit {limit} is not a number from 0 on")]
+    Limit {
+        /// The method.
+        what: &'static str,
+        /// The limit it was given.
+        limit: f64,
+    },
     /// Parameters got no gradient, or one that is all zero or not finite.
     #[error("gradients are missing or bad:\n{report}")]
     Unreached {

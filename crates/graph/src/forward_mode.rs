@@ -47,7 +47,7 @@ impl<'g> Graph<'g> {
         self.kept("jvp", of.place())?;
         with_tape!(&*self.tape.borrow(), tape => {
             let seeds = seeds.iter().map(|(id, tangent)| (*id, tangent.elements())).collect();
-            let all = tangents(self, tape, of.id, seeds);
+            let all = tangents(self, tape, of.id, seeds)?;
             let shape = tape.nodes[of.id as usize].shape;
             let tangent = tangent_of(tape, &all, of.id).map_or_else(|| vec![Element::ZERO; shape.elements()], |v| v.data.to_vec());
             Ok(Tensor::from_elements(&shape, &tangent))
@@ -68,7 +68,7 @@ pub(crate) fn tangents<E: Element>(
     tape: &Tape<E>,
     to: u32,
     seeds: Vec<(u32, Vec<E>)>,
-) -> Vec<Option<Buffer<E>>> {
+) -> Result<Vec<Option<Buffer<E>>>> {
     let mut all: Vec<Option<Buffer<E>>> = std::iter::repeat_with(|| None).take(tape.nodes.len()).collect();
     for (id, elements) in seeds {
         // A leaf given twice moves with the sum of its tangents.
@@ -95,8 +95,8 @@ pub(crate) fn tangents<E: Element>(
             |inputs| {
                 operation.jvp(Stand { graph, tape, operands }, inputs, tape.view(graph.params, id), &moving, &mut out)
             },
-        );
+        )?;
         all[id as usize] = Some(out);
     }
-    all
+    Ok(all)
 }

@@ -2,7 +2,7 @@
 
 use crate::{Element, Error, Param, Params, Precision, Result, Shape, Tensor, Var, buffer::Buffer, look::StateNorms};
 use rayon::prelude::*;
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// Elements in one of the two precisions.
 #[doc(hidden)]
@@ -197,7 +197,10 @@ impl Gradient {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Gradients {
-    pub(crate) store: u32,
+    /// Which parameters they are of: see [`Params`].
+    pub(crate) origins: Arc<Vec<u32>>,
+    /// The number of the graph whose nodes were watched, if they are of one.
+    pub(crate) graph: Option<u64>,
     pub(crate) precision: Precision,
     pub(crate) shapes: Vec<Shape>,
     pub(crate) names: Vec<String>,
@@ -232,7 +235,8 @@ pub trait Differentiated: Copy {
 
 impl Differentiated for Param {
     fn find(self, gradients: &Gradients) -> Option<Tensor> {
-        let (i, known) = (self.index as usize, self.store == gradients.store);
+        let i = self.index as usize;
+        let known = gradients.origins.get(i) == Some(&self.store);
         let entry = gradients.entries.get(i).filter(|_| known)?.clone()?;
         let shape = &gradients.shapes[i];
         Some(entry.into_dense(shape.elements()).tensor(shape))
@@ -241,12 +245,14 @@ impl Differentiated for Param {
 
 impl Differentiated for Var<'_> {
     fn find(self, gradients: &Gradients) -> Option<Tensor> {
-        gradients.watched.iter().find(|(id, _)| *id == self.id).map(|(_, tensor)| tensor.clone())
+        let mut watched = gradients.watched.iter().filter(|_| gradients.graph == Some(self.graph.number));
+        watched.find(|(id, _)| *id == self.id).map(|(_, tensor)| tensor.clone())
     }
 }
 
 impl Gradients {
-    /// The gradient of a parameter or of a watched node, as a whole array; `None` if nothing flowed there.
+    /// Returns the gradient of a parameter or of a watched node, as a whole array; `None` if nothing flowed there, and for a
+    /// parameter of another store or a node of another graph.
     pub fn of(&self, what: impl Differentiated) -> Option<Tensor> {
         what.find(self)
     }
@@ -264,7 +270,7 @@ impl Gradients {
 
     /// Whether they are of these parameters, in their precision.
     pub fn fit(&self, params: &Params) -> bool {
-        self.store == params.id && self.precision == params.precision() && self.entries.len() == params.len()
+        self.origins == params.origins && self.precision == params.precision()
     }
 
     /// √ Σ g² over all parameters, computed in double precision.
@@ -279,7 +285,8 @@ impl Gradients {
 
     /// ‖∂loss/∂v‖ of any node, if its graph was [`tracing`](crate::Graph::tracing) and a gradient flowed there.
     pub fn norm_at(&self, v: Var<'_>) -> Option<f64> {
-        self.norms.get(v.id as usize).copied().filter(|norm| !norm.is_nan())
+        let known = self.graph == Some(v.graph.number);
+        self.norms.get(v.id as usize).copied().filter(|norm| known && !norm.is_nan())
     }
 
     /// ‖∂loss/∂h_t‖ for every time step t and every part of a state that a recurrence hands on, in the order the recurrences ran:
@@ -327,7 +334,7 @@ impl Gradients {
     /// # Ok::<(), unspool_graph::Error>(())
     /// ```
     pub fn add(&mut self, other: &Gradients) -> Result<()> {
-        if self.store != other.store || self.precision != other.precision || self.entries.len() != other.entries.len() {
+        if self.origins != other.origins || self.precision != other.precision {
             return Err(Error::Foreign { what: "gradients" });
         }
         for ((own, more), shape) in self.entries.iter_mut().zip(&other.entries).zip(&self.shapes) {
@@ -345,7 +352,8 @@ impl Gradients {
     /// Shortens them to `max_norm` if their norm is greater (Pascanu, Mikolov and Bengio 2013) and returns the norm they had.
     ///
     /// # Errors
-    /// [`Error::NormNotFinite`] if the norm is not a finite number: nothing would be right then.
+    /// [`Error::Limit`] if `max_norm` is negative or not a number; [`Error::NormNotFinite`] if the norm is not a finite number:
+    /// nothing would be right then.
     ///
     /// ```
     /// use unspool_graph::{Graph, Params, init};
@@ -360,6 +368,7 @@ impl Gradients {
     /// # Ok::<(), unspool_graph::Error>(())
     /// ```
     pub fn clip_norm(&mut self, max_norm: f64) -> Result<f64> {
+        check_limit("clip_norm", max_norm)?;
         let norm = self.norm();
         if !norm.is_finite() {
             return Err(Error::NormNotFinite { norm });
@@ -372,9 +381,13 @@ impl Gradients {
     }
 
     /// Limits every element to [−`bound`, `bound`].
-    pub fn clip_value(&mut self, bound: f64) {
+    ///
+    /// # Errors
+    /// [`Error::Limit`] if `bound` is negative or not a number.
+    pub fn clip_value(&mut self, bound: f64) -> Result<()> {
+        check_limit("clip_value", bound)?;
         fn clip<E: PartialOrd + Copy>(values: &mut [E], low: E, high: E) {
-            // Comparing leaves what is not a number as it is, be it an element or the bound.
+            // Comparing leaves an element that is not a number as it is.
             values.iter_mut().for_each(|x| match *x {
                 over if over > high => *x = high,
                 under if under < low => *x = low,
@@ -383,10 +396,11 @@ impl Gradients {
         }
         for gradient in self.entries.iter_mut().flatten() {
             match gradient.values_mut() {
-                Dense::F32(v) => clip(v, -bound.abs() as f32, bound.abs() as f32),
-                Dense::F64(v) => clip(v, -bound.abs(), bound.abs()),
+                Dense::F32(v) => clip(v, -bound as f32, bound as f32),
+                Dense::F64(v) => clip(v, -bound, bound),
             }
         }
+        Ok(())
     }
 
     /// Puts a parameter's gradient in, for gradients that come from elsewhere. The tensor must have the parameter's shape.
@@ -397,7 +411,7 @@ impl Gradients {
     /// let w = params.scope("m").add("w", [2], init::zeros());
     /// let mut gradients = Gradients::none(&params);
     /// gradients.set(&params, w, vec![9.0f32, -1.0])?;
-    /// gradients.clip_value(5.0);
+    /// gradients.clip_value(5.0)?;
     /// assert_eq!(gradients.of(w).unwrap().to_f64().as_slice(), Some(&[5.0, -1.0][..]));
     /// # Ok::<(), unspool_graph::Error>(())
     /// ```
@@ -406,7 +420,7 @@ impl Gradients {
     }
 
     fn set_tensor(&mut self, params: &Params, p: Param, value: Tensor) -> Result<()> {
-        let Some(i) = params.index(p).filter(|_| p.store == self.store) else {
+        let Some(i) = params.index(p).filter(|&i| self.origins.get(i) == Some(&p.store)) else {
             return Err(Error::Foreign { what: "a parameter" });
         };
         if value.shape() != &*self.shapes[i] {
@@ -423,7 +437,8 @@ impl Gradients {
     /// Gradients of `params` with nothing in them, to add to.
     pub fn none(params: &Params) -> Gradients {
         Gradients {
-            store: params.id,
+            origins: params.origins.clone(),
+            graph: None,
             precision: params.precision(),
             shapes: params.iter().map(|p| params.shape(p)).collect(),
             names: params.iter().map(|p| params.name(p).to_string()).collect(),
@@ -435,10 +450,11 @@ impl Gradients {
         }
     }
 
-    /// What should not be overlooked: parameters that got no gradient, an all-zero or a non-finite one, and the operations at
-    /// which a path to a parameter was cut.
+    /// Returns what should not be overlooked: parameters that got no gradient, an all-zero or a non-finite one; and, where a
+    /// parameter got none, the operations at which a path to it may have been cut. A comparison that makes a mask, or a value that
+    /// is cut off on purpose, is no finding as long as every parameter gets its gradient by another path.
     pub fn report(&self) -> Report {
-        let mut report = Report { missing: vec![], zero: vec![], not_finite: vec![], cuts: self.cuts.clone() };
+        let mut report = Report { missing: vec![], zero: vec![], not_finite: vec![], cuts: vec![] };
         for (name, entry) in self.names.iter().zip(&self.entries) {
             let Some(gradient) = entry else {
                 report.missing.push(name.clone());
@@ -455,8 +471,17 @@ impl Gradients {
                 report.zero.push(name.clone());
             }
         }
+        // Where every parameter has its gradient nothing was lost by a mask or by a value that was cut off on purpose.
+        if !report.missing.is_empty() {
+            report.cuts.clone_from(&self.cuts);
+        }
         report
     }
+}
+
+/// A limit is a number that is not negative; infinity limits nothing.
+fn check_limit(what: &'static str, limit: f64) -> Result<()> {
+    if limit >= 0.0 { Ok(()) } else { Err(Error::Limit { what, limit }) }
 }
 
 /// A gradient as an optimizer reads it.
@@ -513,8 +538,8 @@ pub struct Report {
     pub zero: Vec<String>,
     /// Parameters with an infinite or not-a-number element in their gradient.
     pub not_finite: Vec<String>,
-    /// Where a path from the loss to a parameter was cut, with the lines: operations without gradient, and, for parameters that
-    /// got none, where numbers made from them have left the recording: by [`detach`](crate::Var::detach),
+    /// Where parameters are missing: at which lines a path from the loss to a parameter was cut, by operations without gradient,
+    /// and where numbers made from them have left the recording: by [`detach`](crate::Var::detach),
     /// [`value`](crate::Var::value), [`item`](crate::Var::item), [`argmax`](crate::Var::argmax) or [`top_k`](crate::Var::top_k).
     pub cuts: Vec<String>,
 }

@@ -5,14 +5,17 @@ use crate::{
     draw::Drawn,
     error::Place,
     look::{Carried, Norms, Times},
-    scope::Scopes,
+    scope::{Nested, Scopes},
     tape::{AnyTape, Mark, NONE, Node, Operands, Tape, Value, with_tape},
     var::Taken,
 };
 use std::{
     cell::{Cell, RefCell},
     panic::Location,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 /// A fresh recording over some parameters. Operations on its [`Var`]s run at once and are noted down; [`Var::backward`]
@@ -63,6 +66,8 @@ use std::{
 /// # Ok::<(), unspool_graph::Error>(())
 /// ```
 pub struct Graph<'p> {
+    /// No other graph of this process has it.
+    pub(crate) number: u64,
     pub(crate) params: &'p Params,
     pub(crate) tape: RefCell<AnyTape>,
     error: RefCell<Option<Error>>,
@@ -72,6 +77,9 @@ pub struct Graph<'p> {
     training: Option<Draw>,
     pub(crate) drawn: RefCell<Drawn>,
     rows: RefCell<Option<Arc<[u32]>>>,
+    /// The scopes and the rows that are open, each with what held before.
+    pub(crate) open_scopes: Nested<(u32, u32)>,
+    pub(crate) open_rows: Nested<Option<Arc<[u32]>>>,
     pub(crate) hunting: bool,
     /// Nanoseconds of each node, where a profile was asked for.
     pub(crate) clock: Option<RefCell<Times>>,
@@ -87,13 +95,18 @@ pub struct Graph<'p> {
 }
 
 impl<'p> Graph<'p> {
-    /// An empty recording for evaluation: dropout and its like pass everything through.
+    /// Makes an empty recording for evaluation: dropout and its like pass everything through.
+    ///
+    /// A recording that is dropped leaves its memory with the parameters, for the next recording over them, so that a training loop
+    /// in its steady state asks the system for none. [`Params::release_memory`] hands it back.
     pub fn new(params: &'p Params) -> Graph<'p> {
         let tape = match params.precision() {
             Precision::F32 => AnyTape::F32(Tape::new(params)),
             Precision::F64 => AnyTape::F64(Tape::new(params)),
         };
+        static NEXT: AtomicU64 = AtomicU64::new(0);
         Graph {
+            number: NEXT.fetch_add(1, Ordering::Relaxed),
             params,
             tape: RefCell::new(tape),
             error: RefCell::new(params.error.clone()),
@@ -103,6 +116,8 @@ impl<'p> Graph<'p> {
             training: None,
             drawn: RefCell::default(),
             rows: RefCell::default(),
+            open_scopes: Nested::default(),
+            open_rows: Nested::default(),
             hunting: false,
             clock: None,
             norms: None,
@@ -406,7 +421,25 @@ impl<'p> Graph<'p> {
         self.rows.replace(rows)
     }
 
-    /// The place in the whole batch of each row, if it was said.
+    /// As [`set_rows`](Graph::set_rows), for as long as the returned guard lives: what held before holds again after it.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let sorted = graph.with_rows([1, 0].into());
+    /// assert_eq!(graph.rows().as_deref(), Some(&[1, 0][..]));
+    /// drop(sorted);
+    /// assert_eq!(graph.rows(), None);
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
+    pub fn with_rows(&self, rows: Arc<[u32]>) -> RowsGuard<'_> {
+        let before = self.set_rows(Some(rows));
+        RowsGuard { graph: self, token: self.open_rows.open(before) }
+    }
+
+    /// Returns the place in the whole batch of each row, if it was said.
     pub fn rows(&self) -> Option<Arc<[u32]>> {
         self.rows.borrow().clone()
     }
@@ -435,6 +468,32 @@ impl<'p> Graph<'p> {
     }
 }
 
+/// Ends what [`Graph::with_rows`] said when it is dropped.
+///
+/// ```
+/// use unspool_graph::{Graph, Params, RowsGuard};
+/// let params = Params::seeded(0);
+/// let graph = Graph::new(&params);
+/// let outer: RowsGuard<'_> = graph.with_rows([3, 4].into());
+/// let inner = graph.with_rows([4].into());
+/// drop(outer); // ends what is inside of it too
+/// drop(inner);
+/// assert_eq!(graph.rows(), None);
+/// ```
+#[must_use = "the rows are forgotten when this is dropped"]
+pub struct RowsGuard<'a> {
+    graph: &'a Graph<'a>,
+    token: u64,
+}
+
+impl Drop for RowsGuard<'_> {
+    fn drop(&mut self) {
+        if let Some(before) = self.graph.open_rows.close(self.token) {
+            self.graph.set_rows(before);
+        }
+    }
+}
+
 impl<'g> Graph<'g> {
     /// What an operation gives that could not run: it has no value, and whatever is made from it has none.
     ///
@@ -459,7 +518,7 @@ impl<'g> Graph<'g> {
 
     fn input_at(&'g self, value: Tensor, line: &'static Location<'static>) -> Var<'g> {
         let Some(shape) = Shape::new(value.shape()) else {
-            let why = format!("has {} axes, the most is {}", value.shape().len(), crate::shape::MAX_RANK);
+            let why = format!("{:?} has more axes or elements than a tensor can have", value.shape());
             self.fail(Error::Argument { operation: "input", why, at: self.place_of(self.mark(line)) });
             return self.inert();
         };
@@ -517,14 +576,22 @@ impl<'g> Graph<'g> {
 
     fn full_at(&'g self, shape: &[usize], value: f64, line: &'static Location<'static>) -> Var<'g> {
         let Some(shape) = Shape::new(shape) else {
-            let why = format!("has {} axes, the most is {}", shape.len(), crate::shape::MAX_RANK);
+            let why = format!("{shape:?} has more axes or elements than a tensor can have");
             self.fail(Error::Argument { operation: "full", why, at: self.place_of(self.mark(line)) });
             return self.inert();
         };
         with_tape!(&mut *self.tape.borrow_mut(), tape => {
-            let mut buffer = tape.pool.take(shape.elements());
-            buffer.fill(Element::from_f64(value));
-            self.push_leaf(tape, buffer, shape, line)
+            match tape.pool.try_take(shape.elements()) {
+                Ok(mut buffer) => {
+                    buffer.fill(Element::from_f64(value));
+                    self.push_leaf(tape, buffer, shape, line)
+                }
+                Err(why) => {
+                    let why = format!("{shape} {why}");
+                    self.fail(Error::Argument { operation: "full", why, at: self.place_of(self.mark(line)) });
+                    self.inert()
+                }
+            }
         })
     }
 

@@ -120,7 +120,7 @@ pub use draw::Draw;
 pub use element::{Element, Precision};
 pub use error::{Error, Place, Result};
 pub use gradients::{Differentiated, Gradients, Part, Report};
-pub use graph::Graph;
+pub use graph::{Graph, RowsGuard};
 pub use kernels::{dispatch as vectorize, sum as lane_sum};
 pub use look::{Cost, Drawing, Fold, Profile, ProfileTable, Saturation, Squash, StateNorms, Topology, Vertex};
 pub use operation::{Operation, Ran, View};

@@ -4,7 +4,7 @@
 //! precision ([`Element`]), owns all it needs (`'static`), and has one output.
 
 use crate::{
-    Element, Graph, Shape,
+    Element, Graph, Result, Shape,
     backward::Inflow,
     buffer::{Buffer, Pool},
     kernels::{Matrix, Packed, product, product_by, worth_keeping},
@@ -197,7 +197,7 @@ pub trait Operation: Send + Sync + 'static {
     fn name(&self) -> &'static str;
 
     /// The output's shape, or what does not fit and what would: the text follows the operands' shapes in the error.
-    fn shape(&self, inputs: &[Shape]) -> Result<Shape, String>;
+    fn shape(&self, inputs: &[Shape]) -> std::result::Result<Shape, String>;
 
     /// Writes every element of `output`, whose contents before are undefined.
     fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) -> Self::Saved<E>;
@@ -232,7 +232,7 @@ pub(crate) trait Recorded<E: Element>: Send + Sync {
         output: View<'_, E>,
         tangents: &[Option<View<'_, E>>],
         out: &mut [E],
-    );
+    ) -> Result<()>;
     fn gates(&self, inputs: &[View<'_, E>], output: View<'_, E>, show: &mut dyn FnMut(&'static str, Squash, &[E]));
     /// Bytes that forward kept beside the output.
     fn saved_bytes(&self) -> usize;
@@ -268,8 +268,9 @@ impl<E: Element, O: Operation> Recorded<E> for Kept<O, O::Saved<E>> {
         output: View<'_, E>,
         tangents: &[Option<View<'_, E>>],
         out: &mut [E],
-    ) {
-        self.operation.jvp(&Ran { inputs, output, saved: &self.saved }, tangents, out)
+    ) -> Result<()> {
+        self.operation.jvp(&Ran { inputs, output, saved: &self.saved }, tangents, out);
+        Ok(())
     }
     fn gates(&self, inputs: &[View<'_, E>], output: View<'_, E>, show: &mut dyn FnMut(&'static str, Squash, &[E])) {
         self.operation.gates(&Ran { inputs, output, saved: &self.saved }, show)

@@ -79,9 +79,13 @@ impl Clone for Panels {
 /// let error = graph.zeros([1, 3]).matmul(w).value().unwrap_err();
 /// assert!(error.to_string().contains("layer.weight"));
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Params {
-    pub(crate) id: u32,
+    /// Under which number parameters are added here: none yet, or one that no other store adds under.
+    generation: Option<u32>,
+    /// Of each parameter, the number under which it was added. With the index that tells it from any other, also from one that
+    /// was added to a copy of this store.
+    pub(crate) origins: Arc<Vec<u32>>,
     seed: u64,
     names: Vec<String>,
     shapes: Vec<Shape>,
@@ -92,12 +96,36 @@ pub struct Params {
     pub(crate) error: Option<Error>,
 }
 
+/// A number that was never given before.
+fn fresh_id() -> u32 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+impl Clone for Params {
+    /// A copy, which the handles of this store fit too. What is added to either from then on belongs to that one alone.
+    fn clone(&self) -> Params {
+        Params {
+            generation: None,
+            origins: self.origins.clone(),
+            seed: self.seed,
+            names: self.names.clone(),
+            shapes: self.shapes.clone(),
+            by_name: self.by_name.clone(),
+            store: self.store.clone(),
+            pools: self.pools.clone(),
+            panels: self.panels.clone(),
+            error: self.error.clone(),
+        }
+    }
+}
+
 impl Params {
     /// An empty store in single precision. Initial values are a function of `seed` and each parameter's full name.
     pub fn seeded(seed: u64) -> Params {
-        static NEXT: AtomicU32 = AtomicU32::new(0);
         Params {
-            id: NEXT.fetch_add(1, Ordering::Relaxed),
+            generation: None,
+            origins: Arc::default(),
             seed,
             names: vec![],
             shapes: vec![],
@@ -167,8 +195,8 @@ impl Params {
 
     /// All parameters, in the order they were added.
     pub fn iter(&self) -> impl Iterator<Item = Param> + use<> {
-        let store = self.id;
-        (0..self.names.len() as u32).map(move |index| Param { store, index })
+        let origins = self.origins.clone();
+        (0..self.names.len() as u32).map(move |index| Param { store: origins[index as usize], index })
     }
 
     /// The parameter of this full name.
@@ -181,7 +209,12 @@ impl Params {
     /// assert_eq!((params.len(), params.elements()), (1, 6));
     /// ```
     pub fn find(&self, name: &str) -> Option<Param> {
-        self.by_name.get(name).map(|&index| Param { store: self.id, index })
+        self.by_name.get(name).map(|&index| self.handle(index))
+    }
+
+    /// The handle of the parameter at place `index`, which exists.
+    pub(crate) fn handle(&self, index: u32) -> Param {
+        Param { store: self.origins[index as usize], index }
     }
 
     /// A parameter's full name; empty for a handle of another store.
@@ -242,7 +275,7 @@ impl Params {
         E::store(&self.store).map(|all| &all[p.index as usize][..])
     }
 
-    /// All parameters' elements for writing, in the order of [`Params::iter`], if the store is in precision `f32`.
+    /// Returns all parameters' elements for writing, in the order of [`Params::iter`], if the store is in precision `f32`.
     ///
     /// ```
     /// use unspool_graph::{Params, init};
@@ -253,20 +286,20 @@ impl Params {
     /// assert_eq!(params.elements_of::<f32>(w), Some(&[0.5, 0.5][..]));
     /// assert!(params.f64_mut().is_none());
     /// ```
-    pub fn f32_mut(&mut self) -> Option<&mut [Vec<f32>]> {
+    pub fn f32_mut(&mut self) -> Option<Vec<&mut [f32]>> {
         self.panels = Panels::none(self.len());
         match &mut self.store {
-            Store::F32(all) => Some(all),
+            Store::F32(all) => Some(all.iter_mut().map(Vec::as_mut_slice).collect()),
             Store::F64(_) => None,
         }
     }
 
-    /// All parameters' elements for writing, in the order of [`Params::iter`], if the store is in precision `f64`.
-    pub fn f64_mut(&mut self) -> Option<&mut [Vec<f64>]> {
+    /// Returns all parameters' elements for writing, in the order of [`Params::iter`], if the store is in precision `f64`.
+    pub fn f64_mut(&mut self) -> Option<Vec<&mut [f64]>> {
         self.panels = Panels::none(self.len());
         match &mut self.store {
             Store::F32(_) => None,
-            Store::F64(all) => Some(all),
+            Store::F64(all) => Some(all.iter_mut().map(Vec::as_mut_slice).collect()),
         }
     }
 
@@ -275,9 +308,33 @@ impl Params {
         self.error.clone().map_or(Ok(()), Err)
     }
 
-    /// Whether a handle is of this store (or of one it was cloned from).
+    /// Whether a handle is of this store, or of one that it was cloned from before the two went separate ways.
+    ///
+    /// ```
+    /// use unspool_graph::{Params, init};
+    /// let mut params = Params::seeded(0);
+    /// let w = params.scope("m").add("w", [2], init::zeros());
+    /// let mut copy = params.clone();
+    /// let (own, other) = (params.scope("m").add("a", [2], init::zeros()), copy.scope("m").add("b", [3], init::zeros()));
+    /// assert!(params.owns(w) && copy.owns(w));
+    /// assert!(params.owns(own) && copy.owns(other) && !params.owns(other) && !copy.owns(own));
+    /// ```
     pub fn owns(&self, p: Param) -> bool {
-        p.store == self.id && (p.index as usize) < self.names.len()
+        self.origins.get(p.index as usize) == Some(&p.store)
+    }
+
+    /// Hands the memory that finished recordings over these parameters have left for the next one back to the system. It is kept so
+    /// that a training loop in its steady state asks for none; after one long sequence it may be far more than is needed.
+    ///
+    /// ```
+    /// use unspool_graph::{Graph, Params};
+    /// let params = Params::seeded(0);
+    /// drop(Graph::new(&params).zeros([1000, 1000]).tanh()); // 8 MB, which the parameters keep
+    /// params.release_memory();
+    /// ```
+    pub fn release_memory(&self) {
+        self.pools.0.release();
+        self.pools.1.release();
     }
 
     /// The place of a parameter in [`Params::iter`].
@@ -290,21 +347,35 @@ impl Params {
     }
 
     fn insert(&mut self, name: String, sizes: &[usize], values: impl FnOnce(&Shape, Draw) -> Vec<f64>) -> Param {
-        let shape = Shape::new(sizes).filter(|shape| shape.elements() > 0).unwrap_or(Shape::from([1]));
+        let (shape, error) = self.shape_for(&name, sizes);
+        self.error = self.error.take().or(error);
         let values = values(&shape, Draw::seed(self.seed).text(&name));
-        self.insert_values(name, sizes, values)
+        self.insert_values(name, shape, values)
     }
 
-    fn insert_values(&mut self, name: String, sizes: &[usize], mut values: Vec<f64>) -> Param {
-        let handle = Param { store: self.id, index: self.names.len() as u32 };
-        let bad = |why| Error::ParamShape { name: name.clone(), shape: sizes.to_vec(), why };
-        let (shape, mut error) = match Shape::new(sizes) {
-            None => (Shape::from([1]), Some(bad("a tensor has at most six axes"))),
-            Some(shape) if shape.elements() == 0 => (Shape::from([1]), Some(bad("a size is 0"))),
+    /// The shape of a new parameter; that of one element, and an error, where it cannot have these sizes.
+    fn shape_for(&self, name: &str, sizes: &[usize]) -> (Shape, Option<Error>) {
+        let bad = |why| Some(Error::ParamShape { name: name.into(), shape: sizes.to_vec(), why });
+        let one = Shape::from([1]);
+        match Shape::new(sizes) {
+            None => (one, bad("it has more axes or elements than a tensor can have")),
+            Some(shape) if shape.elements() == 0 => (one, bad("a size is 0")),
+            // Its first values are made in double precision.
+            Some(shape) if Vec::<f64>::new().try_reserve_exact(shape.elements()).is_err() => {
+                (one, bad("it needs more memory than this machine gives"))
+            }
             Some(shape) => (shape, None),
-        };
+        }
+    }
+
+    fn insert_values(&mut self, name: String, shape: Shape, mut values: Vec<f64>) -> Param {
+        let origin = *self.generation.get_or_insert_with(fresh_id);
+        let handle = Param { store: origin, index: self.names.len() as u32 };
+        Arc::make_mut(&mut self.origins).push(origin);
+        let mut error = None;
         if values.len() != shape.elements() {
-            error = error.or_else(|| Some(bad("its values do not fill it")));
+            let why = "its values do not fill it";
+            error = Some(Error::ParamShape { name: name.clone(), shape: shape.to_vec(), why });
             values.resize(shape.elements(), 0.0);
         }
         match &mut self.store {

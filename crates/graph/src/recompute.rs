@@ -8,7 +8,7 @@
 //! the same to the bit.
 
 use crate::{
-    Element, Error, Graph, Inflow, Param, Result, Shape, Var,
+    Element, Error, Graph, Inflow, Result, Shape, Var,
     backward::Slot,
     buffer::Buffer,
     draw::Drawn,
@@ -129,7 +129,7 @@ impl Segment {
         let line = self.start.line;
         let inputs = doors.iter().map(|door| {
             let whole = match door.root {
-                Root::Param(index) => inner.param(Param { store: inner.params.id, index }),
+                Root::Param(index) => inner.param(inner.params.handle(index)),
                 Root::Leaf(id) => Var { graph: inner, id },
             };
             door.part.map_or(whole, |(offset, shape)| inner.part(whole, offset, shape, "slice", line))
@@ -188,7 +188,7 @@ impl Segment {
         inner.drawn.replace(self.start.drawn.clone());
         let done = self.record(&inner, &plan.doors).and_then(|out| {
             let held = inner.tape.borrow();
-            let Some(inside) = E::tape(&held) else { return Ok(()) };
+            let Some(inside) = E::tape(&held) else { return Err(self.wrong(&inner, "another precision".into())) };
             let node = &inside.nodes[out as usize];
             if node.shape != gradient.shape {
                 let why = format!("the segment gave {} at first and {} when run again", gradient.shape, node.shape);
@@ -234,13 +234,14 @@ impl<E: Element> Recorded<E> for Segment {
         _: View<'_, E>,
         moving: &[Option<View<'_, E>>],
         out: &mut [E],
-    ) {
+    ) -> Result<()> {
         let Stand { graph: outer, tape, operands } = stand;
         let plan = Plan::apart(&operands[..self.inputs]);
         let inner = self.open(outer, tape, &plan.leaves, true);
         inner.drawn.replace(self.start.drawn.clone());
-        // The first run had no error, so this one has none; if it has all the same, the tangent stays zero.
-        if let (Ok(to), Some(inside)) = (self.record(&inner, &plan.doors), E::tape(&inner.tape.borrow())) {
+        let done = self.record(&inner, &plan.doors).and_then(|to| {
+            let held = inner.tape.borrow();
+            let Some(inside) = E::tape(&held) else { return Err(self.wrong(&inner, "another precision".into())) };
             let entered = |outside: u32| match tape.nodes[outside as usize].value {
                 Value::Param(index) => inside.entered[index as usize],
                 _ => NONE,
@@ -249,12 +250,19 @@ impl<E: Element> Recorded<E> for Segment {
             let used = operands[self.inputs..].iter().map(|&o| entered(o)).zip(&moving[self.inputs..]);
             let seeds = leaves.chain(used).filter(|(id, _)| *id != NONE);
             let seeds = seeds.filter_map(|(id, v)| v.map(|v| (id, v.data.to_vec()))).collect();
-            let all = tangents(&inner, inside, to, seeds);
-            if let Some(tangent) = crate::forward_mode::tangent_of(inside, &all, to) {
-                out.copy_from_slice(tangent.data);
+            let all = tangents(&inner, inside, to, seeds)?;
+            match crate::forward_mode::tangent_of(inside, &all, to) {
+                Some(tangent) if tangent.data.len() == out.len() => out.copy_from_slice(tangent.data),
+                Some(tangent) => {
+                    let why = format!("the segment gave {} when run again, which is another shape", tangent.shape);
+                    return Err(self.wrong(&inner, why + "; it must depend on its inputs alone"));
+                }
+                None => {}
             }
-        }
+            Ok(())
+        });
         inner.scopes.swap(&outer.scopes);
+        done
     }
 }
 
@@ -321,7 +329,7 @@ impl<'g> Graph<'g> {
                 return self.inert();
             }
         };
-        let used = used.into_iter().map(|index| self.param(Param { store: self.params.id, index }).id);
+        let used = used.into_iter().map(|index| self.param(self.params.handle(index)).id);
         let operands: Vec<u32> = ids.into_iter().chain(used).collect();
         let mut held = self.tape.borrow_mut();
         let Some(tape) = E::tape_mut(&mut held) else { return self.inert() };

@@ -49,7 +49,10 @@ impl<'g> Graph<'g> {
             |i| tape.view(self.params, inputs[i].id),
             |views| {
                 let shape = with_shapes(views, |shapes| operation.shape(shapes))?;
-                let mut output = pool.take(shape.elements());
+                let possible = shape
+                    .if_possible()
+                    .ok_or_else(|| format!("would give {shape}, which is more than a tensor can have"))?;
+                let mut output = pool.try_take(possible.elements())?;
                 let saved = operation.forward(views, &mut output);
                 Ok((shape, output, saved))
             },

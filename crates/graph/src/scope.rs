@@ -5,7 +5,11 @@ use crate::{
     error::Place,
     tape::{Mark, NONE},
 };
-use std::{cell::Cell, collections::HashMap, panic::Location};
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+    panic::Location,
+};
 
 /// The scopes of a recording: a tree, each with its name and the line that opened it.
 #[derive(Default)]
@@ -71,7 +75,8 @@ impl Graph<'_> {
             }
         };
         self.scope.set(id);
-        ScopeGuard { scope: &self.scope, step: &self.step, before: (before, self.step.get()) }
+        let token = self.open_scopes.open((before, self.step.get()));
+        ScopeGuard { open: &self.open_scopes, scope: &self.scope, step: &self.step, token }
     }
 
     pub(crate) fn mark(&self, line: &'static Location<'static>) -> Mark {
@@ -113,7 +118,32 @@ impl Graph<'_> {
     }
 }
 
-/// Ends a scope when it is dropped.
+/// Things that were opened inside of one another, each with what held before it.
+pub(crate) struct Nested<T>(RefCell<(u64, Vec<(u64, T)>)>);
+
+impl<T> Default for Nested<T> {
+    fn default() -> Self {
+        Nested(RefCell::new((0, vec![])))
+    }
+}
+
+impl<T> Nested<T> {
+    /// Opens one; the number by which it is closed.
+    pub(crate) fn open(&self, before: T) -> u64 {
+        let (count, open) = &mut *self.0.borrow_mut();
+        *count += 1;
+        open.push((*count, before));
+        *count
+    }
+    /// Closes one and all that was opened inside of it; what held before it, unless it was closed by one around it.
+    pub(crate) fn close(&self, token: u64) -> Option<T> {
+        let open = &mut self.0.borrow_mut().1;
+        let at = open.iter().rposition(|(known, _)| *known == token)?;
+        open.drain(at..).next().map(|(_, before)| before)
+    }
+}
+
+/// Ends a scope when it is dropped, and with it the scopes inside of it that are still open.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params, ScopeGuard};
@@ -126,14 +156,17 @@ impl Graph<'_> {
 /// ```
 #[must_use = "the scope ends when this is dropped"]
 pub struct ScopeGuard<'a> {
+    open: &'a Nested<(u32, u32)>,
     scope: &'a Cell<u32>,
     step: &'a Cell<u32>,
-    before: (u32, u32),
+    token: u64,
 }
 
 impl Drop for ScopeGuard<'_> {
     fn drop(&mut self) {
-        self.scope.set(self.before.0);
-        self.step.set(self.before.1);
+        if let Some((scope, step)) = self.open.close(self.token) {
+            self.scope.set(scope);
+            self.step.set(step);
+        }
     }
 }

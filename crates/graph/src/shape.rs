@@ -25,17 +25,38 @@ pub struct Shape {
     sizes: [usize; MAX_RANK],
 }
 
+/// The most elements a tensor can have: the numbers of such a tensor, eight bytes each, just have an address.
+const MAX_ELEMENTS: usize = isize::MAX as usize / 8;
+
+/// The product of some sizes; the greatest number there is where it would be greater, and 0 if one of them is 0.
+fn product<'s>(sizes: impl Iterator<Item = &'s usize>) -> usize {
+    sizes.fold(1, |product: usize, &size| product.saturating_mul(size))
+}
+
 impl Shape {
-    /// The shape with these sizes, or `None` if there are more than [`MAX_RANK`] of them.
+    /// Returns the shape with these sizes, or `None` if no tensor has it: if there are more than [`MAX_RANK`] sizes, or if their
+    /// product, sizes of 0 left out, is more than `isize::MAX / 8`. Strides and offsets of a shape thus never overflow.
+    ///
+    /// ```
+    /// use unspool_graph::Shape;
+    /// assert_eq!(Shape::new(&[2, 3]), Some(Shape::from([2, 3])));
+    /// assert_eq!(Shape::new(&[1 << 32, 1 << 32]), None);
+    /// assert_eq!(Shape::new(&[usize::MAX, 0]), None);
+    /// ```
     pub fn new(sizes: &[usize]) -> Option<Shape> {
         let mut all = [1; MAX_RANK];
         all.get_mut(..sizes.len())?.copy_from_slice(sizes);
-        Some(Shape { rank: sizes.len() as u8, sizes: all })
+        Shape { rank: sizes.len() as u8, sizes: all }.if_possible()
     }
 
-    /// The number of elements: the product of the sizes, 1 for rank 0.
+    /// The shape itself if a tensor can have it. One that was made `From` an array need not be possible.
+    pub(crate) fn if_possible(self) -> Option<Shape> {
+        (product(self.iter().filter(|&&size| size > 0)) <= MAX_ELEMENTS).then_some(self)
+    }
+
+    /// Returns the number of elements: the product of the sizes, 1 for rank 0.
     pub fn elements(&self) -> usize {
-        self.iter().product()
+        product(self.iter())
     }
 
     /// The last axis's size, 1 for rank 0.
@@ -45,10 +66,11 @@ impl Shape {
 
     /// The elements in front of the last axis: how many rows there are when all but the last axis are folded into one.
     pub fn rows(&self) -> usize {
-        self.iter().rev().skip(1).product()
+        product(self.iter().rev().skip(1))
     }
 
-    /// NumPy's rule: axes are matched from the last; sizes agree or one of them is 1.
+    /// Returns the shape of an elementwise operation on tensors of these two by NumPy's rule: axes are matched from the last; sizes
+    /// agree or one of them is 1. `None` if they do not fit, or if no tensor has the result's shape.
     pub fn broadcast(&self, other: &Shape) -> Option<Shape> {
         let rank = self.rank.max(other.rank);
         let mut out = Shape { rank, sizes: [1; MAX_RANK] };
@@ -61,37 +83,51 @@ impl Shape {
                 _ => return None,
             };
         }
-        Some(out)
+        out.if_possible()
     }
 
     fn size_from_last(&self, i: usize) -> usize {
         if i < self.rank as usize { self.sizes[self.rank as usize - 1 - i] } else { 1 }
     }
 
-    /// The same shape with axis `axis` of another size.
-    pub fn with(mut self, axis: usize, size: usize) -> Shape {
+    /// Returns the shape with another size of axis `axis`; `None` if there is no such axis or no tensor has that shape.
+    ///
+    /// ```
+    /// use unspool_graph::Shape;
+    /// let shape = Shape::from([2, 4]);
+    /// assert_eq!(shape.with(1, 5), Some(Shape::from([2, 5])));
+    /// assert_eq!((shape.with(2, 5), shape.with(1, usize::MAX)), (None, None));
+    /// ```
+    pub fn with(&self, axis: usize, size: usize) -> Option<Shape> {
+        (axis < self.len()).then(|| self.resized(axis, size)).and_then(Shape::if_possible)
+    }
+
+    /// The same for an axis that exists and a size that is known to be possible.
+    pub(crate) fn resized(mut self, axis: usize, size: usize) -> Shape {
         self.sizes[axis] = size;
         self
     }
 
-    /// The shape without axis `axis`.
-    pub fn without(&self, axis: usize) -> Shape {
-        let mut out = *self;
-        out.rank -= 1;
-        out.sizes.copy_within(axis + 1.., axis);
-        out.sizes[MAX_RANK - 1] = 1;
-        out
+    /// Returns the shape without axis `axis`; `None` if there is no such axis.
+    ///
+    /// ```
+    /// use unspool_graph::Shape;
+    /// let shape = Shape::from([2, 4]);
+    /// assert_eq!((shape.without(0), shape.without(2)), (Some(Shape::from([4])), None));
+    /// ```
+    pub fn without(&self, axis: usize) -> Option<Shape> {
+        let mut sizes = self.to_vec();
+        (axis < sizes.len()).then(|| sizes.remove(axis)).and_then(|_| Shape::new(&sizes))
     }
 
-    /// The shape with an axis of size `size` put in front of axis `axis`; `None` if there is no such place
-    /// or no room for one more.
+    /// Returns the shape with an axis of size `size` in front of axis `axis`; `None` if there is no such place, no room for one
+    /// more axis, or if no tensor has that shape.
     ///
     /// ```
     /// use unspool_graph::Shape;
     /// let shape = Shape::from([2, 4]);
     /// assert_eq!(shape.insert(1, 3), Some(Shape::from([2, 3, 4])));
     /// assert_eq!(shape.insert(3, 3), None);
-    /// assert_eq!((shape.with(1, 5), shape.without(0)), (Shape::from([2, 5]), Shape::from([4])));
     /// ```
     pub fn insert(&self, axis: usize, size: usize) -> Option<Shape> {
         let mut sizes = self.to_vec();
@@ -105,10 +141,11 @@ impl Shape {
     /// How far apart neighbours along each axis lie in row-major order.
     pub(crate) fn strides(&self) -> [usize; MAX_RANK] {
         let mut strides = [0; MAX_RANK];
-        let mut next = 1;
+        let mut next: usize = 1;
         for i in (0..self.len()).rev() {
             strides[i] = next;
-            next *= self.sizes[i];
+            // A shape without elements may have strides that no tensor needs.
+            next = next.saturating_mul(self.sizes[i]);
         }
         strides
     }
@@ -218,6 +255,24 @@ mod tests {
         b.each(|at, n, a, b| (0..n).for_each(|i| seen.push((at + i, a.0 + a.1 * i, b.0 + b.1 * i))));
         let expected: Vec<_> = (0..24).map(|i| (i, i, i / 4 % 3)).collect();
         assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn a_shape_that_no_tensor_has_is_refused_wherever_it_is_made() {
+        const MAX: usize = usize::MAX;
+        for sizes in [&[MAX][..], &[MAX, 0], &[1 << 32, 1 << 32], &[(1 << 63) + 2, 2], &[1; 7], &[MAX_ELEMENTS + 1]] {
+            assert_eq!(Shape::new(sizes), None, "{sizes:?}");
+        }
+        assert!(Shape::new(&[MAX_ELEMENTS, 0, 1]).is_some());
+        let shape = Shape::from([2, 4]);
+        assert_eq!(
+            (shape.with(0, MAX), shape.with(2, 1), shape.with(6, 1), shape.without(2)),
+            (None, None, None, None)
+        );
+        assert_eq!((Shape::from([]).without(0), shape.insert(0, MAX)), (None, None));
+        assert_eq!(Shape::from([1, 1 << 40]).broadcast(&Shape::from([1 << 40, 1])), None);
+        assert_eq!(Shape::from([1 << 32, 1 << 32]).elements(), MAX);
+        assert_eq!(Shape::from([MAX, MAX, 0]).elements(), 0);
     }
 
     #[test]

@@ -188,6 +188,7 @@ impl<'g> Var<'g> {
                 }
             }
             Ok(Gradients {
+                graph: Some(graph.number),
                 watched,
                 cuts: cuts(graph, tape, id, &entries).into_iter().chain(inside).collect(),
                 through_time: crate::look::through_time(graph, tape, &norms),

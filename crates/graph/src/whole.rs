@@ -58,11 +58,13 @@ impl Gradients {
             entries,
             shapes: self.shapes.clone(),
             names: self.names.clone(),
+            origins: self.origins.clone(),
+            graph: None,
             watched: vec![],
             cuts: vec![],
             norms: vec![],
             through_time: vec![],
-            ..*self
+            precision,
         }
     }
 

@@ -82,7 +82,7 @@ fn a_thousand_training_steps_leave_memory_flat_and_parameters_in_their_place() {
             (h * h).mean(&[]).backward().unwrap()
         };
         let values = params.f32_mut().unwrap();
-        for (i, values) in values.iter_mut().enumerate() {
+        for (i, values) in values.into_iter().enumerate() {
             match gradients.part::<f32>(i) {
                 Some(unspool_graph::Part::Dense(g)) => values.iter_mut().zip(g).for_each(|(x, g)| *x -= 0.01 * g),
                 Some(unspool_graph::Part::Rows { rows, width, values: g }) => {

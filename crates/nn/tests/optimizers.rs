@@ -218,15 +218,15 @@ fn values_are_clipped_one_by_one_and_the_norm_by_one_factor() -> Outcome {
         let row = |gradients: &Gradients, row: usize| of(gradients, table).map(|all| all[[row, 6]]);
 
         let mut clipped = gradients.clone();
-        clipped.clip_value(4.5);
+        clipped.clip_value(4.5)?;
         assert_eq!((row(&clipped, 5)?, row(&clipped, 8)?, row(&clipped, 7)?), (4.5, 3.0, 0.0));
         assert!(of(&clipped, bias)?.iter().all(|&g| g == 4.5));
         let mut negative = gradients.clone();
         negative.scale(-1.0);
-        negative.clip_value(4.5);
+        negative.clip_value(4.5)?;
         assert_eq!((row(&negative, 5)?, row(&negative, 8)?), (-4.5, -3.0));
         let mut untouched = gradients.clone();
-        untouched.clip_value(9.0);
+        untouched.clip_value(9.0)?;
         assert_eq!((of(&untouched, table)?, of(&untouched, bias)?), (of(&gradients, table)?, of(&gradients, bias)?));
 
         // √(7·(6² + 3² + 9²)) = √882: by one factor, so the direction stays.

@@ -47,6 +47,7 @@ mod culprit;
 mod differences;
 #[cfg(feature = "proptest")]
 mod genome;
+mod overwriting;
 mod point;
 #[cfg(feature = "proptest")]
 pub mod strategy;
@@ -153,6 +154,15 @@ pub enum Failure {
         /// By reverse mode.
         reverse: f64,
         /// The operation at which it goes wrong, if one could be told.
+        culprit: Option<Culprit>,
+    },
+    /// An operation's backward replaces what had flowed to an operand from elsewhere, instead of adding to it.
+    #[error(
+        "an operation's backward overwrites the gradient that its operand has already; where `fresh` is false it must add{}",
+        .culprit.as_ref().map(Culprit::to_string).unwrap_or_default()
+    )]
+    Overwrites {
+        /// The operation, if it could be told.
         culprit: Option<Culprit>,
     },
     /// A tensor's gradient depends on whether another one wants a gradient too.
@@ -300,8 +310,9 @@ pub fn adjoint(params: &Params, model: impl for<'g> Fn(&'g Graph<'g>) -> Var<'g>
     adjoint::hold(&Point::new(params, &[])?, &|graph, _| model(graph))
 }
 
-/// Checks an operation as a function of tensors: each becomes a parameter, and both [`parameters`] and [`adjoint`] must pass. Then each
-/// in turn becomes a constant, which must leave the others' gradients as they were.
+/// Checks an operation as a function of tensors: each becomes a parameter, and both [`parameters`] and [`adjoint`] must pass. Then
+/// every value is used once more elsewhere, to whose gradient the operation's backward must add; and each tensor in turn becomes a
+/// constant, which must leave the others' gradients as they were.
 ///
 /// ```
 /// use ndarray::array;
@@ -325,6 +336,7 @@ pub fn function(
     let model: Model<'_> = &|graph, _| entered(graph, &handles, &f);
     differences::every(&point, model)?;
     adjoint::hold(&point, model)?;
+    overwriting::hold(&point, model)?;
     constants::hold(&point, &handles, inputs, &f)
 }
 

@@ -68,33 +68,6 @@ pub(crate) fn sigmoid_f64(x: f64) -> f64 {
     1.0 / (1.0 + (-x).exp())
 }
 
-/// The error function: its Maclaurin series below 3, the continued fraction of erfc from there; both run until nothing
-/// changes, so the error is a few units in the last place.
-pub(crate) fn erf(x: f64) -> f64 {
-    let a = x.abs();
-    if a.is_nan() {
-        return x;
-    }
-    let y = if a < 3.0 {
-        let (mut term, mut sum, mut n) = (a, a, 0.0);
-        loop {
-            n += 1.0;
-            term *= -a * a / n;
-            let next = sum + term / (2.0 * n + 1.0);
-            if next == sum {
-                break sum * std::f64::consts::FRAC_2_SQRT_PI;
-            }
-            sum = next;
-        }
-    } else if a > 6.0 {
-        1.0
-    } else {
-        let fraction = (1..=60).rev().fold(a, |f, k| a + 0.5 * k as f64 / f);
-        1.0 - (-a * a).exp() / fraction / std::f64::consts::PI.sqrt()
-    };
-    y.copysign(x)
-}
-
 #[cfg(test)]
 mod tests {
     use super::{super::vector::routes, *};
@@ -165,14 +138,5 @@ mod tests {
             })*};
         }
         same!(exp_f32, tanh_f32, sigmoid_f32);
-    }
-
-    #[test]
-    fn erf_meets_known_values() {
-        // Abramowitz and Stegun, table 7.1.
-        for (x, y) in [(0.0, 0.0), (0.5, 0.520_499_877_8), (1.0, 0.842_700_792_9), (2.0, 0.995_322_265_0)] {
-            assert!((erf(x) - y).abs() < 1e-10 && (erf(-x) + y).abs() < 1e-10);
-        }
-        assert!((erf(2.999_999_999) - erf(3.000_000_001)).abs() < 1e-11);
     }
 }

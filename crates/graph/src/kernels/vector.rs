@@ -31,7 +31,7 @@ pub(crate) fn arch() -> pulp::Arch {
 }
 
 /// How many partial sums run side by side.
-const LANES: usize = 16;
+pub(crate) const LANES: usize = 16;
 
 /// Σ x, in sixteen interleaved partial sums that are added pairwise at the end: the order is a function of the length alone.
 ///

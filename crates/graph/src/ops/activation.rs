@@ -19,7 +19,7 @@ unary!(/// y = x · Φ(x) with the normal distribution's Φ (Hendrycks and Gimpe
 unary!(/// y = x · σ(x);  dy/dx = σ(x) + y (1 − σ(x))
     Silu, "silu", |x| x * x.sigmoid(), |x, y| x.sigmoid() + y * (E::ONE - x.sigmoid()));
 unary!(/// y = ln(1 + eˣ) = max(x, 0) + ln(1 + e^−|x|), which does not overflow;  dy/dx = σ(x)
-    Softplus, "softplus", |x| if x > E::ZERO { x + (E::ONE + (-x).exp()).ln() } else { (E::ONE + x.exp()).ln() },
+    Softplus, "softplus", |x| if x > E::ZERO { x + (-x).exp().ln_1p() } else { x.exp().ln_1p() },
     |x, _| x.sigmoid());
 
 fn normal_below<E: Element>(x: E) -> E {

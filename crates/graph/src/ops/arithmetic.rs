@@ -73,9 +73,9 @@ binary!(/// y = max(a, b); where they are equal, half of the gradient goes to ea
     Larger, "maximum", |a, b| a.maximum(b), |a, b, _| share(a > b, a == b), |a, b, _| share(b > a, a == b));
 binary!(/// y = min(a, b); where they are equal, half of the gradient goes to each
     Smaller, "minimum", |a, b| -(-a).maximum(-b), |a, b, _| share(a < b, a == b), |a, b, _| share(b < a, a == b));
-binary!(/// y = aᵇ;  ∂y/∂a = b·aᵇ⁻¹,  ∂y/∂b = y·ln a, and 0 where a is 0
-    Power, "powf", |a, b| a.powf(b), |a, b, _| b * a.powf(b - E::ONE),
-    |a, _, y| if a == E::ZERO { E::ZERO } else { y * a.ln() });
+binary!(/// y = aᵇ;  ∂y/∂a = b·aᵇ⁻¹, 0 for b = 0;  ∂y/∂b = y·ln a, 0 where a is 0 and b ≥ 0
+    Power, "powf", |a, b| a.powf(b), |a, b, _| if b == E::ZERO { E::ZERO } else { b * a.powf(b - E::ONE) },
+    |a, b, y| if a == E::ZERO && b >= E::ZERO { E::ZERO } else { y * a.ln() });
 
 fn share<E: Element>(all: bool, half: bool) -> E {
     E::from_f64(if all {
@@ -111,6 +111,8 @@ unary!(/// y = −x
     Negative, "neg", |x| -x, |_, _| -E::ONE);
 unary!(/// y = c / x;  dy/dx = −y / x
     Over(f64), "div", |x, c| c / x, |x, y| -y / x);
+unary!(/// y = x / c
+    DividedBy(f64), "div", |x, c| x / c, |_, _, c| E::ONE / c);
 unary!(/// y = eˣ
     Exp, "exp", |x| x.exp(), |_, y| y);
 unary!(/// y = ln x;  dy/dx = 1 / x
@@ -132,8 +134,12 @@ impl Unary for WholePower {
         x.powi(self.0)
     }
     #[inline(always)]
-    fn derivative<E: Element>(&self, x: E, _y: E) -> E {
-        if self.0 == 0 { E::ZERO } else { E::from_f64(f64::from(self.0)) * x.powi(self.0 - 1) }
+    fn derivative<E: Element>(&self, x: E, y: E) -> E {
+        match self.0 {
+            0 => E::ZERO,
+            i32::MIN => E::from_f64(f64::from(i32::MIN)) * (y / x),
+            n => E::from_f64(f64::from(n)) * x.powi(n - 1),
+        }
     }
 }
 
@@ -197,7 +203,7 @@ macro_rules! operator {
 operator!(Add, add, Sum, |x, c| |l| x.affine(1.0, c, l), |c, x| |l| x.affine(1.0, c, l));
 operator!(Sub, sub, Difference, |x, c| |l| x.affine(1.0, -c, l), |c, x| |l| x.affine(-1.0, c, l));
 operator!(Mul, mul, Product, |x, c| |l| x.affine(c, 0.0, l), |c, x| |l| x.affine(c, 0.0, l));
-operator!(Div, div, Quotient, |x, c| |l| x.affine(1.0 / c, 0.0, l), |c, x| |l| x.map(Over(c), l));
+operator!(Div, div, Quotient, |x, c| |l| x.map(DividedBy(c), l), |c, x| |l| x.map(Over(c), l));
 
 impl<'g> Neg for Var<'g> {
     type Output = Var<'g>;

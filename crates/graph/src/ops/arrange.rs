@@ -54,7 +54,7 @@ impl Movement for Permute {
             return Err(format!("cannot be permuted by {axes:?}: every axis must be named once"));
         }
         let sizes: Vec<usize> = axes.iter().map(|&axis| inputs[0][axis]).collect();
-        Shape::new(&sizes).ok_or_else(|| "has too many axes".into())
+        Shape::new(&sizes).ok_or_else(|| "cannot be permuted".into())
     }
     fn runs(&self, inputs: &[Shape], output: &Shape, run: &mut impl FnMut(Run)) {
         let (own, mut strides) = (inputs[0].strides(), [0; MAX_RANK]);
@@ -78,7 +78,7 @@ impl Movement for Slice {
         "slice"
     }
     fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
-        Ok(inputs[0].with(self.axis, self.len))
+        Ok(inputs[0].resized(self.axis, self.len))
     }
     fn runs(&self, inputs: &[Shape], output: &Shape, run: &mut impl FnMut(Run)) {
         let own = inputs[0].strides();
@@ -124,7 +124,10 @@ impl Movement for Pad {
         "pad"
     }
     fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
-        Ok(inputs[0].with(self.axis, inputs[0][self.axis] + self.before + self.after))
+        let size = inputs[0][self.axis].checked_add(self.before).and_then(|size| size.checked_add(self.after));
+        size.and_then(|size| inputs[0].with(self.axis, size)).ok_or_else(|| {
+            format!("cannot be padded by {} and {}: that is more than a tensor can have", self.before, self.after)
+        })
     }
     fn runs(&self, inputs: &[Shape], output: &Shape, run: &mut impl FnMut(Run)) {
         let inner: usize = inputs[0][self.axis..].iter().product();
@@ -147,11 +150,14 @@ impl Movement for Concat {
         "concat"
     }
     fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
-        let fits = inputs.iter().all(|s| s.len() == inputs[0].len() && s.with(self.0, 1) == inputs[0].with(self.0, 1));
+        let fits =
+            inputs.iter().all(|s| s.len() == inputs[0].len() && s.resized(self.0, 1) == inputs[0].resized(self.0, 1));
         if !fits {
             return Err(format!("must agree in every axis but axis {}, along which they are joined", self.0));
         }
-        Ok(inputs[0].with(self.0, inputs.iter().map(|s| s[self.0]).sum()))
+        let size = inputs.iter().try_fold(0, |size: usize, s| size.checked_add(s[self.0]));
+        size.and_then(|size| inputs[0].with(self.0, size))
+            .ok_or_else(|| "are together more than a tensor can have".into())
     }
     fn runs(&self, inputs: &[Shape], output: &Shape, run: &mut impl FnMut(Run)) {
         let wide: usize = output[self.0..].iter().product();
@@ -365,7 +371,7 @@ impl<'g> Var<'g> {
         if shape[axis] != 1 {
             return self.refuse("squeeze", format!("axis {axis} of {shape} has size {}, not 1", shape[axis]), line);
         }
-        self.graph.part(self, 0, shape.without(axis), "squeeze", line)
+        self.part_without(shape, axis, "squeeze", line)
     }
 
     /// The elements `range` of one axis. Of axis 0, or where all axes before it have size 1, nothing is copied.
@@ -396,7 +402,7 @@ impl<'g> Var<'g> {
         let len = range.end - range.start;
         if shape[..axis].iter().all(|&size| size == 1) {
             let inner: usize = shape[axis + 1..].iter().product();
-            return self.graph.part(self, range.start * inner, shape.with(axis, len), "slice", line);
+            return self.graph.part(self, range.start * inner, shape.resized(axis, len), "slice", line);
         }
         self.graph.apply_at(Move(Slice { axis, start: range.start, step: 1, len }), &[self], line)
     }
@@ -424,7 +430,15 @@ impl<'g> Var<'g> {
         if picked.known_shape().is_none() {
             return picked;
         }
-        self.graph.part(picked, 0, shape.without(at), "index", line)
+        picked.part_without(shape, at, "index", line)
+    }
+
+    /// The same elements under `shape` without one axis of size 1.
+    fn part_without(self, shape: Shape, axis: usize, name: &'static str, line: &'static Location<'static>) -> Var<'g> {
+        match shape.without(axis) {
+            Some(shape) => self.graph.part(self, 0, shape, name, line),
+            None => self.refuse(name, format!("{shape} has no axis {axis}"), line),
+        }
     }
 
     /// Pieces of `size` along one axis, in order; `size` divides the axis.
@@ -522,7 +536,7 @@ impl<'g> Var<'g> {
         let line = Location::caller();
         match Shape::new(shape.as_ref()) {
             Some(shape) => self.expand_at(&shape, line),
-            None => self.refuse("expand", format!("{:?} has too many axes", shape.as_ref()), line),
+            None => self.refuse("expand", format!("no tensor has the shape {:?}", shape.as_ref()), line),
         }
     }
 

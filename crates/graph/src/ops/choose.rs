@@ -53,11 +53,17 @@ impl<'g> Var<'g> {
             let why = format!("the rows of {shape} have {width} elements, which is fewer than {k}");
             return Err(Error::Argument { operation: name, why, at: self.graph.place_of(self.graph.mark(line)) });
         }
+        let mut all = Vec::new();
+        if all.try_reserve_exact(rows).is_err() {
+            let why = format!("{shape} has more rows than there is memory for");
+            return Err(Error::Argument { operation: name, why, at: self.graph.place_of(self.graph.mark(line)) });
+        }
         self.taken(name, line);
-        Ok(with_tape!(&*self.graph.tape.borrow(), tape => {
+        with_tape!(&*self.graph.tape.borrow(), tape => {
             let data = tape.view(self.graph.params, self.id).data();
-            (0..rows).map(|row| greatest(&data[row * width..(row + 1) * width], k)).collect()
-        }))
+            all.extend((0..rows).map(|row| greatest(&data[row * width..(row + 1) * width], k)));
+        });
+        Ok(all)
     }
 }
 

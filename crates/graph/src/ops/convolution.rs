@@ -196,7 +196,8 @@ impl Operation for Conv2d {
     fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
         let (plan, rank) = (self.plan(inputs)?, inputs[0].len());
         let [rows, columns] = plan.places;
-        Ok(inputs[0].with(rank - 3, plan.out).with(rank - 2, rows).with(rank - 1, columns))
+        let sizes: Vec<usize> = inputs[0][..rank - 3].iter().copied().chain([plan.out, rows, columns]).collect();
+        Shape::new(&sizes).ok_or_else(|| "would get more elements than a tensor can have".into())
     }
 
     fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {

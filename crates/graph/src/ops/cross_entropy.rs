@@ -155,7 +155,7 @@ impl Operation for Loss {
         {
             return Err(format!("has {classes} classes, but the target of row {row} is {}", self.targets[row]));
         }
-        Ok(x.without(x.len() - 1))
+        x.without(x.len() - 1).ok_or_else(|| "must have an axis of classes".into())
     }
 
     fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) -> Buffer<E> {

@@ -26,7 +26,7 @@ impl Operation for Embedding {
             return Err(format!("has {} rows, so id {bad} does not exist", table[0]));
         }
         let sizes: Vec<usize> = self.leading.iter().copied().chain([table[1]]).collect();
-        Shape::new(&sizes).ok_or_else(|| "would get too many axes".into())
+        Shape::new(&sizes).ok_or_else(|| "would get more axes or elements than a tensor can have".into())
     }
     fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {
         let width = inputs[0].shape()[1];

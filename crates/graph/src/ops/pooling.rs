@@ -51,7 +51,7 @@ impl Operation for Pool2d {
 
     fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
         let ([rows, columns], rank) = (self.places(&inputs[0])?, inputs[0].len());
-        Ok(inputs[0].with(rank - 2, rows).with(rank - 1, columns))
+        Ok(inputs[0].resized(rank - 2, rows).resized(rank - 1, columns))
     }
 
     fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {

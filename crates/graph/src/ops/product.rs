@@ -81,10 +81,12 @@ impl Operation for Matmul {
     fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
         let plan = Self::plan(inputs)?;
         if inputs[1].len() == 2 {
-            return Ok(inputs[0].with(inputs[0].len() - 1, plan.n));
+            return inputs[0]
+                .with(inputs[0].len() - 1, plan.n)
+                .ok_or_else(|| "would get more axes or elements than a tensor can have".into());
         }
         let sizes: Vec<usize> = plan.batch.iter().copied().chain([plan.m, plan.n]).collect();
-        Shape::new(&sizes).ok_or_else(|| "would get too many axes".into())
+        Shape::new(&sizes).ok_or_else(|| "would get more axes or elements than a tensor can have".into())
     }
 
     fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {
@@ -156,7 +158,7 @@ impl Operation for Linear {
         if inputs.get(2).is_some_and(|b| **b != [w[0]]) {
             return Err(format!("do not fit: the bias must be [{}]", w[0]));
         }
-        Ok(x.with(x.len() - 1, w[0]))
+        x.with(x.len() - 1, w[0]).ok_or_else(|| "would get more axes or elements than a tensor can have".into())
     }
 
     fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {

@@ -1,8 +1,11 @@
 //! Reductions over any axes: sum, mean, max, min, logsumexp, norm; and the running sum.
 
 use crate::{
-    Element, Inflow, Operation, Ran, Shape, Var, View,
-    kernels::{dispatch, sum},
+    Element, Inflow, Operation, Precision, Ran, Shape, Var, View,
+    kernels::{
+        dispatch,
+        vector::{LANES, sum_map},
+    },
     shape::{Broadcast, MAX_RANK},
 };
 use std::panic::Location;
@@ -14,7 +17,7 @@ struct Axes([bool; MAX_RANK]);
 impl Axes {
     /// The shape with size 1 along the axes that go.
     fn kept(&self, shape: &Shape) -> Shape {
-        (0..shape.len()).filter(|&i| self.0[i]).fold(*shape, |s, axis| s.with(axis, 1))
+        (0..shape.len()).filter(|&i| self.0[i]).fold(*shape, |s, axis| s.resized(axis, 1))
     }
     /// Calls `run(offset, length, (offset in the result, step))` over the input.
     fn each(&self, shape: &Shape, mut run: impl FnMut(usize, usize, (usize, usize))) {
@@ -24,6 +27,45 @@ impl Axes {
         let strides = self.kept(shape).strides_in(shape);
         Broadcast::new(shape, shape.strides(), strides).each(|at, n, _, out| run(at, n, out));
     }
+}
+
+/// How many terms of one sum are added one after the other. A longer chain would lose what single precision has: each block is
+/// summed by itself, and the blocks' sums are added.
+const BLOCK: usize = 512;
+
+/// Writes Σ f(x) over some axes.
+fn sum_over<E: Element>(axes: &Axes, shape: &Shape, x: &[E], f: impl Fn(E) -> E, output: &mut [E]) {
+    output.fill(E::ZERO);
+    let add = |to: &mut [E], x: &[E], step: usize| {
+        dispatch(
+            #[inline(always)]
+            || {
+                if step == 0 {
+                    to[0] += sum_map(x, &f);
+                } else {
+                    to.iter_mut().zip(x).for_each(|(y, &x)| *y += f(x));
+                }
+            },
+        )
+    };
+    if shape.elements() / output.len().max(1) <= BLOCK {
+        return axes.each(shape, |at, n, (to, step)| add(&mut output[to..][..1.max(n * step)], &x[at..at + n], step));
+    }
+    // The sum of the block at hand and how many terms it has, for each element of the output.
+    let (mut block, mut terms) = (vec![E::ZERO; output.len()], vec![0; output.len()]);
+    axes.each(shape, |at, n, (to, step)| {
+        let (width, piece) = if step == 0 { (1, BLOCK * LANES) } else { (n, n) };
+        for x in x[at..at + n].chunks(piece) {
+            let block = &mut block[to..to + width];
+            add(block, x, step);
+            terms[to] += 1;
+            if terms[to] == BLOCK {
+                output[to..to + width].iter_mut().zip(block).for_each(|(y, b)| *y += std::mem::take(b));
+                terms[to] = 0;
+            }
+        }
+    });
+    output.iter_mut().zip(&block).for_each(|(y, &b)| *y += b);
 }
 
 /// y = scale · Σ x over some axes, which stay with size 1.  ∂L/∂x = scale · ∂L/∂y, repeated.
@@ -39,15 +81,14 @@ impl SumOver {
         E::from_f64(if self.mean { 1.0 / count as f64 } else { 1.0 })
     }
     fn add_up<E: Element>(&self, shape: &Shape, x: &[E], output: &mut [E]) {
-        output.fill(E::ZERO);
-        self.axes.each(shape, |at, n, (to, step)| {
-            let x = &x[at..at + n];
-            if step == 0 {
-                output[to] += dispatch(|| sum(x));
-            } else {
-                dispatch(|| output[to..to + n].iter_mut().zip(x).for_each(|(y, &x)| *y += x));
-            }
-        });
+        sum_over(
+            &self.axes,
+            shape,
+            x,
+            #[inline(always)]
+            |x| x,
+            output,
+        );
         let scale = self.scale::<E>(shape);
         if self.mean {
             output.iter_mut().for_each(|y| *y *= scale);
@@ -161,16 +202,41 @@ impl Weighed for Norm {
         &self.0
     }
     fn reduce<E: Element>(&self, shape: &Shape, x: &[E], output: &mut [E]) {
-        output.fill(E::ZERO);
-        self.0.each(shape, |at, n, (to, step)| (0..n).for_each(|i| output[to + i * step] += x[at + i] * x[at + i]));
+        sum_over(
+            &self.0,
+            shape,
+            x,
+            #[inline(always)]
+            |x| x * x,
+            output,
+        );
         output.iter_mut().for_each(|y| *y = y.sqrt());
+        // Where the squares are too large or too small for a number, they are taken of the elements' shares in the greatest one.
+        let least = E::from_f64(if E::PRECISION == Precision::F32 { 1e-15 } else { 1e-140 });
+        let lost = |y: E| !(y > least && y.is_finite());
+        if !output.iter().any(|&y| lost(y)) {
+            return;
+        }
+        let (mut top, mut again) = (vec![E::ZERO; output.len()], vec![E::ZERO; output.len()]);
+        self.0.each(shape, |at, n, (to, step)| {
+            (0..n).for_each(|i| top[to + i * step] = top[to + i * step].maximum(x[at + i].abs()));
+        });
+        self.0.each(shape, |at, n, (to, step)| {
+            for i in 0..n {
+                let share = x[at + i] / top[to + i * step];
+                again[to + i * step] += share * share;
+            }
+        });
+        for ((y, &top), &again) in output.iter_mut().zip(&top).zip(&again).filter(|((y, _), _)| lost(**y)) {
+            *y = if top == E::ZERO || !top.is_finite() { top } else { top * again.sqrt() };
+        }
     }
     fn derivative<E: Element>(x: E, y: E) -> E {
         if y == E::ZERO { E::ZERO } else { x / y }
     }
 }
 
-/// y = ln Σ eˣ = m + ln Σ eˣ⁻ᵐ with the greatest x as m;  ∂y/∂x = eˣ⁻ʸ
+/// y = ln Σ eˣ = m + ln Σ eˣ⁻ᵐ with the greatest x as m;  ∂y/∂x = eˣ⁻ʸ, which is no number where the greatest x is infinite
 struct LogSumExp(Axes);
 
 impl Weighed for LogSumExp {
@@ -192,7 +258,7 @@ impl Weighed for LogSumExp {
         output.iter_mut().zip(&top).for_each(|(y, &m)| *y = if m.is_finite() { m + y.ln() } else { m });
     }
     fn derivative<E: Element>(x: E, y: E) -> E {
-        if x == y { E::ONE } else { (x - y).exp() }
+        (x - y).exp()
     }
 }
 
@@ -405,7 +471,8 @@ impl<'g> Var<'g> {
     pub fn logsumexp(self, axes: &[isize]) -> Var<'g> {
         self.reduce("logsumexp", axes, Location::caller(), |axes| Reduce(LogSumExp(axes)))
     }
-    /// The same value as a constant: no gradient flows back through it, and nothing is reported as lost.
+    /// Returns the same value as a constant: no gradient flows back through it. The [report](crate::Gradients::report) names it only
+    /// where a parameter is left without any gradient.
     ///
     /// ```
     /// # use ndarray::array;

@@ -32,12 +32,13 @@ impl Movement for Gather {
         if inputs.iter().any(|s| s.len() < self.folded || s[self.folded..] != inputs[0][self.folded..]) {
             return Err("must have rows of one shape".into());
         }
-        let rows: usize = inputs.iter().map(|s| self.rows(s)).sum();
+        let rows = inputs.iter().try_fold(0, |rows: usize, s| rows.checked_add(self.rows(s)));
+        let Some(rows) = rows else { return Err("are together more than a tensor can have".into()) };
         if let Some(&bad) = self.sources.iter().find(|&&s| !(self.holes && s == NONE) && s as usize >= rows) {
             return Err(format!("row {bad} does not exist: there are {rows}"));
         }
         let sizes: Vec<usize> = self.leading.iter().chain(&inputs[0][self.folded..]).copied().collect();
-        Shape::new(&sizes).ok_or_else(|| "would get too many axes".into())
+        Shape::new(&sizes).ok_or_else(|| "would get more axes or elements than a tensor can have".into())
     }
     fn runs(&self, inputs: &[Shape], _output: &Shape, run: &mut impl FnMut(Run)) {
         let width: usize = inputs[0][self.folded..].iter().product();
@@ -137,6 +138,9 @@ impl<'g> Var<'g> {
             let why = format!("{shape} is no padded batch of {} rows with lengths {lengths:?}", lengths.len());
             return self.refuse("flip_within", why, line);
         }
+        if let Some(refused) = self.too_many_places("flip_within", &shape, line) {
+            return refused;
+        }
         let place = |t: usize, length: usize| if t < length { length - 1 - t } else { t };
         let places = lengths
             .iter()
@@ -168,8 +172,25 @@ impl<'g> Var<'g> {
             let why = format!("{shape} is no padded batch of {} rows with lengths {lengths:?}", lengths.len());
             return self.refuse("real_rows", why, line);
         }
+        if let Some(refused) = self.too_many_places("real_rows", &shape, line) {
+            return refused;
+        }
         let places = lengths.iter().enumerate().flat_map(|(b, &n)| (b * shape[1]..b * shape[1] + n).map(|i| i as u32));
         self.gather_places(places.collect())
+    }
+
+    /// Refuses a padded batch whose places (row, time step) do not all have a number below [`NONE`].
+    fn too_many_places(
+        self,
+        operation: &'static str,
+        shape: &Shape,
+        line: &'static Location<'static>,
+    ) -> Option<Var<'g>> {
+        let places = shape[0].saturating_mul(shape[1]);
+        (places > NONE as usize).then(|| {
+            let why = format!("{shape} has {places} places (row, time step); at most {NONE} can be told apart");
+            self.refuse(operation, why, line)
+        })
     }
 }
 

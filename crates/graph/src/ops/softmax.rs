@@ -111,8 +111,10 @@ impl Operation for Softmax {
         let (Some(v), width) = (tangents[0], ran.output.shape().last_axis().max(1)) else { return };
         let rows = output.chunks_exact_mut(width).zip(ran.output.data().chunks_exact(width));
         for ((out, y), v) in rows.zip(v.data().chunks_exact(width)) {
-            let along = sum_of(y.len(), |j| y[j] * v[j]);
-            out.iter_mut().zip(y).zip(v).for_each(|((o, &y), &v)| *o = y * (v - along));
+            // As in backward: what has no share takes no part.
+            let along = sum_of(y.len(), |j| if y[j] == E::ZERO { E::ZERO } else { y[j] * v[j] });
+            let each = out.iter_mut().zip(y).zip(v);
+            each.for_each(|((o, &y), &v)| *o = if y == E::ZERO { E::ZERO } else { y * (v - along) });
         }
     }
 }

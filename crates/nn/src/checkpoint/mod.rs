@@ -280,11 +280,11 @@ pub fn metadata(path: &Path) -> Result<BTreeMap<String, String>> {
 fn fill<E: Element>(
     reader: &mut Reader,
     info: &safetensors::tensor::TensorInfo,
-    store: Option<&mut [Vec<E>]>,
+    store: Option<Vec<&mut [E]>>,
     index: usize,
     checksum: &mut Checksum,
 ) -> Result<bool> {
-    let Some(out) = store.and_then(|all| all.get_mut(index)) else { return Err(Error::Foreign) };
+    let Some(out) = store.and_then(|all| all.into_iter().nth(index)) else { return Err(Error::Foreign) };
     reader.read(info, out, checksum)?;
     Ok(out.iter().all(|x| x.is_finite()))
 }

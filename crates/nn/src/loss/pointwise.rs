@@ -68,7 +68,7 @@ impl Kind for Binary {
     const NAME: &'static str = "binary_cross_entropy";
     fn value<E: Element>(&self, x: E, t: E) -> E {
         let above = if x > E::ZERO { x } else { E::ZERO };
-        above - x * t + (E::ONE + (-x.abs()).exp()).ln()
+        above - x * t + (-x.abs()).exp().ln_1p()
     }
     fn slope<E: Element>(&self, x: E, t: E) -> E {
         x.sigmoid() - t

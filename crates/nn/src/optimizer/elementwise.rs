@@ -159,12 +159,12 @@ impl Update<'_> {
         let (first, second) = (first.first_mut(), second.first_mut());
         match params.precision() {
             Precision::F32 => {
-                let kept = [first, second].map(|slot| slot.and_then(Params::f32_mut).unwrap_or(&mut []));
-                common.run(rule, &steps, params.f32_mut().unwrap_or(&mut []), kept, gradients);
+                let kept = [first, second].map(|slot| slot.and_then(Params::f32_mut).unwrap_or_default());
+                common.run(rule, &steps, params.f32_mut().unwrap_or_default(), kept, gradients);
             }
             Precision::F64 => {
-                let kept = [first, second].map(|slot| slot.and_then(Params::f64_mut).unwrap_or(&mut []));
-                common.run(rule, &steps, params.f64_mut().unwrap_or(&mut []), kept, gradients);
+                let kept = [first, second].map(|slot| slot.and_then(Params::f64_mut).unwrap_or_default());
+                common.run(rule, &steps, params.f64_mut().unwrap_or_default(), kept, gradients);
             }
         }
         common.slots = slots;
@@ -335,17 +335,17 @@ impl Common {
         &self,
         rule: &R,
         steps: &[Option<UpdateParams>],
-        values: &mut [Vec<E>],
-        slots: [&mut [Vec<E>]; 2],
+        values: Vec<&mut [E]>,
+        slots: [Vec<&mut [E]>; 2],
         gradients: &Gradients,
     ) {
         let [first, second] = slots;
-        let (mut first, mut second) = (first.iter_mut(), second.iter_mut());
+        let (mut first, mut second) = (first.into_iter(), second.into_iter());
         let mut pieces: Vec<Piece<'_, E, R>> = Vec::with_capacity(AT_ONCE);
-        for (index, (x, step)) in values.iter_mut().zip(steps).enumerate() {
+        for (index, (x, step)) in values.into_iter().zip(steps).enumerate() {
             let (a, b) = (first.next(), second.next());
             let (Some(step), Some(part)) = (step, gradients.part::<E>(index)) else { continue };
-            let kept = [a, b].map(|kept| kept.map_or(&mut [][..], |kept| &mut kept[..]));
+            let kept = [a, b].map(|kept| kept.unwrap_or_default());
             cut(rule.constants(step), x, part, kept, &mut |piece| {
                 pieces.push(piece);
                 if pieces.len() == AT_ONCE {

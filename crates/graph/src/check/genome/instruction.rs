@@ -222,7 +222,7 @@ impl Decoder<'_, '_> {
             32 => {
                 let axis = self.axis(a, any)?;
                 let at = axis.rem_euclid(shape.len() as isize) as usize;
-                let alike = |other: &Shape| other.len() == shape.len() && other.with(at, 0) == shape.with(at, 0);
+                let alike = |other: &Shape| other.len() == shape.len() && other.with(at, 1) == shape.with(at, 1);
                 I::Concat(a, self.fitting(self.gene.b, alike)?, axis)
             }
             33 => {
