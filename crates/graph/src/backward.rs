@@ -13,7 +13,7 @@ use crate::{
     reference::reference_mode,
     tape::{NONE, Tape, Value},
 };
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 /// How many gathered rows are summed in one product for the gradient of a matrix, and in one sum for that of a bias.
 pub(crate) const BLOCK: usize = 512;
@@ -147,6 +147,12 @@ pub struct Inflow<'a, E: Element> {
     /// Input, elements got, elements expected.
     pub(crate) wrong: Option<(usize, usize, usize)>,
     pub(crate) error: Option<Error>,
+}
+
+impl<E: Element> fmt::Debug for Inflow<'_, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Inflow to {} operands", self.operands.len())
+    }
 }
 
 impl<E: Element> Inflow<'_, E> {

@@ -106,6 +106,52 @@ impl Draw {
     }
 }
 
+/// The numbers of a key one after the other, as a generator for the crate `rand`: see [`Draw::rng`].
+#[derive(Clone, Debug)]
+pub struct DrawRng {
+    key: Draw,
+    next: u64,
+}
+
+impl Draw {
+    /// Returns a generator of the crate `rand` that gives [`bits`](Draw::bits) 0, 1, 2, … of this key, so that any distribution of
+    /// `rand_distr` and `rand`'s shuffling give what is a function of the key alone.
+    ///
+    /// ```
+    /// use rand::{RngExt, seq::SliceRandom};
+    /// use unspool_graph::Draw;
+    /// let key = Draw::seed(7).text("order").word(3); // of epoch 3
+    /// let mut order: Vec<u32> = (0..10).collect();
+    /// order.shuffle(&mut key.rng());
+    /// let mut again: Vec<u32> = (0..10).collect();
+    /// again.shuffle(&mut key.rng());
+    /// assert_eq!(order, again);
+    /// assert!((1..=6).contains(&key.word(0).rng().random_range(1..=6)));
+    /// ```
+    pub fn rng(self) -> DrawRng {
+        DrawRng { key: self, next: 0 }
+    }
+}
+
+impl rand::TryRng for DrawRng {
+    type Error = std::convert::Infallible;
+    fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
+        self.try_next_u64().map(|bits| (bits >> 32) as u32)
+    }
+    fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
+        let bits = self.key.bits(self.next);
+        self.next = self.next.wrapping_add(1);
+        Ok(bits)
+    }
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Self::Error> {
+        for chunk in bytes.chunks_mut(8) {
+            let bits = self.try_next_u64()?.to_le_bytes();
+            chunk.copy_from_slice(&bits[..chunk.len()]);
+        }
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,5 +173,64 @@ mod tests {
         let between = (0..n).map(|i| (a.uniform(i) - 0.5) * (b.uniform(i) - 0.5)).sum::<f64>() / n as f64;
         let along = (0..n).map(|i| (a.uniform(i) - 0.5) * (a.uniform(i + 1) - 0.5)).sum::<f64>() / n as f64;
         assert!(between.abs() < 1e-3 && along.abs() < 1e-3);
+    }
+    /// Keys that differ in one bit of a word, each beside the first.
+    fn neighbours() -> impl Iterator<Item = (Draw, Draw)> {
+        let bits = (0..64).map(|bit| (Draw::seed(5).word(0), Draw::seed(5).word(1 << bit)));
+        bits.chain((0..64).map(|bit| (Draw::seed(0).text("w"), Draw::seed(1 << bit).text("w"))))
+    }
+
+    #[test]
+    fn each_bit_of_keys_that_differ_in_one_bit_is_set_half_of_the_time() {
+        const COUNT: u64 = 4096;
+        for (_, key) in neighbours() {
+            for bit in 0..64 {
+                let set = (0..COUNT).filter(|&i| key.bits(i) >> bit & 1 == 1).count() as f64;
+                // Five and a half standard deviations, for 8,192 counts.
+                assert!((set - COUNT as f64 / 2.0).abs() < 5.5 * (COUNT as f64 / 4.0).sqrt(), "bit {bit}: {set}");
+            }
+        }
+    }
+
+    #[test]
+    fn keys_that_differ_in_one_bit_are_not_correlated() {
+        const COUNT: u64 = 4096;
+        for (number, (a, b)) in neighbours().enumerate() {
+            let same = (0..COUNT).map(|i| u64::from((a.bits(i) ^ b.bits(i)).count_ones())).sum::<u64>() as f64;
+            let expected = 32.0 * COUNT as f64;
+            assert!((same - expected).abs() < 5.0 * (16.0 * COUNT as f64).sqrt(), "pair {number}: {same} bits differ");
+            // Nor is one the other, moved along.
+            let moved = (1..64).any(|by| (0..8).all(|i| a.bits(i) == b.bits(i + by)) || a.bits(by) == b.bits(0));
+            assert!(!moved, "pair {number}");
+        }
+    }
+
+    #[test]
+    fn birthdays_of_many_keys_have_the_spacings_of_chance() {
+        // Marsaglia's test: the number of equal spacings of m = 4,096 birthdays in a year of n = 2³² days is Poisson's with mean m³ / 4n = 4.
+        const BIRTHDAYS: u64 = 4096;
+        let mut total = 0;
+        for year in 0..32u64 {
+            // Half of the years are of one key and many indices, half of many keys and one index.
+            let day = |i: u64| if year % 2 == 0 { Draw::seed(year).bits(i) } else { Draw::seed(year).word(i).bits(0) };
+            let mut days: Vec<u64> = (0..BIRTHDAYS).map(|i| day(i) >> 32).collect();
+            days.sort_unstable();
+            let mut spacings: Vec<u64> = days.windows(2).map(|pair| pair[1] - pair[0]).collect();
+            spacings.sort_unstable();
+            total += spacings.windows(2).filter(|pair| pair[0] == pair[1]).count();
+        }
+        // 32 years: mean 128, standard deviation 11.3.
+        assert!((72..184).contains(&total), "{total} equal spacings");
+    }
+
+    #[test]
+    fn a_generator_gives_the_numbers_of_its_key() {
+        use rand::Rng;
+        let (key, mut rng) = (Draw::seed(3), Draw::seed(3).rng());
+        assert_eq!([rng.next_u64(), rng.next_u64()], [key.bits(0), key.bits(1)]);
+        assert_eq!(u64::from(rng.next_u32()), key.bits(2) >> 32);
+        let mut bytes = [0; 11];
+        rng.fill_bytes(&mut bytes);
+        assert_eq!((&bytes[..8], &bytes[8..]), (&key.bits(3).to_le_bytes()[..], &key.bits(4).to_le_bytes()[..3]));
     }
 }

@@ -88,6 +88,16 @@ pub trait Element:
     fn ln(self) -> Self;
     /// ln(1 + x), exact to the last bits also where x is small.
     fn ln_1p(self) -> Self;
+    /// sin x.
+    fn sin(self) -> Self;
+    /// cos x.
+    fn cos(self) -> Self;
+    /// eˣ − 1, exact to the last bits also where x is small.
+    fn exp_m1(self) -> Self;
+    /// The greatest whole number that is not greater.
+    fn floor(self) -> Self;
+    /// The nearest whole number; of two the even one.
+    fn round_ties_even(self) -> Self;
     /// √x.
     fn sqrt(self) -> Self;
     /// xʸ.
@@ -126,6 +136,8 @@ pub trait Element:
     #[doc(hidden)]
     fn of_dense_mut(values: &mut Dense) -> Option<&mut [Self]>;
     #[doc(hidden)]
+    fn elements_mut(values: &mut [Self]) -> crate::Elements<'_>;
+    #[doc(hidden)]
     fn write_le(self, bytes: &mut [u8]);
     #[doc(hidden)]
     fn read_le(bytes: &[u8]) -> Self;
@@ -156,6 +168,26 @@ macro_rules! element {
             #[inline(always)]
             fn ln_1p(self) -> Self {
                 self.ln_1p()
+            }
+            #[inline(always)]
+            fn sin(self) -> Self {
+                self.sin()
+            }
+            #[inline(always)]
+            fn cos(self) -> Self {
+                self.cos()
+            }
+            #[inline(always)]
+            fn exp_m1(self) -> Self {
+                self.exp_m1()
+            }
+            #[inline(always)]
+            fn floor(self) -> Self {
+                self.floor()
+            }
+            #[inline(always)]
+            fn round_ties_even(self) -> Self {
+                self.round_ties_even()
             }
             #[inline(always)]
             fn sqrt(self) -> Self {
@@ -235,6 +267,9 @@ macro_rules! element {
                     Dense::$variant(values) => Some(values),
                     _ => None,
                 }
+            }
+            fn elements_mut(values: &mut [Self]) -> crate::Elements<'_> {
+                crate::Elements::$variant(values)
             }
             #[inline(always)]
             fn write_le(self, bytes: &mut [u8]) {

@@ -204,6 +204,8 @@ pub struct Gradients {
     pub(crate) precision: Precision,
     pub(crate) shapes: Vec<Shape>,
     pub(crate) names: Vec<String>,
+    /// Which parameters want no gradient.
+    pub(crate) frozen: Vec<bool>,
     pub(crate) entries: Vec<Option<Gradient>>,
     pub(crate) watched: Vec<(u32, Tensor)>,
     pub(crate) cuts: Vec<String>,
@@ -237,9 +239,12 @@ impl Differentiated for Param {
     fn find(self, gradients: &Gradients) -> Option<Tensor> {
         let i = self.index as usize;
         let known = gradients.origins.get(i) == Some(&self.store);
-        let entry = gradients.entries.get(i).filter(|_| known)?.clone()?;
+        let entry = gradients.entries.get(i).filter(|_| known)?.as_ref()?;
         let shape = &gradients.shapes[i];
-        Some(entry.into_dense(shape.elements()).tensor(shape))
+        Some(match entry {
+            Gradient::Dense(values) => values.tensor(shape),
+            rows => rows.clone().into_dense(shape.elements()).tensor(shape),
+        })
     }
 }
 
@@ -255,6 +260,68 @@ impl Gradients {
     /// parameter of another store or a node of another graph.
     pub fn of(&self, what: impl Differentiated) -> Option<Tensor> {
         what.find(self)
+    }
+
+    /// Returns all gradients with their parameters and those parameters' names, in the parameters' order, if the model is in
+    /// precision `E`; nothing else. A parameter without a gradient is left out.
+    ///
+    /// ```
+    /// use unspool_graph::{Graph, Params, Part, init};
+    /// let mut params = Params::seeded(0);
+    /// let mut m = params.scope("m");
+    /// let (w, _unused) = (m.add("w", [2], init::constant(3.0)), m.add("u", [2], init::zeros()));
+    /// let graph = Graph::new(&params);
+    /// let gradients = (graph.param(w) * w).sum_all().backward()?;
+    /// let all: Vec<_> = gradients.iter::<f32>().collect();
+    /// assert!(matches!(all[..], [(p, "m.w", Part::Dense([6.0, 6.0]))] if p == w));
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
+    pub fn iter<E: Element>(&self) -> impl Iterator<Item = (Param, &str, Part<'_, E>)> {
+        (0..self.entries.len()).filter_map(|i| Some((self.param(i), self.names[i].as_str(), self.part(i)?)))
+    }
+
+    /// Returns all gradients as [`iter`](Gradients::iter) does, for changing their elements; of an embedding those of the rows that
+    /// have a gradient.
+    ///
+    /// ```
+    /// # use unspool_graph::{Graph, Params, init};
+    /// # let mut params = Params::seeded(0);
+    /// # let w = params.scope("m").add("w", [2], init::constant(3.0));
+    /// # let graph = Graph::new(&params);
+    /// # let mut gradients = (graph.param(w) * w).sum_all().backward()?;
+    /// for (_, name, elements) in gradients.iter_mut::<f32>().filter(|(_, name, _)| name.starts_with("m.")) {
+    ///     elements.iter_mut().for_each(|g| *g *= 0.5);
+    ///     println!("{name}");
+    /// }
+    /// assert_eq!(gradients.of(w).unwrap().to_f64()[[0]], 3.0);
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
+    pub fn iter_mut<E: Element>(&mut self) -> impl Iterator<Item = (Param, &str, &mut [E])> {
+        let named = self.entries.iter_mut().zip(&self.names).zip(self.origins.iter());
+        named.enumerate().filter_map(|(i, ((entry, name), &store))| {
+            let elements = E::of_dense_mut(entry.as_mut()?.values_mut())?;
+            Some((Param { store, index: i as u32 }, name.as_str(), elements))
+        })
+    }
+
+    fn param(&self, index: usize) -> Param {
+        Param { store: self.origins[index], index: index as u32 }
+    }
+
+    /// Returns √ Σ g² of one parameter's gradient, computed in double precision; `None` if nothing flowed there.
+    ///
+    /// ```
+    /// # use unspool_graph::{Graph, Params, init};
+    /// # let mut params = Params::seeded(0);
+    /// let w = params.scope("m").add("w", [2], init::values(vec![3.0, 4.0]));
+    /// let graph = Graph::new(&params);
+    /// let gradients = (graph.param(w) * w * 0.5).sum_all().backward()?;
+    /// assert_eq!(gradients.norm_of(w), Some(5.0));
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
+    pub fn norm_of(&self, p: Param) -> Option<f64> {
+        let known = self.origins.get(p.index as usize) == Some(&p.store);
+        self.entries.get(p.index as usize).filter(|_| known)?.as_ref().map(|entry| entry.values().norm())
     }
 
     /// For an optimizer: the gradient of the `index`th parameter in precision `E`; its rows alone where only some rows of an
@@ -442,6 +509,7 @@ impl Gradients {
             precision: params.precision(),
             shapes: params.iter().map(|p| params.shape(p)).collect(),
             names: params.iter().map(|p| params.name(p).to_string()).collect(),
+            frozen: params.iter().map(|p| params.is_frozen(p)).collect(),
             entries: vec![None; params.len()],
             watched: vec![],
             cuts: vec![],
@@ -455,8 +523,11 @@ impl Gradients {
     /// is cut off on purpose, is no finding as long as every parameter gets its gradient by another path.
     pub fn report(&self) -> Report {
         let mut report = Report { missing: vec![], zero: vec![], not_finite: vec![], cuts: vec![] };
-        for (name, entry) in self.names.iter().zip(&self.entries) {
+        for ((name, entry), frozen) in self.names.iter().zip(&self.entries).zip(&self.frozen) {
             let Some(gradient) = entry else {
+                if *frozen {
+                    continue;
+                }
                 report.missing.push(name.clone());
                 continue;
             };
@@ -531,6 +602,7 @@ pub enum Part<'a, E> {
 /// # Ok::<(), unspool_graph::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Report {
     /// Parameters that no gradient reached.
     pub missing: Vec<String>,

@@ -11,6 +11,7 @@ use crate::{
 };
 use std::{
     cell::{Cell, RefCell},
+    fmt,
     panic::Location,
     sync::{
         Arc,
@@ -92,6 +93,14 @@ pub struct Graph<'p> {
     pub(crate) keeping: bool,
     /// Whether it is the recording of a segment's inside.
     pub(crate) within: bool,
+}
+
+impl fmt::Debug for Graph<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // An operation that prints it while it runs must not panic.
+        let nodes = self.tape.try_borrow().map(|tape| with_tape!(&*tape, tape => tape.nodes.len())).ok();
+        f.debug_struct("Graph").field("number", &self.number).field("nodes", &nodes).finish_non_exhaustive()
+    }
 }
 
 impl<'p> Graph<'p> {
@@ -481,6 +490,7 @@ impl<'p> Graph<'p> {
 /// assert_eq!(graph.rows(), None);
 /// ```
 #[must_use = "the rows are forgotten when this is dropped"]
+#[derive(Debug)]
 pub struct RowsGuard<'a> {
     graph: &'a Graph<'a>,
     token: u64,
@@ -629,7 +639,7 @@ impl<'g> Graph<'g> {
                 operands: Operands::Few(0, [NONE; 3]),
                 operation: None,
                 mark: self.mark(line),
-                wants: true,
+                wants: !self.params.is_frozen(p),
                 watched: false,
                 packs: Default::default(),
                 part: "param",

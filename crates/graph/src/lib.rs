@@ -85,6 +85,7 @@
 //! `unspool`, `unspool::cookbook`.
 
 #![forbid(unsafe_code)]
+#![warn(missing_debug_implementations)]
 
 mod backward;
 mod buffer;
@@ -93,6 +94,7 @@ mod diagnose;
 mod draw;
 mod element;
 mod error;
+mod expression;
 mod forward_mode;
 mod gradients;
 mod graph;
@@ -116,20 +118,22 @@ mod wire;
 
 pub use backward::Inflow;
 pub use buffer::Buffer;
-pub use draw::Draw;
+pub use draw::{Draw, DrawRng};
 pub use element::{Element, Precision};
 pub use error::{Error, Place, Result};
+pub use expression::Expression;
 pub use gradients::{Differentiated, Gradients, Part, Report};
 pub use graph::{Graph, RowsGuard};
 pub use kernels::{dispatch as vectorize, sum as lane_sum};
 pub use look::{Cost, Drawing, Fold, Profile, ProfileTable, Saturation, Squash, StateNorms, Topology, Vertex};
+pub use ndarray;
 pub use operation::{Operation, Ran, View};
-pub use ops::CrossEntropy;
+pub use ops::{CrossEntropy, Mask};
 pub use params::{Param, Params, Scope, init};
 pub use petgraph;
 pub use reference::{reference_mode, set_reference_mode};
 pub use scope::ScopeGuard;
-pub use shape::{MAX_RANK, Shape};
+pub use shape::{MAX_RANK, Shape, ShapeError};
 pub use share::Share;
 pub use tensor::Tensor;
 pub use var::{Operand, Var};

@@ -12,7 +12,10 @@ use crate::{
     tape::Tape,
 };
 use ndarray::{ArrayViewD, IxDyn};
-use std::sync::{Arc, OnceLock};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
 
 /// A value on the tape as an operation reads it: its elements, row by row without gaps, and its shape.
 ///
@@ -60,6 +63,12 @@ impl<E: Element> Packs<E> {
     /// How many elements the panels hold.
     pub(crate) fn elements(&self) -> usize {
         self.0.get().into_iter().flat_map(|both| both.iter()).filter_map(OnceLock::get).map(Packed::elements).sum()
+    }
+}
+
+impl<E: Element> fmt::Debug for View<'_, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "View({})", self.shape)
     }
 }
 
@@ -142,6 +151,7 @@ impl<'a, E: Element> View<'a, E> {
 /// assert_eq!(graph.apply(Exponential, &[x]).sum_all().backward()?.of(x).unwrap().to_f64()[[0]], 1.0);
 /// # Ok::<(), unspool_graph::Error>(())
 /// ```
+#[derive(Debug)]
 pub struct Ran<'a, E: Element, S> {
     /// The operands' values, in order.
     pub inputs: &'a [View<'a, E>],

@@ -90,6 +90,7 @@ pub struct Params {
     names: Vec<String>,
     shapes: Vec<Shape>,
     by_name: BTreeMap<String, u32>,
+    frozen: Vec<bool>,
     pub(crate) store: Store,
     pub(crate) pools: Pools,
     pub(crate) panels: Panels,
@@ -112,6 +113,7 @@ impl Clone for Params {
             names: self.names.clone(),
             shapes: self.shapes.clone(),
             by_name: self.by_name.clone(),
+            frozen: self.frozen.clone(),
             store: self.store.clone(),
             pools: self.pools.clone(),
             panels: self.panels.clone(),
@@ -130,6 +132,7 @@ impl Params {
             names: vec![],
             shapes: vec![],
             by_name: BTreeMap::new(),
+            frozen: vec![],
             store: Store::F32(vec![]),
             pools: Pools::default(),
             panels: Panels::default(),
@@ -323,6 +326,42 @@ impl Params {
         self.origins.get(p.index as usize) == Some(&p.store)
     }
 
+    /// Freezes a parameter, or thaws it: to a frozen one no gradient flows, and nothing is computed for one. It keeps its value, as an
+    /// optimizer leaves what has no gradient alone, and no [report](crate::Gradients::report) misses its gradient. A handle of
+    /// another store changes nothing.
+    ///
+    /// ```
+    /// use unspool_graph::{Graph, Params, init};
+    /// let mut params = Params::seeded(0);
+    /// let (body, head) = (params.scope("body").add("w", [2], init::constant(1.0)), params.scope("head").add("w", [2], init::constant(1.0)));
+    /// let all: Vec<_> = params.iter().filter(|&p| params.name(p).starts_with("body.")).collect();
+    /// all.into_iter().for_each(|p| params.set_frozen(p, true));
+    /// let graph = Graph::new(&params);
+    /// let gradients = (graph.param(body) * head).sum_all().backward()?;
+    /// assert!(gradients.of(body).is_none() && gradients.of(head).is_some());
+    /// assert!(gradients.report().is_clean());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
+    pub fn set_frozen(&mut self, p: Param, frozen: bool) {
+        if self.owns(p) {
+            self.frozen[p.index as usize] = frozen;
+        }
+    }
+
+    /// Returns whether a parameter is frozen.
+    ///
+    /// ```
+    /// use unspool_graph::{Params, init};
+    /// let mut params = Params::seeded(0);
+    /// let w = params.scope("m").add("w", [2], init::zeros());
+    /// assert!(!params.is_frozen(w));
+    /// params.set_frozen(w, true);
+    /// assert!(params.is_frozen(w));
+    /// ```
+    pub fn is_frozen(&self, p: Param) -> bool {
+        self.owns(p) && self.frozen[p.index as usize]
+    }
+
     /// Hands the memory that finished recordings over these parameters have left for the next one back to the system. It is kept so
     /// that a training loop in its steady state asks for none; after one long sequence it may be far more than is needed.
     ///
@@ -372,6 +411,7 @@ impl Params {
         let origin = *self.generation.get_or_insert_with(fresh_id);
         let handle = Param { store: origin, index: self.names.len() as u32 };
         Arc::make_mut(&mut self.origins).push(origin);
+        self.frozen.push(false);
         let mut error = None;
         if values.len() != shape.elements() {
             let why = "its values do not fill it";

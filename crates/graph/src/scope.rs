@@ -119,6 +119,7 @@ impl Graph<'_> {
 }
 
 /// Things that were opened inside of one another, each with what held before it.
+#[derive(Debug)]
 pub(crate) struct Nested<T>(RefCell<(u64, Vec<(u64, T)>)>);
 
 impl<T> Default for Nested<T> {
@@ -155,6 +156,7 @@ impl<T> Nested<T> {
 /// assert_eq!(graph.place().scope, "");
 /// ```
 #[must_use = "the scope ends when this is dropped"]
+#[derive(Debug)]
 pub struct ScopeGuard<'a> {
     open: &'a Nested<(u32, u32)>,
     scope: &'a Cell<u32>,

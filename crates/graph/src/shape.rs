@@ -18,6 +18,8 @@ pub const MAX_RANK: usize = 6;
 /// let shape = Shape::from([2, 3, 4]);
 /// assert_eq!((shape.len(), shape.elements()), (3, 24));
 /// assert_eq!(Shape::from([2, 1, 4]).broadcast(&Shape::from([3, 1])), Some(Shape::from([2, 3, 4])));
+/// assert_eq!(shape, [2, 3, 4]);
+/// assert_eq!(shape.into_iter().rev().collect::<Vec<_>>(), [4, 3, 2]);
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Shape {
@@ -158,6 +160,84 @@ impl Shape {
             out[lead + i] = if self[i] == 1 { 0 } else { own[i] };
         }
         out
+    }
+}
+
+impl Shape {
+    /// Returns the sizes as an array, if there are `N` of them: `let [batch, time, feature] = shape.dims()?`.
+    ///
+    /// ```
+    /// use unspool_graph::Shape;
+    /// let Some([batch, time, feature]) = Shape::from([2, 5, 8]).dims() else { panic!("three axes") };
+    /// assert_eq!((batch, time, feature), (2, 5, 8));
+    /// assert_eq!(Shape::from([2, 5]).dims::<3>(), None);
+    /// ```
+    pub fn dims<const N: usize>(&self) -> Option<[usize; N]> {
+        (**self).try_into().ok()
+    }
+}
+
+impl AsRef<[usize]> for Shape {
+    fn as_ref(&self) -> &[usize] {
+        self
+    }
+}
+
+impl IntoIterator for Shape {
+    type Item = usize;
+    type IntoIter = std::iter::Take<std::array::IntoIter<usize, MAX_RANK>>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.sizes.into_iter().take(self.rank as usize)
+    }
+}
+
+impl<'s> IntoIterator for &'s Shape {
+    type Item = &'s usize;
+    type IntoIter = std::slice::Iter<'s, usize>;
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+/// Comparisons with whatever else holds sizes, from either side.
+macro_rules! equals {
+    ($([$($generic:tt)*] $other:ty),*) => {$(
+        impl<$($generic)*> PartialEq<$other> for Shape {
+            fn eq(&self, other: &$other) -> bool {
+                **self == other[..]
+            }
+        }
+        impl<$($generic)*> PartialEq<Shape> for $other {
+            fn eq(&self, other: &Shape) -> bool {
+                self[..] == **other
+            }
+        }
+    )*};
+}
+equals!([] [usize], [] &[usize], [] Vec<usize>, [const N: usize] [usize; N], [const N: usize] &[usize; N]);
+
+/// Returned where no tensor has the sizes that a [`Shape`] was to be made of.
+///
+/// ```
+/// use unspool_graph::Shape;
+/// let sizes = vec![1; 7];
+/// assert_eq!(Shape::try_from(sizes).unwrap_err().to_string(), "no tensor has the shape [1, 1, 1, 1, 1, 1, 1]");
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("no tensor has the shape {0:?}")]
+pub struct ShapeError(Vec<usize>);
+
+impl TryFrom<&[usize]> for Shape {
+    type Error = ShapeError;
+    fn try_from(sizes: &[usize]) -> Result<Shape, ShapeError> {
+        Shape::new(sizes).ok_or_else(|| ShapeError(sizes.to_vec()))
+    }
+}
+
+impl TryFrom<Vec<usize>> for Shape {
+    type Error = ShapeError;
+    fn try_from(sizes: Vec<usize>) -> Result<Shape, ShapeError> {
+        Shape::new(&sizes).ok_or(ShapeError(sizes))
     }
 }
 

@@ -5,7 +5,7 @@ use crate::{
     buffer::{Buffer, Pool},
     operation::{Packs, Recorded, View},
 };
-use std::{panic::Location, sync::Arc};
+use std::{fmt, panic::Location, sync::Arc};
 
 /// Stands for "no node": the handle of what an erroneous operation would have given.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -86,6 +86,7 @@ pub struct Tape<E: Element> {
 
 /// A recording in either precision.
 #[doc(hidden)]
+#[derive(Debug)]
 pub enum AnyTape {
     F32(Tape<f32>),
     F64(Tape<f64>),
@@ -101,6 +102,12 @@ macro_rules! with_tape {
     };
 }
 pub(crate) use with_tape;
+
+impl<E: Element> fmt::Debug for Tape<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} nodes", self.nodes.len())
+    }
+}
 
 impl<E: Element> Drop for Tape<E> {
     fn drop(&mut self) {

@@ -23,6 +23,61 @@ use std::{fmt, panic::Location};
 /// let error = (wrong + 1.0).tanh().value().unwrap_err().to_string();
 /// assert!(error.starts_with("matmul: [32, 64] × [128, 256] do not fit: 64 ≠ 128 (at "), "{error}");
 /// ```
+///
+/// # Which method is PyTorch's …
+///
+/// Each row has PyTorch's names and this crate's. `g` is the [`Graph`].
+///
+/// | elementwise | |
+/// | --- | --- |
+/// | `x + y`, `x - y`, `x * y`, `x / y`, `-x` | the same, with numbers, [`Param`]s and broadcasting; `+=` and its like too |
+/// | `exp`, `log`, `log1p`, `expm1`, `sqrt` | [`exp`](Var::exp), [`log`](Var::log), [`log1p`](Var::log1p), [`expm1`](Var::expm1), [`sqrt`](Var::sqrt) |
+/// | `pow` | [`powi`](Var::powi), [`powf`](Var::powf) |
+/// | `sin`, `cos`, `abs`, `sign`, `floor`, `round` | [`sin`](Var::sin), [`cos`](Var::cos), [`abs`](Var::abs), [`sign`](Var::sign), [`floor`](Var::floor), [`round`](Var::round) |
+/// | `maximum`, `minimum`, `clamp` | [`maximum`](Var::maximum), [`minimum`](Var::minimum), [`clamp`](Var::clamp) |
+/// | `gt`, `lt`, `ge`, `le`, `eq`, `ne`, `where` | [`gt`](Var::gt), [`lt`](Var::lt), [`ge`](Var::ge), [`le`](Var::le), [`eq`](Var::eq), [`ne`](Var::ne), [`select`](Var::select) |
+/// | `tanh`, `sigmoid`, `relu`, `leaky_relu` | [`tanh`](Var::tanh), [`sigmoid`](Var::sigmoid), [`relu`](Var::relu), [`leaky_relu`](Var::leaky_relu) |
+/// | `gelu`, `silu`, `softplus`, `elu`, `hardtanh`, `logsigmoid` | [`gelu`](Var::gelu), [`silu`](Var::silu), [`softplus`](Var::softplus), [`elu`](Var::elu), [`hardtanh`](Var::hardtanh), [`log_sigmoid`](Var::log_sigmoid) |
+/// | `dropout` | [`dropout`](Var::dropout) |
+///
+/// | products | |
+/// | --- | --- |
+/// | `matmul`, `bmm`, `mm`, `mv`, `dot` | [`matmul`](Var::matmul) |
+/// | `einsum` | [`g.einsum`](Graph::einsum), for two tensors |
+/// | `linear` | [`linear`](Var::linear) |
+/// | `conv1d`, `conv2d` | [`conv1d`](Var::conv1d), [`conv2d`](Var::conv2d) |
+///
+/// | reductions | |
+/// | --- | --- |
+/// | `sum`, `mean`, `var`, `std`, `norm` | [`sum`](Var::sum), [`sum_all`](Var::sum_all), [`mean`](Var::mean), [`var`](Var::var), [`std`](Var::std), [`norm`](Var::norm) |
+/// | `amax`, `amin`, `logsumexp`, `cumsum` | [`max`](Var::max), [`min`](Var::min), [`logsumexp`](Var::logsumexp), [`cumsum`](Var::cumsum) |
+/// | `argmax`, `topk` | [`argmax`](Var::argmax), [`top_k`](Var::top_k): numbers, not nodes |
+/// | `max_pool2d`, `avg_pool2d` | [`max_pool2d`](Var::max_pool2d), [`mean_pool2d`](Var::mean_pool2d) |
+///
+/// | normalisation and losses | |
+/// | --- | --- |
+/// | `softmax`, `log_softmax` | [`softmax`](Var::softmax), [`log_softmax`](Var::log_softmax); with a mask [`masked_softmax`](Var::masked_softmax), [`masked_log_softmax`](Var::masked_log_softmax) |
+/// | `layer_norm` | [`layer_norm`](Var::layer_norm) |
+/// | `cross_entropy` | [`cross_entropy`](Var::cross_entropy), [`cross_entropy_with`](Var::cross_entropy_with) |
+///
+/// | shapes | |
+/// | --- | --- |
+/// | `reshape`, `view`, `expand`, `unsqueeze`, `squeeze` | [`reshape`](Var::reshape), [`expand`](Var::expand), [`unsqueeze`](Var::unsqueeze), [`squeeze`](Var::squeeze) |
+/// | `permute`, `transpose`, `flip`, `pad` | [`permute`](Var::permute), [`transpose`](Var::transpose), [`flip`](Var::flip), [`pad`](Var::pad) |
+/// | `narrow` and `x[a:b]`, `select` and `x[i]` | [`slice`](Var::slice), [`index`](Var::index) |
+/// | `split`, `chunk`, `cat`, `stack` | [`split`](Var::split), [`chunk`](Var::chunk), [`g.concat`](Graph::concat), [`g.stack`](Graph::stack) |
+/// | `index_select`, `gather`, `sort` | [`rows`](Var::rows), [`gather`](Var::gather), [`sort`](Var::sort) |
+/// | `embedding` | [`g.embedding`](Graph::embedding) |
+/// | `pack_padded_sequence` | [`real_rows`](Var::real_rows), [`gather_places`](Var::gather_places), [`g.arrange_rows`](Graph::arrange_rows) |
+///
+/// | gradients | |
+/// | --- | --- |
+/// | `backward`, `autograd.grad` with `grad_outputs` | [`backward`](Var::backward), [`vjp`](Var::vjp), [`g.jvp`](Graph::jvp) |
+/// | `requires_grad_`, `retain_grad` | [`watch`](Var::watch) |
+/// | `register_hook` | [`on_gradient`](Var::on_gradient) |
+/// | `detach` | [`cut`](Var::cut) stays in the recording, [`detach`](Var::detach) is an array |
+/// | `checkpoint` | [`g.recompute`](Graph::recompute) |
+/// | `item`, `numpy` | [`item`](Var::item), [`value`](Var::value) |
 #[derive(Clone, Copy)]
 #[must_use]
 pub struct Var<'g> {
@@ -60,6 +115,29 @@ impl<'g> Var<'g> {
     pub fn shape(self) -> Result<Shape> {
         self.graph.check()?;
         self.known_shape().ok_or_else(|| self.missing())
+    }
+
+    /// Returns the sizes of its axes as an array, if there are `N` of them: `let [batch, time, feature] = x.dims()?`.
+    ///
+    /// # Errors
+    /// The graph's first error; [`Error::Argument`] for another number of axes.
+    ///
+    /// ```
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let [batch, feature] = graph.zeros([2, 8]).dims()?;
+    /// assert_eq!((batch, feature), (2, 8));
+    /// assert!(graph.zeros([2, 8]).dims::<3>().is_err());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn dims<const N: usize>(self) -> Result<[usize; N]> {
+        let shape = self.shape()?;
+        shape.dims().ok_or_else(|| {
+            let why = format!("{shape} has {} axes, not {N}", shape.len());
+            Error::Argument { operation: "dims", why, at: self.graph.place() }
+        })
     }
 
     /// A copy of its value. Should a parameter get no gradient because its path ends here, the
@@ -219,6 +297,11 @@ impl<'g> Var<'g> {
 /// assert_eq!(doubled(&graph, graph.param(w)).item()?, 6.0);
 /// # Ok::<(), unspool_graph::Error>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot stand beside a `Var`",
+    label = "this is no number, `Param` or `Var`",
+    note = "an operand is a number, a `Param`, an expression of these such as `param * 0.5`, or a `Var`; an array enters by `graph.input(array)`"
+)]
 pub trait Operand<'g>: Copy {
     /// The operand as a node of `graph`.
     #[track_caller]
@@ -242,12 +325,17 @@ impl<'g> Operand<'g> for Param {
     }
 }
 
-impl<'g> Operand<'g> for f64 {
-    #[track_caller]
-    fn on(self, graph: &'g Graph<'g>) -> Var<'g> {
-        graph.full([], self)
-    }
-    fn number(self) -> Option<f64> {
-        Some(self)
-    }
+macro_rules! numbers {
+    ($($type:ident),*) => {$(
+        impl<'g> Operand<'g> for $type {
+            #[track_caller]
+            fn on(self, graph: &'g Graph<'g>) -> Var<'g> {
+                graph.full([], self as f64)
+            }
+            fn number(self) -> Option<f64> {
+                Some(self as f64)
+            }
+        }
+    )*};
 }
+numbers!(f64, f32, i32, i64, u32, u64, usize);

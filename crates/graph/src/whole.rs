@@ -58,6 +58,7 @@ impl Gradients {
             entries,
             shapes: self.shapes.clone(),
             names: self.names.clone(),
+            frozen: self.frozen.clone(),
             origins: self.origins.clone(),
             graph: None,
             watched: vec![],

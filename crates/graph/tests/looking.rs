@@ -296,7 +296,10 @@ fn gradients_whose_norm_is_not_finite_cannot_be_clipped() {
     let norm = good.norm();
     for limit in [-1.0, f64::NAN, f64::NEG_INFINITY] {
         assert!(matches!(good.clip_norm(limit), Err(unspool_graph::Error::Limit { what: "clip_norm", .. })), "{limit}");
-        assert!(matches!(good.clip_value(limit), Err(unspool_graph::Error::Limit { what: "clip_value", .. })), "{limit}");
+        assert!(
+            matches!(good.clip_value(limit), Err(unspool_graph::Error::Limit { what: "clip_value", .. })),
+            "{limit}"
+        );
     }
     assert_eq!(good.norm(), norm);
     assert!(good.clip_norm(1.0).is_ok() && good.norm() <= 1.0);

@@ -90,7 +90,8 @@ pub fn locked_dropout(xs: Var<'_>, p: f64) -> Var<'_> {
     let _scope = graph.layer("locked_dropout");
     match xs.known_shape() {
         Some(shape) if graph.is_training() && shape.len() > 1 => {
-            let sizes: Vec<usize> = shape.iter().enumerate().map(|(axis, &size)| if axis == 1 { 1 } else { size }).collect();
+            let sizes: Vec<usize> =
+                shape.iter().enumerate().map(|(axis, &size)| if axis == 1 { 1 } else { size }).collect();
             xs * graph.full(sizes, 1.0).dropout(p)
         }
         _ => xs,

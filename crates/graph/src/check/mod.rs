@@ -77,6 +77,7 @@ pub const ADJOINT_TOLERANCE: f64 = 1e-10;
 /// assert_eq!(found.culprit.unwrap().operation, "cut");
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Disagreement {
     /// The parameter's or input's name; `a random direction` where not one coordinate was moved but all.
     pub parameter: String,
@@ -106,6 +107,7 @@ pub struct Disagreement {
 /// assert_eq!((culprit.operation, culprit.place.scope.as_str()), ("cut", "decoder"));
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Culprit {
     /// The operation's name.
     pub operation: &'static str,
@@ -139,6 +141,7 @@ impl fmt::Display for Disagreement {
 /// assert!(matches!(wrong, Failure::Gradient(_)), "{wrong}");
 /// ```
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Failure {
     /// The function itself failed.
     #[error(transparent)]
@@ -195,6 +198,7 @@ pub enum Failure {
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[must_use = "what could not be judged has not passed"]
+#[non_exhaustive]
 pub struct Judged {
     /// Coordinates (or directions) whose gradient agrees with finite differences.
     pub right: usize,

@@ -52,6 +52,7 @@ impl Times {
 /// # Ok::<(), unspool_graph::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Cost {
     /// How often it ran.
     pub calls: usize,

@@ -42,6 +42,7 @@ impl Squash {
 /// assert_eq!(found.at.scope, "gate");
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Saturation {
     /// The gate's name: `sigmoid` or `tanh`, or what a fused operation calls it.
     pub gate: &'static str,

@@ -30,6 +30,7 @@ pub(crate) struct Carried {
 /// # Ok::<(), unspool_graph::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct StateNorms {
     /// The scopes around the recurrence, outermost first, joined by `/`.
     pub scope: String,

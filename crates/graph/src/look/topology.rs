@@ -17,6 +17,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 /// assert!(topology.node_weights().any(|vertex| vertex.param.as_deref() == Some("m.w")));
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Vertex {
     /// The operation's name; `input` and `param` for what enters, the movement's name for a view into another node.
     pub operation: &'static str,

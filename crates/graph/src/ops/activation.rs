@@ -22,6 +22,16 @@ unary!(/// y = ln(1 + eˣ) = max(x, 0) + ln(1 + e^−|x|), which does not overfl
     Softplus, "softplus", |x| if x > E::ZERO { x + (-x).exp().ln_1p() } else { x.exp().ln_1p() },
     |x, _| x.sigmoid());
 
+unary!(/// y = x for x > 0, else scale · (eˣ − 1) (Clevert, Unterthiner and Hochreiter 2016);  dy/dx = 1 for x > 0, else y + scale
+    Elu(f64), "elu", |x, scale| if x > E::ZERO { x } else { scale * x.exp_m1() },
+    |x, y, scale| if x > E::ZERO { E::ONE } else { y + scale });
+unary!(/// y = x limited to [−1, 1];  dy/dx = 1 between, else 0
+    HardTanh, "hardtanh", |x| if x > E::ONE { E::ONE } else if x < -E::ONE { -E::ONE } else { x },
+    |x, _| if x > -E::ONE && x < E::ONE { E::ONE } else { E::ZERO });
+unary!(/// y = ln σ(x) = min(x, 0) − ln(1 + e^−|x|), which does not overflow;  dy/dx = σ(−x)
+    LogSigmoid, "log_sigmoid", |x| if x > E::ZERO { -(-x).exp().ln_1p() } else { x - x.exp().ln_1p() },
+    |x, _| (-x).sigmoid());
+
 fn normal_below<E: Element>(x: E) -> E {
     E::from_f64(0.5) * (E::ONE + (x * E::from_f64(std::f64::consts::FRAC_1_SQRT_2)).erf())
 }
@@ -124,5 +134,48 @@ impl<'g> Var<'g> {
     #[track_caller]
     pub fn softplus(self) -> Var<'g> {
         self.map(Softplus, Location::caller())
+    }
+    /// Returns x where it is above 0, else scale · (eˣ − 1), elementwise. PyTorch's default scale is 1.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// assert_eq!(graph.input(array![2.0f32, 0.0]).elu(1.0).value()?, array![2.0f32, 0.0].into());
+    /// assert!(graph.input(array![-50.0f32]).elu(0.5).item()? == -0.5);
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn elu(self, scale: f64) -> Var<'g> {
+        self.map(Elu(scale), Location::caller())
+    }
+    /// Returns x limited to [−1, 1], elementwise, with gradient 0 from there on.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// assert_eq!(graph.input(array![-3.0f32, 0.5]).hardtanh().value()?, array![-1.0f32, 0.5].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn hardtanh(self) -> Var<'g> {
+        self.map(HardTanh, Location::caller())
+    }
+    /// Returns ln σ(x), elementwise: exact also where σ(x) is 0 or 1 in its precision.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// assert_eq!(graph.input(array![-1000.0f32]).log_sigmoid().item()?, -1000.0);
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn log_sigmoid(self) -> Var<'g> {
+        self.map(LogSigmoid, Location::caller())
     }
 }

@@ -117,6 +117,20 @@ unary!(/// y = eˣ
     Exp, "exp", |x| x.exp(), |_, y| y);
 unary!(/// y = ln x;  dy/dx = 1 / x
     Log, "log", |x| x.ln(), |x, _| E::ONE / x);
+unary!(/// y = ln(1 + x);  dy/dx = 1 / (1 + x)
+    LogOnePlus, "log1p", |x| x.ln_1p(), |x, _| E::ONE / (E::ONE + x));
+unary!(/// y = eˣ − 1;  dy/dx = y + 1
+    ExpMinusOne, "expm1", |x| x.exp_m1(), |_, y| y + E::ONE);
+unary!(/// y = sin x;  dy/dx = cos x
+    Sine, "sin", |x| x.sin(), |x, _| x.cos());
+unary!(/// y = cos x;  dy/dx = −sin x
+    Cosine, "cos", |x| x.cos(), |x, _| -x.sin());
+unary!(/// y = ⌊x⌋;  dy/dx = 0
+    Floor, "floor", |x| x.floor(), |_, _| E::ZERO);
+unary!(/// y = the whole number nearest to x, of two the even one;  dy/dx = 0
+    Round, "round", |x| x.round_ties_even(), |_, _| E::ZERO);
+unary!(/// y = −1, 0 or 1, as x is below, at or above 0;  dy/dx = 0
+    Sign, "sign", |x| if x > E::ZERO { E::ONE } else if x < E::ZERO { -E::ONE } else { x * E::ZERO }, |_, _| E::ZERO);
 unary!(/// y = √x;  dy/dx = 1 / (2y)
     Sqrt, "sqrt", |x| x.sqrt(), |_, y| E::from_f64(0.5) / y);
 unary!(/// y = |x|;  dy/dx = sign x, 0 at 0
@@ -166,6 +180,19 @@ impl Unary for Clamp {
     }
 }
 
+macro_rules! numbers_on_the_left {
+    ($trait:ident, $method:ident, |$d:ident, $y:ident| $left:expr, $($number:ident),*) => {$(
+        impl<'g> $trait<Var<'g>> for $number {
+            type Output = Var<'g>;
+            #[track_caller]
+            fn $method(self, $y: Var<'g>) -> Var<'g> {
+                let ($d, line) = (self as f64, Location::caller());
+                $left(line)
+            }
+        }
+    )*};
+}
+
 macro_rules! operator {
     ($trait:ident, $method:ident, $binary:ident, |$x:ident, $c:ident| $right:expr, |$d:ident, $y:ident| $left:expr) => {
         impl<'g, R: Operand<'g>> $trait<R> for Var<'g> {
@@ -189,14 +216,7 @@ macro_rules! operator {
                 $binary::record(self.on(right.graph), right, Location::caller())
             }
         }
-        impl<'g> $trait<Var<'g>> for f64 {
-            type Output = Var<'g>;
-            #[track_caller]
-            fn $method(self, $y: Var<'g>) -> Var<'g> {
-                let ($d, line) = (self, Location::caller());
-                $left(line)
-            }
-        }
+        numbers_on_the_left!($trait, $method, |$d, $y| $left, f64, f32, i32, i64, u32, u64, usize);
     };
 }
 
@@ -204,6 +224,40 @@ operator!(Add, add, Sum, |x, c| |l| x.affine(1.0, c, l), |c, x| |l| x.affine(1.0
 operator!(Sub, sub, Difference, |x, c| |l| x.affine(1.0, -c, l), |c, x| |l| x.affine(-1.0, c, l));
 operator!(Mul, mul, Product, |x, c| |l| x.affine(c, 0.0, l), |c, x| |l| x.affine(c, 0.0, l));
 operator!(Div, div, Quotient, |x, c| |l| x.map(DividedBy(c), l), |c, x| |l| x.map(Over(c), l));
+
+macro_rules! assign {
+    ($trait:ident, $method:ident, $sign:tt) => {
+        impl<'g, R: Operand<'g>> std::ops::$trait<R> for Var<'g> {
+            /// Makes this handle one on the new node.
+            #[track_caller]
+            fn $method(&mut self, right: R) {
+                *self = *self $sign right;
+            }
+        }
+    };
+}
+assign!(AddAssign, add_assign, +);
+assign!(SubAssign, sub_assign, -);
+assign!(MulAssign, mul_assign, *);
+assign!(DivAssign, div_assign, /);
+
+/// The sum of nodes, such as the losses of a batch's parts: `None` of none, since there is no graph to put a zero on.
+///
+/// ```
+/// # use unspool_graph::{Graph, Params, Var};
+/// # let params = Params::seeded(0);
+/// # let graph = Graph::new(&params);
+/// let losses = [1.0, 2.0, 4.0].map(|loss| graph.full([], loss));
+/// let mut loss = losses.into_iter().sum::<Option<Var>>().unwrap_or(graph.zeros([]));
+/// loss *= 2;
+/// assert_eq!(loss.item()?, 14.0);
+/// # Ok::<(), unspool_graph::Error>(())
+/// ```
+impl<'g> std::iter::Sum<Var<'g>> for Option<Var<'g>> {
+    fn sum<I: Iterator<Item = Var<'g>>>(nodes: I) -> Self {
+        nodes.reduce(|sum, node| sum + node)
+    }
+}
 
 impl<'g> Neg for Var<'g> {
     type Output = Var<'g>;
@@ -246,6 +300,108 @@ impl<'g> Var<'g> {
     #[track_caller]
     pub fn log(self) -> Var<'g> {
         self.map(Log, Location::caller())
+    }
+    /// Returns ln(1 + x), elementwise: exact also for small x.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let y = graph.input(array![1e-10f32, 0.0]).log1p();
+    /// assert_eq!(y.value()?, array![1e-10f32, 0.0].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn log1p(self) -> Var<'g> {
+        self.map(LogOnePlus, Location::caller())
+    }
+    /// Returns eˣ − 1, elementwise: exact also for small x.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let y = graph.input(array![1e-10f32, 0.0]).expm1();
+    /// assert_eq!(y.value()?, array![1e-10f32, 0.0].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn expm1(self) -> Var<'g> {
+        self.map(ExpMinusOne, Location::caller())
+    }
+    /// Returns sin x, elementwise.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let x = graph.input(array![0.0f32]).watch();
+    /// assert_eq!(x.sin().value()?, array![0.0f32].into());
+    /// assert_eq!(x.sin().sum_all().backward()?.of(x).unwrap(), array![1.0f32].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn sin(self) -> Var<'g> {
+        self.map(Sine, Location::caller())
+    }
+    /// Returns cos x, elementwise.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// assert_eq!(graph.input(array![0.0f32]).cos().value()?, array![1.0f32].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn cos(self) -> Var<'g> {
+        self.map(Cosine, Location::caller())
+    }
+    /// Returns ⌊x⌋, the greatest whole number that is not greater, elementwise. Its gradient is 0.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// assert_eq!(graph.input(array![1.5f32, -0.5]).floor().value()?, array![1.0f32, -1.0].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn floor(self) -> Var<'g> {
+        self.map(Floor, Location::caller())
+    }
+    /// Returns the nearest whole number, of two the even one, elementwise. Its gradient is 0.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// assert_eq!(graph.input(array![1.5f32, 2.5, -0.7]).round().value()?, array![2.0f32, 2.0, -1.0].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn round(self) -> Var<'g> {
+        self.map(Round, Location::caller())
+    }
+    /// Returns −1, 0 or 1 as x is below, at or above 0, elementwise. Its gradient is 0.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// assert_eq!(graph.input(array![1.5f32, 0.0, -0.7]).sign().value()?, array![1.0f32, 0.0, -1.0].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn sign(self) -> Var<'g> {
+        self.map(Sign, Location::caller())
     }
     /// √x, elementwise. Its gradient is infinite at 0.
     ///

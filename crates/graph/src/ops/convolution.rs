@@ -303,6 +303,52 @@ impl<'g> Var<'g> {
         self.convolve(weight.on(self.graph), bias, Conv2d { stride, padding }, Location::caller())
     }
 
+    /// Returns the one-dimensional convolution with PyTorch's layouts: `x [.., channel, time]`, `weight [out channel, channel, kernel]`,
+    /// `bias [out channel]` `-> [.., out channel, time']`, with time' = ⌊(time + 2 · padding − kernel) / stride⌋ + 1.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params, Var};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let x = graph.input(array![[[1.0f32, 2.0, 4.0, 8.0]]]); // [batch, channel, time]
+    /// let difference = graph.input(array![[[-1.0f32, 1.0]]]);
+    /// assert_eq!(x.conv1d(difference, None::<Var>, 1, 0).value()?, array![[[1.0f32, 2.0, 4.0]]].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn conv1d(
+        self,
+        weight: impl Operand<'g>,
+        bias: Option<impl Operand<'g>>,
+        stride: usize,
+        padding: usize,
+    ) -> Var<'g> {
+        let bias = match bias {
+            Some(bias) => Some(bias.on(self.graph)),
+            None => None,
+        };
+        self.convolve_time(weight.on(self.graph), bias, stride, padding, Location::caller())
+    }
+
+    /// As a plane with one row.
+    fn convolve_time(
+        self,
+        weight: Var<'g>,
+        bias: Option<Var<'g>>,
+        stride: usize,
+        padding: usize,
+        line: &'static Location<'static>,
+    ) -> Var<'g> {
+        let (Some(x), Some(w)) = (self.known_shape(), weight.known_shape()) else { return self.graph.inert() };
+        if x.len() < 2 || w.len() != 3 {
+            let why = format!("must be x [.., channel, time] and w [out channel, channel, kernel], not {x} and {w}");
+            return self.refuse("conv1d", why, line);
+        }
+        let (plane, kernel) = (self.unsqueeze_at(x.len() - 1, line), weight.unsqueeze_at(2, line));
+        plane.convolve(kernel, bias, Conv2d { stride: [1, stride], padding: [0, padding] }, line).squeeze_at(-2, line)
+    }
+
     fn convolve(
         self,
         weight: Var<'g>,

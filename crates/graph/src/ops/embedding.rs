@@ -80,23 +80,23 @@ impl<'g> Graph<'g> {
         &'g self,
         table: impl Operand<'g>,
         ids: &[u32],
-        leading: impl Into<Shape>,
+        leading: impl AsRef<[usize]>,
         padding: Option<u32>,
     ) -> Var<'g> {
-        self.look_up(table.on(self), ids, leading.into(), padding, Location::caller())
+        self.look_up(table.on(self), ids, leading.as_ref(), padding, Location::caller())
     }
 
     fn look_up(
         &'g self,
         table: Var<'g>,
         ids: &[u32],
-        leading: Shape,
+        leading: &[usize],
         padding: Option<u32>,
         line: &'static Location<'static>,
     ) -> Var<'g> {
-        if leading.elements() != ids.len() {
-            return table.refuse("embedding", format!("{} ids do not fill {leading}", ids.len()), line);
-        }
+        let Some(leading) = Shape::new(leading).filter(|leading| leading.elements() == ids.len()) else {
+            return table.refuse("embedding", format!("{} ids do not fill {leading:?}", ids.len()), line);
+        };
         self.apply_at(Embedding { ids: ids.into(), leading, padding }, &[table], line)
     }
 }

@@ -3,8 +3,8 @@
 //! | kind | file of the kind | instances |
 //! | --- | --- | --- |
 //! | elementwise | `elementwise` | `arithmetic`, `activation`, `select`, `dropout` |
-//! | movement | `movement` | `arrange`, `rows` |
-//! | product | `product` | |
+//! | movement | `movement` | `arrange`, `rows`, `gather` |
+//! | product | `product` | `einsum` |
 //! | reduction | `reduction` | |
 //! | window | `convolution` | `pooling` |
 //! | normaliser | | `softmax`, `cross_entropy`, `layer_norm` |
@@ -16,8 +16,11 @@ mod choose;
 mod convolution;
 mod cross_entropy;
 mod dropout;
+mod einsum;
 mod elementwise;
 mod embedding;
+mod gather;
+mod hook;
 mod layer_norm;
 mod movement;
 mod pooling;
@@ -29,6 +32,7 @@ mod softmax;
 
 pub(crate) use arithmetic::Same;
 pub use cross_entropy::CrossEntropy;
+pub use softmax::Mask;
 
 use crate::{Var, shape::MAX_RANK};
 use std::panic::Location;

@@ -1,5 +1,6 @@
 //! Reductions over any axes: sum, mean, max, min, logsumexp, norm; and the running sum.
 
+use super::arithmetic::Difference;
 use crate::{
     Element, Inflow, Operation, Precision, Ran, Shape, Var, View,
     kernels::{
@@ -351,18 +352,84 @@ impl<'g> Var<'g> {
         line: &'static Location<'static>,
         make: impl FnOnce(Axes) -> O,
     ) -> Var<'g> {
-        let Some(shape) = self.known_shape() else { return self.graph.inert() };
-        let mut gone = Axes([axes.is_empty(); MAX_RANK]);
-        for &axis in axes {
-            let Some(axis) = self.axis(name, axis, line) else { return self.graph.inert() };
-            gone.0[axis] = true;
-        }
+        let (Some(shape), Some(gone)) = (self.known_shape(), self.axes(name, axes, line)) else {
+            return self.graph.inert();
+        };
         let kept = self.graph.apply_at(make(gone), &[self], line);
         let sizes: Vec<usize> = (0..shape.len()).filter(|&i| !gone.0[i]).map(|i| shape[i]).collect();
         match (kept.known_shape(), Shape::new(&sizes)) {
             (Some(full), Some(sizes)) if full != sizes => self.graph.part(kept, 0, sizes, "squeeze", line),
             _ => kept,
         }
+    }
+
+    fn axes(self, name: &'static str, axes: &[isize], line: &'static Location<'static>) -> Option<Axes> {
+        let mut gone = Axes([axes.is_empty(); MAX_RANK]);
+        for &axis in axes {
+            gone.0[self.axis(name, axis, line)?] = true;
+        }
+        Some(gone)
+    }
+
+    /// x − mean(x) over some axes, and √(n − correction) for the n elements of each mean.
+    fn centred(
+        self,
+        name: &'static str,
+        axes: &[isize],
+        correction: usize,
+        line: &'static Location<'static>,
+    ) -> Option<(Var<'g>, f64)> {
+        let (shape, gone) = (self.known_shape()?, self.axes(name, axes, line)?);
+        let count = shape.elements() / gone.kept(&shape).elements().max(1);
+        if count <= correction {
+            let why = format!("{count} elements of {shape} with a correction of {correction} have no deviation");
+            let _ = self.refuse(name, why, line);
+            return None;
+        }
+        let mean = self.graph.apply_at(SumOver { name: "mean", axes: gone, mean: true }, &[self], line);
+        Some((Difference::record(self, mean, line), ((count - correction) as f64).sqrt()))
+    }
+
+    /// Returns the variance over `axes`, which go away: Σ (x − mean)² / (n − `correction`) over n elements. A correction of 1 gives
+    /// the unbiased estimate (PyTorch's default), 0 the population's.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let x = graph.input(array![[1.0f32, 3.0], [5.0, 5.0]]);
+    /// assert_eq!(x.var(&[1], 1).value()?, array![2.0f32, 0.0].into());
+    /// assert_eq!(x.var(&[1], 0).value()?, array![1.0f32, 0.0].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn var(self, axes: &[isize], correction: usize) -> Var<'g> {
+        let Some((centred, root)) = self.centred("var", axes, correction, Location::caller()) else {
+            return self.graph.inert();
+        };
+        (centred * centred).sum(axes) / (root * root)
+    }
+
+    /// Returns the standard deviation over `axes`, the root of [`var`](Var::var); its gradient is 0 where it is 0.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let x = graph.input(array![[1.0f32, 3.0], [5.0, 5.0]]).watch();
+    /// let y = x.std(&[1], 0);
+    /// assert_eq!(y.value()?, array![1.0f32, 0.0].into());
+    /// assert_eq!(y.sum_all().backward()?.of(x).unwrap(), array![[-0.5f32, 0.5], [0.0, 0.0]].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn std(self, axes: &[isize], correction: usize) -> Var<'g> {
+        let Some((centred, root)) = self.centred("std", axes, correction, Location::caller()) else {
+            return self.graph.inert();
+        };
+        centred.norm(axes) / root
     }
 
     /// Σ x over `axes`, which go away; from the end where negative. Over all of them for `&[]`.

@@ -211,24 +211,25 @@ impl<'g> Graph<'g> {
     /// # Ok::<(), unspool_graph::Error>(())
     /// ```
     #[track_caller]
-    pub fn arrange_rows(&'g self, parts: &[Var<'g>], sources: Arc<[u32]>, leading: impl Into<Shape>) -> Var<'g> {
-        self.arrange_rows_at(parts, sources, leading.into(), Location::caller())
+    pub fn arrange_rows(&'g self, parts: &[Var<'g>], sources: Arc<[u32]>, leading: impl AsRef<[usize]>) -> Var<'g> {
+        self.arrange_rows_at(parts, sources, leading.as_ref(), Location::caller())
     }
 
     fn arrange_rows_at(
         &'g self,
         parts: &[Var<'g>],
         sources: Arc<[u32]>,
-        leading: Shape,
+        leading: &[usize],
         line: &'static Location<'static>,
     ) -> Var<'g> {
         let holes = sources.contains(&NONE);
-        if leading.elements() != sources.len() || parts.is_empty() {
-            let why = format!("{} rows from {} parts cannot fill {leading}", sources.len(), parts.len());
+        let filled = Shape::new(leading).filter(|leading| leading.elements() == sources.len() && !parts.is_empty());
+        let Some(leading) = filled else {
+            let why = format!("{} rows from {} parts cannot fill {leading:?}", sources.len(), parts.len());
             let at = self.place_of(self.mark(line));
             self.fail(crate::Error::Argument { operation: "arrange_rows", why, at });
             return self.inert();
-        }
+        };
         self.apply_at(Move(Gather { name: "arrange_rows", sources, leading, folded: 1, holes }), parts, line)
     }
 }

@@ -4,29 +4,102 @@ use crate::{
     Element, Inflow, Operation, Ran, Shape, Var, View,
     kernels::{dispatch, sum, vector::sum_of},
 };
+use ndarray::{ArrayBase, Data, Dimension};
 use std::{panic::Location, sync::Arc};
 
-/// Which elements take part: a flag for each, or all of them.
-#[derive(Clone)]
-pub(crate) struct Mask(Option<Arc<[bool]>>);
+/// Which elements of a tensor take part in [`Var::masked_softmax`].
+///
+/// A list of flags has one for every element, row by row. An array of flags broadcasts to the tensor: one `[time, time]` serves all
+/// heads of all examples.
+///
+/// ```
+/// use ndarray::array;
+/// use unspool_graph::{Graph, Mask, Params};
+/// let params = Params::seeded(0);
+/// let graph = Graph::new(&params);
+/// let causal = Mask::from(array![[true, false], [true, true]]); // [time, time]
+/// let weights = graph.zeros([3, 2, 2]).masked_softmax(causal);   // [head, time, time]
+/// assert_eq!(weights.index(0, 2).value()?, array![[1.0f32, 0.0], [0.5, 0.5]].into());
+/// # Ok::<(), unspool_graph::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Mask {
+    flags: Arc<[bool]>,
+    /// The flags' shape, if they have one of their own.
+    shape: Option<Vec<usize>>,
+}
 
 impl Mask {
-    /// Whether the element at `place`, counted row by row, takes part.
+    /// Whether it fits a tensor, or why not.
+    fn check(&self, shape: &Shape) -> Result<(), String> {
+        match &self.shape {
+            None if self.flags.len() == shape.elements() => Ok(()),
+            None => Err(format!("has {} elements, but the mask has {}", shape.elements(), self.flags.len())),
+            Some(own) => match Shape::new(own).and_then(|own| own.broadcast(shape)) {
+                Some(wide) if wide == *shape => Ok(()),
+                _ => Err(format!("is not what a mask of shape {own:?} can be repeated to")),
+            },
+        }
+    }
+
+    /// The flags of row `row` of a tensor of this shape: where they begin, and how far apart they are.
+    fn row(&self, shape: &Shape, row: usize) -> (usize, usize) {
+        let Some(own) = self.shape.as_deref().and_then(Shape::new) else { return (row * shape.last_axis(), 1) };
+        let (strides, mut left, mut at) = (own.strides_in(shape), row, 0);
+        for axis in (0..shape.len() - 1).rev() {
+            at += left % shape[axis] * strides[axis];
+            left /= shape[axis];
+        }
+        (at, strides[shape.len() - 1])
+    }
+}
+
+impl From<Arc<[bool]>> for Mask {
+    fn from(flags: Arc<[bool]>) -> Mask {
+        Mask { flags, shape: None }
+    }
+}
+
+impl From<Vec<bool>> for Mask {
+    fn from(flags: Vec<bool>) -> Mask {
+        Mask { flags: flags.into(), shape: None }
+    }
+}
+
+impl<const N: usize> From<[bool; N]> for Mask {
+    fn from(flags: [bool; N]) -> Mask {
+        Mask { flags: flags.into(), shape: None }
+    }
+}
+
+impl<S: Data<Elem = bool>, D: Dimension> From<ArrayBase<S, D, bool>> for Mask {
+    fn from(flags: ArrayBase<S, D, bool>) -> Mask {
+        Mask { flags: flags.iter().copied().collect(), shape: Some(flags.shape().to_vec()) }
+    }
+}
+
+/// What takes part in a softmax: all of a tensor where there is no mask.
+struct Shown(Option<Mask>);
+
+impl Shown {
+    /// The test whether element j of a row takes part.
     #[inline(always)]
-    fn shows(&self, place: usize) -> bool {
-        self.0.as_ref().is_none_or(|flags| flags[place])
+    fn row(&self, shape: Shape, row: usize) -> impl Fn(usize) -> bool {
+        let flags = self.0.as_ref().map(|mask| (&mask.flags, mask.row(&shape, row)));
+        #[inline(always)]
+        move |j| flags.is_none_or(|(flags, (at, step))| flags[at + j * step])
     }
 }
 
 /// y_j = e^{x_j} / Σ_k e^{x_k} over what the mask shows; 0 elsewhere, and in a row that is masked whole or −∞ throughout.
 ///
 /// ∂L/∂x_j = y_j (∂L/∂y_j − Σ_k y_k ∂L/∂y_k)
-struct Softmax(Mask);
+struct Softmax(Shown);
 
 /// y_j = x_j − ln Σ_k e^{x_k} over what the mask shows; 0 elsewhere.
 ///
 /// ∂L/∂x_j = ∂L/∂y_j − e^{y_j} Σ_k ∂L/∂y_k
-struct LogSoftmax(Mask);
+struct LogSoftmax(Shown);
 
 /// The greatest shown element of a row, `None` where none is shown.
 #[inline(always)]
@@ -41,14 +114,11 @@ fn greatest<E: Element>(x: &[E], shown: impl Fn(usize) -> bool) -> Option<E> {
     top.map(|t| if t == E::from_f64(f64::NEG_INFINITY) { E::ZERO } else { t })
 }
 
-fn check(inputs: &[Shape], mask: &Mask) -> Result<Shape, String> {
-    let flags = mask.0.as_ref().map_or(inputs[0].elements(), |m| m.len());
+fn check(inputs: &[Shape], shown: &Shown) -> Result<Shape, String> {
     if inputs[0].is_empty() {
         return Err("needs an axis to go over".into());
     }
-    if flags != inputs[0].elements() {
-        return Err(format!("has {} elements, but the mask has {flags}", inputs[0].elements()));
-    }
+    shown.0.as_ref().map_or(Ok(()), |mask| mask.check(&inputs[0]))?;
     Ok(inputs[0])
 }
 
@@ -67,8 +137,8 @@ impl Operation for Softmax {
         }
         let rows = output.chunks_exact_mut(width).zip(inputs[0].data().chunks_exact(width));
         for (row, (y, x)) in rows.enumerate() {
-            let shown = |j: usize| self.0.shows(row * width + j);
-            let Some(top) = greatest(x, shown) else {
+            let shown = self.0.row(inputs[0].shape(), row);
+            let Some(top) = greatest(x, &shown) else {
                 y.fill(E::ZERO);
                 continue;
             };
@@ -131,8 +201,8 @@ impl Operation for LogSoftmax {
         let width = inputs[0].shape().last_axis().max(1);
         let rows = output.chunks_exact_mut(width).zip(inputs[0].data().chunks_exact(width));
         for (row, (y, x)) in rows.enumerate() {
-            let shown = |j: usize| self.0.shows(row * width + j);
-            let top = greatest(x, shown).unwrap_or(E::ZERO);
+            let shown = self.0.row(inputs[0].shape(), row);
+            let top = greatest(x, &shown).unwrap_or(E::ZERO);
             let total = dispatch(|| {
                 sum_of(
                     x.len(),
@@ -152,7 +222,7 @@ impl Operation for LogSoftmax {
         into.accumulate(0, |slot| {
             let rows = slot.chunks_exact_mut(width).zip(ran.output.data().chunks_exact(width));
             for (row, ((slot, y), g)) in rows.zip(gradient.data().chunks_exact(width)).enumerate() {
-                let shown = |j: usize| self.0.shows(row * width + j);
+                let shown = self.0.row(gradient.shape(), row);
                 let total = sum_of(g.len(), |j| if shown(j) { g[j] } else { E::ZERO });
                 for j in (0..slot.len()).filter(|&j| shown(j)) {
                     slot[j] += g[j] - y[j].exp() * total;
@@ -164,7 +234,7 @@ impl Operation for LogSoftmax {
         let (Some(v), width) = (tangents[0], ran.output.shape().last_axis().max(1)) else { return };
         let rows = output.chunks_exact_mut(width).zip(ran.output.data().chunks_exact(width));
         for (row, ((out, y), v)) in rows.zip(v.data().chunks_exact(width)).enumerate() {
-            let shown = |j: usize| self.0.shows(row * width + j);
+            let shown = self.0.row(ran.output.shape(), row);
             let along = sum_of(y.len(), |j| if shown(j) { y[j].exp() * v[j] } else { E::ZERO });
             (0..out.len()).filter(|&j| shown(j)).for_each(|j| out[j] = v[j] - along);
         }
@@ -185,10 +255,10 @@ impl<'g> Var<'g> {
     /// ```
     #[track_caller]
     pub fn softmax(self) -> Var<'g> {
-        self.softmax_at(Mask(None), Location::caller())
+        self.softmax_at(None, Location::caller())
     }
     /// Softmax over the elements whose flag in `mask` is set, row by row; the others are 0. A row masked whole is 0 everywhere and
-    /// gets no gradient. `mask` has a flag for every element.
+    /// gets no gradient. `mask` is a list with a flag for every element, or an array that broadcasts: see [`Mask`].
     ///
     /// ```
     /// # use ndarray::array;
@@ -200,12 +270,12 @@ impl<'g> Var<'g> {
     /// # Ok::<(), unspool_graph::Error>(())
     /// ```
     #[track_caller]
-    pub fn masked_softmax(self, mask: impl Into<Arc<[bool]>>) -> Var<'g> {
-        self.softmax_at(Mask(Some(mask.into())), Location::caller())
+    pub fn masked_softmax(self, mask: impl Into<Mask>) -> Var<'g> {
+        self.softmax_at(Some(mask.into()), Location::caller())
     }
 
-    fn softmax_at(self, mask: Mask, line: &'static Location<'static>) -> Var<'g> {
-        self.graph.apply_at(Softmax(mask), &[self], line)
+    fn softmax_at(self, mask: Option<Mask>, line: &'static Location<'static>) -> Var<'g> {
+        self.graph.apply_at(Softmax(Shown(mask)), &[self], line)
     }
 
     /// y_j = x_j − ln Σ_k e^{x_k} along the last axis; safe for large x.
@@ -221,7 +291,7 @@ impl<'g> Var<'g> {
     /// ```
     #[track_caller]
     pub fn log_softmax(self) -> Var<'g> {
-        self.log_softmax_at(Mask(None), Location::caller())
+        self.log_softmax_at(None, Location::caller())
     }
     /// Log-softmax over the elements whose flag in `mask` is set; the others are 0 and get no gradient.
     ///
@@ -235,11 +305,11 @@ impl<'g> Var<'g> {
     /// # Ok::<(), unspool_graph::Error>(())
     /// ```
     #[track_caller]
-    pub fn masked_log_softmax(self, mask: impl Into<Arc<[bool]>>) -> Var<'g> {
-        self.log_softmax_at(Mask(Some(mask.into())), Location::caller())
+    pub fn masked_log_softmax(self, mask: impl Into<Mask>) -> Var<'g> {
+        self.log_softmax_at(Some(mask.into()), Location::caller())
     }
 
-    fn log_softmax_at(self, mask: Mask, line: &'static Location<'static>) -> Var<'g> {
-        self.graph.apply_at(LogSoftmax(mask), &[self], line)
+    fn log_softmax_at(self, mask: Option<Mask>, line: &'static Location<'static>) -> Var<'g> {
+        self.graph.apply_at(LogSoftmax(Shown(mask)), &[self], line)
     }
 }

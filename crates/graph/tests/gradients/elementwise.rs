@@ -15,6 +15,25 @@ of_one! {
     exp_is_right: away, |c, x| x.exp();
     log_is_right: positive, |c, x| x.log();
     sqrt_is_right: positive, |c, x| x.sqrt();
+    sin_and_cos_are_right: away, |c, x| x.sin() * x.cos();
+    log1p_is_right: positive, |c, x| x.log1p();
+    expm1_is_right: away, |c, x| x.expm1();
+    floor_passes_nothing: away, |c, x| (x * 0.3).floor() * x + x;
+    round_passes_nothing: away, |c, x| (x * 0.3 + 1.0).round() * x;
+    sign_passes_nothing: away, |c, x| x.sign() * x;
+    elu_is_right: away, |c, x| x.elu(0.7);
+    hardtanh_is_right: away, |c, x| (x * 0.6).hardtanh() + (x * 3.0).hardtanh();
+    log_sigmoid_is_right: away, |c, x| x.log_sigmoid();
+    a_hook_that_looks_changes_nothing: away, |c, x| x.on_gradient(|_| ()).tanh();
+    whole_and_single_numbers_are_right: away, |c, x| (x + 2) * 3u32 - 0.5f32 + x / 4usize + (2 - x) * 1i64;
+    sums_and_assignments_are_right: away, |c, x| {
+        let mut y = [x.tanh(), x * x].into_iter().sum::<Option<Var<'_>>>().unwrap_or(x);
+        y += x;
+        y -= 0.5;
+        y *= x;
+        y /= 3;
+        y
+    };
     abs_is_right: away, |c, x| x.abs();
     neg_is_right: away, |c, x| -x;
     powi_is_right: away, |c, x| x.powi(c.below("n", 7) as i32 - 3);
@@ -50,6 +69,16 @@ of_two! {
 }
 
 cases! {
+    expressions_of_parameters_are_right: |c| {
+        let mut params = Params::seeded(c.seed).to_f64();
+        let mut scope = params.scope("m");
+        let (a, b) = (scope.add_sized("a", &c.shape, init::uniform(1.0)), scope.add_sized("b", &c.narrow(), init::constant(1.5)));
+        check::parameters(&params, |graph| {
+            let x = graph.param(a);
+            x * (a * 0.5 + b) - (2.0 - a / b) * x + x / (1 + a * a) + (-b) * x.tanh()
+        })
+        .map_err(|failure| TestCaseError::fail(failure.to_string()))
+    };
     parameters_on_the_left_are_right: |c| {
         let mut params = Params::seeded(c.seed).to_f64();
         let mut scope = params.scope("m");

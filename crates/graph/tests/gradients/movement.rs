@@ -86,6 +86,16 @@ cases! {
         let ids = c.numbers(c.below("count", 6), c.shape[0]);
         right(&[c.away(&c.shape)], |_, x| c.made(x[0]).rows(&ids).exp())
     };
+    gather_is_right: |c| {
+        let c = c.axes(1);
+        let index: Vec<usize> = c.shape.iter().map(|&n| c.below("keep", n) + 1).collect();
+        let index = c.away(&index).mapv(|x| (x.abs() * 1e6) as u32 % c.size() as u32);
+        right(&[c.away(&c.shape)], |_, x| c.made(x[0]).gather(c.axis(), index.view()).exp())
+    };
+    sort_is_right: |c| {
+        let c = c.axes(1);
+        right(&[c.apart(&c.shape)], |_, x| c.made(x[0]).sort(c.axis()).0 * x[0])
+    };
     gather_places_is_right: |c| {
         let c = c.axes(2);
         let sources = c.numbers(c.below("count", 9), c.shape[0] * c.shape[1]);

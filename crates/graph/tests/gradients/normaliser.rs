@@ -18,6 +18,19 @@ cases! {
         let flags = c.flags(c.shape.iter().product());
         right(&[c.away(&c.shape)], |_, x| c.made(x[0]).masked_softmax(flags.clone()))
     };
+    masks_that_broadcast_are_right: |c| {
+        let c = c.axes(1);
+        let narrow = c.narrow();
+        let mask = c.away(&narrow).mapv(|x| x > 0.0);
+        let wide: Vec<bool> = mask.broadcast(c.shape.clone()).unwrap().iter().copied().collect();
+        right(&[c.away(&c.shape)], |_, x| c.made(x[0]).masked_softmax(mask.view()) + x[0].masked_log_softmax(mask.view()))?;
+        let params = unspool_graph::Params::seeded(0).to_f64();
+        let graph = unspool_graph::Graph::new(&params);
+        let x = graph.input(c.away(&c.shape));
+        prop_assert_eq!(x.masked_softmax(mask.view()).value(), x.masked_softmax(wide.clone()).value());
+        prop_assert_eq!(x.masked_log_softmax(mask).value(), x.masked_log_softmax(wide).value());
+        Ok::<(), TestCaseError>(())
+    };
     masked_log_softmax_is_right: |c| {
         let c = c.axes(1);
         let flags = c.flags(c.shape.iter().product());

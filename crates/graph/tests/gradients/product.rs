@@ -75,6 +75,30 @@ cases! {
             (a.conv2d(c.made(x[1]), bias, stride, padding) * 0.3).tanh()
         })
     };
+    conv1d_is_right: |c| {
+        let (kernel, padding, stride) = (c.below("kernel", 3) + 1, c.below("padding", 3), c.below("stride", 2) + 1);
+        let lead = c.shape.iter().copied().take(3).collect::<Vec<_>>();
+        let shape: Vec<usize> = lead.iter().copied().chain([2, 4]).collect();
+        let biased = c.below("biased", 2) == 0;
+        right(&[c.away(&shape), c.away(&[3, 2, kernel]), c.away(&[3])], |_, x| {
+            (c.made(x[0]).conv1d(c.made(x[1]), biased.then_some(x[2]), stride, padding) * 0.3).tanh()
+        })
+    };
+    einsum_is_right: |c| {
+        let formulas = [
+            ("ij,jk->ik", [2, 3, 0, 0], [3, 4, 0, 0]),
+            ("ij,kj->ki", [2, 3, 0, 0], [4, 3, 0, 0]),
+            ("i,j->ij", [2, 0, 0, 0], [3, 0, 0, 0]),
+            ("i,i->", [3, 0, 0, 0], [3, 0, 0, 0]),
+            ("ij,ij->ji", [2, 3, 0, 0], [2, 3, 0, 0]),
+            ("bthd,bshd->bhts", [2, 3, 2, 2], [2, 1, 2, 2]),
+            ("ijl,jk->k", [2, 3, 2, 0], [3, 4, 0, 0]),
+            ("ij,jkm->im", [2, 3, 0, 0], [3, 2, 2, 0]),
+        ];
+        let (formula, a, b) = formulas[c.below("formula", formulas.len())];
+        let shape = |all: [usize; 4]| all.into_iter().filter(|&n| n > 0).collect::<Vec<_>>();
+        right(&[c.away(&shape(a)), c.positive(&shape(b))], |g, x| g.einsum(formula, c.made(x[0]), c.made(x[1])).tanh())
+    };
     conv2d_without_channels_is_right: |c| {
         right(&[c.away(&[2, 2, 3, 3]), c.away(&[2, 2, 2, 2]), c.away(&[2])], |g, x| {
             let none = x[0].slice(1, 0..0).conv2d(x[1].slice(1, 0..0), Some(x[2]), [1, 1], [0, 0]);

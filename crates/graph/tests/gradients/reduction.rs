@@ -6,11 +6,20 @@ use proptest::prelude::*;
 of_one! {
     sum_is_right: away, |c, x| x.sum(&c.some_axes());
     sum_all_is_right: away, |c, x| x.sum_all();
+    std_is_right: away, |c, x| {
+        let count = x.known_shape().map_or(1, |shape| shape.elements());
+        if count > 1 { x.std(&[], 1).exp() + x.std(&[], 0) } else { x.sum_all() }
+    };
     norm_is_right: away, |c, x| x.norm(&c.some_axes());
 }
 
 cases! {
     mean_is_right: |c| right(&[c.away(&c.shape)], |_, x| c.made(x[0]).mean(&c.some_axes()));
+    var_is_right: |c| right(&[c.apart(&c.shape)], |_, x| c.made(x[0]).var(&c.some_axes(), 0).exp());
+    var_with_a_correction_is_right: |c| {
+        let c = c.axes(1);
+        right(&[c.apart(&c.with(c.axis(), 3))], |_, x| c.made(x[0]).var(&[c.axis()], 1).tanh())
+    };
     logsumexp_is_right: |c| right(&[c.away(&c.shape)], |_, x| c.made(x[0]).logsumexp(&c.some_axes()));
     max_and_min_over_axes_are_right: |c| {
         let c = c.most(3);
