@@ -24,7 +24,7 @@ fn node(criterion: &mut Criterion) {
                 let w = graph.param(w);
                 let mut x = graph.full(&shape, 1.0);
                 for _ in 0..NODES {
-                    x = x * w;
+                    x *= w;
                 }
                 black_box(x.sum_all().backward())
             });

@@ -346,7 +346,8 @@ impl<E: Element> Inflow<'_, E> {
         let vocabulary = node.shape.first().copied().unwrap_or(0);
         let pool = &self.tape.pool;
         let sums = self.sink[index as usize].rows.get_or_insert_with(|| {
-            let mut place = pool.places.take();
+            // Where each row lies in the gradient: of none of them, as these lists wait.
+            let mut place: Vec<u32> = pool.lists.take();
             place.resize(vocabulary.max(place.len()), NONE);
             let values = pool.empty(ids.len().min(vocabulary) * width);
             Box::new(RowSums { place, rows: vec![], width, values })
@@ -506,5 +507,5 @@ pub(crate) fn finish<E: Element>(params: &Params, pool: &Arc<Pool<E>>, sink: Vec
 /// Takes the rows out of their places again, so that the list can wait for another gradient.
 fn give_back<E: Element>(pool: &Pool<E>, mut place: Vec<u32>, rows: &[u32]) {
     rows.iter().for_each(|&row| place[row as usize] = NONE);
-    pool.places.give(place);
+    pool.lists.give(place);
 }

@@ -1,8 +1,9 @@
 //! Buffers that are used again: what one recording gives back, the next one takes.
 
-use crate::{Element, backward::Slot, tape::Node};
+use crate::Element;
 use std::{
-    collections::BTreeMap,
+    any::{Any, TypeId},
+    collections::{BTreeMap, HashMap},
     fmt,
     ops::{Deref, DerefMut},
     sync::{Arc, Mutex, MutexGuard},
@@ -16,40 +17,32 @@ const POOLED_FROM: usize = 2048;
 pub struct Pool<E: Element> {
     /// By capacity. They keep their old contents, so taking one writes nothing.
     buffers: Mutex<BTreeMap<usize, Vec<Vec<E>>>>,
-    pub(crate) nodes: Idle<Node<E>>,
-    pub(crate) slots: Idle<Slot<E>>,
-    /// Where each row of an embedding lies in its gradient: of none of them, as these lists wait.
-    pub(crate) places: Idle<u32>,
+    /// Whatever else is used again; the pool does not know what it is.
+    pub(crate) lists: Idle,
 }
 
-/// Lists that wait for their next use.
-pub(crate) struct Idle<T>(Mutex<Vec<Vec<T>>>);
+/// Lists that wait for their next use, apart by what they are lists of.
+#[derive(Default)]
+pub(crate) struct Idle(Mutex<HashMap<TypeId, Vec<Box<dyn Any + Send>>>>);
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
 }
 
-impl<T> Idle<T> {
-    pub(crate) fn take(&self) -> Vec<T> {
-        lock(&self.0).pop().unwrap_or_default()
+impl Idle {
+    /// The list of `T`s that was given last; an empty one where none waits.
+    pub(crate) fn take<T: Send + 'static>(&self) -> Vec<T> {
+        let list = lock(&self.0).get_mut(&TypeId::of::<T>()).and_then(Vec::pop);
+        list.and_then(|list| list.downcast().ok()).map_or_else(Vec::new, |list| *list)
     }
-    pub(crate) fn give(&self, list: Vec<T>) {
-        lock(&self.0).push(list);
-    }
-    fn release(&self) {
-        lock(&self.0).clear();
-    }
-}
-
-impl<T> Default for Idle<T> {
-    fn default() -> Self {
-        Idle(Mutex::default())
+    pub(crate) fn give<T: Send + 'static>(&self, list: Vec<T>) {
+        lock(&self.0).entry(TypeId::of::<T>()).or_default().push(Box::new(list));
     }
 }
 
-impl<T> fmt::Debug for Idle<T> {
+impl fmt::Debug for Idle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} idle", lock(&self.0).len())
+        write!(f, "{} idle", lock(&self.0).values().map(Vec::len).sum::<usize>())
     }
 }
 
@@ -107,9 +100,7 @@ impl<E: Element> Pool<E> {
     /// Gives all that waits back to the system.
     pub(crate) fn release(&self) {
         lock(&self.buffers).clear();
-        self.nodes.release();
-        self.slots.release();
-        self.places.release();
+        lock(&self.lists.0).clear();
     }
 
     /// A buffer with any contents: the caller writes all of it. Dev builds fill it with not-a-number, so that a test sees where not.

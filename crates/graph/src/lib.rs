@@ -128,7 +128,7 @@ pub use kernels::{dispatch as vectorize, sum as lane_sum};
 pub use look::{Cost, Drawing, Fold, Profile, ProfileTable, Saturation, Squash, StateNorms, Topology, Vertex};
 pub use ndarray;
 pub use operation::{Operation, Ran, View};
-pub use ops::{CrossEntropy, Mask};
+pub use ops::{CrossEntropy, Mask, NO_ROW};
 pub use params::{Param, Params, Scope, init};
 pub use petgraph;
 pub use reference::{reference_mode, set_reference_mode};

@@ -113,14 +113,14 @@ impl<E: Element> Drop for Tape<E> {
     fn drop(&mut self) {
         let mut nodes = std::mem::take(&mut self.nodes);
         nodes.clear();
-        self.pool.nodes.give(nodes);
+        self.pool.lists.give(nodes);
     }
 }
 
 impl<E: Element> Tape<E> {
     pub(crate) fn new(params: &Params) -> Self {
         let pool = E::pool(&params.pools).clone();
-        Tape { nodes: pool.nodes.take(), entered: vec![NONE; params.len()], pool }
+        Tape { nodes: pool.lists.take(), entered: vec![NONE; params.len()], pool }
     }
 
     pub(crate) fn reset(&mut self) {

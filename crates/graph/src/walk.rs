@@ -35,7 +35,7 @@ pub(crate) fn walk<E: Element>(
     mut lent: Vec<Slot<E>>,
 ) -> Result<Walked<E>> {
     let (params, first) = (graph.params, lent.len());
-    let mut slots = tape.pool.slots.take();
+    let mut slots = tape.pool.lists.take();
     slots.append(&mut lent);
     slots.extend(Slot::empty((from as usize + 1).saturating_sub(first)));
     let (mut watched, mut cuts) = (vec![], vec![]);
@@ -100,7 +100,7 @@ pub(crate) fn walk<E: Element>(
     }
     lent.extend(slots.drain(..first));
     slots.clear();
-    tape.pool.slots.give(slots);
+    tape.pool.lists.give(slots);
     Ok(Walked { watched, lent, cuts })
 }
 

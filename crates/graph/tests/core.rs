@@ -50,7 +50,7 @@ fn a_hundred_thousand_nodes_go_forward_backward_and_away_without_recursion() {
             let graph = Graph::new(&params);
             let mut x = graph.param(w);
             for _ in 0..100_000 {
-                x = x * 1.0;
+                x *= 1.0;
             }
             assert!(graph.len() > 100_000);
             let gradients = x.sum_all().backward().unwrap();

@@ -35,6 +35,7 @@ fn run(name: &str, case: Case) -> bool {
 }
 
 #[test]
+#[allow(clippy::reversed_empty_ranges)]
 fn every_call_ends_in_a_value_or_in_an_error_that_names_its_line() {
     let cases: &[(&str, Case)] = &[
         ("zeros [usize::MAX]", |g| Some(g.zeros([MAX]))),

@@ -50,23 +50,23 @@ fn gradients(params: &Params, summand: &Summand) -> Gradients {
         let shape = params.shape(p);
         if params.name(p) != "m.table" {
             if summand.others {
-                loss = loss + term(graph.param(p), &shape);
+                loss += term(graph.param(p), &shape);
             }
             continue;
         }
         if summand.whole {
-            loss = loss + term(graph.param(p), &shape);
+            loss += term(graph.param(p), &shape);
         }
         if !summand.words.is_empty() {
-            loss = loss
-                + term(graph.embedding(p, &summand.words, [summand.words.len()], None), &[summand.words.len(), WIDTH]);
+            loss +=
+                term(graph.embedding(p, &summand.words, [summand.words.len()], None), &[summand.words.len(), WIDTH]);
         }
     }
     // A path that is cut is reported, and must not be lost on the way.
     if summand.others
         && let Some(p) = params.iter().next()
     {
-        loss = loss + graph.param(p).eq(0.25).sum_all();
+        loss += graph.param(p).eq(0.25).sum_all();
     }
     loss.backward().unwrap()
 }

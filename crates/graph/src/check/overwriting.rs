@@ -50,7 +50,7 @@ fn used_again(out: Var<'_>, last: Option<u32>) -> Var<'_> {
         // What is infinite on purpose, such as a mask, would hide all else.
         let finite = node.value().is_ok_and(|value| value.to_f64().iter().all(|x| x.is_finite()));
         if finite {
-            sum = sum + node.sum_all() * (0.5 + Draw::seed(5).uniform(u64::from(id)));
+            sum += node.sum_all() * (0.5 + Draw::seed(5).uniform(u64::from(id)));
         }
     }
     sum

@@ -180,9 +180,9 @@ impl Conv2d {
         Ok(Plan { window, frames, channels: *channels, plane, out: w[0], places: window.places(plane)? })
     }
 
-    fn planned<E: Element>(&self, inputs: &[View<'_, E>]) -> Option<Plan> {
+    fn planned<E: Element>(&self, inputs: &[View<'_, E>]) -> Plan {
         let shapes: Vec<Shape> = inputs.iter().map(View::shape).collect();
-        self.plan(&shapes).ok()
+        self.plan(&shapes).unwrap_or_else(|_| unreachable!("`shape` has accepted these operands"))
     }
 }
 
@@ -201,7 +201,7 @@ impl Operation for Conv2d {
     }
 
     fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {
-        let Some(plan) = self.planned(inputs) else { return };
+        let plan = self.planned(inputs);
         output.fill(E::ZERO);
         plan.add(inputs[1].data(), inputs[0].data(), output);
         if let Some(bias) = inputs.get(2) {
@@ -210,7 +210,7 @@ impl Operation for Conv2d {
     }
 
     fn backward<E: Element>(&self, ran: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
-        let Some(plan) = self.planned(ran.inputs) else { return };
+        let plan = self.planned(ran.inputs);
         let (x, w, g) = (ran.inputs[0].data(), ran.inputs[1].data(), gradient.data());
         let (inner, out, step, frame_len) = (plan.inner(), plan.out, plan.window.stride[1], plan.out * plan.area());
         // A frame without a gradient, such as one of padding, is left out, so that it does not move the blocks.
@@ -258,7 +258,7 @@ impl Operation for Conv2d {
     }
 
     fn jvp<E: Element>(&self, ran: &Ran<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
-        let Some(plan) = self.planned(ran.inputs) else { return };
+        let plan = self.planned(ran.inputs);
         if let Some(v) = tangents[0] {
             plan.add(ran.inputs[1].data(), v.data(), output);
         }
@@ -295,12 +295,12 @@ impl<'g> Var<'g> {
         stride: [usize; 2],
         padding: [usize; 2],
     ) -> Var<'g> {
-        // A closure would have a line of its own here.
-        let bias = match bias {
-            Some(bias) => Some(bias.on(self.graph)),
-            None => None,
-        };
-        self.convolve(weight.on(self.graph), bias, Conv2d { stride, padding }, Location::caller())
+        let (line, weight) = (Location::caller(), weight.on(self.graph));
+        let operation = Conv2d { stride, padding };
+        match bias {
+            Some(bias) => self.convolve(&[self, weight, bias.on(self.graph)], operation, line),
+            None => self.convolve(&[self, weight], operation, line),
+        }
     }
 
     /// Returns the one-dimensional convolution with PyTorch's layouts: `x [.., channel, time]`, `weight [out channel, channel, kernel]`,
@@ -324,20 +324,19 @@ impl<'g> Var<'g> {
         stride: usize,
         padding: usize,
     ) -> Var<'g> {
-        let bias = match bias {
-            Some(bias) => Some(bias.on(self.graph)),
-            None => None,
-        };
-        self.convolve_time(weight.on(self.graph), bias, stride, padding, Location::caller())
+        let (line, weight) = (Location::caller(), weight.on(self.graph));
+        match bias {
+            Some(bias) => self.convolve_time(weight, &[bias.on(self.graph)], [stride, padding], line),
+            None => self.convolve_time(weight, &[], [stride, padding], line),
+        }
     }
 
     /// As a plane with one row.
     fn convolve_time(
         self,
         weight: Var<'g>,
-        bias: Option<Var<'g>>,
-        stride: usize,
-        padding: usize,
+        bias: &[Var<'g>],
+        [stride, padding]: [usize; 2],
         line: &'static Location<'static>,
     ) -> Var<'g> {
         let (Some(x), Some(w)) = (self.known_shape(), weight.known_shape()) else { return self.graph.inert() };
@@ -345,20 +344,12 @@ impl<'g> Var<'g> {
             let why = format!("must be x [.., channel, time] and w [out channel, channel, kernel], not {x} and {w}");
             return self.refuse("conv1d", why, line);
         }
-        let (plane, kernel) = (self.unsqueeze_at(x.len() - 1, line), weight.unsqueeze_at(2, line));
-        plane.convolve(kernel, bias, Conv2d { stride: [1, stride], padding: [0, padding] }, line).squeeze_at(-2, line)
+        let plane = [self.unsqueeze_at(x.len() - 1, line), weight.unsqueeze_at(2, line)];
+        let operation = Conv2d { stride: [1, stride], padding: [0, padding] };
+        self.convolve(&[&plane[..], bias].concat(), operation, line).squeeze_at(-2, line)
     }
 
-    fn convolve(
-        self,
-        weight: Var<'g>,
-        bias: Option<Var<'g>>,
-        operation: Conv2d,
-        line: &'static Location<'static>,
-    ) -> Var<'g> {
-        match bias {
-            Some(bias) => self.graph.apply_at(operation, &[self, weight, bias], line),
-            None => self.graph.apply_at(operation, &[self, weight], line),
-        }
+    fn convolve(self, operands: &[Var<'g>], operation: Conv2d, line: &'static Location<'static>) -> Var<'g> {
+        self.graph.apply_at(operation, operands, line)
     }
 }

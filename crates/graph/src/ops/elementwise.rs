@@ -236,8 +236,9 @@ impl<B: Binary> Operation for Zip<B> {
         if output.is_empty() {
             return;
         }
-        // `shape` has made sure that they broadcast.
-        let Some(wide) = inputs[0].shape().broadcast(&inputs[1].shape()) else { return };
+        let Some(wide) = inputs[0].shape().broadcast(&inputs[1].shape()) else {
+            unreachable!("`shape` has accepted these operands")
+        };
         let runs = Broadcast::new(&wide, inputs[0].shape().strides_in(&wide), inputs[1].shape().strides_in(&wide));
         dispatch(
             #[inline(always)]

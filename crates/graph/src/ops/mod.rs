@@ -32,6 +32,7 @@ mod softmax;
 
 pub(crate) use arithmetic::Same;
 pub use cross_entropy::CrossEntropy;
+pub use rows::NO_ROW;
 pub use softmax::Mask;
 
 use crate::{Var, shape::MAX_RANK};

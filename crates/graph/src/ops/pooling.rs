@@ -18,7 +18,9 @@ impl Pool2d {
 
     /// Calls `work(place in the result, elements under the window)`, row by row.
     fn each(&self, shape: &Shape, mut work: impl FnMut(usize, &mut dyn Iterator<Item = usize>)) {
-        let ([.., height, width], Ok([rows, columns])) = (&**shape, self.places(shape)) else { return };
+        let ([.., height, width], Ok([rows, columns])) = (&**shape, self.places(shape)) else {
+            unreachable!("`shape` has accepted these operands")
+        };
         let ([size_y, size_x], [step_y, step_x]) = (self.window.size, self.window.stride);
         for place in 0..shape.elements() / (height * width) * rows * columns {
             let (plane, row, column) = (place / (rows * columns), place / columns % rows, place % columns);

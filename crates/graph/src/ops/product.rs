@@ -58,7 +58,7 @@ impl Matmul {
     }
 
     fn forward_into<E: Element>(inputs: &[Shape], a: &[E], b: &[E], output: &mut [E], accumulate: bool) {
-        let Ok(plan) = Self::plan(inputs) else { return };
+        let Ok(plan) = Self::plan(inputs) else { unreachable!("`shape` has accepted these operands") };
         let Plan { m, k, n, .. } = plan;
         Self::each(inputs, &plan, |i, at, bt| {
             let (a, b) = (Matrix::rows(&a[at..at + m * k], k), Matrix::rows(&b[bt..bt + k * n], n));
@@ -102,7 +102,7 @@ impl Operation for Matmul {
 
     fn backward<E: Element>(&self, ran: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
         let shapes = shapes_of(ran.inputs);
-        let Ok(plan) = Self::plan(&shapes) else { return };
+        let Ok(plan) = Self::plan(&shapes) else { unreachable!("`shape` has accepted these operands") };
         let (Plan { m, k, n, .. }, a, b, g) = (&plan, ran.inputs[0], ran.inputs[1], gradient.data());
         let (m, k, n) = (*m, *k, *n);
         if plan.batch.is_empty() && shapes[1].len() == 2 {
@@ -249,18 +249,14 @@ impl<'g> Var<'g> {
     /// ```
     #[track_caller]
     pub fn linear(self, weight: impl Operand<'g>, bias: Option<impl Operand<'g>>) -> Var<'g> {
-        // A closure would have a line of its own here.
-        let bias = match bias {
-            Some(bias) => Some(bias.on(self.graph)),
-            None => None,
-        };
-        self.affine_map(weight.on(self.graph), bias, Location::caller())
+        let (line, weight) = (Location::caller(), weight.on(self.graph));
+        match bias {
+            Some(bias) => self.linear_of(&[self, weight, bias.on(self.graph)], line),
+            None => self.linear_of(&[self, weight], line),
+        }
     }
 
-    fn affine_map(self, weight: Var<'g>, bias: Option<Var<'g>>, line: &'static Location<'static>) -> Var<'g> {
-        match bias {
-            Some(bias) => self.graph.apply_at(Linear, &[self, weight, bias], line),
-            None => self.graph.apply_at(Linear, &[self, weight], line),
-        }
+    fn linear_of(self, operands: &[Var<'g>], line: &'static Location<'static>) -> Var<'g> {
+        self.graph.apply_at(Linear, operands, line)
     }
 }

@@ -8,6 +8,7 @@ use crate::{
         vector::{LANES, sum_map},
     },
     shape::{Broadcast, MAX_RANK},
+    tape::NONE,
 };
 use std::panic::Location;
 
@@ -154,12 +155,12 @@ impl Operation for Extreme {
     }
     fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) -> Vec<u32> {
         let x = inputs[0].data();
-        let mut place = vec![u32::MAX; output.len()];
+        let mut place = vec![NONE; output.len()];
         self.axes.each(&inputs[0].shape(), |at, n, (to, step)| {
             for i in at..at + n {
                 let to = to + (i - at) * step;
                 let better = match place[to] {
-                    u32::MAX => true,
+                    NONE => true,
                     known => {
                         let best = x[known as usize];
                         // Not-a-number wins, so that it is not hidden.

@@ -7,6 +7,18 @@ use super::movement::{Move, Movement, Run};
 use crate::{Graph, Shape, Var, tape::NONE};
 use std::{panic::Location, sync::Arc};
 
+/// Stands in the sources of [`Graph::arrange_rows`] for a row of zeros.
+///
+/// ```
+/// use unspool_graph::{Graph, NO_ROW, Params};
+/// let params = Params::seeded(0);
+/// let graph = Graph::new(&params);
+/// let y = graph.arrange_rows(&[graph.full([1, 2], 5.0)], [NO_ROW, 0].into(), [2]);
+/// assert_eq!(y.value()?, ndarray::array![[0.0f32, 0.0], [5.0, 5.0]].into());
+/// # Ok::<(), unspool_graph::Error>(())
+/// ```
+pub const NO_ROW: u32 = NONE;
+
 /// Row i of the result is row `sources[i]` of the inputs, counted through all of them, or zeros where that is [`NONE`].
 struct Gather {
     name: &'static str,
@@ -196,17 +208,17 @@ impl<'g> Var<'g> {
 
 impl<'g> Graph<'g> {
     /// Puts rows of several tensors in order: row i of the result is row `sources[i]`, counted through all parts, or zeros where
-    /// that is `u32::MAX`; the rows get the axes `leading`.
+    /// that is [`NO_ROW`]; the rows get the axes `leading`.
     ///
     /// `[n₀, …], [n₁, …], … -> [leading…, …]`
     ///
     /// ```
     /// # use ndarray::array;
-    /// # use unspool_graph::{Graph, Params};
+    /// # use unspool_graph::{Graph, NO_ROW, Params};
     /// # let params = Params::seeded(0);
     /// # let graph = Graph::new(&params);
     /// let (a, b) = (graph.input(array![[1.0f32]]), graph.input(array![[2.0f32], [3.0]]));
-    /// let y = graph.arrange_rows(&[a, b], [2, 0, u32::MAX, 1].into(), [2, 2]);
+    /// let y = graph.arrange_rows(&[a, b], [2, 0, NO_ROW, 1].into(), [2, 2]);
     /// assert_eq!(y.value()?, array![[[3.0f32], [1.0]], [[0.0], [2.0]]].into());
     /// # Ok::<(), unspool_graph::Error>(())
     /// ```
