@@ -12,6 +12,12 @@
 
 #![forbid(unsafe_code)]
 
+pub mod faults;
+mod read;
+
+pub use read::{Reader, open};
+
+use faults::{Operation, point};
 use std::{
     fs::{self, File, OpenOptions, Permissions},
     io::{self, BufWriter, Write},
@@ -68,31 +74,57 @@ pub fn write(path: impl AsRef<Path>, contents: impl AsRef<[u8]>) -> io::Result<(
 /// assert_eq!(std::fs::read_to_string(&path)?, "0,0\n1,1\n2,4\n");
 /// # Ok::<(), std::io::Error>(())
 /// ```
-pub fn replace(
-    path: impl AsRef<Path>,
-    write: impl FnOnce(&mut BufWriter<&mut File>) -> io::Result<()>,
-) -> io::Result<()> {
+pub fn replace(path: impl AsRef<Path>, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     let path = path.as_ref();
     let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    point(Operation::Create, path)?;
     if is_stream(path, folder) {
-        return fill(&mut OpenOptions::new().append(true).open(path)?, write);
+        return fill(&mut OpenOptions::new().append(true).open(path)?, path, write);
     }
-    let (prefix, suffix) = TEMPORARY;
-    let mut options = tempfile::Builder::new();
-    options.prefix(prefix).suffix(suffix);
+    let mut options = temporary();
     let permissions = permissions(path);
     if let Some(new) = permissions.new {
         options.permissions(new);
     }
     // Removes itself when it is dropped before it has been renamed.
     let mut temporary = options.tempfile_in(folder)?;
-    fill(temporary.as_file_mut(), write)?;
+    fill(temporary.as_file_mut(), path, write)?;
     if let Some(old) = permissions.old {
         temporary.as_file().set_permissions(old)?;
     }
+    point(Operation::Sync, path)?;
     temporary.as_file().sync_all()?;
+    point(Operation::Rename, path)?;
     temporary.persist(path).map_err(|failed| failed.error)?;
+    point(Operation::SyncFolder, folder)?;
     sync_folder(folder)
+}
+
+/// Checks that a file can be created in a folder and some bytes can be written into it: before hours of work are spent
+/// on what could not be kept. The file is a temporary one, and goes again.
+///
+/// # Errors
+/// Any failure to create or to write the file.
+///
+/// ```
+/// let folder = tempfile::tempdir()?;
+/// unspool_files::check_writable(folder.path())?;
+/// assert!(unspool_files::check_writable(folder.path().join("missing")).is_err());
+/// assert_eq!(std::fs::read_dir(folder.path())?.count(), 0);
+/// # Ok::<(), std::io::Error>(())
+/// ```
+pub fn check_writable(folder: impl AsRef<Path>) -> io::Result<()> {
+    let folder = folder.as_ref();
+    point(Operation::Create, folder)?;
+    let mut file = temporary().tempfile_in(folder)?;
+    fill(file.as_file_mut(), folder, |out| out.write_all(&[0; BUFFER]))
+}
+
+/// How temporary files are created: as new files, under names that [`is_temporary`] recognizes.
+fn temporary() -> tempfile::Builder<'static, 'static> {
+    let mut options = tempfile::Builder::new();
+    options.prefix(TEMPORARY.0).suffix(TEMPORARY.1);
+    options
 }
 
 /// Returns whether a file has the name of a temporary file of [`replace`]: if nothing writes to its folder, a killed
@@ -108,10 +140,27 @@ pub fn is_temporary(path: impl AsRef<Path>) -> bool {
 }
 
 /// Runs `write` on a buffer in front of `file`, and flushes it.
-fn fill(file: &mut File, write: impl FnOnce(&mut BufWriter<&mut File>) -> io::Result<()>) -> io::Result<()> {
-    let mut buffer = BufWriter::with_capacity(BUFFER, file);
+fn fill(file: &mut File, path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let mut buffer = BufWriter::with_capacity(BUFFER, Pointed { file, path });
     write(&mut buffer)?;
     buffer.flush()
+}
+
+/// A file that passes a point before each write.
+struct Pointed<'a> {
+    file: &'a mut File,
+    path: &'a Path,
+}
+
+impl Write for Pointed<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        point(Operation::Write, self.path)?;
+        self.file.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
 }
 
 /// Returns whether `path` names a stream and not a place for a file: a device, a pipe, a socket, or one of the names

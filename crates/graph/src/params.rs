@@ -95,6 +95,8 @@ pub struct Params {
     pub(crate) pools: Pools,
     pub(crate) panels: Panels,
     pub(crate) error: Option<Error>,
+    /// How many numbers may still be added.
+    room: usize,
 }
 
 /// A number that was never given before.
@@ -118,6 +120,7 @@ impl Clone for Params {
             pools: self.pools.clone(),
             panels: self.panels.clone(),
             error: self.error.clone(),
+            room: self.room,
         }
     }
 }
@@ -137,7 +140,24 @@ impl Params {
             pools: Pools::default(),
             panels: Panels::default(),
             error: None,
+            room: usize::MAX,
         }
+    }
+
+    /// Allows this many numbers in all parameters that are still to be added. What goes beyond is an error, and its
+    /// values are not made: sizes that come from a file then cost no more memory and time than a model of that many
+    /// numbers.
+    ///
+    /// ```
+    /// use unspool_graph::{Params, init};
+    /// let mut params = Params::seeded(0).at_most(6);
+    /// params.scope("m").add("w", [2, 3], init::zeros());
+    /// assert!(params.check_all().is_ok());
+    /// params.scope("m").add("huge", [1 << 40, 1 << 20], init::zeros());
+    /// assert!(params.check_all().unwrap_err().to_string().contains("more numbers than are allowed"));
+    /// ```
+    pub fn at_most(self, elements: usize) -> Params {
+        Params { room: elements, ..self }
     }
 
     /// A place to add parameters under names that begin with `name` and a dot.
@@ -386,7 +406,15 @@ impl Params {
     }
 
     fn insert(&mut self, name: String, sizes: &[usize], values: impl FnOnce(&Shape, Draw) -> Vec<f64>) -> Param {
-        let (shape, error) = self.shape_for(&name, sizes);
+        let (mut shape, mut error) = self.shape_for(&name, sizes);
+        match self.room.checked_sub(shape.elements()) {
+            Some(room) => self.room = room,
+            None => {
+                let why = "the model has more numbers than are allowed";
+                error = error.or_else(|| Some(Error::ParamShape { name: name.clone(), shape: sizes.to_vec(), why }));
+                shape = Shape::from([1]);
+            }
+        }
         self.error = self.error.take().or(error);
         let values = values(&shape, Draw::seed(self.seed).text(&name));
         self.insert_values(name, shape, values)
@@ -427,7 +455,8 @@ impl Params {
         }
         self.shapes.push(shape);
         self.names.push(name);
-        self.panels = Panels::none(self.len());
+        self.panels.0.push(Packs::default());
+        self.panels.1.push(Packs::default());
         self.error = self.error.take().or(error);
         handle
     }

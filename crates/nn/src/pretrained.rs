@@ -3,7 +3,6 @@
 use crate::{Error, Result};
 use std::{
     collections::BTreeMap,
-    fs::File,
     io::{BufRead, BufReader, Read},
     path::Path,
 };
@@ -67,7 +66,7 @@ pub fn load_vectors(
 ) -> Result<Found> {
     let [rows, width] = *params.shape(table) else { return Err(Error::Foreign) };
     let file_error = |source| Error::File { path: path.display().to_string(), source };
-    let mut file = BufReader::new(File::open(path).map_err(file_error)?);
+    let mut file = BufReader::new(unspool_files::open(path).map_err(file_error)?);
     let mut found: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
     let (mut line, mut number, mut in_file) = (vec![], 0, 0);
     loop {

@@ -8,7 +8,6 @@ use safetensors::{
 };
 use std::{
     collections::BTreeMap,
-    fs::File,
     io::{self, BufReader, Read},
     path::Path,
 };
@@ -19,12 +18,12 @@ pub(super) struct Reader {
     path: std::path::PathBuf,
     pub(super) header: Metadata,
     pub(super) size: u64,
-    data: BufReader<File>,
+    data: BufReader<unspool_files::Reader>,
 }
 
 impl Reader {
     pub(super) fn open(path: &Path) -> Result<Reader> {
-        let file = File::open(path).map_err(file_error(path))?;
+        let file = unspool_files::open(path).map_err(file_error(path))?;
         let size = file.metadata().map_err(file_error(path))?.len();
         let mut data = BufReader::with_capacity(PIECE, file);
         let mut eight = [0; 8];

@@ -8,8 +8,7 @@ use safetensors::{
 };
 use std::{
     collections::{BTreeMap, HashMap},
-    fs::File,
-    io::{self, BufWriter, Write},
+    io::{self, Write},
     path::Path,
 };
 use unspool_graph::{Param, Params, Precision};
@@ -95,7 +94,7 @@ pub(super) fn write(
     let finite = items.iter().map(|(name, item)| (name.as_str(), item.is_finite()));
     check_finite(&path.display().to_string(), finite)?;
     let header = header(&items, metadata).map_err(not_saved)?;
-    let write = |out: &mut BufWriter<&mut File>| {
+    let write = |out: &mut dyn Write| {
         out.write_all(&(header.len() as u64).to_le_bytes())?;
         out.write_all(&header)?;
         items.iter().try_for_each(|(_, item)| item.each_piece(|bytes| out.write_all(bytes)))

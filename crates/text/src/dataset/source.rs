@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::Path;
 
@@ -36,11 +35,7 @@ impl Source {
     /// [`Error::Unreadable`], also for a directory.
     pub fn file(path: impl AsRef<Path>) -> Result<Self, Error> {
         let name = path.as_ref().display().to_string();
-        let open = || {
-            let file = File::open(path.as_ref())?;
-            if file.metadata()?.is_dir() { Err(io::Error::other("it is a directory")) } else { Ok(file) }
-        };
-        let file = open().map_err(|cause| Error::Unreadable { file: name.clone(), cause })?;
+        let file = unspool_files::open(path).map_err(|cause| Error::Unreadable { file: name.clone(), cause })?;
         Ok(Source { name, reader: Box::new(file) })
     }
 
