@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{refuses, run, succeeds};
+use common::{fault, refuses, run, succeeds, without_metadata};
 use std::{fs, path::Path};
 use tempfile::TempDir;
 
@@ -33,7 +33,8 @@ fn train<'a>(task: &'a str, data: &'a str, out: &'a str, more: &[&'a str]) -> Ve
     arguments
 }
 
-/// What equal trainings leave equal; `report.html` says how long it took.
+/// What equal trainings leave equal. `report.html` and `times.toml` say how long it took, `run.lock` which process
+/// trains.
 const FILES: [&str; 7] = [
     "config.toml",
     "curve.svg",
@@ -55,7 +56,7 @@ fn whole_run(stdout: &str, folder: &Path, task: &str, metric: &str) {
     let mut names: Vec<String> =
         fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
-    names.retain(|name| name != "report.html");
+    names.retain(|name| !["report.html", "times.toml", "run.lock"].contains(&name.as_str()));
     assert_eq!(names, FILES);
     let page = fs::read_to_string(folder.join("report.html")).unwrap();
     assert!(page.contains(&format!("{metric} on test")) && page.contains("<svg") && page.ends_with("</html>\n"));
@@ -147,12 +148,15 @@ fn a_step_is_drawn_and_its_lines_have_their_costs() {
         let drawn = fs::read_to_string(at.join(file)).unwrap();
         assert!(drawn.starts_with(begins) && drawn.len() > 100, "{file}");
     }
+    let again = ["draw", "sentiment", "--data", "reviews.tsv", "--out", "step.txt"];
+    refuses(at, &again, 2, "step.txt: exists already");
+    succeeds(at, &[&again[..], &["--overwrite"]].concat(), b"");
     refuses(at, &["draw", "sentiment", "--data", "reviews.tsv", "--out", "step.gif"], 2, "must end in .svg");
     refuses(at, &["draw", "sentiment", "--data", "none.tsv"], 1, "none.tsv");
     let output = run(at, &train("sentiment", "reviews.tsv", "run", &["--profile"]), b"");
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{said}");
-    assert!(said.contains("classifier.rs:") && said.contains("matmul") || said.contains("linear"), "{said}");
+    assert!(said.contains("classifier.rs:") && (said.contains("matmul") || said.contains("linear")), "{said}");
 }
 
 #[test]
@@ -256,13 +260,9 @@ fn a_damaged_run_folder_is_refused() {
         fs::write(at.join("run/model.toml"), config.replace(from, to)).unwrap();
     };
     changed("hidden_size = 128", "hidden_size = 64");
-    refuses(at, &predict, 1, "encoder.weight_ih_l0 is [384, 128], the model's is [192, 128]");
-    changed("hidden_size = 128", "hidden_size = 99999999999");
-    refuses(at, &predict, 1, "hidden_size is 99999999999");
+    refuses(at, &predict, 1, "hidden_size is 64 where it was 128");
     changed("hidden_size = 128", "");
-    refuses(at, &predict, 1, "hidden_size");
-    changed("layers = 1", "layers = 0");
-    refuses(at, &predict, 1, "layers is 0");
+    refuses(at, &predict, 1, "hidden_size is missing where it was 128");
     changed("sentiment", "cooking");
     refuses(at, &predict, 1, "cooking");
     fs::write(at.join("run/model.toml"), [0xff]).unwrap();
@@ -278,6 +278,18 @@ fn a_damaged_run_folder_is_refused() {
     let weights = fs::read(at.join("run/model.safetensors")).unwrap();
     fs::write(at.join("run/model.safetensors"), &weights[..weights.len() / 2]).unwrap();
     refuses(at, &predict, 1, "model.safetensors");
+    // Weights from elsewhere say nothing of the model: its sizes are held against theirs.
+    fs::write(at.join("run/model.safetensors"), without_metadata(&weights)).unwrap();
+    succeeds(at, &predict, b"bra\n");
+    changed("hidden_size = 128", "hidden_size = 64");
+    refuses(at, &predict, 1, "encoder.weight_ih_l0 is [384, 128], the model's is [192, 128]");
+    changed("hidden_size = 128", "hidden_size = 99999999999");
+    refuses(at, &predict, 1, "hidden_size is 99999999999");
+    changed("hidden_size = 128", "");
+    refuses(at, &predict, 1, "hidden_size");
+    changed("layers = 1", "layers = 0");
+    refuses(at, &predict, 1, "layers is 0");
+    fs::write(at.join("run/model.toml"), &config).unwrap();
     fs::rename(at.join("run/tokenizer.json"), at.join("tokenizer.json")).unwrap();
     refuses(at, &predict, 1, "there is no tokenizer");
     for name in ["model.toml", "model.safetensors"] {
@@ -349,8 +361,8 @@ fn a_run_that_was_killed_goes_on_to_the_same_bits() {
     };
     succeeds(at, &train("whole", "1"), b"");
     // Killed somewhere, again and again, until one of them comes to its end. Each start goes on where the one before was saved.
-    let mut resumed = false;
-    for wait in 1.. {
+    let (mut resumed, mut ended) = (false, false);
+    for wait in 1..=100 {
         let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_unspool"))
             .args([&train("stopped", if wait % 2 == 0 { "1" } else { "2" })[..], &["--resume"]].concat())
             .current_dir(at)
@@ -362,10 +374,12 @@ fn a_run_that_was_killed_goes_on_to_the_same_bits() {
         let _ = child.kill();
         let output = child.wait_with_output().unwrap();
         resumed |= String::from_utf8_lossy(&output.stderr).contains("resumed at step ");
-        if output.status.success() {
+        ended = output.status.success();
+        if ended {
             break;
         }
     }
+    assert!(ended, "no start came to its end");
     for name in FILES {
         let [whole, stopped] = ["whole", "stopped"].map(|run| fs::read(at.join(run).join(name)).unwrap());
         assert!(whole == stopped, "{name}");
@@ -389,9 +403,13 @@ fn a_run_that_was_killed_goes_on_to_the_same_bits() {
 fn a_folder_that_was_only_just_made_is_as_good_as_a_new_one() {
     let folder = folder();
     let at = folder.path();
-    for (out, more) in [("half", &[][..]), ("other", &["--resume"])] {
-        fs::create_dir(at.join(out)).unwrap();
-        fs::write(at.join(out).join("config.toml"), "task = \"sentiment\"\nepochs = 1\n").unwrap();
+    // What was begun goes on with its options.
+    for (out, more, hidden) in [("half", &[][..], 128), ("other", &["--resume"], 8)] {
+        // Ended as soon as its options are written.
+        fault(at, &train("sentiment", "reviews.tsv", out, &["--hidden", "8"]), "rename: OUT/config.toml", out);
+        assert!(!at.join(out).join("training.safetensors").exists());
         succeeds(at, &train("sentiment", "reviews.tsv", out, more), b"");
+        let config = fs::read_to_string(at.join(out).join("config.toml")).unwrap();
+        assert!(config.contains(&format!("hidden = {hidden}\n")), "{config}");
     }
 }

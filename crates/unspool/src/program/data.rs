@@ -8,9 +8,12 @@ mod tables;
 pub(crate) use stream::Stream;
 pub(crate) use tables::Columns;
 
-use super::error::{Error, Result};
+use super::{
+    checksum::Checksum,
+    error::{Error, Result},
+};
 use crate::tasks::Parts;
-use std::{fs::File, io::Read, path::Path};
+use std::path::Path;
 use tables::{Origin, is_pipe, language, parallel, sentences};
 use unspool::{
     nn::exchange::Exchange,
@@ -105,18 +108,38 @@ impl<'a> Data<'a> {
         self.embedded().is_some()
     }
 
-    /// What two machines must have in common that have the same data.
-    pub(crate) fn checksum(&self) -> String {
-        let mut checksum = flate2::Crc::new();
-        for name in &self.names {
-            checksum.update(name.as_bytes());
-            if self.embedded().is_none()
-                && let Err(cause) = add_file(Path::new(name), &mut checksum)
-            {
-                return format!("{name}: {cause}");
-            }
+    /// The checksum of its contents, part by part, wherever the files are: data that has the same one is taken for the
+    /// same. None where there is no data.
+    pub(crate) fn checksum(&self) -> Result<Option<String>> {
+        if let Some(set) = self.embedded() {
+            let parts = set.files.iter().fold(Checksum::default(), |sum, (_, bytes)| sum.add(bytes));
+            return Ok(Some(parts.text()));
         }
-        format!("{:08x} ({} bytes)", checksum.sum(), checksum.amount())
+        let mut sum = Checksum::default();
+        for name in self.files()? {
+            let path = Path::new(&name);
+            let failed = |cause: std::io::Error| Error::file(path, "read", &cause);
+            sum = if is_pipe(&name) {
+                sum.add(&tables::of_pipe(&name)?)
+            } else if path.is_dir() {
+                // The names within a set of recordings say what they are.
+                sound::files(path)?.iter().try_fold(sum, |sum, file| {
+                    let name = file.file_name().unwrap_or_default().to_string_lossy();
+                    sum.add(name.as_bytes()).add_file(file).map_err(|cause| Error::file(file, "read", &cause))
+                })?
+            } else {
+                sum.add_file(path).map_err(failed)?
+            };
+        }
+        Ok((!self.names.is_empty()).then(|| sum.text()))
+    }
+
+    /// The files that are named, or the three in the folder that is.
+    fn files(&self) -> Result<Vec<String>> {
+        match self.names.as_slice() {
+            [name] if Path::new(name).is_dir() && sound::files(Path::new(name)).is_ok() => Ok(vec![name.clone()]),
+            names => Ok(self.folder()?.unwrap_or_else(|| names.to_vec())),
+        }
     }
 
     fn embedded(&self) -> Option<&'static Embedded> {
@@ -318,23 +341,6 @@ fn names(data: &[String]) -> Vec<String> {
     }
 }
 
-/// A file, or all files of a folder and of those in it.
-fn add_file(path: &Path, checksum: &mut flate2::Crc) -> std::io::Result<()> {
-    if path.is_dir() {
-        let mut inside: Vec<_> =
-            std::fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<_>>()?;
-        inside.sort();
-        return inside.iter().try_for_each(|path| add_file(path, checksum));
-    }
-    let (mut file, mut piece) = (File::open(path)?, vec![0; 1 << 16]);
-    loop {
-        match file.read(&mut piece)? {
-            0 => return Ok(()),
-            length => checksum.update(&piece[..length]),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -357,6 +363,41 @@ mod tests {
         assert_eq!(data("digits").text(9).unwrap_err().code(), 1);
         assert_eq!(data("nsmc-sample").csv(true).err().unwrap().code(), 2);
         assert_eq!(data("digits").recordings().err().unwrap().code(), 2);
+    }
+
+    #[test]
+    fn data_is_known_by_its_contents_and_not_by_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        let sum = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|name| path(name)).collect();
+            Data::new(&names, &OneProcess).checksum().unwrap()
+        };
+        std::fs::write(path("a.tsv"), "a\tb\n1\t2\n").unwrap();
+        std::fs::create_dir(path("deep")).unwrap();
+        std::fs::copy(path("a.tsv"), path("deep/x-train.tsv")).unwrap();
+        std::fs::write(path("b.tsv"), "a\tb\n1\t3\n").unwrap();
+        assert_eq!(sum(&["a.tsv"]), sum(&["deep/x-train.tsv"]));
+        assert_ne!(sum(&["a.tsv"]), sum(&["b.tsv"]));
+        assert_ne!(sum(&["a.tsv", "b.tsv"]), sum(&["b.tsv", "a.tsv"]));
+        // Of a folder with three parts only they count.
+        std::fs::copy(path("b.tsv"), path("deep/dev.tsv")).unwrap();
+        std::fs::copy(path("b.tsv"), path("deep/test.tsv")).unwrap();
+        std::fs::write(path("deep/README"), "notes").unwrap();
+        assert_eq!(sum(&["deep"]), sum(&["a.tsv", "b.tsv", "b.tsv"]));
+        // Of recordings the names count, and what is said.
+        std::fs::create_dir_all(path("sounds")).unwrap();
+        std::fs::write(path("sounds/1.wav"), "one").unwrap();
+        let one = sum(&["sounds"]);
+        std::fs::write(path("sounds/README"), "notes").unwrap();
+        assert_eq!(sum(&["sounds"]), one);
+        std::fs::write(path("sounds/transcripts.tsv"), "file\ttranscript\n1.wav\tone\n").unwrap();
+        let with_text = sum(&["sounds"]);
+        std::fs::rename(path("sounds/1.wav"), path("sounds/2.wav")).unwrap();
+        assert!(one != with_text && with_text != sum(&["sounds"]));
+        assert_eq!(Data::new(&[], &OneProcess).checksum().unwrap(), None);
+        assert_ne!(data("digits").checksum().unwrap(), data("nsmc-sample").checksum().unwrap());
+        assert!(data("missing.tsv").checksum().unwrap_err().to_string().starts_with("missing.tsv: cannot read: "));
     }
 
     #[test]

@@ -1,12 +1,12 @@
 //! What one recorded step of a training shows: its graph, its gradients through time, and what each line of source costs.
 
 use super::{
+    check_overwrite,
     error::{Error, Result},
     options::{Chosen, DrawOptions},
     train::Begun,
 };
 use crate::tasks::{Curves, Figure, Task, gradients};
-use std::fs;
 use unspool::{
     graph::{Draw, Drawing, Fold, Gradients, Graph, Params},
     nn::exchange::OneProcess,
@@ -71,6 +71,7 @@ pub(crate) fn draw<T: Task>(chosen: &Chosen<T>, options: &DrawOptions) -> Result
             ));
         }
     };
+    check_overwrite(&options.file, options.overwrite)?;
     let Begun { task, parts, params } = Begun::new(chosen, &OneProcess)?;
     let lengths = task.lengths(&parts.train);
     let mut rows: Vec<usize> = (0..lengths.len()).collect();
@@ -84,7 +85,8 @@ pub(crate) fn draw<T: Task>(chosen: &Chosen<T>, options: &DrawOptions) -> Result
     let fold = if options.nodes { Fold::Node } else { Fold::Cell };
     let drawing = Drawing::of(&graph).fold(fold).gradients(&gradients);
     let drawing = if options.rolled { drawing.rolled() } else { drawing };
-    fs::write(&options.file, written(&drawing)).map_err(|cause| Error::file(&options.file, "write", &cause))?;
+    unspool_files::write(&options.file, written(&drawing))
+        .map_err(|cause| Error::file(&options.file, "write", &cause))?;
     eprintln!("{}: one step over {} examples", options.file.display(), rows.len());
     Ok(())
 }

@@ -1,12 +1,17 @@
 //! The command line.
 
+mod checksum;
 pub(crate) mod data;
 pub(crate) mod error;
 mod evaluate;
+#[cfg(feature = "faults")]
+mod faults;
 mod figure;
 mod generate;
+mod identity;
 mod json;
 mod lines;
+mod lock;
 mod look;
 mod options;
 mod predict;
@@ -22,11 +27,13 @@ use crate::tasks::{self, Task, Visitor};
 use clap::ArgMatches;
 use error::{Error, Result};
 use options::{Asked, Chosen, Command, DrawOptions};
-use std::process::ExitCode;
+use std::{path::Path, process::ExitCode};
 use unspool::nn::exchange::Exchange;
 
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
+    #[cfg(feature = "faults")]
+    let _watching = faults::from_environment();
     match run() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -120,6 +127,17 @@ fn another_task(error: &clap::Error) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// Refuses to write over a file, unless that was asked for. Devices and pipes are there to be written into.
+fn check_overwrite(path: &Path, overwrite: bool) -> Result<()> {
+    if !overwrite && path.metadata().is_ok_and(|found| found.is_file()) {
+        return Err(Error::misuse(
+            format!("{}: exists already; it is left as it is", path.display()),
+            "give --out another name, or say --overwrite",
+        ));
+    }
+    Ok(())
 }
 
 /// Sets how many threads share the work; results do not depend on it.

@@ -274,7 +274,9 @@ impl Visitor for TrainCommand {
             ))
             .arg(switch(
                 RESUME,
-                "Goes on with the run in --out as if it had not been stopped; begins it where there is none yet",
+                "Goes on with the run in --out as if it had not been stopped; begins it where there is none yet. The contents \
+                 of --data and the options must be those it began with: also --epochs, since the learning rate falls \
+                 over all of them",
             ))
             .arg(switch(PROFILE, "Prints before training what each line of source and each operation of a step costs"))
     }
@@ -292,6 +294,7 @@ impl Visitor for DrawCommand {
         task_command::<T>()
             .arg(path(OUT, "FILE", file))
             .arg(switch(ROLLED, "Each recurrence rolled up, one cell with its loop, beside its unrolling"))
+            .arg(switch(OVERWRITE, "Writes over a file that is there"))
             .arg(switch(NODES, "Every operation its own box, instead of one box for each cell"))
             .arg(
                 Arg::new(STEPS)
@@ -308,6 +311,7 @@ const RESUME: &str = "resume";
 const PROFILE: &str = "profile";
 const ROLLED: &str = "rolled";
 const NODES: &str = "nodes";
+const OVERWRITE: &str = "overwrite";
 const STEPS: &str = "steps";
 
 /// How a graph shall be drawn.
@@ -315,6 +319,7 @@ pub(crate) struct DrawOptions {
     pub(crate) file: PathBuf,
     pub(crate) rolled: bool,
     pub(crate) nodes: bool,
+    pub(crate) overwrite: bool,
     pub(crate) steps: usize,
 }
 
@@ -325,6 +330,7 @@ impl DrawOptions {
             file: matches.get_one::<PathBuf>(OUT).cloned().unwrap_or_else(|| format!("{}.svg", T::NAME).into()),
             rolled: matches.get_flag(ROLLED),
             nodes: matches.get_flag(NODES),
+            overwrite: matches.get_flag(OVERWRITE),
             steps: matches.get_one::<u16>(STEPS).copied().unwrap_or(8).into(),
         }
     }
@@ -388,7 +394,9 @@ impl<T: Task> Chosen<T> {
         let begun = out.as_ref().filter(|_| resume).map(|out| out.join(run::CONFIG)).filter(|path| path.exists());
         if let Some(path) = &begun {
             config.extend(read_config::<T>(path)?);
-            let differs = |(name, value): &(&String, &Value)| config.get(*name) != Some(*value);
+            // The same data may have another name now; its contents are compared once it is read.
+            let differs =
+                |(name, value): &(&String, &Value)| name.as_str() != DATA && config.get(*name) != Some(*value);
             // Where no step was done yet, all can still be chosen.
             if out.as_deref().is_some_and(run::RunFolder::has_steps)
                 && let Some((name, value)) = chosen.iter().find(differs)

@@ -72,10 +72,17 @@ pub(crate) fn restore<T: Task>(folder: &RunFolder) -> Result<(T, Params)> {
     })?;
     let tokenizer = folder.file(TOKENIZER);
     let tokenizer = if tokenizer.exists() { Some(Tokenizer::load(tokenizer)?) } else { None };
+    // Sizes that come to more numbers than the weights have are refused before the model is made.
+    let model = folder.file(MODEL);
+    let elements = checkpoint::header(&model)?.elements();
     // Initial values are all overwritten: the seed is no matter.
-    let mut params = Params::seeded(0);
-    let task = T::restore(saved, tokenizer, &mut params).map_err(within)?;
-    params.check_all()?;
-    checkpoint::load(&folder.file(MODEL), &mut params)?;
+    let mut params = Params::seeded(0).at_most(usize::try_from(elements).unwrap_or(usize::MAX));
+    let restored = T::restore(saved, tokenizer, &mut params).map_err(within);
+    params.check_all().map_err(|error| {
+        let message = format!("its sizes are not those of {MODEL}: {error}");
+        within(Error::failure(message, "the run folder must hold the files of one training, unchanged"))
+    })?;
+    let task = restored?;
+    checkpoint::load(&model, &mut params)?;
     Ok((task, params))
 }

@@ -71,9 +71,10 @@ pub(crate) struct Clock {
 }
 
 impl Clock {
-    /// Begins now.
-    pub(crate) fn new() -> Clock {
-        Clock { since: Instant::now(), training: Duration::ZERO, evaluating: Duration::ZERO }
+    /// Begins now, where so many seconds of training and of evaluation went by before.
+    pub(crate) fn after(training: f64, evaluating: f64) -> Clock {
+        let duration = |seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default();
+        Clock { since: Instant::now(), training: duration(training), evaluating: duration(evaluating) }
     }
 
     /// The time since the last call, which is neither.

@@ -1,17 +1,25 @@
 //! The folder of one training.
 
-use super::error::{Error, Result};
+use super::{
+    error::{Error, Result},
+    identity::Identity,
+    lock::{LOCK, Lock, Mark},
+};
+use serde::{Deserialize, Serialize};
 use std::{
+    cell::RefCell,
+    collections::BTreeSet,
     fs,
-    io::ErrorKind,
+    io::{ErrorKind, Read},
     path::{Path, PathBuf},
 };
 use unspool::nn::{checkpoint, training};
+use unspool_files::faults::{Operation, point};
 
 /// The weights of the best epoch.
 pub(crate) const MODEL: &str = training::BEST;
 /// The last step, from which a training goes on.
-const LAST: &str = training::LAST;
+pub(crate) const LAST: &str = training::LAST;
 /// Tokenizer, in the form of Hugging Face's `tokenizers`.
 pub(crate) const TOKENIZER: &str = "tokenizer.json";
 /// The options it ran with, as `--config` reads them.
@@ -26,11 +34,11 @@ pub(crate) const CURVE: &str = "curve.svg";
 pub(crate) const REPORT: &str = "report.html";
 /// What the best weights write of themselves.
 pub(crate) const SAMPLES: &str = "samples.txt";
+/// How long the training took so far.
+const TIMES: &str = "times.toml";
 
 /// Folders of models that are compared with.
 const BASELINES: &str = "baselines";
-/// All that a run folder may hold.
-const OURS: [&str; 10] = [MODEL, LAST, TOKENIZER, CONFIG, SAVED, METRICS, CURVE, REPORT, SAMPLES, BASELINES];
 
 /// Where runs go that are given no place.
 const RUNS: &str = "runs";
@@ -38,94 +46,209 @@ const RUNS: &str = "runs";
 /// The largest configuration that is read: labels may be many.
 const LARGEST_CONFIG: u64 = 16 << 20;
 
+/// A place for a run folder: looked at before anything is read, and left as it is until [`Place::create`].
+#[derive(Debug)]
+pub(crate) struct Place {
+    /// None for the next free folder under [`RUNS`].
+    path: Option<PathBuf>,
+    resume: bool,
+    /// Held from the beginning where the folder is a run's already.
+    lock: Option<Lock>,
+    /// What the run that goes on was begun with.
+    began: Option<Identity>,
+}
+
+impl Place {
+    /// Checks that `--out` may become a run's folder, or with `resume` is one, whole and not in use, and that it can be
+    /// written to. Leaves nothing behind.
+    ///
+    /// # Errors
+    /// The place holds a run that is not to go on, a run that another process trains, or files that are no run's.
+    pub(crate) fn find(out: Option<&Path>, resume: bool) -> Result<Place> {
+        let Some(path) = out else {
+            if resume {
+                return Err(Error::misuse("--resume without --out", "--out RUN_DIR says which run to go on with"));
+            }
+            check_writable(Path::new(RUNS))?;
+            return Ok(Place { path: None, resume, lock: None, began: None });
+        };
+        let (mut lock, mut began) = (None, None);
+        if is_marked(path)? {
+            lock = Some(Lock::take(path)?);
+            began = check_run(path, resume)?;
+        }
+        check_writable(path)?;
+        Ok(Place { path: Some(path.to_path_buf()), resume, lock, began })
+    }
+
+    /// What the run that goes on was begun with; none where it has yet to begin.
+    pub(crate) fn began(&self) -> Option<&Identity> {
+        self.began.as_ref()
+    }
+
+    /// Creates the folder, or the next free `runs/TASK-N`, and takes its lock.
+    pub(crate) fn create(self, task: &str) -> Result<RunFolder> {
+        let Place { path, resume, lock, began } = self;
+        let (path, made) = match path {
+            Some(path) => create_folder(&path).map(|made| (path, made))?,
+            None => (next_free(task)?, true),
+        };
+        let (lock, began) = match lock {
+            Some(lock) => {
+                remove_strays(&path);
+                (lock, began)
+            }
+            None => {
+                // Another process may have begun a run here since the place was found.
+                is_marked(&path)?;
+                let lock = Lock::take(&path)?;
+                (lock, check_run(&path, resume)?)
+            }
+        };
+        let writer = Writer { lock: RefCell::new(Some(lock)), began, made, resume, written: RefCell::default() };
+        Ok(RunFolder { path, writer: Some(writer) })
+    }
+}
+
+/// A run's own folder: without `resume` no step may be saved in it, with it what is there must belong together.
+fn check_run(path: &Path, resume: bool) -> Result<Option<Identity>> {
+    let (has_last, has_model) = (path.join(LAST).exists(), path.join(MODEL).exists());
+    if !resume && (has_last || has_model) {
+        return Err(holds_a_run(path));
+    }
+    if has_last {
+        let began = belongs_together(path, LAST)?;
+        if has_model {
+            let best = Identity::of_header(&checkpoint::metadata(&path.join(MODEL))?);
+            if let Some(difference) = began.difference(&best) {
+                return Err(mixed(&path.join(MODEL), &difference, LAST));
+            }
+        }
+        return Ok(Some(began));
+    }
+    if has_model {
+        return Err(Error::failure(
+            format!("{}: holds {MODEL} but no {LAST} to go on from; it is left as it is", path.display()),
+            "give --out a new folder",
+        ));
+    }
+    // A folder that was made, but in which no step was saved, is as good as a new one.
+    Ok(None)
+}
+
+fn holds_a_run(path: &Path) -> Error {
+    Error::misuse(
+        format!("{}: holds a run already; it is left as it is", path.display()),
+        "give --out a new folder, or leave it out for the next free one under runs/; --resume goes on with a run",
+    )
+}
+
+/// Whether a folder is a run's. One that is not must be empty, but for what a training leaves that is killed while it
+/// looks at the folder.
+fn is_marked(path: &Path) -> Result<bool> {
+    let names: Vec<String> = match fs::read_dir(path) {
+        Ok(entries) => entries
+            .map(|entry| entry.map(|entry| entry.file_name().to_string_lossy().into_owned()))
+            .collect::<std::io::Result<_>>()
+            .map_err(|cause| Error::file(path, "read", &cause))?,
+        Err(cause) if cause.kind() == ErrorKind::NotFound => vec![],
+        Err(cause) => return Err(Error::file(path, "use as a run folder", &cause)),
+    };
+    let mark = Mark::of(path);
+    let is_stray = |name: &String| mark == Mark::Begun && name == LOCK || unspool_files::is_temporary(name);
+    if mark == Mark::Whole || names.iter().all(is_stray) {
+        return Ok(mark == Mark::Whole);
+    }
+    let holds = |name: &str| names.iter().any(|found| found == name);
+    if holds(LAST) && holds(CONFIG) {
+        return Err(Error::misuse(
+            format!("{}: holds a run of an older version, which did not record its data", path.display()),
+            "`predict`, `evaluate` and `generate` can use it; to train, give --out a new folder",
+        ));
+    }
+    Err(Error::misuse(
+        format!("{}: is not empty and no run folder; it is left as it is", path.display()),
+        "give --out a new or an empty folder, or with --resume the folder of a run",
+    ))
+}
+
+/// Tries it in the folder, or in the nearest one above that is there.
+fn check_writable(path: &Path) -> Result<()> {
+    let there = path.ancestors().find(|above| fs::symlink_metadata(above).is_ok()).unwrap_or(Path::new("."));
+    if !there.as_os_str().is_empty() && !there.exists() {
+        return Err(Error::failure(
+            format!("{}: cannot write there: {} is a link to nothing", path.display(), there.display()),
+            "create what the link points to, or give --out another folder",
+        ));
+    }
+    let there = if there.as_os_str().is_empty() { Path::new(".") } else { there };
+    unspool_files::check_writable(there).map_err(|cause| Error::file(path, "write there", &cause))
+}
+
+/// Creates a folder, and those above it; says whether it was not there.
+fn create_folder(path: &Path) -> Result<bool> {
+    let create = || {
+        point(Operation::CreateFolder, path)?;
+        if let Some(above) = path.parent() {
+            fs::create_dir_all(above)?;
+        }
+        match fs::create_dir(path) {
+            Err(cause) if cause.kind() == ErrorKind::AlreadyExists && path.is_dir() => Ok(false),
+            created => created.map(|()| true),
+        }
+    };
+    create().map_err(|cause| Error::file(path, "create", &cause))
+}
+
+fn next_free(task: &str) -> Result<PathBuf> {
+    let runs = Path::new(RUNS);
+    create_folder(runs)?;
+    let mut number = 1u64;
+    loop {
+        let path = runs.join(format!("{task}-{number}"));
+        match point(Operation::CreateFolder, &path).and_then(|()| fs::create_dir(&path)) {
+            Ok(()) => return Ok(path),
+            Err(cause) if cause.kind() == ErrorKind::AlreadyExists => number += 1,
+            Err(cause) => return Err(Error::file(&path, "create", &cause)),
+        }
+    }
+}
+
+/// Removes what killed processes have left half-written in a run's folder, whose lock is held.
+fn remove_strays(path: &Path) {
+    for entry in fs::read_dir(path).into_iter().flatten().flatten() {
+        if unspool_files::is_temporary(entry.path()) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
 /// A folder that holds a run, or will.
 #[derive(Debug)]
 pub(crate) struct RunFolder {
     path: PathBuf,
-    /// Of several processes one alone writes.
-    writes: bool,
+    /// Of several processes one alone writes, and who uses a model does not.
+    writer: Option<Writer>,
+}
+
+/// What is known of a folder by the process that writes in it.
+#[derive(Debug)]
+struct Writer {
+    /// Held until the folder is let go, or discarded.
+    lock: RefCell<Option<Lock>>,
+    /// What the run that goes on was begun with.
+    began: Option<Identity>,
+    /// Whether the folder itself is new.
+    made: bool,
+    resume: bool,
+    /// The files that this process has created.
+    written: RefCell<BTreeSet<PathBuf>>,
 }
 
 impl RunFolder {
-    /// Whether `--out` may become a run's folder, or with `resume` is one, and can be written to. Nothing is left behind.
-    pub(crate) fn check(out: Option<&Path>, resume: bool) -> Result<()> {
-        let path = match out {
-            Some(path) => path,
-            None if resume => {
-                return Err(Error::misuse("--resume without --out", "--out RUN_DIR says which run to go on with"));
-            }
-            None => Path::new(RUNS),
-        };
-        if out.is_some() {
-            match fs::read_dir(path) {
-                Ok(entries) => {
-                    let names: Vec<String> =
-                        entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
-                    Self::check_contents(path, &names, resume)?;
-                }
-                Err(cause) if cause.kind() == ErrorKind::NotFound => {}
-                Err(cause) => return Err(Error::file(path, "use as a run folder", &cause)),
-            }
-        }
-        Self::check_writable(path)
-    }
-
-    /// A folder that was made, but in which no step was saved, is as good as a new one.
-    fn check_contents(path: &Path, names: &[String], resume: bool) -> Result<()> {
-        let holds = |name: &str| names.iter().any(|found| found == name);
-        let is_ours = |name: &String| OURS.contains(&name.trim_end_matches(".tmp").trim_end_matches(".part"));
-        if !resume && (holds(MODEL) || holds(LAST)) {
-            return Err(Error::misuse(
-                format!("{}: holds a run already; it is left as it is", path.display()),
-                "give --out a new folder, or leave it out for the next free one under runs/; --resume goes on with a run",
-            ));
-        }
-        if !(names.iter().all(is_ours) || resume && holds(CONFIG)) {
-            return Err(Error::misuse(
-                format!("{}: is not empty; it is left as it is", path.display()),
-                if resume {
-                    "give --out the folder of a run, or a new one"
-                } else {
-                    "give --out a new or an empty folder"
-                },
-            ));
-        }
-        Ok(())
-    }
-
-    /// Tries it in the folder, or in the nearest one above that is there.
-    fn check_writable(path: &Path) -> Result<()> {
-        let there = path.ancestors().find(|above| above.is_dir()).unwrap_or(Path::new("."));
-        let there = if there.as_os_str().is_empty() { Path::new(".") } else { there };
-        let probe = there.join(format!(".unspool-{}.tmp", std::process::id()));
-        let written = fs::write(&probe, [0; 1 << 16]);
-        let _ = fs::remove_file(&probe);
-        written.map_err(|cause| Error::file(path, "write there", &cause))
-    }
-
-    /// Creates `out` (which with `resume` may be there), or the next free `runs/TASK-N`.
-    pub(crate) fn create(out: Option<&Path>, task: &str, resume: bool) -> Result<RunFolder> {
-        if let Some(path) = out {
-            RunFolder::check(out, resume)?;
-            fs::create_dir_all(path).map_err(|cause| Error::file(path, "create", &cause))?;
-            return Ok(RunFolder { path: path.to_path_buf(), writes: true });
-        }
-        let runs = Path::new(RUNS);
-        fs::create_dir_all(runs).map_err(|cause| Error::file(runs, "create", &cause))?;
-        let mut number = 1u64;
-        loop {
-            let path = runs.join(format!("{task}-{number}"));
-            match fs::create_dir(&path) {
-                Ok(()) => return Ok(RunFolder { path, writes: true }),
-                Err(cause) if cause.kind() == ErrorKind::AlreadyExists => number += 1,
-                Err(cause) => return Err(Error::file(&path, "create", &cause)),
-            }
-        }
-    }
-
     /// A folder in which another process writes.
     pub(crate) fn of_another(path: PathBuf) -> RunFolder {
-        RunFolder { path, writes: false }
+        RunFolder { path, writer: None }
     }
 
     /// Whether a step of a run is saved in a folder.
@@ -136,41 +259,64 @@ impl RunFolder {
     /// The folder of a model that this one is compared with.
     pub(crate) fn inner(&self, name: &str) -> Result<RunFolder> {
         let path = self.path.join(BASELINES).join(name);
-        if self.writes {
-            fs::create_dir_all(&path).map_err(|cause| Error::file(&path, "create", &cause))?;
-        }
-        Ok(RunFolder { path, writes: self.writes })
+        let Some(writer) = &self.writer else { return Ok(RunFolder::of_another(path)) };
+        Place::find(Some(&path), writer.resume)?.create(name)
     }
 
-    /// Writes what does not change during a run. Where a run goes on, it must be what stands there.
-    pub(crate) fn begin(&self, files: &[(&str, &str)]) -> Result<()> {
+    /// Writes what does not change during a run. Where a run goes on, this is what it was begun with, or nothing is
+    /// written.
+    ///
+    /// # Errors
+    /// The run was begun with other data, options, or sizes.
+    pub(crate) fn begin(&self, identity: &Identity, files: &[(&str, &str)]) -> Result<()> {
+        let Some(writer) = &self.writer else { return Ok(()) };
+        if let Some(began) = &writer.began {
+            began.check(identity, &self.path)?;
+        }
         for (name, contents) in files {
-            let path = self.file(name);
-            if self.writes
-                && self.file(LAST).exists()
-                && fs::read(&path).is_ok_and(|found| found != contents.as_bytes())
-            {
-                return Err(Error::failure(
-                    format!("{}: is not what the data and options now come to", path.display()),
-                    "go on with the data the run began with, or begin another in a new folder",
-                ));
+            // What is there has been compared with the checkpoint.
+            if writer.began.is_none() || !self.file(name).exists() {
+                self.write(name, contents)?;
             }
-            self.write(name, contents)?;
         }
         Ok(())
     }
 
-    /// A run that failed before it had weights leaves nothing that could be used, so it leaves nothing.
+    /// How long the run took before this process went on with it.
+    pub(crate) fn times(&self) -> Times {
+        let goes_on = self.writer.as_ref().is_some_and(|writer| writer.began.is_some());
+        // They say nothing that the training needs, so a file that is missing or damaged does not stop it.
+        let read = || read_toml(&self.file(TIMES)).ok()?.try_into().ok();
+        if goes_on { read().unwrap_or_default() } else { Times::default() }
+    }
+
+    /// Notes down how long the run took.
+    pub(crate) fn write_times(&self, times: &Times) -> Result<()> {
+        let text =
+            toml::to_string(times).map_err(|cause| Error::failure(format!("the times are no TOML: {cause}"), ""))?;
+        self.write(TIMES, &text)
+    }
+
+    /// Removes what this process has written of a run that failed before it had weights: nothing in it could be used.
     pub(crate) fn discard_without_weights(&self) {
-        if self.writes && !self.file(MODEL).exists() {
-            for name in OURS {
-                let _ = fs::remove_file(self.file(name));
-            }
+        let Some(writer) = &self.writer else { return };
+        if writer.began.is_some() || self.path.join(MODEL).exists() {
+            return;
+        }
+        // The trainer has written the last step, in a folder that had none.
+        for path in writer.written.take().iter().chain([&self.path.join(LAST)]) {
+            let _ = fs::remove_file(path);
+        }
+        if writer.made
+            && let Some(lock) = writer.lock.take()
+        {
+            lock.discard();
+            // It stays if somebody has put something into it.
             let _ = fs::remove_dir(&self.path);
         }
     }
 
-    /// Opens a folder that holds a run: all that is needed to use it is there.
+    /// Opens a folder that holds a run: all that is needed to use it is there, and belongs together.
     pub(crate) fn open(path: &Path) -> Result<RunFolder> {
         if !path.is_dir() {
             return Err(Error::failure(
@@ -194,7 +340,8 @@ impl RunFolder {
                 ));
             }
         }
-        Ok(RunFolder { path: path.to_path_buf(), writes: true })
+        belongs_together(path, MODEL)?;
+        Ok(RunFolder::of_another(path.to_path_buf()))
     }
 
     /// The folder itself.
@@ -209,24 +356,62 @@ impl RunFolder {
 
     /// Writes a file: the old one stands there, or the new one, whole.
     pub(crate) fn write(&self, name: &str, contents: &str) -> Result<()> {
-        if self.writes {
-            let path = self.file(name);
-            unspool_files::write(&path, contents).map_err(|cause| Error::file(&path, "write", &cause))?;
-        }
+        let Some(writer) = &self.writer else { return Ok(()) };
+        let path = self.file(name);
+        unspool_files::write(&path, contents).map_err(|cause| Error::file(&path, "write", &cause))?;
+        writer.written.borrow_mut().insert(path);
         Ok(())
     }
 }
 
-/// Reads a TOML file.
+/// How long a training took so far, in all processes that have gone on with it.
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Times {
+    pub(crate) training_seconds: f64,
+    pub(crate) evaluation_seconds: f64,
+    /// What the task counts: see [`Task::UNIT`](crate::tasks::Task::UNIT).
+    pub(crate) tokens: u64,
+}
+
+/// Compares what stands beside a checkpoint with what its header says of it; gives what the header says. The header of
+/// a file from elsewhere says nothing.
+fn belongs_together(folder: &Path, name: &str) -> Result<Identity> {
+    let identity = Identity::of_header(&checkpoint::metadata(&folder.join(name))?);
+    let (saved, tokenizer) = (folder.join(SAVED), folder.join(TOKENIZER));
+    if saved.exists()
+        && let Some(difference) = identity.difference_of_model(&read_toml(&saved)?)
+    {
+        return Err(mixed(&saved, &difference, name));
+    }
+    if tokenizer.exists()
+        && let Some(difference) = identity.difference_of_tokenizer(&tokenizer)?
+    {
+        return Err(mixed(&tokenizer, &difference, name));
+    }
+    Ok(identity)
+}
+
+fn mixed(path: &Path, difference: &str, checkpoint: &str) -> Error {
+    Error::failure(
+        format!("{}: does not belong to the {checkpoint} beside it: {difference}", path.display()),
+        "the run folder must hold the files of one training, unchanged",
+    )
+}
+
+/// Reads a TOML file, or as much of it as a configuration may have.
 pub(crate) fn read_toml(path: &Path) -> Result<toml::Table> {
     let bad = |why: String| {
         Error::failure(format!("{}: not a configuration: {why}", path.display()), "it must be as the training wrote it")
     };
-    let size = fs::metadata(path).map_err(|cause| Error::file(path, "read", &cause))?.len();
-    if size > LARGEST_CONFIG {
-        return Err(bad(format!("{size} bytes are too many")));
+    let failed = |cause: std::io::Error| Error::file(path, "read", &cause);
+    let file = unspool_files::open(path).map_err(failed)?;
+    let mut bytes = vec![];
+    // A device has no size, and no end.
+    file.take(LARGEST_CONFIG + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > LARGEST_CONFIG {
+        return Err(bad(format!("it has more than {LARGEST_CONFIG} bytes")));
     }
-    let bytes = fs::read(path).map_err(|cause| Error::file(path, "read", &cause))?;
     let text = String::from_utf8(bytes).map_err(|cause| bad(cause.to_string()))?;
     text.parse().map_err(|cause: toml::de::Error| bad(cause.message().to_owned()))
 }
@@ -234,37 +419,129 @@ pub(crate) fn read_toml(path: &Path) -> Result<toml::Table> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
+    use unspool::graph::Params;
 
-    #[test]
-    fn a_folder_with_something_in_it_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let check = |path: &Path, resume| RunFolder::check(Some(path), resume).map_err(|error| error.code());
-        assert_eq!(check(folder.path(), false), Ok(()));
-        assert_eq!(check(&folder.path().join("new/deep"), false), Ok(()));
-        fs::write(folder.path().join(CONFIG), "").unwrap();
-        assert_eq!(check(folder.path(), false), Ok(()), "a folder that was only just made");
-        fs::write(folder.path().join(LAST), "").unwrap();
-        assert_eq!((check(folder.path(), false), check(folder.path(), true)), (Err(2), Ok(())));
-        fs::remove_file(folder.path().join(LAST)).unwrap();
-        fs::remove_file(folder.path().join(CONFIG)).unwrap();
-        fs::write(folder.path().join("notes"), "mine").unwrap();
-        assert_eq!((check(folder.path(), false), check(folder.path(), true)), (Err(2), Err(2)));
-        assert_eq!(check(&folder.path().join("notes"), false), Err(1));
-        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    fn find(path: &Path, resume: bool) -> std::result::Result<(), u8> {
+        Place::find(Some(path), resume).map(drop).map_err(|error| error.code())
+    }
+
+    /// A folder with the last step of a run, and the best weights if there are any.
+    fn run(path: &Path, with_model: bool) {
+        let folder = Place::find(Some(path), false).unwrap().create("task").unwrap();
+        folder.write(CONFIG, "").unwrap();
+        folder.write(SAVED, "size = 3").unwrap();
+        let header = BTreeMap::from([("model".to_owned(), "size = 3".to_owned())]);
+        for name in [LAST, MODEL].into_iter().take(1 + usize::from(with_model)) {
+            checkpoint::save(&folder.file(name), &Params::seeded(0), &header).unwrap();
+        }
     }
 
     #[test]
-    fn a_run_that_left_the_finite_numbers_keeps_its_place_only_with_weights() {
+    fn a_folder_with_files_of_its_own_is_refused_and_nothing_in_it_is_touched() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        assert_eq!(find(path, false), Ok(()));
+        assert_eq!(find(&path.join("new/deep"), false), Ok(()));
+        // All of them are names of ours.
+        for name in [CONFIG, REPORT, SAMPLES, METRICS, MODEL, LOCK, "training.safetensors.tmp", "notes"] {
+            fs::write(path.join(name), "mine").unwrap();
+            assert_eq!((find(path, false), find(path, true)), (Err(2), Err(2)), "{name}");
+            assert_eq!(fs::read(path.join(name)).unwrap(), b"mine");
+            assert_eq!(fs::read_dir(path).unwrap().count(), 1);
+            fs::remove_file(path.join(name)).unwrap();
+        }
+        fs::write(path.join("notes"), "mine").unwrap();
+        assert_eq!(find(&path.join("notes"), false), Err(1));
+    }
+
+    #[test]
+    fn what_a_killed_process_leaves_in_an_empty_folder_does_not_block_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        fs::write(path.join(".unspool-abc123.tmp"), "").unwrap();
+        assert_eq!((find(path, false), find(path, true)), (Ok(()), Ok(())));
+        fs::write(path.join(LOCK), "").unwrap();
+        assert_eq!((find(path, false), find(path, true)), (Ok(()), Ok(())));
+        // Once the folder is a run's, it goes with the next start.
+        drop(Place::find(Some(path), false).unwrap().create("task").unwrap());
+        assert!(path.join(".unspool-abc123.tmp").exists());
+        drop(Place::find(Some(path), false).unwrap().create("task").unwrap());
+        assert!(!path.join(".unspool-abc123.tmp").exists());
+    }
+
+    #[test]
+    fn a_run_is_gone_on_with_and_never_begun_again() {
+        let folder = tempfile::tempdir().unwrap();
+        for with_model in [false, true] {
+            let path = folder.path().join(format!("run-{with_model}"));
+            run(&path, with_model);
+            assert_eq!((find(&path, false), find(&path, true)), (Err(2), Ok(())));
+            fs::write(path.join(SAVED), "size = 4").unwrap();
+            assert_eq!(find(&path, true), Err(1));
+            fs::write(path.join(SAVED), "# The same.\nsize = 3").unwrap();
+            assert_eq!(find(&path, true), Ok(()));
+            // Whose best weights are they?
+            checkpoint::save(&path.join(MODEL), &Params::seeded(0), &BTreeMap::new()).unwrap();
+            assert_eq!(find(&path, true), Err(1));
+            fs::remove_file(path.join(LAST)).unwrap();
+            assert_eq!(find(&path, true), Err(1));
+        }
+    }
+
+    #[test]
+    fn two_processes_do_not_have_one_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path();
+        let (first, second) = (Place::find(Some(path), true).unwrap(), Place::find(Some(path), true).unwrap());
+        let held = first.create("task").unwrap();
+        assert_eq!(second.create("task").map(drop).map_err(|error| error.code()), Err(1));
+        assert_eq!(find(path, true), Err(1));
+        drop(held);
+        assert_eq!(find(path, true), Ok(()));
+    }
+
+    #[test]
+    fn a_run_that_diverged_without_weights_takes_away_what_it_wrote_and_nothing_else() {
         let above = tempfile::tempdir().unwrap();
         let path = above.path().join("run");
-        for (last, stays) in [(LAST, false), (MODEL, true)] {
-            let folder = RunFolder::create(Some(&path), "task", false).unwrap();
-            for name in [CONFIG, SAVED, last] {
-                fs::write(folder.file(name), "").unwrap();
-            }
-            folder.discard_without_weights();
-            assert_eq!(path.exists(), stays);
+        let begin = |resume| {
+            let folder = Place::find(Some(&path), resume).unwrap().create("task").unwrap();
+            folder.begin(&Identity::default(), &[(CONFIG, ""), (SAVED, "")]).unwrap();
+            folder
+        };
+        let step = |folder: &RunFolder, name| {
+            checkpoint::save(&folder.file(name), &Params::seeded(0), &BTreeMap::new()).unwrap();
+        };
+        let folder = begin(false);
+        step(&folder, LAST);
+        folder.discard_without_weights();
+        assert!(!path.exists());
+        // A file that somebody has put there stays, and so does a folder that was there.
+        let folder = begin(false);
+        fs::write(path.join("notes"), "mine").unwrap();
+        folder.discard_without_weights();
+        assert_eq!(fs::read_dir(&path).unwrap().count(), 1);
+        fs::remove_file(path.join("notes")).unwrap();
+        begin(false).discard_without_weights();
+        assert_eq!(fs::read_dir(&path).unwrap().count(), 1, "the mark of the folder");
+        // A step of an earlier process stays.
+        let folder = begin(false);
+        step(&folder, LAST);
+        drop(folder);
+        begin(true).discard_without_weights();
+        assert!(path.join(LAST).exists() && path.join(CONFIG).exists());
+    }
+
+    #[test]
+    #[cfg(unix)]
+    fn a_link_to_nothing_is_no_place_and_a_device_no_configuration() {
+        let folder = tempfile::tempdir().unwrap();
+        std::os::unix::fs::symlink("nowhere", folder.path().join("link")).unwrap();
+        for path in ["link", "link/run"] {
+            let error = Place::find(Some(&folder.path().join(path)), false).unwrap_err();
+            assert!(error.to_string().contains("link is a link to nothing"), "{error}");
         }
-        assert_eq!(fs::read_dir(&path).unwrap().count(), 3);
+        assert!(read_toml(Path::new("/dev/zero")).unwrap_err().to_string().contains("more than 16777216 bytes"));
     }
 }

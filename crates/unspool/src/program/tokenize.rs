@@ -1,6 +1,7 @@
 //! `unspool tokenize`: training a tokenizer, and text to ids and back.
 
 use super::{
+    check_overwrite,
     error::{Error, Result},
     lines,
 };
@@ -26,6 +27,9 @@ pub(crate) struct TrainOptions {
     /// Where the tokenizer goes.
     #[arg(long, value_name = "FILE", default_value = "tokenizer.json")]
     out: PathBuf,
+    /// Write over a file that is there.
+    #[arg(long)]
+    overwrite: bool,
     /// What a token is: frequent runs of bytes (bpe), words, characters, or Hangul syllables and other words.
     #[arg(long, value_enum, default_value = "bpe")]
     kind: Kind,
@@ -101,6 +105,7 @@ impl TrainOptions {
                 "give --out a file in a folder that exists",
             ));
         }
+        check_overwrite(&self.out, self.overwrite)?;
         let mut texts = vec![];
         for file in &self.files {
             texts.extend(lines::read(Some(file))?);

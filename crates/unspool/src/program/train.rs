@@ -5,13 +5,14 @@ use super::{
     error::{Error, Result},
     evaluate::{self, Evaluated},
     figure,
+    identity::Identity,
     json::{Report, print},
     look,
     options::Chosen,
     predict::TASK,
     progress::{Clock, Progress},
     report::Page,
-    run::{CONFIG, CURVE, METRICS, REPORT, RunFolder, SAMPLES, SAVED, TOKENIZER},
+    run::{CONFIG, CURVE, METRICS, Place, REPORT, RunFolder, SAMPLES, SAVED, TOKENIZER, Times},
 };
 use crate::tasks::{Effort, Metric, Parts, Prepared, Recipe, Task};
 use serde_json::{Map, Value, json};
@@ -32,6 +33,7 @@ use unspool::{
         schedule::linear_with_warm_up,
         training::{Ended, Evaluated as Epoch, Evaluation, Event, Objective, Outcome},
     },
+    text::Tokenizer,
 };
 
 /// A batch of this many rows or more is cut into shards, so that several cores work on it. The cut depends on the batch alone.
@@ -51,12 +53,10 @@ static STOP: AtomicBool = AtomicBool::new(false);
 /// Of several processes each does its own part of the computing, and the first alone says and writes something.
 pub(crate) fn train<T: Task>(chosen: &Chosen<T>, exchange: &dyn Exchange) -> Result<()> {
     let is_first = exchange.rank() == 0;
-    if is_first {
-        RunFolder::check(chosen.out.as_deref(), chosen.resume)?;
-    }
+    let place = is_first.then(|| find_place(chosen)).transpose()?;
     agree(chosen, exchange)?;
     let run = Run::<T>::prepare(chosen, exchange)?;
-    let folder = folder(chosen, exchange)?;
+    let folder = folder::<T>(place, exchange)?;
     if chosen.profile {
         let rows = run.order(0)?.into_iter().next().unwrap_or_default();
         run.fetch(std::slice::from_ref(&rows))?;
@@ -116,18 +116,31 @@ fn agree<T: Task>(chosen: &Chosen<T>, exchange: &dyn Exchange) -> Result<()> {
     facts.push(("--out".into(), chosen.out.as_ref().map_or_else(String::new, |out| out.display().to_string())));
     facts.push(("--resume".into(), chosen.resume.to_string()));
     facts.push(("--profile".into(), chosen.profile.to_string()));
-    facts.push(("the checksum of --data".into(), Data::new(&chosen.data, exchange).checksum()));
+    let data = Data::new(&chosen.data, exchange).checksum();
+    facts.push((
+        "the checksum of --data".into(),
+        data.map_or_else(|error| error.to_string(), Option::unwrap_or_default),
+    ));
     let facts: Vec<(&str, String)> = facts.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
     Ok(exchange.agree(&facts)?)
 }
 
-/// The run folder that the first process has made.
-fn folder<T: Task>(chosen: &Chosen<T>, exchange: &dyn Exchange) -> Result<RunFolder> {
-    if exchange.rank() > 0 {
+/// Where the run folder shall be. A run that goes on has its options: a large model is not built for others.
+fn find_place<T: Task>(chosen: &Chosen<T>) -> Result<Place> {
+    let place = Place::find(chosen.out.as_deref(), chosen.resume)?;
+    if let (Some(began), Some(out)) = (place.began(), &chosen.out) {
+        began.check_options(&chosen.config, out)?;
+    }
+    Ok(place)
+}
+
+/// The run folder, which the first process makes at the place that it found.
+fn folder<T: Task>(place: Option<Place>, exchange: &dyn Exchange) -> Result<RunFolder> {
+    let Some(place) = place else {
         let path = exchange.of_first(vec![])?;
         return Ok(RunFolder::of_another(String::from_utf8_lossy(&path).into_owned().into()));
-    }
-    let folder = RunFolder::create(chosen.out.as_deref(), T::NAME, chosen.resume)?;
+    };
+    let folder = place.create(T::NAME)?;
     exchange.of_first(folder.path().to_string_lossy().into_owned().into_bytes())?;
     Ok(folder)
 }
@@ -167,8 +180,12 @@ struct Run<'a, T: Task> {
     shards: usize,
     reduce: Reduce,
     batches: usize,
+    /// The checksum of the data.
+    data: Option<String>,
     /// Real time steps computed so far, in this process.
     tokens: AtomicU64,
+    /// Those of earlier processes, of which this one goes on.
+    tokens_before: AtomicU64,
     /// What to show after an epoch.
     samples: Mutex<Vec<String>>,
 }
@@ -192,18 +209,35 @@ impl<'a, T: Task> Run<'a, T> {
         let (seed, recipe) = (chosen.seed, chosen.recipe);
         let Begun { task, parts, params: initial } = Begun::new(chosen, exchange)?;
         let batches = task.order(&parts.train, recipe.batch, seed, 0)?.len();
-        let (parts, tokens, samples) = (RwLock::new(parts), AtomicU64::new(0), Mutex::default());
+        let data = Data::new(&chosen.data, exchange).checksum()?;
+        let (parts, samples) = (RwLock::new(parts), Mutex::default());
+        let (tokens, tokens_before) = Default::default();
         let (shards, reduce) = (chosen.shards, chosen.reduce);
-        Ok(Run { exchange, task, parts, initial, recipe, seed, shards, reduce, batches, tokens, samples })
+        Ok(Run {
+            exchange,
+            task,
+            parts,
+            initial,
+            recipe,
+            seed,
+            shards,
+            reduce,
+            batches,
+            data,
+            tokens,
+            tokens_before,
+            samples,
+        })
     }
 
     /// Trains in a folder of its own, or goes on there; `who` stands before what is said.
     fn train(&self, chosen: &Chosen<T>, folder: &RunFolder, who: &str) -> Result<Trained<T::Answer>> {
-        let saved = saved_text(&self.task)?;
-        folder.begin(&[(SAVED, &saved), (CONFIG, &chosen.config.to_string())])?;
-        if let Some(tokenizer) = self.task.tokenizer() {
-            folder.write(TOKENIZER, &tokenizer.to_json()?)?;
-        }
+        let (saved, config) = (saved_text(&self.task)?, chosen.config.to_string());
+        let tokenizer = self.task.tokenizer().map(Tokenizer::to_json).transpose()?;
+        let identity = Identity::new(saved.clone(), &chosen.config, self.data.clone(), tokenizer.as_deref());
+        let files = [(SAVED, Some(&saved)), (CONFIG, Some(&config)), (TOKENIZER, tokenizer.as_ref())];
+        let files: Vec<_> = files.iter().filter_map(|(name, text)| Some((*name, text.as_ref()?.as_str()))).collect();
+        folder.begin(&identity, &files)?;
         let total = self.recipe.epochs * self.batches as u64;
         let progress = Progress::new(total, T::UNIT, who, self.exchange.rank() > 0);
         let rows = |examples| self.task.lengths(examples).len();
@@ -227,17 +261,18 @@ impl<'a, T: Task> Run<'a, T> {
             progress.say(&format!("--reduce fast: the weights' last bits are those of {ranks} processes"));
         }
 
-        let metadata = BTreeMap::from([("model".to_owned(), saved)]);
+        let times = folder.times();
+        self.tokens_before.store(times.tokens, Ordering::Relaxed);
         let mut watch = Watch {
             run: self,
             folder,
             progress: &progress,
-            clock: Clock::new(),
+            clock: Clock::after(times.training_seconds, times.evaluation_seconds),
             history: vec![],
             written: None,
             error: None,
         };
-        let outcome = self.run(chosen, folder, metadata, |event| watch.on(event));
+        let outcome = self.run(chosen, folder, identity.metadata(), |event| watch.on(event));
         watch.write_now();
         let Watch { clock, error, history, .. } = watch;
         let outcome = match outcome {
@@ -310,7 +345,7 @@ impl<'a, T: Task> Run<'a, T> {
     /// All processes have about as much to compute.
     fn tokens_everywhere(&self) -> f64 {
         let working = self.exchange.ranks().min(self.shards);
-        self.tokens.load(Ordering::Relaxed) as f64 * working as f64
+        self.tokens_before.load(Ordering::Relaxed) as f64 + self.tokens.load(Ordering::Relaxed) as f64 * working as f64
     }
 
     /// The training as a page.
@@ -550,6 +585,11 @@ impl<T: Task> Watch<'_, T> {
     }
 
     fn write(&self) -> Result<()> {
+        self.folder.write_times(&Times {
+            training_seconds: self.clock.training.as_secs_f64(),
+            evaluation_seconds: self.clock.evaluating.as_secs_f64(),
+            tokens: self.run.tokens_everywhere() as u64,
+        })?;
         self.folder.write(METRICS, &metrics(T::METRIC.name, &self.history))?;
         self.folder.write(CURVE, &figure::learning_curve(T::NAME, T::METRIC.name, &self.history)?)
     }

@@ -267,6 +267,7 @@ impl Task for Forecast {
         let make = |scope: unspool::graph::Scope<'_>, input, hidden| kind.build(scope, input, hidden);
         let memory = Recurrent::new(params.scope("memory"), make, columns, saved.hidden_size, layers);
         let readout = Linear::new(params.scope("readout"), saved.hidden_size, columns);
+        params.check_all()?;
         // It begins with the usual change.
         params.set(readout.weight, Array2::<f32>::zeros((columns, saved.hidden_size)))?;
         Ok(Forecast { saved, memory, readout })

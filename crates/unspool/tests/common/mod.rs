@@ -62,3 +62,49 @@ pub(crate) fn listing(at: &Path) -> Vec<(PathBuf, Option<Vec<u8>>)> {
     all.sort();
     all
 }
+
+/// Lets a training end, as a kill does, right after the operation on a file that its log calls `operation`, where `OUT`
+/// is its folder.
+#[allow(dead_code)] // Not every test uses all of these.
+pub(crate) fn fault(at: &Path, arguments: &[&str], operation: &str, out: &str) {
+    let operation = operation.replace("OUT", out);
+    let trial: Vec<&str> = arguments.iter().map(|&word| if word == out { "trial" } else { word }).collect();
+    let operations = operations(at, &trial);
+    let number = 1 + operations.iter().position(|line| line.replace("trial", out) == operation).unwrap();
+    fs::remove_dir_all(at.join("trial")).unwrap();
+    assert!(!faulty(at, arguments, &format!("{}:abort", number + 1)).status.success());
+}
+
+/// The operations on files of a run of the program, in order.
+#[allow(dead_code)] // Not every test uses all of these.
+pub(crate) fn operations(at: &Path, arguments: &[&str]) -> Vec<String> {
+    let log = at.join("operations.log");
+    let output = program(at, arguments).env("UNSPOOL_FAULT_LOG", &log).output().unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    let operations = fs::read_to_string(&log).unwrap().lines().map(str::to_owned).collect();
+    fs::remove_file(log).unwrap();
+    operations
+}
+
+/// Runs the program with a fault: `NUMBER:abort`, or `NUMBER:CODE` for an error of the system.
+#[allow(dead_code)] // Not every test uses all of these.
+pub(crate) fn faulty(at: &Path, arguments: &[&str], fault: &str) -> Output {
+    program(at, arguments).env("UNSPOOL_FAULT", fault).output().unwrap()
+}
+
+/// A file of weights as another program would write it: without metadata in its header.
+#[allow(dead_code)] // Not every test uses all of these.
+pub(crate) fn without_metadata(weights: &[u8]) -> Vec<u8> {
+    let length = u64::from_le_bytes(weights[..8].try_into().unwrap()) as usize;
+    let mut header: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_slice(&weights[8..8 + length]).unwrap();
+    header.remove("__metadata__").unwrap();
+    let header = serde_json::to_vec(&header).unwrap();
+    [&(header.len() as u64).to_le_bytes()[..], &header, &weights[8 + length..]].concat()
+}
+
+fn program(at: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_unspool"));
+    command.args(arguments).current_dir(at).stdin(Stdio::null());
+    command
+}

@@ -8,15 +8,22 @@ use std::{
     collections::BTreeMap,
     fs,
     io::{Cursor, Read},
-    path::Path,
+    path::{Path, PathBuf},
 };
 use unspool::text::{Source, Tsv};
 
 /// The list of what is said, in a folder of sounds.
 const TRANSCRIPTS: &str = "transcripts.tsv";
 
-/// The wav files of a folder, sorted by name.
-pub(super) fn folder(path: &Path) -> Result<Vec<Recording>> {
+/// The files of a folder that recordings are made of: the wav files, sorted by name, and behind them the list of what
+/// is said, if there is one.
+pub(super) fn files(path: &Path) -> Result<Vec<PathBuf>> {
+    let mut files = wav_files(path)?;
+    files.extend([path.join(TRANSCRIPTS)].into_iter().filter(|list| list.exists()));
+    Ok(files)
+}
+
+fn wav_files(path: &Path) -> Result<Vec<PathBuf>> {
     let entries = fs::read_dir(path).map_err(|cause| Error::file(path, "read as a folder of wav files", &cause))?;
     let mut files = entries
         .map(|entry| entry.map(|entry| entry.path()))
@@ -30,6 +37,12 @@ pub(super) fn folder(path: &Path) -> Result<Vec<Recording>> {
             format!("give a folder of wav files, with {TRANSCRIPTS} (file, transcript) beside them"),
         ));
     }
+    Ok(files)
+}
+
+/// The wav files of a folder, sorted by name.
+pub(super) fn folder(path: &Path) -> Result<Vec<Recording>> {
+    let files = wav_files(path)?;
     let said = transcripts(&path.join(TRANSCRIPTS))?;
     files
         .iter()
@@ -45,7 +58,9 @@ pub(super) fn folder(path: &Path) -> Result<Vec<Recording>> {
 
 /// One wav file.
 pub(super) fn one(path: &Path) -> Result<Recording> {
-    let bytes = fs::read(path).map_err(|cause| Error::file(path, "read", &cause))?;
+    let failed = |cause: std::io::Error| Error::file(path, "read", &cause);
+    let mut bytes = vec![];
+    unspool_files::open(path).map_err(failed)?.read_to_end(&mut bytes).map_err(failed)?;
     wav(&path.display().to_string(), &bytes)
 }
 

@@ -4,7 +4,13 @@ use super::{
     super::error::{Error, Result},
     Stream,
 };
-use std::{cell::OnceCell, fs, io::Cursor, path::Path, rc::Rc, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{Cursor, Read},
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
 use unspool::text::{Conll, Parallel, Row, Sentence, Source, Tsv};
 
 /// Where bytes are, to be read as often as need be.
@@ -13,19 +19,19 @@ pub(super) enum Origin {
     /// A file.
     File(String),
     /// What can be read only once, such as a pipe: it is kept then.
-    Pipe(String, Rc<OnceCell<Arc<[u8]>>>),
+    Pipe(String),
     /// Bytes in the program, by name.
     Inside(&'static str, &'static [u8]),
 }
 
 impl Origin {
     pub(super) fn path(path: &str) -> Origin {
-        if is_pipe(path) { Origin::Pipe(path.to_owned(), Rc::default()) } else { Origin::File(path.to_owned()) }
+        if is_pipe(path) { Origin::Pipe(path.to_owned()) } else { Origin::File(path.to_owned()) }
     }
 
     pub(super) fn name(&self) -> &str {
         match self {
-            Origin::File(path) | Origin::Pipe(path, _) => path,
+            Origin::File(path) | Origin::Pipe(path) => path,
             Origin::Inside(name, _) => name,
         }
     }
@@ -33,19 +39,23 @@ impl Origin {
     pub(super) fn open(&self) -> Result<Source> {
         match self {
             Origin::File(path) => Ok(Source::file(path)?),
-            Origin::Pipe(path, kept) => {
-                let bytes = match kept.get() {
-                    Some(bytes) => bytes.clone(),
-                    None => {
-                        let bytes = fs::read(path).map_err(|cause| Error::file(Path::new(path), "read", &cause))?;
-                        kept.get_or_init(|| bytes.into()).clone()
-                    }
-                };
-                Ok(Source::reader(path, Cursor::new(bytes)))
-            }
+            Origin::Pipe(path) => Ok(Source::reader(path, Cursor::new(of_pipe(path)?))),
             Origin::Inside(name, bytes) => Ok(Source::bytes(*name, *bytes)),
         }
     }
+}
+
+/// What came out of a pipe. Nobody in this process can read it a second time, so it is kept.
+pub(super) fn of_pipe(path: &str) -> Result<Arc<[u8]>> {
+    static READ: Mutex<BTreeMap<String, Arc<[u8]>>> = Mutex::new(BTreeMap::new());
+    let mut read = READ.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(bytes) = read.get(path) {
+        return Ok(bytes.clone());
+    }
+    let failed = |cause: std::io::Error| Error::file(Path::new(path), "read", &cause);
+    let mut bytes = vec![];
+    unspool_files::open(path).map_err(failed)?.read_to_end(&mut bytes).map_err(failed)?;
+    Ok(read.entry(path.to_owned()).or_insert(bytes.into()).clone())
 }
 
 /// Whether it is there, and neither file nor folder.

@@ -1,0 +1,60 @@
+//! Checksums of contents: two files that have the same one are taken for the same.
+
+use std::{io::Read, path::Path};
+
+/// CRC-32 and the number of bytes, of several contents one after the other.
+#[derive(Default)]
+pub(crate) struct Checksum {
+    crc: flate2::Crc,
+    bytes: u64,
+}
+
+impl Checksum {
+    /// Adds contents, and where they end.
+    pub(crate) fn add(mut self, contents: &[u8]) -> Checksum {
+        self.crc.update(contents);
+        self.end(contents.len() as u64)
+    }
+
+    /// Adds the contents of a file, as [`Checksum::add`] would.
+    pub(crate) fn add_file(mut self, path: &Path) -> std::io::Result<Checksum> {
+        let (mut file, mut piece, mut length) = (unspool_files::open(path)?, vec![0; 1 << 16], 0);
+        loop {
+            match file.read(&mut piece)? {
+                0 => break,
+                read => {
+                    self.crc.update(&piece[..read]);
+                    length += read as u64;
+                }
+            }
+        }
+        Ok(self.end(length))
+    }
+
+    fn end(mut self, length: u64) -> Checksum {
+        self.crc.update(&length.to_le_bytes());
+        self.bytes += length;
+        self
+    }
+
+    /// As text.
+    pub(crate) fn text(&self) -> String {
+        format!("{:08x} ({} bytes)", self.crc.sum(), self.bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_has_the_checksum_of_its_contents_and_where_contents_end_counts() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        std::fs::write(&path, vec![7; 100_000]).unwrap();
+        let of_file = Checksum::default().add_file(&path).unwrap().text();
+        assert_eq!(of_file, Checksum::default().add(&[7; 100_000]).text());
+        let two = |a: &[u8], b: &[u8]| Checksum::default().add(a).add(b).text();
+        assert_ne!(two(b"ab", b"c"), two(b"a", b"bc"));
+    }
+}
