@@ -114,8 +114,8 @@ pub struct DrawRng {
 }
 
 impl Draw {
-    /// Returns a generator of the crate `rand` that gives [`bits`](Draw::bits) 0, 1, 2, … of this key, so that any distribution of
-    /// `rand_distr` and `rand`'s shuffling give what is a function of the key alone.
+    /// Returns a generator of the crate `rand` that gives [`bits`](Draw::bits) 0, 1, 2, … of this key, so that any
+    /// distribution of `rand_distr` and `rand`'s shuffling give what is a function of the key alone.
     ///
     /// ```
     /// use rand::{RngExt, seq::SliceRandom};
@@ -207,7 +207,8 @@ mod tests {
 
     #[test]
     fn birthdays_of_many_keys_have_the_spacings_of_chance() {
-        // Marsaglia's test: the number of equal spacings of m = 4,096 birthdays in a year of n = 2³² days is Poisson's with mean m³ / 4n = 4.
+        // Marsaglia's test: the number of equal spacings of m = 4,096 birthdays in a year of n = 2³² days is Poisson's
+        // with mean m³ / 4n = 4.
         const BIRTHDAYS: u64 = 4096;
         let mut total = 0;
         for year in 0..32u64 {

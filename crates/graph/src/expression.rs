@@ -3,7 +3,8 @@
 use crate::{Graph, Operand, Param, Var};
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-/// A formula of parameters and numbers that becomes nodes where it meets a [`Var`] or a graph: plain data, as a [`Param`] is.
+/// A formula of parameters and numbers that becomes nodes where it meets a [`Var`] or a graph: plain data, as a
+/// [`Param`] is.
 ///
 /// ```
 /// use unspool_graph::{Graph, Operand, Params, init};

@@ -256,14 +256,14 @@ impl Differentiated for Var<'_> {
 }
 
 impl Gradients {
-    /// Returns the gradient of a parameter or of a watched node, as a whole array; `None` if nothing flowed there, and for a
-    /// parameter of another store or a node of another graph.
+    /// Returns the gradient of a parameter or of a watched node, as a whole array; `None` if nothing flowed there, and
+    /// for a parameter of another store or a node of another graph.
     pub fn of(&self, what: impl Differentiated) -> Option<Tensor> {
         what.find(self)
     }
 
-    /// Returns all gradients with their parameters and those parameters' names, in the parameters' order, if the model is in
-    /// precision `E`; nothing else. A parameter without a gradient is left out.
+    /// Returns all gradients with their parameters and those parameters' names, in the parameters' order, if the model
+    /// is in precision `E`; nothing else. A parameter without a gradient is left out.
     ///
     /// ```
     /// use unspool_graph::{Graph, Params, Part, init};
@@ -280,8 +280,8 @@ impl Gradients {
         (0..self.entries.len()).filter_map(|i| Some((self.param(i), self.names[i].as_str(), self.part(i)?)))
     }
 
-    /// Returns all gradients as [`iter`](Gradients::iter) does, for changing their elements; of an embedding those of the rows that
-    /// have a gradient.
+    /// Returns all gradients as [`iter`](Gradients::iter) does, for changing their elements; of an embedding those of
+    /// the rows that have a gradient.
     ///
     /// ```
     /// # use unspool_graph::{Graph, Params, init};
@@ -419,8 +419,8 @@ impl Gradients {
     /// Shortens them to `max_norm` if their norm is greater (Pascanu, Mikolov and Bengio 2013) and returns the norm they had.
     ///
     /// # Errors
-    /// [`Error::Limit`] if `max_norm` is negative or not a number; [`Error::NormNotFinite`] if the norm is not a finite number:
-    /// nothing would be right then.
+    /// [`Error::Limit`] if `max_norm` is negative or not a number; [`Error::NormNotFinite`] if the norm is not a finite
+    /// number: nothing would be right then.
     ///
     /// ```
     /// use unspool_graph::{Graph, Params, init};
@@ -518,9 +518,10 @@ impl Gradients {
         }
     }
 
-    /// Returns what should not be overlooked: parameters that got no gradient, an all-zero or a non-finite one; and, where a
-    /// parameter got none, the operations at which a path to it may have been cut. A comparison that makes a mask, or a value that
-    /// is cut off on purpose, is no finding as long as every parameter gets its gradient by another path.
+    /// Returns what should not be overlooked: parameters that got no gradient, an all-zero or a non-finite one; and,
+    /// where a parameter got none, the operations at which a path to it may have been cut. A comparison that makes a
+    /// mask, or a value that is cut off on purpose, is no finding as long as every parameter gets its gradient by
+    /// another path.
     pub fn report(&self) -> Report {
         let mut report = Report { missing: vec![], zero: vec![], not_finite: vec![], cuts: vec![] };
         for ((name, entry), frozen) in self.names.iter().zip(&self.entries).zip(&self.frozen) {
@@ -610,9 +611,10 @@ pub struct Report {
     pub zero: Vec<String>,
     /// Parameters with an infinite or not-a-number element in their gradient.
     pub not_finite: Vec<String>,
-    /// Where parameters are missing: at which lines a path from the loss to a parameter was cut, by operations without gradient,
-    /// and where numbers made from them have left the recording: by [`detach`](crate::Var::detach),
-    /// [`value`](crate::Var::value), [`item`](crate::Var::item), [`argmax`](crate::Var::argmax) or [`top_k`](crate::Var::top_k).
+    /// Where parameters are missing: at which lines a path from the loss to a parameter was cut, by operations without
+    /// gradient, and where numbers made from them have left the recording: by [`detach`](crate::Var::detach),
+    /// [`value`](crate::Var::value), [`item`](crate::Var::item), [`argmax`](crate::Var::argmax) or
+    /// [`top_k`](crate::Var::top_k).
     pub cuts: Vec<String>,
 }
 

@@ -106,8 +106,8 @@ impl fmt::Debug for Graph<'_> {
 impl<'p> Graph<'p> {
     /// Makes an empty recording for evaluation: dropout and its like pass everything through.
     ///
-    /// A recording that is dropped leaves its memory with the parameters, for the next recording over them, so that a training loop
-    /// in its steady state asks the system for none. [`Params::release_memory`] hands it back.
+    /// A recording that is dropped leaves its memory with the parameters, for the next recording over them, so that a
+    /// training loop in its steady state asks the system for none. [`Params::release_memory`] hands it back.
     pub fn new(params: &'p Params) -> Graph<'p> {
         let tape = match params.precision() {
             Precision::F32 => AnyTape::F32(Tape::new(params)),
@@ -430,7 +430,8 @@ impl<'p> Graph<'p> {
         self.rows.replace(rows)
     }
 
-    /// As [`set_rows`](Graph::set_rows), for as long as the returned guard lives: what held before holds again after it.
+    /// As [`set_rows`](Graph::set_rows), for as long as the returned guard lives: what held before holds again after
+    /// it.
     ///
     /// ```
     /// # use ndarray::array;

@@ -83,8 +83,8 @@ impl Clone for Panels {
 pub struct Params {
     /// Under which number parameters are added here: none yet, or one that no other store adds under.
     generation: Option<u32>,
-    /// Of each parameter, the number under which it was added. With the index that tells it from any other, also from one that
-    /// was added to a copy of this store.
+    /// Of each parameter, the number under which it was added. With the index that tells it from any other, also from
+    /// one that was added to a copy of this store.
     pub(crate) origins: Arc<Vec<u32>>,
     seed: u64,
     names: Vec<String>,
@@ -298,7 +298,8 @@ impl Params {
         E::store(&self.store).map(|all| &all[p.index as usize][..])
     }
 
-    /// Returns all parameters' elements for writing, in the order of [`Params::iter`], if the store is in precision `f32`.
+    /// Returns all parameters' elements for writing, in the order of [`Params::iter`], if the store is in precision
+    /// `f32`.
     ///
     /// ```
     /// use unspool_graph::{Params, init};
@@ -317,7 +318,8 @@ impl Params {
         }
     }
 
-    /// Returns all parameters' elements for writing, in the order of [`Params::iter`], if the store is in precision `f64`.
+    /// Returns all parameters' elements for writing, in the order of [`Params::iter`], if the store is in precision
+    /// `f64`.
     pub fn f64_mut(&mut self) -> Option<Vec<&mut [f64]>> {
         self.panels = Panels::none(self.len());
         match &mut self.store {
@@ -338,7 +340,8 @@ impl Params {
     /// let mut params = Params::seeded(0);
     /// let w = params.scope("m").add("w", [2], init::zeros());
     /// let mut copy = params.clone();
-    /// let (own, other) = (params.scope("m").add("a", [2], init::zeros()), copy.scope("m").add("b", [3], init::zeros()));
+    /// let own = params.scope("m").add("a", [2], init::zeros());
+    /// let other = copy.scope("m").add("b", [3], init::zeros());
     /// assert!(params.owns(w) && copy.owns(w));
     /// assert!(params.owns(own) && copy.owns(other) && !params.owns(other) && !copy.owns(own));
     /// ```
@@ -346,14 +349,15 @@ impl Params {
         self.origins.get(p.index as usize) == Some(&p.store)
     }
 
-    /// Freezes a parameter, or thaws it: to a frozen one no gradient flows, and nothing is computed for one. It keeps its value, as an
-    /// optimizer leaves what has no gradient alone, and no [report](crate::Gradients::report) misses its gradient. A handle of
-    /// another store changes nothing.
+    /// Freezes a parameter, or thaws it: to a frozen one no gradient flows, and nothing is computed for one. It keeps
+    /// its value, as an optimizer leaves what has no gradient alone, and no [report](crate::Gradients::report) misses
+    /// its gradient. A handle of another store changes nothing.
     ///
     /// ```
     /// use unspool_graph::{Graph, Params, init};
     /// let mut params = Params::seeded(0);
-    /// let (body, head) = (params.scope("body").add("w", [2], init::constant(1.0)), params.scope("head").add("w", [2], init::constant(1.0)));
+    /// let body = params.scope("body").add("w", [2], init::constant(1.0));
+    /// let head = params.scope("head").add("w", [2], init::constant(1.0));
     /// let all: Vec<_> = params.iter().filter(|&p| params.name(p).starts_with("body.")).collect();
     /// all.into_iter().for_each(|p| params.set_frozen(p, true));
     /// let graph = Graph::new(&params);
@@ -382,8 +386,9 @@ impl Params {
         self.owns(p) && self.frozen[p.index as usize]
     }
 
-    /// Hands the memory that finished recordings over these parameters have left for the next one back to the system. It is kept so
-    /// that a training loop in its steady state asks for none; after one long sequence it may be far more than is needed.
+    /// Hands the memory that finished recordings over these parameters have left for the next one back to the system.
+    /// It is kept so that a training loop in its steady state asks for none; after one long sequence it may be far more
+    /// than is needed.
     ///
     /// ```
     /// use unspool_graph::{Graph, Params};

@@ -36,8 +36,9 @@ fn product<'s>(sizes: impl Iterator<Item = &'s usize>) -> usize {
 }
 
 impl Shape {
-    /// Returns the shape with these sizes, or `None` if no tensor has it: if there are more than [`MAX_RANK`] sizes, or if their
-    /// product, sizes of 0 left out, is more than `isize::MAX / 8`. Strides and offsets of a shape thus never overflow.
+    /// Returns the shape with these sizes, or `None` if no tensor has it: if there are more than [`MAX_RANK`] sizes, or
+    /// if their product, sizes of 0 left out, is more than `isize::MAX / 8`. Strides and offsets of a shape thus never
+    /// overflow.
     ///
     /// ```
     /// use unspool_graph::Shape;
@@ -71,8 +72,8 @@ impl Shape {
         product(self.iter().rev().skip(1))
     }
 
-    /// Returns the shape of an elementwise operation on tensors of these two by NumPy's rule: axes are matched from the last; sizes
-    /// agree or one of them is 1. `None` if they do not fit, or if no tensor has the result's shape.
+    /// Returns the shape of an elementwise operation on tensors of these two by NumPy's rule: axes are matched from the
+    /// last; sizes agree or one of them is 1. `None` if they do not fit, or if no tensor has the result's shape.
     pub fn broadcast(&self, other: &Shape) -> Option<Shape> {
         let rank = self.rank.max(other.rank);
         let mut out = Shape { rank, sizes: [1; MAX_RANK] };
@@ -122,8 +123,8 @@ impl Shape {
         (axis < sizes.len()).then(|| sizes.remove(axis)).and_then(|_| Shape::new(&sizes))
     }
 
-    /// Returns the shape with an axis of size `size` in front of axis `axis`; `None` if there is no such place, no room for one
-    /// more axis, or if no tensor has that shape.
+    /// Returns the shape with an axis of size `size` in front of axis `axis`; `None` if there is no such place, no room
+    /// for one more axis, or if no tensor has that shape.
     ///
     /// ```
     /// use unspool_graph::Shape;

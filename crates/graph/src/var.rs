@@ -26,58 +26,113 @@ use std::{fmt, panic::Location};
 ///
 /// # Which method is PyTorch's …
 ///
-/// Each row has PyTorch's names and this crate's. `g` is the [`Graph`].
+/// `g` is the [`Graph`].
 ///
-/// | elementwise | |
+/// | Elementwise | |
 /// | --- | --- |
-/// | `x + y`, `x - y`, `x * y`, `x / y`, `-x` | the same, with numbers, [`Param`]s and broadcasting; `+=` and its like too |
-/// | `exp`, `log`, `log1p`, `expm1`, `sqrt` | [`exp`](Var::exp), [`log`](Var::log), [`log1p`](Var::log1p), [`expm1`](Var::expm1), [`sqrt`](Var::sqrt) |
+/// | `+`, `-`, `*`, `/`, unary `-` | the same, and `+=`; with numbers and [`Param`]s |
+/// | `exp` | [`exp`](Var::exp) |
+/// | `log` | [`log`](Var::log) |
+/// | `log1p` | [`log1p`](Var::log1p) |
+/// | `expm1` | [`expm1`](Var::expm1) |
+/// | `sqrt` | [`sqrt`](Var::sqrt) |
 /// | `pow` | [`powi`](Var::powi), [`powf`](Var::powf) |
-/// | `sin`, `cos`, `abs`, `sign`, `floor`, `round` | [`sin`](Var::sin), [`cos`](Var::cos), [`abs`](Var::abs), [`sign`](Var::sign), [`floor`](Var::floor), [`round`](Var::round) |
-/// | `maximum`, `minimum`, `clamp` | [`maximum`](Var::maximum), [`minimum`](Var::minimum), [`clamp`](Var::clamp) |
-/// | `gt`, `lt`, `ge`, `le`, `eq`, `ne`, `where` | [`gt`](Var::gt), [`lt`](Var::lt), [`ge`](Var::ge), [`le`](Var::le), [`eq`](Var::eq), [`ne`](Var::ne), [`select`](Var::select) |
-/// | `tanh`, `sigmoid`, `relu`, `leaky_relu` | [`tanh`](Var::tanh), [`sigmoid`](Var::sigmoid), [`relu`](Var::relu), [`leaky_relu`](Var::leaky_relu) |
-/// | `gelu`, `silu`, `softplus`, `elu`, `hardtanh`, `logsigmoid` | [`gelu`](Var::gelu), [`silu`](Var::silu), [`softplus`](Var::softplus), [`elu`](Var::elu), [`hardtanh`](Var::hardtanh), [`log_sigmoid`](Var::log_sigmoid) |
+/// | `sin` | [`sin`](Var::sin) |
+/// | `cos` | [`cos`](Var::cos) |
+/// | `abs` | [`abs`](Var::abs) |
+/// | `sign` | [`sign`](Var::sign) |
+/// | `floor` | [`floor`](Var::floor) |
+/// | `round` | [`round`](Var::round) |
+/// | `maximum` | [`maximum`](Var::maximum) |
+/// | `minimum` | [`minimum`](Var::minimum) |
+/// | `clamp` | [`clamp`](Var::clamp) |
+/// | `gt` | [`gt`](Var::gt) |
+/// | `lt` | [`lt`](Var::lt) |
+/// | `ge` | [`ge`](Var::ge) |
+/// | `le` | [`le`](Var::le) |
+/// | `eq` | [`eq`](Var::eq) |
+/// | `ne` | [`ne`](Var::ne) |
+/// | `where` | [`select`](Var::select) |
+/// | `tanh` | [`tanh`](Var::tanh) |
+/// | `sigmoid` | [`sigmoid`](Var::sigmoid) |
+/// | `relu` | [`relu`](Var::relu) |
+/// | `leaky_relu` | [`leaky_relu`](Var::leaky_relu) |
+/// | `gelu` | [`gelu`](Var::gelu) |
+/// | `silu` | [`silu`](Var::silu) |
+/// | `softplus` | [`softplus`](Var::softplus) |
+/// | `elu` | [`elu`](Var::elu) |
+/// | `hardtanh` | [`hardtanh`](Var::hardtanh) |
+/// | `logsigmoid` | [`log_sigmoid`](Var::log_sigmoid) |
 /// | `dropout` | [`dropout`](Var::dropout) |
 ///
-/// | products | |
+/// | Products | |
 /// | --- | --- |
 /// | `matmul`, `bmm`, `mm`, `mv`, `dot` | [`matmul`](Var::matmul) |
-/// | `einsum` | [`g.einsum`](Graph::einsum), for two tensors |
+/// | `einsum` | [`g.einsum`](Graph::einsum) |
 /// | `linear` | [`linear`](Var::linear) |
-/// | `conv1d`, `conv2d` | [`conv1d`](Var::conv1d), [`conv2d`](Var::conv2d) |
+/// | `conv1d` | [`conv1d`](Var::conv1d) |
+/// | `conv2d` | [`conv2d`](Var::conv2d) |
 ///
-/// | reductions | |
+/// | Reductions | |
 /// | --- | --- |
-/// | `sum`, `mean`, `var`, `std`, `norm` | [`sum`](Var::sum), [`sum_all`](Var::sum_all), [`mean`](Var::mean), [`var`](Var::var), [`std`](Var::std), [`norm`](Var::norm) |
-/// | `amax`, `amin`, `logsumexp`, `cumsum` | [`max`](Var::max), [`min`](Var::min), [`logsumexp`](Var::logsumexp), [`cumsum`](Var::cumsum) |
-/// | `argmax`, `topk` | [`argmax`](Var::argmax), [`top_k`](Var::top_k): numbers, not nodes |
-/// | `max_pool2d`, `avg_pool2d` | [`max_pool2d`](Var::max_pool2d), [`mean_pool2d`](Var::mean_pool2d) |
+/// | `sum` | [`sum`](Var::sum) |
+/// | `mean` | [`mean`](Var::mean) |
+/// | `var` | [`var`](Var::var) |
+/// | `std` | [`std`](Var::std) |
+/// | `norm` | [`norm`](Var::norm) |
+/// | `amax` | [`max`](Var::max) |
+/// | `amin` | [`min`](Var::min) |
+/// | `logsumexp` | [`logsumexp`](Var::logsumexp) |
+/// | `cumsum` | [`cumsum`](Var::cumsum) |
+/// | `argmax` | [`argmax`](Var::argmax) |
+/// | `topk` | [`top_k`](Var::top_k) |
+/// | `max_pool2d` | [`max_pool2d`](Var::max_pool2d) |
+/// | `avg_pool2d` | [`mean_pool2d`](Var::mean_pool2d) |
 ///
-/// | normalisation and losses | |
+/// | Normalisation and losses | |
 /// | --- | --- |
-/// | `softmax`, `log_softmax` | [`softmax`](Var::softmax), [`log_softmax`](Var::log_softmax); with a mask [`masked_softmax`](Var::masked_softmax), [`masked_log_softmax`](Var::masked_log_softmax) |
+/// | `softmax` | [`softmax`](Var::softmax) |
+/// | `log_softmax` | [`log_softmax`](Var::log_softmax) |
+/// | `masked_fill` and `softmax` | [`masked_softmax`](Var::masked_softmax) |
+/// | `masked_fill` and `log_softmax` | [`masked_log_softmax`](Var::masked_log_softmax) |
 /// | `layer_norm` | [`layer_norm`](Var::layer_norm) |
 /// | `cross_entropy` | [`cross_entropy`](Var::cross_entropy), [`cross_entropy_with`](Var::cross_entropy_with) |
 ///
-/// | shapes | |
+/// | Shapes | |
 /// | --- | --- |
-/// | `reshape`, `view`, `expand`, `unsqueeze`, `squeeze` | [`reshape`](Var::reshape), [`expand`](Var::expand), [`unsqueeze`](Var::unsqueeze), [`squeeze`](Var::squeeze) |
-/// | `permute`, `transpose`, `flip`, `pad` | [`permute`](Var::permute), [`transpose`](Var::transpose), [`flip`](Var::flip), [`pad`](Var::pad) |
-/// | `narrow` and `x[a:b]`, `select` and `x[i]` | [`slice`](Var::slice), [`index`](Var::index) |
-/// | `split`, `chunk`, `cat`, `stack` | [`split`](Var::split), [`chunk`](Var::chunk), [`g.concat`](Graph::concat), [`g.stack`](Graph::stack) |
-/// | `index_select`, `gather`, `sort` | [`rows`](Var::rows), [`gather`](Var::gather), [`sort`](Var::sort) |
+/// | `reshape`, `view` | [`reshape`](Var::reshape) |
+/// | `expand` | [`expand`](Var::expand) |
+/// | `unsqueeze` | [`unsqueeze`](Var::unsqueeze) |
+/// | `squeeze` | [`squeeze`](Var::squeeze) |
+/// | `permute` | [`permute`](Var::permute) |
+/// | `transpose` | [`transpose`](Var::transpose) |
+/// | `flip` | [`flip`](Var::flip) |
+/// | `pad` | [`pad`](Var::pad) |
+/// | `narrow`, `x[a:b]` | [`slice`](Var::slice) |
+/// | `select`, `x[i]` | [`index`](Var::index) |
+/// | `split` | [`split`](Var::split) |
+/// | `chunk` | [`chunk`](Var::chunk) |
+/// | `cat` | [`g.concat`](Graph::concat) |
+/// | `stack` | [`g.stack`](Graph::stack) |
+/// | `index_select` | [`rows`](Var::rows) |
+/// | `gather` | [`gather`](Var::gather) |
+/// | `sort` | [`sort`](Var::sort) |
 /// | `embedding` | [`g.embedding`](Graph::embedding) |
-/// | `pack_padded_sequence` | [`real_rows`](Var::real_rows), [`gather_places`](Var::gather_places), [`g.arrange_rows`](Graph::arrange_rows) |
+/// | `pack_padded_sequence` | [`real_rows`](Var::real_rows), [`gather_places`](Var::gather_places) |
+/// | `pad_packed_sequence` | [`g.arrange_rows`](Graph::arrange_rows) |
 ///
-/// | gradients | |
+/// | Gradients | |
 /// | --- | --- |
-/// | `backward`, `autograd.grad` with `grad_outputs` | [`backward`](Var::backward), [`vjp`](Var::vjp), [`g.jvp`](Graph::jvp) |
+/// | `backward` | [`backward`](Var::backward) |
+/// | `autograd.grad` with `grad_outputs` | [`vjp`](Var::vjp) |
+/// | `func.jvp` | [`g.jvp`](Graph::jvp) |
 /// | `requires_grad_`, `retain_grad` | [`watch`](Var::watch) |
 /// | `register_hook` | [`on_gradient`](Var::on_gradient) |
-/// | `detach` | [`cut`](Var::cut) stays in the recording, [`detach`](Var::detach) is an array |
+/// | `detach` | [`cut`](Var::cut) |
+/// | `detach().numpy()` | [`detach`](Var::detach) |
 /// | `checkpoint` | [`g.recompute`](Graph::recompute) |
-/// | `item`, `numpy` | [`item`](Var::item), [`value`](Var::value) |
+/// | `item` | [`item`](Var::item) |
+/// | `numpy` | [`value`](Var::value) |
 #[derive(Clone, Copy)]
 #[must_use]
 pub struct Var<'g> {
@@ -300,7 +355,8 @@ impl<'g> Var<'g> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot stand beside a `Var`",
     label = "this is no number, `Param` or `Var`",
-    note = "an operand is a number, a `Param`, an expression of these such as `param * 0.5`, or a `Var`; an array enters by `graph.input(array)`"
+    note = "an operand is a number, a `Param`, an expression of these such as `param * 0.5`, or a `Var`",
+    note = "an array enters by `graph.input(array)`"
 )]
 pub trait Operand<'g>: Copy {
     /// The operand as a node of `graph`.

@@ -1,4 +1,5 @@
-//! Calls with extreme arguments end in an error or in a result: never in a panic, an abort, or a value that is not what its shape says.
+//! Calls with extreme arguments end in an error or in a result: never in a panic, an abort, or a value that is not what
+//! its shape says.
 
 use ndarray::ArrayD;
 use std::sync::Arc;

@@ -276,7 +276,8 @@ fn one_call_makes_a_cut_and_a_non_finite_gradient_errors_and_passes_what_is_righ
     strict(|w| w + 1.0).unwrap();
     let cut = strict(|w| w.cut()).unwrap_err().to_string();
     assert!(cut.contains("no gradient: m.w\ncut: cut at"), "{cut}");
-    // A mask, or a value that is cut off on purpose, takes nothing from a parameter that gets its gradient by another path.
+    // A mask, or a value that is cut off on purpose, takes nothing from a parameter that gets its gradient by another
+    // path.
     strict(|w| w * 2.0 + w.cut()).unwrap();
     strict(|w| w.gt(0.5).select(w * 2.0, w)).unwrap();
     let infinite = strict(|w| w.sqrt()).unwrap_err().to_string();

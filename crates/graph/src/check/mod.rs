@@ -161,7 +161,7 @@ pub enum Failure {
     },
     /// An operation's backward replaces what had flowed to an operand from elsewhere, instead of adding to it.
     #[error(
-        "an operation's backward overwrites the gradient that its operand has already; where `fresh` is false it must add{}",
+        "an operation's backward overwrites the gradient that its operand has already, to which it must add{}",
         .culprit.as_ref().map(Culprit::to_string).unwrap_or_default()
     )]
     Overwrites {
@@ -314,9 +314,9 @@ pub fn adjoint(params: &Params, model: impl for<'g> Fn(&'g Graph<'g>) -> Var<'g>
     adjoint::hold(&Point::new(params, &[])?, &|graph, _| model(graph))
 }
 
-/// Checks an operation as a function of tensors: each becomes a parameter, and both [`parameters`] and [`adjoint`] must pass. Then
-/// every value is used once more elsewhere, to whose gradient the operation's backward must add; and each tensor in turn becomes a
-/// constant, which must leave the others' gradients as they were.
+/// Checks an operation as a function of tensors: each becomes a parameter, and both [`parameters`] and [`adjoint`] must
+/// pass. Then every value is used once more elsewhere, to whose gradient the operation's backward must add; and each
+/// tensor in turn becomes a constant, which must leave the others' gradients as they were.
 ///
 /// ```
 /// use ndarray::array;

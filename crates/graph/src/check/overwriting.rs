@@ -1,7 +1,8 @@
 //! An operation's backward must add to what has flowed to its operands already, not replace it.
 //!
-//! In a walk back an operand has a gradient already where it was used once more, later in the recording. So every node of the function
-//! is: a multiple of its sum is added to the result, after all else. Forward mode, which has nothing to add up, must agree.
+//! In a walk back an operand has a gradient already where it was used once more, later in the recording. So every node
+//! of the function is: a multiple of its sum is added to the result, after all else. Forward mode, which has nothing to
+//! add up, must agree.
 
 use super::{
     Culprit, Failure, Model,
@@ -10,7 +11,8 @@ use super::{
 };
 use crate::{Draw, Result, Var};
 
-/// Holds forward mode against reverse mode where every node is used once more. Both must agree already for the function by itself.
+/// Holds forward mode against reverse mode where every node is used once more. Both must agree already for the function
+/// by itself.
 pub(super) fn hold(point: &Point, model: Model<'_>) -> std::result::Result<(), Failure> {
     if agrees(point, model, None)? {
         return Ok(());

@@ -22,7 +22,8 @@ unary!(/// y = ln(1 + eˣ) = max(x, 0) + ln(1 + e^−|x|), which does not overfl
     Softplus, "softplus", |x| if x > E::ZERO { x + (-x).exp().ln_1p() } else { x.exp().ln_1p() },
     |x, _| x.sigmoid());
 
-unary!(/// y = x for x > 0, else scale · (eˣ − 1) (Clevert, Unterthiner and Hochreiter 2016);  dy/dx = 1 for x > 0, else y + scale
+unary!(/// y = x for x > 0, else scale · (eˣ − 1) (Clevert, Unterthiner and Hochreiter 2016);
+    /// dy/dx = 1 for x > 0, else y + scale
     Elu(f64), "elu", |x, scale| if x > E::ZERO { x } else { scale * x.exp_m1() },
     |x, y, scale| if x > E::ZERO { E::ONE } else { y + scale });
 unary!(/// y = x limited to [−1, 1];  dy/dx = 1 between, else 0

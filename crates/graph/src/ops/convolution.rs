@@ -303,8 +303,9 @@ impl<'g> Var<'g> {
         }
     }
 
-    /// Returns the one-dimensional convolution with PyTorch's layouts: `x [.., channel, time]`, `weight [out channel, channel, kernel]`,
-    /// `bias [out channel]` `-> [.., out channel, time']`, with time' = ⌊(time + 2 · padding − kernel) / stride⌋ + 1.
+    /// Returns the one-dimensional convolution with PyTorch's layouts: `x [.., channel, time]`, `weight [out channel,
+    /// channel, kernel]`, `bias [out channel]` `-> [.., out channel, time']`, with time' = ⌊(time + 2 · padding −
+    /// kernel) / stride⌋ + 1.
     ///
     /// ```
     /// # use ndarray::array;

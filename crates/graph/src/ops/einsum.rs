@@ -48,8 +48,8 @@ impl Plan {
 }
 
 impl<'g> Graph<'g> {
-    /// Returns the product of two tensors by Einstein's summation convention: each axis has a letter; letters that both tensors have
-    /// are multiplied, and those that the result has not are summed over.
+    /// Returns the product of two tensors by Einstein's summation convention: each axis has a letter; letters that both
+    /// tensors have are multiplied, and those that the result has not are summed over.
     ///
     /// It is one batched matrix product, with the axes put in order around it; each tensor's letters must differ.
     ///

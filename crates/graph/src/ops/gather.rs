@@ -49,8 +49,8 @@ impl Movement for GatherAlong {
 }
 
 impl<'g> Var<'g> {
-    /// Returns elements along one axis by their numbers (PyTorch's `gather`): y[i, j] = x[i, index[i, j]] for axis 1 of a matrix. The
-    /// result has the index's shape; an element that is taken twice gets both gradients.
+    /// Returns elements along one axis by their numbers (PyTorch's `gather`): y[i, j] = x[i, index[i, j]] for axis 1 of
+    /// a matrix. The result has the index's shape; an element that is taken twice gets both gradients.
     ///
     /// ```
     /// # use ndarray::array;

@@ -34,8 +34,9 @@ impl Operation for Hooked {
 }
 
 impl<'g> Var<'g> {
-    /// Returns the same value as a node whose gradient `hook` sees, and may change, before it flows on to what the value was made
-    /// from (PyTorch's `register_hook`). What is made from the returned node passes through the hook, and nothing else.
+    /// Returns the same value as a node whose gradient `hook` sees, and may change, before it flows on to what the
+    /// value was made from (PyTorch's `register_hook`). What is made from the returned node passes through the hook,
+    /// and nothing else.
     ///
     /// A gradient that is turned round, as in domain-adversarial training (Ganin and others 2016):
     ///

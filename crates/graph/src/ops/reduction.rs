@@ -31,8 +31,8 @@ impl Axes {
     }
 }
 
-/// How many terms of one sum are added one after the other. A longer chain would lose what single precision has: each block is
-/// summed by itself, and the blocks' sums are added.
+/// How many terms of one sum are added one after the other. A longer chain would lose what single precision has: each
+/// block is summed by itself, and the blocks' sums are added.
 const BLOCK: usize = 512;
 
 /// Writes Σ f(x) over some axes.
@@ -213,7 +213,8 @@ impl Weighed for Norm {
             output,
         );
         output.iter_mut().for_each(|y| *y = y.sqrt());
-        // Where the squares are too large or too small for a number, they are taken of the elements' shares in the greatest one.
+        // Where the squares are too large or too small for a number, they are taken of the elements' shares in the
+        // greatest one.
         let least = E::from_f64(if E::PRECISION == Precision::F32 { 1e-15 } else { 1e-140 });
         let lost = |y: E| !(y > least && y.is_finite());
         if !output.iter().any(|&y| lost(y)) {
@@ -238,7 +239,8 @@ impl Weighed for Norm {
     }
 }
 
-/// y = ln Σ eˣ = m + ln Σ eˣ⁻ᵐ with the greatest x as m;  ∂y/∂x = eˣ⁻ʸ, which is no number where the greatest x is infinite
+/// y = ln Σ eˣ = m + ln Σ eˣ⁻ᵐ with the greatest x as m;  ∂y/∂x = eˣ⁻ʸ, which is no number where the greatest x is
+/// infinite
 struct LogSumExp(Axes);
 
 impl Weighed for LogSumExp {
@@ -391,8 +393,8 @@ impl<'g> Var<'g> {
         Some((Difference::record(self, mean, line), ((count - correction) as f64).sqrt()))
     }
 
-    /// Returns the variance over `axes`, which go away: Σ (x − mean)² / (n − `correction`) over n elements. A correction of 1 gives
-    /// the unbiased estimate (PyTorch's default), 0 the population's.
+    /// Returns the variance over `axes`, which go away: Σ (x − mean)² / (n − `correction`) over n elements. A
+    /// correction of 1 gives the unbiased estimate (PyTorch's default), 0 the population's.
     ///
     /// ```
     /// # use ndarray::array;
@@ -539,8 +541,8 @@ impl<'g> Var<'g> {
     pub fn logsumexp(self, axes: &[isize]) -> Var<'g> {
         self.reduce("logsumexp", axes, Location::caller(), |axes| Reduce(LogSumExp(axes)))
     }
-    /// Returns the same value as a constant: no gradient flows back through it. The [report](crate::Gradients::report) names it only
-    /// where a parameter is left without any gradient.
+    /// Returns the same value as a constant: no gradient flows back through it. The [report](crate::Gradients::report)
+    /// names it only where a parameter is left without any gradient.
     ///
     /// ```
     /// # use ndarray::array;

@@ -9,8 +9,8 @@ use std::{panic::Location, sync::Arc};
 
 /// Which elements of a tensor take part in [`Var::masked_softmax`].
 ///
-/// A list of flags has one for every element, row by row. An array of flags broadcasts to the tensor: one `[time, time]` serves all
-/// heads of all examples.
+/// A list of flags has one for every element, row by row. An array of flags broadcasts to the tensor: one `[time,
+/// time]` serves all heads of all examples.
 ///
 /// ```
 /// use ndarray::array;

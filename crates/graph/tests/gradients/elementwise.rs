@@ -72,7 +72,8 @@ cases! {
     expressions_of_parameters_are_right: |c| {
         let mut params = Params::seeded(c.seed).to_f64();
         let mut scope = params.scope("m");
-        let (a, b) = (scope.add_sized("a", &c.shape, init::uniform(1.0)), scope.add_sized("b", &c.narrow(), init::constant(1.5)));
+        let a = scope.add_sized("a", &c.shape, init::uniform(1.0));
+        let b = scope.add_sized("b", &c.narrow(), init::constant(1.5));
         check::parameters(&params, |graph| {
             let x = graph.param(a);
             x * (a * 0.5 + b) - (2.0 - a / b) * x + x / (1 + a * a) + (-b) * x.tanh()

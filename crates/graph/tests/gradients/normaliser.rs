@@ -23,7 +23,9 @@ cases! {
         let narrow = c.narrow();
         let mask = c.away(&narrow).mapv(|x| x > 0.0);
         let wide: Vec<bool> = mask.broadcast(c.shape.clone()).unwrap().iter().copied().collect();
-        right(&[c.away(&c.shape)], |_, x| c.made(x[0]).masked_softmax(mask.view()) + x[0].masked_log_softmax(mask.view()))?;
+        right(&[c.away(&c.shape)], |_, x| {
+            c.made(x[0]).masked_softmax(mask.view()) + x[0].masked_log_softmax(mask.view())
+        })?;
         let params = unspool_graph::Params::seeded(0).to_f64();
         let graph = unspool_graph::Graph::new(&params);
         let x = graph.input(c.away(&c.shape));
