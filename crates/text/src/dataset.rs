@@ -24,6 +24,7 @@ pub use lines::{LONGEST_LINE, Lines};
 pub use parallel::{Parallel, read_text};
 pub use row::{Column, Row};
 pub use skip::{SkipBadLines, Skipping};
+pub(crate) use source::LARGEST_RATIO;
 pub use source::Source;
 pub use split::{Part, Split};
 pub use table::Table;

@@ -31,6 +31,29 @@ impl fmt::Display for Place {
     }
 }
 
+/// What is wrong with a gzip stream.
+///
+/// ```
+/// use unspool_text::{Error, Lines, Source, Unpacking};
+/// let cut: &[u8] = &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 0x4b];
+/// let found = Lines::open(Source::bytes("t.gz", cut))?.next().unwrap();
+/// assert!(matches!(found, Err(Error::Unpacking { reason: Unpacking::Truncated, .. })));
+/// # Ok::<(), Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Unpacking {
+    /// The stream ends in the middle.
+    #[error("the file is truncated: its gzip stream ends in the middle")]
+    Truncated,
+    /// The stream is not what it claims: a wrong checksum, or no deflate data.
+    #[error("the file is damaged: its gzip stream cannot be unpacked")]
+    Damaged,
+    /// The stream unpacks to much more than text of its size does.
+    #[error("its gzip stream unpacks to more than {ratio} times its size", ratio = crate::dataset::LARGEST_RATIO)]
+    Expanding,
+}
+
 /// The one error of this crate. Every message names the place, the fault, and what would be right.
 ///
 /// ```
@@ -52,6 +75,14 @@ pub enum Error {
         /// What the reader said.
         cause: io::Error,
     },
+    /// A gzip stream that is cut off, damaged, or expands beyond what text does.
+    #[error("{file}: cannot read: {reason}")]
+    Unpacking {
+        /// The name of the source.
+        file: String,
+        /// What is wrong with the stream.
+        reason: Unpacking,
+    },
     /// A file could not be written.
     #[error("{file}: cannot write: {cause}")]
     Unwritable {
@@ -66,7 +97,7 @@ pub enum Error {
         /// The name of the source.
         file: String,
     },
-    /// A column name stands twice in the header.
+    /// A column that was asked for by a name that the header has twice.
     #[error("{place}: the header names column `{column}` twice")]
     HeaderTwice {
         /// The header's line.
@@ -89,6 +120,18 @@ pub enum Error {
         column: String,
         /// The columns that are there.
         found: String,
+    },
+    /// A wanted column is not there, and the header's fields are separated by something else than was expected.
+    #[error("{file}: no column {column}: the header has {found} where {expected} separate the columns")]
+    OtherSeparator {
+        /// The name of the source.
+        file: String,
+        /// What was asked for.
+        column: String,
+        /// What the header has between its names: tabs, commas or semicolons.
+        found: &'static str,
+        /// What this format has between them.
+        expected: &'static str,
     },
     /// A row with too few or too many columns.
     #[error("{place}: {found} column{} where there should be {expected}", plural(.found))]
@@ -119,11 +162,19 @@ pub enum Error {
         column: String,
     },
     /// A line, or a quoted record, over the limit.
-    #[error("{place}: longer than {limit} bytes; raise the limit if that is right")]
+    #[error("{place}: longer than the {limit} bytes allowed")]
     TooLong {
         /// Where the line begins.
         place: Place,
         /// The limit in bytes.
+        limit: usize,
+    },
+    /// A file over the limit for a line that has carriage returns and no line feed.
+    #[error("{file}: no line feed in the first {limit} bytes, but carriage returns (line ends of the classic Mac OS)")]
+    LineEnds {
+        /// The name of the source.
+        file: String,
+        /// The limit for a line, in bytes.
         limit: usize,
     },
     /// A quoted CSV field that does not close, or goes on after its closing quote.
@@ -172,6 +223,12 @@ pub enum Error {
         /// A label of the kind seen before.
         other: String,
     },
+    /// A saved list of labels that no data set gives.
+    #[error("the labels {reason}")]
+    LabelList {
+        /// What is wrong with them.
+        reason: String,
+    },
     /// One class cannot be told from another.
     #[error("{file}: every label is `{label}`; a classifier needs two or more")]
     OneLabel {
@@ -211,8 +268,10 @@ pub enum Error {
         limit: usize,
     },
     /// The tokenizer library returned an error or panicked.
-    #[error("the tokenizer failed to {doing}: {reason}")]
+    #[error("{file}: the tokenizer failed to {doing}: {reason}")]
     Library {
+        /// The name of the tokenizer's file; `trained` for a tokenizer that comes from no file.
+        file: String,
         /// What was being done.
         doing: &'static str,
         /// What it said.
@@ -264,6 +323,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// The error of a reader: a fault of the gzip stream by its own name, anything else as the system says it.
+    pub(crate) fn reading(file: &str, cause: io::Error) -> Self {
+        let file = file.to_owned();
+        match cause.get_ref().and_then(|inner| inner.downcast_ref::<Unpacking>()) {
+            Some(reason) => Error::Unpacking { file, reason: *reason },
+            None => Error::Unreadable { file, cause },
+        }
+    }
+
     /// Whether one line of the data is at fault, so that going on with the next makes sense.
     pub fn is_bad_line(&self) -> bool {
         matches!(

@@ -17,7 +17,7 @@ use crate::error::{Error, Place};
 /// # Ok::<(), unspool_text::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
+#[serde(try_from = "Vec<String>", into = "Vec<String>")]
 pub struct LabelSet {
     names: Vec<String>,
 }
@@ -40,7 +40,7 @@ impl LabelSet {
                 names.insert(place, label.to_owned());
             }
         }
-        names.sort_by(|a, b| number(a).cmp(&number(b)).then_with(|| a.cmp(b)));
+        names.sort_by(|a, b| order(a).cmp(&order(b)));
         match names.as_slice() {
             [] => Err(Error::NoRows { file: file.to_owned() }),
             [label] => Err(Error::OneLabel { file: file.to_owned(), label: label.clone() }),
@@ -65,7 +65,7 @@ impl LabelSet {
 
     /// The id of a label.
     pub fn id(&self, label: &str) -> Option<u32> {
-        self.names.iter().position(|name| name == label).map(|id| id as u32)
+        self.names.binary_search_by(|name| order(name).cmp(&order(label))).ok().map(|id| id as u32)
     }
 
     /// The id of a label that stands at a place in the data.
@@ -86,6 +86,31 @@ impl LabelSet {
     pub fn name(&self, id: u32) -> Option<&str> {
         self.names.get(id as usize).map(String::as_str)
     }
+}
+
+impl TryFrom<Vec<String>> for LabelSet {
+    type Error = Error;
+
+    /// A list of labels from elsewhere, such as a saved model: each once, in the order of [`LabelSet::collect`].
+    fn try_from(names: Vec<String>) -> Result<Self, Error> {
+        match names.windows(2).find(|two| order(&two[0]) >= order(&two[1])) {
+            Some(two) => {
+                Err(Error::LabelList { reason: format!("`{}` and `{}` are not in order, each once", two[0], two[1]) })
+            }
+            None => Ok(LabelSet { names }),
+        }
+    }
+}
+
+impl From<LabelSet> for Vec<String> {
+    fn from(labels: LabelSet) -> Self {
+        labels.names
+    }
+}
+
+/// Numbers stand in their own order, names in that of their code points.
+fn order(label: &str) -> (Option<i64>, &str) {
+    (number(label), label)
 }
 
 fn number(label: &str) -> Option<i64> {
@@ -114,6 +139,20 @@ mod tests {
             collect(&["0", "1", "good"]).unwrap_err(),
             "t:4: label `good` among labels like `0`: labels are all names or all whole numbers"
         );
+    }
+
+    #[test]
+    fn a_saved_list_has_each_label_once_and_in_order() {
+        let read = |names: &[&str]| LabelSet::try_from(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>());
+        assert_eq!(read(&["-1", "9", "10"]).unwrap().id("10"), Some(2));
+        assert_eq!(
+            read(&["neg", "neg"]).unwrap_err().to_string(),
+            "the labels `neg` and `neg` are not in order, each once"
+        );
+        assert!(read(&["pos", "neg"]).is_err());
+        let saved = serde_json::to_string(&collect(&["b", "a"]).unwrap()).unwrap();
+        assert_eq!(saved, r#"["a","b"]"#);
+        assert!(serde_json::from_str::<LabelSet>(r#"["a","a"]"#).is_err());
     }
 
     #[test]

@@ -115,11 +115,11 @@ pub use dataset::{
     Column, Conll, Csv, JsonLines, LONGEST_LINE, Lines, Parallel, Part, Row, Sentence, SkipBadLines, Skipping, Source,
     Split, Table, Tsv, read_text,
 };
-pub use error::{Error, Place};
+pub use error::{Error, Place, Unpacking};
 pub use label::LabelSet;
 pub use stream::{StreamPosition, Streams, Window, Windowed};
 pub use tagging::{Aligned, TagAt, Tagged};
 pub use teacher_forcing::{Feed, TeacherForcing};
-pub use tokenizer::{LARGEST_TOKENIZER_FILE, Normalization, TokenKind, Tokenizer, TokenizerOptions};
+pub use tokenizer::{DecodeStream, LARGEST_TOKENIZER_FILE, Normalization, TokenKind, Tokenizer, TokenizerOptions};
 pub use vocabulary::{Coverage, Specials, Vocabulary};
 pub use window::Windows;

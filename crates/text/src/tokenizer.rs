@@ -7,20 +7,25 @@
 
 mod bpe;
 mod check;
+mod decode;
+mod guard;
 mod train;
 
 use std::fmt;
 use std::io::Read;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Arc;
 
-use tokenizers::AddedToken;
+use tokenizers::{AddedToken, NormalizedString, Normalizer};
 
-use crate::ahead::panic_message;
 use crate::dataset::Source;
 use crate::error::Error;
 use crate::vocabulary::{Coverage, Specials};
 
+use decode::Spelling;
+use guard::guarded;
+
+pub use decode::DecodeStream;
 pub use train::{Normalization, TokenKind, TokenizerOptions};
 
 /// The largest `tokenizer.json` that is read: the largest in use are some 40 MB.
@@ -54,6 +59,9 @@ pub const LARGEST_TOKENIZER_FILE: usize = 128 << 20;
 #[derive(Clone)]
 pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
+    /// The name in errors.
+    file: Arc<str>,
+    spelling: Spelling,
     specials: Specials,
     /// Ids that no text may produce, in order: the special tokens but `<unk>`.
     reserved: Vec<u32>,
@@ -72,7 +80,7 @@ impl Tokenizer {
     /// As [`Tokenizer::load`], from any source.
     pub fn from_source(source: Source) -> Result<Self, Error> {
         let file = source.name().to_owned();
-        let unreadable = |cause| Error::Unreadable { file: file.clone(), cause };
+        let unreadable = |cause| Error::reading(&file, cause);
         let mut json = Vec::new();
         let reader = source.into_reader()?;
         reader.take(LARGEST_TOKENIZER_FILE as u64 + 1).read_to_end(&mut json).map_err(unreadable)?;
@@ -84,7 +92,11 @@ impl Tokenizer {
         Self::from_json(&file, &json)
     }
 
-    /// A tokenizer from the text of a `tokenizer.json`; `file` names it in errors.
+    /// Makes a tokenizer of the text of a `tokenizer.json`; `file` names it in errors.
+    ///
+    /// What a file of a tokenizer in use does not need is refused where it could cost unbounded time: words of
+    /// WordPiece over 256 characters, Unigram tokens nested deeper than a hundred, patterns that look ahead or back
+    /// without end or refer to their own groups, and more than 65,536 added tokens.
     ///
     /// Ids stay those of the file. Padding, unknown, begin and end are found by their usual names
     /// (`<pad>`, `[PAD]`, `<s>`, `</s>`, `<|endoftext|>`, …); those that are missing are added behind the last id.
@@ -94,8 +106,9 @@ impl Tokenizer {
     /// the vocabulary does not have, the file pads, truncates or drops out by itself, or the library refuses it.
     pub fn from_json(file: &str, json: &str) -> Result<Self, Error> {
         let fault = |reason: String| Error::TokenizerFile { file: file.to_owned(), reason };
+        let json = json.strip_prefix('\u{feff}').unwrap_or(json);
         let checked = check::check(json).map_err(fault)?;
-        let mut inner: tokenizers::Tokenizer = guarded("load", || json.parse()).map_err(|error| match error {
+        let mut inner: tokenizers::Tokenizer = guarded(file, "load", || json.parse()).map_err(|error| match error {
             Error::Library { reason, .. } => fault(reason),
             other => other,
         })?;
@@ -112,7 +125,7 @@ impl Tokenizer {
                 return Ok(id);
             }
             let token = AddedToken::from(names[0], true).normalized(false);
-            guarded("add a special token", || inner.add_special_tokens([token]))?;
+            guarded(file, "add a special token", || inner.add_special_tokens([token]))?;
             let id = inner.token_to_id(names[0]).filter(|id| *id as usize == size);
             size += 1;
             id.ok_or_else(|| fault(format!("`{}` cannot be added behind the last id", names[0])))
@@ -128,12 +141,13 @@ impl Tokenizer {
         reserved.retain(|id| *id != specials.unk);
         reserved.sort_unstable();
         reserved.dedup();
-        Ok(Tokenizer { inner, specials, reserved, size })
+        let (file, spelling) = (Arc::from(file), checked.spelling);
+        Ok(Tokenizer { inner, file, spelling, specials, reserved, size })
     }
 
     /// The tokenizer as a `tokenizer.json`; equal tokenizers give equal text.
     pub fn to_json(&self) -> Result<String, Error> {
-        guarded("save", || self.inner.to_string(true))
+        guarded(&self.file, "save", || self.inner.to_string(true))
     }
 
     /// Writes a `tokenizer.json` with [`unspool_files::write`], so the path holds the old file or the new one, whole.
@@ -151,20 +165,20 @@ impl Tokenizer {
     /// # Errors
     /// [`Error::Library`], for tokenizers from elsewhere (an unknown character and no unknown token, for one).
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, Error> {
-        let encoding = guarded("encode", || self.inner.encode_fast(text, false))?;
+        let encoding = guarded(&self.file, "encode", || self.inner.encode_fast(text, false))?;
         Ok(self.permitted(encoding.get_ids()))
     }
 
     /// The ids of a text, and for each the byte of the text behind its last.
     pub(crate) fn encode_with_ends(&self, text: &str) -> Result<(Vec<u32>, Vec<usize>), Error> {
-        let encoding = guarded("encode", || self.inner.encode(text, false))?;
+        let encoding = guarded(&self.file, "encode", || self.inner.encode(text, false))?;
         let ends = encoding.get_offsets().iter().map(|(_, end)| *end).collect();
         Ok((self.permitted(encoding.get_ids()), ends))
     }
 
     /// A vocabulary of words can hold `</s>` as a word; a text must not end a sequence with it.
     fn permitted(&self, ids: &[u32]) -> Vec<u32> {
-        let permit = |id: &u32| if self.reserved.contains(id) { self.specials.unk } else { *id };
+        let permit = |id: &u32| if self.reserved.binary_search(id).is_ok() { self.specials.unk } else { *id };
         ids.iter().map(permit).collect()
     }
 
@@ -173,30 +187,23 @@ impl Tokenizer {
         texts.into_iter().map(|text| self.encode(text.as_ref())).collect()
     }
 
-    /// The text of ids; padding, begin and end are left out.
-    ///
-    /// A tokenizer trained here gives back the very text that was encoded, whatever is in it, in the normal form and
-    /// case asked for. One that is not [`lossless`](TokenizerOptions::lossless) gives `<unk>` for each character,
-    /// syllable or word that it does not know, and its words with one space between them. What a file from elsewhere
-    /// gives back is that file's own doing. Bytes that are no UTF-8 together, as a model may write them, become `�`.
+    /// Returns a text as the tokenizer reads it: in its normal form and case.
     ///
     /// ```
-    /// use unspool_text::{TokenKind, Tokenizer, TokenizerOptions};
-    /// let options = TokenizerOptions { vocabulary_size: 270, ..Default::default() };
-    /// let tokenizer = Tokenizer::train(TokenKind::Word, ["to be or not to be"], &options)?;
-    /// let text = "  To be \t— or, 한글: 🌊!";
-    /// assert_eq!(tokenizer.decode(&tokenizer.encode(text)?)?, text);
-    /// assert!(tokenizer.decode(&[9999]).is_err());
+    /// use unspool_text::{Normalization, TokenKind, Tokenizer, TokenizerOptions};
+    /// let options = TokenizerOptions { normalization: Normalization::Nfc, ..Default::default() };
+    /// let tokenizer = Tokenizer::train(TokenKind::Character, ["한"], &options)?;
+    /// assert_eq!(tokenizer.normalize("\u{1112}\u{1161}\u{11ab}")?, "한");
     /// # Ok::<(), unspool_text::Error>(())
     /// ```
     ///
     /// # Errors
-    /// [`Error::IdOutOfVocabulary`], [`Error::Library`].
-    pub fn decode(&self, ids: &[u32]) -> Result<String, Error> {
-        if let Some(&id) = ids.iter().find(|id| **id as usize >= self.size) {
-            return Err(Error::IdOutOfVocabulary { id, size: self.size });
-        }
-        guarded("decode", || self.inner.decode(ids, true))
+    /// [`Error::Library`].
+    pub fn normalize(&self, text: &str) -> Result<String, Error> {
+        let Some(normalizer) = self.inner.get_normalizer() else { return Ok(text.to_owned()) };
+        let mut text = NormalizedString::from(text);
+        guarded(&self.file, "normalize", || normalizer.normalize(&mut text))?;
+        Ok(text.get().to_owned())
     }
 
     /// How many ids there are: the width of a model's embedding and of its output.
@@ -234,14 +241,5 @@ impl Tokenizer {
 impl fmt::Debug for Tokenizer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tokenizer").field("size", &self.size).field("specials", &self.specials).finish_non_exhaustive()
-    }
-}
-
-/// Runs the library: its errors and its panics become ours.
-fn guarded<T>(doing: &'static str, run: impl FnOnce() -> tokenizers::Result<T>) -> Result<T, Error> {
-    match catch_unwind(AssertUnwindSafe(run)) {
-        Ok(Ok(value)) => Ok(value),
-        Ok(Err(error)) => Err(Error::Library { doing, reason: error.to_string() }),
-        Err(panic) => Err(Error::Library { doing, reason: panic_message(&*panic) }),
     }
 }

@@ -51,3 +51,48 @@ fn every_format_fills_every_part() {
         }
     }
 }
+
+#[test]
+fn odd_characters_are_parts_of_their_fields() {
+    // Quotes, NUL, line and paragraph separators, a tab's neighbours: only tabs and line feeds divide a TSV.
+    let odd = ["\"open", "a\"b\"", "nul\0nul", "one\u{2028}line\u{2029}\u{85}", "\u{b}\u{c}x", "\u{feff}mark"];
+    for end in ["\n", "\r\n"] {
+        let table: String = odd.iter().map(|text| format!("{text}\t1{end}")).collect();
+        let source = Source::bytes("t", format!("\u{feff}text\tlabel{end}{table}").into_bytes());
+        let rows = Tsv::open(source).unwrap().columns(["text", "label"]).unwrap();
+        let rows: Vec<Row> = rows.collect::<Result<_, _>>().unwrap();
+        assert_eq!(rows.iter().map(|row| &row[0]).collect::<Vec<_>>(), odd);
+        assert!(rows.iter().all(|row| &row[1] == "1"));
+    }
+}
+
+#[test]
+fn conllu_with_ghosts_spaces_and_without_a_last_blank_line_is_whole() {
+    let line = |id: &str, form: &str, tag: &str| format!("{id}\t{form}\t_\t{tag}\t_\t_\t_\t_\t_\t_\r\n");
+    let file = [
+        "\u{feff}# sent_id = 1\r\n".into(),
+        line("1", "10 000", "NUM"),
+        line("1.1", "ghost", "VERB"),
+        line("2-3", "du", "_"),
+        line("2", "de", "ADP"),
+        line("3", "le", "DET"),
+        "\r\n".into(),
+        line("0.1", "ghost", "VERB"),
+        "\r\n".into(),
+        line("1", "end", "NOUN"),
+    ];
+    let source = || Source::bytes("t", file.concat().into_bytes());
+    assert!(Conll::is_conllu(source()).unwrap());
+    let sentences: Vec<_> = Conll::open(source(), [2, 4]).unwrap().collect::<Result<_, _>>().unwrap();
+    let words: Vec<_> = sentences.iter().map(|sentence| sentence.columns[0].clone()).collect();
+    assert_eq!(words, [vec!["10 000", "de", "le"], vec![], vec!["end"]]);
+    assert_eq!(sentences[2].line, 10);
+}
+
+#[test]
+fn what_is_not_utf8_is_named_at_its_first_byte() {
+    let utf16: Vec<u8> = "text\tlabel\n".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let marked = [&[0xff, 0xfe][..], &utf16].concat();
+    let error = Tsv::open(Source::bytes("t", marked)).unwrap_err().to_string();
+    assert_eq!(error, "t:1: not UTF-8 at byte 1 of the line (0xff)");
+}

@@ -191,7 +191,7 @@ fn a_panic_inside_the_library_is_an_error() {
     // The library divides a text into pieces of 0 characters.
     file["pre_tokenizer"] = json!({"type": "FixedLength", "length": 0});
     let error = load(&file).unwrap().encode("low").unwrap_err().to_string();
-    assert!(error.starts_with("the tokenizer failed to encode: chunk size must be non-zero"), "{error}");
+    assert!(error.starts_with("t.json: the tokenizer failed to encode: chunk size must be non-zero"), "{error}");
 }
 
 #[test]
@@ -201,4 +201,147 @@ fn a_file_without_end_is_refused_in_bounded_memory() {
     assert_eq!(error, "endless: larger than the 134217728 bytes allowed");
     let bytes = Source::bytes("bytes", b"\xff".as_slice());
     assert!(Tokenizer::from_source(bytes).unwrap_err().to_string().starts_with("bytes: not a usable tokenizer: "));
+}
+
+/// Set for the process whose standard error is looked at.
+const CHILD: &str = "UNSPOOL_TEXT_PANICS";
+
+/// Run by the test below in a process of its own: one panic inside the library, one outside.
+#[test]
+fn child() {
+    if std::env::var_os(CHILD).is_some() {
+        let mut file = bpe();
+        file["pre_tokenizer"] = json!({"type": "FixedLength", "length": 0});
+        let tokenizer = load(&file).unwrap();
+        let failed = (0..3).map(|_| {
+            std::thread::spawn({
+                let tokenizer = tokenizer.clone();
+                move || tokenizer.encode("low").is_err()
+            })
+        });
+        assert!(failed.collect::<Vec<_>>().into_iter().all(|thread| thread.join().unwrap()));
+        assert!(std::thread::spawn(|| panic!("a panic of somebody else")).join().is_err());
+    }
+}
+
+#[test]
+fn a_panic_inside_the_library_is_not_printed_and_others_are() {
+    let child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["child", "--exact", "--nocapture"])
+        .env(CHILD, "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8(child.stderr).unwrap();
+    assert!(child.status.success(), "{said}");
+    assert_eq!(said.matches("panicked").count(), 1, "{said}");
+    assert!(said.contains("a panic of somebody else") && !said.contains("chunk size"), "{said}");
+}
+
+#[test]
+fn work_at_one_place_of_a_text_is_bounded() {
+    let long = refused(word_piece(), "/model/max_input_chars_per_word", json!(1_000_000_000));
+    assert_eq!(long, "`max_input_chars_per_word` is 1000000000; it must be 256 or less");
+    let nested = |most: usize| {
+        let tokens: Vec<Value> = (1..=most).map(|length| json!(["a".repeat(length), -1.0])).collect();
+        let mut file = bpe();
+        file["model"] = json!({"type": "Unigram", "unk_id": 0, "vocab": tokens, "byte_fallback": false});
+        load(&file).map_err(|error| error.to_string())
+    };
+    assert!(nested(64).is_ok());
+    assert!(nested(400).unwrap_err().contains("too many tokens begin with each other, up to one of "));
+    assert!(nested(2000).is_err());
+    let long = json!([["<unk>", 0.0], ["a".repeat(1025), -1.0]]);
+    let long = json!({"type": "Unigram", "unk_id": 0, "vocab": long, "byte_fallback": false});
+    assert_eq!(refused(bpe(), "/model", long), "a token has 1025 bytes; the longest may have 1024");
+
+    let split = |regex: &str| {
+        let mut file = bpe();
+        file["pre_tokenizer"] =
+            json!({"type": "Split", "pattern": {"Regex": regex}, "behavior": "Isolated", "invert": false});
+        load(&file).map(drop).map_err(|error| error.to_string().split_once("tokenizer: ").unwrap().1.to_owned())
+    };
+    for bad in ["(?=(a+)+b)a", "a(?![^b]*c)", "(?<=x+)a", "x|(?:y(?>(?=.{2,})))"] {
+        assert_eq!(split(bad), Err(format!("the pattern `{bad}` looks ahead or back without end")));
+    }
+    for bad in ["(a*)*\\1b", "(a)?(?(1)b|c)"] {
+        assert_eq!(split(bad), Err(format!("the pattern `{bad}` refers to one of its own groups")));
+    }
+    // What GPT-2, GPT-4 and Llama 3 cut by.
+    for good in [
+        r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
+        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+        r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+",
+        r"(?:(?![x])[\p{L}\p{M}\p{N}])+|[\s\S]",
+    ] {
+        assert_eq!(split(good), Ok(()));
+    }
+    // Nothing of this is a matter of where the rule stands.
+    let replace = json!({"type": "Replace", "pattern": {"Regex": "(?=a*b)"}, "content": "x"});
+    let nested = json!({"type": "Sequence", "normalizers": [replace]});
+    assert!(refused(bpe(), "/normalizer", nested).contains("without end"));
+}
+
+#[test]
+fn added_tokens_are_many_but_not_without_bound() {
+    let with = |count: usize| {
+        let mut file = bpe();
+        let first = file["model"]["vocab"].as_object().unwrap().len();
+        let token = |n: usize| {
+            json!({"id": first + n, "content": format!("<{n}>"), "single_word": false, "lstrip": false, "rstrip": false,
+                   "normalized": false, "special": true})
+        };
+        file["added_tokens"] = (0..count).map(token).collect();
+        load(&file).map_err(|error| error.to_string())
+    };
+    assert!(with(70_000).unwrap_err().ends_with("70000 added tokens are too many: there may be 65536"));
+    let many = with(3_000).unwrap();
+    // The name of a special token in a text is a word like others, however many there are.
+    assert!(many.encode(&"<7> <2999> ".repeat(3000)).unwrap().iter().all(|id| (*id as usize) < many.vocabulary_size()));
+}
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_the_file() {
+    let json = format!("\u{feff}{}", bpe());
+    assert!(Tokenizer::from_json("t", &json).is_ok());
+    assert!(Tokenizer::from_source(Source::bytes("t", json.into_bytes())).is_ok());
+}
+
+#[test]
+fn rules_that_make_no_sense_are_refused_or_fail_with_the_files_name() {
+    let rule = |kind: &str, more: Value| {
+        let mut rule = json!({"type": kind});
+        rule.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        rule
+    };
+    let regex = |pattern: &str| json!({"pattern": {"Regex": pattern}, "content": "x"});
+    let split = |pattern: &str| json!({"pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": false});
+    let cases = [
+        ("/normalizer", rule("Precompiled", json!({"precompiled_charsmap": "AAAA"}))),
+        ("/normalizer", rule("Precompiled", json!({"precompiled_charsmap": "AAQAAP////8="}))),
+        ("/normalizer", rule("Precompiled", json!({"precompiled_charsmap": ""}))),
+        ("/normalizer", rule("Replace", regex("(?=)"))),
+        ("/normalizer", rule("Replace", regex("()"))),
+        ("/normalizer", rule("Replace", regex("a{1000}{1000}{1000}"))),
+        ("/normalizer", rule("Replace", regex("(((((((((((((((((((("))),
+        ("/pre_tokenizer", rule("Split", split("()"))),
+        ("/pre_tokenizer", rule("Split", split("(?=)"))),
+        ("/pre_tokenizer", rule("FixedLength", json!({"length": 0}))),
+        ("/decoder", rule("Strip", json!({"content": "x", "start": 1u64 << 63, "stop": 1u64 << 63}))),
+        ("/model/unk_token", Value::Null),
+        ("/model/continuing_subword_prefix", json!("##########")),
+        ("/model/vocab/o", json!(1e30)),
+        ("/normalizer", json!([[[[]]]])),
+    ];
+    for (place, value) in cases {
+        let mut file = bpe();
+        *file.pointer_mut(place).unwrap() = value.clone();
+        let used = load(&file).and_then(|tokenizer| {
+            let ids = tokenizer.encode(&"low \u{1f30a} lower\n".repeat(20))?;
+            tokenizer.normalize("low")?;
+            tokenizer.decode(&ids)
+        });
+        if let Err(error) = used {
+            assert!(error.to_string().starts_with("t.json: "), "{place} {value}: {error}");
+        }
+    }
 }

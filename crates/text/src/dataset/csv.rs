@@ -25,6 +25,8 @@ pub type Csv = Table<Quoted>;
 pub struct Quoted;
 
 impl Format for Quoted {
+    const SEPARATOR: char = ',';
+
     fn next_record(lines: &mut Lines) -> Option<Result<Record, Error>> {
         let place = Place::new(lines.file(), lines.place().line + 1);
         let limit = lines.limit();
@@ -155,6 +157,6 @@ mod tests {
     fn a_quote_that_is_never_closed_does_not_fill_the_memory() {
         let table = format!("x,y\n\"{}", "long\n".repeat(100));
         let error = open(table).longest_line(50).next().unwrap().unwrap_err();
-        assert_eq!(error.to_string(), "t.csv:2: longer than 50 bytes; raise the limit if that is right");
+        assert_eq!(error.to_string(), "t.csv:2: longer than the 50 bytes allowed");
     }
 }

@@ -1,6 +1,10 @@
 //! JSON lines: a value a line.
 
-use serde_json::Value;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde_json::value::RawValue;
+use serde_json::{Number, Value};
 
 use super::lines::Lines;
 use super::row::{Column, Row};
@@ -10,7 +14,8 @@ use crate::error::{Error, Place};
 
 /// The rows of a file with one JSON object (columns by name) or array (columns by number) a line.
 ///
-/// Texts arrive as they are, numbers and booleans as JSON writes them; keys that were not asked for may hold anything.
+/// Texts arrive as they are, numbers and booleans as JSON writes them, whole numbers with all their digits; keys that
+/// were not asked for may hold anything.
 ///
 /// ```
 /// use unspool_text::{JsonLines, Source};
@@ -72,7 +77,11 @@ fn row(columns: &[Column], allow_empty: bool, place: Place, line: &str) -> Resul
         };
         let field = match found {
             Some(Value::String(text)) => text.clone(),
-            Some(value @ (Value::Number(_) | Value::Bool(_))) => value.to_string(),
+            Some(Value::Number(number)) => match long_integer(column, number, line) {
+                Some(digits) => digits,
+                None => number.to_string(),
+            },
+            Some(Value::Bool(value)) => value.to_string(),
             Some(Value::Null) => String::new(),
             None if allow_empty => String::new(),
             None => return Err(Error::NotJson { place, reason: format!("there is no column {column}") }),
@@ -86,6 +95,19 @@ fn row(columns: &[Column], allow_empty: bool, place: Place, line: &str) -> Resul
         fields.push(field);
     }
     Ok(Row { line: place.line, fields, hash: hash_line(line) })
+}
+
+/// The digits of a whole number beyond 64 bits, which a `Value` would round: an id must stay what it is.
+fn long_integer(column: &Column, number: &Number, line: &str) -> Option<String> {
+    number.as_f64().filter(|value| number.is_f64() && value.abs() >= i64::MAX as f64)?;
+    let digits = match column {
+        Column::Name(name) => {
+            serde_json::from_str::<BTreeMap<Cow<'_, str>, &RawValue>>(line).ok()?.get(name.as_str())?.get()
+        }
+        Column::Number(number) => serde_json::from_str::<Vec<&RawValue>>(line).ok()?.get(number - 1)?.get(),
+    };
+    let whole = digits.strip_prefix('-').unwrap_or(digits).bytes().all(|byte| byte.is_ascii_digit());
+    whole.then(|| digits.to_owned())
 }
 
 impl Iterator for JsonLines {
@@ -125,6 +147,18 @@ mod tests {
     fn arrays_have_numbered_columns() {
         assert_eq!(rows("[\"a\", true]\n[1.5, null]\n", [2, 1])[0], Ok(vec!["true".into(), "a".into()]));
         assert_eq!(rows("[\"a\"]\n", [1]), [Ok(vec!["a".into()])]);
+    }
+
+    #[test]
+    fn whole_numbers_keep_their_digits_however_many() {
+        let long = "12345678901234567890123";
+        let lines: &'static str = format!("{{\"a\": {long}, \"b\": -{long}, \"c\": 18446744073709551615}}\n").leak();
+        assert_eq!(
+            rows(lines, ["a", "b", "c"]),
+            [Ok([long, &format!("-{long}"), "18446744073709551615"].map(str::to_owned).to_vec())]
+        );
+        let lines: &'static str = format!("[{long}, 1e300, 2.5]\n").leak();
+        assert_eq!(rows(lines, [1, 2, 3]), [Ok(vec![long.into(), "1e+300".into(), "2.5".into()])]);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Lines of UTF-8 with their numbers, under every format.
 
-use std::io::{self, BufRead};
+use std::io::{self, BufRead, Cursor};
 
 use super::Source;
 use crate::error::{Error, Place};
@@ -16,7 +16,13 @@ use crate::error::{Error, Place};
 /// ```
 pub const LONGEST_LINE: usize = 1 << 20;
 
+/// U+FEFF in UTF-8, which some programs write in front of a text.
+pub(crate) const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
+
 /// The lines of a source, without their ends (`\n` or `\r\n`) and without a byte order mark.
+///
+/// A source that has no `\n` at all, but `\r`, has the line ends of the classic Mac OS: its lines end with `\r`. Such a
+/// source may be as long as a line; a longer one is [`Error::LineEnds`].
 ///
 /// A line that is too long or not UTF-8 is an error; the next call goes on behind it. A source that can no longer be
 /// read gives one error and then ends.
@@ -38,9 +44,22 @@ pub struct Lines {
     file: String,
     reader: Box<dyn BufRead + Send>,
     limit: usize,
+    /// What ends a line.
+    end: u8,
     line: u64,
     buffer: Vec<u8>,
     ended: bool,
+}
+
+/// What was read up to the next line's end.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Filled {
+    /// A line with its end.
+    Line,
+    /// What stands behind the last end.
+    Rest,
+    /// A line over the limit, which was read past and kept up to the limit.
+    TooLong,
 }
 
 impl Lines {
@@ -51,7 +70,7 @@ impl Lines {
     pub fn open(source: Source) -> Result<Self, Error> {
         let file = source.name().to_owned();
         let reader = source.into_reader()?;
-        Ok(Lines { file, reader, limit: LONGEST_LINE, line: 0, buffer: Vec::new(), ended: false })
+        Ok(Lines { file, reader, limit: LONGEST_LINE, end: b'\n', line: 0, buffer: Vec::new(), ended: false })
     }
 
     /// Another limit for a line, in bytes.
@@ -80,27 +99,38 @@ impl Lines {
         if self.ended {
             return None;
         }
-        self.buffer.clear();
-        let whole = match self.fill() {
+        let mut filled = self.fill();
+        if self.line == 0 && matches!(filled, Ok(Some(Filled::Rest))) && self.has_bare_returns() {
+            // All of the source is here, and has no line feed.
+            self.reader = Box::new(Cursor::new(std::mem::take(&mut self.buffer)));
+            self.end = b'\r';
+            filled = self.fill();
+        }
+        let filled = match filled {
             Ok(None) => {
                 self.ended = true;
                 return None;
             }
-            Ok(Some(whole)) => whole,
+            Ok(Some(filled)) => filled,
             Err(cause) => {
                 self.ended = true;
-                return Some(Err(Error::Unreadable { file: self.file.clone(), cause }));
+                return Some(Err(Error::reading(&self.file, cause)));
             }
         };
         self.line += 1;
-        if !whole {
-            return Some(Err(Error::TooLong { place: self.place(), limit: self.limit }));
+        if filled == Filled::TooLong {
+            let only_returns = self.line == 1 && self.has_bare_returns();
+            self.ended |= only_returns;
+            return Some(Err(match only_returns {
+                true => Error::LineEnds { file: self.file.clone(), limit: self.limit },
+                false => Error::TooLong { place: self.place(), limit: self.limit },
+            }));
         }
         if self.buffer.last() == Some(&b'\r') {
             self.buffer.pop();
         }
-        let mark: &[u8] = "\u{feff}".as_bytes();
-        let start = if self.line == 1 && self.buffer.starts_with(mark) { mark.len() } else { 0 };
+        let marked = self.line == 1 && self.buffer.starts_with(BYTE_ORDER_MARK);
+        let start = if marked { BYTE_ORDER_MARK.len() } else { 0 };
         match std::str::from_utf8(&self.buffer[start..]) {
             Ok(line) => Some(Ok(line)),
             Err(error) => {
@@ -114,8 +144,14 @@ impl Lines {
         }
     }
 
-    /// Reads up to the next line's end; `Some(false)` for a line over the limit, which is read past but not kept.
-    fn fill(&mut self) -> io::Result<Option<bool>> {
+    /// Whether a carriage return stands before the end of what was read.
+    fn has_bare_returns(&self) -> bool {
+        self.buffer.iter().rev().skip(1).any(|byte| *byte == b'\r')
+    }
+
+    /// Reads up to the next line's end.
+    fn fill(&mut self) -> io::Result<Option<Filled>> {
+        self.buffer.clear();
         let (mut any, mut whole) = (false, true);
         loop {
             let ready = match self.reader.fill_buf() {
@@ -124,20 +160,25 @@ impl Lines {
                 Err(error) => return Err(error),
             };
             if ready.is_empty() {
-                return Ok(any.then_some(whole));
+                return Ok(any.then_some(if whole { Filled::Rest } else { Filled::TooLong }));
             }
             any = true;
-            let end = ready.iter().position(|byte| *byte == b'\n');
+            let end = ready.iter().position(|byte| *byte == self.end);
             let part = &ready[..end.unwrap_or(ready.len())];
             // One byte more than the limit, for the `\r` of `\r\n`.
-            whole = whole && self.buffer.len() + part.len() <= self.limit + usize::from(part.last() == Some(&b'\r'));
+            let most = self.limit + usize::from(part.is_empty() || part.last() == Some(&b'\r'));
+            let fits = whole && self.buffer.len() + part.len() <= most;
+            // What does not fit is kept up to the limit, to see what it has for ends of lines.
             if whole {
-                self.buffer.extend_from_slice(part);
+                self.buffer.extend_from_slice(
+                    &part[..if fits { part.len() } else { self.limit.saturating_sub(self.buffer.len()) }],
+                );
             }
+            whole = fits;
             let used = part.len() + usize::from(end.is_some());
             self.reader.consume(used);
             if end.is_some() {
-                return Ok(Some(whole));
+                return Ok(Some(if whole { Filled::Line } else { Filled::TooLong }));
             }
         }
     }
@@ -206,8 +247,19 @@ mod tests {
     fn a_bad_line_is_named_and_the_next_is_read() {
         let found = shown(lines(b"ok\n\xff\nlonger\nok\n".as_slice()).longest(4));
         let utf8 = "t:2: not UTF-8 at byte 1 of the line (0xff)";
-        let long = "t:3: longer than 4 bytes; raise the limit if that is right";
+        let long = "t:3: longer than the 4 bytes allowed";
         assert_eq!(found, [Ok("ok".into()), Err(utf8.into()), Err(long.into()), Ok("ok".into())]);
+    }
+
+    #[test]
+    fn lines_of_the_classic_mac_os_are_lines_where_there_is_no_line_feed() {
+        assert_eq!(shown(lines("\u{feff}a\rb\r\rc")), [Ok("a".into()), Ok("b".into()), Ok("".into()), Ok("c".into())]);
+        assert_eq!(shown(lines("a\rb\r")), [Ok("a".into()), Ok("b".into())]);
+        // A carriage return within a line is a character like others, and one at the end of all belongs to an end.
+        assert_eq!(shown(lines("a\rb\nc\rd")), [Ok("a\rb".into()), Ok("c\rd".into())]);
+        assert_eq!(shown(lines("a\r")), [Ok("a".into())]);
+        let named = "t: no line feed in the first 8 bytes, but carriage returns (line ends of the classic Mac OS)";
+        assert_eq!(shown(lines("a\rb\r".repeat(90_000)).longest(8)), [Err(named.into())]);
     }
 
     #[test]

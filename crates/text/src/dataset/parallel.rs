@@ -1,6 +1,6 @@
 //! Parallel text, and plain text as its simplest case: line n of each file belongs together.
 
-use super::lines::Lines;
+use super::lines::{BYTE_ORDER_MARK, Lines};
 use super::row::Row;
 use super::source::Source;
 use super::split::hash_line;
@@ -116,7 +116,7 @@ impl Iterator for Parallel {
     }
 }
 
-/// The whole text of a source, in memory: for language models over one long text.
+/// Reads the whole text of a source into memory, without a byte order mark: for language models over one long text.
 ///
 /// ```
 /// let text = unspool_text::read_text(unspool_text::Source::bytes("t", b"a\nb\n".as_slice()), 1 << 20)?;
@@ -133,9 +133,12 @@ pub fn read_text(source: Source, limit: usize) -> Result<String, Error> {
         &mut std::io::Read::take(source.into_reader()?, (limit as u64).saturating_add(1)),
         &mut bytes,
     );
-    read.map_err(|cause| Error::Unreadable { file: file.clone(), cause })?;
+    read.map_err(|cause| Error::reading(&file, cause))?;
     if bytes.len() > limit {
         return Err(Error::FileTooLarge { file, limit });
+    }
+    if bytes.starts_with(BYTE_ORDER_MARK) {
+        bytes.drain(..BYTE_ORDER_MARK.len());
     }
     String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
@@ -181,5 +184,6 @@ mod tests {
         assert_eq!(read(b"a\nb\xff", 9), Err("t:2: not UTF-8 at byte 2 of the line (0xff)".into()));
         assert_eq!(read(b"abc", 2), Err("t: larger than the 2 bytes allowed".into()));
         assert_eq!(read(b"abc", 3), Ok("abc".into()));
+        assert_eq!(read("\u{feff}abc\u{feff}".as_bytes(), 9), Ok("abc\u{feff}".into()));
     }
 }

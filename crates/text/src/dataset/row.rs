@@ -88,46 +88,71 @@ impl std::fmt::Display for Column {
 /// The header of a table and which of its columns are wanted.
 #[derive(Clone, Debug)]
 pub(crate) struct Columns {
-    pub(crate) file: String,
-    /// Names, or numbers where the table has no header.
+    /// Where the header stands.
+    place: Place,
+    /// Names without the blanks around them, or numbers where the table has no header.
     pub(crate) names: Vec<String>,
-    pub(crate) named: bool,
-    pub(crate) chosen: Vec<usize>,
+    named: bool,
+    separator: char,
+    chosen: Vec<usize>,
     pub(crate) allow_empty: bool,
 }
 
 impl Columns {
-    /// The columns of a header line; all of them are wanted at first.
-    pub(crate) fn of_header(place: Place, names: Vec<String>) -> Result<Self, Error> {
-        for (index, name) in names.iter().enumerate() {
-            if names[..index].contains(name) {
-                return Err(Error::HeaderTwice { place, column: name.clone() });
-            }
-        }
+    /// The columns of a header line; all of them are wanted at first. Names that nobody asks for may be blank or
+    /// repeated.
+    pub(crate) fn of_header(place: Place, names: Vec<String>, separator: char) -> Self {
+        let names: Vec<String> = names.iter().map(|name| name.trim().to_owned()).collect();
         let chosen = (0..names.len()).collect();
-        Ok(Columns { file: place.file, names, named: true, chosen, allow_empty: false })
+        Columns { place, names, named: true, separator, chosen, allow_empty: false }
     }
 
     /// As many columns as the first row has, by number only.
-    pub(crate) fn numbered(file: &str, count: usize) -> Self {
+    pub(crate) fn numbered(file: &str, count: usize, separator: char) -> Self {
         let names = (1..=count).map(|number| number.to_string()).collect();
-        Columns { file: file.to_owned(), names, named: false, chosen: (0..count).collect(), allow_empty: false }
+        let (place, chosen) = (Place::new(file, 0), (0..count).collect());
+        Columns { place, names, named: false, separator, chosen, allow_empty: false }
     }
 
     pub(crate) fn choose(&mut self, columns: impl IntoIterator<Item = Column>) -> Result<(), Error> {
-        let find = |column: Column| {
-            let found = match &column {
-                Column::Name(name) => self.names.iter().position(|known| self.named && known == name),
-                Column::Number(number) => number.checked_sub(1).filter(|index| *index < self.names.len()),
-            };
-            found.ok_or_else(|| Error::NoColumn {
-                file: self.file.clone(),
-                column: column.to_string(),
-                found: self.names.join(", "),
-            })
-        };
-        self.chosen = columns.into_iter().map(find).collect::<Result<_, _>>()?;
+        self.chosen = columns.into_iter().map(|column| self.find(&column)).collect::<Result<_, _>>()?;
         Ok(())
+    }
+
+    fn find(&self, column: &Column) -> Result<usize, Error> {
+        let found = match column {
+            Column::Name(name) if self.named => {
+                let name = name.trim();
+                let mut places =
+                    self.names.iter().enumerate().filter(|(_, known)| *known == name).map(|(place, _)| place);
+                let first = places.next();
+                if places.next().is_some() {
+                    return Err(Error::HeaderTwice { place: self.place.clone(), column: name.to_owned() });
+                }
+                first
+            }
+            Column::Name(_) => None,
+            Column::Number(number) => number.checked_sub(1).filter(|index| *index < self.names.len()),
+        };
+        found.ok_or_else(|| self.no_column(column))
+    }
+
+    fn no_column(&self, column: &Column) -> Error {
+        let (file, column) = (self.place.file.clone(), column.to_string());
+        let called = |separator| match separator {
+            '\t' => "tabs",
+            ',' => "commas",
+            _ => "semicolons",
+        };
+        // A header in one piece that another separator would cut is a table of another form.
+        let other =
+            [',', '\t', ';'].into_iter().find(|other| *other != self.separator && self.names[0].contains(*other));
+        match other.filter(|_| self.named && self.names.len() == 1) {
+            Some(other) => {
+                Error::OtherSeparator { file, column, found: called(other), expected: called(self.separator) }
+            }
+            None => Error::NoColumn { file, column, found: self.names.join(", ") },
+        }
     }
 
     /// The wanted fields of a record.

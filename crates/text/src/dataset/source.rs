@@ -5,12 +5,22 @@ use std::fmt;
 use std::io::{self, BufRead, BufReader, Cursor, Read};
 use std::path::Path;
 
-use flate2::bufread::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 
-use crate::error::Error;
+use crate::error::{Error, Unpacking};
 
 /// The first two bytes of a gzip stream (RFC 1952).
 const MAGIC: [u8; 2] = [0x1f, 0x8b];
+
+/// A gzip stream may unpack to this many times its size. Text shrinks to a third or a tenth of its size, a log to a
+/// thirtieth; deflate can reach a thousand, and a stream that does is made to fill memory.
+pub(crate) const LARGEST_RATIO: u64 = 100;
+
+/// So many unpacked bytes are given whatever the ratio: a small file of one repeated line is nothing to worry about.
+const UNPACKED_AT_ANY_RATIO: u64 = 64 << 20;
+
+/// The most bytes that one gzip stream may unpack to.
+const LARGEST_UNPACKED: u64 = 1 << 40;
 
 /// Where text comes from, with the name that errors give it. Gzip is recognised by its first two bytes.
 ///
@@ -66,23 +76,144 @@ impl Source {
         for magic in MAGIC {
             // The second byte only behind the right first one: a person who types an empty line is not made to wait.
             let read = reader.by_ref().take(1).read_to_end(&mut first);
-            read.map_err(|cause| Error::Unreadable { file: self.name.clone(), cause })?;
+            read.map_err(|cause| Error::reading(&self.name, cause))?;
             if first.last() != Some(&magic) {
                 break;
             }
         }
         let packed = first == MAGIC;
-        let whole = BufReader::with_capacity(1 << 16, Cursor::new(first).chain(reader));
+        let whole = Cursor::new(first).chain(reader);
+        let buffered = 1 << 16;
         Ok(if packed {
-            Box::new(BufReader::with_capacity(1 << 16, MultiGzDecoder::new(whole)))
+            Box::new(BufReader::with_capacity(buffered, Unpacked::new(Box::new(whole))))
         } else {
-            Box::new(whole)
+            Box::new(BufReader::with_capacity(buffered, whole))
         })
+    }
+}
+
+/// Counts the bytes that are read through it.
+struct Counted {
+    reader: Box<dyn Read + Send>,
+    count: u64,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.reader.read(buffer)?;
+        self.count += read as u64;
+        Ok(read)
+    }
+}
+
+/// Gzip members, one after the other, that are unpacked as they are read, up to the limits above. Zeros behind a member
+/// are padding, as tapes and archives have it.
+struct Unpacked {
+    /// None behind the last member.
+    member: Option<GzDecoder<BufReader<Counted>>>,
+    given: u64,
+}
+
+impl Unpacked {
+    fn new(reader: Box<dyn Read + Send>) -> Unpacked {
+        let packed = BufReader::with_capacity(1 << 16, Counted { reader, count: 0 });
+        Unpacked { member: Some(GzDecoder::new(packed)), given: 0 }
+    }
+
+    /// Goes on to the next member.
+    fn next_member(&mut self) -> io::Result<()> {
+        let Some(member) = self.member.take() else { return Ok(()) };
+        let mut packed = member.into_inner();
+        loop {
+            let ready = packed.fill_buf()?;
+            let zeros = ready.iter().take_while(|byte| **byte == 0).count();
+            if zeros == 0 {
+                self.member = (!ready.is_empty()).then(|| GzDecoder::new(packed));
+                return Ok(());
+            }
+            packed.consume(zeros);
+        }
+    }
+}
+
+impl Read for Unpacked {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        while let Some(member) = &mut self.member {
+            let read = member.read(buffer).map_err(|cause| match cause.kind() {
+                io::ErrorKind::UnexpectedEof => io::Error::new(cause.kind(), Unpacking::Truncated),
+                io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData => {
+                    io::Error::new(cause.kind(), Unpacking::Damaged)
+                }
+                _ => cause,
+            })?;
+            self.given += read as u64;
+            let allowed = UNPACKED_AT_ANY_RATIO + LARGEST_RATIO * member.get_ref().get_ref().count;
+            if self.given > allowed.min(LARGEST_UNPACKED) {
+                return Err(io::Error::other(Unpacking::Expanding));
+            }
+            if read > 0 {
+                return Ok(read);
+            }
+            self.next_member()?;
+        }
+        Ok(0)
     }
 }
 
 impl fmt::Debug for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Source").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::{Compression, write::GzEncoder};
+    use std::io::{Write, copy, repeat, sink};
+
+    fn packed(bytes: u64) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        copy(&mut repeat(b'a').take(bytes), &mut encoder).unwrap();
+        encoder.write_all(b"\n").unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn unpack(bytes: Vec<u8>) -> Result<u64, String> {
+        let mut reader = Source::bytes("t.gz", bytes).into_reader().unwrap();
+        copy(&mut reader, &mut sink()).map_err(|cause| Error::reading("t.gz", cause).to_string())
+    }
+
+    #[test]
+    fn a_stream_that_expands_a_thousandfold_is_refused_and_a_small_one_is_not() {
+        assert_eq!(unpack(packed(1 << 20)), Ok((1 << 20) + 1));
+        let expanding = "t.gz: cannot read: its gzip stream unpacks to more than 100 times its size";
+        assert_eq!(unpack(packed(100 << 20)), Err(expanding.into()));
+    }
+
+    #[test]
+    fn cut_and_changed_streams_are_told_apart() {
+        let whole = packed(1000);
+        for length in [3, 12, whole.len() - 9, whole.len() - 1] {
+            let found = unpack(whole[..length].to_vec()).unwrap_err();
+            assert_eq!(
+                found, "t.gz: cannot read: the file is truncated: its gzip stream ends in the middle",
+                "{length}"
+            );
+        }
+        let mut changed = whole.clone();
+        let checksum = whole.len() - 8;
+        changed[checksum] ^= 1;
+        assert!(unpack(changed).unwrap_err().contains("damaged"));
+        // Zeros behind the stream are padding; anything else is not.
+        assert_eq!(unpack([&whole[..], &[0; 700]].concat()), Ok(1001));
+        assert_eq!(unpack([&whole[..], &[0; 7], &whole[..]].concat()), Ok(2002));
+        assert!(unpack([&whole[..], b"more"].concat()).unwrap_err().contains("damaged"));
+        // What is not gzip has errors of its own, whatever their kind.
+        let broken = io::Error::new(io::ErrorKind::UnexpectedEof, "the line is dead");
+        assert_eq!(Error::reading("t", broken).to_string(), "t: cannot read: the line is dead");
     }
 }

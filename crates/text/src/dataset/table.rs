@@ -15,6 +15,9 @@ pub struct Record {
 
 /// How a table's file is cut into records: what tells [`Tsv`](super::Tsv) and [`Csv`](super::Csv) apart.
 pub trait Format {
+    /// What stands between two fields.
+    const SEPARATOR: char;
+
     /// The next record, from one line or, where fields are quoted, from several.
     fn next_record(lines: &mut Lines) -> Option<Result<Record, Error>>;
 }
@@ -48,14 +51,14 @@ impl<F: Format> Table<F> {
     /// Reads the header.
     ///
     /// # Errors
-    /// [`Error::Unreadable`], [`Error::NoHeader`], [`Error::HeaderTwice`], or the header line's own fault.
+    /// [`Error::Unreadable`], [`Error::NoHeader`], or the header line's own fault.
     pub fn open(source: Source) -> Result<Self, Error> {
         let mut lines = Lines::open(source)?;
         let header = match F::next_record(&mut lines) {
             None => return Err(Error::NoHeader { file: lines.file().to_owned() }),
             Some(record) => record?,
         };
-        let columns = Columns::of_header(Place::new(lines.file(), header.line), header.fields)?;
+        let columns = Columns::of_header(Place::new(lines.file(), header.line), header.fields, F::SEPARATOR);
         Ok(Self::new(lines, columns, None))
     }
 
@@ -69,7 +72,7 @@ impl<F: Format> Table<F> {
             None => return Err(Error::NoRows { file: lines.file().to_owned() }),
             Some(record) => record?,
         };
-        let columns = Columns::numbered(lines.file(), first.fields.len());
+        let columns = Columns::numbered(lines.file(), first.fields.len(), F::SEPARATOR);
         Ok(Self::new(lines, columns, Some(first)))
     }
 
@@ -77,10 +80,14 @@ impl<F: Format> Table<F> {
         Table { lines, columns, waiting, any: false, ended: false, format: std::marker::PhantomData }
     }
 
-    /// Which columns a row shall have, in which order; all of the table's, if this is not called.
+    /// Chooses the columns that a row has, and their order; without this call a row has all columns.
+    ///
+    /// Blanks around a name do not count, in the header or here. Columns that are not chosen may be empty, unnamed, or
+    /// have the same name.
     ///
     /// # Errors
-    /// [`Error::NoColumn`].
+    /// [`Error::NoColumn`]; [`Error::OtherSeparator`] where the header is one of another form of table;
+    /// [`Error::HeaderTwice`] for a name that two columns have.
     pub fn columns<C: Into<Column>>(mut self, columns: impl IntoIterator<Item = C>) -> Result<Self, Error> {
         self.columns.choose(columns.into_iter().map(Into::into))?;
         Ok(self)
@@ -100,7 +107,7 @@ impl<F: Format> Table<F> {
         self
     }
 
-    /// The names of all columns; their numbers where there is no header.
+    /// Returns the names of all columns without the blanks around them, or their numbers where there is no header.
     pub fn header(&self) -> &[String] {
         &self.columns.names
     }
@@ -177,7 +184,28 @@ mod tests {
             "t: empty, where a header line with the names of the columns must stand"
         );
         assert_eq!(message(open("a\tb\n").collect::<Result<Vec<_>, _>>()), "t.tsv: no data rows");
-        let twice = Tsv::open(Source::bytes("t", b"a\ta\n".as_slice()));
-        assert_eq!(message(twice), "t:1: the header names column `a` twice");
+    }
+
+    #[test]
+    fn columns_that_nobody_asks_for_may_be_blank_repeated_or_empty() {
+        let table = || open("\t a\tb \tb\t\t\n1\t2\t3\t\t\t\n");
+        assert_eq!(table().header(), ["", "a", "b", "b", "", ""]);
+        for asked in ["a", " a "] {
+            assert_eq!(&table().columns([asked]).unwrap().next().unwrap().unwrap()[0], "2");
+        }
+        assert_eq!(message(table().columns(["b"])), "t.tsv:1: the header names column `b` twice");
+        assert_eq!(message(table().columns([""])), "t.tsv:1: the header names column `` twice");
+        assert_eq!(message(table().columns([4]).unwrap().next().unwrap()), "t.tsv:2: column `b` is empty");
+    }
+
+    #[test]
+    fn a_table_of_another_form_is_called_what_it_is() {
+        let commas = open("document,label\ngood,1\n").columns(["label"]);
+        let wanted = "t.tsv: no column `label`: the header has commas where tabs separate the columns";
+        assert_eq!(message(commas), wanted);
+        let semicolons = Source::bytes("t.csv", b"a;b\n1;2\n".as_slice());
+        let found = super::super::Csv::open(semicolons).unwrap().columns(["b"]);
+        assert_eq!(message(found), "t.csv: no column `b`: the header has semicolons where commas separate the columns");
+        assert!(open("a,b\n1\n").columns(["a,b"]).is_ok(), "a comma in a name is a character like others");
     }
 }

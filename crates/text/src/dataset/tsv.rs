@@ -23,6 +23,8 @@ pub type Tsv = Table<TabSeparated>;
 pub struct TabSeparated;
 
 impl Format for TabSeparated {
+    const SEPARATOR: char = '\t';
+
     fn next_record(lines: &mut Lines) -> Option<Result<Record, Error>> {
         let number = lines.place().line + 1;
         Some(lines.next_line()?.map(|line| Record {

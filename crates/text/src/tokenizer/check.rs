@@ -2,10 +2,30 @@
 
 use std::collections::HashMap;
 
+use fancy_regex::Expr;
 use serde_json::{Map, Value};
+
+use super::decode::Spelling;
 
 /// A text may grow by this factor on its way through the file's own rules, no more.
 const LARGEST_GROWTH: usize = 4096;
+
+/// WordPiece tries all beginnings of what is left of a word. In use are 100 and 200 characters; a longer word is
+/// unknown.
+const LONGEST_WORD: u64 = 256;
+
+/// Unigram looks at all tokens that begin at a place of the text. In use are chains of a few dozen, of spaces; this is
+/// one of a hundred.
+const LONGEST_CHAIN: usize = 5_000;
+
+/// The longest token of Unigram, in bytes.
+const LONGEST_TOKEN: usize = 1024;
+
+/// A pattern may look so many repetitions ahead or back.
+const LONGEST_LOOK: usize = 1000;
+
+/// Every added token is looked for in every text. In use are some thousands.
+const MOST_ADDED: usize = 1 << 16;
 
 /// What the checks found.
 pub(super) struct Checked {
@@ -15,6 +35,8 @@ pub(super) struct Checked {
     pub(super) special: Vec<u32>,
     /// The model's unknown token.
     pub(super) unknown: Option<u32>,
+    /// How its tokens spell text.
+    pub(super) spelling: Spelling,
 }
 
 /// Checks the file; an error is the reason why it cannot be used.
@@ -34,15 +56,19 @@ pub(super) fn check(json: &str) -> Result<Checked, String> {
 
     let vocabulary = vocabulary(kind, model)?;
     let unknown = unknown(kind, model, &vocabulary)?;
-    if kind == "BPE" {
-        merges(model, &vocabulary)?;
+    match kind {
+        "BPE" => merges(model, &vocabulary)?,
+        "WordPiece" => words(model)?,
+        "Unigram" => chains(&vocabulary)?,
+        _ => {}
     }
     let (added, special) = added(file, &vocabulary)?;
     let tokens = dense(vocabulary, added)?;
     let growth = ["normalizer", "pre_tokenizer"].iter().try_fold(1, |growth, part| grows(file.get(*part), growth))?;
     let _ = (growth, grows(file.get("decoder"), 1)?);
+    ["normalizer", "pre_tokenizer", "decoder"].iter().filter_map(|part| file.get(*part)).try_for_each(patterns)?;
     template(file.get("post_processor"), &tokens)?;
-    Ok(Checked { tokens, special, unknown })
+    Ok(Checked { tokens, special, unknown, spelling: spelling(file.get("decoder")) })
 }
 
 fn id_of(value: &Value) -> Option<u32> {
@@ -120,6 +146,100 @@ fn merges(model: &Map<String, Value>, vocabulary: &HashMap<String, u32>) -> Resu
     Ok(())
 }
 
+/// The longest word that is cut into pieces.
+fn words(model: &Map<String, Value>) -> Result<(), String> {
+    let longest = model.get("max_input_chars_per_word").and_then(Value::as_u64).unwrap_or(100);
+    if longest > LONGEST_WORD {
+        return Err(format!("`max_input_chars_per_word` is {longest}; it must be {LONGEST_WORD} or less"));
+    }
+    Ok(())
+}
+
+/// Tokens that begin with each other: each makes work at every place of a text that has the longest of them.
+fn chains(vocabulary: &HashMap<String, u32>) -> Result<(), String> {
+    for token in vocabulary.keys() {
+        if token.len() > LONGEST_TOKEN {
+            return Err(format!("a token has {} bytes; the longest may have {LONGEST_TOKEN}", token.len()));
+        }
+        let begins_with = |at: &usize| vocabulary.contains_key(&token[..*at]);
+        let ends = token.char_indices().map(|(at, _)| at).chain([token.len()]);
+        if ends.filter(begins_with).sum::<usize>() > LONGEST_CHAIN {
+            return Err(format!("too many tokens begin with each other, up to one of {} bytes", token.len()));
+        }
+    }
+    Ok(())
+}
+
+/// How tokens spell text, by the rules that put them together.
+fn spelling(decoder: Option<&Value>) -> Spelling {
+    let kind = |rule: &Value| rule.get("type").and_then(Value::as_str).map(str::to_owned);
+    match decoder.and_then(kind).as_deref() {
+        Some("ByteLevel") => Spelling::ByteLevel,
+        Some("ByteFallback") => Spelling::ByteFallback,
+        Some("Sequence") => {
+            let rules = decoder.and_then(|rule| rule.get("decoders")).and_then(Value::as_array);
+            let kinds: Vec<Option<String>> = rules.into_iter().flatten().map(kind).collect();
+            match kinds.as_slice() {
+                [Some(only)] if only == "ByteLevel" => Spelling::ByteLevel,
+                kinds if kinds.iter().flatten().any(|kind| kind == "ByteFallback") => Spelling::ByteFallback,
+                _ => Spelling::Text,
+            }
+        }
+        _ => Spelling::Text,
+    }
+}
+
+/// The patterns of rules, wherever they stand in them.
+fn patterns(rules: &Value) -> Result<(), String> {
+    match rules {
+        Value::Array(list) => list.iter().try_for_each(patterns),
+        Value::Object(rule) => rule.iter().try_for_each(|(key, value)| match value {
+            Value::String(pattern) if key == "Regex" => pattern_is_bounded(pattern),
+            value => patterns(value),
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// A pattern that looks around without end, as `(?=a+b)` does, reads all of a text at each of its places. One that
+/// refers to its own groups is matched by trying. Patterns in use do neither: they look a character ahead.
+fn pattern_is_bounded(pattern: &str) -> Result<(), String> {
+    // What is no pattern is the library's to refuse.
+    let Ok(tree) = Expr::parse_tree(pattern) else { return Ok(()) };
+    match unbounded(&tree.expr, false) {
+        Some(what) => Err(format!("the pattern `{}` {what}", shortened(pattern))),
+        None => Ok(()),
+    }
+}
+
+/// What of a pattern takes a time without bound at one place of a text; `around` is within what it looks at around the
+/// place.
+fn unbounded(expr: &Expr, around: bool) -> Option<&'static str> {
+    match expr {
+        Expr::LookAround(inner, _) => unbounded(inner, true),
+        Expr::Repeat { hi, .. } if around && *hi > LONGEST_LOOK => Some("looks ahead or back without end"),
+        Expr::Repeat { child, .. } => unbounded(child, around),
+        Expr::Group(inner) | Expr::AtomicGroup(inner) => unbounded(inner, around),
+        Expr::Concat(all) | Expr::Alt(all) => all.iter().find_map(|inner| unbounded(inner, around)),
+        Expr::Conditional { condition, true_branch, false_branch } => {
+            [condition, true_branch, false_branch].into_iter().find_map(|inner| unbounded(inner, around))
+        }
+        Expr::Backref { .. }
+        | Expr::BackrefWithRelativeRecursionLevel { .. }
+        | Expr::BackrefExistsCondition(_)
+        | Expr::SubroutineCall(_)
+        | Expr::UnresolvedNamedSubroutineCall { .. } => Some("refers to one of its own groups"),
+        _ => None,
+    }
+}
+
+/// The beginning of a pattern, for an error.
+fn shortened(pattern: &str) -> String {
+    const MOST: usize = 60;
+    let beginning: String = pattern.chars().take(MOST).collect();
+    if beginning.len() < pattern.len() { format!("{beginning}…") } else { beginning }
+}
+
 type Added = (Vec<(String, u32)>, Vec<u32>);
 
 /// Added tokens that the model does not have, and the ids of those that are special.
@@ -129,6 +249,9 @@ fn added(file: &Map<String, Value>, vocabulary: &HashMap<String, u32>) -> Result
         None | Some(Value::Null) => &none,
         Some(list) => list.as_array().ok_or("`added_tokens` is not a list")?,
     };
+    if list.len() > MOST_ADDED {
+        return Err(format!("{} added tokens are too many: there may be {MOST_ADDED}", list.len()));
+    }
     let mut beyond = Vec::new();
     let mut special = Vec::new();
     for token in list {

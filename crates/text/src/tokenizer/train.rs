@@ -3,16 +3,21 @@
 //! Everything that is trained goes through the same door as what is loaded, so both behave alike.
 //! Pieces are cut by the library itself, exactly as they will be when encoding.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokenizers::{
     Normalizer, OffsetReferential, OffsetType, PreTokenizer,
     tokenizer::{NormalizedString, PreTokenizedString},
 };
 
-use super::{Tokenizer, bpe, guarded};
+use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick, is_nfd_quick};
+
+use super::guard::guarded;
+use super::{Tokenizer, bpe};
 use crate::error::Error;
 use crate::vocabulary::{Specials, Vocabulary};
 
@@ -78,7 +83,8 @@ impl FromStr for TokenKind {
 /// assert_eq!(given_back(Normalization::Nfkd, "ﬁ é")?, "fi e\u{301}");
 /// # Ok::<(), unspool_text::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Normalization {
     /// The text as it is.
     #[default]
@@ -91,6 +97,33 @@ pub enum Normalization {
     Nfkc,
     /// Decomposed, and compatibility characters replaced.
     Nfkd,
+}
+
+impl Normalization {
+    /// Returns a text in this form; no copy is made of one that clearly is.
+    ///
+    /// ```
+    /// use unspool_text::Normalization;
+    /// assert_eq!(Normalization::Nfc.apply("\u{1112}\u{1161}\u{11ab}"), "한");
+    /// assert_eq!(Normalization::Nfd.apply("é").chars().count(), 2);
+    /// assert!(matches!(Normalization::Nfc.apply("한"), std::borrow::Cow::Borrowed("한")));
+    /// ```
+    pub fn apply(self, text: &str) -> Cow<'_, str> {
+        let is_already = match self {
+            Normalization::None => true,
+            Normalization::Nfc => is_nfc_quick(text.chars()) == IsNormalized::Yes,
+            Normalization::Nfd => is_nfd_quick(text.chars()) == IsNormalized::Yes,
+            Normalization::Nfkc | Normalization::Nfkd => text.is_ascii(),
+        };
+        match self {
+            _ if is_already => Cow::Borrowed(text),
+            Normalization::None => Cow::Borrowed(text),
+            Normalization::Nfc => Cow::Owned(text.nfc().collect()),
+            Normalization::Nfd => Cow::Owned(text.nfd().collect()),
+            Normalization::Nfkc => Cow::Owned(text.nfkc().collect()),
+            Normalization::Nfkd => Cow::Owned(text.nfkd().collect()),
+        }
+    }
 }
 
 /// How to train a tokenizer.
@@ -215,7 +248,7 @@ impl Tokenizer {
     fn count_pieces<T: AsRef<str>>(&self, texts: impl IntoIterator<Item = T>) -> Result<Vec<(String, u64)>, Error> {
         let mut counts: HashMap<String, u64> = HashMap::new();
         for text in texts {
-            let cut = guarded("cut a text", || {
+            let cut = guarded(&self.file, "cut a text", || {
                 let mut text = NormalizedString::from(text.as_ref());
                 if let Some(normalizer) = self.inner.get_normalizer() {
                     normalizer.normalize(&mut text)?;
