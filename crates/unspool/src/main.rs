@@ -4,6 +4,11 @@
 mod program;
 mod tasks;
 
+/// The body of a fuzz target, which the tests replay.
+#[cfg(test)]
+#[path = "../tests/fuzz/model_toml.rs"]
+mod model_toml;
+
 fn main() -> std::process::ExitCode {
     program::main()
 }

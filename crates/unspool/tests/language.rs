@@ -171,10 +171,10 @@ fn a_tagger_is_trained_from_columns_or_a_folder_of_conllu_and_tags() {
     train("tags.tsv,tags.tsv,tags.tsv", "columns", &["--arch", "transformer", "--cell", "gru"]);
 
     fs::write(at.join("bad.tsv"), "the\tDET\ndog\n").unwrap();
-    fs::write(at.join("new-tag.tsv"), "the\tDET\ndog\tX\n").unwrap();
+    fs::write(at.join("new-tags.tsv"), "the\tY\ndog\tX\n").unwrap();
     let wrong = |data| ["train", "tagging", "--out", "new", "--data", data];
     refuses(at, &wrong("bad.tsv"), 1, "bad.tsv:2: 1 column where there should be 2");
-    refuses(at, &wrong("tags.tsv,new-tag.tsv,tags.tsv"), 1, "label `X` is none of");
+    refuses(at, &wrong("tags.tsv,new-tags.tsv,tags.tsv"), 1, "no word has one of the tags of the train part");
     refuses(at, &wrong("."), 1, "files whose name has `train` in it");
     refuses(at, &["train", "tagging", "--out", "new"], 2, "--data is missing");
 }

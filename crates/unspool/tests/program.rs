@@ -211,11 +211,11 @@ fn wrong_data_is_refused_and_nothing_is_created() {
         ("translation", "bytes.tsv", 1, "bytes.tsv:3: not UTF-8"),
         ("translation", "empty.tsv", 1, "empty.tsv: empty"),
         ("translation", "pairs.tsv,header.tsv,pairs.tsv", 1, "header.tsv: no data rows"),
-        ("translation", "few.tsv", 1, "few.tsv: 1 rows"),
+        ("translation", "few.tsv", 1, "few.tsv: 1 row is too few"),
         ("translation", "reviews.tsv", 1, "no column `swedish`"),
         ("sentiment", "one-label.tsv,labels.tsv,labels.tsv", 1, "every label is `1`"),
         ("sentiment", "mixed.tsv,labels.tsv,labels.tsv", 1, "mixed.tsv:3: label `good`"),
-        ("sentiment", "labels.tsv,other-label.tsv,labels.tsv", 1, "other-label.tsv:2: label `2` is none of"),
+        ("sentiment", "labels.tsv,other-label.tsv,labels.tsv", 1, "other-label.tsv: no row has one of the labels"),
     ];
     for (task, data, code, saying) in &cases {
         refuses(at, &train(task, data, "new/run", &[]), *code, saying);

@@ -4,6 +4,7 @@
 mod sound;
 mod stream;
 mod tables;
+mod wav;
 
 pub(crate) use stream::Stream;
 pub(crate) use tables::Columns;
@@ -11,9 +12,10 @@ pub(crate) use tables::Columns;
 use super::{
     checksum::Checksum,
     error::{Error, Result},
+    limits,
 };
 use crate::tasks::Parts;
-use std::path::Path;
+use std::{io::Read, path::Path};
 use tables::{Origin, is_pipe, language, parallel, sentences};
 use unspool::{
     nn::exchange::Exchange,
@@ -56,10 +58,28 @@ static EMBEDDED: [Embedded; 7] = [
 pub(crate) struct Table {
     /// The file's name, for messages.
     pub(crate) file: String,
-    /// The names of its columns.
-    pub(crate) header: Vec<String>,
     /// The rows.
     pub(crate) rows: Vec<Row>,
+}
+
+impl Table {
+    /// All rows, if they fit in memory with room to spare.
+    fn of(rows: Csv) -> Result<Table> {
+        let file = rows.file().to_owned();
+        let (mut all, mut fields, mut bytes) = (vec![], 0, 0);
+        for row in rows {
+            let row = row?;
+            fields += row.fields.len();
+            bytes += row.fields.iter().map(String::len).sum::<usize>();
+            if fields > limits::TABLE_FIELDS || bytes > limits::TABLE_BYTES {
+                let most = format!("{} fields or {} bytes", limits::TABLE_FIELDS, limits::TABLE_BYTES);
+                let what = format!("{file}:{}: the table is too large: it goes on behind {most}", row.line);
+                return Err(Error::failure(what, "give fewer rows or columns"));
+            }
+            all.push(row);
+        }
+        Ok(Table { file, rows: all })
+    }
 }
 
 /// A sound.
@@ -149,13 +169,15 @@ impl<'a> Data<'a> {
         }
     }
 
-    /// Two columns in three parts, and the columns' names: of three TSV files (train, dev, test), of one that is split by a hash of the
-    /// line, or of six files of plain text, two for each part, in which lines belong together.
+    /// Two columns in three parts, and the columns' names: of three TSV files (train, dev, test) or a folder with them,
+    /// of one that is split by a hash of the line, or of six files of plain text, two for each part, in which lines
+    /// belong together.
     pub(crate) fn splits(&self, columns: &Columns<'_>) -> Result<(Parts<Stream<Row>>, [String; 2])> {
         let set = self.embedded();
         let chosen = columns.choose(set.map_or(columns.usual, |set| set.columns))?;
         let parts = |[train, dev, test]: [Stream<Row>; 3]| Parts { train, dev, test };
-        let found = match (set, self.names.as_slice()) {
+        let in_folder = self.folder()?;
+        let found = match (set, in_folder.as_deref().unwrap_or(&self.names)) {
             (Some(Embedded { files: [train, dev, test], .. }), _) => {
                 parts([train, dev, test].map(|(file, bytes)| columns.tsv(Origin::Inside(file, bytes), &chosen)))
             }
@@ -193,25 +215,29 @@ impl<'a> Data<'a> {
 
     /// All rows of one file, two columns by name; of a set in the program, its test part. Two files of plain text are two columns.
     pub(crate) fn table(&self, columns: &Columns<'_>) -> Result<Stream<Row>> {
-        let chosen = columns.choose(columns.usual)?;
+        let tsv = |origin| Ok(columns.tsv(origin, &columns.choose(columns.usual)?));
         match (self.embedded(), self.names.as_slice()) {
-            (Some(Embedded { files: [_, _, (file, bytes)], .. }), _) => {
-                Ok(columns.tsv(Origin::Inside(file, bytes), &chosen))
-            }
+            (Some(Embedded { files: [_, _, (file, bytes)], .. }), _) => tsv(Origin::Inside(file, bytes)),
             (Some(set), _) => Err(set.other_kind("a table of rows in three parts")),
-            (None, [one]) => Ok(columns.tsv(self.file(one)?, &chosen)),
+            (None, [one]) => tsv(self.file(one)?),
+            // Plain text has no columns to choose, and its files may have one ending.
             (None, [first, second]) => Ok(parallel([first, second])),
             (None, others) => Err(others_than_one(others.len())),
         }
     }
 
-    /// All rows and columns of one file of comma-separated values, with or without a line of names in front.
-    pub(crate) fn csv(&self, header: bool) -> Result<Table> {
-        let source = self.one()?.open()?;
-        let file = source.name().to_owned();
-        let rows = if header { Csv::open(source)? } else { Csv::without_header(source)? };
-        let header = rows.header().to_vec();
-        Ok(Table { file, header, rows: rows.collect::<std::result::Result<_, _>>()? })
+    /// All rows and columns of one file of comma-separated values without a header.
+    pub(crate) fn csv(&self) -> Result<Table> {
+        let rows = Csv::without_header(self.one()?.open()?)?;
+        Table::of(rows)
+    }
+
+    /// Some columns of one file of comma-separated values under a header: those whose places `choose` finds among their
+    /// names. Fields may be empty; the other columns are not looked at.
+    pub(crate) fn csv_columns(&self, choose: impl FnOnce(&str, &[String]) -> Result<Vec<usize>>) -> Result<Table> {
+        let rows = Csv::open(self.one()?.open()?)?.allow_empty();
+        let chosen = choose(rows.file(), rows.header())?;
+        Table::of(rows.columns(chosen.iter().map(|place| place + 1))?)
     }
 
     /// One file as one text, at most `limit` bytes.
@@ -219,10 +245,11 @@ impl<'a> Data<'a> {
         Ok(read_text(self.one()?.open()?, limit)?)
     }
 
-    /// Three files of plain text (train, dev, test), or one of which the last tenth is the test part and the fiftieth before it
-    /// dev; at most `limit` bytes a file.
+    /// Three files of plain text (train, dev, test) or a folder with them, or one of which the last tenth is the test
+    /// part and the fiftieth before it dev; at most `limit` bytes a file.
     pub(crate) fn texts(&self, limit: usize) -> Result<[String; 3]> {
-        if let [train, dev, test] = self.names.as_slice() {
+        let in_folder = self.folder()?;
+        if let [train, dev, test] = in_folder.as_deref().unwrap_or(&self.names) {
             let read = |path: &String| -> Result<String> { Ok(read_text(self.file(path)?.open()?, limit)?) };
             return Ok([read(train)?, read(dev)?, read(test)?]);
         }
@@ -252,18 +279,18 @@ impl<'a> Data<'a> {
         self.begun(parts)
     }
 
-    /// Whether the first file's sentences have the ten columns of CoNLL-U.
+    /// Whether the first file is CoNLL-U.
     pub(crate) fn is_conllu(&self) -> Result<bool> {
         let in_folder = self.folder()?;
         let Some(first) = in_folder.as_deref().unwrap_or(&self.names).first() else { return Ok(false) };
-        Ok(Conll::open(self.file(first)?.open()?, [10])?.next().is_some_and(|sentence| sentence.is_ok()))
+        Ok(Conll::is_conllu(self.file(first)?.open()?)?)
     }
 
     /// The files train, dev and test of the folder that is named, if one is: the one of each whose name has that word in it.
     fn folder(&self) -> Result<Option<Vec<String>>> {
         let [folder] = self.names.as_slice() else { return Ok(None) };
         let folder = Path::new(folder);
-        if !folder.is_dir() {
+        if self.is_embedded() || !folder.is_dir() {
             return Ok(None);
         }
         let entries = std::fs::read_dir(folder).map_err(|cause| Error::file(folder, "read", &cause))?;
@@ -319,8 +346,25 @@ impl<'a> Data<'a> {
                 format!("data sets inside the program: {}", sets.join(", ")),
             ));
         }
+        if Path::new(path).is_dir() {
+            return Err(Error::failure(format!("{path}: it is a folder"), "give the file in it"));
+        }
         Ok(Origin::path(path))
     }
+}
+
+/// All bytes of a file, if there are no more than so many; a device can go on without end.
+fn read_bytes(path: &Path, most: u64) -> Result<Vec<u8>> {
+    let mut bytes = vec![];
+    let failed = |cause: std::io::Error| Error::file(path, "read", &cause);
+    unspool_files::open(path).map_err(failed)?.take(most + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > most {
+        return Err(Error::failure(
+            format!("{}: larger than the {most} bytes allowed", path.display()),
+            "give less of it",
+        ));
+    }
+    Ok(bytes)
 }
 
 impl Embedded {
@@ -352,16 +396,17 @@ mod tests {
 
     #[test]
     fn sets_inside_the_program_are_read_in_their_own_form() {
-        let digits = data("digits").csv(false).unwrap();
-        assert_eq!((digits.rows.len(), digits.header.len()), (1797, 65));
-        let months = data("airline-passengers").csv(true).unwrap();
-        assert_eq!(
-            (months.rows.len(), &months.header[1], &months.rows[143][1]),
-            (144, &"Passengers".to_owned(), "432")
-        );
+        let digits = data("digits").csv().unwrap();
+        assert_eq!((digits.rows.len(), digits.rows[0].fields.len()), (1797, 65));
+        let months = data("airline-passengers").csv_columns(|_, names| {
+            assert_eq!(names, ["Month", "Passengers"]);
+            Ok(vec![1])
+        });
+        let months = months.unwrap();
+        assert_eq!((months.rows.len(), &months.rows[143][0]), (144, "432"));
         assert!(data("tiny-shakespeare").text(1 << 24).unwrap().len() > 1_000_000);
         assert_eq!(data("digits").text(9).unwrap_err().code(), 1);
-        assert_eq!(data("nsmc-sample").csv(true).err().unwrap().code(), 2);
+        assert_eq!(data("nsmc-sample").csv().err().unwrap().code(), 2);
         assert_eq!(data("digits").recordings().err().unwrap().code(), 2);
     }
 
@@ -398,6 +443,17 @@ mod tests {
         assert_eq!(Data::new(&[], &OneProcess).checksum().unwrap(), None);
         assert_ne!(data("digits").checksum().unwrap(), data("nsmc-sample").checksum().unwrap());
         assert!(data("missing.tsv").checksum().unwrap_err().to_string().starts_with("missing.tsv: cannot read: "));
+    }
+
+    #[test]
+    fn what_gives_bytes_without_end_is_read_up_to_a_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ten");
+        std::fs::write(&path, [7; 10]).unwrap();
+        assert_eq!(read_bytes(&path, 10).unwrap(), [7; 10]);
+        assert!(read_bytes(&path, 9).unwrap_err().to_string().ends_with("ten: larger than the 9 bytes allowed"));
+        #[cfg(unix)]
+        assert!(read_bytes(Path::new("/dev/zero"), 1000).is_err());
     }
 
     #[test]

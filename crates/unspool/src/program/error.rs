@@ -159,15 +159,21 @@ impl From<text::Error> for Error {
         let hint = match &error {
             E::Unreadable { .. } => "check that the path exists and that you may read it",
             E::Unwritable { .. } => "check that the folder exists and that you may write there",
-            E::NoHeader { .. } | E::NoRows { .. } => {
-                "the file needs a header line with column names, then rows, separated by tabs"
-            }
+            E::Unpacking { .. } => "fetch or pack the file again",
+            E::NoHeader { .. } => "the first line of the file must name its columns",
+            E::NoRows { .. } => "give a file with data in it",
+            E::OtherSeparator { .. } => "write the file with the separator that is expected, or give another one",
+            E::HeaderTwice { .. } => "give each column that is used a name of its own",
+            E::TooLong { .. } => "a line of a data file is a row, a sentence or a text: divide it",
+            E::LineEnds { .. } => "write the file with line feeds at the ends of its lines",
+            E::NotJson { .. } => "each line is a JSON object or list",
             E::NoColumn { .. } => {
                 "the first line of the file must name its columns; choose among them with the options"
             }
             E::Columns { .. } | E::EmptyField { .. } => "correct or remove that line",
             E::NotUtf8 { .. } => "convert the file to UTF-8",
             E::UnknownLabel { .. } | E::MixedLabels { .. } => "correct that line's label",
+            E::LabelList { .. } => "the run folder must hold the files of one training, unchanged",
             E::OneLabel { .. } => "add rows with another label",
             E::Count { .. } => "line n of each file must belong to line n of the others",
             E::NothingToScore => "give one line or more",

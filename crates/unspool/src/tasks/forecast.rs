@@ -9,7 +9,7 @@
 //! is fitted and chosen on: forecasts for dev end in the last f·h steps of it, those to train on end before these.
 
 use super::{
-    series::{Change, Series, changes, during, moments, number, read, rmse, text},
+    series::{self, Change, Series, changes, during, moments, number, read, rmse, text},
     *,
 };
 use ndarray::{Array2, Array3, ArrayView2, Axis};
@@ -99,7 +99,7 @@ fn parts(values: Array2<f64>, settings: &Settings) -> Result<Parts<Series>> {
         ));
     }
     let (test, dev) = (count - held_out, count - 2 * held_out);
-    let of = |origins: Vec<usize>| Series { values: values.clone(), origins };
+    let of = |origins: Vec<usize>| Series { values: values.clone(), origins, note: None };
     Ok(Parts {
         train: of((first..=dev - horizon).collect()),
         dev: of((dev..=test - horizon).collect()),
@@ -189,7 +189,7 @@ impl Task for Forecast {
             name: "columns",
             value: "NAMES",
             kind: Kind::Text,
-            help: "The columns to forecast, with commas between [default: the last]",
+            help: "The columns to forecast, with commas between; quote a name with a comma (\"Sales, EUR\") [default: the last]",
         },
         Opt {
             name: "change",
@@ -221,8 +221,10 @@ impl Task for Forecast {
 
     fn prepare(settings: &Settings, data: &Data, _seed: u64) -> Result<Prepared<Self>> {
         let Settings { cell, layers, hidden: hidden_size, change, season, context, horizon, .. } = *settings;
-        let (values, columns) = read(data, settings.columns.as_deref(), change)?;
-        let parts = parts(values, settings)?;
+        let named = |header: &[String]| series::columns(settings.columns.as_deref(), header);
+        let series::Read { values, names: columns, unsorted } = read(data, named, change)?;
+        let mut parts = parts(values, settings)?;
+        parts.train.note = unsorted;
         let seen = during(parts.train.values.view(), 0..parts.dev.origins[0]);
         let (mean, deviation) = moments(changes(seen, season, change).view());
         let (_, value_deviation) = moments(seen);
@@ -280,7 +282,7 @@ impl Task for Forecast {
     /// Forecasts one after the other up to the end of a file, as many as there is room for.
     fn examples(&self, data: &Data) -> Result<Series> {
         let Saved { season, context, horizon, change, .. } = self.saved;
-        let (values, _) = read(data, Some(&self.saved.columns.join(",")), change)?;
+        let series::Read { values, unsorted, .. } = read(data, |_| Ok(self.saved.columns.clone()), change)?;
         let count = values.nrows();
         let first = season + context;
         let forecasts = count.saturating_sub(first) / horizon;
@@ -291,7 +293,8 @@ impl Task for Forecast {
                 format!("a season ({season}), a context ({context}) and a forecast ({horizon})"),
             ));
         }
-        Ok(Series { values, origins: (count - forecasts * horizon..count).step_by(horizon).collect() })
+        let origins = (count - forecasts * horizon..count).step_by(horizon).collect();
+        Ok(Series { values, origins, note: unsorted })
     }
 
     fn lengths(&self, series: &Series) -> Vec<(usize, usize)> {
@@ -334,6 +337,10 @@ impl Task for Forecast {
         let scaled = |((_, k), error): ((usize, usize), &f64)| (error / self.saved.value_deviation[k]).powi(2);
         let standardised = rmse(errors.iter().flat_map(|errors| errors.indexed_iter().map(scaled))).powi(2);
         Ok(Score { value, signature: None, more: vec![("mse_standardised", standardised)] })
+    }
+
+    fn notes(&self, parts: &Parts<Series>) -> Vec<String> {
+        parts.train.note.iter().cloned().collect()
     }
 
     /// As last season; with last season's change (of its sum); with the mean change of the last three seasons.

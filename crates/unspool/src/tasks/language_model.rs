@@ -8,6 +8,7 @@ use super::{
     writing::{self, Steps},
     *,
 };
+use crate::program::limits;
 use ndarray::Array2;
 use serde::Deserialize;
 use std::ops::Range;
@@ -22,9 +23,6 @@ use unspool::{
         score::{bits_per_character, perplexity},
     },
 };
-
-/// The largest file that is read.
-const LARGEST: usize = 1 << 30;
 
 /// Outside training a recurrence reads so many tokens before those that it predicts.
 const CONTEXT: usize = 256;
@@ -91,6 +89,9 @@ pub(crate) struct Saved {
     window: usize,
     columns: usize,
     dropout: f64,
+    /// What a text without a prompt goes on from; none in a model from before this was kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    begin: Option<u32>,
 }
 
 /// A text as tokens.
@@ -155,12 +156,13 @@ impl NextToken {
 
     /// Writes tokens after a prompt, each as soon as it is chosen.
     fn write(&self, params: &Params, ask: &Generate, write: &mut dyn FnMut(&str) -> Result<()>) -> Result<()> {
+        let begin = self.saved.begin.unwrap_or(self.tokenizer.specials().bos);
         match &self.model {
             Model::Recurrent(model) => {
-                writing::write(Steps::new(params, model, usize::MAX)?, &self.tokenizer, ask, write)
+                writing::write(Steps::new(params, model, usize::MAX)?, &self.tokenizer, begin, ask, write)
             }
             Model::Transformer(model) => {
-                writing::write(Steps::new(params, model, self.saved.window)?, &self.tokenizer, ask, write)
+                writing::write(Steps::new(params, model, self.saved.window)?, &self.tokenizer, begin, ask, write)
             }
         }
     }
@@ -171,9 +173,26 @@ impl Encoded {
         let ids = tokenizer.encode(text)?;
         let unknown = ids.iter().filter(|id| **id == tokenizer.specials().unk).count();
         let first = ids.first().map_or(Ok(String::new()), |first| tokenizer.decode(&[*first]))?;
-        let characters = text.chars().count().saturating_sub(first.chars().count()) as u64;
+        let characters = tokenizer.normalize(text)?.chars().count().saturating_sub(first.chars().count()) as u64;
         Ok(Encoded { ids, characters, unknown })
     }
+}
+
+/// What a text without a prompt goes on from: the end of a line, where the train part has one, else its most frequent
+/// token. Either was read in training; no text has the token that begins a sequence.
+fn beginning(train: &[u32], tokenizer: &Tokenizer) -> Result<Option<u32>> {
+    let unknown = tokenizer.specials().unk;
+    if let [end] = tokenizer.encode("\n")?[..]
+        && end != unknown
+        && train.contains(&end)
+    {
+        return Ok(Some(end));
+    }
+    let mut counts = vec![0usize; tokenizer.vocabulary_size()];
+    train.iter().filter(|id| **id != unknown).for_each(|id| counts[*id as usize] += 1);
+    // Of equals the first.
+    let most = (0..counts.len()).rev().max_by_key(|id| counts[*id]).filter(|id| counts[*id] > 0);
+    Ok(most.map(|id| id as u32))
 }
 
 impl Text {
@@ -233,7 +252,7 @@ impl Task for NextToken {
     fn prepare(settings: &Settings, data: &Data, _seed: u64) -> Result<Prepared<Self>> {
         let exchange = data.exchange();
         // The first process alone reads the text: the others are given its tokens.
-        let [train, dev, test] = if exchange.rank() == 0 { data.texts(LARGEST)? } else { Default::default() };
+        let [train, dev, test] = if exchange.rank() == 0 { data.texts(limits::TEXT)? } else { Default::default() };
         let tokenizer = trained(exchange, || {
             let options = TokenizerOptions { minimum_count: 1, ..one_token_each(settings.vocabulary) };
             Ok(Tokenizer::train(settings.tokens.parse::<TokenKind>()?, [&train], &options)?)
@@ -255,6 +274,7 @@ impl Task for NextToken {
             window: settings.window,
             columns: parts.train.columns.columns(),
             dropout: 0.1,
+            begin: beginning(&parts.train.ids, &tokenizer)?,
         };
         Ok(Prepared { saved, tokenizer: Some(tokenizer), parts })
     }
@@ -274,6 +294,9 @@ impl Task for NextToken {
             dropout,
         )?;
         let tokenizer = check_tokenizer(tokenizer, vocabulary_size)?;
+        if let Some(begin) = saved.begin.filter(|begin| *begin as usize >= vocabulary_size) {
+            return Err(Error::failure(format!("begin is {begin}"), "it must be less than vocabulary_size"));
+        }
         let model = match saved.arch {
             Arch::Recurrent => Model::Recurrent(LanguageModel::new(
                 params,
@@ -301,7 +324,7 @@ impl Task for NextToken {
     }
 
     fn examples(&self, data: &Data) -> Result<Text> {
-        let encoded = Encoded::new(&data.text(LARGEST)?, &self.tokenizer)?;
+        let encoded = Encoded::new(&data.text(limits::TEXT)?, &self.tokenizer)?;
         Text::new(encoded, self.saved.columns, self.saved.window)
     }
 
@@ -389,7 +412,7 @@ impl Task for NextToken {
     fn row(&self, text: &Text, number: usize, answer: &f64) -> Vec<(&'static str, String)> {
         let start = number * self.new_tokens();
         let end = (start + self.new_tokens() + 1).min(text.ids.len());
-        let shown = text.ids.get(start..end).and_then(|ids| self.tokenizer.decode(ids).ok()).unwrap_or_default();
+        let shown = text.ids.get(..end).and_then(|ids| window(&self.tokenizer, ids, start).ok()).unwrap_or_default();
         vec![("text", shown), ("nats", format!("{:.3} a token", answer / (end - start - 1).max(1) as f64))]
     }
 
@@ -427,7 +450,7 @@ impl Task for NextToken {
         }
         let mut best: Vec<(u32, f64)> = next.iter().flatten().enumerate().map(|(id, p)| (id as u32, *p)).collect();
         best.sort_by(|a, b| b.1.total_cmp(&a.1));
-        let told = |(id, p): &(u32, f64)| Ok((self.tokenizer.decode(&[*id])?, p.exp()));
+        let told = |(id, p): &(u32, f64)| Ok((self.tokenizer.spell(*id)?, p.exp()));
         let best: Vec<(String, f64)> = best.iter().take(ask.best.max(1)).map(told).collect::<Result<_>>()?;
         let line = best.first().map_or(String::new(), |(token, p)| format!("{token:?}\t{p:.4}"));
         Ok(Prediction { line, best, attention: None })
@@ -436,6 +459,16 @@ impl Task for NextToken {
     fn generate(&self, params: &Params, ask: &Generate, write: &mut dyn FnMut(&str) -> Result<()>) -> Result<()> {
         self.write(params, ask, write)
     }
+}
+
+/// The characters that the tokens from `start` on complete: those that end in an earlier token or behind the last are
+/// left out.
+fn window(tokenizer: &Tokenizer, ids: &[u32], start: usize) -> Result<String> {
+    // No character has more than four bytes, so an incomplete one begins in one of three tokens before.
+    let from = start.saturating_sub(3);
+    let mut stream = tokenizer.decode_stream();
+    let pieces = ids[from..].iter().map(|id| stream.step(*id)).collect::<std::result::Result<Vec<_>, _>>()?;
+    Ok(pieces[start - from..].concat())
 }
 
 impl NextToken {
@@ -482,5 +515,53 @@ impl NextToken {
         }
         let input = Padded::new(&input, self.tokenizer.specials().pad);
         Windows { input, places, targets, counts, columns: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokenizer(kind: TokenKind, text: &str, size: usize) -> Tokenizer {
+        Tokenizer::train(kind, [text], &TokenizerOptions { minimum_count: 1, ..one_token_each(size) }).unwrap()
+    }
+
+    #[test]
+    fn windows_show_whole_characters_wherever_they_are_cut() {
+        let text = "샀쉀쑀윀셀 싀잀삀씀. ".repeat(9);
+        let bpe = tokenizer(TokenKind::ByteLevelBpe, &text, 268);
+        let ids = bpe.encode(&text).unwrap();
+        let mut shown = String::new();
+        for (number, _) in ids.chunks(5).enumerate() {
+            let end = (5 * number + 5).min(ids.len());
+            shown += &window(&bpe, &ids[..end], 5 * number).unwrap();
+        }
+        assert_eq!(shown, text);
+    }
+
+    #[test]
+    fn a_text_without_a_prompt_goes_on_from_a_token_that_was_trained() {
+        let begins = |kind, text: &str| {
+            let tokenizer = tokenizer(kind, text, 300);
+            let ids = tokenizer.encode(text).unwrap();
+            let begin = beginning(&ids, &tokenizer).unwrap().unwrap();
+            assert!(ids.contains(&begin));
+            tokenizer.token(begin).unwrap()
+        };
+        let lines = "the fox\nthe dog\n";
+        assert_eq!(begins(TokenKind::Character, lines), "\n");
+        assert_eq!(begins(TokenKind::ByteLevelBpe, lines), "Ċ");
+        assert_eq!(begins(TokenKind::Syllable, lines), "\n");
+        // Words have no ends of lines.
+        assert_eq!(begins(TokenKind::Word, lines), "the");
+        assert_eq!(begins(TokenKind::Character, "aab"), "a");
+    }
+
+    #[test]
+    fn characters_are_counted_in_the_form_they_are_read_in() {
+        let tokenizer = tokenizer(TokenKind::Character, "한글", 300);
+        let decomposed = Encoded::new("\u{1112}\u{1161}\u{11ab}글", &tokenizer).unwrap();
+        let composed = Encoded::new("한글", &tokenizer).unwrap();
+        assert_eq!((decomposed.ids, decomposed.characters), (composed.ids, 1));
     }
 }

@@ -42,6 +42,7 @@ mod spacing;
 mod speech;
 mod tagging;
 mod translation;
+mod unknown_labels;
 mod utterances;
 mod writing;
 
@@ -53,11 +54,13 @@ pub(crate) use crate::program::{
 pub(crate) use options::{Arch, Kind, Opt, by_name};
 pub(crate) use rows::{Example, Purpose, Rows};
 
+use unknown_labels::{UnknownLabels, count_of_known, cross_entropy_of_known, some, with_unknown};
+
 use serde::{Serialize, de::DeserializeOwned};
 use unspool::{
     graph::{Draw, Gradients, Graph, Params, Tensor, Var},
     nn::exchange::Exchange,
-    text::{BatchSize, Buckets, Row, Tokenizer, TokenizerOptions, score::Confusion},
+    text::{BatchSize, Buckets, Normalization, Row, Tokenizer, TokenizerOptions, score::Confusion},
 };
 
 /// Calls `$visitor.visit::<TheTask>()` for the task of this name.
@@ -304,10 +307,17 @@ fn first_field(row: Row) -> String {
     row.fields.into_iter().next().unwrap_or_default()
 }
 
-/// How to train a tokenizer for a model that says something of each character, syllable or word: each is one token, `<unk>` if it
-/// is none of the so many that are known.
+/// How to train a tokenizer for a model that says something of each character, syllable or word: each is one token,
+/// `<unk>` if it is none of the so many that are known. Texts are read in Unicode's composed form (NFC), so that `é` is
+/// one character however it was typed; the tokenizer's file says so, and one without that reads texts as they are.
 fn one_token_each(vocabulary_size: usize) -> TokenizerOptions {
-    TokenizerOptions { vocabulary_size, lossless: false, ..TokenizerOptions::default() }
+    let normalization = Normalization::Nfc;
+    TokenizerOptions { vocabulary_size, lossless: false, normalization, ..TokenizerOptions::default() }
+}
+
+/// `1 text`, `2 texts`.
+fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Records a batch's mean loss, so far on in a training, and walks back as a step of training does.
@@ -398,14 +408,16 @@ pub(crate) struct Attention {
 }
 
 impl Attention {
-    /// Whole words instead of their pieces, where a piece that begins with a space begins a word: a word written looked where its
-    /// pieces did on average; a word looked at has the weight of its pieces together.
+    /// Whole words instead of their pieces, where a piece that begins with a space begins a word: a word written looked
+    /// where its pieces did on average; a word looked at has the weight of its pieces together. A piece that completes
+    /// no character belongs to the word before it, but for the last one, which is the end of the text.
     pub(crate) fn over_words(&self) -> Attention {
         fn words(pieces: &[String]) -> (Vec<String>, Vec<usize>) {
             let (mut words, mut word_of) = (Vec::<String>::new(), vec![]);
-            for piece in pieces {
+            for (place, piece) in pieces.iter().enumerate() {
+                let is_end = piece.is_empty() && place + 1 == pieces.len();
                 match words.last_mut() {
-                    Some(word) if !piece.starts_with(char::is_whitespace) && !piece.is_empty() => word.push_str(piece),
+                    Some(word) if !piece.starts_with(char::is_whitespace) && !is_end => word.push_str(piece),
                     _ => words.push(piece.trim_start().to_owned()),
                 }
                 word_of.push(words.len() - 1);
@@ -577,5 +589,24 @@ mod tests {
         let words = pieces.over_words();
         assert_eq!((words.rows, words.columns), (names(&["I", "know", ""]), names(&["Jag", "vet"])));
         assert_eq!(words.weights, [vec![0.5, 0.5], vec![0.0, 1.0], vec![0.25, 0.75]]);
+
+        // The bytes of a character in several pieces: it belongs to the last of them.
+        let bytes = Attention {
+            rows: names(&["a", ""]),
+            columns: names(&["", "두", " ", "", "지", "x"]),
+            weights: vec![vec![0.1, 0.2, 0.1, 0.1, 0.25, 0.25], vec![0.0, 0.0, 0.0, 0.0, 0.0, 1.0]],
+        };
+        let words = bytes.over_words();
+        assert_eq!((words.rows, words.columns), (names(&["a", ""]), names(&["두", "지x"])));
+        assert!((words.weights[0][0] - 0.3).abs() < 1e-12 && words.weights[1] == [0.0, 1.0], "{:?}", words.weights);
+    }
+
+    #[test]
+    fn every_model_toml_of_the_corpus_is_refused_or_read() {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/corpus/model_toml");
+        let mut paths: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        paths.sort();
+        assert!(!paths.is_empty());
+        paths.iter().for_each(|path| crate::model_toml::run(&std::fs::read(path).unwrap()));
     }
 }

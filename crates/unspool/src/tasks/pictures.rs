@@ -29,7 +29,7 @@ pub(crate) struct Digit {
 
 /// The digits of a file.
 pub(crate) fn digits(data: &Data) -> Result<Vec<Digit>> {
-    read(&data.csv(false)?)
+    read(&data.csv()?)
 }
 
 /// What a trained model is scored on: all digits of a file; of the set inside the program, its test part.
@@ -132,11 +132,7 @@ mod tests {
 
     fn table(text: String) -> Table {
         let rows = Csv::without_header(Source::bytes("digits.csv", text.into_bytes())).unwrap();
-        Table {
-            file: "digits.csv".into(),
-            header: rows.header().to_vec(),
-            rows: rows.map(|row| row.unwrap()).collect(),
-        }
+        Table { file: "digits.csv".into(), rows: rows.map(|row| row.unwrap()).collect() }
     }
 
     #[test]

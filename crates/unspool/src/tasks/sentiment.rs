@@ -85,9 +85,12 @@ pub(crate) struct Saved {
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Text {
     ids: Vec<u32>,
+    /// The number of labels for one that the train part does not have.
     class: u32,
     /// Empty in the train part, of which nothing is shown.
     text: String,
+    /// A label that the train part does not have; else empty.
+    unknown: String,
 }
 
 impl Example for Text {
@@ -114,12 +117,31 @@ impl Texts {
     ) -> Result<Texts> {
         let (file, cut) = (&table.file, AtomicUsize::new(0));
         let rows = Rows::new(exchange, purpose, table.rows()?, |row| {
-            let class = labels.id_at(|| Place::new(file, row.line), &row[1])?;
+            let (class, unknown) = match (labels.id(&row[1]), purpose) {
+                (Some(class), _) => (class, String::new()),
+                (None, Purpose::Scoring) => (labels.len() as u32, row[1].to_owned()),
+                (None, Purpose::Training) => (labels.id_at(|| Place::new(file, row.line), &row[1])?, String::new()),
+            };
             let (ids, is_cut) = encode(&row[0], tokenizer, longest)?;
             cut.fetch_add(usize::from(is_cut), Ordering::Relaxed);
-            Ok(Text { ids, class, text: purpose.shown(&row[0]) })
+            Ok(Text { ids, class, text: purpose.shown(&row[0]), unknown })
         })?;
-        Ok(Texts { rows, cut: gathered(exchange, cut.into_inner())?.iter().sum() })
+        let texts = Texts { rows, cut: gathered(exchange, cut.into_inner())?.iter().sum() };
+        match texts.rows.own() {
+            [first, ..] if texts.unknown().count == texts.rows.own().len() => {
+                let what = format!(
+                    "{file}: no row has one of the labels of the train part; the first has `{}`",
+                    first.unknown
+                );
+                Err(Error::failure(what, format!("the labels are {}", some(labels.names()))))
+            }
+            _ => Ok(texts),
+        }
+    }
+
+    /// Labels that the train part does not have.
+    fn unknown(&self) -> UnknownLabels<'_> {
+        UnknownLabels::of(self.rows.own().iter().map(|text| text.unknown.as_str()).filter(|label| !label.is_empty()))
     }
 
     /// Of a part that is scored.
@@ -128,13 +150,12 @@ impl Texts {
     }
 }
 
-/// The labels are the train part's; those of a whole file that was split are that file's, in the order of its lines.
+/// The labels of the train part.
 fn labels(train: &Stream<Row>) -> Result<LabelSet> {
-    let whole = train.whole();
     let labels = |rows: &mut dyn Iterator<Item = Row>| {
-        LabelSet::collect(&whole.file, rows.map(|row| (row.line, row[1].to_owned())))
+        LabelSet::collect(&train.file, rows.map(|row| (row.line, row[1].to_owned())))
     };
-    Ok(whole.read(labels)??)
+    Ok(train.read(labels)??)
 }
 
 impl Task for Sentiment {
@@ -274,7 +295,7 @@ impl Task for Sentiment {
     }
 
     fn weight(&self, batch: &Labelled) -> usize {
-        batch.labels.len()
+        count_of_known(&batch.labels, self.saved.labels.len())
     }
 
     fn tokens(&self, batch: &Labelled) -> usize {
@@ -282,7 +303,7 @@ impl Task for Sentiment {
     }
 
     fn loss<'g>(&self, graph: &'g Graph<'g>, batch: &Labelled, _progress: f64) -> Var<'g> {
-        self.model.logits(graph, &batch.input).cross_entropy(&batch.labels).sum_all()
+        cross_entropy_of_known(self.model.logits(graph, &batch.input), &batch.labels, self.saved.labels.len()).sum_all()
     }
 
     fn answers(&self, params: &Params, batch: &Labelled, _effort: Effort) -> Result<Vec<(u32, f64)>> {
@@ -293,7 +314,8 @@ impl Task for Sentiment {
 
     fn score(&self, texts: &Texts, answers: &[(u32, f64)]) -> Result<Score> {
         let classes: Vec<u32> = answers.iter().map(|(class, _)| *class).collect();
-        Ok(accuracy(&classes, &texts.classes())?.into())
+        let value = accuracy(&classes, &texts.classes())?;
+        Ok(Score { value, signature: None, more: texts.unknown().score().into_iter().collect() })
     }
 
     fn notes(&self, parts: &Parts<Texts>) -> Vec<String> {
@@ -304,14 +326,19 @@ impl Task for Sentiment {
         )];
         let cut = parts.train.cut + parts.dev.cut + parts.test.cut;
         if cut > 0 {
-            notes.push(format!("{cut} texts were cut to {} tokens", self.saved.longest));
+            notes.push(format!("cut to {} tokens: {}", self.saved.longest, counted(cut, "text")));
         }
+        notes.extend(
+            [("dev", &parts.dev), ("test", &parts.test)]
+                .iter()
+                .filter_map(|(name, part)| part.unknown().note(name, "label")),
+        );
         notes
     }
 
     fn row(&self, texts: &Texts, number: usize, (class, probability): &(u32, f64)) -> Vec<(&'static str, String)> {
         let Some(row) = texts.rows.get(number) else { return vec![] };
-        let name = |class| self.saved.labels.name(class).unwrap_or_default().to_owned();
+        let name = |class| self.saved.labels.name(class).unwrap_or(&row.unknown).to_owned();
         vec![
             ("text", row.text.clone()),
             ("label", name(row.class)),
@@ -321,7 +348,8 @@ impl Task for Sentiment {
 
     fn figures(&self, _params: &Params, test: &Texts, answers: &[(u32, f64)]) -> Result<Vec<Figure>> {
         let classes: Vec<u32> = answers.iter().map(|(class, _)| *class).collect();
-        Ok(vec![Figure::confusion(&classes, &test.classes(), self.saved.labels.names().to_vec())?])
+        let right = test.classes();
+        Ok(vec![Figure::confusion(&classes, &right, with_unknown(self.saved.labels.names(), &right))?])
     }
 
     fn predict(&self, params: &Params, line: &str, ask: &Ask) -> Result<Prediction> {

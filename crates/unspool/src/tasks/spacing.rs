@@ -6,6 +6,7 @@
 use super::*;
 use crate::program::data::Columns;
 use serde::Deserialize;
+use unicode_segmentation::UnicodeSegmentation;
 use unspool::{
     models::PairEmbedding,
     nn::{AnyCell, CellKind, Embedding, Layers, Linear, Recurrent},
@@ -93,12 +94,14 @@ fn characters(text: &str) -> (Vec<char>, Vec<u32>) {
     (characters, spaces)
 }
 
-/// The text that these characters and spaces make.
+/// The text that these characters and spaces make. What a reader sees as one character, such as a letter with its
+/// accents or a family of emoji, may be several here: no space goes between them.
 fn spaced(characters: &[char], spaces: &[u32]) -> String {
-    let mut text = String::new();
-    for (c, space) in characters.iter().zip(spaces) {
-        text.push(*c);
-        text.extend((*space == SPACE as u32).then_some(' '));
+    let (bare, mut text, mut read) = (characters.iter().collect::<String>(), String::new(), 0);
+    for cluster in bare.graphemes(true) {
+        text.push_str(cluster);
+        read += cluster.chars().count();
+        text.extend((spaces.get(read - 1) == Some(&(SPACE as u32))).then_some(' '));
     }
     text.trim_end().to_owned()
 }
@@ -126,8 +129,9 @@ impl Example for Text {
 /// A text that is read has a character that is no white space: an empty field is an error of the table.
 fn texts(exchange: &dyn Exchange, purpose: Purpose, table: &Stream<Row>, tokenizer: &Tokenizer) -> Result<Rows<Text>> {
     Rows::new(exchange, purpose, table.rows()?, |row| {
-        let (characters, spaces) = characters(&row[0]);
-        Ok(Text { ids: ids(&characters, tokenizer), spaces, text: purpose.shown(&row[0]) })
+        let text = tokenizer.normalize(&row[0])?;
+        let (characters, spaces) = characters(&text);
+        Ok(Text { ids: ids(&characters, tokenizer), spaces, text: purpose.shown(&text) })
     })
 }
 
@@ -284,8 +288,9 @@ impl Task for Spacing {
         vec![("text", spaced(&characters, &spaces)), ("model", spaced(&characters, answer))]
     }
 
+    /// The answer is in the normal form that the tokenizer reads texts in.
     fn predict(&self, params: &Params, line: &str, _ask: &Ask) -> Result<Prediction> {
-        let (characters, _) = characters(line);
+        let (characters, _) = characters(&self.tokenizer.normalize(line)?);
         if characters.is_empty() {
             return Ok(Prediction::default());
         }
@@ -309,5 +314,20 @@ mod tests {
         assert_eq!(spaced(&found, &spaces), "이 영화 최고");
         assert_eq!(spaced(&found, &[0, 0, 0, 0, 1]), "이영화최고");
         assert_eq!(characters(" \t"), (vec![], vec![]));
+    }
+
+    #[test]
+    fn no_space_goes_inside_of_what_a_reader_sees_as_one_character() {
+        let everywhere = |text: &str| {
+            let characters: Vec<char> = text.chars().collect();
+            spaced(&characters, &vec![1; characters.len()])
+        };
+        // 안녕 as macOS writes it, in conjoining jamo.
+        let (an, nyeong) = ("\u{110b}\u{1161}\u{11ab}", "\u{1102}\u{1167}\u{11bc}");
+        assert_eq!(everywhere(&format!("{an}{nyeong}")), format!("{an} {nyeong}"));
+        for one in ["👩\u{200d}👩\u{200d}👧", "e\u{301}", "🇸🇪", "👍🏽", "நி", "1\u{fe0f}\u{20e3}"] {
+            assert_eq!(everywhere(&format!("a{one}b")), format!("a {one} b"));
+        }
+        assert_eq!(everywhere("좋은"), "좋 은");
     }
 }

@@ -9,7 +9,7 @@ use super::{
     utterances::{Utterance, by_take, said, string, utterances},
     *,
 };
-use crate::program::data::Recording;
+use crate::program::{data::Recording, limits};
 use ndarray::{Array2, Array3, ArrayView2, Axis};
 use serde::Deserialize;
 use std::collections::BTreeSet;
@@ -162,6 +162,24 @@ impl Speech {
         };
         rows.map(decode).collect()
     }
+}
+
+/// A sound in pieces that are short enough to be heard at once, cut in the quietest tenth of a second near the end of
+/// each.
+fn pieces(samples: &[f32], rate: usize) -> Vec<&[f32]> {
+    let most = (limits::HEARD_AT_ONCE * rate).max(1);
+    let (mut pieces, mut rest) = (vec![], samples);
+    while rest.len() > most {
+        let (from, step) = (most - most / 6, (rate / 10).max(1));
+        let energy = |at: usize| rest[at..at + step].iter().map(|x| f64::from(*x).powi(2)).sum::<f64>();
+        let places = (from..=most.saturating_sub(step).max(from)).step_by(step).filter(|at| at + step <= rest.len());
+        let quietest = places.min_by(|a, b| energy(*a).total_cmp(&energy(*b))).unwrap_or(from);
+        let (piece, behind) = rest.split_at(quietest + step / 2);
+        pieces.push(piece);
+        rest = behind;
+    }
+    pieces.push(rest);
+    pieces
 }
 
 impl Task for Speech {
@@ -335,7 +353,8 @@ impl Task for Speech {
         Ok(vec![Figure::Curves(Curves { title, x, y, log_y: false, lines })])
     }
 
-    /// A line is the path of a wav file.
+    /// A line is the path of a wav file. Of a long one, the pieces are heard one after the other, each with its best
+    /// answer alone.
     fn predict(&self, params: &Params, line: &str, ask: &Ask) -> Result<Prediction> {
         let sound = Recording::read(line)?;
         if sound.rate != self.saved.rate {
@@ -344,15 +363,18 @@ impl Task for Speech {
                 "convert it to that rate",
             ));
         }
-        let frames = self.frames(&sound.samples);
-        let batch = Batch { lengths: vec![frames.nrows()], frames: frames.insert_axis(Axis(0)), labels: vec![] };
-        let found = self.each_row(params, &batch, |logits| ctc::prefix_beam(logits, 0, BEAM.max(ask.best)))?;
-        let best: Vec<(String, f64)> = found
-            .concat()
-            .into_iter()
-            .take(ask.best.max(1))
-            .map(|one| (self.saved.text(&one.labels), one.log_probability))
-            .collect();
+        let pieces = pieces(&sound.samples, self.saved.rate as usize);
+        let wanted = if pieces.len() > 1 { 1 } else { ask.best.max(1) };
+        let mut best = vec![(String::new(), 0.0)];
+        for piece in &pieces {
+            let frames = self.frames(piece);
+            let batch = Batch { lengths: vec![frames.nrows()], frames: frames.insert_axis(Axis(0)), labels: vec![] };
+            let found = self.each_row(params, &batch, |logits| ctc::prefix_beam(logits, 0, BEAM.max(wanted)))?.concat();
+            let (before, score) = best.swap_remove(0);
+            let longer =
+                |one: ctc::Hypothesis| (before.clone() + &self.saved.text(&one.labels), score + one.log_probability);
+            best = found.into_iter().take(wanted).map(longer).collect();
+        }
         let line = best.first().map_or(String::new(), |(said, _)| said.clone());
         Ok(Prediction { line, best, attention: None })
     }
@@ -367,5 +389,25 @@ mod tests {
         let saved =
             Saved { cell, layers: 1, hidden_size: 4, bidirectional: true, rate: 8000, characters, joined: true };
         assert_eq!((saved.labels("309"), saved.text(&[4, 1, 10])), (vec![4, 1, 10], "309".to_owned()));
+    }
+
+    #[test]
+    fn a_long_sound_is_cut_where_it_is_quiet() {
+        let rate = 1000;
+        let mut samples = vec![0.5f32; 150 * rate];
+        assert_eq!(pieces(&samples[..60 * rate], rate).len(), 1);
+        // Pauses at 55 s and 110 s.
+        for pause in [55 * rate, 110 * rate] {
+            samples[pause..pause + rate / 2].fill(0.0);
+        }
+        let cuts = pieces(&samples, rate);
+        assert_eq!(cuts.concat(), samples);
+        let lengths: Vec<usize> = cuts.iter().map(|piece| piece.len()).collect();
+        assert!(lengths.iter().all(|length| *length <= 60 * rate), "{lengths:?}");
+        assert!(
+            (55_000..55_500).contains(&lengths[0]) && (110_000..110_500).contains(&(lengths[0] + lengths[1])),
+            "{lengths:?}"
+        );
+        assert_eq!(pieces(&[], rate).concat(), [0f32; 0]);
     }
 }

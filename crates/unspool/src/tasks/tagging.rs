@@ -15,6 +15,9 @@ const LEAST: u64 = 2;
 /// More words than this are not known.
 const MOST: usize = 50_000;
 
+/// Words are looked up composed, so that `é` is one character however it was typed.
+const NORMALIZATION: Normalization = Normalization::Nfc;
+
 /// A tagger.
 pub(crate) struct Tagging {
     saved: Saved,
@@ -66,15 +69,20 @@ pub(crate) struct Saved {
     bidirectional: bool,
     dropout: f64,
     columns: [usize; 2],
+    /// The normal form that words and their characters are looked up in: composed, or none in a model from before there
+    /// was one.
+    #[serde(default)]
+    normalization: Normalization,
     tags: LabelSet,
     characters: Vocabulary,
     words: Vocabulary,
 }
 
 impl Saved {
-    fn sentence(&self, words: Vec<String>, tags: Vec<u32>) -> Tagged {
-        let ids = words.iter().map(|word| self.words.id_or_unknown(&word.to_lowercase())).collect();
-        Tagged { words, ids, tags }
+    fn sentence(&self, words: Vec<String>, tags: Vec<u32>, unknown: Vec<String>) -> Tagged {
+        let id = |word: &String| self.words.id_or_unknown(&self.normalization.apply(word).to_lowercase());
+        let ids = words.iter().map(id).collect();
+        Tagged { words, ids, tags, unknown }
     }
 
     /// A sentence of nothing but what a file leaves out has no words, and is no row.
@@ -86,14 +94,31 @@ impl Saved {
     ) -> Result<Rows<Tagged>> {
         let has_words = |read: &Result<Sentence>| read.as_ref().map_or(true, |found| !found.columns[0].is_empty());
         let file = &sentences.file;
-        Rows::new(exchange, purpose, sentences.rows()?.filter(has_words), |sentence| {
+        let rows = Rows::new(exchange, purpose, sentences.rows()?.filter(has_words), |sentence| {
             let Ok([words, tags]) = <[Vec<String>; 2]>::try_from(sentence.columns) else {
                 return Err(Error::failure(format!("{file}: a word has no tag"), ""));
             };
             let place = |word: usize| Place::new(file, sentence.line + word as u64);
-            let tags = tags.iter().enumerate().map(|(word, tag)| self.tags.id_at(|| place(word), tag));
-            Ok(self.sentence(words, tags.collect::<std::result::Result<_, _>>()?))
-        })
+            let mut unknown = vec![];
+            let id = |(word, tag): (usize, &String)| match (self.tags.id(tag), purpose) {
+                (Some(id), _) => Ok(id),
+                (None, Purpose::Training) => Ok(self.tags.id_at(|| place(word), tag)?),
+                (None, Purpose::Scoring) => {
+                    unknown.push(tag.clone());
+                    Ok(self.tags.len() as u32)
+                }
+            };
+            let tags = tags.iter().enumerate().map(id).collect::<Result<_>>()?;
+            Ok(self.sentence(words, tags, unknown))
+        })?;
+        let words = rows.own().iter().map(|sentence| sentence.words.len()).sum::<usize>();
+        match rows.own().iter().find_map(|sentence| sentence.unknown.first()) {
+            Some(first) if unknown(&rows).count == words => {
+                let what = format!("{file}: no word has one of the tags of the train part; the first has `{first}`");
+                Err(Error::failure(what, format!("the tags are {}", some(self.tags.names()))))
+            }
+            _ => Ok(rows),
+        }
     }
 
     fn input(&self, sentences: &[&Tagged]) -> TaggerInput {
@@ -101,7 +126,8 @@ impl Saved {
         let (mut forms, mut form_of) = (vec![], vec![]);
         for word in sentences.iter().flat_map(|sentence| &sentence.words) {
             let number = *numbers.entry(word).or_insert_with(|| {
-                forms.push(word.chars().map(|c| self.characters.id_or_unknown(c.encode_utf8(&mut [0; 4]))).collect());
+                let form = self.normalization.apply(word);
+                forms.push(form.chars().map(|c| self.characters.id_or_unknown(c.encode_utf8(&mut [0; 4]))).collect());
                 forms.len() as u32 - 1
             });
             form_of.push(number);
@@ -118,7 +144,10 @@ impl Saved {
 pub(crate) struct Tagged {
     words: Vec<String>,
     ids: Vec<u32>,
+    /// The number of tags for one that the train part does not have.
     tags: Vec<u32>,
+    /// The tags that the train part does not have, in the order of their words.
+    unknown: Vec<String>,
 }
 
 impl Example for Tagged {
@@ -130,6 +159,11 @@ impl Example for Tagged {
 /// The tags of all words of a part that is scored.
 fn right(sentences: &Rows<Tagged>) -> Vec<u32> {
     sentences.own().iter().flat_map(|sentence| &sentence.tags).copied().collect()
+}
+
+/// Tags of a part that is scored which the train part does not have.
+fn unknown(sentences: &Rows<Tagged>) -> UnknownLabels<'_> {
+    UnknownLabels::of(sentences.own().iter().flat_map(|sentence| &sentence.unknown).map(String::as_str))
 }
 
 /// Some sentences as arrays, and the tag of each word.
@@ -146,8 +180,11 @@ impl Tagging {
         Ok(best.into_iter().flatten().unzip())
     }
 
-    fn shown(&self, words: &[String], tags: &[u32]) -> String {
-        let name = |tag: &u32| self.saved.tags.name(*tag).unwrap_or_default();
+    /// Words with their tags; those that the train part does not have are in `unknown`, in their order.
+    fn shown(&self, words: &[String], tags: &[u32], unknown: &[String]) -> String {
+        let mut unknown = unknown.iter();
+        let mut name =
+            |tag: &u32| self.saved.tags.name(*tag).or_else(|| unknown.next().map(String::as_str)).unwrap_or_default();
         words.iter().zip(tags).map(|(word, tag)| format!("{word}/{}", name(tag))).collect::<Vec<_>>().join(" ")
     }
 }
@@ -164,11 +201,12 @@ fn learned(train: &Stream<Sentence>) -> Result<(LabelSet, Vocabulary, Vocabulary
     })??;
     let characters = train.read(|sentences| {
         let words = sentences.flat_map(|sentence| column(sentence, 0));
-        Vocabulary::count(words.flat_map(|word| word.chars().map(String::from).collect::<Vec<_>>()), LEAST, MOST)
+        let characters = |word: String| NORMALIZATION.apply(&word).chars().map(String::from).collect::<Vec<_>>();
+        Vocabulary::count(words.flat_map(characters), LEAST, MOST)
     })??;
     let words = train.read(|sentences| {
         let words = sentences.flat_map(|sentence| column(sentence, 0));
-        Vocabulary::count(words.map(|word| word.to_lowercase()), LEAST, MOST)
+        Vocabulary::count(words.map(|word| NORMALIZATION.apply(&word).to_lowercase()), LEAST, MOST)
     })??;
     Ok((tags, characters, words))
 }
@@ -236,6 +274,7 @@ impl Task for Tagging {
             bidirectional: settings.bidirectional,
             dropout: 0.4,
             columns,
+            normalization: NORMALIZATION,
             tags,
             characters,
             words,
@@ -301,7 +340,7 @@ impl Task for Tagging {
     }
 
     fn weight(&self, batch: &Batch) -> usize {
-        batch.tags.len()
+        count_of_known(&batch.tags, self.saved.tags.len())
     }
 
     fn tokens(&self, batch: &Batch) -> usize {
@@ -309,7 +348,7 @@ impl Task for Tagging {
     }
 
     fn loss<'g>(&self, graph: &'g Graph<'g>, batch: &Batch, _progress: f64) -> Var<'g> {
-        self.model.logits(graph, &batch.input).cross_entropy(&batch.tags).sum_all()
+        cross_entropy_of_known(self.model.logits(graph, &batch.input), &batch.tags, self.saved.tags.len()).sum_all()
     }
 
     fn answers(&self, params: &Params, batch: &Batch, _effort: Effort) -> Result<Vec<Vec<u32>>> {
@@ -318,23 +357,30 @@ impl Task for Tagging {
     }
 
     fn score(&self, sentences: &Rows<Tagged>, answers: &[Vec<u32>]) -> Result<Score> {
-        Ok(accuracy(&answers.concat(), &right(sentences))?.into())
+        let value = accuracy(&answers.concat(), &right(sentences))?;
+        Ok(Score { value, signature: None, more: unknown(sentences).score().into_iter().collect() })
     }
 
     fn notes(&self, parts: &Parts<Rows<Tagged>>) -> Vec<String> {
-        let unknown = |part: &Rows<Tagged>| {
+        let words_unknown = |part: &Rows<Tagged>| {
             let ids = part.own().iter().flat_map(|sentence| &sentence.ids);
             let (unknown, all) =
                 ids.fold((0, 0), |(n, all), id| (n + usize::from(*id == Specials::FIXED.unk), all + 1));
             100.0 * unknown as f64 / f64::from(all.max(1))
         };
-        vec![format!(
+        let mut notes = vec![format!(
             "{} words and {} tags known; of the words of dev {:.1} % are not, of test {:.1} %",
             self.saved.words.len(),
             self.saved.tags.len(),
-            unknown(&parts.dev),
-            unknown(&parts.test)
-        )]
+            words_unknown(&parts.dev),
+            words_unknown(&parts.test)
+        )];
+        notes.extend(
+            [("dev", &parts.dev), ("test", &parts.test)]
+                .iter()
+                .filter_map(|(name, part)| unknown(part).note(name, "tag")),
+        );
+        notes
     }
 
     /// The most frequent tag of each word of the train part, and of all words for those it does not have. Each process counts its own
@@ -363,12 +409,13 @@ impl Task for Tagging {
     }
 
     fn row(&self, sentences: &Rows<Tagged>, number: usize, answer: &Vec<u32>) -> Vec<(&'static str, String)> {
-        let Some(Tagged { words, tags, .. }) = sentences.get(number) else { return vec![] };
-        vec![("right", self.shown(words, tags)), ("model", self.shown(words, answer))]
+        let Some(Tagged { words, tags, unknown, .. }) = sentences.get(number) else { return vec![] };
+        vec![("right", self.shown(words, tags, unknown)), ("model", self.shown(words, answer, &[]))]
     }
 
     fn figures(&self, _params: &Params, test: &Rows<Tagged>, answers: &[Vec<u32>]) -> Result<Vec<Figure>> {
-        Ok(vec![Figure::confusion(&answers.concat(), &right(test), self.saved.tags.names().to_vec())?])
+        let right = right(test);
+        Ok(vec![Figure::confusion(&answers.concat(), &right, with_unknown(self.saved.tags.names(), &right))?])
     }
 
     /// Words with spaces between, as `word/TAG`; the score is the sum of the tags' log-probabilities.
@@ -377,9 +424,9 @@ impl Task for Tagging {
         if words.is_empty() {
             return Ok(Prediction::default());
         }
-        let sentence = self.saved.sentence(words, vec![]);
+        let sentence = self.saved.sentence(words, vec![], vec![]);
         let (tags, probabilities) = self.tags(params, &self.saved.input(&[&sentence]))?;
-        let line = self.shown(&sentence.words, &tags);
+        let line = self.shown(&sentence.words, &tags, &[]);
         let score = probabilities.iter().map(|p| p.ln()).sum();
         Ok(Prediction { best: vec![(line.clone(), score)], line, attention: None })
     }

@@ -147,12 +147,13 @@ impl Translation {
 
     /// What was looked at for each token that was written.
     fn looked(&self, source: &[u32], found: &Hypothesis) -> Option<Attention> {
-        let piece = |id: &u32| self.tokenizer.decode(&[*id]).unwrap_or_default();
-        let mut rows: Vec<String> = found.tokens.iter().map(piece).collect();
+        // A character in several tokens stands at the last of them.
+        let pieces = |ids: &[u32]| self.tokenizer.decode_pieces(ids).ok();
+        let mut rows = pieces(&found.tokens)?;
         let weights: Vec<Vec<f64>> = found.attention.as_ref()?.rows().into_iter().map(|row| row.to_vec()).collect();
         // The end token was looked for, too.
         rows.resize(weights.len(), String::new());
-        Some(Attention { rows, columns: source.iter().map(piece).collect(), weights })
+        Some(Attention { rows, columns: pieces(source)?, weights })
     }
 
     fn text(&self, found: &Hypothesis) -> Result<String> {
@@ -428,7 +429,7 @@ impl Task for Translation {
         let mut notes = vec![format!("{source} to {target}, {vocabulary_size} tokens in the vocabulary")];
         let cut = parts.train.cut + parts.dev.cut + parts.test.cut;
         if cut > 0 {
-            notes.push(format!("{cut} sentences were cut to {longest} tokens"));
+            notes.push(format!("cut to {longest} tokens: {}", counted(cut, "sentence")));
         }
         notes
     }

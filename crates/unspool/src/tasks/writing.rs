@@ -7,26 +7,28 @@ use unspool::{
         self, Decoder, DecoderSteps,
         decoding::{Decoding, Prediction, Sampling, StepFunction},
     },
-    text::Tokenizer,
+    text::{DecodeStream, Tokenizer},
 };
 
-/// Writes tokens after a prompt, each as soon as it is chosen.
+/// Writes tokens after a prompt, or without one after the token `begin`. Each character is written as soon as its last
+/// token is chosen.
 pub(super) fn write<D: Decoder>(
     steps: Steps<'_, '_, D>,
     tokenizer: &Tokenizer,
+    begin: u32,
     ask: &Generate,
     write: &mut dyn FnMut(&str) -> Result<()>,
 ) -> Result<()> {
     let specials = tokenizer.specials();
     let mut prompt = tokenizer.encode(&ask.prompt)?.into_iter();
-    // A text without a beginning goes on after the end of a line.
-    let begin = prompt.next().or_else(|| tokenizer.id("\n")).unwrap_or(specials.bos);
+    let begin = prompt.next().unwrap_or(begin);
     let prompt: Vec<u32> = prompt.collect();
     write(&ask.prompt)?;
     let decoding = Decoding::endless(begin, prompt.len() + ask.length)
         .banned(vec![specials.pad, specials.unk, specials.bos, specials.eos])
         .prefixes(vec![prompt.clone()]);
-    let mut aloud = Aloud { steps, tokenizer, silent: 1 + prompt.len(), pending: vec![], write, fault: None };
+    let text = tokenizer.decode_stream();
+    let mut aloud = Aloud { steps, text, silent: 1 + prompt.len(), write, fault: None };
     let found = if ask.temperature == 0.0 {
         decoding.greedy(&mut aloud)
     } else {
@@ -39,10 +41,9 @@ pub(super) fn write<D: Decoder>(
     if let Some(fault) = aloud.fault.take() {
         return Err(fault);
     }
-    // The last token is chosen, and never read.
+    // The last token is chosen, and never read. A character that it leaves incomplete is not written.
     let last = found?.first().and_then(|written| written.tokens.last().copied());
-    last.filter(|_| ask.length > 0).map_or(Ok(()), |last| aloud.say(last))?;
-    aloud.finish()
+    last.filter(|_| ask.length > 0).map_or(Ok(()), |last| aloud.say(last))
 }
 
 /// The steps of a decoder that has read at most so many tokens: then it begins anew with the later half of them.
@@ -85,10 +86,8 @@ impl<D: Decoder> StepFunction for Steps<'_, '_, D> {
 /// A step function that says each token it reads, but for the first few: they were said by somebody else.
 struct Aloud<'a, S> {
     steps: S,
-    tokenizer: &'a Tokenizer,
+    text: DecodeStream<'a>,
     silent: usize,
-    /// Tokens that are not yet whole characters.
-    pending: Vec<u32>,
     write: &'a mut dyn FnMut(&str) -> Result<()>,
     /// Why the text could not be written.
     fault: Option<Error>,
@@ -96,18 +95,7 @@ struct Aloud<'a, S> {
 
 impl<S> Aloud<'_, S> {
     fn say(&mut self, token: u32) -> Result<()> {
-        self.pending.push(token);
-        let text = self.tokenizer.decode(&self.pending)?;
-        // No character has more than four bytes.
-        if text.ends_with(char::REPLACEMENT_CHARACTER) && self.pending.len() < 4 {
-            return Ok(());
-        }
-        self.pending.clear();
-        (self.write)(&text)
-    }
-
-    fn finish(&mut self) -> Result<()> {
-        let text = self.tokenizer.decode(&std::mem::take(&mut self.pending))?;
+        let text = self.text.step(token)?;
         if text.is_empty() { Ok(()) } else { (self.write)(&text) }
     }
 }

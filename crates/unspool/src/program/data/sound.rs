@@ -1,13 +1,16 @@
 //! Wav files: of a folder, or of an archive inside the program.
 
 use super::{
-    super::error::{Error, Result},
-    Recording,
+    super::{
+        error::{Error, Result},
+        limits,
+    },
+    Recording, read_bytes, wav,
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
-    io::{Cursor, Read},
+    io::Read,
     path::{Path, PathBuf},
 };
 use unspool::text::{Source, Tsv};
@@ -43,7 +46,7 @@ fn wav_files(path: &Path) -> Result<Vec<PathBuf>> {
 /// The wav files of a folder, sorted by name.
 pub(super) fn folder(path: &Path) -> Result<Vec<Recording>> {
     let files = wav_files(path)?;
-    let said = transcripts(&path.join(TRANSCRIPTS))?;
+    let said = transcripts(&path.join(TRANSCRIPTS), &files)?;
     files
         .iter()
         .map(|file| {
@@ -58,18 +61,29 @@ pub(super) fn folder(path: &Path) -> Result<Vec<Recording>> {
 
 /// One wav file.
 pub(super) fn one(path: &Path) -> Result<Recording> {
-    let failed = |cause: std::io::Error| Error::file(path, "read", &cause);
-    let mut bytes = vec![];
-    unspool_files::open(path).map_err(failed)?.read_to_end(&mut bytes).map_err(failed)?;
-    wav(&path.display().to_string(), &bytes)
+    recording(&path.display().to_string(), &read_bytes(path, limits::SOUND)?)
 }
 
-fn transcripts(path: &Path) -> Result<BTreeMap<String, String>> {
+/// What is said in each of the files, by their names. Each row is of a file that is there, and of another one.
+fn transcripts(path: &Path, files: &[PathBuf]) -> Result<BTreeMap<String, String>> {
+    let mut said = BTreeMap::new();
     if !path.exists() {
-        return Ok(BTreeMap::new());
+        return Ok(said);
     }
-    let rows = Tsv::open(Source::file(path)?)?.columns(["file", "transcript"])?;
-    rows.map(|row| row.map(|row| (row[0].to_owned(), row[1].to_owned())).map_err(Error::from)).collect()
+    let there: BTreeSet<_> = files.iter().filter_map(|file| file.file_name()?.to_str()).collect();
+    for row in Tsv::open(Source::file(path)?)?.columns(["file", "transcript"])? {
+        let row = row?;
+        let (line, name) = (row.line, row[0].trim());
+        let wrong =
+            |what: String| Error::failure(format!("{}:{line}: {what}", path.display()), "correct or remove that line");
+        if !there.contains(name) {
+            return Err(wrong(format!("there is no wav file `{name}` beside it")));
+        }
+        if said.insert(name.to_owned(), row[1].to_owned()).is_some() {
+            return Err(wrong(format!("a line before says what is said in `{name}`")));
+        }
+    }
+    Ok(said)
 }
 
 /// The wav files of a gzipped tar archive, sorted by name.
@@ -83,29 +97,15 @@ pub(super) fn packed(file: &str, bytes: &'static [u8]) -> Result<Vec<Recording>>
         if name.ends_with(".wav") {
             let mut bytes = vec![];
             entry.read_to_end(&mut bytes).map_err(bad)?;
-            recordings.push(wav(&name, &bytes)?);
+            recordings.push(recording(&name, &bytes)?);
         }
     }
     recordings.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(recordings)
 }
 
-/// Samples from −1 to 1; of several channels, their mean.
-fn wav(name: &str, bytes: &[u8]) -> Result<Recording> {
-    let bad = |cause: hound::Error| {
-        Error::failure(format!("{name}: not a wav file that can be read: {cause}"), "convert it to 16-bit PCM")
-    };
-    let mut reader = hound::WavReader::new(Cursor::new(bytes)).map_err(bad)?;
-    let spec = reader.spec();
-    let samples: Vec<f32> = match spec.sample_format {
-        hound::SampleFormat::Float => reader.samples::<f32>().collect::<std::result::Result<_, _>>().map_err(bad)?,
-        hound::SampleFormat::Int => {
-            let scale = 1.0 / (1u64 << (spec.bits_per_sample.clamp(1, 32) - 1)) as f32;
-            let samples = reader.samples::<i32>().map(|sample| sample.map(|sample| sample as f32 * scale));
-            samples.collect::<std::result::Result<_, _>>().map_err(bad)?
-        }
-    };
-    let channels = usize::from(spec.channels.max(1));
-    let samples = samples.chunks(channels).map(|all| all.iter().sum::<f32>() / channels as f32).collect();
-    Ok(Recording { name: name.to_owned(), transcript: None, rate: spec.sample_rate, samples })
+fn recording(name: &str, bytes: &[u8]) -> Result<Recording> {
+    let wav::Wav { rate, samples } =
+        wav::read(bytes).map_err(|fault| Error::failure(format!("{name}: {fault}"), fault.hint()))?;
+    Ok(Recording { name: name.to_owned(), transcript: None, rate, samples })
 }

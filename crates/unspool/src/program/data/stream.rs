@@ -88,13 +88,15 @@ fn of_part<R: 'static>(
         }
         let none = counts.iter().position(|count| *count == 0)?;
         let (total, purpose) = (counts.iter().sum::<u64>(), ["train on", "choose by", "test on"][none]);
+        let rows = if total == 1 {
+            "1 row is".to_owned()
+        } else {
+            format!("{total} rows ({} different) are", different.len())
+        };
         // It is said once.
         counts = [1; 3];
-        let different = different.len();
         Some(Err(Error::failure(
-            format!(
-                "{file}: {total} rows ({different} different) are too few to split by a hash of the line: none are left to {purpose}"
-            ),
+            format!("{file}: {rows} too few to split by a hash of the line: none are left to {purpose}"),
             "add rows, or give three files: --data TRAIN DEV TEST",
         )))
     };
@@ -162,6 +164,13 @@ mod tests {
             assert_eq!(errors.len(), 1);
             assert!(errors[0].starts_with("numbers: 3 rows (3 different) are too few to split"), "{}", errors[0]);
         }
+    }
+
+    #[test]
+    fn one_row_is_one_row() {
+        let (file, _) = stream(1, None);
+        let told = file.split(|row| *row).train.read(|rows| rows.count()).unwrap_err().to_string();
+        assert!(told.starts_with("numbers: 1 row is too few to split"), "{told}");
     }
 
     #[test]

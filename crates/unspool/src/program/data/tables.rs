@@ -1,13 +1,16 @@
 //! Files as streams of rows: tables of which two columns are read, parallel texts, sentences of columns.
 
 use super::{
-    super::error::{Error, Result},
-    Stream,
+    super::{
+        error::{Error, Result},
+        limits,
+    },
+    Stream, read_bytes,
 };
 use std::{
     collections::BTreeMap,
     fs,
-    io::{Cursor, Read},
+    io::Cursor,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
@@ -52,9 +55,7 @@ pub(super) fn of_pipe(path: &str) -> Result<Arc<[u8]>> {
     if let Some(bytes) = read.get(path) {
         return Ok(bytes.clone());
     }
-    let failed = |cause: std::io::Error| Error::file(Path::new(path), "read", &cause);
-    let mut bytes = vec![];
-    unspool_files::open(path).map_err(failed)?.read_to_end(&mut bytes).map_err(failed)?;
+    let bytes = read_bytes(Path::new(path), limits::PIPE)?;
     Ok(read.entry(path.to_owned()).or_insert(bytes.into()).clone())
 }
 
