@@ -1,0 +1,8 @@
+#![no_main]
+
+#[path = "../../crates/unspool/tests/fuzz/checkpoint.rs"]
+mod body;
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| {
+    body::run(data);
+});
