@@ -6,9 +6,7 @@ use std::{
     cell::Cell as Flag,
 };
 use unspool_graph::{Graph, Params, Scope, Var};
-use unspool_nn::{
-    Adam, Cell, Elman, Embedding, Gru, LayerNorm, Layers, Linear, Lstm, Optimizer, Recurrent, Result, unroll,
-};
+use unspool_nn::{Adam, Cell, Elman, Embedding, Gru, LayerNorm, Layers, Linear, Lstm, Recurrent, Result, unroll};
 
 /// From how many bytes on an allocation is large.
 const LARGE: usize = 16 << 10;

@@ -141,7 +141,15 @@ fn cargo_knows(words: &[&str], place: &str) {
                 continue;
             }
             "-p" => {
-                let names = ["unspool", "unspool-files", "unspool-nn", "unspool-graph", "unspool-text", "unspool-benches", "xtask"];
+                let names = [
+                    "unspool",
+                    "unspool-files",
+                    "unspool-nn",
+                    "unspool-graph",
+                    "unspool-text",
+                    "unspool-benches",
+                    "xtask",
+                ];
                 assert!(names.contains(&pair[1]), "{place}: there is no package {}", pair[1]);
                 continue;
             }
