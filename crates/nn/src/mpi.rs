@@ -96,7 +96,9 @@ impl Mpi {
     fn end_all(&self, why: &dyn Display) -> ! {
         // What went wrong may have gone wrong in all of them: then the first one says it, and nobody else has time to.
         std::thread::sleep(Duration::from_millis(100) * self.rank.min(20) as u32);
-        eprintln!("error: process {} of {} on {}: {why}", self.rank, self.ranks, self.host);
+        let line = format!("error: process {} of {} on {}: {why}\n", self.rank, self.ranks, self.host);
+        // Not `eprintln!`: it panics where it cannot write, and the other processes would wait for ever.
+        let _ = std::io::Write::write_all(&mut std::io::stderr(), line.as_bytes());
         SimpleCommunicator::world().abort(1)
     }
 

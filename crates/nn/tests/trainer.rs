@@ -29,6 +29,8 @@ struct First {
     shards: AtomicU64,
     scores: Option<Vec<f64>>,
     evaluations: AtomicU64,
+    /// The evaluation that fails.
+    gives_up_at: u64,
 }
 
 const ROWS: usize = 40;
@@ -44,6 +46,7 @@ impl First {
             shards: AtomicU64::new(0),
             scores: None,
             evaluations: AtomicU64::new(0),
+            gives_up_at: u64::MAX,
         }
     }
 
@@ -82,9 +85,12 @@ impl Objective for First {
         self.readout.apply(last.dropout(0.2)).cross_entropy(&targets).sum_all()
     }
     fn evaluate(&self, params: &Params) -> Result<Evaluation, Error> {
+        let n = self.evaluations.fetch_add(1, Ordering::Relaxed);
+        if n >= self.gives_up_at {
+            return Err(Error::Training { what: "given up".into(), right: String::new() });
+        }
         if let Some(scores) = &self.scores {
-            let n = self.evaluations.fetch_add(1, Ordering::Relaxed) as usize;
-            return Ok(Evaluation::of_score(scores[n]));
+            return Ok(Evaluation::of_score(scores[n as usize]));
         }
         let graph = Graph::new(params);
         Ok(Evaluation::of_loss(first_loss(self, &graph)?).metric("third", 1.0 / 3.0))
@@ -192,6 +198,40 @@ fn asked_to_stop_it_saves_the_step_and_goes_on_from_there() -> Tested {
     })?;
     assert_eq!(resumed_at, Some(5));
     assert!(std::fs::read(whole.path().join(LAST))? == std::fs::read(folder.path().join(LAST))?);
+    Ok(())
+}
+
+#[test]
+fn an_evaluation_that_gives_up_when_asked_to_stop_is_repeated_on_resuming() -> Tested {
+    let (whole, folder) = (tempfile::tempdir()?, tempfile::tempdir()?);
+    run(whole.path(), u64::MAX)?;
+    let stop = AtomicBool::new(false);
+    let mut params = Params::seeded(5);
+    let objective = First { gives_up_at: 1, ..First::new(&mut params) };
+    let mut evaluations = 0;
+    let outcome = trainer(folder.path()).checkpoint_interval(Duration::from_secs(3600)).stop(&stop).run(
+        &mut params,
+        &mut optimizer(),
+        &objective,
+        |event| {
+            if let Event::Evaluating = event {
+                stop.store(evaluations == 1, Ordering::Relaxed);
+                evaluations += 1;
+            }
+        },
+    )?;
+    assert_eq!((outcome.ended, outcome.history.len(), evaluations), (Ended::Stopped, 1, 2));
+    let mut params = Params::seeded(5);
+    let objective = First::new(&mut params);
+    trainer(folder.path()).resume().run(&mut params, &mut optimizer(), &objective, |_| {})?;
+    assert!(std::fs::read(whole.path().join(LAST))? == std::fs::read(folder.path().join(LAST))?);
+
+    // The negative control: an evaluation that fails for another reason is an error.
+    let (folder, mut params) = (tempfile::tempdir()?, Params::seeded(5));
+    let objective = First { gives_up_at: 1, ..First::new(&mut params) };
+    let failed =
+        trainer(folder.path()).stop(&AtomicBool::new(false)).run(&mut params, &mut optimizer(), &objective, |_| {});
+    assert!(failed.is_err());
     Ok(())
 }
 

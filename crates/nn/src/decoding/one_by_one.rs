@@ -59,14 +59,16 @@ impl Sampling {
     }
 
     fn check(&self) -> Result<()> {
-        let fits = self.temperature > 0.0 && self.temperature.is_finite() && self.top_k > 0;
-        if fits && self.top_p > 0.0 && self.top_p <= 1.0 {
+        let Sampling { temperature, top_k, top_p, .. } = *self;
+        let why = if !(temperature > 0.0 && temperature.is_finite()) {
+            format!("temperature {temperature}: it must be positive; greedy decoding takes the likeliest token")
+        } else if top_k == 0 {
+            "top_k 0: it must be at least 1".to_owned()
+        } else if !(top_p > 0.0 && top_p <= 1.0) {
+            format!("top_p {top_p}: it must be above 0 and at most 1")
+        } else {
             return Ok(());
-        }
-        let Sampling { temperature, top_k, top_p, .. } = self;
-        let why = format!(
-            "temperature {temperature}, top_k {top_k}, top_p {top_p}: a temperature is positive, top_k at least 1, top_p in (0, 1]"
-        );
+        };
         Err(Error::Decoding { why })
     }
 

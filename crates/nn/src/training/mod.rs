@@ -333,7 +333,9 @@ impl<'a> Trainer<'a> {
         self
     }
 
-    /// Ends after the step at which this becomes true, with a checkpoint saved: for a handler of Ctrl-C.
+    /// Ends after the step at which this becomes true, with a checkpoint saved: for a handler of Ctrl-C. An
+    /// [`Objective::evaluate`] that takes long can look at it too, and return an error; where one process trains, that
+    /// ends the training in the same way, before the evaluation.
     pub fn stop(mut self, stop: &'a AtomicBool) -> Self {
         self.stop = Some(stop);
         self
@@ -402,7 +404,11 @@ impl<'a> Trainer<'a> {
                 }
                 on(Event::Evaluating);
                 let judged = self.average.as_ref().and_then(Averaged::params).unwrap_or(params);
-                let evaluation = self.shared_evaluation(objective, judged)?;
+                let evaluation = match self.shared_evaluation(objective, judged) {
+                    // An evaluation may give up once it sees the flag. It is repeated when the training is resumed.
+                    Err(_) if self.exchange.ranks() <= 1 && self.stop_is_set() => break Ended::Stopped,
+                    evaluation => evaluation?,
+                };
                 if let Some(plateau) = &self.plateau {
                     self.lowered.after(plateau, evaluation.score);
                 }
@@ -526,9 +532,12 @@ impl<'a> Trainer<'a> {
         Ok(Evaluation { score, ..own })
     }
 
+    fn stop_is_set(&self) -> bool {
+        self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed))
+    }
+
     fn asked_to_stop(&self) -> Result<bool> {
-        let asked = self.stop.is_some_and(|stop| stop.load(Ordering::Relaxed));
-        Ok(self.exchange.of_first(vec![u8::from(asked)])? == [1])
+        Ok(self.exchange.of_first(vec![u8::from(self.stop_is_set())])? == [1])
     }
 
     /// The first process says whether there is a checkpoint: it may be about to write one that the others would find.

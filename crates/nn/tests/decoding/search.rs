@@ -155,6 +155,9 @@ fn wrong_rules_are_errors() {
         let why = rules.beam(&mut model(), &beam).map(|_| vec![]);
         assert!(says(why).contains(&format!("α = {alpha}")));
     }
+    assert!(says(rules.sample(&mut model(), &Sampling::new(0).top_k(0))).contains("top_k 0"));
+    let cold = says(rules.sample(&mut model(), &Sampling::new(0).temperature(0.0)));
+    assert!(cold.contains("temperature 0") && !cold.contains("top_k"), "{cold}");
     for beam in [Beam::new(0), Beam::new(2).best(3), Beam::new(2).best(0)] {
         assert!(matches!(rules.beam(&mut model(), &beam), Err(Error::Decoding { .. })));
     }
