@@ -9,7 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=$1
 shift
-[ $# -gt 0 ] || set -- program genome formats scores tokenizer_file wav model_toml checkpoint
+[ $# -gt 0 ] || set -- program genome formats scores tokenizer_file wav model_toml checkpoint command_line predict_lines
 for target in "$@"; do
     seeds=(crates/*/tests/corpus/"$target")
     [ -d "${seeds[0]}" ] || { echo "error: there are no inputs for the target \`$target\`" >&2; exit 2; }

@@ -1,5 +1,7 @@
 //! The program `unspool`: trains ready tasks on data inside or outside it, and uses what was trained.
 #![forbid(unsafe_code)]
+// A stream that cannot be written must not end the program: see `program::say` and `program::lines`.
+#![deny(clippy::print_stderr, clippy::print_stdout)]
 
 mod program;
 mod tasks;

@@ -107,7 +107,8 @@ fn a_classifier_is_trained_and_labels() {
     }
     let labels = succeeds(at, &["predict", "--model", "run"], "bra film\n\nen ny 漢字 rad".as_bytes());
     assert_eq!(labels.lines().count(), 3);
-    for line in labels.lines() {
+    assert_eq!(labels.lines().nth(1), Some(""));
+    for line in labels.lines().filter(|line| !line.is_empty()) {
         let (label, probability) = line.split_once('\t').unwrap();
         assert!(["negative", "neutral", "positive"].contains(&label));
         assert!((1.0 / 3.0 - 1e-3..=1.0).contains(&probability.parse::<f64>().unwrap()), "{line}");
@@ -227,15 +228,13 @@ fn wrong_data_is_refused_and_nothing_is_created() {
 fn wrong_commands_are_misuse() {
     let folder = folder();
     let at = folder.path();
-    refuses(at, &[], 2, "");
-    refuses(at, &["train"], 2, "");
     refuses(at, &["train", "cooking"], 2, "cooking");
     refuses(at, &["predict"], 2, "--model");
     refuses(at, &train("translation", "pairs.tsv", "run", &["--speed", "9"]), 2, "--speed");
     refuses(at, &train("translation", "pairs.tsv", "run", &["--threads", "0"]), 2, "--threads");
     refuses(at, &train("translation", "pairs.tsv", "run", &["--learning-rate", "NaN"]), 2, "--learning-rate");
     refuses(at, &["train", "sentiment", "--epochs", "0"], 2, "--epochs");
-    refuses(at, &["train", "spacing", "--vocabulary", "300"], 2, "--vocabulary makes no sense for this task");
+    refuses(at, &["train", "spacing", "--vocabulary", "300"], 2, "--vocabulary is not an option of this task");
     refuses(at, &["train", "sentiment", "--precision", "f16"], 2, "--precision");
     refuses(at, &train("translation", "pairs.tsv", "pairs.tsv/run", &[]), 1, "pairs.tsv/run");
     refuses(at, &train("translation", "pairs.tsv", "pairs.tsv", &[]), 1, "pairs.tsv");
@@ -324,17 +323,17 @@ fn options_come_from_a_file_and_the_command_line_comes_first() {
     }
 
     for (text, saying) in [
-        ("hiden = 12", "`hiden` is no option of sentiment"),
-        ("hidden = 0", "options.toml: hidden: `0` is not from 1 to 16384"),
+        ("hiden = 12", "options.toml:1:1: `hiden` is not an option of sentiment"),
+        ("hidden = 0", "options.toml:1:1: hidden: `0` is not from 1 to 16384"),
         ("hidden = \"big\"", "hidden: `big` is not"),
-        ("data = 7", "`data` is no option"),
+        ("data = 7", "`data` is not an option"),
         ("task = \"translation\"", "it is for translation"),
     ] {
         fs::write(at.join("options.toml"), text).unwrap();
         refuses(at, &[&train[..], &["new"]].concat(), 2, saying);
     }
     fs::write(at.join("options.toml"), "no toml").unwrap();
-    refuses(at, &[&train[..], &["new"]].concat(), 1, "options.toml: not a configuration");
+    refuses(at, &[&train[..], &["new"]].concat(), 1, "options.toml:1:4: not a configuration");
     fs::remove_file(at.join("options.toml")).unwrap();
     refuses(at, &[&train[..], &["new"]].concat(), 1, "options.toml: cannot read");
 }
@@ -395,7 +394,7 @@ fn a_run_that_was_killed_goes_on_to_the_same_bits() {
         at,
         &["train", "sentiment", "--out", "whole", "--resume", "--epochs", "9"],
         2,
-        "--epochs is 9, where the run in",
+        "--epochs is 9, but the run in",
     );
 }
 

@@ -1,5 +1,8 @@
-//! What a user can name is shown at work: a function by an example of its own, a type by one of its own or in another item's. A package
-//! holds one crate alone; there is then nothing to ask.
+//! Every public item at the top level of a module (function, struct, enum, trait, type alias) is used in an example of
+//! the docs. A function needs an example in its own docs. Another item may be used in the docs of any item of its crate,
+//! since a type is often shown best by the function that makes it. Methods, fields and constants are not looked at.
+//!
+//! A published package holds one crate alone; there is then nothing to look at.
 
 use std::{
     collections::BTreeSet,
@@ -68,7 +71,7 @@ fn items(source: &str) -> Vec<(&str, &str, bool)> {
         .collect()
 }
 
-/// What functions with an example give without naming it. (The module `mpi` needs `mpirun` to be shown.)
+/// Types that an example gets from a function, and uses without naming them.
 const MADE_ELSEWHERE: [&str; 2] = ["Program", "Subject"];
 
 #[test]
@@ -88,6 +91,7 @@ fn every_public_item_is_shown_at_work() {
         };
         for (module, text) in &sources {
             for (kind, item, own) in items(text) {
+                // An example of the module `mpi` could only run under `mpirun`.
                 if (public(module) || exported.contains(item)) && !MADE_ELSEWHERE.contains(&item) && module != "mpi" {
                     seen += 1;
                     let elsewhere = kind != "fn" && shown.contains(item);

@@ -39,7 +39,7 @@ fn what_is_no_token_is_spelled_or_unknown_as_asked() {
     let at = folder.path();
     let text = "low\tseas  \u{1f30a}\n";
     for (unknown, wanted) in [(&[][..], text), (&["--unknown"][..], "low <unk> <unk>\n")] {
-        let train = ["tokenize", "train", "--kind", "words", "--minimum-count", "1"];
+        let train = ["tokenize", "train", "--kind", "words", "--minimum-count", "1", "--out", "tokenizer.json"];
         succeeds(at, &[&train[..], unknown].concat(), TEXT.as_bytes());
         let ids = succeeds(at, &["tokenize", "encode", "--tokenizer", "tokenizer.json"], text.as_bytes());
         assert_eq!(succeeds(at, &["tokenize", "decode", "--tokenizer", "."], ids.as_bytes()), wanted);
@@ -64,7 +64,7 @@ fn wrong_files_ids_and_sizes_are_refused() {
     refuses(at, &["tokenize", "decode", "--tokenizer", "nowhere.json"], 1, "nowhere.json: cannot read");
 
     for (ids, saying) in
-        [("5 6\n5 x 6\n", "standard input:2: `x` is no token id"), ("5\n9999\n", ":2: id 9999 is outside")]
+        [("5 6\n5 x 6\n", "standard input:2: `x` is not a token id"), ("5\n9999\n", ":2: id 9999 is outside")]
     {
         let output = run(at, &["tokenize", "decode", "--tokenizer", "characters.json"], ids.as_bytes());
         let said = String::from_utf8(output.stderr).unwrap();

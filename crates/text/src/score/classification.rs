@@ -1,7 +1,8 @@
 //! Scores of classifiers and taggers.
 
-use ndarray::Array2;
 use std::collections::BTreeMap;
+
+use ndarray::Array2;
 
 use super::check_counts;
 use crate::error::Error;
@@ -23,16 +24,14 @@ pub fn accuracy<L: PartialEq>(predictions: &[L], labels: &[L]) -> Result<f64, Er
 
 /// Which class was taken for which, and the scores that follow from it.
 ///
-/// Only what occurs is kept, so the memory is that of the predictions and not that of a table of classes by classes.
-///
-/// A ratio of 0 to 0 is 0: a class that was never predicted has a precision of 0.
+/// Only pairs that occur are kept, so memory grows with the number of examples and not with the number of classes. A
+/// ratio of 0 to 0 is 0: a class that was never predicted has a precision of 0.
 ///
 /// ```
 /// use unspool_text::score::Confusion;
 ///
 /// let confusion = Confusion::new(&[0, 1, 1, 2, 1], &[0, 1, 2, 2, 1], 3)?;
-/// assert_eq!(confusion.counts()?, ndarray::array![[1, 0, 0], [0, 2, 0], [0, 1, 1]]);
-/// assert_eq!(confusion.count(2, 1), 1);
+/// assert_eq!(confusion.matrix(&[0, 1, 2]), ndarray::array![[1, 0, 0], [0, 2, 0], [0, 1, 1]]);
 /// assert_eq!((confusion.precision(1), confusion.recall(1), confusion.f1(1)), (2.0 / 3.0, 1.0, 0.8));
 /// assert_eq!(confusion.accuracy(), 0.8);
 /// # Ok::<(), unspool_text::Error>(())
@@ -40,14 +39,11 @@ pub fn accuracy<L: PartialEq>(predictions: &[L], labels: &[L]) -> Result<f64, Er
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Confusion {
     classes: usize,
-    /// (label, prediction) of what occurs.
+    /// By label and prediction.
     counts: BTreeMap<(u32, u32), u64>,
-    /// Right, predicted and present of each class that occurs.
+    /// Right, predicted and present, of each class that occurs.
     totals: BTreeMap<u32, [u64; 3]>,
 }
-
-/// The most classes of which [`Confusion::counts`] makes a table.
-const LARGEST_TABLE: usize = 4096;
 
 impl Confusion {
     /// Counts predictions and labels, both class ids below `classes`.
@@ -62,35 +58,53 @@ impl Confusion {
         let (mut counts, mut totals) = (BTreeMap::new(), BTreeMap::<u32, [u64; 3]>::new());
         for (&prediction, &label) in predictions.iter().zip(labels) {
             *counts.entry((label, prediction)).or_default() += 1;
-            totals.entry(label).or_default()[0] += u64::from(prediction == label);
-            totals.entry(prediction).or_default()[1] += 1;
             totals.entry(label).or_default()[2] += 1;
+            totals.entry(prediction).or_default()[1] += 1;
+            totals.entry(label).or_default()[0] += u64::from(label == prediction);
         }
         Ok(Confusion { classes, counts, totals })
     }
 
     /// Returns how often `label` was taken for `prediction`.
+    ///
+    /// ```
+    /// let confusion = unspool_text::score::Confusion::new(&[1, 1, 0], &[0, 0, 0], 2)?;
+    /// assert_eq!((confusion.count(0, 1), confusion.count(1, 0)), (2, 0));
+    /// # Ok::<(), unspool_text::Error>(())
+    /// ```
     pub fn count(&self, label: u32, prediction: u32) -> u64 {
         self.counts.get(&(label, prediction)).copied().unwrap_or(0)
     }
 
-    /// Returns the table `[label, prediction]` of how often each was taken for each.
+    /// Returns the counts among these classes as a matrix `[label, prediction]`, in their order, like the `labels` of
+    /// scikit-learn's `confusion_matrix`.
     ///
-    /// # Errors
-    /// [`Error::Option`] for more than 4096 classes: the table would not fit anywhere.
-    pub fn counts(&self) -> Result<Array2<u64>, Error> {
-        if self.classes > LARGEST_TABLE {
-            let (option, found) = ("the number of classes of a table", self.classes.to_string());
-            return Err(Error::Option { option, found, expected: "at most 4096" });
-        }
-        let mut table = Array2::zeros((self.classes, self.classes));
-        for (&(label, prediction), &count) in &self.counts {
-            table[[label as usize, prediction as usize]] = count;
-        }
-        Ok(table)
+    /// ```
+    /// let confusion = unspool_text::score::Confusion::new(&[7, 7, 900, 3], &[7, 900, 900, 900], 1000)?;
+    /// let most = confusion.most_frequent(2);
+    /// assert_eq!((most.as_slice(), confusion.matrix(&most)), ([900, 7].as_slice(), ndarray::array![[1, 1], [0, 1]]));
+    /// # Ok::<(), unspool_text::Error>(())
+    /// ```
+    pub fn matrix(&self, classes: &[u32]) -> Array2<u64> {
+        Array2::from_shape_fn((classes.len(), classes.len()), |(row, column)| self.count(classes[row], classes[column]))
     }
 
-    /// Returns how many classes there are.
+    /// Returns the classes that occur as labels or as predictions, at most `count` of them, the most frequent labels
+    /// first; of equally frequent ones the smaller id first.
+    ///
+    /// ```
+    /// let confusion = unspool_text::score::Confusion::new(&[0, 1, 1], &[2, 1, 2], 9)?;
+    /// assert_eq!(confusion.most_frequent(9), [2, 1, 0]);
+    /// # Ok::<(), unspool_text::Error>(())
+    /// ```
+    pub fn most_frequent(&self, count: usize) -> Vec<u32> {
+        let mut classes: Vec<u32> = self.totals.keys().copied().collect();
+        classes.sort_by_key(|class| std::cmp::Reverse(self.totals[class][2]));
+        classes.truncate(count);
+        classes
+    }
+
+    /// How many classes.
     pub fn classes(&self) -> usize {
         self.classes
     }
@@ -120,7 +134,7 @@ impl Confusion {
 
     /// The share of predictions that are right; with one label each, micro precision, recall and F1 are the same.
     pub fn accuracy(&self) -> f64 {
-        let sum = |at: usize| self.totals.values().map(|totals| totals[at]).sum();
+        let sum = |which: usize| self.totals.values().map(|totals| totals[which]).sum();
         ratio(sum(0), sum(2))
     }
 
@@ -145,13 +159,14 @@ impl Confusion {
     }
 
     fn mean(&self, score: impl Fn(&Self, usize) -> f64) -> f64 {
-        let sum: f64 = self.totals.keys().map(|&class| score(self, class as usize)).sum();
+        let sum: f64 = self.totals.keys().map(|class| score(self, *class as usize)).sum();
         if self.totals.is_empty() { 0.0 } else { sum / self.totals.len() as f64 }
     }
 
     /// Right, predicted, present.
     fn totals(&self, class: usize) -> [u64; 3] {
-        u32::try_from(class).ok().and_then(|class| self.totals.get(&class)).copied().unwrap_or_default()
+        let found = u32::try_from(class).ok().and_then(|class| self.totals.get(&class));
+        found.copied().unwrap_or([0; 3])
     }
 }
 
@@ -187,14 +202,11 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_that_of_what_occurs_for_any_number_of_classes() {
-        for classes in [1 << 20, 1 << 40, usize::MAX] {
-            let confusion = Confusion::new(&[7, 1_000_000, 7], &[7, 7, 1_000_000], classes).unwrap();
-            assert_eq!((confusion.count(7, 7), confusion.count(7, 1_000_000), confusion.count(0, 0)), (1, 1, 0));
-            assert_eq!((confusion.macro_f1(), confusion.support(7), confusion.support(usize::MAX)), (0.25, 2, 0));
-            let why = confusion.counts().unwrap_err().to_string();
-            assert!(why.contains(&classes.to_string()) && why.contains("at most 4096"), "{why}");
-        }
+    fn classes_without_an_example_take_no_memory() {
+        let confusion = Confusion::new(&[5, u32::MAX, 5], &[5, 5, 7], usize::MAX).unwrap();
+        assert_eq!((confusion.classes(), confusion.accuracy(), confusion.support(5)), (usize::MAX, 1.0 / 3.0, 2));
+        assert_eq!(confusion.most_frequent(usize::MAX), [5, 7, u32::MAX]);
+        assert_eq!((confusion.f1(usize::MAX), confusion.count(5, u32::MAX)), (0.0, 1));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Everything that can end the program, as one line, a hint, and an exit code.
 
-use std::path::Path;
+use super::{say, shown};
+use std::{io::ErrorKind, path::Path};
 use unspool::{graph, nn, text};
 
 /// A result of the program.
@@ -17,6 +18,9 @@ pub(crate) enum Error {
         /// What would be right.
         hint: String,
     },
+    /// The command line does not say what to do: the help, and exit code 2.
+    #[error("{0}")]
+    NothingAsked(String),
     /// What was asked for did not work: exit code 1.
     #[error("{message}")]
     Failure {
@@ -25,8 +29,8 @@ pub(crate) enum Error {
         /// What would be right.
         hint: String,
     },
-    /// Training has left the finite numbers: exit code 1.
-    #[error("training has left the finite numbers: {cause}")]
+    /// The loss or a gradient is no longer finite: exit code 1.
+    #[error("training diverged: {cause}")]
     Diverged {
         /// Where.
         cause: String,
@@ -37,15 +41,17 @@ pub(crate) enum Error {
         /// In what.
         message: String,
     },
-    /// Ctrl-C: exit code 130.
-    #[error("stopped at step {step}")]
+    /// A signal asked for the end: exit code 128 and the number of the signal, as a shell gives it.
+    #[error("stopped{}", step.map_or(String::new(), |step| format!(" at step {step}")))]
     Stopped {
-        /// How many steps are done and saved.
-        step: u64,
-        /// Where.
-        folder: String,
+        /// The number of the signal.
+        signal: u8,
+        /// How many steps are done and saved, where it is steps that were stopped.
+        step: Option<u64>,
+        /// The command that resumes the training, where it was saved.
+        resume: Option<String>,
     },
-    /// Who reads our standard output has gone: nothing to say, and nobody to say it to.
+    /// The reader of standard output has left: there is nothing to say, and nobody to say it to.
     #[error("standard output was closed")]
     Closed,
 }
@@ -63,16 +69,13 @@ impl Error {
 
     /// A file that could not be read or written.
     pub(crate) fn file(path: &Path, doing: &str, cause: &std::io::Error) -> Error {
-        Error::failure(
-            format!("{}: cannot {doing}: {cause}", path.display()),
-            "check that the path exists and that you may use it",
-        )
+        Error::failure(format!("{}: cannot {doing}: {cause}", path.display()), hint_for(cause))
     }
 
     /// Standard output could not be written.
     pub(crate) fn output(cause: &std::io::Error) -> Error {
         match cause.kind() {
-            std::io::ErrorKind::BrokenPipe => Error::Closed,
+            ErrorKind::BrokenPipe => Error::Closed,
             _ => Error::failure(format!("standard output: cannot write: {cause}"), "check where it is redirected to"),
         }
     }
@@ -86,6 +89,14 @@ impl Error {
         }
     }
 
+    /// The same error from a command that has only these options: a hint that names another gives way to `hint`.
+    pub(crate) fn hint_for_options(self, options: &[&str], hint: &str) -> Error {
+        let (Error::Misuse { hint: found, .. } | Error::Failure { hint: found, .. }) = &self else { return self };
+        let named = found.split(|c: char| c.is_whitespace() || c == ',').filter(|word| word.starts_with("--"));
+        let is_other = named.clone().any(|word| !options.contains(&word));
+        if is_other { self.hint(hint) } else { self }
+    }
+
     /// The same failure with the place of what caused it in front.
     pub(crate) fn at(self, place: &str) -> Error {
         match self {
@@ -94,12 +105,20 @@ impl Error {
         }
     }
 
+    /// The same end of a training, with the command that resumes it.
+    pub(crate) fn resumed_by(self, command: String) -> Error {
+        match self {
+            Error::Stopped { signal, step, .. } => Error::Stopped { signal, step, resume: Some(command) },
+            other => other,
+        }
+    }
+
     /// The exit code: 2 for misuse, 1 for failure.
     pub(crate) fn code(&self) -> u8 {
         match self {
-            Error::Misuse { .. } => 2,
+            Error::Misuse { .. } | Error::NothingAsked(_) => 2,
             Error::Failure { .. } | Error::Diverged { .. } | Error::Disagree { .. } => 1,
-            Error::Stopped { .. } => 130,
+            Error::Stopped { signal, .. } => signal.saturating_add(128),
             Error::Closed => 0,
         }
     }
@@ -110,45 +129,69 @@ impl Error {
         matches!(self, Error::Diverged { .. } | Error::Disagree { .. } | Error::Stopped { .. })
     }
 
-    /// With its hint, where there is one line for both.
+    /// The message with its hint, where there is one line for both.
     #[cfg(feature = "mpi")]
     pub(crate) fn in_one_line(&self) -> String {
+        let (message, hint) = self.lines();
+        if hint.is_empty() { message } else { format!("{message}; {hint}") }
+    }
+
+    /// Writes a line on standard error, and a second one that says what would be right.
+    pub(crate) fn say(&self) {
+        let (message, hint) = self.lines();
         match self {
-            Error::Misuse { message, hint } | Error::Failure { message, hint } if !hint.is_empty() => {
-                format!("{}; {}", one_line(message), one_line(hint))
-            }
-            _ => one_line(&self.to_string()),
+            Error::Closed => return,
+            Error::NothingAsked(help) => return say::line(help),
+            Error::Stopped { .. } => say::line(&message),
+            _ => say::line(&format!("error: {message}")),
+        }
+        if !hint.is_empty() {
+            say::line(&format!("hint: {hint}"));
         }
     }
 
-    /// Says it on standard error: one line, and one with what would be right.
-    pub(crate) fn say(&self) {
-        if let Error::Stopped { step, folder } = self {
-            eprintln!("stopped at step {step}; the same command with `--out {folder} --resume` goes on");
-        }
-        if let Error::Diverged { .. } = self {
-            eprintln!("error: {}", one_line(&self.to_string()));
-            eprintln!("hint: a lower --learning-rate may help; what was saved so far is whole");
-        }
-        if let Error::Disagree { message } = self {
-            eprintln!("error: {}", one_line(message));
-            eprintln!("hint: start one program, with the same options and the same data, on every machine");
-        }
-        let (Error::Misuse { message, hint } | Error::Failure { message, hint }) = self else { return };
-        eprintln!("error: {}", one_line(message));
-        if !hint.is_empty() {
-            eprintln!("hint: {}", one_line(hint));
-        }
+    /// The message and the hint, each on one line.
+    pub(crate) fn lines(&self) -> (String, String) {
+        let hint = match self {
+            Error::Misuse { hint, .. } | Error::Failure { hint, .. } => hint.clone(),
+            Error::Diverged { .. } => {
+                "try a lower --learning-rate; the epochs saved so far can still be used".to_owned()
+            }
+            Error::Disagree { .. } => {
+                "start the same program, with the same options and the same data, on every machine".to_owned()
+            }
+            Error::Stopped { resume: Some(command), .. } => format!("`{command}` resumes the training"),
+            Error::Stopped { resume: None, .. } | Error::NothingAsked(_) | Error::Closed => String::new(),
+        };
+        (one_line(&self.to_string()), one_line(&hint))
     }
 }
 
-/// Findings come a line each; the first few are enough to see what is wrong.
+/// What to do about a file that could not be read or written.
+fn hint_for(cause: &std::io::Error) -> &'static str {
+    match cause.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => "free some space on that disk",
+        ErrorKind::ReadOnlyFilesystem => "choose a place that can be written to",
+        ErrorKind::PermissionDenied => "check the permissions of the file and of its folder",
+        ErrorKind::NotFound => "check that the path exists",
+        ErrorKind::UnexpectedEof | ErrorKind::InvalidData | ErrorKind::InvalidInput => {
+            "the file is damaged or cut short: fetch or write it again"
+        }
+        ErrorKind::IsADirectory => "give a file, not a folder",
+        ErrorKind::NotADirectory => "a part of the path is a file, not a folder",
+        _ => "check the disk or device, and that you may use the file",
+    }
+}
+
+/// Findings come one per line. The first few are enough to see what is wrong.
 fn one_line(text: &str) -> String {
     const MOST: usize = 9;
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    // A line of a file that ends in a carriage return is no reason to hide what follows.
+    let lines: Vec<&str> = text.split('\n').map(str::trim).filter(|line| !line.is_empty()).collect();
     let shown = lines[..lines.len().min(MOST)].join("; ").replace(":; ", ": ");
+    let shown = shown::line(&shown);
     match lines.len().saturating_sub(MOST) {
-        0 => shown,
+        0 => shown.into_owned(),
         more => format!("{shown}; and {more} more"),
     }
 }
@@ -157,8 +200,7 @@ impl From<text::Error> for Error {
     fn from(error: text::Error) -> Error {
         use text::Error as E;
         let hint = match &error {
-            E::Unreadable { .. } => "check that the path exists and that you may read it",
-            E::Unwritable { .. } => "check that the folder exists and that you may write there",
+            E::Unreadable { cause, .. } | E::Unwritable { cause, .. } => hint_for(cause),
             E::Unpacking { .. } => "fetch or pack the file again",
             E::NoHeader { .. } => "the first line of the file must name its columns",
             E::NoRows { .. } => "give a file with data in it",
@@ -207,7 +249,8 @@ impl From<nn::Error> for Error {
             nn::Error::Mismatch { .. } | nn::Error::Format { .. } => {
                 Error::failure(error.to_string(), "the run folder must hold the files of one training, unchanged")
             }
-            _ => Error::failure(error.to_string(), "check that the path exists and that you may use it"),
+            nn::Error::File { ref source, .. } => Error::failure(error.to_string(), hint_for(source)),
+            _ => Error::failure(error.to_string(), ""),
         }
     }
 }
@@ -215,6 +258,35 @@ impl From<nn::Error> for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_error_has_one_line_a_hint_that_fits_and_its_exit_code() {
+        let file = |kind| Error::file(Path::new("a"), "write", &std::io::Error::from(kind)).lines();
+        assert!(file(ErrorKind::StorageFull).1.contains("space"));
+        assert_ne!(file(ErrorKind::NotFound).1, file(ErrorKind::PermissionDenied).1);
+        let resume = Some("unspool train copy --out 'a b' --resume".to_owned());
+        for (signal, code) in [(2, 130), (15, 143), (1, 129)] {
+            let stopped = Error::Stopped { signal, step: Some(7), resume: resume.clone() };
+            let (message, hint) = stopped.lines();
+            assert_eq!((message.as_str(), stopped.code()), ("stopped at step 7", code));
+            assert_eq!(hint, "`unspool train copy --out 'a b' --resume` resumes the training");
+        }
+    }
+
+    #[test]
+    fn a_hint_names_no_option_that_a_command_has_not() {
+        let error = |hint: &str| Error::failure("a", hint).hint_for_options(&["--data"], "other").lines().1;
+        assert_eq!(error("choose with --text and --label"), "other");
+        assert_eq!(error("--change difference is for any numbers"), "other");
+        assert_eq!(error("give --data FILE, or --data TRAIN DEV TEST"), "give --data FILE, or --data TRAIN DEV TEST");
+        assert_eq!(error("a file - with rows"), "a file - with rows");
+    }
+
+    #[test]
+    fn what_stands_in_a_file_cannot_command_a_terminal() {
+        let error = Error::failure("a\rb: no column `\u{1b}[2J`", "choose \u{202e}");
+        assert_eq!(error.lines(), ("a\\u{d}b: no column `\\u{1b}[2J`".into(), "choose \\u{202e}".into()));
+    }
 
     #[test]
     fn findings_become_one_line() {

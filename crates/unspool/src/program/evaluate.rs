@@ -9,6 +9,7 @@ use super::{
     predict::{restore, with_task_of},
     processes,
     run::RunFolder,
+    signals,
 };
 use crate::tasks::{Effort, Score, Task, Visitor};
 use serde_json::json;
@@ -27,7 +28,10 @@ pub(crate) fn evaluate(options: &EvaluateOptions) -> Result<()> {
         fn visit<T: Task>(self) -> Result<()> {
             let Evaluate(folder, data) = self;
             let (task, params) = restore::<T>(folder)?;
-            let examples = task.examples(&data)?;
+            let hint = "give a file in the form, and with the columns, of the data that the model was trained on";
+            let examples = task
+                .examples(&data)
+                .map_err(|error| error.hint_for_options(&["--model", "--data", "--threads"], hint))?;
             let rows = task.lengths(&examples).len();
             if rows == 0 {
                 return Err(Error::failure(format!("{}: nothing to score", data.name()), "give a file with examples"));
@@ -55,8 +59,11 @@ pub(crate) struct Evaluated {
     pub(crate) score: Score,
 }
 
-/// The loss and score of a part, and what the model says of each example, in every process. Batches are spread over processes and threads;
-/// sums keep the batches' order.
+/// The loss and score of a part, and what the model says of each example, in every process. Batches are spread over
+/// processes and threads; sums keep the batches' order.
+///
+/// A signal that was taken over ends it after the batches at hand. Several processes evaluate to the end first, so that
+/// all of them stop at the same place.
 pub(crate) fn part<T: Task>(
     task: &T,
     params: &Params,
@@ -67,6 +74,9 @@ pub(crate) fn part<T: Task>(
 ) -> Result<(Evaluated, Vec<T::Answer>)> {
     let batches = Buckets::pairs(task.lengths(examples), size, 0)?.sorted();
     let results = processes::shared_out(exchange, batches.len(), |number| {
+        if exchange.ranks() <= 1 {
+            signals::check()?;
+        }
         let batch = task.batch(examples, &batches[number], None)?;
         let graph = Graph::inference(params);
         let sums = (sum_of_losses(task, &graph, &batch)?, task.weight(&batch));

@@ -1,13 +1,14 @@
-//! Letting a trained language model write.
+//! `unspool generate`: lets a trained language model write.
 
 use super::{
     error::{Error, Result},
     options::GenerateOptions,
     predict::{restore, with_task_of},
     run::RunFolder,
+    shown,
 };
 use crate::tasks::{Generate, Task, Visitor};
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 
 /// Writes on standard output, each token as soon as it is chosen.
 pub(crate) fn generate(options: &GenerateOptions) -> Result<()> {
@@ -17,7 +18,9 @@ pub(crate) fn generate(options: &GenerateOptions) -> Result<()> {
         fn visit<T: Task>(self) -> Result<()> {
             let (task, params) = restore::<T>(self.0)?;
             let mut out = std::io::stdout().lock();
+            let is_terminal = out.is_terminal();
             let mut write = |text: &str| {
+                let text = if is_terminal { shown::lines(text) } else { text.into() };
                 out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|cause| Error::output(&cause))
             };
             task.generate(&params, &self.1, &mut write)?;

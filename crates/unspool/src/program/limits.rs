@@ -1,5 +1,38 @@
-//! The largest sizes that the program takes, each in one place.
+//! The largest sizes that the program takes, each in one place. Options, their help, and the checks of what a run
+//! folder holds use these.
 
+/// A size of a model: elements of a layer, tokens of a vocabulary, classes. A model is built, and asks for memory,
+/// before its weights are read.
+pub(crate) const SIZE: usize = 1 << 16;
+/// Elements of a recurrent state.
+pub(crate) const HIDDEN_SIZE: usize = 1 << 14;
+/// Recurrent layers.
+pub(crate) const LAYERS: usize = 32;
+/// Tokens of a text, or time steps of a season, context, or forecast.
+pub(crate) const LENGTH: usize = 10_000;
+/// Training epochs.
+pub(crate) const EPOCHS: u64 = 1_000_000;
+/// Examples in a batch.
+pub(crate) const BATCH_ROWS: u64 = 1_000_000;
+/// Parts of a batch.
+pub(crate) const SHARDS: u64 = 1024;
+/// Threads.
+pub(crate) const THREADS: u16 = 1024;
+/// Time steps of a drawn graph.
+pub(crate) const DRAWN_STEPS: u16 = 1000;
+/// The temperature of sampling.
+pub(crate) const TEMPERATURE: f64 = 1000.0;
+/// Answers to a line.
+pub(crate) const BEST: u16 = 1000;
+/// Bytes of a line that a model answers, unless `--max-line` says otherwise: a recurrence keeps some kilobytes for
+/// each.
+pub(crate) const ANSWERED_LINE: u32 = 1 << 16;
+/// Bytes of a line that is only scored or tokenized, unless `--max-line` says otherwise.
+pub(crate) const LINE: u32 = 1 << 20;
+/// What `--max-line` may say.
+pub(crate) const LONGEST_LINE: u32 = 1 << 30;
+/// Bytes of a configuration file: labels may be many.
+pub(crate) const CONFIG: u64 = 16 << 20;
 /// Bytes of a text that is read as a whole.
 pub(crate) const TEXT: usize = 1 << 30;
 /// Bytes that are read from what is no file, such as a pipe: they are kept in memory.

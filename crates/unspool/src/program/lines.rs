@@ -1,23 +1,34 @@
 //! Lines in, lines out: of files, of standard input, on standard output.
 
-use super::error::{Error, Result};
+use super::{
+    error::{Error, Result},
+    limits, say, shown,
+};
 use std::{
     io::{IsTerminal, Write},
     path::Path,
 };
-use unspool::text::{Lines, Source};
+use unspool::text::{self, Lines, Source};
 
-/// The lines of a file, or of standard input.
-pub(crate) fn open(path: Option<&Path>) -> Result<Lines> {
-    Ok(Lines::open(match path {
+/// The lines of a file, or of standard input, each of at most so many bytes.
+pub(crate) fn open(path: Option<&Path>, longest: u32) -> Result<Lines> {
+    let lines = Lines::open(match path {
         Some(path) => Source::file(path)?,
         None => Source::stdin(),
-    })?)
+    })?;
+    Ok(lines.longest(longest as usize))
 }
 
-/// All of them.
-pub(crate) fn read(path: Option<&Path>) -> Result<Vec<String>> {
-    Ok(open(path)?.collect::<std::result::Result<_, _>>()?)
+/// All lines.
+pub(crate) fn read(path: Option<&Path>, longest: u32) -> Result<Vec<String>> {
+    open(path, longest)?.map(|line| line.map_err(told)).collect()
+}
+
+/// An error of a line, whose limit is an option here.
+fn told(error: text::Error) -> Error {
+    let is_long = matches!(error, text::Error::TooLong { .. });
+    let error = Error::from(error);
+    if is_long { error.hint("--max-line allows longer lines") } else { error }
 }
 
 /// What messages call a file or standard input.
@@ -25,45 +36,50 @@ pub(crate) fn name(path: Option<&Path>) -> String {
     path.map_or("standard input".to_owned(), |path| path.display().to_string())
 }
 
-/// One line on standard output.
-pub(crate) fn print(line: &str) -> Result<()> {
-    let mut out = std::io::stdout().lock();
-    writeln!(out, "{line}").and_then(|()| out.flush()).map_err(|cause| Error::output(&cause))
+/// The option that raises the limit of a line.
+#[derive(clap::Args)]
+pub(crate) struct LongestLine<const DEFAULT: u32> {
+    #[arg(
+        long,
+        value_name = "BYTES",
+        default_value_t = DEFAULT,
+        value_parser = clap::value_parser!(u32).range(1..=i64::from(limits::LONGEST_LINE)),
+        help = format!("Longest line to accept, in bytes [from 1 to {}]", limits::LONGEST_LINE)
+    )]
+    pub(crate) max_line: u32,
 }
 
-/// Writes for each line what `answer` makes of it. Who types at a terminal is asked for each line, and gets each answer at once.
-pub(crate) fn each(path: Option<&Path>, mut answer: impl FnMut(&str) -> Result<String>) -> Result<()> {
-    let mut lines = open(path)?;
+/// Writes a line on standard output. A terminal is given no characters that would command it.
+pub(crate) fn print(line: &str) -> Result<()> {
+    let out = std::io::stdout();
+    let line = if out.is_terminal() { shown::lines(line) } else { line.into() };
+    // In one piece: whoever ends the program by a signal finds whole lines.
+    let line = format!("{line}\n");
+    let mut out = out.lock();
+    out.write_all(line.as_bytes()).and_then(|()| out.flush()).map_err(|cause| Error::output(&cause))
+}
+
+/// Writes for each line what `answer` makes of it, as soon as it is there. Somebody who types at a terminal is asked
+/// for each line.
+pub(crate) fn each(path: Option<&Path>, longest: u32, mut answer: impl FnMut(&str) -> Result<String>) -> Result<()> {
+    let mut lines = open(path, longest)?;
     let typed = path.is_none() && std::io::stdin().is_terminal();
-    let at_once = typed || std::io::stdout().is_terminal();
     let prompt = || {
         if typed {
-            eprint!("> ");
+            say::prompt("> ");
         }
     };
-    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     prompt();
     while let Some(line) = lines.next_line() {
         let answered = match line {
             Ok(line) => answer(line).map_err(|error| error.at(&lines.place().to_string())),
-            Err(error) => Err(error.into()),
+            Err(error) => Err(told(error)),
         };
-        let answer = match answered {
-            Ok(answer) => answer,
-            Err(error) => {
-                // What went before the error is right, and is not held back.
-                out.flush().map_err(|cause| Error::output(&cause))?;
-                return Err(error);
-            }
-        };
-        writeln!(out, "{answer}").map_err(|cause| Error::output(&cause))?;
-        if at_once {
-            out.flush().map_err(|cause| Error::output(&cause))?;
-        }
+        print(&answered?)?;
         prompt();
     }
     if typed {
-        eprintln!();
+        say::line("");
     }
-    out.flush().map_err(|cause| Error::output(&cause))
+    Ok(())
 }

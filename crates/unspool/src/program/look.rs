@@ -4,6 +4,7 @@ use super::{
     check_overwrite,
     error::{Error, Result},
     options::{Chosen, DrawOptions},
+    say,
     train::Begun,
 };
 use crate::tasks::{Curves, Figure, Task, gradients};
@@ -87,6 +88,6 @@ pub(crate) fn draw<T: Task>(chosen: &Chosen<T>, options: &DrawOptions) -> Result
     let drawing = if options.rolled { drawing.rolled() } else { drawing };
     unspool_files::write(&options.file, written(&drawing))
         .map_err(|cause| Error::file(&options.file, "write", &cause))?;
-    eprintln!("{}: one step over {} examples", options.file.display(), rows.len());
+    say::line(&format!("{}: one step over {} examples", options.file.display(), rows.len()));
     Ok(())
 }

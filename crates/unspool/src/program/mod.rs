@@ -1,6 +1,7 @@
 //! The command line.
 
 mod checksum;
+mod config;
 pub(crate) mod data;
 pub(crate) mod error;
 mod evaluate;
@@ -14,21 +15,29 @@ pub(crate) mod limits;
 mod lines;
 mod lock;
 mod look;
-mod options;
-mod predict;
+pub(crate) mod number;
+pub(crate) mod options;
+pub(crate) mod predict;
 pub(crate) mod processes;
 mod progress;
+#[cfg(test)]
+mod replay;
 mod report;
 pub(crate) mod run;
+mod say;
 mod score;
+mod shell;
+mod shown;
+mod signals;
 mod tokenize;
 mod train;
+mod watch;
 
 use crate::tasks::{self, Task, Visitor};
 use clap::ArgMatches;
 use error::{Error, Result};
 use options::{Asked, Chosen, Command, DrawOptions};
-use std::{path::Path, process::ExitCode};
+use std::{env, ffi::OsString, path::Path, process::ExitCode};
 use unspool::nn::exchange::Exchange;
 
 /// Runs the program.
@@ -47,18 +56,18 @@ pub(crate) fn main() -> ExitCode {
 }
 
 fn run() -> Result<()> {
-    match options::read() {
-        Err(error) => refused(&error),
+    match options::read(env::args_os()) {
+        Err(error) => refused(&error, env::args_os()),
         Ok(Asked::Train(task, matches)) => processes::together(|exchange| with(&task, Train(&matches, exchange))),
         Ok(Asked::Draw(task, matches)) => with(&task, Draw(matches)),
         Ok(Asked::Other(Command::Score { score })) => score.run(),
         Ok(Asked::Other(Command::Tokenize { action })) => action.run(),
         Ok(Asked::Other(Command::Predict(options))) => {
-            threads(options.threads)?;
+            threads(options.threads.count)?;
             predict::predict(&options)
         }
         Ok(Asked::Other(Command::Evaluate(options))) => {
-            threads(options.threads)?;
+            threads(options.threads.count)?;
             evaluate::evaluate(&options)
         }
         Ok(Asked::Other(Command::Generate(options))) => generate::generate(&options),
@@ -66,7 +75,7 @@ fn run() -> Result<()> {
 }
 
 fn with(task: &str, what: impl Visitor<Output = Result<()>>) -> Result<()> {
-    tasks::with(task, what).unwrap_or_else(|| Err(Error::misuse(format!("there is no task {task}"), "")))
+    tasks::with(task, what).unwrap_or_else(|| Err(Error::misuse(format!("there is no task {task}"), "see `--help`")))
 }
 
 struct Train<'a>(&'a ArgMatches, &'a dyn Exchange);
@@ -87,19 +96,24 @@ impl Visitor for Draw {
     }
 }
 
-/// Help and version are answers; the rest is misuse, in one line.
-fn refused(error: &clap::Error) -> Result<()> {
+/// Help and version are answers. The rest is misuse, in one line.
+pub(crate) fn refused(error: &clap::Error, words: impl Iterator<Item = OsString>) -> Result<()> {
     use clap::error::ErrorKind as Kind;
     match error.kind() {
         Kind::DisplayHelp | Kind::DisplayVersion => error.print().map_err(|cause| Error::output(&cause)),
-        Kind::DisplayHelpOnMissingArgumentOrSubcommand => {
-            Err(Error::misuse("what to do is missing", "`unspool train translation`, or see `unspool --help`"))
+        Kind::DisplayHelpOnMissingArgumentOrSubcommand => Err(Error::NothingAsked(error.to_string())),
+        Kind::InvalidUtf8 => {
+            let word = words.map(|word| word.to_string_lossy().into_owned()).find(|word| word.contains('\u{fffd}'));
+            Err(Error::misuse(
+                format!("`{}` is not UTF-8", word.unwrap_or_default()),
+                "rename the file: a run keeps the names of its data as text",
+            ))
         }
         Kind::UnknownArgument if another_task(error).is_some() => {
             let name = another_task(error).unwrap_or_default();
             Err(Error::misuse(
-                format!("{name} makes no sense for this task"),
-                "`--help` after the task's name shows its options",
+                format!("{name} is not an option of this task"),
+                "`--help` after the name of the task lists its options",
             ))
         }
         _ => {
@@ -147,5 +161,5 @@ fn threads(count: Option<u16>) -> Result<()> {
     rayon::ThreadPoolBuilder::new()
         .num_threads(usize::from(count))
         .build_global()
-        .map_err(|cause| Error::failure(format!("{count} threads cannot be had: {cause}"), "ask for fewer --threads"))
+        .map_err(|cause| Error::failure(format!("cannot start {count} threads: {cause}"), "use fewer --threads"))
 }

@@ -1,7 +1,10 @@
-//! The command line. The commands stand here; the options of a task are made of what the task says of itself.
+//! The command line. The commands are here; the options of a task come from its own list.
 
 use super::{
+    config::{self, Entry},
     error::{Error, Result},
+    limits,
+    lines::LongestLine,
     run,
     score::ScoreOptions,
     tokenize::TokenizeOptions,
@@ -11,35 +14,38 @@ use clap::{
     Arg, ArgAction, ArgMatches, Args, Command as Clap, CommandFactory, FromArgMatches, Parser, Subcommand, value_parser,
 };
 use std::{
+    ffi::OsString,
     ops::RangeInclusive,
     path::{Path, PathBuf},
 };
 use toml::{Table, Value};
 use unspool::{graph::Precision, nn::exchange::Reduce};
 
-/// Recurrent models on sequences: train them on this machine's processors, and use them.
+/// Train recurrent models on sequences, on the processors of this machine, and use them.
 #[derive(Parser)]
-#[command(name = "unspool", version, about, disable_help_subcommand = true, arg_required_else_help = false)]
+#[command(name = "unspool", version, arg_required_else_help = true)]
 pub(crate) struct Options {
     #[command(subcommand)]
     pub(crate) command: Command,
 }
 
-/// The commands beside `train`, which is made of the tasks.
+/// The commands beside `train` and `draw`, which come from the tasks.
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Use a trained model: reads lines from standard input, writes a prediction a line.
+    /// Predict with a trained model: read lines from standard input, write one prediction per line.
+    ///
+    /// A blank line gives a blank line, for every task.
     Predict(PredictOptions),
-    /// Score a trained model on all of a file; leaves a line of JSON on standard output.
+    /// Evaluate a trained model on a file, and write the scores as a line of JSON.
     Evaluate(EvaluateOptions),
-    /// Let a trained language model write.
+    /// Generate text with a trained language model.
     Generate(GenerateOptions),
-    /// Score a translation against the right one, equal to sacrebleu to the digit.
+    /// Score a translation against references; the scores equal those of sacrebleu.
     Score {
         #[command(subcommand)]
         score: ScoreOptions,
     },
-    /// Train a tokenizer, or turn text into token ids and back.
+    /// Train a tokenizer, or convert text to token ids and back.
     Tokenize {
         #[command(subcommand)]
         action: TokenizeOptions,
@@ -47,56 +53,87 @@ pub(crate) enum Command {
 }
 
 #[derive(Args)]
+pub(crate) struct Threads {
+    #[arg(
+        id = THREADS,
+        long = THREADS,
+        value_name = "N",
+        value_parser = value_parser!(u16).range(1..=i64::from(limits::THREADS)),
+        help = format!(
+            "Number of threads; the results do not depend on it [default: one per core] [from 1 to {}]",
+            limits::THREADS
+        )
+    )]
+    pub(crate) count: Option<u16>,
+}
+
+#[derive(Args)]
 pub(crate) struct PredictOptions {
-    /// The folder that a training has written.
+    /// Run folder of a training.
     #[arg(long, value_name = "RUN_DIR")]
     pub(crate) model: PathBuf,
-    /// How many answers to give for each line: as JSON lines, with their scores.
-    #[arg(long, value_name = "N", value_parser = value_parser!(u16).range(1..=1000))]
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = value_parser!(u16).range(1..=i64::from(limits::BEST)),
+        help = format!(
+            "Give the N best answers to each line, with their scores, as JSON lines [from 1 to {}]",
+            limits::BEST
+        )
+    )]
     pub(crate) best: Option<u16>,
-    /// Show what was looked at for each word of the answer: as JSON lines.
+    /// Show the attention weights of each word of the answer, as JSON lines.
     #[arg(long)]
     pub(crate) attention: bool,
-    /// How many threads share the work [default: one for each core].
-    #[arg(long, value_parser = value_parser!(u16).range(1..=1024))]
-    pub(crate) threads: Option<u16>,
+    #[command(flatten)]
+    pub(crate) longest: LongestLine<{ limits::ANSWERED_LINE }>,
+    #[command(flatten)]
+    pub(crate) threads: Threads,
 }
 
 #[derive(Args)]
 pub(crate) struct EvaluateOptions {
-    /// The folder that a training has written.
+    /// Run folder of a training.
     #[arg(long, value_name = "RUN_DIR")]
     pub(crate) model: PathBuf,
-    /// The file (for a translation two files of plain text may be given), all of which is scored; or a set inside the program, whose
-    /// test part is.
+    /// File to score, all of it, in the form that the model was trained on (for a translation also two files of plain
+    /// text); or the name of a built-in data set, whose test part is scored.
     #[arg(long, value_name = "FILE|NAME", num_args = 1.., required = true)]
     pub(crate) data: Vec<String>,
-    /// How many threads share the work [default: one for each core].
-    #[arg(long, value_parser = value_parser!(u16).range(1..=1024))]
-    pub(crate) threads: Option<u16>,
+    #[command(flatten)]
+    pub(crate) threads: Threads,
 }
 
 #[derive(Args)]
 pub(crate) struct GenerateOptions {
-    /// The folder that a training of language-model has written.
+    /// Run folder of a training of language-model.
     #[arg(long, value_name = "RUN_DIR")]
     pub(crate) model: PathBuf,
-    /// How the text begins.
+    /// Beginning of the text.
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true, allow_hyphen_values = true)]
     pub(crate) prompt: String,
-    /// How many tokens to write.
+    /// Number of tokens to generate.
     #[arg(long, value_name = "TOKENS", default_value_t = 500)]
     pub(crate) length: usize,
-    /// Below 1 the likely becomes likelier, above 1 less so; 0 takes the likeliest token each time.
-    #[arg(long, value_name = "T", default_value_t = 0.8, allow_hyphen_values = true, value_parser = number(0.0..=1000.0))]
+    #[arg(
+        long,
+        value_name = "T",
+        default_value_t = 0.8,
+        allow_hyphen_values = true,
+        value_parser = number(0.0..=limits::TEMPERATURE),
+        help = format!(
+            "Sampling temperature, from 0 to {}: below 1, likely tokens become more likely; 0 always takes the likeliest",
+            limits::TEMPERATURE
+        )
+    )]
     pub(crate) temperature: f64,
-    /// Draw only from so many of the likeliest tokens.
+    /// Sample only from the K likeliest tokens.
     #[arg(long, value_name = "K", value_parser = value_parser!(u32).range(1..))]
     pub(crate) top_k: Option<u32>,
-    /// Draw only from the fewest likeliest tokens that together have this probability.
+    /// Sample only from the smallest set of likeliest tokens whose probabilities sum to P or more.
     #[arg(long, value_name = "P", allow_hyphen_values = true, value_parser = number(1e-6..=1.0))]
     pub(crate) top_p: Option<f64>,
-    /// Equal seeds write equal texts.
+    /// Random seed; equal seeds give equal texts.
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
 }
@@ -105,14 +142,14 @@ pub(crate) struct GenerateOptions {
 fn number(range: RangeInclusive<f64>) -> impl Fn(&str) -> std::result::Result<f64, String> + Clone {
     move |text| {
         let number = text.parse().ok().filter(|number| range.contains(number));
-        number.ok_or_else(|| format!("it is not from {} to {}", range.start(), range.end()))
+        number.ok_or_else(|| format!("it must be from {} to {}", range.start(), range.end()))
     }
 }
 
 /// The whole command line.
 pub(crate) fn command() -> Clap {
     let train = Clap::new("train")
-        .about("Train a model; leaves a run folder, and a line of JSON on standard output")
+        .about("Train a model: write a run folder, and the scores as a line of JSON")
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommands(NAMES.iter().filter_map(|name| tasks::with(name, TrainCommand)));
@@ -134,9 +171,9 @@ pub(crate) enum Asked {
     Other(Command),
 }
 
-/// Reads the command line.
-pub(crate) fn read() -> std::result::Result<Asked, clap::Error> {
-    let matches = command().try_get_matches()?;
+/// Reads a command line, whose first word is the name of the program.
+pub(crate) fn read(words: impl IntoIterator<Item = OsString>) -> std::result::Result<Asked, clap::Error> {
+    let matches = command().try_get_matches_from(words)?;
     let task = |matches: &ArgMatches| matches.subcommand().map(|(task, options)| (task.to_owned(), options.clone()));
     match matches.subcommand() {
         Some(("train", matches)) if let Some((task, options)) = task(matches) => {
@@ -148,41 +185,39 @@ pub(crate) fn read() -> std::result::Result<Asked, clap::Error> {
     Ok(Asked::Other(Options::from_arg_matches(&matches)?.command))
 }
 
-/// Options that every task has. Where they have a default that a task decides, it is asked for.
+/// Options that every task has. Their defaults come from the task's recipe.
 mod shared {
-    use super::{Kind, Opt};
+    use super::{Kind, Opt, limits};
 
     pub(super) const EPOCHS: Opt =
-        Opt { name: "epochs", value: "N", kind: Kind::Count(1..=1_000_000), help: "Passes over the train part" };
-    pub(super) const RATE: Opt = Opt {
-        name: "learning-rate",
-        value: "RATE",
-        kind: Kind::Number(1e-12..=10.0),
-        help: "The highest learning rate: it rises to it over the first 200 steps (at most a tenth of all), then falls to a twentieth",
-    };
+        Opt { name: "epochs", value: "N", kind: Kind::Count(1..=limits::EPOCHS), help: "Training epochs" };
+    pub(super) const RATE: Opt =
+        Opt { name: "learning-rate", value: "RATE", kind: Kind::Number(1e-12..=10.0), help: "Peak learning rate" };
     pub(super) const SEED: Opt = Opt {
         name: "seed",
         value: "N",
         kind: Kind::Count(0..=i64::MAX as u64),
-        help: "What initial values, dropout and the order of batches come from; equal seeds give equal weights",
+        help: "Random seed of initial values, dropout, and the order of batches; equal seeds give equal weights",
     };
     pub(super) const PRECISION: Opt = Opt {
         name: "precision",
         value: "f32|f64",
         kind: Kind::Choice(&["f32", "f64"]),
-        help: "The numbers that are computed with",
+        help: "Floating-point precision",
     };
     pub(super) const SHARDS: Opt = Opt {
         name: "shards",
         value: "N",
-        kind: Kind::Count(1..=1024),
-        help: "How many parts a batch of 16 rows or more is cut into, for threads and processes to work on; weights depend on it a little",
+        kind: Kind::Count(1..=limits::SHARDS),
+        help: "Shards into which a batch of 16 rows or more is divided among threads and processes; the weights depend \
+               on it slightly",
     };
     pub(super) const REDUCE: Opt = Opt {
         name: "reduce",
         value: "exact|fast",
         kind: Kind::Choice(&["exact", "fast"]),
-        help: "How processes add gradients: shard by shard (exact: equal weights for any number of them), or each first its own (fast: less is sent)",
+        help: "How processes sum gradients: shard by shard (exact: equal weights for any number of processes), or each \
+               its own first (fast: less communication)",
     };
     pub(super) const ALL: [&Opt; 6] = [&EPOCHS, &SEED, &RATE, &PRECISION, &SHARDS, &REDUCE];
 }
@@ -223,32 +258,29 @@ fn takes_data<T: Task>() -> bool {
     T::NEEDS_DATA || !T::DATA.is_empty()
 }
 
-/// What a task is told, whatever is done with it.
-fn task_command<T: Task>() -> Clap {
+/// The options of a task, whatever is done with it, with some of those that all tasks share.
+fn task_command<T: Task>(shared: &[&Opt]) -> Clap {
     let defaults = defaults::<T>().unwrap_or_default();
-    let own = shared::ALL.into_iter().chain(T::OPTIONS).map(|option| argument(option, defaults.get(option.name)));
+    let own = shared.iter().copied().chain(T::OPTIONS).map(|option| argument(option, defaults.get(option.name)));
     let mut command = Clap::new(T::NAME).about(T::ABOUT).args(own);
     if takes_data::<T>() {
-        let files = "Files (train, dev and test; or one that is divided; or a folder with the three)";
         let help = match T::DATA {
-            "" => files.to_owned(),
-            set => format!("{files}, or the name of a set inside the program [default: {set}]"),
+            "" => T::DATA_HELP.to_owned(),
+            set => format!("{}. Or the name of a built-in data set [default: {set}]", T::DATA_HELP),
         };
         command = command.arg(Arg::new(DATA).long(DATA).value_name("FILE|NAME").num_args(1..).help(help));
     }
-    command
-        .arg(path(
-            "config",
-            "FILE",
-            "Options as TOML, such as the config.toml of a run folder; those given here come first",
-        ))
-        .arg(
-            Arg::new("threads")
-                .long("threads")
-                .value_name("N")
-                .value_parser(value_parser!(u16).range(1..=1024))
-                .help("How many threads share the work; results do not depend on it [default: one for each core]"),
-        )
+    let config = "Options as TOML, such as the config.toml of a run folder; command-line options take precedence";
+    Threads::augment_args(command.arg(path("config", "FILE", config)))
+}
+
+/// What the learning rate does over a training, as the task's recipe has it.
+fn rate_help<T: Task>() -> String {
+    let Recipe { warm_up, last_rate, learning_rate, .. } = T::recipe(&T::Settings::default());
+    let help = format!(
+        "Peak learning rate: it rises for {warm_up} steps (at most a tenth of all), then falls to {last_rate} of the peak"
+    );
+    with_values(&help, Some(&Value::Float(learning_rate)), &shared::RATE.kind)
 }
 
 fn path(name: &'static str, value: &'static str, help: &'static str) -> Arg {
@@ -266,19 +298,16 @@ impl Visitor for TrainCommand {
     type Output = Clap;
 
     fn visit<T: Task>(self) -> Clap {
-        task_command::<T>()
-            .arg(path(
-                OUT,
-                "DIR",
-                "Where the run folder shall be: a new or an empty folder [default: the next free runs/TASK-N]",
-            ))
+        task_command::<T>(&shared::ALL)
+            .mut_arg(shared::RATE.name, |argument| argument.help(rate_help::<T>()))
+            .arg(path(OUT, "DIR", "Output directory: a new or an empty one [default: the next free runs/TASK-N]"))
             .arg(switch(
                 RESUME,
-                "Goes on with the run in --out as if it had not been stopped; begins it where there is none yet. The contents \
-                 of --data and the options must be those it began with: also --epochs, since the learning rate falls \
+                "Resume the run in --out as if it had not been stopped; start it where there is none yet. The contents of \
+                 --data and the options must be those that it began with, --epochs too, since the learning rate falls \
                  over all of them",
             ))
-            .arg(switch(PROFILE, "Prints before training what each line of source and each operation of a step costs"))
+            .arg(switch(PROFILE, "Print the cost of each source line and each operation of a step before training"))
     }
 }
 
@@ -289,23 +318,27 @@ impl Visitor for DrawCommand {
     type Output = Clap;
 
     fn visit<T: Task>(self) -> Clap {
-        let file =
-            "Where the graph shall be: a name that ends in .svg, .dot (for Graphviz) or .txt [default: TASK.svg]";
-        task_command::<T>()
+        let file = "Output file, whose name ends in .svg, .dot (for Graphviz), or .txt \
+                    [default: TASK.svg, which is then not overwritten]";
+        task_command::<T>(&[&shared::SEED, &shared::PRECISION])
             .arg(path(OUT, "FILE", file))
-            .arg(switch(ROLLED, "Each recurrence rolled up, one cell with its loop, beside its unrolling"))
-            .arg(switch(OVERWRITE, "Writes over a file that is there"))
-            .arg(switch(NODES, "Every operation its own box, instead of one box for each cell"))
+            .arg(switch(ROLLED, "Draw each recurrence rolled up, as one cell with its loop, beside its unrolling"))
+            .arg(switch(OVERWRITE, "Overwrite an existing file"))
+            .arg(switch(NODES, "Draw a box per operation instead of a box per cell"))
             .arg(
                 Arg::new(STEPS)
                     .long(STEPS)
                     .value_name("N")
-                    .value_parser(value_parser!(u16).range(1..=1000))
-                    .help("Examples of about so many time steps [default: 8]"),
+                    .value_parser(value_parser!(u16).range(1..=i64::from(limits::DRAWN_STEPS)))
+                    .help(format!(
+                        "Approximate number of time steps of the drawn examples [default: 8] [from 1 to {}]",
+                        limits::DRAWN_STEPS
+                    )),
             )
     }
 }
 
+const THREADS: &str = "threads";
 const OUT: &str = "out";
 const RESUME: &str = "resume";
 const PROFILE: &str = "profile";
@@ -336,12 +369,23 @@ impl DrawOptions {
     }
 }
 
-fn argument(option: &Opt, default: Option<&Value>) -> Arg {
-    let help = match default {
-        Some(Value::String(text)) => format!("{} [default: {text}]", option.help),
-        Some(value) => format!("{} [default: {value}]", option.help),
-        None => option.help.to_owned(),
+/// A help text with the default and the range.
+fn with_values(help: &str, default: Option<&Value>, kind: &Kind) -> String {
+    let default = match default {
+        Some(Value::String(text)) => format!(" [default: {text}]"),
+        Some(value) => format!(" [default: {value}]"),
+        None => String::new(),
     };
+    let range = match kind {
+        Kind::Count(range) => format!(" [from {} to {}]", range.start(), range.end()),
+        Kind::Number(range) => format!(" [from {:?} to {:?}]", range.start(), range.end()),
+        _ => String::new(),
+    };
+    format!("{help}{default}{range}")
+}
+
+fn argument(option: &Opt, default: Option<&Value>) -> Arg {
+    let help = with_values(option.help, default, &option.kind);
     let kind = option.kind.clone();
     let argument = Arg::new(option.name)
         .long(option.name)
@@ -355,7 +399,7 @@ fn argument(option: &Opt, default: Option<&Value>) -> Arg {
     }
 }
 
-/// What a training of `T` is told: the defaults, under them a configuration file's, over all the command line's.
+/// The options of a training of `T`. Precedence: command line, then `--config`, then the defaults of the task.
 pub(crate) struct Chosen<T: Task> {
     /// The task's own.
     pub(crate) settings: T::Settings,
@@ -379,9 +423,9 @@ pub(crate) struct Chosen<T: Task> {
 }
 
 impl<T: Task> Chosen<T> {
-    /// From the command line; sets the number of threads. A run that goes on does so with the options it began with.
+    /// From the command line; sets the number of threads. A run is resumed with the options that it began with.
     pub(crate) fn new(matches: &ArgMatches) -> Result<Chosen<T>> {
-        super::threads(matches.get_one::<u16>("threads").copied())?;
+        super::threads(matches.get_one::<u16>(THREADS).copied())?;
         let mut chosen = Table::new();
         if let Some(path) = matches.get_one::<PathBuf>("config") {
             chosen.extend(read_config::<T>(path)?);
@@ -403,8 +447,8 @@ impl<T: Task> Chosen<T> {
             {
                 let began = config.get(name).map_or("without it".to_owned(), |began| format!("with {began}"));
                 return Err(Error::misuse(
-                    format!("--{name} is {value}, where the run in {} began {began}", path.display()),
-                    "a run goes on with the options it began with: leave them out",
+                    format!("--{name} is {value}, but the run in {} began {began}", path.display()),
+                    "a run is resumed with the options that it began with: leave them out",
                 ));
             }
         }
@@ -430,7 +474,7 @@ impl<T: Task> Chosen<T> {
         let data: Vec<String> = data;
         if T::NEEDS_DATA && data.is_empty() {
             return Err(Error::misuse(
-                format!("--data is missing: there is no set for {} inside the program", T::NAME),
+                format!("--data is missing: there is no built-in data set for {}", T::NAME),
                 "give --data FILE, or --data TRAIN DEV TEST",
             ));
         }
@@ -456,7 +500,7 @@ impl<T: Task> Chosen<T> {
 fn given<T: Task>(matches: &ArgMatches) -> Table {
     let mut given = Table::new();
     for option in shared::ALL.into_iter().chain(T::OPTIONS) {
-        if let Some(value) = matches.get_one::<Value>(option.name) {
+        if let Some(value) = matches.try_get_one::<Value>(option.name).ok().flatten() {
             given.insert(option.name.into(), value.clone());
         }
     }
@@ -468,27 +512,32 @@ fn given<T: Task>(matches: &ArgMatches) -> Table {
     given
 }
 
-/// A configuration file: each key is the name of an option, with such a value as the command line takes.
+/// A configuration file: each key is the name of an option, and its value is one that the command line takes.
 fn read_config<T: Task>(path: &Path) -> Result<Table> {
-    let at = |message: String, hint: String| Error::misuse(format!("{}: {message}", path.display()), hint);
-    let (mut config, file) = (Table::new(), run::read_toml(path)?);
-    // Another task's options are none of this one, so the task is what to speak of first.
-    if let Some(task) = file.get(TASK).and_then(Value::as_str).filter(|task| *task != T::NAME) {
-        return Err(at(format!("it is for {task}"), format!("`unspool train {task}`, or another --config")));
+    let (mut config, entries) = (Table::new(), config::read(path)?);
+    // Another task's options are none of this one, so the task comes first.
+    for Entry { name, value, place } in &entries {
+        if name == TASK
+            && let Some(task) = value.as_str().filter(|task| *task != T::NAME)
+        {
+            let hint = format!("`unspool train {task}`, or another --config");
+            return Err(Error::misuse(format!("{place}: it is for {task}"), hint));
+        }
     }
-    for (name, value) in file {
+    for Entry { name, value, place } in entries {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let known = shared::ALL.into_iter().chain(T::OPTIONS).find(|option| option.name == name);
         let value = match (name.as_str(), known, &value) {
             (TASK, ..) if text == T::NAME => continue,
             (DATA, _, Value::String(_)) if takes_data::<T>() => Value::Array(vec![value]),
             (DATA, _, Value::Array(all)) if takes_data::<T>() && all.iter().all(Value::is_str) => value,
-            (_, Some(option), _) => {
-                option.kind.parse(&text).map_err(|why| at(format!("{name}: {why}"), String::new()))?
-            }
+            (_, Some(option), _) => option
+                .kind
+                .parse(&text)
+                .map_err(|why| Error::misuse(format!("{place}: {name}: {why}"), "correct that line"))?,
             _ => {
-                return Err(at(
-                    format!("`{name}` is no option of {}", T::NAME),
+                return Err(Error::misuse(
+                    format!("{place}: `{name}` is not an option of {}", T::NAME),
                     format!("see `unspool train {} --help`", T::NAME),
                 ));
             }

@@ -3,7 +3,10 @@
 use super::error::{Error, Result};
 use rayon::prelude::*;
 use serde::{Serialize, de::DeserializeOwned};
-use std::env;
+use std::{
+    env,
+    sync::atomic::{AtomicBool, Ordering},
+};
 use unspool::nn::exchange::{Exchange, own};
 
 /// Does the work with the processes that were started together. What goes wrong in one of them alone ends all, with a line that names it
@@ -22,6 +25,7 @@ pub(crate) fn together(work: impl FnOnce(&dyn Exchange) -> Result<()>) -> Result
             Alone(error.into())
         }
     }
+    choose_speaker();
     let ended = unspool::nn::mpi::run(|exchange| match work(exchange) {
         Err(error) if !error.is_everywhere() => Err(Alone(error)),
         ended => Ok(ended),
@@ -32,7 +36,8 @@ pub(crate) fn together(work: impl FnOnce(&dyn Exchange) -> Result<()>) -> Result
 /// Does the work alone.
 #[cfg(not(feature = "mpi"))]
 pub(crate) fn together(work: impl FnOnce(&dyn Exchange) -> Result<()>) -> Result<()> {
-    if launched(&["OMPI_COMM_WORLD_SIZE", "PMI_SIZE"]) > 1 {
+    choose_speaker();
+    if launched(&SIZES) > 1 {
         return Err(Error::misuse(
             "several processes were started, but this program was built for one",
             "build it with `--features mpi`, as docs/scale.md says",
@@ -41,12 +46,26 @@ pub(crate) fn together(work: impl FnOnce(&dyn Exchange) -> Result<()>) -> Result
     work(&unspool::nn::exchange::OneProcess)
 }
 
+/// Whether this process works with others, and another one says what all have to say.
+static SILENT: AtomicBool = AtomicBool::new(false);
+
 /// Whether this process is the one that says what all have to say.
 pub(crate) fn speaks() -> bool {
-    launched(&["OMPI_COMM_WORLD_RANK", "PMI_RANK"]) == 0
+    !SILENT.load(Ordering::Relaxed)
 }
 
-/// A number that those who start processes leave to them: Open MPI under the first name, MPICH and its kin under the second.
+/// Of several processes that are about to work together, the first one speaks. A number in the environment alone does
+/// not make several.
+fn choose_speaker() {
+    let [size, rank] = [SIZES, RANKS].map(|names| launched(&names));
+    SILENT.store(size > 1 && rank > 0, Ordering::Relaxed);
+}
+
+/// Where Open MPI says how many processes there are and which one this is, and where MPICH and its kin do.
+const SIZES: [&str; 2] = ["OMPI_COMM_WORLD_SIZE", "PMI_SIZE"];
+const RANKS: [&str; 2] = ["OMPI_COMM_WORLD_RANK", "PMI_RANK"];
+
+/// A number that the launcher of several processes leaves in their environment.
 fn launched(names: &[&str]) -> usize {
     let number = |name: &&str| env::var(name).ok()?.parse().ok();
     names.iter().find_map(number).unwrap_or(0)

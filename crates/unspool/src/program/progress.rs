@@ -1,60 +1,78 @@
-//! Progress on standard error: a bar on a terminal, plain lines elsewhere; and the time that went by.
+//! Progress on standard error: a bar on a terminal, elsewhere a plain line about once per minute; and the time that
+//! training and evaluation took.
 
+use super::{number::significant, say};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::{
+    cell::Cell,
     io::IsTerminal,
     time::{Duration, Instant},
 };
+use unspool::nn::training::StepDone;
 
-/// A bar over all steps of a training.
+/// The time between two plain lines.
+const BETWEEN: Duration = Duration::from_secs(60);
+
+/// Shows how far a training is.
 pub(crate) struct Progress {
     bar: ProgressBar,
+    steps: u64,
     unit: &'static str,
     who: String,
     quiet: bool,
+    plain: bool,
+    /// When this process began to train, and after how many steps.
+    began: Cell<(Instant, u64)>,
+    /// When the last plain line was written.
+    said: Cell<Option<Instant>>,
 }
 
 impl Progress {
-    /// For this many steps; `who` stands before each line. A quiet one shows nothing.
+    /// For a training of this many steps. `who` stands before each line. A quiet one shows nothing.
     pub(crate) fn new(steps: u64, unit: &'static str, who: &str, quiet: bool) -> Progress {
-        let target = if !quiet && std::io::stderr().is_terminal() {
-            ProgressDrawTarget::stderr()
-        } else {
-            ProgressDrawTarget::hidden()
-        };
+        let plain = !std::io::stderr().is_terminal();
+        let target = if quiet || plain { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
         let bar = ProgressBar::with_draw_target(Some(steps), target);
         if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} · {msg} · {eta} left") {
             bar.set_style(style);
         }
-        Progress { bar, unit, who: who.to_owned(), quiet }
+        let (began, said) = (Cell::new((Instant::now(), 0)), Cell::new(None));
+        Progress { bar, steps, unit, who: who.to_owned(), quiet, plain, began, said }
     }
 
-    /// One step is done.
-    pub(crate) fn step(&self, loss: f64, per_second: f64) {
+    /// Shows that one step is done.
+    pub(crate) fn step(&self, done: &StepDone, per_second: f64) {
         if !self.bar.is_hidden() {
-            self.bar.set_message(format!("loss {loss:.3} · {per_second:.0} {}/s", self.unit));
+            let loss = significant(done.train_loss, 4);
+            self.bar.set_message(format!("loss {loss} · {per_second:.0} {}/s", self.unit));
         }
         self.bar.inc(1);
+        if self.plain && self.said.get().is_none_or(|at| at.elapsed() >= BETWEEN) {
+            self.said.set(Some(Instant::now()));
+            let (began, before) = self.began.get();
+            self.say(&plain_line(done, (before, self.steps), began.elapsed(), per_second, self.unit));
+        }
     }
 
     /// Begins at a later step.
     pub(crate) fn resumed(&self, step: u64) {
         self.bar.set_position(step);
         self.bar.reset_eta();
+        self.began.set((Instant::now(), step));
         self.say(&format!("resumed at step {step}"));
     }
 
-    /// The bar stands still for another reason than a slow step.
+    /// Shows why the bar stands still.
     pub(crate) fn evaluating(&self) {
         self.bar.set_message("evaluating");
     }
 
-    /// A line above the bar.
+    /// Writes a line above the bar.
     pub(crate) fn say(&self, line: &str) {
         if self.quiet {
             return;
         }
-        self.bar.suspend(|| eprintln!("{}{line}", self.who));
+        self.bar.suspend(|| say::line(&format!("{}{line}", self.who)));
     }
 
     /// Takes the bar away.
@@ -63,7 +81,31 @@ impl Progress {
     }
 }
 
-/// Time spent on training and on evaluating.
+/// A step as a line. `before` steps were done when this process began; the time left is that of as many steps as are
+/// missing from all of them, evaluations included.
+fn plain_line(done: &StepDone, (before, steps): (u64, u64), since: Duration, per_second: f64, unit: &str) -> String {
+    let percent = 100 * done.batch / done.batches.max(1);
+    let here = done.step.saturating_sub(before).max(1);
+    let left = since.as_secs_f64() / here as f64 * steps.saturating_sub(done.step) as f64;
+    format!(
+        "step {}/{steps}: {percent}% of epoch {}, loss {}, {per_second:.0} {unit}/s, about {} left",
+        done.step,
+        done.epoch + 1,
+        significant(done.train_loss, 4),
+        duration(left)
+    )
+}
+
+/// A duration in the unit that fits it.
+fn duration(seconds: f64) -> String {
+    match seconds.round() as u64 {
+        seconds @ 0..120 => format!("{seconds} s"),
+        seconds @ 120..7200 => format!("{} min", (seconds + 30) / 60),
+        seconds => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+/// The time spent on training and on evaluating.
 pub(crate) struct Clock {
     since: Instant,
     pub(crate) training: Duration,
@@ -77,21 +119,51 @@ impl Clock {
         Clock { since: Instant::now(), training: duration(training), evaluating: duration(evaluating) }
     }
 
-    /// The time since the last call, which is neither.
+    /// Gives the time since the last call, which counts as neither.
     pub(crate) fn lap(&mut self) -> Duration {
         let now = Instant::now();
         now - std::mem::replace(&mut self.since, now)
     }
 
-    /// What went by since the last call was training.
+    /// Counts the time since the last call as training.
     pub(crate) fn train(&mut self) {
         let took = self.lap();
         self.training += took;
     }
 
-    /// It was evaluation.
+    /// Counts it as evaluation.
     pub(crate) fn evaluate(&mut self) {
         let took = self.lap();
         self.evaluating += took;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_line_says_how_far_it_is_and_what_is_left() {
+        let done = StepDone {
+            epoch: 2,
+            batch: 50,
+            batches: 200,
+            step: 450,
+            loss: 1.0,
+            train_loss: 0.001_234_56,
+            weight: 1.0,
+            rate: 0.1,
+            norm: 1.0,
+        };
+        let line = |steps, since| plain_line(&done, steps, Duration::from_secs(since), 5321.7, "tokens");
+        assert_eq!(
+            line((0, 800), 900),
+            "step 450/800: 25% of epoch 3, loss 0.001235, 5322 tokens/s, about 12 min left"
+        );
+        // Steps before this process began took none of its time.
+        assert!(line((440, 800), 20).ends_with("about 12 min left"));
+        assert!(line((450, 800), 20).ends_with("about 117 min left"));
+        assert!(line((450, 1200), 20).ends_with("about 4 h 10 min left"));
+        assert!(line((0, 450), 20).ends_with("about 0 s left"));
     }
 }

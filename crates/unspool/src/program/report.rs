@@ -1,7 +1,7 @@
 //! `report.html`: a training as a page to look at. One file that needs nothing else, light or dark as its reader likes it.
 
-use super::{error::Result, figure};
-use crate::tasks::{Attention, Figure};
+use super::{error::Result, figure, shown};
+use crate::tasks::{Attention, ClassCounts, Figure};
 use std::fmt::Write;
 
 /// What there is to tell.
@@ -20,6 +20,8 @@ pub(crate) struct Page {
     pub(crate) curve: String,
     /// Examples, and what the model says of them.
     pub(crate) rows: Vec<Vec<(&'static str, String)>>,
+    /// The headings of those columns whose texts are pictures made of characters.
+    pub(crate) pictures: &'static [&'static str],
     /// Further figures.
     pub(crate) figures: Vec<Figure>,
 }
@@ -39,7 +41,7 @@ td, th { padding: .25rem .9rem .25rem 0; border-bottom: 1px solid var(--line); v
 details summary { cursor: pointer; color: var(--soft) }
 ";
 
-/// Attention maps and examples shown at most, and columns of a map.
+/// The most rows and columns of an attention map.
 const WIDEST: usize = 60;
 
 impl Page {
@@ -59,7 +61,7 @@ impl Page {
         section(&mut out, "Trained on", &table("facts", &self.facts));
         let _ = writeln!(out, "<details><summary>All options</summary>\n{}</details>", table("options", &self.options));
         if !self.rows.is_empty() {
-            section(&mut out, "Examples of the test part", &rows(&self.rows));
+            section(&mut out, "Examples of the test part", &rows(&self.rows, self.pictures));
         }
         for figure in &self.figures {
             let (heading, body) = drawn(figure)?;
@@ -82,7 +84,7 @@ fn table(class: &str, rows: &[(String, String)]) -> String {
     out + "</table>\n"
 }
 
-fn rows(rows: &[Vec<(&'static str, String)>]) -> String {
+fn rows(rows: &[Vec<(&'static str, String)>], pictures: &[&str]) -> String {
     let mut out = String::from("<div class=\"wide\"><table><thead><tr>");
     for (heading, _) in rows.first().into_iter().flatten() {
         let _ = write!(out, "<th>{}</th>", escape(heading));
@@ -90,8 +92,8 @@ fn rows(rows: &[Vec<(&'static str, String)>]) -> String {
     out += "</tr></thead>\n";
     for row in rows {
         out += "<tr>";
-        for (_, text) in row {
-            let (begin, end) = if is_picture(text) { ("<pre>", "</pre>") } else { ("", "") };
+        for (heading, text) in row {
+            let (begin, end) = if pictures.contains(heading) { ("<pre>", "</pre>") } else { ("", "") };
             let _ = write!(out, "<td>{begin}{}{end}</td>", escape(text));
         }
         out += "</tr>\n";
@@ -99,16 +101,11 @@ fn rows(rows: &[Vec<(&'static str, String)>]) -> String {
     out + "</table></div>\n"
 }
 
-/// Whether a text is a picture, whose characters are its dots.
-fn is_picture(text: &str) -> bool {
-    text.contains(['░', '▒', '▓', '█'])
-}
-
 fn drawn(figure: &Figure) -> Result<(String, String)> {
     Ok(match figure {
         Figure::Curves(curves) => (curves.title.clone(), format!("<figure>{}</figure>\n", figure::curves(curves)?)),
         Figure::Attention { title, map } => (title.clone(), attention(map)),
-        Figure::Confusion { labels, counts } => ("Which class is taken for which".into(), confusion(labels, counts)),
+        Figure::Confusion(shown) => ("Which class is taken for which".into(), confusion(shown)),
     })
 }
 
@@ -136,37 +133,53 @@ fn attention(map: &Attention) -> String {
         .rows
         .iter()
         .zip(&map.weights)
+        .take(WIDEST)
         .map(|(name, weights)| {
             let cells = weights.iter().take(WIDEST).map(|weight| (*weight, format!("{:.0}", weight * 100.0))).collect();
             (if name.is_empty() { "(end)".to_owned() } else { name.clone() }, cells)
         })
         .collect();
-    heat("Down: what was written. Across: what was looked at, in percent.", &columns, &rows)
+    let mut caption = "Rows: what was written. Columns: what the model attended to, in percent.".to_owned();
+    if map.rows.len().max(map.columns.len()) > WIDEST {
+        caption += &format!(" The first {WIDEST} rows and columns are shown.");
+    }
+    heat(&caption, &columns, &rows)
 }
 
-fn confusion(labels: &[String], counts: &[Vec<u64>]) -> String {
-    let rows: Vec<_> = labels
+fn confusion(shown: &ClassCounts) -> String {
+    let rows: Vec<_> = shown
+        .labels
         .iter()
-        .zip(counts)
-        .map(|(name, row)| {
-            let all = row.iter().sum::<u64>().max(1) as f64;
+        .zip(shown.counts.rows())
+        .zip(&shown.supports)
+        .map(|((name, row), support)| {
+            let all = (*support).max(1) as f64;
             (name.clone(), row.iter().map(|count| (*count as f64 / all, count.to_string())).collect())
         })
         .collect();
-    heat("Down: the true class. Across: what it was taken for.", labels, &rows)
+    let mut caption = "Rows: the true class. Columns: the class that was predicted.".to_owned();
+    if shown.others > 0 {
+        caption += &format!(
+            " The {} most frequent classes are shown; {} more occur, with {} of {} examples.",
+            shown.labels.len(),
+            shown.others,
+            shown.examples - shown.supports.iter().sum::<u64>(),
+            shown.examples
+        );
+    }
+    heat(&caption, &shown.labels, &rows)
 }
 
 /// Text as HTML shows it. What a reader could not see is written as its code.
 fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
+    for c in shown::lines(text).chars() {
         match c {
             '&' => out += "&amp;",
             '<' => out += "&lt;",
             '>' => out += "&gt;",
             '"' => out += "&quot;",
             '\n' => out += "<br>",
-            c if c.is_control() => out += &format!("\\u{{{:x}}}", c as u32),
             c => out.push(c),
         }
     }
@@ -191,15 +204,30 @@ mod tests {
             options: vec![],
             scores: vec![("bleu".into(), "40.0".into())],
             curve: "<svg></svg>".into(),
-            rows: vec![vec![("source", "<i>".into()), ("picture", "█ \n ░".into())]],
+            rows: vec![vec![("source", "<i>".into()), ("picture", "█ \n ░".into()), ("model", "█".into())]],
+            pictures: &["picture"],
             figures: vec![
                 Figure::Attention { title: "looks".into(), map },
-                Figure::Confusion { labels: vec!["0".into(), "1".into()], counts: vec![vec![3, 1], vec![0, 0]] },
+                Figure::confusion(&[0, 0, 0, 1], &[0, 0, 0, 0], vec!["0".into(), "1\u{202e}".into()]).unwrap(),
             ],
         };
         let html = page.html().unwrap();
         assert!(!html.contains("<script") && !html.contains("<b>") && !html.contains("<i>"));
-        assert!(html.contains("<td>&lt;i&gt;</td><td><pre>█ <br> ░</pre></td>"));
+        assert!(html.contains("<td>&lt;i&gt;</td><td><pre>█ <br> ░</pre></td><td>█</td>"));
         assert!(html.contains("a &lt; b") && html.contains("\\u{7}") && html.contains("--w:0.75"));
+        assert!(html.contains("1\\u{202e}") && !html.contains('\u{202e}'));
+    }
+
+    #[test]
+    fn a_table_of_classes_has_a_bound_and_says_what_it_leaves_out() {
+        let labels: Vec<u32> = (0..20_000).chain(0..100).collect();
+        let names = (0..20_000).map(|label| format!("label {label}")).collect();
+        let figure = Figure::confusion(&labels, &labels, names).unwrap();
+        let (_, body) = drawn(&figure).unwrap();
+        assert!(body.len() < 100_000, "{} bytes", body.len());
+        assert!(body.contains("label 29<") && !body.contains("label 30<"));
+        assert!(
+            body.contains("The 30 most frequent classes are shown; 19970 more occur, with 20040 of 20100 examples.")
+        );
     }
 }

@@ -1,8 +1,8 @@
-//! `unspool score`: how good a translation is, as sacrebleu says it.
+//! `unspool score`: scores of translations, equal to those of sacrebleu.
 
 use super::{
     error::{Error, Result},
-    lines,
+    limits, lines,
 };
 use clap::{Args, Subcommand, ValueEnum, value_parser};
 use serde_json::json;
@@ -11,19 +11,19 @@ use unspool::text::score::{Bleu, Chrf, Tokenization};
 
 #[derive(Subcommand)]
 pub(crate) enum ScoreOptions {
-    /// BLEU (Papineni et al. 2002): the share of runs of one to four words that stand in the reference, too.
+    /// Compute BLEU (Papineni et al. 2002): the precision of n-grams of one to four words.
     Bleu {
         #[command(flatten)]
         texts: Texts,
-        /// How sentences are cut into words.
+        /// Tokenization of the sentences.
         #[arg(long, value_enum, default_value = "13a")]
         tokenize: Words,
     },
-    /// chrF (Popović 2015): runs of one to six characters; with --word-order 2, chrF++.
+    /// Compute chrF (Popović 2015): the F-score of n-grams of one to six characters; with --word-order 2, chrF++.
     Chrf {
         #[command(flatten)]
         texts: Texts,
-        /// The longest run of words that is counted beside the characters; 2 is chrF++.
+        /// Longest word n-gram to count beside the characters; 2 is chrF++.
         #[arg(long, value_name = "N", default_value_t = 0, value_parser = value_parser!(u8).range(0..=100))]
         word_order: u8,
     },
@@ -31,18 +31,20 @@ pub(crate) enum ScoreOptions {
 
 #[derive(Args)]
 pub(crate) struct Texts {
-    /// The right translation, a sentence a line; given more than once, several right translations.
+    /// Reference translation, one sentence per line; repeat the option for several references.
     #[arg(long, value_name = "REF", required = true)]
     reference: Vec<PathBuf>,
-    /// The translation to score, a sentence a line [default: standard input].
+    /// Translation to score, one sentence per line [default: standard input].
     #[arg(value_name = "HYPOTHESIS")]
     hypothesis: Option<PathBuf>,
-    /// Ignores case.
+    /// Ignore case.
     #[arg(long)]
     lowercase: bool,
-    /// A line to read, with two decimals, or JSON with all digits.
+    /// Output format: a line with two decimals, or JSON with all digits.
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
+    #[command(flatten)]
+    longest: lines::LongestLine<{ limits::LINE }>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -103,19 +105,21 @@ impl ScoreOptions {
 impl Texts {
     /// The hypotheses and each of the references, all equally long.
     fn read(&self) -> Result<(Vec<String>, Vec<Vec<String>>)> {
-        let references = self.reference.iter().map(|path| lines::read(Some(path))).collect::<Result<Vec<_>>>()?;
-        let hypotheses = lines::read(self.hypothesis.as_deref())?;
+        let longest = self.longest.max_line;
+        let read = |path: &PathBuf| lines::read(Some(path), longest);
+        let references = self.reference.iter().map(read).collect::<Result<Vec<_>>>()?;
+        let hypotheses = lines::read(self.hypothesis.as_deref(), longest)?;
         for (path, reference) in self.reference.iter().zip(&references) {
             if reference.len() != hypotheses.len() {
                 return Err(Error::failure(
                     format!(
-                        "{}: {} lines, where {} has {}",
+                        "{}: {} lines, but {} has {}",
                         path.display(),
                         reference.len(),
                         lines::name(self.hypothesis.as_deref()),
                         hypotheses.len()
                     ),
-                    "line n of the reference must be the right translation of what line n of the hypothesis translates",
+                    "line n of the reference must translate the same sentence as line n of the hypothesis",
                 ));
             }
         }

@@ -1,9 +1,11 @@
-//! `unspool tokenize`: training a tokenizer, and text to ids and back.
+//! `unspool tokenize`: trains a tokenizer, and converts text to ids and back.
 
 use super::{
     check_overwrite,
     error::{Error, Result},
-    lines,
+    limits, lines,
+    number::counted,
+    say,
 };
 use clap::{Args, Subcommand, ValueEnum, value_parser};
 use std::path::{Path, PathBuf};
@@ -11,54 +13,58 @@ use unspool::text::{self, Normalization, TokenKind, Tokenizer, TokenizerOptions}
 
 #[derive(Subcommand)]
 pub(crate) enum TokenizeOptions {
-    /// Learn a tokenizer from texts and write it as a tokenizer.json, which Hugging Face's `tokenizers` reads too.
+    /// Train a tokenizer on texts and write it as a tokenizer.json, which Hugging Face's `tokenizers` can read.
     Train(TrainOptions),
-    /// From lines of text to lines of token ids.
+    /// Convert lines of text to lines of token ids.
     Encode(UseOptions),
-    /// From lines of token ids to lines of text.
+    /// Convert lines of token ids to lines of text.
     Decode(UseOptions),
 }
 
 #[derive(Args)]
 pub(crate) struct TrainOptions {
-    /// Texts, a line each [default: standard input].
+    /// Training texts, one per line [default: standard input].
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Where the tokenizer goes.
+    /// Output file.
     #[arg(long, value_name = "FILE", default_value = "tokenizer.json")]
     out: PathBuf,
-    /// Write over a file that is there.
+    /// Overwrite an existing file.
     #[arg(long)]
     overwrite: bool,
-    /// What a token is: frequent runs of bytes (bpe), words, characters, or Hangul syllables and other words.
+    /// Token type: byte-level byte pairs (bpe), words, characters, or Hangul syllables and words of other letters.
     #[arg(long, value_enum, default_value = "bpe")]
     kind: Kind,
-    /// The most ids there may be, the four special tokens among them.
+    /// Largest number of token ids, including the four special tokens.
     #[arg(long, value_name = "TOKENS", default_value_t = 8000, value_parser = value_parser!(u32).range(1..=10_000_000))]
     vocabulary: u32,
-    /// What is rarer than this is no token; for bpe, pairs that are rarer are not merged.
+    /// Smallest count of a token; with bpe, of a pair that is merged.
     #[arg(long, value_name = "COUNT", default_value_t = 2)]
     minimum_count: u64,
-    /// Puts <unk> in place of what is no token, instead of spelling it in bytes; words then lose the spaces between
-    /// them. Not for bpe, which knows every text.
+    /// Encode what is not in the vocabulary as <unk> instead of spelling it in bytes. Decoding words then loses the
+    /// spaces between them. Has no effect with bpe, which can encode every text.
     #[arg(long)]
     unknown: bool,
-    /// The Unicode normal form that texts are brought into first.
+    /// Unicode normalization form that is applied first.
     #[arg(long, value_enum, default_value = "none")]
     normalization: Form,
-    /// Makes all letters small.
+    /// Convert texts to lowercase.
     #[arg(long)]
     lowercase: bool,
+    #[command(flatten)]
+    longest: lines::LongestLine<{ limits::LINE }>,
 }
 
 #[derive(Args)]
 pub(crate) struct UseOptions {
-    /// What to read, line by line [default: standard input].
+    /// Input file, read line by line [default: standard input].
     #[arg(value_name = "FILE")]
     file: Option<PathBuf>,
-    /// A tokenizer.json, or a run folder that holds one.
+    /// Path of a tokenizer.json, or of a run folder that holds one.
     #[arg(long, value_name = "FILE")]
     tokenizer: PathBuf,
+    #[command(flatten)]
+    longest: lines::LongestLine<{ limits::LINE }>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -84,11 +90,17 @@ impl TokenizeOptions {
             Self::Train(options) => options.train(),
             Self::Encode(options) => {
                 let tokenizer = options.tokenizer()?;
-                lines::each(options.file.as_deref(), |line| Ok(spaced(&tokenizer.encode(line)?)))
+                lines::each(options.file.as_deref(), options.longest.max_line, |line| {
+                    Ok(spaced(&tokenizer.encode(line)?))
+                })
             }
             Self::Decode(options) => {
                 let tokenizer = options.tokenizer()?;
-                lines::each(options.file.as_deref(), |line| Ok(tokenizer.decode(&ids(line)?)?))
+                lines::each(
+                    options.file.as_deref(),
+                    options.longest.max_line,
+                    |line| Ok(tokenizer.decode(&ids(line)?)?),
+                )
             }
         }
     }
@@ -97,21 +109,22 @@ impl TokenizeOptions {
 impl TrainOptions {
     fn train(&self) -> Result<()> {
         // A place that cannot be written to is found before the texts are read.
-        let folder = self.out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        if !folder.is_dir() || self.out.is_dir() {
-            let what = if self.out.is_dir() { "it is a folder" } else { "there is no such folder" };
+        let out = self.out.as_path();
+        let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if !folder.is_dir() || out.is_dir() {
+            let what = if out.is_dir() { "it is a folder" } else { "there is no such folder" };
             return Err(Error::failure(
-                format!("{}: cannot write: {what}", self.out.display()),
+                format!("{}: cannot write: {what}", out.display()),
                 "give --out a file in a folder that exists",
             ));
         }
-        check_overwrite(&self.out, self.overwrite)?;
+        check_overwrite(out, self.overwrite)?;
         let mut texts = vec![];
         for file in &self.files {
-            texts.extend(lines::read(Some(file))?);
+            texts.extend(lines::read(Some(file), self.longest.max_line)?);
         }
         if self.files.is_empty() {
-            texts = lines::read(None)?;
+            texts = lines::read(None, self.longest.max_line)?;
         }
         let kind = match self.kind {
             Kind::Bpe => TokenKind::ByteLevelBpe,
@@ -138,23 +151,23 @@ impl TrainOptions {
             }
             other => other.into(),
         })?;
-        tokenizer.save(&self.out)?;
+        tokenizer.save(out)?;
         let coverage = tokenizer.coverage(&texts)?;
-        eprintln!(
-            "{}: {} tokens; {} texts are {} tokens, {:.2}% of them unknown",
-            self.out.display(),
+        say::line(&format!(
+            "{}: {} token ids; the texts ({}) have {} tokens, of which {:.2}% are unknown",
+            out.display(),
             tokenizer.vocabulary_size(),
-            texts.len(),
+            counted(texts.len() as u64, "line"),
             coverage.tokens,
             100.0 * coverage.unknown_rate()
-        );
+        ));
         Ok(())
     }
 }
 
 impl UseOptions {
     fn tokenizer(&self) -> Result<Tokenizer> {
-        let path = if self.tokenizer.is_dir() { self.tokenizer.join("tokenizer.json") } else { self.tokenizer.clone() };
+        let path = if self.tokenizer.is_dir() { self.tokenizer.join(TOKENIZER) } else { self.tokenizer.clone() };
         Ok(Tokenizer::load(path)?)
     }
 }
@@ -167,8 +180,8 @@ fn ids(line: &str) -> Result<Vec<u32>> {
     let id = |word: &str| {
         word.parse().map_err(|_| {
             Error::failure(
-                format!("`{word}` is no token id"),
-                "give whole numbers with spaces between, as `encode` writes",
+                format!("`{word}` is not a token id"),
+                "give whole numbers separated by spaces, as `encode` writes them",
             )
         })
     };

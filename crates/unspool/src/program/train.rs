@@ -8,11 +8,14 @@ use super::{
     identity::Identity,
     json::{Report, print},
     look,
+    number::{score, significant},
     options::Chosen,
     predict::TASK,
-    progress::{Clock, Progress},
+    progress::Progress,
     report::Page,
-    run::{CONFIG, CURVE, METRICS, Place, REPORT, RunFolder, SAMPLES, SAVED, TOKENIZER, Times},
+    run::{CONFIG, Place, REPORT, RunFolder, SAMPLES, SAVED, TOKENIZER},
+    say, shell, signals,
+    watch::{Watch, Watched},
 };
 use crate::tasks::{Effort, Metric, Parts, Prepared, Recipe, Task};
 use serde_json::{Map, Value, json};
@@ -20,9 +23,9 @@ use std::{
     collections::BTreeMap,
     sync::{
         Mutex, PoisonError, RwLock, RwLockReadGuard,
-        atomic::{AtomicBool, AtomicU64, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Instant,
 };
 use unspool::{
     graph::{Draw, Graph, Params, Precision, Tensor, Var},
@@ -39,14 +42,8 @@ use unspool::{
 /// A batch of this many rows or more is cut into shards, so that several cores work on it. The cut depends on the batch alone.
 const ROWS_TO_SHARD: usize = 16;
 
-/// A training of more epochs says something only so often.
-const MOST_LINES: u64 = 60;
-
 /// Examples of the test part in the report.
 const SHOWN: usize = 20;
-
-/// Whether Ctrl-C was pressed.
-static STOP: AtomicBool = AtomicBool::new(false);
 
 /// Reads the data, trains or goes on training, evaluates, and leaves a run folder and a line of JSON.
 ///
@@ -61,47 +58,15 @@ pub(crate) fn train<T: Task>(chosen: &Chosen<T>, exchange: &dyn Exchange) -> Res
         let rows = run.order(0)?.into_iter().next().unwrap_or_default();
         run.fetch(std::slice::from_ref(&rows))?;
         if is_first {
-            eprint!("{}", look::profile(&run.task, &run.initial, &run.parts().train, &rows)?);
+            say::line(&look::profile(&run.task, &run.initial, &run.parts().train, &rows)?);
         }
     }
-    let trained = run.train(chosen, &folder, "")?;
-    let mut baselines: Map<_, _> = run
-        .task
-        .baselines(&run.parts(), exchange)?
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), json!(value)))
-        .collect();
-    for (name, settings) in T::rivals(&chosen.settings) {
-        let rival = chosen.with(settings)?;
-        let run = Run::<T>::prepare(&rival, exchange)?;
-        let found = run.train(&rival, &folder.inner(name)?, &format!("{name}: "))?;
-        baselines.insert(name.to_owned(), json!(found.test.score.value));
-    }
-    if !is_first {
-        return Ok(());
-    }
-    for (name, value) in &baselines {
-        eprintln!(
-            "for comparison, {name}: {} {:.*}",
-            T::METRIC.name,
-            T::METRIC.digits,
-            value.as_f64().unwrap_or(f64::NAN)
-        );
-    }
-    folder.write(REPORT, &run.page(chosen, &trained, &baselines)?.html()?)?;
-    eprintln!("run folder: {}, where {REPORT} is for a browser", folder.path().display());
-    print(&Report {
-        task: T::NAME,
-        seed: chosen.seed,
-        parameters: run.initial.elements(),
-        epochs: chosen.recipe.epochs,
-        seconds: trained.seconds,
-        evaluation_seconds: trained.evaluation_seconds,
-        per_second: json!({ T::UNIT: trained.per_second }),
-        dev: Report::part(Some(trained.epoch), &trained.dev, T::METRIC.name),
-        test: Report::part(None, &trained.test, T::METRIC.name),
-        baselines,
-    })
+    run.train_and_report(chosen, &folder).map_err(|error| error.resumed_by(resume_command(T::NAME, &folder)))
+}
+
+/// The command that resumes a training. The run folder holds its options.
+fn resume_command(task: &str, folder: &RunFolder) -> String {
+    format!("unspool train {task} --out {} --resume", shell::quoted(&folder.path().to_string_lossy()))
 }
 
 /// Makes sure that all processes were started alike.
@@ -202,6 +167,8 @@ struct Trained<A> {
     seconds: f64,
     evaluation_seconds: f64,
     per_second: f64,
+    /// Why files beside the weights are missing or old.
+    unwritten: Vec<Error>,
 }
 
 impl<'a, T: Task> Run<'a, T> {
@@ -230,7 +197,64 @@ impl<'a, T: Task> Run<'a, T> {
         })
     }
 
-    /// Trains in a folder of its own, or goes on there; `who` stands before what is said.
+    /// Trains this model and those that it is compared with, writes the report, and prints the line of JSON.
+    ///
+    /// The model and its scores do not hang on a full disk or a closed terminal: where a file cannot be written, the
+    /// line of JSON is printed all the same, and the error comes last.
+    fn train_and_report(&self, chosen: &Chosen<T>, folder: &RunFolder) -> Result<()> {
+        let mut trained = self.train(chosen, folder, "")?;
+        let mut unwritten = std::mem::take(&mut trained.unwritten);
+        let mut baselines: Map<_, _> = self
+            .task
+            .baselines(&self.parts(), self.exchange)?
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), json!(value)))
+            .collect();
+        for (name, settings) in T::rivals(&chosen.settings) {
+            signals::check_together(self.exchange)?;
+            let rival = chosen.with(settings)?;
+            let run = Run::<T>::prepare(&rival, self.exchange)?;
+            let found = run.train(&rival, &folder.inner(name)?, &format!("{name}: "))?;
+            unwritten.extend(found.unwritten);
+            baselines.insert(name.to_owned(), json!(found.test.score.value));
+        }
+        if self.exchange.rank() > 0 {
+            return Ok(());
+        }
+        let Metric { name: metric, digits, .. } = T::METRIC;
+        for (name, value) in &baselines {
+            say::line(&format!(
+                "for comparison, {name}: {metric} {}",
+                score(value.as_f64().unwrap_or(f64::NAN), digits)
+            ));
+        }
+        match self.page(chosen, &trained, &baselines).and_then(|page| folder.write(REPORT, &page.html()?)) {
+            Ok(()) => say::line(&format!("run folder: {}; open its {REPORT} in a browser", folder.path().display())),
+            Err(stopped @ Error::Stopped { .. }) => return Err(stopped),
+            Err(error) => unwritten.push(error),
+        }
+        print(&Report {
+            task: T::NAME,
+            seed: chosen.seed,
+            parameters: self.initial.elements(),
+            epochs: chosen.recipe.epochs,
+            seconds: trained.seconds,
+            evaluation_seconds: trained.evaluation_seconds,
+            per_second: json!({ T::UNIT: trained.per_second }),
+            dev: Report::part(Some(trained.epoch), &trained.dev, metric),
+            test: Report::part(None, &trained.test, metric),
+            baselines,
+        })?;
+        let resume = resume_command(T::NAME, folder);
+        let hint = || {
+            format!(
+                "the model is trained and saved; once files can be written again, `{resume}` writes what is missing"
+            )
+        };
+        unwritten.into_iter().next().map_or(Ok(()), |error| Err(error.hint(hint())))
+    }
+
+    /// Trains in a folder of its own, or resumes there. `who` stands before what is said.
     fn train(&self, chosen: &Chosen<T>, folder: &RunFolder, who: &str) -> Result<Trained<T::Answer>> {
         let (saved, config) = (saved_text(&self.task)?, chosen.config.to_string());
         let tokenizer = self.task.tokenizer().map(Tokenizer::to_json).transpose()?;
@@ -242,7 +266,7 @@ impl<'a, T: Task> Run<'a, T> {
         let progress = Progress::new(total, T::UNIT, who, self.exchange.rank() > 0);
         let rows = |examples| self.task.lengths(examples).len();
         progress.say(&format!(
-            "{}: {} parameters, {} rows to train on, {} for dev, {} for test",
+            "{}: {} parameters; {} rows in train, {} in dev, {} in test",
             T::NAME,
             self.initial.elements(),
             rows(&self.parts().train),
@@ -253,42 +277,48 @@ impl<'a, T: Task> Run<'a, T> {
         let ranks = self.exchange.ranks();
         if ranks > self.shards {
             progress.say(&format!(
-                "{ranks} processes, but {} shards in a batch: --shards {ranks} or more gives each its work",
+                "{ranks} processes, but {} shards per batch: --shards {ranks} or more gives each process work",
                 self.shards
             ));
         }
         if ranks > 1 && self.reduce == Reduce::Fast {
-            progress.say(&format!("--reduce fast: the weights' last bits are those of {ranks} processes"));
+            progress.say(&format!(
+                "--reduce fast: the last bits of the weights depend on the number of processes ({ranks})"
+            ));
         }
 
         let times = folder.times();
         self.tokens_before.store(times.tokens, Ordering::Relaxed);
-        let mut watch = Watch {
-            run: self,
-            folder,
-            progress: &progress,
-            clock: Clock::after(times.training_seconds, times.evaluation_seconds),
-            history: vec![],
-            written: None,
-            error: None,
+        let tokens = || self.tokens_everywhere();
+        let samples = || self.samples.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let watched = Watched {
+            task: T::NAME,
+            metric: T::METRIC,
+            unit: T::UNIT,
+            epochs: self.recipe.epochs,
+            tokens: &tokens,
+            samples: &samples,
         };
+        let mut watch = Watch::new(watched, folder, &progress, &times);
         let outcome = self.run(chosen, folder, identity.metadata(), |event| watch.on(event));
-        watch.write_now();
-        let Watch { clock, error, history, .. } = watch;
+        let mut unwritten = Vec::from_iter(watch.finish());
+        let Watch { clock, history, .. } = watch;
         let outcome = match outcome {
             Ok(outcome) => outcome,
             Err(error) => {
-                // Going on would come to the same end. Any other failure (a full disk) leaves what can be gone on with.
+                // Resuming would come to the same end. Any other failure (a full disk) leaves what can be resumed.
                 if matches!(error, Error::Diverged { .. }) {
                     folder.discard_without_weights();
                 }
                 return Err(error);
             }
         };
-        error.map_or(Ok(()), Err)?;
-        if outcome.ended == Ended::Stopped {
+        let stopped = || {
             progress.finish();
-            return Err(Error::Stopped { step: outcome.steps, folder: folder.path().display().to_string() });
+            signals::stopped(Some(outcome.steps))
+        };
+        if outcome.ended == Ended::Stopped {
+            return Err(stopped());
         }
         let (Some(best), Some(params)) = (outcome.best(), &outcome.best_params) else {
             return Err(Error::failure(format!("no epoch had a {} that is a number", T::METRIC.name), ""));
@@ -296,26 +326,33 @@ impl<'a, T: Task> Run<'a, T> {
 
         let began = Instant::now();
         progress.evaluating();
-        let dev = self.part(params, &self.parts().dev, Effort::Quick)?.0;
-        let (test, answers) = self.part(params, &self.parts().test, Effort::Full)?;
-        let written = self.written(params)?;
+        let judge = || -> Result<_> {
+            let dev = self.part(params, &self.parts().dev, Effort::Quick)?.0;
+            signals::check_together(self.exchange)?;
+            let test = self.part(params, &self.parts().test, Effort::Full)?;
+            signals::check_together(self.exchange)?;
+            Ok((dev, test, self.written(params)?))
+        };
+        let (dev, (test, answers), written) = judge().map_err(|error| match error {
+            Error::Stopped { .. } => stopped(),
+            other => other,
+        })?;
         if !written.is_empty() {
-            folder.write(SAMPLES, &(written.join("\n\n") + "\n"))?;
+            unwritten.extend(folder.write(SAMPLES, &(written.join("\n\n") + "\n")).err());
         }
         progress.finish();
         let signature = test.score.signature.as_ref().map_or(String::new(), |signature| format!(" ({signature})"));
         progress.say(&format!(
-            "test {} {:.*}{signature}, with the weights of epoch {}",
+            "test {} {}{signature}, with the weights of epoch {}",
             T::METRIC.name,
-            T::METRIC.digits,
-            test.score.value,
+            score(test.score.value, T::METRIC.digits),
             best.epoch
         ));
         let seconds = clock.training.as_secs_f64();
         let evaluation_seconds = (clock.evaluating + began.elapsed()).as_secs_f64();
         let per_second = self.tokens_everywhere() / seconds.max(1e-9);
         let (epoch, params) = (best.epoch, params.clone());
-        Ok(Trained { epoch, params, history, answers, dev, test, seconds, evaluation_seconds, per_second })
+        Ok(Trained { epoch, params, history, answers, dev, test, seconds, evaluation_seconds, per_second, unwritten })
     }
 
     fn parts(&self) -> RwLockReadGuard<'_, Parts<T::Examples>> {
@@ -353,14 +390,17 @@ impl<'a, T: Task> Run<'a, T> {
         let Metric { name, digits, .. } = T::METRIC;
         let rows = |examples| self.task.lengths(examples).len();
         let fact = |name: &str, value: String| (name.to_owned(), value);
-        let mut scores = vec![fact(&format!("{name} on test"), format!("{:.digits$}", trained.test.score.value))];
-        scores.extend(trained.test.score.more.iter().map(|(name, value)| fact(name, format!("{value:.digits$}"))));
+        let number = |value: f64| score(value, digits);
+        let mut scores = vec![fact(&format!("{name} on test"), number(trained.test.score.value))];
+        scores.extend(trained.test.score.more.iter().map(|(name, value)| fact(name, number(*value))));
         scores.extend(trained.test.score.signature.iter().map(|signature| fact("signature", signature.clone())));
-        scores.push(fact(&format!("{name} on dev"), format!("{:.digits$}", trained.dev.score.value)));
-        scores.push(fact("loss on test", format!("{:.4}", trained.test.loss)));
-        scores.extend(baselines.iter().map(|(other, value)| {
-            fact(&format!("{name}, {other}"), format!("{:.digits$}", value.as_f64().unwrap_or(f64::NAN)))
-        }));
+        scores.push(fact(&format!("{name} on dev"), number(trained.dev.score.value)));
+        scores.push(fact("loss on test", significant(trained.test.loss, 5)));
+        scores.extend(
+            baselines
+                .iter()
+                .map(|(other, value)| fact(&format!("{name}, {other}"), number(value.as_f64().unwrap_or(f64::NAN)))),
+        );
         let mut facts = vec![];
         if !chosen.data.is_empty() {
             facts.push(fact("data", chosen.data.join(", ")));
@@ -368,16 +408,18 @@ impl<'a, T: Task> Run<'a, T> {
         let parts = self.parts();
         let Parts { train, dev, test } = &*parts;
         facts.extend([
-            fact("examples", format!("{} to train on, {} for dev, {} for test", rows(train), rows(dev), rows(test))),
+            fact("examples", format!("{} in train, {} in dev, {} in test", rows(train), rows(dev), rows(test))),
             fact("parameters", self.initial.elements().to_string()),
-            fact("epochs", format!("{}, of which epoch {} was best on dev", self.recipe.epochs, trained.epoch)),
-            fact("training", format!("{:.1} s, {:.0} {} a second", trained.seconds, trained.per_second, T::UNIT)),
+            fact("epochs", format!("{}; epoch {} was the best on dev", self.recipe.epochs, trained.epoch)),
+            fact("training", format!("{:.1} s, {:.0} {} per second", trained.seconds, trained.per_second, T::UNIT)),
             fact("evaluation", format!("{:.1} s", trained.evaluation_seconds)),
             fact("seed", self.seed.to_string()),
         ]);
         let text = |value: &toml::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let shown = trained.answers.iter().enumerate().take(SHOWN);
+        signals::check()?;
         let mut figures = self.task.figures(&trained.params, test, &trained.answers)?;
+        signals::check()?;
         figures.extend(look::gradient_norms(&self.task, &trained.params, dev)?);
         Ok(Page {
             title: format!("unspool train {}", T::NAME),
@@ -387,6 +429,7 @@ impl<'a, T: Task> Run<'a, T> {
             scores,
             curve: figure::learning_curve(T::NAME, name, &trained.history)?,
             rows: shown.map(|(number, answer)| self.task.row(test, number, answer)).collect(),
+            pictures: T::PICTURES,
             figures,
         })
     }
@@ -408,19 +451,13 @@ impl<'a, T: Task> Run<'a, T> {
             .metadata(metadata)
             .exchange(self.exchange)
             .reduce(self.reduce)
-            .stop(&STOP);
+            .stop(signals::watch());
         if let Some(decay) = average {
             trainer = trainer.average(Averaged::exponential(decay));
         }
         if chosen.resume {
             trainer = trainer.resume();
         }
-        // A second Ctrl-C ends the program at once. Where there can be no handler, the first one does.
-        let _ = ctrlc::set_handler(|| {
-            if STOP.swap(true, Ordering::Relaxed) {
-                std::process::exit(130);
-            }
-        });
         trainer.run(&mut self.initial.clone(), &mut Adam::new(), self, on)
     }
 }
@@ -505,109 +542,10 @@ impl<T: Task> Objective for Run<'_, T> {
     }
 }
 
-/// What is said and written while a training runs.
-struct Watch<'a, T: Task> {
-    run: &'a Run<'a, T>,
-    folder: &'a RunFolder,
-    progress: &'a Progress,
-    clock: Clock,
-    history: Vec<Epoch>,
-    /// When its files were.
-    written: Option<Instant>,
-    /// The first file that could not be written.
-    error: Option<Error>,
-}
-
-impl<T: Task> Watch<'_, T> {
-    fn on(&mut self, event: Event<'_>) {
-        match event {
-            Event::Resumed { step, history, .. } => {
-                self.progress.resumed(step);
-                self.history = history.to_vec();
-                // The kill may have come between the checkpoint and these files.
-                self.write_now();
-                self.clock.lap();
-            }
-            Event::Step(step) => {
-                self.clock.train();
-                let per_second = self.run.tokens_everywhere() / self.clock.training.as_secs_f64();
-                self.progress.step(step.train_loss, per_second);
-            }
-            Event::Evaluating => {
-                self.clock.train();
-                self.progress.evaluating();
-            }
-            Event::Evaluated { evaluated, is_best } => {
-                self.clock.evaluate();
-                self.history.push(evaluated.clone());
-                self.say(evaluated, is_best);
-                // Where an epoch takes a moment, to write each would take longer than to train.
-                if self.written.is_none_or(|at| at.elapsed() > Duration::from_secs(1)) {
-                    self.write_now();
-                }
-                self.clock.evaluate();
-            }
-            _ => {}
-        }
-    }
-
-    fn say(&self, epoch: &Epoch, is_best: bool) {
-        let epochs = self.run.recipe.epochs;
-        let every = epochs.div_ceil(MOST_LINES);
-        if !epoch.epoch.is_multiple_of(every) && epoch.epoch != epochs {
-            return;
-        }
-        let get = |name| epoch.evaluation.get(name).unwrap_or(f64::NAN);
-        let seconds = self.clock.training.as_secs_f64();
-        self.progress.say(&format!(
-            "epoch {}/{epochs}: train loss {:.4}, dev loss {:.4}, dev {} {:.*}{}, {:.0} {}/s, {seconds:.1} s",
-            epoch.epoch,
-            epoch.train_loss,
-            get("loss"),
-            T::METRIC.name,
-            T::METRIC.digits,
-            get(T::METRIC.name),
-            if is_best { " (best)" } else { "" },
-            self.run.tokens_everywhere() / seconds.max(1e-9),
-            T::UNIT,
-        ));
-        let samples = self.run.samples.lock().unwrap_or_else(PoisonError::into_inner);
-        samples.iter().for_each(|line| self.progress.say(line));
-    }
-
-    fn write_now(&mut self) {
-        self.written = Some(Instant::now());
-        if !self.history.is_empty()
-            && let Err(error) = self.write()
-        {
-            self.error.get_or_insert(error);
-        }
-    }
-
-    fn write(&self) -> Result<()> {
-        self.folder.write_times(&Times {
-            training_seconds: self.clock.training.as_secs_f64(),
-            evaluation_seconds: self.clock.evaluating.as_secs_f64(),
-            tokens: self.run.tokens_everywhere() as u64,
-        })?;
-        self.folder.write(METRICS, &metrics(T::METRIC.name, &self.history))?;
-        self.folder.write(CURVE, &figure::learning_curve(T::NAME, T::METRIC.name, &self.history)?)
-    }
-}
-
 /// What a run folder says of its model, and its weights' header too: nothing that differs between equal runs.
 fn saved_text<T: Task>(task: &T) -> Result<String> {
     let mut table = toml::Table::try_from(task.saved())
         .map_err(|cause| Error::failure(format!("what the model needs to know is no TOML: {cause}"), ""))?;
     table.insert(TASK.into(), T::NAME.into());
     Ok(table.to_string())
-}
-
-fn metrics(metric: &str, history: &[Epoch]) -> String {
-    let mut out = format!("epoch,train_loss,dev_loss,dev_{metric}\n");
-    for epoch in history {
-        let get = |name| epoch.evaluation.get(name).unwrap_or(f64::NAN);
-        out += &format!("{},{:.6},{:.6},{:.6}\n", epoch.epoch, epoch.train_loss, get("loss"), get(metric));
-    }
-    out
 }

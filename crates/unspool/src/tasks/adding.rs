@@ -61,7 +61,7 @@ impl Adding {
 
 impl Task for Adding {
     const NAME: &'static str = "adding";
-    const ABOUT: &'static str = "Long memory: the sum of two marked numbers among many";
+    const ABOUT: &'static str = "Long memory: add the two marked numbers among many";
     const METRIC: Metric = Metric { name: "mse", digits: 6, less_is_better: true };
     const UNIT: &'static str = "steps";
     const DATA: &'static str = "";
@@ -143,7 +143,7 @@ impl Task for Adding {
     }
 
     /// A line is numbers from 0 to 1, with a star behind each that is to be added: `0.3 0.25* 0.9 0.5*`.
-    fn predict(&self, params: &Params, line: &str, _ask: &Ask) -> Result<Prediction> {
+    fn predict(&self, params: &Params, line: &str, ask: &Ask) -> Result<Prediction> {
         let hint =
             "a line is numbers from 0 to 1 with spaces between, and a star behind each of two: `0.3 0.25* 0.9 0.5*`";
         let read = |word: &str| -> Result<(f32, bool)> {
@@ -158,7 +158,8 @@ impl Task for Adding {
             return Err(Error::failure(format!("{} numbers are marked", marks.iter().filter(|m| **m).count()), hint));
         };
         let answer = self.answers(params, &Self::arrays(&[Sum { numbers, marked }]), Effort::Full)?;
-        Ok(Prediction { line: answer.iter().map(|x| format!("{x:.4}")).collect(), ..Prediction::default() })
+        let digits = |x: f64| if ask.exact { number::all(x) } else { number::significant(x, 5) };
+        Ok(Prediction { line: answer.iter().map(|x| digits(f64::from(*x))).collect(), ..Prediction::default() })
     }
 }
 
@@ -200,7 +201,7 @@ mod tests {
     #[test]
     fn a_line_of_marked_numbers_is_read() {
         let (task, params) = adding(CellKind::Lstm);
-        let ask = Ask { best: 1, attention: false };
+        let ask = Ask { best: 1, attention: false, exact: false };
         assert!(task.predict(&params, "0.5 0.25* 1 0*", &ask).unwrap().line.parse::<f64>().is_ok());
         for (line, what) in [("", "0 numbers"), ("0.5* 0.5", "1 numbers"), ("0.5* x*", "\"x*\""), ("2* 0*", "\"2*\"")] {
             assert!(task.predict(&params, line, &ask).unwrap_err().to_string().contains(what), "{line}");

@@ -117,11 +117,13 @@ fn sentence(words: &[u32]) -> String {
 
 impl Task for Captioning {
     const NAME: &'static str = "captioning";
-    const ABOUT: &'static str = "From a picture of digits to their names: one-to-many";
+    const ABOUT: &'static str = "Write the names of the digits in a picture (one-to-many)";
     const METRIC: Metric = Metric { name: "exact", digits: 4, less_is_better: false };
     const UNIT: &'static str = "words";
+    const DATA_HELP: &'static str = pictures::DATA_HELP;
     const DATA: &'static str = "digits";
     const SAMPLES: usize = 2;
+    const PICTURES: &'static [&'static str] = &["picture"];
     const OPTIONS: &'static [Opt] = &[
         Opt::CELL,
         Opt::LAYERS,
@@ -130,15 +132,15 @@ impl Task for Captioning {
             name: "inputs",
             value: "fed-back|zero-filled",
             kind: Kind::Choice(&["fed-back", "zero-filled"]),
-            help: "What the decoder reads after the first step: the word before, or nothing, so that its state alone carries on",
+            help: "Decoder input after the first step: the word before, or zeros, so that its state alone carries on",
         },
         Opt {
             name: "pictures",
             value: "N",
             kind: Kind::Count(1..=1_000_000),
-            help: "Pictures put together in each epoch of training",
+            help: "Composed pictures per training epoch",
         },
-        Opt::batch_rows("PICTURES", "Pictures in a batch"),
+        Opt::batch_rows("PICTURES", "Pictures per batch"),
     ];
 
     type Settings = Settings;
@@ -231,6 +233,6 @@ impl Task for Captioning {
         let found = self.model.captions(params, &seen, MOST + 1, ask.best.max(1))?.concat();
         let best: Vec<(String, f64)> = found.iter().map(|(words, score)| (sentence(words), *score)).collect();
         let line = best.first().map_or(String::new(), |(caption, _)| caption.clone());
-        Ok(Prediction { line, best, attention: None })
+        Ok(Prediction { line, best, ..Prediction::default() })
     }
 }

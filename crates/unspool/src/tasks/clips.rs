@@ -86,17 +86,19 @@ fn answer((digit, direction): (u32, u32)) -> String {
 
 impl Task for Clips {
     const NAME: &'static str = "clips";
-    const ABOUT: &'static str = "From a film to the digit that moves in it, and its way: many-to-one over frames";
+    const ABOUT: &'static str = "Classify the moving digit and its direction in a film (many-to-one over frames)";
     const METRIC: Metric = Metric { name: "accuracy", digits: 4, less_is_better: false };
     const UNIT: &'static str = "frames";
+    const DATA_HELP: &'static str = pictures::DATA_HELP;
     const DATA: &'static str = "digits";
+    const PICTURES: &'static [&'static str] = &["film"];
     const OPTIONS: &'static [Opt] = &[
         Opt::CELL,
         Opt::LAYERS,
         Opt::HIDDEN,
         Opt::BIDIRECTIONAL,
         films::FILMS,
-        Opt::batch_rows("FILMS", "Films in a batch"),
+        Opt::batch_rows("FILMS", "Films per batch"),
     ];
 
     type Settings = Settings;

@@ -76,7 +76,7 @@ fn text(symbols: &[u32]) -> String {
 
 impl Task for Copying {
     const NAME: &'static str = "copy";
-    const ABOUT: &'static str = "Long memory: ten symbols, said again after many steps of nothing";
+    const ABOUT: &'static str = "Long memory: repeat ten symbols after many empty steps";
     const METRIC: Metric = Metric { name: "accuracy", digits: 4, less_is_better: false };
     const UNIT: &'static str = "steps";
     const DATA: &'static str = "";

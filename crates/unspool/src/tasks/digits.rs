@@ -70,14 +70,16 @@ impl Digits {
 
 impl Task for Digits {
     const NAME: &'static str = "digits";
-    const ABOUT: &'static str = "From a handwritten digit to its class: a plain network, one-to-one";
+    const ABOUT: &'static str = "Classify pictures of handwritten digits with a feedforward network (one-to-one)";
     const METRIC: Metric = Metric { name: "accuracy", digits: 4, less_is_better: false };
     const UNIT: &'static str = "pictures";
+    const DATA_HELP: &'static str = pictures::DATA_HELP;
     const DATA: &'static str = "digits";
+    const PICTURES: &'static [&'static str] = &["picture"];
     const OPTIONS: &'static [Opt] = &[
-        Opt { help: "Hidden layers", ..Opt::LAYERS },
-        Opt { help: "Elements of a hidden layer", ..Opt::HIDDEN },
-        Opt::batch_rows("PICTURES", "Pictures in a batch"),
+        Opt { help: "Number of hidden layers", ..Opt::LAYERS },
+        Opt { help: "Size of a hidden layer", ..Opt::HIDDEN },
+        Opt::batch_rows("PICTURES", "Pictures per batch"),
     ];
 
     type Settings = Settings;

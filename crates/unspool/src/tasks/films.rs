@@ -10,7 +10,7 @@ use unspool::models::EyeConfig;
 
 /// How many there are.
 pub(crate) const FILMS: Opt =
-    Opt { name: "films", value: "N", kind: Kind::Count(1..=1_000_000), help: "Films made for each epoch of training" };
+    Opt { name: "films", value: "N", kind: Kind::Count(1..=1_000_000), help: "Composed films per training epoch" };
 
 /// Rows and columns of the screen.
 pub(crate) const HEIGHT: usize = 12;

@@ -172,14 +172,16 @@ impl Forecast {
 }
 
 const fn steps(name: &'static str, help: &'static str) -> Opt {
-    Opt { name, value: "STEPS", kind: Kind::Count(1..=10_000), help }
+    Opt { name, value: "STEPS", kind: Kind::Count(1..=limits::LENGTH as u64), help }
 }
 
 impl Task for Forecast {
     const NAME: &'static str = "forecast";
-    const ABOUT: &'static str = "A series several steps ahead, one column or many, fed its own last value";
+    const ABOUT: &'static str = "Forecast a series of one or several columns by several steps";
     const METRIC: Metric = Metric { name: "rmse", digits: 2, less_is_better: true };
     const UNIT: &'static str = "steps";
+    const DATA_HELP: &'static str = "CSV file with a header line that names its columns and a line per time step, in the order of time. One file, \
+         whose end is the test part and the dev part before it";
     const DATA: &'static str = "airline-passengers";
     const OPTIONS: &'static [Opt] = &[
         Opt::CELL,
@@ -189,24 +191,24 @@ impl Task for Forecast {
             name: "columns",
             value: "NAMES",
             kind: Kind::Text,
-            help: "The columns to forecast, with commas between; quote a name with a comma (\"Sales, EUR\") [default: the last]",
+            help: "Columns to forecast, separated by commas; quote a name with a comma (\"Sales, EUR\") [default: the last]",
         },
         Opt {
             name: "change",
             value: "growth|difference",
             kind: Kind::Choice(&["growth", "difference"]),
-            help: "What is predicted of a value: its growth over the season before (of positive numbers), or the difference",
+            help: "What is predicted: growth over the season before (for positive numbers), or the difference from it",
         },
-        steps("season", "A change is over the value so many steps before"),
-        steps("context", "Changes that are read before a forecast"),
-        steps("horizon", "Steps that are forecast"),
+        steps("season", "Length of a season: a change is measured over this many steps"),
+        steps("context", "Changes that are read before each forecast"),
+        steps("horizon", "Steps per forecast"),
         Opt {
             name: "forecasts",
             value: "N",
-            kind: Kind::Count(1..=10_000),
-            help: "Forecasts in the test part, one after the other at the end of the series; as many steps are before it for dev",
+            kind: Kind::Count(1..=limits::LENGTH as u64),
+            help: "Consecutive forecasts in the test part, at the end of the series; the dev part before it has as many steps",
         },
-        Opt::batch_rows("FORECASTS", "Forecasts in a batch"),
+        Opt::batch_rows("FORECASTS", "Forecasts per batch"),
     ];
 
     type Settings = Settings;
@@ -370,7 +372,8 @@ impl Task for Forecast {
         let origin = series.origins[number];
         let last = during(series.values.view(), origin - self.saved.season..origin);
         let coming = series.coming(number, self.saved.horizon);
-        vec![("last season", text(last, 0)), ("came", text(coming, 0)), ("model", text(answer.view(), 0))]
+        let text = |values| text(values, |value| number::significant(value, 4));
+        vec![("last season", text(last)), ("observed", text(coming)), ("model", text(answer.view()))]
     }
 
     /// The first column, from three seasons before the first forecast on.
@@ -390,7 +393,7 @@ impl Task for Forecast {
     }
 
     /// A line is the known values, the latest last: steps with spaces between, of many columns each step's with commas between.
-    fn predict(&self, params: &Params, line: &str, _ask: &Ask) -> Result<Prediction> {
+    fn predict(&self, params: &Params, line: &str, ask: &Ask) -> Result<Prediction> {
         let Saved { season, context, ref columns, .. } = self.saved;
         let steps: Vec<Vec<&str>> = line.split_whitespace().map(|step| step.split(',').collect()).collect();
         let hint = format!("a line is {} steps or more, each {}", season + context, columns.join(","));
@@ -406,7 +409,8 @@ impl Task for Forecast {
         }
         let batch = self.saved.arrays(std::iter::once((values.view(), values.nrows())), 0);
         let made = self.answers(params, &batch, Effort::Full)?;
-        Ok(Prediction { line: made.iter().map(|made| text(made.view(), 2)).collect(), ..Prediction::default() })
+        let digits = |value| if ask.exact { number::all(value) } else { number::significant(value, 6) };
+        Ok(Prediction { line: made.iter().map(|made| text(made.view(), digits)).collect(), ..Prediction::default() })
     }
 }
 
@@ -490,7 +494,7 @@ mod tests {
         let answers = model.answers(&params, &batch, Effort::Full).unwrap();
         assert_eq!((answers.len(), answers[0].dim()), (2, (5, 2)));
         let known = "1,-1 2,3 0,0 4,4 5,5 6,6 7,7";
-        let ask = Ask { best: 1, attention: false };
+        let ask = Ask { best: 1, attention: false, exact: false };
         assert_eq!(model.predict(&params, known, &ask).unwrap().line.split([' ', ',']).count(), 10);
         assert!(model.predict(&params, &known[5..], &ask).is_err() && model.predict(&params, "1 2", &ask).is_err());
         // Beyond a season ahead, its own values are what it goes on from.

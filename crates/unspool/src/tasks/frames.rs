@@ -100,23 +100,26 @@ fn names(present: &[u32]) -> String {
 
 impl Task for Frames {
     const NAME: &'static str = "frames";
-    const ABOUT: &'static str = "From a film to who is there at each frame, seen or hidden: many-to-many over frames";
+    const ABOUT: &'static str =
+        "Name the digits present in each frame of a film, seen or hidden (many-to-many over frames)";
     const METRIC: Metric = Metric { name: "accuracy", digits: 4, less_is_better: false };
     const UNIT: &'static str = "frames";
+    const DATA_HELP: &'static str = pictures::DATA_HELP;
     const DATA: &'static str = "digits";
+    const PICTURES: &'static [&'static str] = &["film"];
     const OPTIONS: &'static [Opt] = &[
         Opt {
             name: "memory",
             value: "true|false",
             kind: Kind::Switch,
-            help: "Recurrence over the frames; without it each frame is judged by itself",
+            help: "Use a recurrence over the frames; without it each frame is judged by itself",
         },
         Opt::CELL,
         Opt::LAYERS,
         Opt::HIDDEN,
         Opt::BIDIRECTIONAL,
         films::FILMS,
-        Opt::batch_rows("FILMS", "Films in a batch"),
+        Opt::batch_rows("FILMS", "Films per batch"),
     ];
 
     type Settings = Settings;
@@ -215,6 +218,6 @@ impl Task for Frames {
         let best = self.logits(&graph, &films::batch([&film].into_iter(), film.dim().0)).softmax().top_k(1)?.concat();
         let line = names(&best.iter().map(|(present, _)| *present).collect::<Vec<_>>());
         let likely = best.iter().map(|(_, p)| p).product();
-        Ok(Prediction { best: vec![(line.clone(), likely)], line, attention: None })
+        Ok(Prediction { best: vec![(line.clone(), likely)], line, ..Prediction::default() })
     }
 }

@@ -209,8 +209,10 @@ impl Text {
 
 impl Task for NextToken {
     const NAME: &'static str = "language-model";
-    const ABOUT: &'static str = "The next character of a text, given all before it; writes more of it with `generate`";
+    const ABOUT: &'static str = "Predict the next token of a text; `generate` then writes more of it";
     const METRIC: Metric = Metric { name: "nats", digits: 4, less_is_better: true };
+    const DATA_HELP: &'static str = "File of plain text: one file, whose last tenth is the test part and whose fiftieth before that is the dev part; \
+         three (TRAIN DEV TEST); or a folder with one file whose name contains `train`, one with `dev`, and one with `test`";
     const DATA: &'static str = "tiny-shakespeare";
     const OPTIONS: &'static [Opt] = &[
         Opt::ARCH,
@@ -218,23 +220,18 @@ impl Task for NextToken {
         Opt::LAYERS,
         Opt::HIDDEN,
         Opt::TOKENS,
-        Opt {
-            name: "vocabulary",
-            value: "TOKENS",
-            kind: Kind::Count(5..=65_000),
-            help: "The most kinds of token that are known",
-        },
+        Opt { name: "vocabulary", value: "TOKENS", kind: Kind::Count(5..=65_000), help: "Vocabulary size" },
         Opt {
             name: "window",
             value: "TOKENS",
             kind: Kind::Count(2..=4096),
-            help: "Steps that a gradient goes back at most; a recurrence's state is carried further",
+            help: "Length of truncated backpropagation; a recurrent state is carried further",
         },
         Opt {
             name: "columns",
             value: "N",
             kind: Kind::Count(1..=65_536),
-            help: "Pieces of the text that are read side by side, each from its beginning to its end",
+            help: "Streams into which the text is divided, which are read side by side (the batch size)",
         },
     ];
 
@@ -453,7 +450,7 @@ impl Task for NextToken {
         let told = |(id, p): &(u32, f64)| Ok((self.tokenizer.spell(*id)?, p.exp()));
         let best: Vec<(String, f64)> = best.iter().take(ask.best.max(1)).map(told).collect::<Result<_>>()?;
         let line = best.first().map_or(String::new(), |(token, p)| format!("{token:?}\t{p:.4}"));
-        Ok(Prediction { line, best, attention: None })
+        Ok(Prediction { line, best, ..Prediction::default() })
     }
 
     fn generate(&self, params: &Params, ask: &Generate, write: &mut dyn FnMut(&str) -> Result<()>) -> Result<()> {

@@ -40,14 +40,19 @@ pub(crate) const OPTIONS: &[Opt] = &[
     Opt::CELL,
     Opt::LAYERS,
     Opt::HIDDEN,
-    Opt { name: "length", value: "STEPS", kind: Kind::Count(24..=100_000), help: "Time steps of a sequence" },
+    Opt {
+        name: "length",
+        value: "STEPS",
+        kind: Kind::Count(24..=limits::SIZE as u64),
+        help: "Time steps per sequence",
+    },
     Opt {
         name: "sequences",
         value: "N",
         kind: Kind::Count(1..=10_000_000),
-        help: "Sequences made for each epoch of training",
+        help: "Composed sequences per training epoch",
     },
-    Opt::batch_rows("SEQUENCES", "Sequences in a batch"),
+    Opt::batch_rows("SEQUENCES", "Sequences per batch"),
 ];
 
 /// What a prediction needs beside the weights.

@@ -49,6 +49,7 @@ mod writing;
 pub(crate) use crate::program::{
     data::{Data, Stream},
     error::{Error, Result},
+    limits, number,
     processes::{gathered, of_first},
 };
 pub(crate) use options::{Arch, Kind, Opt, by_name};
@@ -95,6 +96,11 @@ tasks![
     language_model::NextToken,
 ];
 
+/// What a file of rows with named columns must look like.
+const TABLE_HELP: &str = "\
+    TSV file with a header line that names its columns: one file, which is divided by a hash of each line; three (TRAIN \
+    DEV TEST); or a folder with one file whose name contains `train`, one with `dev`, and one with `test`";
+
 /// Something to be done with a task that is known by name.
 pub(crate) trait Visitor {
     /// What comes of it.
@@ -104,7 +110,7 @@ pub(crate) trait Visitor {
 }
 
 /// A recipe, and once [`restore`](Task::restore)d, a model with all that is needed to use it.
-pub(crate) trait Task: Sized + Sync {
+pub(crate) trait Task: Sized + Sync + 'static {
     /// Its name on the command line and in files.
     const NAME: &'static str;
     /// What it does, in a line of help.
@@ -113,11 +119,15 @@ pub(crate) trait Task: Sized + Sync {
     const METRIC: Metric;
     /// What [`Task::tokens`] counts, in the plural: tokens, frames, characters, examples.
     const UNIT: &'static str = "tokens";
+    /// What a file for `--data` must look like, and how many files may be given: a part of the help.
+    const DATA_HELP: &'static str = "";
     /// What `--data` is unless given, as [`Data`] knows it; empty for examples that are made on the fly (there is then no `--data`)
     /// or if [`NEEDS_DATA`](Task::NEEDS_DATA).
     const DATA: &'static str;
     /// Whether `--data` has to be given, there being no set for this task inside the program; `DATA` is empty then.
     const NEEDS_DATA: bool = false;
+    /// The headings of [`Task::row`] whose texts are pictures made of characters.
+    const PICTURES: &'static [&'static str] = &[];
     /// How many examples are shown after each epoch, with what the model says of them.
     const SAMPLES: usize = 0;
     /// Its own options. For each there is a field of the same name in `Settings`; an `Option` that is `None` has no default to show.
@@ -216,7 +226,7 @@ pub(crate) trait Task: Sized + Sync {
         Ok(vec![])
     }
 
-    /// What the model says of one line of text (without its end): of `predict`.
+    /// What the model says of one line of text (without its end), which is not blank: of `predict`.
     fn predict(&self, params: &Params, line: &str, ask: &Ask) -> Result<Prediction>;
     /// Writes text bit by bit: of `generate`.
     fn generate(&self, _params: &Params, _ask: &Generate, _write: &mut dyn FnMut(&str) -> Result<()>) -> Result<()> {
@@ -362,8 +372,8 @@ impl From<f64> for Score {
 pub(crate) enum Figure {
     /// What was looked at (columns) while each word was written (rows).
     Attention { title: String, map: Attention },
-    /// How often each class (rows) was taken for each (columns).
-    Confusion { labels: Vec<String>, counts: Vec<Vec<u64>> },
+    /// How often each class was taken for each.
+    Confusion(ClassCounts),
     /// Named lines over the same axes.
     Curves(Curves),
 }
@@ -371,10 +381,34 @@ pub(crate) enum Figure {
 impl Figure {
     /// Of the classes that were found, the right ones, and the classes' names.
     pub(crate) fn confusion(found: &[u32], right: &[u32], labels: Vec<String>) -> Result<Figure> {
+        const MOST: usize = 30;
         let confusion = Confusion::new(found, right, labels.len())?;
-        let counts = confusion.counts()?.rows().into_iter().map(|row| row.to_vec()).collect();
-        Ok(Figure::Confusion { labels, counts })
+        let mut shown = confusion.most_frequent(MOST);
+        shown.sort_unstable();
+        let class = |class: &u32| *class as usize;
+        Ok(Figure::Confusion(ClassCounts {
+            labels: shown.iter().filter_map(|id| labels.get(class(id)).cloned()).collect(),
+            counts: confusion.matrix(&shown),
+            supports: shown.iter().map(|id| confusion.support(class(id))).collect(),
+            others: confusion.most_frequent(usize::MAX).len() - shown.len(),
+            examples: right.len() as u64,
+        }))
     }
+}
+
+/// How often each of some classes was taken for each of them.
+#[derive(Clone, Debug)]
+pub(crate) struct ClassCounts {
+    /// The names of the most frequent classes, in the order of all classes.
+    pub(crate) labels: Vec<String>,
+    /// `[label, prediction]`
+    pub(crate) counts: ndarray::Array2<u64>,
+    /// How often each is the label.
+    pub(crate) supports: Vec<u64>,
+    /// How many further classes occur.
+    pub(crate) others: usize,
+    /// How many examples there are.
+    pub(crate) examples: u64,
 }
 
 /// Named lines over the same axes.
@@ -443,6 +477,8 @@ pub(crate) struct Ask {
     pub(crate) best: usize,
     /// Whether what was attended to is wanted.
     pub(crate) attention: bool,
+    /// Whether a program reads the answer: numbers then have all their digits.
+    pub(crate) exact: bool,
 }
 
 /// What a model says of one line.
@@ -454,13 +490,15 @@ pub(crate) struct Prediction {
     pub(crate) best: Vec<(String, f64)>,
     /// What was attended to for the first answer.
     pub(crate) attention: Option<Attention>,
+    /// How many tokens of the line were read, where it has more.
+    pub(crate) cut_to: Option<usize>,
 }
 
 impl Prediction {
     /// The best answers with their probabilities; the line is the first with its own.
     pub(crate) fn of(best: Vec<(String, f64)>) -> Prediction {
         let line = best.first().map_or(String::new(), |(answer, p)| format!("{answer}\t{p:.4}"));
-        Prediction { line, best, attention: None }
+        Prediction { line, best, ..Prediction::default() }
     }
 }
 
@@ -504,10 +542,10 @@ pub(crate) fn trained(exchange: &dyn Exchange, train: impl FnOnce() -> Result<To
 
 /// Sizes from a file are asked for memory before any weights show that they are wrong, so they have a limit.
 pub(crate) fn check_sizes(sizes: &[(&str, usize)], dropout: f64) -> Result<()> {
-    const LARGEST: usize = 1 << 16;
     for (name, size) in sizes {
-        if !(1..=LARGEST).contains(size) {
-            return Err(Error::failure(format!("{name} is {size}"), format!("it must be from 1 to {LARGEST}")));
+        if !(1..=limits::SIZE).contains(size) {
+            let hint = format!("it must be from 1 to {}", limits::SIZE);
+            return Err(Error::failure(format!("{name} is {size}"), hint));
         }
     }
     if !(0.0..1.0).contains(&dropout) {

@@ -1,5 +1,6 @@
 //! The options of tasks as data: a name, what values there are, and the help. Those that several tasks have stand here once.
 
+use super::limits;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::{fmt::Display, ops::RangeInclusive, str::FromStr};
 use toml::Value;
@@ -9,11 +10,11 @@ use toml::Value;
 pub(crate) struct Opt {
     /// `--name`, and the key in a configuration file.
     pub(crate) name: &'static str,
-    /// What it stands for in the help: `N`, `TOKENS`, `COLUMN`.
+    /// What stands for its value in the help: `N`, `TOKENS`, `COLUMN`.
     pub(crate) value: &'static str,
     /// Its values.
     pub(crate) kind: Kind,
-    /// What it does; the default is added to it.
+    /// What it does. The default and the range are added to it.
     pub(crate) help: &'static str,
 }
 
@@ -60,56 +61,61 @@ impl Opt {
         name: "cell",
         value: "elman|relu|lstm|gru",
         kind: Kind::Choice(&["elman", "relu", "lstm", "gru"]),
-        help: "The recurrent cell: plain with tanh (elman) or ReLU (relu), or gated (lstm, gru)",
+        help: "Recurrent cell: plain with tanh (elman) or ReLU (relu), or gated (lstm, gru)",
     };
     /// How deep.
-    pub(crate) const LAYERS: Opt =
-        Opt { name: "layers", value: "N", kind: Kind::Count(1..=32), help: "Recurrent layers, one over the other" };
+    pub(crate) const LAYERS: Opt = Opt {
+        name: "layers",
+        value: "N",
+        kind: Kind::Count(1..=limits::LAYERS as u64),
+        help: "Number of stacked recurrent layers",
+    };
     /// How wide.
     pub(crate) const HIDDEN: Opt = Opt {
         name: "hidden",
         value: "N",
-        kind: Kind::Count(1..=16_384),
-        help: "Elements of a state, in each direction and layer",
+        kind: Kind::Count(1..=limits::HIDDEN_SIZE as u64),
+        help: "Hidden size per layer and direction",
     };
     /// One direction or both.
     pub(crate) const BIDIRECTIONAL: Opt = Opt {
         name: "bidirectional",
         value: "true|false",
         kind: Kind::Switch,
-        help: "Reads the sequence in both directions",
+        help: "Read the sequence in both directions",
     };
     /// Recurrent or not.
     pub(crate) const ARCH: Opt = Opt {
         name: "arch",
         value: "recurrent|transformer",
         kind: Kind::Choice(&["recurrent", "transformer"]),
-        help: "What the model is made of",
+        help: "Architecture of the model",
     };
     /// What a text is made of.
     pub(crate) const TOKENS: Opt = Opt {
         name: "tokens",
         value: "characters|bpe|words|syllables",
         kind: Kind::Choice(&["characters", "bpe", "words", "syllables"]),
-        help: "What a text is cut into: characters, frequent runs of bytes (bpe), words, or Hangul syllables and words of other letters",
+        help: "Token type: characters, byte-level byte pairs (bpe), words, or Hangul syllables and words of other letters",
     };
     /// How many examples are trained on at a time; they are called `value`.
     pub(crate) const fn batch_rows(value: &'static str, help: &'static str) -> Opt {
-        Opt { name: "batch-rows", value, kind: Kind::Count(1..=1_000_000), help }
+        Opt { name: "batch-rows", value, kind: Kind::Count(1..=limits::BATCH_ROWS), help }
     }
     /// Vectors for pairs of neighbouring tokens.
     pub(crate) const PAIRS: Opt = Opt {
         name: "pairs",
         value: "N",
-        kind: Kind::Count(1..=10_000_000),
-        help: "Vectors that the pairs of neighbouring tokens share; more data can fill more",
+        kind: Kind::Count(1..=limits::SIZE as u64),
+        help: "Embedding vectors that all pairs of neighbouring tokens share (hashed); larger data can use more",
     };
     /// What a decoder is given in training.
     pub(crate) const TEACHER_FORCING: Opt = Opt {
         name: "teacher-forcing",
         value: "always|scheduled|never",
         kind: Kind::Choice(&["always", "scheduled", "never"]),
-        help: "What a decoder is given in training: the right token before (always), its own (never), or its own more and more often (scheduled)",
+        help: "Decoder input in training: the reference token (always), its own last token (never), or its own more \
+               and more often (scheduled)",
     };
 }
 
@@ -184,6 +190,13 @@ mod tests {
                     table.insert(option.name.into(), Value::String("x".into()));
                 }
                 table.try_into::<T::Settings>().unwrap_or_else(|e| panic!("{}: --{}: {e}", T::NAME, option.name));
+            }
+            // A size that an option offers is one that the model takes, which is built only once the data was read.
+            const NOT_SIZES: [&str; 6] = ["batch-rows", "batch-tokens", "pictures", "films", "sequences", "strings"];
+            for option in T::OPTIONS.iter().filter(|option| !NOT_SIZES.contains(&option.name)) {
+                if let Kind::Count(range) = &option.kind {
+                    assert!(*range.end() <= limits::SIZE as u64, "{}: --{}", T::NAME, option.name);
+                }
             }
             assert_eq!(names.iter().collect::<std::collections::BTreeSet<_>>().len(), names.len());
         }

@@ -160,9 +160,10 @@ fn labels(train: &Stream<Row>) -> Result<LabelSet> {
 
 impl Task for Sentiment {
     const NAME: &'static str = "sentiment";
-    const ABOUT: &'static str = "From texts to labels, such as what a review thinks of a film";
+    const ABOUT: &'static str = "Classify texts, such as film reviews by sentiment";
     const METRIC: Metric = Metric { name: "accuracy", digits: 4, less_is_better: false };
     const UNIT: &'static str = "tokens";
+    const DATA_HELP: &'static str = TABLE_HELP;
     const DATA: &'static str = "nsmc-sample";
     const OPTIONS: &'static [Opt] = &[
         Opt::CELL,
@@ -174,23 +175,23 @@ impl Task for Sentiment {
             name: "vocabulary",
             value: "TOKENS",
             kind: Kind::Count(5..=65_000),
-            help: "Tokens beyond this many are unknown to the model; rarer ones teach it little",
+            help: "Vocabulary size; rarer tokens are encoded as unknown",
         },
-        Opt { name: "text", value: "COLUMN", kind: Kind::Text, help: "The column with the texts [default: document]" },
+        Opt { name: "text", value: "COLUMN", kind: Kind::Text, help: "Column of the texts [default: document]" },
         Opt {
             name: "label",
             value: "COLUMN",
             kind: Kind::Text,
-            help: "The column with the labels, all names or all whole numbers [default: label]",
+            help: "Column of the labels, all of them names or all of them integers [default: label]",
         },
         Opt {
             name: "longest",
             value: "TOKENS",
-            kind: Kind::Count(1..=10_000),
-            help: "Tokens of a text that are read; what is longer is cut, and counted",
+            kind: Kind::Count(1..=limits::LENGTH as u64),
+            help: "Maximum length of a text; longer texts are cut, and their number is reported",
         },
         Opt::PAIRS,
-        Opt::batch_rows("TEXTS", "Texts in a batch"),
+        Opt::batch_rows("TEXTS", "Texts per batch"),
     ];
 
     type Settings = Settings;
@@ -354,15 +355,12 @@ impl Task for Sentiment {
 
     fn predict(&self, params: &Params, line: &str, ask: &Ask) -> Result<Prediction> {
         let specials = self.tokenizer.specials();
-        let mut ids = self.tokenizer.encode(line)?;
-        ids.truncate(self.saved.longest);
-        if ids.is_empty() {
-            ids.push(specials.unk);
-        }
+        let (ids, is_cut) = encode(line, &self.tokenizer, self.saved.longest)?;
         let graph = Graph::inference(params);
         let probabilities = self.model.logits(&graph, &Padded::new(&[ids], specials.pad)).softmax();
         let best = probabilities.top_k(ask.best.clamp(1, self.saved.labels.len()))?.concat();
         let name = |(class, p): &(u32, f64)| Some((self.saved.labels.name(*class)?.to_owned(), *p));
-        Ok(Prediction::of(best.iter().filter_map(name).collect()))
+        let cut_to = is_cut.then_some(self.saved.longest);
+        Ok(Prediction { cut_to, ..Prediction::of(best.iter().filter_map(name).collect()) })
     }
 }

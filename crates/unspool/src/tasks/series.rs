@@ -181,8 +181,8 @@ pub(super) fn rmse(squares: impl Iterator<Item = f64>) -> f64 {
 }
 
 /// Steps with spaces between, columns with commas.
-pub(super) fn text(values: ArrayView2<'_, f64>, digits: usize) -> String {
-    let step = |row: ArrayView1<'_, f64>| row.iter().map(|y| format!("{y:.digits$}")).collect::<Vec<_>>().join(",");
+pub(super) fn text(values: ArrayView2<'_, f64>, number: impl Fn(f64) -> String) -> String {
+    let step = |row: ArrayView1<'_, f64>| row.iter().map(|y| number(*y)).collect::<Vec<_>>().join(",");
     values.rows().into_iter().map(step).collect::<Vec<_>>().join(" ")
 }
 

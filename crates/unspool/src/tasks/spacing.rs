@@ -160,9 +160,10 @@ impl Spacing {
 
 impl Task for Spacing {
     const NAME: &'static str = "spacing";
-    const ABOUT: &'static str = "Spaces put back into texts without them: a label for each character";
+    const ABOUT: &'static str = "Insert the missing spaces into texts, with a label for each character";
     const METRIC: Metric = Metric { name: "f1", digits: 4, less_is_better: false };
     const UNIT: &'static str = "characters";
+    const DATA_HELP: &'static str = TABLE_HELP;
     const DATA: &'static str = "nsmc-sample";
     const SAMPLES: usize = 3;
     const OPTIONS: &'static [Opt] = &[
@@ -170,9 +171,9 @@ impl Task for Spacing {
         Opt::LAYERS,
         Opt::HIDDEN,
         Opt::BIDIRECTIONAL,
-        Opt { name: "text", value: "COLUMN", kind: Kind::Text, help: "The column with the texts [default: document]" },
+        Opt { name: "text", value: "COLUMN", kind: Kind::Text, help: "Column of the texts [default: document]" },
         Opt::PAIRS,
-        Opt::batch_rows("TEXTS", "Texts in a batch"),
+        Opt::batch_rows("TEXTS", "Texts per batch"),
     ];
 
     type Settings = Settings;

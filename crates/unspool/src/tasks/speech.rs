@@ -185,9 +185,11 @@ fn pieces(samples: &[f32], rate: usize) -> Vec<&[f32]> {
 impl Task for Speech {
     const NAME: &'static str = "speech";
     const ABOUT: &'static str =
-        "From sound to what is said: a bidirectional recurrence over log-mel features, trained by CTC";
+        "Recognize speech with a bidirectional recurrence over log-mel features, trained by CTC";
     const METRIC: Metric = Metric { name: "error", digits: 4, less_is_better: true };
     const UNIT: &'static str = "frames";
+    const DATA_HELP: &'static str = "Folder of WAV files and a file transcripts.tsv with the columns `file` and `transcript`. Without that file, the \
+         names of the WAV files say what is spoken, by whom, and which take it is: 7_jackson_32.wav";
     const DATA: &'static str = "spoken-digits";
     const SAMPLES: usize = 2;
     const OPTIONS: &'static [Opt] = &[
@@ -199,15 +201,15 @@ impl Task for Speech {
             name: "leave-out",
             value: "SPEAKER",
             kind: Kind::Text,
-            help: "A speaker who is heard in the test part alone [default: none; each speaker's first five takes are the test]",
+            help: "Speaker who is heard only in the test part [default: none; the first five takes of each speaker are the test part]",
         },
         Opt {
             name: "strings",
             value: "N",
             kind: Kind::Count(1..=10_000_000),
-            help: "Strings of digits put together in each epoch of training; sounds with transcripts are taken as they are",
+            help: "Composed strings of digits per training epoch; sounds with transcripts are used as they are",
         },
-        Opt::batch_rows("STRINGS", "Strings in a batch"),
+        Opt::batch_rows("STRINGS", "Strings per batch"),
     ];
 
     type Settings = Settings;
@@ -376,7 +378,7 @@ impl Task for Speech {
             best = found.into_iter().take(wanted).map(longer).collect();
         }
         let line = best.first().map_or(String::new(), |(said, _)| said.clone());
-        Ok(Prediction { line, best, attention: None })
+        Ok(Prediction { line, best, ..Prediction::default() })
     }
 }
 

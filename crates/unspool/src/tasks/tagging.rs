@@ -220,9 +220,12 @@ fn summed(counts: &[Vec<u64>]) -> Vec<u64> {
 impl Task for Tagging {
     const NAME: &'static str = "tagging";
     const ABOUT: &'static str =
-        "A tag for each word of a sentence, such as its part of speech, from words and characters";
+        "Tag each word of a sentence, such as with its part of speech, from words and characters";
     const METRIC: Metric = Metric { name: "accuracy", digits: 4, less_is_better: false };
     const UNIT: &'static str = "words";
+    const DATA_HELP: &'static str = "File with a word per line, its columns separated by tabs, and a blank line after each sentence (CoNLL, CoNLL-U). \
+         One file, which is divided by a hash of each sentence; three (TRAIN DEV TEST); or a folder with one file whose \
+         name contains `train`, one with `dev`, and one with `test`";
     const DATA: &'static str = "";
     const NEEDS_DATA: bool = true;
     const SAMPLES: usize = 2;
@@ -236,15 +239,15 @@ impl Task for Tagging {
             name: "word-column",
             value: "N",
             kind: Kind::Count(0..=1000),
-            help: "The column with the words, from 1; 0 for the first, or the second of ten (CoNLL-U)",
+            help: "Column of the words, counted from 1; 0 for the first, or for the second of ten (CoNLL-U)",
         },
         Opt {
             name: "tag-column",
             value: "N",
             kind: Kind::Count(0..=1000),
-            help: "The column with the tags, from 1; 0 for the second, or the fourth of ten (CoNLL-U)",
+            help: "Column of the tags, counted from 1; 0 for the second, or for the fourth of ten (CoNLL-U)",
         },
-        Opt { name: "batch-rows", value: "SENTENCES", kind: Kind::Count(1..=1_000_000), help: "Sentences in a batch" },
+        Opt::batch_rows("SENTENCES", "Sentences per batch"),
     ];
 
     type Settings = Settings;
@@ -428,6 +431,6 @@ impl Task for Tagging {
         let (tags, probabilities) = self.tags(params, &self.saved.input(&[&sentence]))?;
         let line = self.shown(&sentence.words, &tags, &[]);
         let score = probabilities.iter().map(|p| p.ln()).sum();
-        Ok(Prediction { best: vec![(line.clone(), score)], line, attention: None })
+        Ok(Prediction { best: vec![(line.clone(), score)], line, ..Prediction::default() })
     }
 }

@@ -218,9 +218,11 @@ impl Pairs {
 
 impl Task for Translation {
     const NAME: &'static str = "translation";
-    const ABOUT: &'static str =
-        "From sentences to sentences in another language: an encoder, and a decoder that attends";
+    const ABOUT: &'static str = "Translate sentences with an encoder and a decoder with attention";
     const METRIC: Metric = Metric { name: "bleu", digits: 2, less_is_better: false };
+    const DATA_HELP: &'static str = "TSV file with a header line that names its columns: one file, which is divided by a hash of each line; three \
+         (TRAIN DEV TEST); or a folder with one file whose name contains `train`, one with `dev`, and one with `test`. Or \
+         six files of plain text, two for each part, in which equal lines belong together";
     const DATA: &'static str = "tatoeba-eng-swe";
     const SAMPLES: usize = 3;
     const OPTIONS: &'static [Opt] = &[
@@ -232,44 +234,39 @@ impl Task for Translation {
             name: "attention",
             value: "additive|none",
             kind: Kind::Choice(&["additive", "none"]),
-            help: "What a recurrent decoder looks at: all that the encoder wrote (additive), or what it ended with (none)",
+            help: "Attention of a recurrent decoder: over all encoder states (additive), or only the last state (none)",
         },
         Opt {
             name: "without-attention",
             value: "true|false",
             kind: Kind::Switch,
-            help: "Trains the same model without attention too, to stand beside it",
+            help: "Also train the same model without attention, for comparison",
         },
         Opt::TEACHER_FORCING,
         Opt {
             name: "source",
             value: "COLUMN",
             kind: Kind::Text,
-            help: "The column to translate from [default: swedish; korean for tatoeba-eng-kor]",
+            help: "Source column [default: swedish; korean for tatoeba-eng-kor]",
         },
-        Opt {
-            name: "target",
-            value: "COLUMN",
-            kind: Kind::Text,
-            help: "The column to translate into [default: english]",
-        },
+        Opt { name: "target", value: "COLUMN", kind: Kind::Text, help: "Target column [default: english]" },
         Opt {
             name: "vocabulary",
             value: "TOKENS",
             kind: Kind::Count(300..=65_000),
-            help: "Entries in the vocabulary of both languages together",
+            help: "Size of the vocabulary that both languages share",
         },
         Opt {
             name: "longest",
             value: "TOKENS",
-            kind: Kind::Count(1..=10_000),
-            help: "Tokens of a sentence that are read; what is longer is cut, and counted",
+            kind: Kind::Count(1..=limits::LENGTH as u64),
+            help: "Maximum length of a sentence; longer ones are cut, and their number is reported",
         },
         Opt {
             name: "batch-tokens",
             value: "TOKENS",
             kind: Kind::Count(1..=10_000_000),
-            help: "Tokens in a batch on its longer side, padding counted",
+            help: "Tokens per batch on its longer side, padding included",
         },
     ];
 
@@ -467,12 +464,13 @@ impl Task for Translation {
         if ids.is_empty() {
             return Ok(Prediction::default());
         }
+        let cut_to = (ids.len() > self.saved.longest).then_some(self.saved.longest);
         ids.truncate(self.saved.longest);
         let source = Padded::new(std::slice::from_ref(&ids), self.tokenizer.specials().pad);
         let found = self.search(params, &source, ask.best.max(1))?.into_iter().next().unwrap_or_default();
         let best = found.iter().map(|found| Ok((self.text(found)?, found.score))).collect::<Result<Vec<_>>>()?;
         let line = best.first().map_or(String::new(), |(text, _)| text.clone());
         let attention = found.first().filter(|_| ask.attention).and_then(|found| self.looked(&ids, found));
-        Ok(Prediction { line, best, attention })
+        Ok(Prediction { line, best, attention, cut_to })
     }
 }
