@@ -5,6 +5,7 @@ use super::{
     error::{Error, Result},
     limits, lines,
     number::counted,
+    run::TOKENIZER,
     say,
 };
 use clap::{Args, Subcommand, ValueEnum, value_parser};
