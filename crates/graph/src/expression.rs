@@ -71,19 +71,16 @@ macro_rules! signs {
                 $trait::$method(self.on(right.graph()), right)
             }
         }
-        signs!($trait, $method, $sign, f64, f32, i32, i64, u32, u64, usize);
-    )*};
-    ($trait:ident, $method:ident, $sign:ident, $($number:ident),*) => {$(
-        impl $trait<Param> for $number {
+        impl $trait<Param> for f64 {
             type Output = Expression<f64, Param>;
             fn $method(self, right: Param) -> Self::Output {
-                Expression { sign: Sign::$sign, left: self as f64, right }
+                Expression { sign: Sign::$sign, left: self, right }
             }
         }
-        impl<A: Term, B: Term> $trait<Expression<A, B>> for $number {
+        impl<A: Term, B: Term> $trait<Expression<A, B>> for f64 {
             type Output = Expression<f64, Expression<A, B>>;
             fn $method(self, right: Expression<A, B>) -> Self::Output {
-                Expression { sign: Sign::$sign, left: self as f64, right }
+                Expression { sign: Sign::$sign, left: self, right }
             }
         }
     )*};

@@ -180,19 +180,6 @@ impl Unary for Clamp {
     }
 }
 
-macro_rules! numbers_on_the_left {
-    ($trait:ident, $method:ident, |$d:ident, $y:ident| $left:expr, $($number:ident),*) => {$(
-        impl<'g> $trait<Var<'g>> for $number {
-            type Output = Var<'g>;
-            #[track_caller]
-            fn $method(self, $y: Var<'g>) -> Var<'g> {
-                let ($d, line) = (self as f64, Location::caller());
-                $left(line)
-            }
-        }
-    )*};
-}
-
 macro_rules! operator {
     ($trait:ident, $method:ident, $binary:ident, |$x:ident, $c:ident| $right:expr, |$d:ident, $y:ident| $left:expr) => {
         impl<'g, R: Operand<'g>> $trait<R> for Var<'g> {
@@ -216,7 +203,15 @@ macro_rules! operator {
                 $binary::record(self.on(right.graph), right, Location::caller())
             }
         }
-        numbers_on_the_left!($trait, $method, |$d, $y| $left, f64, f32, i32, i64, u32, u64, usize);
+        // For one type of number alone, or the type of `1.0 - x` would be open until a method of it is called.
+        impl<'g> $trait<Var<'g>> for f64 {
+            type Output = Var<'g>;
+            #[track_caller]
+            fn $method(self, $y: Var<'g>) -> Var<'g> {
+                let ($d, line) = (self, Location::caller());
+                $left(line)
+            }
+        }
     };
 }
 
