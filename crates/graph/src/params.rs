@@ -411,15 +411,16 @@ impl Params {
     }
 
     fn insert(&mut self, name: String, sizes: &[usize], values: impl FnOnce(&Shape, Draw) -> Vec<f64>) -> Param {
-        let (mut shape, mut error) = self.shape_for(&name, sizes);
-        match self.room.checked_sub(shape.elements()) {
-            Some(room) => self.room = room,
-            None => {
-                let why = "the model has more numbers than are allowed";
-                error = error.or_else(|| Some(Error::ParamShape { name: name.clone(), shape: sizes.to_vec(), why }));
-                shape = Shape::from([1]);
-            }
-        }
+        // What is more than is allowed is refused before anything asks for memory.
+        let wanted = sizes.iter().fold(1, |all: usize, &size| all.saturating_mul(size));
+        let (shape, error) = if wanted > self.room {
+            let why = "the model has more numbers than are allowed";
+            (Shape::from([1]), Some(Error::ParamShape { name: name.clone(), shape: sizes.to_vec(), why }))
+        } else {
+            let (shape, error) = self.shape_for(&name, sizes);
+            self.room = self.room.saturating_sub(shape.elements());
+            (shape, error)
+        };
         self.error = self.error.take().or(error);
         let values = values(&shape, Draw::seed(self.seed).text(&name));
         self.insert_values(name, shape, values)

@@ -421,10 +421,11 @@ impl<'g> Var<'g> {
     /// # use unspool_graph::{Graph, Params};
     /// # let params = Params::seeded(0);
     /// # let graph = Graph::new(&params);
-    /// let x = graph.input(array![[1.0f32, 3.0], [5.0, 5.0]]).watch();
+    /// let x = graph.input(array![[1.0f32, 1.0, 3.0, 3.0], [5.0, 5.0, 5.0, 5.0]]).watch();
     /// let y = x.std(&[1], 0);
     /// assert_eq!(y.value()?, array![1.0f32, 0.0].into());
-    /// assert_eq!(y.sum_all().backward()?.of(x).unwrap(), array![[-0.5f32, 0.5], [0.0, 0.0]].into());
+    /// let slopes = array![[-0.25f32, -0.25, 0.25, 0.25], [0.0, 0.0, 0.0, 0.0]];
+    /// assert_eq!(y.sum_all().backward()?.of(x).unwrap(), slopes.into());
     /// # Ok::<(), unspool_graph::Error>(())
     /// ```
     #[track_caller]
