@@ -43,12 +43,7 @@ pub(crate) struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     /// Watches a training that took `times` before this process resumed it.
-    pub(crate) fn new(
-        watched: Watched<'a>,
-        folder: &'a RunFolder,
-        progress: &'a Progress,
-        times: &Times,
-    ) -> Watch<'a> {
+    pub(crate) fn new(watched: Watched<'a>, folder: &'a RunFolder, progress: &'a Progress, times: &Times) -> Watch<'a> {
         let clock = Clock::after(times.training_seconds, times.evaluation_seconds);
         Watch { watched, folder, progress, clock, history: vec![], written: None, unwritten: None }
     }
@@ -136,8 +131,8 @@ impl<'a> Watch<'a> {
             tokens: (self.watched.tokens)() as u64,
         });
         let metrics = self.folder.write(METRICS, &metrics(metric.name, &self.history));
-        let curve = figure::learning_curve(task, metric.name, &self.history)
-            .and_then(|curve| self.folder.write(CURVE, &curve));
+        let curve =
+            figure::learning_curve(task, metric.name, &self.history).and_then(|curve| self.folder.write(CURVE, &curve));
         // A file that cannot be written holds up no other.
         times.and(metrics).and(curve)
     }
