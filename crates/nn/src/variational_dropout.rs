@@ -63,7 +63,7 @@ impl<C: Cell> Cell for VariationalDropout<C> {
         let state = match hidden {
             Some(mask) => {
                 let mut read = leaves(&state);
-                read.iter_mut().take(1).for_each(|h| *h = *h * mask);
+                read.iter_mut().take(1).for_each(|h| *h *= mask);
                 state.rebuild(&mut read.into_iter())
             }
             None => state,
