@@ -3,7 +3,7 @@
 //!     cargo bench -p unspool-benches --bench decoding
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use ndarray::ArrayView2;
+use ndarray::aview1;
 use std::hint::black_box;
 use unspool_graph::{Graph, Params, Var};
 use unspool_nn::{
@@ -26,17 +26,14 @@ impl Cell for Model {
     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> LstmState<'g> {
         self.cell.initial_state(graph, batch)
     }
-    fn inputs<'g>(&self, xs: Var<'g>) -> Var<'g> {
-        self.cell.inputs(xs)
-    }
     fn step<'g>(&self, x: Var<'g>, state: LstmState<'g>) -> (Var<'g>, LstmState<'g>) {
         self.cell.step(x, state)
     }
 }
 
 impl Decoder for Model {
-    fn embed<'g>(&self, graph: &'g Graph<'g>, ids: ArrayView2<'_, u32>) -> Var<'g> {
-        self.embedding.apply(graph, ids)
+    fn embed<'g>(&self, graph: &'g Graph<'g>, tokens: &[u32]) -> Var<'g> {
+        self.embedding.apply(graph, aview1(tokens))
     }
     fn logits<'g>(&self, outputs: Var<'g>, _: Var<'g>) -> Var<'g> {
         self.readout.apply(outputs)

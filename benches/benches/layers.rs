@@ -5,7 +5,7 @@
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
 use unspool_graph::{Graph, Params, Var};
-use unspool_nn::{Cell, Elman, Gru, Linear, Lstm, unroll};
+use unspool_nn::{Cell, Elman, Gru, Linear, Lstm, Sequence, unroll};
 
 const BATCH: usize = 16;
 const TIME: usize = 32;
@@ -40,8 +40,8 @@ fn layer<C: Cell>(criterion: &mut Criterion, name: &str, make: impl FnOnce(&mut 
         bencher.iter(|| {
             let graph = Graph::new(&params);
             let xs = graph.full([BATCH, TIME, HIDDEN], 0.1);
-            let (ys, _) = unroll(&cell, xs, &[TIME; BATCH], cell.initial_state(&graph, BATCH));
-            black_box(ys.sum_all().backward().expect("gradients"))
+            let (ys, _) = unroll(&cell, &Sequence::full(xs), cell.initial_state(&graph, BATCH));
+            black_box(ys.rows().sum_all().backward().expect("gradients"))
         })
     });
     group.finish();

@@ -50,14 +50,15 @@ fn step_cost(time: usize, batch: usize) -> Result<(f64, usize)> {
         let draw = Draw::seed(seed);
         Array2::from_shape_fn((batch, time), |(b, t)| (draw.uniform((b * time + t) as u64) * VOCABULARY as f64) as u32)
     };
-    let (xs, targets, lengths) = (ids(1), ids(2).into_iter().collect::<Vec<u32>>(), vec![time; batch]);
+    let (xs, targets, lengths) = (ids(1), ids(2), vec![time; batch]);
 
     let (mut adam, mut bytes) = (Adam::new(), 0);
     let mut step = || -> Result<f64> {
         let before = Instant::now();
         let graph = Graph::new(&params);
-        let (hs, _) = unroll(&cell, embedding.apply(&graph, xs.view()), &lengths, cell.initial_state(&graph, batch));
-        let loss = readout.apply(hs.real_rows(&lengths)).cross_entropy(&targets).sum_all();
+        let xs = embedding.sequence(&graph, &xs, &lengths);
+        let (hs, _) = unroll(&cell, &xs, cell.initial_state(&graph, batch));
+        let loss = hs.map(|rows| readout.apply(rows)).cross_entropy(&targets).sum_all();
         let gradients = loss.backward()?;
         let took = before.elapsed();
         bytes = graph.profile().total().bytes;

@@ -10,8 +10,8 @@ use std::{
 };
 use unspool_graph::{Draw, Graph, Param, Params, Scope, Tensor, Var, init};
 use unspool_nn::{
-    Adam, Attending, Attention, Cell, Elman, Embedding, Gru, Linear, Lstm, LstmState, Result, bidirectional, detach,
-    optimizer::StepParams, sharded, unroll,
+    Adam, Attending, Attention, Cell, Elman, Embedding, Gru, Linear, Lstm, LstmState, Result, Sequence, bidirectional,
+    detach, optimizer::StepParams, sharded, unroll,
 };
 
 fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
@@ -100,8 +100,7 @@ impl Bench<'_> {
         let (xs, ys) = (random(1, vocabulary, (batch, time)), random(2, vocabulary, (batch, time)));
         let shards = halves(batch, |rows| (take(&xs, rows.clone()), take(&ys, rows)));
         self.train(params, (batch * time, batch * time), &shards, |graph, (xs, ys)| {
-            let targets: Vec<u32> = ys.iter().copied().collect();
-            model.logits(graph, xs, &vec![time; xs.nrows()]).cross_entropy(&targets).sum_all()
+            model.logits(graph, xs, &vec![time; xs.nrows()]).cross_entropy(ys).sum_all()
         })
     }
 }
@@ -122,8 +121,8 @@ fn random(seed: u64, many: usize, shape: (usize, usize)) -> Array2<u32> {
 }
 
 trait LanguageModel {
-    /// `ids [batch, time] -> [batch · time, vocabulary]`
-    fn logits<'g>(&self, graph: &'g Graph<'g>, ids: &Array2<u32>, lengths: &[usize]) -> Var<'g>;
+    /// The logits of each step, `[.., vocabulary]`, for `ids [batch, time]`.
+    fn logits<'g>(&self, graph: &'g Graph<'g>, ids: &Array2<u32>, lengths: &[usize]) -> Sequence<'g>;
 }
 
 /// Cells on top of each other between a table of word vectors and a readout.
@@ -134,12 +133,12 @@ struct Layers<C> {
 }
 
 impl<C: Cell> LanguageModel for Layers<C> {
-    fn logits<'g>(&self, graph: &'g Graph<'g>, ids: &Array2<u32>, lengths: &[usize]) -> Var<'g> {
-        let mut hs = self.embedding.apply(graph, ids.view());
+    fn logits<'g>(&self, graph: &'g Graph<'g>, ids: &Array2<u32>, lengths: &[usize]) -> Sequence<'g> {
+        let mut hs = self.embedding.sequence(graph, ids, lengths);
         for cell in &self.cells {
-            (hs, _) = unroll(cell, hs, lengths, cell.initial_state(graph, lengths.len()));
+            (hs, _) = unroll(cell, &hs, cell.initial_state(graph, lengths.len()));
         }
-        self.readout.apply(hs.real_rows(lengths))
+        hs.map(|rows| self.readout.apply(rows))
     }
 }
 
@@ -265,8 +264,8 @@ fn sentiment(bench: &Bench<'_>) -> Result<()> {
     let shards = halves(BATCH, |rows| (take(&ids, rows.clone()), &lengths[rows.clone()], take(&labels, rows)));
     bench.train(params, (lengths.iter().sum(), BATCH), &shards, |graph, (ids, lengths, labels)| {
         let states = (forward.initial_state(graph, lengths.len()), backward.initial_state(graph, lengths.len()));
-        let xs = embedding.apply(graph, ids.view());
-        let (_, (last, first)) = bidirectional((&forward, &backward), xs, lengths, states);
+        let xs = embedding.sequence(graph, ids, *lengths);
+        let (_, (last, first)) = bidirectional((&forward, &backward), &xs, states);
         let labels: Vec<u32> = labels.iter().copied().collect();
         readout.apply(graph.concat(&[last.h, first.h], -1)).cross_entropy(&labels).sum_all()
     })
@@ -291,12 +290,11 @@ fn gru_seq2seq_attn(bench: &Bench<'_>) -> Result<()> {
         let (batch, lengths) = (xs.nrows(), vec![TIME; xs.nrows()]);
         let states = (forward.initial_state(graph, batch), backward.initial_state(graph, batch));
         let (memory, (last, first)) =
-            bidirectional((&forward, &backward), source.apply(graph, xs.view()), &lengths, states);
+            bidirectional((&forward, &backward), &source.sequence(graph, xs, &lengths), states);
         let h = bridge.apply(graph.concat(&[last, first], -1)).tanh();
-        let state = decoder.start(h, memory, &lengths);
-        let (outputs, _) = unroll(&decoder, target.apply(graph, ys.view()), &lengths, state);
-        let targets: Vec<u32> = targets.iter().copied().collect();
-        readout.apply(outputs.real_rows(&lengths)).cross_entropy(&targets).sum_all()
+        let state = decoder.start(h, &memory);
+        let (outputs, _) = unroll(&decoder, &target.sequence(graph, ys, &lengths), state);
+        outputs.map(|rows| readout.apply(rows)).cross_entropy(targets).sum_all()
     })
 }
 

@@ -56,7 +56,7 @@ impl Model {
         {
             let _scope = graph.scope("rnn");
             for t in 0..3 {
-                graph.at_step(Some(t));
+                let _step = graph.at_step(t);
                 let x = graph.full([1, 2], 1.0);
                 h = (x.matmul(self.w_xh) + h.matmul(self.w_hh)).tanh();
             }

@@ -10,7 +10,7 @@ use std::{fmt, panic::Location};
 /// let params = Params::seeded(0);
 /// let graph = Graph::new(&params);
 /// let _scope = graph.scope("encoder");
-/// graph.at_step(Some(2));
+/// let _step = graph.at_step(2);
 /// let place = graph.zeros([1]).place();
 /// assert_eq!((place.scope.as_str(), place.step), ("encoder", Some(2)));
 /// assert!(place.to_string().ends_with(", in encoder, time step 2"));

@@ -369,7 +369,7 @@ impl Gradients {
     /// {
     ///     let _scope = graph.scope("rnn");
     ///     for t in 0..4 {
-    ///         graph.at_step(Some(t));
+    ///         let _step = graph.at_step(t);
     ///         h = h.matmul(w);
     ///         graph.carry(&[h]);
     ///     }

@@ -1,11 +1,14 @@
 //! The recording as its user sees it: it borrows the parameters, is written by running, and hands out [`Var`]s.
 
 use crate::{
-    Draw, Element, Error, Param, Params, Precision, Result, Shape, Tensor, Var,
+    Draw, Element, Error, Param, Params, Precision, Result, RowIds, Shape, Tensor, Var,
+    cached::Cached,
     draw::Drawn,
     error::Place,
     look::{Carried, Norms, Times},
+    parametrization::Replacement,
     scope::{Nested, Scopes},
+    step::StepInput,
     tape::{AnyTape, Mark, NONE, Node, Operands, Tape, Value, with_tape},
     var::Taken,
 };
@@ -13,10 +16,7 @@ use std::{
     cell::{Cell, RefCell},
     fmt,
     panic::Location,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
+    sync::atomic::{AtomicU64, Ordering},
 };
 
 /// A fresh recording over some parameters. Operations on its [`Var`]s run at once and are noted down; [`Var::backward`]
@@ -77,10 +77,16 @@ pub struct Graph<'p> {
     pub(crate) step: Cell<u32>,
     training: Option<Draw>,
     pub(crate) drawn: RefCell<Drawn>,
-    rows: RefCell<Option<Arc<[u32]>>>,
-    /// The scopes and the rows that are open, each with what held before.
+    pub(crate) rows: RefCell<Option<RowIds>>,
+    /// The scopes and the names of rows that are open, each with what held before.
     pub(crate) open_scopes: Nested<(u32, u32)>,
-    pub(crate) open_rows: Nested<Option<Arc<[u32]>>>,
+    pub(crate) open_rows: Nested<Option<RowIds>>,
+    /// What the present time step reads beside its input.
+    pub(crate) step_inputs: RefCell<Vec<StepInput>>,
+    /// What stands in the place of parameters.
+    pub(crate) replaced: RefCell<Vec<Replacement>>,
+    /// What was made once for the whole recording.
+    pub(crate) cached: RefCell<Cached>,
     pub(crate) hunting: bool,
     /// Nanoseconds of each node, where a profile was asked for.
     pub(crate) clock: Option<RefCell<Times>>,
@@ -127,6 +133,9 @@ impl<'p> Graph<'p> {
             rows: RefCell::default(),
             open_scopes: Nested::default(),
             open_rows: Nested::default(),
+            step_inputs: RefCell::default(),
+            replaced: RefCell::default(),
+            cached: RefCell::default(),
             hunting: false,
             clock: None,
             norms: None,
@@ -159,7 +168,7 @@ impl<'p> Graph<'p> {
     }
 
     /// An empty recording over the same parameters that goes on at a place of this one.
-    pub(crate) fn inside(&self, scope: u32, step: u32, rows: Option<Arc<[u32]>>, keeping: bool) -> Graph<'p> {
+    pub(crate) fn inside(&self, scope: u32, step: u32, rows: Option<RowIds>, keeping: bool) -> Graph<'p> {
         Graph {
             scope: Cell::new(scope),
             step: Cell::new(step),
@@ -265,6 +274,7 @@ impl<'p> Graph<'p> {
         self.scope.set(NONE);
         self.step.set(NONE);
         self.rows.get_mut().take();
+        self.cached.get_mut().clear();
     }
 
     /// How many nodes have been recorded.
@@ -357,22 +367,6 @@ impl<'p> Graph<'p> {
         self.error.borrow().is_some()
     }
 
-    /// Marks what is recorded from here on as time step `step` of a recurrence, until the scope around it ends.
-    ///
-    /// ```
-    /// # use ndarray::array;
-    /// # use unspool_graph::{Graph, Params};
-    /// # let params = Params::seeded(0);
-    /// # let graph = Graph::new(&params);
-    /// let _scope = graph.scope("rnn");
-    /// graph.at_step(Some(3));
-    /// assert_eq!(graph.zeros([1]).place().step, Some(3));
-    /// # Ok::<(), unspool_graph::Error>(())
-    /// ```
-    pub fn at_step(&self, step: Option<usize>) {
-        self.step.set(step.map_or(NONE, |s| s as u32));
-    }
-
     /// Notes what a recurrence hands from the present time step to the next, the leaves of its state in their order: for
     /// pictures, and for gradients [through time](crate::Gradients::through_time). A leaf that no operation of this step
     /// made is passed over.
@@ -388,7 +382,7 @@ impl<'p> Graph<'p> {
     /// let _scope = graph.scope("rnn");
     /// let mut h = graph.full([1, 2], 1.0).watch();
     /// for t in 0..3 {
-    ///     graph.at_step(Some(t));
+    ///     let _step = graph.at_step(t);
     ///     h = h * 0.5;
     ///     graph.carry(&[h]);
     /// }
@@ -406,52 +400,6 @@ impl<'p> Graph<'p> {
                 }
             }
         });
-    }
-
-    /// Says which rows of the whole batch the rows recorded from here on are (axis 0), so that random draws belong to
-    /// an example and not to its place in a shard or in a sorted batch. `None`: they are in order from 0.
-    ///
-    /// A batch and its second half drop the same elements of the same examples:
-    ///
-    /// ```
-    /// # use ndarray::array;
-    /// # use unspool_graph::{Graph, Params};
-    /// # let params = Params::seeded(0);
-    /// # let graph = Graph::new(&params);
-    /// let rows = [2, 3];
-    /// let whole = Graph::new(&params).training(7, 0);
-    /// let half = Graph::new(&params).training(7, 0);
-    /// half.set_rows(Some(rows.into()));
-    /// let (all, part) = (whole.full([4, 8], 1.0).dropout(0.5), half.full([2, 8], 1.0).dropout(0.5));
-    /// assert_eq!(all.rows(&rows).value()?, part.value()?);
-    /// # Ok::<(), unspool_graph::Error>(())
-    /// ```
-    pub fn set_rows(&self, rows: Option<Arc<[u32]>>) -> Option<Arc<[u32]>> {
-        self.rows.replace(rows)
-    }
-
-    /// As [`set_rows`](Graph::set_rows), for as long as the returned guard lives: what held before holds again after
-    /// it.
-    ///
-    /// ```
-    /// # use ndarray::array;
-    /// # use unspool_graph::{Graph, Params};
-    /// # let params = Params::seeded(0);
-    /// # let graph = Graph::new(&params);
-    /// let sorted = graph.with_rows([1, 0].into());
-    /// assert_eq!(graph.rows().as_deref(), Some(&[1, 0][..]));
-    /// drop(sorted);
-    /// assert_eq!(graph.rows(), None);
-    /// # Ok::<(), unspool_graph::Error>(())
-    /// ```
-    pub fn with_rows(&self, rows: Arc<[u32]>) -> RowsGuard<'_> {
-        let before = self.set_rows(Some(rows));
-        RowsGuard { graph: self, token: self.open_rows.open(before) }
-    }
-
-    /// Returns the place in the whole batch of each row, if it was said.
-    pub fn rows(&self) -> Option<Arc<[u32]>> {
-        self.rows.borrow().clone()
     }
 
     /// A key for random numbers that belong to this place of the model: scope, time step, and how often it drew before.
@@ -475,33 +423,6 @@ impl<'p> Graph<'p> {
         let occurrence = drawn.next((scope, step), self.within);
         let path = self.place_of(Mark { scope, step, line: Location::caller() }).scope;
         Some(key.text(&path).word(u64::from(step)).word(occurrence))
-    }
-}
-
-/// Ends what [`Graph::with_rows`] said when it is dropped.
-///
-/// ```
-/// use unspool_graph::{Graph, Params, RowsGuard};
-/// let params = Params::seeded(0);
-/// let graph = Graph::new(&params);
-/// let outer: RowsGuard<'_> = graph.with_rows([3, 4].into());
-/// let inner = graph.with_rows([4].into());
-/// drop(outer); // ends what is inside of it too
-/// drop(inner);
-/// assert_eq!(graph.rows(), None);
-/// ```
-#[must_use = "the rows are forgotten when this is dropped"]
-#[derive(Debug)]
-pub struct RowsGuard<'a> {
-    graph: &'a Graph<'a>,
-    token: u64,
-}
-
-impl Drop for RowsGuard<'_> {
-    fn drop(&mut self) {
-        if let Some(before) = self.graph.open_rows.close(self.token) {
-            self.graph.set_rows(before);
-        }
     }
 }
 
@@ -629,6 +550,14 @@ impl<'g> Graph<'g> {
         if self.failed() {
             return self.inert();
         }
+        match self.replacement(p) {
+            Some(id) => Var { graph: self, id },
+            None => self.own_param(p, line),
+        }
+    }
+
+    /// The parameter itself, whatever stands in its place.
+    pub(crate) fn own_param(&'g self, p: Param, line: &'static Location<'static>) -> Var<'g> {
         with_tape!(&mut *self.tape.borrow_mut(), tape => {
             let known = tape.entered[p.index as usize];
             if known != NONE {

@@ -8,18 +8,20 @@
 //! the same to the bit.
 
 use crate::{
-    Element, Error, Graph, Inflow, Result, Shape, Var,
+    Element, Error, Graph, Inflow, Result, RowIds, Shape, Var,
     backward::Slot,
     buffer::Buffer,
     draw::Drawn,
     forward_mode::tangents,
     look::Squash,
     operation::{Recorded, Stand, View},
+    parametrization::Replacement,
+    step::StepInput,
     tape::{NONE, Node, Operands, Tape, Value},
     var::Taken,
     walk::{cuts, walk},
 };
-use std::{panic::Location, sync::Arc};
+use std::panic::Location;
 
 /// What a segment runs. It is boxed, so that all the rest is compiled once and not for each closure.
 type Run = Box<dyn for<'s> Fn(&'s Graph<'s>, &[Var<'s>]) -> Var<'s> + Send + Sync>;
@@ -43,9 +45,34 @@ struct First<E: Element> {
 struct Start {
     scope: u32,
     step: u32,
-    rows: Option<Arc<[u32]>>,
+    rows: Option<RowIds>,
     drawn: Drawn,
+    surrounding: Surrounding,
     line: &'static Location<'static>,
+}
+
+/// What the recording around a segment says of parameters and of the time step. Its nodes are the segment's last inputs.
+struct Surrounding {
+    replaced: Vec<Replacement>,
+    provided: Vec<StepInput>,
+}
+
+impl Surrounding {
+    fn nodes(&self) -> impl Iterator<Item = u32> + '_ {
+        self.replaced.iter().map(|all| all.node).chain(self.provided.iter().map(|all| all.node))
+    }
+
+    /// Runs the segment `run` on its own inputs, with the others in the places that they have outside.
+    fn run<'s>(&self, graph: &'s Graph<'s>, inputs: &[Var<'s>], run: &Run) -> Var<'s> {
+        let (inputs, provided) = inputs.split_at(inputs.len() - self.provided.len());
+        let (inputs, values) = inputs.split_at(inputs.len() - self.replaced.len());
+        let param = |index| Param { store: graph.params.id, index };
+        let values: Vec<_> = self.replaced.iter().zip(values).map(|(all, &value)| (param(all.param), value)).collect();
+        let provided = self.provided.iter().zip(provided);
+        let provided = provided.map(|(input, var)| StepInput { name: input.name.clone(), node: var.id });
+        graph.step_inputs.borrow_mut().extend(provided);
+        graph.with_parametrization(&values, || run(graph, inputs))
+    }
 }
 
 /// Where an input of a segment comes from inside: a parameter, or the `i`th leaf; of either all or a part.
@@ -135,7 +162,7 @@ impl Segment {
             door.part.map_or(whole, |(offset, shape)| inner.part(whole, offset, shape, "slice", line))
         });
         let inputs: Vec<Var<'a>> = inputs.collect();
-        let out = (self.run)(inner, &inputs);
+        let out = self.start.surrounding.run(inner, &inputs, &self.run);
         inner.check()?;
         if inner.usable("recompute", &[out], line) {
             return Ok(out.id);
@@ -160,9 +187,6 @@ impl Segment {
         self.start.drawn = inner.drawn.borrow_mut().since(from, outer.within);
         inner.drawn.swap(&outer.drawn);
         inner.scopes.swap(&outer.scopes);
-        // What the segment said of steps and rows holds on, as it would without a recording of its own.
-        outer.step.set(inner.step.get());
-        outer.set_rows(inner.rows());
         let out = out?;
         let mut inside = inner.tape.borrow_mut();
         let Some(inside) = E::tape_mut(&mut inside) else { return Err(self.wrong(outer, "another precision".into())) };
@@ -310,17 +334,28 @@ impl<'g> Graph<'g> {
         if !self.usable("recompute", inputs, line) {
             return self.inert();
         }
+        // What stands in the place of parameters, and the second inputs of the step, enter the segment after its inputs.
+        let surrounding =
+            Surrounding { replaced: self.replaced.borrow().clone(), provided: self.step_inputs.borrow().clone() };
+        let nodes = surrounding.nodes().map(|id| Var { graph: self, id });
+        let all: Vec<Var<'g>> = inputs.iter().copied().chain(nodes).collect();
         match self.precision() {
-            crate::Precision::F32 => self.recompute_in::<f32>(segment, inputs, line),
-            crate::Precision::F64 => self.recompute_in::<f64>(segment, inputs, line),
+            crate::Precision::F32 => self.recompute_in::<f32>(segment, surrounding, &all, line),
+            crate::Precision::F64 => self.recompute_in::<f64>(segment, surrounding, &all, line),
         }
     }
 
-    fn recompute_in<E: Element>(&'g self, run: Run, inputs: &[Var<'g>], line: &'static Location<'static>) -> Var<'g> {
+    fn recompute_in<E: Element>(
+        &'g self,
+        run: Run,
+        surrounding: Surrounding,
+        inputs: &[Var<'g>],
+        line: &'static Location<'static>,
+    ) -> Var<'g> {
         let ids: Vec<u32> = inputs.iter().map(|v| v.id).collect();
         let (scope, step, rows) = (self.scope.get(), self.step.get(), self.rows());
         let mark = self.mark(line);
-        let start = Start { scope, step, rows, drawn: Drawn::default(), line };
+        let start = Start { scope, step, rows, drawn: Drawn::default(), surrounding, line };
         let mut segment = Segment { run, inputs: ids.len(), start };
         let First { shape, value, used, taken } = match segment.first::<E>(self, &ids) {
             Ok(done) => done,
@@ -329,7 +364,7 @@ impl<'g> Graph<'g> {
                 return self.inert();
             }
         };
-        let used = used.into_iter().map(|index| self.param(self.params.handle(index)).id);
+        let used = used.into_iter().map(|index| self.own_param(self.params.handle(index), line).id);
         let operands: Vec<u32> = ids.into_iter().chain(used).collect();
         let mut held = self.tape.borrow_mut();
         let Some(tape) = E::tape_mut(&mut held) else { return self.inert() };

@@ -62,7 +62,7 @@ impl Graph<'_> {
         self.enter(name, Location::caller(), true)
     }
 
-    fn enter(&self, name: &str, line: &'static Location<'static>, layer: bool) -> ScopeGuard<'_> {
+    pub(crate) fn enter(&self, name: &str, line: &'static Location<'static>, layer: bool) -> ScopeGuard<'_> {
         let (before, mut scopes) = (self.scope.get(), self.scopes.borrow_mut());
         let key = (before, name.to_string(), std::ptr::from_ref(line) as usize);
         let id = match scopes.known.get(&key) {

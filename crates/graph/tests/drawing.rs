@@ -28,7 +28,7 @@ impl Model {
         {
             let _scope = graph.scope("rnn");
             for t in 0..steps {
-                graph.at_step(Some(t));
+                let _step = graph.at_step(t);
                 let [gate, new] = (xs.index(0, t).matmul(self.w) + h.matmul(self.u)).chunk(-1);
                 c = c * gate.sigmoid() + new.tanh();
                 h = c.tanh() * gate.sigmoid();

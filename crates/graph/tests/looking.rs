@@ -27,7 +27,7 @@ impl Model {
         {
             let _scope = graph.scope("rnn");
             for t in 0..steps {
-                graph.at_step(Some(t));
+                let _step = graph.at_step(t);
                 let x = graph
                     .input(Array2::from_shape_fn((2, 3), |(i, j)| Draw::seed(t as u64).normal((i * 3 + j) as u64)));
                 h = (x.matmul(self.w_xh) + h.matmul(self.w_hh)).tanh();
@@ -126,7 +126,7 @@ fn saturated_gates_are_counted_by_step_and_line() {
     let graph = Graph::new(&params);
     let _scope = graph.scope("cell");
     for (t, scale) in [0.1, 1.0, 10.0].into_iter().enumerate() {
-        graph.at_step(Some(t));
+        let _step = graph.at_step(t);
         let x = graph.input(vec![-2.0f32, -1.0, 1.0, 2.0]) * scale;
         let _ = (x.tanh(), x.sigmoid());
     }
@@ -192,7 +192,7 @@ fn hunting_names_scope_and_time_step_in_forward_and_backward() {
     let _scope = graph.scope("cell");
     let mut h = graph.param(w) * 1.0;
     for t in 0..4 {
-        graph.at_step(Some(t));
+        let _step = graph.at_step(t);
         h = (h - 0.5).log();
     }
     let error = h.value().unwrap_err().to_string();
@@ -202,7 +202,7 @@ fn hunting_names_scope_and_time_step_in_forward_and_backward() {
     let _scope = graph.scope("cell");
     let mut h = graph.param(w) * 1.0;
     for t in 0..4 {
-        graph.at_step(Some(t));
+        let _step = graph.at_step(t);
         h = if t == 2 { (h - 1.0).sqrt() } else { h * 1.0 };
     }
     let error = h.sum_all().backward().unwrap_err().to_string();

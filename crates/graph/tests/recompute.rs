@@ -35,7 +35,7 @@ impl Rnn {
         let time = xs.known_shape().map_or(0, |s| s[0]);
         let mut all = vec![];
         for t in 0..time {
-            graph.at_step(Some(first + t));
+            let _step = graph.at_step(first + t);
             h = (xs.index(0, t).matmul(self.w_xh) + h.matmul(self.w_hh) + self.bias).tanh();
             h = h.dropout(0.2) * h.sigmoid();
             all.push(h);
@@ -139,7 +139,7 @@ fn an_error_inside_names_its_line_scope_and_step() {
     let params = Params::seeded(0);
     let graph = Graph::new(&params);
     let _encoder = graph.scope("encoder");
-    graph.at_step(Some(3));
+    let _step = graph.at_step(3);
     let line = line!() + 1;
     let wrong = graph.recompute(|graph, x| x[0].matmul(graph.zeros([5, 5])), &[graph.zeros([2, 3])]);
     let error = wrong.value().unwrap_err().to_string();

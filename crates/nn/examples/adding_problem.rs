@@ -15,7 +15,7 @@
 use ndarray::{Array2, Array3};
 use std::fmt::Write;
 use unspool_graph::{Draw, Graph, Params, Var};
-use unspool_nn::{Adam, AnyCell, Cell, CellKind, Linear, Result, unroll};
+use unspool_nn::{Adam, AnyCell, Cell, CellKind, Linear, Result, Sequence, unroll};
 
 const HIDDEN: usize = 48;
 const BATCH: usize = 32;
@@ -55,9 +55,9 @@ impl Adder {
 
     /// The mean squared error of the answers after the last step.
     fn loss<'g>(&self, graph: &'g Graph<'g>, (xs, sums): &(Array3<f32>, Array2<f32>)) -> Var<'g> {
-        let (batch, time) = (xs.shape()[0], xs.shape()[1]);
+        let batch = xs.shape()[0];
         let start = self.cell.initial_state(graph, batch);
-        let (_, last) = unroll(&self.cell, graph.input(xs), &vec![time; batch], start);
+        let (_, last) = unroll(&self.cell, &Sequence::full(graph.input(xs)), start);
         (self.readout.apply(last.h) - graph.input(sums)).powi(2).mean(&[])
     }
 

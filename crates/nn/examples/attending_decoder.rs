@@ -1,9 +1,9 @@
 //! An encoder, and a decoder that looks at what the encoder wrote: it learns to reverse short sequences.
 
-use ndarray::{Array2, Axis};
+use ndarray::Array2;
 use unspool_graph::{Draw, Graph, Params, Scope, Var};
 use unspool_nn::{
-    Adam, AdditiveAttention, Cell, Embedding, Gru, Linear, Result, attention::padding_bias, bidirectional,
+    Adam, AdditiveAttention, Cell, Embedding, Gru, Linear, Result, Sequence, attention::padding_bias, bidirectional,
     schedule::linear_with_warm_up, unroll,
 };
 
@@ -36,9 +36,9 @@ impl Decoder {
     }
 
     /// The state before the first step, with `memory` to look at.
-    fn start<'g>(&self, h: Var<'g>, memory: Var<'g>, lengths: &[usize]) -> Attending<'g> {
-        let padding = padding_bias(h.graph(), lengths, LONGEST);
-        Attending { h, memory, keys: self.attention.keys(memory, lengths), padding }
+    fn start<'g>(&self, h: Var<'g>, memory: &Sequence<'g>) -> Attending<'g> {
+        let padding = padding_bias(h.graph(), memory.layout());
+        Attending { h, memory: memory.padded(), keys: self.attention.keys(memory), padding }
     }
 }
 
@@ -47,13 +47,14 @@ impl Cell for Decoder {
 
     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Attending<'g> {
         // Nothing to look at; a decoder begins with `start`.
-        self.start(self.cell.initial_state(graph, batch), graph.zeros([batch, LONGEST, 2 * HIDDEN]), &vec![1; batch])
+        let nothing = Sequence::full(graph.zeros([batch, 1, 2 * HIDDEN]));
+        self.start(self.cell.initial_state(graph, batch), &nothing)
     }
 
     fn step<'g>(&self, x: Var<'g>, state: Attending<'g>) -> (Var<'g>, Attending<'g>) {
         let (context, _) = self.attention.attend(state.h, state.keys, state.memory, state.padding);
         let x = x.graph().concat(&[x, context], -1);
-        let (h, _) = self.cell.advance(x, state.h);
+        let (h, _) = self.cell.step(x, state.h);
         (h, Attending { h, ..state })
     }
 }
@@ -87,29 +88,30 @@ impl Reverser {
     }
 
     fn encode<'g>(&self, graph: &'g Graph<'g>, pairs: &Pairs) -> Attending<'g> {
-        let xs = self.embedding.apply(graph, pairs.source.view());
+        let xs = self.embedding.sequence(graph, &pairs.source, &pairs.lengths);
         let states = (self.forward.initial_state(graph, BATCH), self.backward.initial_state(graph, BATCH));
         let cells = (&self.forward, &self.backward);
-        let (memory, (last, first)) = bidirectional(cells, xs, &pairs.lengths, states);
-        self.decoder.start(self.bridge.apply(graph.concat(&[last, first], -1)).tanh(), memory, &pairs.lengths)
+        let (memory, (last, first)) = bidirectional(cells, &xs, states);
+        self.decoder.start(self.bridge.apply(graph.concat(&[last, first], -1)).tanh(), &memory)
     }
 
     fn loss<'g>(&self, graph: &'g Graph<'g>, pairs: &Pairs) -> Var<'g> {
-        let ys = self.embedding.apply(graph, pairs.shifted.view());
-        let (hs, _) = unroll(&self.decoder, ys, &pairs.lengths, self.encode(graph, pairs));
-        self.readout.apply(hs.real_rows(&pairs.lengths)).cross_entropy(&pairs.targets).mean(&[])
+        let ys = self.embedding.sequence(graph, &pairs.shifted, &pairs.lengths);
+        let (hs, _) = unroll(&self.decoder, &ys, self.encode(graph, pairs));
+        hs.map(|rows| self.readout.apply(rows)).cross_entropy(&pairs.targets).mean(&[])
     }
 
-    /// Writes one symbol after another, each read again at the next step.
-    fn greedy(&self, graph: &Graph<'_>, pairs: &Pairs) -> Result<Vec<u32>> {
+    /// Writes one symbol after another, each read again at the next step: `[batch, LONGEST]`.
+    fn greedy(&self, graph: &Graph<'_>, pairs: &Pairs) -> Result<Array2<u32>> {
         let (mut state, mut last, mut steps) = (self.encode(graph, pairs), vec![0; BATCH], vec![]);
-        for _ in 0..LONGEST {
+        for t in 0..LONGEST {
+            let _step = graph.at_step(t);
             let x = graph.embedding(self.embedding.weight, &last, [BATCH], None);
             let (h, next) = self.decoder.step(x, state);
             (last, state) = (self.readout.apply(h).argmax()?, next);
             steps.push(last.clone());
         }
-        Ok((0..BATCH).flat_map(|b| steps.iter().take(pairs.lengths[b]).map(move |step| step[b])).collect())
+        Ok(Array2::from_shape_fn((BATCH, LONGEST), |(b, t)| steps[t][b]))
     }
 }
 
@@ -119,25 +121,24 @@ struct Pairs {
     lengths: Vec<usize>,
     /// The reverse, one step late: what the decoder reads while it is taught.
     shifted: Array2<u32>,
-    /// The reverses' symbols, row after row without padding.
-    targets: Vec<u32>,
+    /// The reverse.
+    targets: Array2<u32>,
 }
 
 fn pairs(seed: u64) -> Pairs {
     let draw = Draw::seed(seed);
     let lengths: Vec<usize> = (0..BATCH).map(|b| 2 + b % (LONGEST - 1)).collect();
-    let (mut source, mut shifted) = (Array2::zeros((BATCH, LONGEST)), Array2::zeros((BATCH, LONGEST)));
-    let mut targets = vec![];
+    let nothing = || Array2::zeros((BATCH, LONGEST));
+    let (mut source, mut shifted, mut targets) = (nothing(), nothing(), nothing());
     for (b, &length) in lengths.iter().enumerate() {
         let symbol = |t: usize| 1 + (draw.uniform((b * LONGEST + t) as u64) * 8.0) as u32;
         let reverse: Vec<u32> = (0..length).rev().map(symbol).collect();
         for t in 0..length {
-            source[[b, t]] = symbol(t);
+            (source[[b, t]], targets[[b, t]]) = (symbol(t), reverse[t]);
             if t > 0 {
                 shifted[[b, t]] = reverse[t - 1];
             }
         }
-        targets.extend(reverse);
     }
     Pairs { source, lengths, shifted, targets }
 }
@@ -156,11 +157,12 @@ fn run() -> Result<f64> {
 
     let new = pairs(1_000_000);
     let written = model.greedy(&Graph::new(&params), &new)?;
-    let length = new.lengths[3];
-    let from: usize = new.lengths[..3].iter().sum();
-    println!("{:?} -> {:?}", &new.source.index_axis(Axis(0), 3).to_vec()[..length], &written[from..from + length]);
-    let right = written.iter().zip(&new.targets).filter(|(a, b)| a == b).count();
-    Ok(right as f64 / new.targets.len() as f64)
+    let row = |all: &Array2<u32>| all.slice(ndarray::s![3, ..new.lengths[3]]).to_vec();
+    println!("{:?} -> {:?}", row(&new.source), row(&written));
+    let real = |b: usize| (0..new.lengths[b]).map(move |t| [b, t]);
+    let places: Vec<[usize; 2]> = (0..BATCH).flat_map(real).collect();
+    let right = places.iter().filter(|&&place| written[place] == new.targets[place]).count();
+    Ok(right as f64 / places.len() as f64)
 }
 
 fn main() -> Result<()> {

@@ -1,7 +1,7 @@
 //! A cell of your own, trained on sequences of unequal length: after each number, is the sum so far above zero?
 
 use unspool_graph::{Draw, Graph, Param, Params, Scope, Var, init};
-use unspool_nn::{Adam, Cell, Linear, Result, unroll};
+use unspool_nn::{Adam, Cell, Linear, Result, Sequence, unroll};
 
 /// h' = tanh(x·W_xh + h·W_hh + b)
 struct MyCell {
@@ -38,21 +38,15 @@ impl Cell for MyCell {
 const BATCH: usize = 32;
 const LONGEST: usize = 15;
 
-/// Steps of +1 or −1, their lengths, and for each real step whether the sum so far is above zero.
-fn walks(seed: u64) -> (ndarray::Array3<f32>, Vec<usize>, Vec<u32>) {
+/// Steps of +1 or −1, their lengths, and for each step whether the sum so far is above zero.
+fn walks(seed: u64) -> (ndarray::Array3<f32>, Vec<usize>, ndarray::Array2<u32>) {
     let draw = Draw::seed(seed);
     let xs = ndarray::Array3::from_shape_fn((BATCH, LONGEST, 1), |(b, t, _)| {
         if draw.uniform((b * LONGEST + t) as u64) < 0.5 { -1.0 } else { 1.0 }
     });
     let lengths: Vec<usize> = (0..BATCH).map(|b| 1 + (b * 7 + seed as usize) % LONGEST).collect();
-    let mut targets = vec![];
-    for (walk, &length) in xs.outer_iter().zip(&lengths) {
-        let mut sum = 0.0;
-        for &x in walk.iter().take(length) {
-            sum += x;
-            targets.push(u32::from(sum > 0.0));
-        }
-    }
+    let sum = |b: usize, t: usize| (0..=t).map(|t| xs[[b, t, 0]]).sum::<f32>();
+    let targets = ndarray::Array2::from_shape_fn((BATCH, LONGEST), |(b, t)| u32::from(sum(b, t) > 0.0));
     (xs, lengths, targets)
 }
 
@@ -65,8 +59,9 @@ fn run() -> Result<f64> {
     for step in 0..400 {
         let (xs, lengths, targets) = walks(step);
         let graph = Graph::new(&params).training(7, step);
-        let (hs, _) = unroll(&cell, graph.input(xs), &lengths, cell.initial_state(&graph, BATCH));
-        let loss = readout.apply(hs.real_rows(&lengths)).cross_entropy(&targets).mean(&[]);
+        let xs = Sequence::pack(graph.input(xs), &lengths);
+        let (hs, _) = unroll(&cell, &xs, cell.initial_state(&graph, BATCH));
+        let loss = hs.map(|rows| readout.apply(rows)).cross_entropy(&targets).mean(&[]);
         let mut gradients = loss.backward()?; // back-propagation through time
         gradients.clip_norm(1.0)?;
         adam.step(&mut params, &gradients, 0.005)?;
@@ -74,8 +69,10 @@ fn run() -> Result<f64> {
 
     let (xs, lengths, targets) = walks(1_000_000);
     let graph = Graph::new(&params);
-    let (hs, _) = unroll(&cell, graph.input(xs), &lengths, cell.initial_state(&graph, BATCH));
-    let guesses = readout.apply(hs.real_rows(&lengths)).argmax()?;
+    let xs = Sequence::pack(graph.input(xs), &lengths);
+    let (hs, _) = unroll(&cell, &xs, cell.initial_state(&graph, BATCH));
+    let guesses = hs.map(|rows| readout.apply(rows)).rows().argmax()?;
+    let targets = xs.layout().pack(&targets).expect("one target for each step");
     let right = guesses.iter().zip(&targets).filter(|(guess, target)| guess == target).count();
     Ok(right as f64 / targets.len() as f64)
 }
@@ -97,9 +94,10 @@ fn a_wrong_shape_names_the_line_and_the_step() {
     let cell = MyCell::new(params.scope("rnn"), 3, 16);
     let graph = Graph::new(&params);
     let xs = graph.zeros([2, 5, 4]); // 4 features for a cell that reads 3
-    let (hs, _) = unroll(&cell, xs, &[5, 2], cell.initial_state(&graph, 2));
-    let error = hs.value().unwrap_err().to_string();
+    let (hs, _) = unroll(&cell, &Sequence::pack(xs, &[5, 2]), cell.initial_state(&graph, 2));
+    let error = hs.rows().value().unwrap_err().to_string();
     println!("{error}");
     assert!(error.starts_with("matmul: [2, 4] × [3, 16] do not fit: 4 ≠ 3"), "{error}");
+    assert!(error.contains("time step 0"), "{error}");
     assert!(error.contains("custom_cell.rs"), "{error}");
 }

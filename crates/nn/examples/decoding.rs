@@ -1,6 +1,6 @@
 //! Writing 10,000 symbols one by one in flat memory, and the same model's best guesses side by side.
 
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, aview1};
 use unspool_graph::{Graph, Params, Var};
 use unspool_nn::{
     Adam, Cell, Decoder, DecoderSteps, Embedding, Gru, Linear, Result,
@@ -23,17 +23,14 @@ impl Cell for Model {
     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> {
         self.cell.initial_state(graph, batch)
     }
-    fn inputs<'g>(&self, xs: Var<'g>) -> Var<'g> {
-        self.cell.inputs(xs)
-    }
     fn step<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
         self.cell.step(x, h)
     }
 }
 
 impl Decoder for Model {
-    fn embed<'g>(&self, graph: &'g Graph<'g>, ids: ArrayView2<'_, u32>) -> Var<'g> {
-        self.embedding.apply(graph, ids)
+    fn embed<'g>(&self, graph: &'g Graph<'g>, tokens: &[u32]) -> Var<'g> {
+        self.embedding.apply(graph, aview1(tokens))
     }
     fn logits<'g>(&self, outputs: Var<'g>, _: Var<'g>) -> Var<'g> {
         self.readout.apply(outputs)
@@ -50,11 +47,11 @@ fn trained() -> Result<(Params, Model)> {
     let time = 3 * TEXT.len();
     let character = |t: usize| u32::from(TEXT[t % TEXT.len()]);
     let ids = Array2::from_shape_fn((1, time), |(_, t)| character(t));
-    let targets: Vec<u32> = (1..=time).map(character).collect();
+    let targets = Array2::from_shape_fn((1, time), |(_, t)| character(t + 1));
     let mut adam = Adam::new();
     for step in 0..150 {
         let graph = Graph::new(&params).training(9, step);
-        let logits = teacher_forcing(&model, &graph, ids.view(), &[time], model.initial_state(&graph, 1));
+        let logits = teacher_forcing(&model, &graph, &ids, &[time], model.initial_state(&graph, 1));
         let gradients = logits.cross_entropy(&targets).mean(&[]).backward()?;
         adam.step(&mut params, &gradients, 0.01)?;
     }

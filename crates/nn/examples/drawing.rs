@@ -2,7 +2,7 @@
 
 use unspool_graph::{Drawing, Fold, Graph, Param, Params, Scope, Tensor, Var, init};
 use unspool_nn::{
-    AdditiveAttention, Cell, Elman, Gru, Linear, Lstm, LstmState, Result, attention::padding_bias, unroll,
+    AdditiveAttention, Cell, Elman, Gru, Linear, Lstm, LstmState, Result, Sequence, attention::padding_bias, unroll,
 };
 
 /// An LSTM in plain operations, gate by gate: i, f, o = σ(…), g = tanh(…); c' = f ∘ c + i ∘ g; h' = o ∘ tanh c'.
@@ -59,7 +59,7 @@ impl Cell for Decoder {
     fn step<'g>(&self, x: Var<'g>, state: Attending<'g>) -> (Var<'g>, Attending<'g>) {
         let (context, _) = self.attention.attend(state.h, state.keys, state.memory, state.padding);
         let x = x.graph().concat(&[x, context], -1);
-        let (h, _) = self.cell.step(self.cell.inputs(x), state.h);
+        let (h, _) = self.cell.step(x, state.h);
         (h, Attending { h, ..state })
     }
 }
@@ -76,8 +76,9 @@ fn pictures() -> Result<Vec<(&'static str, String)>> {
     let mut params = Params::seeded(1);
     let (cell, readout) = (Elman::new(params.scope("rnn"), 3, 8), Linear::new(params.scope("readout"), 8, 2));
     let graph = Graph::new(&params).tracing();
-    let (hs, _) = unroll(&cell, graph.input(inputs(4)), &[4, 4], cell.initial_state(&graph, 2));
-    let loss = readout.apply(hs).cross_entropy(&[0, 1, 0, 1, 1, 0, 1, 0]).mean(&[]);
+    let (hs, _) = unroll(&cell, &Sequence::full(graph.input(inputs(4))), cell.initial_state(&graph, 2));
+    let targets = ndarray::array![[0, 1, 0, 1], [1, 0, 1, 0]];
+    let loss = hs.map(|rows| readout.apply(rows)).cross_entropy(&targets).mean(&[]);
     let picture = Drawing::of(&graph);
     drawn.push(("elman", picture.to_svg()));
     drawn.push(("elman_rolled", picture.clone().rolled().to_svg()));
@@ -87,7 +88,7 @@ fn pictures() -> Result<Vec<(&'static str, String)>> {
     let mut params = Params::seeded(1);
     let (cell, readout) = (Lstm::new(params.scope("lstm"), 3, 8), Linear::new(params.scope("readout"), 8, 2));
     let graph = Graph::new(&params).tracing();
-    let (_, last) = unroll(&cell, graph.input(inputs(8)), &[8, 8], cell.initial_state(&graph, 2));
+    let (_, last) = unroll(&cell, &Sequence::full(graph.input(inputs(8))), cell.initial_state(&graph, 2));
     let loss = readout.apply(last.h).cross_entropy(&[0, 1]).mean(&[]);
     let picture = Drawing::of(&graph).gradients(&loss.backward()?);
     drawn.push(("lstm", picture.to_svg()));
@@ -97,7 +98,7 @@ fn pictures() -> Result<Vec<(&'static str, String)>> {
     let mut params = Params::seeded(1);
     let (cell, readout) = (PlainLstm::new(params.scope("lstm"), 3, 8), Linear::new(params.scope("readout"), 8, 2));
     let graph = Graph::new(&params).tracing();
-    let (_, last) = unroll(&cell, graph.input(inputs(8)), &[8, 8], cell.initial_state(&graph, 2));
+    let (_, last) = unroll(&cell, &Sequence::full(graph.input(inputs(8))), cell.initial_state(&graph, 2));
     let loss = readout.apply(last.h).cross_entropy(&[0, 1]).mean(&[]);
     let picture = Drawing::of(&graph);
     drawn.push(("plain_lstm", picture.to_svg()));
@@ -115,15 +116,16 @@ fn pictures() -> Result<Vec<(&'static str, String)>> {
     let graph = Graph::new(&params).tracing();
     let (memory, h) = {
         let _scope = graph.scope("encoder");
-        unroll(&encoder, graph.input(inputs(4)), &[4, 3], encoder.initial_state(&graph, 2))
+        unroll(&encoder, &Sequence::pack(graph.input(inputs(4)), &[4, 3]), encoder.initial_state(&graph, 2))
     };
     let hs = {
         let _scope = graph.scope("decoder");
-        let padding = padding_bias(&graph, &[4, 3], 4);
-        let state = Attending { h, memory, keys: decoder.attention.keys(memory, &[4, 3]), padding };
-        unroll(&decoder, graph.input(inputs(3)), &[3, 3], state).0
+        let padding = padding_bias(&graph, memory.layout());
+        let state = Attending { h, memory: memory.padded(), keys: decoder.attention.keys(&memory), padding };
+        unroll(&decoder, &Sequence::full(graph.input(inputs(3))), state).0
     };
-    let loss = readout.apply(hs).cross_entropy(&[0, 1, 2, 3, 0, 1]).mean(&[]);
+    let targets = ndarray::array![[0, 1, 2], [3, 0, 1]];
+    let loss = hs.map(|rows| readout.apply(rows)).cross_entropy(&targets).mean(&[]);
     let picture = Drawing::of(&graph);
     drawn.push(("attention", picture.to_svg()));
     drawn.push(("attention_rolled", picture.clone().rolled().to_svg()));

@@ -7,7 +7,7 @@
 use std::time::Instant;
 use unspool_graph::{Draw, Gradients, Graph, Params, Part};
 use unspool_nn::{
-    Embedding, Error, Layers, Linear, Lstm, Recurrent,
+    Embedding, Error, Linear, Lstm, Recurrent, RecurrentConfig,
     exchange::{Exchange, Reduce, Reducer, Sums},
     sharded,
 };
@@ -43,19 +43,18 @@ fn bytes(gradients: &Gradients, params: &Params) -> usize {
 fn measure(exchange: &dyn Exchange, words: usize, hidden_size: usize) -> Result<(), Error> {
     let mut params = Params::seeded(1);
     let table = Embedding::new(params.scope("words"), words, hidden_size);
-    let two = Layers { count: 2, ..Layers::default() };
+    let two = RecurrentConfig { layers: 2, ..RecurrentConfig::default() };
     let layers = Recurrent::new(params.scope("rnn"), Lstm::new, hidden_size, hidden_size, two);
     let readout = Linear::new(params.scope("readout"), hidden_size, words);
     let ids = ndarray::Array2::from_shape_fn((ROWS, TIME), |(b, t)| {
         (Draw::seed((exchange.rank() * ROWS + b) as u64).bits(t as u64) % words as u64) as u32
     });
-    let targets: Vec<u32> = ids.iter().map(|id| (id + 1) % words as u32).collect();
+    let targets = ids.mapv(|id| (id + 1) % words as u32);
     let one = || {
         sharded(&params, Some((1, 0)), &[()], |graph: &Graph<'_>, ()| {
-            let lengths = [TIME; ROWS];
-            let state = layers.initial_state(graph, ROWS);
-            let (hs, _) = layers.unroll(table.apply(graph, ids.view()), &lengths, state);
-            readout.apply(hs.real_rows(&lengths)).cross_entropy(&targets).sum_all()
+            let xs = table.sequence(graph, &ids, &[TIME; ROWS]);
+            let (hs, _) = layers.unroll(&xs, layers.initial_state(graph, ROWS));
+            hs.map(|rows| readout.apply(rows)).cross_entropy(&targets).sum_all()
         })
     };
     let computing = least(|| (), |()| Ok(one()?))?;

@@ -3,26 +3,25 @@
 
 use ndarray::Array2;
 use unspool_graph::{Draw, Graph, Params};
-use unspool_nn::{Adam, CellKind, Embedding, Layers, Linear, Recurrent, Result};
+use unspool_nn::{Adam, CellKind, Embedding, Linear, Recurrent, RecurrentConfig, Result};
 
 const BATCH: usize = 32;
 const LONGEST: usize = 10;
 
 /// Brackets (0 opens, 1 closes), lengths, and for each real step whether its bracket has a partner.
-fn brackets(seed: u64) -> (Array2<u32>, Vec<usize>, Vec<u32>) {
+fn brackets(seed: u64) -> (Array2<u32>, Vec<usize>, Array2<u32>) {
     let draw = Draw::seed(seed);
     let ids = Array2::from_shape_fn((BATCH, LONGEST), |(b, t)| draw.bits((b * LONGEST + t) as u64) as u32 % 2);
     let lengths: Vec<usize> = (0..BATCH).map(|b| 2 + b % (LONGEST - 1)).collect();
-    let mut targets = vec![];
-    for (row, &length) in ids.outer_iter().zip(&lengths) {
-        let (mut open, mut matched) = (vec![], vec![0; length]);
+    let mut targets = Array2::zeros((BATCH, LONGEST));
+    for ((row, &length), mut matched) in ids.outer_iter().zip(&lengths).zip(targets.outer_iter_mut()) {
+        let mut open = vec![];
         for (t, &bracket) in row.iter().take(length).enumerate() {
             match bracket {
                 0 => open.push(t),
                 _ => open.pop().into_iter().for_each(|partner| (matched[t], matched[partner]) = (1, 1)),
             }
         }
-        targets.extend(matched);
     }
     (ids, lengths, targets)
 }
@@ -31,7 +30,7 @@ fn brackets(seed: u64) -> (Array2<u32>, Vec<usize>, Vec<u32>) {
 fn run(kind: CellKind, bidirectional: bool) -> Result<f64> {
     let mut params = Params::seeded(8);
     let embedding = Embedding::new(params.scope("embedding"), 2, 8);
-    let layers = Layers { bidirectional, ..Layers::default() };
+    let layers = RecurrentConfig { bidirectional, ..RecurrentConfig::default() };
     let rnn =
         Recurrent::new(params.scope("rnn"), |scope, input, hidden| kind.build(scope, input, hidden), 8, 24, layers);
     let readout = Linear::new(params.scope("readout"), if bidirectional { 48 } else { 24 }, 2);
@@ -39,15 +38,18 @@ fn run(kind: CellKind, bidirectional: bool) -> Result<f64> {
     for step in 0..250 {
         let (ids, lengths, targets) = brackets(step);
         let graph = Graph::new(&params).training(8, step);
-        let (ys, _) = rnn.unroll(embedding.apply(&graph, ids.view()), &lengths, rnn.initial_state(&graph, BATCH));
-        let loss = readout.apply(ys.real_rows(&lengths)).cross_entropy(&targets).mean(&[]);
+        let xs = embedding.sequence(&graph, &ids, &lengths);
+        let (ys, _) = rnn.unroll(&xs, rnn.initial_state(&graph, BATCH));
+        let loss = ys.map(|rows| readout.apply(rows)).cross_entropy(&targets).mean(&[]);
         let gradients = loss.backward()?;
         adam.step(&mut params, &gradients, 0.01)?;
     }
     let (ids, lengths, targets) = brackets(1_000_000);
     let graph = Graph::new(&params);
-    let (ys, _) = rnn.unroll(embedding.apply(&graph, ids.view()), &lengths, rnn.initial_state(&graph, BATCH));
-    let guesses = readout.apply(ys.real_rows(&lengths)).argmax()?;
+    let xs = embedding.sequence(&graph, &ids, &lengths);
+    let (ys, _) = rnn.unroll(&xs, rnn.initial_state(&graph, BATCH));
+    let guesses = ys.map(|rows| readout.apply(rows)).rows().argmax()?;
+    let targets = xs.layout().pack(&targets).expect("one target for each bracket");
     Ok(guesses.iter().zip(&targets).filter(|(a, b)| a == b).count() as f64 / targets.len() as f64)
 }
 

@@ -3,7 +3,7 @@
 
 use ndarray::Array3;
 use unspool_graph::{Draw, Graph, Params, Var};
-use unspool_nn::{Adam, AttentionPooling, Gru, Layers, Linear, Pooling, Recurrent, Result};
+use unspool_nn::{Adam, AttentionPooling, Gru, Linear, Pooling, Recurrent, RecurrentConfig, Result, Sequence};
 
 const BATCH: usize = 24;
 const LONGEST: usize = 12;
@@ -28,22 +28,21 @@ fn spikes(seed: u64) -> (Array3<f32>, Vec<usize>, Vec<u32>) {
 /// Trains with a pooling, or with attention for `None`; the share of right answers on new sequences.
 fn run(pooling: Option<Pooling>) -> Result<f64> {
     let mut params = Params::seeded(6);
-    let both = Layers { bidirectional: true, ..Layers::default() };
+    let both = RecurrentConfig { bidirectional: true, ..RecurrentConfig::default() };
     let rnn = Recurrent::new(params.scope("rnn"), Gru::new, 1, HIDDEN, both);
     let attention = AttentionPooling::new(params.scope("attention"), 2 * HIDDEN, 8);
     let readout = Linear::new(params.scope("readout"), 2 * HIDDEN, 2);
     fn logits<'g>(
         (rnn, attention, readout): (&Recurrent<Gru>, &AttentionPooling, &Linear),
         pooling: Option<Pooling>,
-        xs: Var<'g>,
-        lengths: &[usize],
+        xs: &Sequence<'g>,
     ) -> Var<'g> {
         let graph = xs.graph();
-        let (ys, last) = rnn.unroll(xs, lengths, rnn.initial_state(graph, lengths.len()));
+        let (ys, last) = rnn.unroll(xs, rnn.initial_state(graph, xs.batch()));
         readout.apply(match pooling {
             Some(Pooling::Last) => rnn.last(graph, &last), // each direction's own end
-            Some(pooling) => pooling.apply(ys, lengths),
-            None => attention.apply(ys, lengths).0,
+            Some(pooling) => pooling.apply(&ys),
+            None => attention.apply(&ys).0,
         })
     }
     let model = (&rnn, &attention, &readout);
@@ -51,13 +50,14 @@ fn run(pooling: Option<Pooling>) -> Result<f64> {
     for step in 0..120 {
         let (xs, lengths, targets) = spikes(step);
         let graph = Graph::new(&params).training(6, step);
-        let loss = logits(model, pooling, graph.input(xs), &lengths).cross_entropy(&targets).mean(&[]);
+        let xs = Sequence::pack(graph.input(xs), &lengths);
+        let loss = logits(model, pooling, &xs).cross_entropy(&targets).mean(&[]);
         let gradients = loss.backward()?;
         adam.step(&mut params, &gradients, 0.02)?;
     }
     let (xs, lengths, targets) = spikes(1_000_000);
     let graph = Graph::new(&params);
-    let guesses = logits(model, pooling, graph.input(xs), &lengths).argmax()?;
+    let guesses = logits(model, pooling, &Sequence::pack(graph.input(xs), &lengths)).argmax()?;
     Ok(guesses.iter().zip(&targets).filter(|(a, b)| a == b).count() as f64 / BATCH as f64)
 }
 

@@ -2,7 +2,7 @@
 //! unit. They are run, sorted by length, carried and checked like the built-in ones; the tests ask all laws of recurrence of them.
 
 use unspool_graph::{Draw, Graph, Param, Params, Scope, Var, init};
-use unspool_nn::{Adam, Cell, Linear, LstmState, Result, unroll};
+use unspool_nn::{Adam, Cell, Linear, LstmState, Result, Sequence, unroll};
 
 /// W_x x + W_h h + b for several gates at once, side by side: the part that all of these have in common.
 #[derive(Clone, Debug)]
@@ -49,10 +49,18 @@ impl Cell for Peephole {
     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> LstmState<'g> {
         LstmState { h: self.gates.zeros(graph, batch), c: self.gates.zeros(graph, batch) }
     }
-    fn inputs<'g>(&self, xs: Var<'g>) -> Var<'g> {
+    fn project<'g>(&self, xs: Var<'g>) -> Var<'g> {
         self.gates.of_input.apply(xs)
     }
-    fn step<'g>(&self, x: Var<'g>, LstmState { h, c }: LstmState<'g>) -> (Var<'g>, LstmState<'g>) {
+    fn step<'g>(&self, x: Var<'g>, state: LstmState<'g>) -> (Var<'g>, LstmState<'g>) {
+        self.step_projected(x, self.project(x), state)
+    }
+    fn step_projected<'g>(
+        &self,
+        _: Var<'g>,
+        x: Var<'g>,
+        LstmState { h, c }: LstmState<'g>,
+    ) -> (Var<'g>, LstmState<'g>) {
         let [p_i, p_f, p_o] = self.peepholes;
         let [i, f, g, o] = (x + self.gates.of_state.apply(h)).chunk(-1);
         let (i, f) = ((i + c * p_i).sigmoid(), (f + c * p_f).sigmoid());
@@ -80,10 +88,18 @@ impl Cell for CoupledGates {
     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> LstmState<'g> {
         LstmState { h: self.gates.zeros(graph, batch), c: self.gates.zeros(graph, batch) }
     }
-    fn inputs<'g>(&self, xs: Var<'g>) -> Var<'g> {
+    fn project<'g>(&self, xs: Var<'g>) -> Var<'g> {
         self.gates.of_input.apply(xs)
     }
-    fn step<'g>(&self, x: Var<'g>, LstmState { h, c }: LstmState<'g>) -> (Var<'g>, LstmState<'g>) {
+    fn step<'g>(&self, x: Var<'g>, state: LstmState<'g>) -> (Var<'g>, LstmState<'g>) {
+        self.step_projected(x, self.project(x), state)
+    }
+    fn step_projected<'g>(
+        &self,
+        _: Var<'g>,
+        x: Var<'g>,
+        LstmState { h, c }: LstmState<'g>,
+    ) -> (Var<'g>, LstmState<'g>) {
         let [f, g, o] = (x + self.gates.of_state.apply(h)).chunk(-1);
         let (f, g) = (f.sigmoid(), g.tanh());
         let c = g + f * (c - g);
@@ -124,10 +140,18 @@ impl Cell for LayerNormLstm {
         LstmState { h: self.gates.zeros(graph, batch), c: self.gates.zeros(graph, batch) }
     }
     /// The product and its normalisation, for all steps at once.
-    fn inputs<'g>(&self, xs: Var<'g>) -> Var<'g> {
+    fn project<'g>(&self, xs: Var<'g>) -> Var<'g> {
         self.norm(0, self.gates.of_input.apply(xs))
     }
-    fn step<'g>(&self, x: Var<'g>, LstmState { h, c }: LstmState<'g>) -> (Var<'g>, LstmState<'g>) {
+    fn step<'g>(&self, x: Var<'g>, state: LstmState<'g>) -> (Var<'g>, LstmState<'g>) {
+        self.step_projected(x, self.project(x), state)
+    }
+    fn step_projected<'g>(
+        &self,
+        _: Var<'g>,
+        x: Var<'g>,
+        LstmState { h, c }: LstmState<'g>,
+    ) -> (Var<'g>, LstmState<'g>) {
         let [i, f, g, o] = (x + self.norm(1, self.gates.of_state.apply(h))).chunk(-1);
         let c = f.sigmoid() * c + i.sigmoid() * g.tanh();
         let h = o.sigmoid() * self.norm(2, c).tanh();
@@ -162,10 +186,13 @@ impl Cell for MinimalGated {
     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> {
         self.gates.zeros(graph, batch)
     }
-    fn inputs<'g>(&self, xs: Var<'g>) -> Var<'g> {
+    fn project<'g>(&self, xs: Var<'g>) -> Var<'g> {
         self.gates.of_input.apply(xs)
     }
     fn step<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
+        self.step_projected(x, self.project(x), h)
+    }
+    fn step_projected<'g>(&self, _: Var<'g>, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
         let [f, n] = x.chunk(-1);
         let f = (f + self.gates.of_state.apply(h)).sigmoid();
         let n = (n + self.candidate.apply(f * h)).tanh();
@@ -188,11 +215,10 @@ fn run<C: Cell>(make: impl FnOnce(Scope<'_>, usize, usize) -> C) -> Result<(f64,
         let sign = |b: usize, t: usize| if draw.uniform((b * TIME + t) as u64) < 0.5 { -1.0 } else { 1.0 };
         let xs = ndarray::Array3::from_shape_fn((BATCH, TIME, 1), |(b, t, _)| sign(b, t) as f32);
         let sum = |b: usize, t: usize| (0..=t).map(|t| sign(b, t)).sum::<f64>();
-        let targets: Vec<u32> = (0..BATCH * TIME).map(|i| u32::from(sum(i / TIME, i % TIME) > 0.0)).collect();
+        let targets = ndarray::Array2::from_shape_fn((BATCH, TIME), |(b, t)| u32::from(sum(b, t) > 0.0));
         let graph = Graph::new(&params).training(7, step);
-        let lengths = [TIME; BATCH];
-        let (hs, _) = unroll(&cell, graph.input(xs), &lengths, cell.initial_state(&graph, BATCH));
-        let loss = readout.apply(hs.real_rows(&lengths)).cross_entropy(&targets).mean(&[]);
+        let (hs, _) = unroll(&cell, &Sequence::full(graph.input(xs)), cell.initial_state(&graph, BATCH));
+        let loss = hs.map(|rows| readout.apply(rows)).cross_entropy(&targets).mean(&[]);
         losses.push(loss.item()?);
         let gradients = loss.backward()?;
         adam.step(&mut params, &gradients, 0.02)?;

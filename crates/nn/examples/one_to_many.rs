@@ -1,9 +1,9 @@
 //! One-to-many: a whole melody from its number, in four ways. The number is given at the first step only, or as a context at every step; or the
 //! model reads at each step what it wrote at the one before: a token, or a vector.
 
-use ndarray::aview1;
-use unspool_graph::{Graph, Params, Scope, Var};
-use unspool_nn::{Adam, Cell, Embedding, Linear, Lstm, Result, feed_back, repeated, unroll, zero_filled};
+use ndarray::{arr2, aview1};
+use unspool_graph::{Graph, Params, Scope};
+use unspool_nn::{Adam, Cell, Embedding, Linear, Lstm, Result, Sequence, feed_back, repeated, unroll, zero_filled};
 
 const MELODIES: [[u32; 8]; 3] = [[0, 2, 4, 0, 2, 4, 7, 7], [7, 5, 4, 2, 0, 0, 0, 7], [4, 4, 5, 7, 7, 5, 4, 2]];
 const NOTES: usize = 8;
@@ -35,11 +35,11 @@ impl Model {
         }
     }
 
-    /// Logits `[melody, time, note]`.
-    fn play<'g>(&self, graph: &'g Graph<'g>, way: Way) -> Var<'g> {
+    /// Logits of each note.
+    fn play<'g>(&self, graph: &'g Graph<'g>, way: Way) -> Sequence<'g> {
         let first = self.number.apply(graph, aview1(&[0, 1, 2])); // [batch, feature]
         let start = self.cell.initial_state(graph, MELODIES.len());
-        let over = |xs| self.readout.apply(unroll(&self.cell, xs, &[TIME; 3], start.clone()).0);
+        let over = |xs| unroll(&self.cell, &xs, start.clone()).0.map(|rows| self.readout.apply(rows));
         match way {
             Way::ZeroFilled => over(zero_filled(first, TIME)),
             Way::Context => over(repeated(first, TIME)),
@@ -66,15 +66,15 @@ impl Model {
 fn run(way: Way) -> Result<f64> {
     let mut params = Params::seeded(2);
     let model = Model::new(params.scope("model"));
-    let targets: Vec<u32> = MELODIES.concat();
+    let targets = arr2(&MELODIES);
     let mut adam = Adam::new();
     for step in 0..150 {
         let graph = Graph::new(&params).training(2, step);
-        let loss = model.play(&graph, way).reshape([3 * TIME, NOTES]).cross_entropy(&targets).mean(&[]);
+        let loss = model.play(&graph, way).cross_entropy(&targets).mean(&[]);
         let gradients = loss.backward()?;
         adam.step(&mut params, &gradients, 0.02)?;
     }
-    let played = model.play(&Graph::new(&params), way).argmax()?;
+    let played = model.play(&Graph::new(&params), way).padded().argmax()?;
     Ok(played.iter().zip(&targets).filter(|(a, b)| a == b).count() as f64 / targets.len() as f64)
 }
 

@@ -3,7 +3,7 @@
 
 use ndarray::{Array2, array};
 use unspool_graph::{Graph, Params, Var};
-use unspool_nn::{Adam, Cell, Gru, Linear, Result, per_frame};
+use unspool_nn::{Adam, Cell, Gru, Linear, Result, Sequence};
 
 struct Model {
     cell: Gru,
@@ -14,7 +14,7 @@ impl Model {
     /// `[rows, 2] -> [rows, 2]`: logits of "no" and "yes".
     fn apply<'g>(&self, x: Var<'g>) -> Var<'g> {
         let rows = x.known_shape().map_or(0, |shape| shape[0]);
-        let (h, _) = self.cell.advance(x, self.cell.initial_state(x.graph(), rows));
+        let (h, _) = self.cell.step(x, self.cell.initial_state(x.graph(), rows));
         self.readout.apply(h)
     }
 }
@@ -34,8 +34,8 @@ fn run() -> Result<(Vec<u32>, Vec<u32>)> {
     }
     let graph = Graph::new(&params);
     let alone = model.apply(graph.input(&inputs)).argmax()?;
-    let sequence = graph.input(&inputs).unsqueeze(0); // [batch, time, feature]
-    let frames = per_frame(sequence, &[4], |rows| model.apply(rows)).argmax()?;
+    let sequence = Sequence::full(graph.input(&inputs).unsqueeze(0)); // [batch, time, feature]
+    let frames = sequence.map(|rows| model.apply(rows)).padded().argmax()?;
     Ok((alone, frames))
 }
 

@@ -68,12 +68,8 @@ impl FirstWord {
         let word = |row: usize, t: usize| (draw(rows[row]).bits(t as u64) % WORDS as u64) as u32;
         let ids = ndarray::Array2::from_shape_fn((rows.len(), longest), |(row, t)| word(row, t));
         let targets: Vec<u32> = (0..rows.len()).map(|row| ids[[row, 0]]).collect();
-        let (_, last) = unroll(
-            &self.cell,
-            self.words.apply(graph, ids.view()),
-            &lengths,
-            self.cell.initial_state(graph, rows.len()),
-        );
+        let (_, last) =
+            unroll(&self.cell, &self.words.sequence(graph, &ids, &lengths), self.cell.initial_state(graph, rows.len()));
         self.readout.apply(last).cross_entropy(&targets).sum_all()
     }
 }

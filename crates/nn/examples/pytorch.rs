@@ -11,8 +11,9 @@ use serde_json::{Value, json};
 use std::{collections::BTreeMap, error::Error, path::Path};
 use unspool_graph::{Draw, Graph, Params, Scope, Var, init};
 use unspool_nn::{
-    Cell, Conv2d, Elman, Embedding, Gru, LayerNorm, Layers, Linear, Lstm, MultiheadAttention, Recurrent,
-    TransformerConfig, TransformerLayer, checkpoint,
+    Cell, Conv2d, Elman, ElmanConfig, Embedding, Gru, GruConfig, LayerNorm, Linear, Lstm, LstmConfig,
+    MultiheadAttention, Nonlinearity, Recurrent, RecurrentConfig, Sequence, TransformerConfig, TransformerLayer,
+    checkpoint,
 };
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -65,15 +66,15 @@ impl Cases {
             all.extend(more.clone());
         }
         let output = arguments["proj_size"].as_u64().unwrap_or(5) as usize;
-        let layers = Layers { count: 2, bidirectional: true, dropout: 0.0 };
+        let layers = RecurrentConfig { layers: 2, bidirectional: true, dropout: 0.0 };
         self.add(
             (name, class, arguments),
             &[&[2, 4, 3]],
             |scope| Recurrent::new(scope, make, 3, output, layers),
             |rnn, xs| {
-                let (ys, last) = rnn.unroll(xs[0], &[4, 4], rnn.initial_state(xs[0].graph(), 2));
+                let (ys, last) = rnn.unroll(&Sequence::full(xs[0]), rnn.initial_state(xs[0].graph(), 2));
                 let mut all = rnn.stacked(&last);
-                all.insert(0, ys);
+                all.insert(0, ys.padded());
                 all
             },
         );
@@ -92,7 +93,10 @@ impl Cases {
                 (name, class, arguments),
                 inputs,
                 |scope| make(scope, config),
-                |layer, xs| vec![layer.apply((xs[0], &[4, 4]), xs.get(1).map(|&memory| (memory, &[3, 3][..])), false)],
+                |layer, xs| {
+                    let memory = xs.get(1).map(|&memory| Sequence::full(memory));
+                    vec![layer.apply(&Sequence::full(xs[0]), memory.as_ref(), false).padded()]
+                },
             );
         }
     }
@@ -103,8 +107,8 @@ impl Cases {
             all.extend(more.clone());
         }
         self.add((name, "MultiheadAttention", arguments), &[&[2, 4, 8], &[2, 3, memory]], make, |layer, xs| {
-            let (ys, weights) = layer.apply((xs[0], &[4, 4]), (xs[1], &[3, 3]), false);
-            vec![ys, weights.mean(&[1])]
+            let (ys, weights) = layer.apply(&Sequence::full(xs[0]), &Sequence::full(xs[1]), false);
+            vec![ys.padded(), weights.mean(&[1])]
         });
     }
 }
@@ -113,16 +117,26 @@ fn cases(seed: u64) -> Vec<Case> {
     let mut cases = Cases { seed, all: vec![] };
     let none = || json!({"bias": false});
     cases.recurrent("rnn", "RNN", json!({}), Elman::new);
-    cases.recurrent("rnn_relu", "RNN", json!({"nonlinearity": "relu"}), |s, i, h| Elman::new(s, i, h).relu());
-    cases.recurrent("rnn_bare", "RNN", none(), Elman::without_bias);
+    cases.recurrent("rnn_relu", "RNN", json!({"nonlinearity": "relu"}), |s, i, h| {
+        Elman::with_config(s, i, h, ElmanConfig { nonlinearity: Nonlinearity::Relu, ..ElmanConfig::default() })
+    });
+    cases.recurrent("rnn_bare", "RNN", none(), |s, i, h| {
+        Elman::with_config(s, i, h, ElmanConfig { bias: false, ..ElmanConfig::default() })
+    });
     cases.recurrent("lstm", "LSTM", json!({}), Lstm::new);
-    cases.recurrent("lstm_bare", "LSTM", none(), Lstm::without_bias);
-    cases.recurrent("lstm_narrow", "LSTM", json!({"proj_size": 2}), |s, i, size| Lstm::projected(s, i, 5, size));
+    cases.recurrent("lstm_bare", "LSTM", none(), |s, i, h| {
+        Lstm::with_config(s, i, h, LstmConfig { bias: false, ..LstmConfig::default() })
+    });
+    cases.recurrent("lstm_narrow", "LSTM", json!({"proj_size": 2}), |s, i, size| {
+        Lstm::with_config(s, i, 5, LstmConfig { projection: Some(size), ..LstmConfig::default() })
+    });
     cases.recurrent("lstm_narrow_bare", "LSTM", json!({"proj_size": 2, "bias": false}), |s, i, size| {
-        Lstm::projected_without_bias(s, i, 5, size)
+        Lstm::with_config(s, i, 5, LstmConfig { bias: false, projection: Some(size), ..LstmConfig::default() })
     });
     cases.recurrent("gru", "GRU", json!({}), Gru::new);
-    cases.recurrent("gru_bare", "GRU", none(), Gru::without_bias);
+    cases.recurrent("gru_bare", "GRU", none(), |s, i, h| {
+        Gru::with_config(s, i, h, GruConfig { bias: false, ..GruConfig::default() })
+    });
     cases.attention("attention", json!({}), 8, |s| MultiheadAttention::new(s, 8, 2));
     cases.attention("attention_bare", none(), 8, |s| MultiheadAttention::without_bias(s, 8, 2));
     cases.attention("attention_over", json!({"kdim": 5, "vdim": 5}), 5, |s| MultiheadAttention::over(s, 8, 5, 2));

@@ -2,7 +2,7 @@
 
 use ndarray::Array3;
 use unspool_graph::{Draw, Params};
-use unspool_nn::{Adam, Cell, Elman, Linear, Result, sharded, unroll};
+use unspool_nn::{Adam, Cell, Elman, Linear, Result, Sequence, sharded, unroll};
 
 const TIME: usize = 10;
 const ROWS: usize = 8;
@@ -34,7 +34,7 @@ fn run(threads: usize) -> Result<(f64, f64, Vec<u32>)> {
         let (sum, mut gradients) = pool.install(|| {
             sharded(&params, Some((2, step)), &shards, |graph, shard| {
                 let xs = graph.input(&shard.xs);
-                let (_, last) = unroll(&cell, xs, &[TIME; ROWS], cell.initial_state(graph, ROWS));
+                let (_, last) = unroll(&cell, &Sequence::full(xs), cell.initial_state(graph, ROWS));
                 readout.apply(last).cross_entropy(&shard.targets).sum_all()
             })
         })?;

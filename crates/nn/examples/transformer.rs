@@ -3,8 +3,8 @@
 use ndarray::Array2;
 use unspool_graph::{Draw, Graph, Params, Var};
 use unspool_nn::{
-    Adam, Decoder, DecoderSteps, Embedding, Positions, Result, TransformerConfig, TransformerDecoder,
-    TransformerEncoder, TransformerState,
+    Adam, DecoderSteps, Embedding, Positions, Result, TransformerConfig, TransformerDecoder, TransformerEncoder,
+    TransformerState,
     decoding::{Decoding, Hypothesis},
     schedule::linear_with_warm_up,
     teacher_forcing,
@@ -35,14 +35,15 @@ impl Reverser {
     }
 
     fn start<'g>(&self, graph: &'g Graph<'g>, pairs: &Pairs) -> TransformerState<'g> {
-        let memory = self.encoder.apply(self.decoder.embed(graph, pairs.source.view()), &pairs.lengths);
-        self.decoder.start(memory, &pairs.lengths)
+        let xs = self.decoder.embedded(graph, &pairs.source, &pairs.lengths);
+        self.decoder.start(&self.encoder.apply(&xs))
     }
 
     fn loss<'g>(&self, graph: &'g Graph<'g>, pairs: &Pairs) -> Var<'g> {
         let written: Vec<usize> = pairs.lengths.iter().map(|length| length + 1).collect();
-        let logits = teacher_forcing(&self.decoder, graph, pairs.shifted.view(), &written, self.start(graph, pairs));
-        logits.cross_entropy(&pairs.targets.concat()).mean(&[])
+        let logits = teacher_forcing(&self.decoder, graph, &pairs.shifted, &written, self.start(graph, pairs));
+        let target = |(b, t): (usize, usize)| pairs.targets[b].get(t).copied().unwrap_or(END);
+        logits.cross_entropy(&Array2::from_shape_fn((BATCH, LONGEST + 1), target)).mean(&[])
     }
 
     fn write(&self, params: &Params, pairs: &Pairs) -> Result<Vec<Hypothesis>> {

@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, s};
 use unspool_graph::{Graph, Params};
-use unspool_nn::{Adam, Carried, Embedding, Linear, Lstm, Result, windows};
+use unspool_nn::{Adam, Carried, Embedding, Linear, Lstm, Result, Sequence, windows};
 
 /// Repeats without end. What follows a 1, a 3 or a 5 depends on what came before.
 const PATTERN: [u32; 11] = [3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5];
@@ -30,11 +30,10 @@ fn run(carry: bool, back: usize) -> Result<f64> {
         if !carry {
             carried.reset();
         }
-        let xs = embedding.apply(&graph, ids.slice(s![.., window.steps.clone()]));
-        let hs = carried.unroll(&cell, xs, &window)?; // what is carried on is arrays: a `Var` would not outlive its graph
-        let targets: Vec<u32> = next.slice(s![.., window.new.clone()]).iter().copied().collect();
-        let logits = readout.apply(hs.real_rows(&[window.new.len(); STREAMS]));
-        let loss = logits.cross_entropy(&targets).mean(&[]);
+        let xs = Sequence::full(embedding.apply(&graph, ids.slice(s![.., window.steps.clone()])));
+        let hs = carried.unroll(&cell, &xs, &window)?; // what is carried on is arrays: a `Var` would not outlive its graph
+        let targets = next.slice(s![.., window.new.clone()]);
+        let loss = hs.map(|rows| readout.apply(rows)).cross_entropy(targets).mean(&[]);
         losses.push(loss.item()?);
         let gradients = loss.backward()?;
         adam.step(&mut params, &gradients, 0.005)?;

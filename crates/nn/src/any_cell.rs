@@ -1,8 +1,8 @@
 //! A kind of cell that is chosen when the program runs, as by an option or a configuration.
 
-use crate::{Cell, Elman, Error, Gru, Lstm, LstmState};
+use crate::{Cell, Elman, ElmanConfig, Error, Gru, Lstm, LstmState, Nonlinearity};
 use std::{fmt, str::FromStr};
-use unspool_graph::{Graph, Params, Scope, Var};
+use unspool_graph::{Graph, Param, Params, Scope, Var};
 
 /// The built-in cells by their names.
 ///
@@ -44,7 +44,10 @@ impl CellKind {
     pub fn build(self, scope: Scope<'_>, input_size: usize, hidden_size: usize) -> AnyCell {
         match self {
             CellKind::Elman => AnyCell::Elman(Elman::new(scope, input_size, hidden_size)),
-            CellKind::Relu => AnyCell::Elman(Elman::new(scope, input_size, hidden_size).relu()),
+            CellKind::Relu => {
+                let config = ElmanConfig { nonlinearity: Nonlinearity::Relu, ..ElmanConfig::default() };
+                AnyCell::Elman(Elman::with_config(scope, input_size, hidden_size, config))
+            }
             CellKind::Lstm => AnyCell::Lstm(Lstm::new(scope, input_size, hidden_size)),
             CellKind::Gru => AnyCell::Gru(Gru::new(scope, input_size, hidden_size)),
         }
@@ -70,13 +73,14 @@ impl FromStr for CellKind {
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
-/// use unspool_nn::{Cell, CellKind, unroll};
+/// use unspool_nn::{Cell, CellKind, Sequence, unroll};
 /// for kind in CellKind::ALL {
 ///     let mut params = Params::seeded(1);
 ///     let cell = kind.build(params.scope("rnn"), 3, 8);
 ///     let graph = Graph::new(&params);
-///     let (ys, last) = unroll(&cell, graph.zeros([2, 5, 3]), &[5, 2], cell.initial_state(&graph, 2));
-///     assert_eq!(*ys.shape()?, [2, 5, 8]);
+///     let xs = Sequence::pack(graph.zeros([2, 5, 3]), &[5, 2]);
+///     let (ys, last) = unroll(&cell, &xs, cell.initial_state(&graph, 2));
+///     assert_eq!(*ys.padded().shape()?, [2, 5, 8]);
 ///     assert_eq!(*last.h.shape()?, [2, 8]);
 /// }
 /// # Ok::<(), unspool_graph::Error>(())
@@ -113,6 +117,15 @@ crate::state! {
 }
 
 impl AnyCell {
+    /// Returns the recurrent weight W_hh, for [`WeightDrop`](crate::WeightDrop) and its like.
+    pub fn weight_hh(&self) -> Param {
+        match self {
+            AnyCell::Elman(cell) => cell.weight_hh(),
+            AnyCell::Lstm(cell) => cell.weight_hh(),
+            AnyCell::Gru(cell) => cell.weight_hh(),
+        }
+    }
+
     /// First biases with which gates remember for 1 to `longest` steps, some elements for short and some for long (Tallec and Ollivier
     /// 2018, "Can recurrent neural networks warp time?"): b = ln(u), where u goes in even steps from 1 to `longest` − 1 over the
     /// elements, while the paper draws it. An LSTM's forget gate has bias b and its input gate −b; a GRU's z, which keeps, has b. A plain cell
@@ -122,7 +135,7 @@ impl AnyCell {
     /// use unspool_graph::Params;
     /// use unspool_nn::CellKind;
     /// let mut params = Params::seeded(0);
-    /// CellKind::Gru.build(params.scope("rnn"), 3, 2).remember(&mut params, 100)?;
+    /// CellKind::Gru.build(params.scope("rnn"), 3, 2).init_chrono(&mut params, 100)?;
     /// let bias = params.value(params.find("rnn.bias_ih_l0").unwrap())?.to_f64();
     /// assert!((bias[[2]].exp() - 1.0).abs() < 1e-5 && (bias[[3]].exp() - 99.0).abs() < 1e-3); // z of both elements
     /// # Ok::<(), unspool_graph::Error>(())
@@ -130,7 +143,7 @@ impl AnyCell {
     ///
     /// # Errors
     /// Parameters of another store.
-    pub fn remember(&self, params: &mut Params, longest: usize) -> Result<(), unspool_graph::Error> {
+    pub fn init_chrono(&self, params: &mut Params, longest: usize) -> Result<(), unspool_graph::Error> {
         // The gate's place among those of the layout, and the sign of its bias.
         let (weights, gates): (_, &[(usize, f64)]) = match self {
             AnyCell::Elman(_) => return Ok(()),
@@ -167,23 +180,35 @@ impl Cell for AnyCell {
         }
     }
 
-    fn inputs<'g>(&self, xs: Var<'g>) -> Var<'g> {
+    fn step<'g>(&self, x: Var<'g>, state: AnyState<'g>) -> (Var<'g>, AnyState<'g>) {
+        self.step_projected(x, self.project(x), state)
+    }
+
+    fn project<'g>(&self, xs: Var<'g>) -> Var<'g> {
         match self {
-            AnyCell::Elman(cell) => cell.inputs(xs),
-            AnyCell::Gru(cell) => cell.inputs(xs),
-            AnyCell::Lstm(cell) => cell.inputs(xs),
+            AnyCell::Elman(cell) => cell.project(xs),
+            AnyCell::Gru(cell) => cell.project(xs),
+            AnyCell::Lstm(cell) => cell.project(xs),
         }
     }
 
-    fn step<'g>(&self, x: Var<'g>, AnyState { h, c }: AnyState<'g>) -> (Var<'g>, AnyState<'g>) {
-        let (h, c) = match self {
-            AnyCell::Elman(cell) => (cell.step(x, h).1, None),
-            AnyCell::Gru(cell) => (cell.step(x, h).1, None),
-            AnyCell::Lstm(cell) => {
-                // A state of another kind of cell has no memory; the graph says what is wrong.
-                let c = c.unwrap_or_else(|| x.graph().zeros([0, 0]));
-                let (_, LstmState { h, c }) = cell.step(x, LstmState { h, c });
+    fn step_projected<'g>(
+        &self,
+        x: Var<'g>,
+        projected: Var<'g>,
+        AnyState { h, c }: AnyState<'g>,
+    ) -> (Var<'g>, AnyState<'g>) {
+        let (h, c) = match (self, c) {
+            (AnyCell::Elman(cell), _) => (cell.step_projected(x, projected, h).1, None),
+            (AnyCell::Gru(cell), _) => (cell.step_projected(x, projected, h).1, None),
+            (AnyCell::Lstm(cell), Some(c)) => {
+                let (_, LstmState { h, c }) = cell.step_projected(x, projected, LstmState { h, c });
                 (h, Some(c))
+            }
+            (AnyCell::Lstm(_), None) => {
+                let graph = x.graph();
+                graph.fail(graph.error("lstm", "the state has no memory c: it is that of another kind of cell"));
+                (graph.inert(), None)
             }
         };
         (h, AnyState { h, c })

@@ -1,6 +1,6 @@
 //! A cell that looks at a memory before each step.
 
-use crate::{Attention, Cell, attention::Attended, leaves};
+use crate::{Attention, Cell, Sequence, attention::Attended, leaves};
 use unspool_graph::{Graph, Var};
 
 /// [`Attention`] over a memory around any cell (Bahdanau, Cho and Bengio 2015): at each step the state's first leaf, for built-in cells the
@@ -15,17 +15,17 @@ use unspool_graph::{Graph, Var};
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
-/// use unspool_nn::{Attending, Attention, Cell, Gru, unroll};
+/// use unspool_nn::{Attending, Attention, Cell, Gru, Sequence, unroll};
 /// let (input, memory, hidden) = (3, 6, 8);
 /// let mut params = Params::seeded(0);
 /// let attention = Attention::general(params.scope("attention"), hidden, memory);
 /// let cell = Attending::new(Gru::new(params.scope("rnn"), input + memory, hidden), attention, memory);
 ///
 /// let graph = Graph::new(&params);
-/// let source = graph.full([2, 7, memory], 1.0);                          // what an encoder wrote: [batch, source, memory]
-/// let state = cell.start(graph.zeros([2, hidden]), source, &[7, 4]);
-/// let (ys, _) = unroll(&cell, graph.zeros([2, 5, input]), &[5, 2], state);
-/// assert_eq!(*ys.shape()?, [2, 5, hidden + memory]);
+/// let source = Sequence::pack(graph.full([2, 7, memory], 1.0), &[7, 4]); // what an encoder wrote
+/// let state = cell.start(graph.zeros([2, hidden]), &source);
+/// let (ys, _) = unroll(&cell, &Sequence::pack(graph.zeros([2, 5, input]), &[5, 2]), state);
+/// assert_eq!(*ys.padded().shape()?, [2, 5, hidden + memory]);
 /// # Ok::<(), unspool_graph::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -42,11 +42,10 @@ impl<C: Cell> Attending<C> {
         Attending { cell, attention, memory_size }
     }
 
-    /// The state before the first step, from the inner cell's and `memory [batch, source, memory]`, row b of which has `lengths[b]` real
-    /// places, one at least.
+    /// Returns the state before the first step, from the inner cell's and a memory with at least one place per example.
     #[track_caller]
-    pub fn start<'g>(&self, inner: C::State<'g>, memory: Var<'g>, lengths: &[usize]) -> (C::State<'g>, Attended<'g>) {
-        (inner, self.attention.memory(memory, lengths))
+    pub fn start<'g>(&self, inner: C::State<'g>, memory: &Sequence<'g>) -> (C::State<'g>, Attended<'g>) {
+        (inner, self.attention.memory(memory))
     }
 }
 
@@ -56,15 +55,15 @@ impl<C: Cell> Cell for Attending<C> {
 
     /// With a memory of one empty place: [`start`](Attending::start) gives it a real one.
     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Self::State<'g> {
-        let memory = graph.zeros([batch, 1, self.memory_size]);
-        self.start(self.cell.initial_state(graph, batch), memory, &vec![1; batch])
+        let memory = Sequence::full(graph.zeros([batch, 1, self.memory_size]));
+        self.start(self.cell.initial_state(graph, batch), &memory)
     }
 
     fn step<'g>(&self, x: Var<'g>, (inner, memory): Self::State<'g>) -> (Var<'g>, Self::State<'g>) {
         let graph = x.graph();
         let query = leaves(&inner).first().copied().unwrap_or(graph.inert());
         let (context, _) = self.attention.attend(query, &memory);
-        let (y, inner) = self.cell.advance(graph.concat(&[x, context], -1), inner);
+        let (y, inner) = self.cell.step(graph.concat(&[x, context], -1), inner);
         (graph.concat(&[y, context], -1), (inner, memory))
     }
 }

@@ -1,8 +1,8 @@
 //! A recurrent decoder that attends: any cell, any score, input feeding, and the bridge from an encoder to its first state.
 
-use crate::{Attention, Cell, Decoder, Embedding, Linear, State, attention::Attended, leaves};
-use ndarray::ArrayView2;
-use unspool_graph::{Error, Graph, Param, Scope, Var, init};
+use crate::{Attention, Cell, Decoder, Embedding, Linear, Sequence, State, attention::Attended, leaves};
+use ndarray::aview1;
+use unspool_graph::{Graph, Param, Scope, Var, init};
 
 /// Decodes over a memory with any cell (Luong, Pham and Manning 2015, sections 3.1 and 3.3):
 ///
@@ -17,22 +17,22 @@ use unspool_graph::{Error, Graph, Param, Scope, Var, init};
 /// ```
 /// use unspool_graph::{Graph, Params};
 /// use unspool_nn::{
-///     Attention, AttentionDecoder, Bridge, Embedding, Layers, Lstm, Recurrent, DecoderSteps, decoding::{Beam, Decoding},
+///     Attention, AttentionDecoder, Bridge, Embedding, Lstm, Recurrent, RecurrentConfig, DecoderSteps, decoding::{Beam, Decoding},
 /// };
 ///
 /// let mut params = Params::seeded(1);
 /// let table = Embedding::normal(params.scope("embedding"), 20, 6, 0.4);
-/// let layers = Layers { count: 2, bidirectional: true, dropout: 0.1 };
-/// let encoder = Recurrent::new(params.scope("encoder"), Lstm::new, 6, 8, layers);
+/// let config = RecurrentConfig { layers: 2, bidirectional: true, dropout: 0.1 };
+/// let encoder = Recurrent::new(params.scope("encoder"), Lstm::new, 6, 8, config);
 /// let bridge = Bridge::projected(params.scope("bridge"), 16, &[8, 8]);
 /// let attention = Attention::general(params.scope("attention"), 8, 16);
 /// let decoder = AttentionDecoder::new(params.scope("decoder"), Lstm::new, table, attention, 16, 8);
 ///
 /// let (source, lengths) = (ndarray::array![[5, 6, 7], [8, 9, 0]], [3, 2]);
 /// let mut steps = DecoderSteps::new(&params, &decoder, 2, |graph| {
-///     let xs = table.apply(graph, source.view());
-///     let (memory, last) = encoder.unroll(xs, &lengths, encoder.initial_state(graph, 2));
-///     decoder.start(&bridge, &[encoder.last(graph, &last)], memory, &lengths)
+///     let xs = table.sequence(graph, &source, &lengths);
+///     let (memory, last) = encoder.unroll(&xs, encoder.initial_state(graph, 2));
+///     decoder.start(&bridge, &[encoder.last(graph, &last)], &memory)
 /// })?;
 /// let found = Decoding::new(1, 2, 9).beam(&mut steps, &Beam::new(3))?;
 /// assert_eq!(found[1][0].attention.as_ref().unwrap()[[0, 2]], 0.0);               // padding is not looked at
@@ -81,32 +81,19 @@ impl<C: Cell> AttentionDecoder<C> {
         self
     }
 
-    /// The first state: the cell's by `bridge` from what the encoder ended with, and `memory [batch, source, memory]` to look at, of which
-    /// `lengths` are real.
+    /// Returns the first state: the cell's by `bridge` from what the encoder ended with, and a memory to look at.
     #[track_caller]
-    pub fn start<'g>(
-        &self,
-        bridge: &Bridge,
-        last: &[Var<'g>],
-        memory: Var<'g>,
-        lengths: &[usize],
-    ) -> <Self as Cell>::State<'g> {
+    pub fn start<'g>(&self, bridge: &Bridge, last: &[Var<'g>], memory: &Sequence<'g>) -> <Self as Cell>::State<'g> {
         let graph = memory.graph();
         let _scope = graph.layer("attention_decoder");
-        let cell = bridge.apply(graph, self.cell.initial_state(graph, lengths.len()), last);
-        self.with_memory(graph, cell, memory, lengths)
+        let cell = bridge.apply(graph, self.cell.initial_state(graph, memory.batch()), last);
+        self.with_memory(cell, memory)
     }
 
-    fn with_memory<'g>(
-        &self,
-        graph: &'g Graph<'g>,
-        cell: C::State<'g>,
-        memory: Var<'g>,
-        lengths: &[usize],
-    ) -> <Self as Cell>::State<'g> {
-        let source = memory.known_shape().and_then(|shape| shape.get(1).copied()).unwrap_or(0);
-        let fed = graph.zeros([lengths.len(), self.sizes.0]);
-        (cell, fed, graph.zeros([lengths.len(), source]), self.attention.memory(memory, lengths))
+    fn with_memory<'g>(&self, cell: C::State<'g>, memory: &Sequence<'g>) -> <Self as Cell>::State<'g> {
+        let (graph, batch) = (memory.graph(), memory.batch());
+        let weights = graph.zeros([batch, memory.layout().time()]);
+        (cell, graph.zeros([batch, self.sizes.0]), weights, self.attention.memory(memory))
     }
 }
 
@@ -116,13 +103,13 @@ impl<C: Cell> Cell for AttentionDecoder<C> {
 
     /// Over an empty memory: a decoder begins with [`start`](AttentionDecoder::start).
     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Self::State<'g> {
-        let memory = graph.zeros([batch, 1, self.sizes.1]);
-        self.with_memory(graph, self.cell.initial_state(graph, batch), memory, &vec![1; batch])
+        let memory = Sequence::full(graph.zeros([batch, 1, self.sizes.1]));
+        self.with_memory(self.cell.initial_state(graph, batch), &memory)
     }
 
     fn step<'g>(&self, x: Var<'g>, (state, fed, _, memory): Self::State<'g>) -> (Var<'g>, Self::State<'g>) {
         let graph = x.graph();
-        let (h, state) = self.cell.advance(graph.concat(&[x.dropout(self.dropout), fed], -1), state);
+        let (h, state) = self.cell.step(graph.concat(&[x.dropout(self.dropout), fed], -1), state);
         let (context, weights) = self.attention.attend(h, &memory);
         let fed = self.combine.apply(graph.concat(&[context, h], -1)).tanh().dropout(self.dropout);
         (fed, (state, fed, weights, memory))
@@ -130,8 +117,8 @@ impl<C: Cell> Cell for AttentionDecoder<C> {
 }
 
 impl<C: Cell> Decoder for AttentionDecoder<C> {
-    fn embed<'g>(&self, graph: &'g Graph<'g>, ids: ArrayView2<'_, u32>) -> Var<'g> {
-        self.embedding.apply(graph, ids)
+    fn embed<'g>(&self, graph: &'g Graph<'g>, tokens: &[u32]) -> Var<'g> {
+        self.embedding.apply(graph, aview1(tokens))
     }
 
     fn logits<'g>(&self, outputs: Var<'g>, _: Var<'g>) -> Var<'g> {
@@ -197,7 +184,7 @@ impl Bridge {
                 all.iter().map(|v| v.known_shape().map_or("?".into(), |s| s.to_string())).collect::<Vec<_>>().join(", ")
             };
             let why = format!("the decoder's state has leaves {}, the bridge gives {}", list(&own), list(&given));
-            graph.fail(Error::Argument { operation: "bridge", why, at: graph.place() });
+            graph.fail(graph.error("bridge", why));
         }
         initial.rebuild(&mut given.into_iter())
     }

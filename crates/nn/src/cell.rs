@@ -121,7 +121,7 @@ macro_rules! state {
 ///
 /// ```
 /// use unspool_graph::{Graph, Param, Params, Scope, Var, init};
-/// use unspool_nn::{Cell, unroll};
+/// use unspool_nn::{Cell, Sequence, unroll};
 ///
 /// /// h' = tanh(x·W_xh + h·W_hh + b)
 /// #[derive(Clone)]
@@ -152,9 +152,9 @@ macro_rules! state {
 /// let mut params = Params::seeded(1);
 /// let cell = MyCell::new(params.scope("rnn"), 3, 8);
 /// let graph = Graph::new(&params);
-/// let xs = graph.full([2, 5, 3], 1.0);                                   // [batch, time, feature]
-/// let (hs, last) = unroll(&cell, xs, &[5, 2], cell.initial_state(&graph, 2));
-/// assert_eq!(*hs.shape()?, [2, 5, 8]);
+/// let xs = Sequence::pack(graph.full([2, 5, 3], 1.0), &[5, 2]);          // [batch, time, feature] and lengths
+/// let (hs, last) = unroll(&cell, &xs, cell.initial_state(&graph, 2));
+/// assert_eq!(*hs.padded().shape()?, [2, 5, 8]);
 /// assert_eq!(*last.shape()?, [2, 8]);
 /// # Ok::<(), unspool_graph::Error>(())
 /// ```
@@ -165,21 +165,54 @@ pub trait Cell {
     /// The state before the first step, of `batch` rows.
     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Self::State<'g>;
 
-    /// What can be computed from the inputs of all steps at once, such as their product with a weight: `[rows, feature]` to
-    /// `[rows, …]`, each row by itself. [`step`](Cell::step) is given rows of the result. By default the inputs as they are.
-    fn inputs<'g>(&self, xs: Var<'g>) -> Var<'g> {
+    /// Takes one step: from the input `[batch, feature]` and the state to the output `[batch, output]` and the next state.
+    ///
+    /// This is what a cell says and what a loop of one's own calls, as in decoding. [`unroll`](crate::unroll()) runs it over a whole
+    /// sequence.
+    fn step<'g>(&self, x: Var<'g>, state: Self::State<'g>) -> (Var<'g>, Self::State<'g>);
+
+    /// Computes what depends on the inputs alone, such as their product with a weight, for all steps at once: `[rows, feature]` to
+    /// `[rows, …]`, each row by itself. [`unroll`](crate::unroll()) calls it once, and [`step_projected`](Cell::step_projected) at each
+    /// step with the rows of that step.
+    ///
+    /// This is an optimization: a cell without it is complete. A cell that has it has [`step_projected`](Cell::step_projected) too,
+    /// and its `step` is one line: `self.step_projected(x, self.project(x), state)`. The laws check that both ways agree.
+    ///
+    /// ```
+    /// use unspool_graph::{Graph, Params, Scope, Var};
+    /// use unspool_nn::{Cell, Linear, Sequence, unroll};
+    ///
+    /// /// h' = tanh(W x + b + U h)
+    /// struct Plain { input: Linear, hidden: Linear }
+    ///
+    /// impl Cell for Plain {
+    ///     type State<'g> = Var<'g>;
+    ///     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> { graph.zeros([batch, 4]) }
+    ///     fn step<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) { self.step_projected(x, self.project(x), h) }
+    ///     fn project<'g>(&self, xs: Var<'g>) -> Var<'g> { self.input.apply(xs) }
+    ///     fn step_projected<'g>(&self, _: Var<'g>, projected: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
+    ///         let h = (projected + self.hidden.apply(h)).tanh();
+    ///         (h, h)
+    ///     }
+    /// }
+    /// let mut params = Params::seeded(1);
+    /// let (input, hidden) = (Linear::new(params.scope("input"), 3, 4), Linear::new(params.scope("hidden"), 4, 4));
+    /// let cell = Plain { input, hidden };
+    /// let graph = Graph::new(&params);
+    /// let xs = Sequence::full(graph.full([2, 5, 3], 1.0));
+    /// let (_, last) = unroll(&cell, &xs, cell.initial_state(&graph, 2));
+    /// assert_eq!(*last.shape()?, [2, 4]);
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
+    fn project<'g>(&self, xs: Var<'g>) -> Var<'g> {
         xs
     }
 
-    /// One step: from rows of [`inputs`](Cell::inputs), `[batch, …]`, and a state to the output `[batch, output]` and the next state.
-    /// This is what a cell says; who runs one by hand calls [`advance`](Cell::advance).
-    fn step<'g>(&self, x: Var<'g>, state: Self::State<'g>) -> (Var<'g>, Self::State<'g>);
-
-    /// One step by hand, as in decoding: from an input `[batch, feature]` as it is. [`unroll`](crate::unroll) is the way over a
-    /// whole sequence.
-    #[track_caller]
-    fn advance<'g>(&self, x: Var<'g>, state: Self::State<'g>) -> (Var<'g>, Self::State<'g>) {
-        self.step(self.inputs(x), state)
+    /// Takes one step from an input whose [projection](Cell::project) is known: `x` are rows of the input, as in
+    /// [`step`](Cell::step), and `projected` are the same rows of the projection.
+    fn step_projected<'g>(&self, x: Var<'g>, projected: Var<'g>, state: Self::State<'g>) -> (Var<'g>, Self::State<'g>) {
+        let _ = projected;
+        self.step(x, state)
     }
 
     /// The state that [`detach`] took apart, on another recording.
@@ -206,7 +239,7 @@ pub trait Cell {
 /// let cell = Lstm::new(params.scope("rnn"), 3, 4);
 /// let carried = {
 ///     let graph = Graph::new(&params);
-///     let (_, state) = cell.advance(graph.full([2, 3], 1.0), cell.initial_state(&graph, 2));
+///     let (_, state) = cell.step(graph.full([2, 3], 1.0), cell.initial_state(&graph, 2));
 ///     detach(&state)? // h and c as arrays, which outlive the graph
 /// };
 /// let graph = Graph::new(&params);

@@ -3,9 +3,12 @@
 use crate::{
     Cell, Error, Result, State,
     decoding::{Prediction, StepFunction},
-    leaves, unroll,
+    layout::Layout,
+    leaves,
+    sequence::Sequence,
+    unroll,
 };
-use ndarray::{Array2, ArrayView2, Ix2};
+use ndarray::{Array2, AsArray, Ix2};
 use std::sync::Arc;
 use unspool_graph::{Graph, Params, Tensor, Var};
 
@@ -19,7 +22,7 @@ use unspool_graph::{Graph, Params, Tensor, Var};
 /// the true first one comes from an encoder.
 ///
 /// ```
-/// use ndarray::ArrayView2;
+/// use ndarray::aview1;
 /// use unspool_graph::{Graph, Params, Var};
 /// use unspool_nn::{Cell, Decoder, DecoderSteps, Embedding, Gru, Linear, decoding::Decoding};
 ///
@@ -28,15 +31,12 @@ use unspool_graph::{Graph, Params, Tensor, Var};
 ///
 /// impl Cell for Writer {
 ///     type State<'g> = Var<'g>;
-///     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> {
-///         self.cell.initial_state(graph, batch)
-///     }
-///     fn inputs<'g>(&self, xs: Var<'g>) -> Var<'g> { self.cell.inputs(xs) }
+///     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> { self.cell.initial_state(graph, batch) }
 ///     fn step<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) { self.cell.step(x, h) }
 /// }
 ///
 /// impl Decoder for Writer {
-///     fn embed<'g>(&self, graph: &'g Graph<'g>, ids: ArrayView2<'_, u32>) -> Var<'g> { self.table.apply(graph, ids) }
+///     fn embed<'g>(&self, graph: &'g Graph<'g>, tokens: &[u32]) -> Var<'g> { self.table.apply(graph, aview1(tokens)) }
 ///     fn logits<'g>(&self, outputs: Var<'g>, _: Var<'g>) -> Var<'g> { self.readout.apply(outputs) }
 /// }
 ///
@@ -51,8 +51,8 @@ use unspool_graph::{Graph, Params, Tensor, Var};
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
 pub trait Decoder: Cell {
-    /// The vectors of tokens, `[batch, time] -> [batch, time, input]`.
-    fn embed<'g>(&self, graph: &'g Graph<'g>, ids: ArrayView2<'_, u32>) -> Var<'g>;
+    /// Returns the vectors of tokens, `[rows, input]`.
+    fn embed<'g>(&self, graph: &'g Graph<'g>, tokens: &[u32]) -> Var<'g>;
 
     /// Logits `[rows, vocabulary]` from the cell's outputs `[rows, output]` and the vectors it read, `[rows, input]`.
     fn logits<'g>(&self, outputs: Var<'g>, xs: Var<'g>) -> Var<'g>;
@@ -62,23 +62,24 @@ pub trait Decoder: Cell {
         None
     }
 
-    /// The outputs at all places, `[batch, time, input] -> [batch, time, output]`, where all inputs are known. By
-    /// default step after step; a decoder that can look at all places at once does that.
+    /// Returns the outputs at all places, where all inputs are known. By default step after step; a decoder that can look at all places
+    /// at once does that.
     #[track_caller]
-    fn outputs<'g>(&self, xs: Var<'g>, lengths: &[usize], state: Self::State<'g>) -> Var<'g>
+    fn outputs<'g>(&self, xs: &Sequence<'g>, state: Self::State<'g>) -> Sequence<'g>
     where
         Self: Sized,
     {
-        unroll(self, xs, lengths, state).0
+        unroll(self, xs, state).0
     }
 }
 
-/// Logits `[Σ lengths, vocabulary]`, example by example, of a decoder that reads the true tokens `ids [batch, time]`: a
-/// target shifted right by one, of which `lengths` are real.
+/// Returns the logits of a decoder that reads the true tokens `ids [batch, time]`, a target shifted right by one, of which row b has
+/// `lengths[b]`.
 ///
 /// More in [chapter 11](https://github.com/unspool/unspool/blob/main/docs/11-encoder-decoder.md) of the tutorial.
 ///
 /// ```
+/// use ndarray::array;
 /// use unspool_graph::{Graph, Params};
 /// use unspool_nn::{Cell, Embedding, Positions, TransformerConfig, TransformerDecoder, teacher_forcing};
 /// let mut params = Params::seeded(1);
@@ -86,25 +87,40 @@ pub trait Decoder: Cell {
 /// let table = Embedding::normal(params.scope("embedding"), 20, 8, 0.3);
 /// let model = TransformerDecoder::language_model(params.scope("decoder"), 1, table, Positions::Sinusoidal, config);
 /// let graph = Graph::new(&params).training(7, 0);
-/// let (read, lengths) = (ndarray::array![[1, 5, 6, 7], [1, 8, 0, 0]], [4, 2]);
-/// let logits = teacher_forcing(&model, &graph, read.view(), &lengths, model.initial_state(&graph, 2));
-/// assert_eq!(*logits.shape()?, [6, 20]);                                 // real places only
-/// let loss = logits.cross_entropy(&[5, 6, 7, 2, 8, 2]).mean(&[]); // the same tokens, one earlier, and the end
+/// let read = array![[1, 5, 6, 7], [1, 8, 0, 0]];
+/// let logits = teacher_forcing(&model, &graph, &read, &[4, 2], model.initial_state(&graph, 2));
+/// // The same tokens, one place earlier, and the end.
+/// let loss = logits.cross_entropy(&array![[5, 6, 7, 2], [8, 2, 0, 0]]).mean(&[]);
 /// assert!(loss.backward()?.report().is_clean());
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
+///
+/// # Errors
+/// Kept in the graph: lengths that do not fit the ids, and those of the decoder.
 #[track_caller]
-pub fn teacher_forcing<'g, D: Decoder>(
+pub fn teacher_forcing<'a, 'g, D: Decoder>(
     decoder: &D,
     graph: &'g Graph<'g>,
-    ids: ArrayView2<'_, u32>,
-    lengths: &[usize],
+    ids: impl AsArray<'a, u32, Ix2>,
+    lengths: impl Into<Layout>,
     state: D::State<'g>,
-) -> Var<'g> {
+) -> Sequence<'g> {
     let _scope = graph.layer("decoder");
-    let xs = decoder.embed(graph, ids);
-    let outputs = decoder.outputs(xs, lengths, state);
-    decoder.logits(outputs.real_rows(lengths), xs.real_rows(lengths))
+    let (ids, layout): (ArrayView2<'_, u32>, Layout) = (ids.into(), lengths.into());
+    let tokens = match layout.pack(ids) {
+        Ok(tokens) => tokens,
+        Err(why) => {
+            graph.fail(graph.error("teacher_forcing", why));
+            return Sequence::new(graph.inert(), layout);
+        }
+    };
+    let embedded = {
+        let _rows = graph.name_rows(layout.row_names(graph));
+        decoder.embed(graph, &tokens)
+    };
+    let xs = Sequence::from_rows(embedded, layout.with_time(ids.ncols()));
+    let outputs = decoder.outputs(&xs, state);
+    outputs.zip(&xs, |outputs, xs| decoder.logits(outputs, xs))
 }
 
 /// The step itself: tokens and a state of as many rows to logits `[rows, vocabulary]` and the next state.
@@ -115,9 +131,8 @@ pub(crate) fn one_step<'g, D: Decoder>(
     tokens: &[u32],
     state: D::State<'g>,
 ) -> (Var<'g>, D::State<'g>) {
-    let ids = Array2::from_shape_fn((tokens.len(), 1), |(row, _)| tokens[row]);
-    let x = decoder.embed(graph, ids.view()).index(1, 0);
-    let (output, state) = decoder.step(decoder.inputs(x), state);
+    let x = decoder.embed(graph, tokens);
+    let (output, state) = decoder.step(x, state);
     (decoder.logits(output, x), state)
 }
 

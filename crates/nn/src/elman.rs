@@ -2,9 +2,9 @@
 
 use crate::{
     Cell,
-    weights::{RecurrentWeights, bound},
+    weights::{RecurrentInit, RecurrentWeights, Sizes},
 };
-use unspool_graph::{Element, Graph, Inflow, Operation, Ran, Scope, Shape, Squash, Var, View, init, vectorize};
+use unspool_graph::{Element, Graph, Inflow, Operation, Param, Ran, Scope, Shape, Squash, Var, View, vectorize};
 
 /// h' = f(x·W_ihᵀ + b_ih + h·W_hhᵀ + b_hh) with tanh or ReLU as f (Elman 1990). Names and layouts are those of PyTorch's `nn.RNN`;
 /// the textbook's W_xh is `weight_ih_l0`ᵀ, its W_hh is `weight_hh_l0`ᵀ.
@@ -13,49 +13,82 @@ use unspool_graph::{Element, Graph, Inflow, Operation, Ran, Scope, Shape, Squash
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
-/// use unspool_nn::{Cell, Elman, unroll};
+/// use unspool_nn::{Cell, Elman, Sequence, unroll};
 /// let mut params = Params::seeded(1);
 /// let cell = Elman::new(params.scope("rnn"), 3, 8);
-/// let adding = Elman::identity(params.scope("irnn"), 1, 8).relu();
 /// assert!(params.find("rnn.weight_hh_l0").is_some());
 /// let graph = Graph::new(&params);
-/// let (hs, last) = unroll(&cell, graph.full([2, 5, 3], 1.0), &[5, 2], cell.initial_state(&graph, 2));
-/// assert_eq!((hs.shape()?.to_vec(), last.shape()?.to_vec()), (vec![2, 5, 8], vec![2, 8]));
-/// let (h, _) = adding.advance(graph.full([2, 1], 1.0), adding.initial_state(&graph, 2));
-/// assert!(h.value()?.to_f64().iter().all(|&h| h >= 0.0));
+/// let xs = Sequence::pack(graph.full([2, 5, 3], 1.0), &[5, 2]);
+/// let (hs, last) = unroll(&cell, &xs, cell.initial_state(&graph, 2));
+/// assert_eq!((hs.padded().shape()?.to_vec(), last.shape()?.to_vec()), (vec![2, 5, 8], vec![2, 8]));
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Elman {
     weights: RecurrentWeights,
-    relu: bool,
+    nonlinearity: Nonlinearity,
+}
+
+/// The options of an [`Elman`] cell. By default those of PyTorch's `nn.RNN`.
+///
+/// ```
+/// use unspool_graph::{Graph, Params};
+/// use unspool_nn::{Cell, Elman, ElmanConfig, Nonlinearity, RecurrentInit};
+/// let mut params = Params::seeded(1);
+/// let irnn = ElmanConfig { nonlinearity: Nonlinearity::Relu, recurrent_init: RecurrentInit::Identity, ..ElmanConfig::default() };
+/// let cell = Elman::with_config(params.scope("rnn"), 1, 8, irnn);
+/// let graph = Graph::new(&params);
+/// let (h, _) = cell.step(graph.full([2, 1], 1.0), cell.initial_state(&graph, 2));
+/// assert!(h.value()?.to_f64().iter().all(|&h| h >= 0.0));
+/// # Ok::<(), unspool_nn::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ElmanConfig {
+    /// The function f.
+    pub nonlinearity: Nonlinearity,
+    /// Whether there are biases: PyTorch's `bias`.
+    pub bias: bool,
+    /// The first values of W_hh.
+    pub recurrent_init: RecurrentInit,
+}
+
+impl Default for ElmanConfig {
+    fn default() -> ElmanConfig {
+        ElmanConfig { nonlinearity: Nonlinearity::Tanh, bias: true, recurrent_init: RecurrentInit::Uniform }
+    }
+}
+
+/// The function of an [`Elman`] cell, by PyTorch's name.
+///
+/// ```
+/// use unspool_nn::{ElmanConfig, Nonlinearity};
+/// assert_eq!(ElmanConfig::default().nonlinearity, Nonlinearity::Tanh);
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Nonlinearity {
+    /// tanh
+    #[default]
+    Tanh,
+    /// max(x, 0)
+    Relu,
 }
 
 impl Elman {
-    /// With tanh; all parameters uniform in ±1/√hidden.
+    /// Adds a cell with tanh and biases, all parameters uniform in ±1/√hidden.
     pub fn new(scope: Scope<'_>, input_size: usize, hidden_size: usize) -> Elman {
-        Elman { weights: RecurrentWeights::new(scope, 1, input_size, hidden_size), relu: false }
+        Elman::with_config(scope, input_size, hidden_size, ElmanConfig::default())
     }
-    /// Without the biases: PyTorch's `bias=False`.
-    pub fn without_bias(scope: Scope<'_>, input_size: usize, hidden_size: usize) -> Elman {
-        Elman { weights: RecurrentWeights::without_bias(scope, 1, input_size, hidden_size), relu: false }
+
+    /// Adds a cell with these options.
+    pub fn with_config(scope: Scope<'_>, input_size: usize, hidden_size: usize, config: ElmanConfig) -> Elman {
+        let ElmanConfig { nonlinearity, bias, recurrent_init } = config;
+        let sizes = Sizes { gates: 1, input: input_size, hidden: hidden_size, state: hidden_size };
+        Elman { weights: RecurrentWeights::new(scope, sizes, bias, recurrent_init, |_, _| ()), nonlinearity }
     }
-    /// With an orthogonal W_hh (Saxe, McClelland and Ganguli 2014), which at first neither shrinks nor stretches what it hands on.
-    pub fn orthogonal(scope: Scope<'_>, input_size: usize, hidden_size: usize) -> Elman {
-        let sizes = [1, input_size, hidden_size, hidden_size];
-        let bias = Some(bound(hidden_size));
-        Elman { weights: RecurrentWeights::build(scope, sizes, init::orthogonal(1.0), bias), relu: false }
-    }
-    /// With the identity as W_hh and biases of zero: with [`relu`](Elman::relu) the IRNN of Le, Jaitly and Hinton (2015), which at
-    /// first adds up what it reads.
-    pub fn identity(scope: Scope<'_>, input_size: usize, hidden_size: usize) -> Elman {
-        let sizes = [1, input_size, hidden_size, hidden_size];
-        Elman { weights: RecurrentWeights::build(scope, sizes, init::identity(), Some(0.0)), relu: false }
-    }
-    /// The same cell with ReLU in tanh's place.
-    pub fn relu(mut self) -> Elman {
-        self.relu = true;
-        self
+
+    /// Returns the recurrent weight W_hh, for [`WeightDrop`](crate::WeightDrop) and its like.
+    pub fn weight_hh(&self) -> Param {
+        self.weights.weight_hh
     }
 }
 
@@ -64,11 +97,15 @@ impl Cell for Elman {
     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> {
         self.weights.zeros(graph, batch)
     }
-    fn inputs<'g>(&self, xs: Var<'g>) -> Var<'g> {
+    fn step<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
+        self.step_projected(x, self.project(x), h)
+    }
+    fn project<'g>(&self, xs: Var<'g>) -> Var<'g> {
         self.weights.of_input(xs)
     }
-    fn step<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
-        let h = x.graph().apply(ElmanStep { relu: self.relu }, &[x, self.weights.of_state(h)]);
+    fn step_projected<'g>(&self, _: Var<'g>, projected: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
+        let operation = ElmanStep { relu: self.nonlinearity == Nonlinearity::Relu };
+        let h = h.graph().apply(operation, &[projected, self.weights.of_state(h)]);
         (h, h)
     }
 }

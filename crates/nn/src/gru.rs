@@ -1,13 +1,14 @@
 //! The gated recurrent unit, its gates in one pass over memory.
 
-use crate::{Cell, weights::RecurrentWeights};
+use crate::{
+    Cell,
+    weights::{RecurrentInit, RecurrentWeights, Sizes},
+};
 use unspool_graph::{
-    Buffer, Element, Graph, Inflow, Operation, Ran, Scope, Shape, Squash, Var, View, reference_mode, vectorize,
+    Buffer, Element, Graph, Inflow, Operation, Param, Ran, Scope, Shape, Squash, Var, View, reference_mode, vectorize,
 };
 
-/// The gated recurrent unit (Cho and others 2014), reset after the product as in PyTorch's `nn.GRU`, whose names and layouts it has:
-///
-/// More in [chapter 10](https://github.com/unspool/unspool/blob/main/docs/10-gates.md) of the tutorial.
+/// The gated recurrent unit (Cho and others 2014), which resets after the product as PyTorch's `nn.GRU` does, with its names and layouts:
 ///
 /// - r = σ(W_ir x + b_ir + W_hr h + b_hr), z = σ(W_iz x + b_iz + W_hz h + b_hz)
 /// - n = tanh(W_in x + b_in + r ∘ (W_hn h + b_hn))
@@ -16,41 +17,70 @@ use unspool_graph::{
 /// Parameters `weight_ih_l0 [3·hidden, input]`, `weight_hh_l0 [3·hidden, hidden]`, `bias_ih_l0`, `bias_hh_l0`, rows in the order r, z, n,
 /// all uniform in ±1/√hidden.
 ///
-/// [`reset_before`](Gru::reset_before) is the form of the first paper, which resets the state before the product:
-/// n = tanh(W_in x + b_in + W_hn (r ∘ h) + b_hn), everything else being the same. It needs two products one after the other.
+/// More in [chapter 10](https://github.com/unspool/unspool/blob/main/docs/10-gates.md) of the tutorial.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
-/// use unspool_nn::{Cell, Gru, unroll};
+/// use unspool_nn::{Cell, Gru, Sequence, unroll};
 /// let mut params = Params::seeded(1);
 /// let cell = Gru::new(params.scope("rnn"), 3, 8);
 /// assert_eq!(*params.shape(params.find("rnn.weight_ih_l0").unwrap()), [24, 3]);
 /// let graph = Graph::new(&params);
-/// let (hs, last) = unroll(&cell, graph.full([2, 5, 3], 1.0), &[5, 2], cell.initial_state(&graph, 2));
-/// assert_eq!((hs.shape()?.to_vec(), last.shape()?.to_vec()), (vec![2, 5, 8], vec![2, 8]));
+/// let xs = Sequence::pack(graph.full([2, 5, 3], 1.0), &[5, 2]);
+/// let (hs, last) = unroll(&cell, &xs, cell.initial_state(&graph, 2));
+/// assert_eq!((hs.padded().shape()?.to_vec(), last.shape()?.to_vec()), (vec![2, 5, 8], vec![2, 8]));
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Gru {
     weights: RecurrentWeights,
-    reset_before: bool,
+    reset_after: bool,
+}
+
+/// The options of a [`Gru`]. By default those of PyTorch's `nn.GRU`.
+///
+/// ```
+/// use unspool_graph::Params;
+/// use unspool_nn::{Gru, GruConfig};
+/// let mut params = Params::seeded(1);
+/// let first_paper = GruConfig { reset_after: false, ..GruConfig::default() };
+/// Gru::with_config(params.scope("rnn"), 3, 8, first_paper);
+/// Gru::with_config(params.scope("plain"), 3, 8, GruConfig { bias: false, ..GruConfig::default() });
+/// assert!(params.find("rnn.bias_hh_l0").is_some() && params.find("plain.bias_hh_l0").is_none());
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GruConfig {
+    /// Whether there are biases: PyTorch's `bias`.
+    pub bias: bool,
+    /// Whether r is applied after the product with W_hn (Keras's `reset_after`). The form of the first paper applies it before:
+    /// n = tanh(W_in x + b_in + W_hn (r ∘ h) + b_hn), everything else being the same; it needs two products one after the other.
+    pub reset_after: bool,
+    /// The first values of W_hh.
+    pub recurrent_init: RecurrentInit,
+}
+
+impl Default for GruConfig {
+    fn default() -> GruConfig {
+        GruConfig { bias: true, reset_after: true, recurrent_init: RecurrentInit::Uniform }
+    }
 }
 
 impl Gru {
-    /// A cell for inputs of `input_size` and states of `hidden_size` elements.
+    /// Adds a cell for inputs of `input_size` and states of `hidden_size` elements.
     pub fn new(scope: Scope<'_>, input_size: usize, hidden_size: usize) -> Gru {
-        Gru { weights: RecurrentWeights::new(scope, 3, input_size, hidden_size), reset_before: false }
+        Gru::with_config(scope, input_size, hidden_size, GruConfig::default())
     }
 
-    /// Without the biases: PyTorch's `bias=False`.
-    pub fn without_bias(scope: Scope<'_>, input_size: usize, hidden_size: usize) -> Gru {
-        Gru { weights: RecurrentWeights::without_bias(scope, 3, input_size, hidden_size), reset_before: false }
+    /// Adds a cell with these options.
+    pub fn with_config(scope: Scope<'_>, input_size: usize, hidden_size: usize, config: GruConfig) -> Gru {
+        let GruConfig { bias, reset_after, recurrent_init } = config;
+        let sizes = Sizes { gates: 3, input: input_size, hidden: hidden_size, state: hidden_size };
+        Gru { weights: RecurrentWeights::new(scope, sizes, bias, recurrent_init, |_, _| ()), reset_after }
     }
 
-    /// The same cell, which resets its state before the product.
-    pub fn reset_before(mut self) -> Gru {
-        self.reset_before = true;
-        self
+    /// Returns the recurrent weight W_hh, for [`WeightDrop`](crate::WeightDrop) and its like.
+    pub fn weight_hh(&self) -> Param {
+        self.weights.weight_hh
     }
 
     /// r and z first, then n from the state that r has reset.
@@ -76,13 +106,16 @@ impl Cell for Gru {
     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> {
         self.weights.zeros(graph, batch)
     }
-    fn inputs<'g>(&self, xs: Var<'g>) -> Var<'g> {
+    fn step<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
+        self.step_projected(x, self.project(x), h)
+    }
+    fn project<'g>(&self, xs: Var<'g>) -> Var<'g> {
         self.weights.of_input(xs)
     }
-    fn step<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
-        let h = match self.reset_before {
-            false => gru_gates(x, self.weights.of_state(h), h),
-            true => self.step_reset_before(x, h),
+    fn step_projected<'g>(&self, _: Var<'g>, projected: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
+        let h = match self.reset_after {
+            true => gru_gates(projected, self.weights.of_state(h), h),
+            false => self.step_reset_before(projected, h),
         };
         (h, h)
     }

@@ -13,15 +13,16 @@ use unspool_graph::{Draw, Graph, Param, Scope, Var, init};
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
-/// use unspool_nn::{Cell, InitialState, Lstm, unroll};
+/// use unspool_nn::{Cell, InitialState, Lstm, Sequence, unroll};
 /// let mut params = Params::seeded(0);
 /// let cell = Lstm::new(params.scope("rnn"), 3, 4);
 /// let cell = InitialState::learned(params.scope("start"), cell);
 /// let (h, c) = (params.find("start.state0").unwrap(), params.find("start.state1").unwrap());
 ///
 /// let graph = Graph::new(&params);
-/// let (ys, _) = unroll(&cell, graph.full([2, 5, 3], 1.0), &[5, 2], cell.initial_state(&graph, 2));
-/// let gradients = ys.sum_all().backward()?;
+/// let xs = Sequence::pack(graph.full([2, 5, 3], 1.0), &[5, 2]);
+/// let (ys, _) = unroll(&cell, &xs, cell.initial_state(&graph, 2));
+/// let gradients = ys.rows().sum_all().backward()?;
 /// assert!(gradients.of(h).is_some() && gradients.of(c).is_some());
 /// # Ok::<(), unspool_graph::Error>(())
 /// ```
@@ -79,12 +80,16 @@ impl<C: Cell> Cell for InitialState<C> {
         }
     }
 
-    fn inputs<'g>(&self, xs: Var<'g>) -> Var<'g> {
-        self.cell.inputs(xs)
-    }
-
     fn step<'g>(&self, x: Var<'g>, state: C::State<'g>) -> (Var<'g>, C::State<'g>) {
         self.cell.step(x, state)
+    }
+
+    fn project<'g>(&self, xs: Var<'g>) -> Var<'g> {
+        self.cell.project(xs)
+    }
+
+    fn step_projected<'g>(&self, x: Var<'g>, projected: Var<'g>, state: C::State<'g>) -> (Var<'g>, C::State<'g>) {
+        self.cell.step_projected(x, projected, state)
     }
 }
 
@@ -92,9 +97,13 @@ impl<C: Cell> Cell for InitialState<C> {
 fn noise<'g>(like: Var<'g>, key: Draw) -> Var<'g> {
     let graph = like.graph();
     let Some(shape) = like.known_shape() else { return graph.inert() };
-    let (rows, known) = (shape.first().copied().unwrap_or(1), graph.rows());
+    let rows = shape.first().copied().unwrap_or(1);
     let width = shape.elements() / rows.max(1);
-    let row = |b: usize| known.as_ref().and_then(|rows| rows.get(b).copied()).unwrap_or(b as u32);
-    let one = |i: usize| key.word(u64::from(row(i / width.max(1)))).normal((i % width.max(1)) as u64);
+    let named = graph.rows().filter(|names| names.len() == rows);
+    let row = |b: usize| named.as_ref().map_or((key.word(b as u64), 0), |names| names.draw(key, b, width));
+    let one = |i: usize| {
+        let (key, first) = row(i / width.max(1));
+        key.normal(first + (i % width.max(1)) as u64)
+    };
     graph.input((0..shape.elements()).map(one).collect::<Vec<f64>>()).reshape(&*shape)
 }

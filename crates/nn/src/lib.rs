@@ -5,20 +5,20 @@
 //!
 //! ```
 //! use unspool_graph::{Graph, Params};
-//! use unspool_nn::{Adam, Cell, Gru, Linear, unroll};
+//! use unspool_nn::{Adam, Cell, Gru, Linear, Sequence, unroll};
 //!
 //! let mut params = Params::seeded(7);
 //! let cell = Gru::new(params.scope("rnn"), 2, 8);
 //! let readout = Linear::new(params.scope("readout"), 8, 3);
 //! let mut adam = Adam::new();
+//! let targets = ndarray::Array2::ones((4, 6));                        // [batch, time], whatever stands in the padding
 //! let mut losses = vec![];
 //! for step in 0..20 {
 //!     let graph = Graph::new(&params).training(7, step);
-//!     let xs = graph.full([4, 6, 2], 0.5);                            // [batch, time, feature]
-//!     let lengths = [6, 3, 5, 1];
-//!     let (hs, _) = unroll(&cell, xs, &lengths, cell.initial_state(&graph, 4));
-//!     let logits = readout.apply(hs.real_rows(&lengths));             // [Σ lengths, class]
-//!     let loss = logits.cross_entropy(&[1; 15]).mean(&[]);
+//!     let xs = Sequence::pack(graph.full([4, 6, 2], 0.5), &[6, 3, 5, 1]); // [batch, time, feature] and lengths
+//!     let (hs, _) = unroll(&cell, &xs, cell.initial_state(&graph, 4));
+//!     let logits = hs.map(|rows| readout.apply(rows));                // each real step by itself
+//!     let loss = logits.cross_entropy(&targets).mean(&[]);            // over the real steps
 //!     losses.push(loss.item()?);
 //!     let gradients = loss.backward()?;                               // back-propagation through time
 //!     adam.step(&mut params, &gradients, 0.01)?;
@@ -30,7 +30,7 @@
 //! # The few main types, in reading order
 //!
 //! - [`Cell`] is one step of a recurrence, [`State`] what it hands on: a `Var`, a tuple, or a struct declared by [`state!`](state).
-//! - [`unroll`] runs a cell over a padded batch; [`Recurrent`] makes layers and directions of cells; [`Pooling`] makes one vector of a sequence.
+//! - A [`Sequence`] is a padded batch as one value: its real steps, packed. [`unroll`] runs a cell over it; [`Recurrent`] makes layers and directions of cells; [`Pooling`] makes one vector of a sequence.
 //! - [`Elman`], [`Gru`], [`Lstm`] are ready cells. [`Stack`], [`Residual`], [`Zoneout`], [`InitialState`] and [`Attending`] are cells around cells.
 //! - [`Linear`], [`Embedding`], [`LayerNorm`], [`Conv2d`] and those of [`attention`] and [`TransformerEncoder`] are layers: plain structs.
 //! - A [`Decoder`] reads and writes tokens: [`teacher_forcing`] trains it, [`DecoderSteps`] and [`decoding`] write with it.
@@ -43,17 +43,18 @@
 //!
 //! ```
 //! use unspool_graph::{Graph, Params};
-//! use unspool_nn::{Cell, Lstm, detach, unroll};
+//! use unspool_nn::{Cell, Lstm, Sequence, detach, unroll};
 //! let mut params = Params::seeded(1);
 //! let cell = Lstm::new(params.scope("rnn"), 1, 4);
 //! let first = Graph::new(&params);
-//! let (_, last) = unroll(&cell, first.full([2, 10, 1], 0.5), &[10; 2], cell.initial_state(&first, 2));
+//! let xs = Sequence::full(first.full([2, 10, 1], 0.5));
+//! let (_, last) = unroll(&cell, &xs, cell.initial_state(&first, 2));
 //! let carried = detach(&last)?;
 //!
 //! let second = Graph::new(&params);
 //! let start = cell.attach(&second, &carried);
-//! let (hs, _) = unroll(&cell, second.full([2, 10, 1], 0.5), &[10; 2], start);
-//! assert_eq!(*hs.shape()?, [2, 10, 4]);
+//! let (hs, _) = unroll(&cell, &Sequence::full(second.full([2, 10, 1], 0.5)), start);
+//! assert_eq!(*hs.padded().shape()?, [2, 10, 4]);
 //! # Ok::<(), unspool_graph::Error>(())
 //! ```
 //!
@@ -97,6 +98,7 @@ mod gru;
 mod initial_state;
 #[cfg(feature = "proptest")]
 pub mod laws;
+mod layout;
 mod linear;
 pub mod loss;
 mod lstm;
@@ -105,7 +107,6 @@ pub mod mpi;
 mod not_hidden;
 mod one_to_many;
 pub mod optimizer;
-mod per_frame;
 mod pooling;
 mod pretrained;
 mod recomputed;
@@ -113,6 +114,7 @@ mod recurrent;
 mod residual;
 pub mod schedule;
 mod scheduled_sampling;
+mod sequence;
 mod sharded;
 mod sizes;
 mod stack;
@@ -122,7 +124,10 @@ mod transformer;
 mod truncated;
 mod unroll;
 mod variational_dropout;
+mod weight_drop;
+mod weight_norm;
 mod weights;
+mod wrapped;
 mod zoneout;
 
 pub use any_cell::{AnyCell, AnyState, CellKind};
@@ -133,21 +138,22 @@ pub use carried_rows::CarriedRows;
 pub use cell::{Cell, State, detach, leaves, map_state};
 pub use convolution::Conv2d;
 pub use decoder::{Decoder, DecoderSteps, teacher_forcing};
-pub use elman::Elman;
+pub use elman::{Elman, ElmanConfig, Nonlinearity};
 pub use error::{Error, Result};
-pub use gru::{Gru, gru_gates};
+pub use gru::{Gru, GruConfig, gru_gates};
 pub use initial_state::InitialState;
+pub use layout::Layout;
 pub use linear::{Embedding, LayerNorm, Linear};
-pub use lstm::{Lstm, LstmState};
+pub use lstm::{Lstm, LstmConfig, LstmState};
 pub use one_to_many::{feed_back, repeated, zero_filled};
 pub use optimizer::{Adam, AdamW, Optimizer, Sgd};
-pub use per_frame::per_frame;
 pub use pooling::{AttentionPooling, Pooling};
 pub use pretrained::{Found, load_vectors};
 pub use recomputed::unroll_recomputed;
-pub use recurrent::{Layers, Recurrent};
+pub use recurrent::{Recurrent, RecurrentConfig};
 pub use residual::Residual;
 pub use scheduled_sampling::{TruthSchedule, scheduled_sampling};
+pub use sequence::Sequence;
 pub use sharded::sharded;
 pub use stack::Stack;
 pub use summary::{Summary, summary};
@@ -159,4 +165,7 @@ pub use truncated::{Carried, Window, windows};
 pub use unroll::{Direction, bidirectional, unroll, unroll_directed};
 pub use unspool_graph as graph;
 pub use variational_dropout::{VariationalDropout, locked_dropout};
+pub use weight_drop::WeightDrop;
+pub use weight_norm::WeightNorm;
+pub use weights::RecurrentInit;
 pub use zoneout::Zoneout;

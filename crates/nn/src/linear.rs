@@ -1,7 +1,8 @@
 //! The affine layer and the table of word vectors, with PyTorch's names, layouts and first values.
 
-use ndarray::{ArrayView, Dimension};
-use unspool_graph::{Error, Graph, Param, Scope, Shape, Var, init};
+use crate::{Layout, Sequence};
+use ndarray::{ArrayView, ArrayView2, AsArray, Dimension, Ix2, aview1};
+use unspool_graph::{Graph, Param, Scope, Shape, Var, init};
 
 /// y = x·Wᵀ + b. Parameters `weight [out, in]` and `bias [out]`, uniform in ±1/√in, as in PyTorch.
 ///
@@ -99,12 +100,46 @@ impl Embedding {
     pub fn apply<'g, D: Dimension>(&self, graph: &'g Graph<'g>, ids: ArrayView<'_, u32, D>) -> Var<'g> {
         let _scope = graph.layer("embedding");
         let Some(leading) = Shape::new(ids.shape()) else {
-            let why = format!("the ids have {} axes, which are too many", ids.ndim());
-            graph.fail(Error::Argument { operation: "embedding", why, at: graph.place() });
+            graph.fail(graph.error("embedding", format!("the ids have {} axes, which are too many", ids.ndim())));
             return graph.inert();
         };
         let flat: Vec<u32> = ids.iter().copied().collect();
         graph.embedding(self.weight, &flat, leading, self.padding)
+    }
+
+    /// Looks up the real tokens of a padded batch of ids `[batch, time]`, of which row `b` has `lengths[b]`: a sequence of vectors.
+    ///
+    /// ```
+    /// use ndarray::array;
+    /// use unspool_graph::{Graph, Params};
+    /// use unspool_nn::Embedding;
+    /// let mut params = Params::seeded(0);
+    /// let embedding = Embedding::new(params.scope("words"), 10, 4);
+    /// let graph = Graph::new(&params);
+    /// let xs = embedding.sequence(&graph, &array![[3, 1, 5], [2, 99, 99]], &[3, 1]); // padding may hold anything
+    /// assert_eq!(*xs.rows().shape()?, [4, 4]);
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Kept in the graph: lengths that do not fit the ids, and ids that the table does not have.
+    #[track_caller]
+    pub fn sequence<'a, 'g>(
+        &self,
+        graph: &'g Graph<'g>,
+        ids: impl AsArray<'a, u32, Ix2>,
+        lengths: impl Into<Layout>,
+    ) -> Sequence<'g> {
+        let _scope = graph.layer("embedding");
+        let (ids, layout): (ArrayView2<'_, u32>, Layout) = (ids.into(), lengths.into());
+        let rows = match layout.pack(ids) {
+            Ok(tokens) => self.apply(graph, aview1(&tokens)),
+            Err(why) => {
+                graph.fail(graph.error("embedding", why));
+                graph.inert()
+            }
+        };
+        Sequence::new(rows, layout.with_time(ids.ncols()))
     }
 }
 

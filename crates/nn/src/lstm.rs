@@ -2,17 +2,14 @@
 
 use crate::{
     Cell,
-    weights::{RecurrentWeights, bound},
+    weights::{RecurrentInit, RecurrentWeights, Sizes, bound},
 };
-use std::panic::Location;
 use unspool_graph::{
-    Buffer, Element, Error, Graph, Inflow, Operation, Param, Params, Place, Ran, Result, Scope, Shape, Squash, Var,
-    View, init, reference_mode, vectorize,
+    Buffer, Element, Graph, Inflow, Operation, Param, Ran, Scope, Shape, Squash, Var, View, init, reference_mode,
+    vectorize,
 };
 
 /// Long short-term memory (Hochreiter and Schmidhuber 1997, with the forget gate of Gers and others 2000), as PyTorch's `nn.LSTM`:
-///
-/// More in [chapter 10](https://github.com/unspool/unspool/blob/main/docs/10-gates.md) of the tutorial.
 ///
 /// - i, f, o = σ(W_i· x + b_i· + W_h· h + b_h·), g = tanh(W_ig x + b_ig + W_hg h + b_hg)
 /// - c' = f ∘ c + i ∘ g,  h' = o ∘ tanh(c')
@@ -20,20 +17,17 @@ use unspool_graph::{
 /// Parameters `weight_ih_l0 [4·hidden, input]`, `weight_hh_l0 [4·hidden, hidden]`, `bias_ih_l0`, `bias_hh_l0`, rows in the order i, f, g, o,
 /// all uniform in ±1/√hidden.
 ///
-/// With a projection (Sak, Senior and Beaufays 2014, PyTorch's `proj_size`) h' = W_hr (o ∘ tanh(c')), `weight_hr_l0 [projection, hidden]`, and
-/// `weight_hh_l0` is `[4·hidden, projection]`: the state that the large product reads is narrower than the memory.
+/// More in [chapter 10](https://github.com/unspool/unspool/blob/main/docs/10-gates.md) of the tutorial.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
-/// use unspool_nn::{Cell, Lstm, unroll};
+/// use unspool_nn::{Cell, Lstm, Sequence, unroll};
 /// let mut params = Params::seeded(1);
 /// let cell = Lstm::new(params.scope("rnn"), 3, 8);
-/// let narrow = Lstm::projected(params.scope("narrow"), 3, 8, 2);
 /// let graph = Graph::new(&params);
-/// let (hs, last) = unroll(&cell, graph.full([2, 5, 3], 1.0), &[5, 2], cell.initial_state(&graph, 2));
-/// assert_eq!((hs.shape()?.to_vec(), last.c.shape()?.to_vec()), (vec![2, 5, 8], vec![2, 8]));
-/// let (h, state) = narrow.advance(graph.full([2, 3], 1.0), narrow.initial_state(&graph, 2));
-/// assert_eq!((h.shape()?.to_vec(), state.c.shape()?.to_vec()), (vec![2, 2], vec![2, 8]));
+/// let xs = Sequence::pack(graph.full([2, 5, 3], 1.0), &[5, 2]);
+/// let (hs, last) = unroll(&cell, &xs, cell.initial_state(&graph, 2));
+/// assert_eq!((hs.padded().shape()?.to_vec(), last.c.shape()?.to_vec()), (vec![2, 5, 8], vec![2, 8]));
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -58,7 +52,7 @@ crate::state! {
     /// let cell = Lstm::new(params.scope("rnn"), 3, 4);
     /// let graph = Graph::new(&params);
     /// let remembered = LstmState { h: graph.zeros([2, 4]), c: graph.full([2, 4], 5.0) }; // a first state of one's own
-    /// let (_, next) = cell.advance(graph.zeros([2, 3]), remembered);
+    /// let (_, next) = cell.step(graph.zeros([2, 3]), remembered);
     /// assert!(next.c.value()?.to_f64().iter().all(|&c| c > 1.0));
     /// # Ok::<(), unspool_nn::Error>(())
     /// ```
@@ -71,65 +65,69 @@ crate::state! {
     }
 }
 
+/// The options of an [`Lstm`]. By default those of PyTorch's `nn.LSTM`.
+///
+/// ```
+/// use unspool_graph::{Graph, Params};
+/// use unspool_nn::{Cell, Lstm, LstmConfig};
+/// let mut params = Params::seeded(0);
+/// let config = LstmConfig { projection: Some(2), forget_bias: Some(1.0), ..LstmConfig::default() };
+/// let cell = Lstm::with_config(params.scope("rnn"), 3, 8, config);
+/// let bias = params.value(params.find("rnn.bias_ih_l0").unwrap())?.to_f64();
+/// assert!((8..16).all(|forget| bias[[forget]] == 1.0));
+/// let graph = Graph::new(&params);
+/// let (h, state) = cell.step(graph.full([2, 3], 1.0), cell.initial_state(&graph, 2));
+/// assert_eq!((h.shape()?.to_vec(), state.c.shape()?.to_vec()), (vec![2, 2], vec![2, 8]));
+/// # Ok::<(), unspool_graph::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LstmConfig {
+    /// Whether there are biases: PyTorch's `bias`.
+    pub bias: bool,
+    /// The size that the hidden vector is projected to (Sak, Senior and Beaufays 2014, PyTorch's `proj_size`): h' = W_hr (o ∘ tanh(c')) with
+    /// `weight_hr_l0 [projection, hidden]`, and `weight_hh_l0` is `[4·hidden, projection]`. What the large product reads is then
+    /// narrower than the memory.
+    pub projection: Option<usize>,
+    /// The first values of W_hh.
+    pub recurrent_init: RecurrentInit,
+    /// The first bias of the forget gate (the sum of both biases, of which PyTorch's layout has two). With 1 or more the cell begins by
+    /// remembering (Gers and others 2000; Józefowicz, Zaremba and Sutskever 2015). A cell without biases has none.
+    pub forget_bias: Option<f64>,
+}
+
+impl Default for LstmConfig {
+    fn default() -> LstmConfig {
+        LstmConfig { bias: true, projection: None, recurrent_init: RecurrentInit::Uniform, forget_bias: None }
+    }
+}
+
 impl Lstm {
-    /// A cell for inputs of `input_size` and states of `hidden_size` elements.
+    /// Adds a cell for inputs of `input_size` and states of `hidden_size` elements.
     pub fn new(scope: Scope<'_>, input_size: usize, hidden_size: usize) -> Lstm {
-        Lstm { weights: RecurrentWeights::new(scope, 4, input_size, hidden_size), projection: None }
+        Lstm::with_config(scope, input_size, hidden_size, LstmConfig::default())
     }
 
-    /// Without the biases: PyTorch's `bias=False`.
-    pub fn without_bias(scope: Scope<'_>, input_size: usize, hidden_size: usize) -> Lstm {
-        Lstm { weights: RecurrentWeights::without_bias(scope, 4, input_size, hidden_size), projection: None }
+    /// Adds a cell with these options.
+    pub fn with_config(scope: Scope<'_>, input_size: usize, hidden_size: usize, config: LstmConfig) -> Lstm {
+        let LstmConfig { bias, projection, recurrent_init, forget_bias } = config;
+        let mut scope = scope.ending("_l0");
+        let state = projection.unwrap_or(hidden_size);
+        let sizes = Sizes { gates: 4, input: input_size, hidden: hidden_size, state };
+        let weights = RecurrentWeights::new(scope.scope(""), sizes, bias, recurrent_init, |name, values| {
+            if let Some(forget) = forget_bias {
+                values[hidden_size..2 * hidden_size].fill(if name == "bias_ih" { forget } else { 0.0 });
+            }
+        });
+        let projection = projection.map(|size| {
+            let weight_hr = scope.add("weight_hr", [size, hidden_size], init::uniform(bound(hidden_size)));
+            Projection { weight_hr, size }
+        });
+        Lstm { weights, projection }
     }
 
-    /// A cell with a memory of `hidden_size` elements, whose hidden vector is projected to `size`.
-    pub fn projected(scope: Scope<'_>, input_size: usize, hidden_size: usize, size: usize) -> Lstm {
-        Lstm::with_projection(scope, [4, input_size, hidden_size, size], Some(bound(hidden_size)))
-    }
-
-    /// The projected cell without the biases.
-    pub fn projected_without_bias(scope: Scope<'_>, input_size: usize, hidden_size: usize, size: usize) -> Lstm {
-        Lstm::with_projection(scope, [4, input_size, hidden_size, size], None)
-    }
-
-    fn with_projection(scope: Scope<'_>, sizes: [usize; 4], bias: Option<f64>) -> Lstm {
-        let [_, _, hidden_size, size] = sizes;
-        let (mut scope, bound) = (scope.ending("_l0"), bound(hidden_size));
-        let weights = RecurrentWeights::build(scope.scope(""), sizes, init::uniform(bound), bias);
-        let weight_hr = scope.add("weight_hr", [size, hidden_size], init::uniform(bound));
-        Lstm { weights, projection: Some(Projection { weight_hr, size }) }
-    }
-
-    /// Sets the forget gate's bias to `value` (the sum of both biases, of which PyTorch's layout has two). With 1 or more the cell
-    /// begins by remembering (Gers and others 2000; Józefowicz, Zaremba and Sutskever 2015).
-    ///
-    /// ```
-    /// use unspool_graph::Params;
-    /// use unspool_nn::Lstm;
-    /// let mut params = Params::seeded(0);
-    /// let cell = Lstm::new(params.scope("rnn"), 3, 2);
-    /// cell.forget_bias(&mut params, 1.0)?;
-    /// let bias = params.find("rnn.bias_ih_l0").unwrap();
-    /// assert_eq!(params.value(bias)?.to_f64().as_slice().unwrap()[2..4], [1.0, 1.0]);
-    /// # Ok::<(), unspool_graph::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// Parameters of another store; a cell [without biases](Lstm::without_bias).
-    #[track_caller]
-    pub fn forget_bias(&self, params: &mut Params, value: f64) -> Result<()> {
-        let forget = self.weights.hidden_size..2 * self.weights.hidden_size;
-        let (Some(bias_ih), Some(bias_hh)) = (self.weights.bias_ih, self.weights.bias_hh) else {
-            let why = "the cell was made without biases".to_string();
-            let at = Place { line: Location::caller(), inner: None, scope: String::new(), step: None };
-            return Err(Error::Argument { operation: "forget_bias", why, at });
-        };
-        for (bias, value) in [(bias_ih, value), (bias_hh, 0.0)] {
-            let mut all = params.value(bias)?.to_f64();
-            all.slice_axis_mut(ndarray::Axis(0), forget.clone().into()).fill(value);
-            params.set(bias, all)?;
-        }
-        Ok(())
+    /// Returns the recurrent weight W_hh, for [`WeightDrop`](crate::WeightDrop) and its like.
+    pub fn weight_hh(&self) -> Param {
+        self.weights.weight_hh
     }
 
     pub(crate) fn weights(&self) -> &RecurrentWeights {
@@ -143,11 +141,19 @@ impl Cell for Lstm {
         let c = self.weights.zeros(graph, batch);
         LstmState { h: self.projection.map_or(c, |p| graph.zeros([batch, p.size])), c }
     }
-    fn inputs<'g>(&self, xs: Var<'g>) -> Var<'g> {
+    fn step<'g>(&self, x: Var<'g>, state: LstmState<'g>) -> (Var<'g>, LstmState<'g>) {
+        self.step_projected(x, self.project(x), state)
+    }
+    fn project<'g>(&self, xs: Var<'g>) -> Var<'g> {
         self.weights.of_input(xs)
     }
-    fn step<'g>(&self, x: Var<'g>, LstmState { h, c }: LstmState<'g>) -> (Var<'g>, LstmState<'g>) {
-        let (h, c) = gates(x, self.weights.of_state(h), c);
+    fn step_projected<'g>(
+        &self,
+        _: Var<'g>,
+        projected: Var<'g>,
+        LstmState { h, c }: LstmState<'g>,
+    ) -> (Var<'g>, LstmState<'g>) {
+        let (h, c) = gates(projected, self.weights.of_state(h), c);
         let h = self.projection.map_or(h, |p| h.linear(p.weight_hr, None::<Param>));
         (h, LstmState { h, c })
     }

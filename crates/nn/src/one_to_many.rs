@@ -3,48 +3,60 @@
 //! A recurrence needs an input at every step. Where there is one for all of them, it is given at the first step ([`zero_filled`]) or at each
 //! ([`repeated`]), or each step reads what the one before gave ([`feed_back`]).
 
-use crate::Cell;
+use crate::{Cell, Layout, Sequence};
 use unspool_graph::{Result, Var};
 
-/// The input at the first step, and zeros after it: `[batch, …] -> [batch, time, …]`.
+/// Gives the input at the first step and zeros after it: `[batch, …]` to sequences of `time` steps.
 ///
 /// ```
 /// # use unspool_graph::{Graph, Params};
 /// # use unspool_nn::zero_filled;
 /// # let params = Params::seeded(0);
 /// # let graph = Graph::new(&params);
-/// let xs = zero_filled(graph.full([2, 1], 7.0), 3);
+/// let xs = zero_filled(graph.full([2, 1], 7.0), 3).padded();
 /// assert_eq!(xs.value()?.to_f64().into_raw_vec_and_offset().0, [7.0, 0.0, 0.0, 7.0, 0.0, 0.0]);
 /// # Ok::<(), unspool_graph::Error>(())
 /// ```
 #[track_caller]
-pub fn zero_filled(x: Var<'_>, time: usize) -> Var<'_> {
+pub fn zero_filled(x: Var<'_>, time: usize) -> Sequence<'_> {
     let _scope = x.graph().layer("zero_filled");
-    x.unsqueeze(1).pad(1, 0, time.saturating_sub(1)).slice(1, 0..time)
+    let batch = x.known_shape().and_then(|shape| shape.first().copied()).unwrap_or(0);
+    Sequence::new(
+        x.pad(0, 0, batch * time.saturating_sub(1)).slice(0, 0..batch * time),
+        Layout::new(&vec![time; batch]),
+    )
 }
 
-/// The input at every step, as a context that stays: `[batch, …] -> [batch, time, …]`.
+/// Gives the input at every step, as a context that stays: `[batch, …]` to sequences of `time` steps.
 ///
 /// ```
 /// # use unspool_graph::{Graph, Params};
 /// # use unspool_nn::repeated;
 /// # let params = Params::seeded(0);
 /// # let graph = Graph::new(&params);
-/// let xs = repeated(graph.full([2, 1], 7.0), 3);
+/// let xs = repeated(graph.full([2, 1], 7.0), 3).padded();
 /// assert_eq!(xs.value()?.to_f64().into_raw_vec_and_offset().0, [7.0; 6]);
 /// # Ok::<(), unspool_graph::Error>(())
 /// ```
 #[track_caller]
-pub fn repeated(x: Var<'_>, time: usize) -> Var<'_> {
-    let _scope = x.graph().layer("repeated");
-    let wide = x.known_shape().and_then(|shape| shape.insert(1, time));
-    wide.map_or(x.graph().inert(), |wide| x.unsqueeze(1).expand(&*wide))
+pub fn repeated(x: Var<'_>, time: usize) -> Sequence<'_> {
+    let graph = x.graph();
+    let _scope = graph.layer("repeated");
+    let batch = x.known_shape().and_then(|shape| shape.first().copied()).unwrap_or(0);
+    let rows = graph.layer_fn("rows", |_| {
+        let shape = x.shape()?;
+        let wide =
+            shape.insert(0, time).ok_or_else(|| graph.error("repeated", format!("{shape} has too many axes")))?;
+        let sizes: Vec<usize> = [time * batch].into_iter().chain(shape.iter().skip(1).copied()).collect();
+        Ok(x.unsqueeze(0).expand(&*wide).reshape(sizes))
+    });
+    Sequence::new(rows, Layout::new(&vec![time; batch]))
 }
 
-/// Each step reads what the one before gave. `read` makes of a cell's output what is kept of it, and the next step's input: a vector
+/// Feeds each step what the one before gave. `read` makes of a cell's output what is kept of it, and the next step's input: a vector
 /// that is fed back as it is, or a token's vector.
 ///
-/// Returns what was kept, `[batch, steps, …]`, and the last state. It is differentiable where `read` is: a model can be trained on its
+/// Returns what was kept at each of `steps` steps, and the last state. It is differentiable where `read` is: a model can be trained on its
 /// own outputs. Text is rather written by a decoder that stops at an end token and keeps one step in memory.
 ///
 /// ```
@@ -61,7 +73,7 @@ pub fn repeated(x: Var<'_>, time: usize) -> Var<'_> {
 ///     let logits = readout.apply(h);
 ///     Ok((logits, embedding.apply(&graph, aview1(&logits.argmax()?))))
 /// });
-/// assert_eq!(*logits.shape()?, [2, 6, 10]);
+/// assert_eq!(*logits.padded().shape()?, [2, 6, 10]);
 /// # Ok::<(), unspool_graph::Error>(())
 /// ```
 ///
@@ -74,13 +86,15 @@ pub fn feed_back<'g, C: Cell>(
     steps: usize,
     mut state: C::State<'g>,
     mut read: impl FnMut(Var<'g>) -> Result<(Var<'g>, Var<'g>)>,
-) -> (Var<'g>, C::State<'g>) {
+) -> (Sequence<'g>, C::State<'g>) {
     let graph = first.graph();
     let _scope = graph.layer("feed_back");
+    let batch = first.known_shape().and_then(|shape| shape.first().copied()).unwrap_or(0);
+    let layout = Layout::new(&vec![steps; batch]);
     let (mut x, mut kept) = (first, Vec::with_capacity(steps));
     for t in 0..steps {
-        graph.at_step(Some(t));
-        let (h, next) = cell.advance(x, state);
+        let _step = graph.at_step(t);
+        let (h, next) = cell.step(x, state);
         state = next;
         match graph.check().and_then(|()| read(h)) {
             Ok((y, next)) => {
@@ -89,10 +103,9 @@ pub fn feed_back<'g, C: Cell>(
             }
             Err(error) => {
                 graph.fail(error);
-                return (graph.inert(), state);
+                return (Sequence::new(graph.inert(), layout), state);
             }
         }
     }
-    graph.at_step(None);
-    (graph.stack(&kept, 1), state)
+    (Sequence::new(graph.concat(&kept, 0), layout), state)
 }

@@ -1,8 +1,8 @@
 //! Many-to-one: one vector for a sequence, out of the vectors at its real steps.
 
-use crate::{Error, Linear, not_hidden::exceeds, per_frame::places, unroll::HOLE};
-use std::{fmt, str::FromStr, sync::Arc};
-use unspool_graph::{Element, Inflow, Operation, Param, Ran, Scope, Shape, Var, View, init};
+use crate::{Error, Layout, Linear, Sequence, not_hidden::exceeds};
+use std::{fmt, str::FromStr};
+use unspool_graph::{Element, Inflow, NO_ROW, Operation, Param, Ran, Scope, Shape, Var, View, init};
 
 /// How one vector is made of a sequence's, without parameters. Padding is never looked at; a row of length 0 gives
 /// zeros.
@@ -11,11 +11,12 @@ use unspool_graph::{Element, Inflow, Operation, Param, Ran, Scope, Shape, Var, V
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
-/// use unspool_nn::Pooling;
+/// use unspool_nn::{Pooling, Sequence};
 /// let params = Params::seeded(0);
 /// let graph = Graph::new(&params);
-/// let ys = graph.input(ndarray::array![[[1.0], [5.0], [3.0]], [[2.0], [9.0], [9.0]]]); // [batch, time, feature]
-/// let pool = |pooling: Pooling| pooling.apply(ys, &[3, 1]).value().map(|pooled| pooled.to_f64().into_raw_vec_and_offset().0);
+/// let padded = graph.input(ndarray::array![[[1.0], [5.0], [3.0]], [[2.0], [9.0], [9.0]]]); // [batch, time, feature]
+/// let ys = Sequence::pack(padded, &[3, 1]);
+/// let pool = |pooling: Pooling| pooling.apply(&ys).value().map(|pooled| pooled.to_f64().into_raw_vec_and_offset().0);
 /// assert_eq!(pool(Pooling::Last)?, [3.0, 2.0]);
 /// assert_eq!(pool(Pooling::Mean)?, [3.0, 2.0]);
 /// assert_eq!(pool("max".parse().unwrap())?, [5.0, 2.0]);
@@ -45,30 +46,68 @@ impl Pooling {
         }
     }
 
-    /// `[batch, time, feature] -> [batch, feature]`, row b over its `lengths[b]` first steps.
-    ///
-    /// # Errors
-    /// Kept in the graph: lengths that do not fit `ys`.
+    /// Makes one vector of each example's sequence: `[batch, feature]`.
     #[track_caller]
-    pub fn apply<'g>(self, ys: Var<'g>, lengths: &[usize]) -> Var<'g> {
-        let graph = ys.graph();
-        let _scope = graph.layer(self.name());
-        let rows = ys.real_rows(lengths);
+    pub fn apply<'g>(self, ys: &Sequence<'g>) -> Var<'g> {
+        let _scope = ys.graph().layer(self.name());
         match self {
-            Pooling::Last => {
-                let ends = lengths.iter().scan(0, |end, &length| {
-                    *end += length as u32;
-                    Some(if length == 0 { HOLE } else { *end - 1 })
-                });
-                graph.arrange_rows(&[rows], ends.collect(), [lengths.len()])
-            }
-            Pooling::Mean => {
-                let counts = lengths.iter().map(|&length| 1.0 / length.max(1) as f64);
-                let shares = graph.input(counts.collect::<Vec<f64>>()).unsqueeze(-1);
-                sum(rows, lengths) * shares
-            }
-            Pooling::Max => graph.apply(SegmentMax(lengths.into()), &[rows]),
+            Pooling::Last => ys.last(),
+            Pooling::Mean => ys.mean(),
+            Pooling::Max => ys.max(),
         }
+    }
+}
+
+impl<'g> Sequence<'g> {
+    /// Returns the mean of each example's rows, `[batch, feature]`; zeros for an example of length 0.
+    ///
+    /// ```
+    /// use unspool_graph::{Graph, Params};
+    /// use unspool_nn::Sequence;
+    /// let params = Params::seeded(0);
+    /// let graph = Graph::new(&params);
+    /// let xs = Sequence::pack(graph.input(ndarray::array![[[1.0f32], [3.0]], [[5.0], [9.0]]]), &[2, 1]);
+    /// assert_eq!(xs.mean().value()?, ndarray::array![[2.0f32], [5.0]].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn mean(&self) -> Var<'g> {
+        let counts = self.lengths().iter().map(|&length| 1.0 / length.max(1) as f64);
+        let shares = self.graph().input(counts.collect::<Vec<f64>>()).unsqueeze(-1);
+        self.sum() * shares
+    }
+
+    /// Returns the sum of each example's rows, `[batch, feature]`.
+    ///
+    /// ```
+    /// use unspool_graph::{Graph, Params};
+    /// use unspool_nn::Sequence;
+    /// let params = Params::seeded(0);
+    /// let graph = Graph::new(&params);
+    /// let xs = Sequence::pack(graph.input(ndarray::array![[[1.0f32], [3.0]], [[5.0], [9.0]]]), &[2, 1]);
+    /// assert_eq!(xs.sum().value()?, ndarray::array![[4.0f32], [5.0]].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn sum(&self) -> Var<'g> {
+        self.graph().apply(SegmentSum(self.layout().clone()), &[self.rows()])
+    }
+
+    /// Returns the greatest of each example's rows, feature by feature, `[batch, feature]`; zeros for an example of length 0. Of equals
+    /// the first gets the gradient.
+    ///
+    /// ```
+    /// use unspool_graph::{Graph, Params};
+    /// use unspool_nn::Sequence;
+    /// let params = Params::seeded(0);
+    /// let graph = Graph::new(&params);
+    /// let xs = Sequence::pack(graph.input(ndarray::array![[[1.0f32], [3.0]], [[5.0], [9.0]]]), &[2, 1]);
+    /// assert_eq!(xs.max().value()?, ndarray::array![[3.0f32], [5.0]].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn max(&self) -> Var<'g> {
+        self.graph().apply(SegmentMax(self.layout().clone()), &[self.rows()])
     }
 }
 
@@ -93,11 +132,11 @@ impl FromStr for Pooling {
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
-/// use unspool_nn::AttentionPooling;
+/// use unspool_nn::{AttentionPooling, Sequence};
 /// let mut params = Params::seeded(0);
 /// let pooling = AttentionPooling::new(params.scope("pooling"), 4, 8);
 /// let graph = Graph::new(&params);
-/// let (pooled, weights) = pooling.apply(graph.zeros([2, 3, 4]), &[3, 2]);
+/// let (pooled, weights) = pooling.apply(&Sequence::pack(graph.zeros([2, 3, 4]), &[3, 2]));
 /// assert_eq!(*pooled.shape()?, [2, 4]);
 /// assert_eq!(weights.value()?.to_f64()[[1, 1]], 0.5); // two real steps, alike
 /// # Ok::<(), unspool_graph::Error>(())
@@ -119,51 +158,31 @@ impl AttentionPooling {
         }
     }
 
-    /// `[batch, time, feature] -> [batch, feature]`, and the weights `[batch, time]`, 0 beyond each row's length.
-    ///
-    /// # Errors
-    /// Kept in the graph: lengths that do not fit `ys`.
+    /// Returns the pooled vectors `[batch, feature]` and the weights `[batch, time]`, 0 beyond each example's length.
     #[track_caller]
-    pub fn apply<'g>(&self, ys: Var<'g>, lengths: &[usize]) -> (Var<'g>, Var<'g>) {
-        let graph = ys.graph();
-        let _scope = graph.layer("attention_pooling");
-        let rows = ys.real_rows(lengths);
-        let scores = self.key.apply(rows).tanh().matmul(self.query);
-        let Some(time) = ys.known_shape().filter(|_| scores.known_shape().is_some()).map(|shape| shape[1]) else {
-            return (graph.inert(), graph.inert());
-        };
-        let scores = graph.arrange_rows(&[scores], places(lengths, time), [lengths.len(), time]);
-        let real: Vec<bool> = lengths.iter().flat_map(|&length| (0..time).map(move |t| t < length)).collect();
-        let weights = scores.masked_softmax(real);
-        (sum(rows * weights.real_rows(lengths).unsqueeze(-1), lengths), weights)
+    pub fn apply<'g>(&self, ys: &Sequence<'g>) -> (Var<'g>, Var<'g>) {
+        let _scope = ys.graph().layer("attention_pooling");
+        let scores = ys.map(|rows| self.key.apply(rows).tanh().matmul(self.query));
+        let weights = scores.padded().masked_softmax(ys.layout().mask());
+        let weighted = ys.zip(&Sequence::pack(weights, ys.layout()), |rows, weights| rows * weights.unsqueeze(-1));
+        (weighted.sum(), weights)
     }
 }
 
-/// `[Σ lengths, feature] -> [batch, feature]`.
-#[track_caller]
-fn sum<'g>(rows: Var<'g>, lengths: &[usize]) -> Var<'g> {
-    rows.graph().apply(SegmentSum(lengths.into()), &[rows])
-}
-
-fn shape(lengths: &[usize], inputs: &[Shape]) -> Result<Shape, String> {
+fn shape(layout: &Layout, inputs: &[Shape]) -> Result<Shape, String> {
     match inputs {
-        [rows] if rows.len() == 2 && rows[0] == lengths.iter().sum::<usize>() => {
-            Ok(Shape::from([lengths.len(), rows[1]]))
-        }
-        _ => Err("must be the real rows of a padded batch [batch, time, feature]".into()),
+        [rows] if rows.len() == 2 && rows[0] == layout.rows() => Ok(Shape::from([layout.batch(), rows[1]])),
+        _ => Err("must be a vector for each real step: rows [Σ lengths, feature]".into()),
     }
 }
 
-/// y[b] = Σ x[i] over the rows i of segment b, in their order.  ∂L/∂x[i] = ∂L/∂y[b]
-struct SegmentSum(Arc<[usize]>);
+/// y[b] = Σ x[i] over the rows i of example b, in order of time.  ∂L/∂x[i] = ∂L/∂y[b]
+struct SegmentSum(Layout);
 
 impl SegmentSum {
     fn add_up<E: Element>(&self, x: &[E], width: usize, output: &mut [E]) {
-        let mut rows = x.chunks_exact(width.max(1));
-        for (out, &length) in output.chunks_exact_mut(width.max(1)).zip(self.0.iter()) {
-            for row in rows.by_ref().take(length) {
-                out.iter_mut().zip(row).for_each(|(y, &x)| *y += x);
-            }
+        for ((example, _), row) in self.0.steps().zip(x.chunks_exact(width.max(1))) {
+            output[example * width..][..width].iter_mut().zip(row).for_each(|(y, &x)| *y += x);
         }
     }
 }
@@ -181,13 +200,10 @@ impl Operation for SegmentSum {
         self.add_up(inputs[0].data(), inputs[0].shape()[1], output);
     }
     fn backward<E: Element>(&self, _: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
-        let width = gradient.shape()[1].max(1);
+        let (g, width) = (gradient.data(), gradient.shape()[1]);
         into.accumulate(0, |slot| {
-            let mut rows = slot.chunks_exact_mut(width);
-            for (g, &length) in gradient.data().chunks_exact(width).zip(self.0.iter()) {
-                for row in rows.by_ref().take(length) {
-                    row.iter_mut().zip(g).for_each(|(s, &g)| *s += g);
-                }
+            for ((example, _), row) in self.0.steps().zip(slot.chunks_exact_mut(width.max(1))) {
+                row.iter_mut().zip(&g[example * width..][..width]).for_each(|(s, &g)| *s += g);
             }
         });
     }
@@ -198,9 +214,9 @@ impl Operation for SegmentSum {
     }
 }
 
-/// y[b, j] = max x[i, j] over the rows i of segment b, 0 if there is none. The gradient goes to the first of the
+/// y[b, j] = max x[i, j] over the rows i of example b, 0 if there is none. The gradient goes to the first of the
 /// greatest; NaN is greater than any number, so that it is not hidden.
-struct SegmentMax(Arc<[usize]>);
+struct SegmentMax(Layout);
 
 impl Operation for SegmentMax {
     /// For each output the element it is.
@@ -213,30 +229,27 @@ impl Operation for SegmentMax {
     }
     fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) -> Vec<u32> {
         let (x, width) = (inputs[0].data(), inputs[0].shape()[1]);
-        let (mut from, mut first) = (vec![HOLE; output.len()], 0);
-        for (b, &length) in self.0.iter().enumerate() {
-            for (j, from) in from[b * width..(b + 1) * width].iter_mut().enumerate() {
-                let out = &mut output[b * width + j];
-                *out = E::ZERO;
-                for i in (first..first + length).map(|row| row * width + j) {
-                    if *from == HOLE || exceeds(x[i], *out) {
-                        (*out, *from) = (x[i], i as u32);
-                    }
+        let mut from = vec![NO_ROW; output.len()];
+        output.fill(E::ZERO);
+        for (row, (example, _)) in self.0.steps().enumerate() {
+            for j in 0..width {
+                let (i, at) = (row * width + j, example * width + j);
+                if from[at] == NO_ROW || exceeds(x[i], output[at]) {
+                    (output[at], from[at]) = (x[i], i as u32);
                 }
             }
-            first += length;
         }
         from
     }
     fn backward<E: Element>(&self, ran: &Ran<'_, E, Vec<u32>>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
         into.accumulate(0, |slot| {
             let each = ran.saved.iter().zip(gradient.data());
-            each.filter(|(from, _)| **from != HOLE).for_each(|(&from, &g)| slot[from as usize] += g);
+            each.filter(|(from, _)| **from != NO_ROW).for_each(|(&from, &g)| slot[from as usize] += g);
         });
     }
     fn jvp<E: Element>(&self, ran: &Ran<'_, E, Vec<u32>>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
         let Some(v) = tangents[0] else { return };
-        let each = output.iter_mut().zip(ran.saved).filter(|(_, from)| **from != HOLE);
+        let each = output.iter_mut().zip(ran.saved).filter(|(_, from)| **from != NO_ROW);
         each.for_each(|(y, &from)| *y = v.data()[from as usize]);
     }
 }

@@ -1,25 +1,26 @@
 //! The recurrent module: layers of cells, in one direction or both, over whole padded sequences.
 
-use crate::{Cell, Direction, Stack, State, bidirectional, cell, leaves, unroll_directed};
-use unspool_graph::{Error, Graph, Scope, Tensor, Var};
+use crate::{Cell, Sequence, Stack, State, bidirectional, cell, leaves, unroll};
+use unspool_graph::{Graph, Scope, Tensor, Var};
 
-/// How a [`Recurrent`] module is built up.
+/// Says how a [`Recurrent`] module is built up.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
-/// use unspool_nn::{Gru, Layers, Recurrent};
+/// use unspool_nn::{Gru, Recurrent, RecurrentConfig, Sequence};
 /// let mut params = Params::seeded(7);
-/// let layers = Layers { bidirectional: true, ..Layers::default() };
-/// let rnn = Recurrent::new(params.scope("tagger"), Gru::new, 3, 8, layers);
+/// let config = RecurrentConfig { bidirectional: true, ..RecurrentConfig::default() };
+/// let rnn = Recurrent::new(params.scope("tagger"), Gru::new, 3, 8, config);
 /// let graph = Graph::new(&params);
-/// let (ys, _) = rnn.unroll(graph.zeros([2, 5, 3]), &[5, 2], rnn.initial_state(&graph, 2));
-/// assert_eq!(*ys.shape()?, [2, 5, 16]);
+/// let xs = Sequence::pack(graph.zeros([2, 5, 3]), &[5, 2]);
+/// let (ys, _) = rnn.unroll(&xs, rnn.initial_state(&graph, 2));
+/// assert_eq!(*ys.padded().shape()?, [2, 5, 16]);
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Layers {
+pub struct RecurrentConfig {
     /// How many layers, at least one.
-    pub count: usize,
+    pub layers: usize,
     /// Whether each layer has a second cell, which reads from each row's last step to its first.
     pub bidirectional: bool,
     /// The probability of [dropout](Var::dropout) between the layers, in training: on what every layer but the lowest reads.
@@ -27,13 +28,13 @@ pub struct Layers {
 }
 
 /// One layer, forward in time, without dropout.
-impl Default for Layers {
-    fn default() -> Layers {
-        Layers { count: 1, bidirectional: false, dropout: 0.0 }
+impl Default for RecurrentConfig {
+    fn default() -> RecurrentConfig {
+        RecurrentConfig { layers: 1, bidirectional: false, dropout: 0.0 }
     }
 }
 
-/// Layers of one kind of cell over a padded batch, each row within its own length: PyTorch's `nn.RNN`, `nn.LSTM` and `nn.GRU`, for any
+/// Stacks layers of one kind of cell over a padded batch, each row within its own length: PyTorch's `nn.RNN`, `nn.LSTM` and `nn.GRU`, for any
 /// cell, a user's own too.
 ///
 /// More in [chapter 6](https://github.com/unspool/unspool/blob/main/docs/06-aligned.md) of the tutorial.
@@ -43,17 +44,17 @@ impl Default for Layers {
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
-/// use unspool_nn::{Layers, Lstm, Recurrent};
+/// use unspool_nn::{Lstm, Recurrent, RecurrentConfig, Sequence};
 ///
 /// let mut params = Params::seeded(7);
-/// let layers = Layers { count: 2, bidirectional: true, dropout: 0.2 };
-/// let rnn = Recurrent::new(params.scope("encoder"), Lstm::new, 3, 8, layers);
+/// let config = RecurrentConfig { layers: 2, bidirectional: true, dropout: 0.2 };
+/// let rnn = Recurrent::new(params.scope("encoder"), Lstm::new, 3, 8, config);
 /// assert!(params.find("encoder.weight_hh_l1_reverse").is_some());
 ///
 /// let graph = Graph::new(&params);
-/// let xs = graph.full([2, 5, 3], 1.0);                                 // [batch, time, feature]
-/// let (ys, last) = rnn.unroll(xs, &[5, 2], rnn.initial_state(&graph, 2));
-/// assert_eq!(*ys.shape()?, [2, 5, 16]);                                // both directions side by side
+/// let xs = Sequence::pack(graph.full([2, 5, 3], 1.0), &[5, 2]);        // [batch, time, feature] and lengths
+/// let (ys, last) = rnn.unroll(&xs, rnn.initial_state(&graph, 2));
+/// assert_eq!(*ys.padded().shape()?, [2, 5, 16]);                       // both directions side by side
 /// assert_eq!(last.len(), 4);                                           // layers · directions
 /// assert_eq!(*rnn.last(&graph, &last).shape()?, [2, 16]);
 /// # Ok::<(), unspool_graph::Error>(())
@@ -102,21 +103,21 @@ impl<C: Cell> Recurrent<C> {
         mut make: impl FnMut(Scope<'_>, usize, usize) -> C,
         input_size: usize,
         output_size: usize,
-        layers: Layers,
+        config: RecurrentConfig,
     ) -> Recurrent<C> {
-        if layers.count == 0 {
+        if config.layers == 0 {
             scope.refuse("layers", &[0], "a recurrent module has at least one layer");
         }
         let (mut forward, mut backward) = (vec![], vec![]);
         let mut width = input_size;
-        for layer in 0..layers.count {
+        for layer in 0..config.layers {
             forward.push(make(scope.scope("").ending(format!("_l{layer}")), width, output_size));
-            if layers.bidirectional {
+            if config.bidirectional {
                 backward.push(make(scope.scope("").ending(format!("_l{layer}_reverse")), width, output_size));
             }
-            width = if layers.bidirectional { 2 * output_size } else { output_size };
+            width = if config.bidirectional { 2 * output_size } else { output_size };
         }
-        Recurrent { forward: Stack::new(forward).dropout(layers.dropout), backward }
+        Recurrent { forward: Stack::new(forward).dropout(config.dropout), backward }
     }
 
     /// The cells, in the order of the states.
@@ -135,43 +136,37 @@ impl<C: Cell> Recurrent<C> {
         self.cells().map(|cell| cell.initial_state(graph, batch)).collect()
     }
 
-    /// Runs all layers: `xs [batch, time, feature]`, row b of which has `lengths[b]` real steps, and the states before the first step.
+    /// Runs all layers over a sequence, from the states before the first step.
     ///
-    /// Returns the top layer's outputs `[batch, time, directions · output]`, zero beyond each row's length, and each row's
-    /// [final states](Recurrent#the-final-states). As with [`unroll`](crate::unroll()), padding is never looked at and gets no gradient.
+    /// Returns the top layer's outputs, `[.., directions · output]`, and each example's [final states](Recurrent#the-final-states). As
+    /// with [`unroll`](crate::unroll()), padding is never looked at and gets no gradient.
     ///
     /// # Errors
     /// Kept in the graph: those of [`unroll`](crate::unroll()), and another number of states than there are cells.
     #[track_caller]
-    pub fn unroll<'g>(
-        &self,
-        xs: Var<'g>,
-        lengths: &[usize],
-        states: Vec<C::State<'g>>,
-    ) -> (Var<'g>, Vec<C::State<'g>>) {
+    pub fn unroll<'g>(&self, xs: &Sequence<'g>, states: Vec<C::State<'g>>) -> (Sequence<'g>, Vec<C::State<'g>>) {
         let graph = xs.graph();
         let _scope = graph.layer("recurrent");
         let cells = self.forward.cells.len() + self.backward.len();
         if states.len() != cells {
-            let why = format!("{} states were given for {cells} cells", states.len());
-            graph.fail(Error::Argument { operation: "recurrent", why, at: graph.place() });
-            return (graph.inert(), states);
+            graph.fail(graph.error("recurrent", format!("{} states were given for {cells} cells", states.len())));
+            return (xs.with_rows(graph.inert()), states);
         }
-        let (mut ys, mut states, mut last) = (xs, states.into_iter(), Vec::with_capacity(cells));
+        let (mut ys, mut states, mut last) = (xs.clone(), states.into_iter(), Vec::with_capacity(cells));
         for (layer, forward) in self.forward.cells.iter().enumerate() {
             let _scope = graph.scope(&format!("l{layer}"));
             if layer > 0 {
-                ys = ys.dropout(self.forward.dropout);
+                ys = ys.map(|rows| rows.dropout(self.forward.dropout));
             }
             let Some(state) = states.next() else { break };
             match self.backward.get(layer).and_then(|cell| Some((cell, states.next()?))) {
                 None => {
-                    let (outputs, end) = unroll_directed(forward, ys, lengths, state, Direction::Forward);
+                    let (outputs, end) = unroll(forward, &ys, state);
                     ys = outputs;
                     last.push(end);
                 }
                 Some((backward, b_state)) => {
-                    let (outputs, (f_end, b_end)) = bidirectional((forward, backward), ys, lengths, (state, b_state));
+                    let (outputs, (f_end, b_end)) = bidirectional((forward, backward), &ys, (state, b_state));
                     ys = outputs;
                     last.extend([f_end, b_end]);
                 }

@@ -1,8 +1,8 @@
 //! Scheduled sampling: training that goes over from the true tokens to the decoder's own.
 
-use crate::{Decoder, cell::move_rows, decoder::one_step};
-use ndarray::ArrayView2;
-use unspool_graph::{Graph, Var};
+use crate::{Decoder, Layout, Sequence, cell::move_rows, decoder::one_step};
+use ndarray::{ArrayView2, AsArray, Ix2};
+use unspool_graph::{Graph, Result, Var};
 
 /// With which probability a decoder in training reads the true token, as a function of the step i, which counts from 0
 /// (Bengio, Vinyals, Jaitly and Shazeer 2015, section 2.4).
@@ -69,72 +69,72 @@ impl TruthSchedule {
 /// let model = TransformerDecoder::language_model(params.scope("decoder"), 1, table, Positions::Sinusoidal, config);
 /// let step = 200;
 /// let graph = Graph::new(&params).training(7, step);
-/// let (read, lengths) = (ndarray::array![[1, 5, 6, 7], [1, 8, 0, 0]], [4, 2]);
+/// let read = ndarray::array![[1, 5, 6, 7], [1, 8, 0, 0]];
 /// let truth = TruthSchedule::Linear { start: 1.0, slope: 1e-3, least: 0.5 }.at(step); // 0.8
-/// let logits = scheduled_sampling(&model, &graph, read.view(), &lengths, model.initial_state(&graph, 2), truth);
-/// assert_eq!(*logits.shape()?, [6, 20]);
+/// let logits = scheduled_sampling(&model, &graph, &read, &[4, 2], model.initial_state(&graph, 2), truth);
+/// assert_eq!(*logits.rows().shape()?, [6, 20]);
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
 #[track_caller]
-pub fn scheduled_sampling<'g, D: Decoder>(
+pub fn scheduled_sampling<'a, 'g, D: Decoder>(
+    decoder: &D,
+    graph: &'g Graph<'g>,
+    ids: impl AsArray<'a, u32, Ix2>,
+    lengths: impl Into<Layout>,
+    state: D::State<'g>,
+    truth: f64,
+) -> Sequence<'g> {
+    let _scope = graph.layer("decoder");
+    let layout = lengths.into();
+    let parts = sample(decoder, graph, ids.into(), &layout, state, truth);
+    let rows = parts.map(|parts| graph.concat(&parts, 0)).unwrap_or_else(|error| {
+        graph.fail(error);
+        graph.inert()
+    });
+    Sequence::new(rows, layout)
+}
+
+/// The logits of each step, the running examples in the layout's order.
+fn sample<'g, D: Decoder>(
     decoder: &D,
     graph: &'g Graph<'g>,
     ids: ArrayView2<'_, u32>,
-    lengths: &[usize],
-    state: D::State<'g>,
+    layout: &Layout,
+    mut state: D::State<'g>,
     truth: f64,
-) -> Var<'g> {
-    let _scope = graph.layer("decoder");
-    let (batch, time) = ids.dim();
-    let longest = lengths.iter().copied().max().unwrap_or(0);
-    if lengths.len() != batch || longest > time || longest == 0 {
-        let why = format!("{batch} rows of {time} tokens do not fit lengths {lengths:?}");
-        graph.fail(unspool_graph::Error::Argument { operation: "scheduled_sampling", why, at: graph.place() });
-        return graph.inert();
+) -> Result<Vec<Var<'g>>> {
+    let tokens = layout.pack(ids).map_err(|why| graph.error("scheduled_sampling", why))?;
+    if tokens.is_empty() {
+        return Err(graph.error("scheduled_sampling", "there is no real step in the batch"));
     }
-    let (key, rows_before) = (graph.draw(), graph.rows());
-    let name = |row: usize| rows_before.as_ref().and_then(|rows| rows.get(row).copied()).unwrap_or(row as u32);
+    let (key, names) = (graph.draw(), layout.sorted_names(graph));
     let reads_truth = |row: usize, t: usize| match key {
-        Some(key) => key.word(t as u64).uniform(u64::from(name(row))) < truth,
+        Some(key) => key.word(t as u64).uniform(names.id(row)) < truth,
         None => truth >= 0.5,
     };
-    let starts: Vec<u32> = lengths.iter().scan(0, |sum, &n| Some(std::mem::replace(sum, *sum + n) as u32)).collect();
-    let mut sources = vec![0u32; lengths.iter().sum()];
-    let (mut running, mut state, mut parts, mut written): (Vec<usize>, _, Vec<Var<'g>>, Vec<u32>) =
-        ((0..batch).collect(), state, vec![], vec![]);
-    let mut made = 0u32;
-    for t in 0..longest {
-        graph.at_step(Some(t));
-        let going: Vec<u32> = (0..running.len() as u32).filter(|&i| lengths[running[i as usize]] > t).collect();
-        if going.len() < running.len() {
-            state = move_rows(&state, |leaf| leaf.rows(&going));
-            written = going.iter().filter_map(|&i| written.get(i as usize).copied()).collect();
-            running = going.iter().map(|&i| running[i as usize]).collect();
+    if let Some(order) = layout.order() {
+        state = move_rows(&state, |leaf| leaf.rows(order));
+    }
+    let naming = graph.name_rows(names.clone());
+    let (mut parts, mut written, mut count) = (vec![], vec![], layout.batch());
+    for (t, &running) in layout.running().iter().enumerate() {
+        let _step = graph.at_step(t);
+        if running < count {
+            state = move_rows(&state, |leaf| leaf.slice(0, 0..running));
+            naming.rename(names.first(running));
+            count = running;
         }
-        graph.set_rows(Some(running.iter().map(|&row| name(row)).collect()));
-        let token = |(i, &row): (usize, &usize)| match written.get(i) {
+        let true_tokens = &tokens[layout.start(t)..layout.start(t) + running];
+        let read = true_tokens.iter().enumerate().map(|(row, &token)| match written.get(row) {
             Some(&own) if !reads_truth(row, t) => own,
-            _ => ids[[row, t]],
-        };
-        let tokens: Vec<u32> = running.iter().enumerate().map(token).collect();
-        let (logits, next) = one_step(decoder, graph, &tokens, state);
-        for &row in &running {
-            sources[starts[row] as usize + t] = made;
-            made += 1;
-        }
+            _ => token,
+        });
+        let (logits, next) = one_step(decoder, graph, &read.collect::<Vec<_>>(), state);
         parts.push(logits);
         state = next;
-        if t + 1 < longest {
-            // The graph keeps the error; what follows would be inert.
-            let Ok(best) = logits.argmax() else { break };
-            written = best;
+        if t + 1 < layout.running().len() {
+            written = logits.argmax()?;
         }
     }
-    graph.at_step(None);
-    graph.set_rows(rows_before);
-    if graph.check().is_err() {
-        return graph.inert();
-    }
-    let count = sources.len();
-    graph.arrange_rows(&parts, sources.into(), [count])
+    Ok(parts)
 }

@@ -3,7 +3,7 @@
 use crate::Cell;
 use unspool_graph::{Graph, Var};
 
-/// Cells one above the other, as one cell: at each step a layer reads the output of the one below. Its state is the list of theirs.
+/// Stacks cells one above the other into one cell: at each step a layer reads the output of the one below. Its state is the list of theirs.
 ///
 /// More in [chapter 3](https://github.com/unspool/unspool/blob/main/docs/03-recurrence.md) of the tutorial.
 ///
@@ -17,7 +17,7 @@ use unspool_graph::{Graph, Var};
 /// let layers = [(0, 3), (1, 8)].map(|(layer, input)| Gru::new(params.scope(format!("layer{layer}")), input, 8));
 /// let stack = Stack::new(layers).dropout(0.2);
 /// let graph = Graph::new(&params);
-/// let (y, state) = stack.advance(graph.zeros([2, 3]), stack.initial_state(&graph, 2));
+/// let (y, state) = stack.step(graph.zeros([2, 3]), stack.initial_state(&graph, 2));
 /// assert_eq!(*y.shape()?, [2, 8]);
 /// assert_eq!(state.len(), 2);
 /// # Ok::<(), unspool_graph::Error>(())
@@ -53,16 +53,25 @@ impl<C: Cell> Cell for Stack<C> {
         self.cells.iter().map(|cell| cell.initial_state(graph, batch)).collect()
     }
 
-    fn inputs<'g>(&self, xs: Var<'g>) -> Var<'g> {
-        self.cells.first().map_or(xs, |lowest| lowest.inputs(xs))
+    fn step<'g>(&self, x: Var<'g>, states: Self::State<'g>) -> (Var<'g>, Self::State<'g>) {
+        self.step_projected(x, self.project(x), states)
     }
 
-    fn step<'g>(&self, x: Var<'g>, states: Self::State<'g>) -> (Var<'g>, Self::State<'g>) {
+    fn project<'g>(&self, xs: Var<'g>) -> Var<'g> {
+        self.cells.first().map_or(xs, |lowest| lowest.project(xs))
+    }
+
+    fn step_projected<'g>(
+        &self,
+        x: Var<'g>,
+        projected: Var<'g>,
+        states: Self::State<'g>,
+    ) -> (Var<'g>, Self::State<'g>) {
         let (mut y, mut next) = (x, Vec::with_capacity(states.len()));
         for (layer, (cell, state)) in self.cells.iter().zip(states).enumerate() {
             let (output, state) = match layer {
-                0 => cell.step(y, state),
-                _ => cell.advance(y.dropout(self.dropout), state),
+                0 => cell.step_projected(y, projected, state),
+                _ => cell.step(y.dropout(self.dropout), state),
             };
             y = output;
             next.push(state);

@@ -1,8 +1,8 @@
 //! Truncated back-propagation through time: a stream that is too long for one recording, window by window.
 
-use crate::{Cell, detach, unroll};
+use crate::{Cell, Sequence, detach, unroll};
 use std::ops::Range;
-use unspool_graph::{Error, Result, Tensor, Var};
+use unspool_graph::{Result, Tensor};
 
 /// One window of a long stream.
 ///
@@ -60,8 +60,8 @@ pub fn windows(time: usize, k1: usize, k2: usize) -> impl Iterator<Item = Window
 ///
 /// ```
 /// use ndarray::s;
-/// use unspool_graph::{Draw, Graph, Params};
-/// use unspool_nn::{Adam, Carried, Linear, Lstm, windows};
+/// use unspool_graph::{Graph, Params};
+/// use unspool_nn::{Adam, Carried, Linear, Lstm, Sequence, loss::{self, Over}, windows};
 ///
 /// let stream = ndarray::Array3::from_shape_fn((4, 300, 1), |(b, t, _)| (((t + b) / 3) % 2) as f32); // [batch, time, feature]
 /// let mut params = Params::seeded(5);
@@ -70,10 +70,10 @@ pub fn windows(time: usize, k1: usize, k2: usize) -> impl Iterator<Item = Window
 /// let (mut adam, mut carried) = (Adam::new(), Carried::default());
 /// for (step, window) in windows(299, 10, 20).enumerate() {
 ///     let graph = Graph::new(&params).training(5, step as u64);
-///     let xs = graph.input(stream.slice(s![.., window.steps.clone(), ..]));
-///     let hs = carried.unroll(&cell, xs, &window)?;                          // [batch, new, hidden]
-///     let next = graph.input(stream.slice(s![.., window.new.start + 1..window.new.end + 1, ..]));
-///     let gradients = (readout.apply(hs) - next).powi(2).mean(&[]).backward()?;
+///     let xs = Sequence::full(graph.input(stream.slice(s![.., window.steps.clone(), ..])));
+///     let ys = carried.unroll(&cell, &xs, &window)?.map(|hs| readout.apply(hs)); // the new steps
+///     let next = stream.slice(s![.., window.new.start + 1..window.new.end + 1, ..]).to_owned();
+///     let gradients = loss::squared_error(ys, next, Over::all()).backward()?;
 ///     adam.step(&mut params, &gradients, 0.01)?;
 /// }
 /// # Ok::<(), unspool_nn::Error>(())
@@ -86,25 +86,24 @@ pub struct Carried {
 }
 
 impl Carried {
-    /// The outputs of the window's new steps, `[batch, new, output]`, from `xs [batch, steps, feature]`: the window's
-    /// steps of a batch of streams. The state where the next window begins is kept, detached. A window whose new steps
-    /// begin at step 0 begins new streams, with the cell's initial state: nothing passes from one epoch into the next.
+    /// Returns the outputs of the window's new steps, from `xs`, the window's steps of a batch of streams. The state
+    /// where the next window begins is kept, detached. A window whose new steps begin at step 0 begins new streams, with
+    /// the cell's initial state: nothing passes from one epoch into the next.
     ///
     /// Where windows overlap, the steps that were there before are run once more, from the state that was carried to
     /// their beginning.
     ///
     /// # Errors
-    /// The graph's first error: `xs` that does not have the window's steps, or a window that does not follow the one
-    /// before, among them. What was carried is then as it was.
+    /// The graph's first error: `xs` that does not have the window's steps in every example, or a window that does not
+    /// follow the one before, among them. What was carried is then as it was.
     #[track_caller]
-    pub fn unroll<'g, C: Cell>(&mut self, cell: &C, xs: Var<'g>, window: &Window) -> Result<Var<'g>> {
+    pub fn unroll<'g, C: Cell>(&mut self, cell: &C, xs: &Sequence<'g>, window: &Window) -> Result<Sequence<'g>> {
         let graph = xs.graph();
         let _scope = graph.layer("window");
-        let shape = xs.shape()?;
-        let steps = window.steps.len();
-        if shape.len() < 2 || shape[1] != steps {
-            let why = format!("inputs of shape {shape} were given for a window of {steps} steps: [batch, time, …]");
-            graph.fail(Error::Argument { operation: "window", why, at: graph.place() });
+        let (batch, steps) = (xs.batch(), window.steps.len());
+        if xs.lengths().iter().any(|&length| length != steps) {
+            let why = format!("inputs of lengths {:?} were given for a window of {steps} steps", xs.lengths());
+            graph.fail(graph.error("window", why));
         }
         let begins = window.new.start == 0;
         let found = (window.steps.start, window.new.start);
@@ -123,7 +122,6 @@ impl Carried {
             graph.fail(Error::Argument { operation: "window", why, at: graph.place() });
         }
         graph.check()?;
-        let batch = shape[0];
         if begins {
             self.state = None;
         }
@@ -132,22 +130,21 @@ impl Carried {
             Some(carried) => cell.attach(graph, carried),
             None => cell.initial_state(graph, batch),
         };
-        let run = |from: usize, to: usize, state| unroll(cell, xs.slice(1, from..to), &vec![to - from; batch], state);
         // The next window's beginning lies in this one, or at its end.
         let lead = window.next - window.steps.start;
-        let (ys, state) = if lead == 0 {
-            self.state = Some(detach(&state)?);
-            (run(0, steps, state).0, None)
-        } else {
-            let (ys, state) = run(0, lead, state);
-            self.state = Some(detach(&state)?);
-            (ys, Some(state))
-        };
-        let ys = match state {
-            Some(state) if lead < steps => graph.concat(&[ys, run(lead, steps, state).0], 1),
-            _ => ys,
-        };
-        Ok(ys.slice(1, window.new.start - window.steps.start..steps))
+        let (mut parts, mut state) = (vec![], state);
+        if lead > 0 {
+            let (ys, last) = unroll(cell, &xs.steps(0, lead), state);
+            parts.push(ys.rows());
+            state = last;
+        }
+        self.state = Some(detach(&state)?);
+        if lead < steps {
+            parts.push(unroll(cell, &xs.steps(lead, steps), state).0.rows());
+        }
+        // Every stream has every step, so the rows of later steps come after those of earlier ones.
+        let ys = xs.with_rows(graph.concat(&parts, 0));
+        Ok(ys.steps(window.new.start - window.steps.start, steps))
     }
 
     /// Forgets what was carried: new streams begin.

@@ -1,6 +1,6 @@
 //! Dropout whose mask is held for a whole sequence.
 
-use crate::{Cell, State, leaves};
+use crate::{Cell, Sequence, State, leaves};
 use unspool_graph::{Graph, Var};
 
 /// Variational dropout (Gal and Ghahramani 2016): one mask for the recurrent connections and one for the outputs, **the same at every
@@ -14,13 +14,13 @@ use unspool_graph::{Graph, Var};
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
-/// use unspool_nn::{Cell, Lstm, VariationalDropout, locked_dropout, unroll};
+/// use unspool_nn::{Cell, Lstm, Sequence, VariationalDropout, locked_dropout, unroll};
 /// let mut params = Params::seeded(0);
 /// let cell = VariationalDropout::new(Lstm::new(params.scope("rnn"), 3, 8), 0.25, 0.5);
 /// let graph = Graph::new(&params).training(1, 0);
-/// let xs = locked_dropout(graph.full([2, 5, 3], 1.0), 0.1);
-/// let (ys, _) = unroll(&cell, xs, &[5, 2], cell.initial_state(&graph, 2));
-/// let ys = ys.value()?.to_f64();
+/// let xs = locked_dropout(&Sequence::pack(graph.full([2, 5, 3], 1.0), &[5, 2]), 0.1);
+/// let (ys, _) = unroll(&cell, &xs, cell.initial_state(&graph, 2));
+/// let ys = ys.padded().value()?.to_f64();
 /// for j in 0..8 {
 ///     assert_eq!(ys[[0, 0, j]] == 0.0, ys[[0, 4, j]] == 0.0); // dropped at one step, dropped at all
 /// }
@@ -54,46 +54,63 @@ impl<C: Cell> Cell for VariationalDropout<C> {
         (state, masks)
     }
 
-    fn inputs<'g>(&self, xs: Var<'g>) -> Var<'g> {
-        self.cell.inputs(xs)
+    fn step<'g>(&self, x: Var<'g>, (state, masks): Self::State<'g>) -> (Var<'g>, Self::State<'g>) {
+        let (y, state) = self.cell.step(x, read(state, masks[0]));
+        (written(y, masks[1]), (state, masks))
     }
 
-    fn step<'g>(&self, x: Var<'g>, (state, masks): Self::State<'g>) -> (Var<'g>, Self::State<'g>) {
-        let [hidden, output] = masks;
-        let state = match hidden {
-            Some(mask) => {
-                let mut read = leaves(&state);
-                read.iter_mut().take(1).for_each(|h| *h *= mask);
-                state.rebuild(&mut read.into_iter())
-            }
-            None => state,
-        };
-        let (y, state) = self.cell.step(x, state);
-        (output.map_or(y, |mask| y * mask), (state, masks))
+    fn project<'g>(&self, xs: Var<'g>) -> Var<'g> {
+        self.cell.project(xs)
+    }
+
+    fn step_projected<'g>(
+        &self,
+        x: Var<'g>,
+        projected: Var<'g>,
+        (state, masks): Self::State<'g>,
+    ) -> (Var<'g>, Self::State<'g>) {
+        let (y, state) = self.cell.step_projected(x, projected, read(state, masks[0]));
+        (written(y, masks[1]), (state, masks))
     }
 }
 
-/// Dropout with one mask for all steps of a row (Merity, Keskar and Socher 2018): `[batch, time, feature]`.
+/// The state as the cell reads it: its first leaf masked.
+fn read<'g, S: State<'g>>(state: S, mask: Option<Var<'g>>) -> S {
+    let Some(mask) = mask else { return state };
+    let mut all = leaves(&state);
+    all.iter_mut().take(1).for_each(|h| *h = *h * mask);
+    state.rebuild(&mut all.into_iter())
+}
+
+fn written<'g>(y: Var<'g>, mask: Option<Var<'g>>) -> Var<'g> {
+    mask.map_or(y, |mask| y * mask)
+}
+
+/// Drops out with one mask for all steps of an example (Merity, Keskar and Socher 2018).
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
-/// use unspool_nn::locked_dropout;
+/// use unspool_nn::{Sequence, locked_dropout};
 /// let params = Params::seeded(1);
 /// let graph = Graph::new(&params).training(7, 0);
-/// let ys = locked_dropout(graph.full([1, 3, 8], 1.0), 0.5).value()?.to_f64();
+/// let ys = locked_dropout(&Sequence::full(graph.full([1, 3, 8], 1.0)), 0.5).padded().value()?.to_f64();
 /// assert!((1..3).all(|t| (0..8).all(|j| ys[[0, t, j]] == ys[[0, 0, j]]))); // one mask for all steps
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
 #[track_caller]
-pub fn locked_dropout(xs: Var<'_>, p: f64) -> Var<'_> {
+pub fn locked_dropout<'g>(xs: &Sequence<'g>, p: f64) -> Sequence<'g> {
     let graph = xs.graph();
     let _scope = graph.layer("locked_dropout");
-    match xs.known_shape() {
-        Some(shape) if graph.is_training() && shape.len() > 1 => {
-            let sizes: Vec<usize> =
-                shape.iter().enumerate().map(|(axis, &size)| if axis == 1 { 1 } else { size }).collect();
-            xs * graph.full(sizes, 1.0).dropout(p)
+    let layout = xs.layout();
+    match xs.rows().known_shape() {
+        Some(shape) if graph.is_training() && !shape.is_empty() => {
+            let masks = {
+                let _names = layout.name_examples(graph);
+                graph.full(&*shape.with(0, layout.batch()), 1.0).dropout(p)
+            };
+            let examples: Vec<u32> = layout.steps().map(|(example, _)| example as u32).collect();
+            xs.with_rows(xs.rows() * masks.rows(&examples))
         }
-        _ => xs,
+        _ => xs.clone(),
     }
 }

@@ -14,35 +14,77 @@ pub(crate) struct RecurrentWeights {
     pub(crate) hidden_size: usize,
 }
 
+/// How many rows and columns the weights have.
+#[derive(Clone, Copy)]
+pub(crate) struct Sizes {
+    pub(crate) gates: usize,
+    pub(crate) input: usize,
+    pub(crate) hidden: usize,
+    /// What the recurrent weight reads: `hidden`, but behind a projection.
+    pub(crate) state: usize,
+}
+
+/// The first values of a recurrent weight.
+///
+/// ```
+/// use unspool_graph::Params;
+/// use unspool_nn::{Elman, ElmanConfig, RecurrentInit};
+/// let mut params = Params::seeded(1);
+/// let config = ElmanConfig { recurrent_init: RecurrentInit::Identity, ..ElmanConfig::default() };
+/// let cell = Elman::with_config(params.scope("rnn"), 3, 2, config);
+/// assert_eq!(params.value(cell.weight_hh())?, ndarray::array![[1.0f32, 0.0], [0.0, 1.0]].into());
+/// # Ok::<(), unspool_graph::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RecurrentInit {
+    /// Uniform in ±1/√hidden, as in PyTorch.
+    #[default]
+    Uniform,
+    /// Orthogonal, gate by gate (Saxe, McClelland and Ganguli 2014): at first it neither shrinks nor stretches what it hands on.
+    Orthogonal,
+    /// The identity, gate by gate, with biases of zero: with ReLU the IRNN of Le, Jaitly and Hinton (2015), which at first adds up what
+    /// it reads.
+    Identity,
+}
+
+impl RecurrentInit {
+    fn values(self, sizes: Sizes, shape: &Shape, draw: Draw) -> Vec<f64> {
+        match self {
+            RecurrentInit::Uniform => init::uniform(bound(sizes.hidden))(shape, draw),
+            RecurrentInit::Orthogonal => init::orthogonal(1.0)(shape, draw),
+            RecurrentInit::Identity => {
+                let gate = Shape::from([sizes.hidden, sizes.state]);
+                (0..sizes.gates).flat_map(|_| init::identity()(&gate, draw)).collect()
+            }
+        }
+    }
+}
+
 impl RecurrentWeights {
-    /// With a state as wide as the cell, which it is but behind a projection.
-    pub(crate) fn new(scope: Scope<'_>, gates: usize, input_size: usize, hidden_size: usize) -> Self {
-        let bound = bound(hidden_size);
-        Self::build(scope, [gates, input_size, hidden_size, hidden_size], init::uniform(bound), Some(bound))
-    }
-
-    /// The two weights alone.
-    pub(crate) fn without_bias(scope: Scope<'_>, gates: usize, input_size: usize, hidden_size: usize) -> Self {
-        let sizes = [gates, input_size, hidden_size, hidden_size];
-        Self::build(scope, sizes, init::uniform(bound(hidden_size)), None)
-    }
-
-    /// For sizes `[gates, input, hidden, state]`, with the recurrent weight's first values and the biases' bound, if there are to be any.
-    pub(crate) fn build(
+    /// Adds the weights, and the biases if there are to be any; `first` may change the biases' first values, `bias_ih` before `bias_hh`.
+    pub(crate) fn new(
         scope: Scope<'_>,
-        [gates, input_size, hidden_size, state_size]: [usize; 4],
-        recurrent: impl FnOnce(&Shape, Draw) -> Vec<f64>,
-        bias: Option<f64>,
+        sizes: Sizes,
+        bias: bool,
+        recurrent: RecurrentInit,
+        first: impl Fn(&str, &mut [f64]),
     ) -> Self {
         let mut scope = scope.ending("_l0");
-        let rows = gates.saturating_mul(hidden_size);
-        RecurrentWeights {
-            weight_ih: scope.add("weight_ih", [rows, input_size], init::uniform(bound(hidden_size))),
-            weight_hh: scope.add("weight_hh", [rows, state_size], recurrent),
-            bias_ih: bias.map(|bound| scope.add("bias_ih", [rows], init::uniform(bound))),
-            bias_hh: bias.map(|bound| scope.add("bias_hh", [rows], init::uniform(bound))),
-            hidden_size,
-        }
+        let (rows, bound) = (sizes.gates.saturating_mul(sizes.hidden), bound(sizes.hidden));
+        let weight_ih = scope.add("weight_ih", [rows, sizes.input], init::uniform(bound));
+        let weight_hh =
+            scope.add("weight_hh", [rows, sizes.state], |shape: &Shape, draw| recurrent.values(sizes, shape, draw));
+        let bound = if recurrent == RecurrentInit::Identity { 0.0 } else { bound };
+        let mut add = |name: &'static str| {
+            scope.add(name, [rows], |shape: &Shape, draw| {
+                let mut values = init::uniform(bound)(shape, draw);
+                first(name, &mut values);
+                values
+            })
+        };
+        let bias_ih = bias.then(|| add("bias_ih"));
+        let bias_hh = bias.then(|| add("bias_hh"));
+        RecurrentWeights { weight_ih, weight_hh, bias_ih, bias_hh, hidden_size: sizes.hidden }
     }
 
     /// A state's leaf of zeros, `[batch, hidden]`.

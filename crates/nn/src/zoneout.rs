@@ -11,12 +11,13 @@ use unspool_graph::{Error, Graph, Var};
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
-/// use unspool_nn::{Cell, Lstm, Zoneout, unroll};
+/// use unspool_nn::{Cell, Lstm, Sequence, Zoneout, unroll};
 /// let mut params = Params::seeded(0);
 /// let cell = Zoneout::new(Lstm::new(params.scope("rnn"), 3, 8), &[0.05, 0.5]); // h, c
 /// let graph = Graph::new(&params).training(1, 0);
-/// let (ys, last) = unroll(&cell, graph.full([2, 5, 3], 1.0), &[5, 2], cell.initial_state(&graph, 2));
-/// assert_eq!(*ys.shape()?, [2, 5, 8]);
+/// let xs = Sequence::pack(graph.full([2, 5, 3], 1.0), &[5, 2]);
+/// let (ys, last) = unroll(&cell, &xs, cell.initial_state(&graph, 2));
+/// assert_eq!(*ys.padded().shape()?, [2, 5, 8]);
 /// # Ok::<(), unspool_graph::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -59,16 +60,28 @@ impl<C: Cell> Cell for Zoneout<C> {
         state
     }
 
-    fn inputs<'g>(&self, xs: Var<'g>) -> Var<'g> {
-        self.cell.inputs(xs)
-    }
-
     fn step<'g>(&self, x: Var<'g>, state: C::State<'g>) -> (Var<'g>, C::State<'g>) {
         let before = leaves(&state);
         self.check(x.graph(), before.len());
-        let (mut y, next) = self.cell.step(x, state);
+        self.keep_back(&before, self.cell.step(x, state))
+    }
+
+    fn project<'g>(&self, xs: Var<'g>) -> Var<'g> {
+        self.cell.project(xs)
+    }
+
+    fn step_projected<'g>(&self, x: Var<'g>, projected: Var<'g>, state: C::State<'g>) -> (Var<'g>, C::State<'g>) {
+        let before = leaves(&state);
+        self.check(x.graph(), before.len());
+        self.keep_back(&before, self.cell.step_projected(x, projected, state))
+    }
+}
+
+impl<C: Cell> Zoneout<C> {
+    /// What the cell gave, with some of the state as it was before.
+    fn keep_back<'g>(&self, before: &[Var<'g>], (mut y, next): (Var<'g>, C::State<'g>)) -> (Var<'g>, C::State<'g>) {
         let mut after = leaves(&next);
-        for ((new, &old), &rate) in after.iter_mut().zip(&before).zip(&self.rates) {
+        for ((new, &old), &rate) in after.iter_mut().zip(before).zip(&self.rates) {
             if rate == 0.0 || new.same_node(old) {
                 continue; // an attended memory or a mask is no memory that could be kept back
             }

@@ -4,7 +4,7 @@ use ndarray::{Array2, ArrayD, IxDyn};
 use unspool_graph::{Draw, Graph, Param, Params, Var, check, init};
 use unspool_nn::{
     Attention, AttentionDecoder, Bridge, Cell, Decoder, DecoderSteps, Embedding, Gru, Lstm, MultiheadAttention,
-    Positions, TransformerConfig, TransformerDecoder, TransformerEncoder, TransformerLayer,
+    Positions, Sequence, TransformerConfig, TransformerDecoder, TransformerEncoder, TransformerLayer,
     decoding::{Beam, Decoding},
     leaves, scheduled_sampling, teacher_forcing,
 };
@@ -29,6 +29,11 @@ fn padded(seed: u64, filler: f64) -> ArrayD<f64> {
         all.slice_mut(ndarray::s![b, length.., ..]).fill(filler);
     }
     all
+}
+
+/// The real steps of a padded batch.
+fn real(xs: Var<'_>) -> Sequence<'_> {
+    Sequence::pack(xs, &LENGTHS)
 }
 
 const CONFIG: TransformerConfig =
@@ -74,14 +79,14 @@ impl Model {
         let graph = xs.graph();
         match self {
             Model::One(attention) => {
-                let (context, weights) = attention.attend(xs.index(1, 0), &attention.memory(memory, &LENGTHS));
+                let (context, weights) = attention.attend(xs.index(1, 0), &attention.memory(&real(memory)));
                 graph.concat(&[context, weights], -1)
             }
-            Model::Heads(attention, causal) => attention.apply((xs, &LENGTHS), (memory, &LENGTHS), *causal).0,
-            Model::Encoder(encoder) => encoder.apply(xs + memory, &LENGTHS),
-            Model::Translator(decoder) => decoder.outputs(xs, &LENGTHS, decoder.start(memory, &LENGTHS)),
+            Model::Heads(attention, causal) => attention.apply(&real(xs), &real(memory), *causal).0.padded(),
+            Model::Encoder(encoder) => encoder.apply(&real(xs + memory)).padded(),
+            Model::Translator(decoder) => decoder.outputs(&real(xs), decoder.start(&real(memory))).padded(),
             Model::Recurrent(decoder) => {
-                decoder.outputs(xs, &LENGTHS, decoder.start(&Bridge::Zero, &[], memory, &LENGTHS))
+                decoder.outputs(&real(xs), decoder.start(&Bridge::Zero, &[], &real(memory))).padded()
             }
         }
     }
@@ -146,7 +151,7 @@ fn weights_are_a_distribution_over_the_real_places() {
     let mut seen = 0;
     for model in &models {
         let Model::One(attention) = model else { continue };
-        let weights = attention.attend(xs.index(1, 0), &attention.memory(memory, &LENGTHS)).1.value().unwrap().to_f64();
+        let weights = attention.attend(xs.index(1, 0), &attention.memory(&real(memory))).1.value().unwrap().to_f64();
         for (b, &length) in LENGTHS.iter().enumerate() {
             let row: Vec<f64> = (0..TIME).map(|s| weights[[b, s]]).collect();
             assert!((row[..length].iter().sum::<f64>() - 1.0).abs() < 1e-12 && row[length..].iter().all(|&w| w == 0.0));
@@ -158,7 +163,7 @@ fn weights_are_a_distribution_over_the_real_places() {
         else {
             panic!()
         };
-        let weights = attention.apply((xs, &LENGTHS), (memory, &LENGTHS), causal).1.value().unwrap().to_f64();
+        let weights = attention.apply(&real(xs), &real(memory), causal).1.value().unwrap().to_f64();
         for (at, &w) in weights.indexed_iter() {
             let (t, s) = (at[2], at[3]);
             let shown = s < LENGTHS[at[0]] && (!causal || s <= t);
@@ -176,22 +181,23 @@ fn cache_is_exact<D: Decoder>(params: &Params, decoder: &D, start: impl for<'g> 
         0 => 0,
         t => targets[b].get(t - 1).copied().unwrap_or(1),
     });
-    let flat: Vec<u32> = targets.iter().flat_map(|t| t.iter().copied().chain([1])).collect();
+    let next = Array2::from_shape_fn((3, TIME), |(b, t)| targets[b].get(t).copied().unwrap_or(1));
     let graph = Graph::new(params);
-    losses(&graph, decoder, &ids, &flat, &start, params, &targets);
+    losses(&graph, decoder, &ids, &next, &start, params, &targets);
 }
 
 fn losses<'g, D: Decoder>(
     graph: &'g Graph<'g>,
     decoder: &D,
     ids: &Array2<u32>,
-    flat: &[u32],
+    next: &Array2<u32>,
     start: &impl for<'a> Fn(&'a Graph<'a>) -> D::State<'a>,
     params: &Params,
     targets: &[Vec<u32>],
 ) {
-    let at_once = teacher_forcing(decoder, graph, ids.view(), &LENGTHS, start(graph));
-    let own = at_once.cross_entropy(flat).value().unwrap().to_f64();
+    let at_once = teacher_forcing(decoder, graph, ids, &LENGTHS, start(graph));
+    let own = at_once.cross_entropy(next).value().unwrap().to_f64();
+    let own = at_once.layout().unpack(own.as_slice().unwrap()).concat();
     let mut steps = DecoderSteps::new(params, decoder, 3, start).unwrap();
     let scored = Decoding::new(0, 1, 9).score(&mut steps, targets).unwrap();
     let cached: Vec<f64> = scored.iter().flat_map(|h| h.log_probs.clone()).collect();
@@ -199,7 +205,8 @@ fn losses<'g, D: Decoder>(
     for (a, b) in own.iter().zip(&cached) {
         assert!((a + b).abs() < 1e-12, "{a} {b}");
     }
-    let stepped = scheduled_sampling(decoder, graph, ids.view(), &LENGTHS, start(graph), 1.0);
+    let stepped = scheduled_sampling(decoder, graph, ids, &LENGTHS, start(graph), 1.0);
+    let (at_once, stepped) = (at_once.rows(), stepped.rows());
     let (a, b) = (at_once.value().unwrap().to_f64(), stepped.value().unwrap().to_f64());
     assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-12));
     // Beams reorder the cache: what they find has the log-probabilities that the cacheless model gives it.
@@ -222,7 +229,7 @@ fn decoding_with_a_cache_equals_decoding_without() {
         let writer = TransformerDecoder::new(params.scope("writer"), 2, table, places, config);
         let model = TransformerDecoder::language_model(params.scope("lm"), 2, table, Positions::Sinusoidal, config);
         let params = params.to_f64();
-        cache_is_exact(&params, &writer, |graph| writer.start(graph.input(padded(3, f64::NAN)), &LENGTHS));
+        cache_is_exact(&params, &writer, |graph| writer.start(&real(graph.input(padded(3, f64::NAN)))));
         cache_is_exact(&params, &model, |graph| model.initial_state(graph, 3));
     }
 }
@@ -243,7 +250,7 @@ fn a_recurrent_decoder_steps_as_it_is_taught() {
         let bridge = Bridge::projected(params.scope(format!("bridge{i}")), 6, &[hidden, hidden]);
         let params = params.to_f64();
         cache_is_exact(&params, &decoder, |graph| {
-            decoder.start(&bridge, &[graph.input(random(&[3, 6], 9))], graph.input(padded(3, f64::NAN)), &LENGTHS)
+            decoder.start(&bridge, &[graph.input(random(&[3, 6], 9))], &real(graph.input(padded(3, f64::NAN))))
         });
     }
 }
@@ -262,10 +269,10 @@ fn heads_look_as_the_layer_does_and_their_keys_are_made_once() {
         let value = |x: Var<'_>| x.value().unwrap().to_f64();
 
         let graph = Graph::new(&params);
-        let (context, weights) = layer.apply((graph.input(&query), &[1; 3]), (graph.input(&memory), &LENGTHS), false);
-        let (context, weights) = (value(context.squeeze(1)), value(weights.mean(&[1]).squeeze(1)));
+        let (context, weights) = layer.apply(&Sequence::full(graph.input(&query)), &real(graph.input(&memory)), false);
+        let (context, weights) = (value(context.padded().squeeze(1)), value(weights.mean(&[1]).squeeze(1)));
         let graph = Graph::new(&same);
-        let ready = attention.memory(graph.input(&memory), &LENGTHS);
+        let ready = attention.memory(&real(graph.input(&memory)));
         let (own_context, own_weights) = attention.attend(graph.input(&query).squeeze(1), &ready);
         assert!(value(own_context).iter().zip(&context).all(|(a, b)| (a - b).abs() < 1e-12));
         assert!(value(own_weights).iter().zip(&weights).all(|(a, b)| (a - b).abs() < 1e-12));
@@ -316,10 +323,10 @@ fn dropout_belongs_to_the_example() {
     let all = padded(2, 0.0);
     let of = |rows: &[usize], step: u64| {
         let graph = Graph::new(&params).training(5, step);
-        graph.set_rows(Some(rows.iter().map(|&row| row as u32).collect()));
+        let _rows = graph.name_rows(rows.iter().map(|&row| row as u32).collect::<Vec<_>>());
         let xs = graph.input(all.select(ndarray::Axis(0), rows));
         let lengths: Vec<usize> = rows.iter().map(|&row| LENGTHS[row]).collect();
-        encoder.apply(xs, &lengths).value().unwrap().to_f64()
+        encoder.apply(&Sequence::pack(xs, &lengths)).padded().value().unwrap().to_f64()
     };
     let (whole, some, next) = (of(&[0, 1, 2], 0), of(&[2, 0], 0), of(&[2, 0], 1));
     let off = |a: &ArrayD<f64>| -> f64 {
@@ -340,8 +347,13 @@ fn where_there_is_nothing_to_look_at_the_context_is_zero() {
         let graph = Graph::new(&params);
         let (xs, memory) = (graph.input(padded(2, 0.0)).watch(), graph.input(padded(3, 0.0)).watch());
         let (context, weights) = match model {
-            Model::One(attention) => attention.attend(xs.index(1, 0), &attention.memory(memory, &lengths)),
-            Model::Heads(attention, _) => attention.apply((xs, &LENGTHS), (memory, &lengths), false),
+            Model::One(attention) => {
+                attention.attend(xs.index(1, 0), &attention.memory(&Sequence::pack(memory, &lengths)))
+            }
+            Model::Heads(attention, _) => {
+                let (ys, weights) = attention.apply(&real(xs), &Sequence::pack(memory, &lengths), false);
+                (ys.padded(), weights)
+            }
             _ => continue,
         };
         let weights = weights.value().unwrap().to_f64();
@@ -374,7 +386,7 @@ fn a_layer_without_biases_is_one_whose_biases_are_zero() {
         fn run(params: &Params, layer: &TransformerLayer) -> ArrayD<f64> {
             let graph = Graph::new(params);
             let (xs, memory) = (graph.input(padded(2, 0.0)), graph.input(padded(3, 0.0)));
-            layer.apply((xs, &LENGTHS), Some((memory, &LENGTHS)), true).value().unwrap().to_f64()
+            layer.apply(&real(xs), Some(&real(memory)), true).padded().value().unwrap().to_f64()
         }
         let (with, without) = (run(&params.to_f64(), &with), run(&bare_params.to_f64(), &without));
         assert!(with.iter().zip(&without).all(|(a, b)| (a - b).abs() < 1e-12) && with.iter().any(|&x| x != 0.0));

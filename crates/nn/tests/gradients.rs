@@ -4,7 +4,7 @@
 use ndarray::{ArrayD, IxDyn};
 use unspool_graph::{Draw, Graph, Params, Var, check};
 use unspool_nn::{
-    Attention, Cell, Elman, Gru, Lstm, Pooling,
+    Attention, Cell, Elman, ElmanConfig, Gru, Lstm, Nonlinearity, Pooling, Sequence,
     ctc::Ctc,
     loss::{self, Over},
     unroll,
@@ -30,46 +30,55 @@ type Make = fn(&mut Params) -> Run;
 const CASES: [(&[&str], Make); 10] = [
     (&["elman_step"], |params| {
         let cell = Elman::new(params.scope("elman"), 4, 3);
-        Box::new(move |graph, xs| unroll(&cell, xs, &LENGTHS, cell.initial_state(graph, 3)).0)
+        Box::new(move |graph, xs| unroll(&cell, &Sequence::pack(xs, &LENGTHS), cell.initial_state(graph, 3)).0.padded())
     }),
     (&["elman_step"], |params| {
-        let cell = Elman::new(params.scope("elman"), 4, 3).relu();
-        Box::new(move |graph, xs| unroll(&cell, xs, &LENGTHS, cell.initial_state(graph, 3)).0)
+        let cell = Elman::with_config(
+            params.scope("elman"),
+            4,
+            3,
+            ElmanConfig { nonlinearity: Nonlinearity::Relu, ..ElmanConfig::default() },
+        );
+        Box::new(move |graph, xs| unroll(&cell, &Sequence::pack(xs, &LENGTHS), cell.initial_state(graph, 3)).0.padded())
     }),
     (&["lstm_gates"], |params| {
         let cell = Lstm::new(params.scope("lstm"), 4, 3);
         Box::new(move |graph, xs| {
             let start = cell.initial_state(graph, 3);
-            let (hs, last) = unroll(&cell, xs, &LENGTHS, start);
+            let (hs, last) = unroll(&cell, &Sequence::pack(xs, &LENGTHS), start);
+            let hs = hs.padded();
             hs.sum(&[1]) + last.c.tanh()
         })
     }),
     (&["gru_gates"], |params| {
         let cell = Gru::new(params.scope("gru"), 4, 3);
-        Box::new(move |graph, xs| unroll(&cell, xs, &LENGTHS, cell.initial_state(graph, 3)).0)
+        Box::new(move |graph, xs| unroll(&cell, &Sequence::pack(xs, &LENGTHS), cell.initial_state(graph, 3)).0.padded())
     }),
     (&["additive_score", "weighted_sum"], |params| {
         let attention = Attention::additive(params.scope("attention"), 4, 4, 3);
         Box::new(move |graph, xs| {
-            let (context, weights) = attention.attend(xs.index(1, 0) * 0.5, &attention.memory(xs, &LENGTHS));
+            let (context, weights) =
+                attention.attend(xs.index(1, 0) * 0.5, &attention.memory(&Sequence::pack(xs, &LENGTHS)));
             graph.concat(&[context, weights], -1)
         })
     }),
-    (&["segment_sum"], |_| Box::new(|_, xs| Pooling::Mean.apply(xs, &LENGTHS).tanh())),
-    (&["segment_max"], |_| Box::new(|_, xs| Pooling::Max.apply(xs, &LENGTHS).tanh())),
-    (&["ctc"], |_| Box::new(|_, xs| Ctc::new().losses(xs, &LENGTHS, &[vec![1, 2], vec![3], vec![2]]))),
+    (&["segment_sum"], |_| Box::new(|_, xs| Pooling::Mean.apply(&Sequence::pack(xs, &LENGTHS)).tanh())),
+    (&["segment_max"], |_| Box::new(|_, xs| Pooling::Max.apply(&Sequence::pack(xs, &LENGTHS)).tanh())),
+    (&["ctc"], |_| Box::new(|_, xs| Ctc::new().losses(&Sequence::pack(xs, &LENGTHS), &[vec![1, 2], vec![3], vec![2]]))),
     (&["squared_error", "absolute_error"], |_| {
         Box::new(|_, xs| {
             let target = random(&[3, 3, 4], 8);
-            loss::squared_error(xs, &target, Over::lengths(&LENGTHS)) + loss::absolute_error(xs, &target, Over::all())
+            let real = Sequence::pack(xs, &LENGTHS);
+            loss::squared_error(real, &target, Over::all()) + loss::absolute_error(xs, &target, Over::all())
         })
     }),
     (&["huber", "binary_cross_entropy"], |_| {
         Box::new(|_, xs| {
             let target = random(&[3, 3, 4], 8);
             let share = target.mapv(|t| 1.0 / (1.0 + (-t).exp()));
-            let huber = loss::huber(xs, &target, 0.7, Over::lengths(&LENGTHS));
-            huber + loss::binary_cross_entropy(xs, &share, Over::lengths(&LENGTHS).sum())
+            let real = Sequence::pack(xs, &LENGTHS);
+            let huber = loss::huber(&real, &target, 0.7, Over::all());
+            huber + loss::binary_cross_entropy(&real, &share, Over::all().sum())
         })
     }),
 ];

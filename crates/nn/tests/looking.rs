@@ -2,8 +2,8 @@
 
 use unspool_graph::{Graph, Params, Topology, Var};
 use unspool_nn::{
-    Attending, Attention, Cell, CellKind, Elman, Gru, InitialState, Layers, Lstm, Recurrent, Residual,
-    VariationalDropout, Zoneout, unroll,
+    Attending, Attention, Cell, CellKind, Elman, ElmanConfig, Gru, InitialState, Lstm, LstmConfig, Nonlinearity,
+    Recurrent, RecurrentConfig, Residual, Sequence, VariationalDropout, Zoneout, unroll,
 };
 
 fn inputs<'g>(graph: &'g Graph<'g>, scale: f64) -> Var<'g> {
@@ -17,8 +17,8 @@ fn every_leaf_of_a_fused_cell_has_its_norms_and_they_are_the_initial_states_wher
     let cell = Lstm::new(params.scope("rnn"), 3, 4);
     let graph = Graph::new(&params).tracing();
     let lengths = [5, 3];
-    let (hs, _) = unroll(&cell, inputs(&graph, 1.0), &lengths, cell.initial_state(&graph, 2));
-    let gradients = hs.real_rows(&lengths).sum_all().backward().unwrap();
+    let (hs, _) = unroll(&cell, &Sequence::pack(inputs(&graph, 1.0), &lengths), cell.initial_state(&graph, 2));
+    let gradients = hs.rows().sum_all().backward().unwrap();
     let series = gradients.through_time();
     let leaves: Vec<_> = series.iter().map(|s| (s.scope.as_str(), s.leaf, s.norms.len())).collect();
     assert_eq!(leaves, [("unroll", 0, 5), ("unroll", 1, 5)]);
@@ -33,14 +33,22 @@ fn every_leaf_of_a_fused_cell_has_its_norms_and_they_are_the_initial_states_wher
 fn gates_inside_fused_cells_are_counted_by_name_and_step() {
     let mut params = Params::seeded(3);
     let (lstm, gru) = (Lstm::new(params.scope("lstm"), 3, 4), Gru::new(params.scope("gru"), 3, 4));
-    let (elman, relu) = (Elman::new(params.scope("elman"), 3, 4), Elman::new(params.scope("relu"), 3, 4).relu());
+    let (elman, relu) = (
+        Elman::new(params.scope("elman"), 3, 4),
+        Elman::with_config(
+            params.scope("relu"),
+            3,
+            4,
+            ElmanConfig { nonlinearity: Nonlinearity::Relu, ..ElmanConfig::default() },
+        ),
+    );
     let shares = |scale: f64| {
         let graph = Graph::new(&params);
         let xs = inputs(&graph, scale);
-        unroll(&lstm, xs, &[5, 3], lstm.initial_state(&graph, 2)).0.shape().unwrap();
-        unroll(&gru, xs, &[5, 3], gru.initial_state(&graph, 2)).0.shape().unwrap();
-        unroll(&elman, xs, &[5, 3], elman.initial_state(&graph, 2)).0.shape().unwrap();
-        unroll(&relu, xs, &[5, 3], relu.initial_state(&graph, 2)).0.shape().unwrap();
+        unroll(&lstm, &Sequence::pack(xs, &[5, 3]), lstm.initial_state(&graph, 2)).0.padded().shape().unwrap();
+        unroll(&gru, &Sequence::pack(xs, &[5, 3]), gru.initial_state(&graph, 2)).0.padded().shape().unwrap();
+        unroll(&elman, &Sequence::pack(xs, &[5, 3]), elman.initial_state(&graph, 2)).0.padded().shape().unwrap();
+        unroll(&relu, &Sequence::pack(xs, &[5, 3]), relu.initial_state(&graph, 2)).0.padded().shape().unwrap();
         graph.saturation(0.9)
     };
     let wide = shares(100.0);
@@ -69,7 +77,11 @@ fn the_input_product_over_all_steps_is_one() {
     let lengths = [5, 3];
     fn topology<C: Cell>(params: &Params, cell: &C, lengths: &[usize]) -> Topology {
         let graph = Graph::new(params);
-        unroll(cell, inputs(&graph, 1.0), lengths, cell.initial_state(&graph, 2)).0.shape().unwrap();
+        unroll(cell, &Sequence::pack(inputs(&graph, 1.0), lengths), cell.initial_state(&graph, 2))
+            .0
+            .padded()
+            .shape()
+            .unwrap();
         graph.topology()
     }
     fn one<C: Cell>(make: impl Fn(unspool_graph::Scope<'_>) -> C, lengths: &[usize]) {
@@ -82,11 +94,11 @@ fn the_input_product_over_all_steps_is_one() {
     for kind in CellKind::ALL {
         one(|scope| kind.build(scope, 3, 4), &lengths);
     }
-    one(|scope| Elman::without_bias(scope, 3, 4), &lengths);
-    one(|scope| Lstm::projected(scope, 3, 4, 2), &lengths);
+    one(|scope| Elman::with_config(scope, 3, 4, ElmanConfig { bias: false, ..ElmanConfig::default() }), &lengths);
+    one(|scope| Lstm::with_config(scope, 3, 4, LstmConfig { projection: Some(2), ..LstmConfig::default() }), &lengths);
     // Wrappers hand it through.
     one(|scope| Zoneout::new(Lstm::new(scope, 3, 4), &[0.1, 0.1]), &lengths);
-    one(|scope| Residual::new(Gru::new(scope, 3, 3), 3), &lengths);
+    one(|scope| Residual::new(Gru::new(scope, 3, 3)), &lengths);
     one(|scope| InitialState::random(Gru::new(scope, 3, 4), 0.5), &lengths);
     one(|scope| VariationalDropout::new(Gru::new(scope, 3, 4), 0.5, 0.5), &lengths);
     // What reads a context beside its input can only do so step by step: a product each.
@@ -95,10 +107,14 @@ fn the_input_product_over_all_steps_is_one() {
     assert_eq!(products(&topology(&params, &cell, &lengths), "looks.weight_ih_l0"), (5, 8));
 
     // A module has one for each layer and direction.
-    let layers = Layers { count: 2, bidirectional: true, dropout: 0.0 };
+    let layers = RecurrentConfig { layers: 2, bidirectional: true, dropout: 0.0 };
     let rnn = Recurrent::new(params.scope("module"), Lstm::new, 3, 4, layers);
     let graph = Graph::new(&params);
-    rnn.unroll(inputs(&graph, 1.0), &lengths, rnn.initial_state(&graph, 2)).0.shape().unwrap();
+    rnn.unroll(&Sequence::pack(inputs(&graph, 1.0), &lengths), rnn.initial_state(&graph, 2))
+        .0
+        .padded()
+        .shape()
+        .unwrap();
     let topology = graph.topology();
     for ending in ["l0", "l0_reverse", "l1", "l1_reverse"] {
         assert_eq!(products(&topology, &format!("module.weight_ih_{ending}")), (1, 8), "{ending}");

@@ -4,9 +4,9 @@ use ndarray::{Array, Array2, Array3, ArrayD, IxDyn};
 use proptest::prelude::*;
 use unspool_graph::{CrossEntropy, Draw, Graph, Params, Var, check};
 use unspool_nn::{
-    Pooling,
+    Pooling, Sequence,
     ctc::{Ctc, greedy, prefix_beam},
-    loss::{self, Over},
+    loss::{self, Over, Prediction},
 };
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
@@ -20,7 +20,7 @@ fn random(shape: &[usize], seed: u64) -> ArrayD<f64> {
 }
 
 /// Every loss that compares element by element, as a function of its prediction.
-fn pointwise<'g>(which: usize, x: Var<'g>, target: &ArrayD<f64>, over: Over) -> Var<'g> {
+fn pointwise<'g>(which: usize, x: impl Into<Prediction<'g>>, target: &ArrayD<f64>, over: Over) -> Var<'g> {
     match which {
         0 => loss::squared_error(x, target, over),
         1 => loss::absolute_error(x, target, over),
@@ -29,31 +29,39 @@ fn pointwise<'g>(which: usize, x: Var<'g>, target: &ArrayD<f64>, over: Over) -> 
     }
 }
 
-fn overs() -> [Over; 6] {
+/// What is judged, of a batch `[3, 3, …]`: all of it, or the real steps of these lengths; and how it is reduced.
+fn overs() -> [(Option<[usize; 3]>, Over); 7] {
     [
-        Over::all(),
-        Over::all().sum(),
-        Over::all().per_sequence(),
-        Over::lengths(&[2, 0, 3]),
-        Over::lengths(&[1, 3, 2]).per_sequence(),
-        Over::weights(vec![0.5, 0.0, 2.0]),
+        (None, Over::all()),
+        (None, Over::all().sum()),
+        (None, Over::all().per_sequence()),
+        (Some([2, 0, 3]), Over::all()),
+        (Some([1, 3, 2]), Over::all().per_sequence()),
+        (Some([1, 3, 2]), Over::weights(vec![0.5, 0.0, 2.0])),
+        (None, Over::weights(vec![0.5, 0.0, 2.0])),
     ]
+}
+
+fn judged(x: Var<'_>, lengths: Option<[usize; 3]>) -> Prediction<'_> {
+    lengths.map_or_else(|| x.into(), |lengths| Sequence::pack(x, &lengths).into())
 }
 
 #[test]
 fn gradients_agree_with_finite_differences() -> Outcome {
     let (x, target) = (random(&[3, 3, 2], 1), random(&[3, 3, 2], 2));
     for which in 0..4 {
-        for over in overs() {
+        for (lengths, over) in overs() {
             let target = target.clone();
-            check::function(std::slice::from_ref(&x), |_, xs| pointwise(which, xs[0], &target, over.clone()))?;
+            check::function(std::slice::from_ref(&x), |_, xs| {
+                pointwise(which, judged(xs[0], lengths), &target, over.clone())
+            })?;
         }
     }
     let targets = [0, 3, 1, 2, 2, 2, 3, 0, 1];
-    for over in overs() {
+    for (lengths, over) in overs() {
         let options = CrossEntropy::new().smoothing(0.1).class_weights(vec![1.0, 0.5, 2.0, 1.5]);
         check::function(&[random(&[3, 3, 4], 3)], |_, xs| {
-            loss::cross_entropy(xs[0], &targets, options.clone(), over.clone())
+            loss::cross_entropy(judged(xs[0], lengths), &targets, options.clone(), over.clone())
         })?;
     }
     Ok(())
@@ -72,7 +80,7 @@ fn values_are_the_formulas() -> Outcome {
     close(loss::squared_error(x, &t, Over::all()), (0.25 + 9.0 + 4.0) / 4.0)?;
     close(loss::squared_error(x, &t, Over::all().sum()), 13.25)?;
     close(loss::squared_error(x, &t, Over::all().per_sequence()), 13.25 / 2.0)?;
-    close(loss::absolute_error(x, &t, Over::lengths(&[1, 2])), 2.5 / 3.0)?;
+    close(loss::absolute_error(Sequence::pack(x, &[1, 2]), &t, Over::all()), 2.5 / 3.0)?;
     close(loss::huber(x, &t, 1.0, Over::all().sum()), 0.125 + 2.5 + 1.5)?;
     let softplus = |x: f64| (1.0 + x.exp()).ln();
     let binary = softplus(0.5) + softplus(-2.0) + 2.0 + softplus(3.0) - 3.0 + softplus(0.0);
@@ -80,7 +88,8 @@ fn values_are_the_formulas() -> Outcome {
     // PyTorch's mean with class weights divides by the weights of the targets.
     let logits = graph.zeros([1, 3, 2]);
     let weights = CrossEntropy::new().class_weights(vec![1.0, 3.0]);
-    close(loss::cross_entropy(logits, &[0, 1, 7], weights, Over::lengths(&[2])), 2f64.ln())?;
+    let real = Sequence::pack(logits, &[2]);
+    close(loss::cross_entropy(real, &[0, 1, 7], weights, Over::all()), 2f64.ln())?;
     close(loss::cross_entropy(logits, &[0, 1, 1], CrossEntropy::new(), Over::all().per_sequence()), 3.0 * 2f64.ln())
 }
 
@@ -97,7 +106,7 @@ fn whatever_stands_in_the_padding_changes_nothing() -> Outcome {
         let run = |fill: f64| -> Result<_, unspool_graph::Error> {
             let graph = Graph::new(&params);
             let x = graph.input(padded(fill)).watch();
-            let loss = pointwise(which, x, &target, Over::lengths(&[3, 1]));
+            let loss = pointwise(which, Sequence::pack(x, &[3, 1]), &target, Over::all());
             Ok((loss.item()?, loss.backward()?.of(x).expect("a gradient")))
         };
         let (zero, none) = (run(0.0)?, run(f64::NAN)?);
@@ -130,9 +139,9 @@ fn extreme_input_stays_finite() -> Outcome {
     }
     // Nothing real: a loss of 0, not a division by it.
     let graph = Graph::new(&params);
-    let x = graph.zeros([2, 3, 4]);
-    assert_eq!(loss::squared_error(x, ndarray::Array3::<f32>::ones((2, 3, 4)), Over::lengths(&[0, 0])).item()?, 0.0);
-    assert_eq!(loss::cross_entropy(x, &[0; 6], CrossEntropy::new(), Over::lengths(&[0, 0])).item()?, 0.0);
+    let x = Sequence::pack(graph.zeros([2, 3, 4]), &[0, 0]);
+    assert_eq!(loss::squared_error(&x, ndarray::Array3::<f32>::ones((2, 3, 4)), Over::all()).item()?, 0.0);
+    assert_eq!(loss::cross_entropy(&x, &[0; 6], CrossEntropy::new(), Over::all()).item()?, 0.0);
     Ok(())
 }
 
@@ -149,16 +158,20 @@ fn what_does_not_fit_is_an_error_that_says_so() {
     }
     let t = Array2::<f32>::zeros((2, 3));
     wrong(&|g| loss::squared_error(g.zeros([2, 4]), &t, Over::all()), "does not fit the targets [2, 3]");
-    wrong(&|g| loss::squared_error(g.zeros([2, 3]), &t, Over::lengths(&[4, 1])), "no padded batch");
+    wrong(&|g| loss::squared_error(Sequence::pack(g.zeros([2, 3]), &[4, 1]), &t, Over::all()), "a length of 4");
+    wrong(&|g| loss::squared_error(Sequence::pack(g.zeros([2, 5]), &[4, 1]), &t, Over::all()), "do not fit");
     wrong(&|g| loss::squared_error(g.zeros([2, 3]), &t, Over::weights(vec![1.0; 4])), "weights");
     wrong(&|g| loss::huber(g.zeros([2, 3]), &t, 0.0, Over::all()), "greater than 0");
     let labels = |all: &[&[u32]]| all.iter().map(|t| t.to_vec()).collect::<Vec<Vec<u32>>>();
-    wrong(&|g| Ctc::new().losses(g.zeros([2, 3]), &[3], &labels(&[&[1]])), "[batch, time, class]");
-    wrong(&|g| Ctc::new().losses(g.zeros([1, 3, 4]), &[4], &labels(&[&[1]])), "length of row 0 is 4");
-    wrong(&|g| Ctc::new().losses(g.zeros([1, 3, 4]), &[3], &labels(&[&[4]])), "has a 4");
-    wrong(&|g| Ctc::new().losses(g.zeros([1, 3, 4]), &[3], &labels(&[&[0]])), "has a 0");
-    wrong(&|g| Ctc::new().blank(4).losses(g.zeros([1, 3, 4]), &[3], &labels(&[&[1]])), "cannot be the blank");
-    wrong(&|g| Ctc::new().losses(g.zeros([1, 3, 4]), &[3], &labels(&[&[2, 2, 1]])), "needs 4");
+    wrong(&|g| Ctc::new().losses(&Sequence::full(g.zeros([2, 3])), &labels(&[&[1]])), "[batch, time, class]");
+    wrong(&|g| Ctc::new().losses(&Sequence::full(g.zeros([1, 3, 4])), &[]), "1 lengths and 0 targets");
+    wrong(&|g| Ctc::new().losses(&Sequence::full(g.zeros([1, 3, 4])), &labels(&[&[4]])), "has a 4");
+    wrong(&|g| Ctc::new().losses(&Sequence::full(g.zeros([1, 3, 4])), &labels(&[&[0]])), "has a 0");
+    wrong(
+        &|g| Ctc::new().blank(4).losses(&Sequence::full(g.zeros([1, 3, 4])), &labels(&[&[1]])),
+        "cannot be the blank",
+    );
+    wrong(&|g| Ctc::new().losses(&Sequence::full(g.zeros([1, 3, 4])), &labels(&[&[2, 2, 1]])), "needs 4");
 }
 
 /// Σ over all paths, one by one: from what labels a path stands for to its probability.
@@ -189,7 +202,7 @@ proptest! {
         let params = Params::seeded(0).to_f64();
         for (labels, p) in &sums {
             let graph = Graph::new(&params);
-            let loss = Ctc::new().blank(blank).losses(graph.input(&padded), &[time], std::slice::from_ref(labels));
+            let loss = Ctc::new().blank(blank).losses(&Sequence::pack(graph.input(&padded), &[time]), std::slice::from_ref(labels));
             let loss = loss.value().expect("possible").to_f64()[[0]];
             prop_assert!((loss + p.ln()).abs() < 1e-10, "{labels:?}: {loss}, by enumeration {}", -p.ln());
         }
@@ -248,12 +261,13 @@ fn weights_are_one_per_row_or_one_per_place() -> Outcome {
 fn ctc_gradients_agree_with_finite_differences() -> Outcome {
     let targets = vec![vec![1, 1, 2], vec![], vec![3, 2], vec![2]];
     let lengths = [6, 3, 5, 1];
-    check::function(&[random(&[4, 6, 4], 9)], |_, xs| Ctc::new().losses(xs[0], &lengths, &targets))?;
+    check::function(&[random(&[4, 6, 4], 9)], |_, xs| Ctc::new().losses(&Sequence::pack(xs[0], &lengths), &targets))?;
     // Rows without hope, and without frames, get nothing.
     let params = Params::seeded(0);
     let graph = Graph::new(&params);
     let x = graph.input(random(&[3, 2, 4], 10)).watch();
-    let losses = Ctc::new().impossible_is_zero().losses(x, &[2, 0, 2], &[vec![1, 1], vec![], vec![1]]);
+    let frames = Sequence::pack(x, &[2, 0, 2]);
+    let losses = Ctc::new().impossible_is_zero().losses(&frames, &[vec![1, 1], vec![], vec![1]]);
     let values = losses.value()?.to_f64();
     assert_eq!((values[[0]], values[[1]]), (0.0, 0.0));
     let slopes = losses.sum_all().backward()?.of(x).ok_or("no gradient")?.to_f64();
@@ -270,7 +284,7 @@ fn ctc_is_safe_for_extreme_logits_and_long_rows() -> Outcome {
     let logits = Array::from_shape_fn((1, time, classes), |(_, t, k)| if t % 3 == k { 1e4f32 } else { -1e4 });
     let x = graph.input(logits).watch();
     let target: Vec<u32> = (0..400).map(|i| 1 + i % 2).collect();
-    let loss = Ctc::new().losses(x, &[time], &[target]).sum_all();
+    let loss = Ctc::new().losses(&Sequence::full(x), &[target]).sum_all();
     assert!(loss.item()?.is_finite() && loss.item()? > 0.0);
     assert!(loss.backward()?.of(x).ok_or("no gradient")?.to_f64().iter().all(|g| g.is_finite()));
     Ok(())

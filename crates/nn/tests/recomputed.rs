@@ -3,8 +3,8 @@
 use ndarray::{Array2, Array3, ArrayD};
 use unspool_graph::{Gradients, Graph, Params, Scope, Tensor, Var};
 use unspool_nn::{
-    Attention, AttentionDecoder, Bridge, Cell, Decoder, Elman, Embedding, Gru, Linear, Lstm, State, leaves, sharded,
-    unroll, unroll_recomputed,
+    Attention, AttentionDecoder, Bridge, Cell, Decoder, Elman, Embedding, Gru, Linear, Lstm, Sequence, State, leaves,
+    map_state, sharded, unroll, unroll_recomputed,
 };
 
 const LENGTHS: [usize; 4] = [23, 4, 0, 17];
@@ -21,27 +21,30 @@ impl How {
     fn unroll<'g, C: Cell + Clone + Send + Sync + 'static>(
         self,
         cell: &C,
-        xs: Var<'g>,
-        lengths: &[usize],
+        xs: &Sequence<'g>,
         start: C::State<'g>,
-    ) -> (Var<'g>, C::State<'g>) {
+    ) -> (Sequence<'g>, C::State<'g>) {
         match self {
-            How::Whole => unroll(cell, xs, lengths, start),
-            How::Recomputed(every) => unroll_recomputed(cell, xs, lengths, start, every),
+            How::Whole => unroll(cell, xs, start),
+            How::Recomputed(every) => unroll_recomputed(cell, xs, start, every),
             How::Kept(every) => {
-                let (time, longest) = (xs.shape().unwrap()[1], *lengths.iter().max().unwrap());
-                let (mut now, mut all) = (start, vec![]);
-                for from in (0..longest).step_by(every) {
-                    let to = time.min(from + every);
-                    let part: Vec<usize> =
-                        lengths.iter().map(|length| length.saturating_sub(from).min(to - from)).collect();
-                    let (hs, next) = unroll(cell, xs.slice(1, from..to), &part, now);
-                    all.push(hs);
+                // As the segments see them: longest first, so that the rows of a segment lie together.
+                let mut order: Vec<u32> = (0..xs.batch() as u32).collect();
+                order.sort_by_key(|&b| std::cmp::Reverse(xs.lengths()[b as usize]));
+                let lengths: Vec<usize> = order.iter().map(|&b| xs.lengths()[b as usize]).collect();
+                let mut back = order.clone();
+                order.iter().zip(0..).for_each(|(&b, place)| back[b as usize] = place);
+                let sorted = Sequence::from_rows(xs.rows(), &lengths);
+                let mut now = map_state(&start, |leaf| leaf.rows(&order));
+                let mut all = vec![];
+                for from in (0..lengths[0]).step_by(every) {
+                    let (hs, next) = unroll(cell, &sorted.steps(from, from + every), now);
+                    let hs = hs.padded();
+                    all.push(hs.rows());
                     now = next;
                 }
-                let hs = xs.graph().concat(&all, 1);
-                let done = hs.shape().unwrap()[1];
-                (hs.pad(1, 0, time - done), now)
+                let hs = Sequence::from_rows(xs.graph().concat(&all, 0), xs.layout());
+                (hs, map_state(&now, |leaf| leaf.rows(&back)))
             }
         }
     }
@@ -55,7 +58,8 @@ fn run<C: Cell + Clone + Send + Sync + 'static>(params: &Params, cell: &C, how: 
     let xs = graph.input(xs).watch();
     let start = cell.initial_state(&graph, LENGTHS.len());
     let start = start.rebuild(&mut leaves(&start).into_iter().map(|leaf| leaf + 0.1).collect::<Vec<_>>().into_iter());
-    let (hs, last) = how.unroll(cell, xs, &LENGTHS, start);
+    let (hs, last) = how.unroll(cell, &Sequence::pack(xs, &LENGTHS), start);
+    let hs = hs.padded();
     let state = leaves(&last).into_iter().fold(graph.zeros([]), |sum, leaf| sum + (leaf * leaf * 0.7).sum_all());
     let loss = readout.apply(hs).powi(2).sum_all() + state;
     let gradients = loss.backward().unwrap();
@@ -121,17 +125,16 @@ impl Translator {
     /// Σ cross-entropy of the targets, each token under the ones before it.
     fn loss<'g>(&self, graph: &'g Graph<'g>, pairs: &Pairs, how: How) -> Var<'g> {
         let ((source, lengths), (target, target_lengths)) = (&pairs.source, &pairs.target);
-        let xs = self.table.apply(graph, source.view());
+        let xs = self.table.sequence(graph, source, lengths);
         let start = self.encoder.initial_state(graph, lengths.len());
-        let (memory, last) = how.unroll(&self.encoder, xs, lengths, start);
-        let start = self.decoder.start(&Bridge::Last, &leaves(&last), memory, lengths);
-        let ys = self.decoder.embed(graph, target.view());
-        let (hs, _) = how.unroll(&self.decoder, ys, target_lengths, start);
-        let logits = self.decoder.logits(hs.real_rows(target_lengths), ys.real_rows(target_lengths));
-        let rows = target.rows().into_iter().zip(target_lengths);
-        let next: Vec<u32> =
-            rows.flat_map(|(row, &length)| row.iter().take(length).map(|t| (t + 1) % 11).collect::<Vec<_>>()).collect();
-        logits.cross_entropy(&next).sum_all()
+        let (memory, last) = how.unroll(&self.encoder, &xs, start);
+        let memory = memory.padded();
+        let start = self.decoder.start(&Bridge::Last, &leaves(&last), &memory);
+        let ys = self.table.sequence(graph, target, target_lengths);
+        let (hs, _) = how.unroll(&self.decoder, &ys, start);
+        let hs = hs.padded();
+        let logits = hs.zip(&ys, |hs, ys| self.decoder.logits(hs, ys));
+        logits.cross_entropy(&target.mapv(|token| (token + 1) % 11)).sum_all()
     }
 }
 
@@ -188,14 +191,22 @@ fn wrong_arguments_are_errors_with_the_callers_line() {
     {
         let graph = Graph::new(&params);
         let line = line!() + 1;
-        let (hs, _) = unroll_recomputed(&cell, graph.zeros([1, 4, 3]), &lengths, cell.initial_state(&graph, 1), every);
+        let (hs, _) = unroll_recomputed(
+            &cell,
+            &Sequence::pack(graph.zeros([1, 4, 3]), &lengths),
+            cell.initial_state(&graph, 1),
+            every,
+        );
+        let hs = hs.padded();
         let error = hs.value().unwrap_err().to_string();
         assert!(error.contains(text) && error.contains(&format!("recomputed.rs:{line}")), "{error}");
     }
     // An error inside of a segment too: the inputs are too wide for the cell.
     let graph = Graph::new(&params);
     let line = line!() + 1;
-    let (hs, _) = unroll_recomputed(&cell, graph.zeros([1, 4, 5]), &[4], cell.initial_state(&graph, 1), 2);
+    let (hs, _) =
+        unroll_recomputed(&cell, &Sequence::pack(graph.zeros([1, 4, 5]), &[4]), cell.initial_state(&graph, 1), 2);
+    let hs = hs.padded();
     let error = hs.value().unwrap_err().to_string();
     assert!(error.contains("5 ≠ 3") && error.contains(&format!("recomputed.rs:{line}")), "{error}");
 }

@@ -4,8 +4,8 @@ use ndarray::{ArrayD, IxDyn};
 use proptest::prelude::*;
 use unspool_graph::{Draw, Graph, Param, Params, Var, check, init};
 use unspool_nn::{
-    AttentionPooling, Cell, CellKind, Direction, Gru, LayerNorm, Layers, Linear, Lstm, MultiheadAttention, Pooling,
-    Recurrent, detach, leaves, per_frame, unroll, unroll_directed,
+    AttentionPooling, Cell, CellKind, Direction, Gru, GruConfig, LayerNorm, Linear, Lstm, LstmConfig,
+    MultiheadAttention, Pooling, Recurrent, RecurrentConfig, Sequence, detach, leaves, unroll, unroll_directed,
 };
 
 fn random(shape: &[usize], seed: u64) -> ArrayD<f64> {
@@ -34,24 +34,26 @@ const TIME: usize = 5;
 fn a_module_is_its_layers_put_together_by_hand() {
     for kind in CellKind::ALL {
         let mut params = Params::seeded(3);
-        let layers = Layers { count: 2, bidirectional: true, dropout: 0.5 };
+        let layers = RecurrentConfig { layers: 2, bidirectional: true, dropout: 0.5 };
         let rnn = Recurrent::new(params.scope("rnn"), |s, i, h| kind.build(s, i, h), 3, 4, layers);
         let cells: Vec<_> = rnn.cells().collect();
         let graph = Graph::new(&params); // evaluation: no dropout
-        let (xs, lengths) = (graph.input(random(&[3, TIME, 3], 1)), [4, 0, 2]);
-        let (ys, last) = rnn.unroll(xs, &lengths, rnn.initial_state(&graph, 3));
+        let lengths = [4, 0, 2];
+        let xs = Sequence::pack(graph.input(random(&[3, TIME, 3], 1)), &lengths);
+        let (ys, last) = rnn.unroll(&xs, rnn.initial_state(&graph, 3));
 
         let mut by_hand = xs;
         for layer in 0..2 {
             let run = |cell: usize, direction| {
-                unroll_directed(cells[cell], by_hand, &lengths, cells[cell].initial_state(&graph, 3), direction)
+                unroll_directed(cells[cell], &by_hand, cells[cell].initial_state(&graph, 3), direction)
             };
             let (forward, backward) = (run(2 * layer, Direction::Forward), run(2 * layer + 1, Direction::Backward));
             assert_eq!(value(last[2 * layer].h), value(forward.1.h));
             assert_eq!(value(last[2 * layer + 1].h), value(backward.1.h));
-            by_hand = graph.concat(&[forward.0, backward.0], -1);
+            by_hand = forward.0.concat(&backward.0);
         }
-        assert_eq!(value(ys), value(by_hand));
+        let ys = ys.padded();
+        assert_eq!(value(ys), value(by_hand.padded()));
 
         // The picture in the documentation: the top layer's final states stand at two steps of the outputs.
         let (ys, top) = (value(ys), value(rnn.last(&graph, &last)));
@@ -71,19 +73,21 @@ fn a_module_is_its_layers_put_together_by_hand() {
 fn a_one_way_module_steps_as_it_unrolls() {
     for kind in CellKind::ALL {
         let mut params = Params::seeded(4);
-        let layers = Layers { count: 3, ..Layers::default() };
+        let layers = RecurrentConfig { layers: 3, ..RecurrentConfig::default() };
         let rnn = Recurrent::new(params.scope("rnn"), |s, i, h| kind.build(s, i, h), 2, 5, layers);
         let stack = rnn.stack().unwrap();
         let xs = random(&[2, TIME, 2], 2);
         let graph = Graph::new(&params);
-        let (ys, last) = rnn.unroll(graph.input(&xs), &[TIME; 2], rnn.initial_state(&graph, 2));
-        let (stacked, _) = unroll(stack, graph.input(&xs), &[TIME; 2], stack.initial_state(&graph, 2));
+        let (ys, last) = rnn.unroll(&Sequence::full(graph.input(&xs)), rnn.initial_state(&graph, 2));
+        let ys = ys.padded();
+        let (stacked, _) = unroll(stack, &Sequence::full(graph.input(&xs)), stack.initial_state(&graph, 2));
+        let stacked = stacked.padded();
         assert_eq!(value(ys), value(stacked));
         // Step by step, each on a recording of its own.
         let mut carried = detach(&rnn.initial_state(&graph, 2)).unwrap();
         for t in 0..TIME {
             let graph = Graph::new(&params);
-            let (y, state) = stack.advance(graph.input(&xs).index(1, t), rnn.attach(&graph, &carried));
+            let (y, state) = stack.step(graph.input(&xs).index(1, t), rnn.attach(&graph, &carried));
             assert_eq!(value(y), value(ys).index_axis(ndarray::Axis(1), t));
             carried = detach(&state).unwrap();
         }
@@ -91,7 +95,7 @@ fn a_one_way_module_steps_as_it_unrolls() {
         assert_eq!(last, carried.iter().map(|c| c.to_f64()).collect::<Vec<_>>());
     }
     let mut params = Params::seeded(4);
-    let both = Layers { bidirectional: true, ..Layers::default() };
+    let both = RecurrentConfig { bidirectional: true, ..RecurrentConfig::default() };
     assert!(Recurrent::new(params.scope("rnn"), Lstm::new, 2, 5, both).stack().is_none());
 }
 
@@ -100,11 +104,11 @@ fn dropout_stands_between_layers_and_in_training_only() {
     let mut params = Params::seeded(5);
     let run = |dropout, count: usize, training: bool| {
         let mut params = Params::seeded(5);
-        let layers = Layers { count, bidirectional: false, dropout };
+        let layers = RecurrentConfig { layers: count, bidirectional: false, dropout };
         let rnn = Recurrent::new(params.scope("rnn"), Lstm::new, 3, 4, layers);
         let graph = if training { Graph::new(&params).training(1, 1) } else { Graph::new(&params) };
         let xs = graph.input(random(&[2, TIME, 3], 1));
-        value(rnn.unroll(xs, &[TIME, 3], rnn.initial_state(&graph, 2)).0)
+        value(rnn.unroll(&Sequence::pack(xs, &[TIME, 3]), rnn.initial_state(&graph, 2)).0.padded())
     };
     assert_eq!(run(0.5, 2, false), run(0.0, 2, true));
     assert_ne!(run(0.5, 2, true), run(0.0, 2, true));
@@ -112,20 +116,28 @@ fn dropout_stands_between_layers_and_in_training_only() {
     assert_eq!(run(0.5, 2, true), run(0.5, 2, true));
 
     // What cannot be is an error, not a panic.
-    let none = Layers { count: 0, ..Layers::default() };
+    let none = RecurrentConfig { layers: 0, ..RecurrentConfig::default() };
     let rnn = Recurrent::new(params.scope("none"), Lstm::new, 3, 4, none);
     let graph = Graph::new(&params);
-    let (ys, _) = rnn.unroll(graph.zeros([1, 1, 3]), &[1], vec![]);
+    let (ys, _) = rnn.unroll(&Sequence::pack(graph.zeros([1, 1, 3]), &[1]), vec![]);
+    let ys = ys.padded();
     assert!(ys.value().unwrap_err().to_string().contains("none.layers"));
 }
 
 #[test]
 fn a_state_that_does_not_fit_is_an_error() {
     let mut params = Params::seeded(5);
-    let rnn = Recurrent::new(params.scope("rnn"), Lstm::new, 3, 4, Layers { count: 2, ..Layers::default() });
+    let rnn = Recurrent::new(
+        params.scope("rnn"),
+        Lstm::new,
+        3,
+        4,
+        RecurrentConfig { layers: 2, ..RecurrentConfig::default() },
+    );
     let graph = Graph::new(&params);
     let few = rnn.initial_state(&graph, 1)[..1].to_vec();
-    let error = rnn.unroll(graph.zeros([1, 2, 3]), &[2], few).0.value().unwrap_err().to_string();
+    let error =
+        rnn.unroll(&Sequence::pack(graph.zeros([1, 2, 3]), &[2]), few).0.padded().value().unwrap_err().to_string();
     assert!(
         error.starts_with("recurrent: 1 states were given for 2 cells") && error.contains("recurrent.rs"),
         "{error}"
@@ -146,14 +158,14 @@ fn pooled<'g>(
     which: usize,
     attention: &AttentionPooling,
 ) -> Var<'g> {
-    let ys = graph.param(xs);
+    let ys = Sequence::pack(graph.param(xs), lengths);
     match which {
         3 => {
-            let (pooled, weights) = attention.apply(ys, lengths);
+            let (pooled, weights) = attention.apply(&ys);
             let flat = |v: Var<'g>| v.reshape([v.known_shape().map_or(0, |shape| shape.elements())]);
             graph.concat(&[flat(pooled), flat(weights)], 0)
         }
-        kind => Pooling::ALL[kind].apply(ys, lengths),
+        kind => Pooling::ALL[kind].apply(&ys),
     }
 }
 
@@ -182,9 +194,9 @@ proptest! {
         }
         let graph = Graph::new(&params);
         let run = |xs: &ArrayD<f64>| -> Vec<ArrayD<f64>> {
-            let ys = graph.input(xs);
-            let mut all: Vec<_> = Pooling::ALL.iter().map(|pooling| value(pooling.apply(ys, &lengths))).collect();
-            let (pooled, weights) = attention.apply(ys, &lengths);
+            let ys = Sequence::pack(graph.input(xs), &lengths);
+            let mut all: Vec<_> = Pooling::ALL.iter().map(|pooling| value(pooling.apply(&ys))).collect();
+            let (pooled, weights) = attention.apply(&ys);
             all.extend([value(pooled), value(weights)]);
             all
         };
@@ -216,7 +228,8 @@ proptest! {
         }
         let graph = Graph::new(&params);
         let one = |frames: Var<'_>| frames.known_shape().map_or(0, |shape| shape[0]);
-        let all = value(per_frame(graph.input(&xs), &lengths, |f| layer.apply(f.reshape([one(f), 6])).tanh()));
+        let frames = Sequence::pack(graph.input(&xs), &lengths);
+        let all = value(frames.map(|f| layer.apply(f.reshape([one(f), 6])).tanh()).padded());
         prop_assert_eq!(all.shape(), &[lengths.len(), TIME, 4]);
         for (b, &length) in lengths.iter().enumerate() {
             for t in 0..TIME {
@@ -250,9 +263,10 @@ fn a_frame_s_draws_are_its_own() {
     let params = Params::seeded(0);
     let run = |time: usize, rows: &[u32]| {
         let graph = Graph::new(&params).training(1, 1);
-        graph.set_rows(Some(rows.into()));
-        let ys = per_frame(graph.full([2, time, 8], 1.0), &[3, 3], |frames| frames.dropout(0.5));
-        assert_eq!(graph.rows().as_deref(), Some(rows));
+        let _rows = graph.name_rows(rows);
+        let frames = Sequence::pack(graph.full([2, time, 8], 1.0), &[3, 3]);
+        let ys = frames.map(|frames| frames.dropout(0.5)).padded();
+        assert_eq!(graph.rows(), Some(rows.into()));
         value(ys).slice(ndarray::s![.., ..3, ..]).to_owned()
     };
     let plain = run(3, &[0, 1]);
@@ -269,9 +283,9 @@ fn what_does_not_fit_names_the_caller_s_line() {
         let graph = Graph::new(&params);
         let xs = graph.zeros([2, 3, 4]);
         let wrong = match which {
-            0 => Pooling::Mean.apply(xs, &[4, 1]),
-            1 => per_frame(xs, &[1], |frames| frames),
-            _ => per_frame(xs, &[1, 1], |frames| frames.slice(0, 0..1)),
+            0 => Pooling::Mean.apply(&Sequence::pack(xs, &[4, 1])),
+            1 => Sequence::pack(xs, &[1]).rows(),
+            _ => Sequence::pack(xs, &[1, 1]).map(|frames| frames.slice(0, 0..1)).rows(),
         };
         let error = wrong.value().unwrap_err().to_string();
         assert!(error.contains("recurrent.rs"), "{error}");
@@ -282,12 +296,18 @@ fn what_does_not_fit_names_the_caller_s_line() {
 #[test]
 fn layers_without_bias_have_their_weights_alone() {
     let mut params = Params::seeded(3);
-    let cell = Lstm::without_bias(params.scope("lstm"), 3, 4);
-    let layers = Layers { count: 1, bidirectional: true, dropout: 0.0 };
-    let rnn = Recurrent::new(params.scope("gru"), Gru::without_bias, 4, 4, layers);
+    let cell = Lstm::with_config(params.scope("lstm"), 3, 4, LstmConfig { bias: false, ..LstmConfig::default() });
+    let layers = RecurrentConfig { layers: 1, bidirectional: true, dropout: 0.0 };
+    let bare = GruConfig { bias: false, ..GruConfig::default() };
+    let rnn = Recurrent::new(params.scope("gru"), |s, i, h| Gru::with_config(s, i, h, bare), 4, 4, layers);
     let attention = MultiheadAttention::without_bias(params.scope("attention"), 8, 2);
     let norm = LayerNorm::without_bias(params.scope("norm"), 8);
-    let narrow = Lstm::projected_without_bias(params.scope("narrow"), 8, 4, 2);
+    let narrow = Lstm::with_config(
+        params.scope("narrow"),
+        8,
+        4,
+        LstmConfig { bias: false, projection: Some(2), ..LstmConfig::default() },
+    );
     let names: Vec<String> = params.iter().map(|p| params.name(p).to_string()).collect();
     let expected = [
         "lstm.weight_ih_l0",
@@ -305,14 +325,11 @@ fn layers_without_bias_have_their_weights_alone() {
     ];
     assert_eq!(names, expected);
     let graph = Graph::new(&params);
-    let lengths = [3, 2];
-    let (hs, _) = unroll(&cell, graph.full([2, 3, 3], 0.5), &lengths, cell.initial_state(&graph, 2));
-    let (ys, _) = rnn.unroll(hs, &lengths, rnn.initial_state(&graph, 2));
-    let (context, _) = attention.apply((norm.apply(ys), &lengths), (ys, &lengths), true);
-    let (zs, _) = unroll(&narrow, context, &lengths, narrow.initial_state(&graph, 2));
-    let gradients = (zs * zs).sum_all().backward().unwrap();
+    let xs = Sequence::pack(graph.full([2, 3, 3], 0.5), &[3, 2]);
+    let (hs, _) = unroll(&cell, &xs, cell.initial_state(&graph, 2));
+    let (ys, _) = rnn.unroll(&hs, rnn.initial_state(&graph, 2));
+    let (context, _) = attention.apply(&ys.map(|rows| norm.apply(rows)), &ys, true);
+    let (zs, _) = unroll(&narrow, &context, narrow.initial_state(&graph, 2));
+    let gradients = zs.rows().powi(2).sum_all().backward().unwrap();
     assert!(gradients.report().is_clean(), "{}", gradients.report());
-
-    let error = cell.forget_bias(&mut params, 1.0).unwrap_err().to_string();
-    assert!(error.contains("without biases") && error.contains("recurrent.rs"), "{error}");
 }

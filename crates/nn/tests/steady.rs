@@ -6,7 +6,9 @@ use std::{
     cell::Cell as Flag,
 };
 use unspool_graph::{Graph, Params, Scope, Var};
-use unspool_nn::{Adam, Cell, Elman, Embedding, Gru, LayerNorm, Layers, Linear, Lstm, Recurrent, Result, unroll};
+use unspool_nn::{
+    Adam, Cell, Elman, Embedding, Gru, LayerNorm, Linear, Lstm, Recurrent, RecurrentConfig, Result, Sequence, unroll,
+};
 
 /// From how many bytes on an allocation is large.
 const LARGE: usize = 16 << 10;
@@ -87,7 +89,7 @@ fn counted<M>(
 }
 
 fn over<'g, C: Cell>(cell: &C, graph: &'g Graph<'g>, xs: Var<'g>, lengths: &[usize]) -> Var<'g> {
-    unroll(cell, xs, lengths, cell.initial_state(graph, lengths.len())).0
+    unroll(cell, &Sequence::pack(xs, lengths), cell.initial_state(graph, lengths.len())).0.padded()
 }
 
 fn nothing_large_after_the_second(steps: &[usize]) {
@@ -132,9 +134,9 @@ fn steps_of_a_cell_of_ones_own_allocate_nothing_large() {
 
 #[test]
 fn steps_of_a_stack_in_both_directions_allocate_nothing_large() {
-    let layers = Layers { count: 2, bidirectional: true, dropout: 0.2 };
+    let layers = RecurrentConfig { layers: 2, bidirectional: true, dropout: 0.2 };
     let model = |p: &mut Params| Recurrent::new(p.scope("rnn"), Gru::new, HIDDEN, HIDDEN, layers);
     nothing_large_after_the_second(&counted(2 * HIDDEN, model, |model, graph, xs, lengths| {
-        model.unroll(xs, lengths, model.initial_state(graph, lengths.len())).0
+        model.unroll(&Sequence::pack(xs, lengths), model.initial_state(graph, lengths.len())).0.padded()
     }));
 }

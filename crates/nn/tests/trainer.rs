@@ -9,7 +9,7 @@ use std::{
 };
 use unspool_graph::{Draw, Graph, Params, Tensor, Var};
 use unspool_nn::{
-    Adam, CarriedRows, Cell, Embedding, Error, Gru, Linear, Sgd, checkpoint, detach,
+    Adam, CarriedRows, Cell, Embedding, Error, Gru, Linear, Sequence, Sgd, checkpoint, detach,
     exchange::{Exchange, Reduce, together},
     optimizer::{Averaged, Group, Optimizer},
     schedule::{OnPlateau, linear_with_warm_up},
@@ -81,7 +81,7 @@ impl Objective for First {
         let tokens = Array2::from_shape_fn((shard.len(), TIME), |(b, t)| First::tokens(shard[b])[t]);
         let targets: Vec<u32> = shard.iter().map(|&row| First::tokens(row)[0] % 2).collect();
         let xs = self.words.apply(graph, tokens.view()).dropout(0.2);
-        let (_, last) = unroll(&self.cell, xs, &vec![TIME; shard.len()], self.cell.initial_state(graph, shard.len()));
+        let (_, last) = unroll(&self.cell, &Sequence::full(xs), self.cell.initial_state(graph, shard.len()));
         self.readout.apply(last.dropout(0.2)).cross_entropy(&targets).sum_all()
     }
     fn evaluate(&self, params: &Params) -> Result<Evaluation, Error> {
@@ -351,7 +351,7 @@ impl Objective for Streaming {
             Some(carried) => self.cell.attach(graph, &carried),
             None => self.cell.initial_state(graph, 2),
         };
-        let (_, state) = unroll(&self.cell, graph.input(xs), &[3, 3], state);
+        let (_, state) = unroll(&self.cell, &Sequence::pack(graph.input(xs), &[3, 3]), state);
         if let Ok(leaves) = detach(&state) {
             self.carried.put(streams, &leaves).expect("a state of these streams");
         }

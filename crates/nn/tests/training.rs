@@ -4,7 +4,7 @@ use ndarray::{Array2, Array3, ArrayD};
 use proptest::prelude::*;
 use std::{collections::BTreeMap, path::Path};
 use unspool_graph::{Graph, Params, Precision, init};
-use unspool_nn::{Adam, Cell, Error, Gru, Linear, checkpoint, load_vectors, sharded, unroll};
+use unspool_nn::{Adam, Cell, Error, Gru, Linear, Sequence, checkpoint, load_vectors, sharded, unroll};
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -347,7 +347,7 @@ fn a_gru_learns_to_remember() -> Outcome {
     let mut losses = vec![];
     for step in 0..200 {
         let graph = Graph::new(&params).training(3, step);
-        let (_, last) = unroll(&cell, graph.input(&xs), &lengths, cell.initial_state(&graph, batch));
+        let (_, last) = unroll(&cell, &Sequence::pack(graph.input(&xs), &lengths), cell.initial_state(&graph, batch));
         let loss = readout.apply(last).cross_entropy(&targets).mean(&[]);
         losses.push(loss.item()?);
         let mut gradients = loss.backward()?;
@@ -372,7 +372,8 @@ fn training_goes_on_from_a_checkpoint_to_the_bit() -> Outcome {
         for _ in 0..steps {
             let (_, gradients) = sharded(params, None, &shards, |graph, shard| {
                 let xs = graph.input(shard).reshape([2, 1, 2]).expand([2, 3, 2]);
-                let (ys, _) = unroll(&cell, xs, &[3, 2], cell.initial_state(graph, 2));
+                let (ys, _) = unroll(&cell, &Sequence::pack(xs, &[3, 2]), cell.initial_state(graph, 2));
+                let ys = ys.padded();
                 (ys - 0.5).powi(2).sum_all()
             })?;
             for p in params.iter().collect::<Vec<_>>() {

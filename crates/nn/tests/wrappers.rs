@@ -5,8 +5,9 @@ use ndarray::{ArrayD, Axis, IxDyn, s};
 use proptest::prelude::*;
 use unspool_graph::{Draw, Graph, Params, Var, check, init};
 use unspool_nn::{
-    Carried, Cell, Elman, Gru, InitialState, Linear, Lstm, Stack, VariationalDropout, Zoneout, feed_back, leaves,
-    locked_dropout, repeated, unroll, windows, zero_filled,
+    Carried, Cell, Elman, ElmanConfig, Gru, InitialState, Linear, Lstm, LstmConfig, Nonlinearity, RecurrentInit,
+    Sequence, Stack, VariationalDropout, Zoneout, feed_back, leaves, locked_dropout, repeated, unroll, windows,
+    zero_filled,
 };
 
 fn random(shape: &[usize], seed: u64) -> ArrayD<f64> {
@@ -34,10 +35,12 @@ fn draws_belong_to_the_example<C: Cell>(make: impl Fn(&mut Params) -> C) {
             padded.slice_mut(s![i, ..lengths[b], ..]).assign(&xs.slice(s![b, ..lengths[b], ..]));
         }
         let graph = Graph::new(&params).training(5, 7);
-        graph.set_rows(Some(order.iter().map(|&b| b as u32).collect()));
+        let _rows = graph.name_rows(order.iter().map(|&b| b as u32).collect::<Vec<_>>());
         let lengths: Vec<usize> = order.iter().map(|&b| lengths[b]).collect();
         let start = cell.initial_state(&graph, order.len());
-        value(unroll(&cell, graph.input(padded), &lengths, start).0).slice(s![.., ..TIME, ..]).to_owned()
+        value(unroll(&cell, &Sequence::pack(graph.input(padded), &lengths), start).0.padded())
+            .slice(s![.., ..TIME, ..])
+            .to_owned()
     };
     let plain = run(&[0, 1, 2, 3], 0);
     assert_eq!(plain, run(&[0, 1, 2, 3], 3));
@@ -45,7 +48,8 @@ fn draws_belong_to_the_example<C: Cell>(make: impl Fn(&mut Params) -> C) {
     assert_eq!(plain.select(Axis(0), &[1, 2]), run(&[1, 2], 0)); // a shard
     // And it is drawn at all.
     let graph = Graph::new(&params);
-    let calm = value(unroll(&cell, graph.input(&xs), &lengths, cell.initial_state(&graph, 4)).0);
+    let calm =
+        value(unroll(&cell, &Sequence::pack(graph.input(&xs), &lengths), cell.initial_state(&graph, 4)).0.padded());
     assert_ne!(calm.into_dimensionality::<ndarray::Ix3>().unwrap(), plain);
 }
 
@@ -66,14 +70,14 @@ fn a_variational_mask_is_held_for_a_sequence() {
     let cell = VariationalDropout::new(Gru::new(params.scope("rnn"), 3, 16), 0.3, 0.5);
     let graph = Graph::new(&params).training(1, 1);
     let xs = graph.input(random(&[3, TIME, 3], 1));
-    let ys = value(unroll(&cell, xs, &[TIME; 3], cell.initial_state(&graph, 3)).0);
+    let ys = value(unroll(&cell, &Sequence::full(xs), cell.initial_state(&graph, 3)).0.padded());
     let dropped = |b: usize, t: usize| ys.slice(s![b, t, ..]).mapv(|y| y == 0.0);
     for b in 0..3 {
         assert!((1..TIME).all(|t| dropped(b, t) == dropped(b, 0)));
         assert!(dropped(b, 0).iter().any(|&d| d) && !dropped(b, 0).iter().all(|&d| d));
     }
     assert_ne!(dropped(0, 0), dropped(1, 0));
-    let locked = value(locked_dropout(graph.full([2, TIME, 8], 1.0), 0.5));
+    let locked = value(locked_dropout(&Sequence::full(graph.full([2, TIME, 8], 1.0)), 0.5).padded());
     assert!((1..TIME).all(|t| locked.index_axis(Axis(1), t) == locked.index_axis(Axis(1), 0)));
 }
 
@@ -84,16 +88,16 @@ fn zoneout_keeps_or_writes_and_is_the_mean_in_evaluation() {
     let cell = Zoneout::new(plain.clone(), &[rate]);
     let (x, h) = (random(&[40, 3], 1), random(&[40, 64], 2));
     let graph = Graph::new(&params).training(1, 1);
-    let (y, next) = cell.advance(graph.input(&x), graph.input(&h));
+    let (y, next) = cell.step(graph.input(&x), graph.input(&h));
     assert!(y.same_node(next));
-    let (_, written) = plain.advance(graph.input(&x), graph.input(&h));
+    let (_, written) = plain.step(graph.input(&x), graph.input(&h));
     let (next, written) = (value(next), value(written));
     let kept = next.iter().zip(&h).filter(|(next, old)| next == old).count();
     assert!(next.iter().zip(&h).zip(&written).all(|((next, old), new)| next == old || next == new));
     let share = kept as f64 / next.len() as f64;
     assert!((share - rate).abs() < 0.05, "{share}");
     let graph = Graph::new(&params);
-    let mean = value(cell.advance(graph.input(&x), graph.input(&h)).1);
+    let mean = value(cell.step(graph.input(&x), graph.input(&h)).1);
     assert!(
         mean.iter().zip(&h).zip(&written).all(|((m, old), new)| (m - rate * old - (1.0 - rate) * new).abs() < 1e-6)
     );
@@ -108,7 +112,7 @@ fn a_learned_initial_state_has_its_gradient() {
     let xs = params.scope("data").add("xs", [2, TIME, 3], init::uniform(1.0));
     let params = params.to_f64();
     fn model<'g>(graph: &'g Graph<'g>, cell: &InitialState<Lstm>, xs: unspool_graph::Param) -> Var<'g> {
-        unroll(cell, graph.param(xs), &[TIME, 2], cell.initial_state(graph, 2)).0
+        unroll(cell, &Sequence::pack(graph.param(xs), &[TIME, 2]), cell.initial_state(graph, 2)).0.padded()
     }
     check::parameters(&params, |graph| model(graph, &cell, xs)).unwrap();
     check::adjoint(&params, |graph| model(graph, &cell, xs)).unwrap();
@@ -117,21 +121,36 @@ fn a_learned_initial_state_has_its_gradient() {
 #[test]
 fn the_forget_gate_s_bias_is_the_sum_of_both() {
     let mut params = Params::seeded(2);
-    let cell = Lstm::new(params.scope("rnn"), 3, 4);
-    cell.forget_bias(&mut params, 50.0).unwrap();
+    let config = LstmConfig { forget_bias: Some(50.0), ..LstmConfig::default() };
+    let cell = Lstm::with_config(params.scope("rnn"), 3, 4, config);
     let graph = Graph::new(&params);
     let state = unspool_nn::LstmState { h: graph.zeros([1, 4]), c: graph.full([1, 4], 3.0) };
-    let (_, next) = cell.advance(graph.zeros([1, 3]), state);
+    let (_, next) = cell.step(graph.zeros([1, 3]), state);
     assert!(value(next.c).iter().all(|&c| (c - 3.0).abs() < 1.0)); // f = 1: what was there is still there
-    let other = Lstm::new(Params::seeded(3).scope("other"), 3, 4);
-    assert!(other.forget_bias(&mut params, 1.0).is_err()); // of another store
+    // Without biases there is none to set.
+    Lstm::with_config(params.scope("plain"), 3, 4, LstmConfig { bias: false, ..config });
+    assert!(params.find("plain.bias_ih_l0").is_none());
 }
 
 #[test]
 fn identity_and_orthogonal_recurrent_weights() {
     let mut params = Params::seeded(2);
-    let _ = Elman::identity(params.scope("identity"), 3, 4).relu();
-    let _ = Elman::orthogonal(params.scope("orthogonal"), 3, 4);
+    let _ = Elman::with_config(
+        params.scope("identity"),
+        3,
+        4,
+        ElmanConfig {
+            nonlinearity: Nonlinearity::Relu,
+            recurrent_init: RecurrentInit::Identity,
+            ..ElmanConfig::default()
+        },
+    );
+    let _ = Elman::with_config(
+        params.scope("orthogonal"),
+        3,
+        4,
+        ElmanConfig { recurrent_init: RecurrentInit::Orthogonal, ..ElmanConfig::default() },
+    );
     let get = |name: &str| params.value(params.find(name).unwrap()).unwrap().to_f64();
     let square = |name: &str| get(name).into_dimensionality::<ndarray::Ix2>().unwrap();
     assert_eq!(square("identity.weight_hh_l0"), ndarray::Array2::<f64>::eye(4));
@@ -148,7 +167,7 @@ fn truncated(params: &Params, cell: &Lstm, xs: &ArrayD<f64>, k1: usize, k2: usiz
     for window in windows(xs.shape()[1], k1, k2) {
         let graph = Graph::new(params);
         let part = graph.input(xs.slice_axis(Axis(1), window.steps.clone().into()).to_owned());
-        let ys = carried.unroll(cell, part, &window).unwrap();
+        let ys = carried.unroll(cell, &Sequence::full(part), &window).unwrap().padded();
         assert_eq!(ys.shape().unwrap()[1], window.new.len());
         outputs.extend(value(ys.transpose(0, 1)));
         let gradients = ys.powi(2).sum_all().backward().unwrap();
@@ -188,7 +207,8 @@ proptest! {
         let params = params.to_f64();
         let xs = random(&[2, time, 2], seed);
         let graph = Graph::new(&params);
-        let (ys, _) = unroll(&cell, graph.input(&xs), &[time; 2], cell.initial_state(&graph, 2));
+        let (ys, _) = unroll(&cell, &Sequence::full(graph.input(&xs)), cell.initial_state(&graph, 2));
+        let ys = ys.padded();
         let full = ys.powi(2).sum_all().backward().unwrap();
         let full: Vec<_> = params.iter().map(|p| full.of(p).unwrap().to_f64()).collect();
         let outputs: Vec<f64> = value(ys.transpose(0, 1)).into_iter().collect();
@@ -214,8 +234,13 @@ fn a_window_of_another_length_is_an_error() {
     let cell = Lstm::new(params.scope("rnn"), 2, 3);
     let graph = Graph::new(&params);
     let window = windows(10, 4, 4).next().unwrap();
-    let error = Carried::default().unroll(&cell, graph.zeros([1, 5, 2]), &window).unwrap_err().to_string();
-    assert!(error.starts_with("window: inputs of shape [1, 5, 2]") && error.contains("wrappers.rs"), "{error}");
+    let error =
+        Carried::default().unroll(&cell, &Sequence::full(graph.zeros([1, 5, 2])), &window).unwrap_err().to_string();
+    assert!(
+        error.starts_with("window: inputs of lengths [5] were given for a window of 4 steps")
+            && error.contains("wrappers.rs"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -286,9 +311,10 @@ fn what_is_fed_back_is_what_a_loop_by_hand_gives() {
     let graph = Graph::new(&params);
     let first = graph.input(random(&[2, 3], 1));
     let (ys, last) = feed_back(&cell, first, 4, cell.initial_state(&graph, 2), |h| Ok((h, readout.apply(h))));
+    let ys = ys.padded();
     let (mut x, mut h) = (first, cell.initial_state(&graph, 2));
     for t in 0..4 {
-        (_, h) = cell.advance(x, h);
+        (_, h) = cell.step(x, h);
         x = readout.apply(h);
         assert_eq!(value(ys).index_axis(Axis(1), t), value(h));
     }
@@ -301,12 +327,14 @@ fn what_is_fed_back_is_what_a_loop_by_hand_gives() {
     let first = graph.zeros([2, 3]);
     let stop = unspool_graph::Error::Foreign { what: "a test" };
     let (ys, _) = feed_back(&cell, first, 4, cell.initial_state(&graph, 2), |_| Err(stop.clone()));
+    let ys = ys.padded();
     assert!(ys.value().is_err());
     let graph = Graph::new(&params);
     let (ys, _) = feed_back(&cell, graph.zeros([2, 3]), 0, cell.initial_state(&graph, 2), |h| Ok((h, h)));
+    let ys = ys.padded();
     assert!(ys.value().is_err()); // no step at all
     let graph = Graph::new(&params);
     for xs in [zero_filled(graph.zeros([2, 3]), 5), repeated(graph.zeros([2, 3]), 5)] {
-        assert_eq!(*xs.shape().unwrap(), [2, 5, 3]);
+        assert_eq!(*xs.padded().shape().unwrap(), [2, 5, 3]);
     }
 }

@@ -40,13 +40,15 @@
 //!         let xs = ndarray::Array3::from_shape_fn((32, 10, 1), |(b, t, _)| sign(b, t) as f32); // [batch, time, feature]
 //!         let lengths: Vec<usize> = (0..32).map(|b| 1 + b % 10).collect();
 //!         let sum = |b: usize, t: usize| (0..=t).map(|t| sign(b, t)).sum::<f64>();
-//!         let above: Vec<u32> = (0..32).flat_map(|b| (0..lengths[b]).map(move |t| (b, t))).map(|(b, t)| u32::from(sum(b, t) > 0.0)).collect();
+//!         let above = ndarray::Array2::from_shape_fn((32, 10), |(b, t)| u32::from(sum(b, t) > 0.0)); // a target for each step
 //!
 //!         let graph = Graph::new(&params).training(7, step);           // a recording; it borrows the parameters
-//!         let (hs, _) = unroll(&cell, graph.input(xs), &lengths, cell.initial_state(&graph, 32));
-//!         let logits = readout.apply(hs.real_rows(&lengths));          // padding is left out
-//!         let right = logits.argmax()?.iter().zip(&above).filter(|(a, b)| a == b).count();
-//!         share = 0.9 * share + 0.1 * right as f64 / above.len() as f64;
+//!         let xs = Sequence::pack(graph.input(xs), &lengths);          // the real steps; padding is left out
+//!         let (hs, _) = unroll(&cell, &xs, cell.initial_state(&graph, 32));
+//!         let logits = hs.map(|rows| readout.apply(rows));
+//!         let (guesses, truth) = (logits.rows().argmax()?, xs.layout().pack(&above)?);
+//!         let right = guesses.iter().zip(&truth).filter(|(a, b)| a == b).count();
+//!         share = 0.9 * share + 0.1 * right as f64 / truth.len() as f64;
 //!         let mut gradients = logits.cross_entropy(&above).mean(&[]).backward()?; // back-propagation through time
 //!         gradients.clip_norm(1.0)?;
 //!         adam.step(&mut params, &gradients, 0.01)?;
@@ -84,6 +86,7 @@ pub use unspool_text as text;
 pub mod coming_from_pytorch;
 #[cfg(any(doc, doctest))]
 pub mod cookbook;
+mod layout;
 pub mod models;
 #[cfg(any(doc, doctest))]
 pub mod tutorial;
@@ -95,13 +98,15 @@ pub mod tutorial;
 /// let mut params = Params::seeded(7);
 /// let cell = Lstm::new(params.scope("rnn"), 3, 8);
 /// let graph = Graph::new(&params);
-/// let (hs, _) = unroll(&cell, graph.zeros([2, 5, 3]), &[5, 2], cell.initial_state(&graph, 2));
-/// assert!(hs.shape().is_ok_and(|shape| *shape == [2, 5, 8]));
+/// let xs = Sequence::pack(graph.zeros([2, 5, 3]), &[5, 2]);
+/// let (hs, _) = unroll(&cell, &xs, cell.initial_state(&graph, 2));
+/// assert!(hs.padded().shape().is_ok_and(|shape| *shape == [2, 5, 8]));
 /// ```
 pub mod prelude {
     pub use crate::graph::{Gradients, Graph, Param, Params, Tensor, Var, init};
+    pub use crate::layout::ToLayout;
     pub use crate::nn::{
-        Adam, Cell, Elman, Embedding, Gru, Linear, Lstm, State, checkpoint, schedule, sharded, unroll,
+        Adam, Cell, Elman, Embedding, Gru, Layout, Linear, Lstm, Sequence, State, checkpoint, schedule, sharded, unroll,
     };
     pub use crate::text::{BatchSize, Buckets, Padded, Source, TeacherForcing, TokenKind, Tokenizer, Tsv};
 }

@@ -4,7 +4,7 @@ use ndarray::{Array4, Axis};
 use unspool::{
     graph::{Draw, Graph, Params, Tensor, check},
     models::{Eye, EyeConfig, FilmReader, FilmReaderConfig, Perceptron, PerceptronConfig},
-    nn::CellKind,
+    nn::{CellKind, Sequence},
 };
 
 /// The smallest there is: each ReLU and each maximum is a kink that may lie within a step of the differences.
@@ -33,7 +33,8 @@ fn gradients_are_right() {
         let (params, model) = reader(cell, bidirectional);
         let judged = check::composition(&params, &[], |graph, _| {
             let films = graph.input(&films);
-            model.each_frame(films, &[2, 1]).powi(2).sum_all() + model.whole(films, &[2, 1]).powi(2).sum_all()
+            let films = Sequence::pack(films, &[2, 1]);
+            model.each_frame(&films).rows().powi(2).sum_all() + model.whole(&films).powi(2).sum_all()
         })
         .unwrap();
         assert!(judged.right > 50 && judged.unjudged * 10 < judged.right, "{cell:?}: {judged}");
@@ -52,7 +53,7 @@ fn frames(params: &Params, model: &FilmReader, changed: Option<usize>) -> Vec<Te
         film.index_axis_mut(Axis(1), t).mapv_inplace(|x| -x);
     }
     let graph = Graph::new(params);
-    let logits = model.each_frame(graph.input(film), &[4]);
+    let logits = model.each_frame(&Sequence::full(graph.input(film))).padded();
     (0..4).map(|t| logits.index(1, t).value().unwrap()).collect()
 }
 

@@ -20,7 +20,7 @@ pub(crate) struct Carried {
 /// let graph = Graph::new(&params).tracing();
 /// let mut h = graph.full([1], 1.0).watch();
 /// for t in 0..3 {
-///     graph.at_step(Some(t));
+///     let _step = graph.at_step(t);
 ///     h = h * 0.5;
 ///     graph.carry(&[h]);
 /// }

@@ -1,14 +1,14 @@
 //! Dropout: which elements are dropped is a pure function of seed, step, scope, time step, occurrence and element.
 
-use crate::{Draw, Element, Inflow, Operation, Ran, Shape, Var, View};
-use std::{panic::Location, sync::Arc};
+use crate::{Draw, Element, Inflow, Operation, Ran, RowIds, Shape, Var, View};
+use std::panic::Location;
 
 /// y = x · m with m = 1/(1 − p) with probability 1 − p, else 0 (Srivastava and others 2014). The mask is not kept: backward draws it again.
 struct Dropout {
     p: f64,
     key: Draw,
-    /// Which rows of the whole batch the rows are.
-    rows: Option<Arc<[u32]>>,
+    /// Who the rows are.
+    rows: Option<RowIds>,
 }
 
 impl Dropout {
@@ -18,13 +18,12 @@ impl Dropout {
         let width = shape.elements() / rows.max(1);
         let (keep, dropped) = (E::from_f64(1.0 / (1.0 - self.p)), (self.p * 2f64.powi(32)) as u64);
         for row in 0..rows {
-            let place = match &self.rows {
-                Some(known) if known.len() == rows => u64::from(known[row]),
-                _ => row as u64,
+            let (key, offset) = match &self.rows {
+                Some(known) if known.len() == rows => known.draw(self.key, row, width),
+                _ => (self.key.word(row as u64), 0),
             };
-            let key = self.key.word(place);
             for i in 0..width {
-                let kept = (key.bits(i as u64) >> 32) >= dropped;
+                let kept = (key.bits(offset + i as u64) >> 32) >= dropped;
                 f(row * width + i, if kept { keep } else { E::ZERO });
             }
         }

@@ -66,7 +66,7 @@ impl Movement for Gather {
         // Neighbours in the result that are neighbours in an input too are one run.
         let mut i = 0;
         while i < self.sources.len() {
-            if self.sources[i] == NONE {
+            if self.sources[i] == NO_ROW {
                 i += 1;
                 continue;
             }
@@ -75,7 +75,7 @@ impl Movement for Gather {
             let begin = if input == 0 { 0 } else { ends[input - 1] };
             let mut n = 1;
             while i + n < self.sources.len()
-                && self.sources[i + n] != NONE
+                && self.sources[i + n] != NO_ROW
                 && self.sources[i + n] as usize == first + n
                 && first + n < ends[input]
             {

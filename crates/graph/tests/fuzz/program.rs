@@ -126,7 +126,7 @@ fn operation<'g>(graph: &'g Graph<'g>, known: &[Var<'g>], bytes: &mut Bytes<'_>)
         _ => {
             // Within a scope and a time step, handing itself on.
             let _scope = graph.scope("fuzz");
-            graph.at_step(Some(bytes.next()));
+            let _step = graph.at_step(bytes.next());
             let b = a * pick(bytes);
             graph.carry(&[a, b]);
             b

@@ -1,7 +1,6 @@
 //! Additive attention, and the weighted sum of a memory's places.
 
-use super::spread;
-use crate::Linear;
+use crate::{Linear, Sequence};
 use unspool_graph::{Element, Inflow, Operation, Param, Ran, Scope, Shape, Var, View, init, lane_sum, vectorize};
 
 /// Additive attention (Bahdanau, Cho and Bengio 2015, appendix A.1.2):
@@ -12,13 +11,13 @@ use unspool_graph::{Element, Inflow, Operation, Param, Ran, Scope, Shape, Var, V
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
-/// use unspool_nn::attention::{AdditiveAttention, padding_bias};
+/// use unspool_nn::{Sequence, attention::{AdditiveAttention, padding_bias}};
 /// let mut params = Params::seeded(1);
 /// let attention = AdditiveAttention::new(params.scope("attention"), 6, 4, 5);
 /// let graph = Graph::new(&params);
-/// let (memory, lengths) = (graph.full([2, 3, 4], 1.0), [3, 1]);
-/// let (keys, bias) = (attention.keys(memory, &lengths), padding_bias(&graph, &lengths, 3));
-/// let (context, weights) = attention.attend(graph.full([2, 6], 0.5), keys, memory, bias);
+/// let memory = Sequence::pack(graph.full([2, 3, 4], 1.0), &[3, 1]);
+/// let (keys, bias) = (attention.keys(&memory), padding_bias(&graph, memory.layout()));
+/// let (context, weights) = attention.attend(graph.full([2, 6], 0.5), keys, memory.padded(), bias);
 /// assert_eq!(*context.shape()?, [2, 4]);
 /// let weights = weights.value()?.to_f64();
 /// assert_eq!([weights[[1, 0]], weights[[1, 1]], weights[[1, 2]]], [1.0, 0.0, 0.0]);
@@ -45,18 +44,10 @@ impl AdditiveAttention {
         }
     }
 
-    /// W_k·memory at the real places, of which row b has `lengths[b]`, and 0 at padding: `[batch, source, memory] -> [batch, source,
-    /// attention]`.
+    /// Returns W_k·memory at the real places, and 0 at padding: `[batch, source, attention]`.
     #[track_caller]
-    pub fn keys<'g>(&self, memory: Var<'g>, lengths: &[usize]) -> Var<'g> {
-        let source = memory.known_shape().and_then(|shape| shape.get(1).copied()).unwrap_or(0);
-        spread(self.key_rows(memory.real_rows(lengths)), lengths, source)
-    }
-
-    /// W_k·memory of some places: `[rows, memory] -> [rows, attention]`.
-    #[track_caller]
-    pub(crate) fn key_rows<'g>(&self, rows: Var<'g>) -> Var<'g> {
-        self.key.apply(rows)
+    pub fn keys<'g>(&self, memory: &Sequence<'g>) -> Var<'g> {
+        memory.map(|rows| self.key.apply(rows)).padded()
     }
 
     /// The context `[batch, memory]` and the weights `[batch, source]` for `query [batch, query]`. `bias [batch, source]` is 0 at

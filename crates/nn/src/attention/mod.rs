@@ -20,12 +20,12 @@
 //!
 //! ```
 //! use unspool_graph::{Graph, Params};
-//! use unspool_nn::Attention;
+//! use unspool_nn::{Attention, Sequence};
 //! let params = Params::seeded(1);
 //! let attention = Attention::dot();
 //! let graph = Graph::new(&params);
 //! let read = graph.input(ndarray::array![[[9.0f32, 0.0], [0.0, 9.0], [5.0, 5.0]]]); // [batch, source, memory]
-//! let memory = attention.memory(read, &[2]);                                       // the third place is padding
+//! let memory = attention.memory(&Sequence::pack(read, &[2]));                       // the third place is padding
 //! let (context, weights) = attention.attend(graph.input(ndarray::array![[1.0f32, 0.0]]), &memory);
 //! assert!(weights.value()?.to_f64()[[0, 0]] > 0.99);
 //! assert!((context.value()?.to_f64()[[0, 0]] - 9.0).abs() < 0.1);
@@ -39,8 +39,7 @@ pub use additive::AdditiveAttention;
 pub(crate) use multi_head::Shown;
 pub use multi_head::{MultiheadAttention, split_heads};
 
-use crate::{Linear, sizes};
-use std::sync::Arc;
+use crate::{Layout, Linear, Sequence, sizes};
 use unspool_graph::{Graph, Scope, Var};
 
 crate::state! {
@@ -48,10 +47,10 @@ crate::state! {
     ///
     /// ```
     /// use unspool_graph::{Graph, Params};
-    /// use unspool_nn::Attention;
+    /// use unspool_nn::{Attention, Sequence};
     /// let params = Params::seeded(1);
     /// let graph = Graph::new(&params);
-    /// let memory = Attention::dot().memory(graph.full([2, 3, 4], 1.0), &[3, 1]);
+    /// let memory = Attention::dot().memory(&Sequence::pack(graph.full([2, 3, 4], 1.0), &[3, 1]));
     /// assert_eq!((*memory.keys.shape()?).to_vec(), [2, 3, 4]);
     /// assert_eq!(memory.padding.value()?.to_f64()[[1, 2]], f64::NEG_INFINITY);
     /// # Ok::<(), unspool_nn::Error>(())
@@ -72,11 +71,11 @@ crate::state! {
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
-/// use unspool_nn::Attention;
+/// use unspool_nn::{Attention, Sequence};
 /// let mut params = Params::seeded(1);
 /// let attention = Attention::general(params.scope("attention"), 6, 4);
 /// let graph = Graph::new(&params);
-/// let memory = attention.memory(graph.full([2, 5, 4], 1.0), &[5, 2]);
+/// let memory = attention.memory(&Sequence::pack(graph.full([2, 5, 4], 1.0), &[5, 2]));
 /// let (context, weights) = attention.attend(graph.full([2, 6], 0.5), &memory);
 /// assert_eq!(*context.shape()?, [2, 4]);                                          // the weights are [2, 5]
 /// let weights = weights.value()?.to_f64();
@@ -118,11 +117,11 @@ impl Attention {
     ///
     /// ```
     /// use unspool_graph::{Graph, Params};
-    /// use unspool_nn::Attention;
+    /// use unspool_nn::{Attention, Sequence};
     /// let mut params = Params::seeded(1);
     /// let attention = Attention::multi_head(params.scope("attention"), 6, 4, 3);
     /// let graph = Graph::new(&params);
-    /// let memory = attention.memory(graph.full([2, 5, 4], 1.0), &[5, 2]);
+    /// let memory = attention.memory(&Sequence::pack(graph.full([2, 5, 4], 1.0), &[5, 2]));
     /// let (context, weights) = attention.attend(graph.full([2, 6], 0.5), &memory);
     /// assert_eq!(*context.shape()?, [2, 6]);
     /// assert!((weights.value()?.to_f64()[[1, 0]] - 0.5).abs() < 1e-6);
@@ -140,19 +139,17 @@ impl Attention {
         }
     }
 
-    /// Makes `memory [batch, source, memory]`, of whose places `lengths` are real, ready to be looked at.
+    /// Makes a memory, such as an encoder's outputs, ready to be looked at.
     #[track_caller]
-    pub fn memory<'g>(&self, memory: Var<'g>, lengths: &[usize]) -> Attended<'g> {
+    pub fn memory<'g>(&self, memory: &Sequence<'g>) -> Attended<'g> {
         let graph = memory.graph();
         let _scope = graph.layer("attention");
-        let time = memory.known_shape().and_then(|shape| shape.get(1).copied()).unwrap_or(0);
-        let rows = memory.real_rows(lengths);
         let [keys, values] = match &self.score {
-            Score::Heads(heads) => heads.memory(rows, lengths, time),
-            Score::Additive(additive) => [additive.key_rows(rows), rows].map(|x| spread(x, lengths, time)),
-            Score::Dot { .. } | Score::General(_) => [spread(rows, lengths, time); 2],
+            Score::Heads(heads) => heads.memory(memory),
+            Score::Additive(additive) => [additive.keys(memory), memory.padded()],
+            Score::Dot { .. } | Score::General(_) => [memory.padded(); 2],
         };
-        Attended { keys, values, padding: padding_bias(graph, lengths, time) }
+        Attended { keys, values, padding: padding_bias(graph, memory.layout()) }
     }
 
     /// The context `[batch, memory]` (in heads `[batch, query]`) and the weights `[batch, source]` for `query [batch, query]`.
@@ -175,53 +172,25 @@ impl Attention {
     }
 }
 
-/// 0 at each row's real places, −∞ at its padding: `[batch, source]`, to be added to scores before a softmax.
+/// Gives 0 at each example's real places and −∞ at its padding: `[batch, time]`, to be added to scores before a softmax.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
-/// use unspool_nn::attention::padding_bias;
+/// use unspool_nn::{Layout, attention::padding_bias};
 /// let params = Params::seeded(0);
 /// let graph = Graph::new(&params);
-/// let weights = (graph.zeros([2, 3]) + padding_bias(&graph, &[3, 2], 3)).softmax().value()?.to_f64();
+/// let weights = (graph.zeros([2, 3]) + padding_bias(&graph, &Layout::new(&[3, 2]))).softmax().value()?.to_f64();
 /// assert_eq!([weights[[1, 0]], weights[[1, 1]], weights[[1, 2]]], [0.5, 0.5, 0.0]);
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
 #[track_caller]
-pub fn padding_bias<'g>(graph: &'g Graph<'g>, lengths: &[usize], source: usize) -> Var<'g> {
-    if sizes::elements(graph, "padding_bias", &[lengths.len(), source]).is_none() {
+pub fn padding_bias<'g>(graph: &'g Graph<'g>, layout: &Layout) -> Var<'g> {
+    let (batch, time) = (layout.batch(), layout.time());
+    if sizes::elements(graph, "padding_bias", &[batch, time]).is_none() {
         return graph.inert();
     }
-    let bias = ndarray::Array2::from_shape_fn((lengths.len(), source), |(b, s)| {
-        if s < lengths[b] { 0.0f32 } else { f32::NEG_INFINITY }
+    let bias = ndarray::Array2::from_shape_fn((batch, time), |(b, s)| {
+        if s < layout.lengths()[b] { 0.0f32 } else { f32::NEG_INFINITY }
     });
     graph.input(bias)
-}
-
-/// The inverse of [`Var::real_rows`]: `[Σ lengths, …] -> [batch, time, …]`, 0 at padding.
-///
-/// ```
-/// use unspool_graph::{Graph, Params};
-/// use unspool_nn::attention::spread;
-/// let params = Params::seeded(0);
-/// let graph = Graph::new(&params);
-/// let xs = graph.full([2, 3, 4], 1.0);
-/// let same = spread(xs.real_rows(&[3, 1]), &[3, 1], 3);
-/// assert_eq!(same.value()?.to_f64()[[0, 2, 0]], 1.0);
-/// assert_eq!(same.value()?.to_f64()[[1, 2, 0]], 0.0); // padding
-/// # Ok::<(), unspool_nn::Error>(())
-/// ```
-#[track_caller]
-pub fn spread<'g>(rows: Var<'g>, lengths: &[usize], time: usize) -> Var<'g> {
-    let mut next = 0u32;
-    let Some(count) = sizes::elements(rows.graph(), "spread", &[lengths.len(), time]) else {
-        return rows.graph().inert();
-    };
-    let mut places = Vec::with_capacity(count);
-    for &length in lengths {
-        let real = length.min(time);
-        places.extend(next..next + real as u32);
-        places.extend(std::iter::repeat_n(u32::MAX, time - real));
-        next += real as u32;
-    }
-    rows.graph().arrange_rows(&[rows], Arc::from(places), [lengths.len(), time])
 }

@@ -1,7 +1,6 @@
 //! Scaled dot-product attention in several heads.
 
-use super::spread;
-use crate::Linear;
+use crate::{Layout, Linear, Sequence};
 use unspool_graph::{Param, Scope, Var, init};
 
 /// Multi-head attention (Vaswani and others 2017, section 3.2): in each head, with projections of its own,
@@ -17,13 +16,13 @@ use unspool_graph::{Param, Scope, Var, init};
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
-/// use unspool_nn::MultiheadAttention;
+/// use unspool_nn::{MultiheadAttention, Sequence};
 /// let mut params = Params::seeded(1);
 /// let attention = MultiheadAttention::new(params.scope("self_attn"), 8, 2).dropout(0.1);
 /// let graph = Graph::new(&params);
-/// let xs = (graph.full([2, 5, 8], 1.0), &[5, 3][..]);
-/// let (ys, weights) = attention.apply(xs, xs, true); // to itself, and only backwards
-/// assert_eq!(*ys.shape()?, [2, 5, 8]);
+/// let xs = Sequence::pack(graph.full([2, 5, 8], 1.0), &[5, 3]);
+/// let (ys, weights) = attention.apply(&xs, &xs, true); // to itself, and only backward
+/// assert_eq!(*ys.padded().shape()?, [2, 5, 8]);
 /// assert_eq!(weights.value()?.to_f64()[[0, 1, 0, 4]], 0.0); // [batch, heads, time, source]
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
@@ -84,26 +83,19 @@ impl MultiheadAttention {
         self
     }
 
-    /// The context `[batch, time, size]` and the weights `[batch, heads, time, source]` for the queries of `xs [batch, time, size]` over
-    /// `memory [batch, source, size]`, which may be `xs` itself. `lengths` and `memory_lengths` say how many places of each row are
-    /// real; outputs at padding are 0, and what stands there is not looked at. `causal` lets place t look at places up to t alone.
+    /// Returns the contexts and the weights `[batch, heads, time, source]` for the queries of `xs` over `memory`, which may be `xs` itself.
+    /// `causal` lets place t look at places up to t alone.
     #[track_caller]
-    pub fn apply<'g>(
-        &self,
-        (xs, lengths): (Var<'g>, &[usize]),
-        (memory, memory_lengths): (Var<'g>, &[usize]),
-        causal: bool,
-    ) -> (Var<'g>, Var<'g>) {
+    pub fn apply<'g>(&self, xs: &Sequence<'g>, memory: &Sequence<'g>, causal: bool) -> (Sequence<'g>, Var<'g>) {
         let graph = xs.graph();
         let _scope = graph.layer("multihead_attention");
-        let (Some(shape), Some(source)) = (xs.known_shape(), memory.known_shape()) else {
-            return (graph.inert(), graph.inert());
+        let query = xs.map(|rows| self.query(rows)).padded();
+        let keys_and_values = self.memory(memory);
+        let (context, weights) = {
+            let _examples = xs.layout().name_examples(graph);
+            self.attend(query, keys_and_values, Shown::Real(memory.layout(), causal))
         };
-        let (time, places) = (shape.get(1).copied().unwrap_or(0), source.get(1).copied().unwrap_or(0));
-        let memory = self.memory(memory.real_rows(memory_lengths), memory_lengths, places);
-        let query = spread(self.query(xs.real_rows(lengths)), lengths, time);
-        let (context, weights) = self.attend(query, memory, Shown::Lengths(memory_lengths, causal));
-        (spread(self.out_proj.apply(context.real_rows(lengths)), lengths, time), weights)
+        (Sequence::pack(context, xs.layout()).map(|rows| self.output(rows)), weights)
     }
 
     /// Queries of rows: `[rows, size] -> [rows, size]`.
@@ -112,14 +104,15 @@ impl MultiheadAttention {
         self.project(rows, 0, 1)
     }
 
-    /// Keys and values of a memory's real rows `[Σ lengths, memory]`, [in heads](MultiheadAttention::in_heads).
+    /// Keys and values of a memory, [in heads](MultiheadAttention::in_heads).
     #[track_caller]
-    pub(crate) fn memory<'g>(&self, rows: Var<'g>, lengths: &[usize], places: usize) -> [Var<'g>; 2] {
+    pub(crate) fn memory<'g>(&self, memory: &Sequence<'g>) -> [Var<'g>; 2] {
+        let rows = memory.rows();
         let both = match self.in_proj {
             Projection::Packed(_) => self.project(rows, 1, 3).chunk(-1),
             Projection::Apart(_) => [self.project(rows, 1, 2), self.project(rows, 2, 3)],
         };
-        self.in_heads(both.map(|x| spread(x, lengths, places)))
+        self.in_heads(both.map(|rows| memory.with_rows(rows).padded()))
     }
 
     /// Queries, keys and values of rows that look at each other.
@@ -185,9 +178,9 @@ impl MultiheadAttention {
         let weights = match shown {
             Shown::All => scores.softmax(),
             Shown::Bias(bias) => (scores + bias.reshape([batch, 1, 1, places])).softmax(),
-            Shown::Lengths(lengths, causal) => {
+            Shown::Real(layout, causal) => {
                 let mut mask = Vec::with_capacity(batch * heads * time * places);
-                for &length in lengths {
+                for &length in layout.lengths() {
                     for t in (0..heads).flat_map(|_| 0..time) {
                         mask.extend((0..places).map(|s| s < length && (!causal || s <= t)));
                     }
@@ -207,8 +200,8 @@ pub(crate) enum Shown<'a, 'g> {
     All,
     /// Those where this, `[batch, source]`, is 0 and not −∞.
     Bias(Var<'g>),
-    /// As many as each row's length; if causal, none later than the query's own.
-    Lengths(&'a [usize], bool),
+    /// The real places; if causal, none later than the query's own.
+    Real(&'a Layout, bool),
 }
 
 /// `[batch, time, size] -> [batch, heads, time, size / heads]`: each head's part of every vector.
@@ -229,6 +222,13 @@ pub fn split_heads<'g>(x: Var<'g>, heads: usize) -> Var<'g> {
 /// `[batch, time, size] -> [batch, time, heads, size / heads]`.
 #[track_caller]
 fn by_head<'g>(x: Var<'g>, heads: usize) -> Var<'g> {
-    let Some(shape) = x.known_shape().filter(|shape| shape.len() == 3) else { return x.reshape([0]) };
-    x.reshape([shape[0], shape[1], heads, shape[2] / heads.max(1)])
+    x.graph().layer_fn("split_heads", |graph| {
+        let shape = x.shape()?;
+        match *shape {
+            [batch, time, size] if heads > 0 && size.is_multiple_of(heads) => {
+                Ok(x.reshape([batch, time, heads, size / heads]))
+            }
+            _ => Err(graph.error("split_heads", format!("{shape} is not [batch, time, size] for {heads} heads"))),
+        }
+    })
 }

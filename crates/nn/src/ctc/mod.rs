@@ -6,11 +6,11 @@
 //!
 //! ```
 //! use unspool_graph::{Graph, Params};
-//! use unspool_nn::ctc::{Ctc, greedy, prefix_beam};
+//! use unspool_nn::{Sequence, ctc::{Ctc, greedy, prefix_beam}};
 //! let params = Params::seeded(0);
 //! let graph = Graph::new(&params);
 //! let logits = ndarray::array![[[0.0f32, 5.0, 0.0], [5.0, 0.0, 0.0], [0.0, 5.0, 0.0]]]; // [batch, time, class]; class 0 is the blank
-//! let losses = Ctc::new().losses(graph.input(&logits), &[3], &[vec![1, 1]]);            // [batch]
+//! let losses = Ctc::new().losses(&Sequence::full(graph.input(&logits)), &[vec![1, 1]]);  // [batch]
 //! assert!(losses.value()?.to_f64()[[0]] < 0.1);
 //! let frames = logits.index_axis(ndarray::Axis(0), 0);                                   // [time, class]
 //! assert_eq!(greedy(frames, 0)?, [1, 1]);
@@ -22,7 +22,10 @@ mod decode;
 
 pub use decode::{Hypothesis, greedy, prefix_beam};
 
-use crate::not_hidden::{log_add, log_sum_exp};
+use crate::{
+    Sequence,
+    not_hidden::{log_add, log_sum_exp},
+};
 use rayon::prelude::*;
 use unspool_graph::{Element, Inflow, Operation, Ran, Shape, Var, View};
 
@@ -30,11 +33,11 @@ use unspool_graph::{Element, Inflow, Operation, Ran, Shape, Var, View};
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
-/// use unspool_nn::ctc::Ctc;
+/// use unspool_nn::{Sequence, ctc::Ctc};
 /// let params = Params::seeded(0);
 /// let graph = Graph::new(&params);
 /// let ctc = Ctc::new().blank(2).impossible_is_zero();
-/// let losses = ctc.losses(graph.zeros([2, 2, 3]), &[2, 2], &[vec![0, 1], vec![0, 0]]).value()?.to_f64();
+/// let losses = ctc.losses(&Sequence::full(graph.zeros([2, 2, 3])), &[vec![0, 1], vec![0, 0]]).value()?.to_f64();
 /// assert!((losses[[0]] - 9f64.ln()).abs() < 1e-5); // one path of nine
 /// assert_eq!(losses[[1]], 0.0);                     // two equal labels need three frames
 /// # Ok::<(), unspool_nn::Error>(())
@@ -64,18 +67,18 @@ impl Ctc {
         self
     }
 
-    /// −ln p(targets\[b\] | the first lengths\[b\] frames of row b), for logits before any softmax: `[batch, time,
-    /// class] -> [batch]`.
+    /// Returns −ln p(targets\[b\] | the frames of example b), `[batch]`, for logits before any softmax, `[.., class]` per
+    /// frame.
     ///
-    /// Frames beyond a row's length are left out. A target needs a frame for each label and one more between equal
-    /// neighbours.
+    /// A target needs a frame for each label and one more between equal neighbors.
     ///
     /// As in PyTorch, a row whose target has the probability 0, because a logit that it needs is −∞, has the loss +∞
     /// and the gradient NaN; with [`impossible_is_zero`](Ctc::impossible_is_zero) both are 0. A NaN among the logits of
     /// a real frame gives the loss NaN, with either.
     #[track_caller]
-    pub fn losses<'g>(self, logits: Var<'g>, lengths: &[usize], targets: &[Vec<u32>]) -> Var<'g> {
-        logits.graph().apply(Losses { ctc: self, lengths: lengths.to_vec(), targets: targets.to_vec() }, &[logits])
+    pub fn losses<'g>(self, logits: &Sequence<'g>, targets: &[Vec<u32>]) -> Var<'g> {
+        let losses = Losses { ctc: self, lengths: logits.lengths().to_vec(), targets: targets.to_vec() };
+        logits.graph().apply(losses, &[logits.padded()])
     }
 }
 

@@ -1,7 +1,8 @@
 //! A padded batch with its values, and the ways to cut and fill it.
 
+use crate::Sequence;
 use ndarray::{ArrayD, Axis, IxDyn};
-use unspool_graph::Draw;
+use unspool_graph::{Draw, Var};
 
 /// A padded batch, and who its rows are.
 #[derive(Clone, Debug)]
@@ -23,6 +24,11 @@ impl Batch {
 
     pub(super) fn time(&self) -> usize {
         self.xs.shape()[1]
+    }
+
+    /// Its inputs, as they stand on a recording, packed.
+    pub(super) fn sequence<'g>(&self, xs: Var<'g>) -> Sequence<'g> {
+        Sequence::pack(xs, &self.lengths)
     }
 
     pub(super) fn is_real(&self) -> bool {

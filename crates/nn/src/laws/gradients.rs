@@ -5,7 +5,7 @@ use super::{
     batch::Batch,
     outcome::{Found, Run, Setting, gradient, same, text},
 };
-use crate::{Cell, State, detach, leaves};
+use crate::{Cell, Sequence, State, detach, leaves};
 use ndarray::{ArrayD, Axis};
 use unspool_graph::{
     Graph, Params, Var,
@@ -29,7 +29,9 @@ pub(super) fn truncation<S: Subject>(setting: &Setting<'_, S>) -> Result<Judged,
             let graph = setting.graph(params, &window, false);
             let xs = graph.input(&window.xs).watch();
             let start = cell.attach(&graph, &carried);
-            let (ys, last) = subject.run(cell, xs, &window.lengths, start.clone(), setting.direction());
+            let read = Sequence::pack(xs, &window.lengths);
+            let (ys, last) = subject.run(cell, &read, start.clone(), setting.direction());
+            let ys = ys.padded();
             let truncated = Run::<S> { xs, free: vec![], start, ys, last, changes: setting.changes.clone() }
                 .outcome(params, &window)?
                 .cut(batch.time());
@@ -78,7 +80,9 @@ fn whole<'g, S: Subject>(setting: &Setting<'_, S>, graph: &'g Graph<'g>, inputs:
     let [xs, free @ ..] = inputs else { return graph.inert() };
     let lengths = &setting.batch.lengths;
     let start = setting.subject.start(&setting.cell, graph, lengths.len(), free);
-    let (ys, last) = setting.subject.run(&setting.cell, *xs, lengths, start.clone(), setting.direction());
+    let read = Sequence::pack(*xs, lengths);
+    let (ys, last) = setting.subject.run(&setting.cell, &read, start.clone(), setting.direction());
+    let ys = ys.padded();
     let run = Run::<S> { xs: *xs, free: vec![], start, ys, last, changes: setting.changes.clone() };
     let parts: Vec<Var<'g>> = run
         .changed()

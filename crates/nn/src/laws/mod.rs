@@ -11,6 +11,7 @@
 //! | [`Alone`](Law::Alone) | a row among others has the bits that it has alone |
 //! | [`Truncation`](Law::Truncation) | truncated back-propagation with a window at or beyond the length is the full one, and nothing cuts inside |
 //! | [`Start`](Law::Start) | the outputs depend on the initial state, in every row and through every leaf that the cell changes |
+//! | [`Step`](Law::Step) | a step by hand is a step of an unrolling, [projected](crate::Cell::project) or not |
 //! | [`Gradients`](Law::Gradients) | the gradients of parameters, inputs and initial states agree with finite differences and forward mode |
 //!
 //! Each law is asked of random batches of unequal lengths, empty rows among them, in both directions; a law that is
@@ -66,9 +67,6 @@
 //!     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> {
 //!         self.0.initial_state(graph, batch)
 //!     }
-//!     fn inputs<'g>(&self, xs: Var<'g>) -> Var<'g> {
-//!         self.0.inputs(xs)
-//!     }
 //!     fn step<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
 //!         self.0.step(x, h - h.mean(&[0]))
 //!     }
@@ -87,7 +85,7 @@ mod rules;
 
 pub use case::Case;
 
-use crate::{Cell, Direction, State, leaves, unroll_directed};
+use crate::{Cell, Direction, Sequence, State, leaves, unroll_directed};
 use batch::random;
 use case::{cases, search};
 use ndarray::ArrayD;
@@ -133,12 +131,11 @@ pub trait Subject {
     fn run<'g>(
         &self,
         cell: &Self::Cell,
-        xs: Var<'g>,
-        lengths: &[usize],
+        xs: &Sequence<'g>,
         state: <Self::Cell as Cell>::State<'g>,
         direction: Direction,
-    ) -> (Var<'g>, <Self::Cell as Cell>::State<'g>) {
-        unroll_directed(cell, xs, lengths, state, direction)
+    ) -> (Sequence<'g>, <Self::Cell as Cell>::State<'g>) {
+        unroll_directed(cell, xs, state, direction)
     }
 }
 
@@ -187,6 +184,8 @@ pub enum Law {
     Truncation,
     /// The outputs depend on the initial state.
     Start,
+    /// A step by hand is a step of an unrolling forward. Asked in evaluation, of what has a step.
+    Step,
     /// Every gradient is right.
     Gradients,
     /// Two subjects are the same function; only [`equal`] asks it.
@@ -195,8 +194,8 @@ pub enum Law {
 
 impl Law {
     /// The laws that [`hold`] asks of a cell.
-    pub const ALL: [Law; 7] =
-        [Law::Split, Law::Padding, Law::Order, Law::Alone, Law::Truncation, Law::Start, Law::Gradients];
+    pub const ALL: [Law; 8] =
+        [Law::Split, Law::Padding, Law::Order, Law::Alone, Law::Truncation, Law::Start, Law::Step, Law::Gradients];
 }
 
 impl fmt::Display for Law {
@@ -208,6 +207,7 @@ impl fmt::Display for Law {
             Law::Alone => "a row among others is what it is alone",
             Law::Truncation => "truncation at or beyond the length is full back-propagation through time",
             Law::Start => "the outputs depend on the initial state",
+            Law::Step => "a step by hand is a step of an unrolling",
             Law::Gradients => "every gradient is right",
             Law::Equality => "both are the same function",
         })
@@ -263,7 +263,6 @@ pub fn hold<S: Subject>(subject: &S) -> Result<Judged, Broken> {
 /// impl Cell for Nosy {
 ///     type State<'g> = Var<'g>;
 ///     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> { self.0.initial_state(graph, batch) }
-///     fn inputs<'g>(&self, xs: Var<'g>) -> Var<'g> { self.0.inputs(xs) }
 ///     fn step<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) { self.0.step(x, h - h.mean(&[0])) }
 /// }
 ///
@@ -303,6 +302,7 @@ pub fn holds<S: Subject>(law: Law, subject: &S, case: &Case) -> Result<Judged, S
         Law::Order => rules::order(&setting),
         Law::Alone => rules::alone(&setting),
         Law::Start => gradients::start(&setting),
+        Law::Step => rules::step(&setting),
         Law::Truncation => return gradients::truncation(&setting),
         Law::Gradients => return gradients::right(&setting),
         Law::Equality => Ok(()),
@@ -317,9 +317,10 @@ pub fn holds<S: Subject>(law: Law, subject: &S, case: &Case) -> Result<Judged, S
 /// They differ.
 ///
 /// ```
-/// use unspool_nn::{Elman, laws};
+/// use unspool_nn::{Elman, ElmanConfig, Nonlinearity, laws};
 /// let tanh = laws::cell(2, |scope| Elman::new(scope, 2, 3));
-/// let relu = laws::cell(2, |scope| Elman::new(scope, 2, 3).relu());
+/// let config = ElmanConfig { nonlinearity: Nonlinearity::Relu, ..ElmanConfig::default() };
+/// let relu = laws::cell(2, |scope| Elman::with_config(scope, 2, 3, config));
 /// assert!(laws::equal(&tanh, &tanh).is_ok() && laws::equal(&tanh, &relu).is_err());
 /// ```
 pub fn equal<A: Subject, B: Subject>(a: &A, b: &B) -> Result<(), Broken> {

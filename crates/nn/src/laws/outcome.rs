@@ -94,8 +94,7 @@ impl<'a, S: Subject> Setting<'a, S> {
     pub(super) fn graph<'p>(&self, params: &'p Params, batch: &Batch, training: bool) -> Graph<'p> {
         let graph = Graph::new(params);
         let graph = if training { graph.training(self.case.seed, 1) } else { graph };
-        graph.set_rows(Some(batch.who.clone().into()));
-        graph
+        graph.with_named_rows(batch.who.clone())
     }
 
     /// Records a run.
@@ -103,8 +102,8 @@ impl<'a, S: Subject> Setting<'a, S> {
         let xs = graph.input(&batch.xs).watch();
         let free: Vec<Var<'g>> = batch.free.iter().map(|f| graph.input(f).watch()).collect();
         let start = self.subject.start(&self.cell, graph, batch.lengths.len(), &free);
-        let (ys, last) = self.subject.run(&self.cell, xs, &batch.lengths, start.clone(), self.direction());
-        Run { xs, free, start, ys, last, changes: self.changes.clone() }
+        let (ys, last) = self.subject.run(&self.cell, &batch.sequence(xs), start.clone(), self.direction());
+        Run { xs, free, start, ys: ys.padded(), last, changes: self.changes.clone() }
     }
 
     /// Runs a batch, in training where the case says so.

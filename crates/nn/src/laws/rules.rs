@@ -5,7 +5,7 @@ use super::{
     batch::Batch,
     outcome::{Found, Outcome, Run, Setting, all, arrays, near, same, text},
 };
-use crate::{Cell, Direction, detach, leaves};
+use crate::{Cell, Direction, Sequence, detach, leaves, map_state};
 use ndarray::{ArrayD, Axis, IxDyn};
 use unspool_graph::{Precision, Tensor, Var};
 
@@ -33,8 +33,9 @@ pub(super) fn split<S: Subject>(setting: &Setting<'_, S>) -> Found {
                 None => subject.start(cell, &graph, part.lengths.len(), &free),
                 Some(carried) => cell.attach(&graph, &carried),
             };
-            let (y, last) = subject.run(cell, graph.input(&part.xs), &part.lengths, start, setting.direction());
-            ys[which] = y.value().map_err(text)?.to_f64();
+            let xs = part.sequence(graph.input(&part.xs));
+            let (y, last) = subject.run(cell, &xs, start, setting.direction());
+            ys[which] = y.padded().value().map_err(text)?.to_f64();
             carried = Some(detach(&last).map_err(text)?);
         }
         let joined = ndarray::concatenate(Axis(1), &[ys[0].view(), ys[1].view()]).map_err(text)?;
@@ -67,7 +68,9 @@ fn chained<S: Subject>(
     let mut ys = [none(at), none(batch.time() - at)];
     for which in order.into_iter().filter(|&which| parts[which].is_real()) {
         let (range, lengths) = (if which == 0 { 0..at } else { at..batch.time() }, &parts[which].lengths);
-        (ys[which], last) = setting.subject.run(&setting.cell, xs.slice(1, range), lengths, last, setting.direction());
+        let part = Sequence::pack(xs.slice(1, range), lengths);
+        let (y, next) = setting.subject.run(&setting.cell, &part, last, setting.direction());
+        (ys[which], last) = (y.padded(), next);
     }
     Run::<S> { xs, free, start, ys: graph.concat(&ys, 1), last, changes: setting.changes.clone() }
         .outcome(params, batch)
@@ -145,6 +148,35 @@ pub(super) fn alone<S: Subject>(setting: &Setting<'_, S>) -> Found {
             let alone = setting.run(params, &batch.rows(&[b]).steps(0, length))?;
             alone.values_alike(same, &row)?;
             alone.inputs_alike(same, &row)?;
+        }
+    }
+    Ok(())
+}
+
+/// A row taken step by step by hand is the row of an unrolling forward: the input's projection is what the step itself computes.
+pub(super) fn step<S: Subject>(setting: &Setting<'_, S>) -> Found {
+    let Setting { subject, cell, batch, .. } = setting;
+    for params in &setting.precisions() {
+        let graph = setting.graph(params, batch, false);
+        let free: Vec<Var<'_>> = batch.free.iter().map(|f| graph.input(f)).collect();
+        let start = subject.start(cell, &graph, batch.lengths.len(), &free);
+        let xs = graph.input(&batch.xs);
+        let (ys, _) = subject.run(cell, &batch.sequence(xs), start.clone(), Direction::Forward);
+        let ys = ys.padded();
+        for (b, &length) in batch.lengths.iter().enumerate() {
+            let _row = graph.name_rows([batch.who[b]]);
+            let mut state = map_state(&start, |leaf| leaf.rows(&[b as u32]));
+            for t in 0..length {
+                let _step = graph.at_step(t);
+                let row = |all: Var<'_>| all.slice(0, b..b + 1).index(1, t).value().map_err(text);
+                let (y, next) = cell.step(xs.slice(0, b..b + 1).index(1, t), state);
+                state = next;
+                same(
+                    &format!("output of row {b} at step {t}"),
+                    &row(ys)?.to_f64(),
+                    &y.value().map_err(text)?.to_f64(),
+                )?;
+            }
         }
     }
     Ok(())

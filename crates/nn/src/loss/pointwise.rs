@@ -138,23 +138,3 @@ impl<K: Kind> Operation for Pointwise<K> {
         }
     }
 }
-
-/// What does not fit, found before there is an operation.
-pub(super) struct Refused {
-    pub(super) name: &'static str,
-    pub(super) why: String,
-}
-
-impl Operation for Refused {
-    type Saved<E: Element> = ();
-
-    fn name(&self) -> &'static str {
-        self.name
-    }
-    fn shape(&self, _inputs: &[Shape]) -> Result<Shape, String> {
-        Err(self.why.clone())
-    }
-    fn forward<E: Element>(&self, _inputs: &[View<'_, E>], _output: &mut [E]) {}
-    fn backward<E: Element>(&self, _ran: &Ran<'_, E, ()>, _gradient: View<'_, E>, _into: &mut Inflow<'_, E>) {}
-    fn jvp<E: Element>(&self, _ran: &Ran<'_, E, ()>, _tangents: &[Option<View<'_, E>>], _output: &mut [E]) {}
-}

@@ -1,12 +1,12 @@
 //! The Transformer that writes, token by token with a cache, or all at once where the tokens are known.
 
-use super::{Positions, TransformerConfig, TransformerLayer, dropout_of_rows};
+use super::{Positions, TransformerConfig, TransformerLayer};
 use crate::{
-    Cell, Decoder, Embedding, LayerNorm,
-    attention::{Shown, padding_bias, spread},
+    Cell, Decoder, Embedding, LayerNorm, Layout, Sequence,
+    attention::{Shown, padding_bias},
 };
-use ndarray::ArrayView2;
-use unspool_graph::{Error, Graph, Param, Scope, Var, init};
+use ndarray::{AsArray, Ix2, aview1};
+use unspool_graph::{Graph, Param, Scope, Var, init};
 
 /// Layers that write tokens one after another, each looking at those before it, and at a memory if they are a translator's.
 ///
@@ -43,14 +43,14 @@ crate::state! {
     ///
     /// ```
     /// use unspool_graph::{Graph, Params};
-    /// use unspool_nn::{Cell, Embedding, Positions, TransformerConfig, TransformerDecoder, TransformerState, leaves};
+    /// use unspool_nn::{Cell, Embedding, Positions, Sequence, TransformerConfig, TransformerDecoder, TransformerState, leaves};
     /// let mut params = Params::seeded(1);
     /// let config = TransformerConfig { size: 8, heads: 2, feedforward: 16, dropout: 0.0, norm_first: true, bias: true };
     /// let table = Embedding::normal(params.scope("embedding"), 20, 8, 0.3);
     /// let decoder = TransformerDecoder::new(params.scope("decoder"), 1, table, Positions::Sinusoidal, config);
     /// let graph = Graph::new(&params);
-    /// let first: TransformerState<'_> = decoder.start(graph.full([2, 5, 8], 1.0), &[5, 3]);
-    /// let (_, next) = decoder.advance(graph.full([2, 8], 1.0), first);
+    /// let first: TransformerState<'_> = decoder.start(&Sequence::pack(graph.full([2, 5, 8], 1.0), &[5, 3]));
+    /// let (_, next) = decoder.step(graph.full([2, 8], 1.0), first);
     /// assert_eq!(leaves(&next)[0].shape()?[1], 1); // the keys of one token so far
     /// # Ok::<(), unspool_nn::Error>(())
     /// ```
@@ -104,17 +104,27 @@ impl TransformerDecoder {
         TransformerDecoder { embedding, positions, layers, norm, output_bias, config }
     }
 
-    /// Nothing written yet, and `memory [batch, source, size]` to look at, of which `lengths` are real.
+    /// Returns a state in which nothing is written yet, with a memory to look at.
     #[track_caller]
-    pub fn start<'g>(&self, memory: Var<'g>, lengths: &[usize]) -> TransformerState<'g> {
-        let graph = memory.graph();
+    pub fn start<'g>(&self, memory: &Sequence<'g>) -> TransformerState<'g> {
+        let (graph, batch) = (memory.graph(), memory.batch());
         let _scope = graph.layer("transformer_decoder");
-        let source = memory.known_shape().and_then(|shape| shape.get(1).copied()).unwrap_or(0);
-        let rows = memory.real_rows(lengths);
-        let memories = self.layers.iter().filter_map(|layer| layer.memory(rows, lengths, source)).collect();
-        let (padding, looked) = (padding_bias(graph, lengths, source), graph.zeros([lengths.len(), source]));
-        let caches = self.empty(graph, lengths.len());
-        TransformerState { caches, memories, padding: Some(padding), looked: Some(looked) }
+        let memories = self.layers.iter().filter_map(|layer| layer.memory(memory)).collect();
+        let looked = graph.zeros([batch, memory.layout().time()]);
+        let padding = padding_bias(graph, memory.layout());
+        TransformerState { caches: self.empty(graph, batch), memories, padding: Some(padding), looked: Some(looked) }
+    }
+
+    /// Returns the decoder's vectors of the real tokens of a padded batch `[batch, time]`, for an encoder that shares its table.
+    #[track_caller]
+    pub fn embedded<'a, 'g>(
+        &self,
+        graph: &'g Graph<'g>,
+        ids: impl AsArray<'a, u32, Ix2>,
+        lengths: impl Into<Layout>,
+    ) -> Sequence<'g> {
+        let scale = (self.config.size as f64).sqrt();
+        self.embedding.sequence(graph, ids, lengths).map(|rows| rows * scale)
     }
 
     fn empty<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Vec<[Var<'g>; 2]> {
@@ -162,8 +172,8 @@ impl Cell for TransformerDecoder {
 
 impl Decoder for TransformerDecoder {
     /// Scaled by √size.
-    fn embed<'g>(&self, graph: &'g Graph<'g>, ids: ArrayView2<'_, u32>) -> Var<'g> {
-        self.embedding.apply(graph, ids) * (self.config.size as f64).sqrt()
+    fn embed<'g>(&self, graph: &'g Graph<'g>, tokens: &[u32]) -> Var<'g> {
+        self.embedding.apply(graph, aview1(tokens)) * (self.config.size as f64).sqrt()
     }
 
     fn logits<'g>(&self, outputs: Var<'g>, _: Var<'g>) -> Var<'g> {
@@ -175,23 +185,24 @@ impl Decoder for TransformerDecoder {
     }
 
     /// All places at once, each looking at those before it. The state must be a first one.
-    fn outputs<'g>(&self, xs: Var<'g>, lengths: &[usize], state: TransformerState<'g>) -> Var<'g> {
+    fn outputs<'g>(&self, xs: &Sequence<'g>, state: TransformerState<'g>) -> Sequence<'g> {
         let graph = xs.graph();
         let _scope = graph.layer("transformer_decoder");
         let written = |[keys, _]: &[Var<'g>; 2]| keys.known_shape().is_none_or(|shape| shape.get(1) != Some(&0));
         if state.caches.iter().any(written) {
-            let why = "all places at once need a state in which nothing is written yet".into();
-            graph.fail(Error::Argument { operation: "transformer_decoder", why, at: graph.place() });
-            return graph.inert();
+            let why = "all places at once need a state in which nothing is written yet";
+            graph.fail(graph.error("transformer_decoder", why));
+            return xs.with_rows(graph.inert());
         }
-        let time = xs.known_shape().and_then(|shape| shape.get(1).copied()).unwrap_or(0);
-        let placed = xs.real_rows(lengths) + self.positions.of_rows(graph, lengths, self.config.size);
-        let first = dropout_of_rows(placed, lengths, self.config.dropout);
-        let rows = self.layers.iter().enumerate().fold(first, |rows, (i, layer)| {
+        let first = xs.map(|rows| {
+            let placed = rows + self.positions.of_steps(graph, xs.layout(), self.config.size);
+            placed.dropout(self.config.dropout)
+        });
+        let ys = self.layers.iter().enumerate().fold(first, |ys, (i, layer)| {
             let _scope = graph.scope(&format!("layers.{i}"));
             let cross = Self::cross(&state, i).map(|(memory, padding)| (memory, Shown::Bias(padding)));
-            layer.on_rows(rows, lengths, time, cross, true)
+            layer.on_steps(&ys, cross, true)
         });
-        spread(self.finish(rows), lengths, time)
+        ys.map(|rows| self.finish(rows))
     }
 }

@@ -1,8 +1,8 @@
 //! The Transformer that reads.
 
-use super::{Positions, TransformerConfig, TransformerLayer, dropout_of_rows};
-use crate::{LayerNorm, attention::spread};
-use unspool_graph::{Scope, Var};
+use super::{Positions, TransformerConfig, TransformerLayer};
+use crate::{LayerNorm, Sequence};
+use unspool_graph::Scope;
 
 /// Layers that read whole sequences, both ways. Parameters `layers.0.*`, `layers.1.*`, …, and with pre-norm `norm.*`: those of PyTorch's
 /// `nn.TransformerEncoder`.
@@ -11,12 +11,12 @@ use unspool_graph::{Scope, Var};
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
-/// use unspool_nn::{Positions, TransformerConfig, TransformerEncoder};
+/// use unspool_nn::{Positions, Sequence, TransformerConfig, TransformerEncoder};
 /// let mut params = Params::seeded(1);
 /// let config = TransformerConfig { size: 8, heads: 2, feedforward: 16, dropout: 0.1, norm_first: true, bias: true };
 /// let encoder = TransformerEncoder::new(params.scope("encoder"), 2, Positions::Sinusoidal, config);
 /// let graph = Graph::new(&params);
-/// let ys = encoder.apply(graph.full([2, 5, 8], 1.0), &[5, 3]);
+/// let ys = encoder.apply(&Sequence::pack(graph.full([2, 5, 8], 1.0), &[5, 3])).padded();
 /// assert_eq!(ys.value()?.to_f64()[[1, 4, 0]], 0.0); // padding
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
@@ -42,18 +42,19 @@ impl TransformerEncoder {
         TransformerEncoder { layers, norm, positions, config }
     }
 
-    /// `xs [batch, time, size]`, of which `lengths` are real, to as many vectors, 0 at padding.
+    /// Reads sequences of vectors of `size` elements and gives as many vectors.
     #[track_caller]
-    pub fn apply<'g>(&self, xs: Var<'g>, lengths: &[usize]) -> Var<'g> {
+    pub fn apply<'g>(&self, xs: &Sequence<'g>) -> Sequence<'g> {
         let graph = xs.graph();
         let _scope = graph.layer("transformer_encoder");
-        let time = xs.known_shape().and_then(|shape| shape.get(1).copied()).unwrap_or(0);
-        let placed = xs.real_rows(lengths) + self.positions.of_rows(graph, lengths, self.config.size);
-        let first = dropout_of_rows(placed, lengths, self.config.dropout);
-        let rows = self.layers.iter().enumerate().fold(first, |rows, (i, layer)| {
-            let _scope = graph.scope(&format!("layers.{i}"));
-            layer.on_rows(rows, lengths, time, None, false)
+        let first = xs.map(|rows| {
+            let placed = rows + self.positions.of_steps(graph, xs.layout(), self.config.size);
+            placed.dropout(self.config.dropout)
         });
-        spread(self.norm.map_or(rows, |norm| norm.apply(rows)), lengths, time)
+        let ys = self.layers.iter().enumerate().fold(first, |ys, (i, layer)| {
+            let _scope = graph.scope(&format!("layers.{i}"));
+            layer.on_steps(&ys, None, false)
+        });
+        ys.map(|rows| self.norm.map_or(rows, |norm| norm.apply(rows)))
     }
 }

@@ -15,11 +15,8 @@ pub use decoder::{TransformerDecoder, TransformerState};
 pub use encoder::TransformerEncoder;
 pub use positions::Positions;
 
-use crate::{
-    LayerNorm, Linear, MultiheadAttention,
-    attention::{Shown, spread},
-};
-use unspool_graph::{Error, Scope, Var};
+use crate::{LayerNorm, Linear, MultiheadAttention, Sequence, attention::Shown};
+use unspool_graph::{Scope, Var};
 
 /// The sizes of a layer.
 ///
@@ -68,15 +65,15 @@ impl TransformerConfig {
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
-/// use unspool_nn::{TransformerConfig, TransformerLayer};
+/// use unspool_nn::{Sequence, TransformerConfig, TransformerLayer};
 /// let mut params = Params::seeded(1);
 /// let config = TransformerConfig { size: 8, heads: 2, feedforward: 16, dropout: 0.1, norm_first: true, bias: true };
 /// let reader = TransformerLayer::encoder(params.scope("reader"), config);
 /// let writer = TransformerLayer::decoder(params.scope("writer"), config);
 /// let graph = Graph::new(&params);
-/// let memory = reader.apply((graph.full([2, 5, 8], 1.0), &[5, 3]), None, false);
-/// let ys = writer.apply((graph.full([2, 4, 8], 1.0), &[4, 4]), Some((memory, &[5, 3])), true);
-/// assert_eq!(*ys.shape()?, [2, 4, 8]);
+/// let memory = reader.apply(&Sequence::pack(graph.full([2, 5, 8], 1.0), &[5, 3]), None, false);
+/// let ys = writer.apply(&Sequence::full(graph.full([2, 4, 8], 1.0)), Some(&memory), true);
+/// assert_eq!(*ys.padded().shape()?, [2, 4, 8]);
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -118,61 +115,55 @@ impl TransformerLayer {
         TransformerLayer { self_attn, cross, linear1, linear2, norm1, last_norm, config }
     }
 
-    /// `xs [batch, time, size]`, of which `lengths` are real, to as many vectors, 0 at padding. A decoder's layer attends to `memory`,
-    /// `[batch, source, size]` with its lengths. `causal` lets place t look at places up to t alone.
+    /// Reads sequences of vectors of `size` elements and gives as many vectors. A decoder's layer attends to `memory`. `causal` lets
+    /// place t look at places up to t alone.
     ///
     /// # Errors
     /// Kept in the graph: a memory for a layer that attends to none, or none for one that does.
     #[track_caller]
-    pub fn apply<'g>(
-        &self,
-        (xs, lengths): (Var<'g>, &[usize]),
-        memory: Option<(Var<'g>, &[usize])>,
-        causal: bool,
-    ) -> Var<'g> {
+    pub fn apply<'g>(&self, xs: &Sequence<'g>, memory: Option<&Sequence<'g>>, causal: bool) -> Sequence<'g> {
         let graph = xs.graph();
         let _scope = graph.layer("transformer_layer");
-        let axis1 = |x: Var<'g>| x.known_shape().and_then(|shape| shape.get(1).copied()).unwrap_or(0);
-        let time = axis1(xs);
-        let cross = memory.and_then(|(memory, lengths)| {
-            let both = self.memory(memory.real_rows(lengths), lengths, axis1(memory))?;
-            Some((both, Shown::Lengths(lengths, false)))
-        });
-        if cross.is_some() != self.cross.is_some() || cross.is_some() != memory.is_some() {
-            let why = "a decoder's layer attends to a memory, an encoder's to none".into();
-            graph.fail(Error::Argument { operation: "transformer_layer", why, at: graph.place() });
-            return graph.inert();
+        if memory.is_some() != self.cross.is_some() {
+            let why = "a decoder's layer attends to a memory, an encoder's to none";
+            graph.fail(graph.error("transformer_layer", why));
+            return xs.with_rows(graph.inert());
         }
-        spread(self.on_rows(xs.real_rows(lengths), lengths, time, cross, causal), lengths, time)
+        let cross = memory.and_then(|memory| Some((self.memory(memory)?, Shown::Real(memory.layout(), false))));
+        self.on_steps(xs, cross, causal)
     }
 
-    /// Keys and values of a memory's real rows, in heads; `None` if the layer attends to none.
-    fn memory<'g>(&self, rows: Var<'g>, lengths: &[usize], source: usize) -> Option<[Var<'g>; 2]> {
+    /// Keys and values of a memory, in heads; `None` if the layer attends to none.
+    fn memory<'g>(&self, memory: &Sequence<'g>) -> Option<[Var<'g>; 2]> {
         let (attention, _) = self.cross.as_ref()?;
-        Some(attention.memory(rows, lengths, source))
+        Some(attention.memory(memory))
     }
 
-    /// All places at once: `[Σ lengths, size] -> [Σ lengths, size]`.
-    fn on_rows<'g>(
-        &self,
-        rows: Var<'g>,
-        lengths: &[usize],
-        time: usize,
-        cross: Option<Cross<'_, 'g>>,
-        causal: bool,
-    ) -> Var<'g> {
+    /// All places at once.
+    fn on_steps<'g>(&self, xs: &Sequence<'g>, cross: Option<Cross<'_, 'g>>, causal: bool) -> Sequence<'g> {
+        let graph = xs.graph();
+        let examples = xs.layout().names(graph);
+        let named = || examples.clone().map(|names| graph.name_rows(names));
+        let padded = |rows: Var<'g>| xs.with_rows(rows).padded();
+        let packed = |context: Var<'g>| Sequence::pack(context, xs.layout()).rows();
         let to_self = |x: Var<'g>| {
-            let [q, k, v] = self.self_attn.all(x).map(|x| spread(x, lengths, time));
-            let (context, _) =
-                self.self_attn.attend(q, self.self_attn.in_heads([k, v]), Shown::Lengths(lengths, causal));
-            self.self_attn.output(context.real_rows(lengths))
+            let [q, k, v] = self.self_attn.all(x).map(padded);
+            let memory = self.self_attn.in_heads([k, v]);
+            let (context, _) = {
+                let _examples = named();
+                self.self_attn.attend(q, memory, Shown::Real(xs.layout(), causal))
+            };
+            self.self_attn.output(packed(context))
         };
         let to_memory = |attention: &MultiheadAttention, x: Var<'g>, (memory, shown): Cross<'_, 'g>| {
-            let (context, _) = attention.attend(spread(attention.query(x), lengths, time), memory, shown);
-            attention.output(context.real_rows(lengths))
+            let query = padded(attention.query(x));
+            let (context, _) = {
+                let _examples = named();
+                attention.attend(query, memory, shown)
+            };
+            attention.output(packed(context))
         };
-        let dropout = |x: Var<'g>| dropout_of_rows(x, lengths, self.config.dropout);
-        self.sublayers(rows, dropout, to_self, |attention, x| cross.map(|cross| to_memory(attention, x, cross)))
+        xs.map(|rows| self.sublayers(rows, to_self, |attention, x| cross.map(|cross| to_memory(attention, x, cross))))
     }
 
     /// One place more: rows `[batch, size]` after those whose keys and values are cached. Returns also the longer cache, and where
@@ -196,18 +187,18 @@ impl TransformerLayer {
             looked = Some(weights);
             Some(context)
         };
-        let rows = self.sublayers(rows, |x| x.dropout(self.config.dropout), to_self, to_memory);
+        let rows = self.sublayers(rows, to_self, to_memory);
         (rows, longer, looked)
     }
 
     fn sublayers<'g>(
         &self,
         mut x: Var<'g>,
-        dropout: impl Fn(Var<'g>) -> Var<'g>,
         to_self: impl FnOnce(Var<'g>) -> Var<'g>,
         to_memory: impl FnOnce(&MultiheadAttention, Var<'g>) -> Option<Var<'g>>,
     ) -> Var<'g> {
         let graph = x.graph();
+        let dropout = |x: Var<'g>| x.dropout(self.config.dropout);
         x = self.added(x, &self.norm1, |x| dropout(to_self(x)));
         if let Some((attention, norm)) = &self.cross {
             x = self.added(x, norm, |x| dropout(to_memory(attention, x).unwrap_or_else(|| graph.inert())));
@@ -220,21 +211,6 @@ impl TransformerLayer {
     fn added<'g>(&self, x: Var<'g>, norm: &LayerNorm, f: impl FnOnce(Var<'g>) -> Var<'g>) -> Var<'g> {
         if self.config.norm_first { x + f(norm.apply(x)) } else { norm.apply(x + f(x)) }
     }
-}
-
-/// Dropout of a batch's real places, `[Σ lengths, size]`. What is drawn belongs to example and place, whichever others stand in the
-/// batch or shard.
-#[track_caller]
-fn dropout_of_rows<'g>(rows: Var<'g>, lengths: &[usize], probability: f64) -> Var<'g> {
-    let graph = rows.graph();
-    let examples = graph.rows();
-    let name = |b: usize| examples.as_ref().and_then(|rows| rows.get(b).copied()).unwrap_or(b as u32);
-    let place = |(b, &length): (usize, &usize)| (0..length as u32).map(move |t| (b, t));
-    let places = lengths.iter().enumerate().flat_map(place).map(|(b, t)| name(b) << 16 ^ t).collect();
-    graph.set_rows(Some(places));
-    let dropped = rows.dropout(probability);
-    graph.set_rows(examples);
-    dropped
 }
 
 /// `[batch, time, size]` and one place more.

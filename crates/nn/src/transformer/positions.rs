@@ -1,6 +1,6 @@
 //! Vectors that tell attention where in a sequence a place is.
 
-use crate::sizes;
+use crate::{Layout, sizes};
 use ndarray::Array2;
 use unspool_graph::{Graph, Param, Scope, Var, init};
 
@@ -49,9 +49,9 @@ impl Positions {
         }
     }
 
-    /// The vectors of the real places of a batch, example by example: `[Σ lengths, size]`.
-    pub(super) fn of_rows<'g>(&self, graph: &'g Graph<'g>, lengths: &[usize], size: usize) -> Var<'g> {
-        let places: Vec<u32> = lengths.iter().flat_map(|&n| 0..n as u32).collect();
+    /// The vectors of each step's place: `[Σ lengths, size]`.
+    pub(super) fn of_steps<'g>(&self, graph: &'g Graph<'g>, layout: &Layout, size: usize) -> Var<'g> {
+        let places: Vec<u32> = layout.steps().map(|(_, t)| t as u32).collect();
         self.of(graph, &places, size)
     }
 }

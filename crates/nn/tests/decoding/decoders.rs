@@ -68,22 +68,23 @@ proptest! {
         let graph = Graph::new(&params);
         let ids = Array2::from_shape_fn((3, 4), |(b, t)| if t == 0 { BEGIN } else { targets[b].get(t - 1).copied().unwrap_or(5) });
         let lengths = [4, 1, 3];
-        let flat: Vec<u32> = targets.iter().flat_map(|t| t.iter().copied().chain([END])).collect();
+        let next = Array2::from_shape_fn((3, 4), |(b, t)| targets[b].get(t).copied().unwrap_or(END));
         let state = || model.start(&graph, seed, &ROWS, &LENGTHS);
-        let taught = teacher_forcing(&model, &graph, ids.view(), &lengths, state());
-        let losses = taught.cross_entropy(&flat).value().unwrap().to_f64();
+        let taught = teacher_forcing(&model, &graph, &ids, &lengths, state());
+        let losses = taught.cross_entropy(&next).value().unwrap().to_f64();
+        let losses = taught.layout().unpack(losses.as_slice().unwrap()).concat();
         let own: Vec<f64> = scored.iter().flat_map(|h| h.log_probs.clone()).collect();
         for (a, b) in losses.iter().zip(&own) {
             prop_assert!((a + b).abs() < 1e-12);
         }
-        let sampled = scheduled_sampling(&model, &graph, ids.view(), &lengths, state(), 1.0);
-        let (a, b) = (taught.value().unwrap().to_f64(), sampled.value().unwrap().to_f64());
+        let sampled = scheduled_sampling(&model, &graph, &ids, &lengths, state(), 1.0);
+        let (a, b) = (taught.rows().value().unwrap().to_f64(), sampled.rows().value().unwrap().to_f64());
         prop_assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-12));
         // Running free, it reads what greedy search writes.
-        let free = scheduled_sampling(&model, &graph, ids.view(), &lengths, state(), 0.0);
+        let free = scheduled_sampling(&model, &graph, &ids, &lengths, state(), 0.0);
         let greedy = Decoding::endless(BEGIN, 1).max_lengths(lengths).greedy(&mut steps(&params, &model, seed)).unwrap();
         let best: Vec<u32> = greedy.iter().flat_map(|h| h.tokens.clone()).collect();
-        prop_assert_eq!(free.argmax().unwrap(), best);
+        prop_assert_eq!(free.layout().unpack(&free.rows().argmax().unwrap()).concat(), best);
     }
 }
 
@@ -97,8 +98,8 @@ fn scheduled_sampling_reads_its_share_and_has_gradients() {
         let graph = Graph::new(&params).training(9, step);
         let loss = |graph| -> Result<f64> {
             let logits =
-                scheduled_sampling(&model, graph, ids.view(), &lengths, model.start(graph, 1, &ROWS, &LENGTHS), truth);
-            let loss = logits.cross_entropy(&[4; 8]).sum_all();
+                scheduled_sampling(&model, graph, &ids, &lengths, model.start(graph, 1, &ROWS, &LENGTHS), truth);
+            let loss = logits.cross_entropy(&Array2::from_elem((3, 4), 4)).sum_all();
             assert!(loss.backward()?.norm() > 0.0);
             Ok(loss.item()?)
         };
@@ -110,9 +111,9 @@ fn scheduled_sampling_reads_its_share_and_has_gradients() {
     let mixed: Vec<f64> = (0..20).map(|step| run(0.5, step)).collect();
     assert!(mixed.iter().any(|&x| x != taught && x != free), "{mixed:?}");
     let graph = Graph::new(&params);
-    let wrong =
-        scheduled_sampling(&model, &graph, ids.view(), &[5, 1, 1], model.start(&graph, 1, &ROWS, &LENGTHS), 1.0);
-    assert!(wrong.value().unwrap_err().to_string().contains("do not fit lengths [5, 1, 1]"));
+    let wrong = scheduled_sampling(&model, &graph, &ids, &[5, 1, 1], model.start(&graph, 1, &ROWS, &LENGTHS), 1.0);
+    let error = wrong.rows().value().unwrap_err().to_string();
+    assert!(error.contains("[3, 4] values do not fit 3 examples of up to 5 steps"), "{error}");
 }
 
 #[test]

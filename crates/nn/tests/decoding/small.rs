@@ -2,7 +2,8 @@
 
 use unspool_graph::{Draw, Graph, Params, Var};
 use unspool_nn::{
-    AdditiveAttention, Cell, Decoder, DecoderSteps, Embedding, Gru, Linear, attention::padding_bias, gru_gates,
+    AdditiveAttention, Cell, Decoder, DecoderSteps, Embedding, Gru, Linear, Sequence, attention::padding_bias,
+    gru_gates,
 };
 
 unspool_nn::state! {
@@ -45,10 +46,10 @@ impl Small {
         let memory = ndarray::Array3::from_shape_fn((rows.len(), SOURCE, WIDTH), |(b, s, j)| {
             key.word(rows[b] as u64).normal((s * WIDTH + j) as u64)
         });
-        let memory = graph.input(memory);
+        let memory = Sequence::pack(graph.input(memory), lengths);
         let (zeros, looked) = (graph.zeros([rows.len(), WIDTH]), graph.zeros([rows.len(), SOURCE]));
-        let padding = padding_bias(graph, lengths, SOURCE);
-        Attending { h: zeros, looked, memory, keys: self.attention.keys(memory, lengths), padding }
+        let padding = padding_bias(graph, memory.layout());
+        Attending { h: zeros, looked, memory: memory.padded(), keys: self.attention.keys(&memory), padding }
     }
 }
 
@@ -60,14 +61,14 @@ impl Cell for Small {
     }
     fn step<'g>(&self, x: Var<'g>, s: Attending<'g>) -> (Var<'g>, Attending<'g>) {
         let (context, looked) = self.attention.attend(s.h, s.keys, s.memory, s.padding);
-        let h = gru_gates(self.cell.inputs(x) + self.context.apply(context), self.hidden.apply(s.h), s.h);
+        let h = gru_gates(self.cell.project(x) + self.context.apply(context), self.hidden.apply(s.h), s.h);
         (x.graph().concat(&[h, context], -1), Attending { h, looked, ..s })
     }
 }
 
 impl Decoder for Small {
-    fn embed<'g>(&self, graph: &'g Graph<'g>, ids: ndarray::ArrayView2<'_, u32>) -> Var<'g> {
-        self.embedding.apply(graph, ids)
+    fn embed<'g>(&self, graph: &'g Graph<'g>, tokens: &[u32]) -> Var<'g> {
+        self.embedding.apply(graph, ndarray::aview1(tokens))
     }
     fn logits<'g>(&self, outputs: Var<'g>, _: Var<'g>) -> Var<'g> {
         // Sharp enough that hypotheses differ.

@@ -8,8 +8,8 @@ use crate::{
 use ndarray::{ArrayD, IxDyn};
 use unspool_graph::{Draw, Graph, Param, Params, Scope, Var, init};
 use unspool_nn::{
-    AdditiveAttention, Attention, Cell, CellKind, Elman, Gru, InitialState, Lstm, LstmState, Residual, Stack,
-    VariationalDropout, Zoneout,
+    AdditiveAttention, Attention, Cell, CellKind, Elman, ElmanConfig, Gru, GruConfig, InitialState, Lstm, LstmConfig,
+    LstmState, Nonlinearity, RecurrentInit, Residual, Sequence, Stack, VariationalDropout, Zoneout,
     laws::{self, Subject},
 };
 
@@ -27,18 +27,18 @@ macro_rules! laws_hold {
 
 laws_hold! {
     elman: laws::cell(INPUT, |scope| Elman::new(scope, INPUT, HIDDEN));
-    elman_with_relu: laws::cell(INPUT, |scope| Elman::new(scope, INPUT, HIDDEN).relu());
-    elman_without_bias: laws::cell(INPUT, |scope| Elman::without_bias(scope, INPUT, HIDDEN));
+    elman_with_relu: laws::cell(INPUT, |scope| Elman::with_config(scope, INPUT, HIDDEN, ElmanConfig { nonlinearity: Nonlinearity::Relu, ..ElmanConfig::default() }));
+    elman_without_bias: laws::cell(INPUT, |scope| Elman::with_config(scope, INPUT, HIDDEN, ElmanConfig { bias: false, ..ElmanConfig::default() }));
     gru: laws::cell(INPUT, |scope| Gru::new(scope, INPUT, HIDDEN));
     lstm: laws::cell(INPUT, |scope| Lstm::new(scope, INPUT, HIDDEN));
-    lstm_without_bias: laws::cell(INPUT, |scope| Lstm::without_bias(scope, INPUT, HIDDEN));
-    gru_without_bias: laws::cell(INPUT, |scope| Gru::without_bias(scope, INPUT, HIDDEN));
+    lstm_without_bias: laws::cell(INPUT, |scope| Lstm::with_config(scope, INPUT, HIDDEN, LstmConfig { bias: false, ..LstmConfig::default() }));
+    gru_without_bias: laws::cell(INPUT, |scope| Gru::with_config(scope, INPUT, HIDDEN, GruConfig { bias: false, ..GruConfig::default() }));
     any_cell_that_is_elman: laws::cell(INPUT, |scope| CellKind::Elman.build(scope, INPUT, HIDDEN));
     any_cell_that_is_relu: laws::cell(INPUT, |scope| CellKind::Relu.build(scope, INPUT, HIDDEN));
     any_cell_that_is_lstm: laws::cell(INPUT, |scope| CellKind::Lstm.build(scope, INPUT, HIDDEN));
     any_cell_that_is_gru: laws::cell(INPUT, |scope| CellKind::Gru.build(scope, INPUT, HIDDEN));
-    elman_orthogonal: laws::cell(INPUT, |scope| Elman::orthogonal(scope, INPUT, HIDDEN));
-    elman_identity: laws::cell(INPUT, |scope| Elman::identity(scope, INPUT, HIDDEN));
+    elman_orthogonal: laws::cell(INPUT, |scope| Elman::with_config(scope, INPUT, HIDDEN, ElmanConfig { recurrent_init: RecurrentInit::Orthogonal, ..ElmanConfig::default() }));
+    elman_identity: laws::cell(INPUT, |scope| Elman::with_config(scope, INPUT, HIDDEN, ElmanConfig { recurrent_init: RecurrentInit::Identity, ..ElmanConfig::default() }));
     stack: laws::cell(INPUT, |mut scope| {
         let layers = [("lower", INPUT, HIDDEN), ("upper", HIDDEN, 2)];
         Stack::new(layers.map(|(name, from, to)| Gru::new(scope.scope(name), from, to)))
@@ -47,10 +47,10 @@ laws_hold! {
         let layers = [("lower", INPUT, HIDDEN), ("upper", HIDDEN, 2)];
         Stack::new(layers.map(|(name, from, to)| Elman::new(scope.scope(name), from, to))).dropout(0.5)
     });
-    lstm_with_projection: laws::cell(INPUT, |scope| Lstm::projected(scope, INPUT, HIDDEN, 2));
-    lstm_with_projection_without_bias: laws::cell(INPUT, |scope| Lstm::projected_without_bias(scope, INPUT, HIDDEN, 2));
-    gru_with_reset_before: laws::cell(INPUT, |scope| Gru::new(scope, INPUT, HIDDEN).reset_before());
-    gru_with_reset_before_without_bias: laws::cell(INPUT, |scope| Gru::without_bias(scope, INPUT, HIDDEN).reset_before());
+    lstm_with_projection: laws::cell(INPUT, |scope| Lstm::with_config(scope, INPUT, HIDDEN, LstmConfig { projection: Some(2), ..LstmConfig::default() }));
+    lstm_with_projection_without_bias: laws::cell(INPUT, |scope| Lstm::with_config(scope, INPUT, HIDDEN, LstmConfig { bias: false, projection: Some(2), ..LstmConfig::default() }));
+    gru_with_reset_before: laws::cell(INPUT, |scope| Gru::with_config(scope, INPUT, HIDDEN, GruConfig { reset_after: false, ..GruConfig::default() }));
+    gru_with_reset_before_without_bias: laws::cell(INPUT, |scope| Gru::with_config(scope, INPUT, HIDDEN, GruConfig { bias: false, reset_after: false, ..GruConfig::default() }));
     learned_initial_state: laws::cell(INPUT, |mut scope| {
         let cell = Lstm::new(scope.scope("cell"), INPUT, HIDDEN);
         InitialState::learned(scope.scope("start"), cell)
@@ -58,11 +58,11 @@ laws_hold! {
     random_initial_state: laws::cell(INPUT, |scope| InitialState::random(Lstm::new(scope, INPUT, HIDDEN), 0.5));
     variational_dropout: laws::cell(INPUT, |scope| VariationalDropout::new(Lstm::new(scope, INPUT, HIDDEN), 0.3, 0.3));
     zoneout: laws::cell(INPUT, |scope| Zoneout::new(Lstm::new(scope, INPUT, HIDDEN), &[0.2, 0.4]));
-    residual: laws::cell(INPUT, |scope| Residual::new(Gru::new(scope, INPUT, HIDDEN), INPUT));
+    residual: laws::cell(INPUT, |scope| Residual::new(Gru::new(scope, INPUT, HIDDEN)));
     wrappers_in_wrappers: laws::cell(INPUT, |mut scope| {
         let mut layer = |name: &str| {
             let cell = Zoneout::new(Lstm::new(scope.scope(name), INPUT, INPUT), &[0.2, 0.4]);
-            Residual::new(VariationalDropout::new(cell, 0.3, 0.3), INPUT)
+            Residual::new(VariationalDropout::new(cell, 0.3, 0.3))
         };
         let layers = [layer("lower"), layer("upper")];
         InitialState::random(Stack::new(layers).dropout(0.5), 0.5)
@@ -135,14 +135,14 @@ impl Cell for Decoder {
         let hidden = self.cell.initial_state(graph, batch);
         Attending {
             hidden,
-            keys: self.attention.keys(memory, &vec![PLACES; batch]),
+            keys: self.attention.keys(&Sequence::full(memory)),
             memory,
             bias: graph.zeros([batch, PLACES]),
         }
     }
     fn step<'g>(&self, x: Var<'g>, state: Attending<'g>) -> (Var<'g>, Attending<'g>) {
         let (context, _) = self.attention.attend(state.hidden, state.keys, state.memory, state.bias);
-        let (y, hidden) = self.cell.advance(x.graph().concat(&[x, context], -1), state.hidden);
+        let (y, hidden) = self.cell.step(x.graph().concat(&[x, context], -1), state.hidden);
         (x.graph().concat(&[y, context], -1), Attending { hidden, ..state })
     }
 }
@@ -170,8 +170,7 @@ impl Subject for Attended {
     }
     fn start<'g>(&self, cell: &Decoder, _: &'g Graph<'g>, _: usize, free: &[Var<'g>]) -> Attending<'g> {
         let [hidden, memory, bias] = [free[0], free[1], free[2]];
-        let rows = memory.known_shape().map_or(0, |shape| shape[0]);
-        Attending { hidden, keys: cell.attention.keys(memory, &vec![PLACES; rows]), memory, bias }
+        Attending { hidden, keys: cell.attention.keys(&Sequence::full(memory)), memory, bias }
     }
 }
 
@@ -195,9 +194,9 @@ impl Subject for Looking {
         &self,
         cell: &Self::Cell,
         _: &'g Graph<'g>,
-        batch: usize,
+        _: usize,
         free: &[Var<'g>],
     ) -> <Self::Cell as Cell>::State<'g> {
-        cell.start(LstmState { h: free[0], c: free[1] }, free[2], &vec![PLACES; batch])
+        cell.start(LstmState { h: free[0], c: free[1] }, &Sequence::full(free[2]))
     }
 }

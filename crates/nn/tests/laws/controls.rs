@@ -4,7 +4,7 @@ use crate::{HIDDEN, INPUT, wrong::Wrong};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use unspool_graph::{Graph, Scope, Var};
 use unspool_nn::{
-    Cell, Direction, Elman,
+    Cell, Direction, Elman, Sequence,
     laws::{self, Broken, Law, Subject},
     unroll_directed,
 };
@@ -12,16 +12,13 @@ use unspool_nn::{
 /// An [`Elman`] cell with a mistake in its step.
 struct Mistaken<F>(Elman, F);
 
-/// What the mistake makes of an input's product and a state.
+/// What the mistake makes of an input and a state.
 type Mistake = for<'g> fn(&Elman, Var<'g>, Var<'g>) -> (Var<'g>, Var<'g>);
 
 impl Cell for Mistaken<Mistake> {
     type State<'g> = Var<'g>;
     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> {
         self.0.initial_state(graph, batch)
-    }
-    fn inputs<'g>(&self, xs: Var<'g>) -> Var<'g> {
-        self.0.inputs(xs)
     }
     fn step<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
         (self.1)(&self.0, x, h)
@@ -50,9 +47,9 @@ impl Cell for Counting {
     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> {
         self.0.initial_state(graph, batch)
     }
-    fn inputs<'g>(&self, xs: Var<'g>) -> Var<'g> {
+    fn project<'g>(&self, xs: Var<'g>) -> Var<'g> {
         self.1.store(0, Relaxed);
-        self.0.inputs(xs)
+        xs
     }
     fn step<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
         let steps = self.1.fetch_add(1, Relaxed);
@@ -81,13 +78,11 @@ impl Subject for Heedless {
     fn run<'g>(
         &self,
         cell: &Elman,
-        xs: Var<'g>,
-        lengths: &[usize],
+        xs: &Sequence<'g>,
         state: Var<'g>,
         direction: Direction,
-    ) -> (Var<'g>, Var<'g>) {
-        let time = xs.known_shape().map_or(0, |shape| shape[1]);
-        unroll_directed(cell, xs, &vec![time; lengths.len()], state, direction)
+    ) -> (Sequence<'g>, Var<'g>) {
+        unroll_directed(cell, &Sequence::full(xs.padded()), state, direction)
     }
 }
 

@@ -8,7 +8,7 @@ use crate::{
 use proptest::prelude::*;
 use unspool_graph::{Draw, Graph, Param, Params, Var, check, init};
 use unspool_nn::{
-    AdditiveAttention, Cell, Elman, Gru, Lstm, LstmState, gru_gates,
+    AdditiveAttention, Cell, Elman, ElmanConfig, Gru, Layout, Lstm, LstmState, Nonlinearity, Sequence, gru_gates,
     laws::{self, Subject},
 };
 
@@ -29,7 +29,14 @@ fn fused_steps_are_their_formulas() {
     )
     .unwrap();
     laws::equal(
-        &laws::cell(INPUT, |scope| Elman::new(scope, INPUT, HIDDEN).relu()),
+        &laws::cell(INPUT, |scope| {
+            Elman::with_config(
+                scope,
+                INPUT,
+                HIDDEN,
+                ElmanConfig { nonlinearity: Nonlinearity::Relu, ..ElmanConfig::default() },
+            )
+        }),
         &laws::cell(INPUT, |scope| relu(scope, INPUT, HIDDEN)),
     )
     .unwrap();
@@ -50,8 +57,9 @@ fn fused_attention_is_its_formula() {
         let apart = |params: &Params| -> f64 {
             let graph = Graph::new(params);
             let (query, memory) = (graph.input(&query), graph.input(&memory));
-            let keys = attention.keys(memory, &lengths);
-            let bias = unspool_nn::attention::padding_bias(&graph, &lengths, places);
+            let packed = Sequence::pack(memory, &lengths);
+            let keys = attention.keys(&packed);
+            let bias = unspool_nn::attention::padding_bias(&graph, packed.layout());
             let (context, weights) = attention.attend(query, keys, memory, bias);
             let [w, b, v] = ["query.weight", "query.bias", "score.weight"]
                 .map(|name| graph.param(params.find(&format!("a.{name}")).unwrap()));
@@ -144,7 +152,7 @@ struct Step<'a> {
 impl Step<'_> {
     fn run<'g>(&self, graph: &'g Graph<'g>) -> Var<'g> {
         let state = LstmState { h: graph.param(self.h), c: graph.param(self.c) };
-        let (_, LstmState { h, c }) = self.cell.step(graph.param(self.x), state);
+        let (_, LstmState { h, c }) = self.cell.step_projected(graph.param(self.x), graph.param(self.x), state);
         graph.concat(&[h, c], -1)
     }
 }
@@ -161,7 +169,8 @@ impl Look<'_> {
     fn run<'g>(&self, graph: &'g Graph<'g>) -> Var<'g> {
         let [query, keys, memory] = [self.query, self.keys, self.memory].map(|p| graph.param(p));
         let places = graph.params().shape(self.memory)[1];
-        let bias = unspool_nn::attention::padding_bias(graph, &self.lengths, places);
+        let layout = Layout::new(&self.lengths).with_time(places);
+        let bias = unspool_nn::attention::padding_bias(graph, &layout);
         let (context, weights) = self.attention.attend(query, keys, memory, bias);
         graph.concat(&[context, weights], -1)
     }

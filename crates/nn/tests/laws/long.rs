@@ -21,7 +21,7 @@ use crate::{
 use ndarray::{Array1, Array2, ArrayD, Axis, concatenate};
 use unspool_graph::{Draw, Graph, Params, Scope, Tensor, Var};
 use unspool_nn::{
-    Cell, Direction, Elman, Gru, Lstm, detach,
+    Cell, Direction, Elman, ElmanConfig, Gru, Lstm, LstmConfig, Nonlinearity, Sequence, detach,
     laws::{self, Subject},
     leaves, map_state, unroll_directed,
 };
@@ -32,12 +32,24 @@ const STEPS: usize = 96;
 macro_rules! for_each_pair {
     ($test:ident) => {
         $test("elman", |s| Elman::new(s, INPUT, HIDDEN), |s| PlainElman::tanh(s, INPUT, HIDDEN), 1);
-        $test("relu", |s| Elman::new(s, INPUT, HIDDEN).relu(), |s| PlainElman::relu(s, INPUT, HIDDEN), 1);
+        $test(
+            "relu",
+            |s| {
+                Elman::with_config(
+                    s,
+                    INPUT,
+                    HIDDEN,
+                    ElmanConfig { nonlinearity: Nonlinearity::Relu, ..ElmanConfig::default() },
+                )
+            },
+            |s| PlainElman::relu(s, INPUT, HIDDEN),
+            1,
+        );
         $test("gru", |s| Gru::new(s, INPUT, HIDDEN), |s| PlainGru::new(s, INPUT, HIDDEN), 3);
         $test("lstm", |s| Lstm::new(s, INPUT, HIDDEN), |s| PlainLstm::new(s, INPUT, HIDDEN), 4);
         $test(
             "projected lstm",
-            |s| Lstm::projected(s, INPUT, HIDDEN, 2),
+            |s| Lstm::with_config(s, INPUT, HIDDEN, LstmConfig { projection: Some(2), ..LstmConfig::default() }),
             |s| PlainLstm::projected(s, INPUT, HIDDEN, 2),
             4,
         );
@@ -55,7 +67,9 @@ fn run<S: Subject>(subject: &S, direction: Direction, seed: u64) -> (Vec<ArrayD<
     let params = params.to_f64();
     let graph = Graph::new(&params);
     let xs = graph.input(random(&[3, STEPS, INPUT], Draw::seed(seed))).watch();
-    let (ys, last) = unroll_directed(&cell, xs, &[STEPS, 1, 70], cell.initial_state(&graph, 3), direction);
+    let (ys, last) =
+        unroll_directed(&cell, &Sequence::pack(xs, &[STEPS, 1, 70]), cell.initial_state(&graph, 3), direction);
+    let ys = ys.padded();
     let gradients = (ys * ys).sum_all().backward().unwrap();
     let mut values = vec![value(ys)];
     values.extend(leaves(&last).into_iter().map(value));
@@ -95,7 +109,7 @@ fn states<C: Cell>(make: fn(Scope<'_>) -> C, seed: u64, gate: usize, nudge: f64)
     let (mut state, xs) = (cell.initial_state(&graph, 1), graph.input(&xs));
     let mut rows = vec![];
     for t in 0..STEPS {
-        state = cell.advance(xs.index(1, t), state).1;
+        state = cell.step(xs.index(1, t), state).1;
         rows.push(value(graph.concat(&leaves(&state), -1)).into_dimensionality::<ndarray::Ix2>().unwrap());
     }
     concatenate(Axis(0), &rows.iter().map(|row| row.view()).collect::<Vec<_>>()).unwrap()
@@ -116,7 +130,7 @@ fn bound<C: Cell>(make: fn(Scope<'_>) -> C, seed: u64) -> Array2<f64> {
     for t in 0..STEPS {
         let graph = Graph::new(&params);
         let before = map_state(&cell.attach(&graph, &carried), Var::watch);
-        let after = cell.advance(graph.input(&xs).index(1, t), before.clone()).1;
+        let after = cell.step(graph.input(&xs).index(1, t), before.clone()).1;
         let all = graph.concat(&leaves(&after), -1);
         let mut jacobian = Array2::zeros((elements, elements));
         for i in 0..elements {

@@ -3,7 +3,7 @@
 use crate::{HIDDEN, INPUT, random};
 use ndarray::{ArrayD, Axis};
 use unspool_graph::{Draw, Graph, Param, Params, Scope, Var, init};
-use unspool_nn::{Cell, Elman, Gru, Linear, Lstm, sharded, unroll};
+use unspool_nn::{Cell, Elman, Gru, Linear, Lstm, Sequence, sharded, unroll};
 
 /// Padded batches of a few rows.
 fn shards() -> Vec<(ArrayD<f64>, [usize; 3])> {
@@ -21,7 +21,8 @@ fn with_threads<C: Cell + Sync>(
         let (sum, gradients) = pool
             .install(|| {
                 sharded(params, Some((1, 2)), &shards(), |graph, (xs, lengths)| {
-                    let (ys, _) = unroll(cell, graph.input(xs), lengths, cell.initial_state(graph, 3));
+                    let (ys, _) = unroll(cell, &Sequence::pack(graph.input(xs), lengths), cell.initial_state(graph, 3));
+                    let ys = ys.padded();
                     (ys * ys).sum_all() * factor()
                 })
             })
@@ -84,7 +85,9 @@ fn threads_change_nothing_in_large_products() {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
             let (sum, gradients) = pool.install(|| {
                 sharded(&params, None, &xs, |graph, xs| {
-                    let (ys, _) = unroll(&cell, graph.input(xs), &lengths, cell.initial_state(graph, 96));
+                    let (ys, _) =
+                        unroll(&cell, &Sequence::pack(graph.input(xs), &lengths), cell.initial_state(graph, 96));
+                    let ys = ys.padded();
                     readout.apply(ys.real_rows(&lengths)).powi(2).sum_all()
                 })
                 .unwrap()

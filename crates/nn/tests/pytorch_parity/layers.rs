@@ -7,8 +7,8 @@ use crate::{
 use ndarray::{Array2, ArrayD};
 use unspool_graph::{Graph, Params, Precision, Scope};
 use unspool_nn::{
-    Cell, Conv2d, Embedding, LayerNorm, Layers, Linear, MultiheadAttention, Recurrent, TransformerConfig,
-    TransformerLayer,
+    Cell, Conv2d, Embedding, LayerNorm, Linear, MultiheadAttention, Recurrent, RecurrentConfig, Sequence,
+    TransformerConfig, TransformerLayer,
 };
 
 /// `nn.RNN`, `nn.LSTM`, `nn.GRU`: layers and directions of cells.
@@ -18,8 +18,8 @@ pub(crate) fn recurrent<C: Cell>(
     tolerance: f64,
     make: impl Fn(Scope<'_>, usize, usize) -> C,
 ) -> Outcome {
-    let layers = Layers {
-        count: case.usize("num_layers").unwrap_or(1),
+    let layers = RecurrentConfig {
+        layers: case.usize("num_layers").unwrap_or(1),
         bidirectional: case.config["bidirectional"] == true,
         dropout: 0.0,
     };
@@ -55,7 +55,8 @@ pub(crate) fn recurrent<C: Cell>(
         }
     }
     let states = if starts.is_empty() { rnn.initial_state(&graph, batch) } else { rnn.states_from(&graph, &starts) };
-    let (ys, last) = rnn.unroll(x, &lengths, states);
+    let (ys, last) = rnn.unroll(&Sequence::pack(x, &lengths), states);
+    let ys = ys.padded();
     let ends = rnn.stacked(&last);
     let mut outputs = vec![("y", ys), ("hn", ends[0])];
     if case.tensors.contains_key("output.cn") {
@@ -118,8 +119,8 @@ pub(crate) fn multihead_attention(case: &Case, precision: Precision, tolerance: 
     }
     let graph = Graph::new(&params);
     let x = graph.input(x).watch();
-    let (y, _) = layer.apply((x, &vec![time; batch]), (x, &keys), case.config["causal"] == true);
-    case.compare_all(&[("y", y)], &[("x", x)], &named, tolerance)
+    let (y, _) = layer.apply(&Sequence::full(x), &Sequence::pack(x, &keys), case.config["causal"] == true);
+    case.compare_all(&[("y", y.padded())], &[("x", x)], &named, tolerance)
 }
 
 pub(crate) fn transformer_layer(case: &Case, precision: Precision, tolerance: f64) -> Outcome {
@@ -138,17 +139,14 @@ pub(crate) fn transformer_layer(case: &Case, precision: Precision, tolerance: f6
     let mut params = to(params, precision);
     let named = case.fill_all(&mut params)?;
     let graph = Graph::new(&params);
-    let whole = |name: &str| -> Result<_, Box<dyn std::error::Error>> {
-        let x = case.get(name)?;
-        Ok((graph.input(x).watch(), vec![x.shape()[1]; x.shape()[0]]))
-    };
-    let (x, lengths) = whole("input.x")?;
+    let whole = |name: &str| -> Result<_, Box<dyn std::error::Error>> { Ok(graph.input(case.get(name)?).watch()) };
+    let x = whole("input.x")?;
     let mut inputs = vec![("x", x)];
     let memory = if attends { Some(whole("input.memory")?) } else { None };
-    inputs.extend(memory.iter().map(|(memory, _)| ("memory", *memory)));
-    let seen = memory.as_ref().map(|(memory, lengths)| (*memory, &lengths[..]));
-    let y = layer.apply((x, &lengths), seen, case.config["causal"] == true);
-    case.compare_all(&[("y", y)], &inputs, &named, tolerance)
+    inputs.extend(memory.map(|memory| ("memory", memory)));
+    let seen = memory.map(Sequence::full);
+    let y = layer.apply(&Sequence::full(x), seen.as_ref(), case.config["causal"] == true);
+    case.compare_all(&[("y", y.padded())], &inputs, &named, tolerance)
 }
 
 pub(crate) fn embedding(case: &Case, precision: Precision, tolerance: f64) -> Outcome {

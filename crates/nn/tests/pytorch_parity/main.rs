@@ -14,7 +14,7 @@ use plain::{PlainElman, PlainGru, PlainLstm};
 use std::path::PathBuf;
 use training::{binary, clip_grad_norm, cross_entropy, ctc, steps};
 use unspool_graph::Precision;
-use unspool_nn::{Elman, Gru, Lstm};
+use unspool_nn::{Elman, ElmanConfig, Gru, GruConfig, Lstm, LstmConfig, Nonlinearity};
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -23,32 +23,36 @@ fn compare(case: &Case, precision: Precision, tolerance: f64) -> Outcome {
     match &case.kind[..] {
         "RNN" if case.config["nonlinearity"] == "relu" => {
             recurrent(case, precision, tolerance, PlainElman::relu)?;
-            let make = if bias { Elman::new } else { Elman::without_bias };
-            recurrent(case, precision, tolerance, |scope, input, hidden| make(scope, input, hidden).relu())
+            let config = ElmanConfig { nonlinearity: Nonlinearity::Relu, bias, ..ElmanConfig::default() };
+            recurrent(case, precision, tolerance, |s, input, hidden| Elman::with_config(s, input, hidden, config))
         }
         "RNN" => {
             recurrent(case, precision, tolerance, PlainElman::tanh)?;
-            recurrent(case, precision, tolerance, if bias { Elman::new } else { Elman::without_bias })
+            let config = ElmanConfig { bias, ..ElmanConfig::default() };
+            recurrent(case, precision, tolerance, |s, input, hidden| Elman::with_config(s, input, hidden, config))
         }
         "LSTM" => match case.config["proj_size"].as_u64() {
             None | Some(0) => {
                 recurrent(case, precision, tolerance, PlainLstm::new)?;
-                recurrent(case, precision, tolerance, if bias { Lstm::new } else { Lstm::without_bias })
+                let config = LstmConfig { bias, ..LstmConfig::default() };
+                recurrent(case, precision, tolerance, |s, input, hidden| Lstm::with_config(s, input, hidden, config))
             }
             Some(_) => {
                 let hidden = case.usize("hidden_size")?;
-                recurrent(case, precision, tolerance, |scope, input, size| {
-                    PlainLstm::projected(scope, input, hidden, size)
-                })?;
-                recurrent(case, precision, tolerance, |scope, input, size| Lstm::projected(scope, input, hidden, size))
+                recurrent(case, precision, tolerance, |s, input, size| PlainLstm::projected(s, input, hidden, size))?;
+                recurrent(case, precision, tolerance, |s, input, size| {
+                    Lstm::with_config(s, input, hidden, LstmConfig { projection: Some(size), ..LstmConfig::default() })
+                })
             }
         },
         "GRU" => {
             recurrent(case, precision, tolerance, PlainGru::new)?;
-            recurrent(case, precision, tolerance, if bias { Gru::new } else { Gru::without_bias })
+            let config = GruConfig { bias, ..GruConfig::default() };
+            recurrent(case, precision, tolerance, |s, input, hidden| Gru::with_config(s, input, hidden, config))
         }
         "GRUResetBefore" => {
-            recurrent(case, precision, tolerance, |scope, input, size| Gru::new(scope, input, size).reset_before())
+            let config = GruConfig { reset_after: false, ..GruConfig::default() };
+            recurrent(case, precision, tolerance, |s, input, hidden| Gru::with_config(s, input, hidden, config))
         }
         "Linear" => linear(case, precision, tolerance),
         "Conv2d" => convolution(case, precision, tolerance),

@@ -6,6 +6,7 @@ use crate::{
 };
 use unspool_graph::{CrossEntropy, Gradients, Graph, Params, Precision, init};
 use unspool_nn::{
+    Sequence,
     ctc::Ctc,
     loss::{self, Over},
     optimizer::{Adagrad, Adam, AdamW, Optimizer, RmsProp, Sgd},
@@ -67,7 +68,8 @@ pub(crate) fn ctc(case: &Case, precision: Precision, tolerance: f64) -> Outcome 
     let params = to(Params::seeded(0), precision);
     let graph = Graph::new(&params);
     let x = graph.input(case.get("input.logits")?).watch();
-    let losses = Ctc::new().blank(case.usize("blank")? as u32).losses(x.transpose(0, 1), &lengths, &targets);
+    let logits = Sequence::pack(x.transpose(0, 1), &lengths);
+    let losses = Ctc::new().blank(case.usize("blank")? as u32).losses(&logits, &targets);
     if case.config["reduction"] != "sum" {
         return Err("another reduction".into());
     }

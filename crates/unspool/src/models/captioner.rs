@@ -3,6 +3,7 @@
 use super::{Eye, EyeConfig};
 use crate::{
     graph::{Graph, Params, Var},
+    layout::ToLayout,
     nn::{
         AnyCell, Cell, CellKind, Decoder, DecoderSteps, Embedding, Linear, Result, Stack,
         decoding::{Beam, Decoding},
@@ -10,7 +11,7 @@ use crate::{
     },
     text::{Feed, Specials, TeacherForcing},
 };
-use ndarray::{Array3, ArrayView2};
+use ndarray::{Array3, aview1};
 
 /// The sizes of a [`Captioner`].
 #[derive(Clone, Debug, PartialEq)]
@@ -100,10 +101,8 @@ impl Captioner {
     #[track_caller]
     pub fn loss<'g>(&self, pictures: Var<'g>, captions: &TeacherForcing) -> Var<'g> {
         let (graph, state) = (pictures.graph(), self.first_state(pictures));
-        let logits = teacher_forcing(&self.writer, graph, captions.input.view(), &captions.lengths, state);
-        let real = captions.lengths.iter().zip(captions.target.rows());
-        let words: Vec<u32> = real.flat_map(|(&length, row)| row.into_iter().take(length).copied()).collect();
-        logits.cross_entropy(&words).sum_all()
+        let logits = teacher_forcing(&self.writer, graph, &captions.input, captions.layout(), state);
+        logits.cross_entropy(&captions.target).sum_all()
     }
 
     /// The `best` likeliest captions of each picture that a beam finds, greedily if it is 1, with their log-probabilities; at most
@@ -147,22 +146,25 @@ impl Cell for Writer {
     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Self::State<'g> {
         self.cells.initial_state(graph, batch)
     }
-    fn inputs<'g>(&self, xs: Var<'g>) -> Var<'g> {
-        self.cells.inputs(xs)
-    }
     fn step<'g>(&self, x: Var<'g>, state: Self::State<'g>) -> (Var<'g>, Self::State<'g>) {
         self.cells.step(x, state)
+    }
+    fn project<'g>(&self, xs: Var<'g>) -> Var<'g> {
+        self.cells.project(xs)
+    }
+    fn step_projected<'g>(&self, x: Var<'g>, projected: Var<'g>, state: Self::State<'g>) -> (Var<'g>, Self::State<'g>) {
+        self.cells.step_projected(x, projected, state)
     }
 }
 
 impl Decoder for Writer {
-    fn embed<'g>(&self, graph: &'g Graph<'g>, ids: ArrayView2<'_, u32>) -> Var<'g> {
+    fn embed<'g>(&self, graph: &'g Graph<'g>, tokens: &[u32]) -> Var<'g> {
         match self.feed {
-            Feed::Back => self.embedding.apply(graph, ids),
+            Feed::Back => self.embedding.apply(graph, aview1(tokens)),
             Feed::Zero => {
                 let Specials { bos, pad, .. } = Specials::FIXED;
-                let first = ids.mapv(|id| if id == bos { bos } else { pad });
-                self.embedding.apply(graph, first.view())
+                let first: Vec<u32> = tokens.iter().map(|&id| if id == bos { bos } else { pad }).collect();
+                self.embedding.apply(graph, aview1(&first))
             }
         }
     }

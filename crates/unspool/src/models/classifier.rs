@@ -3,7 +3,8 @@
 use super::PairEmbedding;
 use crate::{
     graph::{Graph, Params, Scope, Var},
-    nn::{AnyCell, CellKind, Embedding, Layers, Linear, Pooling, Recurrent},
+    layout::ToLayout,
+    nn::{AnyCell, CellKind, Embedding, Linear, Recurrent, RecurrentConfig},
     text::Padded,
 };
 
@@ -62,7 +63,7 @@ impl Classifier {
     pub fn new(params: &mut Params, config: &ClassifierConfig) -> Classifier {
         let ClassifierConfig { embedding_size, hidden_size, bidirectional, dropout, .. } = *config;
         let build = |scope: Scope<'_>, input, output| config.cell.build(scope, input, output);
-        let layers = Layers { count: config.layers, bidirectional, dropout };
+        let layers = RecurrentConfig { layers: config.layers, bidirectional, dropout };
         let width = if bidirectional { 2 * hidden_size } else { hidden_size };
         Classifier {
             embedding: Embedding::normal(params.scope("embedding"), config.vocabulary_size, embedding_size, 0.3),
@@ -76,11 +77,12 @@ impl Classifier {
     /// The logits `[batch, classes]` of a padded batch.
     #[track_caller]
     pub fn logits<'g>(&self, graph: &'g Graph<'g>, input: &Padded) -> Var<'g> {
-        let ids = input.ids.view();
-        let xs = (self.embedding.apply(graph, ids) + self.pairs.apply(graph, ids)).dropout(self.dropout);
-        let (hs, last) = self.encoder.unroll(xs, &input.lengths, self.encoder.initial_state(graph, input.len()));
-        let pooled = [Pooling::Mean, Pooling::Max].map(|pooling| pooling.apply(hs, &input.lengths));
-        let features = graph.concat(&[self.encoder.last(graph, &last), pooled[0], pooled[1]], -1);
+        let layout = input.layout();
+        let words = self.embedding.sequence(graph, &input.ids, &layout);
+        let pairs = self.pairs.sequence(graph, &input.ids, &layout);
+        let xs = words.zip(&pairs, |words, pairs| (words + pairs).dropout(self.dropout));
+        let (hs, last) = self.encoder.unroll(&xs, self.encoder.initial_state(graph, input.len()));
+        let features = graph.concat(&[self.encoder.last(graph, &last), hs.mean(), hs.max()], -1);
         self.readout.apply(features.dropout(self.dropout))
     }
 }

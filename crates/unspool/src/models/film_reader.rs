@@ -3,7 +3,7 @@
 use super::{Eye, EyeConfig};
 use crate::{
     graph::{Params, Var},
-    nn::{AnyCell, CellKind, Layers, Linear, Pooling, Recurrent},
+    nn::{AnyCell, CellKind, Linear, Recurrent, RecurrentConfig, Sequence},
 };
 
 /// The sizes of a [`FilmReader`].
@@ -34,8 +34,9 @@ pub struct FilmReaderConfig {
 /// let model = FilmReader::new(&mut params, &config);
 /// let graph = Graph::new(&params);
 /// let films = graph.zeros([2, 5, 8, 12]);                               // [batch, time, height, width]
-/// assert_eq!(*model.each_frame(films, &[5, 3]).shape()?, [2, 5, 3]);     // many-to-many, aligned
-/// assert_eq!(*model.whole(films, &[5, 3]).shape()?, [2, 3]);             // many-to-one
+/// let films = Sequence::pack(films, &[5, 3]);
+/// assert_eq!(*model.each_frame(&films).padded().shape()?, [2, 5, 3]);    // many-to-many, aligned
+/// assert_eq!(*model.whole(&films).shape()?, [2, 3]);                     // many-to-one
 /// # Ok::<(), unspool::graph::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -52,7 +53,7 @@ impl FilmReader {
         let FilmReaderConfig { hidden_size, bidirectional, outputs, .. } = *config;
         let EyeConfig { features, dropout, .. } = config.eye;
         let eye = Eye::new(params.scope("eye"), &config.eye);
-        let layers = Layers { count: config.layers, bidirectional, dropout };
+        let layers = RecurrentConfig { layers: config.layers, bidirectional, dropout };
         let memory = config.cell.map(|kind| {
             Recurrent::new(params.scope("memory"), |s, i, h| kind.build(s, i, h), features, hidden_size, layers)
         });
@@ -64,28 +65,27 @@ impl FilmReader {
         FilmReader { eye, memory, readout: Linear::new(params.scope("readout"), known, outputs), dropout }
     }
 
-    /// Logits of each frame: films `[batch, time, height, width]`, row b with `lengths[b]` frames, to `[batch, time, outputs]`.
+    /// Returns the logits of each frame, `[.., outputs]`, for films whose frames are `[height, width]`.
     #[track_caller]
-    pub fn each_frame<'g>(&self, films: Var<'g>, lengths: &[usize]) -> Var<'g> {
-        let seen = self.eye.look(films);
+    pub fn each_frame<'g>(&self, films: &Sequence<'g>) -> Sequence<'g> {
+        let seen = films.map(|frames| self.eye.look(frames));
         let known = match &self.memory {
-            Some(memory) => memory.unroll(seen, lengths, memory.initial_state(films.graph(), lengths.len())).0,
+            Some(memory) => memory.unroll(&seen, memory.initial_state(films.graph(), films.batch())).0,
             None => seen,
         };
-        self.readout.apply(known.dropout(self.dropout))
+        known.map(|rows| self.readout.apply(rows.dropout(self.dropout)))
     }
 
-    /// Logits of each film, from what is known at its end: `[batch, time, height, width] -> [batch, outputs]`. Without a memory it is
-    /// the mean over the frames.
+    /// Returns the logits of each film, `[batch, outputs]`, from what is known at its end. Without a memory that is the mean over the frames.
     #[track_caller]
-    pub fn whole<'g>(&self, films: Var<'g>, lengths: &[usize]) -> Var<'g> {
-        let (graph, seen) = (films.graph(), self.eye.look(films));
+    pub fn whole<'g>(&self, films: &Sequence<'g>) -> Var<'g> {
+        let (graph, seen) = (films.graph(), films.map(|frames| self.eye.look(frames)));
         let known = match &self.memory {
             Some(memory) => {
-                let (_, last) = memory.unroll(seen, lengths, memory.initial_state(graph, lengths.len()));
+                let (_, last) = memory.unroll(&seen, memory.initial_state(graph, films.batch()));
                 memory.last(graph, &last)
             }
-            None => Pooling::Mean.apply(seen, lengths),
+            None => seen.mean(),
         };
         self.readout.apply(known.dropout(self.dropout))
     }

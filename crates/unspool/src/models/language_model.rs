@@ -2,9 +2,9 @@
 
 use crate::{
     graph::{Graph, Params, Var},
-    nn::{AnyCell, AnyState, Cell, CellKind, Decoder, Embedding, Layers, Linear, Recurrent},
+    nn::{AnyCell, AnyState, Cell, CellKind, Decoder, Embedding, Layout, Linear, Recurrent, RecurrentConfig, Sequence},
 };
-use ndarray::ArrayView2;
+use ndarray::{AsArray, Ix2, aview1};
 
 /// The sizes of a [`LanguageModel`].
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -53,7 +53,7 @@ impl LanguageModel {
     /// Adds the model's parameters.
     pub fn new(params: &mut Params, config: &LanguageModelConfig) -> LanguageModel {
         let LanguageModelConfig { vocabulary_size, embedding_size, hidden_size, dropout, .. } = *config;
-        let layers = Layers { count: config.layers, bidirectional: false, dropout };
+        let layers = RecurrentConfig { layers: config.layers, bidirectional: false, dropout };
         let build = |scope: unspool_graph::Scope<'_>, input, output| config.cell.build(scope, input, output);
         LanguageModel {
             embedding: Embedding::normal(params.scope("embedding"), vocabulary_size, embedding_size, 0.3),
@@ -63,11 +63,21 @@ impl LanguageModel {
         }
     }
 
-    /// The outputs over whole sequences, `[batch, time, input] -> [batch, time, hidden]`, layer after layer, and the states behind
-    /// them, to be carried into the next window.
+    /// Returns the vectors of the real tokens of a padded batch `[batch, time]`.
     #[track_caller]
-    pub fn unroll<'g>(&self, xs: Var<'g>, lengths: &[usize], state: Vec<AnyState<'g>>) -> (Var<'g>, Vec<AnyState<'g>>) {
-        self.recurrence.unroll(xs, lengths, state)
+    pub fn embedded<'a, 'g>(
+        &self,
+        graph: &'g Graph<'g>,
+        ids: impl AsArray<'a, u32, Ix2>,
+        lengths: impl Into<Layout>,
+    ) -> Sequence<'g> {
+        self.embedding.sequence(graph, ids, lengths).map(|rows| rows.dropout(self.dropout))
+    }
+
+    /// Returns the outputs over whole sequences, layer after layer, and the states behind them, to be carried into the next window.
+    #[track_caller]
+    pub fn unroll<'g>(&self, xs: &Sequence<'g>, state: Vec<AnyState<'g>>) -> (Sequence<'g>, Vec<AnyState<'g>>) {
+        self.recurrence.unroll(xs, state)
     }
 }
 
@@ -76,10 +86,6 @@ impl Cell for LanguageModel {
 
     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Vec<AnyState<'g>> {
         self.recurrence.initial_state(graph, batch)
-    }
-
-    fn inputs<'g>(&self, xs: Var<'g>) -> Var<'g> {
-        self.recurrence.stack().map_or(xs, |layers| layers.inputs(xs))
     }
 
     fn step<'g>(&self, x: Var<'g>, state: Vec<AnyState<'g>>) -> (Var<'g>, Vec<AnyState<'g>>) {
@@ -91,15 +97,15 @@ impl Cell for LanguageModel {
 }
 
 impl Decoder for LanguageModel {
-    fn embed<'g>(&self, graph: &'g Graph<'g>, ids: ArrayView2<'_, u32>) -> Var<'g> {
-        self.embedding.apply(graph, ids).dropout(self.dropout)
+    fn embed<'g>(&self, graph: &'g Graph<'g>, tokens: &[u32]) -> Var<'g> {
+        self.embedding.apply(graph, aview1(tokens)).dropout(self.dropout)
     }
 
     fn logits<'g>(&self, outputs: Var<'g>, _: Var<'g>) -> Var<'g> {
         self.readout.apply(outputs.dropout(self.dropout))
     }
 
-    fn outputs<'g>(&self, xs: Var<'g>, lengths: &[usize], state: Vec<AnyState<'g>>) -> Var<'g> {
-        self.unroll(xs, lengths, state).0
+    fn outputs<'g>(&self, xs: &Sequence<'g>, state: Vec<AnyState<'g>>) -> Sequence<'g> {
+        self.unroll(xs, state).0
     }
 }

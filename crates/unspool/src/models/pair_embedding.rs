@@ -1,10 +1,10 @@
 //! A vector for each token and the one before it.
 
 use crate::{
-    graph::{Draw, Graph, Scope, Var},
-    nn::Embedding,
+    graph::{Draw, Graph, Scope},
+    nn::{Embedding, Layout, Sequence},
 };
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView2, AsArray, Ix2};
 
 /// Vectors of pairs of neighbouring tokens, to be added to the tokens' own: pairs of characters are the beginnings of words. A pair's
 /// place in the table is a hash of it, so there is no list of pairs to keep, and rare ones share a vector (the hashing trick of
@@ -16,7 +16,7 @@ use ndarray::{Array2, ArrayView2};
 /// let mut params = Params::seeded(1);
 /// let pairs = PairEmbedding::new(params.scope("pairs"), 1 << 10, 8);
 /// let graph = Graph::new(&params);
-/// let vectors = pairs.apply(&graph, ndarray::array![[5, 6, 5, 6]].view());
+/// let vectors = pairs.sequence(&graph, &ndarray::array![[5, 6, 5, 6]], &[4]).padded();
 /// assert_eq!(*vectors.shape()?, [1, 4, 8]);
 /// let vectors = vectors.value()?.to_f64();
 /// assert_eq!(vectors.index_axis(ndarray::Axis(1), 1), vectors.index_axis(ndarray::Axis(1), 3)); // 5 6, both times
@@ -34,14 +34,20 @@ impl PairEmbedding {
         PairEmbedding { table: Embedding::normal(scope, buckets, size, 0.1), buckets: buckets.max(1) }
     }
 
-    /// `[batch, time] -> [batch, time, size]`. Before the first token stands token 0.
+    /// Looks up the real pairs of a padded batch of ids `[batch, time]`. Before the first token stands token 0.
     #[track_caller]
-    pub fn apply<'g>(&self, graph: &'g Graph<'g>, ids: ArrayView2<'_, u32>) -> Var<'g> {
+    pub fn sequence<'a, 'g>(
+        &self,
+        graph: &'g Graph<'g>,
+        ids: impl AsArray<'a, u32, Ix2>,
+        lengths: impl Into<Layout>,
+    ) -> Sequence<'g> {
+        let ids: ArrayView2<'_, u32> = ids.into();
         let key = Draw::seed(0).text("pairs");
         let places = Array2::from_shape_fn(ids.dim(), |(row, t)| {
             let before = if t == 0 { 0 } else { ids[[row, t - 1]] };
             (key.word(u64::from(before)).bits(u64::from(ids[[row, t]])) % self.buckets as u64) as u32
         });
-        self.table.apply(graph, places.view())
+        self.table.sequence(graph, &places, lengths)
     }
 }

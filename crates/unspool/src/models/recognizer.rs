@@ -1,10 +1,9 @@
 //! From frames to labels whose times nobody knows: a recurrence that is trained by CTC.
 
 use crate::{
-    graph::{Graph, Params, Var},
-    nn::{AnyCell, CellKind, Layers, Linear, Recurrent, ctc::Ctc},
+    graph::{Params, Var},
+    nn::{AnyCell, CellKind, Linear, Recurrent, RecurrentConfig, Sequence, ctc::Ctc},
 };
-use ndarray::Array3;
 
 /// The sizes of a [`Recognizer`].
 #[derive(Clone, Debug, PartialEq)]
@@ -28,15 +27,16 @@ pub struct RecognizerConfig {
 /// Layers of cells over frames, and at each frame a class for each label and, as class 0, the blank (Graves and others 2006).
 ///
 /// ```
-/// use unspool::{graph::{Graph, Params}, models::{Recognizer, RecognizerConfig}, nn::CellKind};
+/// use unspool::{graph::{Graph, Params}, models::{Recognizer, RecognizerConfig}, nn::{CellKind, Sequence}};
 /// let (cell, layers, bidirectional) = (CellKind::Gru, 2, true);
 /// let config = RecognizerConfig { features: 6, cell, layers, hidden_size: 8, bidirectional, labels: 10, dropout: 0.0 };
 /// let mut params = Params::seeded(0);
 /// let model = Recognizer::new(&mut params, &config);
 /// let graph = Graph::new(&params);
 /// let frames = ndarray::Array3::zeros((2, 7, 6));                                   // [batch, time, feature]
-/// assert_eq!(*model.logits(&graph, &frames, &[7, 4]).shape()?, [2, 7, 11]);
-/// assert!(model.loss(&graph, &frames, &[7, 4], &[vec![3, 1], vec![10]]).item()? > 0.0);
+/// let frames = Sequence::pack(graph.input(frames), &[7, 4]);
+/// assert_eq!(*model.logits(&frames).padded().shape()?, [2, 7, 11]);
+/// assert!(model.loss(&frames, &[vec![3, 1], vec![10]]).item()? > 0.0);
 /// # Ok::<(), unspool::graph::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -50,19 +50,19 @@ impl Recognizer {
     /// Adds the model's parameters.
     pub fn new(params: &mut Params, config: &RecognizerConfig) -> Recognizer {
         let RecognizerConfig { features, cell, hidden_size, bidirectional, labels, dropout, .. } = *config;
-        let layers = Layers { count: config.layers, bidirectional, dropout };
+        let layers = RecurrentConfig { layers: config.layers, bidirectional, dropout };
         let reader =
             Recurrent::new(params.scope("reader"), |s, i, h| cell.build(s, i, h), features, hidden_size, layers);
         let known = if bidirectional { 2 * hidden_size } else { hidden_size };
         Recognizer { reader, readout: Linear::new(params.scope("readout"), known, labels + 1), dropout }
     }
 
-    /// `[batch, time, feature] -> [batch, time, 1 + labels]`; row b has `lengths[b]` frames.
+    /// Returns the logits of each frame, `[.., 1 + labels]`, for frames of features.
     #[track_caller]
-    pub fn logits<'g>(&self, graph: &'g Graph<'g>, frames: &Array3<f32>, lengths: &[usize]) -> Var<'g> {
-        let state = self.reader.initial_state(graph, lengths.len());
-        let (hs, _) = self.reader.unroll(graph.input(frames), lengths, state);
-        self.readout.apply(hs.dropout(self.dropout))
+    pub fn logits<'g>(&self, frames: &Sequence<'g>) -> Sequence<'g> {
+        let state = self.reader.initial_state(frames.graph(), frames.batch());
+        let (hs, _) = self.reader.unroll(frames, state);
+        hs.map(|rows| self.readout.apply(rows.dropout(self.dropout)))
     }
 
     /// Σ over the rows of −ln p of its labels, which count from 1.
@@ -70,13 +70,7 @@ impl Recognizer {
     /// # Errors
     /// Kept in the graph: those of [`Ctc::losses`].
     #[track_caller]
-    pub fn loss<'g>(
-        &self,
-        graph: &'g Graph<'g>,
-        frames: &Array3<f32>,
-        lengths: &[usize],
-        labels: &[Vec<u32>],
-    ) -> Var<'g> {
-        Ctc::new().losses(self.logits(graph, frames, lengths), lengths, labels).sum_all()
+    pub fn loss<'g>(&self, frames: &Sequence<'g>, labels: &[Vec<u32>]) -> Var<'g> {
+        Ctc::new().losses(&self.logits(frames), labels).sum_all()
     }
 }

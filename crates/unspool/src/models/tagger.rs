@@ -1,10 +1,11 @@
 //! Many-to-many, aligned: a tag for each word, from the word, its characters and the words around it.
 
 use crate::{
-    graph::{Graph, Params, Scope, Var},
+    graph::{Graph, Params, Scope},
+    layout::ToLayout,
     nn::{
-        AnyCell, CellKind, Embedding, Layers, Linear, Positions, Recurrent, TransformerConfig, TransformerEncoder,
-        attention::spread,
+        AnyCell, CellKind, Embedding, Linear, Positions, Recurrent, RecurrentConfig, Sequence, TransformerConfig,
+        TransformerEncoder,
     },
     text::Padded,
 };
@@ -80,7 +81,7 @@ pub struct TaggerInput {
 ///     form_of: vec![0, 1, 0, 2],
 /// };
 /// let graph = Graph::new(&params);
-/// assert_eq!(*tagger.logits(&graph, &input).shape()?, [4, 3]);                      // real words, tags
+/// assert_eq!(*tagger.logits(&graph, &input).rows().shape()?, [4, 3]);                      // real words, tags
 /// # Ok::<(), unspool::graph::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -104,14 +105,14 @@ impl Tagger {
     pub fn new(params: &mut Params, config: &TaggerConfig) -> Tagger {
         let TaggerConfig { word_size, character_size, hidden_size, layers, dropout, .. } = *config;
         let build = |scope: Scope<'_>, input, output| config.cell.build(scope, input, output);
-        let both = |count| Layers { count, bidirectional: true, dropout };
+        let both = |count| RecurrentConfig { layers: count, bidirectional: true, dropout };
         let words = Embedding::normal(params.scope("words"), config.words, word_size, 0.3);
         let characters = Embedding::normal(params.scope("characters"), config.characters, character_size, 0.3);
         let spelling = Recurrent::new(params.scope("spelling"), build, character_size, character_size, both(1));
         let read = word_size + 2 * character_size;
         let (reader, width) = match config.reader {
             TaggerReader::Recurrent { bidirectional } => {
-                let layers = Layers { bidirectional, ..both(layers) };
+                let layers = RecurrentConfig { bidirectional, ..both(layers) };
                 let width = if bidirectional { 2 * hidden_size } else { hidden_size };
                 (Reader::Recurrent(Recurrent::new(params.scope("reader"), build, read, hidden_size, layers)), width)
             }
@@ -127,21 +128,26 @@ impl Tagger {
         Tagger { words, characters, spelling, reader, readout, dropout }
     }
 
-    /// The logits `[real words, tags]`, sentence after sentence.
+    /// Returns the logits of each word, `[.., tags]`.
+    ///
+    /// # Errors
+    /// Kept in the graph: another number of forms than of real words.
     #[track_caller]
-    pub fn logits<'g>(&self, graph: &'g Graph<'g>, input: &TaggerInput) -> Var<'g> {
+    pub fn logits<'g>(&self, graph: &'g Graph<'g>, input: &TaggerInput) -> Sequence<'g> {
         let TaggerInput { words, forms, form_of } = input;
-        let (lengths, time) = (&words.lengths, words.ids.ncols());
-        let characters = self.characters.apply(graph, forms.ids.view());
-        let first = self.spelling.initial_state(graph, forms.len());
-        let (_, last) = self.spelling.unroll(characters, &forms.lengths, first);
-        let spelled = self.spelling.last(graph, &last).rows(form_of);
-        let known = self.words.apply(graph, words.ids.view()).real_rows(lengths);
-        let xs = spread(graph.concat(&[known, spelled], -1), lengths, time).dropout(self.dropout);
+        let layout = words.layout();
+        let characters = self.characters.sequence(graph, &forms.ids, forms.layout());
+        let (_, last) = self.spelling.unroll(&characters, self.spelling.initial_state(graph, forms.len()));
+        let spelled = graph.layer_fn("spelling", |graph| {
+            let form_of = layout.pack_examples(form_of).map_err(|why| graph.error("spelling", why))?;
+            Ok(self.spelling.last(graph, &last).rows(&form_of))
+        });
+        let known = self.words.sequence(graph, &words.ids, &layout);
+        let xs = known.concat(&Sequence::from_rows(spelled, &layout)).map(|rows| rows.dropout(self.dropout));
         let ys = match &self.reader {
-            Reader::Recurrent(reader) => reader.unroll(xs, lengths, reader.initial_state(graph, words.len())).0,
-            Reader::Transformer(input, reader) => reader.apply(input.apply(xs), lengths),
+            Reader::Recurrent(reader) => reader.unroll(&xs, reader.initial_state(graph, words.len())).0,
+            Reader::Transformer(input, reader) => reader.apply(&xs.map(|rows| input.apply(rows))),
         };
-        self.readout.apply(ys.dropout(self.dropout).real_rows(lengths))
+        ys.map(|rows| self.readout.apply(rows.dropout(self.dropout)))
     }
 }

@@ -3,8 +3,9 @@
 use super::translator::{Teaching, rules, taught};
 use crate::{
     graph::{Graph, Params, Var},
+    layout::ToLayout,
     nn::{
-        Decoder, DecoderSteps, Embedding, Positions, Result, TransformerConfig, TransformerDecoder, TransformerEncoder,
+        DecoderSteps, Embedding, Positions, Result, TransformerConfig, TransformerDecoder, TransformerEncoder,
         TransformerState, decoding::Decoding,
     },
     text::{Padded, TeacherForcing},
@@ -91,8 +92,8 @@ impl TransformerTranslator {
     /// Reads the source and gives the decoder's first state.
     fn encode<'g>(&self, graph: &'g Graph<'g>, source: &Padded) -> TransformerState<'g> {
         let _scope = graph.scope("encoder");
-        let xs = self.decoder.embed(graph, source.ids.view());
-        self.decoder.start(self.encoder.apply(xs, &source.lengths), &source.lengths)
+        let xs = self.decoder.embedded(graph, &source.ids, source.layout());
+        self.decoder.start(&self.encoder.apply(&xs))
     }
 
     /// Σ of the cross-entropy over the real target tokens.

@@ -2,12 +2,15 @@
 
 use crate::{
     graph::{CrossEntropy, Graph, Param, Params, Scope, Var, init},
+    layout::ToLayout,
     nn::{
-        AdditiveAttention, AnyCell, Cell, CellKind, Decoder, DecoderSteps, Embedding, Layers, Linear, Recurrent,
-        Result, attention::padding_bias, decoding::Decoding, gru_gates, scheduled_sampling, teacher_forcing,
+        AdditiveAttention, AnyCell, Cell, CellKind, Decoder, DecoderSteps, Embedding, Linear, Recurrent,
+        RecurrentConfig, Result, Sequence, attention::padding_bias, decoding::Decoding, gru_gates, scheduled_sampling,
+        teacher_forcing,
     },
     text::{Padded, Specials, TeacherForcing},
 };
+use ndarray::aview1;
 
 /// The sizes of a [`Translator`].
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -95,7 +98,7 @@ impl Translator {
         let TranslatorConfig { vocabulary_size, embedding_size, hidden_size, dropout, .. } = *config;
         let memory = 2 * hidden_size;
         let build = |scope: Scope<'_>, input, output| config.cell.build(scope, input, output);
-        let layers = Layers { count: config.layers, bidirectional: true, dropout };
+        let layers = RecurrentConfig { layers: config.layers, bidirectional: true, dropout };
         let deviation = 1.0 / (embedding_size.max(1) as f64).sqrt();
         Translator {
             embedding: Embedding::normal(params.scope("embedding"), vocabulary_size, embedding_size, deviation),
@@ -108,24 +111,30 @@ impl Translator {
         }
     }
 
+    /// Vectors of tokens, with elements of variance 1 and dropout.
+    fn scaled<'g>(&self, vectors: Var<'g>) -> Var<'g> {
+        let width = vectors.known_shape().map_or(1, |shape| shape.last_axis());
+        (vectors * (width as f64).sqrt()).dropout(self.dropout)
+    }
+
     /// Reads the source and gives the decoder's first state.
     fn encode<'g>(&self, graph: &'g Graph<'g>, source: &Padded) -> TranslatorState<'g> {
         let _scope = graph.scope("encoder");
-        let (batch, longest) = source.ids.dim();
-        let xs = self.embed(graph, source.ids.view());
-        let (outputs, last) = self.encoder.unroll(xs, &source.lengths, self.encoder.initial_state(graph, batch));
+        let batch = source.len();
+        let xs = self.embedding.sequence(graph, &source.ids, source.layout()).map(|rows| self.scaled(rows));
+        let (outputs, last) = self.encoder.unroll(&xs, self.encoder.initial_state(graph, batch));
         let summary = self.encoder.last(graph, &last);
-        let (memory, lengths, longest) = match &self.decoder.attention {
-            Some(_) => (outputs, source.lengths.clone(), longest),
-            None => (summary.unsqueeze(1), vec![1; batch], 1),
+        let memory = match &self.decoder.attention {
+            Some(_) => outputs,
+            None => Sequence::full(summary.unsqueeze(1)),
         };
-        let memory = memory.dropout(self.dropout);
+        let memory = memory.map(|rows| rows.dropout(self.dropout));
         TranslatorState {
             h: self.bridge.apply(summary).tanh(),
-            looked: graph.zeros([batch, longest]),
-            memory,
-            keys: self.decoder.attention.as_ref().map(|attention| attention.keys(memory, &lengths)),
-            padding: padding_bias(graph, &lengths, longest),
+            looked: graph.zeros([batch, memory.layout().time()]),
+            memory: memory.padded(),
+            keys: self.decoder.attention.as_ref().map(|attention| attention.keys(&memory)),
+            padding: padding_bias(graph, memory.layout()),
         }
     }
 
@@ -165,15 +174,13 @@ pub(super) fn taught<'g, D: Decoder>(
     target: &TeacherForcing,
     teaching: Teaching,
 ) -> Var<'g> {
-    let (ids, lengths) = (target.input.view(), &target.lengths);
+    let layout = target.layout();
     let logits = if teaching.truth < 1.0 && graph.is_training() {
-        scheduled_sampling(decoder, graph, ids, lengths, state, teaching.truth)
+        scheduled_sampling(decoder, graph, &target.input, layout, state, teaching.truth)
     } else {
-        teacher_forcing(decoder, graph, ids, lengths, state)
+        teacher_forcing(decoder, graph, &target.input, layout, state)
     };
-    let rows = lengths.iter().zip(target.target.rows());
-    let targets: Vec<u32> = rows.flat_map(|(&length, row)| row.into_iter().take(length).copied()).collect();
-    logits.cross_entropy_with(&targets, CrossEntropy::new().smoothing(teaching.smoothing)).sum_all()
+    logits.cross_entropy_with(&target.target, CrossEntropy::new().smoothing(teaching.smoothing)).sum_all()
 }
 
 /// How a batch is translated, by any model.
@@ -201,29 +208,36 @@ impl Cell for Translator {
         }
     }
 
-    fn inputs<'g>(&self, xs: Var<'g>) -> Var<'g> {
+    fn step<'g>(&self, x: Var<'g>, state: TranslatorState<'g>) -> (Var<'g>, TranslatorState<'g>) {
+        self.step_projected(x, self.project(x), state)
+    }
+
+    fn project<'g>(&self, xs: Var<'g>) -> Var<'g> {
         self.decoder.input.apply(xs)
     }
 
     /// The last token's vector and what the attention found in the source make the next state. The output is both the state and
     /// that context.
-    fn step<'g>(&self, x: Var<'g>, state: TranslatorState<'g>) -> (Var<'g>, TranslatorState<'g>) {
+    fn step_projected<'g>(
+        &self,
+        x: Var<'g>,
+        projected: Var<'g>,
+        state: TranslatorState<'g>,
+    ) -> (Var<'g>, TranslatorState<'g>) {
         let ContextGru { context: of_context, hidden, attention, .. } = &self.decoder;
         let (context, looked) = match (attention, state.keys) {
             (Some(attention), Some(keys)) => attention.attend(state.h, keys, state.memory, state.padding),
             _ => (state.memory.squeeze(1), state.looked),
         };
-        let h = gru_gates(x + of_context.apply(context), hidden.apply(state.h), state.h);
+        let h = gru_gates(projected + of_context.apply(context), hidden.apply(state.h), state.h);
         (x.graph().concat(&[h, context], -1), TranslatorState { h, looked, ..state })
     }
 }
 
 impl Decoder for Translator {
     /// Scaled so that the elements have variance 1.
-    fn embed<'g>(&self, graph: &'g Graph<'g>, ids: ndarray::ArrayView2<'_, u32>) -> Var<'g> {
-        let vectors = self.embedding.apply(graph, ids);
-        let width = vectors.known_shape().map_or(1, |shape| shape.last_axis());
-        (vectors * (width as f64).sqrt()).dropout(self.dropout)
+    fn embed<'g>(&self, graph: &'g Graph<'g>, tokens: &[u32]) -> Var<'g> {
+        self.scaled(self.embedding.apply(graph, aview1(tokens)))
     }
 
     fn logits<'g>(&self, outputs: Var<'g>, xs: Var<'g>) -> Var<'g> {

@@ -10,7 +10,7 @@ use ndarray::Array4;
 use serde::Deserialize;
 use unspool::{
     models::{FilmReader, FilmReaderConfig},
-    nn::CellKind,
+    nn::{CellKind, Sequence},
     text::score::accuracy,
 };
 
@@ -74,8 +74,7 @@ pub(crate) struct Batch {
 impl Clips {
     /// Logits `[batch, digits]` and `[batch, directions]`.
     fn logits<'g>(&self, graph: &'g Graph<'g>, films: &Array4<f32>) -> [Var<'g>; 2] {
-        let (batch, time, ..) = films.dim();
-        let logits = self.model.whole(graph.input(films), &vec![time; batch]);
+        let logits = self.model.whole(&Sequence::full(graph.input(films)));
         [logits.slice(1, 0..NAMES.len()), logits.slice(1, NAMES.len()..NAMES.len() + DIRECTIONS.len())]
     }
 }

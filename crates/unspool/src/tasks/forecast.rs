@@ -14,7 +14,7 @@ use super::{
 };
 use ndarray::{Array2, Array3, ArrayView2, Axis};
 use serde::Deserialize;
-use unspool::nn::{AnyCell, CellKind, Layers, Linear, Recurrent};
+use unspool::nn::{AnyCell, CellKind, Layout, Linear, Recurrent, RecurrentConfig, Sequence};
 
 /// A forecaster.
 pub(crate) struct Forecast {
@@ -155,16 +155,17 @@ impl Saved {
 impl Forecast {
     /// Normalised changes `[batch, horizon, column]`: reads what is known, then its own last value.
     fn roll<'g>(&self, graph: &'g Graph<'g>, batch: &Batch) -> Var<'g> {
-        let (rows, columns) = (batch.last.len(), self.saved.columns.len());
-        let read = |xs: Var<'g>, steps: usize, states| {
-            let (hs, states) = self.memory.unroll(xs, &vec![steps; rows], states);
-            (self.readout.apply(hs.index(1, steps - 1)), states)
+        let rows = batch.last.len();
+        let one = Layout::new(&vec![1; rows]);
+        let read = |xs: &Sequence<'g>, states| {
+            let (hs, states) = self.memory.unroll(xs, states);
+            (self.readout.apply(hs.last()), states)
         };
         let first = self.memory.initial_state(graph, rows);
-        let (mut next, mut states) = read(graph.input(&batch.known), self.saved.context, first);
+        let (mut next, mut states) = read(&Sequence::full(graph.input(&batch.known)), first);
         let mut made = vec![next];
         for _ in 1..self.saved.horizon {
-            (next, states) = read(next.reshape([rows, 1, columns]), 1, states);
+            (next, states) = read(&Sequence::from_rows(next, &one), states);
             made.push(next);
         }
         graph.stack(&made, 1)
@@ -267,7 +268,7 @@ impl Task for Forecast {
                 "they must be as the training wrote them",
             ));
         }
-        let (kind, layers) = (saved.cell, Layers { count: saved.layers, ..Layers::default() });
+        let (kind, layers) = (saved.cell, RecurrentConfig { layers: saved.layers, ..RecurrentConfig::default() });
         let make = |scope: unspool::graph::Scope<'_>, input, hidden| kind.build(scope, input, hidden);
         let memory = Recurrent::new(params.scope("memory"), make, columns, saved.hidden_size, layers);
         let readout = Linear::new(params.scope("readout"), saved.hidden_size, columns);

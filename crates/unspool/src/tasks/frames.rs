@@ -12,7 +12,7 @@ use ndarray::{Array4, Axis};
 use serde::Deserialize;
 use unspool::{
     models::{FilmReader, FilmReaderConfig},
-    nn::CellKind,
+    nn::{CellKind, Sequence},
     text::score::accuracy,
 };
 
@@ -82,11 +82,9 @@ pub(crate) struct Batch {
 }
 
 impl Frames {
-    /// Logits `[batch · time, digits and nobody]`.
-    fn logits<'g>(&self, graph: &'g Graph<'g>, films: &Array4<f32>) -> Var<'g> {
-        let (batch, time, ..) = films.dim();
-        let lengths = vec![time; batch];
-        self.model.each_frame(graph.input(films), &lengths).real_rows(&lengths)
+    /// Logits of each frame, `[.., digits and nobody]`.
+    fn logits<'g>(&self, graph: &'g Graph<'g>, films: &Array4<f32>) -> Sequence<'g> {
+        self.model.each_frame(&Sequence::full(graph.input(films)))
     }
 }
 
@@ -171,13 +169,13 @@ impl Task for Frames {
     }
 
     fn loss<'g>(&self, graph: &'g Graph<'g>, batch: &Batch, _progress: f64) -> Var<'g> {
-        self.logits(graph, &batch.films).cross_entropy(&batch.present).sum_all()
+        labels_loss(&self.logits(graph, &batch.films), &batch.present)
     }
 
     fn answers(&self, params: &Params, batch: &Batch, _effort: Effort) -> Result<Vec<Vec<u32>>> {
         let graph = Graph::inference(params);
-        let present = self.logits(&graph, &batch.films).argmax()?;
-        Ok(present.chunks(batch.films.dim().1.max(1)).map(<[u32]>::to_vec).collect())
+        let logits = self.logits(&graph, &batch.films);
+        Ok(logits.layout().unpack(&logits.rows().argmax()?))
     }
 
     /// The share of all frames, and of those in which a digit hides.
@@ -215,7 +213,8 @@ impl Task for Frames {
     fn predict(&self, params: &Params, line: &str, _ask: &Ask) -> Result<Prediction> {
         let film = films::read(line)?;
         let graph = Graph::inference(params);
-        let best = self.logits(&graph, &films::batch([&film].into_iter(), film.dim().0)).softmax().top_k(1)?.concat();
+        let best =
+            self.logits(&graph, &films::batch([&film].into_iter(), film.dim().0)).padded().softmax().top_k(1)?.concat();
         let line = names(&best.iter().map(|(present, _)| *present).collect::<Vec<_>>());
         let likely = best.iter().map(|(_, p)| p).product();
         Ok(Prediction { best: vec![(line.clone(), likely)], line, ..Prediction::default() })

@@ -18,6 +18,7 @@ use unspool::{
         CarriedRows, Cell, CellKind, Decoder, Embedding, Positions, TransformerConfig, TransformerDecoder,
         decoding::StepFunction, detach,
     },
+    prelude::ToLayout,
     text::{
         Padded, StreamPosition, Streams, TokenKind, TokenizerOptions,
         score::{bits_per_character, perplexity},
@@ -126,21 +127,25 @@ pub(crate) struct Windows {
 impl NextToken {
     /// −ln p of each token that is to be predicted.
     fn losses<'g>(&self, graph: &'g Graph<'g>, batch: &Windows) -> Var<'g> {
-        let (ids, lengths) = (batch.input.ids.view(), &batch.input.lengths);
+        let layout = batch.input.layout();
+        // The places count real tokens row after row; packed, they are other rows.
+        let row = |(b, &length): (usize, &usize)| (0..length).filter_map(|t| layout.row(b, t)).collect::<Vec<_>>();
+        let rows: Vec<usize> = layout.lengths().iter().enumerate().flat_map(row).collect();
+        let places: Vec<u32> = batch.places.iter().map(|&place| rows[place as usize] as u32).collect();
         let logits = match &self.model {
             Model::Transformer(model) => {
-                let xs = model.embed(graph, ids);
-                let outputs = model.outputs(xs, lengths, model.initial_state(graph, lengths.len()));
-                model.logits(outputs.real_rows(lengths).rows(&batch.places), xs)
+                let xs = model.embedded(graph, &batch.input.ids, &layout);
+                let outputs = model.outputs(&xs, model.initial_state(graph, layout.batch()));
+                model.logits(outputs.rows().rows(&places), xs.rows())
             }
             Model::Recurrent(model) => {
                 let carried = batch.columns.as_ref().filter(|(_, begin)| !begin);
                 let state = match carried.and_then(|(columns, _)| self.carried.rows(columns.clone())) {
                     Some(carried) => model.attach(graph, &carried),
-                    None => model.initial_state(graph, lengths.len()),
+                    None => model.initial_state(graph, layout.batch()),
                 };
-                let xs = model.embed(graph, ids);
-                let (outputs, state) = model.unroll(xs, lengths, state);
+                let xs = model.embedded(graph, &batch.input.ids, &layout);
+                let (outputs, state) = model.unroll(&xs, state);
                 // The graph keeps an error, and says it when the loss is asked for.
                 if let (Some((columns, _)), Ok(state)) = (&batch.columns, detach(&state)) {
                     if let Err(cause) = self.carried.put(columns.clone(), &state) {
@@ -148,7 +153,7 @@ impl NextToken {
                         graph.fail(unspool::graph::Error::Argument { operation: "carried state", why, at });
                     }
                 }
-                model.logits(outputs.real_rows(lengths).rows(&batch.places), xs)
+                model.logits(outputs.rows().rows(&places), xs.rows())
             }
         };
         logits.cross_entropy(&batch.targets)

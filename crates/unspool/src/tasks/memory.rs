@@ -2,7 +2,7 @@
 
 use super::*;
 use serde::Deserialize;
-use unspool::nn::{AnyCell, CellKind, Layers, Linear, Recurrent};
+use unspool::nn::{AnyCell, CellKind, Linear, Recurrent, RecurrentConfig, Sequence};
 
 /// Rows whose gradients are looked at.
 const ROWS: usize = 32;
@@ -84,22 +84,22 @@ impl Memory {
     /// Adds the parameters. Gates begin so that their memory lasts as long as a sequence, where that is spread from 1 step to all.
     pub(crate) fn new(saved: Saved, inputs: usize, outputs: usize, params: &mut Params) -> Result<Memory> {
         check_sizes(&[("layers", saved.layers), ("hidden_size", saved.hidden_size), ("length", saved.length)], 0.0)?;
-        let (kind, layers) = (saved.cell, Layers { count: saved.layers, ..Layers::default() });
+        let (kind, layers) = (saved.cell, RecurrentConfig { layers: saved.layers, ..RecurrentConfig::default() });
         let make = |scope: unspool::graph::Scope<'_>, input, hidden| kind.build(scope, input, hidden);
         let cells = Recurrent::new(params.scope("memory"), make, inputs, saved.hidden_size, layers);
         let readout = Linear::new(params.scope("readout"), saved.hidden_size, outputs);
         for cell in cells.cells() {
-            cell.remember(params, saved.length)?;
+            cell.init_chrono(params, saved.length)?;
         }
         Ok(Memory { saved, cells, readout })
     }
 
     /// What is said at each of the last `steps` steps of sequences of one length: `[batch, time, input] -> [batch, steps, output]`.
     pub(crate) fn at_the_end<'g>(&self, xs: Var<'g>, steps: usize) -> Var<'g> {
-        let Some(shape) = xs.known_shape() else { return xs.graph().inert() };
-        let (batch, time) = (shape[0], shape[1]);
-        let (hs, _) = self.cells.unroll(xs, &vec![time; batch], self.cells.initial_state(xs.graph(), batch));
-        self.readout.apply(hs.slice(1, time.saturating_sub(steps)..time))
+        let xs = Sequence::full(xs);
+        let (hs, _) = self.cells.unroll(&xs, self.cells.initial_state(xs.graph(), xs.batch()));
+        let time = xs.layout().time();
+        self.readout.apply(hs.steps(time.saturating_sub(steps), time).padded())
     }
 }
 

@@ -60,7 +60,7 @@ use unknown_labels::{UnknownLabels, count_of_known, cross_entropy_of_known, some
 use serde::{Serialize, de::DeserializeOwned};
 use unspool::{
     graph::{Draw, Gradients, Graph, Params, Tensor, Var},
-    nn::exchange::Exchange,
+    nn::{Sequence, exchange::Exchange},
     text::{BatchSize, Buckets, Normalization, Row, Tokenizer, TokenizerOptions, score::Confusion},
 };
 
@@ -328,6 +328,17 @@ fn one_token_each(vocabulary_size: usize) -> TokenizerOptions {
 /// `1 text`, `2 texts`.
 fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
+/// Σ of the cross-entropy of each real step, for labels that stand example after example; one that the model does not have
+/// costs nothing.
+#[track_caller]
+fn labels_loss<'g>(logits: &Sequence<'g>, labels: &[u32]) -> Var<'g> {
+    logits.graph().layer_fn("labels", |graph| {
+        let labels = logits.layout().pack_examples(labels).map_err(|why| graph.error("labels", why))?;
+        let classes = logits.rows().shape()?.last().copied().unwrap_or(0);
+        Ok(cross_entropy_of_known(logits.rows(), &labels, classes).sum_all())
+    })
 }
 
 /// Records a batch's mean loss, so far on in a training, and walks back as a step of training does.

@@ -9,7 +9,8 @@ use serde::Deserialize;
 use unicode_segmentation::UnicodeSegmentation;
 use unspool::{
     models::PairEmbedding,
-    nn::{AnyCell, CellKind, Embedding, Layers, Linear, Recurrent},
+    nn::{AnyCell, CellKind, Embedding, Linear, Recurrent, RecurrentConfig, Sequence},
+    prelude::ToLayout,
     text::{Padded, TokenKind, score::Confusion},
 };
 
@@ -142,19 +143,21 @@ pub(crate) struct Batch {
 }
 
 impl Spacing {
-    /// The logits `[real characters, 2]`, row after row.
-    fn logits<'g>(&self, graph: &'g Graph<'g>, input: &Padded) -> Var<'g> {
-        let ids = input.ids.view();
-        let xs = (self.embedding.apply(graph, ids) + self.pairs.apply(graph, ids)).dropout(self.saved.dropout);
-        let (hs, _) = self.recurrence.unroll(xs, &input.lengths, self.recurrence.initial_state(graph, input.len()));
-        self.readout.apply(hs.dropout(self.saved.dropout).real_rows(&input.lengths))
+    /// The logits of each character, `[.., 2]`.
+    fn logits<'g>(&self, graph: &'g Graph<'g>, input: &Padded) -> Sequence<'g> {
+        let (layout, dropout) = (input.layout(), self.saved.dropout);
+        let characters = self.embedding.sequence(graph, &input.ids, &layout);
+        let pairs = self.pairs.sequence(graph, &input.ids, &layout);
+        let xs = characters.zip(&pairs, |characters, pairs| (characters + pairs).dropout(dropout));
+        let (hs, _) = self.recurrence.unroll(&xs, self.recurrence.initial_state(graph, input.len()));
+        hs.map(|rows| self.readout.apply(rows.dropout(dropout)))
     }
 
     /// The class of each character of each row.
     fn spaces(&self, params: &Params, input: &Padded) -> Result<Vec<Vec<u32>>> {
         let graph = Graph::inference(params);
-        let mut classes = self.logits(&graph, input).argmax()?.into_iter();
-        Ok(input.lengths.iter().map(|&length| classes.by_ref().take(length).collect()).collect())
+        let logits = self.logits(&graph, input);
+        Ok(logits.layout().unpack(&logits.rows().argmax()?))
     }
 }
 
@@ -225,7 +228,7 @@ impl Task for Spacing {
         let embedding = Embedding::normal(params.scope("embedding"), vocabulary_size, embedding_size, 0.3);
         let pairs = PairEmbedding::new(params.scope("pairs"), pairs, embedding_size);
         let make = |scope: unspool::graph::Scope<'_>, input, output| cell.build(scope, input, output);
-        let layers = Layers { count: layers, bidirectional, dropout };
+        let layers = RecurrentConfig { layers: layers, bidirectional, dropout };
         let recurrence = Recurrent::new(params.scope("recurrence"), make, embedding_size, hidden_size, layers);
         let width = if bidirectional { 2 * hidden_size } else { hidden_size };
         let readout = Linear::new(params.scope("readout"), width, 2);
@@ -268,7 +271,7 @@ impl Task for Spacing {
     }
 
     fn loss<'g>(&self, graph: &'g Graph<'g>, batch: &Batch, _progress: f64) -> Var<'g> {
-        self.logits(graph, &batch.input).cross_entropy(&batch.spaces).sum_all()
+        labels_loss(&self.logits(graph, &batch.input), &batch.spaces)
     }
 
     fn answers(&self, params: &Params, batch: &Batch, _effort: Effort) -> Result<Vec<Vec<u32>>> {

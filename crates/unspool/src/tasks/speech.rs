@@ -15,7 +15,7 @@ use serde::Deserialize;
 use std::collections::BTreeSet;
 use unspool::{
     models::{Recognizer, RecognizerConfig},
-    nn::{CellKind, ctc},
+    nn::{CellKind, Sequence, ctc},
     text::{Part, score::token_error_rate},
 };
 
@@ -152,7 +152,7 @@ impl Speech {
         decode: impl Fn(ArrayView2<'_, f64>) -> unspool::nn::Result<T>,
     ) -> Result<Vec<T>> {
         let graph = Graph::inference(params);
-        let logits = self.model.logits(&graph, &batch.frames, &batch.lengths).value()?.to_f64();
+        let logits = self.model.logits(&batch.sequence(&graph)).padded().value()?.to_f64();
         let logits = logits.into_dimensionality::<ndarray::Ix3>().map_err(|e| Error::failure(e.to_string(), ""))?;
         let rows = logits.outer_iter().zip(&batch.lengths).enumerate();
         let decode = |(number, (row, &length)): (usize, (ArrayView2<'_, f64>, &usize))| {
@@ -180,6 +180,12 @@ fn pieces(samples: &[f32], rate: usize) -> Vec<&[f32]> {
     }
     pieces.push(rest);
     pieces
+}
+
+impl Batch {
+    fn sequence<'g>(&self, graph: &'g Graph<'g>) -> Sequence<'g> {
+        Sequence::pack(graph.input(&self.frames), &self.lengths)
+    }
 }
 
 impl Task for Speech {
@@ -306,7 +312,7 @@ impl Task for Speech {
     }
 
     fn loss<'g>(&self, graph: &'g Graph<'g>, batch: &Batch, _progress: f64) -> Var<'g> {
-        self.model.loss(graph, &batch.frames, &batch.lengths, &batch.labels)
+        self.model.loss(&batch.sequence(graph), &batch.labels)
     }
 
     fn answers(&self, params: &Params, batch: &Batch, effort: Effort) -> Result<Vec<Vec<u32>>> {
@@ -346,7 +352,7 @@ impl Task for Speech {
     fn figures(&self, params: &Params, test: &Composed<Utterance>, _answers: &[Vec<u32>]) -> Result<Vec<Figure>> {
         let batch = self.arrays(&self.saved.heard(test, &[0], None));
         let graph = Graph::inference(params);
-        let p = self.model.logits(&graph, &batch.frames, &batch.lengths).softmax().value()?.to_f64();
+        let p = self.model.logits(&batch.sequence(&graph)).padded().softmax().value()?.to_f64();
         let line = |label: u32| (0..batch.lengths[0]).map(|t| (t as f64, p[[0, t, label as usize]])).collect();
         let heard: BTreeSet<u32> = batch.labels[0].iter().copied().collect();
         let mut lines = vec![("nothing".to_owned(), line(0))];

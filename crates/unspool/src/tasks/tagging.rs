@@ -176,7 +176,8 @@ impl Tagging {
     /// The tag of each word, and the probability of each tag.
     fn tags(&self, params: &Params, input: &TaggerInput) -> Result<(Vec<u32>, Vec<f64>)> {
         let graph = Graph::inference(params);
-        let best = self.model.logits(&graph, input).softmax().top_k(1)?;
+        let logits = self.model.logits(&graph, input);
+        let best = logits.layout().unpack(&logits.rows().softmax().top_k(1)?.concat());
         Ok(best.into_iter().flatten().unzip())
     }
 
@@ -351,7 +352,7 @@ impl Task for Tagging {
     }
 
     fn loss<'g>(&self, graph: &'g Graph<'g>, batch: &Batch, _progress: f64) -> Var<'g> {
-        cross_entropy_of_known(self.model.logits(graph, &batch.input), &batch.tags, self.saved.tags.len()).sum_all()
+        labels_loss(&self.model.logits(graph, &batch.input), &batch.tags)
     }
 
     fn answers(&self, params: &Params, batch: &Batch, _effort: Effort) -> Result<Vec<Vec<u32>>> {

@@ -25,7 +25,7 @@ use fold::{Picture, Recording};
 /// {
 ///     let _scope = graph.scope("rnn");
 ///     for t in 0..3 {
-///         graph.at_step(Some(t));
+///         let _step = graph.at_step(t);
 ///         h = (h * 0.5 + 1.0).tanh();
 ///         graph.carry(&[h]);
 ///     }
@@ -57,7 +57,7 @@ pub enum Fold {
 /// {
 ///     let _scope = graph.scope("rnn");
 ///     for t in 0..4 {
-///         graph.at_step(Some(t));
+///         let _step = graph.at_step(t);
 ///         h = h.matmul(w).tanh();
 ///         graph.carry(&[h]);
 ///     }

@@ -7,7 +7,10 @@ use super::{
     sketch::{Kind, Sketch},
 };
 use plotters::prelude::SeriesLabelPosition;
-use unspool::prelude::*;
+use unspool::{
+    nn::{ElmanConfig, LstmConfig, Nonlinearity, RecurrentInit},
+    prelude::*,
+};
 
 pub(crate) const FIGURES: &[Figure] = &[
     Figure { name: "vanishing", draw: vanishing },
@@ -23,8 +26,8 @@ fn reach<C: Cell>(params: &Params, cell: &C) -> Result<Vec<(f64, f64)>> {
     let xs = ndarray::Array3::from_shape_fn((8, 60, 2), |(b, t, k)| {
         0.5 * (1.7 * b as f64 + 0.7 * t as f64 + k as f64).sin()
     });
-    let (hs, _) = unroll(cell, graph.input(xs), &[60; 8], cell.initial_state(&graph, 8));
-    let gradients = hs.index(1, 59).sum_all().backward()?;
+    let (hs, _) = unroll(cell, &Sequence::full(graph.input(xs)), cell.initial_state(&graph, 8));
+    let gradients = hs.last().sum_all().backward()?;
     let norms = &gradients.through_time().last().ok_or("nothing was traced")?.norms;
     let exponent = |norm: f64| (norm / norms[58].1).max(1e-30).log10();
     Ok(norms[..59].iter().map(|&(t, norm)| ((t + 1) as f64, exponent(norm))).collect())
@@ -44,9 +47,28 @@ fn chart_of_norms(title: &str) -> Chart<'_> {
 fn vanishing() -> Result<String> {
     let mut params = Params::seeded(1).to_f64();
     let tanh = Elman::new(params.scope("a"), 2, 32);
-    let rotation = Elman::orthogonal(params.scope("b"), 2, 32);
-    let relu = Elman::new(params.scope("c"), 2, 32).relu();
-    let identity = Elman::identity(params.scope("d"), 2, 32).relu();
+    let rotation = Elman::with_config(
+        params.scope("b"),
+        2,
+        32,
+        ElmanConfig { recurrent_init: RecurrentInit::Orthogonal, ..ElmanConfig::default() },
+    );
+    let relu = Elman::with_config(
+        params.scope("c"),
+        2,
+        32,
+        ElmanConfig { nonlinearity: Nonlinearity::Relu, ..ElmanConfig::default() },
+    );
+    let identity = Elman::with_config(
+        params.scope("d"),
+        2,
+        32,
+        ElmanConfig {
+            nonlinearity: Nonlinearity::Relu,
+            recurrent_init: RecurrentInit::Identity,
+            ..ElmanConfig::default()
+        },
+    );
     let series = [
         ("tanh, usual start", reach(&params, &tanh)?),
         ("tanh, rotation", reach(&params, &rotation)?),
@@ -62,12 +84,15 @@ fn gates() -> Result<String> {
     let gru = Gru::new(params.scope("b"), 2, 32);
     let lstm = Lstm::new(params.scope("c"), 2, 32);
     let closed = reach(&params, &lstm)?;
-    lstm.forget_bias(&mut params, 4.0)?;
+    let config = LstmConfig { forget_bias: Some(4.0), ..LstmConfig::default() };
+    let mut other = Params::seeded(1).to_f64();
+    let open = Lstm::with_config(other.scope("c"), 2, 32, config);
+    let open = reach(&other, &open)?;
     let series = [
         ("plain cell", reach(&params, &plain)?),
         ("GRU", reach(&params, &gru)?),
         ("LSTM, its c", closed),
-        ("the same, forget bias 4", reach(&params, &lstm)?),
+        ("the same, forget bias 4", open),
     ];
     chart::lines(chart_of_norms("What is left, with gates"), &series)
 }

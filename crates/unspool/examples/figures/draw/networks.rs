@@ -121,7 +121,7 @@ fn unrolled() -> Result<String> {
     let graph = Graph::new(&params).tracing();
     let start = graph.zeros([1, 4]).watch();
     let xs = graph.input(ndarray::Array3::from_shape_fn((1, 4, 1), |(_, t, _)| (t as f64).cos()));
-    let (_, last) = unroll(&cell, xs, &[4], start);
+    let (_, last) = unroll(&cell, &Sequence::pack(xs, &[4]), start);
     let gradients = (last - 0.5).powi(2).sum_all().backward()?;
     let of_start = gradients.of(start).map_or(0.0, |g| g.to_f64().mapv(|x| x * x).sum().sqrt());
     let of_states = gradients.through_time().first().ok_or("no state was traced")?.norms.iter().map(|&(_, norm)| norm);

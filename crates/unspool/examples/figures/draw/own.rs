@@ -30,10 +30,13 @@ impl Cell for MinimalGated {
     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> {
         graph.zeros([batch, 8])
     }
-    fn inputs<'g>(&self, xs: Var<'g>) -> Var<'g> {
+    fn step<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
+        self.step_projected(x, self.project(x), h)
+    }
+    fn project<'g>(&self, xs: Var<'g>) -> Var<'g> {
         self.of_input.apply(xs)
     }
-    fn step<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
+    fn step_projected<'g>(&self, _: Var<'g>, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
         let [f, n] = x.chunk(-1);
         let f = (f + self.to_gate.apply(h)).sigmoid();
         let n = (n + self.to_candidate.apply(f * h)).tanh();
@@ -51,7 +54,7 @@ fn own_cell() -> Result<String> {
         to_candidate: Linear::without_bias(rnn.scope("candidate"), 8, 8),
     };
     let graph = Graph::new(&params);
-    let _ = unroll(&cell, graph.full([2, 3, 3], 1.0), &[3, 3], cell.initial_state(&graph, 2));
+    let _ = unroll(&cell, &Sequence::pack(graph.full([2, 3, 3], 1.0), &[3, 3]), cell.initial_state(&graph, 2));
     Ok(Drawing::of(&graph).to_svg())
 }
 

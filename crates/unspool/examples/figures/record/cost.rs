@@ -16,10 +16,10 @@ pub(super) fn by_length() -> Result<String> {
     let mut out = String::from("length,GRU,Transformer layer\n");
     for time in [32, 64, 128, 256, 512, 1024] {
         let graph = Graph::new(&params);
-        let _ = unroll(&cell, graph.full([1, time, 32], 0.1), &[time], cell.initial_state(&graph, 1));
+        let _ = unroll(&cell, &Sequence::full(graph.full([1, time, 32], 0.1)), cell.initial_state(&graph, 1));
         let recurrent = graph.profile().total().bytes;
         let graph = Graph::new(&params);
-        let _ = encoder.apply(graph.full([1, time, 32], 0.1), &[time]);
+        let _ = encoder.apply(&Sequence::full(graph.full([1, time, 32], 0.1)));
         writeln!(out, "{time},{recurrent},{}", graph.profile().total().bytes)?;
     }
     Ok(out)

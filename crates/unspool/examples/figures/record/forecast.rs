@@ -25,12 +25,12 @@ fn forecasts(counts: &[f64], from: usize, steps: u64, seeds: RangeInclusive<u64>
         for step in 0..steps {
             let graph = Graph::new(&params).training(seed, step);
             let xs = graph.input(windows(0, count));
-            let (_, last) = unroll(&cell, xs, &vec![12; count], cell.initial_state(&graph, count));
+            let (_, last) = unroll(&cell, &Sequence::full(xs), cell.initial_state(&graph, count));
             let gradients = (readout.apply(last) - graph.input(&targets)).powi(2).mean(&[]).backward()?;
             adam.step(&mut params, &gradients, 0.01)?;
         }
         let graph = Graph::new(&params);
-        let (_, last) = unroll(&cell, graph.input(windows(count, 24)), &[12; 24], cell.initial_state(&graph, 24));
+        let (_, last) = unroll(&cell, &Sequence::full(graph.input(windows(count, 24))), cell.initial_state(&graph, 24));
         let said = readout.apply(last).value()?.to_f64();
         said.iter().zip(&mut sum).for_each(|(said, sum)| *sum += said * scale / networks);
     }

@@ -3,7 +3,11 @@
 use super::{Result, SEED};
 use ndarray::{Array2, Array3};
 use std::fmt::Write;
-use unspool::{graph::Draw, prelude::*};
+use unspool::{
+    graph::Draw,
+    nn::{ElmanConfig, LstmConfig, Nonlinearity, RecurrentInit},
+    prelude::*,
+};
 
 const BATCH: usize = 32;
 
@@ -26,7 +30,7 @@ fn remembers(cell: &Elman, mut params: Params, time: usize) -> Result<f64> {
     for step in 0..400 {
         let graph = Graph::new(&params).training(SEED, step);
         let (xs, bits) = signals(step, time);
-        let (_, last) = unroll(cell, graph.input(xs), &[time; BATCH], cell.initial_state(&graph, BATCH));
+        let (_, last) = unroll(cell, &Sequence::full(graph.input(xs)), cell.initial_state(&graph, BATCH));
         let logits = readout.apply(last);
         if step >= 380 {
             right += logits.argmax()?.iter().zip(&bits).filter(|(a, b)| a == b).count();
@@ -45,8 +49,26 @@ pub(super) fn remembering() -> Result<String> {
         write!(out, "{time}")?;
         let starts: [fn(&mut Params) -> Elman; 3] = [
             |params| Elman::new(params.scope("rnn"), 2, 32),
-            |params| Elman::orthogonal(params.scope("rnn"), 2, 32),
-            |params| Elman::identity(params.scope("rnn"), 2, 32).relu(),
+            |params| {
+                Elman::with_config(
+                    params.scope("rnn"),
+                    2,
+                    32,
+                    ElmanConfig { recurrent_init: RecurrentInit::Orthogonal, ..ElmanConfig::default() },
+                )
+            },
+            |params| {
+                Elman::with_config(
+                    params.scope("rnn"),
+                    2,
+                    32,
+                    ElmanConfig {
+                        nonlinearity: Nonlinearity::Relu,
+                        recurrent_init: RecurrentInit::Identity,
+                        ..ElmanConfig::default()
+                    },
+                )
+            },
         ];
         for make in starts {
             let mut params = Params::seeded(SEED);
@@ -80,8 +102,8 @@ fn adds<C: Cell>(cell: &C, mut params: Params, time: usize, steps: u64) -> Resul
     for step in 0..steps {
         let graph = Graph::new(&params).training(SEED, step);
         let (xs, sums) = sequences(step, time);
-        let (hs, _) = unroll(cell, graph.input(xs), &[time; BATCH], cell.initial_state(&graph, BATCH));
-        let loss = (readout.apply(hs.index(1, time - 1)) - graph.input(sums)).powi(2).mean(&[]);
+        let (hs, _) = unroll(cell, &Sequence::full(graph.input(xs)), cell.initial_state(&graph, BATCH));
+        let loss = (readout.apply(hs.last()) - graph.input(sums)).powi(2).mean(&[]);
         errors.push(loss.item()?);
         let mut gradients = loss.backward()?;
         gradients.clip_norm(1.0)?;
@@ -105,8 +127,8 @@ pub(super) fn adding() -> Result<String> {
     let (mut plain, mut gru, mut lstm) = (Params::seeded(SEED), Params::seeded(SEED), Params::seeded(SEED));
     let plain_cell = Elman::new(plain.scope("rnn"), 2, 48);
     let gru_cell = Gru::new(gru.scope("rnn"), 2, 48);
-    let lstm_cell = Lstm::new(lstm.scope("rnn"), 2, 48);
-    lstm_cell.forget_bias(&mut lstm, 1.0)?;
+    let remembering = LstmConfig { forget_bias: Some(1.0), ..LstmConfig::default() };
+    let lstm_cell = Lstm::with_config(lstm.scope("rnn"), 2, 48, remembering);
     let columns =
         [adds(&plain_cell, plain, 50, 2500)?, adds(&lstm_cell, lstm, 50, 2500)?, adds(&gru_cell, gru, 50, 2500)?];
     table(&["plain cell", "LSTM", "GRU"], &columns)
@@ -116,8 +138,8 @@ pub(super) fn adding() -> Result<String> {
 pub(super) fn adding_at_100() -> Result<String> {
     let (mut gru, mut lstm) = (Params::seeded(SEED), Params::seeded(SEED));
     let gru_cell = Gru::new(gru.scope("rnn"), 2, 48);
-    let lstm_cell = Lstm::new(lstm.scope("rnn"), 2, 48);
-    lstm_cell.forget_bias(&mut lstm, 1.0)?;
+    let remembering = LstmConfig { forget_bias: Some(1.0), ..LstmConfig::default() };
+    let lstm_cell = Lstm::with_config(lstm.scope("rnn"), 2, 48, remembering);
     table(&["LSTM", "GRU"], &[adds(&lstm_cell, lstm, 100, 2000)?, adds(&gru_cell, gru, 100, 2000)?])
 }
 
@@ -133,10 +155,13 @@ impl Cell for MinimalGated {
     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> {
         graph.zeros([batch, 48])
     }
-    fn inputs<'g>(&self, xs: Var<'g>) -> Var<'g> {
+    fn step<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
+        self.step_projected(x, self.project(x), h)
+    }
+    fn project<'g>(&self, xs: Var<'g>) -> Var<'g> {
         self.of_input.apply(xs)
     }
-    fn step<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
+    fn step_projected<'g>(&self, _: Var<'g>, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
         let [f, n] = x.chunk(-1);
         let f = (f + self.to_gate.apply(h)).sigmoid();
         let n = (n + self.to_candidate.apply(f * h)).tanh();

@@ -11,7 +11,7 @@ use super::draw::Result;
 use ndarray::ArrayView2;
 use std::{fmt::Write, fs, path::Path};
 use unspool::{
-    nn::{Pooling, detach},
+    nn::detach,
     prelude::*,
     text::{Csv, Specials, Streams, Vocabulary, read_text, score::bits_per_character},
 };
@@ -115,9 +115,9 @@ fn sentiment() -> Result<String> {
     let readout = Linear::new(params.scope("readout"), 48, 2);
     fn logits<'g>(graph: &'g Graph<'g>, texts: &[Vec<u32>], model: (&Embedding, &Gru, &Linear)) -> Var<'g> {
         let padded = Padded::new(texts, Specials::FIXED.pad);
-        let xs = model.0.apply(graph, padded.ids.view()).dropout(0.3);
-        let (hs, _) = unroll(model.1, xs, &padded.lengths, model.1.initial_state(graph, texts.len()));
-        model.2.apply(Pooling::Mean.apply(hs, &padded.lengths).dropout(0.3))
+        let xs = model.0.sequence(graph, &padded.ids, padded.layout()).map(|rows| rows.dropout(0.3));
+        let (hs, _) = unroll(model.1, &xs, model.1.initial_state(graph, texts.len()));
+        model.2.apply(hs.mean().dropout(0.3))
     }
     let model = (&embedding, &cell, &readout);
     let buckets = Buckets::new(train.iter().map(|(text, _)| text.len()), BatchSize::Rows(50), SEED)?;
@@ -174,10 +174,9 @@ fn language_model() -> Result<String> {
                     None => cell.initial_state(&graph, 32),
                     Some(state) => cell.attach(&graph, state),
                 };
-                let (hs, last) = unroll(&cell, embedding.apply(&graph, window.input.view()), &window.lengths, start);
-                let rows = window.lengths.iter().zip(window.target.rows());
-                let next: Vec<u32> = rows.flat_map(|(&length, row)| row.to_vec()[..length].to_vec()).collect();
-                let loss = readout.apply(hs.real_rows(&window.lengths)).cross_entropy(&next);
+                let xs = embedding.sequence(&graph, &window.input, &window.lengths);
+                let (hs, last) = unroll(&cell, &xs, start);
+                let loss = hs.map(|hs| readout.apply(hs)).cross_entropy(&window.target);
                 sum += loss.sum(&[]).item()?;
                 carried = Some(detach(&last)?);
                 if learns {

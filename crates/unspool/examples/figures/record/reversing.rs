@@ -1,7 +1,6 @@
 //! Strings and the same backwards: one vector, attention, and a Transformer, by the length of the string.
 
 use super::{Result, SEED};
-use ndarray::ArrayView2;
 use std::fmt::Write;
 use unspool::{
     graph::Draw,
@@ -48,12 +47,10 @@ impl<D: Decoder> Model<D> {
             let strings: Vec<_> = (0..BATCH as u64).map(|b| string(draw.word(b), length(b))).collect();
             let (source, target) =
                 (Padded::new(&strings, 0), TeacherForcing::new(&backwards(&strings), Specials::FIXED));
-            let rows = target.target.rows().into_iter().zip(&target.lengths);
-            let next: Vec<u32> = rows.flat_map(|(row, &length)| row.to_vec()[..length].to_vec()).collect();
             let graph = Graph::new(&self.params).training(SEED, step);
             let start = (self.start)(&graph, &source);
-            let logits = teacher_forcing(&self.decoder, &graph, target.input.view(), &target.lengths, start);
-            let mut gradients = logits.cross_entropy(&next).mean(&[]).backward()?;
+            let logits = teacher_forcing(&self.decoder, &graph, &target.input, target.layout(), start);
+            let mut gradients = logits.cross_entropy(&target.target).mean(&[]).backward()?;
             gradients.clip_norm(1.0)?;
             let rate = schedule::linear_with_warm_up(step, 100, STEPS, 0.004, 0.05);
             adam.step(&mut self.params, &gradients, rate)?;
@@ -88,13 +85,13 @@ impl Cell for Writer {
         self.1.initial_state(graph, batch)
     }
     fn step<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
-        self.1.advance(x, h)
+        self.1.step(x, h)
     }
 }
 
 impl Decoder for Writer {
-    fn embed<'g>(&self, graph: &'g Graph<'g>, ids: ArrayView2<'_, u32>) -> Var<'g> {
-        self.0.apply(graph, ids)
+    fn embed<'g>(&self, graph: &'g Graph<'g>, tokens: &[u32]) -> Var<'g> {
+        self.0.apply(graph, ndarray::aview1(tokens))
     }
     fn logits<'g>(&self, hs: Var<'g>, _: Var<'g>) -> Var<'g> {
         self.2.apply(hs)
@@ -108,8 +105,8 @@ fn one_vector() -> Model<Writer> {
     let cell = Gru::new(params.scope("writer"), 32, 96);
     let decoder = Writer(table, cell, Linear::new(params.scope("readout"), 96, SYMBOLS));
     let start: Start<Writer> = Box::new(move |graph, source| {
-        let xs = table.apply(graph, source.ids.view());
-        unroll(&reader, xs, &source.lengths, reader.initial_state(graph, source.len())).1
+        let xs = table.sequence(graph, &source.ids, source.layout());
+        unroll(&reader, &xs, reader.initial_state(graph, source.len())).1
     });
     Model { params, decoder, start }
 }
@@ -122,9 +119,9 @@ fn attending() -> Model<AttentionDecoder<Gru>> {
     let decoder = AttentionDecoder::new(params.scope("writer"), Gru::new, table, attention, 64, 64);
     let (embedding, starter) = (table, decoder.clone());
     let start: Start<AttentionDecoder<Gru>> = Box::new(move |graph, source| {
-        let xs = embedding.apply(graph, source.ids.view());
-        let (memory, last) = unroll(&reader, xs, &source.lengths, reader.initial_state(graph, source.len()));
-        starter.start(&Bridge::Last, &[last], memory, &source.lengths)
+        let xs = embedding.sequence(graph, &source.ids, source.layout());
+        let (memory, last) = unroll(&reader, &xs, reader.initial_state(graph, source.len()));
+        starter.start(&Bridge::Last, &[last], &memory)
     });
     Model { params, decoder, start }
 }
@@ -137,8 +134,7 @@ fn transformer() -> Model<TransformerDecoder> {
     let decoder = TransformerDecoder::new(params.scope("decoder"), 2, table, Positions::Sinusoidal, config);
     let starter = decoder.clone();
     let start: Start<TransformerDecoder> = Box::new(move |graph, source| {
-        let memory = encoder.apply(starter.embed(graph, source.ids.view()), &source.lengths);
-        starter.start(memory, &source.lengths)
+        starter.start(&encoder.apply(&starter.embedded(graph, &source.ids, source.layout())))
     });
     Model { params, decoder, start }
 }

@@ -32,13 +32,14 @@ pub(super) fn by_length() -> Result<String> {
     for time in [32, 64, 128, 256, 512, 1024, 2048] {
         let mut recurrent = || {
             let graph = Graph::new(&params);
-            let (hs, _) = unroll(&cell, graph.full([1, time, 32], 0.1), &[time], cell.initial_state(&graph, 1));
-            hs.mean(&[]).backward()?;
+            let (hs, _) = unroll(&cell, &Sequence::full(graph.full([1, time, 32], 0.1)), cell.initial_state(&graph, 1));
+            hs.rows().mean(&[]).backward()?;
             Ok(())
         };
         let mut attending = || {
             let graph = Graph::new(&params);
-            encoder.apply(graph.full([1, time, 32], 0.1), &[time]).mean(&[]).backward()?;
+            let xs = Sequence::full(graph.full([1, time, 32], 0.1));
+            encoder.apply(&xs).rows().mean(&[]).backward()?;
             Ok(())
         };
         let [recurrent, attention] = fastest(30, [&mut recurrent, &mut attending])?;
@@ -71,11 +72,14 @@ impl Cell for MinimalGated {
     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> {
         graph.zeros([batch, 128])
     }
-    fn inputs<'g>(&self, xs: Var<'g>) -> Var<'g> {
+    fn step<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
+        self.step_projected(x, self.of_input.apply(x), h)
+    }
+    fn project<'g>(&self, xs: Var<'g>) -> Var<'g> {
         if self.early { self.of_input.apply(xs) } else { xs }
     }
-    fn step<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
-        let [f, n] = if self.early { x } else { self.of_input.apply(x) }.chunk(-1);
+    fn step_projected<'g>(&self, _: Var<'g>, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
+        let [f, n] = x.chunk(-1);
         let f = (f + self.to_gate.apply(h)).sigmoid();
         let n = (n + self.to_candidate.apply(f * h)).tanh();
         let h = h + f * (n - h);
@@ -127,8 +131,8 @@ pub(super) fn of_own_code() -> Result<String> {
     let over = |cell: &MinimalGated| {
         let graph = Graph::new(&params);
         let xs = graph.full([16, 40, 64], 0.1);
-        let (hs, _) = unroll(cell, xs, &[40; 16], cell.initial_state(&graph, 16));
-        hs.mean(&[]).backward()?;
+        let (hs, _) = unroll(cell, &Sequence::full(xs), cell.initial_state(&graph, 16));
+        hs.rows().mean(&[]).backward()?;
         Ok(())
     };
     let [early, late] = fastest(300, [&mut || over(&early), &mut || over(&late)])?;
