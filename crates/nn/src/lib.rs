@@ -80,92 +80,58 @@
 //! `unspool::cookbook`.
 #![forbid(unsafe_code)]
 
-mod any_cell;
-mod attending;
 pub mod attention;
-mod attention_decoder;
 mod carried_rows;
 mod cell;
 pub mod checkpoint;
-mod convolution;
 pub mod ctc;
-mod decoder;
 pub mod decoding;
-mod elman;
 mod error;
 pub mod exchange;
-mod gru;
-mod initial_state;
 #[cfg(feature = "proptest")]
 pub mod laws;
-mod layout;
-mod linear;
+mod layer;
 pub mod loss;
-mod lstm;
 #[cfg(feature = "mpi")]
 pub mod mpi;
 mod not_hidden;
-mod one_to_many;
 pub mod optimizer;
-mod pooling;
 mod pretrained;
-mod recomputed;
-mod recurrent;
-mod residual;
 pub mod schedule;
-mod scheduled_sampling;
 mod sequence;
 mod sharded;
 mod sizes;
-mod stack;
 mod summary;
 pub mod training;
 mod transformer;
-mod truncated;
-mod unroll;
-mod variational_dropout;
-mod weight_drop;
-mod weight_norm;
-mod weights;
-mod wrapped;
-mod zoneout;
+mod wrapper;
 
-pub use any_cell::{AnyCell, AnyState, CellKind};
-pub use attending::Attending;
 pub use attention::{AdditiveAttention, Attention, MultiheadAttention};
-pub use attention_decoder::{AttentionDecoder, Bridge};
 pub use carried_rows::CarriedRows;
-pub use cell::{Cell, State, detach, leaves, map_state};
-pub use convolution::Conv2d;
-pub use decoder::{Decoder, DecoderSteps, teacher_forcing};
-pub use elman::{Elman, ElmanConfig, Nonlinearity};
+pub use cell::{
+    AnyCell, AnyState, Cell, CellKind, Elman, ElmanConfig, Gru, GruConfig, Lstm, LstmConfig, LstmState, Nonlinearity,
+    RecurrentInit, State, detach, gru_gates, leaves, map_state,
+};
+pub use decoding::{
+    attention_decoder::{AttentionDecoder, Bridge},
+    decoder::{Decoder, DecoderSteps, teacher_forcing},
+    scheduled_sampling::{TruthSchedule, scheduled_sampling},
+};
 pub use error::{Error, Result};
-pub use gru::{Gru, GruConfig, gru_gates};
-pub use initial_state::InitialState;
-pub use layout::Layout;
-pub use linear::{Embedding, LayerNorm, Linear};
-pub use lstm::{Lstm, LstmConfig, LstmState};
-pub use one_to_many::{feed_back, repeated, zero_filled};
+pub use layer::{Conv2d, Embedding, LayerNorm, Linear};
 pub use optimizer::{Adam, AdamW, Optimizer, Sgd};
-pub use pooling::{AttentionPooling, Pooling};
 pub use pretrained::{Found, load_vectors};
-pub use recomputed::unroll_recomputed;
-pub use recurrent::{Recurrent, RecurrentConfig};
-pub use residual::Residual;
-pub use scheduled_sampling::{TruthSchedule, scheduled_sampling};
-pub use sequence::Sequence;
+pub use sequence::{
+    AttentionPooling, Carried, Direction, Layout, Pooling, Recurrent, RecurrentConfig, Sequence, Window, bidirectional,
+    feed_back, repeated, unroll, unroll_directed, unroll_recomputed, windows, zero_filled,
+};
 pub use sharded::sharded;
-pub use stack::Stack;
 pub use summary::{Summary, summary};
 pub use training::Trainer;
 pub use transformer::{
     Positions, TransformerConfig, TransformerDecoder, TransformerEncoder, TransformerLayer, TransformerState,
 };
-pub use truncated::{Carried, Window, windows};
-pub use unroll::{Direction, bidirectional, unroll, unroll_directed};
 pub use unspool_graph as graph;
-pub use variational_dropout::{VariationalDropout, locked_dropout};
-pub use weight_drop::WeightDrop;
-pub use weight_norm::WeightNorm;
-pub use weights::RecurrentInit;
-pub use zoneout::Zoneout;
+pub use wrapper::{
+    Attending, InitialState, Residual, Stack, VariationalDropout, WeightDrop, WeightNorm, Zoneout, locked_dropout,
+};

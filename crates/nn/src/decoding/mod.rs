@@ -34,9 +34,12 @@
 //! # Ok::<(), unspool_nn::Error>(())
 //! ```
 
+pub(crate) mod attention_decoder;
 mod beam;
+pub(crate) mod decoder;
 mod ensemble;
 mod one_by_one;
+pub(crate) mod scheduled_sampling;
 
 pub use beam::{Beam, LengthPenalty};
 pub use ensemble::Ensemble;

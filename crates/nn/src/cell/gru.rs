@@ -1,9 +1,7 @@
 //! The gated recurrent unit, its gates in one pass over memory.
 
-use crate::{
-    Cell,
-    weights::{RecurrentInit, RecurrentWeights, Sizes},
-};
+use super::weights::{RecurrentInit, RecurrentWeights, Sizes};
+use crate::Cell;
 use unspool_graph::{
     Buffer, Element, Graph, Inflow, Operation, Param, Ran, Scope, Shape, Squash, Var, View, reference_mode, vectorize,
 };

@@ -1,6 +1,7 @@
 //! Weight normalization: direction and length of a weight apart.
 
-use crate::{Cell, wrapped::Parametrized};
+use super::parametrized::{Parametrized, cell};
+use crate::Cell;
 use unspool_graph::{Graph, Param, Scope, Var, init};
 
 /// Normalizes a cell's weights (Salimans and Kingma 2016): each row of a weight is w = g · v / ‖v‖, where v is the raw parameter and its
@@ -67,4 +68,4 @@ impl<C: Cell> Parametrized for WeightNorm<C> {
     }
 }
 
-crate::wrapped::cell!(WeightNorm);
+cell!(WeightNorm);

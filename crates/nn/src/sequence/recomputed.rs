@@ -1,10 +1,9 @@
 //! Long sequences in little memory: an unrolling in segments whose inside is forgotten and recorded again for backward.
 
+use super::unroll::{check, run};
 use crate::{
-    Sequence,
+    Layout, Sequence,
     cell::{Cell, State, leaves, move_rows},
-    layout::Layout,
-    unroll::{check, run},
 };
 use unspool_graph::{Graph, Result, Var};
 

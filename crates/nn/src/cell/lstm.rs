@@ -1,9 +1,7 @@
 //! Long short-term memory, its gates in one pass over memory.
 
-use crate::{
-    Cell,
-    weights::{RecurrentInit, RecurrentWeights, Sizes, bound},
-};
+use super::weights::{RecurrentInit, RecurrentWeights, Sizes, bound};
+use crate::Cell;
 use unspool_graph::{
     Buffer, Element, Graph, Inflow, Operation, Param, Ran, Scope, Shape, Squash, Var, View, init, reference_mode,
     vectorize,

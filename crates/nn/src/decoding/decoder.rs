@@ -1,12 +1,9 @@
 //! What a decoder is: a cell that reads tokens and writes tokens. One step of it serves training and decoding.
 
 use crate::{
-    Cell, Error, Result, State,
+    Cell, Error, Layout, Result, Sequence, State,
     decoding::{Prediction, StepFunction},
-    layout::Layout,
-    leaves,
-    sequence::Sequence,
-    unroll,
+    leaves, unroll,
 };
 use ndarray::{Array2, AsArray, Ix2};
 use std::sync::Arc;

@@ -1,5 +1,17 @@
 //! The one trait of recurrence, and what a cell hands from step to step.
 
+mod any_cell;
+mod elman;
+mod gru;
+mod lstm;
+mod weights;
+
+pub use any_cell::{AnyCell, AnyState, CellKind};
+pub use elman::{Elman, ElmanConfig, Nonlinearity};
+pub use gru::{Gru, GruConfig, gru_gates};
+pub use lstm::{Lstm, LstmConfig, LstmState};
+pub use weights::RecurrentInit;
+
 use unspool_graph::{Error, Graph, Result, Tensor, Var};
 
 /// What a cell hands from step to step. Everything that is done to a state (keep ended rows, detach and carry, reorder for a

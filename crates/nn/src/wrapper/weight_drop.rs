@@ -1,6 +1,7 @@
 //! Dropout of a weight: one mask for a whole recording.
 
-use crate::{Cell, wrapped::Parametrized};
+use super::parametrized::{Parametrized, cell};
+use crate::Cell;
 use unspool_graph::{Graph, Param, Var};
 
 /// Drops out elements of a cell's weights instead of its state (Merity, Keskar and Socher 2018, DropConnect in AWD-LSTM): in training each
@@ -52,4 +53,4 @@ impl<C: Cell> Parametrized for WeightDrop<C> {
     }
 }
 
-crate::wrapped::cell!(WeightDrop);
+cell!(WeightDrop);

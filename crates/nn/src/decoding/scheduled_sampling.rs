@@ -1,6 +1,7 @@
 //! Scheduled sampling: training that goes over from the true tokens to the decoder's own.
 
-use crate::{Decoder, Layout, Sequence, cell::move_rows, decoder::one_step};
+use super::decoder::one_step;
+use crate::{Decoder, Layout, Sequence, cell::move_rows};
 use ndarray::{ArrayView2, AsArray, Ix2};
 use unspool_graph::{Graph, Result, Var};
 

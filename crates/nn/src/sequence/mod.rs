@@ -1,6 +1,22 @@
 //! A padded batch as one value: its real steps, packed, and the layout that says which step each row is.
 
-use crate::layout::{Layout, Rows};
+mod layout;
+mod one_to_many;
+mod pooling;
+mod recomputed;
+mod recurrent;
+mod truncated;
+mod unroll;
+
+pub use layout::Layout;
+pub use one_to_many::{feed_back, repeated, zero_filled};
+pub use pooling::{AttentionPooling, Pooling};
+pub use recomputed::unroll_recomputed;
+pub use recurrent::{Recurrent, RecurrentConfig};
+pub use truncated::{Carried, Window, windows};
+pub use unroll::{Direction, bidirectional, unroll, unroll_directed};
+
+use layout::Rows;
 use ndarray::{AsArray, Ix2};
 use unspool_graph::{CrossEntropy, Graph, Result, Var};
 

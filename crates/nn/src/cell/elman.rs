@@ -1,9 +1,7 @@
 //! The plain recurrent cell, its step in one pass over memory.
 
-use crate::{
-    Cell,
-    weights::{RecurrentInit, RecurrentWeights, Sizes},
-};
+use super::weights::{RecurrentInit, RecurrentWeights, Sizes};
+use crate::Cell;
 use unspool_graph::{Element, Graph, Inflow, Operation, Param, Ran, Scope, Shape, Squash, Var, View, vectorize};
 
 /// h' = f(x·W_ihᵀ + b_ih + h·W_hhᵀ + b_hh) with tanh or ReLU as f (Elman 1990). Names and layouts are those of PyTorch's `nn.RNN`;
