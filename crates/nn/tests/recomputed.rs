@@ -39,7 +39,6 @@ impl How {
                 let mut all = vec![];
                 for from in (0..lengths[0]).step_by(every) {
                     let (hs, next) = unroll(cell, &sorted.steps(from, from + every), now);
-                    let hs = hs.padded();
                     all.push(hs.rows());
                     now = next;
                 }
@@ -128,11 +127,9 @@ impl Translator {
         let xs = self.table.sequence(graph, source, lengths);
         let start = self.encoder.initial_state(graph, lengths.len());
         let (memory, last) = how.unroll(&self.encoder, &xs, start);
-        let memory = memory.padded();
         let start = self.decoder.start(&Bridge::Last, &leaves(&last), &memory);
         let ys = self.table.sequence(graph, target, target_lengths);
         let (hs, _) = how.unroll(&self.decoder, &ys, start);
-        let hs = hs.padded();
         let logits = hs.zip(&ys, |hs, ys| self.decoder.logits(hs, ys));
         logits.cross_entropy(&target.mapv(|token| (token + 1) % 11)).sum_all()
     }
@@ -190,23 +187,19 @@ fn wrong_arguments_are_errors_with_the_callers_line() {
         [(vec![2], 0, "segments of 0 steps"), (vec![9], 2, "a length of 9"), (vec![0], 2, "no real step")]
     {
         let graph = Graph::new(&params);
+        let start = cell.initial_state(&graph, 1);
         let line = line!() + 1;
-        let (hs, _) = unroll_recomputed(
-            &cell,
-            &Sequence::pack(graph.zeros([1, 4, 3]), &lengths),
-            cell.initial_state(&graph, 1),
-            every,
-        );
-        let hs = hs.padded();
-        let error = hs.value().unwrap_err().to_string();
-        assert!(error.contains(text) && error.contains(&format!("recomputed.rs:{line}")), "{error}");
+        let xs = Sequence::pack(graph.zeros([1, 4, 3]), &lengths);
+        let (hs, _) = unroll_recomputed(&cell, &xs, start, every);
+        let error = hs.rows().value().unwrap_err().to_string();
+        let here = [line, line + 1].iter().any(|line| error.contains(&format!("recomputed.rs:{line}")));
+        assert!(error.contains(text) && here, "{error}");
     }
     // An error inside of a segment too: the inputs are too wide for the cell.
     let graph = Graph::new(&params);
+    let (xs, start) = (Sequence::full(graph.zeros([1, 4, 5])), cell.initial_state(&graph, 1));
     let line = line!() + 1;
-    let (hs, _) =
-        unroll_recomputed(&cell, &Sequence::pack(graph.zeros([1, 4, 5]), &[4]), cell.initial_state(&graph, 1), 2);
-    let hs = hs.padded();
-    let error = hs.value().unwrap_err().to_string();
+    let (hs, _) = unroll_recomputed(&cell, &xs, start, 2);
+    let error = hs.rows().value().unwrap_err().to_string();
     assert!(error.contains("5 ≠ 3") && error.contains(&format!("recomputed.rs:{line}")), "{error}");
 }

@@ -60,7 +60,7 @@ impl<C: Cell> Parametrized for WeightNorm<C> {
         let normalized = |&(weight, g): &(Param, Param)| {
             let make = || {
                 let v = graph.param(weight);
-                v * (graph.param(g).unsqueeze(-1) / v.norm(&[-1]))
+                v * (graph.param(g) / v.norm(&[-1])).unsqueeze(-1)
             };
             (weight, graph.cached(weight, "weight_norm", make))
         };
