@@ -66,7 +66,7 @@ impl Surrounding {
     fn run<'s>(&self, graph: &'s Graph<'s>, inputs: &[Var<'s>], run: &Run) -> Var<'s> {
         let (inputs, provided) = inputs.split_at(inputs.len() - self.provided.len());
         let (inputs, values) = inputs.split_at(inputs.len() - self.replaced.len());
-        let param = |index| Param { store: graph.params.id, index };
+        let param = |index| graph.params.handle(index);
         let values: Vec<_> = self.replaced.iter().zip(values).map(|(all, &value)| (param(all.param), value)).collect();
         let provided = self.provided.iter().zip(provided);
         let provided = provided.map(|(input, var)| StepInput { name: input.name.clone(), node: var.id });

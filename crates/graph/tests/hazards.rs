@@ -67,12 +67,12 @@ fn scopes_and_rows_end_in_whatever_order_their_guards_go() {
     drop(deeper);
     assert_eq!(graph.place().scope, "other");
     drop(other);
-    let (all, half) = (graph.with_rows([4, 5].into()), graph.with_rows([5].into()));
+    let (all, half) = (graph.name_rows([4u32, 5]), graph.name_rows([5u32]));
     drop(all);
     assert_eq!(graph.rows(), None);
-    let next = graph.with_rows([7].into());
+    let next = graph.name_rows([7u32]);
     drop(half);
-    assert_eq!(graph.rows().as_deref(), Some(&[7][..]));
+    assert_eq!(graph.rows(), Some([7u32].into()));
     drop(next);
     assert_eq!(graph.rows(), None);
 }

@@ -247,11 +247,11 @@ fn every_call_ends_in_a_value_or_in_an_error_that_names_its_line() {
         ("cumsum empty", |g| Some(x(g, &[0, 2]).cumsum(0))),
         ("select shapes", |g| Some(x(g, &[2, 1]).select(x(g, &[1, 3]), x(g, &[2, 3])))),
         ("at_step MAX", |g| {
-            g.at_step(Some(MAX));
+            let _step = g.at_step(MAX);
             Some(x(g, &[2]).tanh())
         }),
-        ("set_rows odd", |g| {
-            g.set_rows(Some(Arc::from(vec![5u32])));
+        ("name_rows odd", |g| {
+            let _rows = g.name_rows([5u32]);
             Some(x(g, &[2, 3]).dropout(0.5))
         }),
         ("backward of non scalar", |g| {

@@ -4,7 +4,7 @@ use ndarray::{Array, Array2, Array3, ArrayD, IxDyn};
 use proptest::prelude::*;
 use unspool_graph::{CrossEntropy, Draw, Graph, Params, Var, check};
 use unspool_nn::{
-    Pooling, Sequence,
+    Sequence,
     ctc::{Ctc, greedy, prefix_beam},
     loss::{self, Over, Prediction},
 };
@@ -381,7 +381,7 @@ fn max_pooling_does_not_hide_nan() -> Outcome {
         let mut ys = ndarray::array![[[1.0f32], [3.0], [2.0]]];
         ys[[0, place, 0]] = f32::NAN;
         let ys = graph.input(ys).watch();
-        let pooled = Pooling::Max.apply(ys, &[3]).sum_all();
+        let pooled = Sequence::full(ys).max().sum_all();
         assert!(pooled.item()?.is_nan(), "NaN at step {place} is hidden");
         let gradient = pooled.backward()?.of(ys).ok_or("no gradient")?.to_f64();
         assert_eq!(gradient[[0, place, 0]], 1.0);

@@ -8,8 +8,8 @@
 use ndarray::{Array2, Axis};
 use unspool_graph::{Draw, Graph, Params, Precision, Var, set_reference_mode};
 use unspool_nn::{
-    Adam, Cell, Elman, Embedding, Gru, Layers, Linear, Lstm, Pooling, Positions, Recurrent, TransformerConfig,
-    TransformerDecoder, TransformerEncoder, ctc::Ctc, optimizer::StepParams, teacher_forcing,
+    Adam, Cell, Elman, Embedding, Gru, Linear, Lstm, LstmConfig, Positions, Recurrent, RecurrentConfig,
+    TransformerConfig, TransformerDecoder, TransformerEncoder, ctc::Ctc, optimizer::StepParams, teacher_forcing,
 };
 
 /// The greatest relative difference of a loss in single precision.
@@ -47,13 +47,14 @@ fn tagger<C: Cell + 'static>(
     make: impl FnMut(unspool_graph::Scope<'_>, usize, usize) -> C,
 ) -> Loss {
     let words = Embedding::new(params.scope("words"), TOKENS, SIZE);
-    let layers = Layers { count: 2, bidirectional: true, dropout: 0.0 };
+    let layers = RecurrentConfig { layers: 2, bidirectional: true, dropout: 0.0 };
     let rnn = Recurrent::new(params.scope("rnn"), make, SIZE, SIZE, layers);
     let readout = Linear::new(params.scope("readout"), 2 * SIZE, 4);
     Box::new(move |graph, batch| {
-        let xs = words.apply(graph, batch.ids.view());
-        let (hs, _) = rnn.unroll(xs, &batch.lengths, rnn.initial_state(graph, batch.lengths.len()));
-        readout.apply(hs.real_rows(&batch.lengths)).cross_entropy(&batch.labels).sum_all()
+        let xs = words.sequence(graph, &batch.ids, &batch.lengths);
+        let (hs, _) = rnn.unroll(&xs, rnn.initial_state(graph, xs.batch()));
+        let labels = hs.layout().pack_examples(&batch.labels).unwrap();
+        readout.apply(hs.rows()).cross_entropy(&labels).sum_all()
     })
 }
 
@@ -62,10 +63,10 @@ fn recognizer(params: &mut Params) -> Loss {
     let cell = Gru::new(params.scope("rnn"), SIZE, SIZE);
     let readout = Linear::new(params.scope("readout"), SIZE, 4);
     Box::new(move |graph, batch| {
-        let xs = words.apply(graph, batch.ids.view());
-        let (hs, _) = unspool_nn::unroll(&cell, xs, &batch.lengths, cell.initial_state(graph, batch.lengths.len()));
+        let xs = words.sequence(graph, &batch.ids, &batch.lengths);
+        let (hs, _) = unspool_nn::unroll(&cell, &xs, cell.initial_state(graph, xs.batch()));
         let targets: Vec<Vec<u32>> = batch.ids.axis_iter(Axis(0)).map(|row| vec![1 + row[0] % 3]).collect();
-        Ctc::new().losses(readout.apply(hs), &batch.lengths, &targets).sum_all()
+        Ctc::new().losses(&hs.map(|h| readout.apply(h)), &targets).sum_all()
     })
 }
 
@@ -78,9 +79,9 @@ fn classifier(params: &mut Params) -> Loss {
     let encoder = TransformerEncoder::new(params.scope("encoder"), 2, Positions::Sinusoidal, config());
     let readout = Linear::new(params.scope("readout"), SIZE, 4);
     Box::new(move |graph, batch| {
-        let hs = encoder.apply(words.apply(graph, batch.ids.view()), &batch.lengths);
+        let hs = encoder.apply(&words.sequence(graph, &batch.ids, &batch.lengths));
         let targets: Vec<u32> = batch.ids.column(0).iter().map(|id| id % 4).collect();
-        readout.apply(Pooling::Mean.apply(hs, &batch.lengths)).cross_entropy(&targets).sum_all()
+        readout.apply(hs.mean()).cross_entropy(&targets).sum_all()
     })
 }
 
@@ -89,7 +90,9 @@ fn language_model(params: &mut Params) -> Loss {
     let model = TransformerDecoder::language_model(params.scope("decoder"), 1, words, Positions::Sinusoidal, config());
     Box::new(move |graph, batch| {
         let state = model.initial_state(graph, batch.lengths.len());
-        teacher_forcing(&model, graph, batch.ids.view(), &batch.lengths, state).cross_entropy(&batch.labels).sum_all()
+        let logits = teacher_forcing(&model, graph, &batch.ids, &batch.lengths, state);
+        let labels = logits.layout().pack_examples(&batch.labels).unwrap();
+        logits.rows().cross_entropy(&labels).sum_all()
     })
 }
 
@@ -118,7 +121,14 @@ fn twenty_steps_of_every_kind_of_model_are_those_of_the_plain_computation() {
         ("gru", |params| tagger(params, Gru::new)),
         ("lstm", |params| tagger(params, Lstm::new)),
         ("projected lstm", |params| {
-            tagger(params, |scope, input, hidden| Lstm::projected(scope, input, 2 * hidden, hidden))
+            tagger(params, |scope, input, hidden| {
+                Lstm::with_config(
+                    scope,
+                    input,
+                    2 * hidden,
+                    LstmConfig { projection: Some(hidden), ..LstmConfig::default() },
+                )
+            })
         }),
         ("ctc", recognizer),
         ("transformer encoder", classifier),

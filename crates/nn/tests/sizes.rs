@@ -1,10 +1,7 @@
 //! Sizes near the greatest number are errors that name the operation: no panic, no endless allocation.
 
 use unspool_graph::{Graph, Params, Var};
-use unspool_nn::{
-    Positions,
-    attention::{padding_bias, spread},
-};
+use unspool_nn::{Layout, Positions, attention::padding_bias};
 
 const MAX: usize = usize::MAX;
 
@@ -18,9 +15,7 @@ fn arrays_larger_than_any_memory_are_errors() {
     let params = Params::seeded(0);
     for size in [MAX, MAX / 2, 1 << 62, 1 << 61] {
         let graph = Graph::new(&params);
-        refused("padding_bias", size, padding_bias(&graph, &[1, 2], size));
-        let graph = Graph::new(&params);
-        refused("spread", size, spread(graph.zeros([2, 3]), &[1, 1], size));
+        refused("padding_bias", size, padding_bias(&graph, &Layout::new(&[1, 2]).with_time(size)));
         let graph = Graph::new(&params);
         refused("positions", size, Positions::Sinusoidal.of(&graph, &[0, 1], size));
     }

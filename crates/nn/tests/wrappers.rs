@@ -251,7 +251,10 @@ fn a_window_at_step_0_begins_new_streams_and_one_out_of_order_is_an_error() {
     let run = |carried: &mut Carried, window: &unspool_nn::Window| {
         let graph = Graph::new(&params);
         let part = graph.input(xs.slice_axis(Axis(1), window.steps.clone().into()).to_owned());
-        carried.unroll(&cell, part, window).map(value).map_err(|error| error.to_string())
+        carried
+            .unroll(&cell, &Sequence::full(part), window)
+            .map(|ys| value(ys.padded()))
+            .map_err(|error| error.to_string())
     };
     for (k1, k2) in [(3, 3), (2, 5)] {
         let all: Vec<_> = windows(11, k1, k2).collect();
@@ -283,8 +286,9 @@ fn rates_of_zoneout_are_checked_in_training_and_in_evaluation() {
     for rate in [2.0, -0.1, f64::NAN, 1.0] {
         for graph in [Graph::new(&params), Graph::new(&params).training(1, 1)] {
             let cell = Zoneout::new(gru.clone(), &[rate]);
-            let (ys, _) = unroll(&cell, graph.zeros([2, 3, 2]), &[3, 1], cell.initial_state(&graph, 2));
-            let error = ys.value().unwrap_err().to_string();
+            let (ys, _) =
+                unroll(&cell, &Sequence::pack(graph.zeros([2, 3, 2]), &[3, 1]), cell.initial_state(&graph, 2));
+            let error = ys.rows().value().unwrap_err().to_string();
             assert!(error.contains(&format!("zoneout: the probability {rate} is not in [0, 1)")), "{error}");
         }
     }
@@ -295,7 +299,7 @@ fn rates_of_zoneout_are_checked_in_training_and_in_evaluation() {
         assert!(error.contains(&format!("{} probabilities for 1 leaf of the state", rates.len())), "{error}");
         let graph = Graph::new(&params);
         let (x, h) = (graph.zeros([2, 2]), graph.zeros([2, 3]));
-        assert!(cell.advance(x, h).1.value().is_err(), "a step by hand");
+        assert!(cell.step(x, h).1.value().is_err(), "a step by hand");
         let graph = Graph::new(&params);
         let cell = Zoneout::new(lstm.clone(), rates);
         assert!(leaves(&cell.initial_state(&graph, 2))[0].value().is_err());

@@ -189,8 +189,12 @@ pub fn padding_bias<'g>(graph: &'g Graph<'g>, layout: &Layout) -> Var<'g> {
     if sizes::elements(graph, "padding_bias", &[batch, time]).is_none() {
         return graph.inert();
     }
-    let bias = ndarray::Array2::from_shape_fn((batch, time), |(b, s)| {
-        if s < layout.lengths()[b] { 0.0f32 } else { f32::NEG_INFINITY }
-    });
+    let bias =
+        ndarray::Array2::from_shape_fn(
+            (batch, time),
+            |(b, s)| {
+                if s < layout.lengths()[b] { 0.0f32 } else { f32::NEG_INFINITY }
+            },
+        );
     graph.input(bias)
 }

@@ -5,7 +5,7 @@ use crate::{
     decoding::{Prediction, StepFunction},
     leaves, unroll,
 };
-use ndarray::{Array2, AsArray, Ix2};
+use ndarray::{Array2, ArrayView2, AsArray, Ix2};
 use std::sync::Arc;
 use unspool_graph::{Graph, Params, Tensor, Var};
 

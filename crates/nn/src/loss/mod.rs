@@ -189,11 +189,11 @@ fn checked<'g>(name: &'static str, x: Var<'g>, make: impl FnOnce() -> Result<Var
 ///
 /// ```
 /// use unspool_graph::{CrossEntropy, Graph, Params};
-/// use unspool_nn::loss::{self, Over};
+/// use unspool_nn::{Sequence, loss::{self, Over}};
 /// let params = Params::seeded(0);
 /// let graph = Graph::new(&params);
-/// let logits = graph.zeros([2, 3, 4]);                                      // [batch, time, class]
-/// let sum = loss::cross_entropy(logits, &[0, 1, 2, 3, 9, 9], CrossEntropy::new(), Over::lengths(&[3, 1]).sum());
+/// let logits = Sequence::pack(graph.zeros([2, 3, 4]), &[3, 1]);             // [batch, time, class]
+/// let sum = loss::cross_entropy(logits, &[0, 1, 2, 3, 9, 9], CrossEntropy::new(), Over::all().sum());
 /// assert!((sum.item()? - 4.0 * 4f64.ln()).abs() < 1e-5);                    // four real places
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```

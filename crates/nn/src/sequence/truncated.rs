@@ -113,13 +113,13 @@ impl Carried {
                 "a window that begins at step {steps} with new steps from {new} is out of order: the next one begins at \
                  step {next} with new steps from {done}, or with new streams at step 0"
             );
-            graph.fail(Error::Argument { operation: "window", why, at: graph.place() });
+            graph.fail(graph.error("window", why));
         }
         if !(window.steps.start..=window.steps.end).contains(&window.next) || !window.steps.contains(&window.new.start)
         {
             let why =
                 format!("the next window begins at {}, which is not within the steps {:?}", window.next, window.steps);
-            graph.fail(Error::Argument { operation: "window", why, at: graph.place() });
+            graph.fail(graph.error("window", why));
         }
         graph.check()?;
         if begins {

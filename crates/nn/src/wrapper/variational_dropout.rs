@@ -106,7 +106,9 @@ pub fn locked_dropout<'g>(xs: &Sequence<'g>, p: f64) -> Sequence<'g> {
         Some(shape) if graph.is_training() && !shape.is_empty() => {
             let masks = {
                 let _names = layout.name_examples(graph);
-                graph.full(&*shape.with(0, layout.batch()), 1.0).dropout(p)
+                let mut sizes = shape.to_vec();
+                sizes[0] = layout.batch();
+                graph.full(sizes, 1.0).dropout(p)
             };
             let examples: Vec<u32> = layout.steps().map(|(example, _)| example as u32).collect();
             xs.with_rows(xs.rows() * masks.rows(&examples))
