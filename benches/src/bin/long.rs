@@ -6,7 +6,7 @@
 
 use std::time::Instant;
 use unspool_graph::{Draw, Graph, Params, Var};
-use unspool_nn::{Adam, Cell, Linear, Lstm, LstmState, optimizer::StepParams, unroll};
+use unspool_nn::{Adam, Cell, Layout, Linear, Lstm, LstmState, Sequence, optimizer::StepParams, unroll};
 
 const BATCH: usize = 8;
 const INPUT: usize = 32;
@@ -56,10 +56,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// `count` steps: from `[count + 1, batch, input]` and a state to the sum of their losses and the state after them, in one row.
 fn segment<'g>(cell: &Lstm, readout: &Linear, given: &[Var<'g>], count: usize) -> Var<'g> {
     let [all, h, c] = given else { unreachable!("a segment has three inputs") };
-    let xs = all.slice(0, 1..count + 1).permute(&[1, 0, 2]);
-    let (hs, LstmState { h, c }) = unroll(cell, xs, &[count; BATCH], LstmState { h: *h, c: *c });
-    let wanted = all.slice(0, 0..count).permute(&[1, 0, 2]);
-    let loss = (readout.apply(hs) - wanted).powi(2).sum_all();
+    // Time-major, as the rows of a sequence are.
+    let rows = |from: usize| all.slice(0, from..from + count).reshape([count * BATCH, INPUT]);
+    let xs = Sequence::from_rows(rows(1), &Layout::new(&[count; BATCH]));
+    let (hs, LstmState { h, c }) = unroll(cell, &xs, LstmState { h: *h, c: *c });
+    let loss = (readout.apply(hs.rows()) - rows(0)).powi(2).sum_all();
     let state = BATCH * HIDDEN;
     loss.graph().concat(&[loss.reshape([1]), h.reshape([state]), c.reshape([state])], 0)
 }

@@ -313,7 +313,7 @@ fn infer_step(bench: &Bench<'_>) -> Result<()> {
     ) -> Result<(u32, Vec<Tensor>)> {
         let state = if carried.is_empty() { cell.initial_state(graph, 1) } else { cell.attach(graph, carried) };
         let x = graph.embedding(embedding.weight, &[last], [1], None);
-        let (h, state) = cell.advance(x, state);
+        let (h, state) = cell.step(x, state);
         Ok((readout.apply(h).argmax()?[0], detach(&state)?))
     }
 

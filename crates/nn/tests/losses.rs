@@ -312,7 +312,7 @@ fn ctc_does_not_hide_nan() -> Outcome {
         logits[[0, t, class]] = f32::NAN;
         for ctc in [Ctc::new(), Ctc::new().impossible_is_zero()] {
             let graph = Graph::new(&params);
-            let losses = ctc.losses(graph.input(&logits), &[3, 3], &[vec![1], vec![1]]).value()?.to_f64();
+            let losses = ctc.losses(&Sequence::full(graph.input(&logits)), &[vec![1], vec![1]]).value()?.to_f64();
             assert!(losses[[0]].is_nan() && losses[[1]].is_finite(), "NaN at frame {t}, class {class}: {losses}");
         }
     }
@@ -320,7 +320,7 @@ fn ctc_does_not_hide_nan() -> Outcome {
     let mut logits = Array3::<f32>::from_elem((1, 3, 2), f32::NEG_INFINITY);
     logits.slice_mut(ndarray::s![0, 1, ..]).fill(f32::NAN);
     let graph = Graph::new(&params);
-    assert!(Ctc::new().losses(graph.input(&logits), &[3], &[vec![1]]).value()?.to_f64()[[0]].is_nan());
+    assert!(Ctc::new().losses(&Sequence::full(graph.input(&logits)), &[vec![1]]).value()?.to_f64()[[0]].is_nan());
     Ok(())
 }
 
@@ -332,7 +332,7 @@ fn an_infinite_logit_that_the_target_needs_is_an_infinite_loss_or_none() -> Outc
     let run = |ctc: Ctc, target: u32| -> Result<(f64, Vec<f64>), Box<dyn std::error::Error>> {
         let graph = Graph::new(&params);
         let x = graph.input(&logits).watch();
-        let loss = ctc.losses(x, &[2], &[vec![target]]).sum_all();
+        let loss = ctc.losses(&Sequence::full(x), &[vec![target]]).sum_all();
         Ok((loss.item()?, loss.backward()?.of(x).ok_or("no gradient")?.to_f64().iter().copied().collect()))
     };
     let (loss, gradient) = run(Ctc::new(), 1)?;

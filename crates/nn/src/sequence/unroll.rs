@@ -137,9 +137,19 @@ pub(crate) fn run<'g, C: Cell>(
         graph.carry(&after);
     }
     drop(naming);
-    let outputs = xs.with_rows(graph.concat(&outputs, 0));
+    let outputs = xs.with_rows(joined(graph, &outputs));
     let last = gather_last(xs, state, &start, &now, &ended, count);
     Ok((outputs, last))
+}
+
+/// The outputs of all steps. Those of a single step become a node of their own as well, so that the gradients of outputs and state
+/// are added in one order at any number of steps: a row among others has the bits that it has alone.
+fn joined<'g>(graph: &'g Graph<'g>, outputs: &[Var<'g>]) -> Var<'g> {
+    let rows = graph.concat(outputs, 0);
+    match rows.known_shape() {
+        Some(shape) if outputs.len() == 1 => graph.arrange_rows(&[rows], (0..shape[0] as u32).collect(), [shape[0]]),
+        _ => rows,
+    }
 }
 
 /// The last state of every example, in the batch's own order. A leaf that no step has changed is handed on as it came.
