@@ -106,7 +106,15 @@ impl Draw {
     }
 }
 
-/// The numbers of a key one after the other, as a generator for the crate `rand`: see [`Draw::rng`].
+/// Gives the numbers of a key one after the other, as a generator for the crate `rand`: see [`Draw::rng`].
+///
+/// ```
+/// use rand::Rng;
+/// use unspool_graph::{Draw, DrawRng};
+/// let first = |mut rng: DrawRng| [rng.next_u64(), rng.next_u64()];
+/// assert_eq!(first(Draw::seed(7).rng()), first(Draw::seed(7).rng()));
+/// assert_ne!(first(Draw::seed(7).rng()), first(Draw::seed(8).rng()));
+/// ```
 #[derive(Clone, Debug)]
 pub struct DrawRng {
     key: Draw,

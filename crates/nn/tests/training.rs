@@ -465,6 +465,21 @@ fn a_header_is_read_without_the_numbers() -> Outcome {
 }
 
 #[test]
+fn a_checkpoint_is_read_whatever_the_length_of_its_header() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("model.safetensors");
+    let mut params = Params::seeded(1);
+    params.scope("layer").add("weight", [2], init::normal(1.0));
+    // Headers of 640, 896, 1152 and 1408 bytes are among them: their first bytes are those of a pickle.
+    for filling in (0..1600).step_by(8) {
+        let metadata = BTreeMap::from([("note".to_owned(), "x".repeat(filling))]);
+        checkpoint::save(&path, &params, &metadata)?;
+        assert_eq!(checkpoint::metadata(&path)?, metadata, "{filling}");
+    }
+    Ok(())
+}
+
+#[test]
 fn files_of_other_formats_are_told_by_what_they_are() -> Outcome {
     let folder = tempfile::tempdir()?;
     let path = folder.path().join("model");

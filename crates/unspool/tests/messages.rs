@@ -174,17 +174,17 @@ fn a_wrong_configuration_is_told_with_its_line() {
 }
 
 #[test]
-fn what_the_command_line_does_not_name_is_not_overwritten() {
+fn a_file_is_overwritten_only_when_the_command_line_says_so() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     for name in ["tokenizer.json", "copy.svg"] {
         fs::write(at.join(name), "mine").unwrap();
     }
     fs::write(at.join("text"), "a b c a b c\n").unwrap();
-    refuses(at, &["tokenize", "train", "text"], 2, "tokenizer.json: is there already");
-    refuses(at, &["draw", "copy"], 2, "copy.svg: is there already");
-    succeeds(at, &["tokenize", "train", "text", "--out", "tokenizer.json"], b"");
-    succeeds(at, &["draw", "copy", "--length", "24", "--out", "copy.svg"], b"");
+    refuses(at, &["tokenize", "train", "text"], 2, "tokenizer.json: exists already");
+    refuses(at, &["draw", "copy"], 2, "copy.svg: exists already");
+    succeeds(at, &["tokenize", "train", "text", "--overwrite"], b"");
+    succeeds(at, &["draw", "copy", "--length", "24", "--overwrite"], b"");
 }
 
 #[test]

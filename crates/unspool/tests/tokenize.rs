@@ -12,7 +12,7 @@ fn what_is_encoded_decodes_to_the_same_text() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     for (kind, vocabulary) in [("bpe", "300"), ("words", "300"), ("characters", "300"), ("syllables", "300")] {
-        let train = ["tokenize", "train", "--kind", kind, "--vocabulary", vocabulary, "--minimum-count", "1"];
+        let train = ["tokenize", "train", "--kind", kind, "--vocabulary", vocabulary, "--minimum-count", "1", "--overwrite"];
         succeeds(at, &[&train[..], &["--out", "a.json"]].concat(), TEXT.as_bytes());
         fs::write(at.join("text"), TEXT).unwrap();
         succeeds(at, &[&train[..], &["--out", "b.json", "text"]].concat(), b"");
@@ -39,7 +39,7 @@ fn what_is_no_token_is_spelled_or_unknown_as_asked() {
     let at = folder.path();
     let text = "low\tseas  \u{1f30a}\n";
     for (unknown, wanted) in [(&[][..], text), (&["--unknown"][..], "low <unk> <unk>\n")] {
-        let train = ["tokenize", "train", "--kind", "words", "--minimum-count", "1", "--out", "tokenizer.json"];
+        let train = ["tokenize", "train", "--kind", "words", "--minimum-count", "1", "--overwrite"];
         succeeds(at, &[&train[..], unknown].concat(), TEXT.as_bytes());
         let ids = succeeds(at, &["tokenize", "encode", "--tokenizer", "tokenizer.json"], text.as_bytes());
         assert_eq!(succeeds(at, &["tokenize", "decode", "--tokenizer", "."], ids.as_bytes()), wanted);

@@ -348,7 +348,7 @@ fn numbers_of_trainings_are_those_of_their_logs() {
         ("14-forecasting.md", lengths("300")),
         (
             "15-own-cell.md",
-            format!("{:.2} ms with `inputs` and {:.2} ms without", own("inputs early"), own("inputs late")),
+            format!("{:.2} ms with `project` and {:.2} ms without", own("inputs early"), own("inputs late")),
         ),
         ("15-own-cell.md", error("own-cell", "1500", "GRU")),
         ("15-own-cell.md", error("own-cell", "1500", "minimal gated unit")),

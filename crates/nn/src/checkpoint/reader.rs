@@ -29,15 +29,14 @@ impl Reader {
         let mut eight = [0; 8];
         let short = |_| format_error(path, "it ends before its header does");
         data.read_exact(&mut eight).map_err(short)?;
-        if let Some(why) = other_format(eight) {
-            return Err(format_error(path, why));
-        }
         let length = u64::from_le_bytes(eight);
+        // Only a length that no header has is a sign of another format: the length 1408 begins like a pickle.
         if length > LONGEST_HEADER {
-            return Err(format_error(
-                path,
-                format!("its header has {length} bytes; at most {LONGEST_HEADER} are read"),
-            ));
+            let why = other_format(eight).map_or_else(
+                || format!("its header has {length} bytes; at most {LONGEST_HEADER} are read"),
+                str::to_owned,
+            );
+            return Err(format_error(path, why));
         }
         let mut text = vec![];
         (&mut data).take(length).read_to_end(&mut text).map_err(file_error(path))?;

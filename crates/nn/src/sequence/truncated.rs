@@ -83,6 +83,8 @@ pub struct Carried {
     state: Option<Vec<Tensor>>,
     /// The step at which the next window begins, and the first of its new steps.
     expected: (usize, usize),
+    /// Whether the next window begins new streams wherever it begins.
+    is_reset: bool,
 }
 
 impl Carried {
@@ -105,7 +107,7 @@ impl Carried {
             let why = format!("inputs of lengths {:?} were given for a window of {steps} steps", xs.lengths());
             graph.fail(graph.error("window", why));
         }
-        let begins = window.new.start == 0;
+        let begins = self.is_reset || window.new.start == 0;
         let found = (window.steps.start, window.new.start);
         if !begins && (self.state.is_none() || found != self.expected) {
             let ((steps, new), (next, done)) = (found, self.expected);
@@ -125,6 +127,7 @@ impl Carried {
         if begins {
             self.state = None;
         }
+        self.is_reset = false;
         self.expected = (window.next, window.new.end);
         let state = match &self.state {
             Some(carried) => cell.attach(graph, carried),
@@ -147,8 +150,8 @@ impl Carried {
         Ok(ys.steps(window.new.start - window.steps.start, steps))
     }
 
-    /// Forgets what was carried: new streams begin.
+    /// Forgets what was carried: the next window begins new streams, at whatever step it begins.
     pub fn reset(&mut self) {
-        *self = Carried::default();
+        *self = Carried { is_reset: true, ..Carried::default() };
     }
 }

@@ -78,7 +78,7 @@ impl<C: Cell> Cell for VariationalDropout<C> {
 fn read<'g, S: State<'g>>(state: S, mask: Option<Var<'g>>) -> S {
     let Some(mask) = mask else { return state };
     let mut all = leaves(&state);
-    all.iter_mut().take(1).for_each(|h| *h = *h * mask);
+    all.iter_mut().take(1).for_each(|h| *h *= mask);
     state.rebuild(&mut all.into_iter())
 }
 

@@ -128,6 +128,10 @@ impl Unpacked {
             let ready = packed.fill_buf()?;
             let zeros = ready.iter().take_while(|byte| **byte == 0).count();
             if zeros == 0 {
+                // A member begins with 1f 8b.
+                if ready.first().is_some_and(|byte| *byte != 0x1f) {
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, Unpacking::Damaged));
+                }
                 self.member = (!ready.is_empty()).then(|| GzDecoder::new(packed));
                 return Ok(());
             }

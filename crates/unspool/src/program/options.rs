@@ -303,9 +303,9 @@ impl Visitor for TrainCommand {
             .arg(path(OUT, "DIR", "Output directory: a new or an empty one [default: the next free runs/TASK-N]"))
             .arg(switch(
                 RESUME,
-                "Resume the run in --out as if it had not been stopped; start it where there is none yet. The contents of \
-                 --data and the options must be those that it began with, --epochs too, since the learning rate falls \
-                 over all of them",
+                "Resume the run in --out as if it had not been stopped; start it where there is none yet. The data and the \
+                 options must be those that it began with, --epochs too, since the learning rate falls over all of \
+                 them",
             ))
             .arg(switch(PROFILE, "Print the cost of each source line and each operation of a step before training"))
     }
