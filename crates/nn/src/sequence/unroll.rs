@@ -107,10 +107,9 @@ pub(crate) fn run<'g, C: Cell>(
     let names = layout.sorted_names(graph);
     let mut now = match layout.order() {
         Some(order) => move_rows(state, |leaf| leaf.rows(order)),
-        // A view of its own, so that gradients are added in one order whether rows were moved or not.
-        None => move_rows(state, |leaf| leaf.known_shape().map_or(leaf, |shape| leaf.reshape(&*shape))),
+        None => state.clone(),
     };
-    let mut untouched = vec![true; leaves(&now).len()];
+    let start = leaves(&now);
     let naming = graph.name_rows(names.clone());
     let (mut outputs, mut ended, mut count) = (Vec::with_capacity(layout.running().len()), vec![], layout.batch());
     for (t, &running) in layout.running().iter().enumerate() {
@@ -133,14 +132,13 @@ pub(crate) fn run<'g, C: Cell>(
         };
         let after = leaves(&next);
         unchanged_shapes(graph, y, running, &before, &after)?;
-        untouched.iter_mut().zip(&before).zip(&after).for_each(|((same, old), new)| *same &= old.same_node(*new));
         outputs.push(y);
         now = next;
         graph.carry(&after);
     }
     drop(naming);
     let outputs = xs.with_rows(joined(graph, &outputs));
-    let last = gather_last(xs, state, &untouched, &now, &ended, count);
+    let last = gather_last(xs, state, &start, &now, &ended, count);
     Ok((outputs, last))
 }
 
@@ -158,7 +156,7 @@ fn joined<'g>(graph: &'g Graph<'g>, outputs: &[Var<'g>]) -> Var<'g> {
 fn gather_last<'g, S: State<'g>>(
     xs: &Sequence<'g>,
     given: &S,
-    untouched: &[bool],
+    start: &[Var<'g>],
     now: &S,
     ended: &[Vec<Var<'g>>],
     running: usize,
@@ -166,7 +164,8 @@ fn gather_last<'g, S: State<'g>>(
     let (graph, layout) = (xs.graph(), xs.layout());
     let (given, now_leaves) = (leaves(given), leaves(now));
     let last = (0..now_leaves.len()).map(|i| {
-        if untouched.get(i) == Some(&true) {
+        let untouched = start.get(i).is_some_and(|start| now_leaves[i].same_node(*start));
+        if untouched {
             return given[i];
         }
         // Longest first: those that ran to the end, then the groups that ended, the last to end first.
