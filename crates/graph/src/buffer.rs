@@ -108,26 +108,37 @@ impl<E: Element> Pool<E> {
         if len < POOLED_FROM {
             return Buffer { data: vec![E::ZERO; len], len, pool: None };
         }
+        let data = self.waiting(len).unwrap_or_else(|| vec![E::ZERO; capacity(len)]);
+        self.pooled(data, len)
+    }
+
+    /// As [`take`](Pool::take), with an error in words where the machine does not have that much memory.
+    pub(crate) fn try_take(self: &Arc<Self>, len: usize) -> Result<Buffer<E>, String> {
+        const LARGE: usize = 1 << 20;
+        if len < LARGE {
+            return Ok(self.take(len));
+        }
+        let mut data = self.waiting(len).unwrap_or_default();
+        // An allocation that fails would end the process, so a new buffer is reserved first.
+        data.try_reserve_exact(capacity(len).saturating_sub(data.len())).map_err(|_| {
+            let bytes = len as f64 * size_of::<E>() as f64;
+            format!("needs {:.1} GB of memory, which this machine does not give", bytes / 1e9)
+        })?;
+        data.resize(capacity(len).max(data.len()), E::ZERO);
+        Ok(self.pooled(data, len))
+    }
+
+    /// A buffer of about that length that waits for its next use, if there is one.
+    fn waiting(&self, len: usize) -> Option<Vec<E>> {
         let wanted = capacity(len);
-        let mut idle = lock(&self.buffers);
-        let found = idle.range_mut(wanted..=wanted + wanted / 4).find_map(|(_, buffers)| buffers.pop());
-        drop(idle);
-        let mut data = found.unwrap_or_else(|| vec![E::ZERO; wanted]);
+        lock(&self.buffers).range_mut(wanted..=wanted + wanted / 4).find_map(|(_, buffers)| buffers.pop())
+    }
+
+    fn pooled(self: &Arc<Self>, mut data: Vec<E>, len: usize) -> Buffer<E> {
         if cfg!(debug_assertions) {
             data[..len].fill(E::from_f64(f64::NAN));
         }
         Buffer { data, len, pool: Some(self.clone()) }
-    }
-
-    /// As [`take`](Pool::take), with an error in words where the machine has not that much memory.
-    pub(crate) fn try_take(self: &Arc<Self>, len: usize) -> Result<Buffer<E>, String> {
-        // What is large is asked for once in vain first: an allocation that fails would end the process.
-        const LARGE: usize = 1 << 20;
-        if len >= LARGE && Vec::<E>::new().try_reserve_exact(capacity(len)).is_err() {
-            let bytes = len as f64 * size_of::<E>() as f64;
-            return Err(format!("needs {:.1} GB of memory, which this machine does not give", bytes / 1e9));
-        }
-        Ok(self.take(len))
     }
 
     pub(crate) fn zeros(self: &Arc<Self>, len: usize) -> Buffer<E> {

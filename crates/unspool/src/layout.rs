@@ -9,7 +9,7 @@ use crate::{
 ///
 /// ```
 /// use unspool::prelude::*;
-/// let batch = Padded::new(&[&[5, 6, 7], &[8]], 0);
+/// let batch = Padded::new(&[vec![5, 6, 7], vec![8]], 0); // 0 pads
 /// let mut params = Params::seeded(1);
 /// let words = Embedding::new(params.scope("words"), 10, 4);
 /// let graph = Graph::new(&params);

@@ -12,7 +12,8 @@ fn what_is_encoded_decodes_to_the_same_text() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     for (kind, vocabulary) in [("bpe", "300"), ("words", "300"), ("characters", "300"), ("syllables", "300")] {
-        let train = ["tokenize", "train", "--kind", kind, "--vocabulary", vocabulary, "--minimum-count", "1", "--overwrite"];
+        let train =
+            ["tokenize", "train", "--kind", kind, "--vocabulary", vocabulary, "--minimum-count", "1", "--overwrite"];
         succeeds(at, &[&train[..], &["--out", "a.json"]].concat(), TEXT.as_bytes());
         fs::write(at.join("text"), TEXT).unwrap();
         succeeds(at, &[&train[..], &["--out", "b.json", "text"]].concat(), b"");

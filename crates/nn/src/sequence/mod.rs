@@ -78,12 +78,9 @@ impl<'g> Sequence<'g> {
             format!("a length of {bad} does not fit a batch of shape {shape}: [batch, time, …]")
         } else {
             let layout = layout.with_time(shape[1]);
-            let rows = if layout.batch() == 1 && layout.is_full() {
-                padded.squeeze(0)
-            } else {
-                padded.gather_places(layout.places())
-            };
-            return Sequence::new(rows, layout);
+            // A batch of one full example is gathered like any other: as a view, its gradients would be added in another
+            // order, and the example would not have the bits that it has among others.
+            return Sequence::new(padded.gather_places(layout.places()), layout);
         };
         graph.fail(graph.error("pack", why));
         Sequence::new(graph.inert(), layout)
@@ -186,9 +183,6 @@ impl<'g> Sequence<'g> {
     #[track_caller]
     pub fn padded(&self) -> Var<'g> {
         let (batch, time) = (self.layout.batch(), self.layout.time());
-        if batch == 1 && self.layout.is_full() {
-            return self.rows.unsqueeze(0);
-        }
         self.graph().arrange_rows(&[self.rows], self.layout.sources(), [batch, time])
     }
 

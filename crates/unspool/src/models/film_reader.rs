@@ -26,15 +26,14 @@ pub struct FilmReaderConfig {
 /// An [`Eye`] on each frame, a recurrence over what it saw, and a readout.
 ///
 /// ```
-/// use unspool::{graph::{Graph, Params}, models::{EyeConfig, FilmReader, FilmReaderConfig}, nn::CellKind};
+/// use unspool::{graph::{Graph, Params}, models::{EyeConfig, FilmReader, FilmReaderConfig}, nn::{CellKind, Sequence}};
 /// let eye = EyeConfig { height: 8, width: 12, channels: 2, features: 16, dropout: 0.0 };
 /// let (cell, layers) = (Some(CellKind::Gru), 1);
 /// let config = FilmReaderConfig { eye, cell, layers, hidden_size: 8, bidirectional: true, outputs: 3 };
 /// let mut params = Params::seeded(0);
 /// let model = FilmReader::new(&mut params, &config);
 /// let graph = Graph::new(&params);
-/// let films = graph.zeros([2, 5, 8, 12]);                               // [batch, time, height, width]
-/// let films = Sequence::pack(films, &[5, 3]);
+/// let films = Sequence::pack(graph.zeros([2, 5, 8, 12]), &[5, 3]);       // [batch, time, height, width]
 /// assert_eq!(*model.each_frame(&films).padded().shape()?, [2, 5, 3]);    // many-to-many, aligned
 /// assert_eq!(*model.whole(&films).shape()?, [2, 3]);                     // many-to-one
 /// # Ok::<(), unspool::graph::Error>(())

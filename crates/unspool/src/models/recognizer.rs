@@ -33,8 +33,7 @@ pub struct RecognizerConfig {
 /// let mut params = Params::seeded(0);
 /// let model = Recognizer::new(&mut params, &config);
 /// let graph = Graph::new(&params);
-/// let frames = ndarray::Array3::zeros((2, 7, 6));                                   // [batch, time, feature]
-/// let frames = Sequence::pack(graph.input(frames), &[7, 4]);
+/// let frames = Sequence::pack(graph.zeros([2, 7, 6]), &[7, 4]);                      // [batch, time, feature]
 /// assert_eq!(*model.logits(&frames).padded().shape()?, [2, 7, 11]);
 /// assert!(model.loss(&frames, &[vec![3, 1], vec![10]]).item()? > 0.0);
 /// # Ok::<(), unspool::graph::Error>(())
