@@ -34,7 +34,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<Entry>> {
 fn entries(file: &str, text: &str) -> std::result::Result<Vec<Entry>, String> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let place = |byte: usize| {
-        let before = &text[..text.floor_char_boundary(byte)];
+        let before = text.get(..byte).unwrap_or(text);
         let line = before.rsplit('\n').next().unwrap_or_default();
         format!("{file}:{}:{}", before.matches('\n').count() + 1, line.chars().count() + 1)
     };

@@ -115,10 +115,13 @@ impl Axis {
     }
 }
 
+/// A name and the points that are drawn for it.
+type Line<'a> = (Cow<'a, str>, Vec<(f64, f64)>);
+
 fn draw(area: &Area<'_>, panel: &Curves, title: &str) -> std::result::Result<(), Failure> {
     let height = |y: f64| if panel.log_y { y.log10() } else { y };
     let seen = |(x, y): &(f64, f64)| x.is_finite() && height(*y).is_finite();
-    let lines: Vec<(Cow<'_, str>, Vec<(f64, f64)>)> = panel
+    let lines: Vec<Line<'_>> = panel
         .lines
         .iter()
         .map(|(name, points)| {

@@ -147,11 +147,11 @@ impl NextToken {
                 let xs = model.embedded(graph, &batch.input.ids, &layout);
                 let (outputs, state) = model.unroll(&xs, state);
                 // The graph keeps an error, and says it when the loss is asked for.
-                if let (Some((columns, _)), Ok(state)) = (&batch.columns, detach(&state)) {
-                    if let Err(cause) = self.carried.put(columns.clone(), &state) {
-                        let (why, at) = (cause.to_string(), graph.place());
-                        graph.fail(unspool::graph::Error::Argument { operation: "carried state", why, at });
-                    }
+                if let (Some((columns, _)), Ok(state)) = (&batch.columns, detach(&state))
+                    && let Err(cause) = self.carried.put(columns.clone(), &state)
+                {
+                    let (why, at) = (cause.to_string(), graph.place());
+                    graph.fail(unspool::graph::Error::Argument { operation: "carried state", why, at });
                 }
                 model.logits(outputs.rows().rows(&places), xs.rows())
             }

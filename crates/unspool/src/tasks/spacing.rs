@@ -228,7 +228,7 @@ impl Task for Spacing {
         let embedding = Embedding::normal(params.scope("embedding"), vocabulary_size, embedding_size, 0.3);
         let pairs = PairEmbedding::new(params.scope("pairs"), pairs, embedding_size);
         let make = |scope: unspool::graph::Scope<'_>, input, output| cell.build(scope, input, output);
-        let layers = RecurrentConfig { layers: layers, bidirectional, dropout };
+        let layers = RecurrentConfig { layers, bidirectional, dropout };
         let recurrence = Recurrent::new(params.scope("recurrence"), make, embedding_size, hidden_size, layers);
         let width = if bidirectional { 2 * hidden_size } else { hidden_size };
         let readout = Linear::new(params.scope("readout"), width, 2);

@@ -11,22 +11,25 @@ use unspool::{graph::Params, nn::exchange::OneProcess};
 /// Longer lines are cut here: the model would only take longer.
 const LONGEST: usize = 200;
 
+/// Answers a line.
+type Model = Box<dyn Fn(&str)>;
+
 /// Gives a line to each model.
 pub(crate) fn run(data: &[u8]) {
     thread_local! {
-        static MODELS: Vec<Box<dyn Fn(&str)>> = models();
+        static MODELS: Vec<Model> = models();
     }
     let text = String::from_utf8_lossy(data);
     MODELS.with(|models| {
         for line in text.split('\n').take(8) {
-            let line = &line[..line.floor_char_boundary(LONGEST)];
-            models.iter().for_each(|ask| ask(line));
+            let line: String = line.chars().take(LONGEST).collect();
+            models.iter().for_each(|ask| ask(&line));
         }
     });
 }
 
 /// Small models with their first weights, whose data is written to a folder and read from there.
-fn models() -> Vec<Box<dyn Fn(&str)>> {
+fn models() -> Vec<Model> {
     let folder = tempfile::tempdir().expect("a folder");
     let (mut rows, mut tags) = ("swedish\tenglish\tdocument\tlabel\n".to_owned(), String::new());
     for i in 0..40 {
