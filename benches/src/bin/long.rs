@@ -58,7 +58,7 @@ fn segment<'g>(cell: &Lstm, readout: &Linear, given: &[Var<'g>], count: usize) -
     let [all, h, c] = given else { unreachable!("a segment has three inputs") };
     // Time-major, as the rows of a sequence are.
     let rows = |from: usize| all.slice(0, from..from + count).reshape([count * BATCH, INPUT]);
-    let xs = Sequence::from_rows(rows(1), &Layout::new(&[count; BATCH]));
+    let xs = Sequence::from_rows(rows(1), Layout::new(&[count; BATCH]));
     let (hs, LstmState { h, c }) = unroll(cell, &xs, LstmState { h: *h, c: *c });
     let loss = (readout.apply(hs.rows()) - rows(0)).powi(2).sum_all();
     let state = BATCH * HIDDEN;
