@@ -64,7 +64,7 @@ pub fn write(days: &[Day]) -> String {
     out
 }
 
-/// Reads what [`write`] wrote.
+/// Reads what [`write()`] wrote.
 ///
 /// # Errors
 ///

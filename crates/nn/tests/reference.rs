@@ -116,7 +116,8 @@ fn losses(mut params: Params, loss: &Loss, alone: bool) -> Vec<f64> {
 
 #[test]
 fn twenty_steps_of_every_kind_of_model_are_those_of_the_plain_computation() {
-    let kinds: [(&str, fn(&mut Params) -> Loss); 7] = [
+    type Kind = (&'static str, fn(&mut Params) -> Loss);
+    let kinds: [Kind; 7] = [
         ("elman", |params| tagger(params, Elman::new)),
         ("gru", |params| tagger(params, Gru::new)),
         ("lstm", |params| tagger(params, Lstm::new)),

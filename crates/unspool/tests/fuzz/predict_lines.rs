@@ -12,12 +12,12 @@ use unspool::{graph::Params, nn::exchange::OneProcess};
 const LONGEST: usize = 200;
 
 /// Answers a line.
-type Model = Box<dyn Fn(&str)>;
+type Answer = Box<dyn Fn(&str)>;
 
 /// Gives a line to each model.
 pub(crate) fn run(data: &[u8]) {
     thread_local! {
-        static MODELS: Vec<Model> = models();
+        static MODELS: Vec<Answer> = models();
     }
     let text = String::from_utf8_lossy(data);
     MODELS.with(|models| {
@@ -29,7 +29,7 @@ pub(crate) fn run(data: &[u8]) {
 }
 
 /// Small models with their first weights, whose data is written to a folder and read from there.
-fn models() -> Vec<Model> {
+fn models() -> Vec<Answer> {
     let folder = tempfile::tempdir().expect("a folder");
     let (mut rows, mut tags) = ("swedish\tenglish\tdocument\tlabel\n".to_owned(), String::new());
     for i in 0..40 {
