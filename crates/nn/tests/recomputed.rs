@@ -154,13 +154,9 @@ fn a_decoder_that_attends_has_the_bits_of_kept_segments_in_recomputed_ones() {
         let loss = model.loss(&graph, &pairs(0), how);
         all_of(params, (loss.item().unwrap(), loss.backward().unwrap()))
     };
-    for every in [3, 20] {
+    for every in [1, 3, 20] {
         assert!(gradients(&params, How::Kept(every)) == gradients(&params, How::Recomputed(every)), "{every} steps");
     }
-    // In a segment of one step the output is the state, whose gradient has its parts added in another order.
-    let (kept, again) = (gradients(&params, How::Kept(1)), gradients(&params, How::Recomputed(1)));
-    assert_eq!(kept.0, again.0);
-    assert!(kept.1.iter().zip(&again.1).all(|(a, b)| (a - b).iter().all(|d| d.abs() < 1e-6)));
     let double = params.to_f64();
     let (whole, parts) = (gradients(&double, How::Whole), gradients(&double, How::Recomputed(3)));
     assert!((whole.0 - parts.0).abs() < 1e-12);
