@@ -16,14 +16,12 @@ tests_of() {
     crates/graph/src/ops/*) echo unspool-graph --test gradients --test core ;;
     crates/graph/src/*) echo unspool-graph --test core --test random_graphs --test traps ;;
     crates/nn/src/ctc/*) echo unspool-nn --test losses --test pytorch_parity ;;
-    crates/nn/src/decoder.rs | crates/nn/src/decoding/*) echo unspool-nn --test decoding ;;
-    crates/nn/src/elman.rs | crates/nn/src/gru.rs | crates/nn/src/lstm.rs)
-        echo unspool-nn --test laws --test pytorch_parity
-        ;;
+    crates/nn/src/decoding/*) echo unspool-nn --test decoding ;;
+    crates/nn/src/cell/*) echo unspool-nn --test laws --test pytorch_parity ;;
     crates/nn/src/loss/*) echo unspool-nn --test losses --test pytorch_parity ;;
     crates/nn/src/not_hidden.rs) echo unspool-nn --lib --test losses ;;
     crates/nn/src/optimizer/*) echo unspool-nn --lib --test optimizers --test pytorch_parity ;;
-    crates/nn/src/pooling.rs) echo unspool-nn --test losses --test recurrent --test gradients ;;
+    crates/nn/src/sequence/pooling.rs) echo unspool-nn --test losses --test recurrent --test gradients ;;
     crates/nn/src/schedule.rs) echo unspool-nn --test optimizers --test trainer ;;
     crates/nn/src/*) echo unspool-nn --test wrappers ;;
     crates/text/src/bucket.rs) echo unspool-text --lib ;;

@@ -32,11 +32,11 @@ rm -rf crates/unspool/docs
 cp -R docs crates/unspool/docs
 
 if [ -n "$publish" ]; then
-    cargo publish --locked -p unspool-graph -p unspool-nn -p unspool-text ${options[@]+"${options[@]}"}
+    cargo publish --locked -p unspool-files -p unspool-graph -p unspool-nn -p unspool-text ${options[@]+"${options[@]}"}
     cargo publish --locked -p unspool --allow-dirty ${options[@]+"${options[@]}"}
     exit
 fi
-cargo package --locked -p unspool-graph -p unspool-nn -p unspool-text -p unspool --allow-dirty \
+cargo package --locked -p unspool-files -p unspool-graph -p unspool-nn -p unspool-text -p unspool --allow-dirty \
     ${options[@]+"${options[@]}"}
 
 # What the docs and the program read must be inside, and the registry takes packages of up to 10 MB.
@@ -60,6 +60,7 @@ holds() {
         exit 1
     fi
 }
+holds unspool-files
 holds unspool-graph
 holds unspool-nn examples/custom_cell.rs
 holds unspool-text

@@ -12,7 +12,7 @@ fail() {
 }
 manifest=$(sed -n '/^\[workspace.package\]/,/^\[/ s/^version = "\(.*\)"/\1/p' Cargo.toml)
 [ "$manifest" = "$version" ] || fail "Cargo.toml has version $manifest, not $version"
-for package in unspool-graph unspool-nn unspool-text unspool; do
+for package in unspool-files unspool-graph unspool-nn unspool-text unspool; do
     grep -q "^$package = .*version = \"$version\"" Cargo.toml ||
         fail "Cargo.toml requires another version of $package than $version"
 done
