@@ -81,7 +81,7 @@ fn tracked() -> BTreeSet<String> {
 #[test]
 fn the_page_lists_every_file_and_folder_once() {
     let page = read("docs/architecture.md");
-    let sources = ["graph", "nn", "text", "unspool"].map(|name| (name, held(&format!("crates/{name}/src"))));
+    let sources = ["files", "graph", "nn", "text", "unspool"].map(|name| (name, held(&format!("crates/{name}/src"))));
     let repository = Some(("The repository", tracked())).filter(|(_, files)| !files.is_empty());
     for (heading, mut held) in repository.into_iter().chain(sources) {
         let names = listed(&page, heading);
