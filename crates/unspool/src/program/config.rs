@@ -4,7 +4,7 @@ use super::{
     error::{Error, Result},
     limits,
 };
-use std::{collections::BTreeMap, fs::File, io::Read, path::Path};
+use std::{collections::BTreeMap, path::Path};
 use toml::{Spanned, Value};
 
 /// A key with its value.
@@ -17,14 +17,11 @@ pub(crate) struct Entry {
 
 /// Reads a file. Its keys come in the order of the file.
 pub(crate) fn read(path: &Path) -> Result<Vec<Entry>> {
-    let cannot = |cause: std::io::Error| Error::file(path, "read", &cause);
-    let mut bytes = vec![];
-    File::open(path).map_err(cannot)?.take(limits::CONFIG + 1).read_to_end(&mut bytes).map_err(cannot)?;
     let hint = "a configuration has lines such as `epochs = 3`; `--help` lists the options";
-    if bytes.len() as u64 > limits::CONFIG {
+    let bytes = limits::read(path, limits::CONFIG)?.ok_or_else(|| {
         let message = format!("{}: not a configuration: more than {} bytes", path.display(), limits::CONFIG);
-        return Err(Error::failure(message, hint));
-    }
+        Error::failure(message, hint)
+    })?;
     let text = String::from_utf8(bytes).map_err(|cause| {
         Error::failure(format!("{}: not a configuration: {}", path.display(), cause.utf8_error()), "save it as UTF-8")
     })?;

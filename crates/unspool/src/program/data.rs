@@ -15,7 +15,7 @@ use super::{
     limits,
 };
 use crate::tasks::Parts;
-use std::{io::Read, path::Path};
+use std::path::Path;
 use tables::{Origin, is_pipe, language, parallel, sentences};
 use unspool::{
     nn::exchange::Exchange,
@@ -355,16 +355,9 @@ impl<'a> Data<'a> {
 
 /// All bytes of a file, if there are no more than so many; a device can go on without end.
 fn read_bytes(path: &Path, most: u64) -> Result<Vec<u8>> {
-    let mut bytes = vec![];
-    let failed = |cause: std::io::Error| Error::file(path, "read", &cause);
-    unspool_files::open(path).map_err(failed)?.take(most + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > most {
-        return Err(Error::failure(
-            format!("{}: larger than the {most} bytes allowed", path.display()),
-            "give less of it",
-        ));
-    }
-    Ok(bytes)
+    limits::read(path, most)?.ok_or_else(|| {
+        Error::failure(format!("{}: larger than the {most} bytes allowed", path.display()), "give less of it")
+    })
 }
 
 impl Embedded {

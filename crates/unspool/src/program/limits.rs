@@ -1,6 +1,9 @@
 //! The largest sizes that the program takes, each in one place. Options, their help, and the checks of what a run
 //! folder holds use these.
 
+use super::error::{Error, Result};
+use std::{io::Read, path::Path};
+
 /// A size of a model: elements of a layer, tokens of a vocabulary, classes. A model is built, and asks for memory,
 /// before its weights are read.
 pub(crate) const SIZE: usize = 1 << 16;
@@ -44,3 +47,12 @@ pub(crate) const TABLE_FIELDS: usize = 10_000_000;
 pub(crate) const TABLE_BYTES: usize = 1 << 28;
 /// Seconds of a sound that a model hears at once; a longer one is cut where it is quiet.
 pub(crate) const HEARD_AT_ONCE: usize = 60;
+
+/// Reads a file of at most so many bytes; returns nothing for a larger one. A device has no size and no end, so the limit
+/// is kept while reading.
+pub(crate) fn read(path: &Path, most: u64) -> Result<Option<Vec<u8>>> {
+    let failed = |cause: std::io::Error| Error::file(path, "read", &cause);
+    let mut bytes = vec![];
+    unspool_files::open(path).map_err(failed)?.take(most + 1).read_to_end(&mut bytes).map_err(failed)?;
+    Ok((bytes.len() as u64 <= most).then_some(bytes))
+}

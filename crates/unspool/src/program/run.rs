@@ -3,6 +3,7 @@
 use super::{
     error::{Error, Result},
     identity::Identity,
+    limits,
     lock::{LOCK, Lock, Mark},
 };
 use serde::{Deserialize, Serialize};
@@ -10,7 +11,7 @@ use std::{
     cell::RefCell,
     collections::BTreeSet,
     fs,
-    io::{ErrorKind, Read},
+    io::ErrorKind,
     path::{Path, PathBuf},
 };
 use unspool::nn::{checkpoint, training};
@@ -42,9 +43,6 @@ const BASELINES: &str = "baselines";
 
 /// Where runs go that are given no place.
 const RUNS: &str = "runs";
-
-/// The largest configuration that is read: labels may be many.
-const LARGEST_CONFIG: u64 = 16 << 20;
 
 /// A place for a run folder: looked at before anything is read, and left as it is until [`Place::create`].
 #[derive(Debug)]
@@ -404,14 +402,8 @@ pub(crate) fn read_toml(path: &Path) -> Result<toml::Table> {
     let bad = |why: String| {
         Error::failure(format!("{}: not a configuration: {why}", path.display()), "it must be as the training wrote it")
     };
-    let failed = |cause: std::io::Error| Error::file(path, "read", &cause);
-    let file = unspool_files::open(path).map_err(failed)?;
-    let mut bytes = vec![];
-    // A device has no size, and no end.
-    file.take(LARGEST_CONFIG + 1).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > LARGEST_CONFIG {
-        return Err(bad(format!("it has more than {LARGEST_CONFIG} bytes")));
-    }
+    let bytes =
+        limits::read(path, limits::CONFIG)?.ok_or_else(|| bad(format!("it has more than {} bytes", limits::CONFIG)))?;
     let text = String::from_utf8(bytes).map_err(|cause| bad(cause.to_string()))?;
     text.parse().map_err(|cause: toml::de::Error| bad(cause.message().to_owned()))
 }
