@@ -47,7 +47,7 @@ impl Gated {
         let [z, r, n] = (x.matmul(self.w) + h.matmul(self.u) + self.bias).chunk(-1);
         let (z, r) = (z.sigmoid(), r.sigmoid());
         let n = (n.layer_norm(self.gain, 0.0, 1e-5) + r * h).tanh().maximum(-0.9);
-        z.gt(0.5).select((1.0 - z) * n + z * h, h / 2.0)
+        z.gt(0.5).where_((1.0 - z) * n + z * h, h / 2.0)
     }
 }
 
@@ -85,7 +85,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let graph = Graph::new(&params).training(7, 0);
     let xs = graph.input(Array3::<f32>::ones((2, 5, 3)));
     let (hs, _) = unroll(&cell, xs, &[5, 3], cell.initial_state(&graph, 2));
-    let loss = readout.apply(hs.real_rows(&[5, 3])).cross_entropy(&[0, 1, 0, 1, 0, 1, 0, 1]).mean(&[]);
+    let loss = readout.apply(hs.pack(&[5, 3])).cross_entropy(&[0, 1, 0, 1, 0, 1, 0, 1]).mean(&[]);
     println!("{}", loss.backward()?.norm());
     Ok(())
 }

@@ -31,8 +31,8 @@ awk -F '\t' 'NR > 1 { n = split($1, words, " "); for (i = 1; i <= n; i++) print 
 cd "$work"
 
 # The shards are more than two of the processes have, and not as many for each.
-translation=(train translation --data pairs.tsv --hidden 32 --vocabulary 400 --batch-tokens 600 --shards 6)
-language=(train language-model --data text.txt --hidden 32 --layers 1 --columns 22 --window 16 --epochs 2 --shards 5)
+translation=(train translation --data pairs.tsv --hidden-size 32 --vocabulary 400 --batch-tokens 600 --shards 6)
+language=(train language-model --data text.txt --hidden-size 32 --layers 1 --columns 22 --window 16 --epochs 2 --shards 5)
 mpi=(mpirun --oversubscribe --bind-to none)
 [ "$(id -u)" -ne 0 ] || mpi+=(--allow-run-as-root)
 fail() {
@@ -67,7 +67,7 @@ done
 for task in "sentiment --data reviews.tsv" "spacing --data reviews.tsv" "tagging --data tags.tsv"; do
     name=${task%% *}
     # shellcheck disable=SC2206 # a task is its name and its options
-    one=(train $task --hidden 16 --shards 5 --epochs 2)
+    one=(train $task --hidden-size 16 --shards 5 --epochs 2)
     "$built/unspool" "${one[@]}" --out "$name-1" 2>/dev/null >"$name-1.json"
     "${mpi[@]}" -n 3 "$built/unspool" "${one[@]}" --out "$name-3" 2>/dev/null >"$name-3.json"
     for file in model.toml model.safetensors training.safetensors; do same "$name-1/$file" "$name-3/$file"; done

@@ -1,11 +1,12 @@
-//! The built-in recurrent layers, whose gates are one pass over memory, beside the same equations from single operations.
+//! The built-in recurrent layers, whose gates are one pass over memory, beside the same equations from single
+//! operations.
 //!
 //!     cargo bench -p unspool-benches --bench layers
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
 use unspool_graph::{Graph, Params, Var};
-use unspool_nn::{Cell, Elman, Gru, Linear, Lstm, Sequence, unroll};
+use unspool_nn::{Cell, Gru, Linear, Lstm, Rnn, Sequence, unroll};
 
 const BATCH: usize = 16;
 const TIME: usize = 32;
@@ -48,7 +49,7 @@ fn layer<C: Cell>(criterion: &mut Criterion, name: &str, make: impl FnOnce(&mut 
 }
 
 fn layers(criterion: &mut Criterion) {
-    layer(criterion, "elman", |params| Elman::new(params.scope("rnn"), HIDDEN, HIDDEN));
+    layer(criterion, "rnn", |params| Rnn::new(params.scope("rnn"), HIDDEN, HIDDEN));
     layer(criterion, "gru", |params| Gru::new(params.scope("rnn"), HIDDEN, HIDDEN));
     layer(criterion, "lstm", |params| Lstm::new(params.scope("rnn"), HIDDEN, HIDDEN));
     layer(criterion, "lstm from operations", |params| {

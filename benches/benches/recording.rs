@@ -5,13 +5,13 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
-use unspool_graph::{Element, Graph, Inflow, Operation, Params, Ran, Shape, Var, View, init, vectorize};
+use unspool_graph::{Element, GradSink, Graph, OpContext, Operation, Params, Shape, Var, View, init, vectorize};
 
 /// Nodes in a chain.
 const NODES: usize = 10_000;
 
-/// A chain of products, x ← x · w, on scalars and on 4x4 matrices: recorded and walked back, and as plain loops over the same
-/// arrays. The difference of both, divided by the number of nodes, is what a node costs.
+/// A chain of products, x ← x · w, on scalars and on 4x4 matrices: recorded and walked back, and as plain loops over
+/// the same arrays. The difference of both, divided by the number of nodes, is what a node costs.
 fn node(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("node");
     group.throughput(Throughput::Elements(NODES as u64));
@@ -57,7 +57,8 @@ fn by_hand(w: &[f32], values: &mut [f32]) -> Vec<f32> {
     by_w
 }
 
-/// y = x + b for rows x, as a user may write it who does not know of gathering: each step's gradient of b is summed and given by itself.
+/// y = x + b for rows x, as a user may write it who does not know of gathering: each step's gradient of b is summed and
+/// given by itself.
 struct AddRow;
 
 impl Operation for AddRow {
@@ -77,9 +78,9 @@ impl Operation for AddRow {
             );
         }
     }
-    fn backward<E: Element>(&self, ran: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
+    fn backward<E: Element>(&self, ctx: &OpContext<'_, E, ()>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
         into.add_slice(0, gradient.data());
-        let mut sum = vec![E::ZERO; ran.inputs[1].data().len()];
+        let mut sum = vec![E::ZERO; ctx.inputs[1].data().len()];
         for row in gradient.data().chunks_exact(sum.len()) {
             vectorize(
                 #[inline(always)]
@@ -88,14 +89,14 @@ impl Operation for AddRow {
         }
         into.add(1, sum);
     }
-    fn jvp<E: Element>(&self, _: &Ran<'_, E, ()>, _: &[Option<View<'_, E>>], _: &mut [E]) {}
+    fn jvp<E: Element>(&self, _: &OpContext<'_, E, ()>, _: &[Option<View<'_, E>>], _: &mut [E]) {}
 }
 
 /// One step of a recurrence: from the state, the weight `[128, 128]` and the bias `[128]`.
 type Step = for<'g> fn(Var<'g>, Var<'g>, Var<'g>) -> Var<'g>;
 
-/// Recurrences of 64 steps at batch 16 and hidden size 128. A matrix's gradient is gathered, and a bias's; a batch of one matrix is
-/// differentiated step by step, with as many small products and additions as there are steps.
+/// Recurrences of 64 steps at batch 16 and hidden size 128. A matrix's gradient is gathered, and a bias's; a batch of
+/// one matrix is differentiated step by step, with as many small products and additions as there are steps.
 fn gathered(criterion: &mut Criterion) {
     let (batch, hidden, steps) = (16, 128, 64);
     let mut params = Params::seeded(1);

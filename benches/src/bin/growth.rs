@@ -1,13 +1,14 @@
 //! How time grows with the length of a sequence and with the batch: `growth [SVG]`.
 //!
-//! Training steps (forward, backward, clipping, Adam) of a language model with one LSTM of 128, on one thread. First sequences of 16 to
-//! 4,096 steps in batches of 8, then batches of 1 to 256 of 64 steps. A line for each: length, batch, microseconds a token, bytes that
-//! the recording keeps a step of a sequence. With a file name the two curves are drawn there.
+//! Training steps (forward, backward, clipping, Adam) of a language model with one LSTM of 128, on one thread. First
+//! sequences of 16 to 4,096 steps in batches of 8, then batches of 1 to 256 of 64 steps. A line for each: length,
+//! batch, microseconds a token, bytes that the recording keeps a step of a sequence. With a file name the two curves
+//! are drawn there.
 
 use ndarray::Array2;
 use plotters::prelude::*;
 use std::time::{Duration, Instant};
-use unspool_graph::{Draw, Graph, Params};
+use unspool_graph::{Graph, Params, RngKey};
 use unspool_nn::{Adam, Cell, Embedding, Linear, Lstm, optimizer::StepParams, unroll};
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
@@ -47,7 +48,7 @@ fn step_cost(time: usize, batch: usize) -> Result<(f64, usize)> {
     let cell = Lstm::new(params.scope("rnn"), HIDDEN, HIDDEN);
     let readout = Linear::new(params.scope("readout"), HIDDEN, VOCABULARY);
     let ids = |seed| {
-        let draw = Draw::seed(seed);
+        let draw = RngKey::seed(seed);
         Array2::from_shape_fn((batch, time), |(b, t)| (draw.uniform((b * time + t) as u64) * VOCABULARY as f64) as u32)
     };
     let (xs, targets, lengths) = (ids(1), ids(2), vec![time; batch]);

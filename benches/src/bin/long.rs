@@ -1,11 +1,12 @@
 //! A sequence of 100,000 steps in little memory: `long [STEPS]`.
 //!
-//! An LSTM of 128 reads 32 numbers a step, in a batch of 8, and is to give back what it read the step before: a loss at every step, and
-//! one training step over the whole sequence, without truncation. Segments of about √steps steps, their readout and their loss with
-//! them, are recomputed for backward, so that only the states between them and the inputs stay in memory.
+//! An LSTM of 128 reads 32 numbers a step, in a batch of 8, and is to give back what it read the step before: a loss at
+//! every step, and one training step over the whole sequence, without truncation. Segments of about √steps steps, their
+//! readout and their loss with them, are recomputed for backward, so that only the states between them and the inputs
+//! stay in memory.
 
 use std::time::Instant;
-use unspool_graph::{Draw, Graph, Params, Var};
+use unspool_graph::{Graph, Params, RngKey, Var};
 use unspool_nn::{Adam, Cell, Layout, Linear, Lstm, LstmState, Sequence, optimizer::StepParams, unroll};
 
 const BATCH: usize = 8;
@@ -18,7 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let cell = Lstm::new(params.scope("rnn"), INPUT, HIDDEN);
     let readout = Linear::new(params.scope("readout"), HIDDEN, INPUT);
     let every = ((steps as f64).sqrt() as usize).max(1);
-    let (draw, mut adam) = (Draw::seed(1), Adam::new());
+    let (draw, mut adam) = (RngKey::seed(1), Adam::new());
     // [step, row, feature]: a segment's inputs lie together.
     let inputs: Vec<f32> = (0..steps * BATCH * INPUT).map(|i| draw.normal(i as u64) as f32).collect();
 
@@ -53,7 +54,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// `count` steps: from `[count + 1, batch, input]` and a state to the sum of their losses and the state after them, in one row.
+/// `count` steps: from `[count + 1, batch, input]` and a state to the sum of their losses and the state after them, in
+/// one row.
 fn segment<'g>(cell: &Lstm, readout: &Linear, given: &[Var<'g>], count: usize) -> Var<'g> {
     let [all, h, c] = given else { unreachable!("a segment has three inputs") };
     // Time-major, as the rows of a sequence are.

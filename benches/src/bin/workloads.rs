@@ -1,17 +1,18 @@
 //! Times whole training steps: `workloads [--threads N] [NAME…]`.
 //!
-//! A step is forward, backward, clipping by the global norm and Adam, on a batch cut into two shards. Each workload runs three times to warm up, then at least
-//! five times and for four seconds. A line of CSV for each: name, peer, threads, median and least milliseconds, tokens a second.
+//! A step is forward, backward, clipping by the global norm and Adam, on a batch cut into two shards. Each workload
+//! runs three times to warm up, then at least five times and for four seconds. A line of CSV for each: name, peer,
+//! threads, median and least milliseconds, tokens a second.
 
 use ndarray::Array2;
 use std::{
     ops::Range,
     time::{Duration, Instant},
 };
-use unspool_graph::{Draw, Graph, Param, Params, Scope, Tensor, Var, init};
+use unspool_graph::{Graph, Param, Params, RngKey, Scope, Tensor, Var, init};
 use unspool_nn::{
-    Adam, Attending, Attention, Cell, Elman, Embedding, Gru, Linear, Lstm, LstmState, Result, Sequence, bidirectional,
-    detach, optimizer::StepParams, sharded, unroll,
+    Adam, Attending, Attention, Cell, Embedding, Gru, Linear, Lstm, LstmState, Result, Rnn, Sequence, bidirectional,
+    optimizer::StepParams, sharded, state_to_tensors, unroll,
 };
 
 fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
@@ -71,8 +72,8 @@ impl Bench<'_> {
         Ok(())
     }
 
-    /// Times training steps on a batch that is cut into shards: the mean of `loss` over `count` terms, its gradients by the threads
-    /// there are, clipped, and Adam.
+    /// Times training steps on a batch that is cut into shards: the mean of `loss` over `count` terms, its gradients by
+    /// the threads there are, clipped, and Adam.
     fn train<S: Sync>(
         &self,
         mut params: Params,
@@ -116,7 +117,7 @@ fn take(ids: &Array2<u32>, rows: Range<usize>) -> Array2<u32> {
 
 /// Random ids below `many`.
 fn random(seed: u64, many: usize, shape: (usize, usize)) -> Array2<u32> {
-    let draw = Draw::seed(seed);
+    let draw = RngKey::seed(seed);
     Array2::from_shape_fn(shape, |(b, t)| (draw.uniform((b * shape.1 + t) as u64) * many as f64) as u32)
 }
 
@@ -146,7 +147,7 @@ fn rnn_small(bench: &Bench<'_>) -> Result<()> {
     let mut params = Params::seeded(0);
     let model = Layers {
         embedding: Embedding::new(params.scope("embedding"), 64, 32),
-        cells: vec![Elman::new(params.scope("rnn"), 32, 64)],
+        cells: vec![Rnn::new(params.scope("rnn"), 32, 64)],
         readout: Linear::new(params.scope("readout"), 64, 64),
     };
     bench.language_model(params, model, 64, (16, 64))
@@ -257,7 +258,7 @@ fn sentiment(bench: &Bench<'_>) -> Result<()> {
     let backward = Lstm::new(params.scope("backward"), 128, 128);
     let readout = Linear::new(params.scope("readout"), 256, 2);
 
-    let draw = Draw::seed(3);
+    let draw = RngKey::seed(3);
     let mut lengths: Vec<usize> = (0..BATCH).map(|b| 10 + (draw.uniform(b as u64) * 61.0) as usize).collect();
     lengths[0] = 100;
     let (ids, labels) = (random(1, 8000, (BATCH, 100)), random(2, 2, (BATCH, 1)));
@@ -311,10 +312,11 @@ fn infer_step(bench: &Bench<'_>) -> Result<()> {
         last: u32,
         carried: &[Tensor],
     ) -> Result<(u32, Vec<Tensor>)> {
-        let state = if carried.is_empty() { cell.initial_state(graph, 1) } else { cell.attach(graph, carried) };
+        let state =
+            if carried.is_empty() { cell.initial_state(graph, 1) } else { cell.state_from_tensors(graph, carried) };
         let x = graph.embedding(embedding.weight, &[last], [1], None);
         let (h, state) = cell.step(x, state);
-        Ok((readout.apply(h).argmax()?[0], detach(&state)?))
+        Ok((readout.apply(h).argmax()?[0], state_to_tensors(&state)?))
     }
 
     let mut graph = Graph::new(&params);

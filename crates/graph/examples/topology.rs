@@ -1,5 +1,5 @@
-//! Questions to a recording, answered by petgraph's algorithms: on which parameters does a loss depend, and which path through
-//! it is the longest in time?
+//! Questions to a recording, answered by petgraph's algorithms: on which parameters does a loss depend, and which path
+//! through it is the longest in time?
 
 use unspool_graph::{
     Graph, Param, Params, Topology, Var, init,

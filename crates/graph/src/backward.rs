@@ -1,9 +1,9 @@
 //! What flows back: where an operation's backward puts the gradients of its operands.
 //!
-//! Gradients are added in place. A matrix that is multiplied by at many time steps does not get as many small products: the pairs
-//! (operand row, gradient row) are gathered and become products over blocks of [`BLOCK`] rows. A vector that stands beside every row, a
-//! bias, gets the sums of blocks of as many rows. Rows without a gradient, such as padding, are left out rather than multiplied, so a
-//! block's borders and with them the bits do not depend on padding.
+//! Gradients are added in place. A matrix that is multiplied by at many time steps does not get as many small products:
+//! the pairs (operand row, gradient row) are gathered and become products over blocks of [`BLOCK`] rows. A vector that
+//! stands beside every row, a bias, gets the sums of blocks of as many rows. Rows without a gradient, such as padding,
+//! are left out rather than multiplied, so a block's borders and with them the bits do not depend on padding.
 
 use crate::{
     Element, Error, Graph, Params,
@@ -102,7 +102,7 @@ pub(crate) struct RowSums<E: Element> {
 /// Where an operation's backward puts the gradients of its operands.
 ///
 /// ```
-/// use unspool_graph::{Element, Graph, Inflow, Operation, Params, Ran, Shape, View};
+/// use unspool_graph::{Element, Graph, GradSink, Operation, Params, OpContext, Shape, View};
 ///
 /// /// y = a · b, elementwise, for equal shapes.
 /// struct Times;
@@ -114,16 +114,16 @@ pub(crate) struct RowSums<E: Element> {
 ///     fn forward<E: Element>(&self, x: &[View<'_, E>], y: &mut [E]) {
 ///         (0..y.len()).for_each(|i| y[i] = x[0].data()[i] * x[1].data()[i]);
 ///     }
-///     fn backward<E: Element>(&self, ran: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
-///         let (a, b, g) = (ran.inputs[0].data(), ran.inputs[1].data(), gradient.data());
+///     fn backward<E: Element>(&self, ctx: &OpContext<'_, E, ()>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
+///         let (a, b, g) = (ctx.inputs[0].data(), ctx.inputs[1].data(), gradient.data());
 ///         into.accumulate(0, |to_a| (0..g.len()).for_each(|i| to_a[i] += g[i] * b[i])); // where it lies
 ///         if into.wants(1) {
 ///             into.add(1, (0..g.len()).map(|i| g[i] * a[i]).collect());                // or all at once
 ///         }
 ///     }
-///     fn jvp<E: Element>(&self, ran: &Ran<'_, E, ()>, v: &[Option<View<'_, E>>], y: &mut [E]) {
+///     fn jvp<E: Element>(&self, ctx: &OpContext<'_, E, ()>, v: &[Option<View<'_, E>>], y: &mut [E]) {
 ///         let tangent = |k: usize, i: usize| v[k].map_or(E::ZERO, |v| v.data()[i]);
-///         let (a, b) = (ran.inputs[0].data(), ran.inputs[1].data());
+///         let (a, b) = (ctx.inputs[0].data(), ctx.inputs[1].data());
 ///         (0..y.len()).for_each(|i| y[i] = tangent(0, i) * b[i] + a[i] * tangent(1, i));
 ///     }
 /// }
@@ -135,7 +135,7 @@ pub(crate) struct RowSums<E: Element> {
 /// assert_eq!(gradients.of(a).unwrap().to_f64()[[0]], 4.0);
 /// # Ok::<(), unspool_graph::Error>(())
 /// ```
-pub struct Inflow<'a, E: Element> {
+pub struct GradSink<'a, E: Element> {
     pub(crate) tape: &'a Tape<E>,
     pub(crate) operands: &'a [u32],
     pub(crate) slots: &'a mut [Slot<E>],
@@ -143,19 +143,19 @@ pub struct Inflow<'a, E: Element> {
     pub(crate) sink: &'a mut [Slot<E>],
     pub(crate) graph: &'a Graph<'a>,
     /// Operations without gradient inside of segments.
-    pub(crate) cuts: &'a mut Vec<String>,
+    pub(crate) exits: &'a mut Vec<String>,
     /// Input, elements got, elements expected.
     pub(crate) wrong: Option<(usize, usize, usize)>,
     pub(crate) error: Option<Error>,
 }
 
-impl<E: Element> fmt::Debug for Inflow<'_, E> {
+impl<E: Element> fmt::Debug for GradSink<'_, E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Inflow to {} operands", self.operands.len())
+        write!(f, "GradSink to {} operands", self.operands.len())
     }
 }
 
-impl<E: Element> Inflow<'_, E> {
+impl<E: Element> GradSink<'_, E> {
     /// Whether operand `i` leads to anything that wants a gradient. If not, what is added for it is ignored.
     pub fn wants(&self, i: usize) -> bool {
         self.tape.nodes[self.operands[i] as usize].wants
@@ -171,7 +171,7 @@ impl<E: Element> Inflow<'_, E> {
         self.add_slice(i, &gradient);
     }
 
-    /// As [`add`](Inflow::add), from where it lies.
+    /// As [`add`](GradSink::add), from where it lies.
     pub fn add_slice(&mut self, i: usize, gradient: &[E]) {
         let expected = self.tape.nodes[self.operands[i] as usize].shape.elements();
         if gradient.len() != expected {
@@ -190,15 +190,16 @@ impl<E: Element> Inflow<'_, E> {
         });
     }
 
-    /// Lets `write` work on the gradient of operand `i` in place. Its second argument says whether the elements are undefined
-    /// (all must be written) or hold what came before (to be added to). Nothing is called where no gradient is wanted.
+    /// Lets `write` work on the gradient of operand `i` in place. Its second argument says whether the elements are
+    /// undefined (all must be written) or hold what came before (to be added to). Nothing is called where no gradient
+    /// is wanted.
     pub fn update(&mut self, i: usize, write: impl FnOnce(&mut [E], bool)) {
         if self.wants(i) {
             update(self.tape, self.slots, self.sink, self.operands[i], write);
         }
     }
 
-    /// As [`update`](Inflow::update), but the elements are defined in any case: zeros at first.
+    /// As [`update`](GradSink::update), but the elements are defined in any case: zeros at first.
     pub fn accumulate(&mut self, i: usize, add: impl FnOnce(&mut [E])) {
         self.update(i, |slot, fresh| {
             if fresh {
@@ -232,8 +233,8 @@ impl<E: Element> Inflow<'_, E> {
         self.slots[id as usize] = slot;
     }
 
-    /// Adds `left`ᵀ·`right` to the gradient of operand `i`, in blocks together with what comes from other steps. `gradient_left`
-    /// says which of the two is the output's gradient: where its row is all zero, the pair is left out.
+    /// Adds `left`ᵀ·`right` to the gradient of operand `i`, in blocks together with what comes from other steps.
+    /// `gradient_left` says which of the two is the output's gradient: where its row is all zero, the pair is left out.
     pub(crate) fn outer(&mut self, i: usize, left: &[E], right: &[E], widths: (usize, usize), gradient_left: bool) {
         if !self.wants(i) || widths.0 == 0 || widths.1 == 0 {
             return;
@@ -294,8 +295,8 @@ impl<E: Element> Inflow<'_, E> {
         }
     }
 
-    /// Adds the sum of `gradient`'s rows (of the operand's length) to the gradient of operand `i`, in blocks together with the rows
-    /// of other steps.
+    /// Adds the sum of `gradient`'s rows (of the operand's length) to the gradient of operand `i`, in blocks together
+    /// with the rows of other steps.
     pub(crate) fn row_sum(&mut self, i: usize, gradient: &[E]) {
         let (tape, id) = (self.tape, self.operands[i]);
         let width = tape.nodes[id as usize].shape.elements();

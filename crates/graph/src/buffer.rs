@@ -47,10 +47,10 @@ impl fmt::Debug for Idle {
 }
 
 /// An array in a recording's memory, to which it goes back when dropped: [`View::buffer`](crate::View::buffer) and
-/// [`Inflow::buffer`](crate::Inflow::buffer) give one.
+/// [`GradSink::buffer`](crate::GradSink::buffer) give one.
 ///
 /// ```
-/// use unspool_graph::{Buffer, Element, Graph, Inflow, Operation, Params, Ran, Shape, View};
+/// use unspool_graph::{Buffer, Element, Graph, GradSink, Operation, Params, OpContext, Shape, View};
 ///
 /// /// y = 1 / (1 + x²); dy/dx = −2 x y², of which forward keeps −2 x.
 /// struct Witch;
@@ -66,14 +66,14 @@ impl fmt::Debug for Idle {
 ///         }
 ///         kept
 ///     }
-///     fn backward<E: Element>(&self, ran: &Ran<'_, E, Buffer<E>>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
-///         let each = gradient.data().iter().zip(&ran.saved[..]).zip(ran.output.data());
+///     fn backward<E: Element>(&self, ctx: &OpContext<'_, E, Buffer<E>>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
+///         let each = gradient.data().iter().zip(&ctx.saved[..]).zip(ctx.output.data());
 ///         into.add(0, each.map(|((&g, &kept), &y)| g * kept * y * y).collect());
 ///     }
-///     fn jvp<E: Element>(&self, ran: &Ran<'_, E, Buffer<E>>, v: &[Option<View<'_, E>>], out: &mut [E]) {
+///     fn jvp<E: Element>(&self, ctx: &OpContext<'_, E, Buffer<E>>, v: &[Option<View<'_, E>>], out: &mut [E]) {
 ///         let Some(v) = v[0] else { return };
-///         let y = ran.output.data();
-///         (0..out.len()).for_each(|i| out[i] = ran.saved[i] * y[i] * y[i] * v.data()[i]);
+///         let y = ctx.output.data();
+///         (0..out.len()).for_each(|i| out[i] = ctx.saved[i] * y[i] * y[i] * v.data()[i]);
 ///     }
 /// }
 ///
@@ -103,7 +103,8 @@ impl<E: Element> Pool<E> {
         lock(&self.lists.0).clear();
     }
 
-    /// A buffer with any contents: the caller writes all of it. Dev builds fill it with not-a-number, so that a test sees where not.
+    /// A buffer with any contents: the caller writes all of it. Dev builds fill it with not-a-number, so that a test
+    /// sees where not.
     pub(crate) fn take(self: &Arc<Self>, len: usize) -> Buffer<E> {
         if len < POOLED_FROM {
             return Buffer { data: vec![E::ZERO; len], len, pool: None };

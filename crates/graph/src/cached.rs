@@ -1,6 +1,6 @@
 //! What is made once per recording: a weight's mask or normalization, which every time step then reads.
 
-use crate::{Graph, Param, RowIds, Var, draw::Drawn, tape::NONE};
+use crate::{Graph, Param, RowIds, Var, rng_key::KeyCounts, tape::NONE};
 use std::{cell::RefMut, panic::Location};
 
 /// Values made once per recording, by parameter and name.
@@ -18,11 +18,12 @@ impl Cached {
 
 impl<'g> Graph<'g> {
     /// Makes a value at its first use in this recording and returns the same node at every later one, as PyTorch's
-    /// `parametrize.cached` does: what a cell derives from a weight (a mask, a norm) costs once, not once per time step.
+    /// `parametrize.cached` does: what a cell derives from a weight (a mask, a norm) costs once, not once per time
+    /// step.
     ///
-    /// The key is a parameter and a name. Random draws inside `make` are functions of seed, training step and key alone. They depend
-    /// neither on the time step, nor on the scope that happens to ask first, nor on how often the value is made, so a recomputed segment
-    /// draws them again.
+    /// The key is a parameter and a name. Random draws inside `make` are functions of seed, training step and key
+    /// alone. They depend neither on the time step, nor on the scope that happens to ask first, nor on how often the
+    /// value is made, so a recomputed segment draws them again.
     ///
     /// ```
     /// use unspool_graph::{Graph, Params, init};
@@ -69,13 +70,13 @@ struct Outside<'a, 'g> {
     scope: u32,
     step: u32,
     rows: Option<RowIds>,
-    drawn: Drawn,
+    key_counts: KeyCounts,
 }
 
 impl<'a, 'g> Outside<'a, 'g> {
     fn enter(graph: &'a Graph<'g>) -> Self {
         let (scope, step) = (graph.scope.replace(NONE), graph.step.replace(NONE));
-        Outside { graph, scope, step, rows: graph.rows.take(), drawn: graph.drawn.take() }
+        Outside { graph, scope, step, rows: graph.rows.take(), key_counts: graph.key_counts.take() }
     }
 }
 
@@ -84,7 +85,7 @@ impl Drop for Outside<'_, '_> {
         self.graph.scope.set(self.scope);
         self.graph.step.set(self.step);
         self.graph.rows.replace(self.rows.take());
-        let mut drawn: RefMut<'_, Drawn> = self.graph.drawn.borrow_mut();
-        *drawn = std::mem::take(&mut self.drawn);
+        let mut drawn: RefMut<'_, KeyCounts> = self.graph.key_counts.borrow_mut();
+        *drawn = std::mem::take(&mut self.key_counts);
     }
 }

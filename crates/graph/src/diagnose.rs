@@ -25,8 +25,8 @@ fn inputs<E: Element>(graph: &Graph<'_>, tape: &Tape<E>, id: u32) -> String {
     each.collect::<Vec<_>>().join("; ")
 }
 
-/// Makes a value that is not finite the graph's error. An infinity that came in with an input, such as the −∞ of an attention's
-/// mask, is let through as long as it stays one; what it makes not a number is not.
+/// Makes a value that is not finite the graph's error. An infinity that came in with an input, such as the −∞ of an
+/// attention's mask, is let through as long as it stays one; what it makes not a number is not.
 pub(crate) fn check_value<E: Element>(graph: &Graph<'_>, tape: &Tape<E>, id: u32) {
     let value = tape.view(graph.params, id);
     if value.data.iter().all(|x| x.is_finite()) {
@@ -43,7 +43,7 @@ pub(crate) fn check_value<E: Element>(graph: &Graph<'_>, tape: &Tape<E>, id: u32
         return;
     }
     let detail = format!("{}; {}", range(value.data), inputs(graph, tape, id));
-    graph.fail(Error::NotFinite { what: format!("the value of {}", node.part), detail, at: graph.place_of(node.mark) });
+    graph.fail(Error::NotFinite { what: format!("the value of {}", node.name), detail, at: graph.place_of(node.mark) });
 }
 
 /// An error if one of the gradients that node `id` has just passed on is not finite.
@@ -57,7 +57,7 @@ pub(crate) fn check_gradients<E: Element>(
     let node = &tape.nodes[id as usize];
     for (i, &operand) in node.operands.as_slice().iter().enumerate() {
         if !finite(operand) {
-            let what = format!("the gradient that {} gives to its input {i}", node.part);
+            let what = format!("the gradient that {} gives to its input {i}", node.name);
             let detail = format!("its own gradient {}; {}", range(gradient), inputs(graph, tape, id));
             return Err(Error::NotFinite { what, detail, at: graph.place_of(node.mark) });
         }

@@ -37,9 +37,9 @@ mod sealed {
 
 /// A number that tensors hold: `f32` or `f64`. Operations are written once for both.
 ///
-/// `f32` uses rational and polynomial approximations for `exp`, `tanh` and `sigmoid` that run in vector registers; their
-/// errors are stated at [`Element::exp`], [`Element::tanh`] and [`Element::sigmoid`] and tested over the whole range.
-/// `f64` is exact to the last bits.
+/// `f32` uses rational and polynomial approximations for `exp`, `tanh` and `sigmoid` that run in vector registers;
+/// their errors are stated at [`Element::exp`], [`Element::tanh`] and [`Element::sigmoid`] and tested over the whole
+/// range. `f64` is exact to the last bits.
 ///
 /// ```
 /// use unspool_graph::Element;

@@ -135,7 +135,7 @@ pub enum Error {
         at: Place,
     },
     /// The norm of the gradients is infinite or not a number, so they cannot be clipped to a length.
-    #[error("the norm of the gradients is {norm}; find the first bad node with `Graph::hunting()`")]
+    #[error("the norm of the gradients is {norm}; find the first bad node with `Graph::detect_anomaly()`")]
     NormNotFinite {
         /// The norm.
         norm: f64,

@@ -1,7 +1,7 @@
 //! Forward-mode derivatives: the tangent of a node for given tangents of what went in.
 //!
-//! They cost one more pass over the recording. Their use is to test: ⟨v, J·u⟩ = ⟨Jᵀ·v, u⟩ holds to the last digits for a right
-//! pair of forward and backward, with no step size to choose.
+//! They cost one more pass over the recording. Their use is to test: ⟨v, J·u⟩ = ⟨Jᵀ·v, u⟩ holds to the last digits for
+//! a right pair of forward and backward, with no step size to choose.
 
 use crate::{
     Element, Error, Graph, Operand, Result, Tensor, Var,
@@ -12,8 +12,8 @@ use crate::{
 };
 
 impl<'g> Graph<'g> {
-    /// The Jacobian–vector product: the tangent of `of`, where each of `leaves` (parameters, or inputs) moves with its tangent
-    /// and everything else stands still.
+    /// The Jacobian–vector product: the tangent of `of`, where each of `leaves` (parameters, or inputs) moves with its
+    /// tangent and everything else stands still.
     ///
     /// ```
     /// use unspool_graph::{Graph, Params, init};
@@ -80,7 +80,7 @@ pub(crate) fn tangents<E: Element>(
     for id in 0..=to {
         let node = &tape.nodes[id as usize];
         let (Some(operation), None) = (&node.operation, &all[id as usize]) else { continue };
-        if matches!(node.value, Value::Part { .. }) || !operation.differentiable() {
+        if matches!(node.value, Value::View { .. }) || !operation.differentiable() {
             continue;
         }
         let operands = node.operands.as_slice();

@@ -19,8 +19,8 @@ impl Dense {
             Dense::F64(v) => v.iter().for_each(|&x| f(x)),
         }
     }
-    /// Σ x² in double precision, whichever the model's: 20 million single ones would lose what clipping needs. Threads share pieces
-    /// of a fixed size, whose sums are added in their order.
+    /// Σ x² in double precision, whichever the model's: 20 million single ones would lose what clipping needs. Threads
+    /// share pieces of a fixed size, whose sums are added in their order.
     pub(crate) fn norm(&self) -> f64 {
         self.square_sum().sqrt()
     }
@@ -208,8 +208,8 @@ pub struct Gradients {
     pub(crate) frozen: Vec<bool>,
     pub(crate) entries: Vec<Option<Gradient>>,
     pub(crate) watched: Vec<(u32, Tensor)>,
-    pub(crate) cuts: Vec<String>,
-    /// The norm of each node's gradient, if the graph was tracing; not a number where none flowed.
+    pub(crate) exits: Vec<String>,
+    /// The norm of each node's gradient, if the graph recorded them; not a number where none flowed.
     pub(crate) norms: Vec<f64>,
     pub(crate) through_time: Vec<StateNorms>,
 }
@@ -217,8 +217,8 @@ pub struct Gradients {
 /// Something whose gradient can be asked for: a [`Param`], or a [`Var`] that was watched.
 ///
 /// ```
-/// use unspool_graph::{Differentiated, Gradients, Graph, Params, init};
-/// fn greatest(gradients: &Gradients, of: impl Differentiated) -> f64 {
+/// use unspool_graph::{HasGradient, Gradients, Graph, Params, init};
+/// fn greatest(gradients: &Gradients, of: impl HasGradient) -> f64 {
 ///     gradients.of(of).map_or(0.0, |g| g.to_f64().iter().fold(0.0, |most, g| g.abs().max(most)))
 /// }
 ///
@@ -230,12 +230,12 @@ pub struct Gradients {
 /// assert_eq!((greatest(&gradients, w), greatest(&gradients, x)), (2.0, 3.0));
 /// # Ok::<(), unspool_graph::Error>(())
 /// ```
-pub trait Differentiated: Copy {
+pub trait HasGradient: Copy {
     #[doc(hidden)]
     fn find(self, gradients: &Gradients) -> Option<Tensor>;
 }
 
-impl Differentiated for Param {
+impl HasGradient for Param {
     fn find(self, gradients: &Gradients) -> Option<Tensor> {
         let i = self.index as usize;
         let known = gradients.origins.get(i) == Some(&self.store);
@@ -248,7 +248,7 @@ impl Differentiated for Param {
     }
 }
 
-impl Differentiated for Var<'_> {
+impl HasGradient for Var<'_> {
     fn find(self, gradients: &Gradients) -> Option<Tensor> {
         let mut watched = gradients.watched.iter().filter(|_| gradients.graph == Some(self.graph.number));
         watched.find(|(id, _)| *id == self.id).map(|(_, tensor)| tensor.clone())
@@ -258,7 +258,7 @@ impl Differentiated for Var<'_> {
 impl Gradients {
     /// Returns the gradient of a parameter or of a watched node, as a whole array; `None` if nothing flowed there, and
     /// for a parameter of another store or a node of another graph.
-    pub fn of(&self, what: impl Differentiated) -> Option<Tensor> {
+    pub fn of(&self, what: impl HasGradient) -> Option<Tensor> {
         what.find(self)
     }
 
@@ -266,18 +266,18 @@ impl Gradients {
     /// is in precision `E`; nothing else. A parameter without a gradient is left out.
     ///
     /// ```
-    /// use unspool_graph::{Graph, Params, Part, init};
+    /// use unspool_graph::{Graph, Params, ParamGrad, init};
     /// let mut params = Params::seeded(0);
     /// let mut m = params.scope("m");
     /// let (w, _unused) = (m.add("w", [2], init::constant(3.0)), m.add("u", [2], init::zeros()));
     /// let graph = Graph::new(&params);
     /// let gradients = (graph.param(w) * w).sum_all().backward()?;
     /// let all: Vec<_> = gradients.iter::<f32>().collect();
-    /// assert!(matches!(all[..], [(p, "m.w", Part::Dense([6.0, 6.0]))] if p == w));
+    /// assert!(matches!(all[..], [(p, "m.w", ParamGrad::Dense([6.0, 6.0]))] if p == w));
     /// # Ok::<(), unspool_graph::Error>(())
     /// ```
-    pub fn iter<E: Element>(&self) -> impl Iterator<Item = (Param, &str, Part<'_, E>)> {
-        (0..self.entries.len()).filter_map(|i| Some((self.param(i), self.names[i].as_str(), self.part(i)?)))
+    pub fn iter<E: Element>(&self) -> impl Iterator<Item = (Param, &str, ParamGrad<'_, E>)> {
+        (0..self.entries.len()).filter_map(|i| Some((self.param(i), self.names[i].as_str(), self.param_grad(i)?)))
     }
 
     /// Returns all gradients as [`iter`](Gradients::iter) does, for changing their elements; of an embedding those of
@@ -324,19 +324,19 @@ impl Gradients {
         self.entries.get(p.index as usize).filter(|_| known)?.as_ref().map(|entry| entry.values().norm())
     }
 
-    /// For an optimizer: the gradient of the `index`th parameter in precision `E`; its rows alone where only some rows of an
-    /// embedding have one.
-    pub fn part<E: Element>(&self, index: usize) -> Option<Part<'_, E>> {
+    /// For an optimizer: the gradient of the `index`th parameter in precision `E`; its rows alone where only some rows
+    /// of an embedding have one.
+    pub fn param_grad<E: Element>(&self, index: usize) -> Option<ParamGrad<'_, E>> {
         match self.entries.get(index)?.as_ref()? {
-            Gradient::Dense(values) => E::of_dense(values).map(Part::Dense),
+            Gradient::Dense(values) => E::of_dense(values).map(ParamGrad::Dense),
             Gradient::Rows { rows, width, values } => {
-                E::of_dense(values).map(|values| Part::Rows { rows, width: *width, values })
+                E::of_dense(values).map(|values| ParamGrad::SparseRows { rows, width: *width, values })
             }
         }
     }
 
     /// Whether they are of these parameters, in their precision.
-    pub fn fit(&self, params: &Params) -> bool {
+    pub fn belong_to(&self, params: &Params) -> bool {
         self.origins == params.origins && self.precision == params.precision()
     }
 
@@ -350,21 +350,22 @@ impl Gradients {
         self.entries.iter_mut().flatten().for_each(|g| g.values_mut().scale(factor));
     }
 
-    /// ‖∂loss/∂v‖ of any node, if its graph was [`tracing`](crate::Graph::tracing) and a gradient flowed there.
+    /// ‖∂loss/∂v‖ of any node, if its graph [records them](crate::Graph::record_grad_norms) and a gradient flowed
+    /// there.
     pub fn norm_at(&self, v: Var<'_>) -> Option<f64> {
         let known = self.graph == Some(v.graph.number);
         self.norms.get(v.id as usize).copied().filter(|norm| known && !norm.is_nan())
     }
 
-    /// ‖∂loss/∂h_t‖ for every time step t and every part of a state that a recurrence hands on, in the order the recurrences ran:
-    /// whether a gradient vanishes or explodes on its way back. It needs a graph that was [`tracing`](crate::Graph::tracing); else
-    /// there is nothing.
+    /// ‖∂loss/∂h_t‖ for every time step t and every part of a state that a recurrence hands on, in the order the
+    /// recurrences ran: whether a gradient vanishes or explodes on its way back. It needs a graph that was
+    /// [`record_grad_norms`](crate::Graph::record_grad_norms); else there is nothing.
     ///
     /// ```
     /// use unspool_graph::{Graph, Params, init};
     /// let mut params = Params::seeded(0);
     /// let w = params.scope("rnn").add("w_hh", [2, 2], init::orthogonal(0.5));
-    /// let graph = Graph::new(&params).tracing();
+    /// let graph = Graph::new(&params).record_grad_norms();
     /// let mut h = graph.full([1, 2], 1.0);
     /// {
     ///     let _scope = graph.scope("rnn");
@@ -411,12 +412,13 @@ impl Gradients {
                 (own @ None, Some(more)) => *own = Some(more.clone()),
             }
         }
-        let fresh: Vec<String> = other.cuts.iter().filter(|cut| !self.cuts.contains(cut)).cloned().collect();
-        self.cuts.extend(fresh);
+        let fresh: Vec<String> = other.exits.iter().filter(|exit| !self.exits.contains(exit)).cloned().collect();
+        self.exits.extend(fresh);
         Ok(())
     }
 
-    /// Shortens them to `max_norm` if their norm is greater (Pascanu, Mikolov and Bengio 2013) and returns the norm they had.
+    /// Shortens them to `max_norm` if their norm is greater (Pascanu, Mikolov and Bengio 2013) and returns the norm
+    /// they had.
     ///
     /// # Errors
     /// [`Error::Limit`] if `max_norm` is negative or not a number; [`Error::NormNotFinite`] if the norm is not a finite
@@ -470,7 +472,8 @@ impl Gradients {
         Ok(())
     }
 
-    /// Puts a parameter's gradient in, for gradients that come from elsewhere. The tensor must have the parameter's shape.
+    /// Puts a parameter's gradient in, for gradients that come from elsewhere. The tensor must have the parameter's
+    /// shape.
     ///
     /// ```
     /// use unspool_graph::{Gradients, Params, init};
@@ -512,7 +515,7 @@ impl Gradients {
             frozen: params.iter().map(|p| params.is_frozen(p)).collect(),
             entries: vec![None; params.len()],
             watched: vec![],
-            cuts: vec![],
+            exits: vec![],
             norms: vec![],
             through_time: vec![],
         }
@@ -523,7 +526,7 @@ impl Gradients {
     /// mask, or a value that is cut off on purpose, is no finding as long as every parameter gets its gradient by
     /// another path.
     pub fn report(&self) -> Report {
-        let mut report = Report { missing: vec![], zero: vec![], not_finite: vec![], cuts: vec![] };
+        let mut report = Report { missing: vec![], zero: vec![], not_finite: vec![], exits: vec![] };
         for ((name, entry), frozen) in self.names.iter().zip(&self.entries).zip(&self.frozen) {
             let Some(gradient) = entry else {
                 if *frozen {
@@ -545,7 +548,7 @@ impl Gradients {
         }
         // Where every parameter has its gradient nothing was lost by a mask or by a value that was cut off on purpose.
         if !report.missing.is_empty() {
-            report.cuts.clone_from(&self.cuts);
+            report.exits.clone_from(&self.exits);
         }
         report
     }
@@ -559,13 +562,13 @@ fn check_limit(what: &'static str, limit: f64) -> Result<()> {
 /// A gradient as an optimizer reads it.
 ///
 /// ```
-/// use unspool_graph::{Graph, Params, Part, init};
+/// use unspool_graph::{Graph, Params, ParamGrad, init};
 /// let mut params = Params::seeded(0);
 /// let table = params.scope("words").add("weight", [100, 2], init::normal(1.0));
 /// let graph = Graph::new(&params);
 /// let gradients = graph.embedding(table, &[7, 7, 3], [3], None).sum_all().backward()?;
-/// match gradients.part::<f32>(0) {
-///     Some(Part::Rows { rows, width, values }) => {
+/// match gradients.param_grad::<f32>(0) {
+///     Some(ParamGrad::SparseRows { rows, width, values }) => {
 ///         assert_eq!((rows, width), (&[7, 3][..], 2));
 ///         assert_eq!(values, [2.0, 2.0, 1.0, 1.0]);
 ///     }
@@ -574,11 +577,11 @@ fn check_limit(what: &'static str, limit: f64) -> Result<()> {
 /// # Ok::<(), unspool_graph::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
-pub enum Part<'a, E> {
+pub enum ParamGrad<'a, E> {
     /// All elements, row by row.
     Dense(&'a [E]),
     /// The gradient of some rows; that of all others is zero.
-    Rows {
+    SparseRows {
         /// Which rows; each at most once.
         rows: &'a [u32],
         /// Elements to a row.
@@ -596,7 +599,7 @@ pub enum Part<'a, E> {
 /// let mut m = params.scope("m");
 /// let (used, cut) = (m.add("used", [2], init::constant(1.0)), m.add("cut", [2], init::constant(1.0)));
 /// let graph = Graph::new(&params);
-/// let gradients = (graph.param(used) * graph.param(cut).cut()).sum_all().backward()?;
+/// let gradients = (graph.param(used) * graph.param(cut).detach()).sum_all().backward()?;
 /// let report = gradients.report();
 /// assert!(!report.is_clean() && report.strict().is_err());
 /// assert_eq!(report.missing, ["m.cut"]);
@@ -612,16 +615,16 @@ pub struct Report {
     /// Parameters with an infinite or not-a-number element in their gradient.
     pub not_finite: Vec<String>,
     /// Where parameters are missing: at which lines a path from the loss to a parameter was cut, by operations without
-    /// gradient, and where numbers made from them have left the recording: by [`detach`](crate::Var::detach),
+    /// gradient, and where numbers made from them have left the recording: by [`detach`](crate::Var::to_tensor),
     /// [`value`](crate::Var::value), [`item`](crate::Var::item), [`argmax`](crate::Var::argmax) or
     /// [`top_k`](crate::Var::top_k).
-    pub cuts: Vec<String>,
+    pub exits: Vec<String>,
 }
 
 impl Report {
     /// Whether there is nothing to say.
     pub fn is_clean(&self) -> bool {
-        self.missing.is_empty() && self.zero.is_empty() && self.not_finite.is_empty() && self.cuts.is_empty()
+        self.missing.is_empty() && self.zero.is_empty() && self.not_finite.is_empty() && self.exits.is_empty()
     }
 
     /// Turns any finding into an error.
@@ -636,7 +639,7 @@ impl std::fmt::Display for Report {
             ("no gradient", &self.missing),
             ("all zero", &self.zero),
             ("not finite", &self.not_finite),
-            ("cut", &self.cuts),
+            ("exit", &self.exits),
         ];
         let lines = groups.iter().flat_map(|(what, names)| names.iter().map(move |name| format!("{what}: {name}")));
         f.write_str(&lines.collect::<Vec<_>>().join("\n"))

@@ -1,16 +1,16 @@
 //! The recording as its user sees it: it borrows the parameters, is written by running, and hands out [`Var`]s.
 
 use crate::{
-    Draw, Element, Error, Param, Params, Precision, Result, RowIds, Shape, Tensor, Var,
+    Element, Error, Param, Params, Precision, Result, RngKey, RowIds, Shape, Tensor, Var,
     cached::Cached,
-    draw::Drawn,
     error::Place,
     look::{Carried, Norms, Times},
     parametrization::Replacement,
+    rng_key::KeyCounts,
     scope::{Nested, Scopes},
     step::StepInput,
     tape::{AnyTape, Mark, NONE, Node, Operands, Tape, Value, with_tape},
-    var::Taken,
+    var::Exit,
 };
 use std::{
     cell::{Cell, RefCell},
@@ -24,7 +24,8 @@ use std::{
 ///
 /// More in [chapter 1](https://github.com/unspool/unspool/blob/main/docs/01-sequence-and-graph.md) of the tutorial.
 ///
-/// A graph borrows its parameters, so two classic mistakes of recurrent training do not compile. A state that outlives its graph:
+/// A graph borrows its parameters, so two classic mistakes of recurrent training do not compile. A state that outlives
+/// its graph:
 ///
 /// ```compile_fail,E0597
 /// use unspool_graph::{Graph, Params};
@@ -49,7 +50,8 @@ use std::{
 /// loss.backward().unwrap();
 /// ```
 ///
-/// What is carried from one recording to the next is detached: plain arrays, which is truncated back-propagation by type.
+/// What is carried from one recording to the next is detached: plain arrays, which is truncated back-propagation by
+/// type.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params, Tensor, init};
@@ -62,7 +64,7 @@ use std::{
 ///     let h = (h.matmul(w) + 1.0).tanh();
 ///     let gradients = h.sum_all().backward()?;
 ///     assert!(gradients.of(w).is_some());
-///     carried = Some(h.detach()?);
+///     carried = Some(h.to_tensor()?);
 /// }
 /// # Ok::<(), unspool_graph::Error>(())
 /// ```
@@ -75,8 +77,8 @@ pub struct Graph<'p> {
     pub(crate) scopes: RefCell<Scopes>,
     pub(crate) scope: Cell<u32>,
     pub(crate) step: Cell<u32>,
-    training: Option<Draw>,
-    pub(crate) drawn: RefCell<Drawn>,
+    training: Option<RngKey>,
+    pub(crate) key_counts: RefCell<KeyCounts>,
     pub(crate) rows: RefCell<Option<RowIds>>,
     /// The scopes and the names of rows that are open, each with what held before.
     pub(crate) open_scopes: Nested<(u32, u32)>,
@@ -87,18 +89,18 @@ pub struct Graph<'p> {
     pub(crate) replaced: RefCell<Vec<Replacement>>,
     /// What was made once for the whole recording.
     pub(crate) cached: RefCell<Cached>,
-    pub(crate) hunting: bool,
+    pub(crate) detects_anomalies: bool,
     /// Nanoseconds of each node, where a profile was asked for.
     pub(crate) clock: Option<RefCell<Times>>,
     /// The norms of all nodes' gradients in the last walk back, where they were asked for.
     pub(crate) norms: Option<RefCell<Norms>>,
     pub(crate) carried: RefCell<Vec<Carried>>,
     /// Where numbers have left the recording.
-    pub(crate) taken: RefCell<Vec<Taken>>,
+    pub(crate) exits: RefCell<Vec<Exit>>,
     /// Whether it keeps what a backward needs.
-    pub(crate) keeping: bool,
+    pub(crate) keeps_graph: bool,
     /// Whether it is the recording of a segment's inside.
-    pub(crate) within: bool,
+    pub(crate) is_segment: bool,
 }
 
 impl fmt::Debug for Graph<'_> {
@@ -129,25 +131,25 @@ impl<'p> Graph<'p> {
             scope: Cell::new(NONE),
             step: Cell::new(NONE),
             training: None,
-            drawn: RefCell::default(),
+            key_counts: RefCell::default(),
             rows: RefCell::default(),
             open_scopes: Nested::default(),
             open_rows: Nested::default(),
             step_inputs: RefCell::default(),
             replaced: RefCell::default(),
             cached: RefCell::default(),
-            hunting: false,
+            detects_anomalies: false,
             clock: None,
             norms: None,
             carried: RefCell::default(),
-            taken: RefCell::default(),
-            keeping: true,
-            within: false,
+            exits: RefCell::default(),
+            keeps_graph: true,
+            is_segment: false,
         }
     }
 
-    /// An empty recording that keeps nothing for a backward: no operation and none of what it needs besides its value. For
-    /// using a model; together with [`reset`](Graph::reset) after each token, generating runs in flat memory.
+    /// An empty recording that keeps nothing for a backward: no operation and none of what it needs besides its value.
+    /// For using a model; together with [`reset`](Graph::reset) after each token, generating runs in flat memory.
     ///
     /// ```
     /// use unspool_graph::{Graph, Params, init};
@@ -156,7 +158,7 @@ impl<'p> Graph<'p> {
     /// let mut graph = Graph::inference(&params);
     /// let mut carried = unspool_graph::Tensor::from(ndarray::array![[1.0f32, 2.0, 3.0]]);
     /// for _token in 0..5 {
-    ///     carried = (graph.input(&carried).matmul(w) * 0.5).detach()?;
+    ///     carried = (graph.input(&carried).matmul(w) * 0.5).to_tensor()?;
     ///     graph.reset();
     /// }
     /// let error = graph.param(w).sum_all().backward().unwrap_err();
@@ -164,26 +166,26 @@ impl<'p> Graph<'p> {
     /// # Ok::<(), unspool_graph::Error>(())
     /// ```
     pub fn inference(params: &'p Params) -> Graph<'p> {
-        Graph { keeping: false, ..Graph::new(params) }
+        Graph { keeps_graph: false, ..Graph::new(params) }
     }
 
     /// An empty recording over the same parameters that goes on at a place of this one.
-    pub(crate) fn inside(&self, scope: u32, step: u32, rows: Option<RowIds>, keeping: bool) -> Graph<'p> {
+    pub(crate) fn inside(&self, scope: u32, step: u32, rows: Option<RowIds>, keeps_graph: bool) -> Graph<'p> {
         Graph {
             scope: Cell::new(scope),
             step: Cell::new(step),
             training: self.training,
             rows: RefCell::new(rows),
-            hunting: self.hunting,
-            keeping,
-            within: true,
+            detects_anomalies: self.detects_anomalies,
+            keeps_graph,
+            is_segment: true,
             ..Graph::new(self.params)
         }
     }
 
     /// An error where this recording has kept nothing to differentiate.
     pub(crate) fn kept(&self, what: &'static str, at: Place) -> Result<()> {
-        if self.keeping {
+        if self.keeps_graph {
             return Ok(());
         }
         let why = "this recording was made by `Graph::inference` and keeps nothing to differentiate; use `Graph::new`";
@@ -192,40 +194,41 @@ impl<'p> Graph<'p> {
 
     /// The same, for training: random draws are functions of `seed`, `step` and of where they stand in the model.
     pub fn training(mut self, seed: u64, step: u64) -> Graph<'p> {
-        self.training = Some(Draw::seed(seed).word(step));
+        self.training = Some(RngKey::seed(seed).fold_in(step));
         self
     }
 
-    /// The same, stopping at the first value or gradient that is not finite: it becomes the graph's error, with its line,
-    /// scope and time step, and the ranges of what it was made from. Infinities of an [`input`](Graph::input) are let through,
-    /// as an attention's mask has them; what becomes not a number is found.
-    pub fn hunting(mut self) -> Graph<'p> {
-        self.hunting = true;
+    /// The same, stopping at the first value or gradient that is not finite: it becomes the graph's error, with its
+    /// line, scope and time step, and the ranges of what it was made from. Infinities of an [`input`](Graph::input) are
+    /// let through, as an attention's mask has them; what becomes not a number is found.
+    pub fn detect_anomaly(mut self) -> Graph<'p> {
+        self.detects_anomalies = true;
         self
     }
 
     /// The same, with a clock on every operation, forward and backward; [`profile`](Graph::profile) sums up.
-    pub fn profiled(mut self) -> Graph<'p> {
+    pub fn record_profile(mut self) -> Graph<'p> {
         self.clock = Some(RefCell::default());
         self
     }
 
-    /// The same, keeping the norm of every node's gradient in a walk back: for [`Gradients::through_time`](crate::Gradients::through_time)
-    /// and for the widths of lines in a [`Drawing`](crate::Drawing). It changes no value.
+    /// The same, keeps_graph the norm of every node's gradient in a walk back: for
+    /// [`Gradients::through_time`](crate::Gradients::through_time) and for the widths of lines in a
+    /// [`Drawing`](crate::Drawing). It changes no value.
     ///
     /// ```
     /// # use ndarray::array;
     /// # use unspool_graph::{Graph, Params};
     /// # let params = Params::seeded(0);
     /// # let graph = Graph::new(&params);
-    /// let graph = graph.tracing();
+    /// let graph = graph.record_grad_norms();
     /// let x = graph.input(array![3.0f32, 4.0]).watch();
     /// let y = x * 1.0;
     /// let gradients = (y * y * 0.5).sum_all().backward()?;
     /// assert_eq!(gradients.norm_at(y), Some(5.0));
     /// # Ok::<(), unspool_graph::Error>(())
     /// ```
-    pub fn tracing(mut self) -> Graph<'p> {
+    pub fn record_grad_norms(mut self) -> Graph<'p> {
         self.norms = Some(RefCell::default());
         self
     }
@@ -252,11 +255,11 @@ impl<'p> Graph<'p> {
     /// # use unspool_graph::{Graph, Params};
     /// # let params = Params::seeded(0);
     /// # let graph = Graph::new(&params);
-    /// assert!(graph.draw_key().is_none()); // evaluation
-    /// assert!(Graph::new(&params).training(7, 0).draw_key().is_some());
+    /// assert!(graph.rng_key().is_none()); // evaluation
+    /// assert!(Graph::new(&params).training(7, 0).rng_key().is_some());
     /// # Ok::<(), unspool_graph::Error>(())
     /// ```
-    pub fn draw_key(&self) -> Option<Draw> {
+    pub fn rng_key(&self) -> Option<RngKey> {
         self.training
     }
 
@@ -264,9 +267,9 @@ impl<'p> Graph<'p> {
     /// alive: decoding token by token, with the state carried detached, runs in flat memory.
     pub fn reset(&mut self) {
         with_tape!(self.tape.get_mut(), tape => tape.reset());
-        self.drawn.get_mut().clear();
+        self.key_counts.get_mut().clear();
         self.carried.get_mut().clear();
-        self.taken.get_mut().clear();
+        self.exits.get_mut().clear();
         if let Some(times) = &mut self.clock {
             *times.get_mut() = Times::default();
         }
@@ -367,18 +370,19 @@ impl<'p> Graph<'p> {
         self.error.borrow().is_some()
     }
 
-    /// Notes what a recurrence hands from the present time step to the next, the leaves of its state in their order: for
-    /// pictures, and for gradients [through time](crate::Gradients::through_time). A leaf that no operation of this step
-    /// made is passed over.
+    /// Notes what a recurrence hands from the present time step to the next, the leaves of its state in their order:
+    /// for pictures, and for gradients [through time](crate::Gradients::through_time). A leaf that no operation of this
+    /// step made is passed over.
     ///
-    /// `unspool_nn::unroll` does this for every cell; a loop of your own calls it after [`at_step`](Graph::at_step) and its step.
+    /// `unspool_nn::unroll` does this for every cell; a loop of your own calls it after [`at_step`](Graph::at_step) and
+    /// its step.
     ///
     /// ```
     /// # use ndarray::array;
     /// # use unspool_graph::{Graph, Params};
     /// # let params = Params::seeded(0);
     /// # let graph = Graph::new(&params);
-    /// let graph = graph.tracing();
+    /// let graph = graph.record_grad_norms();
     /// let _scope = graph.scope("rnn");
     /// let mut h = graph.full([1, 2], 1.0).watch();
     /// for t in 0..3 {
@@ -411,18 +415,18 @@ impl<'p> Graph<'p> {
     /// # let params = Params::seeded(0);
     /// # let graph = Graph::new(&params);
     /// let graph = Graph::new(&params).training(7, 0);
-    /// let (first, second) = (graph.draw().unwrap(), graph.draw().unwrap());
+    /// let (first, second) = (graph.next_rng_key().unwrap(), graph.next_rng_key().unwrap());
     /// assert_ne!(first.uniform(0), second.uniform(0));
     /// assert_eq!(first.uniform(0), Graph::new(&params).training(7, 0).draw().unwrap().uniform(0));
     /// # Ok::<(), unspool_graph::Error>(())
     /// ```
-    pub fn draw(&self) -> Option<Draw> {
+    pub fn next_rng_key(&self) -> Option<RngKey> {
         let key = self.training?;
         let (scope, step) = (self.scope.get(), self.step.get());
-        let mut drawn = self.drawn.borrow_mut();
-        let occurrence = drawn.next((scope, step), self.within);
+        let mut drawn = self.key_counts.borrow_mut();
+        let occurrence = drawn.next((scope, step), self.is_segment);
         let path = self.place_of(Mark { scope, step, line: Location::caller() }).scope;
-        Some(key.text(&path).word(u64::from(step)).word(occurrence))
+        Some(key.fold_in_str(&path).fold_in(u64::from(step)).fold_in(occurrence))
     }
 }
 
@@ -480,7 +484,7 @@ impl<'g> Graph<'g> {
             wants: false,
             watched: false,
             packs: Default::default(),
-            part: "input",
+            name: "input",
         });
         Var { graph: self, id }
     }
@@ -572,7 +576,7 @@ impl<'g> Graph<'g> {
                 wants: !self.params.is_frozen(p),
                 watched: false,
                 packs: Default::default(),
-                part: "param",
+                name: "param",
             });
             tape.entered[p.index as usize] = id;
             Var { graph: self, id }

@@ -4,7 +4,8 @@ use crate::{Graph, Result, Var};
 use std::panic::Location;
 
 impl<'g> Graph<'g> {
-    /// Runs the body of a layer, in which `?` ends it: an error becomes the graph's, and the layer gives [`inert`](Graph::inert).
+    /// Runs the body of a layer, in which `?` ends it: an error becomes the graph's, and the layer gives
+    /// [`inert`](Graph::inert).
     ///
     /// The body's scope has the given name and the caller's line, as with [`layer`](Graph::layer).
     ///

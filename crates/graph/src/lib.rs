@@ -1,8 +1,8 @@
 //! Unspool's core: a computation is recorded as it runs, and walked backwards for its gradients.
 //!
-//! You write ordinary Rust over [`Var`]s. Running it notes each operation down, with its value, its shape and the line of your
-//! code that called it. [`Var::backward`] walks the notes in reverse. Where the computation is a recurrence over a sequence, that
-//! walk is back-propagation through time, and nobody wrote it.
+//! You write ordinary Rust over [`Var`]s. Running it notes each operation down, with its value, its shape and the line
+//! of your code that called it. [`Var::backward`] walks the notes in reverse. Where the computation is a recurrence
+//! over a sequence, that walk is back-propagation through time, and nobody wrote it.
 //!
 //! ```
 //! use unspool_graph::{Graph, Params, init};
@@ -26,43 +26,48 @@
 //!
 //! # The few main types, in reading order
 //!
-//! - [`Params`] holds named parameters in one [`Precision`]; [`Param`] is a plain handle on one; [`init`] has their first values.
+//! - [`Params`] holds named parameters in one [`Precision`]; [`Param`] is a plain handle on one; [`init`] has their
+//!   first values.
 //! - [`Graph`] is one recording over borrowed parameters, [`Var`] a `Copy` handle on a node of it.
-//! - [`Gradients`] is what `backward` gives: owned, with norm, clipping and a [report](Gradients::report) of what got nothing.
+//! - [`Gradients`] is what `backward` gives: owned, with norm, clipping and a [report](Gradients::report) of what got
+//!   nothing.
 //! - [`Operation`] is the trait behind every operation, and for your own.
 //! - [`check`] compares gradients with finite differences.
 //! - [`Drawing`], [`Profile`], [`StateNorms`] and [`Topology`] look at a recording.
 //!
 //! # How do I …
 //!
-//! … **find a NaN**? A graph that is [hunting](Graph::hunting) stops at the first one, and says where:
+//! … **find a NaN**? A graph made with [`detect_anomaly`](Graph::detect_anomaly) stops at the first one, and says
+//! where:
 //!
 //! ```
 //! use unspool_graph::{Graph, Params};
 //! let params = Params::seeded(0);
-//! let graph = Graph::new(&params).hunting();
+//! let graph = Graph::new(&params).detect_anomaly();
 //! let y = graph.input(vec![1.0f32, -1.0]).log() * 2.0;
 //! let why = y.value().unwrap_err().to_string();
 //! assert!(why.starts_with("the value of log is not finite"), "{why}");
 //! ```
 //!
-//! … **check the gradients** of a function of mine? [`check`] moves every coordinate, and names the operation that is wrong:
+//! … **check the gradients** of a function of mine? [`check`] moves every coordinate, and names the operation that is
+//! wrong:
 //!
 //! ```
 //! use unspool_graph::check;
 //! let x = ndarray::array![0.5, -1.5].into_dyn();
 //! check::function(&[x.clone()], |_, x| (x[0] * 2.0).tanh())?;
-//! let wrong = check::function(&[x], |_, x| x[0] * x[0].cut()).unwrap_err().to_string();
+//! let wrong = check::function(&[x], |_, x| x[0] * x[0].detach()).unwrap_err().to_string();
 //! assert!(wrong.contains("goes wrong at cut"), "{wrong}");
 //! # Ok::<(), check::Failure>(())
 //! ```
 //!
-//! … **see where time and memory go**? A graph that is [profiled](Graph::profiled) has a table by operation, by scope and by line:
+//! … **see where time and memory go**? A graph that is [profiled](Graph::record_profile) has a table by operation, by
+//! scope and by line:
 //!
 //! ```
 //! use unspool_graph::{Graph, Params};
 //! let params = Params::seeded(0);
-//! let graph = Graph::new(&params).profiled();
+//! let graph = Graph::new(&params).record_profile();
 //! let x = graph.zeros([8, 8]).watch();
 //! x.matmul(x).tanh().sum_all().backward()?;
 //! println!("{}", graph.profile().by_line());
@@ -73,16 +78,16 @@
 //! … **see what was recorded**? As a picture, or as a [`petgraph`] graph:
 //!
 //! ```
-//! use unspool_graph::{Drawing, Fold, Graph, Params, petgraph::algo::toposort};
+//! use unspool_graph::{Drawing, Detail, Graph, Params, petgraph::algo::toposort};
 //! let params = Params::seeded(0);
 //! let graph = Graph::new(&params);
 //! let y = (graph.full([2], 1.0) * 3.0).tanh();
-//! assert!(Drawing::of(&graph).fold(Fold::Node).to_svg().contains("tanh"));
+//! assert!(Drawing::of(&graph).fold(Detail::Node).to_svg().contains("tanh"));
 //! assert!(toposort(&graph.topology(), None).is_ok_and(|order| order.last() == Some(&y.vertex())));
 //! ```
 //!
-//! … write an operation, share a weight, spare memory by recomputing? See [`Operation`], [`Params`] and [`Graph::recompute`], and the cookbook of the crate
-//! `unspool`, `unspool::cookbook`.
+//! … write an operation, share a weight, spare memory by recomputing? See [`Operation`], [`Params`] and
+//! [`Graph::recompute`], and the cookbook of the crate `unspool`, `unspool::cookbook`.
 
 #![forbid(unsafe_code)]
 #![warn(missing_debug_implementations)]
@@ -92,11 +97,11 @@ mod buffer;
 mod cached;
 pub mod check;
 mod diagnose;
-mod draw;
 mod element;
 mod error;
 mod expression;
 mod forward_mode;
+mod grad_shard;
 mod gradients;
 mod graph;
 mod kernels;
@@ -109,10 +114,10 @@ mod params;
 mod recompute;
 mod record;
 mod reference;
+mod rng_key;
 mod row_ids;
 mod scope;
 mod shape;
-mod share;
 mod step;
 mod tape;
 mod tensor;
@@ -121,26 +126,26 @@ mod walk;
 mod whole;
 mod wire;
 
-pub use backward::Inflow;
+pub use backward::GradSink;
 pub use buffer::Buffer;
-pub use draw::{Draw, DrawRng};
 pub use element::{Element, Precision};
 pub use error::{Error, Place, Result};
 pub use expression::Expression;
-pub use gradients::{Differentiated, Gradients, Part, Report};
+pub use grad_shard::GradShard;
+pub use gradients::{Gradients, HasGradient, ParamGrad, Report};
 pub use graph::Graph;
 pub use kernels::{dispatch as vectorize, sum as lane_sum};
-pub use look::{Cost, Drawing, Fold, Profile, ProfileTable, Saturation, Squash, StateNorms, Topology, Vertex};
+pub use look::{Activation, Cost, Detail, Drawing, Profile, ProfileTable, Saturation, StateNorms, Topology, Vertex};
 pub use ndarray;
-pub use operation::{Operation, Ran, View};
+pub use operation::{OpContext, Operation, View};
 pub use ops::{CrossEntropy, Mask, NO_ROW};
 pub use params::{Param, Params, Scope, init};
 pub use petgraph;
 pub use reference::{reference_mode, set_reference_mode};
+pub use rng_key::{KeyRng, RngKey};
 pub use row_ids::{RowIds, RowsGuard};
 pub use scope::ScopeGuard;
 pub use shape::{MAX_RANK, Shape, ShapeError};
-pub use share::Share;
 pub use step::{ProvideGuard, StepGuard};
 pub use tensor::Tensor;
 pub use var::{Operand, Var};

@@ -1,14 +1,14 @@
 //! What an operation is: one small type that says its shape, its value, its gradient and its tangent.
 //!
-//! The operations of this crate and a user's own go through the same trait, [`Operation`]. An operation is generic over the
-//! precision ([`Element`]), owns all it needs (`'static`), and has one output.
+//! The operations of this crate and a user's own go through the same trait, [`Operation`]. An operation is generic over
+//! the precision ([`Element`]), owns all it needs (`'static`), and has one output.
 
 use crate::{
     Element, Graph, Result, Shape,
-    backward::Inflow,
+    backward::GradSink,
     buffer::{Buffer, Pool},
     kernels::{Matrix, Packed, product, product_by, worth_keeping},
-    look::Squash,
+    look::Activation,
     tape::Tape,
 };
 use ndarray::{ArrayViewD, IxDyn};
@@ -20,7 +20,7 @@ use std::{
 /// A value on the tape as an operation reads it: its elements, row by row without gaps, and its shape.
 ///
 /// ```
-/// use unspool_graph::{Element, Graph, Inflow, Operation, Params, Ran, Shape, View};
+/// use unspool_graph::{Element, Graph, GradSink, Operation, Params, OpContext, Shape, View};
 ///
 /// /// y = Σ x, a number.
 /// struct Total;
@@ -33,10 +33,10 @@ use std::{
 ///         assert_eq!(x[0].array().shape(), &*x[0].shape()); // as an `ndarray` view
 ///         y[0] = x[0].data().iter().copied().sum();         // or element by element
 ///     }
-///     fn backward<E: Element>(&self, ran: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
-///         into.add(0, vec![gradient.data()[0]; ran.inputs[0].data().len()]);
+///     fn backward<E: Element>(&self, ctx: &OpContext<'_, E, ()>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
+///         into.add(0, vec![gradient.data()[0]; ctx.inputs[0].data().len()]);
 ///     }
-///     fn jvp<E: Element>(&self, _: &Ran<'_, E, ()>, v: &[Option<View<'_, E>>], y: &mut [E]) {
+///     fn jvp<E: Element>(&self, _: &OpContext<'_, E, ()>, v: &[Option<View<'_, E>>], y: &mut [E]) {
 ///         y[0] = v[0].map_or(E::ZERO, |v| v.data().iter().copied().sum());
 ///     }
 /// }
@@ -84,8 +84,8 @@ impl<'a, E: Element> View<'a, E> {
     pub fn shape(&self) -> Shape {
         self.shape
     }
-    /// Room for `len` elements of any contents, from the recording's memory: for what forward keeps, so that a training loop in
-    /// its steady state asks the allocator for nothing large.
+    /// Room for `len` elements of any contents, from the recording's memory: for what forward keeps, so that a training
+    /// loop in its steady state asks the allocator for nothing large.
     pub fn buffer(&self, len: usize) -> Buffer<E> {
         self.packs.map_or_else(|| vec![E::ZERO; len].into(), |(_, pool)| pool.take(len))
     }
@@ -94,7 +94,8 @@ impl<'a, E: Element> View<'a, E> {
         // The elements of a value always fill its shape.
         ArrayViewD::from_shape(IxDyn(&self.shape), self.data).expect("a value fills its shape")
     }
-    /// C = A·B or C += A·B for A `[m, …]` and this value as B, whose panels are made at most once for a value that stays.
+    /// C = A·B or C += A·B for A `[m, …]` and this value as B, whose panels are made at most once for a value that
+    /// stays.
     ///
     /// `rows` and `columns` are the sizes in which it lies; `transposed` multiplies by its transpose.
     pub(crate) fn multiply(
@@ -124,7 +125,7 @@ impl<'a, E: Element> View<'a, E> {
 /// What an operation may look at when it has run: its inputs, its own output, and what it kept.
 ///
 /// ```
-/// use unspool_graph::{Element, Graph, Inflow, Operation, Params, Ran, Shape, View};
+/// use unspool_graph::{Element, Graph, GradSink, Operation, Params, OpContext, Shape, View};
 ///
 /// /// y = eˣ, whose slope is its own value: nothing is kept.
 /// struct Exponential;
@@ -136,12 +137,12 @@ impl<'a, E: Element> View<'a, E> {
 ///     fn forward<E: Element>(&self, x: &[View<'_, E>], y: &mut [E]) {
 ///         y.iter_mut().zip(x[0].data()).for_each(|(y, &x)| *y = x.exp());
 ///     }
-///     fn backward<E: Element>(&self, ran: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
-///         into.add(0, ran.output.data().iter().zip(gradient.data()).map(|(&y, &g)| y * g).collect());
+///     fn backward<E: Element>(&self, ctx: &OpContext<'_, E, ()>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
+///         into.add(0, ctx.output.data().iter().zip(gradient.data()).map(|(&y, &g)| y * g).collect());
 ///     }
-///     fn jvp<E: Element>(&self, ran: &Ran<'_, E, ()>, v: &[Option<View<'_, E>>], out: &mut [E]) {
+///     fn jvp<E: Element>(&self, ctx: &OpContext<'_, E, ()>, v: &[Option<View<'_, E>>], out: &mut [E]) {
 ///         let Some(v) = v[0] else { return };
-///         (0..out.len()).for_each(|i| out[i] = ran.output.data()[i] * v.data()[i]);
+///         (0..out.len()).for_each(|i| out[i] = ctx.output.data()[i] * v.data()[i]);
 ///     }
 /// }
 ///
@@ -152,7 +153,7 @@ impl<'a, E: Element> View<'a, E> {
 /// # Ok::<(), unspool_graph::Error>(())
 /// ```
 #[derive(Debug)]
-pub struct Ran<'a, E: Element, S> {
+pub struct OpContext<'a, E: Element, S> {
     /// The operands' values, in order.
     pub inputs: &'a [View<'a, E>],
     /// The operation's own value.
@@ -168,7 +169,7 @@ pub struct Ran<'a, E: Element, S> {
 /// A user's own operation is one type:
 ///
 /// ```
-/// use unspool_graph::{Element, Graph, Inflow, Operation, Params, Ran, Shape, Var, View};
+/// use unspool_graph::{Element, Graph, GradSink, Operation, Params, OpContext, Shape, Var, View};
 ///
 /// /// y = x³, elementwise; ∂L/∂x = ∂L/∂y · 3x².
 /// struct Cube;
@@ -180,13 +181,13 @@ pub struct Ran<'a, E: Element, S> {
 ///     fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {
 ///         for (y, &x) in output.iter_mut().zip(inputs[0].data()) { *y = x * x * x; }
 ///     }
-///     fn backward<E: Element>(&self, ran: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
-///         let x = ran.inputs[0].data();
+///     fn backward<E: Element>(&self, ctx: &OpContext<'_, E, ()>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
+///         let x = ctx.inputs[0].data();
 ///         into.add(0, x.iter().zip(gradient.data()).map(|(&x, &g)| g * E::from_f64(3.0) * x * x).collect());
 ///     }
-///     fn jvp<E: Element>(&self, ran: &Ran<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+///     fn jvp<E: Element>(&self, ctx: &OpContext<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
 ///         let Some(v) = tangents[0] else { return };
-///         for ((y, &x), &v) in output.iter_mut().zip(ran.inputs[0].data()).zip(v.data()) {
+///         for ((y, &x), &v) in output.iter_mut().zip(ctx.inputs[0].data()).zip(v.data()) {
 ///             *y = E::from_f64(3.0) * x * x * v;
 ///         }
 ///     }
@@ -212,21 +213,37 @@ pub trait Operation: Send + Sync + 'static {
     /// Writes every element of `output`, whose contents before are undefined.
     fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) -> Self::Saved<E>;
 
-    /// The vector–Jacobian product: from ∂L/∂output to each ∂L/∂input, given to [`Inflow`].
-    fn backward<E: Element>(&self, ran: &Ran<'_, E, Self::Saved<E>>, gradient: View<'_, E>, into: &mut Inflow<'_, E>);
+    /// The vector–Jacobian product: from ∂L/∂output to each ∂L/∂input, given to [`GradSink`].
+    fn backward<E: Element>(
+        &self,
+        ctx: &OpContext<'_, E, Self::Saved<E>>,
+        gradient: View<'_, E>,
+        into: &mut GradSink<'_, E>,
+    );
 
-    /// The Jacobian–vector product: from the inputs' tangents (`None` is zero) to the output's, which comes in as zeros.
-    fn jvp<E: Element>(&self, ran: &Ran<'_, E, Self::Saved<E>>, tangents: &[Option<View<'_, E>>], output: &mut [E]);
+    /// The Jacobian–vector product: from the inputs' tangents (`None` is zero) to the output's, which comes in as
+    /// zeros.
+    fn jvp<E: Element>(
+        &self,
+        ctx: &OpContext<'_, E, Self::Saved<E>>,
+        tangents: &[Option<View<'_, E>>],
+        output: &mut [E],
+    );
 
     /// Whether a gradient passes through. `false` marks a cut, which the report on gradients names.
     fn differentiable(&self) -> bool {
         true
     }
 
-    /// Shows what squashing functions gave inside this operation, gate by gate, for [`Graph::saturation`](crate::Graph::saturation):
-    /// the gate's name, its function, its elements. An operation without gates shows none.
-    fn gates<E: Element>(&self, ran: &Ran<'_, E, Self::Saved<E>>, show: &mut dyn FnMut(&'static str, Squash, &[E])) {
-        let _ = (ran, show);
+    /// Shows what squashing functions gave inside this operation, gate by gate, for
+    /// [`Graph::saturation`](crate::Graph::saturation): the gate's name, its function, its elements. An operation
+    /// without gates shows none.
+    fn gates<E: Element>(
+        &self,
+        ctx: &OpContext<'_, E, Self::Saved<E>>,
+        show: &mut dyn FnMut(&'static str, Activation, &[E]),
+    ) {
+        let _ = (ctx, show);
     }
 }
 
@@ -234,7 +251,7 @@ pub trait Operation: Send + Sync + 'static {
 pub(crate) trait Recorded<E: Element>: Send + Sync {
     fn name(&self) -> &'static str;
     fn differentiable(&self) -> bool;
-    fn backward(&self, inputs: &[View<'_, E>], output: View<'_, E>, gradient: View<'_, E>, into: &mut Inflow<'_, E>);
+    fn backward(&self, inputs: &[View<'_, E>], output: View<'_, E>, gradient: View<'_, E>, into: &mut GradSink<'_, E>);
     fn jvp(
         &self,
         stand: Stand<'_, E>,
@@ -243,7 +260,7 @@ pub(crate) trait Recorded<E: Element>: Send + Sync {
         tangents: &[Option<View<'_, E>>],
         out: &mut [E],
     ) -> Result<()>;
-    fn gates(&self, inputs: &[View<'_, E>], output: View<'_, E>, show: &mut dyn FnMut(&'static str, Squash, &[E]));
+    fn gates(&self, inputs: &[View<'_, E>], output: View<'_, E>, show: &mut dyn FnMut(&'static str, Activation, &[E]));
     /// Bytes that forward kept beside the output.
     fn saved_bytes(&self) -> usize;
 }
@@ -268,8 +285,8 @@ impl<E: Element, O: Operation> Recorded<E> for Kept<O, O::Saved<E>> {
     fn differentiable(&self) -> bool {
         self.operation.differentiable()
     }
-    fn backward(&self, inputs: &[View<'_, E>], output: View<'_, E>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
-        self.operation.backward(&Ran { inputs, output, saved: &self.saved }, gradient, into)
+    fn backward(&self, inputs: &[View<'_, E>], output: View<'_, E>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
+        self.operation.backward(&OpContext { inputs, output, saved: &self.saved }, gradient, into)
     }
     fn jvp(
         &self,
@@ -279,11 +296,11 @@ impl<E: Element, O: Operation> Recorded<E> for Kept<O, O::Saved<E>> {
         tangents: &[Option<View<'_, E>>],
         out: &mut [E],
     ) -> Result<()> {
-        self.operation.jvp(&Ran { inputs, output, saved: &self.saved }, tangents, out);
+        self.operation.jvp(&OpContext { inputs, output, saved: &self.saved }, tangents, out);
         Ok(())
     }
-    fn gates(&self, inputs: &[View<'_, E>], output: View<'_, E>, show: &mut dyn FnMut(&'static str, Squash, &[E])) {
-        self.operation.gates(&Ran { inputs, output, saved: &self.saved }, show)
+    fn gates(&self, inputs: &[View<'_, E>], output: View<'_, E>, show: &mut dyn FnMut(&'static str, Activation, &[E])) {
+        self.operation.gates(&OpContext { inputs, output, saved: &self.saved }, show)
     }
     fn saved_bytes(&self) -> usize {
         let saved: &dyn std::any::Any = &self.saved;

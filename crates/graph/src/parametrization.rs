@@ -10,10 +10,11 @@ pub(crate) struct Replacement {
 }
 
 impl<'g> Graph<'g> {
-    /// Runs `run` with other values in the place of parameters, as PyTorch's `torch.func.functional_call` does: every use of such a
-    /// [`Param`] inside gives the node that stands for it. Layers and cells need not know of it.
+    /// Runs `run` with other values in the place of parameters, as PyTorch's `torch.func.functional_call` does: every
+    /// use of such a [`Param`] inside gives the node that stands for it. Layers and cells need not know of it.
     ///
-    /// Gradients go through the replacing nodes to whatever they were made from. Calls may be nested; the innermost replacement counts.
+    /// Gradients go through the replacing nodes to whatever they were made from. Calls may be nested; the innermost
+    /// replacement counts.
     ///
     /// ```
     /// use unspool_graph::{Graph, Params, init};

@@ -1,6 +1,6 @@
 //! Parameters: named arrays, in one precision, that graphs borrow and an optimizer changes in place.
 
-use crate::{Draw, Element, Error, Precision, Result, Shape, Tensor, buffer::Pool, operation::Packs};
+use crate::{Element, Error, Precision, Result, RngKey, Shape, Tensor, buffer::Pool, operation::Packs};
 use std::{
     collections::BTreeMap,
     sync::{
@@ -9,7 +9,8 @@ use std::{
     },
 };
 
-/// A parameter's name in code: an index, and which store it is of. Plain data, so a cell that holds it is plain data too.
+/// A parameter's name in code: an index, and which store it is of. Plain data, so a cell that holds it is plain data
+/// too.
 ///
 /// ```
 /// use unspool_graph::{Graph, Param, Params, init};
@@ -41,7 +42,8 @@ pub enum Store {
 #[derive(Clone, Debug, Default)]
 pub struct Pools(pub(crate) Arc<Pool<f32>>, pub(crate) Arc<Pool<f64>>);
 
-/// The panels of parameters that are multiplied by: all graphs over the same parameters share them, and they go when a value changes.
+/// The panels of parameters that are multiplied by: all graphs over the same parameters share them, and they go when a
+/// value changes.
 #[derive(Debug, Default)]
 pub(crate) struct Panels(pub(crate) Vec<Packs<f32>>, pub(crate) Vec<Packs<f64>>);
 
@@ -61,12 +63,13 @@ impl Clone for Panels {
     }
 }
 
-/// The parameters of a model. Layers add theirs under a [`scope`](Params::scope); [`Graph`](crate::Graph)s borrow the store.
+/// The parameters of a model. Layers add theirs under a [`scope`](Params::scope); [`Graph`](crate::Graph)s borrow the
+/// store.
 ///
 /// More in [chapter 1](https://github.com/unspool/unspool/blob/main/docs/01-sequence-and-graph.md) of the tutorial.
 ///
-/// A wrong call (a name taken twice, a size of zero) does not panic: the store keeps its first error, and a graph made on
-/// it returns that error.
+/// A wrong call (a name taken twice, a size of zero) does not panic: the store keeps its first error, and a graph made
+/// on it returns that error.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params, init};
@@ -152,9 +155,9 @@ impl Params {
     /// use unspool_graph::{Params, init};
     /// let mut params = Params::seeded(0).at_most(6);
     /// params.scope("m").add("w", [2, 3], init::zeros());
-    /// assert!(params.check_all().is_ok());
+    /// assert!(params.check().is_ok());
     /// params.scope("m").add("huge", [1 << 40, 1 << 20], init::zeros());
-    /// assert!(params.check_all().unwrap_err().to_string().contains("more numbers than are allowed"));
+    /// assert!(params.check().unwrap_err().to_string().contains("more numbers than are allowed"));
     /// ```
     pub fn at_most(self, elements: usize) -> Params {
         Params { room: elements, ..self }
@@ -252,7 +255,7 @@ impl Params {
 
     /// A copy of a parameter's values.
     pub fn value(&self, p: Param) -> Result<Tensor> {
-        self.check(p)?;
+        self.check_param(p)?;
         let (shape, i) = (&self.shapes[p.index as usize], p.index as usize);
         Ok(match &self.store {
             Store::F32(all) => Tensor::from_elements(shape, &all[i]),
@@ -276,7 +279,7 @@ impl Params {
     }
 
     fn set_tensor(&mut self, p: Param, value: Tensor) -> Result<()> {
-        self.check(p)?;
+        self.check_param(p)?;
         let i = p.index as usize;
         if value.shape() != &*self.shapes[i] {
             let why = "the new values have another shape";
@@ -329,7 +332,7 @@ impl Params {
     }
 
     /// The first error made while parameters were added, if any.
-    pub fn check_all(&self) -> Result<()> {
+    pub fn check(&self) -> Result<()> {
         self.error.clone().map_or(Ok(()), Err)
     }
 
@@ -406,11 +409,11 @@ impl Params {
         self.owns(p).then_some(p.index as usize)
     }
 
-    fn check(&self, p: Param) -> Result<()> {
+    fn check_param(&self, p: Param) -> Result<()> {
         if self.owns(p) { Ok(()) } else { Err(Error::Foreign { what: "a parameter" }) }
     }
 
-    fn insert(&mut self, name: String, sizes: &[usize], values: impl FnOnce(&Shape, Draw) -> Vec<f64>) -> Param {
+    fn insert(&mut self, name: String, sizes: &[usize], values: impl FnOnce(&Shape, RngKey) -> Vec<f64>) -> Param {
         // What is more than is allowed is refused before anything asks for memory.
         let wanted = sizes.iter().fold(1, |all: usize, &size| all.saturating_mul(size));
         let (shape, error) = if wanted > self.room {
@@ -422,7 +425,7 @@ impl Params {
             (shape, error)
         };
         self.error = self.error.take().or(error);
-        let values = values(&shape, Draw::seed(self.seed).text(&name));
+        let values = values(&shape, RngKey::seed(self.seed).fold_in_str(&name));
         self.insert_values(name, shape, values)
     }
 
@@ -494,9 +497,9 @@ impl Scope<'_> {
         Scope { prefix: self.inside(name.as_ref()), ending: self.ending.clone(), params: self.params }
     }
 
-    /// The names of what is added here, and in scopes inside, end in `ending`: the layers of one module are told apart by it, as
-    /// PyTorch's `weight_ih_l0` and `weight_ih_l1_reverse` are. An ending that was given before stays: the module around a layer
-    /// has the say.
+    /// The names of what is added here, and in scopes inside, end in `ending`: the layers of one module are told apart
+    /// by it, as PyTorch's `weight_ih_l0` and `weight_ih_l1_reverse` are. An ending that was given before stays: the
+    /// module around a layer has the say.
     ///
     /// ```
     /// use unspool_graph::{Params, init};
@@ -514,12 +517,13 @@ impl Scope<'_> {
         self.params
     }
 
-    /// Adds a parameter. `init` gives its elements, row by row, from its shape and its own random numbers; see [`init`].
+    /// Adds a parameter. `init` gives its elements, row by row, from its shape and its own random numbers; see
+    /// [`init`].
     pub fn add<const N: usize>(
         &mut self,
         name: impl AsRef<str>,
         shape: [usize; N],
-        init: impl FnOnce(&Shape, Draw) -> Vec<f64>,
+        init: impl FnOnce(&Shape, RngKey) -> Vec<f64>,
     ) -> Param {
         let name = self.full(name.as_ref());
         self.params.insert(name, &shape, init)
@@ -538,7 +542,7 @@ impl Scope<'_> {
         &mut self,
         name: impl AsRef<str>,
         shape: &[usize],
-        init: impl FnOnce(&Shape, Draw) -> Vec<f64>,
+        init: impl FnOnce(&Shape, RngKey) -> Vec<f64>,
     ) -> Param {
         let name = self.full(name.as_ref());
         self.params.insert(name, shape, init)
@@ -550,7 +554,7 @@ impl Scope<'_> {
     /// use unspool_graph::{Graph, Params};
     /// let mut params = Params::seeded(0);
     /// params.scope("attention").refuse("heads", &[3], "three heads do not divide four features");
-    /// assert!(params.check_all().is_err());
+    /// assert!(params.check().is_err());
     /// let graph = Graph::new(&params); // has the error from the start
     /// assert!(graph.zeros([1]).value().unwrap_err().to_string().contains("attention.heads"));
     /// ```
@@ -569,7 +573,8 @@ impl Scope<'_> {
     }
 }
 
-/// Initial values, by their names in the field. Each is a function of a shape and of random numbers that are the parameter's own.
+/// Initial values, by their names in the field. Each is a function of a shape and of random numbers that are the
+/// parameter's own.
 ///
 /// For a weight `[out, in]` (or `[out, in, height, width]`) fan-in is in·height·width and fan-out is out·height·width.
 ///
@@ -593,7 +598,7 @@ impl Scope<'_> {
 /// assert_eq!(params.elements_of::<f32>(bias), Some(&[0.0, 0.0, 1.0, 1.0, 0.0, 0.0][..]));
 /// ```
 pub mod init {
-    use super::{Draw, Shape};
+    use super::{RngKey, Shape};
 
     /// Every element 0.
     ///
@@ -603,7 +608,7 @@ pub mod init {
     /// let bias = params.scope("m").add("bias", [2], init::zeros());
     /// assert_eq!(params.elements_of::<f32>(bias), Some(&[0.0, 0.0][..]));
     /// ```
-    pub fn zeros() -> impl FnOnce(&Shape, Draw) -> Vec<f64> {
+    pub fn zeros() -> impl FnOnce(&Shape, RngKey) -> Vec<f64> {
         constant(0.0)
     }
     /// Every element `value`.
@@ -614,7 +619,7 @@ pub mod init {
     /// let bias = params.scope("m").add("bias", [2], init::constant(1.5));
     /// assert_eq!(params.elements_of::<f32>(bias), Some(&[1.5, 1.5][..]));
     /// ```
-    pub fn constant(value: f64) -> impl FnOnce(&Shape, Draw) -> Vec<f64> {
+    pub fn constant(value: f64) -> impl FnOnce(&Shape, RngKey) -> Vec<f64> {
         move |shape, _| vec![value; shape.elements()]
     }
     /// These elements, row by row.
@@ -625,7 +630,7 @@ pub mod init {
     /// let w = params.scope("m").add("w", [1, 2], init::values(vec![3.0, 4.0]));
     /// assert_eq!(params.elements_of::<f32>(w), Some(&[3.0, 4.0][..]));
     /// ```
-    pub fn values(values: Vec<f64>) -> impl FnOnce(&Shape, Draw) -> Vec<f64> {
+    pub fn values(values: Vec<f64>) -> impl FnOnce(&Shape, RngKey) -> Vec<f64> {
         move |_, _| values
     }
     /// Uniform in [−bound, bound).
@@ -636,7 +641,7 @@ pub mod init {
     /// let w = params.scope("m").add("w", [10, 10], init::uniform(0.1));
     /// assert!(params.elements_of::<f32>(w).unwrap().iter().all(|w| w.abs() <= 0.1));
     /// ```
-    pub fn uniform(bound: f64) -> impl FnOnce(&Shape, Draw) -> Vec<f64> {
+    pub fn uniform(bound: f64) -> impl FnOnce(&Shape, RngKey) -> Vec<f64> {
         move |shape, draw| (0..shape.elements() as u64).map(|i| (2.0 * draw.uniform(i) - 1.0) * bound).collect()
     }
     /// Normal with mean 0 and this standard deviation.
@@ -648,7 +653,7 @@ pub mod init {
     /// let squares: f32 = params.elements_of::<f32>(w).unwrap().iter().map(|w| w * w).sum();
     /// assert!(((squares / 1e4).sqrt() - 0.5).abs() < 0.02);
     /// ```
-    pub fn normal(deviation: f64) -> impl FnOnce(&Shape, Draw) -> Vec<f64> {
+    pub fn normal(deviation: f64) -> impl FnOnce(&Shape, RngKey) -> Vec<f64> {
         move |shape, draw| (0..shape.elements() as u64).map(|i| draw.normal(i) * deviation).collect()
     }
     fn fans(shape: &Shape) -> (f64, f64) {
@@ -664,7 +669,7 @@ pub mod init {
     /// let w = params.scope("m").add("w", [4, 2], init::xavier_uniform());
     /// assert!(params.elements_of::<f32>(w).unwrap().iter().all(|w| w.abs() <= 1.0)); // √(6 / (2 + 4))
     /// ```
-    pub fn xavier_uniform() -> impl FnOnce(&Shape, Draw) -> Vec<f64> {
+    pub fn xavier_uniform() -> impl FnOnce(&Shape, RngKey) -> Vec<f64> {
         |shape, draw| {
             let (into, out) = fans(shape);
             uniform((6.0 / (into + out)).sqrt())(shape, draw)
@@ -679,7 +684,7 @@ pub mod init {
     /// let squares: f32 = params.elements_of::<f32>(w).unwrap().iter().map(|w| w * w).sum();
     /// assert!(((squares / 1e4).sqrt() - 0.1).abs() < 0.01); // √(2 / 200)
     /// ```
-    pub fn xavier_normal() -> impl FnOnce(&Shape, Draw) -> Vec<f64> {
+    pub fn xavier_normal() -> impl FnOnce(&Shape, RngKey) -> Vec<f64> {
         |shape, draw| {
             let (into, out) = fans(shape);
             normal((2.0 / (into + out)).sqrt())(shape, draw)
@@ -693,7 +698,7 @@ pub mod init {
     /// let w = params.scope("m").add("w", [4, 6], init::kaiming_uniform());
     /// assert!(params.elements_of::<f32>(w).unwrap().iter().all(|w| w.abs() <= 1.0)); // √(6 / 6)
     /// ```
-    pub fn kaiming_uniform() -> impl FnOnce(&Shape, Draw) -> Vec<f64> {
+    pub fn kaiming_uniform() -> impl FnOnce(&Shape, RngKey) -> Vec<f64> {
         |shape, draw| uniform((6.0 / fans(shape).0).sqrt())(shape, draw)
     }
     /// Normal with deviation √(2 / fan-in), for ReLU (He and others 2015).
@@ -705,7 +710,7 @@ pub mod init {
     /// let squares: f32 = params.elements_of::<f32>(w).unwrap().iter().map(|w| w * w).sum();
     /// assert!(((squares / 2e4).sqrt() - 0.1).abs() < 0.01); // √(2 / 200)
     /// ```
-    pub fn kaiming_normal() -> impl FnOnce(&Shape, Draw) -> Vec<f64> {
+    pub fn kaiming_normal() -> impl FnOnce(&Shape, RngKey) -> Vec<f64> {
         |shape, draw| normal((2.0 / fans(shape).0).sqrt())(shape, draw)
     }
     /// Ones where row and column are the same, zeros elsewhere (Le, Jaitly and Hinton 2015, for recurrent ReLU layers).
@@ -716,7 +721,7 @@ pub mod init {
     /// let w = params.scope("m").add("w", [2, 2], init::identity());
     /// assert_eq!(params.elements_of::<f32>(w), Some(&[1.0, 0.0, 0.0, 1.0][..]));
     /// ```
-    pub fn identity() -> impl FnOnce(&Shape, Draw) -> Vec<f64> {
+    pub fn identity() -> impl FnOnce(&Shape, RngKey) -> Vec<f64> {
         |shape, _| {
             let columns = shape.last_axis();
             (0..shape.elements()).map(|i| if i / columns == i % columns { 1.0 } else { 0.0 }).collect()
@@ -734,20 +739,20 @@ pub mod init {
     /// assert!((x.matmul(w).norm(&[]).item()? - 5.0).abs() < 1e-5); // it turns, and keeps the length
     /// # Ok::<(), unspool_graph::Error>(())
     /// ```
-    pub fn orthogonal(gain: f64) -> impl FnOnce(&Shape, Draw) -> Vec<f64> {
+    pub fn orthogonal(gain: f64) -> impl FnOnce(&Shape, RngKey) -> Vec<f64> {
         move |shape, draw| {
             let columns = shape.last_axis();
             let rows = shape.elements() / columns.max(1);
             let block = if columns > 0 && rows > columns && rows.is_multiple_of(columns) { columns } else { rows };
             let mut out = Vec::with_capacity(rows * columns);
             for b in 0..rows / block.max(1) {
-                out.extend(orthonormal(block, columns, draw.word(b as u64)).into_iter().map(|x| x * gain));
+                out.extend(orthonormal(block, columns, draw.fold_in(b as u64)).into_iter().map(|x| x * gain));
             }
             out
         }
     }
 
-    fn orthonormal(rows: usize, columns: usize, draw: Draw) -> Vec<f64> {
+    fn orthonormal(rows: usize, columns: usize, draw: RngKey) -> Vec<f64> {
         let (count, length) = (rows.min(columns), rows.max(columns));
         let mut basis: Vec<Vec<f64>> = Vec::with_capacity(count);
         for i in 0..count {
@@ -770,7 +775,7 @@ pub mod init {
 
         #[test]
         fn orthogonal_blocks_are_orthogonal() {
-            let w = orthogonal(1.0)(&Shape::from([6, 3]), Draw::seed(1));
+            let w = orthogonal(1.0)(&Shape::from([6, 3]), RngKey::seed(1));
             for block in w.chunks(9) {
                 for i in 0..3 {
                     for j in 0..3 {

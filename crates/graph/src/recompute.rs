@@ -1,25 +1,26 @@
-//! Recomputation: a part of a model that forgets its inside after forward and is recorded again when backward comes to it.
+//! Recomputation: a part of a model that forgets its inside after forward and is recorded again when backward comes to
+//! it.
 //!
-//! A long sequence of T steps in segments of √T keeps √T boundaries and, during backward, the inside of one segment: memory of
-//! the order √T for one more forward pass (Chen and others 2016; for recurrent nets Gruslys and others 2016).
+//! A long sequence of T steps in segments of √T keeps √T boundaries and, during backward, the inside of one segment:
+//! memory of the order √T for one more forward pass (Chen and others 2016; for recurrent nets Gruslys and others 2016).
 //!
-//! The second recording is the first one again: the same scopes, time step, rows and draws. Its walk back adds to what has
-//! flowed so far, gathered rows of weights included, in the order of the walk that would have been without it, so gradients are
-//! the same to the bit.
+//! The second recording is the first one again: the same scopes, time step, rows and draws. Its walk back adds to what
+//! has flowed so far, gathered rows of weights included, in the order of the walk that would have been without it, so
+//! gradients are the same to the bit.
 
 use crate::{
-    Element, Error, Graph, Inflow, Result, RowIds, Shape, Var,
+    Element, Error, GradSink, Graph, Result, RowIds, Shape, Var,
     backward::Slot,
     buffer::Buffer,
-    draw::Drawn,
     forward_mode::tangents,
-    look::Squash,
+    look::Activation,
     operation::{Recorded, Stand, View},
     parametrization::Replacement,
+    rng_key::KeyCounts,
     step::StepInput,
     tape::{NONE, Node, Operands, Tape, Value},
-    var::Taken,
-    walk::{cuts, walk},
+    var::Exit,
+    walk::{exits, walk},
 };
 use std::panic::Location;
 
@@ -38,7 +39,7 @@ struct First<E: Element> {
     shape: Shape,
     value: Buffer<E>,
     used: Vec<u32>,
-    taken: Vec<Taken>,
+    exits: Vec<Exit>,
 }
 
 /// What the second recording must find as the first one did.
@@ -46,12 +47,13 @@ struct Start {
     scope: u32,
     step: u32,
     rows: Option<RowIds>,
-    drawn: Drawn,
+    key_counts: KeyCounts,
     surrounding: Surrounding,
     line: &'static Location<'static>,
 }
 
-/// What the recording around a segment says of parameters and of the time step. Its nodes are the segment's last inputs.
+/// What the recording around a segment says of parameters and of the time step. Its nodes are the segment's last
+/// inputs.
 struct Surrounding {
     replaced: Vec<Replacement>,
     provided: Vec<StepInput>,
@@ -93,8 +95,9 @@ struct Plan {
 }
 
 impl Plan {
-    /// A parameter enters as itself, anything else as a leaf. Inputs that overlap in memory enter as parts of the node in which
-    /// they lie, and so does a part of a parameter that is `used` inside by itself too: a gradient must have one place.
+    /// A parameter enters as itself, anything else as a leaf. Inputs that overlap in memory enter as parts of the node
+    /// in which they lie, and so does a part of a parameter that is `used` inside by itself too: a gradient must have
+    /// one place.
     fn new<E: Element>(tape: &Tape<E>, inputs: &[u32], used: &[u32]) -> Plan {
         let mut leaves: Vec<u32> = vec![];
         let shape = |id: u32| tape.nodes[id as usize].shape;
@@ -128,9 +131,16 @@ impl Plan {
 }
 
 impl Segment {
-    /// An empty recording that continues `outer` at the segment's start, with the leaves on it. It has the scopes on loan.
-    fn open<'a, E: Element>(&self, outer: &'a Graph<'_>, tape: &Tape<E>, leaves: &[u32], keeping: bool) -> Graph<'a> {
-        let inner = outer.inside(self.start.scope, self.start.step, self.start.rows.clone(), keeping);
+    /// An empty recording that continues `outer` at the segment's start, with the leaves on it. It has the scopes on
+    /// loan.
+    fn open<'a, E: Element>(
+        &self,
+        outer: &'a Graph<'_>,
+        tape: &Tape<E>,
+        leaves: &[u32],
+        keeps_graph: bool,
+    ) -> Graph<'a> {
+        let inner = outer.inside(self.start.scope, self.start.step, self.start.rows.clone(), keeps_graph);
         if let Some(inside) = E::tape_mut(&mut inner.tape.borrow_mut()) {
             for &id in leaves {
                 let (node, value) = (&tape.nodes[id as usize], tape.view(outer.params, id));
@@ -143,7 +153,7 @@ impl Segment {
                     wants: node.wants,
                     watched: false,
                     packs: Default::default(),
-                    part: "input",
+                    name: "input",
                 });
             }
         }
@@ -159,7 +169,7 @@ impl Segment {
                 Root::Param(index) => inner.param(inner.params.handle(index)),
                 Root::Leaf(id) => Var { graph: inner, id },
             };
-            door.part.map_or(whole, |(offset, shape)| inner.part(whole, offset, shape, "slice", line))
+            door.part.map_or(whole, |(offset, shape)| inner.view(whole, offset, shape, "slice", line))
         });
         let inputs: Vec<Var<'a>> = inputs.collect();
         let out = self.start.surrounding.run(inner, &inputs, &self.run);
@@ -181,11 +191,11 @@ impl Segment {
         let Some(tape) = E::tape(&held) else { return Err(self.wrong(outer, "another precision".into())) };
         let plan = Plan::new(tape, inputs, &[]);
         let inner = self.open(outer, tape, &plan.leaves, false);
-        inner.drawn.swap(&outer.drawn);
-        let from = inner.drawn.borrow().logged();
+        inner.key_counts.swap(&outer.key_counts);
+        let from = inner.key_counts.borrow().logged();
         let out = self.record(&inner, &plan.doors);
-        self.start.drawn = inner.drawn.borrow_mut().since(from, outer.within);
-        inner.drawn.swap(&outer.drawn);
+        self.start.key_counts = inner.key_counts.borrow_mut().since(from, outer.is_segment);
+        inner.key_counts.swap(&outer.key_counts);
         inner.scopes.swap(&outer.scopes);
         let out = out?;
         let mut inside = inner.tape.borrow_mut();
@@ -200,16 +210,16 @@ impl Segment {
                 tape.pool.copy(inside.view(outer.params, out).data)
             }
         };
-        Ok(First { shape, value, used, taken: inner.taken.take() })
+        Ok(First { shape, value, used, exits: inner.exits.take() })
     }
 
     /// The second run, walked back from `gradient`.
-    fn back<E: Element>(&self, gradient: View<'_, E>, into: &mut Inflow<'_, E>) -> Result<()> {
+    fn back<E: Element>(&self, gradient: View<'_, E>, into: &mut GradSink<'_, E>) -> Result<()> {
         let (outer, tape) = (into.graph, into.tape);
         let (inputs, used) = into.operands.split_at(self.inputs);
         let plan = Plan::new(tape, inputs, used);
         let inner = self.open(outer, tape, &plan.leaves, true);
-        inner.drawn.replace(self.start.drawn.clone());
+        inner.key_counts.replace(self.start.key_counts.clone());
         let done = self.record(&inner, &plan.doors).and_then(|out| {
             let held = inner.tape.borrow();
             let Some(inside) = E::tape(&held) else { return Err(self.wrong(&inner, "another precision".into())) };
@@ -218,7 +228,7 @@ impl Segment {
                 let why = format!("the segment gave {} at first and {} when run again", gradient.shape, node.shape);
                 return Err(self.wrong(&inner, why + "; it must depend on its inputs alone"));
             }
-            into.cuts.extend(cuts(&inner, inside, out, &[]));
+            into.exits.extend(exits(&inner, inside, out, &[]));
             if !node.wants {
                 return Ok(());
             }
@@ -226,7 +236,7 @@ impl Segment {
             let seed = tape.pool.copy(gradient.data);
             let walked = walk(&inner, inside, out, seed, into.sink, lent)?;
             plan.leaves.iter().zip(walked.lent).for_each(|(&id, slot)| into.take_back(id, slot));
-            into.cuts.extend(walked.cuts);
+            into.exits.extend(walked.exits);
             Ok(())
         });
         inner.scopes.swap(&outer.scopes);
@@ -241,13 +251,13 @@ impl<E: Element> Recorded<E> for Segment {
     fn differentiable(&self) -> bool {
         true
     }
-    fn backward(&self, _: &[View<'_, E>], _: View<'_, E>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
+    fn backward(&self, _: &[View<'_, E>], _: View<'_, E>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
         if let Err(error) = self.back(gradient, into) {
             into.error.get_or_insert(error);
         }
     }
     /// Nothing of its inside is kept, its gates neither.
-    fn gates(&self, _: &[View<'_, E>], _: View<'_, E>, _: &mut dyn FnMut(&'static str, Squash, &[E])) {}
+    fn gates(&self, _: &[View<'_, E>], _: View<'_, E>, _: &mut dyn FnMut(&'static str, Activation, &[E])) {}
     fn saved_bytes(&self) -> usize {
         size_of::<Self>() + size_of_val(&*self.run)
     }
@@ -262,7 +272,7 @@ impl<E: Element> Recorded<E> for Segment {
         let Stand { graph: outer, tape, operands } = stand;
         let plan = Plan::apart(&operands[..self.inputs]);
         let inner = self.open(outer, tape, &plan.leaves, true);
-        inner.drawn.replace(self.start.drawn.clone());
+        inner.key_counts.replace(self.start.key_counts.clone());
         let done = self.record(&inner, &plan.doors).and_then(|to| {
             let held = inner.tape.borrow();
             let Some(inside) = E::tape(&held) else { return Err(self.wrong(&inner, "another precision".into())) };
@@ -293,12 +303,13 @@ impl<E: Element> Recorded<E> for Segment {
 impl<'g> Graph<'g> {
     /// Runs `segment` and keeps nothing of its inside: backward runs it once more when it comes to it.
     ///
-    /// A segment is any function of a graph and some inputs, over the same parameters. It depends on these alone and owns what it
-    /// needs (cells and layers are plain data, so they can be moved or cloned into it). It may stand anywhere in a model, inside
-    /// another segment too. Gradients are the same, to the bit, as if `segment` had been called; so are random draws.
+    /// A segment is any function of a graph and some inputs, over the same parameters. It depends on these alone and
+    /// owns what it needs (cells and layers are plain data, so they can be moved or cloned into it). It may stand
+    /// anywhere in a model, inside another segment too. Gradients are the same, to the bit, as if `segment` had been
+    /// called; so are random draws.
     ///
-    /// An unrolled recurrence in segments of √T steps needs memory of the order √T. What gives several results joins them into
-    /// one ([`concat`](Graph::concat)) and takes it apart again ([`slice`](Var::slice)).
+    /// An unrolled recurrence in segments of √T steps needs memory of the order √T. What gives several results joins
+    /// them into one ([`concat`](Graph::concat)) and takes it apart again ([`slice`](Var::slice)).
     ///
     /// ```
     /// use unspool_graph::{Graph, Params, init};
@@ -334,7 +345,8 @@ impl<'g> Graph<'g> {
         if !self.usable("recompute", inputs, line) {
             return self.inert();
         }
-        // What stands in the place of parameters, and the second inputs of the step, enter the segment after its inputs.
+        // What stands in the place of parameters, and the second inputs of the step, enter the segment after its
+        // inputs.
         let surrounding =
             Surrounding { replaced: self.replaced.borrow().clone(), provided: self.step_inputs.borrow().clone() };
         let nodes = surrounding.nodes().map(|id| Var { graph: self, id });
@@ -353,11 +365,11 @@ impl<'g> Graph<'g> {
         line: &'static Location<'static>,
     ) -> Var<'g> {
         let ids: Vec<u32> = inputs.iter().map(|v| v.id).collect();
-        let (scope, step, rows) = (self.scope.get(), self.step.get(), self.rows());
+        let (scope, step, rows) = (self.scope.get(), self.step.get(), self.row_ids());
         let mark = self.mark(line);
-        let start = Start { scope, step, rows, drawn: Drawn::default(), surrounding, line };
+        let start = Start { scope, step, rows, key_counts: KeyCounts::default(), surrounding, line };
         let mut segment = Segment { run, inputs: ids.len(), start };
-        let First { shape, value, used, taken } = match segment.first::<E>(self, &ids) {
+        let First { shape, value, used, exits } = match segment.first::<E>(self, &ids) {
             Ok(done) => done,
             Err(error) => {
                 self.fail(error);
@@ -373,16 +385,16 @@ impl<'g> Graph<'g> {
             value: Value::Own(value),
             shape,
             operands: Operands::new(operands.into_iter()),
-            operation: if self.keeping { Some(Box::new(segment)) } else { None },
+            operation: if self.keeps_graph { Some(Box::new(segment)) } else { None },
             mark,
             wants,
             watched: false,
             packs: Default::default(),
-            part: "recompute",
+            name: "recompute",
         });
-        if self.keeping || self.within {
+        if self.keeps_graph || self.is_segment {
             // For the recording outside they have left it where the segment stands.
-            self.taken.borrow_mut().extend(taken.into_iter().map(|taken| Taken { node: id, ..taken }));
+            self.exits.borrow_mut().extend(exits.into_iter().map(|exit| Exit { node: id, ..exit }));
         }
         Var { graph: self, id }
     }

@@ -71,29 +71,29 @@ impl<'g> Graph<'g> {
         let id = tape.push(Node {
             value: Value::Own(output),
             shape,
-            operands: if self.keeping {
+            operands: if self.keeps_graph {
                 Operands::new(inputs.iter().map(|v| v.id))
             } else {
                 Operands::Few(0, [NONE; 3])
             },
-            operation: if self.keeping { Some(Box::new(Kept { operation, saved })) } else { None },
+            operation: if self.keeps_graph { Some(Box::new(Kept { operation, saved })) } else { None },
             mark: self.mark(line),
             wants,
             watched: false,
             packs: Default::default(),
-            part: name,
+            name,
         });
         if let (Some(clock), Some(began)) = (&self.clock, began) {
             clock.borrow_mut().add(id, Walk::Forward, began);
         }
-        if self.hunting {
+        if self.detects_anomalies {
             crate::diagnose::check_value(self, tape, id);
         }
         Var { graph: self, id }
     }
 
     /// Records a part of a node, without copying: `shape` elements from `offset` on.
-    pub(crate) fn part(
+    pub(crate) fn view(
         &'g self,
         of: Var<'g>,
         offset: usize,
@@ -105,7 +105,7 @@ impl<'g> Graph<'g> {
             let (root, base) = tape.root(of.id);
             let wants = tape.nodes[of.id as usize].wants;
             let id = tape.push(Node {
-                value: Value::Part { root, offset: base + offset },
+                value: Value::View { root, offset: base + offset },
                 shape,
                 operands: Operands::new([of.id].into_iter()),
                 operation: None,
@@ -113,7 +113,7 @@ impl<'g> Graph<'g> {
                 wants,
                 watched: false,
                 packs: Default::default(),
-                part: name,
+                name,
             });
             Var { graph: self, id }
         })

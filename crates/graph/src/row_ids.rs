@@ -1,12 +1,13 @@
 //! Who the rows of a batch are, so that a random draw belongs to an example and not to a place in memory.
 
-use crate::{Draw, Graph, scope::Nested};
+use crate::{Graph, RngKey, scope::Nested};
 use std::{cell::RefCell, sync::Arc};
 
 /// Names the rows of axis 0: the example that each row belongs to, and in a packed sequence its time step as well.
 ///
-/// Dropout and noise draw the numbers of row `r` under these names. An example therefore draws the same numbers wherever it stands
-/// in a sorted batch or in a shard, and the packed rows of a sequence draw what the padded batch `[batch, time, …]` would draw.
+/// Dropout and noise draw the numbers of row `r` under these names. An example therefore draws the same numbers
+/// wherever it stands in a sorted batch or in a shard, and the packed rows of a sequence draw what the padded batch
+/// `[batch, time, …]` would draw.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params, RowIds};
@@ -42,7 +43,8 @@ impl RowIds {
         self.len() == 0
     }
 
-    /// Returns one number per row: the example's own, or a hash of example and step. Distinct rows have distinct numbers.
+    /// Returns one number per row: the example's own, or a hash of example and step. Distinct rows have distinct
+    /// numbers.
     ///
     /// ```
     /// use unspool_graph::RowIds;
@@ -57,7 +59,7 @@ impl RowIds {
     pub fn id(&self, row: usize) -> u64 {
         match &self.steps {
             None => self.examples[row],
-            Some(steps) => Draw::seed(self.examples[row]).word(u64::from(steps[row])).bits(0),
+            Some(steps) => RngKey::seed(self.examples[row]).fold_in(u64::from(steps[row])).bits(0),
         }
     }
 
@@ -65,12 +67,12 @@ impl RowIds {
     ///
     /// ```
     /// use unspool_graph::RowIds;
-    /// assert_eq!(RowIds::from([5u32, 6, 7]).select(&[2, 0]), RowIds::from([7u32, 5]));
+    /// assert_eq!(RowIds::from([5u32, 6, 7]).index_select(&[2, 0]), RowIds::from([7u32, 5]));
     /// ```
     ///
     /// # Panics
     /// Never for rows below `len()`.
-    pub fn select(&self, rows: &[u32]) -> RowIds {
+    pub fn index_select(&self, rows: &[u32]) -> RowIds {
         RowIds {
             examples: rows.iter().map(|&row| self.examples[row as usize]).collect(),
             steps: self.steps.as_ref().map(|steps| rows.iter().map(|&row| steps[row as usize]).collect()),
@@ -85,18 +87,18 @@ impl RowIds {
         }
     }
 
-    /// Returns the key of row `row` under `key`, and the index of its first number where each row has `width` of them: element j of the
-    /// row draws number `offset + j`.
+    /// Returns the key of row `row` under `key`, and the index of its first number where each row has `width` of them:
+    /// element j of the row draws number `offset + j`.
     ///
     /// ```
-    /// use unspool_graph::{Draw, RowIds};
-    /// let (key, offset) = RowIds::steps([9u32], [3]).draw(Draw::seed(1), 0, 10);
-    /// assert_eq!((key, offset), (Draw::seed(1).word(9), 30)); // as element 30 of example 9's own row
+    /// use unspool_graph::{RngKey, RowIds};
+    /// let (key, offset) = RowIds::steps([9u32], [3]).row_key(RngKey::seed(1), 0, 10);
+    /// assert_eq!((key, offset), (RngKey::seed(1).fold_in(9), 30)); // as element 30 of example 9's own row
     /// ```
     #[inline]
-    pub fn draw(&self, key: Draw, row: usize, width: usize) -> (Draw, u64) {
+    pub fn row_key(&self, key: RngKey, row: usize, width: usize) -> (RngKey, u64) {
         let step = self.steps.as_ref().map_or(0, |steps| u64::from(steps[row]));
-        (key.word(self.examples[row]), step * width as u64)
+        (key.fold_in(self.examples[row]), step * width as u64)
     }
 }
 
@@ -125,15 +127,15 @@ impl Graph<'_> {
     /// # use unspool_graph::{Graph, Params};
     /// # let params = Params::seeded(0);
     /// let graph = Graph::new(&params).with_named_rows([2u32, 3]);
-    /// assert_eq!(graph.rows().unwrap().id(1), 3);
+    /// assert_eq!(graph.row_ids().unwrap().id(1), 3);
     /// ```
     pub fn with_named_rows(self, rows: impl Into<RowIds>) -> Self {
         self.rows.replace(Some(rows.into()));
         self
     }
 
-    /// Names the rows that are recorded while the returned guard lives, so that random draws belong to an example and not to its place
-    /// in a shard or in a sorted batch. Without a name, row `i` is example `i`.
+    /// Names the rows that are recorded while the returned guard lives, so that random draws belong to an example and
+    /// not to its place in a shard or in a sorted batch. Without a name, row `i` is example `i`.
     ///
     /// A batch and its second half drop the same elements of the same examples:
     ///
@@ -144,7 +146,7 @@ impl Graph<'_> {
     /// let half = Graph::new(&params).training(7, 0);
     /// let _rows = half.name_rows([2u32, 3]);
     /// let (all, part) = (whole.full([4, 8], 1.0).dropout(0.5), half.full([2, 8], 1.0).dropout(0.5));
-    /// assert_eq!(all.rows(&[2, 3]).value()?, part.value()?);
+    /// assert_eq!(all.index_select(&[2, 3]).value()?, part.value()?);
     /// # Ok::<(), unspool_graph::Error>(())
     /// ```
     pub fn name_rows(&self, rows: impl Into<RowIds>) -> RowsGuard<'_> {
@@ -153,7 +155,7 @@ impl Graph<'_> {
     }
 
     /// Returns the names of the rows, where they were [given](Graph::name_rows).
-    pub fn rows(&self) -> Option<RowIds> {
+    pub fn row_ids(&self) -> Option<RowIds> {
         self.rows.borrow().clone()
     }
 }
@@ -166,9 +168,9 @@ impl Graph<'_> {
 /// let graph = Graph::new(&params);
 /// let named: RowsGuard<'_> = graph.name_rows([7u32]);
 /// named.rename([8u32]);
-/// assert_eq!(graph.rows().unwrap().id(0), 8);
+/// assert_eq!(graph.row_ids().unwrap().id(0), 8);
 /// drop(named);
-/// assert!(graph.rows().is_none());
+/// assert!(graph.row_ids().is_none());
 /// ```
 #[must_use = "the rows lose their names when this is dropped"]
 #[derive(Debug)]

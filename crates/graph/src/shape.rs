@@ -275,7 +275,8 @@ impl fmt::Display for Shape {
 pub(crate) struct Broadcast {
     /// Outer axes: size, stride in the first, stride in the second.
     outer: Vec<(usize, usize, usize)>,
-    /// The innermost run: its length and each operand's step, 0 or 1 (or a true stride where an operand is no whole tensor).
+    /// The innermost run: its length and each operand's step, 0 or 1 (or a true stride where an operand is no whole
+    /// tensor).
     inner: (usize, usize, usize),
 }
 
@@ -297,7 +298,8 @@ impl Broadcast {
         Broadcast { outer: axes, inner }
     }
 
-    /// Calls `run(offset in the wide tensor, length, (offset, step) in the first, (offset, step) in the second)`, in order.
+    /// Calls `run(offset in the wide tensor, length, (offset, step) in the first, (offset, step) in the second)`, in
+    /// order.
     #[inline(always)]
     pub(crate) fn each(&self, mut run: impl FnMut(usize, usize, (usize, usize), (usize, usize))) {
         let (length, a_step, b_step) = self.inner;

@@ -14,8 +14,8 @@ pub(crate) struct StepInput {
 }
 
 impl<'g> Graph<'g> {
-    /// Marks what is recorded while the returned guard lives as time step `step` of a recurrence: in errors, pictures and random draws.
-    /// `unspool_nn::unroll` does so at each step; a loop of your own does it as well.
+    /// Marks what is recorded while the returned guard lives as time step `step` of a recurrence: in errors, pictures
+    /// and random draws. `unspool_nn::unroll` does so at each step; a loop of your own does it as well.
     ///
     /// ```
     /// # use unspool_graph::{Graph, Params};
@@ -57,9 +57,9 @@ impl<'g> Graph<'g> {
         }
     }
 
-    /// Provides a second input of a step under a name, while the returned guard lives: a time gap, a mask, whatever a cell reads beside
-    /// its input. The rows are those of the step's input. A sequence does this at each step of an unrolling for what it
-    /// carries beside its rows.
+    /// Provides a second input of a step under a name, while the returned guard lives: a time gap, a mask, whatever a
+    /// cell reads beside its input. The rows are those of the step's input. A sequence does this at each step of an
+    /// unrolling for what it carries beside its rows.
     ///
     /// ```
     /// # use unspool_graph::{Graph, Params};

@@ -17,7 +17,7 @@ pub(crate) enum Value<E: Element> {
     /// With the parameters: read through the graph's borrow, so that nothing shares a parameter's storage.
     Param(u32),
     /// Inside the value of node `root`, which is no part of another itself, from `offset` on.
-    Part { root: u32, offset: usize },
+    View { root: u32, offset: usize },
 }
 
 /// The operands of a node; two or fewer, as nearly all have, cost no allocation.
@@ -54,7 +54,7 @@ pub(crate) struct Mark {
 
 impl Mark {
     /// The same, as seen from another scope.
-    pub(crate) fn within(self, scope: u32) -> Mark {
+    pub(crate) fn in_scope(self, scope: u32) -> Mark {
         Mark { scope, ..self }
     }
 }
@@ -72,7 +72,7 @@ pub(crate) struct Node<E: Element> {
     /// The panels of a matrix that was multiplied by, kept while the value stands.
     pub(crate) packs: Packs<E>,
     /// What made a part of a node, for pictures: `reshape`, `slice`.
-    pub(crate) part: &'static str,
+    pub(crate) name: &'static str,
 }
 
 /// A recording in one precision.
@@ -138,7 +138,7 @@ impl<E: Element> Tape<E> {
     pub(crate) fn view<'a>(&'a self, params: &'a Params, id: u32) -> View<'a, E> {
         let node = &self.nodes[id as usize];
         let (mut offset, mut holder) = (0, node);
-        if let Value::Part { root, offset: inside } = node.value {
+        if let Value::View { root, offset: inside } = node.value {
             (offset, holder) = (inside, &self.nodes[root as usize]);
         }
         let (data, packs) = match &holder.value {
@@ -149,7 +149,7 @@ impl<E: Element> Tape<E> {
                 let cache = if whole { &E::panels(params)[*index as usize] } else { &node.packs };
                 (&all[*index as usize][..], cache)
             }
-            Value::Part { .. } => unreachable!("a part's root is never a part"),
+            Value::View { .. } => unreachable!("a part's root is never a part"),
         };
         let data = &data[offset..offset + node.shape.elements()];
         View { data, shape: node.shape, packs: Some((packs, &self.pool)) }
@@ -170,7 +170,7 @@ impl<E: Element> Tape<E> {
     /// The node that holds a node's elements, and where in it they begin.
     pub(crate) fn root(&self, id: u32) -> (u32, usize) {
         match self.nodes[id as usize].value {
-            Value::Part { root, offset } => (root, offset),
+            Value::View { root, offset } => (root, offset),
             _ => (id, 0),
         }
     }

@@ -11,9 +11,9 @@ use std::{fmt, panic::Location};
 ///
 /// More in [chapter 1](https://github.com/unspool/unspool/blob/main/docs/01-sequence-and-graph.md) of the tutorial.
 ///
-/// Every operation on it is recorded with the line of the code that called it. A wrong shape does not panic: the graph keeps
-/// its first error, what follows is inert, and [`value`](Var::value), [`item`](Var::item), [`detach`](Var::detach),
-/// [`shape`](Var::shape) and [`backward`](Var::backward) return it.
+/// Every operation on it is recorded with the line of the code that called it. A wrong shape does not panic: the graph
+/// keeps its first error, what follows is inert, and [`value`](Var::value), [`item`](Var::item),
+/// [`detach`](Var::to_tensor), [`shape`](Var::shape) and [`backward`](Var::backward) return it.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
@@ -52,7 +52,7 @@ use std::{fmt, panic::Location};
 /// | `le` | [`le`](Var::le) |
 /// | `eq` | [`eq`](Var::eq) |
 /// | `ne` | [`ne`](Var::ne) |
-/// | `where` | [`select`](Var::select) |
+/// | `where` | [`select`](Var::where_) |
 /// | `tanh` | [`tanh`](Var::tanh) |
 /// | `sigmoid` | [`sigmoid`](Var::sigmoid) |
 /// | `relu` | [`relu`](Var::relu) |
@@ -114,12 +114,12 @@ use std::{fmt, panic::Location};
 /// | `chunk` | [`chunk`](Var::chunk) |
 /// | `cat` | [`g.concat`](Graph::concat) |
 /// | `stack` | [`g.stack`](Graph::stack) |
-/// | `index_select` | [`rows`](Var::rows) |
+/// | `index_select` | [`rows`](Var::index_select) |
 /// | `gather` | [`gather`](Var::gather) |
 /// | `sort` | [`sort`](Var::sort) |
 /// | `embedding` | [`g.embedding`](Graph::embedding) |
-/// | `pack_padded_sequence` | [`real_rows`](Var::real_rows), [`gather_places`](Var::gather_places) |
-/// | `pad_packed_sequence` | [`g.arrange_rows`](Graph::arrange_rows) |
+/// | `pack_padded_sequence` | [`pack`](Var::pack), [`gather_steps`](Var::gather_steps) |
+/// | `pad_packed_sequence` | [`g.gather_rows`](Graph::gather_rows) |
 ///
 /// | Gradients | |
 /// | --- | --- |
@@ -128,8 +128,8 @@ use std::{fmt, panic::Location};
 /// | `func.jvp` | [`g.jvp`](Graph::jvp) |
 /// | `requires_grad_`, `retain_grad` | [`watch`](Var::watch) |
 /// | `register_hook` | [`on_gradient`](Var::on_gradient) |
-/// | `detach` | [`cut`](Var::cut) |
-/// | `detach().numpy()` | [`detach`](Var::detach) |
+/// | `detach` | [`cut`](Var::detach) |
+/// | `detach().numpy()` | [`detach`](Var::to_tensor) |
 /// | `checkpoint` | [`g.recompute`](Graph::recompute) |
 /// | `item` | [`item`](Var::item) |
 /// | `numpy` | [`value`](Var::value) |
@@ -142,7 +142,7 @@ pub struct Var<'g> {
 
 /// A node whose numbers have left the recording, perhaps to come back as constants: what took them, and on which line.
 #[derive(Clone, Copy)]
-pub(crate) struct Taken {
+pub(crate) struct Exit {
     pub(crate) node: u32,
     pub(crate) by: &'static str,
     pub(crate) mark: Mark,
@@ -207,27 +207,27 @@ impl<'g> Var<'g> {
         if self.id == NONE {
             return Err(self.missing());
         }
-        self.taken(by, line);
+        self.record_exit(by, line);
         Ok(with_tape!(&*self.graph.tape.borrow(), tape => {
             let view = tape.view(self.graph.params, self.id);
             Tensor::from_elements(&view.shape, view.data)
         }))
     }
 
-    /// Its value, cut off from the recording: a plain array that may outlive the graph. The same as [`value`](Var::value),
-    /// by the name of its use: carrying a state over to the next recording.
+    /// Its value, cut off from the recording: a plain array that may outlive the graph. The same as
+    /// [`value`](Var::value), by the name of its use: carrying a state over to the next recording.
     #[track_caller]
-    pub fn detach(self) -> Result<Tensor> {
+    pub fn to_tensor(self) -> Result<Tensor> {
         self.copied("detach", Location::caller())
     }
 
     /// Notes that numbers have left the recording here; once where the same line takes the same node's again and again.
-    pub(crate) fn taken(self, by: &'static str, line: &'static Location<'static>) {
-        if self.graph.keeping || self.graph.within {
+    pub(crate) fn record_exit(self, by: &'static str, line: &'static Location<'static>) {
+        if self.graph.keeps_graph || self.graph.is_segment {
             let mark = with_tape!(&*self.graph.tape.borrow(), tape => tape.nodes[self.id as usize].mark);
-            let mut all = self.graph.taken.borrow_mut();
+            let mut all = self.graph.exits.borrow_mut();
             if all.last().is_none_or(|last| last.node != self.id || !std::ptr::eq(last.mark.line, line)) {
-                all.push(Taken { node: self.id, by, mark: Mark { line, ..mark } });
+                all.push(Exit { node: self.id, by, mark: Mark { line, ..mark } });
             }
         }
     }
@@ -262,7 +262,7 @@ impl<'g> Var<'g> {
             return self;
         }
         let part = with_tape!(&*self.graph.tape.borrow(), tape => {
-            tape.root(self.id).0 != self.id || tape.nodes[self.id as usize].part == "param"
+            tape.root(self.id).0 != self.id || tape.nodes[self.id as usize].name == "param"
         });
         let own = if part { self.map(crate::ops::Same, Location::caller()) } else { self };
         if own.id != NONE {

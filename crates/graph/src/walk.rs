@@ -1,10 +1,10 @@
 //! The walk from a loss back to the parameters.
 //!
-//! It goes once through the tape in reverse, visits only what lies between the loss and something that wants a gradient, and frees
-//! each gradient as soon as it has been passed on.
+//! It goes once through the tape in reverse, visits only what lies between the loss and something that wants a
+//! gradient, and frees each gradient as soon as it has been passed on.
 
 use crate::{
-    Element, Error, Gradients, Graph, Inflow, Result, Tensor, Var,
+    Element, Error, GradSink, Gradients, Graph, Result, Tensor, Var,
     backward::{Slot, finish, settle, update},
     buffer::Buffer,
     gradients::Gradient,
@@ -21,11 +21,11 @@ pub(crate) struct Walked<E: Element> {
     /// The first nodes' slots, which were lent for the walk.
     pub(crate) lent: Vec<Slot<E>>,
     /// The operations without gradient that were met inside of segments.
-    pub(crate) cuts: Vec<String>,
+    pub(crate) exits: Vec<String>,
 }
 
-/// Walks `tape` back from node `from`, whose gradient is `seed`, adding to the parameters' gradients in `sink`. The first nodes'
-/// slots are `lent` by a walk around this one: they are added to and not passed on.
+/// Walks `tape` back from node `from`, whose gradient is `seed`, adding to the parameters' gradients in `sink`. The
+/// first nodes' slots are `lent` by a walk around this one: they are added to and not passed on.
 pub(crate) fn walk<E: Element>(
     graph: &Graph<'_>,
     tape: &Tape<E>,
@@ -38,7 +38,7 @@ pub(crate) fn walk<E: Element>(
     let mut slots = tape.pool.lists.take();
     slots.append(&mut lent);
     slots.extend(Slot::empty((from as usize + 1).saturating_sub(first)));
-    let (mut watched, mut cuts) = (vec![], vec![]);
+    let (mut watched, mut exits) = (vec![], vec![]);
     update(tape, &mut slots, sink, from, |slot, fresh| {
         if fresh { slot.copy_from_slice(&seed) } else { slot.iter_mut().zip(&seed[..]).for_each(|(s, &g)| *s += g) }
     });
@@ -58,7 +58,7 @@ pub(crate) fn walk<E: Element>(
         if let Some(operation) = &node.operation {
             let operands = node.operands.as_slice();
             let (wrong, error) = (None, None);
-            let mut into = Inflow { tape, operands, slots: &mut slots, sink, graph, cuts: &mut cuts, wrong, error };
+            let mut into = GradSink { tape, operands, slots: &mut slots, sink, graph, exits: &mut exits, wrong, error };
             with_views(
                 operands.len(),
                 |i| tape.view(params, operands[i]),
@@ -78,7 +78,7 @@ pub(crate) fn walk<E: Element>(
             if let Some(error) = error {
                 return Err(error);
             }
-            if graph.hunting {
+            if graph.detects_anomalies {
                 let finite = |operand: u32| {
                     let ((root, offset), own) = (tape.root(operand), &tape.nodes[operand as usize]);
                     let slot = match tape.nodes[root as usize].value {
@@ -101,7 +101,7 @@ pub(crate) fn walk<E: Element>(
     lent.extend(slots.drain(..first));
     slots.clear();
     tape.pool.lists.give(slots);
-    Ok(Walked { watched, lent, cuts })
+    Ok(Walked { watched, lent, exits })
 }
 
 impl<'g> Var<'g> {
@@ -171,7 +171,7 @@ impl<'g> Var<'g> {
             let mut sink: Vec<_> = Slot::empty(graph.params.len()).collect();
             let wants = tape.nodes[id as usize].wants;
             let walked = if wants { Some(walk(graph, tape, id, seed, &mut sink, vec![])?) } else { None };
-            let (watched, inside) = walked.map_or_else(Default::default, |w| (w.watched, w.cuts));
+            let (watched, inside) = walked.map_or_else(Default::default, |w| (w.watched, w.exits));
             let watched = watched.into_iter().map(|(id, gradient)| {
                 (id, Tensor::from_elements(&tape.nodes[id as usize].shape, &gradient))
             });
@@ -190,7 +190,7 @@ impl<'g> Var<'g> {
             Ok(Gradients {
                 graph: Some(graph.number),
                 watched,
-                cuts: cuts(graph, tape, id, &entries).into_iter().chain(inside).collect(),
+                exits: exits(graph, tape, id, &entries).into_iter().chain(inside).collect(),
                 through_time: crate::look::through_time(graph, tape, &norms),
                 norms,
                 entries,
@@ -202,7 +202,7 @@ impl<'g> Var<'g> {
 
 /// Where a path to a parameter was cut: the operations without gradient between node `from` and something that wants a
 /// gradient, and, for a parameter that got none, where numbers made from it have left the recording.
-pub(crate) fn cuts<E: Element>(
+pub(crate) fn exits<E: Element>(
     graph: &Graph<'_>,
     tape: &Tape<E>,
     from: u32,
@@ -217,7 +217,7 @@ pub(crate) fn cuts<E: Element>(
     if (0..=from).any(cut) {
         let reached = tape.leads_to(from);
         let on_the_way = (0..=from).filter(|&id| reached[id as usize] && cut(id)).map(|id| &tape.nodes[id as usize]);
-        found.extend(on_the_way.map(|node| format!("{} {}", node.part, graph.place_of(node.mark))));
+        found.extend(on_the_way.map(|node| format!("{} {}", node.name, graph.place_of(node.mark))));
     }
     let mut lost = vec![false; tape.nodes.len()];
     for (&id, entry) in tape.entered.iter().zip(entries) {
@@ -230,9 +230,9 @@ pub(crate) fn cuts<E: Element>(
         for (id, node) in tape.nodes.iter().enumerate() {
             lost[id] |= node.operands.as_slice().iter().any(|&i| lost[i as usize]);
         }
-        let all = graph.taken.borrow();
-        let ends = all.iter().filter(|taken| lost[taken.node as usize]);
-        for end in ends.map(|taken| format!("{} {}", taken.by, graph.place_of(taken.mark))) {
+        let all = graph.exits.borrow();
+        let ends = all.iter().filter(|exit| lost[exit.node as usize]);
+        for end in ends.map(|exit| format!("{} {}", exit.by, graph.place_of(exit.mark))) {
             if !found.contains(&end) {
                 found.push(end);
             }

@@ -14,7 +14,7 @@ use crate::{
 /// let w = params.scope("m").add("w", [2], init::constant(1.0));
 /// let graph = Graph::new(&params);
 /// let mut rows = (graph.embedding(table, &[2], [1], None) * w).sum_all().backward()?;
-/// let mut whole = rows.take_whole(&rows.are_whole());
+/// let mut whole = rows.split_off_dense(&rows.is_dense());
 /// assert!(rows.of(w).is_none() && whole.of(table).is_none());
 /// for elements in whole.elements_mut() {
 ///     if let Elements::F32(elements) = elements {
@@ -34,13 +34,15 @@ pub enum Elements<'a> {
 }
 
 impl Gradients {
-    /// Of each parameter, whether its gradient has every element: not where it has none, or some rows of an embedding alone.
-    pub fn are_whole(&self) -> Vec<bool> {
+    /// Of each parameter, whether its gradient has every element: not where it has none, or some rows of an embedding
+    /// alone.
+    pub fn is_dense(&self) -> Vec<bool> {
         self.entries.iter().map(|entry| matches!(entry, Some(Gradient::Dense(_)))).collect()
     }
 
-    /// Takes out those for which `which` is true, each with every element: zeros where there was none. The others are left.
-    pub fn take_whole(&mut self, which: &[bool]) -> Gradients {
+    /// Takes out those for which `which` is true, each with every element: zeros where there was none. The others are
+    /// left.
+    pub fn split_off_dense(&mut self, which: &[bool]) -> Gradients {
         let precision = self.precision;
         let none = || match precision {
             Precision::F32 => Dense::F32(vec![].into()),
@@ -62,7 +64,7 @@ impl Gradients {
             origins: self.origins.clone(),
             graph: None,
             watched: vec![],
-            cuts: vec![],
+            exits: vec![],
             norms: vec![],
             through_time: vec![],
             precision,

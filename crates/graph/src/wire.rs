@@ -105,8 +105,8 @@ pub(crate) enum Wire<'a> {
 /// Of each row its number and where it came first.
 pub(crate) type Rows<'a> = iter::Map<slice::Iter<'a, [u8; 12]>, fn(&[u8; 12]) -> [u32; 3]>;
 
-/// The bytes of each parameter, of which there are so many rows of so many elements, and the texts behind them; `None` for bytes that
-/// are something else.
+/// The bytes of each parameter, of which there are so many rows of so many elements, and the texts behind them; `None`
+/// for bytes that are something else.
 pub(crate) fn read<'a>(mut all: &'a [u8], head: Head, sizes: &[[usize; 2]]) -> Option<(Vec<Wire<'a>>, Vec<String>)> {
     let bytes = &mut all;
     let number = |bytes: &mut &[u8]| Some(u32::from_le_bytes(bytes.split_off(..4)?.try_into().ok()?));

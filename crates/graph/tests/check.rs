@@ -3,7 +3,7 @@
 use ndarray::array;
 use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
 use unspool_graph::{
-    Element, Inflow, Operation, Params, Ran, Shape, View,
+    Element, GradSink, OpContext, Operation, Params, Shape, View,
     check::{self, Failure, strategy},
     init,
 };
@@ -31,7 +31,7 @@ fn parameters_inputs_and_initial_states_are_all_checked() {
             let mut all = [w, bias, inputs[0], inputs[1]];
             if wrong < 4 {
                 // The value with half of its gradient.
-                all[wrong] = (all[wrong] + all[wrong].cut()) * 0.5;
+                all[wrong] = (all[wrong] + all[wrong].detach()) * 0.5;
             }
             let [w, bias, x, mut h] = all;
             for _ in 0..3 {
@@ -55,7 +55,7 @@ fn the_line_where_a_parameter_enters_is_named() {
     let params = params();
     let w = params.find("rnn.w_hh").unwrap();
     let line = line!() + 1;
-    let message = message(check::parameters(&params, |graph| graph.param(w).cut() * w));
+    let message = message(check::parameters(&params, |graph| graph.param(w).detach() * w));
     assert!(message.contains(&format!("it enters at crates/graph/tests/check.rs:{line}")), "{message}");
 }
 
@@ -71,7 +71,7 @@ fn a_random_direction_finds_a_wrong_gradient_of_a_large_parameter() {
                 &[("x", x.clone())],
                 |graph, inputs| {
                     let w = graph.param(w);
-                    inputs[0].matmul(w * (1.0 - share) + w.cut() * share).tanh()
+                    inputs[0].matmul(w * (1.0 - share) + w.detach() * share).tanh()
                 },
                 seed,
             )
@@ -107,18 +107,18 @@ impl Operation for Forgetful {
     fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {
         output.iter_mut().zip(inputs[0].data()).zip(inputs[1].data()).for_each(|((y, &a), &b)| *y = a * b);
     }
-    fn backward<E: Element>(&self, ran: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
+    fn backward<E: Element>(&self, ctx: &OpContext<'_, E, ()>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
         for (operand, other) in [(0, 1), (1, 0)] {
             if operand == 1 || into.wants(1) {
-                let others = ran.inputs[other].data();
+                let others = ctx.inputs[other].data();
                 into.add(operand, others.iter().zip(gradient.data()).map(|(&x, &g)| x * g).collect());
             }
         }
     }
-    fn jvp<E: Element>(&self, ran: &Ran<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+    fn jvp<E: Element>(&self, ctx: &OpContext<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
         for (tangent, other) in [(tangents[0], 1), (tangents[1], 0)] {
             let Some(v) = tangent else { continue };
-            output.iter_mut().zip(v.data()).zip(ran.inputs[other].data()).for_each(|((y, &v), &x)| *y += v * x);
+            output.iter_mut().zip(v.data()).zip(ctx.inputs[other].data()).for_each(|((y, &v), &x)| *y += v * x);
         }
     }
 }

@@ -1,5 +1,5 @@
-//! What the recording promises as a whole: no recursion, flat memory, the same bits at any number of threads, a check that catches
-//! wrong derivatives, and gathered gradients of weights and biases that are the plain sum over the steps.
+//! What the recording promises as a whole: no recursion, flat memory, the same bits at any number of threads, a check
+//! that catches wrong derivatives, and gathered gradients of weights and biases that are the plain sum over the steps.
 
 use ndarray::{Array2, ArrayD, Axis, Ix2};
 use std::{
@@ -7,8 +7,8 @@ use std::{
     cell::Cell,
 };
 use unspool_graph::{
-    CrossEntropy, Draw, Element, Gradients, Graph, Inflow, Operation, Param, Params, Ran, Shape, Tensor, Var, View,
-    check, init,
+    CrossEntropy, Element, GradSink, Gradients, Graph, OpContext, Operation, Param, Params, RngKey, Shape, Tensor, Var,
+    View, check, init,
 };
 
 mod wrong;
@@ -83,9 +83,9 @@ fn a_thousand_training_steps_leave_memory_flat_and_parameters_in_their_place() {
         };
         let values = params.f32_mut().unwrap();
         for (i, values) in values.into_iter().enumerate() {
-            match gradients.part::<f32>(i) {
-                Some(unspool_graph::Part::Dense(g)) => values.iter_mut().zip(g).for_each(|(x, g)| *x -= 0.01 * g),
-                Some(unspool_graph::Part::Rows { rows, width, values: g }) => {
+            match gradients.param_grad::<f32>(i) {
+                Some(unspool_graph::ParamGrad::Dense(g)) => values.iter_mut().zip(g).for_each(|(x, g)| *x -= 0.01 * g),
+                Some(unspool_graph::ParamGrad::SparseRows { rows, width, values: g }) => {
                     for (j, &row) in rows.iter().enumerate() {
                         let x = &mut values[row as usize * width..(row as usize + 1) * width];
                         x.iter_mut().zip(&g[j * width..]).for_each(|(x, g)| *x -= 0.01 * g);
@@ -130,10 +130,10 @@ impl Model {
     fn bits(&self, rows: &[Option<u64>]) -> Vec<Vec<u32>> {
         let [w, u, b, readout, bias] = self.all;
         let graph = Graph::new(&self.params);
-        let key = |row: &Option<u64>| Draw::seed(row.map_or(999, |r| r));
+        let key = |row: &Option<u64>| RngKey::seed(row.map_or(999, |r| r));
         let input = |t: u64| {
             let values =
-                rows.iter().flat_map(|r| (0..WIDTH as u64).map(move |i| key(r).word(t).uniform(i) as f32 - 0.5));
+                rows.iter().flat_map(|r| (0..WIDTH as u64).map(move |i| key(r).fold_in(t).uniform(i) as f32 - 0.5));
             Tensor::from(Array2::from_shape_vec((rows.len(), WIDTH), values.collect()).unwrap())
         };
         let mut h = graph.zeros([rows.len(), WIDTH]);
@@ -214,10 +214,10 @@ fn a_gradient_of_the_wrong_length_is_an_error_with_its_operation() {
         fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {
             output.copy_from_slice(inputs[0].data());
         }
-        fn backward<E: Element>(&self, _: &Ran<'_, E, ()>, _: View<'_, E>, into: &mut Inflow<'_, E>) {
+        fn backward<E: Element>(&self, _: &OpContext<'_, E, ()>, _: View<'_, E>, into: &mut GradSink<'_, E>) {
             into.add(0, vec![E::ONE]);
         }
-        fn jvp<E: Element>(&self, _: &Ran<'_, E, ()>, _: &[Option<View<'_, E>>], _: &mut [E]) {}
+        fn jvp<E: Element>(&self, _: &OpContext<'_, E, ()>, _: &[Option<View<'_, E>>], _: &mut [E]) {}
     }
     let params = Params::seeded(0);
     let graph = Graph::new(&params);
@@ -247,7 +247,7 @@ fn gathered_gradients_are_the_plain_sum_of_what_the_steps_give() {
     let mut h = graph.zeros([3, 5]);
     let mut steps: Vec<[Var<'_>; 5]> = vec![];
     for t in 0..STEPS as u64 {
-        let key = Draw::seed(9).word(t);
+        let key = RngKey::seed(9).fold_in(t);
         let x = graph.input(Array2::from_shape_fn((3, 4), |(i, j)| key.normal((i * 4 + j) as u64)));
         // Three rows a step make 600; the gate's weight has `linear`'s layout.
         let product = x.matmul(w) + h.matmul(u);
@@ -280,7 +280,8 @@ fn gathered_gradients_are_the_plain_sum_of_what_the_steps_give() {
     }
 }
 
-/// A bias that is no parameter: what waits in its blocks is there when the walk comes to it, also where it is part of another node.
+/// A bias that is no parameter: what waits in its blocks is there when the walk comes to it, also where it is part of
+/// another node.
 #[test]
 fn a_bias_that_was_computed_gathers_as_a_parameter_does() {
     let mut params = Params::seeded(3).to_f64();
@@ -316,7 +317,7 @@ fn a_bias_that_was_computed_gathers_as_a_parameter_does() {
 fn a_bias_under_a_hundred_thousand_rows_keeps_its_digits() {
     let mut params = Params::seeded(0);
     let b = params.scope("m").add("b", [2], init::zeros());
-    let rows = Array2::from_shape_fn((100_000, 2), |(i, j)| Draw::seed(j as u64).uniform(i as u64) as f32);
+    let rows = Array2::from_shape_fn((100_000, 2), |(i, j)| RngKey::seed(j as u64).uniform(i as u64) as f32);
     let exact = rows.mapv(f64::from).sum_axis(Axis(0));
     let chain = rows.fold_axis(Axis(0), 0.0f32, |sum, x| sum + x).mapv(f64::from);
     let graph = Graph::new(&params);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use unspool_graph::{
-    Drawing, Fold, Graph, Param, Params, Topology, Var, init,
+    Detail, Drawing, Graph, Param, Params, Topology, Var, init,
     petgraph::{Incoming, algo::has_path_connecting, graph::EdgeReference, visit::EdgeRef},
 };
 
@@ -123,9 +123,9 @@ fn faults(svg: &str) -> Vec<String> {
 fn no_box_and_no_line_lies_over_another() {
     let model = Model::new();
     for steps in [1, 2, 4, 8] {
-        let graph = Graph::new(&model.params).tracing();
+        let graph = Graph::new(&model.params).record_grad_norms();
         let gradients = model.run(&graph, steps).backward().unwrap();
-        for fold in [Fold::Node, Fold::Cell] {
+        for fold in [Detail::Node, Detail::Cell] {
             let svg = Drawing::of(&graph).fold(fold).gradients(&gradients).to_svg();
             assert_eq!(faults(&svg), Vec::<String>::new(), "{steps} steps, {fold:?}");
         }
@@ -154,7 +154,7 @@ fn a_fold_has_a_box_for_each_step_and_shared_parameters_once() {
     let count = |svg: &str, kind| boxes(svg, &[kind]).len();
     let cells = picture.to_svg();
     assert_eq!((count(&cells, "cell"), count(&cells, "param"), count(&cells, "input")), (5, 1, 3));
-    let nodes = picture.clone().fold(Fold::Node).to_svg();
+    let nodes = picture.clone().fold(Detail::Node).to_svg();
     assert_eq!(boxes(&nodes, &ALL).len(), graph.len());
     assert_eq!(count(&nodes, "param"), 2);
     // Rolled up, the five steps are one box more.
@@ -173,7 +173,7 @@ fn steps_that_begin_anew_are_another_recurrence() {
     let _ = first + second.tanh() + model.run(&graph, 5);
     let picture = Drawing::of(&graph);
     assert_eq!(boxes(&picture.to_svg(), &["cell"]).len(), 10);
-    for svg in [picture.to_svg(), picture.fold(Fold::Node).to_svg()] {
+    for svg in [picture.to_svg(), picture.fold(Detail::Node).to_svg()] {
         assert_eq!(faults(&svg), Vec::<String>::new());
     }
 }
@@ -182,7 +182,7 @@ fn steps_that_begin_anew_are_another_recurrence() {
 fn the_same_recording_gives_the_same_bytes() {
     let model = Model::new();
     let all = || {
-        let graph = Graph::new(&model.params).tracing();
+        let graph = Graph::new(&model.params).record_grad_norms();
         let gradients = model.run(&graph, 4).backward().unwrap();
         let picture = Drawing::of(&graph).gradients(&gradients).rolled();
         (picture.to_svg(), picture.to_dot(), picture.to_text())
@@ -193,7 +193,7 @@ fn the_same_recording_gives_the_same_bytes() {
 #[test]
 fn a_larger_gradient_makes_a_wider_line_and_no_gradient_the_thinnest() {
     let model = Model::new();
-    let graph = Graph::new(&model.params).tracing();
+    let graph = Graph::new(&model.params).record_grad_norms();
     let loss = model.run(&graph, 4);
     let gradients = loss.backward().unwrap();
     let widths = |svg: &str| {
@@ -217,7 +217,7 @@ fn pictures_have_colours_for_light_and_dark_pages_and_escape_names() {
     let graph = Graph::new(&params);
     let _scope = graph.scope("x<y>");
     let _ = (graph.param(w) * 2.0 + graph.param(w).exp()).sum_all();
-    let svg = Drawing::of(&graph).fold(Fold::Node).to_svg();
+    let svg = Drawing::of(&graph).fold(Detail::Node).to_svg();
     assert!(svg.contains("prefers-color-scheme:dark") && svg.contains("a&lt;b&gt;&amp;c") && !svg.contains("x<y>"));
     assert!(Drawing::of(&graph).to_dot().starts_with("digraph"));
 }
@@ -260,7 +260,7 @@ fn a_segment_is_one_node_that_reads_its_inputs_and_the_parameters_used_inside() 
     let expected = [x, h, graph.param(w), graph.param(u)].map(|v| v.vertex());
     assert_eq!(read, expected.into_iter().enumerate().collect::<Vec<_>>());
     assert!(has_path_connecting(&topology, graph.param(u).vertex(), loss.vertex(), None));
-    let drawing = Drawing::of(&graph).fold(Fold::Node);
+    let drawing = Drawing::of(&graph).fold(Detail::Node);
     assert_eq!(faults(&drawing.to_svg()), Vec::<String>::new());
     assert!(drawing.to_text().contains("recompute"), "{}", drawing.to_text());
 }

@@ -2,7 +2,7 @@
 
 use ndarray::{Array1, Array2, array};
 use unspool_graph::{
-    Element, Error, Gradients, Graph, Inflow, Operation, Params, Ran, Shape, Tensor, Var, View, check, init,
+    Element, Error, GradSink, Gradients, Graph, OpContext, Operation, Params, Shape, Tensor, Var, View, check, init,
 };
 
 /// The value of `f` at `x` and its gradient, in double precision.
@@ -18,7 +18,7 @@ fn at(x: &[f64], f: impl for<'g> Fn(Var<'g>) -> Var<'g>) -> (Vec<f64>, Vec<f64>)
 #[test]
 fn a_node_of_another_graph_has_no_gradient_here() {
     let params = Params::seeded(0);
-    let (own, other) = (Graph::new(&params).tracing(), Graph::new(&params).tracing());
+    let (own, other) = (Graph::new(&params).record_grad_norms(), Graph::new(&params).record_grad_norms());
     let (x, stranger) = (own.input(vec![2.0f32]).watch(), other.input(vec![5.0f32]).watch());
     let gradients = (x * x).sum_all().backward().unwrap();
     assert_eq!(gradients.of(x), Some(Tensor::from(vec![4.0f32])));
@@ -43,14 +43,14 @@ fn copies_that_get_parameters_of_their_own_do_not_take_each_others_handles() {
     }
     let graph = Graph::new(&params);
     let gradients = (graph.param(own) * shared).sum_all().backward().unwrap();
-    assert!(gradients.fit(&params) && gradients.fit(&params.clone()) && !gradients.fit(&copy));
+    assert!(gradients.belong_to(&params) && gradients.belong_to(&params.clone()) && !gradients.belong_to(&copy));
     assert_eq!(
         (gradients.of(own).is_some(), gradients.of(shared).is_some(), gradients.of(strange)),
         (true, true, None)
     );
     assert!(Gradients::none(&copy).add(&gradients).is_err());
     // Copies of a copy that was not added to are all alike.
-    assert!(gradients.fit(&params.to_f64().to_f32().clone()));
+    assert!(gradients.belong_to(&params.to_f64().to_f32().clone()));
 }
 
 #[test]
@@ -69,12 +69,12 @@ fn scopes_and_rows_end_in_whatever_order_their_guards_go() {
     drop(other);
     let (all, half) = (graph.name_rows([4u32, 5]), graph.name_rows([5u32]));
     drop(all);
-    assert_eq!(graph.rows(), None);
+    assert_eq!(graph.row_ids(), None);
     let next = graph.name_rows([7u32]);
     drop(half);
-    assert_eq!(graph.rows(), Some([7u32].into()));
+    assert_eq!(graph.row_ids(), Some([7u32].into()));
     drop(next);
-    assert_eq!(graph.rows(), None);
+    assert_eq!(graph.row_ids(), None);
 }
 
 #[test]
@@ -242,11 +242,11 @@ impl Operation for Forgetful {
     fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {
         output.iter_mut().zip(inputs[0].data()).for_each(|(y, &x)| *y = E::from_f64(3.0) * x);
     }
-    fn backward<E: Element>(&self, _: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
+    fn backward<E: Element>(&self, _: &OpContext<'_, E, ()>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
         let g = gradient.data();
         into.update(0, |to, _fresh| to.iter_mut().zip(g).for_each(|(to, &g)| *to = E::from_f64(3.0) * g));
     }
-    fn jvp<E: Element>(&self, _: &Ran<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+    fn jvp<E: Element>(&self, _: &OpContext<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
         let Some(v) = tangents[0] else { return };
         output.iter_mut().zip(v.data()).for_each(|(y, &v)| *y = E::from_f64(3.0) * v);
     }

@@ -179,18 +179,18 @@ fn every_call_ends_in_a_value_or_in_an_error_that_names_its_line() {
         ("embedding leading rank6", |g| Some(g.embedding(x(g, &[3, 2]), &[0], [1; 6], None))),
         ("embedding padding MAX", |g| Some(g.embedding(x(g, &[3, 2]), &[0, 1], [2], Some(u32::MAX)))),
         ("embedding empty table", |g| Some(g.embedding(x(g, &[0, 2]), &[], [0], None))),
-        ("rows MAX", |g| Some(x(g, &[3, 2]).rows(&[u32::MAX]))),
-        ("rows scalar", |g| Some(x(g, &[]).rows(&[0]))),
-        ("gather places", |g| Some(x(g, &[3, 2]).gather_places(Arc::from(vec![6u32])))),
-        ("gather rank1", |g| Some(x(g, &[3]).gather_places(Arc::from(vec![0u32])))),
-        ("flip_within long", |g| Some(x(g, &[2, 3, 1]).flip_within(&[4, 1]))),
-        ("flip_within MAX", |g| Some(x(g, &[2, 3, 1]).flip_within(&[MAX, 1]))),
-        ("real_rows none", |g| Some(x(g, &[2, 3, 1]).real_rows(&[0, 0]))),
-        ("real_rows count", |g| Some(x(g, &[2, 3, 1]).real_rows(&[1]))),
-        ("arrange_rows holes", |g| Some(g.arrange_rows(&[x(g, &[2, 3])], Arc::from(vec![u32::MAX, 1]), [2]))),
-        ("arrange_rows bad", |g| Some(g.arrange_rows(&[x(g, &[2, 3])], Arc::from(vec![2u32]), [1]))),
-        ("arrange_rows wrap", |g| Some(g.arrange_rows(&[x(g, &[2, 3])], Arc::from(vec![]), [1 << 32, 1 << 32]))),
-        ("arrange_rows scalar part", |g| Some(g.arrange_rows(&[x(g, &[])], Arc::from(vec![0u32]), [1]))),
+        ("rows MAX", |g| Some(x(g, &[3, 2]).index_select(&[u32::MAX]))),
+        ("rows scalar", |g| Some(x(g, &[]).index_select(&[0]))),
+        ("gather places", |g| Some(x(g, &[3, 2]).gather_steps(Arc::from(vec![6u32])))),
+        ("gather rank1", |g| Some(x(g, &[3]).gather_steps(Arc::from(vec![0u32])))),
+        ("reverse_sequence long", |g| Some(x(g, &[2, 3, 1]).reverse_sequence(&[4, 1]))),
+        ("reverse_sequence MAX", |g| Some(x(g, &[2, 3, 1]).reverse_sequence(&[MAX, 1]))),
+        ("pack none", |g| Some(x(g, &[2, 3, 1]).pack(&[0, 0]))),
+        ("pack count", |g| Some(x(g, &[2, 3, 1]).pack(&[1]))),
+        ("gather_rows holes", |g| Some(g.gather_rows(&[x(g, &[2, 3])], Arc::from(vec![u32::MAX, 1]), [2]))),
+        ("gather_rows bad", |g| Some(g.gather_rows(&[x(g, &[2, 3])], Arc::from(vec![2u32]), [1]))),
+        ("gather_rows wrap", |g| Some(g.gather_rows(&[x(g, &[2, 3])], Arc::from(vec![]), [1 << 32, 1 << 32]))),
+        ("gather_rows scalar part", |g| Some(g.gather_rows(&[x(g, &[])], Arc::from(vec![0u32]), [1]))),
         ("dropout nan", |g| Some(x(g, &[3]).dropout(f64::NAN))),
         ("dropout 1", |g| Some(x(g, &[3]).dropout(1.0))),
         ("dropout -1", |g| Some(x(g, &[3]).dropout(-1.0))),
@@ -245,7 +245,7 @@ fn every_call_ends_in_a_value_or_in_an_error_that_names_its_line() {
         ("leaky nan", |g| Some(x(g, &[3]).leaky_relu(f64::NAN))),
         ("exp inf", |g| Some(g.full([3], 1e38).watch().exp())),
         ("cumsum empty", |g| Some(x(g, &[0, 2]).cumsum(0))),
-        ("select shapes", |g| Some(x(g, &[2, 1]).select(x(g, &[1, 3]), x(g, &[2, 3])))),
+        ("select shapes", |g| Some(x(g, &[2, 1]).where_(x(g, &[1, 3]), x(g, &[2, 3])))),
         ("at_step MAX", |g| {
             let _step = g.at_step(MAX);
             Some(x(g, &[2]).tanh())
@@ -299,11 +299,11 @@ fn sizes_that_no_tensor_has_are_refused() {
         ("matmul", |g| Some(g.zeros([1 << 32, 0]).matmul(g.zeros([0, 1 << 32])))),
         ("linear", |g| Some(g.zeros([1 << 32, 0]).linear(g.zeros([1 << 32, 0]), None::<Var>))),
         ("embedding", |g| Some(g.embedding(x(g, &[3, 2]), &[], [1 << 32, 1 << 32], None))),
-        ("arrange_rows", |g| Some(g.arrange_rows(&[x(g, &[2, 3])], Arc::from(vec![]), [1 << 32, 1 << 32]))),
+        ("gather_rows", |g| Some(g.gather_rows(&[x(g, &[2, 3])], Arc::from(vec![]), [1 << 32, 1 << 32]))),
         ("conv2d", |g| Some(x(g, &[1, 1, 4, 4]).conv2d(x(g, &[1, 1, 2, 2]), None::<Var>, [1, 1], [1 << 46, 0]))),
         ("sum of no columns", |g| Some(g.zeros([1 << 46, 0]).sum(&[-1]))),
-        ("places of a padded batch", |g| Some(g.zeros([1 << 17, 1 << 16, 0]).flip_within(&vec![0; 1 << 17]))),
-        ("rows of a padded batch", |g| Some(g.zeros([1 << 17, 1 << 16, 0]).real_rows(&vec![0; 1 << 17]))),
+        ("places of a padded batch", |g| Some(g.zeros([1 << 17, 1 << 16, 0]).reverse_sequence(&vec![0; 1 << 17]))),
+        ("rows of a padded batch", |g| Some(g.zeros([1 << 17, 1 << 16, 0]).pack(&vec![0; 1 << 17]))),
     ];
     for (name, case) in cases {
         assert!(!run(name, *case), "{name}");
@@ -315,7 +315,7 @@ fn a_parameter_that_no_memory_holds_is_the_stores_error() {
     for shape in [&[1 << 32, 1 << 32][..], &[(1 << 63) + 1, 2], &[MAX], &[1 << 46], &[1 << 42, 1 << 4], &[0], &[1; 7]] {
         let mut params = Params::seeded(0);
         let w = params.scope("a").add_sized("w", shape, init::normal(1.0));
-        let error = params.check_all().unwrap_err().to_string();
+        let error = params.check().unwrap_err().to_string();
         assert!(error.contains("\"a.w\" cannot be made with shape"), "{error}");
         assert!(Graph::new(&params).param(w).value().is_err());
     }

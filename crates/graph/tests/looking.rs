@@ -1,7 +1,8 @@
-//! Looking into a recording: its topology, its profile, gradients through time, saturated gates, and what was cut or went wrong.
+//! Looking into a recording: its topology, its profile, gradients through time, saturated gates, and what was cut or
+//! went wrong.
 
 use ndarray::Array2;
-use unspool_graph::{Draw, Gradients, Graph, Param, Params, Var, init, petgraph::visit::EdgeRef};
+use unspool_graph::{Gradients, Graph, Param, Params, RngKey, Var, init, petgraph::visit::EdgeRef};
 
 /// A plain recurrent cell written by hand, and its readout.
 struct Model {
@@ -29,7 +30,7 @@ impl Model {
             for t in 0..steps {
                 let _step = graph.at_step(t);
                 let x = graph
-                    .input(Array2::from_shape_fn((2, 3), |(i, j)| Draw::seed(t as u64).normal((i * 3 + j) as u64)));
+                    .input(Array2::from_shape_fn((2, 3), |(i, j)| RngKey::seed(t as u64).normal((i * 3 + j) as u64)));
                 h = (x.matmul(self.w_xh) + h.matmul(self.w_hh)).tanh();
                 h = if watch { h.watch() } else { h };
                 graph.carry(&[h]);
@@ -71,7 +72,7 @@ fn the_order_of_the_tape_is_a_topological_order_and_edges_say_their_position() {
 fn traced_norms_are_those_of_watched_states_and_tracing_changes_no_bit() {
     let model = Model::new();
     let (plain, traced, watched) =
-        (Graph::new(&model.params), Graph::new(&model.params).tracing(), Graph::new(&model.params));
+        (Graph::new(&model.params), Graph::new(&model.params).record_grad_norms(), Graph::new(&model.params));
     let of = |graph: &Graph<'_>| graph.len();
     let without = model.run(&plain, 6, false).1.backward().unwrap();
     let (_, loss) = model.run(&traced, 6, false);
@@ -94,12 +95,12 @@ fn traced_norms_are_those_of_watched_states_and_tracing_changes_no_bit() {
 #[test]
 fn a_state_the_loss_does_not_see_has_norm_zero_and_each_run_its_own_series() {
     let model = Model::new();
-    let graph = Graph::new(&model.params).tracing();
+    let graph = Graph::new(&model.params).record_grad_norms();
     let (states, _) = model.run(&graph, 5, false);
     let gradients = (states[2] * states[2]).sum_all().backward().unwrap();
     let norms: Vec<bool> = gradients.through_time()[0].norms.iter().map(|&(_, norm)| norm > 0.0).collect();
     assert_eq!(norms, [true, true, true, false, false]);
-    let graph = Graph::new(&model.params).tracing();
+    let graph = Graph::new(&model.params).record_grad_norms();
     let (_, first) = model.run(&graph, 2, false);
     let (_, second) = model.run(&graph, 3, false);
     let gradients = (first + second).backward().unwrap();
@@ -110,7 +111,7 @@ fn a_state_the_loss_does_not_see_has_norm_zero_and_each_run_its_own_series() {
 #[test]
 fn the_norm_of_a_part_is_that_of_its_elements_alone() {
     let params = Params::seeded(0).to_f64();
-    let graph = Graph::new(&params).tracing();
+    let graph = Graph::new(&params).record_grad_norms();
     let both = graph.full([2, 3], 1.0).watch() * 1.0;
     let (a, b) = (both.index(0, 0), both.index(0, 1));
     let gradients = (a * 3.0 + b * 4.0).sum_all().backward().unwrap();
@@ -142,7 +143,7 @@ fn saturated_gates_are_counted_by_step_and_line() {
 #[test]
 fn a_profile_counts_calls_and_bytes_and_times_only_where_asked() {
     let model = Model::new();
-    let graph = Graph::new(&model.params).profiled();
+    let graph = Graph::new(&model.params).record_profile();
     model.run(&graph, 7, false).1.backward().unwrap();
     let profile = graph.profile();
     let row = |table: unspool_graph::ProfileTable, name: &str| table.rows.iter().find(|(n, _)| n == name).unwrap().1;
@@ -171,7 +172,7 @@ fn a_profile_counts_calls_and_bytes_and_times_only_where_asked() {
 fn a_mask_of_infinities_is_no_finding_and_what_becomes_of_it_is() {
     let mut params = Params::seeded(0);
     let w = params.scope("m").add("w", [2], init::constant(f64::INFINITY));
-    let graph = Graph::new(&params).hunting();
+    let graph = Graph::new(&params).detect_anomaly();
     let mask = graph.input(vec![0.0f32, f32::NEG_INFINITY]);
     let weights = (graph.full([2], 1.0).watch() + mask).softmax();
     assert!(weights.sum_all().backward().is_ok());
@@ -180,7 +181,7 @@ fn a_mask_of_infinities_is_no_finding_and_what_becomes_of_it_is() {
     assert!(error.contains("the value of add is not finite: 1 of 2") && error.contains(&line.to_string()), "{error}");
     assert!(error.contains("input 0 1 of 2 not finite"), "{error}");
     // A parameter's infinity is a finding.
-    let graph = Graph::new(&params).hunting();
+    let graph = Graph::new(&params).detect_anomaly();
     assert!((graph.param(w) * 1.0).value().is_err());
 }
 
@@ -188,7 +189,7 @@ fn a_mask_of_infinities_is_no_finding_and_what_becomes_of_it_is() {
 fn hunting_names_scope_and_time_step_in_forward_and_backward() {
     let mut params = Params::seeded(0);
     let w = params.scope("m").add("w", [1], init::constant(1.0));
-    let graph = Graph::new(&params).hunting();
+    let graph = Graph::new(&params).detect_anomaly();
     let _scope = graph.scope("cell");
     let mut h = graph.param(w) * 1.0;
     for t in 0..4 {
@@ -198,7 +199,7 @@ fn hunting_names_scope_and_time_step_in_forward_and_backward() {
     let error = h.value().unwrap_err().to_string();
     assert!(error.contains("in cell, time step 1") && error.contains("input 0 in -1.193e0..-1.193e0"), "{error}");
 
-    let graph = Graph::new(&params).hunting();
+    let graph = Graph::new(&params).detect_anomaly();
     let _scope = graph.scope("cell");
     let mut h = graph.param(w) * 1.0;
     for t in 0..4 {
@@ -216,24 +217,25 @@ fn a_detached_value_is_named_where_a_parameter_got_nothing_and_only_there() {
     let (w, u) = (m.add("w", [2], init::constant(1.0)), m.add("u", [2], init::constant(1.0)));
     let graph = Graph::new(&params);
     let h = graph.param(w) * 2.0;
-    let (carried, line) = (h.detach().unwrap(), line!());
+    let (carried, line) = (h.to_tensor().unwrap(), line!());
     let loss = (graph.input(&carried) * u).sum_all();
     let report = loss.backward().unwrap().report();
     assert_eq!(
-        (report.missing.clone(), report.cuts.clone()),
+        (report.missing.clone(), report.exits.clone()),
         (vec!["m.w".into()], vec![format!("detach at {}:{line}", file!())])
     );
     let error = report.strict().unwrap_err().to_string();
     assert!(
-        error.contains("no gradient: m.w") && error.contains(&format!("cut: detach at {}:{line}", file!())),
+        error.contains("no gradient: m.w") && error.contains(&format!("exit: detach at {}:{line}", file!())),
         "{error}"
     );
 
-    // Detached to be carried on, as truncated back-propagation does: every parameter has its gradient, so nothing is said.
+    // Detached to be carried on, as truncated back-propagation does: every parameter has its gradient, so nothing is
+    // said.
     let graph = Graph::new(&params);
     let h = graph.param(w) * u;
     let loss = h.sum_all();
-    let _ = h.detach().unwrap();
+    let _ = h.to_tensor().unwrap();
     assert!(loss.backward().unwrap().report().is_clean());
 }
 
@@ -260,7 +262,7 @@ fn what_took_the_numbers_out_is_named_where_a_parameter_got_nothing() {
             };
             let report = loss.sum_all().backward().unwrap().report();
             assert_eq!(report.missing, ["m.w"], "{name}");
-            assert_eq!(report.cuts, [format!("{name} at {}:{line}", file!())], "inside of a segment: {inside}");
+            assert_eq!(report.exits, [format!("{name} at {}:{line}", file!())], "inside of a segment: {inside}");
         }
     }
 }
@@ -274,12 +276,12 @@ fn one_call_makes_a_cut_and_a_non_finite_gradient_errors_and_passes_what_is_righ
         loss(graph.param(w)).sum_all().backward().unwrap().report().strict()
     };
     strict(|w| w + 1.0).unwrap();
-    let cut = strict(|w| w.cut()).unwrap_err().to_string();
+    let cut = strict(|w| w.detach()).unwrap_err().to_string();
     assert!(cut.contains("no gradient: m.w\ncut: cut at"), "{cut}");
     // A mask, or a value that is cut off on purpose, takes nothing from a parameter that gets its gradient by another
     // path.
-    strict(|w| w * 2.0 + w.cut()).unwrap();
-    strict(|w| w.gt(0.5).select(w * 2.0, w)).unwrap();
+    strict(|w| w * 2.0 + w.detach()).unwrap();
+    strict(|w| w.gt(0.5).where_(w * 2.0, w)).unwrap();
     let infinite = strict(|w| w.sqrt()).unwrap_err().to_string();
     assert!(infinite.contains("not finite: m.w"), "{infinite}");
     let zero = strict(|w| w * 0.0).unwrap_err().to_string();

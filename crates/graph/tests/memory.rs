@@ -104,5 +104,5 @@ fn next_token<'g>(
     let x = graph.embedding(vocabulary, tokens, [tokens.len()], None);
     let h = rnn.steps(graph.input(carried) + x, 1);
     let logits = h.linear(vocabulary, None::<Var<'_>>);
-    (logits.argmax().unwrap(), h.detach().unwrap())
+    (logits.argmax().unwrap(), h.to_tensor().unwrap())
 }

@@ -1,4 +1,5 @@
-//! What is made once per recording, and what stands in the place of parameters: in any scope, at any step, in recomputed segments.
+//! What is made once per recording, and what stands in the place of parameters: in any scope, at any step, in
+//! recomputed segments.
 
 use unspool_graph::{Graph, Param, Params, Var, init};
 

@@ -89,7 +89,8 @@ fn without_file() -> TestRunner {
     TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha))
 }
 
-/// Puts the operation in a tanh's place wherever a program has one, and returns the smallest program that was found wrong.
+/// Puts the operation in a tanh's place wherever a program has one, and returns the smallest program that was found
+/// wrong.
 fn smallest(backward: f64, tangent: f64, name: &str) -> (Genome, String) {
     let found = Cell::new(String::new());
     let result = without_file().run(&strategy::genomes(30), |genome| {

@@ -153,16 +153,16 @@ fn a_cut_and_a_value_that_is_not_finite_are_found_inside() {
     let w = params.scope("m").add("w", [2], init::zeros());
     let graph = Graph::new(&params);
     let line = line!() + 1;
-    let y = graph.recompute(move |graph, x| graph.param(w).cut() * x[0], &[graph.full([2], 2.0)]);
-    assert_eq!(y.sum_all().backward().unwrap().report().cuts, [format!("cut at {}:{line}", file!())]);
+    let y = graph.recompute(move |graph, x| graph.param(w).detach() * x[0], &[graph.full([2], 2.0)]);
+    assert_eq!(y.sum_all().backward().unwrap().report().exits, [format!("detach at {}:{line}", file!())]);
 
-    let graph = Graph::new(&params).hunting();
+    let graph = Graph::new(&params).detect_anomaly();
     let line = line!() + 1;
     let y = graph.recompute(move |graph, _| graph.param(w).log(), &[]);
     let error = y.value().unwrap_err().to_string();
     assert!(error.starts_with("the value of log is not finite") && error.contains(&format!(":{line}")), "{error}");
 
-    let graph = Graph::new(&params).hunting();
+    let graph = Graph::new(&params).detect_anomaly();
     let line = line!() + 1;
     let y = graph.recompute(move |graph, _| graph.param(w).sqrt(), &[]);
     let error = y.sum_all().backward().unwrap_err().to_string();

@@ -1,7 +1,7 @@
 //! Gradients that several processes add up in shares: the bits are those of adding whole gradients one after the other.
 
 use proptest::prelude::*;
-use unspool_graph::{Elements, Gradients, Graph, Params, Part, Precision, Share, Var, init};
+use unspool_graph::{Elements, GradShard, Gradients, Graph, ParamGrad, Params, Precision, Var, init};
 
 const WORDS: usize = 11;
 const WIDTH: usize = 3;
@@ -73,22 +73,22 @@ fn gradients(params: &Params, summand: &Summand) -> Gradients {
 
 /// All that can be told of gradients, to the bit and in order.
 fn told(gradients: &Gradients, params: &Params) -> Vec<String> {
-    fn part<E: unspool_graph::Element>(part: Option<Part<'_, E>>) -> String {
+    fn part<E: unspool_graph::Element>(part: Option<ParamGrad<'_, E>>) -> String {
         let bits = |values: &[E]| values.iter().map(|x| x.to_f64().to_bits()).collect::<Vec<_>>();
         match part {
             None => "none".into(),
-            Some(Part::Dense(values)) => format!("{:?}", bits(values)),
-            Some(Part::Rows { rows, width, values }) => format!("{rows:?} {width} {:?}", bits(values)),
+            Some(ParamGrad::Dense(values)) => format!("{:?}", bits(values)),
+            Some(ParamGrad::SparseRows { rows, width, values }) => format!("{rows:?} {width} {:?}", bits(values)),
         }
     }
     let mut told: Vec<String> = (0..params.len())
         .map(|i| match params.precision() {
-            Precision::F32 => part(gradients.part::<f32>(i)),
-            Precision::F64 => part(gradients.part::<f64>(i)),
+            Precision::F32 => part(gradients.param_grad::<f32>(i)),
+            Precision::F64 => part(gradients.param_grad::<f64>(i)),
         })
         .collect();
     told.push(format!("{:x}", gradients.norm().to_bits()));
-    told.push(format!("{:?}", gradients.report().cuts));
+    told.push(format!("{:?}", gradients.report().exits));
     told
 }
 
@@ -103,21 +103,21 @@ fn added_in_shares(params: &Params, all: &[Gradients], parts: usize) -> Gradient
     // One list for all messages: what is left of a longer one must not be seen.
     let mut message = vec![];
     let mut sum_of = |part| {
-        let mut sum = Share::none(params, part, parts);
+        let mut sum = GradShard::none(params, part, parts);
         for (number, one) in all.iter().enumerate() {
-            Share::write(one, number as u32, part, parts, &mut message);
+            GradShard::write(one, number as u32, part, parts, &mut message);
             sum.add(&message).unwrap();
         }
         sum.to_bytes(&mut message);
         message.clone()
     };
     let sums: Vec<Vec<u8>> = (0..parts).map(&mut sum_of).collect();
-    Share::join(params, &sums).unwrap()
+    GradShard::join(params, &sums).unwrap()
 }
 
 fn written(gradients: &Gradients, part: usize, parts: usize) -> Vec<u8> {
     let mut bytes = vec![];
-    Share::write(gradients, 0, part, parts, &mut bytes);
+    GradShard::write(gradients, 0, part, parts, &mut bytes);
     bytes
 }
 
@@ -141,7 +141,7 @@ proptest! {
     fn bytes_that_are_no_share_are_refused(one in summand(), cut in 1usize..40, part in 0usize..3) {
         let params = params(Precision::F32);
         let bytes = written(&gradients(&params, &one), part, 3);
-        let add = |bytes: &[u8]| Share::none(&params, part, 3).add(bytes);
+        let add = |bytes: &[u8]| GradShard::none(&params, part, 3).add(bytes);
         prop_assert!(add(&bytes).is_ok());
         // What stands behind the last parameter is text, of which nothing may be left.
         let longer = [&bytes[..], &[7]].concat();
@@ -162,9 +162,9 @@ proptest! {
             let place = place.index(shares[0].len());
             shares[0][place] = byte;
         }
-        let mut sum = Share::none(&params, 0, 2);
+        let mut sum = GradShard::none(&params, 0, 2);
         let _ = sum.add(&written(&of, 0, 2)).and_then(|()| sum.add(&shares[0]));
-        let _ = Share::join(&params, &shares);
+        let _ = GradShard::join(&params, &shares);
     }
 }
 
@@ -190,16 +190,16 @@ fn shares_that_do_not_belong_together_are_refused() {
     let one = Summand { words: vec![1, 2], whole: false, others: true, values: vec![0.5; 64] };
     let (single, double) = (gradients(&params, &one), gradients(&other, &one));
     let share = |part, parts| written(&single, part, parts);
-    let mut sum = Share::none(&params, 0, 2);
+    let mut sum = GradShard::none(&params, 0, 2);
     assert!(sum.add(&share(0, 2)).is_ok());
     assert!(sum.add(&share(1, 2)).is_err());
     assert!(sum.add(&share(0, 3)).is_err());
     assert!(sum.add(&written(&double, 0, 2)).is_err());
-    assert!(Share::join(&params, &[share(1, 2), share(0, 2)]).is_err());
-    assert!(Share::join(&params, &[share(0, 2)]).is_err());
-    assert!(Share::join(&params, &[] as &[Vec<u8>]).is_err());
-    assert!(Share::join(&other, &[share(0, 2), share(1, 2)]).is_err());
-    assert!(Share::join(&params, &[share(0, 2), share(1, 2)]).is_ok());
+    assert!(GradShard::join(&params, &[share(1, 2), share(0, 2)]).is_err());
+    assert!(GradShard::join(&params, &[share(0, 2)]).is_err());
+    assert!(GradShard::join(&params, &[] as &[Vec<u8>]).is_err());
+    assert!(GradShard::join(&other, &[share(0, 2), share(1, 2)]).is_err());
+    assert!(GradShard::join(&params, &[share(0, 2), share(1, 2)]).is_ok());
 }
 
 #[test]
@@ -208,9 +208,9 @@ fn whole_gradients_are_taken_out_and_rows_are_left() {
     let with = |whole, others| gradients(&params, &Summand { words: vec![1, 2], whole, others, values: vec![0.5; 64] });
     let all = with(false, true);
     let mut rows = all.clone();
-    assert_eq!(rows.are_whole(), [false, true, true, true, true]);
-    let mut whole = rows.take_whole(&rows.are_whole());
-    assert_eq!(rows.are_whole(), [false; 5]);
+    assert_eq!(rows.is_dense(), [false, true, true, true, true]);
+    let mut whole = rows.split_off_dense(&rows.is_dense());
+    assert_eq!(rows.is_dense(), [false; 5]);
     let elements: usize = whole
         .elements_mut()
         .map(|elements| match elements {
@@ -223,8 +223,8 @@ fn whole_gradients_are_taken_out_and_rows_are_left() {
     assert_eq!(told(&whole, &params), told(&all, &params));
     // Rows that are asked for as a whole are one, and so is what is not there.
     let mut rows = with(false, false);
-    let mut table = rows.take_whole(&[true, true]);
-    assert_eq!((table.are_whole(), rows.are_whole()), (vec![true, true, false, false, false], vec![false; 5]));
+    let mut table = rows.split_off_dense(&[true, true]);
+    assert_eq!((table.is_dense(), rows.is_dense()), (vec![true, true, false, false, false], vec![false; 5]));
     let both = Summand { words: vec![1, 2], whole: true, others: false, values: vec![0.0; 64] };
     table.add(&gradients(&params, &both)).unwrap();
     assert_eq!(table.norm(), with(false, false).norm());

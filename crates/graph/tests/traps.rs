@@ -1,5 +1,5 @@
-//! The known traps of automatic differentiation, each by its name: what is masked, empty, saturated, huge, foreign or not finite
-//! gives the value and the gradient that it should, or an error that says where.
+//! The known traps of automatic differentiation, each by its name: what is masked, empty, saturated, huge, foreign or
+//! not finite gives the value and the gradient that it should, or an error that says where.
 
 use ndarray::{ArrayD, array};
 use unspool_graph::{CrossEntropy, Error, Graph, Param, Params, Tensor, Var, init};
@@ -34,7 +34,7 @@ fn what_a_mask_hides_may_be_anything() {
     let (params, w) = one(&[3], &[f64::NAN, 1.0, f64::INFINITY]);
     let (y, g) = both(&params, w, |x| x.masked_softmax(vec![false, true, false]));
     assert_eq!((y, g), (vec![0.0, 1.0, 0.0], vec![0.0; 3]));
-    let (y, g) = both(&params, w, |x| x.eq(1.0).select(x * 2.0, 0.0));
+    let (y, g) = both(&params, w, |x| x.eq(1.0).where_(x * 2.0, 0.0));
     assert_eq!((y, g), (vec![0.0, 2.0, 0.0], vec![0.0, 2.0, 0.0]));
 }
 
@@ -142,7 +142,7 @@ fn log_and_sqrt_at_zero_have_their_limits() {
     assert_eq!(both(&params, w, |x| x.abs()), (vec![0.0], vec![0.0]));
     assert_eq!(both(&params, w, |x| x.powf(0.0)), (vec![1.0], vec![0.0]));
     assert_eq!(both(&params, w, |x| x.powi(0)), (vec![1.0], vec![0.0]));
-    assert_eq!(both(&params, w, |x| x.gt(0.0).select(x.sqrt(), 5.0)).0, [5.0]);
+    assert_eq!(both(&params, w, |x| x.gt(0.0).where_(x.sqrt(), 5.0)).0, [5.0]);
 }
 
 #[test]
@@ -188,10 +188,10 @@ fn a_watched_part_has_a_gradient_of_its_own() {
 #[test]
 fn a_flip_within_lengths_leaves_padding_where_it_was() {
     let (params, w) = one(&[2, 3], &[1.0, 2.0, 3.0, 4.0, 5.0, 6.0]);
-    assert_eq!(both(&params, w, |x| x.flip_within(&[2, 3])), (vec![2.0, 1.0, 3.0, 6.0, 5.0, 4.0], vec![1.0; 6]));
+    assert_eq!(both(&params, w, |x| x.reverse_sequence(&[2, 3])), (vec![2.0, 1.0, 3.0, 6.0, 5.0, 4.0], vec![1.0; 6]));
     let graph = Graph::new(&params);
-    let error = graph.zeros([2, 3]).flip_within(&[4, 0]).value().unwrap_err().to_string();
-    assert!(error.starts_with("flip_within: [2, 3] is no padded batch of 2 rows with lengths [4, 0]"), "{error}");
+    let error = graph.zeros([2, 3]).reverse_sequence(&[4, 0]).value().unwrap_err().to_string();
+    assert!(error.starts_with("reverse_sequence: [2, 3] is no padded batch of 2 rows with lengths [4, 0]"), "{error}");
 }
 
 #[test]
@@ -228,7 +228,7 @@ fn wrong_shapes_are_named_with_operation_shapes_file_and_line() {
         (|g| g.zeros([2, 3]).reshape([7]), line!(), "reshape: [2, 3] has 6 elements"),
         (|g| g.zeros([2, 3]).cross_entropy(&[0, 3]), line!(), "cross_entropy: [2, 3] has 3 classes"),
         (|g| g.embedding(g.zeros([2, 3]), &[2], [1], None), line!(), "embedding: [2, 3] has 2 rows"),
-        (|g| g.zeros([2, 3]).rows(&[u32::MAX]), line!(), "rows: [2, 3] row 4294967295 does not exist"),
+        (|g| g.zeros([2, 3]).index_select(&[u32::MAX]), line!(), "rows: [2, 3] row 4294967295 does not exist"),
         (|g| g.zeros([2, 3]).index(0, 2), line!(), "index: 2 does not lie in axis 0 of [2, 3]"),
         (|g| g.zeros([2, 3]).layer_norm(g.zeros([2]), g.zeros([3]), 0.1), line!(), "mul: [2, 3] × [2]"),
     ];
@@ -258,7 +258,7 @@ fn what_follows_an_error_is_inert_and_nothing_panics() {
             x.unsqueeze(0),
             x.chunk::<2>(1)[0],
             x.reshape([8]),
-            x.select(1.0, 0.0),
+            x.where_(1.0, 0.0),
             graph.stack(&[x, x], 0),
             graph.concat(&[x, bad], 0),
             x.layer_norm(1.0, 0.0, 0.1),
@@ -299,7 +299,7 @@ fn a_loss_that_is_no_single_number_is_an_error() {
 #[test]
 fn hunting_finds_the_first_value_that_is_not_finite_and_says_what_it_was_made_from() {
     let (params, w) = one(&[2], &[0.0, 1.0]);
-    let graph = Graph::new(&params).hunting();
+    let graph = Graph::new(&params).detect_anomaly();
     let x = graph.param(w) * 2.0;
     let _scope = graph.scope("readout");
     let (bad, line) = (x.log(), line!());
@@ -312,7 +312,7 @@ fn hunting_finds_the_first_value_that_is_not_finite_and_says_what_it_was_made_fr
 #[test]
 fn hunting_finds_the_first_gradient_that_is_not_finite() {
     let (params, w) = one(&[2], &[0.0, 1.0]);
-    let graph = Graph::new(&params).hunting();
+    let graph = Graph::new(&params).detect_anomaly();
     let x = graph.param(w) * 2.0;
     let (root, line) = (x.sqrt(), line!());
     let error = (root * 3.0).sum_all().backward().unwrap_err().to_string();
@@ -324,7 +324,7 @@ fn hunting_finds_the_first_gradient_that_is_not_finite() {
 #[test]
 fn hunting_sees_through_a_part_of_a_node() {
     let (params, w) = one(&[2], &[0.0, 1.0]);
-    let graph = Graph::new(&params).hunting();
+    let graph = Graph::new(&params).detect_anomaly();
     let error = (graph.param(w) * 2.0).reshape([2, 1]).sqrt().sum_all().backward().unwrap_err().to_string();
     assert!(error.starts_with("the gradient that sqrt gives to its input 0 is not finite"), "{error}");
 }
@@ -338,14 +338,14 @@ fn the_report_names_missing_zero_not_finite_and_cut() {
     let infinite = m.add("infinite", [2], init::zeros());
     let fine = m.add("fine", [2], init::constant(1.0));
     let graph = Graph::new(&params);
-    let lost = graph.param(fine).cut();
+    let lost = graph.param(fine).detach();
     let line = line!() - 1;
     let loss = (graph.param(zero) * 0.0 + graph.param(infinite).sqrt() + graph.param(fine) * lost).sum_all();
     let report = loss.backward().unwrap().report();
     assert_eq!(report.missing, ["m.unused"]);
     assert_eq!(report.zero, ["m.zero"]);
     assert_eq!(report.not_finite, ["m.infinite"]);
-    assert_eq!(report.cuts, [format!("cut at {}:{line}", file!())]);
+    assert_eq!(report.exits, [format!("detach at {}:{line}", file!())]);
     assert!(report.strict().unwrap_err().to_string().contains("no gradient: m.unused"));
     assert!(params.owns(unused));
 }

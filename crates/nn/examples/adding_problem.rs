@@ -1,10 +1,13 @@
-//! The adding problem (Hochreiter and Schmidhuber 1997): a hundred and more steps of noise, two of them marked; the answer is the sum of the
-//! two marked numbers. A cell that cannot hold on to the first does no better than to say 1, whose mean squared error is 1/6 ≈ 0.167.
+//! The adding problem (Hochreiter and Schmidhuber 1997): a hundred and more steps of noise, two of them marked; the
+//! answer is the sum of the two marked numbers. A cell that cannot hold on to the first does no better than to say 1,
+//! whose mean squared error is 1/6 ≈ 0.167.
 //!
-//! `cargo run --release -p unspool-nn --example adding_problem -- [length] [steps] [cell …] [picture.svg]` trains each kind of cell in the
-//! same way, shows the error on sequences it has not seen, and draws how large the loss's gradient still is at each step back in time.
+//! `cargo run --release -p unspool-nn --example adding_problem -- [length] [steps] [cell …] [picture.svg]` trains each
+//! kind of cell in the same way, shows the error on sequences it has not seen, and draws how large the loss's gradient
+//! still is at each step back in time.
 //!
-//! Without arguments, on two cores (30 s for the plain cell, 26 s for the GRU, 113 s for the LSTM); `adding_problem.svg` is its picture:
+//! Without arguments, on two cores (30 s for the plain cell, 26 s for the GRU, 113 s for the LSTM);
+//! `adding_problem.svg` is its picture:
 //!
 //! | cell | mean squared error | steps | ‖∂L/∂h₁‖ before | after | ‖∂L/∂h₂₀₀‖ before | after |
 //! | --- | --- | --- | --- | --- | --- | --- |
@@ -14,7 +17,7 @@
 
 use ndarray::{Array2, Array3};
 use std::fmt::Write;
-use unspool_graph::{Draw, Graph, Params, Var};
+use unspool_graph::{Graph, Params, RngKey, Var};
 use unspool_nn::{Adam, AnyCell, Cell, CellKind, Linear, Result, Sequence, unroll};
 
 const HIDDEN: usize = 48;
@@ -25,15 +28,16 @@ const EVERY: u64 = 100;
 /// Below this the problem is solved.
 const SOLVED: f64 = 5e-4;
 
-/// Sequences `[batch, time, (number in 0..1, mark)]`, one mark in the first half and one in the second, and the sums `[batch, 1]`.
+/// Sequences `[batch, time, (number in 0..1, mark)]`, one mark in the first half and one in the second, and the sums
+/// `[batch, 1]`.
 fn sequences(seed: u64, batch: usize, time: usize) -> (Array3<f32>, Array2<f32>) {
     let (mut xs, mut sums) = (Array3::zeros((batch, time, 2)), Array2::zeros((batch, 1)));
     for b in 0..batch {
-        let draw = Draw::seed(seed).word(b as u64);
+        let draw = RngKey::seed(seed).fold_in(b as u64);
         for t in 0..time {
             xs[[b, t, 0]] = draw.uniform(t as u64) as f32;
         }
-        let place = |i: u64, count: usize| (draw.word(i).uniform(0) * count as f64) as usize;
+        let place = |i: u64, count: usize| (draw.fold_in(i).uniform(0) * count as f64) as usize;
         for at in [place(1, time / 2), time / 2 + place(2, time - time / 2)] {
             xs[[b, at, 1]] = 1.0;
             sums[[b, 0]] += xs[[b, at, 0]];
@@ -63,7 +67,7 @@ impl Adder {
 
     /// ‖∂L/∂h_t‖ for each step t: the hidden vector is the first leaf of what is handed on.
     fn gradient_norms(&self, params: &Params, sequences: &(Array3<f32>, Array2<f32>)) -> Result<Vec<f64>> {
-        let graph = Graph::new(params).tracing();
+        let graph = Graph::new(params).record_grad_norms();
         let gradients = self.loss(&graph, sequences).backward()?;
         let hidden = gradients.through_time().iter().filter(|state| state.leaf == 0);
         Ok(hidden.flat_map(|state| state.norms.iter().map(|&(_, norm)| norm)).collect())
@@ -111,8 +115,8 @@ fn draw(norms: &[f64]) -> String {
     (0..width).map(bar).collect()
 }
 
-/// The curves of ‖∂L/∂h_t‖, before training dashed, after it solid, as a picture: time from left to right, a logarithmic scale upwards
-/// from 1e-24 to 10.
+/// The curves of ‖∂L/∂h_t‖, before training dashed, after it solid, as a picture: time from left to right, a
+/// logarithmic scale upwards from 1e-24 to 10.
 fn picture(curves: &[(CellKind, [Vec<f64>; 2])]) -> String {
     const COLOURS: [&str; 4] = ["#1f77b4", "#d95f02", "#1b9e77", "#7570b3"];
     let (left, top, width, height) = (60.0, 20.0, 560.0, 280.0);
@@ -156,7 +160,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
     let mut number = |or: u64| arguments.next().and_then(|text| text.parse().ok()).unwrap_or(or);
     let (time, steps) = (number(200) as usize, number(8000));
     let kinds: Vec<CellKind> = arguments.map(|name| name.parse()).collect::<Result<_>>()?;
-    let kinds = if kinds.is_empty() { vec![CellKind::Elman, CellKind::Gru, CellKind::Lstm] } else { kinds };
+    let kinds = if kinds.is_empty() { vec![CellKind::Rnn, CellKind::Gru, CellKind::Lstm] } else { kinds };
     println!("length {time}, {HIDDEN} hidden, batches of {BATCH}; to say 1 always gives 0.167");
     let mut curves = vec![];
     for kind in kinds {
@@ -187,6 +191,6 @@ fn gates_hold_on_to_what_the_plain_cell_loses() {
     let gru = run(CellKind::Gru, 16, 500).unwrap();
     assert!(gru.error < 0.05, "{}", gru.error);
     // At 60 steps the plain cell's gradient has vanished on the way to the first.
-    let Outcome { norms: [norms, _], .. } = run(CellKind::Elman, 60, 1).unwrap();
+    let Outcome { norms: [norms, _], .. } = run(CellKind::Rnn, 60, 1).unwrap();
     assert!(norms[0] < 1e-6 * norms[59], "{:e} {:e}", norms[0], norms[59]);
 }

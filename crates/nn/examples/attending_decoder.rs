@@ -1,7 +1,7 @@
 //! An encoder, and a decoder that looks at what the encoder wrote: it learns to reverse short sequences.
 
 use ndarray::Array2;
-use unspool_graph::{Draw, Graph, Params, Scope, Var};
+use unspool_graph::{Graph, Params, RngKey, Scope, Var};
 use unspool_nn::{
     Adam, AdditiveAttention, Cell, Embedding, Gru, Linear, Result, Sequence, attention::padding_bias, bidirectional,
     schedule::linear_with_warm_up, unroll,
@@ -126,7 +126,7 @@ struct Pairs {
 }
 
 fn pairs(seed: u64) -> Pairs {
-    let draw = Draw::seed(seed);
+    let draw = RngKey::seed(seed);
     let lengths: Vec<usize> = (0..BATCH).map(|b| 2 + b % (LONGEST - 1)).collect();
     let nothing = || Array2::zeros((BATCH, LONGEST));
     let (mut source, mut shifted, mut targets) = (nothing(), nothing(), nothing());

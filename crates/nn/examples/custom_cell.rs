@@ -1,6 +1,6 @@
 //! A cell of your own, trained on sequences of unequal length: after each number, is the sum so far above zero?
 
-use unspool_graph::{Draw, Graph, Param, Params, Scope, Var, init};
+use unspool_graph::{Graph, Param, Params, RngKey, Scope, Var, init};
 use unspool_nn::{Adam, Cell, Linear, Result, Sequence, unroll};
 
 /// h' = tanh(x·W_xh + h·W_hh + b)
@@ -40,7 +40,7 @@ const LONGEST: usize = 15;
 
 /// Steps of +1 or −1, their lengths, and for each step whether the sum so far is above zero.
 fn walks(seed: u64) -> (ndarray::Array3<f32>, Vec<usize>, ndarray::Array2<u32>) {
-    let draw = Draw::seed(seed);
+    let draw = RngKey::seed(seed);
     let xs = ndarray::Array3::from_shape_fn((BATCH, LONGEST, 1), |(b, t, _)| {
         if draw.uniform((b * LONGEST + t) as u64) < 0.5 { -1.0 } else { 1.0 }
     });

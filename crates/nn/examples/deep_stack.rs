@@ -1,6 +1,7 @@
-//! A stack of cells whose depth is chosen at run time: `deep_stack 4`. Around each cell its input goes too, so that depth does no harm.
+//! A stack of cells whose depth is chosen at run time: `deep_stack 4`. Around each cell its input goes too, so that
+//! depth does no harm.
 
-use unspool_graph::{Draw, Graph, Params};
+use unspool_graph::{Graph, Params, RngKey};
 use unspool_nn::{Adam, Cell, Gru, Linear, Residual, Result, Sequence, Stack, unroll};
 
 const BATCH: usize = 16;
@@ -10,7 +11,7 @@ const HIDDEN: usize = 16;
 
 /// Random bits as inputs; the target at each step is the bit of two steps before.
 fn echo(seed: u64) -> (ndarray::Array3<f32>, ndarray::Array2<u32>) {
-    let draw = Draw::seed(seed);
+    let draw = RngKey::seed(seed);
     let bit = |b: usize, t: usize| u32::from(draw.uniform((b * TIME + t) as u64) < 0.5);
     let xs = ndarray::Array3::from_shape_fn((BATCH, TIME, 1), |(b, t, _)| bit(b, t) as f32);
     let before = |(b, t): (usize, usize)| if t < BACK { 0 } else { bit(b, t - BACK) };

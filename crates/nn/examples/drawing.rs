@@ -1,8 +1,8 @@
 //! Pictures of recurrent nets, drawn from their recordings: `drawing DIRECTORY` writes them there as SVG.
 
-use unspool_graph::{Drawing, Fold, Graph, Param, Params, Scope, Tensor, Var, init};
+use unspool_graph::{Detail, Drawing, Graph, Param, Params, Scope, Tensor, Var, init};
 use unspool_nn::{
-    AdditiveAttention, Cell, Elman, Gru, Linear, Lstm, LstmState, Result, Sequence, attention::padding_bias, unroll,
+    AdditiveAttention, Cell, Gru, Linear, Lstm, LstmState, Result, Rnn, Sequence, attention::padding_bias, unroll,
 };
 
 /// An LSTM in plain operations, gate by gate: i, f, o = σ(…), g = tanh(…); c' = f ∘ c + i ∘ g; h' = o ∘ tanh c'.
@@ -74,36 +74,36 @@ fn pictures() -> Result<Vec<(&'static str, String)>> {
     let mut drawn = vec![];
 
     let mut params = Params::seeded(1);
-    let (cell, readout) = (Elman::new(params.scope("rnn"), 3, 8), Linear::new(params.scope("readout"), 8, 2));
-    let graph = Graph::new(&params).tracing();
+    let (cell, readout) = (Rnn::new(params.scope("rnn"), 3, 8), Linear::new(params.scope("readout"), 8, 2));
+    let graph = Graph::new(&params).record_grad_norms();
     let (hs, _) = unroll(&cell, &Sequence::full(graph.input(inputs(4))), cell.initial_state(&graph, 2));
     let targets = ndarray::array![[0, 1, 0, 1], [1, 0, 1, 0]];
     let loss = hs.map(|rows| readout.apply(rows)).cross_entropy(&targets).mean(&[]);
     let picture = Drawing::of(&graph);
-    drawn.push(("elman", picture.to_svg()));
-    drawn.push(("elman_rolled", picture.clone().rolled().to_svg()));
-    drawn.push(("elman_nodes", picture.clone().fold(Fold::Node).to_svg()));
-    drawn.push(("elman_gradients", picture.gradients(&loss.backward()?).to_svg()));
+    drawn.push(("rnn", picture.to_svg()));
+    drawn.push(("rnn_rolled", picture.clone().rolled().to_svg()));
+    drawn.push(("rnn_nodes", picture.clone().fold(Detail::Node).to_svg()));
+    drawn.push(("rnn_gradients", picture.gradients(&loss.backward()?).to_svg()));
 
     let mut params = Params::seeded(1);
     let (cell, readout) = (Lstm::new(params.scope("lstm"), 3, 8), Linear::new(params.scope("readout"), 8, 2));
-    let graph = Graph::new(&params).tracing();
+    let graph = Graph::new(&params).record_grad_norms();
     let (_, last) = unroll(&cell, &Sequence::full(graph.input(inputs(8))), cell.initial_state(&graph, 2));
     let loss = readout.apply(last.h).cross_entropy(&[0, 1]).mean(&[]);
     let picture = Drawing::of(&graph).gradients(&loss.backward()?);
     drawn.push(("lstm", picture.to_svg()));
     drawn.push(("lstm_rolled", Drawing::of(&graph).rolled().to_svg()));
-    drawn.push(("lstm_nodes", picture.fold(Fold::Node).to_svg()));
+    drawn.push(("lstm_nodes", picture.fold(Detail::Node).to_svg()));
 
     let mut params = Params::seeded(1);
     let (cell, readout) = (PlainLstm::new(params.scope("lstm"), 3, 8), Linear::new(params.scope("readout"), 8, 2));
-    let graph = Graph::new(&params).tracing();
+    let graph = Graph::new(&params).record_grad_norms();
     let (_, last) = unroll(&cell, &Sequence::full(graph.input(inputs(8))), cell.initial_state(&graph, 2));
     let loss = readout.apply(last.h).cross_entropy(&[0, 1]).mean(&[]);
     let picture = Drawing::of(&graph);
     drawn.push(("plain_lstm", picture.to_svg()));
-    drawn.push(("plain_lstm_nodes", picture.clone().fold(Fold::Node).to_svg()));
-    drawn.push(("plain_lstm_gradients", picture.fold(Fold::Node).gradients(&loss.backward()?).to_svg()));
+    drawn.push(("plain_lstm_nodes", picture.clone().fold(Detail::Node).to_svg()));
+    drawn.push(("plain_lstm_gradients", picture.fold(Detail::Node).gradients(&loss.backward()?).to_svg()));
 
     let mut params = Params::seeded(1);
     let encoder = Gru::new(params.scope("encoder"), 3, 8);
@@ -113,7 +113,7 @@ fn pictures() -> Result<Vec<(&'static str, String)>> {
         attention: AdditiveAttention::new(scope.scope("attention"), 8, 8, 8),
     };
     let readout = Linear::new(params.scope("readout"), 8, 4);
-    let graph = Graph::new(&params).tracing();
+    let graph = Graph::new(&params).record_grad_norms();
     let (memory, h) = {
         let _scope = graph.scope("encoder");
         unroll(&encoder, &Sequence::pack(graph.input(inputs(4)), &[4, 3]), encoder.initial_state(&graph, 2))
@@ -129,7 +129,7 @@ fn pictures() -> Result<Vec<(&'static str, String)>> {
     let picture = Drawing::of(&graph);
     drawn.push(("attention", picture.to_svg()));
     drawn.push(("attention_rolled", picture.clone().rolled().to_svg()));
-    drawn.push(("attention_nodes", picture.clone().fold(Fold::Node).to_svg()));
+    drawn.push(("attention_nodes", picture.clone().fold(Detail::Node).to_svg()));
     drawn.push(("attention_gradients", picture.clone().gradients(&loss.backward()?).to_svg()));
     println!("{}", picture.to_text());
     Ok(drawn)

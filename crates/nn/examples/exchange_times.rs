@@ -1,11 +1,13 @@
-//! What a step of training computes, and what it costs to add its gradients up between processes, for three sizes of model.
+//! What a step of training computes, and what it costs to add its gradients up between processes, for three sizes of
+//! model.
 //!
-//! `mpirun -n 2 --bind-to none target/release/examples/exchange_times` (feature `mpi`). The first process prints a row for each size: parameters, the
-//! time of a shard on one thread, the bytes of its gradients, the time of a step in which each process has one shard, and the times of an
-//! exchange alone with one shard and with four a process, added exactly and fast.
+//! `mpirun -n 2 --bind-to none target/release/examples/exchange_times` (feature `mpi`). The first process prints a row
+//! for each size: parameters, the time of a shard on one thread, the bytes of its gradients, the time of a step in
+//! which each process has one shard, and the times of an exchange alone with one shard and with four a process, added
+//! exactly and fast.
 
 use std::time::Instant;
-use unspool_graph::{Draw, Gradients, Graph, Params, Part};
+use unspool_graph::{Gradients, Graph, ParamGrad, Params, RngKey};
 use unspool_nn::{
     Embedding, Error, Linear, Lstm, Recurrent, RecurrentConfig,
     exchange::{Exchange, Reduce, Reducer, Sums},
@@ -32,9 +34,9 @@ fn least<T, R>(prepare: impl Fn() -> T, mut what: impl FnMut(T) -> Result<R, Err
 
 /// Bytes of gradients as they are sent: rows of the embedding, all of the rest.
 fn bytes(gradients: &Gradients, params: &Params) -> usize {
-    let elements = |i| match gradients.part::<f32>(i) {
-        Some(Part::Dense(values)) => values.len(),
-        Some(Part::Rows { values, rows, .. }) => values.len() + 3 * rows.len(),
+    let elements = |i| match gradients.param_grad::<f32>(i) {
+        Some(ParamGrad::Dense(values)) => values.len(),
+        Some(ParamGrad::SparseRows { values, rows, .. }) => values.len() + 3 * rows.len(),
         None => 0,
     };
     (0..params.len()).map(elements).sum::<usize>() * 4
@@ -47,7 +49,7 @@ fn measure(exchange: &dyn Exchange, words: usize, hidden_size: usize) -> Result<
     let layers = Recurrent::new(params.scope("rnn"), Lstm::new, hidden_size, hidden_size, two);
     let readout = Linear::new(params.scope("readout"), hidden_size, words);
     let ids = ndarray::Array2::from_shape_fn((ROWS, TIME), |(b, t)| {
-        (Draw::seed((exchange.rank() * ROWS + b) as u64).bits(t as u64) % words as u64) as u32
+        (RngKey::seed((exchange.rank() * ROWS + b) as u64).bits(t as u64) % words as u64) as u32
     });
     let targets = ids.mapv(|id| (id + 1) % words as u32);
     let one = || {

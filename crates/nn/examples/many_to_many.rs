@@ -1,8 +1,9 @@
-//! Many-to-many, aligned: an answer for every step of a sequence. Is a bracket matched? That takes what came before and what comes after, so both
-//! directions are read, by a kind of cell that is chosen when the program runs: `many_to_many lstm`.
+//! Many-to-many, aligned: an answer for every step of a sequence. Is a bracket matched? That takes what came before and
+//! what comes after, so both directions are read, by a kind of cell that is chosen when the program runs:
+//! `many_to_many lstm`.
 
 use ndarray::Array2;
-use unspool_graph::{Draw, Graph, Params};
+use unspool_graph::{Graph, Params, RngKey};
 use unspool_nn::{Adam, CellKind, Embedding, Linear, Recurrent, RecurrentConfig, Result};
 
 const BATCH: usize = 32;
@@ -10,7 +11,7 @@ const LONGEST: usize = 10;
 
 /// Brackets (0 opens, 1 closes), lengths, and for each real step whether its bracket has a partner.
 fn brackets(seed: u64) -> (Array2<u32>, Vec<usize>, Array2<u32>) {
-    let draw = Draw::seed(seed);
+    let draw = RngKey::seed(seed);
     let ids = Array2::from_shape_fn((BATCH, LONGEST), |(b, t)| draw.bits((b * LONGEST + t) as u64) as u32 % 2);
     let lengths: Vec<usize> = (0..BATCH).map(|b| 2 + b % (LONGEST - 1)).collect();
     let mut targets = Array2::zeros((BATCH, LONGEST));

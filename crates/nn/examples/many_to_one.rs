@@ -1,8 +1,9 @@
-//! Many-to-one: one answer for a whole sequence. Somewhere among noise stands a spike, upwards or downwards: which was it? The vectors at all
-//! steps are pooled within each row's length: the last, the mean, the greatest, or what attention picks.
+//! Many-to-one: one answer for a whole sequence. Somewhere among noise stands a spike, upwards or downwards: which was
+//! it? The vectors at all steps are pooled within each row's length: the last, the mean, the greatest, or what
+//! attention picks.
 
 use ndarray::Array3;
-use unspool_graph::{Draw, Graph, Params, Var};
+use unspool_graph::{Graph, Params, RngKey, Var};
 use unspool_nn::{Adam, AttentionPooling, Gru, Linear, Pooling, Recurrent, RecurrentConfig, Result, Sequence};
 
 const BATCH: usize = 24;
@@ -11,7 +12,7 @@ const HIDDEN: usize = 12;
 
 /// Noise with one spike, padded with not-a-number, which nobody looks at; lengths; 1 where the spike goes up.
 fn spikes(seed: u64) -> (Array3<f32>, Vec<usize>, Vec<u32>) {
-    let draw = |b: usize| Draw::seed(seed).word(b as u64);
+    let draw = |b: usize| RngKey::seed(seed).fold_in(b as u64);
     let lengths: Vec<usize> = (0..BATCH).map(|b| 3 + b % (LONGEST - 2)).collect();
     let targets: Vec<u32> = (0..BATCH).map(|b| u32::from(draw(b).uniform(100) < 0.5)).collect();
     let mut xs = Array3::from_elem((BATCH, LONGEST, 1), f32::NAN);

@@ -1,7 +1,8 @@
-//! Cells that are no options of this crate, each a page of a paper: peepholes, coupled gates, layer normalisation inside, a minimal gated
-//! unit. They are run, sorted by length, carried and checked like the built-in ones; the tests ask all laws of recurrence of them.
+//! Cells that are no options of this crate, each a page of a paper: peepholes, coupled gates, layer normalisation
+//! inside, a minimal gated unit. They are run, sorted by length, carried and checked like the built-in ones; the tests
+//! ask all laws of recurrence of them.
 
-use unspool_graph::{Draw, Graph, Param, Params, Scope, Var, init};
+use unspool_graph::{Graph, Param, Params, RngKey, Scope, Var, init};
 use unspool_nn::{Adam, Cell, Linear, LstmState, Result, Sequence, unroll};
 
 /// W_x x + W_h h + b for several gates at once, side by side: the part that all of these have in common.
@@ -108,8 +109,8 @@ impl Cell for CoupledGates {
     }
 }
 
-/// An LSTM with layer normalisation inside (Ba, Kiros and Hinton 2016, supplement, equations 20 to 22): both products and the memory that is
-/// read are normalised.
+/// An LSTM with layer normalisation inside (Ba, Kiros and Hinton 2016, supplement, equations 20 to 22): both products
+/// and the memory that is read are normalised.
 #[derive(Clone, Debug)]
 pub(crate) struct LayerNormLstm {
     gates: Gates,
@@ -211,7 +212,7 @@ fn run<C: Cell>(make: impl FnOnce(Scope<'_>, usize, usize) -> C) -> Result<(f64,
     let readout = Linear::new(params.scope("readout"), 12, 2);
     let (mut adam, mut losses) = (Adam::new(), vec![]);
     for step in 0..150 {
-        let draw = Draw::seed(step);
+        let draw = RngKey::seed(step);
         let sign = |b: usize, t: usize| if draw.uniform((b * TIME + t) as u64) < 0.5 { -1.0 } else { 1.0 };
         let xs = ndarray::Array3::from_shape_fn((BATCH, TIME, 1), |(b, t, _)| sign(b, t) as f32);
         let sum = |b: usize, t: usize| (0..=t).map(|t| sign(b, t)).sum::<f64>();

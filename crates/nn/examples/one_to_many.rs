@@ -1,5 +1,5 @@
-//! One-to-many: a whole melody from its number, in four ways. The number is given at the first step only, or as a context at every step; or the
-//! model reads at each step what it wrote at the one before: a token, or a vector.
+//! One-to-many: a whole melody from its number, in four ways. The number is given at the first step only, or as a
+//! context at every step; or the model reads at each step what it wrote at the one before: a token, or a vector.
 
 use ndarray::{arr2, aview1};
 use unspool_graph::{Graph, Params, Scope};

@@ -1,5 +1,6 @@
-//! One-to-one: one input, one output, no time. A layer is applied to rows, or a cell takes a single step from its initial state. Here a single step
-//! of a GRU learns exclusive or; with [`per_frame`] the very same network stands at every step of a sequence.
+//! One-to-one: one input, one output, no time. A layer is applied to rows, or a cell takes a single step from its
+//! initial state. Here a single step of a GRU learns exclusive or; with [`per_frame`] the very same network stands at
+//! every step of a sequence.
 
 use ndarray::{Array2, array};
 use unspool_graph::{Graph, Params, Var};

@@ -1,8 +1,9 @@
-//! An operation of your own, checked against finite differences; and one whose gradient is wrong, caught by the same check.
+//! An operation of your own, checked against finite differences; and one whose gradient is wrong, caught by the same
+//! check.
 
 use ndarray::ArrayD;
 use unspool_graph::{
-    Element, Graph, Inflow, Operation, Params, Ran, Shape, View,
+    Element, GradSink, Graph, OpContext, Operation, Params, Shape, View,
     check::{self, Failure},
 };
 use unspool_nn::Result;
@@ -31,13 +32,13 @@ impl Operation for Softsign {
         output.iter_mut().zip(inputs[0].data()).for_each(|(y, &x)| *y = x / (E::ONE + x.abs()));
     }
 
-    fn backward<E: Element>(&self, ran: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
-        into.add(0, ran.inputs[0].data().iter().zip(gradient.data()).map(|(&x, &g)| g * slope(x)).collect());
+    fn backward<E: Element>(&self, ctx: &OpContext<'_, E, ()>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
+        into.add(0, ctx.inputs[0].data().iter().zip(gradient.data()).map(|(&x, &g)| g * slope(x)).collect());
     }
 
-    fn jvp<E: Element>(&self, ran: &Ran<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+    fn jvp<E: Element>(&self, ctx: &OpContext<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
         let Some(v) = tangents[0] else { return };
-        output.iter_mut().zip(ran.inputs[0].data()).zip(v.data()).for_each(|((y, &x), &v)| *y = slope(x) * v);
+        output.iter_mut().zip(ctx.inputs[0].data()).zip(v.data()).for_each(|((y, &x), &v)| *y = slope(x) * v);
     }
 }
 
@@ -59,13 +60,13 @@ impl Operation for Hasty {
         Softsign.forward(inputs, output);
     }
 
-    fn backward<E: Element>(&self, ran: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
-        let x = ran.inputs[0].data();
+    fn backward<E: Element>(&self, ctx: &OpContext<'_, E, ()>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
+        let x = ctx.inputs[0].data();
         into.add(0, x.iter().zip(gradient.data()).map(|(&x, &g)| g / (E::ONE + x.abs())).collect());
     }
 
-    fn jvp<E: Element>(&self, ran: &Ran<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
-        Softsign.jvp(ran, tangents, output);
+    fn jvp<E: Element>(&self, ctx: &OpContext<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+        Softsign.jvp(ctx, tangents, output);
     }
 }
 

@@ -1,10 +1,11 @@
-//! A cell of your own, trained by several processes with a loop of your own: `Reducer::sharded` stands in the place of `sharded`.
+//! A cell of your own, trained by several processes with a loop of your own: `Reducer::sharded` stands in the place of
+//! `sharded`.
 //!
-//! `mpirun -n 4 --bind-to none target/release/examples/processes weights.safetensors` (feature `mpi`). The file has the same bits for any number
-//! of processes, and for none of `mpirun` at all.
+//! `mpirun -n 4 --bind-to none target/release/examples/processes weights.safetensors` (feature `mpi`). The file has the
+//! same bits for any number of processes, and for none of `mpirun` at all.
 
 use std::{collections::BTreeMap, path::Path};
-use unspool_graph::{Draw, Graph, Param, Params, Scope, Var, init};
+use unspool_graph::{Graph, Param, Params, RngKey, Scope, Var, init};
 use unspool_nn::{
     Adam, Cell, Embedding, Error, Linear, checkpoint,
     exchange::{Exchange, Reduce, Reducer},
@@ -62,7 +63,7 @@ struct FirstWord {
 impl FirstWord {
     /// The summed loss of some rows of a step.
     fn loss<'g>(&self, graph: &'g Graph<'g>, step: u64, rows: &[u64]) -> Var<'g> {
-        let draw = |row: u64| Draw::seed(1).word(step).word(row);
+        let draw = |row: u64| RngKey::seed(1).fold_in(step).fold_in(row);
         let lengths: Vec<usize> = rows.iter().map(|&row| 4 + (draw(row).bits(99) % 8) as usize).collect();
         let longest = lengths.iter().copied().max().unwrap_or(1);
         let word = |row: usize, t: usize| (draw(rows[row]).bits(t as u64) % WORDS as u64) as u32;

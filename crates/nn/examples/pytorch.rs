@@ -1,5 +1,6 @@
-//! Weights to PyTorch and back. Each layer is saved with an input and what it makes of it; `pytorch.py` beside this file loads the weights into
-//! PyTorch's layer of the same name, compares, and saves weights and numbers of its own, which are loaded and compared here:
+//! Weights to PyTorch and back. Each layer is saved with an input and what it makes of it; `pytorch.py` beside this
+//! file loads the weights into PyTorch's layer of the same name, compares, and saves weights and numbers of its own,
+//! which are loaded and compared here:
 //!
 //! ```console
 //! $ cargo run -p unspool-nn --example pytorch -- write /tmp/weights
@@ -9,11 +10,10 @@
 
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, error::Error, path::Path};
-use unspool_graph::{Draw, Graph, Params, Scope, Var, init};
+use unspool_graph::{Graph, Params, RngKey, Scope, Var, init};
 use unspool_nn::{
-    Cell, Conv2d, Elman, ElmanConfig, Embedding, Gru, GruConfig, LayerNorm, Linear, Lstm, LstmConfig,
-    MultiheadAttention, Nonlinearity, Recurrent, RecurrentConfig, Sequence, TransformerConfig, TransformerLayer,
-    checkpoint,
+    Cell, Conv2d, Embedding, Gru, GruConfig, LayerNorm, Linear, Lstm, LstmConfig, MultiheadAttention, Nonlinearity,
+    Recurrent, RecurrentConfig, Rnn, RnnConfig, Sequence, TransformerConfig, TransformerLayer, checkpoint,
 };
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -116,12 +116,12 @@ impl Cases {
 fn cases(seed: u64) -> Vec<Case> {
     let mut cases = Cases { seed, all: vec![] };
     let none = || json!({"bias": false});
-    cases.recurrent("rnn", "RNN", json!({}), Elman::new);
+    cases.recurrent("rnn", "RNN", json!({}), Rnn::new);
     cases.recurrent("rnn_relu", "RNN", json!({"nonlinearity": "relu"}), |s, i, h| {
-        Elman::with_config(s, i, h, ElmanConfig { nonlinearity: Nonlinearity::Relu, ..ElmanConfig::default() })
+        Rnn::with_config(s, i, h, RnnConfig { nonlinearity: Nonlinearity::Relu, ..RnnConfig::default() })
     });
     cases.recurrent("rnn_bare", "RNN", none(), |s, i, h| {
-        Elman::with_config(s, i, h, ElmanConfig { bias: false, ..ElmanConfig::default() })
+        Rnn::with_config(s, i, h, RnnConfig { bias: false, ..RnnConfig::default() })
     });
     cases.recurrent("lstm", "LSTM", json!({}), Lstm::new);
     cases.recurrent("lstm_bare", "LSTM", none(), |s, i, h| {
@@ -220,7 +220,8 @@ impl Case {
     }
 }
 
-/// `NAME.safetensors` is the state dict, with PyTorch's class and arguments among its metadata; `NAME.numbers.safetensors` are inputs and outputs.
+/// `NAME.safetensors` is the state dict, with PyTorch's class and arguments among its metadata;
+/// `NAME.numbers.safetensors` are inputs and outputs.
 fn write(folder: &Path, seed: u64) -> Outcome<usize> {
     std::fs::create_dir_all(folder)?;
     let cases = cases(seed);
@@ -234,9 +235,10 @@ fn write(folder: &Path, seed: u64) -> Outcome<usize> {
     Ok(cases.len())
 }
 
-/// Loads every layer's weights and compares what it makes of the inputs with the outputs, to 1e-10 · max(1, |expected|).
+/// Loads every layer's weights and compares what it makes of the inputs with the outputs, to 1e-10 · max(1,
+/// |expected|).
 fn check(folder: &Path) -> Outcome<usize> {
-    let cases = cases(Draw::seed(0).bits(0));
+    let cases = cases(RngKey::seed(0).bits(0));
     let count = cases.len();
     for mut case in cases {
         checkpoint::load(&folder.join(format!("{}.safetensors", case.name)), &mut case.params)?;

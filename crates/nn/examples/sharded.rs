@@ -1,8 +1,8 @@
 //! A batch in shards, each recorded on a thread of its own. The bits do not depend on how many threads there are.
 
 use ndarray::Array3;
-use unspool_graph::{Draw, Params};
-use unspool_nn::{Adam, Cell, Elman, Linear, Result, Sequence, sharded, unroll};
+use unspool_graph::{Params, RngKey};
+use unspool_nn::{Adam, Cell, Linear, Result, Rnn, Sequence, sharded, unroll};
 
 const TIME: usize = 10;
 const ROWS: usize = 8;
@@ -15,7 +15,7 @@ struct Shard {
 }
 
 fn shard(seed: u64) -> Shard {
-    let draw = Draw::seed(seed);
+    let draw = RngKey::seed(seed);
     let xs = Array3::from_shape_fn((ROWS, TIME, 1), |(b, t, _)| draw.uniform((b * TIME + t) as u64) as f32);
     let targets = xs.outer_iter().map(|row| u32::from(row.sum() > 0.5 * TIME as f32)).collect();
     Shard { xs, targets }
@@ -24,7 +24,7 @@ fn shard(seed: u64) -> Shard {
 /// Trains on `threads` threads. Returns the loss before and after, and the bits of all parameters.
 fn run(threads: usize) -> Result<(f64, f64, Vec<u32>)> {
     let mut params = Params::seeded(2);
-    let cell = Elman::new(params.scope("rnn"), 1, 16);
+    let cell = Rnn::new(params.scope("rnn"), 1, 16);
     let readout = Linear::new(params.scope("readout"), 16, 2);
     let mut adam = Adam::new();
     let mut losses = vec![];

@@ -1,7 +1,7 @@
 //! A small Transformer learns to reverse sequences in seconds, and shows where it looks while it writes.
 
 use ndarray::Array2;
-use unspool_graph::{Draw, Graph, Params, Var};
+use unspool_graph::{Graph, Params, RngKey, Var};
 use unspool_nn::{
     Adam, DecoderSteps, Embedding, Positions, Result, TransformerConfig, TransformerDecoder, TransformerEncoder,
     TransformerState,
@@ -64,7 +64,7 @@ struct Pairs {
 }
 
 fn pairs(seed: u64) -> Pairs {
-    let draw = Draw::seed(seed);
+    let draw = RngKey::seed(seed);
     let lengths: Vec<usize> = (0..BATCH).map(|b| 2 + b % (LONGEST - 1)).collect();
     let symbol = |b: usize, t: usize| 2 + (draw.uniform((b * LONGEST + t) as u64) * 8.0) as u32;
     let reverse = |(b, &length): (usize, &usize)| (0..length).rev().map(|t| symbol(b, t)).chain([END]).collect();
@@ -77,7 +77,8 @@ fn pairs(seed: u64) -> Pairs {
     Pairs { source, lengths, shifted, targets }
 }
 
-/// Trains, prints one sequence with where the decoder looked, and returns the share of new sequences that are reversed without a fault.
+/// Trains, prints one sequence with where the decoder looked, and returns the share of new sequences that are reversed
+/// without a fault.
 fn run() -> Result<f64> {
     let mut params = Params::seeded(1);
     let model = Reverser::new(&mut params);

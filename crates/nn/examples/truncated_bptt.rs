@@ -16,8 +16,8 @@ fn streams() -> (Array2<u32>, Array2<u32>) {
     (from(0), from(1))
 }
 
-/// Trains on windows of three new steps, with a gradient that goes back over `back` steps, and returns the mean loss over the last hundred
-/// windows. Without `carry` each window begins with a fresh state.
+/// Trains on windows of three new steps, with a gradient that goes back over `back` steps, and returns the mean loss
+/// over the last hundred windows. Without `carry` each window begins with a fresh state.
 fn run(carry: bool, back: usize) -> Result<f64> {
     let mut params = Params::seeded(5);
     let embedding = Embedding::new(params.scope("embedding"), 10, 16);

@@ -1,7 +1,7 @@
 //! Recurrent layers for any cell: what a cell is, how it is run over padded sequences, and how it is trained.
 //!
-//! [`Cell`] is the one trait of recurrence. [`Elman`], [`Gru`], [`Lstm`] and a cell of yours are equal before it: [`unroll`] runs
-//! any of them over a padded batch, each row within its own length.
+//! [`Cell`] is the one trait of recurrence. [`Rnn`], [`Gru`], [`Lstm`] and a cell of yours are equal before it:
+//! [`unroll`] runs any of them over a padded batch, each row within its own length.
 //!
 //! ```
 //! use unspool_graph::{Graph, Params};
@@ -29,12 +29,18 @@
 //!
 //! # The few main types, in reading order
 //!
-//! - [`Cell`] is one step of a recurrence, [`State`] what it hands on: a `Var`, a tuple, or a struct declared by [`state!`](state).
-//! - A [`Sequence`] is a padded batch as one value: its real steps, packed. [`unroll`] runs a cell over it; [`Recurrent`] makes layers and directions of cells; [`Pooling`] makes one vector of a sequence.
-//! - [`Elman`], [`Gru`], [`Lstm`] are ready cells. [`Stack`], [`Residual`], [`Zoneout`], [`InitialState`] and [`Attending`] are cells around cells.
-//! - [`Linear`], [`Embedding`], [`LayerNorm`], [`Conv2d`] and those of [`attention`] and [`TransformerEncoder`] are layers: plain structs.
-//! - A [`Decoder`] reads and writes tokens: [`teacher_forcing`] trains it, [`DecoderSteps`] and [`decoding`] write with it.
-//! - [`loss`] and [`ctc`] say how wrong it is, [`Adam`] and others of [`optimizer`] make it better, [`schedule`] says how fast.
+//! - [`Cell`] is one step of a recurrence, [`State`] what it hands on: a `Var`, a tuple, or a struct declared by
+//!   [`state!`](state).
+//! - A [`Sequence`] is a padded batch as one value: its real steps, packed. [`unroll`] runs a cell over it;
+//!   [`Recurrent`] makes layers and directions of cells; [`Pooling`] makes one vector of a sequence.
+//! - [`Rnn`], [`Gru`], [`Lstm`] are ready cells. [`Stack`], [`Residual`], [`Zoneout`], [`InitialState`] and
+//!   [`Attending`] are cells around cells.
+//! - [`Linear`], [`Embedding`], [`LayerNorm`], [`Conv2d`] and those of [`attention`] and [`TransformerEncoder`] are
+//!   layers: plain structs.
+//! - A [`Decoder`] reads and writes tokens: [`teacher_forcing`] trains it, [`DecoderSteps`] and [`decoding`] write with
+//!   it.
+//! - [`loss`] and [`ctc`] say how wrong it is, [`Adam`] and others of [`optimizer`] make it better, [`schedule`] says
+//!   how fast.
 //! - [`sharded`] uses all cores, [`Trainer`] does the loop, [`checkpoint`] writes files.
 //!
 //! # How do I …
@@ -43,16 +49,16 @@
 //!
 //! ```
 //! use unspool_graph::{Graph, Params};
-//! use unspool_nn::{Cell, Lstm, Sequence, detach, unroll};
+//! use unspool_nn::{Cell, Lstm, Sequence, state_to_tensors, unroll};
 //! let mut params = Params::seeded(1);
 //! let cell = Lstm::new(params.scope("rnn"), 1, 4);
 //! let first = Graph::new(&params);
 //! let xs = Sequence::full(first.full([2, 10, 1], 0.5));
 //! let (_, last) = unroll(&cell, &xs, cell.initial_state(&first, 2));
-//! let carried = detach(&last)?;
+//! let carried = state_to_tensors(&last)?;
 //!
 //! let second = Graph::new(&params);
-//! let start = cell.attach(&second, &carried);
+//! let start = cell.state_from_tensors(&second, &carried);
 //! let (hs, _) = unroll(&cell, &Sequence::full(second.full([2, 10, 1], 0.5)), start);
 //! assert_eq!(*hs.padded().shape()?, [2, 10, 4]);
 //! # Ok::<(), unspool_graph::Error>(())
@@ -74,10 +80,11 @@
 //! # Ok::<(), unspool_nn::Error>(())
 //! ```
 //!
-//! … **test a cell of mine**? With the feature `proptest`, in one call: `laws::hold(&laws::cell(3, |scope| MyCell::new(scope, 3, 4)))`.
+//! … **test a cell of mine**? With the feature `proptest`, in one call:
+//! `laws::check(&laws::cell(3, |scope| MyCell::new(scope, 3, 4)))`.
 //!
-//! … load PyTorch's weights, save memory, use all cores, search with a beam, and thirty things more? They are programs in the cookbook of the crate `unspool`,
-//! `unspool::cookbook`.
+//! … load PyTorch's weights, save memory, use all cores, search with a beam, and thirty things more? They are programs
+//! in the cookbook of the crate `unspool`, `unspool::cookbook`.
 #![forbid(unsafe_code)]
 
 pub mod attention;
@@ -109,8 +116,8 @@ mod wrapper;
 pub use attention::{AdditiveAttention, Attention, MultiheadAttention};
 pub use carried_rows::CarriedRows;
 pub use cell::{
-    AnyCell, AnyState, Cell, CellKind, Elman, ElmanConfig, Gru, GruConfig, Lstm, LstmConfig, LstmState, Nonlinearity,
-    RecurrentInit, State, detach, gru_gates, leaves, map_state,
+    AnyCell, AnyState, Cell, CellKind, Gru, GruConfig, Lstm, LstmConfig, LstmState, Nonlinearity, RecurrentInit, Rnn,
+    RnnConfig, State, gru_gates, leaves, map_state, state_to_tensors,
 };
 pub use decoding::{
     attention_decoder::{AttentionDecoder, Bridge},
@@ -120,10 +127,10 @@ pub use decoding::{
 pub use error::{Error, Result};
 pub use layer::{Conv2d, Embedding, LayerNorm, Linear};
 pub use optimizer::{Adam, AdamW, Optimizer, Sgd};
-pub use pretrained::{Found, load_vectors};
+pub use pretrained::{LoadedVectors, load_vectors};
 pub use sequence::{
-    AttentionPooling, Carried, Direction, Layout, Pooling, Recurrent, RecurrentConfig, Sequence, Window, bidirectional,
-    feed_back, repeated, unroll, unroll_directed, unroll_recomputed, windows, zero_filled,
+    AttentionPooling, Carried, Direction, Layout, Pooling, Recurrent, RecurrentConfig, Sequence, TruncatedWindow,
+    bidirectional, feed_back, repeated, unroll, unroll_directed, unroll_recomputed, windows, zero_filled,
 };
 pub use sharded::sharded;
 pub use summary::{Summary, summary};

@@ -21,8 +21,9 @@
 //!
 //! A [`Trainer`](crate::Trainer) takes `exchange` by [`Trainer::exchange`](crate::Trainer::exchange).
 //!
-//! The program is then started as `mpirun -n 4 --bind-to none program`; started by itself it is one process. It needs an MPI library, and to build it
-//! libclang too (Debian: `apt-get install --no-install-recommends openmpi-bin libopenmpi-dev libclang-dev`).
+//! The program is then started as `mpirun -n 4 --bind-to none program`; started by itself it is one process. It needs
+//! an MPI library, and to build it libclang too (Debian:
+//! `apt-get install --no-install-recommends openmpi-bin libopenmpi-dev libclang-dev`).
 
 use crate::{Error, Result, exchange::Exchange};
 use mpi::{
@@ -67,8 +68,9 @@ struct Room {
     double: Vec<f64>,
 }
 
-/// Does the work with the processes that were started together. Where it fails, or panics, in one of several, the others would wait
-/// for that one without end: so a line on standard error names the process and its machine, and all are ended, with exit code 1.
+/// Does the work with the processes that were started together. Where it fails, or panics, in one of several, the
+/// others would wait for that one without end: so a line on standard error names the process and its machine, and all
+/// are ended, with exit code 1.
 ///
 /// # Errors
 /// The work's, if there is one process; and as its error [`Error::Exchange`], where the MPI library cannot be used.

@@ -26,7 +26,7 @@ const LONGEST_LINE: u64 = 1 << 20;
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
+pub struct LoadedVectors {
     /// Rows of the table that have a vector from the file.
     pub rows: Vec<usize>,
     /// How many vectors the file has.
@@ -63,7 +63,7 @@ pub fn load_vectors(
     params: &mut Params,
     table: Param,
     row_of: impl Fn(&str) -> Option<usize>,
-) -> Result<Found> {
+) -> Result<LoadedVectors> {
     let [rows, width] = *params.shape(table) else { return Err(Error::Foreign) };
     let file_error = |source| Error::File { path: path.display().to_string(), source };
     let mut file = BufReader::new(unspool_files::open(path).map_err(file_error)?);
@@ -107,7 +107,7 @@ pub fn load_vectors(
         values.index_axis_mut(ndarray::Axis(0), row).iter_mut().zip(vector).for_each(|(value, x)| *value = *x);
     }
     params.set(table, values)?;
-    Ok(Found { rows: found.into_keys().collect(), in_file })
+    Ok(LoadedVectors { rows: found.into_keys().collect(), in_file })
 }
 
 /// Whether a first line is word2vec's: the number of words and the width. A word that is a number, with a width of 1,

@@ -1,7 +1,8 @@
-//! Laws of attention and of the decoders over it: padding leaks nowhere, the cache changes nothing, gradients are right.
+//! Laws of attention and of the decoders over it: padding leaks nowhere, the cache changes nothing, gradients are
+//! right.
 
 use ndarray::{Array2, ArrayD, IxDyn};
-use unspool_graph::{Draw, Graph, Param, Params, Var, check, init};
+use unspool_graph::{Graph, Param, Params, RngKey, Var, check, init};
 use unspool_nn::{
     Attention, AttentionDecoder, Bridge, Cell, Decoder, DecoderSteps, Embedding, Gru, Lstm, MultiheadAttention,
     Positions, Sequence, TransformerConfig, TransformerDecoder, TransformerEncoder, TransformerLayer,
@@ -15,7 +16,7 @@ const LENGTHS: [usize; 3] = [5, 1, 3];
 const VOCABULARY: usize = 7;
 
 fn random(shape: &[usize], seed: u64) -> ArrayD<f64> {
-    let (draw, mut i) = (Draw::seed(seed), 0);
+    let (draw, mut i) = (RngKey::seed(seed), 0);
     ArrayD::zeros(IxDyn(shape)).mapv(|_: f64| {
         i += 1;
         draw.normal(i)
@@ -255,8 +256,8 @@ fn a_recurrent_decoder_steps_as_it_is_taught() {
     }
 }
 
-/// In heads, one query over a memory is what the whole layer gives for it, weights averaged; and what a memory needs is made once,
-/// however many steps look at it.
+/// In heads, one query over a memory is what the whole layer gives for it, weights averaged; and what a memory needs is
+/// made once, however many steps look at it.
 #[test]
 fn heads_look_as_the_layer_does_and_their_keys_are_made_once() {
     for memory_size in [SIZE, 6] {

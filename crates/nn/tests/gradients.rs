@@ -1,17 +1,17 @@
-//! Every operation of this crate has a case here, at which its gradients are their finite differences' slopes and its forward mode is the
-//! adjoint of its backward. The last test reads the source and fails where an operation has none.
+//! Every operation of this crate has a case here, at which its gradients are their finite differences' slopes and its
+//! forward mode is the adjoint of its backward. The last test reads the source and fails where an operation has none.
 
 use ndarray::{ArrayD, IxDyn};
-use unspool_graph::{Draw, Graph, Params, Var, check};
+use unspool_graph::{Graph, Params, RngKey, Var, check};
 use unspool_nn::{
-    Attention, Cell, Elman, ElmanConfig, Gru, Lstm, Nonlinearity, Pooling, Sequence,
+    Attention, Cell, Gru, Lstm, Nonlinearity, Pooling, Rnn, RnnConfig, Sequence,
     ctc::Ctc,
-    loss::{self, Over},
+    loss::{self, LossReduction},
     unroll,
 };
 
 fn random(shape: &[usize], seed: u64) -> ArrayD<f64> {
-    let (draw, mut i) = (Draw::seed(seed), 0);
+    let (draw, mut i) = (RngKey::seed(seed), 0);
     ArrayD::zeros(IxDyn(shape)).mapv(|_: f64| {
         i += 1;
         draw.normal(i)
@@ -28,16 +28,16 @@ type Make = fn(&mut Params) -> Run;
 
 /// The operations, and a model that records them.
 const CASES: [(&[&str], Make); 10] = [
-    (&["elman_step"], |params| {
-        let cell = Elman::new(params.scope("elman"), 4, 3);
+    (&["rnn_step"], |params| {
+        let cell = Rnn::new(params.scope("rnn"), 4, 3);
         Box::new(move |graph, xs| unroll(&cell, &Sequence::pack(xs, &LENGTHS), cell.initial_state(graph, 3)).0.padded())
     }),
-    (&["elman_step"], |params| {
-        let cell = Elman::with_config(
-            params.scope("elman"),
+    (&["rnn_step"], |params| {
+        let cell = Rnn::with_config(
+            params.scope("rnn"),
             4,
             3,
-            ElmanConfig { nonlinearity: Nonlinearity::Relu, ..ElmanConfig::default() },
+            RnnConfig { nonlinearity: Nonlinearity::Relu, ..RnnConfig::default() },
         );
         Box::new(move |graph, xs| unroll(&cell, &Sequence::pack(xs, &LENGTHS), cell.initial_state(graph, 3)).0.padded())
     }),
@@ -69,7 +69,8 @@ const CASES: [(&[&str], Make); 10] = [
         Box::new(|_, xs| {
             let target = random(&[3, 3, 4], 8);
             let real = Sequence::pack(xs, &LENGTHS);
-            loss::squared_error(real, &target, Over::all()) + loss::absolute_error(xs, &target, Over::all())
+            loss::squared_error(real, &target, LossReduction::all())
+                + loss::absolute_error(xs, &target, LossReduction::all())
         })
     }),
     (&["huber", "binary_cross_entropy"], |_| {
@@ -77,8 +78,8 @@ const CASES: [(&[&str], Make); 10] = [
             let target = random(&[3, 3, 4], 8);
             let share = target.mapv(|t| 1.0 / (1.0 + (-t).exp()));
             let real = Sequence::pack(xs, &LENGTHS);
-            let huber = loss::huber(&real, &target, 0.7, Over::all());
-            huber + loss::binary_cross_entropy(&real, &share, Over::all().sum())
+            let huber = loss::huber(&real, &target, 0.7, LossReduction::all());
+            huber + loss::binary_cross_entropy(&real, &share, LossReduction::all().sum())
         })
     }),
 ];

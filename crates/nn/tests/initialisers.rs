@@ -1,9 +1,10 @@
 //! First values: each initialiser has the distribution of its formula, and each layer begins as PyTorch's does.
 
-use unspool_graph::{Draw, Params, Shape, init};
+use unspool_graph::{Params, RngKey, Shape, init};
 use unspool_nn::{Conv2d, Embedding, Gru, LayerNorm, Linear, Lstm, MultiheadAttention};
 
-/// A sample against a distribution: mean, deviation and fourth moment within five standard errors, which of 10⁵ draws is a percent or two.
+/// A sample against a distribution: mean, deviation and fourth moment within five standard errors, which of 10⁵ draws
+/// is a percent or two.
 struct Sample(Vec<f64>);
 
 impl Sample {
@@ -31,8 +32,8 @@ impl Sample {
     }
 }
 
-fn drawn(init: impl FnOnce(&Shape, Draw) -> Vec<f64>, shape: &[usize]) -> Sample {
-    Sample(init(&Shape::new(shape).expect("few axes"), Draw::seed(1)))
+fn drawn(init: impl FnOnce(&Shape, RngKey) -> Vec<f64>, shape: &[usize]) -> Sample {
+    Sample(init(&Shape::new(shape).expect("few axes"), RngKey::seed(1)))
 }
 
 #[test]
@@ -65,8 +66,8 @@ fn constants_and_the_identity_are_what_they_say() {
     assert_eq!(drawn(init::identity(), &[2, 3]).0, [1.0, 0.0, 0.0, 0.0, 1.0, 0.0]);
 }
 
-/// Wᵀ W or W Wᵀ is gain²·1, whichever is smaller; a stack of square blocks block by block. And it is drawn evenly: each element's square is
-/// 1 / n in the mean.
+/// Wᵀ W or W Wᵀ is gain²·1, whichever is smaller; a stack of square blocks block by block. And it is drawn evenly: each
+/// element's square is 1 / n in the mean.
 #[test]
 fn orthogonal_values_are_orthonormal_and_evenly_drawn() {
     for (rows, columns, block) in [(5, 5, 5), (3, 7, 3), (7, 3, 7), (12, 4, 4)] {
@@ -89,7 +90,7 @@ fn orthogonal_values_are_orthonormal_and_evenly_drawn() {
     let n = 4;
     let mut squares = vec![0.0; n * n];
     for seed in 0..4000 {
-        let w = init::orthogonal(1.0)(&Shape::from([n, n]), Draw::seed(seed));
+        let w = init::orthogonal(1.0)(&Shape::from([n, n]), RngKey::seed(seed));
         squares.iter_mut().zip(w).for_each(|(sum, x)| *sum += x * x / 4000.0);
     }
     assert!(squares.iter().all(|mean| (mean - 0.25).abs() < 0.02), "{squares:?}");

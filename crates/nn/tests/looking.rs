@@ -2,8 +2,8 @@
 
 use unspool_graph::{Graph, Params, Topology, Var};
 use unspool_nn::{
-    Attending, Attention, Cell, CellKind, Elman, ElmanConfig, Gru, InitialState, Lstm, LstmConfig, Nonlinearity,
-    Recurrent, RecurrentConfig, Residual, Sequence, VariationalDropout, Zoneout, unroll,
+    Attending, Attention, Cell, CellKind, Gru, InitialState, Lstm, LstmConfig, Nonlinearity, Recurrent,
+    RecurrentConfig, Residual, Rnn, RnnConfig, Sequence, VariationalDropout, Zoneout, unroll,
 };
 
 fn inputs<'g>(graph: &'g Graph<'g>, scale: f64) -> Var<'g> {
@@ -15,7 +15,7 @@ fn inputs<'g>(graph: &'g Graph<'g>, scale: f64) -> Var<'g> {
 fn every_leaf_of_a_fused_cell_has_its_norms_and_they_are_the_initial_states_where_nothing_else_stands_between() {
     let mut params = Params::seeded(3).to_f64();
     let cell = Lstm::new(params.scope("rnn"), 3, 4);
-    let graph = Graph::new(&params).tracing();
+    let graph = Graph::new(&params).record_grad_norms();
     let lengths = [5, 3];
     let (hs, _) = unroll(&cell, &Sequence::pack(inputs(&graph, 1.0), &lengths), cell.initial_state(&graph, 2));
     let gradients = hs.rows().sum_all().backward().unwrap();
@@ -33,13 +33,13 @@ fn every_leaf_of_a_fused_cell_has_its_norms_and_they_are_the_initial_states_wher
 fn gates_inside_fused_cells_are_counted_by_name_and_step() {
     let mut params = Params::seeded(3);
     let (lstm, gru) = (Lstm::new(params.scope("lstm"), 3, 4), Gru::new(params.scope("gru"), 3, 4));
-    let (elman, relu) = (
-        Elman::new(params.scope("elman"), 3, 4),
-        Elman::with_config(
+    let (rnn, relu) = (
+        Rnn::new(params.scope("rnn"), 3, 4),
+        Rnn::with_config(
             params.scope("relu"),
             3,
             4,
-            ElmanConfig { nonlinearity: Nonlinearity::Relu, ..ElmanConfig::default() },
+            RnnConfig { nonlinearity: Nonlinearity::Relu, ..RnnConfig::default() },
         ),
     );
     let shares = |scale: f64| {
@@ -47,7 +47,7 @@ fn gates_inside_fused_cells_are_counted_by_name_and_step() {
         let xs = inputs(&graph, scale);
         unroll(&lstm, &Sequence::pack(xs, &[5, 3]), lstm.initial_state(&graph, 2)).0.padded().shape().unwrap();
         unroll(&gru, &Sequence::pack(xs, &[5, 3]), gru.initial_state(&graph, 2)).0.padded().shape().unwrap();
-        unroll(&elman, &Sequence::pack(xs, &[5, 3]), elman.initial_state(&graph, 2)).0.padded().shape().unwrap();
+        unroll(&rnn, &Sequence::pack(xs, &[5, 3]), rnn.initial_state(&graph, 2)).0.padded().shape().unwrap();
         unroll(&relu, &Sequence::pack(xs, &[5, 3]), relu.initial_state(&graph, 2)).0.padded().shape().unwrap();
         graph.saturation(0.9)
     };
@@ -71,7 +71,8 @@ fn products(topology: &Topology, name: &str) -> (usize, usize) {
     (rows.len(), rows.iter().sum())
 }
 
-/// `unroll` multiplies the inputs of all steps by the input weight at once, real places alone; the recurrent weight's product is one a step.
+/// `unroll` multiplies the inputs of all steps by the input weight at once, real places alone; the recurrent weight's
+/// product is one a step.
 #[test]
 fn the_input_product_over_all_steps_is_one() {
     let lengths = [5, 3];
@@ -94,7 +95,7 @@ fn the_input_product_over_all_steps_is_one() {
     for kind in CellKind::ALL {
         one(|scope| kind.build(scope, 3, 4), &lengths);
     }
-    one(|scope| Elman::with_config(scope, 3, 4, ElmanConfig { bias: false, ..ElmanConfig::default() }), &lengths);
+    one(|scope| Rnn::with_config(scope, 3, 4, RnnConfig { bias: false, ..RnnConfig::default() }), &lengths);
     one(|scope| Lstm::with_config(scope, 3, 4, LstmConfig { projection: Some(2), ..LstmConfig::default() }), &lengths);
     // Wrappers hand it through.
     one(|scope| Zoneout::new(Lstm::new(scope, 3, 4), &[0.1, 0.1]), &lengths);

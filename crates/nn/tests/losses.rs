@@ -2,11 +2,11 @@
 
 use ndarray::{Array, Array2, Array3, ArrayD, IxDyn};
 use proptest::prelude::*;
-use unspool_graph::{CrossEntropy, Draw, Graph, Params, Var, check};
+use unspool_graph::{CrossEntropy, Graph, Params, RngKey, Var, check};
 use unspool_nn::{
     Sequence,
     ctc::{Ctc, greedy, prefix_beam},
-    loss::{self, Over, Prediction},
+    loss::{self, LossReduction, Prediction},
 };
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
@@ -15,12 +15,12 @@ fn random(shape: &[usize], seed: u64) -> ArrayD<f64> {
     let mut i = 0;
     ArrayD::zeros(IxDyn(shape)).mapv(|_: f64| {
         i += 1;
-        Draw::seed(seed).normal(i)
+        RngKey::seed(seed).normal(i)
     })
 }
 
 /// Every loss that compares element by element, as a function of its prediction.
-fn pointwise<'g>(which: usize, x: impl Into<Prediction<'g>>, target: &ArrayD<f64>, over: Over) -> Var<'g> {
+fn pointwise<'g>(which: usize, x: impl Into<Prediction<'g>>, target: &ArrayD<f64>, over: LossReduction) -> Var<'g> {
     match which {
         0 => loss::squared_error(x, target, over),
         1 => loss::absolute_error(x, target, over),
@@ -30,15 +30,15 @@ fn pointwise<'g>(which: usize, x: impl Into<Prediction<'g>>, target: &ArrayD<f64
 }
 
 /// What is judged, of a batch `[3, 3, …]`: all of it, or the real steps of these lengths; and how it is reduced.
-fn overs() -> [(Option<[usize; 3]>, Over); 7] {
+fn overs() -> [(Option<[usize; 3]>, LossReduction); 7] {
     [
-        (None, Over::all()),
-        (None, Over::all().sum()),
-        (None, Over::all().per_sequence()),
-        (Some([2, 0, 3]), Over::all()),
-        (Some([1, 3, 2]), Over::all().per_sequence()),
-        (Some([1, 3, 2]), Over::weights(vec![0.5, 0.0, 2.0])),
-        (None, Over::weights(vec![0.5, 0.0, 2.0])),
+        (None, LossReduction::all()),
+        (None, LossReduction::all().sum()),
+        (None, LossReduction::all().per_sequence()),
+        (Some([2, 0, 3]), LossReduction::all()),
+        (Some([1, 3, 2]), LossReduction::all().per_sequence()),
+        (Some([1, 3, 2]), LossReduction::weights(vec![0.5, 0.0, 2.0])),
+        (None, LossReduction::weights(vec![0.5, 0.0, 2.0])),
     ]
 }
 
@@ -77,20 +77,23 @@ fn values_are_the_formulas() -> Outcome {
         let found = loss.item()?;
         if (found - expected).abs() < 1e-12 { Ok(()) } else { Err(format!("{found}, expected {expected}").into()) }
     };
-    close(loss::squared_error(x, &t, Over::all()), (0.25 + 9.0 + 4.0) / 4.0)?;
-    close(loss::squared_error(x, &t, Over::all().sum()), 13.25)?;
-    close(loss::squared_error(x, &t, Over::all().per_sequence()), 13.25 / 2.0)?;
-    close(loss::absolute_error(Sequence::pack(x, &[1, 2]), &t, Over::all()), 2.5 / 3.0)?;
-    close(loss::huber(x, &t, 1.0, Over::all().sum()), 0.125 + 2.5 + 1.5)?;
+    close(loss::squared_error(x, &t, LossReduction::all()), (0.25 + 9.0 + 4.0) / 4.0)?;
+    close(loss::squared_error(x, &t, LossReduction::all().sum()), 13.25)?;
+    close(loss::squared_error(x, &t, LossReduction::all().per_sequence()), 13.25 / 2.0)?;
+    close(loss::absolute_error(Sequence::pack(x, &[1, 2]), &t, LossReduction::all()), 2.5 / 3.0)?;
+    close(loss::huber(x, &t, 1.0, LossReduction::all().sum()), 0.125 + 2.5 + 1.5)?;
     let softplus = |x: f64| (1.0 + x.exp()).ln();
     let binary = softplus(0.5) + softplus(-2.0) + 2.0 + softplus(3.0) - 3.0 + softplus(0.0);
-    close(loss::binary_cross_entropy(x, &t, Over::all().sum()), binary)?;
+    close(loss::binary_cross_entropy(x, &t, LossReduction::all().sum()), binary)?;
     // PyTorch's mean with class weights divides by the weights of the targets.
     let logits = graph.zeros([1, 3, 2]);
     let weights = CrossEntropy::new().class_weights(vec![1.0, 3.0]);
     let real = Sequence::pack(logits, &[2]);
-    close(loss::cross_entropy(real, &[0, 1, 7], weights, Over::all()), 2f64.ln())?;
-    close(loss::cross_entropy(logits, &[0, 1, 1], CrossEntropy::new(), Over::all().per_sequence()), 3.0 * 2f64.ln())
+    close(loss::cross_entropy(real, &[0, 1, 7], weights, LossReduction::all()), 2f64.ln())?;
+    close(
+        loss::cross_entropy(logits, &[0, 1, 1], CrossEntropy::new(), LossReduction::all().per_sequence()),
+        3.0 * 2f64.ln(),
+    )
 }
 
 #[test]
@@ -106,7 +109,7 @@ fn whatever_stands_in_the_padding_changes_nothing() -> Outcome {
         let run = |fill: f64| -> Result<_, unspool_graph::Error> {
             let graph = Graph::new(&params);
             let x = graph.input(padded(fill)).watch();
-            let loss = pointwise(which, Sequence::pack(x, &[3, 1]), &target, Over::all());
+            let loss = pointwise(which, Sequence::pack(x, &[3, 1]), &target, LossReduction::all());
             Ok((loss.item()?, loss.backward()?.of(x).expect("a gradient")))
         };
         let (zero, none) = (run(0.0)?, run(f64::NAN)?);
@@ -126,10 +129,10 @@ fn extreme_input_stays_finite() -> Outcome {
                 let x = graph.input(vec![sign * x]).watch();
                 let t = ndarray::arr1(&[target]);
                 for loss in [
-                    loss::binary_cross_entropy(x, &t, Over::all()),
-                    loss::huber(x, &t, 1.0, Over::all()),
-                    loss::absolute_error(x, &t, Over::all()),
-                    loss::squared_error(x, &t, Over::all()),
+                    loss::binary_cross_entropy(x, &t, LossReduction::all()),
+                    loss::huber(x, &t, 1.0, LossReduction::all()),
+                    loss::absolute_error(x, &t, LossReduction::all()),
+                    loss::squared_error(x, &t, LossReduction::all()),
                 ] {
                     assert!(loss.item()?.is_finite());
                     assert!(loss.backward()?.of(x).expect("a gradient").to_f64()[[0]].is_finite());
@@ -140,8 +143,8 @@ fn extreme_input_stays_finite() -> Outcome {
     // Nothing real: a loss of 0, not a division by it.
     let graph = Graph::new(&params);
     let x = Sequence::pack(graph.zeros([2, 3, 4]), &[0, 0]);
-    assert_eq!(loss::squared_error(&x, ndarray::Array3::<f32>::ones((2, 3, 4)), Over::all()).item()?, 0.0);
-    assert_eq!(loss::cross_entropy(&x, &[0; 6], CrossEntropy::new(), Over::all()).item()?, 0.0);
+    assert_eq!(loss::squared_error(&x, ndarray::Array3::<f32>::ones((2, 3, 4)), LossReduction::all()).item()?, 0.0);
+    assert_eq!(loss::cross_entropy(&x, &[0; 6], CrossEntropy::new(), LossReduction::all()).item()?, 0.0);
     Ok(())
 }
 
@@ -157,11 +160,14 @@ fn what_does_not_fit_is_an_error_that_says_so() {
         make(graph).item().expect_err("it does not fit").to_string()
     }
     let t = Array2::<f32>::zeros((2, 3));
-    wrong(&|g| loss::squared_error(g.zeros([2, 4]), &t, Over::all()), "does not fit the targets [2, 3]");
-    wrong(&|g| loss::squared_error(Sequence::pack(g.zeros([2, 3]), &[4, 1]), &t, Over::all()), "a length of 4");
-    wrong(&|g| loss::squared_error(Sequence::pack(g.zeros([2, 5]), &[4, 1]), &t, Over::all()), "do not fit");
-    wrong(&|g| loss::squared_error(g.zeros([2, 3]), &t, Over::weights(vec![1.0; 4])), "weights");
-    wrong(&|g| loss::huber(g.zeros([2, 3]), &t, 0.0, Over::all()), "greater than 0");
+    wrong(&|g| loss::squared_error(g.zeros([2, 4]), &t, LossReduction::all()), "does not fit the targets [2, 3]");
+    wrong(
+        &|g| loss::squared_error(Sequence::pack(g.zeros([2, 3]), &[4, 1]), &t, LossReduction::all()),
+        "a length of 4",
+    );
+    wrong(&|g| loss::squared_error(Sequence::pack(g.zeros([2, 5]), &[4, 1]), &t, LossReduction::all()), "do not fit");
+    wrong(&|g| loss::squared_error(g.zeros([2, 3]), &t, LossReduction::weights(vec![1.0; 4])), "weights");
+    wrong(&|g| loss::huber(g.zeros([2, 3]), &t, 0.0, LossReduction::all()), "greater than 0");
     let labels = |all: &[&[u32]]| all.iter().map(|t| t.to_vec()).collect::<Vec<Vec<u32>>>();
     wrong(&|g| Ctc::new().losses(&Sequence::full(g.zeros([2, 3])), &labels(&[&[1]])), "[batch, time, class]");
     wrong(&|g| Ctc::new().losses(&Sequence::full(g.zeros([1, 3, 4])), &[]), "1 lengths and 0 targets");
@@ -231,7 +237,7 @@ fn weights_are_one_per_row_or_one_per_place() -> Outcome {
     let targets: Vec<u32> = (0..8).map(|i| i % 3).collect();
     let run = |weights: Vec<f32>| {
         let graph = Graph::new(&params);
-        loss::cross_entropy(graph.input(&logits), &targets, CrossEntropy::new(), Over::weights(weights)).item()
+        loss::cross_entropy(graph.input(&logits), &targets, CrossEntropy::new(), LossReduction::weights(weights)).item()
     };
     let by_row = vec![0.5, 0.0, 2.0, 1.0];
     let by_place: Vec<f32> = by_row.iter().flat_map(|&w| [w, w]).collect();
@@ -239,7 +245,7 @@ fn weights_are_one_per_row_or_one_per_place() -> Outcome {
     let x = random(&[4, 2, 6], 2);
     let squares = |weights: Vec<f32>| {
         let graph = Graph::new(&params);
-        loss::squared_error(graph.input(&x), random(&[4, 2, 6], 3), Over::weights(weights)).item()
+        loss::squared_error(graph.input(&x), random(&[4, 2, 6], 3), LossReduction::weights(weights)).item()
     };
     squares(vec![1.0; 4])?;
     squares(vec![1.0; 8])?;
@@ -251,9 +257,9 @@ fn weights_are_one_per_row_or_one_per_place() -> Outcome {
     }
     // A single prediction, and a row of them.
     let graph = Graph::new(&params);
-    loss::cross_entropy(graph.zeros([3]), &[1], CrossEntropy::new(), Over::weights(vec![2.0])).item()?;
-    loss::absolute_error(graph.zeros([3]), vec![1.0f64; 3], Over::weights(vec![2.0, 0.0, 1.0])).item()?;
-    loss::absolute_error(graph.zeros([]), ndarray::arr0(1.0f64), Over::weights(vec![2.0])).item()?;
+    loss::cross_entropy(graph.zeros([3]), &[1], CrossEntropy::new(), LossReduction::weights(vec![2.0])).item()?;
+    loss::absolute_error(graph.zeros([3]), vec![1.0f64; 3], LossReduction::weights(vec![2.0, 0.0, 1.0])).item()?;
+    loss::absolute_error(graph.zeros([]), ndarray::arr0(1.0f64), LossReduction::weights(vec![2.0])).item()?;
     Ok(())
 }
 

@@ -1,9 +1,10 @@
-//! Cells that make something once per recording, cells that ask for the time step or a second input, and what sequences refuse.
+//! Cells that make something once per recording, cells that ask for the time step or a second input, and what sequences
+//! refuse.
 
 use ndarray::{Array3, ArrayD};
-use unspool_graph::{Draw, Gradients, Graph, Param, Params, Scope, Var};
+use unspool_graph::{Gradients, Graph, Param, Params, RngKey, Scope, Var};
 use unspool_nn::{
-    AnyCell, Cell, CellKind, Elman, Gru, Layout, Linear, Lstm, Sequence, WeightDrop, WeightNorm, laws, unroll,
+    AnyCell, Cell, CellKind, Gru, Layout, Linear, Lstm, Rnn, Sequence, WeightDrop, WeightNorm, laws, unroll,
     unroll_recomputed,
 };
 
@@ -130,21 +131,21 @@ fn wrappers_of_weights_stand_around_each_other() {
 #[test]
 fn wrapped_cells_keep_every_law() {
     let hold = |judged: Result<_, laws::Broken>| judged.map(drop).unwrap_or_else(|broken| panic!("{broken}"));
-    hold(laws::hold(&laws::cell(3, |scope: Scope<'_>| {
+    hold(laws::check(&laws::cell(3, |scope: Scope<'_>| {
         let cell = Lstm::new(scope, 3, 3);
         let weight = cell.weight_hh();
         WeightDrop::new(cell, [weight], 0.5)
     })));
-    hold(laws::hold(&laws::cell(3, |mut scope: Scope<'_>| {
+    hold(laws::check(&laws::cell(3, |mut scope: Scope<'_>| {
         let cell = Gru::new(scope.scope("cell"), 3, 3);
         let weight = cell.weight_hh();
         WeightNorm::new(scope.scope("norm"), cell, [weight])
     })));
-    hold(laws::hold(&laws::cell(3, |scope: Scope<'_>| Clocked(Elman::new(scope, 3, 3)))));
+    hold(laws::check(&laws::cell(3, |scope: Scope<'_>| Clocked(Rnn::new(scope, 3, 3)))));
 }
 
 /// It reads its input at even steps only.
-struct Clocked(Elman);
+struct Clocked(Rnn);
 
 impl Cell for Clocked {
     type State<'g> = Var<'g>;
@@ -223,7 +224,7 @@ fn a_second_input_is_what_it_would_be_inside_the_first() {
     let cell = Fading(Gru::new(params.scope("rnn"), 3, 4), Linear::new(params.scope("decay"), 1, 4));
     let params = params.to_f64();
     let graph = Graph::new(&params);
-    let gaps = Array3::from_shape_fn((3, 7, 1), |(b, t, _)| Draw::seed(b as u64).uniform(t as u64));
+    let gaps = Array3::from_shape_fn((3, 7, 1), |(b, t, _)| RngKey::seed(b as u64).uniform(t as u64));
     let (xs, gaps) = (graph.input(inputs()), graph.input(gaps));
     let read = Sequence::pack(xs, &LENGTHS).with_input("gap", &Sequence::pack(gaps, &LENGTHS));
     let joined = Sequence::pack(graph.concat(&[xs, gaps], -1), &LENGTHS);

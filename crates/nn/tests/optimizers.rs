@@ -1,7 +1,7 @@
 //! Optimizers: rows of an embedding are as good as a whole gradient, groups hold, threads change no bits, state goes
 //! on. That the formulas are PyTorch's is shown by `pytorch_parity`.
 
-use unspool_graph::{Draw, Gradients, Graph, Param, Params, Precision, Tensor, init};
+use unspool_graph::{Gradients, Graph, Param, Params, Precision, RngKey, Tensor, init};
 use unspool_nn::{
     Error,
     optimizer::{Adagrad, Adam, AdamW, Averaged, Group, Optimizer, RmsProp, Sgd, StepParams},
@@ -39,7 +39,7 @@ fn model(precision: Precision) -> (Params, Param, Param) {
 
 /// Gradients at a few rows of the table and at the bias.
 fn gradients(params: &Params, table: Param, bias: Param, step: u64) -> Result<Gradients, unspool_graph::Error> {
-    let ids: Vec<u32> = (0..50).map(|i| (Draw::seed(step).bits(i) % 9_000) as u32).collect();
+    let ids: Vec<u32> = (0..50).map(|i| (RngKey::seed(step).bits(i) % 9_000) as u32).collect();
     let graph = Graph::new(params);
     (graph.embedding(table, &ids, [50], None) + bias).powi(2).sum_all().backward()
 }

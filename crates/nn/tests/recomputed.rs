@@ -3,7 +3,7 @@
 use ndarray::{Array2, Array3, ArrayD};
 use unspool_graph::{Gradients, Graph, Params, Scope, Tensor, Var};
 use unspool_nn::{
-    Attention, AttentionDecoder, Bridge, Cell, Decoder, Elman, Embedding, Gru, Linear, Lstm, Sequence, State, leaves,
+    Attention, AttentionDecoder, Bridge, Cell, Decoder, Embedding, Gru, Linear, Lstm, Rnn, Sequence, State, leaves,
     map_state, sharded, unroll, unroll_recomputed,
 };
 
@@ -35,7 +35,7 @@ impl How {
                 let mut back = order.clone();
                 order.iter().zip(0..).for_each(|(&b, place)| back[b as usize] = place);
                 let sorted = Sequence::from_rows(xs.rows(), &lengths);
-                let mut now = map_state(&start, |leaf| leaf.rows(&order));
+                let mut now = map_state(&start, |leaf| leaf.index_select(&order));
                 let mut all = vec![];
                 for from in (0..lengths[0]).step_by(every) {
                     let (hs, next) = unroll(cell, &sorted.steps(from, from + every), now);
@@ -43,7 +43,7 @@ impl How {
                     now = next;
                 }
                 let hs = Sequence::from_rows(xs.graph().concat(&all, 0), xs.layout());
-                (hs, map_state(&now, |leaf| leaf.rows(&back)))
+                (hs, map_state(&now, |leaf| leaf.index_select(&back)))
             }
         }
     }
@@ -95,7 +95,7 @@ fn segments_give_the_values_of_the_whole_and_the_bits_of_kept_segments() {
     holds(params, cell);
     let (params, cell) = with(Gru::new);
     holds(params, cell);
-    let (params, cell) = with(Elman::new);
+    let (params, cell) = with(Rnn::new);
     holds(params, cell);
 }
 

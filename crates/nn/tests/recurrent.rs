@@ -2,17 +2,18 @@
 
 use ndarray::{ArrayD, IxDyn};
 use proptest::prelude::*;
-use unspool_graph::{Draw, Graph, Param, Params, Var, check, init};
+use unspool_graph::{Graph, Param, Params, RngKey, Var, check, init};
 use unspool_nn::{
     AttentionPooling, Cell, CellKind, Direction, Gru, GruConfig, LayerNorm, Linear, Lstm, LstmConfig,
-    MultiheadAttention, Pooling, Recurrent, RecurrentConfig, Sequence, detach, leaves, unroll, unroll_directed,
+    MultiheadAttention, Pooling, Recurrent, RecurrentConfig, Sequence, leaves, state_to_tensors, unroll,
+    unroll_directed,
 };
 
 fn random(shape: &[usize], seed: u64) -> ArrayD<f64> {
     let mut i = 0;
     ArrayD::zeros(IxDyn(shape)).mapv(|_: f64| {
         i += 1;
-        f64::from((2.0 * Draw::seed(seed).uniform(i) - 1.0) as f32)
+        f64::from((2.0 * RngKey::seed(seed).uniform(i) - 1.0) as f32)
     })
 }
 
@@ -84,12 +85,12 @@ fn a_one_way_module_steps_as_it_unrolls() {
         let stacked = stacked.padded();
         assert_eq!(value(ys), value(stacked));
         // Step by step, each on a recording of its own.
-        let mut carried = detach(&rnn.initial_state(&graph, 2)).unwrap();
+        let mut carried = state_to_tensors(&rnn.initial_state(&graph, 2)).unwrap();
         for t in 0..TIME {
             let graph = Graph::new(&params);
-            let (y, state) = stack.step(graph.input(&xs).index(1, t), rnn.attach(&graph, &carried));
+            let (y, state) = stack.step(graph.input(&xs).index(1, t), rnn.state_from_tensors(&graph, &carried));
             assert_eq!(value(y), value(ys).index_axis(ndarray::Axis(1), t));
-            carried = detach(&state).unwrap();
+            carried = state_to_tensors(&state).unwrap();
         }
         let last: Vec<_> = leaves(&last).into_iter().map(value).collect();
         assert_eq!(last, carried.iter().map(|c| c.to_f64()).collect::<Vec<_>>());
@@ -143,9 +144,9 @@ fn a_state_that_does_not_fit_is_an_error() {
         "{error}"
     );
     let graph = Graph::new(&params);
-    let carried = detach(&rnn.initial_state(&graph, 2)).unwrap();
+    let carried = state_to_tensors(&rnn.initial_state(&graph, 2)).unwrap();
     let graph = Graph::new(&params);
-    rnn.attach(&graph, &carried[1..]);
+    rnn.state_from_tensors(&graph, &carried[1..]);
     let error = graph.check().unwrap_err().to_string();
     assert!(error.starts_with("attach: 3 arrays were carried for a state of 4 leaves"), "{error}");
 }
@@ -266,7 +267,7 @@ fn a_frame_s_draws_are_its_own() {
         let _rows = graph.name_rows(rows);
         let frames = Sequence::pack(graph.full([2, time, 8], 1.0), &[3, 3]);
         let ys = frames.map(|frames| frames.dropout(0.5)).padded();
-        assert_eq!(graph.rows(), Some(rows.into()));
+        assert_eq!(graph.row_ids(), Some(rows.into()));
         value(ys).slice(ndarray::s![.., ..3, ..]).to_owned()
     };
     let plain = run(3, &[0, 1]);

@@ -3,7 +3,7 @@
 use unspool_graph::{Gradients, Params, init};
 use unspool_nn::{
     Error,
-    exchange::{Exchange, OneProcess, Played, Reduce, Reducer, together},
+    exchange::{Exchange, OneProcess, Reduce, Reducer, ThreadExchange, run_ranks},
 };
 
 const SHARDS: usize = 5;
@@ -51,8 +51,8 @@ fn an_exact_sum_has_the_bits_of_one_process_and_a_fast_one_is_the_same_everywher
         let one = bits(&params, &gradients(&params, &OneProcess, Reduce::Exact).unwrap());
         for ranks in [2, 3, 4, 7] {
             let by = |reduce| {
-                let of = |exchange: &Played| bits(&params, &gradients(&params, exchange, reduce).unwrap());
-                together(ranks, of)
+                let of = |exchange: &ThreadExchange| bits(&params, &gradients(&params, exchange, reduce).unwrap());
+                run_ranks(ranks, of)
             };
             assert!(by(Reduce::Exact).iter().all(|found| *found == one), "{ranks} processes");
             let fast = by(Reduce::Fast);
@@ -62,7 +62,7 @@ fn an_exact_sum_has_the_bits_of_one_process_and_a_fast_one_is_the_same_everywher
             assert!(fast[0].iter().zip(&one).all(near), "{ranks} processes");
         }
         // In another order of adding there are other bits, or the test above says nothing.
-        let fast = together(2, |exchange| bits(&params, &gradients(&params, exchange, Reduce::Fast).unwrap()));
+        let fast = run_ranks(2, |exchange| bits(&params, &gradients(&params, exchange, Reduce::Fast).unwrap()));
         assert_ne!(fast[0], one);
     }
 }
@@ -70,7 +70,7 @@ fn an_exact_sum_has_the_bits_of_one_process_and_a_fast_one_is_the_same_everywher
 #[test]
 fn another_number_of_shards_than_are_its_own_is_refused() {
     let params = params(false);
-    let refused = together(2, |exchange| {
+    let refused = run_ranks(2, |exchange| {
         Reducer::new(exchange, Reduce::Exact).sum(&params, 3, vec![]).map(|_| ()).unwrap_err().to_string()
     });
     assert!(refused[0].contains("process 0 of 2 has 2 of 3 shards, not 0"), "{}", refused[0]);

@@ -6,9 +6,9 @@
 //! only test of its process, since the switch is the process's.
 
 use ndarray::{Array2, Axis};
-use unspool_graph::{Draw, Graph, Params, Precision, Var, set_reference_mode};
+use unspool_graph::{Graph, Params, Precision, RngKey, Var, set_reference_mode};
 use unspool_nn::{
-    Adam, Cell, Elman, Embedding, Gru, Linear, Lstm, LstmConfig, Positions, Recurrent, RecurrentConfig,
+    Adam, Cell, Embedding, Gru, Linear, Lstm, LstmConfig, Positions, Recurrent, RecurrentConfig, Rnn,
     TransformerConfig, TransformerDecoder, TransformerEncoder, ctc::Ctc, optimizer::StepParams, teacher_forcing,
 };
 
@@ -33,7 +33,8 @@ struct Batch {
 fn batch(rows: &[usize]) -> Batch {
     let lengths: Vec<usize> = rows.iter().map(|&row| LENGTHS[row]).collect();
     let time = lengths.iter().copied().max().unwrap_or(0);
-    let token = |row: usize, t: usize| (Draw::seed(3).word(rows[row] as u64).bits(t as u64) % TOKENS as u64) as u32;
+    let token =
+        |row: usize, t: usize| (RngKey::seed(3).fold_in(rows[row] as u64).bits(t as u64) % TOKENS as u64) as u32;
     let ids = Array2::from_shape_fn((rows.len(), time), |(row, t)| token(row, t));
     let labels = (0..rows.len()).flat_map(|row| (0..lengths[row]).map(move |t| (token(row, t) + t as u32) % 4));
     Batch { labels: labels.collect(), ids, lengths }
@@ -118,7 +119,7 @@ fn losses(mut params: Params, loss: &Loss, alone: bool) -> Vec<f64> {
 fn twenty_steps_of_every_kind_of_model_are_those_of_the_plain_computation() {
     type Kind = (&'static str, fn(&mut Params) -> Loss);
     let kinds: [Kind; 7] = [
-        ("elman", |params| tagger(params, Elman::new)),
+        ("rnn", |params| tagger(params, Rnn::new)),
         ("gru", |params| tagger(params, Gru::new)),
         ("lstm", |params| tagger(params, Lstm::new)),
         ("projected lstm", |params| {

@@ -7,7 +7,7 @@ use std::{
 };
 use unspool_graph::{Graph, Params, Scope, Var};
 use unspool_nn::{
-    Adam, Cell, Elman, Embedding, Gru, LayerNorm, Linear, Lstm, Recurrent, RecurrentConfig, Result, Sequence, unroll,
+    Adam, Cell, Embedding, Gru, LayerNorm, Linear, Lstm, Recurrent, RecurrentConfig, Result, Rnn, Sequence, unroll,
 };
 
 /// From how many bytes on an allocation is large.
@@ -51,8 +51,8 @@ const TIME: usize = 24;
 const HIDDEN: usize = 128;
 const WORDS: usize = 5000;
 
-/// The large allocations of each training step of a language model over what `run` makes of `[batch, time, feature]`. All is done on
-/// one thread, since what another allocates would not be counted.
+/// The large allocations of each training step of a language model over what `run` makes of `[batch, time, feature]`.
+/// All is done on one thread, since what another allocates would not be counted.
 fn counted<M>(
     width: usize,
     model: impl FnOnce(&mut Params) -> M + Send,
@@ -74,7 +74,7 @@ fn counted<M>(
         let mut step = |number: u64| -> Result<()> {
             let graph = Graph::new(&params).training(1, number);
             let hs = run(&model, &graph, embedding.apply(&graph, ids.view()), &lengths);
-            let rows = norm.apply(hs.real_rows(&lengths)).dropout(0.1);
+            let rows = norm.apply(hs.pack(&lengths)).dropout(0.1);
             let mut gradients = readout.apply(rows).cross_entropy(&targets[..real]).mean(&[]).backward()?;
             gradients.clip_norm(1.0)?;
             adam.step(&mut params, &gradients, 1e-3).map(drop)
@@ -99,7 +99,7 @@ fn nothing_large_after_the_second(steps: &[usize]) {
 
 #[test]
 fn steps_of_built_in_cells_allocate_nothing_large() {
-    nothing_large_after_the_second(&counted(HIDDEN, |p| Elman::new(p.scope("rnn"), HIDDEN, HIDDEN), over));
+    nothing_large_after_the_second(&counted(HIDDEN, |p| Rnn::new(p.scope("rnn"), HIDDEN, HIDDEN), over));
     nothing_large_after_the_second(&counted(HIDDEN, |p| Gru::new(p.scope("rnn"), HIDDEN, HIDDEN), over));
     nothing_large_after_the_second(&counted(HIDDEN, |p| Lstm::new(p.scope("rnn"), HIDDEN, HIDDEN), over));
 }

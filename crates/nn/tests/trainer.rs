@@ -7,12 +7,13 @@ use std::{
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
     time::Duration,
 };
-use unspool_graph::{Draw, Graph, Params, Tensor, Var};
+use unspool_graph::{Graph, Params, RngKey, Tensor, Var};
 use unspool_nn::{
-    Adam, CarriedRows, Cell, Embedding, Error, Gru, Linear, Sequence, Sgd, checkpoint, detach,
-    exchange::{Exchange, Reduce, together},
+    Adam, CarriedRows, Cell, Embedding, Error, Gru, Linear, Sequence, Sgd, checkpoint,
+    exchange::{Exchange, Reduce, run_ranks},
     optimizer::{Averaged, Group, Optimizer},
     schedule::{OnPlateau, linear_with_warm_up},
+    state_to_tensors,
     training::{BEST, Ended, Evaluation, Event, Every, LAST, Objective, Outcome, Trainer},
     unroll,
 };
@@ -51,7 +52,7 @@ impl First {
     }
 
     fn tokens(row: usize) -> Vec<u32> {
-        (0..TIME).map(|t| (Draw::seed(row as u64).bits(t as u64) % 9) as u32).collect()
+        (0..TIME).map(|t| (RngKey::seed(row as u64).bits(t as u64) % 9) as u32).collect()
     }
 }
 
@@ -62,7 +63,7 @@ impl Objective for First {
 
     fn epoch(&self, epoch: u64) -> Result<Vec<Vec<usize>>, Error> {
         let mut rows: Vec<usize> = (0..ROWS).collect();
-        rows.sort_by_key(|&row| Draw::seed(epoch).bits(row as u64));
+        rows.sort_by_key(|&row| RngKey::seed(epoch).bits(row as u64));
         Ok(rows.chunks(9).map(<[usize]>::to_vec).collect()) // 9 9 9 9 4
     }
     fn shards(&self, batch: &Vec<usize>) -> usize {
@@ -348,11 +349,11 @@ impl Objective for Streaming {
         let streams = 2 * shard..2 * shard + 2;
         let xs = ndarray::Array3::from_shape_fn((2, 3, 1), |(b, t, _)| ((5 * window + 3 * shard + b + t) % 4) as f32);
         let state = match self.carried.rows(streams.clone()).filter(|_| window > 0 && graph.is_training()) {
-            Some(carried) => self.cell.attach(graph, &carried),
+            Some(carried) => self.cell.state_from_tensors(graph, &carried),
             None => self.cell.initial_state(graph, 2),
         };
         let (_, state) = unroll(&self.cell, &Sequence::pack(graph.input(xs), &[3, 3]), state);
-        if let Ok(leaves) = detach(&state) {
+        if let Ok(leaves) = state_to_tensors(&state) {
             self.carried.put(streams, &leaves).expect("a state of these streams");
         }
         self.readout.apply(state).powi(2).sum_all()
@@ -406,7 +407,7 @@ fn any_number_of_processes_ends_with_the_same_file_as_one() -> Tested {
     let objective = First::new(&mut start);
     for ranks in [1, 2, 3, 4] {
         let folder = tempfile::tempdir()?;
-        let all = together(ranks, |exchange| {
+        let all = run_ranks(ranks, |exchange| {
             let mut params = start.clone();
             let trainer = trainer(folder.path()).exchange(exchange);
             trainer.run(&mut params, &mut optimizer(), &objective, |_| {}).map(|_| params)
@@ -425,7 +426,7 @@ fn each_process_adding_its_own_first_gives_other_bits_for_another_number_of_them
     let mut start = Params::seeded(5);
     let objective = First::new(&mut start);
     let norm = |ranks: usize, reduce: Reduce| -> Result<u64, Error> {
-        let mut norms = together(ranks, |exchange| {
+        let mut norms = run_ranks(ranks, |exchange| {
             let (mut params, mut norm) = (start.clone(), 0.0);
             let trainer = Trainer::new(1, |_| 0.0).seed(11).accumulate(4).exchange(exchange).reduce(reduce);
             let done = trainer.run(&mut params, &mut Sgd::new(), &objective, |event| {
@@ -453,7 +454,7 @@ fn a_checkpoint_of_four_processes_goes_on_with_any_number() -> Tested {
     for ranks in [1, 2, 3] {
         let folder = tempfile::tempdir()?;
         let stopped = |ranks: usize, stops_at: u64| {
-            together(ranks, |exchange| {
+            run_ranks(ranks, |exchange| {
                 let mut params = Params::seeded(5);
                 let (objective, stop) = (First::new(&mut params), AtomicBool::new(false));
                 let trainer = trainer(folder.path()).resume().exchange(exchange).stop(&stop);
@@ -479,7 +480,7 @@ fn a_process_that_fails_ends_all_and_leaves_a_whole_checkpoint() -> Tested {
     let whole = tempfile::tempdir()?;
     run(whole.path(), u64::MAX)?;
     let folder = tempfile::tempdir()?;
-    let ended = together(3, |exchange| {
+    let ended = run_ranks(3, |exchange| {
         let mut params = Params::seeded(5);
         let mut objective = First::new(&mut params);
         if exchange.rank() == 1 {
@@ -501,7 +502,7 @@ fn a_process_that_fails_ends_all_and_leaves_a_whole_checkpoint() -> Tested {
 #[test]
 fn processes_that_differ_are_refused_before_a_step() {
     let refused = |settings: &(dyn Fn(Trainer<'static>) -> Trainer<'static> + Sync), seed: u64| {
-        together(3, |exchange| {
+        run_ranks(3, |exchange| {
             let odd = exchange.rank() == 2;
             let mut params = Params::seeded(if odd { seed } else { 5 });
             let objective = First::new(&mut params);
@@ -528,7 +529,7 @@ fn processes_that_differ_are_refused_before_a_step() {
 #[test]
 fn what_is_carried_is_every_process_s() -> Tested {
     let train = |folder: &Path, ranks: usize| -> Result<(), Error> {
-        let done = together(ranks, |exchange| {
+        let done = run_ranks(ranks, |exchange| {
             let mut params = Params::seeded(5);
             let cell = Gru::new(params.scope("rnn"), 1, 4);
             let readout = Linear::new(params.scope("readout"), 4, 1);

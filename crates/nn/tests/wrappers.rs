@@ -3,18 +3,17 @@
 
 use ndarray::{ArrayD, Axis, IxDyn, s};
 use proptest::prelude::*;
-use unspool_graph::{Draw, Graph, Params, Var, check, init};
+use unspool_graph::{Graph, Params, RngKey, Var, check, init};
 use unspool_nn::{
-    Carried, Cell, Elman, ElmanConfig, Gru, InitialState, Linear, Lstm, LstmConfig, Nonlinearity, RecurrentInit,
-    Sequence, Stack, VariationalDropout, Zoneout, feed_back, leaves, locked_dropout, repeated, unroll, windows,
-    zero_filled,
+    Carried, Cell, Gru, InitialState, Linear, Lstm, LstmConfig, Nonlinearity, RecurrentInit, Rnn, RnnConfig, Sequence,
+    Stack, VariationalDropout, Zoneout, feed_back, leaves, locked_dropout, repeated, unroll, windows, zero_filled,
 };
 
 fn random(shape: &[usize], seed: u64) -> ArrayD<f64> {
     let mut i = 0;
     ArrayD::zeros(IxDyn(shape)).mapv(|_: f64| {
         i += 1;
-        f64::from((2.0 * Draw::seed(seed).uniform(i) - 1.0) as f32)
+        f64::from((2.0 * RngKey::seed(seed).uniform(i) - 1.0) as f32)
     })
 }
 
@@ -84,7 +83,7 @@ fn a_variational_mask_is_held_for_a_sequence() {
 #[test]
 fn zoneout_keeps_or_writes_and_is_the_mean_in_evaluation() {
     let mut params = Params::seeded(2);
-    let (plain, rate) = (Elman::new(params.scope("rnn"), 3, 64), 0.25);
+    let (plain, rate) = (Rnn::new(params.scope("rnn"), 3, 64), 0.25);
     let cell = Zoneout::new(plain.clone(), &[rate]);
     let (x, h) = (random(&[40, 3], 1), random(&[40, 64], 2));
     let graph = Graph::new(&params).training(1, 1);
@@ -135,21 +134,17 @@ fn the_forget_gate_s_bias_is_the_sum_of_both() {
 #[test]
 fn identity_and_orthogonal_recurrent_weights() {
     let mut params = Params::seeded(2);
-    let _ = Elman::with_config(
+    let _ = Rnn::with_config(
         params.scope("identity"),
         3,
         4,
-        ElmanConfig {
-            nonlinearity: Nonlinearity::Relu,
-            recurrent_init: RecurrentInit::Identity,
-            ..ElmanConfig::default()
-        },
+        RnnConfig { nonlinearity: Nonlinearity::Relu, recurrent_init: RecurrentInit::Identity, ..RnnConfig::default() },
     );
-    let _ = Elman::with_config(
+    let _ = Rnn::with_config(
         params.scope("orthogonal"),
         3,
         4,
-        ElmanConfig { recurrent_init: RecurrentInit::Orthogonal, ..ElmanConfig::default() },
+        RnnConfig { recurrent_init: RecurrentInit::Orthogonal, ..RnnConfig::default() },
     );
     let get = |name: &str| params.value(params.find(name).unwrap()).unwrap().to_f64();
     let square = |name: &str| get(name).into_dimensionality::<ndarray::Ix2>().unwrap();
@@ -248,7 +243,7 @@ fn a_window_at_step_0_begins_new_streams_and_one_out_of_order_is_an_error() {
     let mut params = Params::seeded(1);
     let cell = Lstm::new(params.scope("rnn"), 2, 3);
     let xs = random(&[2, 11, 2], 5);
-    let run = |carried: &mut Carried, window: &unspool_nn::Window| {
+    let run = |carried: &mut Carried, window: &unspool_nn::TruncatedWindow| {
         let graph = Graph::new(&params);
         let part = graph.input(xs.slice_axis(Axis(1), window.steps.clone().into()).to_owned());
         carried

@@ -9,7 +9,7 @@
 //! thread. A line that cannot be read ends it with its number and the reason.
 
 use unspool_text::{
-    Ahead, BatchSize, Error, Padded, Parallel, Source, TokenKind, Tokenizer, TokenizerOptions, Windows,
+    BatchSize, Error, Padded, Parallel, Prefetch, Source, StreamingBatches, TokenKind, Tokenizer, TokenizerOptions,
 };
 
 /// Lines that train the tokenizer, lines sorted by length at a time, tokens a batch, and batches read ahead.
@@ -28,9 +28,10 @@ fn main() -> Result<(), Error> {
     let pad = tokenizer.specials().pad;
 
     let rows = sample.into_iter().map(Ok).chain(lines).map(move |row| tokenizer.encode(&row?[0]));
-    let windows = Windows::new(rows, WINDOW, BatchSize::Tokens(TOKENS), 1, 0, |ids: &Vec<u32>| (0, ids.len()))?;
+    let windows =
+        StreamingBatches::new(rows, WINDOW, BatchSize::Tokens(TOKENS), 1, 0, |ids: &Vec<u32>| (0, ids.len()))?;
     let (mut batches, mut sentences, mut tokens, mut places) = (0u64, 0u64, 0u64, 0u64);
-    for batch in Ahead::new(AHEAD, windows)? {
+    for batch in Prefetch::new(AHEAD, windows)? {
         let batch = Padded::new(&batch?, pad);
         batches += 1;
         sentences += batch.len() as u64;

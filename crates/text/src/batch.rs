@@ -125,20 +125,20 @@ pub struct Truncated {
     pub ids: usize,
 }
 
-/// Shortens each sequence to `longest` ids and counts what is lost. Nothing else in this crate shortens.
+/// Shortens each sequence to `max_length` ids and counts what is lost. Nothing else in this crate shortens.
 ///
 /// ```
 /// let mut rows = vec![vec![1, 2, 3, 4], vec![5]];
 /// let lost = unspool_text::truncate(&mut rows, 2);
 /// assert_eq!((rows, lost.rows, lost.ids), (vec![vec![1, 2], vec![5]], 1, 2));
 /// ```
-pub fn truncate(rows: &mut [Vec<u32>], longest: usize) -> Truncated {
+pub fn truncate(rows: &mut [Vec<u32>], max_length: usize) -> Truncated {
     let mut lost = Truncated::default();
     for row in rows {
-        if row.len() > longest {
+        if row.len() > max_length {
             lost.rows += 1;
-            lost.ids += row.len() - longest;
-            row.truncate(longest);
+            lost.ids += row.len() - max_length;
+            row.truncate(max_length);
         }
     }
     lost

@@ -316,7 +316,7 @@ pub enum Error {
     },
     /// A thread that read ahead panicked.
     #[error("the thread that reads ahead panicked: {reason}")]
-    Ahead {
+    Prefetch {
         /// The panic's message.
         reason: String,
     },

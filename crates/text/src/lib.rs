@@ -40,10 +40,10 @@
 //!   with errors that name the line ([`SkipBadLines`] leaves such lines out); [`Split`] divides by a hash of the line.
 //! - [`Tokenizer`], [`Vocabulary`] and [`LabelSet`] make ids of text and labels.
 //! - [`Padded`], [`TeacherForcing`], [`Labelled`] and [`Tagged`] are ids as `[batch, time]` arrays, for
-//!   many-to-many, one-to-many, many-to-one and aligned tags; [`Streams`] is one long text for truncated
+//!   many-to-many, one-to-many, many-to-one and aligned tags; [`BpttStreams`] is one long text for truncated
 //!   back-propagation. [`truncate`] is the only function that shortens, and counts what it cuts.
-//! - [`Buckets`] (in memory) and [`Windows`] (streamed) say which rows go together, anew in each epoch, and where to
-//!   resume; [`Ahead`] does the work on another thread.
+//! - [`Buckets`] (in memory) and [`StreamingBatches`] (streamed) say which rows go together, anew in each epoch, and
+//!   where to resume; [`Prefetch`] does the work on another thread.
 //! - [`score`]: BLEU and chrF as sacrebleu computes them, F1, perplexity, error rates, and whether a difference counts.
 //!
 //! # How do I …
@@ -86,30 +86,31 @@
 //! # Ok::<(), unspool_text::Error>(())
 //! ```
 //!
-//! … read a form of my own, write a metric? See [`Lines`] and [`score::Hits`], and the cookbook of the crate `unspool`, `unspool::cookbook`.
+//! … read a form of my own, write a metric? See [`Lines`] and [`score::Hits`], and the cookbook of the crate `unspool`,
+//! `unspool::cookbook`.
 //!
 //! Nothing a file can contain makes this crate panic, and no result depends on the order of a hash map, a thread or
 //! a clock.
 
 #![forbid(unsafe_code)]
 
-mod ahead;
 mod batch;
+mod bptt_streams;
 mod bucket;
 mod dataset;
 mod error;
 mod label;
+mod prefetch;
 mod random;
 pub mod score;
-mod stream;
+mod streaming_batches;
 mod tagging;
 mod teacher_forcing;
 mod tokenizer;
 mod vocabulary;
-mod window;
 
-pub use ahead::Ahead;
 pub use batch::{Labelled, Padded, Truncated, truncate};
+pub use bptt_streams::{BpttPosition, BpttStreams, BpttWindow, BpttWindows};
 pub use bucket::{BatchSize, Buckets, Epochs, Position};
 pub use dataset::{
     Column, Conll, Csv, JsonLines, LONGEST_LINE, Lines, Parallel, Part, Row, Sentence, SkipBadLines, Skipping, Source,
@@ -117,9 +118,9 @@ pub use dataset::{
 };
 pub use error::{Error, Place, Unpacking};
 pub use label::LabelSet;
-pub use stream::{StreamPosition, Streams, Window, Windowed};
+pub use prefetch::Prefetch;
+pub use streaming_batches::StreamingBatches;
 pub use tagging::{Aligned, TagAt, Tagged};
-pub use teacher_forcing::{Feed, TeacherForcing};
+pub use teacher_forcing::{DecoderInput, TeacherForcing};
 pub use tokenizer::{DecodeStream, LARGEST_TOKENIZER_FILE, Normalization, TokenKind, Tokenizer, TokenizerOptions};
 pub use vocabulary::{Coverage, Specials, Vocabulary};
-pub use window::Windows;

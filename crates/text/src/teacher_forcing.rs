@@ -73,14 +73,14 @@ impl TeacherForcing {
 /// More in [chapter 7](https://github.com/unspool/unspool/blob/main/docs/07-one-to-many.md) of the tutorial.
 ///
 /// ```
-/// use unspool_text::{Feed, Specials, TeacherForcing};
+/// use unspool_text::{DecoderInput, Specials, TeacherForcing};
 ///
 /// let input = |feed| TeacherForcing::one_to_many(&[vec![7, 8]], feed, Specials::FIXED).input;
-/// assert_eq!(input(Feed::Back), ndarray::array![[2, 7, 8]]);
-/// assert_eq!(input(Feed::Zero), ndarray::array![[2, 0, 0]]);
+/// assert_eq!(input(DecoderInput::Back), ndarray::array![[2, 7, 8]]);
+/// assert_eq!(input(DecoderInput::Zero), ndarray::array![[2, 0, 0]]);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Feed {
+pub enum DecoderInput {
     /// `<bos>` at the first step and padding, whose embedding is zero, at all others: the state alone carries on.
     Zero,
     /// The right token of the step before: teacher forcing; when decoding, the model's own.
@@ -91,15 +91,15 @@ impl TeacherForcing {
     /// One-to-many: the targets of [`TeacherForcing::new`], with the input that `feed` names.
     ///
     /// ```
-    /// use unspool_text::{Feed, Specials, TeacherForcing};
+    /// use unspool_text::{DecoderInput, Specials, TeacherForcing};
     ///
-    /// let batch = TeacherForcing::one_to_many(&[vec![7, 8]], Feed::Zero, Specials::FIXED);
+    /// let batch = TeacherForcing::one_to_many(&[vec![7, 8]], DecoderInput::Zero, Specials::FIXED);
     /// assert_eq!(batch.input, ndarray::array![[2, 0, 0]]);
     /// assert_eq!(batch.target, ndarray::array![[7, 8, 3]]);
     /// ```
-    pub fn one_to_many<R: AsRef<[u32]>>(rows: &[R], feed: Feed, specials: Specials) -> Self {
+    pub fn one_to_many<R: AsRef<[u32]>>(rows: &[R], feed: DecoderInput, specials: Specials) -> Self {
         let mut batch = TeacherForcing::new(rows, specials);
-        if feed == Feed::Zero && !batch.is_empty() {
+        if feed == DecoderInput::Zero && !batch.is_empty() {
             let time = batch.input.ncols();
             let first = [specials.bos];
             batch.input = padded(rows.iter().map(|_| first.as_slice()), rows.len(), time, specials.pad);
@@ -144,8 +144,8 @@ mod tests {
             rows in prop::collection::vec(prop::collection::vec(4u32..9, 0..7), 0..6),
         ) {
             let forced = TeacherForcing::new(&rows, Specials::FIXED);
-            prop_assert_eq!(&TeacherForcing::one_to_many(&rows, Feed::Back, Specials::FIXED), &forced);
-            let zero = TeacherForcing::one_to_many(&rows, Feed::Zero, Specials::FIXED);
+            prop_assert_eq!(&TeacherForcing::one_to_many(&rows, DecoderInput::Back, Specials::FIXED), &forced);
+            let zero = TeacherForcing::one_to_many(&rows, DecoderInput::Zero, Specials::FIXED);
             for ((_, step), id) in zero.input.indexed_iter() {
                 prop_assert_eq!(*id, if step == 0 { 2 } else { 0 });
             }

@@ -8,8 +8,8 @@ use std::sync::Mutex;
 use flate2::{Compression, write::GzEncoder};
 use peak_alloc::PeakAlloc;
 use unspool_text::{
-    Ahead, BatchSize, Column, Conll, Csv, Error, JsonLines, Lines, Padded, Parallel, SkipBadLines, Source, TokenKind,
-    Tokenizer, TokenizerOptions, Tsv, Windows,
+    BatchSize, Column, Conll, Csv, Error, JsonLines, Lines, Padded, Parallel, Prefetch, SkipBadLines, Source,
+    StreamingBatches, TokenKind, Tokenizer, TokenizerOptions, Tsv,
 };
 
 #[global_allocator]
@@ -93,8 +93,9 @@ fn two_hundred_megabytes_are_read_tokenized_and_batched_ahead_in_bounded_memory(
     let held = peak(|| {
         let rows = Parallel::plain(file("", line, all)).unwrap().skip_bad_lines().step_by(50);
         let examples = rows.map(move |row| tokenizer.encode(&row?.fields[0]));
-        let windows = Windows::new(examples, 500, BatchSize::Rows(32), 1, 0, |ids: &Vec<u32>| (0, ids.len())).unwrap();
-        for batch in Ahead::new(4, windows).unwrap() {
+        let windows =
+            StreamingBatches::new(examples, 500, BatchSize::Rows(32), 1, 0, |ids: &Vec<u32>| (0, ids.len())).unwrap();
+        for batch in Prefetch::new(4, windows).unwrap() {
             sentences += Padded::new(&batch.unwrap(), 0).len();
         }
     });

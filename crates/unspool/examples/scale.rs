@@ -1,5 +1,5 @@
-//! What several machines bring, by a model of a step with measured numbers in it: prints the tables of `docs/scale.md`, and draws its
-//! figure. `cargo run -p unspool --example scale`
+//! What several machines bring, by a model of a step with measured numbers in it: prints the tables of `docs/scale.md`,
+//! and draws its figure. `cargo run -p unspool --example scale`
 
 #[path = "figures/draw/chart.rs"]
 mod chart;
@@ -12,7 +12,8 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 /// Shards of a batch.
 const SHARDS: f64 = 64.0;
-/// What a call to hand bytes around takes at least, in seconds: two of them for each shard of a process, two for the sum.
+/// What a call to hand bytes around takes at least, in seconds: two of them for each shard of a process, two for the
+/// sum.
 const LATENCY: f64 = 50e-6;
 /// Seconds to pack, add and unpack a byte of gradients, beside sending it.
 const HANDLING: f64 = 0.4e-9;

@@ -3,7 +3,7 @@
 //! A cell of your own, trained on sequences of unequal length: is the sum of what was read so far above zero?
 //!
 //! ```
-//! use unspool::{graph::{Draw, Scope}, prelude::*};
+//! use unspool::{graph::{RngKey, Scope}, prelude::*};
 //!
 //! /// h' = tanh(x·W_xh + h·W_hh + b)
 //! struct MyCell { w_xh: Param, w_hh: Param, bias: Param, hidden_size: usize }
@@ -36,7 +36,7 @@
 //!     let readout = Linear::new(params.scope("readout"), 16, 2);
 //!     let (mut adam, mut share) = (Adam::new(), 0.0);
 //!     for step in 0..200 {
-//!         let sign = |b: usize, t: usize| if Draw::seed(step).word(b as u64).uniform(t as u64) < 0.5 { -1.0 } else { 1.0 };
+//!         let sign = |b: usize, t: usize| if RngKey::seed(step).fold_in(b as u64).uniform(t as u64) < 0.5 { -1.0 } else { 1.0 };
 //!         let xs = ndarray::Array3::from_shape_fn((32, 10, 1), |(b, t, _)| sign(b, t) as f32); // [batch, time, feature]
 //!         let lengths: Vec<usize> = (0..32).map(|b| 1 + b % 10).collect();
 //!         let sum = |b: usize, t: usize| (0..=t).map(|t| sign(b, t)).sum::<f64>();
@@ -63,18 +63,20 @@
 //! - [`Params`](graph::Params) holds all parameters; a [`Param`](graph::Param) is a handle on one.
 //! - [`Graph`](graph::Graph) is one recording over them, [`Var`](graph::Var) a handle on a value in it; its
 //!   [`backward`](graph::Var::backward) gives [`Gradients`](graph::Gradients).
-//! - [`Cell`](nn::Cell) is one step of a recurrence: [`Elman`](nn::Elman), [`Lstm`](nn::Lstm), [`Gru`](nn::Gru), or yours.
+//! - [`Cell`](nn::Cell) is one step of a recurrence: [`Rnn`](nn::Rnn), [`Lstm`](nn::Lstm), [`Gru`](nn::Gru), or yours.
 //!   [`unroll`](fn@nn::unroll) runs it over a padded batch.
 //! - [`Adam`](nn::Adam) and other optimizers step; a [`Trainer`](nn::Trainer) does the loop.
-//! - [`Tokenizer`](text::Tokenizer), [`Buckets`](text::Buckets), [`Padded`](text::Padded) and [`TeacherForcing`](text::TeacherForcing) make batches of
-//!   text, [`score`](mod@text::score) compares what came out.
+//! - [`Tokenizer`](text::Tokenizer), [`Buckets`](text::Buckets), [`Padded`](text::Padded) and
+//!   [`TeacherForcing`](text::TeacherForcing) make batches of text, [`score`](mod@text::score) compares what came out.
 //!
 //! [`prelude`] has what most programs name. [`models`] has the models behind the program's trainings.
 //!
 //! # Where to go on
 //!
-//! - [`tutorial`]: a book in sixteen chapters, from a sequence to a cell and an operation of your own. Its code is compiled and run.
-//! - [`cookbook`]: how do I mask padding, carry a state, freeze a layer, load PyTorch's weights, find a NaN, …: thirty-three programs.
+//! - [`tutorial`]: a book in sixteen chapters, from a sequence to a cell and an operation of your own. Its code is
+//!   compiled and run.
+//! - [`cookbook`]: how do I mask padding, carry a state, freeze a layer, load PyTorch's weights, find a NaN, …:
+//!   thirty-three programs.
 //! - [`coming_from_pytorch`]: what is called what, and the differences that bite.
 #![forbid(unsafe_code)]
 
@@ -106,7 +108,7 @@ pub mod prelude {
     pub use crate::graph::{Gradients, Graph, Param, Params, Tensor, Var, init};
     pub use crate::layout::ToLayout;
     pub use crate::nn::{
-        Adam, Cell, Elman, Embedding, Gru, Layout, Linear, Lstm, Sequence, State, checkpoint, schedule, sharded, unroll,
+        Adam, Cell, Embedding, Gru, Layout, Linear, Lstm, Rnn, Sequence, State, checkpoint, schedule, sharded, unroll,
     };
     pub use crate::text::{BatchSize, Buckets, Padded, Source, TeacherForcing, TokenKind, Tokenizer, Tsv};
 }

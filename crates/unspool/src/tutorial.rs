@@ -2,8 +2,8 @@
 #![doc = include_str!(concat!(env!("UNSPOOL_DOCS"), "/links.md"))]
 #![doc = include_str!(concat!(env!("UNSPOOL_DOCS"), "/00-preface.md"))]
 
-// A chapter's figures and links are named, and defined at its foot for a reader on a code host. Here the same names are defined
-// before it, as data and as items of these docs: the first definition of a name wins.
+// A chapter's figures and links are named, and defined at its foot for a reader on a code host. Here the same names are
+// defined before it, as data and as items of these docs: the first definition of a name wins.
 macro_rules! chapters {
     ($($name:ident = $file:literal;)+) => {$(
         #[doc = include_str!(concat!(env!("UNSPOOL_DOCS"), "/figures/embedded.md"))]

@@ -20,7 +20,7 @@ fn folder(files: &[(&str, &str)]) -> TempDir {
 
 /// Trains a small model for an epoch; gives the line of JSON and what was said.
 fn train(at: &Path, arguments: &[&str]) -> (Value, String) {
-    let output = run(at, &[&["train"], arguments, &["--epochs", "1", "--hidden", "4"]].concat(), b"");
+    let output = run(at, &[&["train"], arguments, &["--epochs", "1", "--hidden-size", "4"]].concat(), b"");
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.success(), "{arguments:?}: {said}");
     (serde_json::from_slice(&output.stdout).unwrap(), said)
@@ -91,7 +91,7 @@ fn labels_that_the_train_part_lacks_count_as_wrong_and_are_told() {
     let folder =
         folder(&[("train.tsv", &reviews(&labels)), ("dev.tsv", &reviews(&rare)), ("test.tsv", &reviews(&labels))]);
     let at = folder.path();
-    let (report, said) = train(at, &["sentiment", "--data", ".", "--out", "run", "--pairs", "16"]);
+    let (report, said) = train(at, &["sentiment", "--data", ".", "--out", "run", "--bigram-buckets", "16"]);
     assert!(said.contains("counted as wrong: 1 label of dev, such as `odd`"), "{said}");
     assert_eq!((&report["dev"]["unknown_labels"], report["test"].get("unknown_labels")), (&1.0.into(), None));
     fs::write(at.join("other.tsv"), reviews(&["1", "0"])).unwrap();

@@ -121,7 +121,7 @@ fn a_polite_signal_saves_the_step_and_names_the_command_that_resumes() {
                 "pairs.tsv",
                 "--out",
                 &out,
-                "--hidden",
+                "--hidden-size",
                 "16",
                 "--vocabulary",
                 "300",
@@ -154,7 +154,7 @@ fn a_signal_that_was_ignored_at_the_start_stays_ignored() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     let (child, mut said) =
-        start(at, "nohup", &[PROGRAM, "train", "forecast", "--out", "run", "--epochs", "60", "--hidden", "32"]);
+        start(at, "nohup", &[PROGRAM, "train", "forecast", "--out", "run", "--epochs", "60", "--hidden-size", "32"]);
     wait_for(&mut said, "step 1/");
     send("HUP", &child);
     let (code, said, out) = end(child, said);
@@ -169,7 +169,7 @@ fn a_signal_in_the_last_evaluation_or_in_a_comparison_ends_it_and_the_run_is_res
     pairs(at, 3000);
     fs::write(at.join("few.tsv"), "swedish\tenglish\nett\tpair\n").unwrap();
     let data = "few.tsv,few.tsv,pairs.tsv";
-    let arguments = ["train", "translation", "--data", data, "--out", "last", "--hidden", "256", "--epochs", "1"];
+    let arguments = ["train", "translation", "--data", data, "--out", "last", "--hidden-size", "256", "--epochs", "1"];
     let (child, mut said) = start(at, PROGRAM, &[&arguments[..], &["--vocabulary", "300"]].concat());
     wait_for(&mut said, "epoch 1/1: ");
     send("TERM", &child);
@@ -178,22 +178,23 @@ fn a_signal_in_the_last_evaluation_or_in_a_comparison_ends_it_and_the_run_is_res
     assert!(out.is_empty() && rest.contains("stopped at step 1") && rest.contains("--out last --resume"), "{rest}");
 
     let arguments = ["train", "adding", "--out", "two", "--epochs", "60", "--sequences", "64", "--length", "24"];
-    let (child, mut said) = start(at, PROGRAM, &[&arguments[..], &["--hidden", "4", "--batch-rows", "8"]].concat());
-    wait_for(&mut said, "elman: ");
+    let (child, mut said) =
+        start(at, PROGRAM, &[&arguments[..], &["--hidden-size", "4", "--batch-rows", "8"]].concat());
+    wait_for(&mut said, "rnn: ");
     send("TERM", &child);
     let (code, rest, _) = end(child, said);
     assert_eq!(code, Some(143), "{rest}");
     let resumed = Command::new("sh").args(["-c", &resuming(&rest)]).current_dir(at).output().unwrap();
     let line: serde_json::Value = serde_json::from_slice(&resumed.stdout).unwrap();
-    assert!(resumed.status.success() && line["baselines"]["elman"].is_f64(), "{line}");
-    assert!(at.join("two/report.html").exists() && !at.join("two/baselines/elman/report.html").exists());
+    assert!(resumed.status.success() && line["baselines"]["rnn"].is_f64(), "{line}");
+    assert!(at.join("two/report.html").exists() && !at.join("two/baselines/rnn/report.html").exists());
 }
 
 #[test]
 fn a_file_beside_the_weights_that_cannot_be_written_is_told_at_the_end_and_written_when_resumed() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
-    let arguments = ["train", "forecast", "--out", "run", "--epochs", "600", "--hidden", "32"];
+    let arguments = ["train", "forecast", "--out", "run", "--epochs", "600", "--hidden-size", "32"];
     let (child, mut said) = start(at, PROGRAM, &arguments);
     wait_for(&mut said, "step 1/");
     // A folder in the place of the file: writing it fails, as it does on a full disk.

@@ -1,4 +1,5 @@
-//! The tasks over text that other tests do not train: a language model that writes, a tagger; and what can be chosen of a model.
+//! The tasks over text that other tests do not train: a language model that writes, a tagger; and what can be chosen of
+//! a model.
 
 mod common;
 
@@ -36,8 +37,19 @@ fn folder() -> TempDir {
     folder
 }
 
-const LANGUAGE: [&str; 11] =
-    ["train", "language-model", "--data", "text.txt", "--hidden", "24", "--columns", "17", "--window", "12", "--out"];
+const LANGUAGE: [&str; 11] = [
+    "train",
+    "language-model",
+    "--data",
+    "text.txt",
+    "--hidden-size",
+    "24",
+    "--columns",
+    "17",
+    "--window",
+    "12",
+    "--out",
+];
 
 fn report(stdout: &str) -> Value {
     assert_eq!(stdout.lines().count(), 1, "{stdout}");
@@ -159,7 +171,7 @@ fn a_tagger_is_trained_from_columns_or_a_folder_of_conllu_and_tags() {
     let folder = folder();
     let at = folder.path();
     let train = |data, out, more: &[&'static str]| {
-        let common = ["train", "tagging", "--data", data, "--out", out, "--epochs", "12", "--hidden", "16"];
+        let common = ["train", "tagging", "--data", data, "--out", out, "--epochs", "12", "--hidden-size", "16"];
         report(&succeeds(at, &[&common[..], more].concat(), b""))
     };
     let trained = train("ud", "run", &[]);
@@ -198,7 +210,7 @@ fn cells_layers_attention_and_teaching_can_be_chosen() {
     fs::write(at.join("reviews.tsv"), reviews).unwrap();
     let train = |task, file: &str, out, more: &[&'static str]| {
         let data = [file; 3].join(",");
-        let common = ["train", task, "--data", &data, "--out", out, "--epochs", "1", "--hidden", "16"];
+        let common = ["train", task, "--data", &data, "--out", out, "--epochs", "1", "--hidden-size", "16"];
         report(&succeeds(at, &[&common[..], more].concat(), b""))
     };
     let beside = train("translation", "pairs.tsv", "attention", &["--without-attention", "--cell", "lstm"]);
@@ -217,7 +229,7 @@ fn cells_layers_attention_and_teaching_can_be_chosen() {
     assert!(scored["bleu"].is_f64() && scored["signature"].as_str().unwrap().contains("tok:13a"), "{scored}");
     refuses(at, &["evaluate", "--model", "attention", "--data", "reviews.tsv"], 1, "no column `swedish`");
 
-    train("sentiment", "reviews.tsv", "mood", &["--cell", "elman", "--layers", "2", "--bidirectional=false"]);
+    train("sentiment", "reviews.tsv", "mood", &["--cell", "rnn", "--layers", "2", "--bidirectional=false"]);
     train("sentiment", "reviews.tsv", "words", &["--tokens", "words", "--cell", "lstm"]);
     let scored = report(&succeeds(at, &["evaluate", "--model", "mood", "--data", "reviews.tsv"], b""));
     assert_eq!(scored["rows"], 12);

@@ -89,7 +89,7 @@ fn a_blank_line_has_a_blank_answer_and_a_cut_line_is_counted() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     hostile(at);
-    let arguments = ["train", "sentiment", "--data", "rows.tsv", "--out", "run", "--epochs", "1", "--longest", "5"];
+    let arguments = ["train", "sentiment", "--data", "rows.tsv", "--out", "run", "--epochs", "1", "--max-length", "5"];
     succeeds(at, &arguments, b"");
     succeeds(at, &["train", "forecast", "--out", "series", "--epochs", "1"], b"");
     succeeds(at, &["train", "copy", "--out", "copy", "--epochs", "1", "--sequences", "32", "--length", "24"], b"");
@@ -151,7 +151,7 @@ fn help_says_what_can_be_done_and_is_right() {
     let help = succeeds(at, &["draw", "sentiment", "--help"], b"");
     assert!(help.contains("--seed") && !help.contains("--epochs") && !help.contains("--learning-rate"), "{help}");
     // What the help offers is taken: it is not refused once the data was read.
-    let arguments = ["train", "sentiment", "--data", "none.tsv", "--pairs"];
+    let arguments = ["train", "sentiment", "--data", "none.tsv", "--bigram-buckets"];
     refuses(at, &[&arguments[..], &["65537"]].concat(), 2, "`65537` is not from 1 to 65536");
     refuses(at, &[&arguments[..], &["65536"]].concat(), 1, "none.tsv");
 }

@@ -1,5 +1,5 @@
-//! What stands beside the tutorial: every link of every page leads somewhere, and every command of the README works. A package holds
-//! no README of the workspace; there is then nothing to ask.
+//! What stands beside the tutorial: every link of every page leads somewhere, and every command of the README works. A
+//! package holds no README of the workspace; there is then nothing to ask.
 
 mod common;
 
@@ -107,7 +107,8 @@ fn tiny_data(at: &Path) {
     fs::write(at.join("language-model.txt"), "to be, or not to be: that is the question.\n".repeat(60)).unwrap();
 }
 
-/// Runs what is typed to the program: a training on the tiny data set of its task and for one epoch, all else as it stands.
+/// Runs what is typed to the program: a training on the tiny data set of its task and for one epoch, all else as it
+/// stands.
 fn program_runs(at: &Path, arguments: &[&str], input: &str) {
     let mut arguments = arguments.to_vec();
     let data = ["tsv", "csv", "txt"].iter().map(|end| format!("{}.{end}", arguments.get(1).unwrap_or(&"")));
@@ -162,8 +163,9 @@ fn cargo_knows(words: &[&str], place: &str) {
     }
 }
 
-/// What the pages tell their readers to type is typed here, where it is the program's: trainings on a tiny data set for one epoch, all else
-/// as it stands. What else there is of cargo's names what exists, or is a line of `scripts/check.sh`.
+/// What the pages tell their readers to type is typed here, where it is the program's: trainings on a tiny data set for
+/// one epoch, all else as it stands. What else there is of cargo's names what exists, or is a line of
+/// `scripts/check.sh`.
 #[test]
 fn every_command_of_every_page_works() {
     let ci = fs::read_to_string(workspace().join("scripts/check.sh")).unwrap_or_default();
@@ -217,8 +219,8 @@ fn every_command_of_every_page_works() {
     assert!(typed > 20 || pages().is_empty(), "{typed} commands");
 }
 
-/// The documentation of the crates below cannot name the tutorial's modules, so it leads to the chapter's file, where the manifest says that
-/// the code is; and from every chapter something leads back.
+/// The documentation of the crates below cannot name the tutorial's modules, so it leads to the chapter's file, where
+/// the manifest says that the code is; and from every chapter something leads back.
 #[test]
 fn items_lead_back_to_their_chapters() {
     let root = workspace();

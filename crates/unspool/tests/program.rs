@@ -240,7 +240,7 @@ fn wrong_commands_are_misuse() {
     refuses(at, &train("translation", "pairs.tsv", "pairs.tsv", &[]), 1, "pairs.tsv");
     for task in ["translation", "sentiment"] {
         let help = succeeds(at, &["train", task, "--help"], b"");
-        for option in ["--epochs", "--seed", "--out", "--threads", "--data", "--learning-rate", "--longest"] {
+        for option in ["--epochs", "--seed", "--out", "--threads", "--data", "--learning-rate", "--max-length"] {
             assert!(help.contains(option), "{option}");
         }
         assert!(help.matches("[default: ").count() >= 8, "{help}");
@@ -310,7 +310,8 @@ fn options_come_from_a_file_and_the_command_line_comes_first() {
     let train = ["train", "sentiment", "--config", "options.toml", "--epochs", "1", "--out"];
     succeeds(at, &[&train[..], &["run"]].concat(), b"");
     let config = fs::read_to_string(at.join("run/config.toml")).unwrap();
-    for line in ["task = \"sentiment\"", "epochs = 1", "hidden = 12", "learning-rate = 0.001", "longest = 140"] {
+    for line in ["task = \"sentiment\"", "epochs = 1", "hidden-size = 12", "learning-rate = 0.001", "max-length = 140"]
+    {
         assert!(config.contains(line), "{line}: {config}");
     }
     // The run folder holds the options that give the same run again.
@@ -324,7 +325,7 @@ fn options_come_from_a_file_and_the_command_line_comes_first() {
 
     for (text, saying) in [
         ("hiden = 12", "options.toml:1:1: `hiden` is not an option of sentiment"),
-        ("hidden = 0", "options.toml:1:1: hidden: `0` is not from 1 to 16384"),
+        ("hidden-size = 0", "options.toml:1:1: hidden: `0` is not from 1 to 16384"),
         ("hidden = \"big\"", "hidden: `big` is not"),
         ("data = 7", "`data` is not an option"),
         ("task = \"translation\"", "it is for translation"),
@@ -359,7 +360,8 @@ fn a_run_that_was_killed_goes_on_to_the_same_bits() {
         ]
     };
     succeeds(at, &train("whole", "1"), b"");
-    // Killed somewhere, again and again, until one of them comes to its end. Each start goes on where the one before was saved.
+    // Killed somewhere, again and again, until one of them comes to its end. Each start goes on where the one before
+    // was saved.
     let (mut resumed, mut ended) = (false, false);
     for wait in 1..=100 {
         let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_unspool"))
@@ -405,7 +407,7 @@ fn a_folder_that_was_only_just_made_is_as_good_as_a_new_one() {
     // What was begun goes on with its options.
     for (out, more, hidden) in [("half", &[][..], 128), ("other", &["--resume"], 8)] {
         // Ended as soon as its options are written.
-        fault(at, &train("sentiment", "reviews.tsv", out, &["--hidden", "8"]), "rename: OUT/config.toml", out);
+        fault(at, &train("sentiment", "reviews.tsv", out, &["--hidden-size", "8"]), "rename: OUT/config.toml", out);
         assert!(!at.join(out).join("training.safetensors").exists());
         succeeds(at, &train("sentiment", "reviews.tsv", out, more), b"");
         let config = fs::read_to_string(at.join(out).join("config.toml")).unwrap();

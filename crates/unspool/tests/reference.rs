@@ -47,7 +47,7 @@ fn a_short_training_of_every_kind_of_task_is_that_of_the_plain_computation() {
     ] {
         let arguments = |out: &'static str| {
             let all =
-                ["train", task, "--data", data, "--epochs", "3", "--hidden", "12", "--threads", "1", "--out", out];
+                ["train", task, "--data", data, "--epochs", "3", "--hidden-size", "12", "--threads", "1", "--out", out];
             [&all[..], more].concat()
         };
         succeeds(at, &arguments("fast"), b"");

@@ -29,13 +29,17 @@ fn folder() -> TempDir {
 
 /// Tasks of which each reads data of another form, and small models of theirs.
 const TASKS: [(&str, &str, &[&str]); 4] = [
-    ("translation", "rows.tsv", &["--hidden", "8", "--vocabulary", "300", "--epochs", "1"]),
-    ("sentiment", "rows.tsv", &["--hidden", "8", "--vocabulary", "300", "--pairs", "16", "--epochs", "1"]),
-    ("language-model", "text.txt", &["--hidden", "8", "--columns", "4", "--window", "8", "--epochs", "1"]),
+    ("translation", "rows.tsv", &["--hidden-size", "8", "--vocabulary", "300", "--epochs", "1"]),
+    (
+        "sentiment",
+        "rows.tsv",
+        &["--hidden-size", "8", "--vocabulary", "300", "--bigram-buckets", "16", "--epochs", "1"],
+    ),
+    ("language-model", "text.txt", &["--hidden-size", "8", "--columns", "4", "--window", "8", "--epochs", "1"]),
     (
         "forecast",
         "series.csv",
-        &["--hidden", "8", "--context", "12", "--horizon", "2", "--season", "3", "--epochs", "1"],
+        &["--hidden-size", "8", "--context", "12", "--horizon", "2", "--season", "3", "--epochs", "1"],
     ),
 ];
 
@@ -204,7 +208,7 @@ fn a_folder_with_files_of_its_own_is_no_place_for_a_run() {
 fn a_training_that_diverges_before_it_has_weights_leaves_nothing() {
     let folder = folder();
     let at = folder.path();
-    let options = "--hidden 32 --layers 1 --window 64 --columns 4 --epochs 1 --learning-rate 10 --cell relu";
+    let options = "--hidden-size 32 --layers 1 --window 64 --columns 4 --epochs 1 --learning-rate 10 --cell relu";
     let options: Vec<&str> = options.split(' ').collect();
     let before = listing(at);
     let output = run(at, &train("language-model", "text.txt", "run", &options), b"");

@@ -1,6 +1,7 @@
 //! Every public item at the top level of a module (function, struct, enum, trait, type alias) is used in an example of
-//! the docs. A function needs an example in its own docs. Another item may be used in the docs of any item of its crate,
-//! since a type is often shown best by the function that makes it. Methods, fields and constants are not looked at.
+//! the docs. A function needs an example in its own docs. Another item may be used in the docs of any item of its
+//! crate, since a type is often shown best by the function that makes it. Methods, fields and constants are not looked
+//! at.
 //!
 //! A published package holds one crate alone; there is then nothing to look at.
 

@@ -43,13 +43,13 @@ fn pictures_are_told_apart_and_described() {
     let at = folder.path();
     let data = digits(at);
 
-    let line = train(at, "digits", &["--data", data, "--hidden", "8"]);
+    let line = train(at, "digits", &["--data", data, "--hidden-size", "8"]);
     assert!((0.0..=1.0).contains(&line["test"]["accuracy"].as_f64().unwrap()), "{line}");
     let answers = predict(at, "digits", &format!("{}\n{}", levels(64), fs::read_to_string(at.join(data)).unwrap()));
     assert_eq!(answers.len(), 21);
     assert!(answers[0].split_once('\t').unwrap().0.parse::<u8>().unwrap() < 10, "{answers:?}");
 
-    let sizes = ["--data", data, "--pictures", "24", "--hidden", "8", "--cell", "lstm", "--layers", "2"];
+    let sizes = ["--data", data, "--pictures", "24", "--hidden-size", "8", "--cell", "lstm", "--layers", "2"];
     let line = train(at, "captioning", &sizes);
     assert!(line["test"]["exact"].is_f64() && line["baselines"]["zero_filled"].is_f64(), "{line}");
     let captions = predict(at, "captioning", &format!("{}\n{}\n", levels(64), levels(8 * 24)));
@@ -61,8 +61,8 @@ fn films_are_read() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     let data = digits(at);
-    let sizes = ["--data", data, "--films", "12", "--hidden", "4"];
-    let line = train(at, "clips", &[&sizes[..], &["--cell", "elman", "--bidirectional"]].concat());
+    let sizes = ["--data", data, "--films", "12", "--hidden-size", "4"];
+    let line = train(at, "clips", &[&sizes[..], &["--cell", "rnn", "--bidirectional"]].concat());
     assert!(line["test"]["digit"].is_f64() && line["test"]["direction"].is_f64(), "{line}");
     assert!(predict(at, "clips", &levels(3 * 12 * 16))[0].contains(' '));
 
@@ -95,7 +95,7 @@ fn series_are_forecast() {
     let at = folder.path();
     let line = |t: usize| format!("{t},{},{}\n", 10 + t % 4 + t / 3, 5 + t % 3);
     fs::write(at.join("two.csv"), format!("step,a,b\n{}", (0..60).map(line).collect::<String>())).unwrap();
-    let sizes = ["--season", "4", "--context", "3", "--horizon", "5", "--hidden", "4"];
+    let sizes = ["--season", "4", "--context", "3", "--horizon", "5", "--hidden-size", "4"];
     let line = train(at, "forecast", &[&sizes[..], &["--data", "two.csv", "--columns", "a,b"]].concat());
     for name in ["last_season", "last_season_change", "drift"] {
         assert!(line["baselines"][name].as_f64().unwrap() > 0.0, "{line}");
@@ -135,7 +135,7 @@ fn speech_is_recognized() {
     for (digit, take) in (0..3).flat_map(|digit| (4..8).map(move |take| (digit, take))) {
         tone(&at.join(format!("sounds/{digit}_ann_{take}.wav")), digit, 0.2);
     }
-    let sizes = ["--strings", "16", "--hidden", "6", "--layers", "1", "--batch-rows", "8"];
+    let sizes = ["--strings", "16", "--hidden-size", "6", "--layers", "1", "--batch-rows", "8"];
     let line = train(at, "speech", &[&sizes[..], &["--data", "sounds"]].concat());
     assert!(line["test"]["error"].is_f64() && line["per_second"]["frames"].is_f64(), "{line}");
     let said = predict(at, "speech", "sounds/0_ann_4.wav\nsounds/2_ann_4.wav\n");
@@ -149,7 +149,7 @@ fn speech_is_recognized() {
         list += &format!("{number}.wav\t{}\n", ["yes", "no", "oh  no"][number as usize % 3]);
     }
     fs::write(at.join("said/transcripts.tsv"), list).unwrap();
-    let words = ["train", "speech", "--data", "said", "--epochs", "1", "--hidden", "4", "--out", "words"];
+    let words = ["train", "speech", "--data", "said", "--epochs", "1", "--hidden-size", "4", "--out", "words"];
     succeeds(at, &words, b"");
     let saved = fs::read_to_string(at.join("words/model.toml")).unwrap();
     assert!(saved.contains("characters = \" ehnosy\"") && saved.contains("joined = false"), "{saved}");
@@ -170,15 +170,15 @@ fn speech_is_recognized() {
 fn long_memory_is_trained_on_what_is_made_on_the_fly() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
-    let sizes = ["--sequences", "16", "--hidden", "4", "--length", "30", "--batch-rows", "8"];
+    let sizes = ["--sequences", "16", "--hidden-size", "4", "--length", "30", "--batch-rows", "8"];
     let line = train(at, "adding", &sizes);
-    assert!(line["test"]["mse"].is_f64() && line["baselines"]["elman"].is_f64(), "{line}");
+    assert!(line["test"]["mse"].is_f64() && line["baselines"]["rnn"].is_f64(), "{line}");
     assert!(line["baselines"]["always_1"].as_f64().unwrap() > 0.05, "{line}");
     assert!(predict(at, "adding", "0.5* 0.1 0.25*\n")[0].parse::<f64>().is_ok());
 
     let line = train(at, "copy", &[&sizes[..], &["--cell", "lstm", "--layers", "2"]].concat());
     assert!(line["test"]["accuracy"].is_f64() && line["test"]["mse"].is_f64(), "{line}");
-    assert_eq!((line["baselines"]["chance"].as_f64(), line["baselines"]["elman"].is_f64()), (Some(0.125), true));
+    assert_eq!((line["baselines"]["chance"].as_f64(), line["baselines"]["rnn"].is_f64()), (Some(0.125), true));
     assert_eq!(predict(at, "copy", "3141527006\n")[0].len(), 10);
     refuses(at, &["train", "adding", "--data", "x.csv"], 2, "--data");
     refuses(at, &["train", "copy", "--length", "20"], 2, "--length");

@@ -1,5 +1,5 @@
-//! The tutorial's laws: every chapter is in the rendered docs, every block is complete and run, every link leads somewhere, and every
-//! figure is drawn by the code of this project, to the byte.
+//! The tutorial's laws: every chapter is in the rendered docs, every block is complete and run, every link leads
+//! somewhere, and every figure is drawn by the code of this project, to the byte.
 
 #[path = "../examples/figures/draw/mod.rs"]
 mod draw;

@@ -2,26 +2,26 @@
 
 use ndarray::{Array4, Axis};
 use unspool::{
-    graph::{Draw, Graph, Params, Tensor, check},
-    models::{Eye, EyeConfig, FilmReader, FilmReaderConfig, Perceptron, PerceptronConfig},
+    graph::{Graph, Params, RngKey, Tensor, check},
+    models::{ConvEncoder, ConvEncoderConfig, Perceptron, PerceptronConfig, VideoClassifier, VideoClassifierConfig},
     nn::{CellKind, Sequence},
 };
 
 /// The smallest there is: each ReLU and each maximum is a kink that may lie within a step of the differences.
-const EYE: EyeConfig = EyeConfig { height: 4, width: 5, channels: 2, features: 4, dropout: 0.0 };
+const EYE: ConvEncoderConfig = ConvEncoderConfig { height: 4, width: 5, channels: 2, features: 4, dropout: 0.0 };
 
 fn films(batch: usize, time: usize) -> Array4<f64> {
     let mut i = 0;
     Array4::from_shape_simple_fn((batch, time, EYE.height, EYE.width), || {
         i += 1;
-        Draw::seed(3).normal(i)
+        RngKey::seed(3).normal(i)
     })
 }
 
-fn reader(cell: Option<CellKind>, bidirectional: bool) -> (Params, FilmReader) {
+fn reader(cell: Option<CellKind>, bidirectional: bool) -> (Params, VideoClassifier) {
     let mut params = Params::seeded(5);
-    let config = FilmReaderConfig { eye: EYE, cell, layers: 2, hidden_size: 4, bidirectional, outputs: 3 };
-    let model = FilmReader::new(&mut params, &config);
+    let config = VideoClassifierConfig { eye: EYE, cell, layers: 2, hidden_size: 4, bidirectional, outputs: 3 };
+    let model = VideoClassifier::new(&mut params, &config);
     (params, model)
 }
 
@@ -42,12 +42,12 @@ fn gradients_are_right() {
     let mut params = Params::seeded(2);
     let config = PerceptronConfig { input_size: 6, hidden_size: 5, layers: 2, classes: 3, dropout: 0.0 };
     let model = Perceptron::new(&mut params, &config);
-    let x = ndarray::Array2::from_shape_fn((4, 6), |(i, j)| Draw::seed(1).normal((6 * i + j) as u64));
+    let x = ndarray::Array2::from_shape_fn((4, 6), |(i, j)| RngKey::seed(1).normal((6 * i + j) as u64));
     check::parameters(&params, |graph| model.logits(graph.input(&x)).powi(2).sum_all()).unwrap();
 }
 
 /// Logits of each frame of one film, after the pixels of frame `changed` were turned round.
-fn frames(params: &Params, model: &FilmReader, changed: Option<usize>) -> Vec<Tensor> {
+fn frames(params: &Params, model: &VideoClassifier, changed: Option<usize>) -> Vec<Tensor> {
     let mut film = films(1, 4).mapv(|x| x as f32);
     if let Some(t) = changed {
         film.index_axis_mut(Axis(1), t).mapv_inplace(|x| -x);
@@ -74,7 +74,7 @@ fn a_frame_depends_on_what_the_model_has_seen_of_the_film_and_on_nothing_else() 
 #[test]
 fn an_eye_looks_at_each_picture_by_itself() {
     let mut params = Params::seeded(5);
-    let eye = Eye::new(params.scope("eye"), &EYE);
+    let eye = ConvEncoder::new(params.scope("eye"), &EYE);
     let (graph, films) = (Graph::new(&params), films(2, 3));
     let all = eye.look(graph.input(&films)).value().unwrap().to_f64();
     let one = eye.look(graph.input(films.index_axis(Axis(0), 1))).value().unwrap().to_f64();

@@ -1,23 +1,26 @@
-//! Which operation is wrong: the first node on the tape whose own gradient disagrees with its differences or its tangent.
+//! Which operation is wrong: the first node on the tape whose own gradient disagrees with its differences or its
+//! tangent.
 //!
-//! Nodes stand in the order they were run, so all that the first wrong one was made from is right: the mistake is its own. The whole
-//! tape's differences come from two runs; each node then costs a walk back, which is paid only by a check that has failed.
+//! Nodes stand in the order they were run, so all that the first wrong one was made from is right: the mistake is its
+//! own. The whole tape's differences come from two runs; each node then costs a walk back, which is paid only by a
+//! check that has failed.
 
 use super::{
     Culprit, Model, STEP,
     adjoint::agree,
     point::{Point, Recording, apart, weights, wrong},
 };
-use crate::{Draw, Result};
+use crate::{Result, RngKey};
 use ndarray::ArrayD;
 
-/// The culprit, if there is one that can be told: a function that is not the same twice, or an error on the way, has none.
+/// The culprit, if there is one that can be told: a function that is not the same twice, or an error on the way, has
+/// none.
 pub(super) fn find(point: &Point, model: Model<'_>) -> Option<Culprit> {
     search(point, model).ok().flatten()
 }
 
 fn search(point: &Point, model: Model<'_>) -> Result<Option<Culprit>> {
-    let u = point.direction(Draw::seed(3))?;
+    let u = point.direction(RngKey::seed(3))?;
     let (above, below) = (point.moved(&u, STEP)?, point.moved(&u, -STEP)?);
     let (above, below) = (values(&above, model)?, values(&below, model)?);
     let graph = point.graph();

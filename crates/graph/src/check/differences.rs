@@ -4,7 +4,7 @@ use super::{
     Disagreement, Failure, Judged, Model, STEP, culprit,
     point::{Point, apart, weigh, weights, wrong},
 };
-use crate::{Draw, Place, Result};
+use crate::{Place, Result, RngKey};
 use ndarray::ArrayD;
 
 /// The gradient of the weighted output with respect to one leaf, and where it entered.
@@ -100,8 +100,8 @@ pub(super) fn every(point: &Point, model: Model<'_>) -> std::result::Result<(), 
     worst.verdict(point, model)
 }
 
-/// Every coordinate whose differences at h and h/2 agree with each other must agree with the gradient too. Where they do, the
-/// differences' own error, which falls with the square of the step, is at most a third of the tolerance at h/2.
+/// Every coordinate whose differences at h and h/2 agree with each other must agree with the gradient too. Where they
+/// do, the differences' own error, which falls with the square of the step, is at most a third of the tolerance at h/2.
 pub(super) fn where_they_agree(point: &Point, model: Model<'_>) -> std::result::Result<Judged, Failure> {
     let (mut worst, mut judged) = (Worst::default(), Judged::default());
     coordinates(point, model, |at, analytic, slope| {
@@ -119,7 +119,7 @@ pub(super) fn where_they_agree(point: &Point, model: Model<'_>) -> std::result::
 
 /// The slope along one random direction of length 1 must agree, if its differences at h and h/2 do.
 pub(super) fn along(point: &Point, model: Model<'_>, seed: u64) -> std::result::Result<Judged, Failure> {
-    let mut direction = point.direction(Draw::seed(seed).text("direction"))?;
+    let mut direction = point.direction(RngKey::seed(seed).fold_in_str("direction"))?;
     let length = direction.iter().flatten().map(|u| u * u).sum::<f64>().sqrt();
     direction.iter_mut().for_each(|u| *u /= length.max(f64::MIN_POSITIVE));
     let analytic: f64 =

@@ -2,9 +2,10 @@
 //!
 //! More in [chapter 16](https://github.com/unspool/unspool/blob/main/docs/16-own-operation.md) of the tutorial.
 //!
-//! The function under test is run in double precision; each coordinate of each parameter and input is moved by ±h, and the slope
-//! (f(x + h) − f(x − h)) / 2h must agree with the gradient: |analytic − numeric| ≤ 1e-6 · max(1, |analytic|) at h = 1e-4. Apart from
-//! that, forward-mode and reverse-mode derivatives are held against each other, ⟨v, J·u⟩ = ⟨Jᵀ·v, u⟩, where no step size blurs anything.
+//! The function under test is run in double precision; each coordinate of each parameter and input is moved by ±h, and
+//! the slope (f(x + h) − f(x − h)) / 2h must agree with the gradient: |analytic − numeric| ≤ 1e-6 · max(1, |analytic|)
+//! at h = 1e-4. Apart from that, forward-mode and reverse-mode derivatives are held against each other, ⟨v, J·u⟩ =
+//! ⟨Jᵀ·v, u⟩, where no step size blurs anything.
 //!
 //! | what is checked | by |
 //! | --- | --- |
@@ -14,8 +15,8 @@
 //! | a long composition, whose differences need not be exact enough | [`composition`] |
 //! | forward mode against reverse mode alone | [`adjoint`] |
 //!
-//! A [`Failure`] names the worst element with both numbers and, where it can be told, the operation that is wrong and the line that
-//! recorded it: the first one on the tape whose own gradient disagrees.
+//! A [`Failure`] names the worst element with both numbers and, where it can be told, the operation that is wrong and
+//! the line that recorded it: the first one on the tape whose own gradient disagrees.
 //!
 //! ```
 //! use ndarray::array;
@@ -33,7 +34,7 @@
 //! })?;
 //!
 //! // A path that was cut: differences see what the backward walk does not.
-//! let wrong = check::parameters(&params, |graph| graph.param(w).tanh().cut() * w);
+//! let wrong = check::parameters(&params, |graph| graph.param(w).tanh().detach() * w);
 //! let message = wrong.unwrap_err().to_string();
 //! assert!(message.contains("rnn.w_hh[") && message.contains("goes wrong at cut"), "{message}");
 //! # Ok::<(), check::Failure>(())
@@ -72,9 +73,9 @@ pub const ADJOINT_TOLERANCE: f64 = 1e-10;
 /// ```
 /// use unspool_graph::check::{self, Failure};
 /// let x = ndarray::array![1.0, 2.0].into_dyn();
-/// let Err(Failure::Gradient(found)) = check::function(&[x], |_, x| x[0] * x[0].cut()) else { panic!() };
+/// let Err(Failure::Gradient(found)) = check::function(&[x], |_, x| x[0] * x[0].detach()) else { panic!() };
 /// assert!((found.analytic - found.numeric / 2.0).abs() < 1e-6); // x · x, one factor of which was cut
-/// assert_eq!(found.culprit.unwrap().operation, "cut");
+/// assert_eq!(found.culprit.unwrap().operation, "detach");
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -100,11 +101,11 @@ pub struct Disagreement {
 /// let x = ndarray::array![1.0].into_dyn();
 /// let wrong = check::function(&[x], |graph, x| {
 ///     let _scope = graph.scope("decoder");
-///     (x[0].tanh() * x[0].cut()).exp()
+///     (x[0].tanh() * x[0].detach()).exp()
 /// });
 /// let Err(Failure::Gradient(found)) = wrong else { panic!() };
 /// let culprit = found.culprit.unwrap();
-/// assert_eq!((culprit.operation, culprit.place.scope.as_str()), ("cut", "decoder"));
+/// assert_eq!((culprit.operation, culprit.place.scope.as_str()), ("detach", "decoder"));
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -137,7 +138,7 @@ impl fmt::Display for Disagreement {
 /// ```
 /// use unspool_graph::check::{self, Failure};
 /// let x = ndarray::array![0.5, 2.0].into_dyn();
-/// let wrong = check::function(&[x], |_, x| x[0] * x[0].cut()).unwrap_err();
+/// let wrong = check::function(&[x], |_, x| x[0] * x[0].detach()).unwrap_err();
 /// assert!(matches!(wrong, Failure::Gradient(_)), "{wrong}");
 /// ```
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -186,7 +187,8 @@ pub enum Failure {
     },
 }
 
-/// What [`composition`] and [`direction`] could say: how many slopes agree with differences, and of how many it could not be told.
+/// What [`composition`] and [`direction`] could say: how many slopes agree with differences, and of how many it could
+/// not be told.
 ///
 /// ```
 /// use unspool_graph::{Params, check, init};
@@ -202,7 +204,8 @@ pub enum Failure {
 pub struct Judged {
     /// Coordinates (or directions) whose gradient agrees with finite differences.
     pub right: usize,
-    /// Those whose differences at h and h/2 contradict each other: nothing is known of them but the test by forward mode.
+    /// Those whose differences at h and h/2 contradict each other: nothing is known of them but the test by forward
+    /// mode.
     pub unjudged: usize,
 }
 
@@ -213,11 +216,13 @@ impl fmt::Display for Judged {
     }
 }
 
-/// A function of inputs on a graph, behind a pointer, so that the checks are compiled once and not again for every closure.
+/// A function of inputs on a graph, behind a pointer, so that the checks are compiled once and not again for every
+/// closure.
 type Model<'a> = &'a dyn for<'g> Fn(&'g Graph<'g>, &[Var<'g>]) -> Var<'g>;
 
-/// Checks every coordinate of every parameter of `model`, a function of a graph to a tensor of any shape; what is compared is the
-/// gradient of a fixed random weighting of its elements. Runs in double precision whatever `params` is in.
+/// Checks every coordinate of every parameter of `model`, a function of a graph to a tensor of any shape; what is
+/// compared is the gradient of a fixed random weighting of its elements. Runs in double precision whatever `params` is
+/// in.
 ///
 /// ```
 /// use unspool_graph::{Params, check, init};
@@ -230,8 +235,8 @@ pub fn parameters(params: &Params, model: impl for<'g> Fn(&'g Graph<'g>) -> Var<
     differences::every(&Point::new(params, &[])?, &|graph, _| model(graph))
 }
 
-/// Checks every coordinate of every parameter and of every input of `model`, by finite differences and by forward mode. An initial
-/// state is an input. See the example [above](self).
+/// Checks every coordinate of every parameter and of every input of `model`, by finite differences and by forward mode.
+/// An initial state is an input. See the example [above](self).
 ///
 /// - `inputs`: names and values, any shapes; they come to `model` in this order.
 ///
@@ -253,9 +258,10 @@ pub fn model(
     adjoint::hold(&point, &model)
 }
 
-/// As [`model`], for a model with too many parameters to move each: all are moved at once along a random direction of length 1,
-/// another for each `seed`. It costs four more runs, and a mistake in one coordinate of many may stay below the tolerance. In a large
-/// model a kink is nearly always within a step: as in [`composition`], the slope is judged where the estimates at h and h/2 agree.
+/// As [`model`], for a model with too many parameters to move each: all are moved at once along a random direction of
+/// length 1, another for each `seed`. It costs four more runs, and a mistake in one coordinate of many may stay below
+/// the tolerance. In a large model a kink is nearly always within a step: as in [`composition`], the slope is judged
+/// where the estimates at h and h/2 agree.
 ///
 /// ```
 /// use unspool_graph::{Params, check, init};
@@ -278,9 +284,10 @@ pub fn direction(
     differences::along(&point, &model, seed)
 }
 
-/// As [`model`], for a long composition. There the third derivatives can be so large that a right gradient misses its differences
-/// by more than the tolerance, and a kink can lie within a step. So forward mode is held against reverse mode, and a coordinate is
-/// judged by differences only where the estimates at h and at h/2 agree with each other. The others are counted in [`Judged`].
+/// As [`model`], for a long composition. There the third derivatives can be so large that a right gradient misses its
+/// differences by more than the tolerance, and a kink can lie within a step. So forward mode is held against reverse
+/// mode, and a coordinate is judged by differences only where the estimates at h and at h/2 agree with each other. The
+/// others are counted in [`Judged`].
 ///
 /// ```
 /// use unspool_graph::{Params, check, init};

@@ -9,7 +9,7 @@ use super::{
     adjoint::agree,
     point::{Point, weights},
 };
-use crate::{Draw, Result, Var};
+use crate::{Result, RngKey, Var};
 
 /// Holds forward mode against reverse mode where every node is used once more. Both must agree already for the function
 /// by itself.
@@ -32,7 +32,7 @@ pub(super) fn hold(point: &Point, model: Model<'_>) -> std::result::Result<(), F
 fn agrees(point: &Point, model: Model<'_>, last: Option<u32>) -> Result<bool> {
     let graph = point.graph();
     let run = point.record(&graph, &|graph, inputs| used_again(model(graph, inputs), last));
-    let u = point.direction(Draw::seed(4))?;
+    let u = point.direction(RngKey::seed(4))?;
     let v = weights(&run.out.value()?.to_f64());
     let (reverse, size) = run.reverse(point, run.out, &v, &u)?;
     let tangent = graph.jvp(run.out, &run.tangents(point, &u))?.to_f64();
@@ -52,7 +52,7 @@ fn used_again(out: Var<'_>, last: Option<u32>) -> Var<'_> {
         // What is infinite on purpose, such as a mask, would hide all else.
         let finite = node.value().is_ok_and(|value| value.to_f64().iter().all(|x| x.is_finite()));
         if finite {
-            sum += node.sum_all() * (0.5 + Draw::seed(5).uniform(u64::from(id)));
+            sum += node.sum_all() * (0.5 + RngKey::seed(5).uniform(u64::from(id)));
         }
     }
     sum

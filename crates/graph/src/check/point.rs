@@ -2,7 +2,7 @@
 
 use super::Model;
 use crate::{
-    Draw, Gradients, Graph, Param, Params, Place, Result, Tensor, Var,
+    Gradients, Graph, Param, Params, Place, Result, RngKey, Tensor, Var,
     tape::{NONE, with_tape},
 };
 use ndarray::ArrayD;
@@ -23,7 +23,7 @@ pub(super) struct Recording<'g> {
 
 impl Point {
     pub(super) fn new(params: &Params, inputs: &[(&str, ArrayD<f64>)]) -> Result<Point> {
-        params.check_all()?;
+        params.check()?;
         let inputs = inputs.iter().map(|(name, value)| (name.to_string(), value.clone())).collect();
         Ok(Point { params: params.to_f64(), inputs })
     }
@@ -87,10 +87,10 @@ impl Point {
     }
 
     /// A number in [−1, 1) for each element of each leaf.
-    pub(super) fn direction(&self, key: Draw) -> Result<Vec<ArrayD<f64>>> {
+    pub(super) fn direction(&self, key: RngKey) -> Result<Vec<ArrayD<f64>>> {
         (0..self.leaves())
             .map(|leaf| {
-                let (key, mut i) = (key.word(leaf as u64), 0);
+                let (key, mut i) = (key.fold_in(leaf as u64), 0);
                 Ok(self.leaf(leaf)?.mapv(|_| {
                     i += 1;
                     2.0 * key.uniform(i) - 1.0
@@ -146,13 +146,13 @@ impl Recording<'_> {
 
     /// What a node is called: its operation, or how it came in.
     pub(super) fn operation(&self, node: Var<'_>) -> &'static str {
-        with_tape!(&*self.graph.tape.borrow(), tape => tape.nodes[node.id as usize].part)
+        with_tape!(&*self.graph.tape.borrow(), tape => tape.nodes[node.id as usize].name)
     }
 }
 
 /// Fixed weights for the elements of an output, so that no two elements' errors cancel.
 pub(super) fn weights(out: &ArrayD<f64>) -> ArrayD<f64> {
-    let key = Draw::seed(1);
+    let key = RngKey::seed(1);
     let mut i = 0;
     out.mapv(|_| {
         i += 1;

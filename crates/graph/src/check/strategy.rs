@@ -1,5 +1,5 @@
-//! Random material for property tests, as strategies of [proptest](https://docs.rs/proptest): shapes, values, lengths and whole
-//! graphs. It stands behind the feature `proptest`.
+//! Random material for property tests, as strategies of [proptest](https://docs.rs/proptest): shapes, values, lengths
+//! and whole graphs. It stands behind the feature `proptest`.
 //!
 //! ```
 //! use proptest::prelude::*;
@@ -34,8 +34,9 @@ use proptest::test_runner::FileFailurePersistence;
 use proptest::{collection::vec, prelude::*};
 use std::ops::RangeInclusive;
 
-/// Returns the settings of a property test over `cases` random cases. `PROPTEST_CASES=N` in the environment asks for N of them, to look
-/// further than usual. A case that fails is kept in a file beside the test, `NAME.proptest-regressions`, and comes first from then on.
+/// Returns the settings of a property test over `cases` random cases. `PROPTEST_CASES=N` in the environment asks for N
+/// of them, to look further than usual. A case that fails is kept in a file beside the test,
+/// `NAME.proptest-regressions`, and comes first from then on.
 ///
 /// ```
 /// use proptest::prelude::*;
@@ -51,7 +52,8 @@ pub fn config(cases: u32) -> ProptestConfig {
     ProptestConfig { cases, failure_persistence: Some(Box::new(kept)), ..asked }
 }
 
-/// Shapes of rank 0 to 5 with sizes from 0 to 3: empty tensors and axes of size 1 are among them. They shrink to rank 0.
+/// Shapes of rank 0 to 5 with sizes from 0 to 3: empty tensors and axes of size 1 are among them. They shrink to
+/// rank 0.
 ///
 /// ```
 /// use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
@@ -78,7 +80,8 @@ pub fn full_shapes() -> impl Strategy<Value = Vec<usize>> {
     vec(1..=3usize, 0..=5)
 }
 
-/// Two shapes with at least one element each that broadcast with one another; either may be the narrower one, at any axis.
+/// Two shapes with at least one element each that broadcast with one another; either may be the narrower one, at any
+/// axis.
 ///
 /// ```
 /// use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
@@ -144,8 +147,8 @@ pub fn distinct(shape: Vec<usize>) -> impl Strategy<Value = ArrayD<f64>> {
     })
 }
 
-/// The lengths of a batch's rows, each at most `longest`; empty rows are among them, but not all rows are empty. They shrink to one
-/// row of length 1.
+/// The lengths of a batch's rows, each at most `longest`; empty rows are among them, but not all rows are empty. They
+/// shrink to one row of length 1.
 ///
 /// ```
 /// use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
@@ -164,7 +167,8 @@ pub fn lengths(batch: RangeInclusive<usize>, longest: usize) -> impl Strategy<Va
     })
 }
 
-/// Whole random graphs of up to `most` operations on one to three parameters. They shrink to few operations on small values.
+/// Whole random graphs of up to `most` operations on one to three parameters. They shrink to few operations on small
+/// values.
 ///
 /// ```
 /// use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};

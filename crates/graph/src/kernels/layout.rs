@@ -1,7 +1,7 @@
 //! How the matrices of a product lie: as they come, and B in panels.
 //!
-//! A *panel* is as many columns of B as three vector registers hold, row after row, so that the innermost loop reads it straight
-//! through.
+//! A *panel* is as many columns of B as three vector registers hold, row after row, so that the innermost loop reads it
+//! straight through.
 
 use crate::{Element, buffer::Buffer};
 use pulp::Simd;
@@ -77,7 +77,8 @@ pub(super) fn pack_panel<E: Element>(b: Matrix<'_, E>, (from, width, room): (usi
     }
     let k = panel.len() / room;
     let column = |c: usize| &b.data[(from + c) * b.column_stride..][..k];
-    // Squares of sixteen columns and rows are turned in registers: what is read lies together, and so does what is written.
+    // Squares of sixteen columns and rows are turned in registers: what is read lies together, and so does what is
+    // written.
     let squares = width / SIDE * SIDE;
     for first in (0..squares).step_by(SIDE) {
         let columns: [&[[E; SIDE]]; SIDE] = std::array::from_fn(|i| column(first + i).as_chunks().0);

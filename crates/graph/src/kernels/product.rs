@@ -1,11 +1,12 @@
 //! The one function through which every matrix product goes, so that one place keeps the promise of the same bits.
 //!
 //! Each element of C = A·B is one chain of fused multiply–adds over k, in order, begun at zero or at what C held. So an
-//! element's bits depend on its row of A and its column of B alone: not on the rows beside it, the threads, the vector width or
-//! where a long sum was cut in two calls; and a row of zeros in a sum of rows changes nothing.
+//! element's bits depend on its row of A and its column of B alone: not on the rows beside it, the threads, the vector
+//! width or where a long sum was cut in two calls; and a row of zeros in a sum of rows changes nothing.
 //!
-//! B is laid out in [panels](super::layout). Eight rows of A against a panel keep 24 registers of sums busy (four rows and twelve on processors with 16
-//! registers). A recurrence multiplies by the same B at every time step: its panels are made once ([`Packed`]) and kept.
+//! B is laid out in [panels](super::layout). Eight rows of A against a panel keep 24 registers of sums busy (four rows
+//! and twelve on processors with 16 registers). A recurrence multiplies by the same B at every time step: its panels
+//! are made once ([`Packed`]) and kept.
 
 use super::layout::{Matrix, Packed, lanes, pack, pack_panel, packed_len, panels};
 use crate::{Element, reference::reference_mode};
@@ -36,14 +37,15 @@ struct Part<'a, E: Element> {
     accumulate: bool,
 }
 
-/// As many elements of A are packed at a time as stay in the second cache beside a part of a panel. Where B is too large for the
-/// caches, it comes from memory once for each of these blocks, and they are better larger.
+/// As many elements of A are packed at a time as stay in the second cache beside a part of a panel. Where B is too
+/// large for the caches, it comes from memory once for each of these blocks, and they are better larger.
 const BLOCK: [usize; 2] = [1 << 16, 1 << 18];
 
 /// A B of more elements than this is large.
 const LARGE: usize = 1 << 21;
 
-/// From this many rows of A on, what the panels of B cost is little beside the product: those of a large B are not kept.
+/// From this many rows of A on, what the panels of B cost is little beside the product: those of a large B are not
+/// kept.
 const MANY: usize = 64;
 
 /// Whether the panels of B `[k, n]` are worth their memory for a product of `m` rows that may come again.
@@ -206,7 +208,8 @@ impl<E: Element> Part<'_, E> {
     }
 }
 
-/// A part of a row in registers, zeros behind it. Sums go in and out by value: one whose address is taken leaves its register.
+/// A part of a row in registers, zeros behind it. Sums go in and out by value: one whose address is taken leaves its
+/// register.
 #[inline(always)]
 fn load<E: Element, S: Simd, const V: usize>(simd: S, row: &[E]) -> [E::Register<S>; V] {
     if let Ok(whole) = E::registers::<S>(row).try_into() {

@@ -1,4 +1,5 @@
-//! Working memory that a thread keeps from call to call, so that a loop in its steady state asks the allocator for nothing large.
+//! Working memory that a thread keeps from call to call, so that a loop in its steady state asks the allocator for
+//! nothing large.
 
 use crate::Element;
 

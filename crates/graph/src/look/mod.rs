@@ -6,10 +6,10 @@ mod saturation;
 mod through_time;
 mod topology;
 
-pub use drawing::{Drawing, Fold};
+pub use drawing::{Detail, Drawing};
 pub use profile::{Cost, Profile, ProfileTable};
 pub(crate) use profile::{Times, Walk};
-pub use saturation::{Saturation, Squash};
+pub use saturation::{Activation, Saturation};
 pub use through_time::StateNorms;
 pub(crate) use through_time::{Carried, Norms, through_time};
 pub use topology::{Topology, Vertex};

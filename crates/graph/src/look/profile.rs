@@ -43,7 +43,7 @@ impl Times {
 /// ```
 /// use unspool_graph::{Cost, Graph, Params};
 /// let params = Params::seeded(0);
-/// let graph = Graph::new(&params).profiled();
+/// let graph = Graph::new(&params).record_profile();
 /// let x = graph.zeros([64, 64]).watch();
 /// x.tanh().sum_all().backward()?;
 /// let total: Cost = graph.profile().by_operation().rows.into_iter().map(|(_, cost)| cost).sum();
@@ -56,7 +56,7 @@ impl Times {
 pub struct Cost {
     /// How often it ran.
     pub calls: usize,
-    /// Time of its forward; zero where the graph was not [`profiled`](Graph::profiled).
+    /// Time of its forward; zero where the graph was not [`profiled`](Graph::record_profile).
     pub forward: Duration,
     /// Time of its backward.
     pub backward: Duration,
@@ -98,7 +98,7 @@ impl Sum for Cost {
 /// let params = Params::seeded(0);
 /// let (mut all, mut nodes) = (Profile::default(), 0);
 /// for _step in 0..3 {
-///     let graph = Graph::new(&params).profiled();
+///     let graph = Graph::new(&params).record_profile();
 ///     graph.zeros([8, 8]).watch().tanh().sum_all().backward()?;
 ///     nodes += graph.len();
 ///     all.add(graph.profile());
@@ -120,7 +120,8 @@ struct Entry {
     cost: Cost,
 }
 
-/// A profile summed up by one of its properties: the costliest row first, rows of one cost by name. It prints as a table.
+/// A profile summed up by one of its properties: the costliest row first, rows of one cost by name. It prints as a
+/// table.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
@@ -207,13 +208,13 @@ impl fmt::Display for ProfileTable {
 }
 
 impl Graph<'_> {
-    /// What this recording has cost so far, forward and, after [`backward`](crate::Var::backward), backward. Times need a graph
-    /// that is [`profiled`](Graph::profiled); calls and bytes are known in any case.
+    /// What this recording has cost so far, forward and, after [`backward`](crate::Var::backward), backward. Times need
+    /// a graph that is [`profiled`](Graph::record_profile); calls and bytes are known in any case.
     ///
     /// ```
     /// use unspool_graph::{Graph, Params};
     /// let params = Params::seeded(0);
-    /// let graph = Graph::new(&params).profiled();
+    /// let graph = Graph::new(&params).record_profile();
     /// let x = graph.zeros([64, 64]).watch();
     /// x.matmul(x).tanh().sum_all().backward()?;
     /// let table = graph.profile().by_operation();
@@ -230,11 +231,11 @@ impl Graph<'_> {
                 let [forward, backward] = times.as_ref().and_then(|t| t.nodes.get(id)).copied().unwrap_or_default();
                 let (forward, backward) = (Duration::from_nanos(forward), Duration::from_nanos(backward));
                 let cost = Cost { calls: 1, forward, backward, bytes: kept_bytes(tape, id) };
-                let key = (node.part, node.mark.scope, std::ptr::from_ref(node.mark.line) as usize);
+                let key = (node.name, node.mark.scope, std::ptr::from_ref(node.mark.line) as usize);
                 let at = *merged.entry(key).or_insert_with(|| {
                     let place = self.place_of(node.mark);
                     let line = format!("{}:{}", place.line.file(), place.line.line());
-                    profile.entries.push(Entry { operation: node.part, scope: place.scope, line, cost: Cost::default() });
+                    profile.entries.push(Entry { operation: node.name, scope: place.scope, line, cost: Cost::default() });
                     profile.entries.len() - 1
                 });
                 profile.entries[at].cost += cost;

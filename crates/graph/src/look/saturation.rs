@@ -12,19 +12,19 @@ use crate::{Element, Graph, Place, record::with_views, tape::with_tape};
 /// assert_eq!(graph.saturation(0.9)[0].gate, "sigmoid");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Squash {
+pub enum Activation {
     /// Between 0 and 1.
     Sigmoid,
     /// Between −1 and 1.
     Tanh,
 }
 
-impl Squash {
+impl Activation {
     /// How far an output has gone from the middle of its range, of 1 at most.
     fn reach(self, y: f64) -> f64 {
         match self {
-            Squash::Sigmoid => (2.0 * y - 1.0).abs(),
-            Squash::Tanh => y.abs(),
+            Activation::Sigmoid => (2.0 * y - 1.0).abs(),
+            Activation::Tanh => y.abs(),
         }
     }
 }
@@ -62,9 +62,10 @@ impl Saturation {
 }
 
 impl Graph<'_> {
-    /// For each sigmoid and tanh, those inside fused gates too, by scope, line and time step: how many of its outputs lie beyond
-    /// `threshold` of the way from the middle of their range to its ends. At 0.9 a tanh beyond ±0.9 counts, and a sigmoid below
-    /// 0.05 or above 0.95; there they pass on less than a fifth of the gradient that they pass in the middle.
+    /// For each sigmoid and tanh, those inside fused gates too, by scope, line and time step: how many of its outputs
+    /// lie beyond `threshold` of the way from the middle of their range to its ends. At 0.9 a tanh beyond ±0.9 counts,
+    /// and a sigmoid below 0.05 or above 0.95; there they pass on less than a fifth of the gradient that they pass in
+    /// the middle.
     ///
     /// ```
     /// use unspool_graph::{Graph, Params};
@@ -79,7 +80,7 @@ impl Graph<'_> {
             for (id, node) in tape.nodes.iter().enumerate() {
                 let Some(operation) = &node.operation else { continue };
                 let key = (node.mark.scope, node.mark.step, std::ptr::from_ref(node.mark.line) as usize);
-                let mut show = |gate: &'static str, squash: Squash, values: &[_]| {
+                let mut show = |gate: &'static str, squash: Activation, values: &[_]| {
                     let saturated = values.iter().filter(|y| squash.reach(Element::to_f64(**y)) > threshold).count();
                     // The same gate at the same place, row after row, is one entry.
                     let recent = found.iter_mut().rev().take_while(|(known, _)| *known == key);

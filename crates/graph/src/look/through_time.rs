@@ -17,7 +17,7 @@ pub(crate) struct Carried {
 /// ```
 /// use unspool_graph::{Graph, Params};
 /// let params = Params::seeded(0);
-/// let graph = Graph::new(&params).tracing();
+/// let graph = Graph::new(&params).record_grad_norms();
 /// let mut h = graph.full([1], 1.0).watch();
 /// for t in 0..3 {
 ///     let _step = graph.at_step(t);
@@ -36,8 +36,8 @@ pub struct StateNorms {
     pub scope: String,
     /// Which leaf of the state: an LSTM's h is 0 and its c is 1.
     pub leaf: usize,
-    /// Time step and Euclidean norm over all rows and elements, in the order the steps ran; zero where the loss does not depend
-    /// on that state. A direction against time counts its own steps.
+    /// Time step and Euclidean norm over all rows and elements, in the order the steps ran; zero where the loss does
+    /// not depend on that state. A direction against time counts its own steps.
     pub norms: Vec<(usize, f64)>,
 }
 
@@ -69,7 +69,8 @@ impl Norms {
     }
 }
 
-/// The noted norms in order, a series for each leaf of each recurrence. A step that does not follow the last begins a new series.
+/// The noted norms in order, a series for each leaf of each recurrence. A step that does not follow the last begins a
+/// new series.
 pub(crate) fn through_time<E: Element>(graph: &Graph<'_>, tape: &Tape<E>, norms: &[f64]) -> Vec<StateNorms> {
     let mut series: Vec<(u32, StateNorms)> = vec![];
     if norms.is_empty() {
@@ -82,7 +83,7 @@ pub(crate) fn through_time<E: Element>(graph: &Graph<'_>, tape: &Tape<E>, norms:
         match open {
             Some((_, s)) if s.norms.last().is_some_and(|&(last, _)| last < step) => s.norms.push((step, norm)),
             _ => {
-                let scope = graph.place_of(tape.nodes[carried.node as usize].mark.within(carried.scope)).scope;
+                let scope = graph.place_of(tape.nodes[carried.node as usize].mark.in_scope(carried.scope)).scope;
                 series.push((carried.scope, StateNorms { scope, leaf, norms: vec![(step, norm)] }));
             }
         }

@@ -33,7 +33,8 @@ pub struct Vertex {
     pub(crate) scope: u32,
 }
 
-/// A recording as a directed graph: an edge leads from each operand to the node it went into, and says its position there.
+/// A recording as a directed graph: an edge leads from each operand to the node it went into, and says its position
+/// there.
 ///
 /// More in [chapter 1](https://github.com/unspool/unspool/blob/main/docs/01-sequence-and-graph.md) of the tutorial.
 ///
@@ -50,8 +51,8 @@ pub struct Vertex {
 pub type Topology = DiGraph<Vertex, usize>;
 
 impl Graph<'_> {
-    /// The recording as a `petgraph` graph, on which all of petgraph's algorithms run. Node i of it is the ith recorded node, and
-    /// that order is a topological one.
+    /// The recording as a `petgraph` graph, on which all of petgraph's algorithms run. Node i of it is the ith recorded
+    /// node, and that order is a topological one.
     ///
     /// ```
     /// use unspool_graph::{Graph, Params, init, petgraph::algo::has_path_connecting};
@@ -76,7 +77,7 @@ impl Graph<'_> {
                     _ => None,
                 };
                 topology.add_node(Vertex {
-                    operation: node.part,
+                    operation: node.name,
                     shape: node.shape,
                     place: self.place_of(node.mark),
                     param: param.map(|p| self.params.name(p).to_string()),

@@ -1,13 +1,13 @@
 //! Activation functions, elementwise.
 
 use super::{arithmetic::unary, elementwise::Unary};
-use crate::{Element, Var, look::Squash};
+use crate::{Element, Var, look::Activation};
 use std::panic::Location;
 
 unary!(/// y = tanh x;  dy/dx = 1 − y²
-    Tanh, "tanh", |x| x.tanh(), |_, y| E::ONE - y * y, Squash::Tanh);
+    Tanh, "tanh", |x| x.tanh(), |_, y| E::ONE - y * y, Activation::Tanh);
 unary!(/// y = 1 / (1 + e⁻ˣ);  dy/dx = y (1 − y)
-    Sigmoid, "sigmoid", |x| x.sigmoid(), |_, y| y * (E::ONE - y), Squash::Sigmoid);
+    Sigmoid, "sigmoid", |x| x.sigmoid(), |_, y| y * (E::ONE - y), Activation::Sigmoid);
 unary!(/// y = max(x, 0);  dy/dx = 1 for x > 0, else 0; not-a-number stays
     Relu, "relu", |x| if x < E::ZERO { E::ZERO } else { x }, |x, _| if x > E::ZERO { E::ONE } else { E::ZERO });
 unary!(/// y = x for x > 0, else slope · x

@@ -7,15 +7,15 @@ use std::{
     panic::Location,
 };
 
-/// Declares the mathematics of a function of one element: its value from x, its derivative from x and y. A constant of the function
-/// stands last.
+/// Declares the mathematics of a function of one element: its value from x, its derivative from x and y. A constant of
+/// the function stands last.
 macro_rules! unary {
     ($(#[$doc:meta])* $name:ident $(($type:ty))?, $label:literal, |$x:ident $(, $of:ident)?| $value:expr, |$dx:pat_param, $dy:pat_param $(, $by:ident)?| $derivative:expr $(, $squash:expr)?) => {
         $(#[$doc])*
         pub(crate) struct $name $((pub(crate) $type))?;
         impl Unary for $name {
             const NAME: &'static str = $label;
-            $(const SQUASH: Option<Squash> = Some($squash);)?
+            $(const SQUASH: Option<Activation> = Some($squash);)?
             #[inline(always)]
             fn value<E: Element>(&self, $x: E) -> E {
                 $(let $of = E::from_f64(self.0);)?
@@ -38,7 +38,8 @@ macro_rules! binary {
         $(#[$doc])*
         pub(crate) struct $name;
         impl $name {
-            /// Records it. This is no generic function, so it is compiled here once, and not again in each crate that calculates.
+            /// Records it. This is no generic function, so it is compiled here once, and not again in each crate that
+            /// calculates.
             pub(crate) fn record<'g>(a: Var<'g>, b: Var<'g>, line: &'static Location<'static>) -> Var<'g> {
                 a.graph.apply_at(Zip($name), &[a, b], line)
             }
@@ -110,7 +111,7 @@ unary!(/// y = x, as a node of its own
 unary!(/// y = −x
     Negative, "neg", |x| -x, |_, _| -E::ONE);
 unary!(/// y = c / x;  dy/dx = −y / x
-    Over(f64), "div", |x, c| c / x, |x, y| -y / x);
+    LossReduction(f64), "div", |x, c| c / x, |x, y| -y / x);
 unary!(/// y = x / c
     DividedBy(f64), "div", |x, c| x / c, |_, _, c| E::ONE / c);
 unary!(/// y = eˣ
@@ -218,7 +219,7 @@ macro_rules! operator {
 operator!(Add, add, Sum, |x, c| |l| x.affine(1.0, c, l), |c, x| |l| x.affine(1.0, c, l));
 operator!(Sub, sub, Difference, |x, c| |l| x.affine(1.0, -c, l), |c, x| |l| x.affine(-1.0, c, l));
 operator!(Mul, mul, Product, |x, c| |l| x.affine(c, 0.0, l), |c, x| |l| x.affine(c, 0.0, l));
-operator!(Div, div, Quotient, |x, c| |l| x.map(DividedBy(c), l), |c, x| |l| x.map(Over(c), l));
+operator!(Div, div, Quotient, |x, c| |l| x.map(DividedBy(c), l), |c, x| |l| x.map(LossReduction(c), l));
 
 macro_rules! assign {
     ($trait:ident, $method:ident, $sign:tt) => {

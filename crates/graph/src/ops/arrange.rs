@@ -1,4 +1,5 @@
-//! Movements by axes: permute, slice, expand, pad, flip, concat, stack. What lies together in memory already is not copied.
+//! Movements by axes: permute, slice, expand, pad, flip, concat, stack. What lies together in memory already is not
+//! copied.
 
 use super::movement::{Move, Movement, Run};
 use crate::{
@@ -7,7 +8,8 @@ use crate::{
 };
 use std::{ops::Range, panic::Location};
 
-/// Calls `run` for the output of shape `shape` when output element (i₀, i₁, …) is input element `start` + Σ iₖ · strides[k].
+/// Calls `run` for the output of shape `shape` when output element (i₀, i₁, …) is input element `start` + Σ iₖ ·
+/// strides[k].
 fn strided(shape: &Shape, start: usize, strides: [isize; MAX_RANK], input: usize, run: &mut impl FnMut(Run)) {
     let (rank, total) = (shape.len(), shape.elements());
     if total == 0 {
@@ -309,7 +311,7 @@ impl<'g> Var<'g> {
         }
         let (Some(own), wanted) = (self.known_shape(), Shape::new(shape)) else { return self.graph.inert() };
         match wanted {
-            Some(wanted) if wanted.elements() == own.elements() => self.graph.part(self, 0, wanted, "reshape", line),
+            Some(wanted) if wanted.elements() == own.elements() => self.graph.view(self, 0, wanted, "reshape", line),
             _ => {
                 let why = format!("{own} has {} elements, which {shape:?} does not", own.elements());
                 self.refuse("reshape", why, line)
@@ -345,7 +347,7 @@ impl<'g> Var<'g> {
     pub(crate) fn unsqueeze_at(self, axis: usize, line: &'static Location<'static>) -> Var<'g> {
         let Some(shape) = self.known_shape() else { return self.graph.inert() };
         match shape.insert(axis, 1) {
-            Some(shape) => self.graph.part(self, 0, shape, "unsqueeze", line),
+            Some(shape) => self.graph.view(self, 0, shape, "unsqueeze", line),
             None => self.refuse("unsqueeze", format!("{shape} has no place {axis} for one more axis"), line),
         }
     }
@@ -402,7 +404,7 @@ impl<'g> Var<'g> {
         let len = range.end - range.start;
         if shape[..axis].iter().all(|&size| size == 1) {
             let inner: usize = shape[axis + 1..].iter().product();
-            return self.graph.part(self, range.start * inner, shape.resized(axis, len), "slice", line);
+            return self.graph.view(self, range.start * inner, shape.resized(axis, len), "slice", line);
         }
         self.graph.apply_at(Move(Slice { axis, start: range.start, step: 1, len }), &[self], line)
     }
@@ -436,7 +438,7 @@ impl<'g> Var<'g> {
     /// The same elements under `shape` without one axis of size 1.
     fn part_without(self, shape: Shape, axis: usize, name: &'static str, line: &'static Location<'static>) -> Var<'g> {
         match shape.without(axis) {
-            Some(shape) => self.graph.part(self, 0, shape, name, line),
+            Some(shape) => self.graph.view(self, 0, shape, name, line),
             None => self.refuse(name, format!("{shape} has no axis {axis}"), line),
         }
     }

@@ -1,12 +1,12 @@
-//! Values out: the greatest places along the last axis. They are numbers of places, not nodes, so no gradient passes; where that
-//! leaves a parameter without any, the report on gradients names the line.
+//! Values out: the greatest places along the last axis. They are numbers of places, not nodes, so no gradient passes;
+//! where that leaves a parameter without any, the report on gradients names the line.
 
 use crate::{Element, Error, Result, Var, tape::with_tape};
 use std::panic::Location;
 
 impl<'g> Var<'g> {
-    /// For each row, the place of its greatest element along the last axis, the first of equals: `[…, n] -> Σ rows`. Not-a-number is
-    /// never the greatest, unless there is nothing else: then it is place 0.
+    /// For each row, the place of its greatest element along the last axis, the first of equals: `[…, n] -> Σ rows`.
+    /// Not-a-number is never the greatest, unless there is nothing else: then it is place 0.
     ///
     /// # Errors
     /// The graph's first error; [`Error::Argument`] for rows without an element.
@@ -26,8 +26,8 @@ impl<'g> Var<'g> {
         Ok(best.into_iter().filter_map(|row| row.first().map(|&(place, _)| place)).collect())
     }
 
-    /// For each row, the `k` greatest elements along the last axis with their places, greatest first; of equals the earlier place
-    /// comes first, and not-a-number comes last. For `k = 0` every row's list is empty.
+    /// For each row, the `k` greatest elements along the last axis with their places, greatest first; of equals the
+    /// earlier place comes first, and not-a-number comes last. For `k = 0` every row's list is empty.
     ///
     /// # Errors
     /// The graph's first error; [`Error::Argument`] if a row has fewer than `k` elements.
@@ -58,7 +58,7 @@ impl<'g> Var<'g> {
             let why = format!("{shape} has more rows than there is memory for");
             return Err(Error::Argument { operation: name, why, at: self.graph.place_of(self.graph.mark(line)) });
         }
-        self.taken(name, line);
+        self.record_exit(name, line);
         with_tape!(&*self.graph.tape.borrow(), tape => {
             let data = tape.view(self.graph.params, self.id).data();
             all.extend((0..rows).map(|row| greatest(&data[row * width..(row + 1) * width], k)));

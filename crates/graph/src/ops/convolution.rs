@@ -1,7 +1,7 @@
 //! Two-dimensional convolution over frames and pictures, as matrix products over fixed blocks of places.
 
 use crate::{
-    Element, Inflow, Operand, Operation, Ran, Shape, Var, View,
+    Element, GradSink, OpContext, Operand, Operation, Shape, Var, View,
     kernels::{Matrix, dispatch, product, scratch, sum},
 };
 use std::{ops::Range, panic::Location};
@@ -31,8 +31,9 @@ impl Window {
             .ok_or_else(|| format!("window {size:?} does not fit into the plane {plane:?} with {padding:?} around it"))
     }
 
-    /// Where element `at` of the window lies at the places `range`, counted row by row: calls `run(to, from, n)` for each stretch
-    /// of places `range.start + to + i`, i < n, at which it lies on the plane, at the plane's element `from` + i · stride.
+    /// Where element `at` of the window lies at the places `range`, counted row by row: calls `run(to, from, n)` for
+    /// each stretch of places `range.start + to + i`, i < n, at which it lies on the plane, at the plane's element
+    /// `from` + i · stride.
     fn stretches(
         &self,
         plane: [usize; 2],
@@ -89,8 +90,8 @@ impl Plan {
         self.channels * self.window.size[0] * self.window.size[1]
     }
 
-    /// Cuts the places of some frames into blocks: whole frames where several fit, else pieces of one. So a frame is cut at the
-    /// same places, and its sums have the same order, wherever it stands.
+    /// Cuts the places of some frames into blocks: whole frames where several fit, else pieces of one. So a frame is
+    /// cut at the same places, and its sums have the same order, wherever it stands.
     fn blocks(&self, frames: &[usize], mut work: impl FnMut(&[usize], Range<usize>)) {
         let area = self.area();
         for group in frames.chunks((BLOCK / area.max(1)).max(1)) {
@@ -209,9 +210,9 @@ impl Operation for Conv2d {
         }
     }
 
-    fn backward<E: Element>(&self, ran: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
-        let plan = self.planned(ran.inputs);
-        let (x, w, g) = (ran.inputs[0].data(), ran.inputs[1].data(), gradient.data());
+    fn backward<E: Element>(&self, ctx: &OpContext<'_, E, ()>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
+        let plan = self.planned(ctx.inputs);
+        let (x, w, g) = (ctx.inputs[0].data(), ctx.inputs[1].data(), gradient.data());
         let (inner, out, step, frame_len) = (plan.inner(), plan.out, plan.window.stride[1], plan.out * plan.area());
         // A frame without a gradient, such as one of padding, is left out, so that it does not move the blocks.
         let live = |&f: &usize| g[f * frame_len..(f + 1) * frame_len].iter().any(|&g| g != E::ZERO);
@@ -248,7 +249,7 @@ impl Operation for Conv2d {
                 });
             });
         });
-        if ran.inputs.len() == 3 {
+        if ctx.inputs.len() == 3 {
             into.accumulate(2, |slot| {
                 for plane in live.iter().flat_map(|f| f * out..(f + 1) * out) {
                     slot[plane % out] += dispatch(|| sum(&g[plane * plan.area()..(plane + 1) * plan.area()]));
@@ -257,13 +258,13 @@ impl Operation for Conv2d {
         }
     }
 
-    fn jvp<E: Element>(&self, ran: &Ran<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
-        let plan = self.planned(ran.inputs);
+    fn jvp<E: Element>(&self, ctx: &OpContext<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+        let plan = self.planned(ctx.inputs);
         if let Some(v) = tangents[0] {
-            plan.add(ran.inputs[1].data(), v.data(), output);
+            plan.add(ctx.inputs[1].data(), v.data(), output);
         }
         if let Some(v) = tangents[1] {
-            plan.add(v.data(), ran.inputs[0].data(), output);
+            plan.add(v.data(), ctx.inputs[0].data(), output);
         }
         if let Some(Some(v)) = tangents.get(2) {
             plan.add_bias(v.data(), output);
@@ -273,9 +274,10 @@ impl Operation for Conv2d {
 
 impl<'g> Var<'g> {
     /// The two-dimensional convolution (cross-correlation, as the field calls it) with PyTorch's layouts:
-    /// `x [.., channel, height, width]`, `weight [out channel, channel, kernel height, kernel width]`, `bias [out channel]`
-    /// `-> [.., out channel, height', width']`, with height' = ⌊(height + 2 · padding − kernel height) / stride⌋ + 1 and width' alike.
-    /// Any leading axes will do, so a film is `[batch, time, channel, height, width]`. `stride` and `padding` are `[rows, columns]`.
+    /// `x [.., channel, height, width]`, `weight [out channel, channel, kernel height, kernel width]`,
+    /// `bias [out channel]` `-> [.., out channel, height', width']`, with height' = ⌊(height + 2 · padding − kernel
+    /// height) / stride⌋ + 1 and width' alike. Any leading axes will do, so a film is
+    /// `[batch, time, channel, height, width]`. `stride` and `padding` are `[rows, columns]`.
     ///
     /// ```
     /// use unspool_graph::{Graph, Params, init};

@@ -1,7 +1,8 @@
-//! Cross-entropy of logits against class numbers, one loss a row, without ever making a one-hot vector or keeping probabilities.
+//! Cross-entropy of logits against class numbers, one loss a row, without ever making a one-hot vector or keeping
+//! probabilities.
 
 use crate::{
-    Buffer, Element, Inflow, Operation, Ran, Shape, Var, View,
+    Buffer, Element, GradSink, OpContext, Operation, Shape, Var, View,
     kernels::{
         dispatch,
         vector::{sum_map, sum_of},
@@ -35,13 +36,14 @@ impl CrossEntropy {
     pub fn new() -> Self {
         Self::default()
     }
-    /// Label smoothing ε: the target is 1 − ε on the class and ε spread over all classes alike (Szegedy and others 2016).
+    /// Label smoothing ε: the target is 1 − ε on the class and ε spread over all classes alike (Szegedy and others
+    /// 2016).
     pub fn smoothing(mut self, epsilon: f64) -> Self {
         self.smoothing = epsilon;
         self
     }
-    /// A target that does not count, such as padding's: where it stands the loss is 0 and there is no gradient, whatever the logits
-    /// are. It need not be a class (PyTorch's `ignore_index`).
+    /// A target that does not count, such as padding's: where it stands the loss is 0 and there is no gradient,
+    /// whatever the logits are. It need not be a class (PyTorch's `ignore_index`).
     pub fn ignore(mut self, target: u32) -> Self {
         self.ignored = Some(target);
         self
@@ -51,7 +53,8 @@ impl CrossEntropy {
         self.weights = Some(weights.into());
         self
     }
-    /// A factor for each class, as PyTorch's `weight`: with smoothing it stands at each class's own share of the target.
+    /// A factor for each class, as PyTorch's `weight`: with smoothing it stands at each class's own share of the
+    /// target.
     pub fn class_weights(mut self, weights: impl Into<Arc<[f32]>>) -> Self {
         self.classes = Some(weights.into());
         self
@@ -66,7 +69,8 @@ impl CrossEntropy {
     }
 }
 
-/// L = w · ( −(1 − ε) c_t ln p_t − ε/C · Σ_j c_j ln p_j ) for each row, with p = softmax(x), target class t, class weights c (1 by default).
+/// L = w · ( −(1 − ε) c_t ln p_t − ε/C · Σ_j c_j ln p_j ) for each row, with p = softmax(x), target class t, class
+/// weights c (1 by default).
 ///
 /// ∂L/∂x_j = w · ( S · p_j − (1 − ε) c_t [j = t] − ε/C · c_j ),  S = (1 − ε) c_t + ε/C · Σ_j c_j
 struct Loss {
@@ -191,8 +195,13 @@ impl Operation for Loss {
         normalisers
     }
 
-    fn backward<E: Element>(&self, ran: &Ran<'_, E, Buffer<E>>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
-        let (x, width, g) = (ran.inputs[0].data(), ran.inputs[0].shape().last_axis(), gradient.data());
+    fn backward<E: Element>(
+        &self,
+        ctx: &OpContext<'_, E, Buffer<E>>,
+        gradient: View<'_, E>,
+        into: &mut GradSink<'_, E>,
+    ) {
+        let (x, width, g) = (ctx.inputs[0].data(), ctx.inputs[0].shape().last_axis(), gradient.data());
         into.update(0, |slot, fresh| {
             if width == 0 {
                 return;
@@ -201,7 +210,7 @@ impl Operation for Loss {
                 let scale = g[row] * self.weight::<E>(row);
                 if scale != E::ZERO && self.weight::<E>(row) != E::ZERO {
                     let x = &x[row * width..(row + 1) * width];
-                    self.row_gradient(row, x, ran.saved[row], scale, (slot, fresh));
+                    self.row_gradient(row, x, ctx.saved[row], scale, (slot, fresh));
                 } else if fresh {
                     slot.fill(E::ZERO);
                 }
@@ -214,8 +223,8 @@ impl Operation for Loss {
         });
     }
 
-    fn jvp<E: Element>(&self, ran: &Ran<'_, E, Buffer<E>>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
-        let (Some(v), x, width) = (tangents[0], ran.inputs[0].data(), ran.inputs[0].shape().last_axis()) else {
+    fn jvp<E: Element>(&self, ctx: &OpContext<'_, E, Buffer<E>>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+        let (Some(v), x, width) = (tangents[0], ctx.inputs[0].data(), ctx.inputs[0].shape().last_axis()) else {
             return;
         };
         let mut slope = vec![E::ZERO; width];
@@ -223,7 +232,7 @@ impl Operation for Loss {
             let (weight, v) = (self.weight::<E>(row), &v.data()[row * width..(row + 1) * width]);
             if weight != E::ZERO {
                 let x = &x[row * width..(row + 1) * width];
-                self.row_gradient(row, x, ran.saved[row], weight, (&mut slope, true));
+                self.row_gradient(row, x, ctx.saved[row], weight, (&mut slope, true));
                 *out += sum_of(width, |j| slope[j] * v[j]);
             }
         }
@@ -249,7 +258,8 @@ fn log_sum_exp<E: Element>(x: &[E]) -> E {
 }
 
 impl<'g> Var<'g> {
-    /// −ln softmax(this)\[target\] for each row of the last axis: `[…, classes] -> […]`, with `targets` in the rows' order.
+    /// −ln softmax(this)\[target\] for each row of the last axis: `[…, classes] -> […]`, with `targets` in the rows'
+    /// order.
     ///
     /// Large logits do not overflow; the probabilities are not kept.
     ///
@@ -268,7 +278,8 @@ impl<'g> Var<'g> {
         self.graph.apply_at(Loss { targets: targets.into(), options: CrossEntropy::new() }, &[self], Location::caller())
     }
 
-    /// [`cross_entropy`](Var::cross_entropy) with label smoothing, an ignored target, weights of rows (0 ignores one) and of classes.
+    /// [`cross_entropy`](Var::cross_entropy) with label smoothing, an ignored target, weights of rows (0 ignores one)
+    /// and of classes.
     ///
     /// ```
     /// # use ndarray::array;

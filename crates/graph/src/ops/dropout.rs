@@ -1,12 +1,13 @@
 //! Dropout: which elements are dropped is a pure function of seed, step, scope, time step, occurrence and element.
 
-use crate::{Draw, Element, Inflow, Operation, Ran, RowIds, Shape, Var, View};
+use crate::{Element, GradSink, OpContext, Operation, RngKey, RowIds, Shape, Var, View};
 use std::panic::Location;
 
-/// y = x · m with m = 1/(1 − p) with probability 1 − p, else 0 (Srivastava and others 2014). The mask is not kept: backward draws it again.
+/// y = x · m with m = 1/(1 − p) with probability 1 − p, else 0 (Srivastava and others 2014). The mask is not kept:
+/// backward draws it again.
 struct Dropout {
     p: f64,
-    key: Draw,
+    key: RngKey,
     /// Who the rows are.
     rows: Option<RowIds>,
 }
@@ -19,8 +20,8 @@ impl Dropout {
         let (keep, dropped) = (E::from_f64(1.0 / (1.0 - self.p)), (self.p * 2f64.powi(32)) as u64);
         for row in 0..rows {
             let (key, offset) = match &self.rows {
-                Some(known) if known.len() == rows => known.draw(self.key, row, width),
-                _ => (self.key.word(row as u64), 0),
+                Some(known) if known.len() == rows => known.row_key(self.key, row, width),
+                _ => (self.key.fold_in(row as u64), 0),
             };
             for i in 0..width {
                 let kept = (key.bits(offset + i as u64) >> 32) >= dropped;
@@ -42,20 +43,21 @@ impl Operation for Dropout {
         let x = inputs[0].data();
         self.each(inputs[0].shape(), |i, m: E| output[i] = x[i] * m);
     }
-    fn backward<E: Element>(&self, _: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
+    fn backward<E: Element>(&self, _: &OpContext<'_, E, ()>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
         let g = gradient.data();
         into.accumulate(0, |slot| self.each(gradient.shape(), |i, m: E| slot[i] += g[i] * m));
     }
-    fn jvp<E: Element>(&self, ran: &Ran<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+    fn jvp<E: Element>(&self, ctx: &OpContext<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
         if let Some(v) = tangents[0] {
-            self.each(ran.output.shape(), |i, m: E| output[i] = v.data()[i] * m);
+            self.each(ctx.output.shape(), |i, m: E| output[i] = v.data()[i] * m);
         }
     }
 }
 
 impl<'g> Var<'g> {
-    /// In training each element is 0 with probability `p`, else divided by 1 − `p`; in evaluation nothing happens, and this very
-    /// node comes back. Axis 0 is the batch: a row's draws belong to the example, wherever in a sorted or divided batch it stands.
+    /// In training each element is 0 with probability `p`, else divided by 1 − `p`; in evaluation nothing happens, and
+    /// this very node comes back. Axis 0 is the batch: a row's draws belong to the example, wherever in a sorted or
+    /// divided batch it stands.
     ///
     /// ```
     /// # use ndarray::array;
@@ -75,9 +77,9 @@ impl<'g> Var<'g> {
         if !(0.0..1.0).contains(&p) {
             return self.refuse("dropout", format!("the probability {p} is not in [0, 1)"), Location::caller());
         }
-        match self.graph.draw() {
+        match self.graph.next_rng_key() {
             Some(key) if p > 0.0 => {
-                let rows = self.graph.rows();
+                let rows = self.graph.row_ids();
                 self.graph.apply_at(Dropout { p, key, rows }, &[self], Location::caller())
             }
             _ => self,

@@ -1,9 +1,9 @@
 //! The elementwise kinds: y = f(x), and y = f(a, b) with NumPy's broadcasting.
 
 use crate::{
-    Element, Inflow, Operation, Ran, Shape, Var, View,
+    Element, GradSink, OpContext, Operation, Shape, Var, View,
     kernels::{dispatch, sum},
-    look::Squash,
+    look::Activation,
     shape::Broadcast,
 };
 use std::panic::Location;
@@ -12,7 +12,7 @@ use std::panic::Location;
 pub(crate) trait Unary: Send + Sync + 'static {
     const NAME: &'static str;
     /// Which squashing function it is, for counts of saturated elements.
-    const SQUASH: Option<Squash> = None;
+    const SQUASH: Option<Activation> = None;
     fn value<E: Element>(&self, x: E) -> E;
     /// dy/dx, from the input and the output.
     fn derivative<E: Element>(&self, x: E, y: E) -> E;
@@ -40,8 +40,8 @@ impl<U: Unary> Operation for Map<U> {
         )
     }
 
-    fn backward<E: Element>(&self, ran: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
-        let (x, y, g) = (ran.inputs[0].data(), ran.output.data(), gradient.data());
+    fn backward<E: Element>(&self, ctx: &OpContext<'_, E, ()>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
+        let (x, y, g) = (ctx.inputs[0].data(), ctx.output.data(), gradient.data());
         into.update(0, |slot, fresh| {
             dispatch(
                 #[inline(always)]
@@ -57,15 +57,15 @@ impl<U: Unary> Operation for Map<U> {
         });
     }
 
-    fn jvp<E: Element>(&self, ran: &Ran<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+    fn jvp<E: Element>(&self, ctx: &OpContext<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
         let Some(v) = tangents[0] else { return };
-        let each = output.iter_mut().zip(ran.inputs[0].data()).zip(ran.output.data()).zip(v.data());
+        let each = output.iter_mut().zip(ctx.inputs[0].data()).zip(ctx.output.data()).zip(v.data());
         each.for_each(|(((out, &x), &y), &v)| *out = v * self.0.derivative(x, y));
     }
 
-    fn gates<E: Element>(&self, ran: &Ran<'_, E, ()>, show: &mut dyn FnMut(&'static str, Squash, &[E])) {
+    fn gates<E: Element>(&self, ctx: &OpContext<'_, E, ()>, show: &mut dyn FnMut(&'static str, Activation, &[E])) {
         if let Some(squash) = U::SQUASH {
-            show(U::NAME, squash, ran.output.data());
+            show(U::NAME, squash, ctx.output.data());
         }
     }
 }
@@ -88,13 +88,13 @@ impl<B: Binary> Zip<B> {
     #[inline(always)]
     fn pass<E: Element>(
         first: bool,
-        ran: &Ran<'_, E, ()>,
+        ctx: &OpContext<'_, E, ()>,
         gradient: View<'_, E>,
-        into: &mut Inflow<'_, E>,
+        into: &mut GradSink<'_, E>,
         derivative: impl Fn(E, E, E) -> E,
     ) {
-        let (a, b) = (ran.inputs[0], ran.inputs[1]);
-        let (y, g, wide) = (ran.output.data(), gradient.data(), gradient.shape());
+        let (a, b) = (ctx.inputs[0], ctx.inputs[1]);
+        let (y, g, wide) = (ctx.output.data(), gradient.data(), gradient.shape());
         let own = if first { a } else { b };
         let (ad, bd) = (a.data(), b.data());
         if a.shape() == b.shape() {
@@ -114,7 +114,7 @@ impl<B: Binary> Zip<B> {
         }
         let other = if first { b } else { a };
         if other.shape() == wide && is_row_of(&own.shape(), &wide) {
-            return Self::pass_rows(first, ran, gradient, into, derivative);
+            return Self::pass_rows(first, ctx, gradient, into, derivative);
         }
         let runs = Broadcast::new(&wide, a.shape().strides_in(&wide), b.shape().strides_in(&wide));
         let whole = own.shape() == wide;
@@ -165,17 +165,18 @@ impl<B: Binary> Zip<B> {
         });
     }
 
-    /// The same for an operand that stood beside every row of the other: a bias, a gain. Its gradient's rows are gathered over steps.
+    /// The same for an operand that stood beside every row of the other: a bias, a gain. Its gradient's rows are
+    /// gathered over steps.
     #[inline(always)]
     fn pass_rows<E: Element>(
         first: bool,
-        ran: &Ran<'_, E, ()>,
+        ctx: &OpContext<'_, E, ()>,
         gradient: View<'_, E>,
-        into: &mut Inflow<'_, E>,
+        into: &mut GradSink<'_, E>,
         derivative: impl Fn(E, E, E) -> E,
     ) {
-        let (own, other) = if first { (ran.inputs[0], ran.inputs[1]) } else { (ran.inputs[1], ran.inputs[0]) };
-        let (own, other, y, g) = (own.data(), other.data(), ran.output.data(), gradient.data());
+        let (own, other) = if first { (ctx.inputs[0], ctx.inputs[1]) } else { (ctx.inputs[1], ctx.inputs[0]) };
+        let (own, other, y, g) = (own.data(), other.data(), ctx.output.data(), gradient.data());
         let (i, width) = (usize::from(!first), own.len());
         // As many rows at a time as stay near the processor.
         let many = (PIECE / width).max(1) * width;
@@ -271,7 +272,7 @@ impl<B: Binary> Operation for Zip<B> {
         )
     }
 
-    fn backward<E: Element>(&self, ran: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
+    fn backward<E: Element>(&self, ctx: &OpContext<'_, E, ()>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
         if gradient.data().is_empty() {
             // No term: what is repeated zero times gets the sum of nothing.
             (0..2).for_each(|i| into.accumulate(i, |_| {}));
@@ -280,7 +281,7 @@ impl<B: Binary> Operation for Zip<B> {
         if into.wants(0) {
             Self::pass(
                 true,
-                ran,
+                ctx,
                 gradient,
                 into,
                 #[inline(always)]
@@ -290,7 +291,7 @@ impl<B: Binary> Operation for Zip<B> {
         if into.wants(1) {
             Self::pass(
                 false,
-                ran,
+                ctx,
                 gradient,
                 into,
                 #[inline(always)]
@@ -299,16 +300,16 @@ impl<B: Binary> Operation for Zip<B> {
         }
     }
 
-    fn jvp<E: Element>(&self, ran: &Ran<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+    fn jvp<E: Element>(&self, ctx: &OpContext<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
         if output.is_empty() {
             return;
         }
-        let (a, b, wide) = (ran.inputs[0], ran.inputs[1], ran.output.shape());
+        let (a, b, wide) = (ctx.inputs[0], ctx.inputs[1], ctx.output.shape());
         let runs = Broadcast::new(&wide, a.shape().strides_in(&wide), b.shape().strides_in(&wide));
         runs.each(|at, n, (ao, asp), (bo, bsp)| {
             for i in 0..n {
                 let (ai, bi) = (ao + i * asp, bo + i * bsp);
-                let (x, y, out) = (a.data()[ai], b.data()[bi], ran.output.data()[at + i]);
+                let (x, y, out) = (a.data()[ai], b.data()[bi], ctx.output.data()[at + i]);
                 if let Some(v) = tangents[0] {
                     output[at + i] += v.data()[ai] * self.0.by_first(x, y, out);
                 }

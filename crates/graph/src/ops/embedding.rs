@@ -1,6 +1,6 @@
 //! Rows of a table by number: word vectors.
 
-use crate::{Element, Graph, Inflow, Operand, Operation, Ran, Shape, Var, View};
+use crate::{Element, GradSink, Graph, OpContext, Operand, Operation, Shape, Var, View};
 use std::{panic::Location, sync::Arc};
 
 /// y[i] = table[ids[i]]. A row used more than once gets the sum of its gradients; a row that is not used has none, and
@@ -37,8 +37,8 @@ impl Operation for Embedding {
             row.copy_from_slice(&inputs[0].data()[id as usize * width..(id as usize + 1) * width]);
         }
     }
-    fn backward<E: Element>(&self, ran: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
-        let width = ran.inputs[0].shape()[1];
+    fn backward<E: Element>(&self, ctx: &OpContext<'_, E, ()>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
+        let width = ctx.inputs[0].shape()[1];
         match self.padding {
             Some(padding) if self.ids.contains(&padding) => {
                 let mut real = gradient.data().to_vec();
@@ -52,8 +52,8 @@ impl Operation for Embedding {
             _ => into.scatter_rows(0, &self.ids, width, gradient.data()),
         }
     }
-    fn jvp<E: Element>(&self, ran: &Ran<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
-        let (Some(v), width) = (tangents[0], ran.inputs[0].shape()[1]) else { return };
+    fn jvp<E: Element>(&self, ctx: &OpContext<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+        let (Some(v), width) = (tangents[0], ctx.inputs[0].shape()[1]) else { return };
         for (row, &id) in output.chunks_exact_mut(width.max(1)).zip(self.ids.iter()) {
             if self.padding != Some(id) {
                 row.copy_from_slice(&v.data()[id as usize * width..(id as usize + 1) * width]);
@@ -63,8 +63,8 @@ impl Operation for Embedding {
 }
 
 impl<'g> Graph<'g> {
-    /// The rows `ids` of a table `[rows, width]`, under the axes `leading`: `[leading…, width]`. The row of the id `padding`, if
-    /// there is one, gets no gradient.
+    /// The rows `ids` of a table `[rows, width]`, under the axes `leading`: `[leading…, width]`. The row of the id
+    /// `padding`, if there is one, gets no gradient.
     ///
     /// ```
     /// # use unspool_graph::{Graph, Params, init};

@@ -1,6 +1,6 @@
 //! A look at a node's gradient on its way back, or a change of it.
 
-use crate::{Element, Elements, Inflow, Operation, Ran, Shape, Var, View};
+use crate::{Element, Elements, GradSink, OpContext, Operation, Shape, Var, View};
 use std::panic::Location;
 
 /// What a hook does with a gradient.
@@ -20,13 +20,13 @@ impl Operation for Hooked {
     fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {
         output.copy_from_slice(inputs[0].data());
     }
-    fn backward<E: Element>(&self, _: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
+    fn backward<E: Element>(&self, _: &OpContext<'_, E, ()>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
         let mut changed = into.buffer(gradient.data().len());
         changed.copy_from_slice(gradient.data());
         (self.0)(E::elements_mut(&mut changed));
         into.add_slice(0, &changed);
     }
-    fn jvp<E: Element>(&self, _: &Ran<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+    fn jvp<E: Element>(&self, _: &OpContext<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
         if let Some(v) = tangents[0] {
             output.copy_from_slice(v.data());
         }

@@ -1,6 +1,6 @@
 //! Layer normalisation over the last axis.
 
-use crate::{Buffer, Element, Inflow, Operand, Operation, Ran, Shape, Var, View};
+use crate::{Buffer, Element, GradSink, OpContext, Operand, Operation, Shape, Var, View};
 use std::panic::Location;
 
 /// y = (x − mean) / √(variance + ε) along the last axis (Ba, Kiros and Hinton 2016); the variance is the population's.
@@ -15,7 +15,8 @@ fn mean<E: Element>(n: usize, f: impl Fn(usize) -> E) -> E {
 }
 
 impl Normalise {
-    /// r · ( v − mean(v) − n · mean(v · n) ): the gradient's rule and the tangent's, which are the same, since the Jacobian is symmetric.
+    /// r · ( v − mean(v) − n · mean(v · n) ): the gradient's rule and the tangent's, which are the same, since the
+    /// Jacobian is symmetric.
     fn project<E: Element>(y: &[E], v: &[E], r: E, mut put: impl FnMut(usize, E)) {
         let (average, along) = (mean(y.len(), |j| v[j]), mean(y.len(), |j| v[j] * y[j]));
         (0..y.len()).for_each(|j| put(j, r * (v[j] - average - y[j] * along)));
@@ -44,26 +45,32 @@ impl Operation for Normalise {
         }
         scales
     }
-    fn backward<E: Element>(&self, ran: &Ran<'_, E, Buffer<E>>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
+    fn backward<E: Element>(
+        &self,
+        ctx: &OpContext<'_, E, Buffer<E>>,
+        gradient: View<'_, E>,
+        into: &mut GradSink<'_, E>,
+    ) {
         let width = gradient.shape().last_axis().max(1);
         into.accumulate(0, |slot| {
-            let rows = slot.chunks_exact_mut(width).zip(ran.output.data().chunks_exact(width));
-            for (((slot, y), g), &r) in rows.zip(gradient.data().chunks_exact(width)).zip(&ran.saved[..]) {
+            let rows = slot.chunks_exact_mut(width).zip(ctx.output.data().chunks_exact(width));
+            for (((slot, y), g), &r) in rows.zip(gradient.data().chunks_exact(width)).zip(&ctx.saved[..]) {
                 Self::project(y, g, r, |j, value| slot[j] += value);
             }
         });
     }
-    fn jvp<E: Element>(&self, ran: &Ran<'_, E, Buffer<E>>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
-        let (Some(v), width) = (tangents[0], ran.output.shape().last_axis().max(1)) else { return };
-        let rows = output.chunks_exact_mut(width).zip(ran.output.data().chunks_exact(width));
-        for (((out, y), v), &r) in rows.zip(v.data().chunks_exact(width)).zip(&ran.saved[..]) {
+    fn jvp<E: Element>(&self, ctx: &OpContext<'_, E, Buffer<E>>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+        let (Some(v), width) = (tangents[0], ctx.output.shape().last_axis().max(1)) else { return };
+        let rows = output.chunks_exact_mut(width).zip(ctx.output.data().chunks_exact(width));
+        for (((out, y), v), &r) in rows.zip(v.data().chunks_exact(width)).zip(&ctx.saved[..]) {
             Self::project(y, v, r, |j, value| out[j] = value);
         }
     }
 }
 
 impl<'g> Var<'g> {
-    /// (x − mean) / √(variance + `epsilon`) · `weight` + `bias` along the last axis; weight and bias have that axis's size.
+    /// (x − mean) / √(variance + `epsilon`) · `weight` + `bias` along the last axis; weight and bias have that axis's
+    /// size.
     ///
     /// ```
     /// # use ndarray::array;

@@ -1,8 +1,9 @@
 //! The movement kind: an output whose every element is an element of an input, or zero.
 //!
-//! An instance is one index map, told as runs. Forward copies along it, the tangent too; the adjoint scatters back along it.
+//! An instance is one index map, told as runs. Forward copies along it, the tangent too; the adjoint scatters back
+//! along it.
 
-use crate::{Element, Inflow, Operation, Ran, Shape, View, kernels::dispatch};
+use crate::{Element, GradSink, OpContext, Operation, Shape, View, kernels::dispatch};
 
 /// A stretch of the output: `len` elements from `to` on, which are elements `from`, `from + step`, … of input `input`.
 pub(crate) struct Run {
@@ -24,8 +25,8 @@ pub(crate) trait Movement: Send + Sync + 'static {
     }
 }
 
-/// Up to so many inputs are walked through one after the other. More, such as a recurrence's outputs of all steps, are walked through
-/// together: once, not once for each.
+/// Up to so many inputs are walked through one after the other. More, such as a recurrence's outputs of all steps, are
+/// walked through together: once, not once for each.
 const FEW: usize = 4;
 
 /// Adds the gradient of a stretch of the output to where it came from.
@@ -94,8 +95,8 @@ impl<M: Movement> Operation for Move<M> {
         self.copy(&shapes, &shape, |i| Some(inputs[i].data()), output);
     }
 
-    fn backward<E: Element>(&self, ran: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
-        let shapes: Vec<Shape> = ran.inputs.iter().map(View::shape).collect();
+    fn backward<E: Element>(&self, ctx: &OpContext<'_, E, ()>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
+        let shapes: Vec<Shape> = ctx.inputs.iter().map(View::shape).collect();
         let g = gradient.data();
         if shapes.len() > FEW {
             // All at first, so that an input in no run has a gradient too, which is zero.
@@ -120,8 +121,8 @@ impl<M: Movement> Operation for Move<M> {
         }
     }
 
-    fn jvp<E: Element>(&self, ran: &Ran<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
-        let shapes: Vec<Shape> = ran.inputs.iter().map(View::shape).collect();
-        self.copy(&shapes, &ran.output.shape(), |i| tangents[i].map(|v| v.data()), output);
+    fn jvp<E: Element>(&self, ctx: &OpContext<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+        let shapes: Vec<Shape> = ctx.inputs.iter().map(View::shape).collect();
+        self.copy(&shapes, &ctx.output.shape(), |i| tangents[i].map(|v| v.data()), output);
     }
 }

@@ -1,7 +1,7 @@
 //! Pooling: one number for each place of a window, the greatest or the mean.
 
 use super::convolution::Window;
-use crate::{Element, Inflow, Operation, Ran, Shape, Var, View};
+use crate::{Element, GradSink, OpContext, Operation, Shape, Var, View};
 use std::panic::Location;
 
 /// y = max or mean of x over the window, at each of its places on each plane `[height, width]`.
@@ -66,8 +66,8 @@ impl Operation for Pool2d {
         });
     }
 
-    fn backward<E: Element>(&self, ran: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
-        let (x, y, g) = (ran.inputs[0], ran.output.data(), gradient.data());
+    fn backward<E: Element>(&self, ctx: &OpContext<'_, E, ()>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
+        let (x, y, g) = (ctx.inputs[0], ctx.output.data(), gradient.data());
         into.accumulate(0, |slot| {
             let share = self.share::<E>();
             self.each(&x.shape(), |place, under| {
@@ -80,21 +80,21 @@ impl Operation for Pool2d {
         });
     }
 
-    fn jvp<E: Element>(&self, ran: &Ran<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
-        let (Some(v), x) = (tangents[0], ran.inputs[0]) else { return };
+    fn jvp<E: Element>(&self, ctx: &OpContext<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+        let (Some(v), x) = (tangents[0], ctx.inputs[0]) else { return };
         if self.mean {
             return self.means(&x.shape(), v.data(), output);
         }
         self.each(&x.shape(), |place, under| {
-            output[place] = first(x.data(), ran.output.data()[place], under).map_or(E::ZERO, |i| v.data()[i]);
+            output[place] = first(x.data(), ctx.output.data()[place], under).map_or(E::ZERO, |i| v.data()[i]);
         });
     }
 }
 
 impl<'g> Var<'g> {
     /// The greatest element under a window of size `window`, moved by `stride` over each plane:
-    /// `[.., height, width] -> [.., ⌊(height − window) / stride⌋ + 1, …]`, both as `[rows, columns]`. The first of equals gets the
-    /// gradient; not-a-number is the greatest.
+    /// `[.., height, width] -> [.., ⌊(height − window) / stride⌋ + 1, …]`, both as `[rows, columns]`. The first of
+    /// equals gets the gradient; not-a-number is the greatest.
     ///
     /// ```
     /// # use ndarray::array;

@@ -1,7 +1,7 @@
 //! Matrix products: `matmul`, batched and not, and `linear` with PyTorch's layout of weights.
 
 use crate::{
-    Element, Inflow, Operand, Operation, Ran, Shape, Var, View,
+    Element, GradSink, OpContext, Operand, Operation, Shape, Var, View,
     kernels::{Matrix, dispatch, product},
     shape::Broadcast,
 };
@@ -100,10 +100,10 @@ impl Operation for Matmul {
         }
     }
 
-    fn backward<E: Element>(&self, ran: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
-        let shapes = shapes_of(ran.inputs);
+    fn backward<E: Element>(&self, ctx: &OpContext<'_, E, ()>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
+        let shapes = shapes_of(ctx.inputs);
         let Ok(plan) = Self::plan(&shapes) else { unreachable!("`shape` has accepted these operands") };
-        let (Plan { m, k, n, .. }, a, b, g) = (&plan, ran.inputs[0], ran.inputs[1], gradient.data());
+        let (Plan { m, k, n, .. }, a, b, g) = (&plan, ctx.inputs[0], ctx.inputs[1], gradient.data());
         let (m, k, n) = (*m, *k, *n);
         if plan.batch.is_empty() && shapes[1].len() == 2 {
             into.update(0, |slot, fresh| {
@@ -126,13 +126,13 @@ impl Operation for Matmul {
         });
     }
 
-    fn jvp<E: Element>(&self, ran: &Ran<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
-        let shapes = shapes_of(ran.inputs);
+    fn jvp<E: Element>(&self, ctx: &OpContext<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+        let shapes = shapes_of(ctx.inputs);
         if let Some(v) = tangents[0] {
-            Self::forward_into(&shapes, v.data(), ran.inputs[1].data(), output, true);
+            Self::forward_into(&shapes, v.data(), ctx.inputs[1].data(), output, true);
         }
         if let Some(v) = tangents[1] {
-            Self::forward_into(&shapes, ran.inputs[0].data(), v.data(), output, true);
+            Self::forward_into(&shapes, ctx.inputs[0].data(), v.data(), output, true);
         }
     }
 }
@@ -170,21 +170,21 @@ impl Operation for Linear {
         w.multiply(m, Matrix::rows(x.data(), k), (n, k, true), output, inputs.len() == 3);
     }
 
-    fn backward<E: Element>(&self, ran: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
-        let (x, w, g) = (ran.inputs[0], ran.inputs[1], gradient.data());
+    fn backward<E: Element>(&self, ctx: &OpContext<'_, E, ()>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
+        let (x, w, g) = (ctx.inputs[0], ctx.inputs[1], gradient.data());
         let (m, n, k) = (x.shape().rows(), w.shape()[0], w.shape()[1]);
         into.update(0, |slot, fresh| {
             w.multiply(m, Matrix::rows(g, n), (n, k, false), slot, !fresh);
         });
         into.accumulate_nothing_if_empty(1, m);
         into.outer(1, g, x.data(), (n, k), true);
-        if ran.inputs.len() == 3 {
+        if ctx.inputs.len() == 3 {
             into.row_sum(2, g);
         }
     }
 
-    fn jvp<E: Element>(&self, ran: &Ran<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
-        let (x, w) = (ran.inputs[0], ran.inputs[1]);
+    fn jvp<E: Element>(&self, ctx: &OpContext<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+        let (x, w) = (ctx.inputs[0], ctx.inputs[1]);
         let (m, n, k) = (x.shape().rows(), w.shape()[0], w.shape()[1]);
         for (x, w) in [(tangents[0], Some(w)), (Some(x), tangents[1])] {
             if let (Some(x), Some(w)) = (x, w) {
@@ -202,8 +202,8 @@ impl Operation for Linear {
 }
 
 impl<'g> Var<'g> {
-    /// The matrix product: `[…, m, k] · […, k, n] -> […, m, n]`. Leading axes broadcast; a vector on the left is a row and on the
-    /// right a column, whose axis is gone from the result.
+    /// The matrix product: `[…, m, k] · […, k, n] -> […, m, n]`. Leading axes broadcast; a vector on the left is a row
+    /// and on the right a column, whose axis is gone from the result.
     ///
     /// ```
     /// # use ndarray::array;

@@ -2,7 +2,7 @@
 
 use super::arithmetic::Difference;
 use crate::{
-    Element, Inflow, Operation, Precision, Ran, Shape, Var, View,
+    Element, GradSink, OpContext, Operation, Precision, Shape, Var, View,
     kernels::{
         dispatch,
         vector::{LANES, sum_map},
@@ -112,8 +112,8 @@ impl Operation for SumOver {
     fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {
         self.add_up(&inputs[0].shape(), inputs[0].data(), output);
     }
-    fn backward<E: Element>(&self, ran: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
-        let shape = ran.inputs[0].shape();
+    fn backward<E: Element>(&self, ctx: &OpContext<'_, E, ()>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
+        let shape = ctx.inputs[0].shape();
         let (g, scale) = (gradient.data(), self.scale::<E>(&shape));
         into.update(0, |slot, fresh| {
             self.axes.each(&shape, |at, n, (from, step)| {
@@ -127,14 +127,15 @@ impl Operation for SumOver {
             });
         });
     }
-    fn jvp<E: Element>(&self, ran: &Ran<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+    fn jvp<E: Element>(&self, ctx: &OpContext<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
         if let Some(v) = tangents[0] {
-            self.add_up(&ran.inputs[0].shape(), v.data(), output);
+            self.add_up(&ctx.inputs[0].shape(), v.data(), output);
         }
     }
 }
 
-/// The greatest (or, with `least`, the least) element over some axes. Its gradient goes to the first element that has the value.
+/// The greatest (or, with `least`, the least) element over some axes. Its gradient goes to the first element that has
+/// the value.
 struct Extreme {
     axes: Axes,
     least: bool,
@@ -175,13 +176,18 @@ impl Operation for Extreme {
         });
         place
     }
-    fn backward<E: Element>(&self, ran: &Ran<'_, E, Vec<u32>>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
+    fn backward<E: Element>(
+        &self,
+        ctx: &OpContext<'_, E, Vec<u32>>,
+        gradient: View<'_, E>,
+        into: &mut GradSink<'_, E>,
+    ) {
         let g = gradient.data();
-        into.accumulate(0, |slot| ran.saved.iter().zip(g).for_each(|(&i, &g)| slot[i as usize] += g));
+        into.accumulate(0, |slot| ctx.saved.iter().zip(g).for_each(|(&i, &g)| slot[i as usize] += g));
     }
-    fn jvp<E: Element>(&self, ran: &Ran<'_, E, Vec<u32>>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+    fn jvp<E: Element>(&self, ctx: &OpContext<'_, E, Vec<u32>>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
         if let Some(v) = tangents[0] {
-            output.iter_mut().zip(ran.saved).for_each(|(y, &i)| *y = v.data()[i as usize]);
+            output.iter_mut().zip(ctx.saved).for_each(|(y, &i)| *y = v.data()[i as usize]);
         }
     }
 }
@@ -280,19 +286,19 @@ impl<W: Weighed + Send + Sync + 'static> Operation for Reduce<W> {
     fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {
         self.0.reduce(&inputs[0].shape(), inputs[0].data(), output);
     }
-    fn backward<E: Element>(&self, ran: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
-        let (x, y, g) = (ran.inputs[0].data(), ran.output.data(), gradient.data());
+    fn backward<E: Element>(&self, ctx: &OpContext<'_, E, ()>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
+        let (x, y, g) = (ctx.inputs[0].data(), ctx.output.data(), gradient.data());
         into.accumulate(0, |slot| {
-            self.0.axes().each(&ran.inputs[0].shape(), |at, n, (from, step)| {
+            self.0.axes().each(&ctx.inputs[0].shape(), |at, n, (from, step)| {
                 for i in 0..n {
                     slot[at + i] += g[from + i * step] * W::derivative(x[at + i], y[from + i * step]);
                 }
             });
         });
     }
-    fn jvp<E: Element>(&self, ran: &Ran<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
-        let (Some(v), x, y) = (tangents[0], ran.inputs[0].data(), ran.output.data()) else { return };
-        self.0.axes().each(&ran.inputs[0].shape(), |at, n, (to, step)| {
+    fn jvp<E: Element>(&self, ctx: &OpContext<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+        let (Some(v), x, y) = (tangents[0], ctx.inputs[0].data(), ctx.output.data()) else { return };
+        self.0.axes().each(&ctx.inputs[0].shape(), |at, n, (to, step)| {
             for i in 0..n {
                 output[to + i * step] += v.data()[at + i] * W::derivative(x[at + i], y[to + i * step]);
             }
@@ -327,7 +333,7 @@ impl Operation for RunningSum {
     fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {
         self.add_up(&inputs[0].shape(), inputs[0].data(), output);
     }
-    fn backward<E: Element>(&self, _: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
+    fn backward<E: Element>(&self, _: &OpContext<'_, E, ()>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
         let shape = gradient.shape();
         let inner: usize = shape[self.0 + 1..].iter().product();
         let mut sums = gradient.data().to_vec();
@@ -339,9 +345,9 @@ impl Operation for RunningSum {
         }
         into.add(0, sums);
     }
-    fn jvp<E: Element>(&self, ran: &Ran<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+    fn jvp<E: Element>(&self, ctx: &OpContext<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
         if let Some(v) = tangents[0] {
-            self.add_up(&ran.output.shape(), v.data(), output);
+            self.add_up(&ctx.output.shape(), v.data(), output);
         }
     }
 }
@@ -361,7 +367,7 @@ impl<'g> Var<'g> {
         let kept = self.graph.apply_at(make(gone), &[self], line);
         let sizes: Vec<usize> = (0..shape.len()).filter(|&i| !gone.0[i]).map(|i| shape[i]).collect();
         match (kept.known_shape(), Shape::new(&sizes)) {
-            (Some(full), Some(sizes)) if full != sizes => self.graph.part(kept, 0, sizes, "squeeze", line),
+            (Some(full), Some(sizes)) if full != sizes => self.graph.view(kept, 0, sizes, "squeeze", line),
             _ => kept,
         }
     }
@@ -551,12 +557,12 @@ impl<'g> Var<'g> {
     /// # let params = Params::seeded(0);
     /// # let graph = Graph::new(&params);
     /// let x = graph.input(array![3.0f32]).watch();
-    /// let gradients = (x * x.cut()).sum_all().backward()?; // one of the two factors
+    /// let gradients = (x * x.detach()).sum_all().backward()?; // one of the two factors
     /// assert_eq!(gradients.of(x).unwrap(), array![3.0f32].into());
     /// # Ok::<(), unspool_graph::Error>(())
     /// ```
     #[track_caller]
-    pub fn cut(self) -> Var<'g> {
+    pub fn detach(self) -> Var<'g> {
         self.graph.apply_at(Constant, &[self], Location::caller())
     }
     /// The running sum along one axis.
@@ -586,7 +592,7 @@ struct Constant;
 impl Operation for Constant {
     type Saved<E: Element> = ();
     fn name(&self) -> &'static str {
-        "cut"
+        "detach"
     }
     fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
         Ok(inputs[0])
@@ -594,8 +600,8 @@ impl Operation for Constant {
     fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {
         output.copy_from_slice(inputs[0].data());
     }
-    fn backward<E: Element>(&self, _: &Ran<'_, E, ()>, _: View<'_, E>, _: &mut Inflow<'_, E>) {}
-    fn jvp<E: Element>(&self, _: &Ran<'_, E, ()>, _: &[Option<View<'_, E>>], _: &mut [E]) {}
+    fn backward<E: Element>(&self, _: &OpContext<'_, E, ()>, _: View<'_, E>, _: &mut GradSink<'_, E>) {}
+    fn jvp<E: Element>(&self, _: &OpContext<'_, E, ()>, _: &[Option<View<'_, E>>], _: &mut [E]) {}
     fn differentiable(&self) -> bool {
         false
     }

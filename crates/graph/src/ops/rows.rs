@@ -1,19 +1,19 @@
 //! Movements by rows: a row is all elements of one place along axis 0 (or along axes 0 and 1 of a padded batch).
 //!
-//! With these an unrolled recurrence leaves padding out: the real rows of a padded batch are gathered step by step, longest
-//! sequences first, and what the steps gave is put back into the batch's own order.
+//! With these an unrolled recurrence leaves padding out: the real rows of a padded batch are gathered step by step,
+//! longest sequences first, and what the steps gave is put back into the batch's own order.
 
 use super::movement::{Move, Movement, Run};
 use crate::{Graph, Shape, Var, tape::NONE};
 use std::{panic::Location, sync::Arc};
 
-/// Stands in the sources of [`Graph::arrange_rows`] for a row of zeros.
+/// Stands in the sources of [`Graph::gather_rows`] for a row of zeros.
 ///
 /// ```
 /// use unspool_graph::{Graph, NO_ROW, Params};
 /// let params = Params::seeded(0);
 /// let graph = Graph::new(&params);
-/// let y = graph.arrange_rows(&[graph.full([1, 2], 5.0)], [NO_ROW, 0].into(), [2]);
+/// let y = graph.gather_rows(&[graph.full([1, 2], 5.0)], [NO_ROW, 0].into(), [2]);
 /// assert_eq!(y.value()?, ndarray::array![[0.0f32, 0.0], [5.0, 5.0]].into());
 /// # Ok::<(), unspool_graph::Error>(())
 /// ```
@@ -54,7 +54,8 @@ impl Movement for Gather {
     }
     fn runs(&self, inputs: &[Shape], _output: &Shape, run: &mut impl FnMut(Run)) {
         let width: usize = inputs[0][self.folded..].iter().product();
-        // Where each input's rows end, counted through all inputs, and the input of every row: looked up at once, not searched for.
+        // Where each input's rows end, counted through all inputs, and the input of every row: looked up at once, not
+        // searched for.
         let (mut ends, mut input_of, mut all) = (Vec::with_capacity(inputs.len()), vec![], 0);
         for (input, s) in inputs.iter().enumerate() {
             all += self.rows(s);
@@ -99,11 +100,11 @@ impl<'g> Var<'g> {
     /// # let params = Params::seeded(0);
     /// # let graph = Graph::new(&params);
     /// let x = graph.input(array![[1.0f32], [2.0], [3.0]]);
-    /// assert_eq!(x.rows(&[2, 0, 2]).value()?, array![[3.0f32], [1.0], [3.0]].into());
+    /// assert_eq!(x.index_select(&[2, 0, 2]).value()?, array![[3.0f32], [1.0], [3.0]].into());
     /// # Ok::<(), unspool_graph::Error>(())
     /// ```
     #[track_caller]
-    pub fn rows(self, ids: &[u32]) -> Var<'g> {
+    pub fn index_select(self, ids: &[u32]) -> Var<'g> {
         let gather = Gather { name: "rows", sources: ids.into(), leading: [ids.len()].into(), folded: 1, holes: false };
         self.graph.apply_at(Move(gather), &[self], Location::caller())
     }
@@ -118,17 +119,18 @@ impl<'g> Var<'g> {
     /// # let params = Params::seeded(0);
     /// # let graph = Graph::new(&params);
     /// let x = graph.input(array![[[1.0f32], [2.0]], [[3.0], [4.0]]]); // [batch, time, feature]
-    /// assert_eq!(x.gather_places([0, 2, 1].into()).value()?, array![[1.0f32], [3.0], [2.0]].into());
+    /// assert_eq!(x.gather_steps([0, 2, 1].into()).value()?, array![[1.0f32], [3.0], [2.0]].into());
     /// # Ok::<(), unspool_graph::Error>(())
     /// ```
     #[track_caller]
-    pub fn gather_places(self, sources: Arc<[u32]>) -> Var<'g> {
+    pub fn gather_steps(self, sources: Arc<[u32]>) -> Var<'g> {
         let leading = [sources.len()].into();
         let gather = Gather { name: "gather", sources, leading, folded: 2, holes: false };
         self.graph.apply_at(Move(gather), &[self], Location::caller())
     }
 
-    /// The first `lengths[b]` steps of each row b in reverse, padding where it was: `[batch, time, …] -> [batch, time, …]`.
+    /// The first `lengths[b]` steps of each row b in reverse, padding where it was:
+    /// `[batch, time, …] -> [batch, time, …]`.
     ///
     /// What a recurrence reads that goes backwards in time.
     ///
@@ -139,18 +141,18 @@ impl<'g> Var<'g> {
     /// # let graph = Graph::new(&params);
     /// let x = graph.input(array![[[1.0f32], [2.0], [3.0]], [[4.0], [5.0], [0.0]]]);
     /// let y = array![[[3.0f32], [2.0], [1.0]], [[5.0], [4.0], [0.0]]];
-    /// assert_eq!(x.flip_within(&[3, 2]).value()?, y.into());
+    /// assert_eq!(x.reverse_sequence(&[3, 2]).value()?, y.into());
     /// # Ok::<(), unspool_graph::Error>(())
     /// ```
     #[track_caller]
-    pub fn flip_within(self, lengths: &[usize]) -> Var<'g> {
+    pub fn reverse_sequence(self, lengths: &[usize]) -> Var<'g> {
         let line = Location::caller();
         let Some(shape) = self.known_shape() else { return self.graph.inert() };
         if shape.len() < 2 || shape[0] != lengths.len() || lengths.iter().any(|&l| l > shape[1]) {
             let why = format!("{shape} is no padded batch of {} rows with lengths {lengths:?}", lengths.len());
-            return self.refuse("flip_within", why, line);
+            return self.refuse("reverse_sequence", why, line);
         }
-        if let Some(refused) = self.too_many_places("flip_within", &shape, line) {
+        if let Some(refused) = self.too_many_places("reverse_sequence", &shape, line) {
             return refused;
         }
         let place = |t: usize, length: usize| if t < length { length - 1 - t } else { t };
@@ -159,7 +161,7 @@ impl<'g> Var<'g> {
             .enumerate()
             .flat_map(|(b, &length)| (0..shape[1]).map(move |t| (b * shape[1] + place(t, length)) as u32));
         let (sources, leading) = (places.collect(), [shape[0], shape[1]].into());
-        let gather = Gather { name: "flip_within", sources, leading, folded: 2, holes: false };
+        let gather = Gather { name: "reverse_sequence", sources, leading, folded: 2, holes: false };
         self.graph.apply_at(Move(gather), &[self], line)
     }
 
@@ -173,22 +175,22 @@ impl<'g> Var<'g> {
     /// # let params = Params::seeded(0);
     /// # let graph = Graph::new(&params);
     /// let x = graph.input(array![[[1.0f32], [2.0]], [[3.0], [f32::NAN]]]); // the second row has one step
-    /// assert_eq!(x.real_rows(&[2, 1]).value()?, array![[1.0f32], [2.0], [3.0]].into());
+    /// assert_eq!(x.pack(&[2, 1]).value()?, array![[1.0f32], [2.0], [3.0]].into());
     /// # Ok::<(), unspool_graph::Error>(())
     /// ```
     #[track_caller]
-    pub fn real_rows(self, lengths: &[usize]) -> Var<'g> {
+    pub fn pack(self, lengths: &[usize]) -> Var<'g> {
         let line = Location::caller();
         let Some(shape) = self.known_shape() else { return self.graph.inert() };
         if shape.len() < 2 || shape[0] != lengths.len() || lengths.iter().any(|&l| l > shape[1]) {
             let why = format!("{shape} is no padded batch of {} rows with lengths {lengths:?}", lengths.len());
-            return self.refuse("real_rows", why, line);
+            return self.refuse("pack", why, line);
         }
-        if let Some(refused) = self.too_many_places("real_rows", &shape, line) {
+        if let Some(refused) = self.too_many_places("pack", &shape, line) {
             return refused;
         }
         let places = lengths.iter().enumerate().flat_map(|(b, &n)| (b * shape[1]..b * shape[1] + n).map(|i| i as u32));
-        self.gather_places(places.collect())
+        self.gather_steps(places.collect())
     }
 
     /// Refuses a padded batch whose places (row, time step) do not all have a number below [`NONE`].
@@ -207,8 +209,8 @@ impl<'g> Var<'g> {
 }
 
 impl<'g> Graph<'g> {
-    /// Puts rows of several tensors in order: row i of the result is row `sources[i]`, counted through all parts, or zeros where
-    /// that is [`NO_ROW`]; the rows get the axes `leading`.
+    /// Puts rows of several tensors in order: row i of the result is row `sources[i]`, counted through all parts, or
+    /// zeros where that is [`NO_ROW`]; the rows get the axes `leading`.
     ///
     /// `[n₀, …], [n₁, …], … -> [leading…, …]`
     ///
@@ -218,12 +220,12 @@ impl<'g> Graph<'g> {
     /// # let params = Params::seeded(0);
     /// # let graph = Graph::new(&params);
     /// let (a, b) = (graph.input(array![[1.0f32]]), graph.input(array![[2.0f32], [3.0]]));
-    /// let y = graph.arrange_rows(&[a, b], [2, 0, NO_ROW, 1].into(), [2, 2]);
+    /// let y = graph.gather_rows(&[a, b], [2, 0, NO_ROW, 1].into(), [2, 2]);
     /// assert_eq!(y.value()?, array![[[3.0f32], [1.0]], [[0.0], [2.0]]].into());
     /// # Ok::<(), unspool_graph::Error>(())
     /// ```
     #[track_caller]
-    pub fn arrange_rows(&'g self, parts: &[Var<'g>], sources: Arc<[u32]>, leading: impl AsRef<[usize]>) -> Var<'g> {
+    pub fn gather_rows(&'g self, parts: &[Var<'g>], sources: Arc<[u32]>, leading: impl AsRef<[usize]>) -> Var<'g> {
         self.arrange_rows_at(parts, sources, leading.as_ref(), Location::caller())
     }
 
@@ -239,9 +241,9 @@ impl<'g> Graph<'g> {
         let Some(leading) = filled else {
             let why = format!("{} rows from {} parts cannot fill {leading:?}", sources.len(), parts.len());
             let at = self.place_of(self.mark(line));
-            self.fail(crate::Error::Argument { operation: "arrange_rows", why, at });
+            self.fail(crate::Error::Argument { operation: "gather_rows", why, at });
             return self.inert();
         };
-        self.apply_at(Move(Gather { name: "arrange_rows", sources, leading, folded: 1, holes }), parts, line)
+        self.apply_at(Move(Gather { name: "gather_rows", sources, leading, folded: 1, holes }), parts, line)
     }
 }

@@ -1,7 +1,7 @@
 //! Comparisons, and choosing between two tensors by a mask.
 
 use super::elementwise::{Binary, Zip};
-use crate::{Element, Inflow, Operand, Operation, Ran, Shape, Var, View};
+use crate::{Element, GradSink, OpContext, Operand, Operation, Shape, Var, View};
 use std::panic::Location;
 
 /// Declares a comparison of two elements.
@@ -51,8 +51,8 @@ impl<B: Binary> Operation for Comparison<B> {
     fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {
         self.0.forward(inputs, output)
     }
-    fn backward<E: Element>(&self, _: &Ran<'_, E, ()>, _: View<'_, E>, _: &mut Inflow<'_, E>) {}
-    fn jvp<E: Element>(&self, _: &Ran<'_, E, ()>, _: &[Option<View<'_, E>>], _: &mut [E]) {}
+    fn backward<E: Element>(&self, _: &OpContext<'_, E, ()>, _: View<'_, E>, _: &mut GradSink<'_, E>) {}
+    fn jvp<E: Element>(&self, _: &OpContext<'_, E, ()>, _: &[Option<View<'_, E>>], _: &mut [E]) {}
     fn differentiable(&self) -> bool {
         false
     }
@@ -76,8 +76,8 @@ impl Operation for Where {
             *y = if mask[i] != E::ZERO { a[i] } else { b[i] };
         }
     }
-    fn backward<E: Element>(&self, ran: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
-        let (mask, g) = (ran.inputs[0].data(), gradient.data());
+    fn backward<E: Element>(&self, ctx: &OpContext<'_, E, ()>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
+        let (mask, g) = (ctx.inputs[0].data(), gradient.data());
         for (operand, chosen) in [(1, true), (2, false)] {
             into.accumulate(operand, |slot| {
                 for (i, slot) in slot.iter_mut().enumerate() {
@@ -90,8 +90,8 @@ impl Operation for Where {
         // The mask is a choice, not a quantity: nothing flows to it.
         into.accumulate(0, |_| {});
     }
-    fn jvp<E: Element>(&self, ran: &Ran<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
-        let mask = ran.inputs[0].data();
+    fn jvp<E: Element>(&self, ctx: &OpContext<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+        let mask = ctx.inputs[0].data();
         for (i, y) in output.iter_mut().enumerate() {
             let chosen = if mask[i] != E::ZERO { tangents[1] } else { tangents[2] };
             *y = chosen.map_or(E::ZERO, |v| v.data()[i]);
@@ -190,11 +190,11 @@ impl<'g> Var<'g> {
     pub fn ne(self, other: impl Operand<'g>) -> Var<'g> {
         Unequal::record(self, other.on(self.graph), Location::caller())
     }
-    /// With this as the mask: `then` where it is not 0, else `otherwise`. Numbers and broadcasting are welcome. What is not
-    /// chosen gets no gradient and does no harm, even where it is not finite.
+    /// With this as the mask: `then` where it is not 0, else `otherwise`. Numbers and broadcasting are welcome. What is
+    /// not chosen gets no gradient and does no harm, even where it is not finite.
     ///
-    /// An operation in front is another matter: the root of −1 would get the gradient 0 and hand on 0 times a derivative that is no number.
-    /// So one chooses before the root too:
+    /// An operation in front is another matter: the root of −1 would get the gradient 0 and hand on 0 times a
+    /// derivative that is no number. So one chooses before the root too:
     ///
     /// ```
     /// # use ndarray::array;
@@ -203,13 +203,13 @@ impl<'g> Var<'g> {
     /// # let graph = Graph::new(&params);
     /// let x = graph.input(array![4.0f32, -1.0]).watch();
     /// let positive = x.gt(0.0);
-    /// let root = positive.select(positive.select(x, 1.0).sqrt(), 0.0);
+    /// let root = positive.where_(positive.where_(x, 1.0).sqrt(), 0.0);
     /// assert_eq!(root.value()?, array![2.0f32, 0.0].into());
     /// assert_eq!(root.sum_all().backward()?.of(x).unwrap(), array![0.25f32, 0.0].into());
     /// # Ok::<(), unspool_graph::Error>(())
     /// ```
     #[track_caller]
-    pub fn select(self, then: impl Operand<'g>, otherwise: impl Operand<'g>) -> Var<'g> {
+    pub fn where_(self, then: impl Operand<'g>, otherwise: impl Operand<'g>) -> Var<'g> {
         self.choose(then.on(self.graph), otherwise.on(self.graph), Location::caller())
     }
 

@@ -1,7 +1,7 @@
 //! Softmax and log-softmax over the last axis, with a mask of what takes part.
 
 use crate::{
-    Element, Inflow, Operation, Ran, Shape, Var, View,
+    Element, GradSink, OpContext, Operation, Shape, Var, View,
     kernels::{dispatch, sum, vector::sum_of},
 };
 use ndarray::{ArrayBase, Data, Dimension};
@@ -91,7 +91,8 @@ impl Shown {
     }
 }
 
-/// y_j = e^{x_j} / Σ_k e^{x_k} over what the mask shows; 0 elsewhere, and in a row that is masked whole or −∞ throughout.
+/// y_j = e^{x_j} / Σ_k e^{x_k} over what the mask shows; 0 elsewhere, and in a row that is masked whole or −∞
+/// throughout.
 ///
 /// ∂L/∂x_j = y_j (∂L/∂y_j − Σ_k y_k ∂L/∂y_k)
 struct Softmax(Shown);
@@ -156,10 +157,10 @@ impl Operation for Softmax {
             );
         }
     }
-    fn backward<E: Element>(&self, ran: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
+    fn backward<E: Element>(&self, ctx: &OpContext<'_, E, ()>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
         let width = gradient.shape().last_axis().max(1);
         into.accumulate(0, |slot| {
-            let rows = slot.chunks_exact_mut(width).zip(ran.output.data().chunks_exact(width));
+            let rows = slot.chunks_exact_mut(width).zip(ctx.output.data().chunks_exact(width));
             for ((slot, y), g) in rows.zip(gradient.data().chunks_exact(width)) {
                 dispatch(
                     #[inline(always)]
@@ -177,9 +178,9 @@ impl Operation for Softmax {
             }
         });
     }
-    fn jvp<E: Element>(&self, ran: &Ran<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
-        let (Some(v), width) = (tangents[0], ran.output.shape().last_axis().max(1)) else { return };
-        let rows = output.chunks_exact_mut(width).zip(ran.output.data().chunks_exact(width));
+    fn jvp<E: Element>(&self, ctx: &OpContext<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+        let (Some(v), width) = (tangents[0], ctx.output.shape().last_axis().max(1)) else { return };
+        let rows = output.chunks_exact_mut(width).zip(ctx.output.data().chunks_exact(width));
         for ((out, y), v) in rows.zip(v.data().chunks_exact(width)) {
             // As in backward: what has no share takes no part.
             let along = sum_of(y.len(), |j| if y[j] == E::ZERO { E::ZERO } else { y[j] * v[j] });
@@ -217,10 +218,10 @@ impl Operation for LogSoftmax {
                 .for_each(|(j, (y, &x))| *y = if shown(j) { x - normaliser } else { E::ZERO });
         }
     }
-    fn backward<E: Element>(&self, ran: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
+    fn backward<E: Element>(&self, ctx: &OpContext<'_, E, ()>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
         let width = gradient.shape().last_axis().max(1);
         into.accumulate(0, |slot| {
-            let rows = slot.chunks_exact_mut(width).zip(ran.output.data().chunks_exact(width));
+            let rows = slot.chunks_exact_mut(width).zip(ctx.output.data().chunks_exact(width));
             for (row, ((slot, y), g)) in rows.zip(gradient.data().chunks_exact(width)).enumerate() {
                 let shown = self.0.row(gradient.shape(), row);
                 let total = sum_of(g.len(), |j| if shown(j) { g[j] } else { E::ZERO });
@@ -230,11 +231,11 @@ impl Operation for LogSoftmax {
             }
         });
     }
-    fn jvp<E: Element>(&self, ran: &Ran<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
-        let (Some(v), width) = (tangents[0], ran.output.shape().last_axis().max(1)) else { return };
-        let rows = output.chunks_exact_mut(width).zip(ran.output.data().chunks_exact(width));
+    fn jvp<E: Element>(&self, ctx: &OpContext<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+        let (Some(v), width) = (tangents[0], ctx.output.shape().last_axis().max(1)) else { return };
+        let rows = output.chunks_exact_mut(width).zip(ctx.output.data().chunks_exact(width));
         for (row, ((out, y), v)) in rows.zip(v.data().chunks_exact(width)).enumerate() {
-            let shown = self.0.row(ran.output.shape(), row);
+            let shown = self.0.row(ctx.output.shape(), row);
             let along = sum_of(y.len(), |j| if shown(j) { y[j].exp() * v[j] } else { E::ZERO });
             (0..out.len()).filter(|&j| shown(j)).for_each(|j| out[j] = v[j] - along);
         }
@@ -257,8 +258,9 @@ impl<'g> Var<'g> {
     pub fn softmax(self) -> Var<'g> {
         self.softmax_at(None, Location::caller())
     }
-    /// Softmax over the elements whose flag in `mask` is set, row by row; the others are 0. A row masked whole is 0 everywhere and
-    /// gets no gradient. `mask` is a list with a flag for every element, or an array that broadcasts: see [`Mask`].
+    /// Softmax over the elements whose flag in `mask` is set, row by row; the others are 0. A row masked whole is 0
+    /// everywhere and gets no gradient. `mask` is a list with a flag for every element, or an array that broadcasts:
+    /// see [`Mask`].
     ///
     /// ```
     /// # use ndarray::array;

@@ -1,13 +1,14 @@
-//! Any bytes as a genome, whose program's gradients in single precision must be as near to those in double precision as rounding
-//! explains.
+//! Any bytes as a genome, whose program's gradients in single precision must be as near to those in double precision as
+//! rounding explains.
 //!
-//! How much rounding can do differs from graph to graph by many powers of ten, so it is measured: the program is run in double
-//! precision with every element of every value moved at random by up to one unit in single precision's last place, as single
-//! precision itself moves it. The gradients may be apart by what that does, times a margin for what lies inside of an operation.
+//! How much rounding can do differs from graph to graph by many powers of ten, so it is measured: the program is run in
+//! double precision with every element of every value moved at random by up to one unit in single precision's last
+//! place, as single precision itself moves it. The gradients may be apart by what that does, times a margin for what
+//! lies inside of an operation.
 
 use ndarray::ArrayD;
 use unspool_graph::{
-    Draw, Graph, Params,
+    Graph, Params, RngKey,
     check::{Genome, Program},
 };
 
@@ -54,7 +55,7 @@ fn gradients(program: &Program, params: &Params, seed: Option<u64>) -> Vec<Array
     let out = program.run_through(&graph, |value| {
         let (Some(seed), Some(shape)) = (seed, value.known_shape()) else { return value };
         place += 1;
-        let (key, mut i) = (Draw::seed(seed).word(place), 0);
+        let (key, mut i) = (RngKey::seed(seed).fold_in(place), 0);
         let factors = ArrayD::from_shape_simple_fn(shape.to_vec(), || {
             i += 1;
             1.0 + UNIT * (2.0 * key.uniform(i) - 1.0)

@@ -42,8 +42,8 @@ fn operation<'g>(graph: &'g Graph<'g>, known: &[Var<'g>], bytes: &mut Bytes<'_>)
         5 => a.linear(pick(bytes), None::<Var<'g>>),
         6 => a.linear(pick(bytes), Some(pick(bytes))),
         7 => a.maximum(pick(bytes)),
-        8 => a.gt(pick(bytes)).select(a, pick(bytes)),
-        9 => a.select(pick(bytes), pick(bytes)),
+        8 => a.gt(pick(bytes)).where_(a, pick(bytes)),
+        9 => a.where_(pick(bytes), pick(bytes)),
         10 => a.exp(),
         11 => a.log(),
         12 => a.sqrt(),
@@ -69,8 +69,8 @@ fn operation<'g>(graph: &'g Graph<'g>, known: &[Var<'g>], bytes: &mut Bytes<'_>)
         32 => a.pad(bytes.signed(), bytes.next() % 4, bytes.next() % 4),
         33 => graph.concat(&[a, pick(bytes), pick(bytes)], bytes.signed()),
         34 => graph.stack(&[a, pick(bytes)], bytes.signed()),
-        35 => a.rows(&[bytes.next() as u32 % 4, bytes.next() as u32 % 4]),
-        36 => a.real_rows(&bytes.sizes()),
+        35 => a.index_select(&[bytes.next() as u32 % 4, bytes.next() as u32 % 4]),
+        36 => a.pack(&bytes.sizes()),
         37 => a.sum(&[bytes.signed()]),
         38 => a.mean(&[bytes.signed(), bytes.signed()]),
         39 => a.max(&[bytes.signed()]),
@@ -98,15 +98,15 @@ fn operation<'g>(graph: &'g Graph<'g>, known: &[Var<'g>], bytes: &mut Bytes<'_>)
             graph.recompute(move |graph, inputs| operation(graph, inputs, &mut Bytes(&inside)), &[a, b])
         }
         53 => graph.recompute(|_, inputs| inputs[0].dropout(0.5).watch() * inputs[1], &[a, pick(bytes)]),
-        54 => a.flip_within(&bytes.sizes()),
-        55 => a.gather_places(bytes.places().into()),
+        54 => a.reverse_sequence(&bytes.sizes()),
+        55 => a.gather_steps(bytes.places().into()),
         56 => {
             let b = pick(bytes);
-            graph.arrange_rows(&[a, b], bytes.places().into(), bytes.pair())
+            graph.gather_rows(&[a, b], bytes.places().into(), bytes.pair())
         }
         57 => a.minimum(pick(bytes)),
         58 => a.min(&[bytes.signed()]),
-        59 => a.cut() + a,
+        59 => a.detach() + a,
         60 => a.silu(),
         61 => a.leaky_relu(bytes.signed() as f64),
         62 => a.abs().neg(),
@@ -119,10 +119,10 @@ fn operation<'g>(graph: &'g Graph<'g>, known: &[Var<'g>], bytes: &mut Bytes<'_>)
         }
         67 => a.watch(),
         68 => a.argmax().map_or(a, |best| graph.embedding(pick(bytes), &best, [best.len()], None)),
-        69 => {
-            a.top_k(bytes.next() % 4).map_or(a, |best| a.rows(&best.concat().iter().map(|b| b.0).collect::<Vec<_>>()))
-        }
-        70 => a.detach().map_or(a, |value| graph.input(value)),
+        69 => a
+            .top_k(bytes.next() % 4)
+            .map_or(a, |best| a.index_select(&best.concat().iter().map(|b| b.0).collect::<Vec<_>>())),
+        70 => a.to_tensor().map_or(a, |value| graph.input(value)),
         _ => {
             // Within a scope and a time step, handing itself on.
             let _scope = graph.scope("fuzz");
@@ -137,8 +137,8 @@ fn operation<'g>(graph: &'g Graph<'g>, known: &[Var<'g>], bytes: &mut Bytes<'_>)
 /// Bytes to an operation: each has as many, so that leaving one out does not change the others.
 const STRIDE: usize = 12;
 
-/// Runs the program that the bytes say, forwards, backwards and as a tangent. An operation that is an error is left out of the
-/// next run, so that one ill-formed operation does not hide what stands behind it.
+/// Runs the program that the bytes say, forwards, backwards and as a tangent. An operation that is an error is left out
+/// of the next run, so that one ill-formed operation does not hide what stands behind it.
 pub(crate) fn run(data: &[u8]) {
     let head = data.len().min(STRIDE);
     let mut operations: Vec<&[u8]> = data[head..].chunks(STRIDE).take(30).collect();

@@ -2,7 +2,7 @@
 
 use ndarray::{ArrayD, IxDyn};
 use proptest::prelude::*;
-use unspool_graph::{Draw, Graph, Var, check};
+use unspool_graph::{Graph, RngKey, Var, check};
 
 /// A random shape and the random choices that go with it.
 #[derive(Clone, Debug)]
@@ -16,8 +16,8 @@ pub(crate) fn case() -> impl Strategy<Value = Case> {
 }
 
 impl Case {
-    pub(crate) fn key(&self, what: &str) -> Draw {
-        Draw::seed(self.seed).text(what)
+    pub(crate) fn key(&self, what: &str) -> RngKey {
+        RngKey::seed(self.seed).fold_in_str(what)
     }
     pub(crate) fn below(&self, what: &str, n: usize) -> usize {
         (self.key(what).bits(0) % n as u64) as usize
@@ -99,8 +99,8 @@ impl Case {
     pub(crate) fn thin<'g>(&self, x: Var<'g>) -> Var<'g> {
         if self.below("empty", 6) == 0 && self.rank() > 0 { x.slice(self.axis(), 0..0) } else { self.made(x) }
     }
-    /// The same values as another kind of node: the parameter itself, one that was computed, reversed or transposed there and back,
-    /// or a view into the middle of another.
+    /// The same values as another kind of node: the parameter itself, one that was computed, reversed or transposed
+    /// there and back, or a view into the middle of another.
     pub(crate) fn made<'g>(&self, x: Var<'g>) -> Var<'g> {
         let rank = x.known_shape().map_or(0, |shape| shape.len());
         let (a, b) = (self.below("a", rank.max(1)) as isize, self.below("b", rank.max(1)) as isize);

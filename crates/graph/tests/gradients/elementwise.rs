@@ -61,10 +61,10 @@ of_two! {
     powf_is_right: Case::positive, Case::away, |a, b| a.powf(b);
     maximum_is_right: |c, s| c.distinct(s, -2.0), |c, s| c.distinct(s, -1.8), |a, b| a.maximum(b) + a.maximum(0.1);
     minimum_is_right: |c, s| c.distinct(s, -2.0), |c, s| c.distinct(s, -1.8), |a, b| a.minimum(b) + a.minimum(0.1);
-    select_is_right: Case::away, Case::away, |a, b| a.gt(0.0).select(a, b) + b.lt(0.0).select(b, 3.0);
-    eq_chooses_and_passes_nothing_itself: Case::away, Case::positive, |a, b| a.eq(a).select(a * b, b) + a.eq(9.0).select(a, b);
+    select_is_right: Case::away, Case::away, |a, b| a.gt(0.0).where_(a, b) + b.lt(0.0).where_(b, 3.0);
+    eq_chooses_and_passes_nothing_itself: Case::away, Case::positive, |a, b| a.eq(a).where_(a * b, b) + a.eq(9.0).where_(a, b);
     ge_le_and_ne_choose: Case::away, Case::positive, |a, b| {
-        a.ge(a).select(a * b, b) + a.le(0.0).select(a, b) * a.ne(9.0).select(b, a) + a.ne(a).select(a * 3.0, b)
+        a.ge(a).where_(a * b, b) + a.le(0.0).where_(a, b) * a.ne(9.0).where_(b, a) + a.ne(a).where_(a * 3.0, b)
     };
 }
 
@@ -96,7 +96,7 @@ cases! {
         let w = params.scope("m").add_sized("w", &c.shape, init::uniform(1.0));
         let graph = Graph::new(&params);
         let x = graph.param(w);
-        let gradients = (x.cut() * x).sum_all().backward().unwrap();
+        let gradients = (x.detach() * x).sum_all().backward().unwrap();
         prop_assert_eq!(gradients.of(w).unwrap().to_f64(), params.value(w).unwrap().to_f64());
         Ok::<(), TestCaseError>(())
     };

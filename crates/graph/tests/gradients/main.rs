@@ -1,8 +1,9 @@
-//! Every operation's gradient is its finite differences' slope, and its forward-mode derivative is the adjoint of its backward, over
-//! random shapes of rank 0 to 5, with axes of size 0 and 1 among them, over random values away from kinks, as reversed, transposed and
-//! partial views too, and with any of its operands as a constant.
+//! Every operation's gradient is its finite differences' slope, and its forward-mode derivative is the adjoint of its
+//! backward, over random shapes of rank 0 to 5, with axes of size 0 and 1 among them, over random values away from
+//! kinks, as reversed, transposed and partial views too, and with any of its operands as a constant.
 //!
-//! An operation's case is a line. The last test reads the operations' source and fails where a public one has none here.
+//! An operation's case is a line. The last test reads the operations' source and fails where a public one has none
+//! here.
 
 /// Declares property tests, each over random cases.
 macro_rules! cases {

@@ -84,7 +84,7 @@ cases! {
     rows_is_right: |c| {
         let c = c.axes(1);
         let ids = c.numbers(c.below("count", 6), c.shape[0]);
-        right(&[c.away(&c.shape)], |_, x| c.made(x[0]).rows(&ids).exp())
+        right(&[c.away(&c.shape)], |_, x| c.made(x[0]).index_select(&ids).exp())
     };
     gather_is_right: |c| {
         let c = c.axes(1);
@@ -99,18 +99,18 @@ cases! {
     gather_places_is_right: |c| {
         let c = c.axes(2);
         let sources = c.numbers(c.below("count", 9), c.shape[0] * c.shape[1]);
-        right(&[c.away(&c.shape)], |_, x| c.made(x[0]).gather_places(sources.clone().into()).exp())
+        right(&[c.away(&c.shape)], |_, x| c.made(x[0]).gather_steps(sources.clone().into()).exp())
     };
     real_rows_is_right: |c| {
         let c = c.axes(2);
         let lengths: Vec<usize> = c.numbers(c.shape[0], c.shape[1] + 1).iter().map(|&n| n as usize).collect();
-        right(&[c.away(&c.shape)], |_, x| c.made(x[0]).real_rows(&lengths).exp())
+        right(&[c.away(&c.shape)], |_, x| c.made(x[0]).pack(&lengths).exp())
     };
     flip_within_is_right: |c| {
         let c = c.axes(2);
         let lengths: Vec<usize> = c.numbers(c.shape[0], c.shape[1] + 1).iter().map(|&n| n as usize).collect();
-        right(&[c.away(&c.shape), c.positive(&c.shape)], |_, x| c.made(x[0]).flip_within(&lengths) * x[1])?;
-        right(&[c.away(&c.with(1, 2))], |_, x| x[0].slice(1, 0..0).flip_within(&vec![0; c.shape[0]]).sum_all() + x[0])
+        right(&[c.away(&c.shape), c.positive(&c.shape)], |_, x| c.made(x[0]).reverse_sequence(&lengths) * x[1])?;
+        right(&[c.away(&c.with(1, 2))], |_, x| x[0].slice(1, 0..0).reverse_sequence(&vec![0; c.shape[0]]).sum_all() + x[0])
     };
     arrange_rows_is_right: |c| {
         let c = c.axes(1).most(4);
@@ -118,7 +118,7 @@ cases! {
         let rows = c.shape[0] + 2;
         let mut sources = c.numbers(6, rows + 1);
         sources.iter_mut().filter(|s| **s == rows as u32).for_each(|s| *s = u32::MAX);
-        right(&[a, b], |g, x| g.arrange_rows(&[x[0], c.made(x[1])], sources.clone().into(), [2, 3]).exp())
+        right(&[a, b], |g, x| g.gather_rows(&[x[0], c.made(x[1])], sources.clone().into(), [2, 3]).exp())
     };
     embedding_is_right: |c| {
         let (rows, n) = (c.below("rows", 4) + 1, c.below("count", 4));

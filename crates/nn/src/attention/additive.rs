@@ -1,11 +1,14 @@
 //! Additive attention, and the weighted sum of a memory's places.
 
 use crate::{Linear, Sequence};
-use unspool_graph::{Element, Inflow, Operation, Param, Ran, Scope, Shape, Var, View, init, lane_sum, vectorize};
+use unspool_graph::{
+    Element, GradSink, OpContext, Operation, Param, Scope, Shape, Var, View, init, lane_sum, vectorize,
+};
 
 /// Additive attention (Bahdanau, Cho and Bengio 2015, appendix A.1.2):
 ///
-/// e_s = vᵀ tanh(W_q·query + b + W_k·memory_s),  a = softmax(e) over the source's real places,  context = Σ_s a_s · memory_s
+/// e_s = vᵀ tanh(W_q·query + b + W_k·memory_s),  a = softmax(e) over the source's real places,  context = Σ_s a_s ·
+/// memory_s
 ///
 /// The keys W_k·memory are made once a sequence by [`keys`](AdditiveAttention::keys) and carried as state.
 ///
@@ -31,7 +34,8 @@ pub struct AdditiveAttention {
 }
 
 impl AdditiveAttention {
-    /// For queries of `query_size` and a memory of `memory_size` elements a place, compared in `attention_size` dimensions.
+    /// For queries of `query_size` and a memory of `memory_size` elements a place, compared in `attention_size`
+    /// dimensions.
     pub fn new(mut scope: Scope<'_>, query_size: usize, memory_size: usize, attention_size: usize) -> Self {
         AdditiveAttention {
             query: Linear::new(scope.scope("query"), query_size, attention_size),
@@ -50,8 +54,8 @@ impl AdditiveAttention {
         memory.map(|rows| self.key.apply(rows)).padded()
     }
 
-    /// The context `[batch, memory]` and the weights `[batch, source]` for `query [batch, query]`. `bias [batch, source]` is 0 at
-    /// real places and −∞ at padding; see [`padding_bias`](super::padding_bias).
+    /// The context `[batch, memory]` and the weights `[batch, source]` for `query [batch, query]`.
+    /// `bias [batch, source]` is 0 at real places and −∞ at padding; see [`padding_bias`](super::padding_bias).
     #[track_caller]
     pub fn attend<'g>(&self, query: Var<'g>, keys: Var<'g>, memory: Var<'g>, bias: Var<'g>) -> (Var<'g>, Var<'g>) {
         let graph = query.graph();
@@ -102,9 +106,9 @@ impl Operation for AdditiveScore {
         }
     }
 
-    fn backward<E: Element>(&self, ran: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
+    fn backward<E: Element>(&self, ctx: &OpContext<'_, E, ()>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
         let ([k, q, v], shape) =
-            ([ran.inputs[0], ran.inputs[1], ran.inputs[2]].map(|x| x.data()), ran.inputs[0].shape());
+            ([ctx.inputs[0], ctx.inputs[1], ctx.inputs[2]].map(|x| x.data()), ctx.inputs[0].shape());
         let (places, width, g) = (shape[1], shape[2], gradient.data());
         let mut to_query = vec![E::ZERO; q.len()];
         let mut to_v = vec![E::ZERO; width];
@@ -128,7 +132,8 @@ impl Operation for AdditiveScore {
                 );
             }
         };
-        // Keys that want no gradient, such as those of a detached memory, have nowhere to add it; query and v have theirs all the same.
+        // Keys that want no gradient, such as those of a detached memory, have nowhere to add it; query and v have
+        // theirs all the same.
         let mut passed = false;
         into.accumulate(0, |slot| {
             pass(slot);
@@ -141,9 +146,9 @@ impl Operation for AdditiveScore {
         into.add(2, to_v);
     }
 
-    fn jvp<E: Element>(&self, ran: &Ran<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+    fn jvp<E: Element>(&self, ctx: &OpContext<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
         let ([k, q, v], shape) =
-            ([ran.inputs[0], ran.inputs[1], ran.inputs[2]].map(|x| x.data()), ran.inputs[0].shape());
+            ([ctx.inputs[0], ctx.inputs[1], ctx.inputs[2]].map(|x| x.data()), ctx.inputs[0].shape());
         let (places, width) = (shape[1], shape[2]);
         let at = |i: usize, place: usize| tangents[i].map_or(E::ZERO, |v| v.data()[place]);
         for (i, out) in output.iter_mut().enumerate() {
@@ -192,8 +197,8 @@ impl Operation for WeightedSum {
         Self::add_up(inputs[1].shape(), inputs[0].data(), inputs[1].data(), output);
     }
 
-    fn backward<E: Element>(&self, ran: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
-        let (w, m, shape, g) = (ran.inputs[0].data(), ran.inputs[1].data(), ran.inputs[1].shape(), gradient.data());
+    fn backward<E: Element>(&self, ctx: &OpContext<'_, E, ()>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
+        let (w, m, shape, g) = (ctx.inputs[0].data(), ctx.inputs[1].data(), ctx.inputs[1].shape(), gradient.data());
         let (places, width) = (shape[1], shape[2]);
         into.accumulate(0, |slot| {
             let mut terms = vec![E::ZERO; width];
@@ -219,13 +224,13 @@ impl Operation for WeightedSum {
         });
     }
 
-    fn jvp<E: Element>(&self, ran: &Ran<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
-        let shape = ran.inputs[1].shape();
+    fn jvp<E: Element>(&self, ctx: &OpContext<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+        let shape = ctx.inputs[1].shape();
         if let Some(v) = tangents[0] {
-            Self::add_up(shape, v.data(), ran.inputs[1].data(), output);
+            Self::add_up(shape, v.data(), ctx.inputs[1].data(), output);
         }
         if let Some(v) = tangents[1] {
-            Self::add_up(shape, ran.inputs[0].data(), v.data(), output);
+            Self::add_up(shape, ctx.inputs[0].data(), v.data(), output);
         }
     }
 }

@@ -2,9 +2,10 @@
 //!
 //! More in [chapter 12](https://github.com/unspool/unspool/blob/main/docs/12-attention.md) of the tutorial.
 //!
-//! An attention compares a query with every real place of a memory, turns the scores into weights by a softmax and returns the
-//! weighted sum of the memory, the context, and the weights themselves. What it needs of the memory is made once a sequence, as an
-//! [`Attended`], and carried as state. Padding is left out of everything: what stands there reaches neither scores nor gradients.
+//! An attention compares a query with every real place of a memory, turns the scores into weights by a softmax and
+//! returns the weighted sum of the memory, the context, and the weights themselves. What it needs of the memory is made
+//! once a sequence, as an [`AttentionMemory`], and carried as state. Padding is left out of everything: what stands
+//! there reaches neither scores nor gradients.
 //!
 //! | attention | score of a place m for a query q | source |
 //! | --- | --- | --- |
@@ -36,7 +37,7 @@ mod additive;
 mod multi_head;
 
 pub use additive::AdditiveAttention;
-pub(crate) use multi_head::Shown;
+pub(crate) use multi_head::AttentionMask;
 pub use multi_head::{MultiheadAttention, split_heads};
 
 use crate::{Layout, Linear, Sequence, sizes};
@@ -55,10 +56,12 @@ crate::state! {
     /// assert_eq!(memory.padding.value()?.to_f64()[[1, 2]], f64::NEG_INFINITY);
     /// # Ok::<(), unspool_nn::Error>(())
     /// ```
-    pub struct Attended<'g> {
-        /// What queries are compared with, 0 at padding: `[batch, source, key]`, or in heads `[batch, heads, size / heads, source]`.
+    pub struct AttentionMemory<'g> {
+        /// What queries are compared with, 0 at padding: `[batch, source, key]`, or in heads
+        /// `[batch, heads, size / heads, source]`.
         pub keys: Var<'g>,
-        /// What contexts are made of, 0 at padding: `[batch, source, memory]`, or in heads `[batch, heads, source, size / heads]`.
+        /// What contexts are made of, 0 at padding: `[batch, source, memory]`, or in heads
+        /// `[batch, heads, source, size / heads]`.
         pub values: Var<'g>,
         /// 0 at real places, −∞ at padding: `[batch, source]`.
         pub padding: Var<'g>,
@@ -141,7 +144,7 @@ impl Attention {
 
     /// Makes a memory, such as an encoder's outputs, ready to be looked at.
     #[track_caller]
-    pub fn memory<'g>(&self, memory: &Sequence<'g>) -> Attended<'g> {
+    pub fn memory<'g>(&self, memory: &Sequence<'g>) -> AttentionMemory<'g> {
         let graph = memory.graph();
         let _scope = graph.layer("attention");
         let [keys, values] = match &self.score {
@@ -149,14 +152,15 @@ impl Attention {
             Score::Additive(additive) => [additive.keys(memory), memory.padded()],
             Score::Dot { .. } | Score::General(_) => [memory.padded(); 2],
         };
-        Attended { keys, values, padding: padding_bias(graph, memory.layout()) }
+        AttentionMemory { keys, values, padding: padding_bias(graph, memory.layout()) }
     }
 
-    /// The context `[batch, memory]` (in heads `[batch, query]`) and the weights `[batch, source]` for `query [batch, query]`.
+    /// The context `[batch, memory]` (in heads `[batch, query]`) and the weights `[batch, source]` for
+    /// `query [batch, query]`.
     #[track_caller]
-    pub fn attend<'g>(&self, query: Var<'g>, memory: &Attended<'g>) -> (Var<'g>, Var<'g>) {
+    pub fn attend<'g>(&self, query: Var<'g>, memory: &AttentionMemory<'g>) -> (Var<'g>, Var<'g>) {
         let _scope = query.graph().layer("attention");
-        let Attended { keys, values, padding } = *memory;
+        let AttentionMemory { keys, values, padding } = *memory;
         let query = match &self.score {
             Score::Additive(additive) => return additive.attend(query, keys, values, padding),
             Score::Heads(heads) => return heads.attend_once(query, [keys, values], padding),
@@ -172,7 +176,8 @@ impl Attention {
     }
 }
 
-/// Gives 0 at each example's real places and −∞ at its padding: `[batch, time]`, to be added to scores before a softmax.
+/// Gives 0 at each example's real places and −∞ at its padding: `[batch, time]`, to be added to scores before a
+/// softmax.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};

@@ -9,10 +9,10 @@ use unspool_graph::{Param, Scope, Var, init};
 ///
 /// softmax(Q Kᵀ / √(size / heads)) V
 ///
-/// and of all heads, side by side, an affine map. Parameters as those of PyTorch's `nn.MultiheadAttention`: `in_proj_weight [3·size,
-/// size]` and `in_proj_bias [3·size]` with rows in the order query, key, value, and `out_proj.weight`, `out_proj.bias`. Over a memory of
-/// [another size](MultiheadAttention::over) there are `q_proj_weight [size, size]`, `k_proj_weight` and `v_proj_weight [size, memory]` in
-/// `in_proj_weight`'s place.
+/// and of all heads, side by side, an affine map. Parameters as those of PyTorch's `nn.MultiheadAttention`:
+/// `in_proj_weight [3·size, size]` and `in_proj_bias [3·size]` with rows in the order query, key, value, and
+/// `out_proj.weight`, `out_proj.bias`. Over a memory of [another size](MultiheadAttention::over) there are
+/// `q_proj_weight [size, size]`, `k_proj_weight` and `v_proj_weight [size, memory]` in `in_proj_weight`'s place.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
@@ -55,7 +55,8 @@ impl MultiheadAttention {
         MultiheadAttention::build(scope, [size, size], heads, false)
     }
 
-    /// For queries of `size` and a memory of `memory_size` elements a place: PyTorch's `kdim` and `vdim`. Contexts have `size` elements.
+    /// For queries of `size` and a memory of `memory_size` elements a place: PyTorch's `kdim` and `vdim`. Contexts have
+    /// `size` elements.
     pub fn over(scope: Scope<'_>, size: usize, memory_size: usize, heads: usize) -> MultiheadAttention {
         MultiheadAttention::build(scope, [size, memory_size], heads, true)
     }
@@ -83,8 +84,8 @@ impl MultiheadAttention {
         self
     }
 
-    /// Returns the contexts and the weights `[batch, heads, time, source]` for the queries of `xs` over `memory`, which may be `xs` itself.
-    /// `causal` lets place t look at places up to t alone.
+    /// Returns the contexts and the weights `[batch, heads, time, source]` for the queries of `xs` over `memory`, which
+    /// may be `xs` itself. `causal` lets place t look at places up to t alone.
     #[track_caller]
     pub fn apply<'g>(&self, xs: &Sequence<'g>, memory: &Sequence<'g>, causal: bool) -> (Sequence<'g>, Var<'g>) {
         let graph = xs.graph();
@@ -93,7 +94,7 @@ impl MultiheadAttention {
         let keys_and_values = self.memory(memory);
         let (context, weights) = {
             let _examples = xs.layout().name_examples(graph);
-            self.attend(query, keys_and_values, Shown::Real(memory.layout(), causal))
+            self.attend(query, keys_and_values, AttentionMask::Real(memory.layout(), causal))
         };
         (Sequence::pack(context, xs.layout()).map(|rows| self.output(rows)), weights)
     }
@@ -121,17 +122,18 @@ impl MultiheadAttention {
         self.project(rows, 0, 3).chunk(-1)
     }
 
-    /// Keys and values `[batch, source, size]` in the order in which they are looked at: `[batch, heads, size / heads, source]` and
-    /// `[batch, heads, source, size / heads]`.
+    /// Keys and values `[batch, source, size]` in the order in which they are looked at:
+    /// `[batch, heads, size / heads, source]` and `[batch, heads, source, size / heads]`.
     #[track_caller]
     pub(crate) fn in_heads<'g>(&self, [keys, values]: [Var<'g>; 2]) -> [Var<'g>; 2] {
         [by_head(keys, self.heads).permute(&[0, 2, 3, 1]), split_heads(values, self.heads)]
     }
 
-    /// One query a row, `[batch, size]`: the context `[batch, size]`, and the weights `[batch, source]`, the mean over the heads.
+    /// One query a row, `[batch, size]`: the context `[batch, size]`, and the weights `[batch, source]`, the mean over
+    /// the heads.
     #[track_caller]
     pub(crate) fn attend_once<'g>(&self, query: Var<'g>, memory: [Var<'g>; 2], padding: Var<'g>) -> (Var<'g>, Var<'g>) {
-        let (context, weights) = self.attend(self.query(query).unsqueeze(1), memory, Shown::Bias(padding));
+        let (context, weights) = self.attend(self.query(query).unsqueeze(1), memory, AttentionMask::Bias(padding));
         (self.output(context.squeeze(1)), weights.mean(&[1]).squeeze(1))
     }
 
@@ -160,14 +162,14 @@ impl MultiheadAttention {
         rows.linear(weight, self.in_proj_bias.map(part))
     }
 
-    /// `query [batch, time, size]` over keys and values [in heads](MultiheadAttention::in_heads) to the heads' contexts, side by side,
-    /// `[batch, time, size]`, and weights `[batch, heads, time, source]`.
+    /// `query [batch, time, size]` over keys and values [in heads](MultiheadAttention::in_heads) to the heads'
+    /// contexts, side by side, `[batch, time, size]`, and weights `[batch, heads, time, source]`.
     #[track_caller]
     pub(crate) fn attend<'g>(
         &self,
         query: Var<'g>,
         [keys, values]: [Var<'g>; 2],
-        shown: Shown<'_, 'g>,
+        shown: AttentionMask<'_, 'g>,
     ) -> (Var<'g>, Var<'g>) {
         let graph = query.graph();
         let (Some(shape), Some(source)) = (query.known_shape(), keys.known_shape()) else {
@@ -176,9 +178,9 @@ impl MultiheadAttention {
         let (batch, time, places, heads) = (shape[0], shape[1], source.last_axis(), self.heads);
         let scores = split_heads(query, heads).matmul(keys) * (1.0 / (self.size as f64 / heads as f64).sqrt());
         let weights = match shown {
-            Shown::All => scores.softmax(),
-            Shown::Bias(bias) => (scores + bias.reshape([batch, 1, 1, places])).softmax(),
-            Shown::Real(layout, causal) => {
+            AttentionMask::All => scores.softmax(),
+            AttentionMask::Bias(bias) => (scores + bias.reshape([batch, 1, 1, places])).softmax(),
+            AttentionMask::Real(layout, causal) => {
                 let mut mask = Vec::with_capacity(batch * heads * time * places);
                 for &length in layout.lengths() {
                     for t in (0..heads).flat_map(|_| 0..time) {
@@ -195,7 +197,7 @@ impl MultiheadAttention {
 
 /// Which places of a memory may be looked at.
 #[derive(Clone, Copy)]
-pub(crate) enum Shown<'a, 'g> {
+pub(crate) enum AttentionMask<'a, 'g> {
     /// All of them.
     All,
     /// Those where this, `[batch, source]`, is 0 and not −∞.

@@ -1,6 +1,6 @@
 //! A kind of cell that is chosen when the program runs, as by an option or a configuration.
 
-use crate::{Cell, Elman, ElmanConfig, Error, Gru, Lstm, LstmState, Nonlinearity};
+use crate::{Cell, Error, Gru, Lstm, LstmState, Nonlinearity, Rnn, RnnConfig};
 use std::{fmt, str::FromStr};
 use unspool_graph::{Graph, Param, Params, Scope, Var};
 
@@ -11,14 +11,14 @@ use unspool_graph::{Graph, Param, Params, Scope, Var};
 /// assert_eq!("lstm".parse::<CellKind>()?, CellKind::Lstm);
 /// assert_eq!(CellKind::Relu.to_string(), "relu");
 /// let error = "lsmt".parse::<CellKind>().unwrap_err();
-/// assert_eq!(error.to_string(), "there is no cell \"lsmt\": it must be one of elman, relu, lstm, gru");
+/// assert_eq!(error.to_string(), "there is no cell \"lsmt\": it must be one of rnn, relu, lstm, gru");
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CellKind {
-    /// `elman`: [`Elman`] with tanh.
-    Elman,
-    /// `relu`: [`Elman`] with ReLU.
+    /// `rnn`: [`Rnn`] with tanh.
+    Rnn,
+    /// `relu`: [`Rnn`] with ReLU.
     Relu,
     /// `lstm`: [`Lstm`].
     Lstm,
@@ -28,12 +28,12 @@ pub enum CellKind {
 
 impl CellKind {
     /// Every kind, in the order of its names in errors.
-    pub const ALL: [CellKind; 4] = [CellKind::Elman, CellKind::Relu, CellKind::Lstm, CellKind::Gru];
+    pub const ALL: [CellKind; 4] = [CellKind::Rnn, CellKind::Relu, CellKind::Lstm, CellKind::Gru];
 
     /// Its name.
     pub fn name(self) -> &'static str {
         match self {
-            CellKind::Elman => "elman",
+            CellKind::Rnn => "rnn",
             CellKind::Relu => "relu",
             CellKind::Lstm => "lstm",
             CellKind::Gru => "gru",
@@ -43,10 +43,10 @@ impl CellKind {
     /// A cell of this kind for inputs of `input_size` and states of `hidden_size` elements.
     pub fn build(self, scope: Scope<'_>, input_size: usize, hidden_size: usize) -> AnyCell {
         match self {
-            CellKind::Elman => AnyCell::Elman(Elman::new(scope, input_size, hidden_size)),
+            CellKind::Rnn => AnyCell::Rnn(Rnn::new(scope, input_size, hidden_size)),
             CellKind::Relu => {
-                let config = ElmanConfig { nonlinearity: Nonlinearity::Relu, ..ElmanConfig::default() };
-                AnyCell::Elman(Elman::with_config(scope, input_size, hidden_size, config))
+                let config = RnnConfig { nonlinearity: Nonlinearity::Relu, ..RnnConfig::default() };
+                AnyCell::Rnn(Rnn::with_config(scope, input_size, hidden_size, config))
             }
             CellKind::Lstm => AnyCell::Lstm(Lstm::new(scope, input_size, hidden_size)),
             CellKind::Gru => AnyCell::Gru(Gru::new(scope, input_size, hidden_size)),
@@ -88,7 +88,7 @@ impl FromStr for CellKind {
 #[derive(Clone, Debug)]
 pub enum AnyCell {
     /// The plain cell, with tanh or ReLU.
-    Elman(Elman),
+    Rnn(Rnn),
     /// Long short-term memory.
     Lstm(Lstm),
     /// The gated recurrent unit.
@@ -120,16 +120,17 @@ impl AnyCell {
     /// Returns the recurrent weight W_hh, for [`WeightDrop`](crate::WeightDrop) and its like.
     pub fn weight_hh(&self) -> Param {
         match self {
-            AnyCell::Elman(cell) => cell.weight_hh(),
+            AnyCell::Rnn(cell) => cell.weight_hh(),
             AnyCell::Lstm(cell) => cell.weight_hh(),
             AnyCell::Gru(cell) => cell.weight_hh(),
         }
     }
 
-    /// First biases with which gates remember for 1 to `longest` steps, some elements for short and some for long (Tallec and Ollivier
-    /// 2018, "Can recurrent neural networks warp time?"): b = ln(u), where u goes in even steps from 1 to `longest` − 1 over the
-    /// elements, while the paper draws it. An LSTM's forget gate has bias b and its input gate −b; a GRU's z, which keeps, has b. A plain cell
-    /// has no gates, and stays as it is, as a cell without biases does.
+    /// First biases with which gates remember for 1 to `max_length` steps, some elements for short and some for long
+    /// (Tallec and Ollivier 2018, "Can recurrent neural networks warp time?"): b = ln(u), where u goes in even steps
+    /// from 1 to `max_length` − 1 over the elements, while the paper draws it. An LSTM's forget gate has bias b and its
+    /// input gate −b; a GRU's z, which keeps, has b. A plain cell has no gates, and stays as it is, as a cell without
+    /// biases does.
     ///
     /// ```
     /// use unspool_graph::Params;
@@ -143,14 +144,14 @@ impl AnyCell {
     ///
     /// # Errors
     /// Parameters of another store.
-    pub fn init_chrono(&self, params: &mut Params, longest: usize) -> Result<(), unspool_graph::Error> {
+    pub fn init_chrono(&self, params: &mut Params, max_length: usize) -> Result<(), unspool_graph::Error> {
         // The gate's place among those of the layout, and the sign of its bias.
         let (weights, gates): (_, &[(usize, f64)]) = match self {
-            AnyCell::Elman(_) => return Ok(()),
+            AnyCell::Rnn(_) => return Ok(()),
             AnyCell::Lstm(cell) => (cell.weights(), &[(0, -1.0), (1, 1.0)]),
             AnyCell::Gru(cell) => (cell.weights(), &[(1, 1.0)]),
         };
-        let (hidden, most) = (weights.hidden_size, longest.saturating_sub(1).max(1) as f64);
+        let (hidden, most) = (weights.hidden_size, max_length.saturating_sub(1).max(1) as f64);
         let memory = |element: usize| 1.0 + (most - 1.0) * element as f64 / (hidden.max(2) - 1) as f64;
         for (bias, share) in [(weights.bias_ih, 1.0), (weights.bias_hh, 0.0)] {
             let Some(bias) = bias else { continue };
@@ -171,7 +172,7 @@ impl Cell for AnyCell {
 
     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> AnyState<'g> {
         match self {
-            AnyCell::Elman(cell) => AnyState { h: cell.initial_state(graph, batch), c: None },
+            AnyCell::Rnn(cell) => AnyState { h: cell.initial_state(graph, batch), c: None },
             AnyCell::Gru(cell) => AnyState { h: cell.initial_state(graph, batch), c: None },
             AnyCell::Lstm(cell) => {
                 let LstmState { h, c } = cell.initial_state(graph, batch);
@@ -186,7 +187,7 @@ impl Cell for AnyCell {
 
     fn project<'g>(&self, xs: Var<'g>) -> Var<'g> {
         match self {
-            AnyCell::Elman(cell) => cell.project(xs),
+            AnyCell::Rnn(cell) => cell.project(xs),
             AnyCell::Gru(cell) => cell.project(xs),
             AnyCell::Lstm(cell) => cell.project(xs),
         }
@@ -199,7 +200,7 @@ impl Cell for AnyCell {
         AnyState { h, c }: AnyState<'g>,
     ) -> (Var<'g>, AnyState<'g>) {
         let (h, c) = match (self, c) {
-            (AnyCell::Elman(cell), _) => (cell.step_projected(x, projected, h).1, None),
+            (AnyCell::Rnn(cell), _) => (cell.step_projected(x, projected, h).1, None),
             (AnyCell::Gru(cell), _) => (cell.step_projected(x, projected, h).1, None),
             (AnyCell::Lstm(cell), Some(c)) => {
                 let (_, LstmState { h, c }) = cell.step_projected(x, projected, LstmState { h, c });

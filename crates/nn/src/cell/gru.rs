@@ -3,17 +3,19 @@
 use super::weights::{RecurrentInit, RecurrentWeights, Sizes};
 use crate::Cell;
 use unspool_graph::{
-    Buffer, Element, Graph, Inflow, Operation, Param, Ran, Scope, Shape, Squash, Var, View, reference_mode, vectorize,
+    Activation, Buffer, Element, GradSink, Graph, OpContext, Operation, Param, Scope, Shape, Var, View, reference_mode,
+    vectorize,
 };
 
-/// The gated recurrent unit (Cho and others 2014), which resets after the product as PyTorch's `nn.GRU` does, with its names and layouts:
+/// The gated recurrent unit (Cho and others 2014), which resets after the product as PyTorch's `nn.GRU` does, with its
+/// names and layouts:
 ///
 /// - r = σ(W_ir x + b_ir + W_hr h + b_hr), z = σ(W_iz x + b_iz + W_hz h + b_hz)
 /// - n = tanh(W_in x + b_in + r ∘ (W_hn h + b_hn))
 /// - h' = (1 − z) ∘ n + z ∘ h
 ///
-/// Parameters `weight_ih_l0 [3·hidden, input]`, `weight_hh_l0 [3·hidden, hidden]`, `bias_ih_l0`, `bias_hh_l0`, rows in the order r, z, n,
-/// all uniform in ±1/√hidden.
+/// Parameters `weight_ih_l0 [3·hidden, input]`, `weight_hh_l0 [3·hidden, hidden]`, `bias_ih_l0`, `bias_hh_l0`, rows in
+/// the order r, z, n, all uniform in ±1/√hidden.
 ///
 /// More in [chapter 10](https://github.com/unspool/unspool/blob/main/docs/10-gates.md) of the tutorial.
 ///
@@ -50,8 +52,9 @@ pub struct Gru {
 pub struct GruConfig {
     /// Whether there are biases: PyTorch's `bias`.
     pub bias: bool,
-    /// Whether r is applied after the product with W_hn (Keras's `reset_after`). The form of the first paper applies it before:
-    /// n = tanh(W_in x + b_in + W_hn (r ∘ h) + b_hn), everything else being the same; it needs two products one after the other.
+    /// Whether r is applied after the product with W_hn (Keras's `reset_after`). The form of the first paper applies it
+    /// before: n = tanh(W_in x + b_in + W_hn (r ∘ h) + b_hn), everything else being the same; it needs two products one
+    /// after the other.
     pub reset_after: bool,
     /// The first values of W_hh.
     pub recurrent_init: RecurrentInit,
@@ -119,8 +122,8 @@ impl Cell for Gru {
     }
 }
 
-/// h' of a gated recurrent unit from its products: `x` = W_i x + b_i and `u` = W_h h + b_h, both `[batch, 3·hidden]` in the order
-/// r, z, n, and `h [batch, hidden]`. For cells that make their products in another way.
+/// h' of a gated recurrent unit from its products: `x` = W_i x + b_i and `u` = W_h h + b_h, both `[batch, 3·hidden]` in
+/// the order r, z, n, and `h [batch, hidden]`. For cells that make their products in another way.
 ///
 /// A GRU whose hidden product is low-rank:
 ///
@@ -154,8 +157,8 @@ fn plain_gates<'g>(x: Var<'g>, u: Var<'g>, h: Var<'g>) -> Var<'g> {
 
 /// r = σ(x_r + u_r), z = σ(x_z + u_z), n = tanh(x_n + r·u_n), h' = n + z·(h − n).
 ///
-/// With d = ∂L/∂h':  ∂L/∂n = d(1 − z), a_n = ∂L/∂n·(1 − n²);  a_z = d(h − n)·z(1 − z);  a_r = a_n·u_n·r(1 − r);  ∂L/∂h = d·z;
-/// ∂L/∂x = (a_r, a_z, a_n);  ∂L/∂u = (a_r, a_z, a_n·r).
+/// With d = ∂L/∂h':  ∂L/∂n = d(1 − z), a_n = ∂L/∂n·(1 − n²);  a_z = d(h − n)·z(1 − z);  a_r = a_n·u_n·r(1 − r);  ∂L/∂h
+/// = d·z; ∂L/∂x = (a_r, a_z, a_n);  ∂L/∂u = (a_r, a_z, a_n·r).
 struct GruGates;
 
 impl Operation for GruGates {
@@ -197,13 +200,18 @@ impl Operation for GruGates {
         saved
     }
 
-    fn backward<E: Element>(&self, ran: &Ran<'_, E, Buffer<E>>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
-        let (u, h, width) = (ran.inputs[1].data(), ran.inputs[2].data(), gradient.shape()[1]);
+    fn backward<E: Element>(
+        &self,
+        ctx: &OpContext<'_, E, Buffer<E>>,
+        gradient: View<'_, E>,
+        into: &mut GradSink<'_, E>,
+    ) {
+        let (u, h, width) = (ctx.inputs[1].data(), ctx.inputs[2].data(), gradient.shape()[1]);
         let d = gradient.data();
         let rows = h.len() / width.max(1);
         let (mut to_x, mut to_u) = (into.buffer(3 * h.len()), into.buffer(3 * h.len()));
         for row in 0..rows {
-            let s = &ran.saved[row * 3 * width..][..3 * width];
+            let s = &ctx.saved[row * 3 * width..][..3 * width];
             let (r, z, n) = (&s[..width], &s[width..2 * width], &s[2 * width..]);
             let u = &u[row * 3 * width + 2 * width..][..width];
             let (h, d) = (&h[row * width..][..width], &d[row * width..][..width]);
@@ -228,7 +236,7 @@ impl Operation for GruGates {
         into.add_slice(1, &to_u);
         into.accumulate(2, |slot| {
             for (row, slot) in slot.chunks_exact_mut(width.max(1)).enumerate() {
-                let (z, d) = (&ran.saved[row * 3 * width + width..][..width], &d[row * width..][..width]);
+                let (z, d) = (&ctx.saved[row * 3 * width + width..][..width], &d[row * width..][..width]);
                 vectorize(
                     #[inline(always)]
                     || slot.iter_mut().zip(z).zip(d).for_each(|((s, &z), &d)| *s += z * d),
@@ -237,21 +245,25 @@ impl Operation for GruGates {
         });
     }
 
-    fn gates<E: Element>(&self, ran: &Ran<'_, E, Buffer<E>>, show: &mut dyn FnMut(&'static str, Squash, &[E])) {
-        let width = ran.inputs[2].shape()[1].max(1);
-        let kinds = [("r", Squash::Sigmoid), ("z", Squash::Sigmoid), ("n", Squash::Tanh)];
-        for (part, (gate, squash)) in ran.saved.chunks_exact(width).zip(kinds.into_iter().cycle()) {
+    fn gates<E: Element>(
+        &self,
+        ctx: &OpContext<'_, E, Buffer<E>>,
+        show: &mut dyn FnMut(&'static str, Activation, &[E]),
+    ) {
+        let width = ctx.inputs[2].shape()[1].max(1);
+        let kinds = [("r", Activation::Sigmoid), ("z", Activation::Sigmoid), ("n", Activation::Tanh)];
+        for (part, (gate, squash)) in ctx.saved.chunks_exact(width).zip(kinds.into_iter().cycle()) {
             show(gate, squash, part);
         }
     }
 
-    fn jvp<E: Element>(&self, ran: &Ran<'_, E, Buffer<E>>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
-        let (u, h, width) = (ran.inputs[1].data(), ran.inputs[2].data(), ran.output.shape()[1]);
+    fn jvp<E: Element>(&self, ctx: &OpContext<'_, E, Buffer<E>>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+        let (u, h, width) = (ctx.inputs[1].data(), ctx.inputs[2].data(), ctx.output.shape()[1]);
         let at = |i: usize, place: usize| tangents[i].map_or(E::ZERO, |v| v.data()[place]);
         for (i, out) in output.iter_mut().enumerate() {
             let (row, j) = (i / width, i % width);
             let gate = |k: usize| row * 3 * width + k * width + j;
-            let (r, z, n) = (ran.saved[gate(0)], ran.saved[gate(1)], ran.saved[gate(2)]);
+            let (r, z, n) = (ctx.saved[gate(0)], ctx.saved[gate(1)], ctx.saved[gate(2)]);
             let dr = (at(0, gate(0)) + at(1, gate(0))) * r * (E::ONE - r);
             let dz = (at(0, gate(1)) + at(1, gate(1))) * z * (E::ONE - z);
             let dn = (at(0, gate(2)) + dr * u[gate(2)] + r * at(1, gate(2))) * (E::ONE - n * n);

@@ -3,17 +3,18 @@
 use super::weights::{RecurrentInit, RecurrentWeights, Sizes, bound};
 use crate::Cell;
 use unspool_graph::{
-    Buffer, Element, Graph, Inflow, Operation, Param, Ran, Scope, Shape, Squash, Var, View, init, reference_mode,
-    vectorize,
+    Activation, Buffer, Element, GradSink, Graph, OpContext, Operation, Param, Scope, Shape, Var, View, init,
+    reference_mode, vectorize,
 };
 
-/// Long short-term memory (Hochreiter and Schmidhuber 1997, with the forget gate of Gers and others 2000), as PyTorch's `nn.LSTM`:
+/// Long short-term memory (Hochreiter and Schmidhuber 1997, with the forget gate of Gers and others 2000), as PyTorch's
+/// `nn.LSTM`:
 ///
 /// - i, f, o = σ(W_i· x + b_i· + W_h· h + b_h·), g = tanh(W_ig x + b_ig + W_hg h + b_hg)
 /// - c' = f ∘ c + i ∘ g,  h' = o ∘ tanh(c')
 ///
-/// Parameters `weight_ih_l0 [4·hidden, input]`, `weight_hh_l0 [4·hidden, hidden]`, `bias_ih_l0`, `bias_hh_l0`, rows in the order i, f, g, o,
-/// all uniform in ±1/√hidden.
+/// Parameters `weight_ih_l0 [4·hidden, input]`, `weight_hh_l0 [4·hidden, hidden]`, `bias_ih_l0`, `bias_hh_l0`, rows in
+/// the order i, f, g, o, all uniform in ±1/√hidden.
 ///
 /// More in [chapter 10](https://github.com/unspool/unspool/blob/main/docs/10-gates.md) of the tutorial.
 ///
@@ -82,14 +83,15 @@ crate::state! {
 pub struct LstmConfig {
     /// Whether there are biases: PyTorch's `bias`.
     pub bias: bool,
-    /// The size that the hidden vector is projected to (Sak, Senior and Beaufays 2014, PyTorch's `proj_size`): h' = W_hr (o ∘ tanh(c')) with
-    /// `weight_hr_l0 [projection, hidden]`, and `weight_hh_l0` is `[4·hidden, projection]`. What the large product reads is then
-    /// narrower than the memory.
+    /// The size that the hidden vector is projected to (Sak, Senior and Beaufays 2014, PyTorch's `proj_size`): h' =
+    /// W_hr (o ∘ tanh(c')) with `weight_hr_l0 [projection, hidden]`, and `weight_hh_l0` is `[4·hidden, projection]`.
+    /// What the large product reads is then narrower than the memory.
     pub projection: Option<usize>,
     /// The first values of W_hh.
     pub recurrent_init: RecurrentInit,
-    /// The first bias of the forget gate (the sum of both biases, of which PyTorch's layout has two). With 1 or more the cell begins by
-    /// remembering (Gers and others 2000; Józefowicz, Zaremba and Sutskever 2015). A cell without biases has none.
+    /// The first bias of the forget gate (the sum of both biases, of which PyTorch's layout has two). With 1 or more
+    /// the cell begins by remembering (Gers and others 2000; Józefowicz, Zaremba and Sutskever 2015). A cell without
+    /// biases has none.
     pub forget_bias: Option<f64>,
 }
 
@@ -171,8 +173,8 @@ fn gates<'g>(x: Var<'g>, u: Var<'g>, c: Var<'g>) -> (Var<'g>, Var<'g>) {
 
 /// (h', c') as one tensor `[2, batch, hidden]`, whose halves are views.
 ///
-/// With d_h, d_c the gradients of both and t = tanh c':  D = d_c + d_h·o·(1 − t²);  a_i = D·g·i(1 − i);  a_f = D·c·f(1 − f);
-/// a_g = D·i·(1 − g²);  a_o = d_h·t·o(1 − o);  ∂L/∂c = D·f.
+/// With d_h, d_c the gradients of both and t = tanh c':  D = d_c + d_h·o·(1 − t²);  a_i = D·g·i(1 − i);  a_f = D·c·f(1
+/// − f); a_g = D·i·(1 − g²);  a_o = d_h·t·o(1 − o);  ∂L/∂c = D·f.
 struct LstmGates;
 
 impl Operation for LstmGates {
@@ -227,9 +229,14 @@ impl Operation for LstmGates {
         saved
     }
 
-    fn backward<E: Element>(&self, ran: &Ran<'_, E, Buffer<E>>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
-        let (c, width) = (ran.inputs[2].data(), ran.inputs[2].shape()[1]);
-        let (gates, tanh) = ran.saved.split_at(4 * c.len());
+    fn backward<E: Element>(
+        &self,
+        ctx: &OpContext<'_, E, Buffer<E>>,
+        gradient: View<'_, E>,
+        into: &mut GradSink<'_, E>,
+    ) {
+        let (c, width) = (ctx.inputs[2].data(), ctx.inputs[2].shape()[1]);
+        let (gates, tanh) = ctx.saved.split_at(4 * c.len());
         let (d_h, d_c) = gradient.data().split_at(c.len());
         let (mut to_gates, mut to_c) = (into.buffer(4 * c.len()), into.buffer(c.len()));
         for row in 0..c.len() / width.max(1) {
@@ -260,19 +267,28 @@ impl Operation for LstmGates {
         into.add_slice(2, &to_c);
     }
 
-    fn gates<E: Element>(&self, ran: &Ran<'_, E, Buffer<E>>, show: &mut dyn FnMut(&'static str, Squash, &[E])) {
-        let width = ran.inputs[2].shape()[1].max(1);
-        let (gates, tanh) = ran.saved.split_at(4 * ran.inputs[2].data().len());
-        let kinds = [("i", Squash::Sigmoid), ("f", Squash::Sigmoid), ("g", Squash::Tanh), ("o", Squash::Sigmoid)];
+    fn gates<E: Element>(
+        &self,
+        ctx: &OpContext<'_, E, Buffer<E>>,
+        show: &mut dyn FnMut(&'static str, Activation, &[E]),
+    ) {
+        let width = ctx.inputs[2].shape()[1].max(1);
+        let (gates, tanh) = ctx.saved.split_at(4 * ctx.inputs[2].data().len());
+        let kinds = [
+            ("i", Activation::Sigmoid),
+            ("f", Activation::Sigmoid),
+            ("g", Activation::Tanh),
+            ("o", Activation::Sigmoid),
+        ];
         for (part, (gate, squash)) in gates.chunks_exact(width).zip(kinds.into_iter().cycle()) {
             show(gate, squash, part);
         }
-        show("tanh c", Squash::Tanh, tanh);
+        show("tanh c", Activation::Tanh, tanh);
     }
 
-    fn jvp<E: Element>(&self, ran: &Ran<'_, E, Buffer<E>>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
-        let (c, width) = (ran.inputs[2].data(), ran.inputs[2].shape()[1]);
-        let (gates, tanh) = ran.saved.split_at(4 * c.len());
+    fn jvp<E: Element>(&self, ctx: &OpContext<'_, E, Buffer<E>>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+        let (c, width) = (ctx.inputs[2].data(), ctx.inputs[2].shape()[1]);
+        let (gates, tanh) = ctx.saved.split_at(4 * c.len());
         let (hs, cs) = output.split_at_mut(c.len());
         let at = |i: usize, place: usize| tangents[i].map_or(E::ZERO, |v| v.data()[place]);
         for k in 0..c.len() {

@@ -1,23 +1,24 @@
 //! The one trait of recurrence, and what a cell hands from step to step.
 
 mod any_cell;
-mod elman;
 mod gru;
 mod lstm;
+mod rnn;
 mod weights;
 
 pub use any_cell::{AnyCell, AnyState, CellKind};
-pub use elman::{Elman, ElmanConfig, Nonlinearity};
 pub use gru::{Gru, GruConfig, gru_gates};
 pub use lstm::{Lstm, LstmConfig, LstmState};
+pub use rnn::{Nonlinearity, Rnn, RnnConfig};
 pub use weights::RecurrentInit;
 
 use unspool_graph::{Error, Graph, Result, Tensor, Var};
 
-/// What a cell hands from step to step. Everything that is done to a state (keep ended rows, detach and carry, reorder for a
-/// beam, measure its gradient) is done to its leaves; each leaf has the batch as axis 0.
+/// What a cell hands from step to step. Everything that is done to a state (keep ended rows, detach and carry, reorder
+/// for a beam, measure its gradient) is done to its leaves; each leaf has the batch as axis 0.
 ///
-/// A `Var` is a state, and so are tuples, arrays and `Vec`s of states. A struct of yours becomes one by [`state!`](crate::state).
+/// A `Var` is a state, and so are tuples, arrays and `Vec`s of states. A struct of yours becomes one by
+/// [`state!`](crate::state).
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
@@ -126,8 +127,9 @@ macro_rules! state {
     };
 }
 
-/// One step of a recurrence. **A cell is plain data** (parameters and sizes); whatever belongs to one recording, an attended memory
-/// or a dropout mask held for a whole sequence too, is state. So a cell works on any recording and any thread.
+/// One step of a recurrence. **A cell is plain data** (parameters and sizes); whatever belongs to one recording, an
+/// attended memory or a dropout mask held for a whole sequence too, is state. So a cell works on any recording and any
+/// thread.
 ///
 /// More in [chapter 15](https://github.com/unspool/unspool/blob/main/docs/15-own-cell.md) of the tutorial.
 ///
@@ -177,18 +179,20 @@ pub trait Cell {
     /// The state before the first step, of `batch` rows.
     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Self::State<'g>;
 
-    /// Takes one step: from the input `[batch, feature]` and the state to the output `[batch, output]` and the next state.
+    /// Takes one step: from the input `[batch, feature]` and the state to the output `[batch, output]` and the next
+    /// state.
     ///
-    /// This is what a cell says and what a loop of one's own calls, as in decoding. [`unroll`](crate::unroll()) runs it over a whole
-    /// sequence.
+    /// This is what a cell says and what a loop of one's own calls, as in decoding. [`unroll`](crate::unroll()) runs it
+    /// over a whole sequence.
     fn step<'g>(&self, x: Var<'g>, state: Self::State<'g>) -> (Var<'g>, Self::State<'g>);
 
-    /// Computes what depends on the inputs alone, such as their product with a weight, for all steps at once: `[rows, feature]` to
-    /// `[rows, …]`, each row by itself. [`unroll`](crate::unroll()) calls it once, and [`step_projected`](Cell::step_projected) at each
-    /// step with the rows of that step.
+    /// Computes what depends on the inputs alone, such as their product with a weight, for all steps at once:
+    /// `[rows, feature]` to `[rows, …]`, each row by itself. [`unroll`](crate::unroll()) calls it once, and
+    /// [`step_projected`](Cell::step_projected) at each step with the rows of that step.
     ///
-    /// This is an optimization: a cell without it is complete. A cell that has it has [`step_projected`](Cell::step_projected) too,
-    /// and its `step` is one line: `self.step_projected(x, self.project(x), state)`. The laws check that both ways agree.
+    /// This is an optimization: a cell without it is complete. A cell that has it has
+    /// [`step_projected`](Cell::step_projected) too, and its `step` is one line:
+    /// `self.step_projected(x, self.project(x), state)`. The laws check that both ways agree.
     ///
     /// ```
     /// use unspool_graph::{Graph, Params, Scope, Var};
@@ -227,13 +231,13 @@ pub trait Cell {
         self.step(x, state)
     }
 
-    /// The state that [`detach`] took apart, on another recording.
+    /// The state that [`state_to_tensors`] took apart, on another recording.
     ///
     /// # Errors
     /// Kept in the graph: more or fewer arrays than a state of this cell has leaves.
     #[track_caller]
-    fn attach<'g>(&self, graph: &'g Graph<'g>, carried: &[Tensor]) -> Self::State<'g> {
-        attach(graph, carried, |batch| self.initial_state(graph, batch))
+    fn state_from_tensors<'g>(&self, graph: &'g Graph<'g>, carried: &[Tensor]) -> Self::State<'g> {
+        state_from_tensors(graph, carried, |batch| self.initial_state(graph, batch))
     }
 }
 
@@ -246,30 +250,34 @@ pub trait Cell {
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
-/// use unspool_nn::{Cell, Lstm, detach};
+/// use unspool_nn::{Cell, Lstm, state_to_tensors};
 /// let mut params = Params::seeded(1);
 /// let cell = Lstm::new(params.scope("rnn"), 3, 4);
 /// let carried = {
 ///     let graph = Graph::new(&params);
 ///     let (_, state) = cell.step(graph.full([2, 3], 1.0), cell.initial_state(&graph, 2));
-///     detach(&state)? // h and c as arrays, which outlive the graph
+///     state_to_tensors(&state)? // h and c as arrays, which outlive the graph
 /// };
 /// let graph = Graph::new(&params);
-/// assert_eq!(cell.attach(&graph, &carried).c.value()?, carried[1]);
+/// assert_eq!(cell.state_from_tensors(&graph, &carried).c.value()?, carried[1]);
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
-pub fn detach<'g, S: State<'g>>(state: &S) -> Result<Vec<Tensor>> {
-    leaves(state).into_iter().map(Var::detach).collect()
+pub fn state_to_tensors<'g, S: State<'g>>(state: &S) -> Result<Vec<Tensor>> {
+    leaves(state).into_iter().map(Var::to_tensor).collect()
 }
 
 /// The carried leaves in the structure that `like` gives for a number of rows.
 #[track_caller]
-pub(crate) fn attach<'g, S: State<'g>>(graph: &'g Graph<'g>, carried: &[Tensor], like: impl FnOnce(usize) -> S) -> S {
+pub(crate) fn state_from_tensors<'g, S: State<'g>>(
+    graph: &'g Graph<'g>,
+    carried: &[Tensor],
+    like: impl FnOnce(usize) -> S,
+) -> S {
     let like = like(carried.first().and_then(|leaf| leaf.shape().first().copied()).unwrap_or(0));
     let expected = leaves(&like).len();
     if expected != carried.len() {
         let why = format!("{} arrays were carried for a state of {expected} leaves", carried.len());
-        graph.fail(Error::Argument { operation: "attach", why, at: graph.place() });
+        graph.fail(Error::Argument { operation: "state_from_tensors", why, at: graph.place() });
         return like;
     }
     like.rebuild(&mut carried.iter().map(|t| graph.input(t)))
@@ -292,8 +300,8 @@ pub fn leaves<'g, S: State<'g>>(state: &S) -> Vec<Var<'g>> {
     out
 }
 
-/// As [`map_state`], for what moves rows about: leaves that are one node, such as keys and values of one memory, stay one. That
-/// spares work, and what flows back to them is added up in the same order whether rows were moved or not.
+/// As [`map_state`], for what moves rows about: leaves that are one node, such as keys and values of one memory, stay
+/// one. That spares work, and what flows back to them is added up in the same order whether rows were moved or not.
 pub(crate) fn move_rows<'g, S: State<'g>>(state: &S, mut f: impl FnMut(Var<'g>) -> Var<'g>) -> S {
     let mut moved: Vec<(Var<'g>, Var<'g>)> = vec![];
     map_state(state, |leaf| match moved.iter().find(|(from, _)| from.same_node(leaf)) {
@@ -313,7 +321,7 @@ pub(crate) fn move_rows<'g, S: State<'g>>(state: &S, mut f: impl FnMut(Var<'g>) 
 /// let params = Params::seeded(1);
 /// let graph = Graph::new(&params);
 /// let state = (graph.full([3, 4], 1.0), graph.full([3, 2], 2.0));
-/// let (h, c) = map_state(&state, |leaf| leaf.rows(&[2, 0])); // rows reordered, as by a beam
+/// let (h, c) = map_state(&state, |leaf| leaf.index_select(&[2, 0])); // rows reordered, as by a beam
 /// assert_eq!((h.shape()?.to_vec(), c.shape()?.to_vec()), (vec![2, 4], vec![2, 2]));
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```

@@ -1,9 +1,10 @@
 //! What the built-in cells have in common: two weights, two biases, and their products.
 
-use unspool_graph::{Draw, Graph, Param, Scope, Shape, Var, init};
+use unspool_graph::{Graph, Param, RngKey, Scope, Shape, Var, init};
 
-/// `weight_ih_l0 [gates·hidden, input]`, `weight_hh_l0 [gates·hidden, state]`, `bias_ih_l0` and `bias_hh_l0 [gates·hidden]`: PyTorch's
-/// names and layouts, all uniform in ±1/√hidden. In a module of several layers `_l0` is another ending.
+/// `weight_ih_l0 [gates·hidden, input]`, `weight_hh_l0 [gates·hidden, state]`, `bias_ih_l0` and
+/// `bias_hh_l0 [gates·hidden]`: PyTorch's names and layouts, all uniform in ±1/√hidden. In a module of several layers
+/// `_l0` is another ending.
 #[derive(Clone, Debug)]
 pub(crate) struct RecurrentWeights {
     pub(crate) weight_ih: Param,
@@ -28,10 +29,10 @@ pub(crate) struct Sizes {
 ///
 /// ```
 /// use unspool_graph::Params;
-/// use unspool_nn::{Elman, ElmanConfig, RecurrentInit};
+/// use unspool_nn::{Rnn, RnnConfig, RecurrentInit};
 /// let mut params = Params::seeded(1);
-/// let config = ElmanConfig { recurrent_init: RecurrentInit::Identity, ..ElmanConfig::default() };
-/// let cell = Elman::with_config(params.scope("rnn"), 3, 2, config);
+/// let config = RnnConfig { recurrent_init: RecurrentInit::Identity, ..RnnConfig::default() };
+/// let cell = Rnn::with_config(params.scope("rnn"), 3, 2, config);
 /// assert_eq!(params.value(cell.weight_hh())?, ndarray::array![[1.0f32, 0.0], [0.0, 1.0]].into());
 /// # Ok::<(), unspool_graph::Error>(())
 /// ```
@@ -40,15 +41,16 @@ pub enum RecurrentInit {
     /// Uniform in ±1/√hidden, as in PyTorch.
     #[default]
     Uniform,
-    /// Orthogonal, gate by gate (Saxe, McClelland and Ganguli 2014): at first it neither shrinks nor stretches what it hands on.
+    /// Orthogonal, gate by gate (Saxe, McClelland and Ganguli 2014): at first it neither shrinks nor stretches what it
+    /// hands on.
     Orthogonal,
-    /// The identity, gate by gate, with biases of zero: with ReLU the IRNN of Le, Jaitly and Hinton (2015), which at first adds up what
-    /// it reads.
+    /// The identity, gate by gate, with biases of zero: with ReLU the IRNN of Le, Jaitly and Hinton (2015), which at
+    /// first adds up what it reads.
     Identity,
 }
 
 impl RecurrentInit {
-    fn values(self, sizes: Sizes, shape: &Shape, draw: Draw) -> Vec<f64> {
+    fn values(self, sizes: Sizes, shape: &Shape, draw: RngKey) -> Vec<f64> {
         match self {
             RecurrentInit::Uniform => init::uniform(bound(sizes.hidden))(shape, draw),
             RecurrentInit::Orthogonal => init::orthogonal(1.0)(shape, draw),
@@ -61,7 +63,8 @@ impl RecurrentInit {
 }
 
 impl RecurrentWeights {
-    /// Adds the weights, and the biases if there are to be any; `first` may change the biases' first values, `bias_ih` before `bias_hh`.
+    /// Adds the weights, and the biases if there are to be any; `first` may change the biases' first values, `bias_ih`
+    /// before `bias_hh`.
     pub(crate) fn new(
         scope: Scope<'_>,
         sizes: Sizes,

@@ -27,7 +27,7 @@ use crate::{
     not_hidden::{log_add, log_sum_exp},
 };
 use rayon::prelude::*;
-use unspool_graph::{Element, Inflow, Operation, Ran, Shape, Var, View};
+use unspool_graph::{Element, GradSink, OpContext, Operation, Shape, Var, View};
 
 /// The loss and its options.
 ///
@@ -67,8 +67,8 @@ impl Ctc {
         self
     }
 
-    /// Returns −ln p(targets\[b\] | the frames of example b), `[batch]`, for logits before any softmax, `[.., class]` per
-    /// frame.
+    /// Returns −ln p(targets\[b\] | the frames of example b), `[batch]`, for logits before any softmax, `[.., class]`
+    /// per frame.
     ///
     /// A target needs a frame for each label and one more between equal neighbors.
     ///
@@ -185,7 +185,7 @@ impl Losses {
     }
 
     /// The slopes of all rows; each is computed by itself, so threads change no bits.
-    fn slopes<E: Element>(&self, ran: &Ran<'_, E, Vec<Row>>) -> Vec<Vec<f64>> {
+    fn slopes<E: Element>(&self, ran: &OpContext<'_, E, Vec<Row>>) -> Vec<Vec<f64>> {
         let (x, shape) = (ran.inputs[0].data(), ran.inputs[0].shape());
         let size = shape[1] * shape[2];
         let rows = ran.saved.par_iter().enumerate();
@@ -246,7 +246,12 @@ impl Operation for Losses {
         rows
     }
 
-    fn backward<E: Element>(&self, ran: &Ran<'_, E, Vec<Row>>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
+    fn backward<E: Element>(
+        &self,
+        ran: &OpContext<'_, E, Vec<Row>>,
+        gradient: View<'_, E>,
+        into: &mut GradSink<'_, E>,
+    ) {
         if !into.wants(0) {
             return;
         }
@@ -254,7 +259,7 @@ impl Operation for Losses {
         into.add(0, rows.flat_map(|(row, &g)| row.into_iter().map(move |slope| E::from_f64(slope) * g)).collect());
     }
 
-    fn jvp<E: Element>(&self, ran: &Ran<'_, E, Vec<Row>>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+    fn jvp<E: Element>(&self, ran: &OpContext<'_, E, Vec<Row>>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
         let Some(v) = tangents[0] else { return };
         let shape = ran.inputs[0].shape();
         let rows = v.data().chunks_exact((shape[1] * shape[2]).max(1));

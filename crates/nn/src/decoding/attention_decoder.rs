@@ -1,6 +1,7 @@
-//! A recurrent decoder that attends: any cell, any score, input feeding, and the bridge from an encoder to its first state.
+//! A recurrent decoder that attends: any cell, any score, input feeding, and the bridge from an encoder to its first
+//! state.
 
-use crate::{Attention, Cell, Decoder, Embedding, Linear, Sequence, State, attention::Attended, leaves};
+use crate::{Attention, Cell, Decoder, Embedding, Linear, Sequence, State, attention::AttentionMemory, leaves};
 use ndarray::aview1;
 use unspool_graph::{Graph, Param, Scope, Var, init};
 
@@ -8,7 +9,8 @@ use unspool_graph::{Graph, Param, Scope, Var, init};
 ///
 /// More in [chapter 12](https://github.com/unspool/unspool/blob/main/docs/12-attention.md) of the tutorial.
 ///
-/// - h, state = cell(\[y ; f\], state), where y is the last token's vector and f what the step before fed on (input feeding)
+/// - h, state = cell(\[y ; f\], state), where y is the last token's vector and f what the step before fed on (input
+///   feeding)
 /// - context, weights = attention(h, memory)
 /// - f = tanh(W \[context ; h\]); logits = E f + b, where E is the table of token vectors (Press and Wolf 2017)
 ///
@@ -51,8 +53,9 @@ pub struct AttentionDecoder<C> {
 }
 
 impl<C: Cell> AttentionDecoder<C> {
-    /// `cell` makes the cell from its scope and sizes, as `Lstm::new` does; its output has `hidden_size` elements, and so has the query
-    /// of `attention`. `embedding` is the table of token vectors, `memory_size` the elements of a place of the memory.
+    /// `cell` makes the cell from its scope and sizes, as `Lstm::new` does; its output has `hidden_size` elements, and
+    /// so has the query of `attention`. `embedding` is the table of token vectors, `memory_size` the elements of a
+    /// place of the memory.
     pub fn new(
         mut scope: Scope<'_>,
         cell: impl FnOnce(Scope<'_>, usize, usize) -> C,
@@ -99,7 +102,7 @@ impl<C: Cell> AttentionDecoder<C> {
 
 impl<C: Cell> Cell for AttentionDecoder<C> {
     /// The cell's own, what is fed on `[batch, width]`, the last weights `[batch, source]`, and the memory.
-    type State<'g> = (C::State<'g>, Var<'g>, Var<'g>, Attended<'g>);
+    type State<'g> = (C::State<'g>, Var<'g>, Var<'g>, AttentionMemory<'g>);
 
     /// Over an empty memory: a decoder begins with [`start`](AttentionDecoder::start).
     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Self::State<'g> {
@@ -156,8 +159,8 @@ pub enum Bridge {
 }
 
 impl Bridge {
-    /// From `input_size` elements to leaves of these sizes: `[hidden]` for a GRU, `[hidden, hidden]` for an LSTM. Parameters `0.weight`,
-    /// `0.bias`, `1.weight`, ….
+    /// From `input_size` elements to leaves of these sizes: `[hidden]` for a GRU, `[hidden, hidden]` for an LSTM.
+    /// Parameters `0.weight`, `0.bias`, `1.weight`, ….
     pub fn projected(mut scope: Scope<'_>, input_size: usize, leaf_sizes: &[usize]) -> Bridge {
         let map = |(i, &size): (usize, &usize)| Linear::new(scope.scope(i.to_string()), input_size, size);
         Bridge::Projected(leaf_sizes.iter().enumerate().map(map).collect())

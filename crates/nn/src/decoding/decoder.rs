@@ -59,8 +59,8 @@ pub trait Decoder: Cell {
         None
     }
 
-    /// Returns the outputs at all places, where all inputs are known. By default step after step; a decoder that can look at all places
-    /// at once does that.
+    /// Returns the outputs at all places, where all inputs are known. By default step after step; a decoder that can
+    /// look at all places at once does that.
     #[track_caller]
     fn outputs<'g>(&self, xs: &Sequence<'g>, state: Self::State<'g>) -> Sequence<'g>
     where
@@ -70,8 +70,8 @@ pub trait Decoder: Cell {
     }
 }
 
-/// Returns the logits of a decoder that reads the true tokens `ids [batch, time]`, a target shifted right by one, of which row b has
-/// `lengths[b]`.
+/// Returns the logits of a decoder that reads the true tokens `ids [batch, time]`, a target shifted right by one, of
+/// which row b has `lengths[b]`.
 ///
 /// More in [chapter 11](https://github.com/unspool/unspool/blob/main/docs/11-encoder-decoder.md) of the tutorial.
 ///
@@ -228,7 +228,7 @@ fn detached<'g, S: State<'g>>(
     graph: &'g Graph<'g>,
     start: impl FnOnce(&'g Graph<'g>) -> S,
 ) -> Result<Vec<Arc<Tensor>>> {
-    Ok(crate::detach(&start(graph))?.into_iter().map(Arc::new).collect())
+    Ok(crate::state_to_tensors(&start(graph))?.into_iter().map(Arc::new).collect())
 }
 
 impl<D: Decoder> StepFunction for DecoderSteps<'_, '_, D> {
@@ -265,7 +265,7 @@ fn run<'g, D: Decoder>(
         .iter()
         .map(|leaf| {
             let value = graph.input(&*leaf.value);
-            leaf.rows.as_ref().map_or(value, |rows| value.rows(rows))
+            leaf.rows.as_ref().map_or(value, |rows| value.index_select(rows))
         })
         .collect();
     let like = decoder.initial_state(graph, tokens.len());
@@ -275,7 +275,7 @@ fn run<'g, D: Decoder>(
     let attention = decoder.attention(graph, &next).map(matrix).transpose()?;
     let changed = leaves(&next).into_iter().zip(&given).map(|(leaf, given)| {
         let same = leaf.same_node(*given);
-        Ok(if same { None } else { Some(leaf.detach()?) })
+        Ok(if same { None } else { Some(leaf.to_tensor()?) })
     });
     Ok((Prediction { log_probs, attention }, changed.collect::<Result<_>>()?))
 }

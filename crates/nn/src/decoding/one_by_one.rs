@@ -3,7 +3,7 @@
 use super::{Decoding, Hypothesis, StepFunction};
 use crate::{Error, Result};
 use ndarray::{Array2, ArrayView1};
-use unspool_graph::Draw;
+use unspool_graph::RngKey;
 
 /// How tokens are drawn at random: with the softmax of log-probability over `temperature`, among the `top_k` likeliest,
 /// among the fewest likeliest that have `top_p` together (nucleus sampling, Holtzman and others 2020), in this order.
@@ -125,9 +125,9 @@ impl Decoding {
     /// As [`greedy`](Decoding::greedy), and for settings out of range.
     pub fn sample(&self, model: &mut impl StepFunction, sampling: &Sampling) -> Result<Vec<Hypothesis>> {
         sampling.check()?;
-        let key = Draw::seed(sampling.seed).text("sampling");
+        let key = RngKey::seed(sampling.seed).fold_in_str("sampling");
         self.one_by_one(model, |sentence, written, log_probs| {
-            Ok(sampling.pick(log_probs, key.word(sentence as u64).uniform(written as u64)))
+            Ok(sampling.pick(log_probs, key.fold_in(sentence as u64).uniform(written as u64)))
         })
     }
 

@@ -52,8 +52,9 @@ impl TruthSchedule {
     }
 }
 
-/// As [`teacher_forcing`](crate::teacher_forcing), but after the first step each token read is the true one only with probability `truth`, else the one that
-/// the decoder itself held likeliest (Bengio, Vinyals, Jaitly and Shazeer 2015). With `truth` 0 the decoder runs free.
+/// As [`teacher_forcing`](crate::teacher_forcing), but after the first step each token read is the true one only with
+/// probability `truth`, else the one that the decoder itself held likeliest (Bengio, Vinyals, Jaitly and Shazeer 2015).
+/// With `truth` 0 the decoder runs free.
 ///
 /// More in [chapter 11](https://github.com/unspool/unspool/blob/main/docs/11-encoder-decoder.md) of the tutorial.
 ///
@@ -108,13 +109,13 @@ fn sample<'g, D: Decoder>(
     if tokens.is_empty() {
         return Err(graph.error("scheduled_sampling", "there is no real step in the batch"));
     }
-    let (key, names) = (graph.draw(), layout.sorted_names(graph));
+    let (key, names) = (graph.next_rng_key(), layout.sorted_names(graph));
     let reads_truth = |row: usize, t: usize| match key {
-        Some(key) => key.word(t as u64).uniform(names.id(row)) < truth,
+        Some(key) => key.fold_in(t as u64).uniform(names.id(row)) < truth,
         None => truth >= 0.5,
     };
     if let Some(order) = layout.order() {
-        state = move_rows(&state, |leaf| leaf.rows(order));
+        state = move_rows(&state, |leaf| leaf.index_select(order));
     }
     let naming = graph.name_rows(names.clone());
     let (mut parts, mut written, mut count) = (vec![], vec![], layout.batch());

@@ -7,27 +7,27 @@
 //! `mpirun` has started, on one machine or many.
 //!
 //! A sum of floating-point numbers depends on the order of adding, and the all-reduce of a message library promises
-//! none. So a [`Reducer`] sends each process its [`Share`](unspool_graph::Share) of the gradients of every shard; each
-//! adds the shards in the order of their numbers, and all give each other what they have added.
+//! none. So a [`Reducer`] sends each process its [`GradShard`](unspool_graph::GradShard) of the gradients of every
+//! shard; each adds the shards in the order of their numbers, and all give each other what they have added.
 
-mod played;
 mod reducer;
+mod thread_exchange;
 
-pub use played::{Played, together};
 pub use reducer::{Reduce, Reducer, Sums};
+pub use thread_exchange::{ThreadExchange, run_ranks};
 
 use crate::{Error, Result};
 use std::ops::AddAssign;
 use unspool_graph::Elements;
 
-/// The processes that train one model together: a way to hand bytes around. Each of them makes the same calls in the
+/// The processes that train one model run_ranks: a way to hand bytes around. Each of them makes the same calls in the
 /// same order.
 ///
 /// ```
 /// use unspool_nn::exchange::{Exchange, OneProcess};
 /// let one = OneProcess;
-/// assert_eq!(one.of_first(vec![7])?, [7]);
-/// one.agree(&[("the vocabulary", "1000".into())])?;
+/// assert_eq!(one.broadcast(vec![7])?, [7]);
+/// one.ensure_equal(&[("the vocabulary", "1000".into())])?;
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
 pub trait Exchange: Sync {
@@ -74,7 +74,7 @@ pub trait Exchange: Sync {
     ///
     /// # Errors
     /// As [`all_to_all`](Exchange::all_to_all).
-    fn of_first(&self, message: Vec<u8>) -> Result<Vec<u8>> {
+    fn broadcast(&self, message: Vec<u8>) -> Result<Vec<u8>> {
         let message = if self.rank() == 0 { message } else { vec![] };
         self.all_gather(&message)?.into_iter().next().ok_or_else(|| unreadable("the first process"))
     }
@@ -84,7 +84,7 @@ pub trait Exchange: Sync {
     ///
     /// # Errors
     /// [`Error::Disagree`], the same in every process: the first fact in which some process differs from process 0.
-    fn agree(&self, facts: &[(&str, String)]) -> Result<()> {
+    fn ensure_equal(&self, facts: &[(&str, String)]) -> Result<()> {
         let own = serde_json::json!((self.host(), facts)).to_string();
         let all = self.all_gather(own.as_bytes())?;
         let read = |bytes: &Vec<u8>| serde_json::from_slice(bytes).map_err(|_| unreadable("a process"));
@@ -114,9 +114,9 @@ pub trait Exchange: Sync {
 ///
 /// ```
 /// use unspool_nn::exchange::{OneProcess, own};
-/// assert_eq!(own(&OneProcess, 3).collect::<Vec<_>>(), [0, 1, 2]);
+/// assert_eq!(owned(&OneProcess, 3).collect::<Vec<_>>(), [0, 1, 2]);
 /// ```
-pub fn own(exchange: &dyn Exchange, shards: usize) -> impl Iterator<Item = usize> + use<> {
+pub fn owned(exchange: &dyn Exchange, shards: usize) -> impl Iterator<Item = usize> + use<> {
     (exchange.rank()..shards).step_by(exchange.ranks().max(1))
 }
 

@@ -1,10 +1,10 @@
 //! The sum of the gradients of all processes' shards.
 
-use super::{Exchange, own, unreadable};
+use super::{Exchange, owned, unreadable};
 use crate::{Error, Result, sharded::shard_gradients};
 use rayon::prelude::*;
 use std::iter;
-use unspool_graph::{Gradients, Graph, Params, Share, Var};
+use unspool_graph::{GradShard, Gradients, Graph, Params, Var};
 
 /// What one shard of a batch, or several together, gave: sums, not means.
 ///
@@ -112,7 +112,7 @@ impl<'a> Reducer<'a> {
         shards: &[S],
         loss: impl for<'g> Fn(&'g Graph<'g>, &S) -> Var<'g> + Sync,
     ) -> Result<(f64, Gradients)> {
-        let own: Vec<_> = own(self.exchange, shards.len()).collect();
+        let own: Vec<_> = owned(self.exchange, shards.len()).collect();
         let one = |number: usize| -> Result<Sums> {
             let (loss, gradients) = shard_gradients(params, training, number, |graph| loss(graph, &shards[number]))?;
             Ok(Sums { loss, weight: 0.0, gradients })
@@ -129,7 +129,7 @@ impl<'a> Reducer<'a> {
     /// [`Error::Exchange`] where a process cannot be reached, or hands in another number of shards than are its own.
     pub fn sum(&mut self, params: &Params, shards: usize, own: Vec<Sums>) -> Result<Sums> {
         let (rank, ranks) = (self.exchange.rank(), self.sent.len());
-        let expected = super::own(self.exchange, shards).count();
+        let expected = super::owned(self.exchange, shards).count();
         if own.len() != expected {
             let why = format!("process {rank} of {ranks} has {expected} of {shards} shards, not {}", own.len());
             return Err(Error::Exchange { why });
@@ -143,7 +143,7 @@ impl<'a> Reducer<'a> {
 
     fn in_order(&mut self, params: &Params, shards: usize, own: Vec<Sums>) -> Result<Sums> {
         let (rank, ranks) = (self.exchange.rank(), self.sent.len());
-        let mut share = Share::none(params, rank, ranks);
+        let mut share = GradShard::none(params, rank, ranks);
         let mut total = None;
         let mut own = own.into_iter();
         // One shard of each process at a time: these have consecutive numbers, and no more than they are in memory
@@ -151,7 +151,7 @@ impl<'a> Reducer<'a> {
         for first in (0..shards).step_by(ranks) {
             match own.next() {
                 Some(sums) => self.sent.par_iter_mut().enumerate().for_each(|(part, message)| {
-                    Share::write(&sums.gradients, (first + rank) as u32, part, ranks, message);
+                    GradShard::write(&sums.gradients, (first + rank) as u32, part, ranks, message);
                     message.extend([sums.loss, sums.weight].into_iter().flat_map(f64::to_le_bytes));
                 }),
                 None => self.sent.iter_mut().for_each(Vec::clear),
@@ -167,15 +167,15 @@ impl<'a> Reducer<'a> {
         share.to_bytes(&mut self.sent[rank]);
         self.hand_around(|_| rank)?;
         let (loss, weight) = total.unwrap_or_default();
-        Ok(Sums { loss, weight, gradients: Share::join(params, &self.all().collect::<Vec<_>>())? })
+        Ok(Sums { loss, weight, gradients: GradShard::join(params, &self.all().collect::<Vec<_>>())? })
     }
 
     fn in_any_order(&mut self, params: &Params, mut own: Sums) -> Result<Sums> {
-        let flags: Vec<u8> = own.gradients.are_whole().into_iter().map(u8::from).collect();
+        let flags: Vec<u8> = own.gradients.is_dense().into_iter().map(u8::from).collect();
         let flags = self.exchange.all_gather(&flags)?;
         // Where one process has every element, all send every element.
         let which: Vec<bool> = (0..params.len()).map(|i| flags.iter().any(|of| of.get(i) == Some(&1))).collect();
-        let mut whole = own.gradients.take_whole(&which);
+        let mut whole = own.gradients.split_off_dense(&which);
         whole.elements_mut().try_for_each(|elements| self.exchange.all_reduce(elements))?;
         // What is left are rows of embeddings, and not the same ones everywhere.
         let ranks = self.sent.len();

@@ -2,7 +2,7 @@
 
 use crate::Sequence;
 use ndarray::{ArrayD, Axis, IxDyn};
-use unspool_graph::{Draw, Var};
+use unspool_graph::{RngKey, Var};
 
 /// A padded batch, and who its rows are.
 #[derive(Clone, Debug)]
@@ -17,7 +17,13 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    pub(super) fn new(lengths: &[usize], time: usize, input_size: usize, free: Vec<ArrayD<f64>>, draw: Draw) -> Batch {
+    pub(super) fn new(
+        lengths: &[usize],
+        time: usize,
+        input_size: usize,
+        free: Vec<ArrayD<f64>>,
+        draw: RngKey,
+    ) -> Batch {
         let xs = random(&[lengths.len(), time, input_size], draw);
         Batch { xs, lengths: lengths.to_vec(), free, who: (0..lengths.len() as u32).collect() }
     }
@@ -36,7 +42,7 @@ impl Batch {
     }
 
     /// The rows `order`, as a batch.
-    pub(super) fn rows(&self, order: &[usize]) -> Batch {
+    pub(super) fn index_select(&self, order: &[usize]) -> Batch {
         Batch {
             xs: self.xs.select(Axis(0), order),
             lengths: order.iter().map(|&b| self.lengths[b]).collect(),
@@ -63,14 +69,14 @@ impl Batch {
     /// A weight for each element of `like`, by its row's name and its place in the row: more padding changes none.
     pub(super) fn weights(&self, like: &[usize], which: u64) -> ArrayD<f64> {
         ArrayD::from_shape_fn(IxDyn(like), |at| {
-            let row = Draw::seed(which).word(u64::from(self.who[at[0]]));
-            0.5 + (1..like.len()).fold(row, |draw, axis| draw.word(at[axis] as u64)).uniform(0)
+            let row = RngKey::seed(which).fold_in(u64::from(self.who[at[0]]));
+            0.5 + (1..like.len()).fold(row, |draw, axis| draw.fold_in(at[axis] as u64)).uniform(0)
         })
     }
 }
 
 /// Numbers in [−1, 1) that single precision holds too, so that both precisions are given the same.
-pub(super) fn random(shape: &[usize], draw: Draw) -> ArrayD<f64> {
+pub(super) fn random(shape: &[usize], draw: RngKey) -> ArrayD<f64> {
     let mut i = 0;
     ArrayD::from_shape_simple_fn(IxDyn(shape), || {
         i += 1;

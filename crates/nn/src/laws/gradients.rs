@@ -5,7 +5,7 @@ use super::{
     batch::Batch,
     outcome::{Found, Run, Setting, gradient, same, text},
 };
-use crate::{Cell, Sequence, State, detach, leaves};
+use crate::{Cell, Sequence, State, leaves, state_to_tensors};
 use ndarray::{ArrayD, Axis};
 use unspool_graph::{
     Graph, Params, Var,
@@ -25,10 +25,10 @@ pub(super) fn truncation<S: Subject>(setting: &Setting<'_, S>) -> Result<Judged,
             let free: Vec<Var<'_>> = window.free.iter().map(|f| before.input(f)).collect();
             let start = subject.start(cell, &before, window.lengths.len(), &free);
             let starts_from_parameters = reads_parameters(params, &start).map_err(text)?;
-            let carried = detach(&start).map_err(text)?;
+            let carried = state_to_tensors(&start).map_err(text)?;
             let graph = setting.graph(params, &window, false);
             let xs = graph.input(&window.xs).watch();
-            let start = cell.attach(&graph, &carried);
+            let start = cell.state_from_tensors(&graph, &carried);
             let read = Sequence::pack(xs, &window.lengths);
             let (ys, last) = subject.run(cell, &read, start.clone(), setting.direction());
             let ys = ys.padded();

@@ -50,7 +50,7 @@
 //! }
 //!
 //! // Nothing else is needed in the test of your cell:
-//! let judged = laws::hold(&laws::cell(3, |scope| Minimal::new(scope, 3, 4)))?;
+//! let judged = laws::check(&laws::cell(3, |scope| Minimal::new(scope, 3, 4)))?;
 //! println!("{judged}");
 //! # Ok::<(), laws::Broken>(())
 //! ```
@@ -59,8 +59,8 @@
 //!
 //! ```
 //! # use unspool_graph::{Graph, Var};
-//! # use unspool_nn::{Cell, Elman, laws};
-//! struct Nosy(Elman);
+//! # use unspool_nn::{Cell, Rnn, laws};
+//! struct Nosy(Rnn);
 //!
 //! impl Cell for Nosy {
 //!     type State<'g> = Var<'g>;
@@ -72,8 +72,8 @@
 //!     }
 //! }
 //!
-//! let nosy = laws::cell(3, |scope| Nosy(Elman::new(scope, 3, 4)));
-//! let broken = laws::check(laws::Law::Alone, &nosy).unwrap_err();
+//! let nosy = laws::cell(3, |scope| Nosy(Rnn::new(scope, 3, 4)));
+//! let broken = laws::check_law(laws::Law::Alone, &nosy).unwrap_err();
 //! assert_eq!(broken.case.lengths.len(), 2);
 //! ```
 
@@ -91,7 +91,7 @@ use case::{cases, search};
 use ndarray::ArrayD;
 use outcome::Setting;
 use std::{cell::RefCell, fmt};
-use unspool_graph::{Draw, Graph, Params, Scope, Var, check::Judged};
+use unspool_graph::{Graph, Params, RngKey, Scope, Var, check::Judged};
 
 /// What is put to the test: how a cell is made, how its initial state is made from free arrays, and how it is run.
 ///
@@ -109,11 +109,11 @@ pub trait Subject {
 
     /// Arrays whose axis 0 is the batch, from which [`start`](Subject::start) makes a state. By default, random numbers
     /// in [−1, 1) in the shapes of the initial state's leaves.
-    fn free(&self, cell: &Self::Cell, params: &Params, batch: usize, draw: Draw) -> Vec<ArrayD<f64>> {
+    fn free(&self, cell: &Self::Cell, params: &Params, batch: usize, draw: RngKey) -> Vec<ArrayD<f64>> {
         let graph = Graph::new(params);
         let leaves = leaves(&cell.initial_state(&graph, batch));
         let shapes = leaves.iter().filter_map(|leaf| leaf.known_shape());
-        shapes.enumerate().map(|(i, shape)| random(&shape, draw.word(i as u64))).collect()
+        shapes.enumerate().map(|(i, shape)| random(&shape, draw.fold_in(i as u64))).collect()
     }
 
     /// The state before the first step, of `batch` rows. By default, the initial state with `free` as its leaves.
@@ -161,7 +161,7 @@ impl<C: Cell, F: Fn(Scope<'_>) -> C> Subject for Made<F> {
 /// ```
 /// use unspool_nn::{Gru, laws::{self, Law}};
 /// let subject = laws::cell(2, |scope| Gru::new(scope, 2, 3));
-/// assert!(laws::check(Law::Padding, &subject).is_ok());
+/// assert!(laws::check_law(Law::Padding, &subject).is_ok());
 /// ```
 pub fn cell<C: Cell>(input_size: usize, make: impl Fn(Scope<'_>) -> C) -> impl Subject<Cell = C> {
     Made { input_size, make }
@@ -233,15 +233,15 @@ pub struct Broken {
 /// The first law that is broken.
 ///
 /// ```
-/// use unspool_nn::{Elman, laws};
-/// let judged = laws::hold(&laws::cell(2, |scope| Elman::new(scope, 2, 2)))?;
+/// use unspool_nn::{Rnn, laws};
+/// let judged = laws::check(&laws::cell(2, |scope| Rnn::new(scope, 2, 2)))?;
 /// assert!(judged.right > 0);
 /// # Ok::<(), laws::Broken>(())
 /// ```
-pub fn hold<S: Subject>(subject: &S) -> Result<Judged, Broken> {
+pub fn check<S: Subject>(subject: &S) -> Result<Judged, Broken> {
     let mut judged = Judged::default();
     for law in Law::ALL {
-        let more = check(law, subject)?;
+        let more = check_law(law, subject)?;
         judged.right += more.right;
         judged.unjudged += more.unjudged;
     }
@@ -255,10 +255,10 @@ pub fn hold<S: Subject>(subject: &S) -> Result<Judged, Broken> {
 ///
 /// ```
 /// use unspool_graph::{Graph, Scope, Var};
-/// use unspool_nn::{Cell, Elman, laws::{self, Law}};
+/// use unspool_nn::{Cell, Rnn, laws::{self, Law}};
 ///
 /// /// It reads the other rows of its batch, which no cell may.
-/// struct Nosy(Elman);
+/// struct Nosy(Rnn);
 ///
 /// impl Cell for Nosy {
 ///     type State<'g> = Var<'g>;
@@ -266,15 +266,15 @@ pub fn hold<S: Subject>(subject: &S) -> Result<Judged, Broken> {
 ///     fn step<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) { self.0.step(x, h - h.mean(&[0])) }
 /// }
 ///
-/// let broken = laws::check(Law::Alone, &laws::cell(2, |scope: Scope<'_>| Nosy(Elman::new(scope, 2, 2)))).unwrap_err();
+/// let broken = laws::check_law(Law::Alone, &laws::cell(2, |scope: Scope<'_>| Nosy(Rnn::new(scope, 2, 2)))).unwrap_err();
 /// assert_eq!(broken.case.lengths.len(), 2); // the smallest batch that shows it
 /// ```
-pub fn check<S: Subject>(law: Law, subject: &S) -> Result<Judged, Broken> {
+pub fn check_law<S: Subject>(law: Law, subject: &S) -> Result<Judged, Broken> {
     let total = RefCell::new(Judged::default());
     // Every coordinate is moved for the gradients: fewer batches, and smaller ones.
     let (count, most) = if law == Law::Gradients { (8, 3) } else { (24, 5) };
     search(count, cases(most), |case| {
-        let judged = holds(law, subject, case)?;
+        let judged = check_case(law, subject, case)?;
         let mut total = total.borrow_mut();
         (total.right, total.unjudged) = (total.right + judged.right, total.unjudged + judged.unjudged);
         Ok(())
@@ -292,9 +292,9 @@ pub fn check<S: Subject>(law: Law, subject: &S) -> Result<Judged, Broken> {
 /// use unspool_nn::{Gru, laws::{self, Case, Law}};
 /// let case = Case { lengths: vec![3, 1], padding: 2, at: 1, backward: false, training: false, seed: 7 };
 /// assert_eq!(case.time(), 5);
-/// assert!(laws::holds(Law::Split, &laws::cell(2, |scope| Gru::new(scope, 2, 3)), &case).is_ok());
+/// assert!(laws::check_case(Law::Split, &laws::cell(2, |scope| Gru::new(scope, 2, 3)), &case).is_ok());
 /// ```
-pub fn holds<S: Subject>(law: Law, subject: &S, case: &Case) -> Result<Judged, String> {
+pub fn check_case<S: Subject>(law: Law, subject: &S, case: &Case) -> Result<Judged, String> {
     let setting = Setting::new(subject, case)?;
     match law {
         Law::Split => rules::split(&setting),
@@ -317,10 +317,10 @@ pub fn holds<S: Subject>(law: Law, subject: &S, case: &Case) -> Result<Judged, S
 /// They differ.
 ///
 /// ```
-/// use unspool_nn::{Elman, ElmanConfig, Nonlinearity, laws};
-/// let tanh = laws::cell(2, |scope| Elman::new(scope, 2, 3));
-/// let config = ElmanConfig { nonlinearity: Nonlinearity::Relu, ..ElmanConfig::default() };
-/// let relu = laws::cell(2, |scope| Elman::with_config(scope, 2, 3, config));
+/// use unspool_nn::{Rnn, RnnConfig, Nonlinearity, laws};
+/// let tanh = laws::cell(2, |scope| Rnn::new(scope, 2, 3));
+/// let config = RnnConfig { nonlinearity: Nonlinearity::Relu, ..RnnConfig::default() };
+/// let relu = laws::cell(2, |scope| Rnn::with_config(scope, 2, 3, config));
 /// assert!(laws::equal(&tanh, &tanh).is_ok() && laws::equal(&tanh, &relu).is_err());
 /// ```
 pub fn equal<A: Subject, B: Subject>(a: &A, b: &B) -> Result<(), Broken> {

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{Cell, Direction, leaves};
 use ndarray::{ArrayD, Axis, Dimension, IxDyn};
-use unspool_graph::{Draw, Gradients, Graph, Params, Var};
+use unspool_graph::{Gradients, Graph, Params, RngKey, Var};
 
 pub(super) type Found = Result<(), String>;
 /// The state of a subject's cell.
@@ -59,10 +59,10 @@ impl<'a, S: Subject> Setting<'a, S> {
     pub(super) fn seeded(subject: &'a S, case: &'a Case, seed: u64) -> Result<Self, String> {
         let mut params = Params::seeded(seed);
         let cell = subject.make(params.scope("cell"));
-        params.check_all().map_err(text)?;
-        let draw = Draw::seed(case.seed);
-        let free = subject.free(&cell, &params, case.lengths.len(), draw.word(2));
-        let batch = Batch::new(&case.lengths, case.time(), subject.input_size(), free, draw.word(1));
+        params.check().map_err(text)?;
+        let draw = RngKey::seed(case.seed);
+        let free = subject.free(&cell, &params, case.lengths.len(), draw.fold_in(2));
+        let batch = Batch::new(&case.lengths, case.time(), subject.input_size(), free, draw.fold_in(1));
         let mut setting = Setting { subject, case, cell, params, batch, changes: vec![] };
         setting.changes = setting.changed_by_a_step();
         Ok(setting)
@@ -71,9 +71,9 @@ impl<'a, S: Subject> Setting<'a, S> {
     /// A row by itself, one step: there a leaf that is handed through is the same node after it. In a batch whose rows
     /// end at different steps it is put together from its parts.
     fn changed_by_a_step(&self) -> Vec<bool> {
-        let mut row = self.batch.rows(&[0]);
+        let mut row = self.batch.index_select(&[0]);
         row.lengths = vec![1];
-        row.xs = random(&[1, 1, self.subject.input_size()], Draw::seed(self.case.seed));
+        row.xs = random(&[1, 1, self.subject.input_size()], RngKey::seed(self.case.seed));
         let graph = self.graph(&self.params, &row, false);
         let run = self.record(&graph, &row);
         let start = leaves(&run.start);
@@ -216,7 +216,7 @@ impl Outcome {
     }
 
     /// The rows `order` of all that has rows.
-    pub(super) fn rows(&self, order: &[usize]) -> Outcome {
+    pub(super) fn index_select(&self, order: &[usize]) -> Outcome {
         let rows = |x: &ArrayD<f64>| x.select(Axis(0), order);
         Outcome {
             ys: rows(&self.ys),

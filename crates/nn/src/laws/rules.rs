@@ -5,7 +5,7 @@ use super::{
     batch::Batch,
     outcome::{Found, Outcome, Run, Setting, all, arrays, near, same, text},
 };
-use crate::{Cell, Direction, Sequence, detach, leaves, map_state};
+use crate::{Cell, Direction, Sequence, leaves, map_state, state_to_tensors};
 use ndarray::{ArrayD, Axis, IxDyn};
 use unspool_graph::{Precision, Tensor, Var};
 
@@ -31,12 +31,12 @@ pub(super) fn split<S: Subject>(setting: &Setting<'_, S>) -> Found {
             let free: Vec<Var<'_>> = part.free.iter().map(|f| graph.input(f)).collect();
             let start = match carried.take() {
                 None => subject.start(cell, &graph, part.lengths.len(), &free),
-                Some(carried) => cell.attach(&graph, &carried),
+                Some(carried) => cell.state_from_tensors(&graph, &carried),
             };
             let xs = part.sequence(graph.input(&part.xs));
             let (y, last) = subject.run(cell, &xs, start, setting.direction());
             ys[which] = y.padded().value().map_err(text)?.to_f64();
-            carried = Some(detach(&last).map_err(text)?);
+            carried = Some(state_to_tensors(&last).map_err(text)?);
         }
         let joined = ndarray::concatenate(Axis(1), &[ys[0].view(), ys[1].view()]).map_err(text)?;
         same("outputs", &whole.ys, &joined)?;
@@ -119,8 +119,8 @@ pub(super) fn order<S: Subject>(setting: &Setting<'_, S>) -> Found {
         order.reverse();
     }
     for params in &setting.precisions() {
-        let moved = setting.run(params, batch)?.rows(&order);
-        let other = setting.run(params, &batch.rows(&order))?;
+        let moved = setting.run(params, batch)?.index_select(&order);
+        let other = setting.run(params, &batch.index_select(&order))?;
         moved.values_alike(same, &other)?;
         moved.inputs_alike(same, &other)?;
         if params.precision() == Precision::F64 {
@@ -136,7 +136,7 @@ pub(super) fn alone<S: Subject>(setting: &Setting<'_, S>) -> Found {
     for params in &setting.precisions() {
         let together = setting.run(params, batch)?;
         for (b, &length) in batch.lengths.iter().enumerate() {
-            let row = together.rows(&[b]).cut(length);
+            let row = together.index_select(&[b]).cut(length);
             if length == 0 {
                 let graph = setting.graph(params, batch, setting.case.training);
                 let free: Vec<Var<'_>> = batch.free.iter().map(|f| graph.input(f)).collect();
@@ -145,7 +145,7 @@ pub(super) fn alone<S: Subject>(setting: &Setting<'_, S>) -> Found {
                 all(same, "an empty row's state", &kept, &row.last)?;
                 continue;
             }
-            let alone = setting.run(params, &batch.rows(&[b]).steps(0, length))?;
+            let alone = setting.run(params, &batch.index_select(&[b]).steps(0, length))?;
             alone.values_alike(same, &row)?;
             alone.inputs_alike(same, &row)?;
         }
@@ -153,7 +153,8 @@ pub(super) fn alone<S: Subject>(setting: &Setting<'_, S>) -> Found {
     Ok(())
 }
 
-/// A row taken step by step by hand is the row of an unrolling forward: the input's projection is what the step itself computes.
+/// A row taken step by step by hand is the row of an unrolling forward: the input's projection is what the step itself
+/// computes.
 pub(super) fn step<S: Subject>(setting: &Setting<'_, S>) -> Found {
     let Setting { subject, cell, batch, .. } = setting;
     for params in &setting.precisions() {
@@ -165,7 +166,7 @@ pub(super) fn step<S: Subject>(setting: &Setting<'_, S>) -> Found {
         let ys = ys.padded();
         for (b, &length) in batch.lengths.iter().enumerate() {
             let _row = graph.name_rows([batch.who[b]]);
-            let mut state = map_state(&start, |leaf| leaf.rows(&[b as u32]));
+            let mut state = map_state(&start, |leaf| leaf.index_select(&[b as u32]));
             for t in 0..length {
                 let _step = graph.at_step(t);
                 let row = |all: Var<'_>| all.slice(0, b..b + 1).index(1, t).value().map_err(text);

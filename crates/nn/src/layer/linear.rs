@@ -83,7 +83,8 @@ impl Embedding {
         self.padding = Some(id);
         self
     }
-    /// `ids: […] -> […, width]`, whatever their axes: `[batch, time]` for a padded batch, `[batch]` for one step of decoding.
+    /// `ids: […] -> […, width]`, whatever their axes: `[batch, time]` for a padded batch, `[batch]` for one step of
+    /// decoding.
     ///
     /// ```
     /// use ndarray::{array, aview1};
@@ -107,7 +108,8 @@ impl Embedding {
         graph.embedding(self.weight, &flat, leading, self.padding)
     }
 
-    /// Looks up the real tokens of a padded batch of ids `[batch, time]`, of which row `b` has `lengths[b]`: a sequence of vectors.
+    /// Looks up the real tokens of a padded batch of ids `[batch, time]`, of which row `b` has `lengths[b]`: a sequence
+    /// of vectors.
     ///
     /// ```
     /// use ndarray::array;
@@ -143,8 +145,8 @@ impl Embedding {
     }
 }
 
-/// (x − mean) / √(variance + ε) · weight + bias along the last axis (Ba, Kiros and Hinton 2016). Parameters `weight [size]`, first 1, and
-/// `bias [size]`, first 0; ε is 1e-5: PyTorch's `nn.LayerNorm`.
+/// (x − mean) / √(variance + ε) · weight + bias along the last axis (Ba, Kiros and Hinton 2016). Parameters
+/// `weight [size]`, first 1, and `bias [size]`, first 0; ε is 1e-5: PyTorch's `nn.LayerNorm`.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};

@@ -1,21 +1,21 @@
 //! Losses: a prediction against what it should be, as one number to walk back from. Padding is left out, whatever
 //! stands there.
 //!
-//! A prediction is a [`Var`], every place of which counts, or a [`Sequence`], whose real steps count. [`Over`] says how much each place
-//! counts and what the sum is divided by.
+//! A prediction is a [`Var`], every place of which counts, or a [`Sequence`], whose real steps count. [`LossReduction`]
+//! says how much each place counts and what the sum is divided by.
 //!
 //! ```
 //! use unspool_graph::{CrossEntropy, Graph, Params};
-//! use unspool_nn::{Sequence, loss::{self, Over}};
+//! use unspool_nn::{Sequence, loss::{self, LossReduction}};
 //! let params = Params::seeded(0);
 //! let graph = Graph::new(&params);
 //! let logits = Sequence::pack(graph.zeros([2, 3, 5]), &[2, 1]); // [batch, time, class] and lengths
 //! let targets = [1, 4, 9, 0, 9, 9];                             // 9 is no class: it stands in the padding
-//! let loss = loss::cross_entropy(logits, &targets, CrossEntropy::new(), Over::all());
+//! let loss = loss::cross_entropy(logits, &targets, CrossEntropy::new(), LossReduction::all());
 //! assert!((loss.item()? - 5f64.ln()).abs() < 1e-6);
 //!
 //! let prediction = Sequence::pack(graph.input(ndarray::array![[1.0f32, f32::NAN], [3.0, 6.0]]), &[1, 2]);
-//! let loss = loss::squared_error(prediction, ndarray::array![[0.0f32, 0.0], [4.0, 4.0]], Over::all());
+//! let loss = loss::squared_error(prediction, ndarray::array![[0.0f32, 0.0], [4.0, 4.0]], LossReduction::all());
 //! assert_eq!(loss.item()?, 2.0);                              // (1 + 1 + 4) / 3
 //! # Ok::<(), unspool_nn::Error>(())
 //! ```
@@ -31,19 +31,19 @@ use unspool_graph::{CrossEntropy, Tensor, Var};
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
-/// use unspool_nn::{Sequence, loss::{Over, absolute_error}};
+/// use unspool_nn::{Sequence, loss::{LossReduction, absolute_error}};
 /// let params = Params::seeded(0);
 /// let graph = Graph::new(&params);
 /// let off_by_one = Sequence::pack(graph.full([2, 3], 1.0), &[3, 1]);
 /// let loss = |over| absolute_error(&off_by_one, ndarray::Array2::<f32>::zeros((2, 3)), over).item();
-/// assert_eq!(loss(Over::all())?, 1.0);                               // the mean over four places
-/// assert_eq!(loss(Over::all().sum())?, 4.0);
-/// assert_eq!(loss(Over::all().per_sequence())?, 2.0);
-/// assert_eq!(loss(Over::weights([0.0, 1.0]).sum())?, 1.0);           // the second sequence alone
+/// assert_eq!(loss(LossReduction::all())?, 1.0);                               // the mean over four places
+/// assert_eq!(loss(LossReduction::all().sum())?, 4.0);
+/// assert_eq!(loss(LossReduction::all().per_sequence())?, 2.0);
+/// assert_eq!(loss(LossReduction::weights([0.0, 1.0]).sum())?, 1.0);           // the second sequence alone
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Over {
+pub struct LossReduction {
     which: Which,
     reduction: Reduction,
 }
@@ -61,32 +61,32 @@ enum Reduction {
     Sum,
 }
 
-impl Over {
-    fn new(which: Which) -> Over {
-        Over { which, reduction: Reduction::Mean }
+impl LossReduction {
+    fn new(which: Which) -> LossReduction {
+        LossReduction { which, reduction: Reduction::Mean }
     }
 
     /// Counts every place.
-    pub fn all() -> Over {
-        Over::new(Which::All)
+    pub fn all() -> LossReduction {
+        LossReduction::new(Which::All)
     }
 
     /// Gives each place a factor, in the order of the leading axes; a place of weight 0 is left out. There is one for
     /// each row, `[batch]`, or one for each step, `[batch, time]`: as many as the sizes of some leading axes
     /// multiplied.
-    pub fn weights(weights: impl Into<Vec<f32>>) -> Over {
-        Over::new(Which::Weights(weights.into()))
+    pub fn weights(weights: impl Into<Vec<f32>>) -> LossReduction {
+        LossReduction::new(Which::Weights(weights.into()))
     }
 
     /// Takes the sum itself, as shards of a batch want it.
-    pub fn sum(self) -> Over {
-        Over { reduction: Reduction::Sum, ..self }
+    pub fn sum(self) -> LossReduction {
+        LossReduction { reduction: Reduction::Sum, ..self }
     }
 
     /// Takes the sum divided by the number of sequences, of a [`Var`] the size of axis 0: a long sequence counts more
     /// than a short one.
-    pub fn per_sequence(self) -> Over {
-        Over { reduction: Reduction::PerSequence, ..self }
+    pub fn per_sequence(self) -> LossReduction {
+        LossReduction { reduction: Reduction::PerSequence, ..self }
     }
 
     /// What each place counts, for `shape` whose last `inner` axes lie within a place.
@@ -189,11 +189,11 @@ fn checked<'g>(name: &'static str, x: Var<'g>, make: impl FnOnce() -> Result<Var
 ///
 /// ```
 /// use unspool_graph::{CrossEntropy, Graph, Params};
-/// use unspool_nn::{Sequence, loss::{self, Over}};
+/// use unspool_nn::{Sequence, loss::{self, LossReduction}};
 /// let params = Params::seeded(0);
 /// let graph = Graph::new(&params);
 /// let logits = Sequence::pack(graph.zeros([2, 3, 4]), &[3, 1]);             // [batch, time, class]
-/// let sum = loss::cross_entropy(logits, &[0, 1, 2, 3, 9, 9], CrossEntropy::new(), Over::all().sum());
+/// let sum = loss::cross_entropy(logits, &[0, 1, 2, 3, 9, 9], CrossEntropy::new(), LossReduction::all().sum());
 /// assert!((sum.item()? - 4.0 * 4f64.ln()).abs() < 1e-5);                    // four real places
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
@@ -202,7 +202,7 @@ pub fn cross_entropy<'g>(
     logits: impl Into<Prediction<'g>>,
     targets: &[u32],
     options: CrossEntropy,
-    over: Over,
+    over: LossReduction,
 ) -> Var<'g> {
     let Prediction { rows, layout } = logits.into();
     checked("cross_entropy", rows, || {
@@ -234,15 +234,19 @@ pub fn cross_entropy<'g>(
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
-/// use unspool_nn::loss::{self, Over};
+/// use unspool_nn::loss::{self, LossReduction};
 /// let params = Params::seeded(0);
 /// let graph = Graph::new(&params);
-/// let loss = loss::squared_error(graph.input(vec![1.0f32, 4.0]), vec![0.0f32, 1.0], Over::all());
+/// let loss = loss::squared_error(graph.input(vec![1.0f32, 4.0]), vec![0.0f32, 1.0], LossReduction::all());
 /// assert_eq!(loss.item()?, 5.0);
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
 #[track_caller]
-pub fn squared_error<'g>(prediction: impl Into<Prediction<'g>>, target: impl Into<Tensor>, over: Over) -> Var<'g> {
+pub fn squared_error<'g>(
+    prediction: impl Into<Prediction<'g>>,
+    target: impl Into<Tensor>,
+    over: LossReduction,
+) -> Var<'g> {
     pointwise(Squared, prediction.into(), target.into(), over)
 }
 
@@ -250,15 +254,19 @@ pub fn squared_error<'g>(prediction: impl Into<Prediction<'g>>, target: impl Int
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
-/// use unspool_nn::loss::{self, Over};
+/// use unspool_nn::loss::{self, LossReduction};
 /// let params = Params::seeded(0);
 /// let graph = Graph::new(&params);
-/// let loss = loss::absolute_error(graph.input(vec![1.0f32, 4.0]), vec![0.0f32, 1.0], Over::all());
+/// let loss = loss::absolute_error(graph.input(vec![1.0f32, 4.0]), vec![0.0f32, 1.0], LossReduction::all());
 /// assert_eq!(loss.item()?, 2.0);
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
 #[track_caller]
-pub fn absolute_error<'g>(prediction: impl Into<Prediction<'g>>, target: impl Into<Tensor>, over: Over) -> Var<'g> {
+pub fn absolute_error<'g>(
+    prediction: impl Into<Prediction<'g>>,
+    target: impl Into<Tensor>,
+    over: LossReduction,
+) -> Var<'g> {
     pointwise(Absolute, prediction.into(), target.into(), over)
 }
 
@@ -266,16 +274,21 @@ pub fn absolute_error<'g>(prediction: impl Into<Prediction<'g>>, target: impl In
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
-/// use unspool_nn::loss::{self, Over};
+/// use unspool_nn::loss::{self, LossReduction};
 /// let params = Params::seeded(0);
 /// let graph = Graph::new(&params);
 /// let x = graph.input(vec![0.5f32, 100.0]).watch();
-/// let gradients = loss::huber(x, vec![0.0f32, 0.0], 1.0, Over::all().sum()).backward()?;
+/// let gradients = loss::huber(x, vec![0.0f32, 0.0], 1.0, LossReduction::all().sum()).backward()?;
 /// assert_eq!(gradients.of(x).unwrap().to_f64().as_slice(), Some(&[0.5, 1.0][..])); // the outlier pulls no harder than 1
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
 #[track_caller]
-pub fn huber<'g>(prediction: impl Into<Prediction<'g>>, target: impl Into<Tensor>, delta: f64, over: Over) -> Var<'g> {
+pub fn huber<'g>(
+    prediction: impl Into<Prediction<'g>>,
+    target: impl Into<Tensor>,
+    delta: f64,
+    over: LossReduction,
+) -> Var<'g> {
     let prediction = prediction.into();
     if delta.is_nan() || delta <= 0.0 {
         let why = format!("cannot have δ = {delta}: it must be greater than 0");
@@ -289,20 +302,29 @@ pub fn huber<'g>(prediction: impl Into<Prediction<'g>>, target: impl Into<Tensor
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
-/// use unspool_nn::loss::{self, Over};
+/// use unspool_nn::loss::{self, LossReduction};
 /// let params = Params::seeded(0);
 /// let graph = Graph::new(&params);
-/// let loss = loss::binary_cross_entropy(graph.input(vec![0.0f32, 1000.0]), vec![1.0f32, 1.0], Over::all().sum());
+/// let loss = loss::binary_cross_entropy(graph.input(vec![0.0f32, 1000.0]), vec![1.0f32, 1.0], LossReduction::all().sum());
 /// assert!((loss.item()? - 2f64.ln()).abs() < 1e-6);
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
 #[track_caller]
-pub fn binary_cross_entropy<'g>(logits: impl Into<Prediction<'g>>, target: impl Into<Tensor>, over: Over) -> Var<'g> {
+pub fn binary_cross_entropy<'g>(
+    logits: impl Into<Prediction<'g>>,
+    target: impl Into<Tensor>,
+    over: LossReduction,
+) -> Var<'g> {
     pointwise(Binary, logits.into(), target.into(), over)
 }
 
 #[track_caller]
-fn pointwise<'g, K: pointwise::Kind>(kind: K, prediction: Prediction<'g>, target: Tensor, over: Over) -> Var<'g> {
+fn pointwise<'g, K: pointwise::Kind>(
+    kind: K,
+    prediction: Prediction<'g>,
+    target: Tensor,
+    over: LossReduction,
+) -> Var<'g> {
     let Prediction { rows, layout } = prediction;
     checked(K::NAME, rows, || {
         let Some(shape) = rows.known_shape() else { return Err("has no value".into()) };

@@ -1,6 +1,6 @@
 //! Losses that compare element by element: one loop, and for each loss its formula and slope.
 
-use unspool_graph::{Element, Inflow, Operation, Ran, Shape, View, lane_sum};
+use unspool_graph::{Element, GradSink, OpContext, Operation, Shape, View, lane_sum};
 
 /// The formula of one element.
 pub(super) trait Kind: Send + Sync + 'static {
@@ -120,8 +120,8 @@ impl<K: Kind> Operation for Pointwise<K> {
         output[0] = E::from_f64(self.factor) * lane_sum(&sums);
     }
 
-    fn backward<E: Element>(&self, ran: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
-        let (x, scale) = (ran.inputs[0].data(), gradient.data()[0] * E::from_f64(self.factor));
+    fn backward<E: Element>(&self, ctx: &OpContext<'_, E, ()>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
+        let (x, scale) = (ctx.inputs[0].data(), gradient.data()[0] * E::from_f64(self.factor));
         into.accumulate(0, |slot| {
             for (weight, at) in self.places() {
                 let scale = scale * E::from_f64(weight);
@@ -130,8 +130,8 @@ impl<K: Kind> Operation for Pointwise<K> {
         });
     }
 
-    fn jvp<E: Element>(&self, ran: &Ran<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
-        let (Some(v), x) = (tangents[0], ran.inputs[0].data()) else { return };
+    fn jvp<E: Element>(&self, ctx: &OpContext<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+        let (Some(v), x) = (tangents[0], ctx.inputs[0].data()) else { return };
         for (weight, at) in self.places() {
             let scale = E::from_f64(self.factor * weight);
             at.for_each(|i| output[0] += scale * self.kind.slope(x[i], E::from_f64(self.target[i])) * v.data()[i]);

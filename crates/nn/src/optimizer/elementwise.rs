@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{Error, Result};
 use rayon::prelude::*;
-use unspool_graph::{Element, Gradients, Params, Part, Precision, vectorize};
+use unspool_graph::{Element, Gradients, ParamGrad, Params, Precision, vectorize};
 
 /// The numbers of one step for one parameter, from which an [`UpdateRule`] makes its constants.
 ///
@@ -279,8 +279,8 @@ impl<R> ElementwiseOptimizer<R> {
 }
 
 impl Common {
-    /// Checks what a step is given. Returns the norm of the mean gradient, and the numbers of each parameter; `None` for
-    /// a frozen one.
+    /// Checks what a step is given. Returns the norm of the mean gradient, and the numbers of each parameter; `None`
+    /// for a frozen one.
     fn begin(
         &mut self,
         names: &[&str],
@@ -288,7 +288,7 @@ impl Common {
         gradients: &Gradients,
         step: StepParams,
     ) -> Result<(f64, Vec<Option<UpdateParams>>)> {
-        if !gradients.fit(params) {
+        if !gradients.belong_to(params) {
             return Err(Error::Foreign);
         }
         let settings = self.settings(params)?;
@@ -344,7 +344,7 @@ impl Common {
         let mut pieces: Vec<Piece<'_, E, R>> = Vec::with_capacity(AT_ONCE);
         for (index, (x, step)) in values.into_iter().zip(steps).enumerate() {
             let (a, b) = (first.next(), second.next());
-            let (Some(step), Some(part)) = (step, gradients.part::<E>(index)) else { continue };
+            let (Some(step), Some(part)) = (step, gradients.param_grad::<E>(index)) else { continue };
             let kept = [a, b].map(|kept| kept.unwrap_or_default());
             cut(rule.constants(step), x, part, kept, &mut |piece| {
                 pieces.push(piece);
@@ -399,13 +399,13 @@ enum Slope<'a, E> {
 fn cut<'a, E: Element, R: UpdateRule>(
     constants: R::Constants<E>,
     x: &'a mut [E],
-    part: Part<'a, E>,
+    part: ParamGrad<'a, E>,
     kept: [&'a mut [E]; 2],
     put: &mut impl FnMut(Piece<'a, E, R>),
 ) {
     let (size, order) = match part {
-        Part::Dense(_) => (PIECE, vec![]),
-        Part::Rows { rows, width, .. } => {
+        ParamGrad::Dense(_) => (PIECE, vec![]),
+        ParamGrad::SparseRows { rows, width, .. } => {
             let mut order: Vec<(u32, u32)> = rows.iter().zip(0..).map(|(&row, place)| (row, place)).collect();
             order.sort_unstable();
             ((PIECE / width.max(1)).max(1) * width.max(1), order)
@@ -416,8 +416,8 @@ fn cut<'a, E: Element, R: UpdateRule>(
     let (mut first, mut second) = (first.chunks_mut(size), second.chunks_mut(size));
     for (i, x) in x.chunks_mut(size).enumerate() {
         let gradient = match part {
-            Part::Dense(g) => Slope::Dense(&g[i * size..][..x.len()]),
-            Part::Rows { width, values, .. } => {
+            ParamGrad::Dense(g) => Slope::Dense(&g[i * size..][..x.len()]),
+            ParamGrad::SparseRows { width, values, .. } => {
                 let (from, rows) = ((i * size / width.max(1)) as u32, (x.len() / width.max(1)) as u32);
                 let here = std::iter::from_fn(|| order.next_if(|&(row, _)| row < from + rows));
                 Slope::Rows { touched: here.map(|(row, place)| (row - from, place)).collect(), width, values }

@@ -6,8 +6,8 @@ use unspool_graph::{Graph, NO_ROW, RowIds, RowsGuard};
 
 /// Where each real step of a batch lies among the packed rows of a [`Sequence`](crate::Sequence).
 ///
-/// Examples are sorted by length, longest first, and packed step by step, so that the examples still running at a step are the first
-/// ones and their rows lie together. Lengths 1, 3 and 2 are packed as
+/// Examples are sorted by length, longest first, and packed step by step, so that the examples still running at a step
+/// are the first ones and their rows lie together. Lengths 1, 3 and 2 are packed as
 ///
 /// ```text
 ///   example 1   a0  a1  a2            step 0      step 1   step 2
@@ -15,8 +15,8 @@ use unspool_graph::{Graph, NO_ROW, RowIds, RowsGuard};
 ///   example 0   c0
 /// ```
 ///
-/// A layout is plain data and cheap to clone. Lengths turn into one wherever a layout is asked for: `&[usize]`, `&Vec<usize>`,
-/// `&[usize; N]`.
+/// A layout is plain data and cheap to clone. Lengths turn into one wherever a layout is asked for: `&[usize]`,
+/// `&Vec<usize>`, `&[usize; N]`.
 ///
 /// ```
 /// use unspool_nn::Layout;
@@ -90,7 +90,8 @@ impl Layout {
         }))
     }
 
-    /// Returns the same layout on a longer time axis, as a padded batch may have; never shorter than the longest example.
+    /// Returns the same layout on a longer time axis, as a padded batch may have; never shorter than the longest
+    /// example.
     ///
     /// ```
     /// use unspool_nn::Layout;
@@ -103,8 +104,8 @@ impl Layout {
         Layout::on_axis(self.0.lengths.clone(), time, self.0.examples.clone())
     }
 
-    /// Returns the same layout with the names of the examples, to which their random draws belong. Without names, they are those of the
-    /// [graph](Graph::rows), and else the places in the batch.
+    /// Returns the same layout with the names of the examples, to which their random draws belong. Without names, they
+    /// are those of the [graph](Graph::row_ids), and else the places in the batch.
     ///
     /// ```
     /// use unspool_graph::{Graph, Params};
@@ -292,7 +293,7 @@ impl Layout {
     /// The names of the examples, where they have some.
     pub(crate) fn names(&self, graph: &Graph<'_>) -> Option<RowIds> {
         let named = |names: &RowIds| names.len() == self.batch();
-        self.0.examples.clone().filter(named).or_else(|| graph.rows().filter(named))
+        self.0.examples.clone().filter(named).or_else(|| graph.row_ids().filter(named))
     }
 
     /// Names the rows of a batch `[batch, …]` by its examples while the returned guard lives.
@@ -303,7 +304,7 @@ impl Layout {
     /// The names of the examples in the order in which they are packed.
     pub(crate) fn sorted_names(&self, graph: &Graph<'_>) -> RowIds {
         match self.names(graph) {
-            Some(names) => names.select(&self.0.order),
+            Some(names) => names.index_select(&self.0.order),
             None => RowIds::from(&self.0.order[..]),
         }
     }

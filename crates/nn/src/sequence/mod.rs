@@ -13,18 +13,19 @@ pub use one_to_many::{feed_back, repeated, zero_filled};
 pub use pooling::{AttentionPooling, Pooling};
 pub use recomputed::unroll_recomputed;
 pub use recurrent::{Recurrent, RecurrentConfig};
-pub use truncated::{Carried, Window, windows};
+pub use truncated::{Carried, TruncatedWindow, windows};
 pub use unroll::{Direction, bidirectional, unroll, unroll_directed};
 
 use layout::Rows;
 use ndarray::{AsArray, Ix2};
 use unspool_graph::{CrossEntropy, Graph, Result, Var};
 
-/// A batch of sequences of unequal lengths: the vectors of all real steps as packed rows `[Σ lengths, …]`, and the [`Layout`] that says
-/// which example and which step each row is. Padding is not in it, so nothing can look at it.
+/// A batch of sequences of unequal lengths: the vectors of all real steps as packed rows `[Σ lengths, …]`, and the
+/// [`Layout`] that says which example and which step each row is. Padding is not in it, so nothing can look at it.
 ///
 /// Everything that reads or writes sequences takes and returns this type: [`unroll`](crate::unroll()),
-/// [`Recurrent`](crate::Recurrent), attention and the Transformer, pooling, and the losses. The rows stay packed in between.
+/// [`Recurrent`](crate::Recurrent), attention and the Transformer, pooling, and the losses. The rows stay packed in
+/// between.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
@@ -51,8 +52,8 @@ pub struct Sequence<'g> {
 }
 
 impl<'g> Sequence<'g> {
-    /// Packs a padded batch `[batch, time, …]`, of which example `b` has `lengths[b]` real steps. What stands in the padding is never
-    /// looked at and gets no gradient.
+    /// Packs a padded batch `[batch, time, …]`, of which example `b` has `lengths[b]` real steps. What stands in the
+    /// padding is never looked at and gets no gradient.
     ///
     /// # Errors
     /// Kept in the graph: lengths that do not fit `padded`.
@@ -78,9 +79,9 @@ impl<'g> Sequence<'g> {
             format!("a length of {bad} does not fit a batch of shape {shape}: [batch, time, …]")
         } else {
             let layout = layout.with_time(shape[1]);
-            // A batch of one full example is gathered like any other: as a view, its gradients would be added in another
-            // order, and the example would not have the bits that it has among others.
-            return Sequence::new(padded.gather_places(layout.places()), layout);
+            // A batch of one full example is gathered like any other: as a view, its gradients would be added in
+            // another order, and the example would not have the bits that it has among others.
+            return Sequence::new(padded.gather_steps(layout.places()), layout);
         };
         graph.fail(graph.error("pack", why));
         Sequence::new(graph.inert(), layout)
@@ -183,7 +184,7 @@ impl<'g> Sequence<'g> {
     #[track_caller]
     pub fn padded(&self) -> Var<'g> {
         let (batch, time) = (self.layout.batch(), self.layout.time());
-        self.graph().arrange_rows(&[self.rows], self.layout.sources(), [batch, time])
+        self.graph().gather_rows(&[self.rows], self.layout.sources(), [batch, time])
     }
 
     /// Returns the row of each example's last step, `[batch, …]`; zeros for an example of length 0.
@@ -199,11 +200,12 @@ impl<'g> Sequence<'g> {
     /// ```
     #[track_caller]
     pub fn last(&self) -> Var<'g> {
-        self.graph().arrange_rows(&[self.rows], self.layout.ends(), [self.batch()])
+        self.graph().gather_rows(&[self.rows], self.layout.ends(), [self.batch()])
     }
 
-    /// Applies `network` to each real step by itself, all of them at once: rows `[Σ lengths, …]` to as many rows. A readout, dropout, a
-    /// convolution per frame; its parameters are shared across time. The random draws of a step belong to its example and its time.
+    /// Applies `network` to each real step by itself, all of them at once: rows `[Σ lengths, …]` to as many rows. A
+    /// readout, dropout, a convolution per frame; its parameters are shared across time. The random draws of a step
+    /// belong to its example and its time.
     ///
     /// # Errors
     /// Kept in the graph: another number of rows.
@@ -291,12 +293,13 @@ impl<'g> Sequence<'g> {
     #[track_caller]
     pub fn reverse(&self) -> Sequence<'g> {
         let (graph, mirror) = (self.graph(), self.layout.reversed());
-        let turned = |rows: Var<'g>| graph.arrange_rows(&[rows], mirror.clone(), [mirror.len()]);
+        let turned = |rows: Var<'g>| graph.gather_rows(&[rows], mirror.clone(), [mirror.len()]);
         let beside = self.beside.iter().map(|(name, rows)| (name.clone(), turned(*rows))).collect();
         Sequence { rows: turned(self.rows), layout: self.layout.clone(), beside }
     }
 
-    /// Returns the steps `from..to` of each example: a window of a batch of streams. Examples that are shorter have fewer.
+    /// Returns the steps `from..to` of each example: a window of a batch of streams. Examples that are shorter have
+    /// fewer.
     ///
     /// ```
     /// use unspool_graph::{Graph, Params};
@@ -314,14 +317,15 @@ impl<'g> Sequence<'g> {
         let (layout, which) = self.layout.cut(from, to.max(from));
         let part = |rows: Var<'g>| match &which {
             Rows::Range(range) => rows.slice(0, range.clone()),
-            Rows::List(list) => rows.rows(list),
+            Rows::List(list) => rows.index_select(list),
         };
         let beside = self.beside.iter().map(|(name, rows)| (name.clone(), part(*rows))).collect();
         Sequence { rows: part(self.rows), layout, beside }
     }
 
-    /// Carries `other` beside the rows, as a second input of each step under a name: a time gap, a mask. A cell asks for it by
-    /// [`Graph::step_input`]. What is carried stays beside the outputs of an unrolling, too, for the layer above.
+    /// Carries `other` beside the rows, as a second input of each step under a name: a time gap, a mask. A cell asks
+    /// for it by [`Graph::step_input`]. What is carried stays beside the outputs of an unrolling, too, for the layer
+    /// above.
     ///
     /// A state that decays over the time since the last step (as in GRU-D, Che and others 2018):
     ///
@@ -373,8 +377,9 @@ impl<'g> Sequence<'g> {
         self
     }
 
-    /// Returns the cross-entropy of each real step, `[Σ lengths]`, of logits `[.., class]` against class numbers `[batch, time]`;
-    /// whatever stands in the padding of the targets is left out. A mean or a sum is one more word: `.mean(&[])`, `.sum_all()`.
+    /// Returns the cross-entropy of each real step, `[Σ lengths]`, of logits `[.., class]` against class numbers
+    /// `[batch, time]`; whatever stands in the padding of the targets is left out. A mean or a sum is one more word:
+    /// `.mean(&[])`, `.sum_all()`.
     ///
     /// # Errors
     /// Kept in the graph: targets that do not fit the lengths, and those of [`Var::cross_entropy`].

@@ -1,7 +1,7 @@
 //! One-to-many: a sequence out of one input.
 //!
-//! A recurrence needs an input at every step. Where there is one for all of them, it is given at the first step ([`zero_filled`]) or at each
-//! ([`repeated`]), or each step reads what the one before gave ([`feed_back`]).
+//! A recurrence needs an input at every step. Where there is one for all of them, it is given at the first step
+//! ([`zero_filled`]) or at each ([`repeated`]), or each step reads what the one before gave ([`feed_back`]).
 
 use crate::{Cell, Layout, Sequence};
 use unspool_graph::{Result, Var};
@@ -53,11 +53,12 @@ pub fn repeated(x: Var<'_>, time: usize) -> Sequence<'_> {
     Sequence::new(rows, Layout::new(&vec![time; batch]))
 }
 
-/// Feeds each step what the one before gave. `read` makes of a cell's output what is kept of it, and the next step's input: a vector
-/// that is fed back as it is, or a token's vector.
+/// Feeds each step what the one before gave. `read` makes of a cell's output what is kept of it, and the next step's
+/// input: a vector that is fed back as it is, or a token's vector.
 ///
-/// Returns what was kept at each of `steps` steps, and the last state. It is differentiable where `read` is: a model can be trained on its
-/// own outputs. Text is rather written by a decoder that stops at an end token and keeps one step in memory.
+/// Returns what was kept at each of `steps` steps, and the last state. It is differentiable where `read` is: a model
+/// can be trained on its own outputs. Text is rather written by a decoder that stops at an end token and keeps one step
+/// in memory.
 ///
 /// ```
 /// use ndarray::aview1;

@@ -2,7 +2,7 @@
 
 use crate::{Error, Layout, Linear, Sequence, not_hidden::exceeds};
 use std::{fmt, str::FromStr};
-use unspool_graph::{Element, Inflow, NO_ROW, Operation, Param, Ran, Scope, Shape, Var, View, init};
+use unspool_graph::{Element, GradSink, NO_ROW, OpContext, Operation, Param, Scope, Shape, Var, View, init};
 
 /// How one vector is made of a sequence's, without parameters. Padding is never looked at; a row of length 0 gives
 /// zeros.
@@ -93,8 +93,8 @@ impl<'g> Sequence<'g> {
         self.graph().apply(SegmentSum(self.layout().clone()), &[self.rows()])
     }
 
-    /// Returns the greatest of each example's rows, feature by feature, `[batch, feature]`; zeros for an example of length 0. Of equals
-    /// the first gets the gradient.
+    /// Returns the greatest of each example's rows, feature by feature, `[batch, feature]`; zeros for an example of
+    /// length 0. Of equals the first gets the gradient.
     ///
     /// ```
     /// use unspool_graph::{Graph, Params};
@@ -199,7 +199,7 @@ impl Operation for SegmentSum {
         output.fill(E::ZERO);
         self.add_up(inputs[0].data(), inputs[0].shape()[1], output);
     }
-    fn backward<E: Element>(&self, _: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
+    fn backward<E: Element>(&self, _: &OpContext<'_, E, ()>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
         let (g, width) = (gradient.data(), gradient.shape()[1]);
         into.accumulate(0, |slot| {
             for ((example, _), row) in self.0.steps().zip(slot.chunks_exact_mut(width.max(1))) {
@@ -207,7 +207,7 @@ impl Operation for SegmentSum {
             }
         });
     }
-    fn jvp<E: Element>(&self, _: &Ran<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+    fn jvp<E: Element>(&self, _: &OpContext<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
         if let Some(v) = tangents[0] {
             self.add_up(v.data(), v.shape()[1], output);
         }
@@ -241,15 +241,20 @@ impl Operation for SegmentMax {
         }
         from
     }
-    fn backward<E: Element>(&self, ran: &Ran<'_, E, Vec<u32>>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
+    fn backward<E: Element>(
+        &self,
+        ctx: &OpContext<'_, E, Vec<u32>>,
+        gradient: View<'_, E>,
+        into: &mut GradSink<'_, E>,
+    ) {
         into.accumulate(0, |slot| {
-            let each = ran.saved.iter().zip(gradient.data());
+            let each = ctx.saved.iter().zip(gradient.data());
             each.filter(|(from, _)| **from != NO_ROW).for_each(|(&from, &g)| slot[from as usize] += g);
         });
     }
-    fn jvp<E: Element>(&self, ran: &Ran<'_, E, Vec<u32>>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+    fn jvp<E: Element>(&self, ctx: &OpContext<'_, E, Vec<u32>>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
         let Some(v) = tangents[0] else { return };
-        let each = output.iter_mut().zip(ran.saved).filter(|(_, from)| **from != NO_ROW);
+        let each = output.iter_mut().zip(ctx.saved).filter(|(_, from)| **from != NO_ROW);
         each.for_each(|(y, &from)| *y = v.data()[from as usize]);
     }
 }

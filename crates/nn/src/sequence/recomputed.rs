@@ -7,13 +7,13 @@ use crate::{
 };
 use unspool_graph::{Graph, Result, Var};
 
-/// Unrolls a cell as [`unroll`](crate::unroll()) does, in segments of `every` steps of which only the outputs and the states between them
-/// are kept: [`Graph::recompute`] records a segment's inside again when backward comes to it.
+/// Unrolls a cell as [`unroll`](crate::unroll()) does, in segments of `every` steps of which only the outputs and the
+/// states between them are kept: [`Graph::recompute`] records a segment's inside again when backward comes to it.
 ///
-/// With `every` about √time the inside of one segment is as large as all that is kept between segments, and memory grows with
-/// √time beside inputs and outputs, for one more forward pass. Values and random draws are those of [`unroll`](crate::unroll());
-/// gradients are summed in another order than there, and in the same, to the bit, as when each segment were unrolled without
-/// recomputing.
+/// With `every` about √time the inside of one segment is as large as all that is kept between segments, and memory
+/// grows with √time beside inputs and outputs, for one more forward pass. Values and random draws are those of
+/// [`unroll`](crate::unroll()); gradients are summed in another order than there, and in the same, to the bit, as when
+/// each segment were unrolled without recomputing.
 ///
 /// The cell is cloned into the segments; inside of them its state has the structure of [`Cell::initial_state`].
 ///
@@ -69,7 +69,7 @@ where
     let _names = graph.name_rows(layout.sorted_names(graph));
     let sorted = layout.in_order();
     let mut now = match layout.order() {
-        Some(order) => move_rows(state, |leaf| leaf.rows(order)),
+        Some(order) => move_rows(state, |leaf| leaf.index_select(order)),
         None => state.clone(),
     };
     let (mut outputs, mut done) = (vec![], 0);
@@ -97,14 +97,14 @@ where
     let outputs = xs.with_rows(graph.concat(&outputs, 0));
     let place = layout.place();
     let last = match layout.order() {
-        Some(_) => move_rows(&now, |leaf| leaf.rows(&place)),
+        Some(_) => move_rows(&now, |leaf| leaf.index_select(&place)),
         None => now,
     };
     Ok((outputs, last))
 }
 
-/// One segment: from its rows, what stands beside them, and the state's leaves to its outputs and the leaves after it, joined into one
-/// row of numbers.
+/// One segment: from its rows, what stands beside them, and the state's leaves to its outputs and the leaves after it,
+/// joined into one row of numbers.
 fn segment<'s, C: Cell>(
     graph: &'s Graph<'s>,
     cell: &C,

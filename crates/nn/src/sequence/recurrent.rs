@@ -23,7 +23,8 @@ pub struct RecurrentConfig {
     pub layers: usize,
     /// Whether each layer has a second cell, which reads from each row's last step to its first.
     pub bidirectional: bool,
-    /// The probability of [dropout](Var::dropout) between the layers, in training: on what every layer but the lowest reads.
+    /// The probability of [dropout](Var::dropout) between the layers, in training: on what every layer but the lowest
+    /// reads.
     pub dropout: f64,
 }
 
@@ -34,8 +35,8 @@ impl Default for RecurrentConfig {
     }
 }
 
-/// Stacks layers of one kind of cell over a padded batch, each row within its own length: PyTorch's `nn.RNN`, `nn.LSTM` and `nn.GRU`, for any
-/// cell, a user's own too.
+/// Stacks layers of one kind of cell over a padded batch, each row within its own length: PyTorch's `nn.RNN`, `nn.LSTM`
+/// and `nn.GRU`, for any cell, a user's own too.
 ///
 /// More in [chapter 6](https://github.com/unspool/unspool/blob/main/docs/06-aligned.md) of the tutorial.
 ///
@@ -65,9 +66,9 @@ impl Default for RecurrentConfig {
 ///
 /// # The final states
 ///
-/// A module's states are one list, in the order of PyTorch's `h_n`: layer by layer, the forward cell before the backward cell. Each is
-/// the state of each row at the end of **that cell's own reading**. With two layers, both directions, and a row of length 4 in a
-/// batch of 6 steps (`·` is padding, which no cell reads):
+/// A module's states are one list, in the order of PyTorch's `h_n`: layer by layer, the forward cell before the
+/// backward cell. Each is the state of each row at the end of **that cell's own reading**. With two layers, both
+/// directions, and a row of length 4 in a batch of 6 steps (`·` is padding, which no cell reads):
 ///
 /// ```text
 ///   step            0    1    2    3    4    5
@@ -83,9 +84,10 @@ impl Default for RecurrentConfig {
 ///   h_n = [ [0], [1], [2], [3] ]      [layers · directions, batch, hidden]
 /// ```
 ///
-/// So for a row of length n the outputs hold the top layer's final states at two different steps: the forward half of the output at
-/// step n − 1 is `[2]`, the backward half of the output **at step 0** is `[3]`. [`last`](Recurrent::last) puts these two side by side;
-/// the whole output at step n − 1 would have the backward cell's first step, which has seen one input only.
+/// So for a row of length n the outputs hold the top layer's final states at two different steps: the forward half of
+/// the output at step n − 1 is `[2]`, the backward half of the output **at step 0** is `[3]`. [`last`](Recurrent::last)
+/// puts these two side by side; the whole output at step n − 1 would have the backward cell's first step, which has
+/// seen one input only.
 #[derive(Clone, Debug)]
 pub struct Recurrent<C> {
     forward: Stack<C>,
@@ -94,8 +96,8 @@ pub struct Recurrent<C> {
 }
 
 impl<C: Cell> Recurrent<C> {
-    /// `make` makes each cell from its place, the size of its inputs and that of its outputs: `Lstm::new`. The lowest layer reads
-    /// `input_size` elements, those above it the output below, `output_size` elements a direction.
+    /// `make` makes each cell from its place, the size of its inputs and that of its outputs: `Lstm::new`. The lowest
+    /// layer reads `input_size` elements, those above it the output below, `output_size` elements a direction.
     ///
     /// No layer at all is the store's error.
     pub fn new(
@@ -126,7 +128,8 @@ impl<C: Cell> Recurrent<C> {
         self.forward.cells.iter().enumerate().flat_map(layer).flatten()
     }
 
-    /// The layers as one cell, which can be stepped and so decodes; `None` where both directions are read. Its states are this module's.
+    /// The layers as one cell, which can be stepped and so decodes; `None` where both directions are read. Its states
+    /// are this module's.
     pub fn stack(&self) -> Option<&Stack<C>> {
         self.backward.is_empty().then_some(&self.forward)
     }
@@ -138,8 +141,9 @@ impl<C: Cell> Recurrent<C> {
 
     /// Runs all layers over a sequence, from the states before the first step.
     ///
-    /// Returns the top layer's outputs, `[.., directions · output]`, and each example's [final states](Recurrent#the-final-states). As
-    /// with [`unroll`](crate::unroll()), padding is never looked at and gets no gradient.
+    /// Returns the top layer's outputs, `[.., directions · output]`, and each example's
+    /// [final states](Recurrent#the-final-states). As with [`unroll`](crate::unroll()), padding is never looked at and
+    /// gets no gradient.
     ///
     /// # Errors
     /// Kept in the graph: those of [`unroll`](crate::unroll()), and another number of states than there are cells.
@@ -175,8 +179,9 @@ impl<C: Cell> Recurrent<C> {
         (ys, last)
     }
 
-    /// What the top layer knew at the end of its reading: the first leaf of its final states, for built-in cells the hidden vector,
-    /// both directions side by side: `[batch, directions · output]`. Many-to-one, and what a decoder begins with.
+    /// What the top layer knew at the end of its reading: the first leaf of its final states, for built-in cells the
+    /// hidden vector, both directions side by side: `[batch, directions · output]`. Many-to-one, and what a decoder
+    /// begins with.
     #[track_caller]
     pub fn last<'g>(&self, graph: &'g Graph<'g>, states: &[C::State<'g>]) -> Var<'g> {
         let directions = if self.backward.is_empty() { 1 } else { 2 };
@@ -185,16 +190,17 @@ impl<C: Cell> Recurrent<C> {
         graph.concat(&hidden, -1)
     }
 
-    /// The states that [`detach`](crate::detach) took apart, on another recording.
+    /// The states that [`state_to_tensors`](crate::state_to_tensors) took apart, on another recording.
     ///
     /// # Errors
     /// Kept in the graph: more or fewer arrays than the states have leaves.
     #[track_caller]
-    pub fn attach<'g>(&self, graph: &'g Graph<'g>, carried: &[Tensor]) -> Vec<C::State<'g>> {
-        cell::attach(graph, carried, |batch| self.initial_state(graph, batch))
+    pub fn state_from_tensors<'g>(&self, graph: &'g Graph<'g>, carried: &[Tensor]) -> Vec<C::State<'g>> {
+        cell::state_from_tensors(graph, carried, |batch| self.initial_state(graph, batch))
     }
 
-    /// The states from PyTorch's `h_0` (and `c_0`), which have the states' leaves one upon the other: `[layers · directions, batch, …]`.
+    /// The states from PyTorch's `h_0` (and `c_0`), which have the states' leaves one upon the other:
+    /// `[layers · directions, batch, …]`.
     #[track_caller]
     pub fn states_from<'g>(&self, graph: &'g Graph<'g>, stacked: &[Var<'g>]) -> Vec<C::State<'g>> {
         let batch = stacked.first().and_then(|leaf| leaf.known_shape()?.get(1).copied()).unwrap_or(0);
@@ -202,7 +208,8 @@ impl<C: Cell> Recurrent<C> {
         states.map(|(i, state)| state.rebuild(&mut stacked.iter().map(|leaf| leaf.index(0, i)))).collect()
     }
 
-    /// PyTorch's `h_n` (and `c_n`) from the states: each leaf of all states, one upon the other, `[layers · directions, batch, …]`.
+    /// PyTorch's `h_n` (and `c_n`) from the states: each leaf of all states, one upon the other,
+    /// `[layers · directions, batch, …]`.
     #[track_caller]
     pub fn stacked<'g>(&self, states: &[C::State<'g>]) -> Vec<Var<'g>> {
         let all: Vec<Vec<Var<'g>>> = states.iter().map(leaves).collect();

@@ -1,6 +1,6 @@
 //! Truncated back-propagation through time: a stream that is too long for one recording, window by window.
 
-use crate::{Cell, Sequence, detach, unroll};
+use crate::{Cell, Sequence, state_to_tensors, unroll};
 use std::ops::Range;
 use unspool_graph::{Result, Tensor};
 
@@ -12,7 +12,7 @@ use unspool_graph::{Result, Tensor};
 /// assert_eq!((second.steps, second.new), (0..20, 10..20)); // ten steps to look back at, ten new ones
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Window {
+pub struct TruncatedWindow {
     /// The steps to record, of the whole stream.
     pub steps: Range<usize>,
     /// Those of them that no window before has had: whose outputs are given, and whose loss counts. They are the last
@@ -37,7 +37,7 @@ pub struct Window {
 /// ```
 ///
 /// `k1` is at least 1 and `k2` at least `k1`; smaller numbers are taken as these.
-pub fn windows(time: usize, k1: usize, k2: usize) -> impl Iterator<Item = Window> {
+pub fn windows(time: usize, k1: usize, k2: usize) -> impl Iterator<Item = TruncatedWindow> {
     let k1 = k1.max(1);
     let k2 = k2.max(k1);
     let (mut start, mut done) = (0, 0);
@@ -48,7 +48,7 @@ pub fn windows(time: usize, k1: usize, k2: usize) -> impl Iterator<Item = Window
         let end = done.saturating_add(k1).min(time);
         // The window after this one ends k1 steps later, or with the stream, and may look k2 steps back.
         let next = end.saturating_add(k1).min(time).saturating_sub(k2).clamp(start, end);
-        let window = Window { steps: start..end, new: done..end, next };
+        let window = TruncatedWindow { steps: start..end, new: done..end, next };
         (start, done) = (next, end);
         Some(window)
     })
@@ -61,7 +61,7 @@ pub fn windows(time: usize, k1: usize, k2: usize) -> impl Iterator<Item = Window
 /// ```
 /// use ndarray::s;
 /// use unspool_graph::{Graph, Params};
-/// use unspool_nn::{Adam, Carried, Linear, Lstm, Sequence, loss::{self, Over}, windows};
+/// use unspool_nn::{Adam, Carried, Linear, Lstm, Sequence, loss::{self, LossReduction}, windows};
 ///
 /// let stream = ndarray::Array3::from_shape_fn((4, 300, 1), |(b, t, _)| (((t + b) / 3) % 2) as f32); // [batch, time, feature]
 /// let mut params = Params::seeded(5);
@@ -73,7 +73,7 @@ pub fn windows(time: usize, k1: usize, k2: usize) -> impl Iterator<Item = Window
 ///     let xs = Sequence::full(graph.input(stream.slice(s![.., window.steps.clone(), ..])));
 ///     let ys = carried.unroll(&cell, &xs, &window)?.map(|hs| readout.apply(hs)); // the new steps
 ///     let next = stream.slice(s![.., window.new.start + 1..window.new.end + 1, ..]).to_owned();
-///     let gradients = loss::squared_error(ys, next, Over::all()).backward()?;
+///     let gradients = loss::squared_error(ys, next, LossReduction::all()).backward()?;
 ///     adam.step(&mut params, &gradients, 0.01)?;
 /// }
 /// # Ok::<(), unspool_nn::Error>(())
@@ -89,8 +89,8 @@ pub struct Carried {
 
 impl Carried {
     /// Returns the outputs of the window's new steps, from `xs`, the window's steps of a batch of streams. The state
-    /// where the next window begins is kept, detached. A window whose new steps begin at step 0 begins new streams, with
-    /// the cell's initial state: nothing passes from one epoch into the next.
+    /// where the next window begins is kept, detached. A window whose new steps begin at step 0 begins new streams,
+    /// with the cell's initial state: nothing passes from one epoch into the next.
     ///
     /// Where windows overlap, the steps that were there before are run once more, from the state that was carried to
     /// their beginning.
@@ -99,7 +99,12 @@ impl Carried {
     /// The graph's first error: `xs` that does not have the window's steps in every example, or a window that does not
     /// follow the one before, among them. What was carried is then as it was.
     #[track_caller]
-    pub fn unroll<'g, C: Cell>(&mut self, cell: &C, xs: &Sequence<'g>, window: &Window) -> Result<Sequence<'g>> {
+    pub fn unroll<'g, C: Cell>(
+        &mut self,
+        cell: &C,
+        xs: &Sequence<'g>,
+        window: &TruncatedWindow,
+    ) -> Result<Sequence<'g>> {
         let graph = xs.graph();
         let _scope = graph.layer("window");
         let (batch, steps) = (xs.batch(), window.steps.len());
@@ -130,7 +135,7 @@ impl Carried {
         self.is_reset = false;
         self.expected = (window.next, window.new.end);
         let state = match &self.state {
-            Some(carried) => cell.attach(graph, carried),
+            Some(carried) => cell.state_from_tensors(graph, carried),
             None => cell.initial_state(graph, batch),
         };
         // The next window's beginning lies in this one, or at its end.
@@ -141,7 +146,7 @@ impl Carried {
             parts.push(ys.rows());
             state = last;
         }
-        self.state = Some(detach(&state)?);
+        self.state = Some(state_to_tensors(&state)?);
         if lead < steps {
             parts.push(unroll(cell, &xs.steps(lead, steps), state).0.rows());
         }

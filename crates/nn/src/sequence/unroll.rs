@@ -1,7 +1,7 @@
 //! Running any cell over a sequence: each example within its own length, padding left out.
 //!
-//! The rows of a [`Sequence`] are packed longest example first, so that those still running at a step are the first ones: a step
-//! computes on them alone, on a slice, which is a view. Reading backward is reading the reversed sequence.
+//! The rows of a [`Sequence`] are packed longest example first, so that those still running at a step are the first
+//! ones: a step computes on them alone, on a slice, which is a view. Reading backward is reading the reversed sequence.
 
 use crate::{
     Sequence,
@@ -13,9 +13,9 @@ use unspool_graph::{Graph, Result, Var};
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
-/// use unspool_nn::{Cell, Direction, Elman, Sequence, unroll_directed};
+/// use unspool_nn::{Cell, Direction, Rnn, Sequence, unroll_directed};
 /// let mut params = Params::seeded(1);
-/// let cell = Elman::new(params.scope("rnn"), 3, 4);
+/// let cell = Rnn::new(params.scope("rnn"), 3, 4);
 /// let graph = Graph::new(&params);
 /// let xs = Sequence::pack(graph.full([2, 5, 3], 1.0), &[5, 2]);
 /// let (ys, last) = unroll_directed(&cell, &xs, cell.initial_state(&graph, 2), Direction::Backward);
@@ -35,14 +35,14 @@ pub enum Direction {
 ///
 /// More in [chapter 3](https://github.com/unspool/unspool/blob/main/docs/03-recurrence.md) of the tutorial.
 ///
-/// - `state`: the state before the first step; [`Cell::initial_state`], or one [attached](Cell::attach).
+/// - `state`: the state before the first step; [`Cell::initial_state`], or one [attached](Cell::state_from_tensors).
 /// - Returns the outputs, one per real step, and the state of each example after its own last step.
 ///
 /// No gradient comes from padding, and more of it changes no bit. An example of length 0 keeps its initial state.
 ///
 /// # Errors
-/// Kept in the graph: no real step at all, a state whose leaves do not have one row per example, a leaf of the state that changes
-/// its shape, an output that does not have one row per running example.
+/// Kept in the graph: no real step at all, a state whose leaves do not have one row per example, a leaf of the state
+/// that changes its shape, an output that does not have one row per running example.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
@@ -106,7 +106,7 @@ pub(crate) fn run<'g, C: Cell>(
     let projected = xs.map(|rows| cell.project(rows)).rows();
     let names = layout.sorted_names(graph);
     let mut now = match layout.order() {
-        Some(order) => move_rows(state, |leaf| leaf.rows(order)),
+        Some(order) => move_rows(state, |leaf| leaf.index_select(order)),
         None => state.clone(),
     };
     let start = leaves(&now);
@@ -142,12 +142,12 @@ pub(crate) fn run<'g, C: Cell>(
     Ok((outputs, last))
 }
 
-/// The outputs of all steps. Those of a single step become a node of their own as well, so that the gradients of outputs and state
-/// are added in one order at any number of steps: a row among others has the bits that it has alone.
+/// The outputs of all steps. Those of a single step become a node of their own as well, so that the gradients of
+/// outputs and state are added in one order at any number of steps: a row among others has the bits that it has alone.
 fn joined<'g>(graph: &'g Graph<'g>, outputs: &[Var<'g>]) -> Var<'g> {
     let rows = graph.concat(outputs, 0);
     match rows.known_shape() {
-        Some(shape) if outputs.len() == 1 => graph.arrange_rows(&[rows], (0..shape[0] as u32).collect(), [shape[0]]),
+        Some(shape) if outputs.len() == 1 => graph.gather_rows(&[rows], (0..shape[0] as u32).collect(), [shape[0]]),
         _ => rows,
     }
 }
@@ -173,7 +173,7 @@ fn gather_last<'g, S: State<'g>>(
         let parts: Vec<Var<'g>> = own.into_iter().chain(ended.iter().rev().map(|group| group[i])).collect();
         match (&parts[..], layout.order()) {
             ([only], None) => *only,
-            _ => graph.arrange_rows(&parts, layout.place(), [layout.batch()]),
+            _ => graph.gather_rows(&parts, layout.place(), [layout.batch()]),
         }
     });
     now.rebuild(&mut last.collect::<Vec<_>>().into_iter())
@@ -226,8 +226,8 @@ fn unchanged_shapes<'g>(
 ///
 /// More in [chapter 6](https://github.com/unspool/unspool/blob/main/docs/06-aligned.md) of the tutorial.
 ///
-/// Returns the outputs, `[.., output of forward + output of backward]`, and both last states: the backward cell's is that after each
-/// example's first step.
+/// Returns the outputs, `[.., output of forward + output of backward]`, and both last states: the backward cell's is
+/// that after each example's first step.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};

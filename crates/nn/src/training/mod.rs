@@ -62,7 +62,7 @@ pub use event::{Ended, Evaluated, Evaluation, Event, Outcome, StepDone};
 
 use crate::{
     Error, Result, checkpoint,
-    exchange::{Exchange, OneProcess, Reduce, Reducer, Sums, own},
+    exchange::{Exchange, OneProcess, Reduce, Reducer, Sums, owned},
     optimizer::{Averaged, Optimizer, StepParams},
     schedule::{Lowered, OnPlateau},
     sharded::shard_gradients,
@@ -371,7 +371,7 @@ impl<'a> Trainer<'a> {
         self.check_settings()?;
         let mut state = State::new(self.seed, self.accumulate);
         let mut best = Best::default();
-        params.check_all().map_err(Error::from)?;
+        params.check().map_err(Error::from)?;
         let last = self.find_last()?;
         if let Some(last) = &last {
             let carried;
@@ -388,7 +388,7 @@ impl<'a> Trainer<'a> {
             on(Event::Resumed { step: state.step, epoch: state.epoch, history: state.history() });
         }
         // Nothing is written before all have read what there was.
-        self.exchange.agree(&self.facts(&state, params))?;
+        self.exchange.ensure_equal(&self.facts(&state, params))?;
         if last.is_none() {
             self.save(&state, params, optimizer, &objective.carried(), &mut best)?;
         }
@@ -511,7 +511,7 @@ impl<'a> Trainer<'a> {
                 shard_gradients(params, training, n, |graph| objective.loss(graph, &shard)).map_err(Error::from)?;
             Ok(Sums { loss, weight: objective.weight(&shard), gradients })
         };
-        let own: Vec<usize> = own(self.exchange, all.len()).collect();
+        let own: Vec<usize> = owned(self.exchange, all.len()).collect();
         let own = own.into_par_iter().map(one).collect::<Vec<_>>().into_iter().collect::<Result<_, _>>()?;
         Ok(reducer.sum(params, all.len(), own)?)
     }
@@ -527,7 +527,7 @@ impl<'a> Trainer<'a> {
     /// The score of the first process decides everywhere how the training goes on.
     fn shared_evaluation<O: Objective>(&self, objective: &O, params: &Params) -> Result<Evaluation, O::Error> {
         let own = objective.evaluate(params)?;
-        let score = self.exchange.of_first(own.score.to_le_bytes().to_vec())?;
+        let score = self.exchange.broadcast(own.score.to_le_bytes().to_vec())?;
         let score = score.try_into().map_or(f64::NAN, f64::from_le_bytes);
         Ok(Evaluation { score, ..own })
     }
@@ -537,14 +537,14 @@ impl<'a> Trainer<'a> {
     }
 
     fn asked_to_stop(&self) -> Result<bool> {
-        Ok(self.exchange.of_first(vec![u8::from(self.stop_is_set())])? == [1])
+        Ok(self.exchange.broadcast(vec![u8::from(self.stop_is_set())])? == [1])
     }
 
     /// The first process says whether there is a checkpoint: it may be about to write one that the others would find.
     fn find_last(&self) -> Result<Option<PathBuf>> {
         let last = self.folder.as_ref().filter(|_| self.resume).map(|folder| folder.join(LAST));
         let there = last.as_ref().is_some_and(|last| last.exists());
-        let there = self.exchange.of_first(vec![u8::from(there)])? == [1];
+        let there = self.exchange.broadcast(vec![u8::from(there)])? == [1];
         Ok(last.filter(|_| there))
     }
 
@@ -569,7 +569,7 @@ impl<'a> Trainer<'a> {
         if self.exchange.ranks() <= 1 {
             return Ok(());
         }
-        self.exchange.agree(&[
+        self.exchange.ensure_equal(&[
             ("the checksum of the parameters", format!("{:08x}", checkpoint::checksum(params))),
             ("the number of shards in this epoch", shards.to_string()),
         ])

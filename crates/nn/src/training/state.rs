@@ -217,7 +217,7 @@ impl State {
         let mut mean = averaged.filter(|&count| count > 0).map(|_| params.clone());
         let shapes = shapes(&json["carried"], path).ok_or_else(|| bad("the shapes of what is carried are none"))?;
         let mut carried = empty_arrays(&shapes, params);
-        carried.check_all()?;
+        carried.check()?;
         let (prefix, carried_prefix) = (format!("{TRAINING}average/"), carried_prefix());
         let mut parts = vec![("", &mut model), (&carried_prefix, &mut carried)];
         parts.extend(names.iter().map(String::as_str).zip(&mut slots));

@@ -3,17 +3,18 @@
 use super::{Positions, TransformerConfig, TransformerLayer};
 use crate::{
     Cell, Decoder, Embedding, LayerNorm, Layout, Sequence,
-    attention::{Shown, padding_bias},
+    attention::{AttentionMask, padding_bias},
 };
 use ndarray::{AsArray, Ix2, aview1};
 use unspool_graph::{Graph, Param, Scope, Var, init};
 
-/// Layers that write tokens one after another, each looking at those before it, and at a memory if they are a translator's.
+/// Layers that write tokens one after another, each looking at those before it, and at a memory if they are a
+/// translator's.
 ///
 /// More in [chapter 13](https://github.com/unspool/unspool/blob/main/docs/13-self-attention.md) of the tutorial.
 ///
-/// The table of token vectors is also the output layer (Press and Wolf 2017). Parameters `layers.0.*`, …, `norm.*` with pre-norm, and
-/// `output.bias [vocabulary]`, unless there are no biases.
+/// The table of token vectors is also the output layer (Press and Wolf 2017). Parameters `layers.0.*`, …, `norm.*` with
+/// pre-norm, and `output.bias [vocabulary]`, unless there are no biases.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
@@ -57,7 +58,8 @@ crate::state! {
     pub struct TransformerState<'g> {
         /// Keys and values of each layer, `[batch, written, size]`.
         caches: Vec<[Var<'g>; 2]>,
-        /// Keys and values of the memory for each layer, `[batch, heads, size / heads, source]` and `[batch, heads, source, size / heads]`.
+        /// Keys and values of the memory for each layer, `[batch, heads, size / heads, source]` and
+        /// `[batch, heads, source, size / heads]`.
         memories: Vec<[Var<'g>; 2]>,
         /// 0 at the memory's real places, −∞ at its padding: `[batch, source]`.
         padding: Option<Var<'g>>,
@@ -115,7 +117,8 @@ impl TransformerDecoder {
         TransformerState { caches: self.empty(graph, batch), memories, padding: Some(padding), looked: Some(looked) }
     }
 
-    /// Returns the decoder's vectors of the real tokens of a padded batch `[batch, time]`, for an encoder that shares its table.
+    /// Returns the decoder's vectors of the real tokens of a padded batch `[batch, time]`, for an encoder that shares
+    /// its table.
     #[track_caller]
     pub fn embedded<'a, 'g>(
         &self,
@@ -145,7 +148,8 @@ impl TransformerDecoder {
 impl Cell for TransformerDecoder {
     type State<'g> = TransformerState<'g>;
 
-    /// Nothing written; where there is a memory, an empty one: a translation begins with [`start`](TransformerDecoder::start).
+    /// Nothing written; where there is a memory, an empty one: a translation begins with
+    /// [`start`](TransformerDecoder::start).
     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> TransformerState<'g> {
         let one = graph.zeros([batch, 1, self.config.size]);
         let cross = self.layers.iter().filter_map(|layer| layer.cross.as_ref());
@@ -200,7 +204,7 @@ impl Decoder for TransformerDecoder {
         });
         let ys = self.layers.iter().enumerate().fold(first, |ys, (i, layer)| {
             let _scope = graph.scope(&format!("layers.{i}"));
-            let cross = Self::cross(&state, i).map(|(memory, padding)| (memory, Shown::Bias(padding)));
+            let cross = Self::cross(&state, i).map(|(memory, padding)| (memory, AttentionMask::Bias(padding)));
             layer.on_steps(&ys, cross, true)
         });
         ys.map(|rows| self.finish(rows))

@@ -1,9 +1,11 @@
-//! The Transformer (Vaswani and others 2017): layers of attention over whole sequences, and the same layers token by token.
+//! The Transformer (Vaswani and others 2017): layers of attention over whole sequences, and the same layers token by
+//! token.
 //!
-//! [`TransformerLayer`] is PyTorch's `nn.TransformerEncoderLayer` or `nn.TransformerDecoderLayer`, by name, layout and number.
-//! [`TransformerEncoder`] reads sequences: for tagging, classification, and as the encoder of a translator. [`TransformerDecoder`] writes
-//! tokens: over an encoder's memory it translates, without one it is a language model. It is a [`Cell`](crate::Cell), so all that trains and
-//! decodes recurrent decoders works on it; its state is the cache of keys and values of what was written.
+//! [`TransformerLayer`] is PyTorch's `nn.TransformerEncoderLayer` or `nn.TransformerDecoderLayer`, by name, layout and
+//! number. [`TransformerEncoder`] reads sequences: for tagging, classification, and as the encoder of a translator.
+//! [`TransformerDecoder`] writes tokens: over an encoder's memory it translates, without one it is a language model. It
+//! is a [`Cell`](crate::Cell), so all that trains and decodes recurrent decoders works on it; its state is the cache of
+//! keys and values of what was written.
 //!
 //! Everything but attention itself runs on the real places alone, so padding costs nothing and reaches nothing.
 
@@ -15,7 +17,7 @@ pub use decoder::{TransformerDecoder, TransformerState};
 pub use encoder::TransformerEncoder;
 pub use positions::Positions;
 
-use crate::{LayerNorm, Linear, MultiheadAttention, Sequence, attention::Shown};
+use crate::{LayerNorm, Linear, MultiheadAttention, Sequence, attention::AttentionMask};
 use unspool_graph::{Scope, Var};
 
 /// The sizes of a layer.
@@ -35,7 +37,8 @@ pub struct TransformerConfig {
     pub feedforward: usize,
     /// The share of elements dropped in training.
     pub dropout: f64,
-    /// Whether a sublayer reads normalised vectors (pre-norm, which trains more easily), or its sum is normalised (post-norm).
+    /// Whether a sublayer reads normalised vectors (pre-norm, which trains more easily), or its sum is normalised
+    /// (post-norm).
     pub norm_first: bool,
     /// Whether maps and normalisations have biases, which PyTorch's `bias=False` leaves out everywhere.
     pub bias: bool,
@@ -56,12 +59,13 @@ impl TransformerConfig {
     }
 }
 
-/// Self-attention, attention to a memory if it is a decoder's, and two affine maps with a ReLU between them, each added to what it read.
+/// Self-attention, attention to a memory if it is a decoder's, and two affine maps with a ReLU between them, each added
+/// to what it read.
 ///
 /// More in [chapter 13](https://github.com/unspool/unspool/blob/main/docs/13-self-attention.md) of the tutorial.
 ///
-/// Parameters as PyTorch's: `self_attn.*`, `multihead_attn.*` (a decoder's), `linear1.*`, `linear2.*`, `norm1.*`, `norm2.*`, `norm3.*` (a
-/// decoder's).
+/// Parameters as PyTorch's: `self_attn.*`, `multihead_attn.*` (a decoder's), `linear1.*`, `linear2.*`, `norm1.*`,
+/// `norm2.*`, `norm3.*` (a decoder's).
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
@@ -88,7 +92,7 @@ pub struct TransformerLayer {
 }
 
 /// An attended memory, as one layer sees it: keys, values, and what of them may be looked at.
-type Cross<'a, 'g> = ([Var<'g>; 2], Shown<'a, 'g>);
+type Cross<'a, 'g> = ([Var<'g>; 2], AttentionMask<'a, 'g>);
 
 impl TransformerLayer {
     /// Without a memory: `nn.TransformerEncoderLayer`.
@@ -115,8 +119,8 @@ impl TransformerLayer {
         TransformerLayer { self_attn, cross, linear1, linear2, norm1, last_norm, config }
     }
 
-    /// Reads sequences of vectors of `size` elements and gives as many vectors. A decoder's layer attends to `memory`. `causal` lets
-    /// place t look at places up to t alone.
+    /// Reads sequences of vectors of `size` elements and gives as many vectors. A decoder's layer attends to `memory`.
+    /// `causal` lets place t look at places up to t alone.
     ///
     /// # Errors
     /// Kept in the graph: a memory for a layer that attends to none, or none for one that does.
@@ -129,7 +133,7 @@ impl TransformerLayer {
             graph.fail(graph.error("transformer_layer", why));
             return xs.with_rows(graph.inert());
         }
-        let cross = memory.and_then(|memory| Some((self.memory(memory)?, Shown::Real(memory.layout(), false))));
+        let cross = memory.and_then(|memory| Some((self.memory(memory)?, AttentionMask::Real(memory.layout(), false))));
         self.on_steps(xs, cross, causal)
     }
 
@@ -151,7 +155,7 @@ impl TransformerLayer {
             let memory = self.self_attn.in_heads([k, v]);
             let (context, _) = {
                 let _examples = named();
-                self.self_attn.attend(q, memory, Shown::Real(xs.layout(), causal))
+                self.self_attn.attend(q, memory, AttentionMask::Real(xs.layout(), causal))
             };
             self.self_attn.output(packed(context))
         };
@@ -166,8 +170,8 @@ impl TransformerLayer {
         xs.map(|rows| self.sublayers(rows, to_self, |attention, x| cross.map(|cross| to_memory(attention, x, cross))))
     }
 
-    /// One place more: rows `[batch, size]` after those whose keys and values are cached. Returns also the longer cache, and where
-    /// in the memory each row looked, `[batch, source]`, the mean over the heads.
+    /// One place more: rows `[batch, size]` after those whose keys and values are cached. Returns also the longer
+    /// cache, and where in the memory each row looked, `[batch, source]`, the mean over the heads.
     fn one_more<'g>(
         &self,
         rows: Var<'g>,
@@ -178,7 +182,7 @@ impl TransformerLayer {
         let to_self = |x: Var<'g>| {
             let [q, k, v] = self.self_attn.all(x).map(|x| x.unsqueeze(1));
             longer = [append(cache[0], k), append(cache[1], v)];
-            let (context, _) = self.self_attn.attend(q, self.self_attn.in_heads(longer), Shown::All);
+            let (context, _) = self.self_attn.attend(q, self.self_attn.in_heads(longer), AttentionMask::All);
             self.self_attn.output(context.squeeze(1))
         };
         let to_memory = |attention: &MultiheadAttention, x: Var<'g>| {

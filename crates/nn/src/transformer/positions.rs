@@ -22,19 +22,21 @@ use unspool_graph::{Graph, Param, Scope, Var, init};
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub enum Positions {
-    /// sin(p / 10000^{2i/size}) at element 2i and the cosine at 2i + 1 (Vaswani and others 2017, section 3.5): any length, no parameters.
+    /// sin(p / 10000^{2i/size}) at element 2i and the cosine at 2i + 1 (Vaswani and others 2017, section 3.5): any
+    /// length, no parameters.
     Sinusoidal,
     /// A learned vector for each place up to a greatest one: `[places, size]`.
     Learned(Param),
 }
 
 impl Positions {
-    /// Learned vectors for `longest` places; parameter `weight`, normal with deviation 0.02.
-    pub fn learned(mut scope: Scope<'_>, longest: usize, size: usize) -> Positions {
-        Positions::Learned(scope.add("weight", [longest, size], init::normal(0.02)))
+    /// Learned vectors for `max_length` places; parameter `weight`, normal with deviation 0.02.
+    pub fn learned(mut scope: Scope<'_>, max_length: usize, size: usize) -> Positions {
+        Positions::Learned(scope.add("weight", [max_length, size], init::normal(0.02)))
     }
 
-    /// The vectors of these places, `[places, size]`. A learned table has an end; a place beyond it is an error of the graph.
+    /// The vectors of these places, `[places, size]`. A learned table has an end; a place beyond it is an error of the
+    /// graph.
     #[track_caller]
     pub fn of<'g>(&self, graph: &'g Graph<'g>, places: &[u32], size: usize) -> Var<'g> {
         match self {

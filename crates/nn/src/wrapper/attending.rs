@@ -1,17 +1,18 @@
 //! A cell that looks at a memory before each step.
 
-use crate::{Attention, Cell, Sequence, attention::Attended, leaves};
+use crate::{Attention, Cell, Sequence, attention::AttentionMemory, leaves};
 use unspool_graph::{Graph, Var};
 
-/// [`Attention`] over a memory around any cell (Bahdanau, Cho and Bengio 2015): at each step the state's first leaf, for built-in cells the
-/// hidden vector, is the query; the cell reads its input and the context side by side, and the output is the cell's and the context.
+/// [`Attention`] over a memory around any cell (Bahdanau, Cho and Bengio 2015): at each step the state's first leaf,
+/// for built-in cells the hidden vector, is the query; the cell reads its input and the context side by side, and the
+/// output is the cell's and the context.
 ///
 /// More in [chapter 12](https://github.com/unspool/unspool/blob/main/docs/12-attention.md) of the tutorial.
 ///
 /// c_t = attend(h_{t−1}, memory),  (y_t, s_t) = cell(\[x_t ; c_t\], s_{t−1}),  output \[y_t ; c_t\]
 ///
-/// The memory belongs to one recording, so it is state, made by [`start`](Attending::start). For decoders from tokens to tokens there is
-/// [`AttentionDecoder`](crate::AttentionDecoder).
+/// The memory belongs to one recording, so it is state, made by [`start`](Attending::start). For decoders from tokens
+/// to tokens there is [`AttentionDecoder`](crate::AttentionDecoder).
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
@@ -36,22 +37,22 @@ pub struct Attending<C> {
 }
 
 impl<C: Cell> Attending<C> {
-    /// Around a cell that reads the inputs and a context side by side: `memory_size` elements more than the inputs have, or as many as
-    /// the query has where `attention` is [in heads](Attention::multi_head).
+    /// Around a cell that reads the inputs and a context side by side: `memory_size` elements more than the inputs
+    /// have, or as many as the query has where `attention` is [in heads](Attention::multi_head).
     pub fn new(cell: C, attention: Attention, memory_size: usize) -> Attending<C> {
         Attending { cell, attention, memory_size }
     }
 
     /// Returns the state before the first step, from the inner cell's and a memory with at least one place per example.
     #[track_caller]
-    pub fn start<'g>(&self, inner: C::State<'g>, memory: &Sequence<'g>) -> (C::State<'g>, Attended<'g>) {
+    pub fn start<'g>(&self, inner: C::State<'g>, memory: &Sequence<'g>) -> (C::State<'g>, AttentionMemory<'g>) {
         (inner, self.attention.memory(memory))
     }
 }
 
 impl<C: Cell> Cell for Attending<C> {
     /// The inner cell's state, and the memory, which is handed on as it is: that costs nothing.
-    type State<'g> = (C::State<'g>, Attended<'g>);
+    type State<'g> = (C::State<'g>, AttentionMemory<'g>);
 
     /// With a memory of one empty place: [`start`](Attending::start) gives it a real one.
     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Self::State<'g> {

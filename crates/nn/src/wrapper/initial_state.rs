@@ -1,15 +1,15 @@
 //! How a sequence begins: a state that is learned, or drawn at random.
 
 use crate::{Cell, State, leaves};
-use unspool_graph::{Draw, Graph, Param, Scope, Var, init};
+use unspool_graph::{Graph, Param, RngKey, Scope, Var, init};
 
 /// A cell with another initial state; in everything else it is the cell it wraps.
 ///
 /// More in [chapter 3](https://github.com/unspool/unspool/blob/main/docs/03-recurrence.md) of the tutorial.
 ///
-/// A cell's own initial state is mostly zeros. [`learned`](InitialState::learned) makes it a parameter, the same for every row;
-/// [`random`](InitialState::random) adds noise to it in training. One that is given, as a decoder's by an encoder, needs no wrapper: it is the state that
-/// [`unroll`](crate::unroll()) is called with.
+/// A cell's own initial state is mostly zeros. [`learned`](InitialState::learned) makes it a parameter, the same for
+/// every row; [`random`](InitialState::random) adds noise to it in training. One that is given, as a decoder's by an
+/// encoder, needs no wrapper: it is the state that [`unroll`](crate::unroll()) is called with.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
@@ -41,8 +41,8 @@ enum Start {
 }
 
 impl<C: Cell> InitialState<C> {
-    /// A parameter for each of the state's leaves: `state0`, `state1`, …, of a row's shape, at first zeros. For an LSTM these are
-    /// h and c.
+    /// A parameter for each of the state's leaves: `state0`, `state1`, …, of a row's shape, at first zeros. For an LSTM
+    /// these are h and c.
     pub fn learned(mut scope: Scope<'_>, cell: C) -> InitialState<C> {
         let shapes: Vec<Vec<usize>> = {
             let graph = Graph::new(scope.params());
@@ -53,8 +53,8 @@ impl<C: Cell> InitialState<C> {
         InitialState { cell, start: Start::Learned(shapes.into_iter().enumerate().map(add).collect()) }
     }
 
-    /// In training, normal noise of this standard deviation upon the cell's own initial state, drawn anew for each example
-    /// (Zimmermann, Tietz and Grothmann 2012, on noisy initial states); in evaluation the cell's own.
+    /// In training, normal noise of this standard deviation upon the cell's own initial state, drawn anew for each
+    /// example (Zimmermann, Tietz and Grothmann 2012, on noisy initial states); in evaluation the cell's own.
     pub fn random(cell: C, deviation: f64) -> InitialState<C> {
         InitialState { cell, start: Start::Random(deviation) }
     }
@@ -73,7 +73,7 @@ impl<C: Cell> Cell for InitialState<C> {
                 });
                 own.rebuild(&mut wide.collect::<Vec<_>>().into_iter())
             }
-            Start::Random(deviation) => crate::map_state(&own, |leaf| match graph.draw() {
+            Start::Random(deviation) => crate::map_state(&own, |leaf| match graph.next_rng_key() {
                 Some(key) => leaf + noise(leaf, key) * *deviation,
                 None => leaf,
             }),
@@ -94,13 +94,13 @@ impl<C: Cell> Cell for InitialState<C> {
 }
 
 /// Normal numbers of the shape of `like`, each row's own, wherever in a batch or a shard it stands.
-fn noise<'g>(like: Var<'g>, key: Draw) -> Var<'g> {
+fn noise<'g>(like: Var<'g>, key: RngKey) -> Var<'g> {
     let graph = like.graph();
     let Some(shape) = like.known_shape() else { return graph.inert() };
     let rows = shape.first().copied().unwrap_or(1);
     let width = shape.elements() / rows.max(1);
-    let named = graph.rows().filter(|names| names.len() == rows);
-    let row = |b: usize| named.as_ref().map_or((key.word(b as u64), 0), |names| names.draw(key, b, width));
+    let named = graph.row_ids().filter(|names| names.len() == rows);
+    let row = |b: usize| named.as_ref().map_or((key.fold_in(b as u64), 0), |names| names.row_key(key, b, width));
     let one = |i: usize| {
         let (key, first) = row(i / width.max(1));
         key.normal(first + (i % width.max(1)) as u64)

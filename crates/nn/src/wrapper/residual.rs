@@ -3,8 +3,8 @@
 use crate::Cell;
 use unspool_graph::{Graph, Var};
 
-/// Adds a cell's input to its output, y' = y + x (He and others 2016; for recurrent stacks Wu and others 2016). Both have the same size.
-/// Deep stacks learn with it: `Stack::new(cells.map(Residual::new))`.
+/// Adds a cell's input to its output, y' = y + x (He and others 2016; for recurrent stacks Wu and others 2016). Both
+/// have the same size. Deep stacks learn with it: `Stack::new(cells.map(Residual::new))`.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};

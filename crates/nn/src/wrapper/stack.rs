@@ -3,12 +3,13 @@
 use crate::Cell;
 use unspool_graph::{Graph, Var};
 
-/// Stacks cells one above the other into one cell: at each step a layer reads the output of the one below. Its state is the list of theirs.
+/// Stacks cells one above the other into one cell: at each step a layer reads the output of the one below. Its state is
+/// the list of theirs.
 ///
 /// More in [chapter 3](https://github.com/unspool/unspool/blob/main/docs/03-recurrence.md) of the tutorial.
 ///
-/// A stack can be stepped, so it decodes. Over whole sequences [`Recurrent`](crate::Recurrent) goes layer by layer, which computes
-/// the inputs' product of every layer for all steps at once, and in both directions.
+/// A stack can be stepped, so it decodes. Over whole sequences [`Recurrent`](crate::Recurrent) goes layer by layer,
+/// which computes the inputs' product of every layer for all steps at once, and in both directions.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
@@ -34,7 +35,8 @@ impl<C> Stack<C> {
         Stack { cells: cells.into_iter().collect(), dropout: 0.0 }
     }
 
-    /// The same with [dropout](Var::dropout) between the layers, drawn anew at each step: on what every layer but the lowest reads.
+    /// The same with [dropout](Var::dropout) between the layers, drawn anew at each step: on what every layer but the
+    /// lowest reads.
     pub fn dropout(mut self, p: f64) -> Stack<C> {
         self.dropout = p;
         self

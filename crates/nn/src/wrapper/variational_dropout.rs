@@ -3,14 +3,16 @@
 use crate::{Cell, Sequence, State, leaves};
 use unspool_graph::{Graph, Var};
 
-/// Variational dropout (Gal and Ghahramani 2016): one mask for the recurrent connections and one for the outputs, **the same at every
-/// step of a sequence**. In evaluation it is the cell it wraps.
+/// Variational dropout (Gal and Ghahramani 2016): one mask for the recurrent connections and one for the outputs, **the
+/// same at every step of a sequence**. In evaluation it is the cell it wraps.
 ///
-/// - h ∘ m_h is what the cell reads of its state's first leaf; built-in cells have their hidden vector there, an LSTM's memory is untouched.
+/// - h ∘ m_h is what the cell reads of its state's first leaf; built-in cells have their hidden vector there, an LSTM's
+///   memory is untouched.
 /// - y ∘ m_y is the output, which must be as wide as that leaf, as that of the built-in cells is.
 ///
-/// The masks belong to one recording, so they are state: drawn with the initial state, for each example its own, sorted, cut and carried
-/// on with it. What a cell reads is masked by the layer below, or for the lowest by [`locked_dropout`].
+/// The masks belong to one recording, so they are state: drawn with the initial state, for each example its own,
+/// sorted, cut and carried on with it. What a cell reads is masked by the layer below, or for the lowest by
+/// [`locked_dropout`].
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
@@ -34,7 +36,8 @@ pub struct VariationalDropout<C> {
 }
 
 impl<C> VariationalDropout<C> {
-    /// With the probabilities that an element of the recurrent connections and of the outputs is dropped; 0 for neither mask.
+    /// With the probabilities that an element of the recurrent connections and of the outputs is dropped; 0 for neither
+    /// mask.
     pub fn new(cell: C, hidden: f64, output: f64) -> VariationalDropout<C> {
         VariationalDropout { cell, hidden, output }
     }
@@ -111,7 +114,7 @@ pub fn locked_dropout<'g>(xs: &Sequence<'g>, p: f64) -> Sequence<'g> {
                 graph.full(sizes, 1.0).dropout(p)
             };
             let examples: Vec<u32> = layout.steps().map(|(example, _)| example as u32).collect();
-            xs.with_rows(xs.rows() * masks.rows(&examples))
+            xs.with_rows(xs.rows() * masks.index_select(&examples))
         }
         _ => xs.clone(),
     }

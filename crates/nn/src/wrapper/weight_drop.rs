@@ -4,12 +4,12 @@ use super::parametrized::{Parametrized, cell};
 use crate::Cell;
 use unspool_graph::{Graph, Param, Var};
 
-/// Drops out elements of a cell's weights instead of its state (Merity, Keskar and Socher 2018, DropConnect in AWD-LSTM): in training each
-/// element of the given weights is 0 with a probability, else divided by the rest; **the same elements at every step of a recording**.
-/// In evaluation it is the cell it wraps.
+/// Drops out elements of a cell's weights instead of its state (Merity, Keskar and Socher 2018, DropConnect in
+/// AWD-LSTM): in training each element of the given weights is 0 with a probability, else divided by the rest; **the
+/// same elements at every step of a recording**. In evaluation it is the cell it wraps.
 ///
-/// The mask is drawn [once per recording](Graph::cached) for each weight, whatever runs the cell: an unrolling, a loop of one's own, a
-/// recomputed segment. The raw weight gets the gradient, and stays the parameter that is saved.
+/// The mask is drawn [once per recording](Graph::cached) for each weight, whatever runs the cell: an unrolling, a loop
+/// of one's own, a recomputed segment. The raw weight gets the gradient, and stays the parameter that is saved.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};

@@ -98,7 +98,7 @@ impl<C: Cell> Zoneout<C> {
 fn mix<'g>(old: Var<'g>, new: Var<'g>, rate: f64) -> Var<'g> {
     let graph = new.graph();
     match new.known_shape() {
-        Some(shape) if graph.is_training() => graph.full(&*shape, 1.0).dropout(rate).select(new, old),
+        Some(shape) if graph.is_training() => graph.full(&*shape, 1.0).dropout(rate).where_(new, old),
         _ => new + (old - new) * rate,
     }
 }

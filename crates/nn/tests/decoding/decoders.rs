@@ -42,7 +42,8 @@ proptest! {
         let params = params.to_f64();
         let rules = Decoding::new(BEGIN, END, 8);
         let found = rules.beam(&mut steps(&params, &model, seed), &Beam::new(4).best(3)).unwrap();
-        // By teacher forcing, where no state is ever reordered, each hypothesis has the same log-probabilities and attention.
+        // By teacher forcing, where no state is ever reordered, each hypothesis has the same log-probabilities and
+        // attention.
         for nth in 0..3 {
             let targets: Vec<Vec<u32>> = found.iter().map(|best| best[nth.min(best.len() - 1)].tokens.clone()).collect();
             let scored = rules.score(&mut steps(&params, &model, seed), &targets).unwrap();

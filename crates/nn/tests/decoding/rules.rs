@@ -1,4 +1,5 @@
-//! Beams under rules: a forced beginning, banned tokens, a least and a greatest length, against a list of all that the rules allow.
+//! Beams under rules: a forced beginning, banned tokens, a least and a greatest length, against a list of all that the
+//! rules allow.
 
 use crate::{
     BEGIN, END,

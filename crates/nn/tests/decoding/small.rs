@@ -1,6 +1,6 @@
 //! A small attending decoder, written by hand as a user would.
 
-use unspool_graph::{Draw, Graph, Params, Var};
+use unspool_graph::{Graph, Params, RngKey, Var};
 use unspool_nn::{
     AdditiveAttention, Cell, Decoder, DecoderSteps, Embedding, Gru, Linear, Sequence, attention::padding_bias,
     gru_gates,
@@ -42,9 +42,9 @@ impl Small {
         rows: &[usize],
         lengths: &[usize],
     ) -> Attending<'g> {
-        let key = Draw::seed(seed);
+        let key = RngKey::seed(seed);
         let memory = ndarray::Array3::from_shape_fn((rows.len(), SOURCE, WIDTH), |(b, s, j)| {
-            key.word(rows[b] as u64).normal((s * WIDTH + j) as u64)
+            key.fold_in(rows[b] as u64).normal((s * WIDTH + j) as u64)
         });
         let memory = Sequence::pack(graph.input(memory), lengths);
         let (zeros, looked) = (graph.zeros([rows.len(), WIDTH]), graph.zeros([rows.len(), SOURCE]));

@@ -3,13 +3,14 @@
 use crate::{BEGIN, END};
 use ndarray::Array2;
 use proptest::prelude::*;
-use unspool_graph::Draw;
+use unspool_graph::RngKey;
 use unspool_nn::{
     Result,
     decoding::{Hypothesis, LengthPenalty, Prediction, StepFunction},
 };
 
-/// Any distribution over sequences: the log-probabilities after a history are drawn from it. Attention says the row's sentence and time.
+/// Any distribution over sequences: the log-probabilities after a history are drawn from it. Attention says the row's
+/// sentence and time.
 pub(crate) struct Tree {
     seed: u64,
     vocabulary: usize,
@@ -24,8 +25,8 @@ impl Tree {
         Tree { seed, vocabulary, rows: (0..sentences).map(|s| (s, vec![])).collect(), sentences, asked: vec![] }
     }
     pub(crate) fn log_probs(&self, sentence: usize, history: &[u32]) -> Vec<f64> {
-        let key = Draw::seed(self.seed).word(sentence as u64);
-        let key = history.iter().fold(key, |key, &token| key.word(u64::from(token)));
+        let key = RngKey::seed(self.seed).fold_in(sentence as u64);
+        let key = history.iter().fold(key, |key, &token| key.fold_in(u64::from(token)));
         let logits: Vec<f64> = (0..self.vocabulary as u64).map(|i| 2.0 * key.normal(i)).collect();
         let total = logits.iter().map(|x| x.exp()).sum::<f64>().ln();
         logits.iter().map(|x| x - total).collect()

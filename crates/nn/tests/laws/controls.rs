@@ -4,16 +4,16 @@ use crate::{HIDDEN, INPUT, wrong::Wrong};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use unspool_graph::{Graph, Scope, Var};
 use unspool_nn::{
-    Cell, Direction, Elman, Sequence,
+    Cell, Direction, Rnn, Sequence,
     laws::{self, Broken, Law, Subject},
     unroll_directed,
 };
 
-/// An [`Elman`] cell with a mistake in its step.
-struct Mistaken<F>(Elman, F);
+/// An [`Rnn`] cell with a mistake in its step.
+struct Mistaken<F>(Rnn, F);
 
 /// What the mistake makes of an input and a state.
-type Mistake = for<'g> fn(&Elman, Var<'g>, Var<'g>) -> (Var<'g>, Var<'g>);
+type Mistake = for<'g> fn(&Rnn, Var<'g>, Var<'g>) -> (Var<'g>, Var<'g>);
 
 impl Cell for Mistaken<Mistake> {
     type State<'g> = Var<'g>;
@@ -26,12 +26,12 @@ impl Cell for Mistaken<Mistake> {
 }
 
 fn mistaken(mistake: Mistake) -> impl Subject {
-    laws::cell(INPUT, move |scope| Mistaken(Elman::new(scope, INPUT, HIDDEN), mistake))
+    laws::cell(INPUT, move |scope| Mistaken(Rnn::new(scope, INPUT, HIDDEN), mistake))
 }
 
 /// The law is broken, and by a batch as small as this.
 fn found(law: Law, subject: &impl Subject, rows: usize, steps: usize) -> Broken {
-    let broken = laws::check(law, subject).expect_err("the law must be broken");
+    let broken = laws::check_law(law, subject).expect_err("the law must be broken");
     assert_eq!(broken.law, law);
     let longest = broken.case.lengths.iter().max().copied().unwrap_or(0);
     assert!(broken.case.lengths.len() <= rows && longest <= steps, "not shrunk: {broken}");
@@ -40,7 +40,7 @@ fn found(law: Law, subject: &impl Subject, rows: usize, steps: usize) -> Broken 
 }
 
 /// Counts its steps outside its state.
-struct Counting(Elman, AtomicUsize);
+struct Counting(Rnn, AtomicUsize);
 
 impl Cell for Counting {
     type State<'g> = Var<'g>;
@@ -59,7 +59,7 @@ impl Cell for Counting {
 
 #[test]
 fn a_state_outside_of_the_state_breaks_the_law_of_split() {
-    let subject = laws::cell(INPUT, |scope| Counting(Elman::new(scope, INPUT, HIDDEN), AtomicUsize::new(0)));
+    let subject = laws::cell(INPUT, |scope| Counting(Rnn::new(scope, INPUT, HIDDEN), AtomicUsize::new(0)));
     let broken = found(Law::Split, &subject, 1, 2);
     assert!(broken.why.starts_with("outputs"), "{broken}");
 }
@@ -68,20 +68,14 @@ fn a_state_outside_of_the_state_breaks_the_law_of_split() {
 struct Heedless;
 
 impl Subject for Heedless {
-    type Cell = Elman;
+    type Cell = Rnn;
     fn input_size(&self) -> usize {
         INPUT
     }
-    fn make(&self, scope: Scope<'_>) -> Elman {
-        Elman::new(scope, INPUT, HIDDEN)
+    fn make(&self, scope: Scope<'_>) -> Rnn {
+        Rnn::new(scope, INPUT, HIDDEN)
     }
-    fn run<'g>(
-        &self,
-        cell: &Elman,
-        xs: &Sequence<'g>,
-        state: Var<'g>,
-        direction: Direction,
-    ) -> (Sequence<'g>, Var<'g>) {
+    fn run<'g>(&self, cell: &Rnn, xs: &Sequence<'g>, state: Var<'g>, direction: Direction) -> (Sequence<'g>, Var<'g>) {
         unroll_directed(cell, &Sequence::full(xs.padded()), state, direction)
     }
 }
@@ -104,7 +98,7 @@ fn looking_at_the_first_row_breaks_the_law_of_order() {
 
 #[test]
 fn a_cut_inside_of_the_cell_breaks_the_law_of_truncation() {
-    let cutting = mistaken(|cell, x, h| cell.step(x, h.cut()));
+    let cutting = mistaken(|cell, x, h| cell.step(x, h.detach()));
     let broken = found(Law::Truncation, &cutting, 1, 1);
     assert!(broken.why.contains("goes wrong at cut") && broken.why.contains("controls.rs:"), "{broken}");
 }
@@ -129,7 +123,7 @@ fn a_wrong_derivative_in_either_mode_or_both_breaks_the_law_of_gradients() {
     }
 }
 
-fn wrong_after<'g>(cell: &Elman, x: Var<'g>, h: Var<'g>, wrong: Wrong) -> (Var<'g>, Var<'g>) {
+fn wrong_after<'g>(cell: &Rnn, x: Var<'g>, h: Var<'g>, wrong: Wrong) -> (Var<'g>, Var<'g>) {
     let (y, h) = cell.step(x, h);
     (y, h.graph().apply(wrong, &[h]))
 }
@@ -137,7 +131,7 @@ fn wrong_after<'g>(cell: &Elman, x: Var<'g>, h: Var<'g>, wrong: Wrong) -> (Var<'
 #[test]
 fn a_cell_that_is_right_keeps_each_law_by_itself() {
     for law in Law::ALL {
-        let judged = laws::check(law, &laws::cell(INPUT, |scope| Elman::new(scope, INPUT, HIDDEN))).unwrap();
+        let judged = laws::check_law(law, &laws::cell(INPUT, |scope| Rnn::new(scope, INPUT, HIDDEN))).unwrap();
         assert_eq!(judged.unjudged, 0, "{law}");
     }
 }

@@ -2,13 +2,13 @@
 
 use crate::{
     HIDDEN, INPUT,
-    plain::{PlainElman, PlainGru, PlainLstm},
+    plain::{PlainGru, PlainLstm, PlainRnn},
     random,
 };
 use proptest::prelude::*;
-use unspool_graph::{Draw, Graph, Param, Params, Var, check, init};
+use unspool_graph::{Graph, Param, Params, RngKey, Var, check, init};
 use unspool_nn::{
-    AdditiveAttention, Cell, Elman, ElmanConfig, Gru, Layout, Lstm, LstmState, Nonlinearity, Sequence, gru_gates,
+    AdditiveAttention, Cell, Gru, Layout, Lstm, LstmState, Nonlinearity, Rnn, RnnConfig, Sequence, gru_gates,
     laws::{self, Subject},
 };
 
@@ -22,19 +22,19 @@ fn plain_lstm() -> impl Subject {
 
 #[test]
 fn fused_steps_are_their_formulas() {
-    let (elman, relu) = (PlainElman::tanh, PlainElman::relu);
+    let (rnn, relu) = (PlainRnn::tanh, PlainRnn::relu);
     laws::equal(
-        &laws::cell(INPUT, |scope| Elman::new(scope, INPUT, HIDDEN)),
-        &laws::cell(INPUT, |scope| elman(scope, INPUT, HIDDEN)),
+        &laws::cell(INPUT, |scope| Rnn::new(scope, INPUT, HIDDEN)),
+        &laws::cell(INPUT, |scope| rnn(scope, INPUT, HIDDEN)),
     )
     .unwrap();
     laws::equal(
         &laws::cell(INPUT, |scope| {
-            Elman::with_config(
+            Rnn::with_config(
                 scope,
                 INPUT,
                 HIDDEN,
-                ElmanConfig { nonlinearity: Nonlinearity::Relu, ..ElmanConfig::default() },
+                RnnConfig { nonlinearity: Nonlinearity::Relu, ..RnnConfig::default() },
             )
         }),
         &laws::cell(INPUT, |scope| relu(scope, INPUT, HIDDEN)),
@@ -44,14 +44,15 @@ fn fused_steps_are_their_formulas() {
     laws::equal(&laws::cell(INPUT, |scope| Lstm::new(scope, INPUT, HIDDEN)), &plain_lstm()).unwrap();
 }
 
-/// Additive attention of plain operations: the fused scores and the fused sum are its formula, over many places too, and in single
-/// precision apart by what summing `width` and `places` products in another order rounds: each at most ε of the greatest partial sum.
+/// Additive attention of plain operations: the fused scores and the fused sum are its formula, over many places too,
+/// and in single precision apart by what summing `width` and `places` products in another order rounds: each at most ε
+/// of the greatest partial sum.
 #[test]
 fn fused_attention_is_its_formula() {
     for (places, width, seed) in [(1, 1, 1), (7, 5, 2), (100, 33, 3)] {
         let mut params = Params::seeded(seed);
         let attention = AdditiveAttention::new(params.scope("a"), 3, 4, width);
-        let inputs = |i: u64, shape: &[usize]| random(shape, Draw::seed(seed).word(i));
+        let inputs = |i: u64, shape: &[usize]| random(shape, RngKey::seed(seed).fold_in(i));
         let (query, memory) = (inputs(1, &[2, 3]), inputs(2, &[2, places, 4]));
         let lengths = [places, 1];
         let apart = |params: &Params| -> f64 {
@@ -108,7 +109,7 @@ proptest! {
 
     #[test]
     fn the_operations_own_gradients(batch in 1..4usize, hidden in 1..20usize, seed in 0..1000u64) {
-        let draw = |i: u64| Draw::seed(seed).word(i);
+        let draw = |i: u64| RngKey::seed(seed).fold_in(i);
         let x = random(&[batch, 3 * hidden], draw(0)) * 2.0;
         let u = random(&[batch, 3 * hidden], draw(1)) * 2.0;
         let h = random(&[batch, hidden], draw(2));

@@ -1,29 +1,30 @@
-//! Fused steps and their formulas over long sequences: the same in double precision, and in single precision apart by no more than
-//! rounding explains.
+//! Fused steps and their formulas over long sequences: the same in double precision, and in single precision apart by
+//! no more than rounding explains.
 //!
 //! # The bound in single precision
 //!
-//! A step of one form rounds in another order than the other form's. It rounds fewer than sixteen results, none larger than m, the
-//! greatest element of the state or 1, and each rounding is wrong by ε·m / 2 at most; so after step s the two states differ by what they
-//! differed before, carried through the step, and by δ_s = 8·ε·m_s in every element. What a difference at step s has become at step t is,
-//! to first order, its product with the Jacobian ∂state_t/∂state_s. Added up over the steps,
+//! A step of one form rounds in another order than the other form's. It rounds fewer than sixteen results, none larger
+//! than m, the greatest element of the state or 1, and each rounding is wrong by ε·m / 2 at most; so after step s the
+//! two states differ by what they differed before, carried through the step, and by δ_s = 8·ε·m_s in every element.
+//! What a difference at step s has become at step t is, to first order, its product with the Jacobian
+//! ∂state_t/∂state_s. Added up over the steps,
 //!
 //! |Δ_t| ≤ Σ_{s ≤ t} |∂state_t/∂state_s| · δ_s,  twice that to cover what is beyond first order.
 //!
-//! The sum has t terms. Where gates keep what they have, the Jacobians do not fade and it grows as t; where they forget, it stays.
-//! The Jacobians are the model's own, one step at a time in double precision, multiplied.
+//! The sum has t terms. Where gates keep what they have, the Jacobians do not fade and it grows as t; where they
+//! forget, it stays. The Jacobians are the model's own, one step at a time in double precision, multiplied.
 
 use crate::{
     HIDDEN, INPUT,
-    plain::{PlainElman, PlainGru, PlainLstm},
+    plain::{PlainGru, PlainLstm, PlainRnn},
     random,
 };
 use ndarray::{Array1, Array2, ArrayD, Axis, concatenate};
-use unspool_graph::{Draw, Graph, Params, Scope, Tensor, Var};
+use unspool_graph::{Graph, Params, RngKey, Scope, Tensor, Var};
 use unspool_nn::{
-    Cell, Direction, Elman, ElmanConfig, Gru, Lstm, LstmConfig, Nonlinearity, Sequence, detach,
+    Cell, Direction, Gru, Lstm, LstmConfig, Nonlinearity, Rnn, RnnConfig, Sequence,
     laws::{self, Subject},
-    leaves, map_state, unroll_directed,
+    leaves, map_state, state_to_tensors, unroll_directed,
 };
 
 const STEPS: usize = 96;
@@ -31,18 +32,18 @@ const STEPS: usize = 96;
 /// Calls `$test(name, fused, formula, gates)` for each built-in cell with a fused step.
 macro_rules! for_each_pair {
     ($test:ident) => {
-        $test("elman", |s| Elman::new(s, INPUT, HIDDEN), |s| PlainElman::tanh(s, INPUT, HIDDEN), 1);
+        $test("rnn", |s| Rnn::new(s, INPUT, HIDDEN), |s| PlainRnn::tanh(s, INPUT, HIDDEN), 1);
         $test(
             "relu",
             |s| {
-                Elman::with_config(
+                Rnn::with_config(
                     s,
                     INPUT,
                     HIDDEN,
-                    ElmanConfig { nonlinearity: Nonlinearity::Relu, ..ElmanConfig::default() },
+                    RnnConfig { nonlinearity: Nonlinearity::Relu, ..RnnConfig::default() },
                 )
             },
-            |s| PlainElman::relu(s, INPUT, HIDDEN),
+            |s| PlainRnn::relu(s, INPUT, HIDDEN),
             1,
         );
         $test("gru", |s| Gru::new(s, INPUT, HIDDEN), |s| PlainGru::new(s, INPUT, HIDDEN), 3);
@@ -66,7 +67,7 @@ fn run<S: Subject>(subject: &S, direction: Direction, seed: u64) -> (Vec<ArrayD<
     let cell = subject.make(params.scope("cell"));
     let params = params.to_f64();
     let graph = Graph::new(&params);
-    let xs = graph.input(random(&[3, STEPS, INPUT], Draw::seed(seed))).watch();
+    let xs = graph.input(random(&[3, STEPS, INPUT], RngKey::seed(seed))).watch();
     let (ys, last) =
         unroll_directed(&cell, &Sequence::pack(xs, &[STEPS, 1, 70]), cell.initial_state(&graph, 3), direction);
     let ys = ys.padded();
@@ -95,8 +96,8 @@ fn fused_steps_are_their_formulas_over_long_sequences() {
     for_each_pair!(test);
 }
 
-/// The states of one row after each step in single precision, leaves side by side, `[time, elements]`, with `nudge` added to the biases
-/// of gate `gate`.
+/// The states of one row after each step in single precision, leaves side by side, `[time, elements]`, with `nudge`
+/// added to the biases of gate `gate`.
 fn states<C: Cell>(make: fn(Scope<'_>) -> C, seed: u64, gate: usize, nudge: f64) -> Array2<f64> {
     let mut params = Params::seeded(seed);
     let cell = make(params.scope("cell"));
@@ -104,7 +105,7 @@ fn states<C: Cell>(make: fn(Scope<'_>) -> C, seed: u64, gate: usize, nudge: f64)
     let mut all = params.value(bias).unwrap().to_f64();
     all.slice_axis_mut(Axis(0), (gate * HIDDEN..(gate + 1) * HIDDEN).into()).mapv_inplace(|b| b + nudge);
     params.set(bias, all).unwrap();
-    let xs = random(&[1, STEPS, INPUT], Draw::seed(seed));
+    let xs = random(&[1, STEPS, INPUT], RngKey::seed(seed));
     let graph = Graph::new(&params);
     let (mut state, xs) = (cell.initial_state(&graph, 1), graph.input(&xs));
     let mut rows = vec![];
@@ -120,16 +121,16 @@ fn bound<C: Cell>(make: fn(Scope<'_>) -> C, seed: u64) -> Array2<f64> {
     let mut params = Params::seeded(seed);
     let cell = make(params.scope("cell"));
     let params = params.to_f64();
-    let xs = random(&[1, STEPS, INPUT], Draw::seed(seed));
+    let xs = random(&[1, STEPS, INPUT], RngKey::seed(seed));
     let start = Graph::new(&params);
-    let mut carried = detach(&cell.initial_state(&start, 1)).unwrap();
+    let mut carried = state_to_tensors(&cell.initial_state(&start, 1)).unwrap();
     let elements: usize = carried.iter().map(|leaf| leaf.shape()[1]).sum();
     // What the difference that arose at each step has become, and the sum.
     let mut carriers: Vec<(Array2<f64>, f64)> = vec![];
     let mut bounds = Array2::zeros((STEPS, elements));
     for t in 0..STEPS {
         let graph = Graph::new(&params);
-        let before = map_state(&cell.attach(&graph, &carried), Var::watch);
+        let before = map_state(&cell.state_from_tensors(&graph, &carried), Var::watch);
         let after = cell.step(graph.input(&xs).index(1, t), before.clone()).1;
         let all = graph.concat(&leaves(&after), -1);
         let mut jacobian = Array2::zeros((elements, elements));
@@ -150,7 +151,7 @@ fn bound<C: Cell>(make: fn(Scope<'_>) -> C, seed: u64) -> Array2<f64> {
             let each = carrier.mapv(f64::abs).sum_axis(Axis(1)) * (2.0 * delta);
             bounds.row_mut(t).zip_mut_with(&each, |sum, each| *sum += each);
         }
-        carried = detach(&after).unwrap();
+        carried = state_to_tensors(&after).unwrap();
     }
     bounds
 }

@@ -1,4 +1,5 @@
-//! The laws of recurrence for every cell and wrapper of this crate, in both directions, and for each law something that breaks it.
+//! The laws of recurrence for every cell and wrapper of this crate, in both directions, and for each law something that
+//! breaks it.
 
 mod cells;
 mod controls;
@@ -16,14 +17,14 @@ mod threads;
 mod wrong;
 
 use ndarray::{ArrayD, IxDyn};
-use unspool_graph::Draw;
+use unspool_graph::RngKey;
 
 /// Small sizes, as every number is moved.
 const INPUT: usize = 3;
 const HIDDEN: usize = 3;
 
 /// Numbers in [−1, 1).
-fn random(shape: &[usize], draw: Draw) -> ArrayD<f64> {
+fn random(shape: &[usize], draw: RngKey) -> ArrayD<f64> {
     let mut i = 0;
     ArrayD::from_shape_simple_fn(IxDyn(shape), || {
         i += 1;

@@ -1,8 +1,9 @@
-//! The laws of what is built of cells and run in another way than a cell alone: modules of layers, one way and both ways, and a decoder.
+//! The laws of what is built of cells and run in another way than a cell alone: modules of layers, one way and both
+//! ways, and a decoder.
 
 use crate::{HIDDEN, INPUT, random};
 use ndarray::ArrayD;
-use unspool_graph::{Draw, Graph, Params, Scope, Var};
+use unspool_graph::{Graph, Params, RngKey, Scope, Var};
 use unspool_nn::{
     Attention, AttentionDecoder, Bridge, Cell, CellKind, Direction, Embedding, Gru, Recurrent, RecurrentConfig,
     Sequence,
@@ -56,7 +57,7 @@ impl<C: Cell, F: Fn(Scope<'_>, usize, usize) -> C> Subject for Modules<F> {
 }
 
 fn hold(subject: &impl Subject) {
-    let judged = laws::hold(subject).unwrap_or_else(|broken| panic!("{broken}"));
+    let judged = laws::check(subject).unwrap_or_else(|broken| panic!("{broken}"));
     assert!(judged.right > 100 && judged.unjudged * 10 < judged.right, "{judged}");
 }
 
@@ -75,11 +76,11 @@ fn layers_both_ways_keep_every_law_but_those_of_split_and_step() {
     for kind in CellKind::ALL {
         let subject = Modules { make: |scope: Scope<'_>, input, hidden| kind.build(scope, input, hidden), layers };
         for law in Law::ALL.into_iter().filter(|&law| !matches!(law, Law::Split | Law::Step)) {
-            if let Err(broken) = laws::check(law, &subject) {
+            if let Err(broken) = laws::check_law(law, &subject) {
                 panic!("{kind}: {broken}");
             }
         }
-        let broken = laws::check(Law::Split, &subject).expect_err("it reads what is beyond the cut");
+        let broken = laws::check_law(Law::Split, &subject).expect_err("it reads what is beyond the cut");
         assert_eq!(broken.law, Law::Split);
     }
 }
@@ -97,9 +98,9 @@ impl Subject for Writer {
         let attention = Attention::multi_head(scope.scope("attention"), HIDDEN, 2, 3);
         AttentionDecoder::new(scope, Gru::new, table, attention, 2, HIDDEN)
     }
-    fn free(&self, _: &Self::Cell, _: &Params, batch: usize, draw: Draw) -> Vec<ArrayD<f64>> {
+    fn free(&self, _: &Self::Cell, _: &Params, batch: usize, draw: RngKey) -> Vec<ArrayD<f64>> {
         let shapes: [&[usize]; 3] = [&[batch, HIDDEN], &[batch, INPUT], &[batch, 4, 2]];
-        shapes.into_iter().enumerate().map(|(i, shape)| random(shape, draw.word(i as u64))).collect()
+        shapes.into_iter().enumerate().map(|(i, shape)| random(shape, draw.fold_in(i as u64))).collect()
     }
     fn start<'g>(
         &self,

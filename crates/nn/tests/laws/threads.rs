@@ -2,12 +2,12 @@
 
 use crate::{HIDDEN, INPUT, random};
 use ndarray::{ArrayD, Axis};
-use unspool_graph::{Draw, Graph, Param, Params, Scope, Var, init};
-use unspool_nn::{Cell, Elman, Gru, Linear, Lstm, Sequence, sharded, unroll};
+use unspool_graph::{Graph, Param, Params, RngKey, Scope, Var, init};
+use unspool_nn::{Cell, Gru, Linear, Lstm, Rnn, Sequence, sharded, unroll};
 
 /// Padded batches of a few rows.
 fn shards() -> Vec<(ArrayD<f64>, [usize; 3])> {
-    (0..5).map(|i| (random(&[3, 7, INPUT], Draw::seed(i)), [5, 2, i as usize + 1])).collect()
+    (0..5).map(|i| (random(&[3, 7, INPUT], RngKey::seed(i)), [5, 2, i as usize + 1])).collect()
 }
 
 /// The loss's bits and the gradients with each number of threads.
@@ -63,7 +63,7 @@ impl Cell for Own {
 
 #[test]
 fn threads_change_nothing() {
-    change_nothing(|scope| Elman::new(scope, INPUT, HIDDEN));
+    change_nothing(|scope| Rnn::new(scope, INPUT, HIDDEN));
     change_nothing(|scope| Gru::new(scope, INPUT, HIDDEN));
     change_nothing(|scope| Lstm::new(scope, INPUT, HIDDEN));
     change_nothing(|mut scope| Own {
@@ -78,7 +78,7 @@ fn threads_change_nothing_in_large_products() {
     let mut params = Params::seeded(1);
     let cell = Gru::new(params.scope("rnn"), 96, 160);
     let readout = Linear::new(params.scope("readout"), 160, 512);
-    let xs = [0, 1].map(|i| random(&[96, 6, 96], Draw::seed(i)));
+    let xs = [0, 1].map(|i| random(&[96, 6, 96], RngKey::seed(i)));
     let lengths: Vec<usize> = (0..96).map(|b| 1 + b % 6).collect();
     let all: Vec<_> = (1..=3)
         .map(|threads| {
@@ -88,7 +88,7 @@ fn threads_change_nothing_in_large_products() {
                     let (ys, _) =
                         unroll(&cell, &Sequence::pack(graph.input(xs), &lengths), cell.initial_state(graph, 96));
                     let ys = ys.padded();
-                    readout.apply(ys.real_rows(&lengths)).powi(2).sum_all()
+                    readout.apply(ys.pack(&lengths)).powi(2).sum_all()
                 })
                 .unwrap()
             });
@@ -104,7 +104,7 @@ fn a_row_of_a_product_is_what_it_is_alone() {
     for width in [1, 2, 3, 17, 600, 3000] {
         let mut params = Params::seeded(1);
         let layer = Linear::new(params.scope("layer"), width, 5);
-        let x = random(&[4, width], Draw::seed(2));
+        let x = random(&[4, width], RngKey::seed(2));
         for params in [&params, &params.to_f64()] {
             let graph = Graph::new(params);
             let together = layer.apply(graph.input(&x)).value().unwrap().to_f64();

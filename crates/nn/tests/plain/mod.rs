@@ -1,10 +1,11 @@
-//! The built-in cells as their formulas, of plain operations, with the same parameters: what the fused steps are held against.
+//! The built-in cells as their formulas, of plain operations, with the same parameters: what the fused steps are held
+//! against.
 
 use unspool_graph::{Graph, Param, Scope, Var, init};
 use unspool_nn::{Cell, LstmState};
 
 /// An Elman cell of plain operations, with ReLU or tanh.
-pub(crate) struct PlainElman(Weights, bool);
+pub(crate) struct PlainRnn(Weights, bool);
 /// A GRU of plain operations.
 pub(crate) struct PlainGru(Weights);
 /// An LSTM of plain operations, with the weight of its projection if it has one.
@@ -46,16 +47,16 @@ impl Weights {
     }
 }
 
-impl PlainElman {
-    pub(crate) fn tanh(scope: Scope<'_>, input_size: usize, hidden_size: usize) -> PlainElman {
-        PlainElman(Weights::new(scope, 1, input_size, hidden_size), false)
+impl PlainRnn {
+    pub(crate) fn tanh(scope: Scope<'_>, input_size: usize, hidden_size: usize) -> PlainRnn {
+        PlainRnn(Weights::new(scope, 1, input_size, hidden_size), false)
     }
-    pub(crate) fn relu(scope: Scope<'_>, input_size: usize, hidden_size: usize) -> PlainElman {
-        PlainElman(Weights::new(scope, 1, input_size, hidden_size), true)
+    pub(crate) fn relu(scope: Scope<'_>, input_size: usize, hidden_size: usize) -> PlainRnn {
+        PlainRnn(Weights::new(scope, 1, input_size, hidden_size), true)
     }
 }
 
-impl Cell for PlainElman {
+impl Cell for PlainRnn {
     type State<'g> = Var<'g>;
     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> {
         graph.zeros([batch, self.0.hidden_size])

@@ -63,8 +63,8 @@ impl Case {
         Ok(())
     }
 
-    /// Compares the outputs, walks back from Σ output · cotangent, and compares the gradients; every `output.`, `grad.input.` and
-    /// `grad.param.` of the file must be among what is given.
+    /// Compares the outputs, walks back from Σ output · cotangent, and compares the gradients; every `output.`,
+    /// `grad.input.` and `grad.param.` of the file must be among what is given.
     pub(crate) fn compare_all(
         &self,
         outputs: &[(&str, Var<'_>)],

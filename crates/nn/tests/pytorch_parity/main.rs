@@ -1,6 +1,6 @@
-//! PyTorch's own numbers: outputs and all gradients of every case in `tests/vectors/`, or in the folder that `UNSPOOL_VECTORS`
-//! names, to 1e-10 · max(1, |expected|) in f64 and 1e-4 in f32, recurrent cells by their fused steps and by plain operations. Cases are found
-//! by their `kind` and `config`, not by file name.
+//! PyTorch's own numbers: outputs and all gradients of every case in `tests/vectors/`, or in the folder that
+//! `UNSPOOL_VECTORS` names, to 1e-10 · max(1, |expected|) in f64 and 1e-4 in f32, recurrent cells by their fused steps
+//! and by plain operations. Cases are found by their `kind` and `config`, not by file name.
 
 mod case;
 mod layers;
@@ -10,11 +10,11 @@ mod training;
 
 use case::Case;
 use layers::{convolution, embedding, layer_norm, linear, multihead_attention, pooling, recurrent, transformer_layer};
-use plain::{PlainElman, PlainGru, PlainLstm};
+use plain::{PlainGru, PlainLstm, PlainRnn};
 use std::path::PathBuf;
 use training::{binary, clip_grad_norm, cross_entropy, ctc, steps};
 use unspool_graph::Precision;
-use unspool_nn::{Elman, ElmanConfig, Gru, GruConfig, Lstm, LstmConfig, Nonlinearity};
+use unspool_nn::{Gru, GruConfig, Lstm, LstmConfig, Nonlinearity, Rnn, RnnConfig};
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -22,14 +22,14 @@ fn compare(case: &Case, precision: Precision, tolerance: f64) -> Outcome {
     let bias = case.config["bias"] != false;
     match &case.kind[..] {
         "RNN" if case.config["nonlinearity"] == "relu" => {
-            recurrent(case, precision, tolerance, PlainElman::relu)?;
-            let config = ElmanConfig { nonlinearity: Nonlinearity::Relu, bias, ..ElmanConfig::default() };
-            recurrent(case, precision, tolerance, |s, input, hidden| Elman::with_config(s, input, hidden, config))
+            recurrent(case, precision, tolerance, PlainRnn::relu)?;
+            let config = RnnConfig { nonlinearity: Nonlinearity::Relu, bias, ..RnnConfig::default() };
+            recurrent(case, precision, tolerance, |s, input, hidden| Rnn::with_config(s, input, hidden, config))
         }
         "RNN" => {
-            recurrent(case, precision, tolerance, PlainElman::tanh)?;
-            let config = ElmanConfig { bias, ..ElmanConfig::default() };
-            recurrent(case, precision, tolerance, |s, input, hidden| Elman::with_config(s, input, hidden, config))
+            recurrent(case, precision, tolerance, PlainRnn::tanh)?;
+            let config = RnnConfig { bias, ..RnnConfig::default() };
+            recurrent(case, precision, tolerance, |s, input, hidden| Rnn::with_config(s, input, hidden, config))
         }
         "LSTM" => match case.config["proj_size"].as_u64() {
             None | Some(0) => {

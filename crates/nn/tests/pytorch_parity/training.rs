@@ -8,7 +8,7 @@ use unspool_graph::{CrossEntropy, Gradients, Graph, Params, Precision, init};
 use unspool_nn::{
     Sequence,
     ctc::Ctc,
-    loss::{self, Over},
+    loss::{self, LossReduction},
     optimizer::{Adagrad, Adam, AdamW, Optimizer, RmsProp, Sgd},
 };
 
@@ -56,7 +56,7 @@ pub(crate) fn binary(case: &Case, precision: Precision, tolerance: f64) -> Outco
     let params = to(Params::seeded(0), precision);
     let graph = Graph::new(&params);
     let x = graph.input(case.get("input.logits")?).watch();
-    let y = loss::binary_cross_entropy(x, case.get("input.target")?, Over::all());
+    let y = loss::binary_cross_entropy(x, case.get("input.target")?, LossReduction::all());
     case.compare_all(&[("y", y)], &[("logits", x)], &[], tolerance)
 }
 

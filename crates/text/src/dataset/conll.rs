@@ -90,7 +90,7 @@ impl Conll {
     /// Another limit for a line than [`LONGEST_LINE`](super::LONGEST_LINE); a sentence may be 64 times as long.
     #[must_use]
     pub fn longest_line(mut self, bytes: usize) -> Self {
-        self.lines = self.lines.longest(bytes);
+        self.lines = self.lines.max_length(bytes);
         self
     }
 

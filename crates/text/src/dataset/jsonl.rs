@@ -54,7 +54,7 @@ impl JsonLines {
     /// Another limit for a line than [`LONGEST_LINE`](super::LONGEST_LINE).
     #[must_use]
     pub fn longest_line(mut self, bytes: usize) -> Self {
-        self.lines = self.lines.longest(bytes);
+        self.lines = self.lines.max_length(bytes);
         self
     }
 

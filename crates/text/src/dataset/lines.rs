@@ -11,7 +11,7 @@ use crate::error::{Error, Place};
 /// use unspool_text::{LONGEST_LINE, Lines, Source};
 /// let long = || Lines::open(Source::bytes("t", "x".repeat(LONGEST_LINE + 1).into_bytes()));
 /// assert!(long()?.next().unwrap().is_err());
-/// assert!(long()?.longest(2 * LONGEST_LINE).next().unwrap().is_ok());
+/// assert!(long()?.max_length(2 * LONGEST_LINE).next().unwrap().is_ok());
 /// # Ok::<(), unspool_text::Error>(())
 /// ```
 pub const LONGEST_LINE: usize = 1 << 20;
@@ -75,7 +75,7 @@ impl Lines {
 
     /// Another limit for a line, in bytes.
     #[must_use]
-    pub fn longest(mut self, bytes: usize) -> Self {
+    pub fn max_length(mut self, bytes: usize) -> Self {
         self.limit = bytes;
         self
     }
@@ -232,7 +232,7 @@ mod tests {
 
         #[test]
         fn any_bytes_give_lines_or_errors(bytes in prop::collection::vec(prop::num::u8::ANY, 0..300)) {
-            let count = lines(bytes.clone()).longest(20).count();
+            let count = lines(bytes.clone()).max_length(20).count();
             prop_assert!(count <= bytes.len() + 1);
         }
     }
@@ -245,7 +245,7 @@ mod tests {
 
     #[test]
     fn a_bad_line_is_named_and_the_next_is_read() {
-        let found = shown(lines(b"ok\n\xff\nlonger\nok\n".as_slice()).longest(4));
+        let found = shown(lines(b"ok\n\xff\nlonger\nok\n".as_slice()).max_length(4));
         let utf8 = "t:2: not UTF-8 at byte 1 of the line (0xff)";
         let long = "t:3: longer than the 4 bytes allowed";
         assert_eq!(found, [Ok("ok".into()), Err(utf8.into()), Err(long.into()), Ok("ok".into())]);
@@ -259,7 +259,7 @@ mod tests {
         assert_eq!(shown(lines("a\rb\nc\rd")), [Ok("a\rb".into()), Ok("c\rd".into())]);
         assert_eq!(shown(lines("a\r")), [Ok("a".into())]);
         let named = "t: no line feed in the first 8 bytes, but carriage returns (line ends of the classic Mac OS)";
-        assert_eq!(shown(lines("a\rb\r".repeat(90_000)).longest(8)), [Err(named.into())]);
+        assert_eq!(shown(lines("a\rb\r".repeat(90_000)).max_length(8)), [Err(named.into())]);
     }
 
     #[test]

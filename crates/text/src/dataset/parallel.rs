@@ -56,7 +56,7 @@ impl Parallel {
     /// Another limit for a line than [`LONGEST_LINE`](super::LONGEST_LINE).
     #[must_use]
     pub fn longest_line(mut self, bytes: usize) -> Self {
-        self.files = self.files.into_iter().map(|lines| lines.longest(bytes)).collect();
+        self.files = self.files.into_iter().map(|lines| lines.max_length(bytes)).collect();
         self
     }
 

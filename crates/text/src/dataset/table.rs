@@ -103,7 +103,7 @@ impl<F: Format> Table<F> {
     /// Another limit for a line, or for a record of several, than [`LONGEST_LINE`](super::LONGEST_LINE).
     #[must_use]
     pub fn longest_line(mut self, bytes: usize) -> Self {
-        self.lines = self.lines.longest(bytes);
+        self.lines = self.lines.max_length(bytes);
         self
     }
 

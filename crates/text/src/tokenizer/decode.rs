@@ -185,7 +185,8 @@ impl Tokenizer {
         Ok(pieces)
     }
 
-    /// Returns the text of one id alone, for a list of tokens: whole characters as they are, other bytes by their names.
+    /// Returns the text of one id alone, for a list of tokens: whole characters as they are, other bytes by their
+    /// names.
     ///
     /// ```
     /// use unspool_text::{TokenKind, Tokenizer, TokenizerOptions};

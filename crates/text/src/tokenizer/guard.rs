@@ -5,8 +5,8 @@ use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe, catch_unwind};
 use std::sync::Once;
 
-use crate::ahead::panic_message;
 use crate::error::Error;
+use crate::prefetch::panic_message;
 
 thread_local! {
     /// Whether this thread is inside the library, so that a panic will be caught.

@@ -28,7 +28,7 @@ pub(crate) fn run(data: &[u8]) {
     let Ok(lines) = Lines::open(source()) else { return };
     // How many lines there are does not depend on how long they may be.
     let most = lines.count();
-    for line in Lines::open(source()).expect("it was opened before").longest(LONGEST) {
+    for line in Lines::open(source()).expect("it was opened before").max_length(LONGEST) {
         match line {
             Ok(line) => assert!(line.len() <= LONGEST && !line.contains('\n')),
             Err(error) if error.is_bad_line() => {}

@@ -1,7 +1,7 @@
 //! Draws every figure of the tutorial: `cargo run -p unspool --example figures`.
 //!
-//! Each goes to `docs/figures/NAME.svg`, and all of them as data to `docs/figures/embedded.md`, which the rendered docs read, so that
-//! they show the figures offline. The same code gives the same bytes.
+//! Each goes to `docs/figures/NAME.svg`, and all of them as data to `docs/figures/embedded.md`, which the rendered docs
+//! read, so that they show the figures offline. The same code gives the same bytes.
 
 mod draw;
 mod record;

@@ -1,6 +1,6 @@
 //! One-to-many: a picture in, words out.
 
-use super::{Eye, EyeConfig};
+use super::{ConvEncoder, ConvEncoderConfig};
 use crate::{
     graph::{Graph, Params, Var},
     layout::ToLayout,
@@ -9,7 +9,7 @@ use crate::{
         decoding::{Beam, Decoding},
         map_state, teacher_forcing,
     },
-    text::{Feed, Specials, TeacherForcing},
+    text::{DecoderInput, Specials, TeacherForcing},
 };
 use ndarray::{Array3, aview1};
 
@@ -17,7 +17,7 @@ use ndarray::{Array3, aview1};
 #[derive(Clone, Debug, PartialEq)]
 pub struct CaptionerConfig {
     /// The convolution that looks at the picture.
-    pub eye: EyeConfig,
+    pub eye: ConvEncoderConfig,
     /// The kind of cell.
     pub cell: CellKind,
     /// Layers of cells.
@@ -29,25 +29,26 @@ pub struct CaptionerConfig {
     /// How many words there are, the special ones counted.
     pub vocabulary_size: usize,
     /// What is read after the first step: the word before, or nothing.
-    pub feed: Feed,
+    pub feed: DecoderInput,
 }
 
 /// A caption's tokens, and its score.
 pub type Caption = (Vec<u32>, f64);
 
-/// An [`Eye`] on the picture, whose features become the first state of a recurrence that writes the words (Vinyals and others 2015):
+/// An [`ConvEncoder`] on the picture, whose features become the first state of a recurrence that writes the words
+/// (Vinyals and others 2015):
 ///
 /// - h₀ = tanh(W·look(picture) + b), in every layer
 /// - h_t = cell(x_t, h_{t−1}), logits_t = readout(h_t)
 ///
-/// x₀ is the vector of `<bos>`; x_t is that of the word before, or zeros ([`Feed`]).
+/// x₀ is the vector of `<bos>`; x_t is that of the word before, or zeros ([`DecoderInput`]).
 ///
 /// ```
-/// use unspool::{graph::{Graph, Params}, models::{Caption, Captioner, CaptionerConfig, EyeConfig}};
-/// use unspool::{nn::CellKind, text::{Feed, Specials, TeacherForcing}};
-/// let eye = EyeConfig { height: 8, width: 12, channels: 2, features: 16, dropout: 0.0 };
+/// use unspool::{graph::{Graph, Params}, models::{Caption, Captioner, CaptionerConfig, ConvEncoderConfig}};
+/// use unspool::{nn::CellKind, text::{DecoderInput, Specials, TeacherForcing}};
+/// let eye = ConvEncoderConfig { height: 8, width: 12, channels: 2, features: 16, dropout: 0.0 };
 /// let config = CaptionerConfig {
-///     eye, cell: CellKind::Gru, layers: 1, hidden_size: 8, embedding_size: 4, vocabulary_size: 10, feed: Feed::Back,
+///     eye, cell: CellKind::Gru, layers: 1, hidden_size: 8, embedding_size: 4, vocabulary_size: 10, feed: DecoderInput::Back,
 /// };
 /// let mut params = Params::seeded(0);
 /// let model = Captioner::new(&mut params, &config);
@@ -62,9 +63,9 @@ pub type Caption = (Vec<u32>, f64);
 /// ```
 #[derive(Clone, Debug)]
 pub struct Captioner {
-    eye: Eye,
+    eye: ConvEncoder,
     start: Linear,
-    writer: Writer,
+    writer: CaptionDecoder,
 }
 
 impl Captioner {
@@ -77,9 +78,9 @@ impl Captioner {
         });
         let cells = Stack::new(cells.collect::<Vec<_>>()).dropout(config.eye.dropout);
         Captioner {
-            eye: Eye::new(params.scope("eye"), &config.eye),
+            eye: ConvEncoder::new(params.scope("eye"), &config.eye),
             start: Linear::new(params.scope("start"), config.eye.features, hidden_size),
-            writer: Writer {
+            writer: CaptionDecoder {
                 embedding: Embedding::new(params.scope("embedding"), vocabulary_size, embedding_size)
                     .padding(Specials::FIXED.pad),
                 cells,
@@ -91,7 +92,7 @@ impl Captioner {
 
     /// What the writer knows before the first word, of pictures `[batch, height, width]`.
     #[track_caller]
-    fn first_state<'g>(&self, pictures: Var<'g>) -> <Writer as Cell>::State<'g> {
+    fn first_state<'g>(&self, pictures: Var<'g>) -> <CaptionDecoder as Cell>::State<'g> {
         let batch = pictures.known_shape().map_or(0, |shape| shape[0]);
         let seen = self.start.apply(self.eye.look(pictures)).tanh();
         map_state(&self.writer.initial_state(pictures.graph(), batch), |_| seen)
@@ -105,8 +106,8 @@ impl Captioner {
         logits.cross_entropy(&captions.target).sum_all()
     }
 
-    /// The `best` likeliest captions of each picture that a beam finds, greedily if it is 1, with their log-probabilities; at most
-    /// `longest` words, `<eos>` counted.
+    /// The `best` likeliest captions of each picture that a beam finds, greedily if it is 1, with their
+    /// log-probabilities; at most `max_length` words, `<eos>` counted.
     ///
     /// # Errors
     /// The first error of a recording.
@@ -114,13 +115,13 @@ impl Captioner {
         &self,
         params: &Params,
         pictures: &Array3<f32>,
-        longest: usize,
+        max_length: usize,
         best: usize,
     ) -> Result<Vec<Vec<Caption>>> {
         let batch = pictures.dim().0;
         let mut steps =
             DecoderSteps::new(params, &self.writer, batch, |graph| self.first_state(graph.input(pictures)))?;
-        let decoding = Decoding::new(Specials::FIXED.bos, Specials::FIXED.eos, longest);
+        let decoding = Decoding::new(Specials::FIXED.bos, Specials::FIXED.eos, max_length);
         let found = match best {
             0 | 1 => decoding.greedy(&mut steps)?.into_iter().map(|one| vec![one]).collect(),
             best => decoding.beam(&mut steps, &Beam::new(best).best(best))?,
@@ -134,14 +135,14 @@ impl Captioner {
 
 /// The recurrence between words.
 #[derive(Clone, Debug)]
-struct Writer {
+struct CaptionDecoder {
     embedding: Embedding,
     cells: Stack<AnyCell>,
     readout: Linear,
-    feed: Feed,
+    feed: DecoderInput,
 }
 
-impl Cell for Writer {
+impl Cell for CaptionDecoder {
     type State<'g> = <Stack<AnyCell> as Cell>::State<'g>;
     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Self::State<'g> {
         self.cells.initial_state(graph, batch)
@@ -157,11 +158,11 @@ impl Cell for Writer {
     }
 }
 
-impl Decoder for Writer {
+impl Decoder for CaptionDecoder {
     fn embed<'g>(&self, graph: &'g Graph<'g>, tokens: &[u32]) -> Var<'g> {
         match self.feed {
-            Feed::Back => self.embedding.apply(graph, aview1(tokens)),
-            Feed::Zero => {
+            DecoderInput::Back => self.embedding.apply(graph, aview1(tokens)),
+            DecoderInput::Zero => {
                 let Specials { bos, pad, .. } = Specials::FIXED;
                 let first: Vec<u32> = tokens.iter().map(|&id| if id == bos { bos } else { pad }).collect();
                 self.embedding.apply(graph, aview1(&first))

@@ -14,7 +14,7 @@ pub struct ClassifierConfig {
     /// How many token ids there are.
     pub vocabulary_size: usize,
     /// How many vectors pairs of neighbouring tokens share.
-    pub pairs: usize,
+    pub bigram_buckets: usize,
     /// Elements of a token's vector, and of a pair's.
     pub embedding_size: usize,
     /// The kind of cell.
@@ -31,8 +31,8 @@ pub struct ClassifierConfig {
     pub dropout: f64,
 }
 
-/// A recurrence over a text, which reads of each token its own vector and that of it with the one before. The last states, and the mean
-/// and the greatest of the outputs over the real places, decide on the class.
+/// A recurrence over a text, which reads of each token its own vector and that of it with the one before. The last
+/// states, and the mean and the greatest of the outputs over the real places, decide on the class.
 ///
 /// ```
 /// use unspool::{graph::{Graph, Params}, models::{Classifier, ClassifierConfig}, nn::CellKind, text::Padded};
@@ -67,7 +67,7 @@ impl Classifier {
         let width = if bidirectional { 2 * hidden_size } else { hidden_size };
         Classifier {
             embedding: Embedding::normal(params.scope("embedding"), config.vocabulary_size, embedding_size, 0.3),
-            pairs: PairEmbedding::new(params.scope("pairs"), config.pairs, embedding_size),
+            pairs: PairEmbedding::new(params.scope("pairs"), config.bigram_buckets, embedding_size),
             encoder: Recurrent::new(params.scope("encoder"), build, embedding_size, hidden_size, layers),
             readout: Linear::new(params.scope("readout"), 3 * width, config.classes),
             dropout,

@@ -23,8 +23,9 @@ pub struct LanguageModelConfig {
     pub dropout: f64,
 }
 
-/// Layers of any cell over the tokens' vectors, and a readout (Mikolov and others 2010; Zaremba, Sutskever and Vinyals 2014, for the places
-/// of dropout). It is a [`Cell`] and a [`Decoder`], so it writes by any [way of decoding](crate::nn::decoding).
+/// Layers of any cell over the tokens' vectors, and a readout (Mikolov and others 2010; Zaremba, Sutskever and Vinyals
+/// 2014, for the places of dropout). It is a [`Cell`] and a [`Decoder`], so it writes by any
+/// [way of decoding](crate::nn::decoding).
 ///
 /// ```
 /// use unspool::graph::Params;
@@ -74,7 +75,8 @@ impl LanguageModel {
         self.embedding.sequence(graph, ids, lengths).map(|rows| rows.dropout(self.dropout))
     }
 
-    /// Returns the outputs over whole sequences, layer after layer, and the states behind them, to be carried into the next window.
+    /// Returns the outputs over whole sequences, layer after layer, and the states behind them, to be carried into the
+    /// next window.
     #[track_caller]
     pub fn unroll<'g>(&self, xs: &Sequence<'g>, state: Vec<AnyState<'g>>) -> (Sequence<'g>, Vec<AnyState<'g>>) {
         self.recurrence.unroll(xs, state)

@@ -15,8 +15,7 @@
 
 mod captioner;
 mod classifier;
-mod eye;
-mod film_reader;
+mod conv_encoder;
 mod language_model;
 mod pair_embedding;
 mod perceptron;
@@ -24,11 +23,11 @@ mod recognizer;
 mod tagger;
 mod transformer;
 mod translator;
+mod video_classifier;
 
 pub use captioner::{Caption, Captioner, CaptionerConfig};
 pub use classifier::{Classifier, ClassifierConfig};
-pub use eye::{Eye, EyeConfig};
-pub use film_reader::{FilmReader, FilmReaderConfig};
+pub use conv_encoder::{ConvEncoder, ConvEncoderConfig};
 pub use language_model::{LanguageModel, LanguageModelConfig};
 pub use pair_embedding::PairEmbedding;
 pub use perceptron::{Perceptron, PerceptronConfig};
@@ -36,3 +35,4 @@ pub use recognizer::{Recognizer, RecognizerConfig};
 pub use tagger::{Tagger, TaggerConfig, TaggerInput, TaggerReader};
 pub use transformer::{TransformerTranslator, TransformerTranslatorConfig};
 pub use translator::{Teaching, Translator, TranslatorConfig, TranslatorState};
+pub use video_classifier::{VideoClassifier, VideoClassifierConfig};

@@ -1,14 +1,15 @@
 //! A vector for each token and the one before it.
 
 use crate::{
-    graph::{Draw, Graph, Scope},
+    graph::{Graph, RngKey, Scope},
     nn::{Embedding, Layout, Sequence},
 };
 use ndarray::{Array2, ArrayView2, AsArray, Ix2};
 
-/// Vectors of pairs of neighbouring tokens, to be added to the tokens' own: pairs of characters are the beginnings of words. A pair's
-/// place in the table is a hash of it, so there is no list of pairs to keep, and rare ones share a vector (the hashing trick of
-/// Weinberger and others 2009, as fastText has it: Joulin and others 2017). Parameter `weight [buckets, size]`.
+/// Vectors of pairs of neighbouring tokens, to be added to the tokens' own: pairs of characters are the beginnings of
+/// words. A pair's place in the table is a hash of it, so there is no list of pairs to keep, and rare ones share a
+/// vector (the hashing trick of Weinberger and others 2009, as fastText has it: Joulin and others 2017). Parameter
+/// `weight [buckets, size]`.
 ///
 /// ```
 /// use unspool::graph::{Graph, Params};
@@ -43,10 +44,10 @@ impl PairEmbedding {
         lengths: impl Into<Layout>,
     ) -> Sequence<'g> {
         let ids: ArrayView2<'_, u32> = ids.into();
-        let key = Draw::seed(0).text("pairs");
+        let key = RngKey::seed(0).fold_in_str("pairs");
         let places = Array2::from_shape_fn(ids.dim(), |(row, t)| {
             let before = if t == 0 { 0 } else { ids[[row, t - 1]] };
-            (key.word(u64::from(before)).bits(u64::from(ids[[row, t]])) % self.buckets as u64) as u32
+            (key.fold_in(u64::from(before)).bits(u64::from(ids[[row, t]])) % self.buckets as u64) as u32
         });
         self.table.sequence(graph, &places, lengths)
     }

@@ -24,7 +24,8 @@ pub struct RecognizerConfig {
     pub dropout: f64,
 }
 
-/// Layers of cells over frames, and at each frame a class for each label and, as class 0, the blank (Graves and others 2006).
+/// Layers of cells over frames, and at each frame a class for each label and, as class 0, the blank (Graves and others
+/// 2006).
 ///
 /// ```
 /// use unspool::{graph::{Graph, Params}, models::{Recognizer, RecognizerConfig}, nn::{CellKind, Sequence}};

@@ -61,8 +61,8 @@ pub struct TaggerInput {
     pub form_of: Vec<u32>,
 }
 
-/// A word is its own vector beside the last states of a recurrence over its characters, both ways (Ling and others 2015; Plank, Søgaard and
-/// Goldberg 2016); what reads the sentence is recurrent, or a Transformer.
+/// A word is its own vector beside the last states of a recurrence over its characters, both ways (Ling and others
+/// 2015; Plank, Søgaard and Goldberg 2016); what reads the sentence is recurrent, or a Transformer.
 ///
 /// ```
 /// use unspool::graph::{Graph, Params};
@@ -140,7 +140,7 @@ impl Tagger {
         let (_, last) = self.spelling.unroll(&characters, self.spelling.initial_state(graph, forms.len()));
         let spelled = graph.layer_fn("spelling", |graph| {
             let form_of = layout.pack_examples(form_of).map_err(|why| graph.error("spelling", why))?;
-            Ok(self.spelling.last(graph, &last).rows(&form_of))
+            Ok(self.spelling.last(graph, &last).index_select(&form_of))
         });
         let known = self.words.sequence(graph, &words.ids, &layout);
         let xs = known.concat(&Sequence::from_rows(spelled, &layout)).map(|rows| rows.dropout(self.dropout));

@@ -41,8 +41,8 @@ impl Default for TransformerTranslatorConfig {
     }
 }
 
-/// A Transformer (Vaswani and others 2017) with pre-norm layers and sinusoidal positions. One table of token vectors serves the source,
-/// the target and, transposed, the output (Press and Wolf 2017).
+/// A Transformer (Vaswani and others 2017) with pre-norm layers and sinusoidal positions. One table of token vectors
+/// serves the source, the target and, transposed, the output (Press and Wolf 2017).
 ///
 /// ```
 /// use unspool::graph::{Graph, Params};

@@ -25,7 +25,8 @@ pub struct TranslatorConfig {
     pub layers: usize,
     /// Elements of the decoder's state and of each direction of the encoder's.
     pub hidden_size: usize,
-    /// Whether the decoder attends to all that the encoder wrote. Otherwise it reads at each step what the encoder ended with.
+    /// Whether the decoder attends to all that the encoder wrote. Otherwise it reads at each step what the encoder
+    /// ended with.
     pub attention: bool,
     /// The share of elements dropped in training.
     pub dropout: f64,
@@ -50,8 +51,8 @@ impl Default for TranslatorConfig {
 pub struct Teaching {
     /// Label smoothing (Szegedy and others 2016).
     pub smoothing: f64,
-    /// The probability with which each token read in training is the true one, and not the decoder's own: 1 is teacher forcing. See
-    /// [`scheduled_sampling`].
+    /// The probability with which each token read in training is the true one, and not the decoder's own: 1 is teacher
+    /// forcing. See [`scheduled_sampling`].
     pub truth: f64,
 }
 
@@ -59,9 +60,9 @@ pub struct Teaching {
 const LONGEST_FACTOR: usize = 2;
 const LONGEST_EXTRA: usize = 10;
 
-/// A bidirectional recurrence reads the source; a GRU that attends to it additively writes the target (Bahdanau, Cho and Bengio 2015).
-/// Without attention the GRU reads a summary of the source at each step (Cho and others 2014).
-/// One table of token vectors serves the source, the target and, transposed, the output (Press and Wolf 2017).
+/// A bidirectional recurrence reads the source; a GRU that attends to it additively writes the target (Bahdanau, Cho
+/// and Bengio 2015). Without attention the GRU reads a summary of the source at each step (Cho and others 2014). One
+/// table of token vectors serves the source, the target and, transposed, the output (Press and Wolf 2017).
 ///
 /// A translation is any [way of decoding](crate::nn::decoding) over the model's [steps](Translator::steps):
 ///
@@ -158,8 +159,9 @@ impl Translator {
         DecoderSteps::new(params, self, source.lengths.len(), |graph| self.encode(graph, source))
     }
 
-    /// The rules of translating a batch: from the token of beginning to that of the end; each sentence is cut at twice its source's
-    /// tokens and ten, whatever stands beside it. Padding, the beginning and the unknown token are not written.
+    /// The rules of translating a batch: from the token of beginning to that of the end; each sentence is cut at twice
+    /// its source's tokens and ten, whatever stands beside it. Padding, the beginning and the unknown token are not
+    /// written.
     pub fn decoding(&self, source: &Padded) -> Decoding {
         rules(source)
     }
@@ -216,8 +218,8 @@ impl Cell for Translator {
         self.decoder.input.apply(xs)
     }
 
-    /// The last token's vector and what the attention found in the source make the next state. The output is both the state and
-    /// that context.
+    /// The last token's vector and what the attention found in the source make the next state. The output is both the
+    /// state and that context.
     fn step_projected<'g>(
         &self,
         x: Var<'g>,
@@ -252,7 +254,8 @@ impl Decoder for Translator {
 }
 
 crate::nn::state! {
-    /// What a [`Translator`] carries from token to token. The memory, its keys and its padding stay as they are for a whole sentence.
+    /// What a [`Translator`] carries from token to token. The memory, its keys and its padding stay as they are for a
+    /// whole sentence.
     ///
     /// ```
     /// use unspool::graph::{Graph, Params};
@@ -271,7 +274,8 @@ crate::nn::state! {
         h: Var<'g>,
         /// The last step's weights over the source, `[batch, source]`.
         looked: Var<'g>,
-        /// The encoder's outputs `[batch, source, memory]`, or without attention what it ended with `[batch, 1, memory]`.
+        /// The encoder's outputs `[batch, source, memory]`, or without attention what it ended with
+        /// `[batch, 1, memory]`.
         memory: Var<'g>,
         /// The outputs' keys for the attention, if there is one.
         keys: Option<Var<'g>>,

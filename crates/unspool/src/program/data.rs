@@ -1,5 +1,5 @@
-//! Where a training's rows come from: data inside the program, three files, or one that is split. All of it is read and checked
-//! here, before anything is created.
+//! Where a training's rows come from: data inside the program, three files, or one that is split. All of it is read and
+//! checked here, before anything is created.
 
 mod sound;
 mod stream;
@@ -200,8 +200,8 @@ impl<'a> Data<'a> {
         Ok((self.begun(found)?, chosen))
     }
 
-    /// Parts that can be gone through again and again, of files that begin as they should: a column that is missing in the last of them
-    /// is told before anything is learned from the first.
+    /// Parts that can be gone through again and again, of files that begin as they should: a column that is missing in
+    /// the last of them is told before anything is learned from the first.
     fn begun<R: 'static>(&self, parts: Parts<Stream<R>>) -> Result<Parts<Stream<R>>> {
         if self.exchange.ranks() > 1
             && let Some(name) = self.names.iter().find(|name| is_pipe(name))
@@ -213,7 +213,8 @@ impl<'a> Data<'a> {
         Ok(parts)
     }
 
-    /// All rows of one file, two columns by name; of a set in the program, its test part. Two files of plain text are two columns.
+    /// All rows of one file, two columns by name; of a set in the program, its test part. Two files of plain text are
+    /// two columns.
     pub(crate) fn table(&self, columns: &Columns<'_>) -> Result<Stream<Row>> {
         let tsv = |origin| Ok(columns.tsv(origin, &columns.choose(columns.usual)?));
         match (self.embedded(), self.names.as_slice()) {
@@ -261,8 +262,8 @@ impl<'a> Data<'a> {
         Ok([whole[..dev].to_owned(), whole[dev..test].to_owned(), whole[test..].to_owned()])
     }
 
-    /// Sentences of columns (CoNLL, or `form<TAB>tag`) in three parts: of three files, or of one that is split by a hash of the
-    /// sentence. Columns count from 1.
+    /// Sentences of columns (CoNLL, or `form<TAB>tag`) in three parts: of three files, or of one that is split by a
+    /// hash of the sentence. Columns count from 1.
     pub(crate) fn sentences(&self, columns: &[usize]) -> Result<Parts<Stream<Sentence>>> {
         let in_folder = self.folder()?;
         let read = |path: &String| -> Result<_> { Ok(sentences(self.file(path)?, columns)) };
@@ -286,7 +287,8 @@ impl<'a> Data<'a> {
         Ok(Conll::is_conllu(self.file(first)?.open()?)?)
     }
 
-    /// The files train, dev and test of the folder that is named, if one is: the one of each whose name has that word in it.
+    /// The files train, dev and test of the folder that is named, if one is: the one of each whose name has that word
+    /// in it.
     fn folder(&self) -> Result<Option<Vec<String>>> {
         let [folder] = self.names.as_slice() else { return Ok(None) };
         let folder = Path::new(folder);
@@ -315,8 +317,8 @@ impl<'a> Data<'a> {
         Ok(sentences(self.one()?, columns))
     }
 
-    /// Sounds: the wav files of a folder, or of a set in the program, by their names. A file `transcripts.tsv` in the folder says
-    /// what is said: `file<TAB>transcript` a line, under a header.
+    /// Sounds: the wav files of a folder, or of a set in the program, by their names. A file `transcripts.tsv` in the
+    /// folder says what is said: `file<TAB>transcript` a line, under a header.
     pub(crate) fn recordings(&self) -> Result<Vec<Recording>> {
         match (self.embedded(), self.names.as_slice()) {
             (Some(Embedded { files: [(file, bytes)], .. }), _) if file.ends_with(".tar.gz") => {

@@ -11,7 +11,7 @@ use super::{
     run::RunFolder,
     signals,
 };
-use crate::tasks::{Effort, Score, Task, Visitor};
+use crate::tasks::{Score, Search, Task, Visitor};
 use serde_json::json;
 use std::time::Instant;
 use unspool::{
@@ -38,7 +38,7 @@ pub(crate) fn evaluate(options: &EvaluateOptions) -> Result<()> {
             }
             let began = Instant::now();
             let size = T::recipe(&T::Settings::default()).batch;
-            let (evaluated, _) = part(&task, &params, &examples, size, Effort::Full, &OneProcess)?;
+            let (evaluated, _) = part(&task, &params, &examples, size, Search::Full, &OneProcess)?;
             let mut line = json!({ "task": T::NAME, "data": data.name(), "rows": rows });
             if let (Some(line), serde_json::Value::Object(scores)) =
                 (line.as_object_mut(), Report::part(None, &evaluated, T::METRIC.name))
@@ -69,11 +69,11 @@ pub(crate) fn part<T: Task>(
     params: &Params,
     examples: &T::Examples,
     size: BatchSize,
-    effort: Effort,
+    effort: Search,
     exchange: &dyn Exchange,
 ) -> Result<(Evaluated, Vec<T::Answer>)> {
     let batches = Buckets::pairs(task.lengths(examples), size, 0)?.sorted();
-    let results = processes::shared_out(exchange, batches.len(), |number| {
+    let results = processes::distribute(exchange, batches.len(), |number| {
         if exchange.ranks() <= 1 {
             signals::check()?;
         }

@@ -12,8 +12,8 @@ use std::io::{IsTerminal, Write};
 
 /// Writes on standard output, each token as soon as it is chosen.
 pub(crate) fn generate(options: &GenerateOptions) -> Result<()> {
-    struct Aloud<'a>(&'a RunFolder, Generate);
-    impl Visitor for Aloud<'_> {
+    struct StreamingWriter<'a>(&'a RunFolder, Generate);
+    impl Visitor for StreamingWriter<'_> {
         type Output = Result<()>;
         fn visit<T: Task>(self) -> Result<()> {
             let (task, params) = restore::<T>(self.0)?;
@@ -36,5 +36,5 @@ pub(crate) fn generate(options: &GenerateOptions) -> Result<()> {
         top_p: options.top_p,
         seed: options.seed,
     };
-    with_task_of(&folder, Aloud(&folder, ask))
+    with_task_of(&folder, StreamingWriter(&folder, ask))
 }

@@ -48,8 +48,8 @@ pub(crate) const TABLE_BYTES: usize = 1 << 28;
 /// Seconds of a sound that a model hears at once; a longer one is cut where it is quiet.
 pub(crate) const HEARD_AT_ONCE: usize = 60;
 
-/// Reads a file of at most so many bytes; returns nothing for a larger one. A device has no size and no end, so the limit
-/// is kept while reading.
+/// Reads a file of at most so many bytes; returns nothing for a larger one. A device has no size and no end, so the
+/// limit is kept while reading.
 pub(crate) fn read(path: &Path, most: u64) -> Result<Option<Vec<u8>>> {
     let failed = |cause: std::io::Error| Error::file(path, "read", &cause);
     let mut bytes = vec![];

@@ -11,17 +11,17 @@ use std::{
 use unspool::text::{self, Lines, Source};
 
 /// The lines of a file, or of standard input, each of at most so many bytes.
-pub(crate) fn open(path: Option<&Path>, longest: u32) -> Result<Lines> {
+pub(crate) fn open(path: Option<&Path>, max_length: u32) -> Result<Lines> {
     let lines = Lines::open(match path {
         Some(path) => Source::file(path)?,
         None => Source::stdin(),
     })?;
-    Ok(lines.longest(longest as usize))
+    Ok(lines.max_length(max_length as usize))
 }
 
 /// All lines.
-pub(crate) fn read(path: Option<&Path>, longest: u32) -> Result<Vec<String>> {
-    open(path, longest)?.map(|line| line.map_err(told)).collect()
+pub(crate) fn read(path: Option<&Path>, max_length: u32) -> Result<Vec<String>> {
+    open(path, max_length)?.map(|line| line.map_err(told)).collect()
 }
 
 /// An error of a line, whose limit is an option here.
@@ -61,8 +61,8 @@ pub(crate) fn print(line: &str) -> Result<()> {
 
 /// Writes for each line what `answer` makes of it, as soon as it is there. Somebody who types at a terminal is asked
 /// for each line.
-pub(crate) fn each(path: Option<&Path>, longest: u32, mut answer: impl FnMut(&str) -> Result<String>) -> Result<()> {
-    let mut lines = open(path, longest)?;
+pub(crate) fn each(path: Option<&Path>, max_length: u32, mut answer: impl FnMut(&str) -> Result<String>) -> Result<()> {
+    let mut lines = open(path, max_length)?;
     let typed = path.is_none() && std::io::stdin().is_terminal();
     let prompt = || {
         if typed {

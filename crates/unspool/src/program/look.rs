@@ -1,4 +1,5 @@
-//! What one recorded step of a training shows: its graph, its gradients through time, and what each line of source costs.
+//! What one recorded step of a training shows: its graph, its gradients through time, and what each line of source
+//! costs.
 
 use super::{
     check_overwrite,
@@ -9,7 +10,7 @@ use super::{
 };
 use crate::tasks::{Curves, Figure, Task, gradients};
 use unspool::{
-    graph::{Draw, Drawing, Fold, Gradients, Graph, Params},
+    graph::{Detail, Drawing, Gradients, Graph, Params, RngKey},
     nn::exchange::OneProcess,
     text::{BatchSize, Buckets},
 };
@@ -21,14 +22,14 @@ const COSTLIEST: usize = 25;
 
 /// Records a step of training over these examples.
 fn recorded<'g, T: Task>(task: &T, graph: &'g Graph<'g>, examples: &T::Examples, rows: &[usize]) -> Result<Gradients> {
-    gradients(task, graph, &task.batch(examples, rows, Some(Draw::seed(0)))?, 0.0)
+    gradients(task, graph, &task.batch(examples, rows, Some(RngKey::seed(0)))?, 0.0)
 }
 
 /// ‖∂loss/∂h_t‖ along each recurrence, for some examples of a part; nothing where there is no recurrence.
 pub(crate) fn gradient_norms<T: Task>(task: &T, params: &Params, examples: &T::Examples) -> Result<Option<Figure>> {
     let batches = Buckets::pairs(task.lengths(examples), BatchSize::Rows(ROWS), 0)?.sorted();
     let Some(rows) = batches.get(batches.len() / 2) else { return Ok(None) };
-    let graph = Graph::new(params).tracing();
+    let graph = Graph::new(params).record_grad_norms();
     let series = recorded(task, &graph, examples, rows)?.through_time().to_vec();
     let lines: Vec<_> = series
         .into_iter()
@@ -44,7 +45,7 @@ pub(crate) fn gradient_norms<T: Task>(task: &T, params: &Params, examples: &T::E
 
 /// What a step costs, line by line and operation by operation, as tables for people.
 pub(crate) fn profile<T: Task>(task: &T, params: &Params, examples: &T::Examples, rows: &[usize]) -> Result<String> {
-    let graph = Graph::new(params).profiled();
+    let graph = Graph::new(params).record_profile();
     recorded(task, &graph, examples, rows)?;
     let profile = graph.profile();
     let mut said = format!("one step over {} examples, on one thread:\n", rows.len());
@@ -81,9 +82,9 @@ pub(crate) fn draw<T: Task>(chosen: &Chosen<T>, options: &DrawOptions) -> Result
         (steps.abs_diff(options.steps), *row)
     });
     rows.truncate(2);
-    let graph = Graph::new(&params).tracing();
+    let graph = Graph::new(&params).record_grad_norms();
     let gradients = recorded(&task, &graph, &parts.train, &rows)?;
-    let fold = if options.nodes { Fold::Node } else { Fold::Cell };
+    let fold = if options.nodes { Detail::Node } else { Detail::Cell };
     let drawing = Drawing::of(&graph).fold(fold).gradients(&gradients);
     let drawing = if options.rolled { drawing.rolled() } else { drawing };
     unspool_files::write(&options.file, written(&drawing))

@@ -58,7 +58,7 @@ pub(crate) fn main() -> ExitCode {
 fn run() -> Result<()> {
     match options::read(env::args_os()) {
         Err(error) => refused(&error, env::args_os()),
-        Ok(Asked::Train(task, matches)) => processes::together(|exchange| with(&task, Train(&matches, exchange))),
+        Ok(Asked::Train(task, matches)) => processes::run_ranks(|exchange| with(&task, Train(&matches, exchange))),
         Ok(Asked::Draw(task, matches)) => with(&task, Draw(matches)),
         Ok(Asked::Other(Command::Score { score })) => score.run(),
         Ok(Asked::Other(Command::Tokenize { action })) => action.run(),

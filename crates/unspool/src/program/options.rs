@@ -86,7 +86,7 @@ pub(crate) struct PredictOptions {
     #[arg(long)]
     pub(crate) attention: bool,
     #[command(flatten)]
-    pub(crate) longest: LongestLine<{ limits::ANSWERED_LINE }>,
+    pub(crate) max_length: LongestLine<{ limits::ANSWERED_LINE }>,
     #[command(flatten)]
     pub(crate) threads: Threads,
 }

@@ -28,7 +28,7 @@ pub(crate) fn predict(options: &PredictOptions) -> Result<()> {
             }
             // How many lines were cut, by the length that was left of them.
             let mut cut = BTreeMap::<usize, u64>::new();
-            let answered = lines::each(None, options.longest.max_line, |line| {
+            let answered = lines::each(None, options.max_length.max_line, |line| {
                 let (answer, cut_to) = answer(&task, &params, line, &ask, as_json)?;
                 cut_to.into_iter().for_each(|length| *cut.entry(length).or_default() += 1);
                 Ok(answer)
@@ -110,7 +110,7 @@ pub(crate) fn restore<T: Task>(folder: &RunFolder) -> Result<(T, Params)> {
     // Initial values are all overwritten: the seed is no matter.
     let mut params = Params::seeded(0).at_most(usize::try_from(elements).unwrap_or(usize::MAX));
     let restored = T::restore(saved, tokenizer, &mut params).map_err(within);
-    params.check_all().map_err(|error| {
+    params.check().map_err(|error| {
         let message = format!("its sizes are not those of {MODEL}: {error}");
         within(Error::failure(message, "the run folder must hold the files of one training, unchanged"))
     })?;

@@ -7,12 +7,12 @@ use std::{
     env,
     sync::atomic::{AtomicBool, Ordering},
 };
-use unspool::nn::exchange::{Exchange, own};
+use unspool::nn::exchange::{Exchange, owned};
 
-/// Does the work with the processes that were started together. What goes wrong in one of them alone ends all, with a line that names it
-/// and its machine.
+/// Does the work with the processes that were started together. What goes wrong in one of them alone ends all, with a
+/// line that names it and its machine.
 #[cfg(feature = "mpi")]
-pub(crate) fn together(work: impl FnOnce(&dyn Exchange) -> Result<()>) -> Result<()> {
+pub(crate) fn run_ranks(work: impl FnOnce(&dyn Exchange) -> Result<()>) -> Result<()> {
     /// An error that the other processes do not have.
     struct Alone(Error);
     impl std::fmt::Display for Alone {
@@ -35,7 +35,7 @@ pub(crate) fn together(work: impl FnOnce(&dyn Exchange) -> Result<()>) -> Result
 
 /// Does the work alone.
 #[cfg(not(feature = "mpi"))]
-pub(crate) fn together(work: impl FnOnce(&dyn Exchange) -> Result<()>) -> Result<()> {
+pub(crate) fn run_ranks(work: impl FnOnce(&dyn Exchange) -> Result<()>) -> Result<()> {
     choose_speaker();
     if launched(&SIZES) > 1 {
         return Err(Error::misuse(
@@ -72,12 +72,12 @@ fn launched(names: &[&str]) -> usize {
 }
 
 /// Does something for each of so many things, each of them in one process; gives all, in order, in every process.
-pub(crate) fn shared_out<P: Serialize + DeserializeOwned + Send>(
+pub(crate) fn distribute<P: Serialize + DeserializeOwned + Send>(
     exchange: &dyn Exchange,
     count: usize,
     each: impl Fn(usize) -> Result<P> + Sync,
 ) -> Result<Vec<P>> {
-    let numbers: Vec<usize> = own(exchange, count).collect();
+    let numbers: Vec<usize> = owned(exchange, count).collect();
     let found = numbers.into_par_iter().map(&each).collect::<Result<Vec<P>>>()?;
     in_order(exchange, count, found)
 }
@@ -91,14 +91,14 @@ pub(crate) fn in_order<P: Serialize + DeserializeOwned>(
     if exchange.ranks() <= 1 {
         return Ok(own);
     }
-    let mut all: Vec<_> = gathered(exchange, own)?.into_iter().map(Vec::into_iter).collect();
+    let mut all: Vec<_> = all_gather(exchange, own)?.into_iter().map(Vec::into_iter).collect();
     let ranks = all.len();
     let in_order = (0..count).map(|number| all[number % ranks].next().ok_or_else(unreadable)).collect();
     if all.iter().any(|rest| rest.len() > 0) { Err(unreadable()) } else { in_order }
 }
 
 /// What each process has, by rank, in every process.
-pub(crate) fn gathered<P: Serialize + DeserializeOwned>(exchange: &dyn Exchange, value: P) -> Result<Vec<P>> {
+pub(crate) fn all_gather<P: Serialize + DeserializeOwned>(exchange: &dyn Exchange, value: P) -> Result<Vec<P>> {
     if exchange.ranks() <= 1 {
         return Ok(vec![value]);
     }
@@ -106,16 +106,16 @@ pub(crate) fn gathered<P: Serialize + DeserializeOwned>(exchange: &dyn Exchange,
 }
 
 /// What the first process alone makes, in every process.
-pub(crate) fn of_first<P: Serialize + DeserializeOwned>(
+pub(crate) fn broadcast<P: Serialize + DeserializeOwned>(
     exchange: &dyn Exchange,
     make: impl FnOnce() -> Result<P>,
 ) -> Result<P> {
     if exchange.rank() > 0 {
-        return unpacked(&exchange.of_first(vec![])?);
+        return unpacked(&exchange.broadcast(vec![])?);
     }
     let made = make()?;
     if exchange.ranks() > 1 {
-        exchange.of_first(packed(&made)?)?;
+        exchange.broadcast(packed(&made)?)?;
     }
     Ok(made)
 }
@@ -142,26 +142,26 @@ pub(crate) fn unreadable() -> Error {
 mod tests {
     use super::*;
     use ndarray::Array2;
-    use unspool::nn::exchange::together;
+    use unspool::nn::exchange::run_ranks;
 
     #[test]
     fn what_is_shared_out_comes_back_in_order() {
         for ranks in 1..=4 {
-            let all = together(ranks, |exchange| shared_out(exchange, 5, |number| Ok(number as f64 * 10.0)).unwrap());
+            let all = run_ranks(ranks, |exchange| distribute(exchange, 5, |number| Ok(number as f64 * 10.0)).unwrap());
             assert!(all.iter().all(|found| *found == [0.0, 10.0, 20.0, 30.0, 40.0]));
         }
-        let unlike = together(2, |exchange| {
+        let unlike = run_ranks(2, |exchange| {
             let count = 5 + 2 * exchange.rank();
-            shared_out(exchange, count, Ok).map_err(|error| error.code())
+            distribute(exchange, count, Ok).map_err(|error| error.code())
         });
         assert_eq!(unlike, [Err(1), Err(1)]);
     }
 
     #[test]
     fn what_the_first_makes_all_have() {
-        let all = together(3, |exchange| {
-            let made = of_first(exchange, || Ok(format!("by {}", exchange.rank()))).unwrap();
-            (made, gathered(exchange, exchange.rank()).unwrap())
+        let all = run_ranks(3, |exchange| {
+            let made = broadcast(exchange, || Ok(format!("by {}", exchange.rank()))).unwrap();
+            (made, all_gather(exchange, exchange.rank()).unwrap())
         });
         assert!(all.iter().all(|found| *found == ("by 0".to_owned(), vec![0, 1, 2])));
     }

@@ -1,4 +1,4 @@
-//! The inputs that fuzzing has gathered, run once each, and random ones beside them. The bodies in `tests/fuzz` are
+//! The inputs that fuzzing has all_gather, run once each, and random ones beside them. The bodies in `tests/fuzz` are
 //! those of the fuzz targets, which include this program as they do.
 
 use proptest::prelude::*;

@@ -1,4 +1,5 @@
-//! `report.html`: a training as a page to look at. One file that needs nothing else, light or dark as its reader likes it.
+//! `report.html`: a training as a page to look at. One file that needs nothing else, light or dark as its reader likes
+//! it.
 
 use super::{error::Result, figure, shown};
 use crate::tasks::{Attention, ClassCounts, Figure};

@@ -44,7 +44,7 @@ pub(crate) struct Texts {
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
     #[command(flatten)]
-    longest: lines::LongestLine<{ limits::LINE }>,
+    max_length: lines::LongestLine<{ limits::LINE }>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -105,10 +105,10 @@ impl ScoreOptions {
 impl Texts {
     /// The hypotheses and each of the references, all equally long.
     fn read(&self) -> Result<(Vec<String>, Vec<Vec<String>>)> {
-        let longest = self.longest.max_line;
-        let read = |path: &PathBuf| lines::read(Some(path), longest);
+        let max_length = self.max_length.max_line;
+        let read = |path: &PathBuf| lines::read(Some(path), max_length);
         let references = self.reference.iter().map(read).collect::<Result<Vec<_>>>()?;
-        let hypotheses = lines::read(self.hypothesis.as_deref(), longest)?;
+        let hypotheses = lines::read(self.hypothesis.as_deref(), max_length)?;
         for (path, reference) in self.reference.iter().zip(&references) {
             if reference.len() != hypotheses.len() {
                 return Err(Error::failure(

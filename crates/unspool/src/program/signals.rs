@@ -51,7 +51,7 @@ pub(crate) fn check_together(exchange: &dyn Exchange) -> Result<()> {
     if exchange.ranks() <= 1 {
         return own;
     }
-    if exchange.of_first(vec![u8::from(own.is_err())])? == [1] { Err(stopped(None)) } else { Ok(()) }
+    if exchange.broadcast(vec![u8::from(own.is_err())])? == [1] { Err(stopped(None)) } else { Ok(()) }
 }
 
 /// What ends a training after so many steps.

@@ -53,7 +53,7 @@ pub(crate) struct TrainOptions {
     #[arg(long)]
     lowercase: bool,
     #[command(flatten)]
-    longest: lines::LongestLine<{ limits::LINE }>,
+    max_length: lines::LongestLine<{ limits::LINE }>,
 }
 
 #[derive(Args)]
@@ -65,7 +65,7 @@ pub(crate) struct UseOptions {
     #[arg(long, value_name = "FILE")]
     tokenizer: PathBuf,
     #[command(flatten)]
-    longest: lines::LongestLine<{ limits::LINE }>,
+    max_length: lines::LongestLine<{ limits::LINE }>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -91,17 +91,15 @@ impl TokenizeOptions {
             Self::Train(options) => options.train(),
             Self::Encode(options) => {
                 let tokenizer = options.tokenizer()?;
-                lines::each(options.file.as_deref(), options.longest.max_line, |line| {
+                lines::each(options.file.as_deref(), options.max_length.max_line, |line| {
                     Ok(spaced(&tokenizer.encode(line)?))
                 })
             }
             Self::Decode(options) => {
                 let tokenizer = options.tokenizer()?;
-                lines::each(
-                    options.file.as_deref(),
-                    options.longest.max_line,
-                    |line| Ok(tokenizer.decode(&ids(line)?)?),
-                )
+                lines::each(options.file.as_deref(), options.max_length.max_line, |line| {
+                    Ok(tokenizer.decode(&ids(line)?)?)
+                })
             }
         }
     }
@@ -122,10 +120,10 @@ impl TrainOptions {
         check_overwrite(out, self.overwrite)?;
         let mut texts = vec![];
         for file in &self.files {
-            texts.extend(lines::read(Some(file), self.longest.max_line)?);
+            texts.extend(lines::read(Some(file), self.max_length.max_line)?);
         }
         if self.files.is_empty() {
-            texts = lines::read(None, self.longest.max_line)?;
+            texts = lines::read(None, self.max_length.max_line)?;
         }
         let kind = match self.kind {
             Kind::Bpe => TokenKind::ByteLevelBpe,

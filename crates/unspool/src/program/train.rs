@@ -1,4 +1,5 @@
-//! A training from the data to the line of JSON. The loop itself is `nn`'s; here is what it is given, and what is made of it.
+//! A training from the data to the line of JSON. The loop itself is `nn`'s; here is what it is given, and what is made
+//! of it.
 
 use super::{
     data::Data,
@@ -17,7 +18,7 @@ use super::{
     say, shell, signals,
     watch::{Watch, Watched},
 };
-use crate::tasks::{Effort, Metric, Parts, Prepared, Recipe, Task};
+use crate::tasks::{Metric, Parts, Prepared, Recipe, Search, Task};
 use serde_json::{Map, Value, json};
 use std::{
     collections::BTreeMap,
@@ -28,7 +29,7 @@ use std::{
     time::Instant,
 };
 use unspool::{
-    graph::{Draw, Graph, Params, Precision, Tensor, Var},
+    graph::{Graph, Params, Precision, RngKey, Tensor, Var},
     nn::{
         Adam, Trainer,
         exchange::{Exchange, Reduce},
@@ -39,7 +40,8 @@ use unspool::{
     text::Tokenizer,
 };
 
-/// A batch of this many rows or more is cut into shards, so that several cores work on it. The cut depends on the batch alone.
+/// A batch of this many rows or more is cut into shards, so that several cores work on it. The cut depends on the batch
+/// alone.
 const ROWS_TO_SHARD: usize = 16;
 
 /// Examples of the test part in the report.
@@ -51,7 +53,7 @@ const SHOWN: usize = 20;
 pub(crate) fn train<T: Task>(chosen: &Chosen<T>, exchange: &dyn Exchange) -> Result<()> {
     let is_first = exchange.rank() == 0;
     let place = is_first.then(|| find_place(chosen)).transpose()?;
-    agree(chosen, exchange)?;
+    ensure_equal(chosen, exchange)?;
     let run = Run::<T>::prepare(chosen, exchange)?;
     let folder = folder::<T>(place, exchange)?;
     if chosen.profile {
@@ -70,7 +72,7 @@ fn resume_command(task: &str, folder: &RunFolder) -> String {
 }
 
 /// Makes sure that all processes were started alike.
-fn agree<T: Task>(chosen: &Chosen<T>, exchange: &dyn Exchange) -> Result<()> {
+fn ensure_equal<T: Task>(chosen: &Chosen<T>, exchange: &dyn Exchange) -> Result<()> {
     if exchange.ranks() <= 1 {
         return Ok(());
     }
@@ -87,7 +89,7 @@ fn agree<T: Task>(chosen: &Chosen<T>, exchange: &dyn Exchange) -> Result<()> {
         data.map_or_else(|error| error.to_string(), Option::unwrap_or_default),
     ));
     let facts: Vec<(&str, String)> = facts.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
-    Ok(exchange.agree(&facts)?)
+    Ok(exchange.ensure_equal(&facts)?)
 }
 
 /// Where the run folder shall be. A run that goes on has its options: a large model is not built for others.
@@ -102,11 +104,11 @@ fn find_place<T: Task>(chosen: &Chosen<T>) -> Result<Place> {
 /// The run folder, which the first process makes at the place that it found.
 fn folder<T: Task>(place: Option<Place>, exchange: &dyn Exchange) -> Result<RunFolder> {
     let Some(place) = place else {
-        let path = exchange.of_first(vec![])?;
+        let path = exchange.broadcast(vec![])?;
         return Ok(RunFolder::of_another(String::from_utf8_lossy(&path).into_owned().into()));
     };
     let folder = place.create(T::NAME)?;
-    exchange.of_first(folder.path().to_string_lossy().into_owned().into_bytes())?;
+    exchange.broadcast(folder.path().to_string_lossy().into_owned().into_bytes())?;
     Ok(folder)
 }
 
@@ -124,7 +126,7 @@ impl<T: Task> Begun<T> {
         let Prepared { saved, tokenizer, parts } = T::prepare(&chosen.settings, &data, chosen.seed)?;
         let mut params = Params::seeded(chosen.seed);
         let task = T::restore(saved, tokenizer, &mut params)?;
-        params.check_all()?;
+        params.check()?;
         if chosen.precision == Precision::F64 {
             params = params.to_f64();
         }
@@ -210,7 +212,7 @@ impl<'a, T: Task> Run<'a, T> {
             .into_iter()
             .map(|(name, value)| (name.to_owned(), json!(value)))
             .collect();
-        for (name, settings) in T::rivals(&chosen.settings) {
+        for (name, settings) in T::comparisons(&chosen.settings) {
             signals::check_together(self.exchange)?;
             let rival = chosen.with(settings)?;
             let run = Run::<T>::prepare(&rival, self.exchange)?;
@@ -327,9 +329,9 @@ impl<'a, T: Task> Run<'a, T> {
         let began = Instant::now();
         progress.evaluating();
         let judge = || -> Result<_> {
-            let dev = self.part(params, &self.parts().dev, Effort::Quick)?.0;
+            let dev = self.part(params, &self.parts().dev, Search::Quick)?.0;
             signals::check_together(self.exchange)?;
-            let test = self.part(params, &self.parts().test, Effort::Full)?;
+            let test = self.part(params, &self.parts().test, Search::Full)?;
             signals::check_together(self.exchange)?;
             Ok((dev, test, self.written(params)?))
         };
@@ -370,7 +372,7 @@ impl<'a, T: Task> Run<'a, T> {
         self.task.fetch(&mut parts.train, needed, self.exchange)
     }
 
-    fn part(&self, params: &Params, examples: &T::Examples, effort: Effort) -> Result<(Evaluated, Vec<T::Answer>)> {
+    fn part(&self, params: &Params, examples: &T::Examples, effort: Search) -> Result<(Evaluated, Vec<T::Answer>)> {
         evaluate::part(&self.task, params, examples, self.recipe.batch, effort, self.exchange)
     }
 
@@ -496,7 +498,7 @@ impl<T: Task> Objective for Run<'_, T> {
 
     fn shard(&self, batch: &Rows, number: usize) -> Result<(f64, T::Batch)> {
         let rows = batch.rows.chunks(batch.shard).nth(number).unwrap_or_default();
-        let draw = Draw::seed(self.seed).text("examples").word(batch.epoch);
+        let draw = RngKey::seed(self.seed).fold_in_str("examples").fold_in(batch.epoch);
         let arrays = self.task.batch(&self.parts().train, rows, Some(draw))?;
         self.tokens.fetch_add(self.task.tokens(&arrays) as u64, Ordering::Relaxed);
         let done = batch.epoch as f64 + batch.number as f64 / self.batches.max(1) as f64;
@@ -525,7 +527,7 @@ impl<T: Task> Objective for Run<'_, T> {
 
     fn evaluate(&self, params: &Params) -> Result<Evaluation> {
         let parts = self.parts();
-        let (found, answers) = self.part(params, &parts.dev, Effort::Quick)?;
+        let (found, answers) = self.part(params, &parts.dev, Search::Quick)?;
         let mut samples = vec![];
         for (number, answer) in answers.iter().enumerate().take(T::SAMPLES) {
             let row = self.task.row(&parts.dev, number, answer);
@@ -538,7 +540,7 @@ impl<T: Task> Objective for Run<'_, T> {
         );
         *self.samples.lock().unwrap_or_else(PoisonError::into_inner) = samples;
         let value = found.score.value;
-        Ok(Evaluation::of_score(T::METRIC.goodness(value)).metric("loss", found.loss).metric(T::METRIC.name, value))
+        Ok(Evaluation::of_score(T::METRIC.sign(value)).metric("loss", found.loss).metric(T::METRIC.name, value))
     }
 }
 

@@ -1,11 +1,11 @@
-//! The adding problem (Hochreiter and Schmidhuber 1997): many steps of noise, of which two are marked; the answer, after the last
-//! step, is the sum of the two marked numbers.
+//! The adding problem (Hochreiter and Schmidhuber 1997): many steps of noise, of which two are marked; the answer,
+//! after the last step, is the sum of the two marked numbers.
 //!
 //! A cell that cannot hold on to the first does no better than to say 1, whose mean squared error is 1/6 ≈ 0.167.
 
 use super::{
-    composed::{Composed, Dice},
     memory::{Memory, Saved, Settings, gradients_through_time},
+    synthetic::{Rng, Synthetic},
     *,
 };
 use ndarray::{Array2, Array3};
@@ -26,7 +26,7 @@ struct Sum {
 }
 
 impl Sum {
-    fn of(length: usize, dice: &mut Dice) -> Sum {
+    fn of(length: usize, dice: &mut Rng) -> Sum {
         let (half, last) = ((length / 2) as isize, length as isize - 1);
         let marked = [dice.between(0, half - 1) as usize, dice.between(half, last) as usize];
         Sum { numbers: (0..length).map(|_| dice.uniform() as f32).collect(), marked }
@@ -38,7 +38,7 @@ impl Sum {
 }
 
 impl Adding {
-    fn sum(&self) -> impl Fn(&[()], &mut Dice) -> Sum + use<> {
+    fn sum(&self) -> impl Fn(&[()], &mut Rng) -> Sum + use<> {
         let length = self.0.saved.length;
         move |_, dice| Sum::of(length, dice)
     }
@@ -69,7 +69,7 @@ impl Task for Adding {
 
     type Settings = Settings;
     type Saved = Saved;
-    type Examples = Composed<()>;
+    type Examples = Synthetic<()>;
     type Batch = Batch;
     type Answer = f32;
 
@@ -78,7 +78,7 @@ impl Task for Adding {
     }
 
     fn prepare(settings: &Settings, _data: &Data, _seed: u64) -> Result<Prepared<Self>> {
-        let parts = Composed::parts(Parts { train: vec![], dev: vec![], test: vec![] }, settings.sequences);
+        let parts = Synthetic::parts(Parts { train: vec![], dev: vec![], test: vec![] }, settings.sequences);
         Ok(Prepared { saved: Saved::new(settings), tokenizer: None, parts })
     }
 
@@ -90,15 +90,15 @@ impl Task for Adding {
         &self.0.saved
     }
 
-    fn examples(&self, _data: &Data) -> Result<Composed<()>> {
-        Ok(Composed::to_score(vec![]))
+    fn examples(&self, _data: &Data) -> Result<Synthetic<()>> {
+        Ok(Synthetic::to_score(vec![]))
     }
 
-    fn lengths(&self, composed: &Composed<()>) -> Vec<(usize, usize)> {
+    fn lengths(&self, composed: &Synthetic<()>) -> Vec<(usize, usize)> {
         vec![(0, self.0.saved.length); composed.count]
     }
 
-    fn batch(&self, composed: &Composed<()>, rows: &[usize], draw: Option<Draw>) -> Result<Batch> {
+    fn batch(&self, composed: &Synthetic<()>, rows: &[usize], draw: Option<RngKey>) -> Result<Batch> {
         Ok(Self::arrays(&composed.each(rows, draw, self.sum())))
     }
 
@@ -114,31 +114,31 @@ impl Task for Adding {
         (self.answer(graph, batch) - graph.input(&batch.sums)).powi(2).sum_all()
     }
 
-    fn answers(&self, params: &Params, batch: &Batch, _effort: Effort) -> Result<Vec<f32>> {
+    fn answers(&self, params: &Params, batch: &Batch, _effort: Search) -> Result<Vec<f32>> {
         Ok(self.answer(&Graph::inference(params), batch).value()?.to_f64().iter().map(|x| *x as f32).collect())
     }
 
-    fn score(&self, composed: &Composed<()>, answers: &[f32]) -> Result<Score> {
+    fn score(&self, composed: &Synthetic<()>, answers: &[f32]) -> Result<Score> {
         let sums = composed.all(self.sum());
         let squares = answers.iter().zip(&sums).map(|(answer, sum)| f64::from(answer - sum.value()).powi(2));
         Ok((squares.sum::<f64>() / sums.len().max(1) as f64).into())
     }
 
-    fn baselines(&self, parts: &Parts<Composed<()>>, _exchange: &dyn Exchange) -> Result<Vec<(&'static str, f64)>> {
+    fn baselines(&self, parts: &Parts<Synthetic<()>>, _exchange: &dyn Exchange) -> Result<Vec<(&'static str, f64)>> {
         Ok(vec![("always_1", self.score(&parts.test, &vec![1.0; parts.test.count])?.value)])
     }
 
-    fn rivals(settings: &Settings) -> Vec<(&'static str, Settings)> {
+    fn comparisons(settings: &Settings) -> Vec<(&'static str, Settings)> {
         settings.plain()
     }
 
-    fn row(&self, composed: &Composed<()>, number: usize, answer: &f32) -> Vec<(&'static str, String)> {
+    fn row(&self, composed: &Synthetic<()>, number: usize, answer: &f32) -> Vec<(&'static str, String)> {
         let sum = composed.one(number, self.sum());
         let marked = sum.marked.map(|at| format!("{:.3} at step {at}", sum.numbers[at]));
         vec![("marked", marked.join(", ")), ("sum", format!("{:.3}", sum.value())), ("model", format!("{answer:.3}"))]
     }
 
-    fn figures(&self, params: &Params, test: &Composed<()>, _answers: &[f32]) -> Result<Vec<Figure>> {
+    fn figures(&self, params: &Params, test: &Synthetic<()>, _answers: &[f32]) -> Result<Vec<Figure>> {
         Ok(vec![gradients_through_time(self, params, test)?])
     }
 
@@ -157,7 +157,7 @@ impl Task for Adding {
         let Ok(marked) = <[usize; 2]>::try_from(marked) else {
             return Err(Error::failure(format!("{} numbers are marked", marks.iter().filter(|m| **m).count()), hint));
         };
-        let answer = self.answers(params, &Self::arrays(&[Sum { numbers, marked }]), Effort::Full)?;
+        let answer = self.answers(params, &Self::arrays(&[Sum { numbers, marked }]), Search::Full)?;
         let digits = |x: f64| if ask.exact { number::all(x) } else { number::significant(x, 5) };
         Ok(Prediction { line: answer.iter().map(|x| digits(f64::from(*x))).collect(), ..Prediction::default() })
     }
@@ -170,7 +170,7 @@ mod tests {
     use unspool::nn::exchange::OneProcess;
 
     fn adding(cell: CellKind) -> (Adding, Params) {
-        let settings = Settings { cell, hidden: 16, length: 100, ..Settings::default() };
+        let settings = Settings { cell, hidden_size: 16, length: 100, ..Settings::default() };
         let mut params = Params::seeded(1);
         let task = Adding::restore(Saved::new(&settings), None, &mut params).unwrap();
         (task, params)

@@ -1,17 +1,17 @@
 //! One-to-many: a picture of one to four handwritten digits in, their names out: "three one four".
 
 use super::{
-    composed::{Composed, Dice},
     pictures::{self, Digit, Picture, SIDE, art, overlay},
+    synthetic::{Rng, Synthetic},
     *,
 };
 use ndarray::Array3;
 use serde::Deserialize;
 use unspool::{
-    models::{Captioner, CaptionerConfig, EyeConfig},
+    models::{Captioner, CaptionerConfig, ConvEncoderConfig},
     nn::CellKind,
     text::{
-        Feed, Specials, TeacherForcing,
+        DecoderInput, Specials, TeacherForcing,
         score::{accuracy, token_error_rate},
     },
 };
@@ -36,7 +36,7 @@ pub(crate) struct Settings {
     #[serde(with = "by_name")]
     cell: CellKind,
     layers: usize,
-    hidden: usize,
+    hidden_size: usize,
     inputs: Inputs,
     pictures: usize,
     batch_rows: usize,
@@ -55,7 +55,7 @@ impl Default for Settings {
         Settings {
             cell: CellKind::Gru,
             layers: 1,
-            hidden: 128,
+            hidden_size: 128,
             inputs: Inputs::FedBack,
             pictures: 8000,
             batch_rows: 32,
@@ -77,15 +77,15 @@ pub(crate) struct Saved {
 impl Saved {
     fn model(&self) -> CaptionerConfig {
         CaptionerConfig {
-            eye: EyeConfig { height: SIDE, width: MOST * SIDE, channels: 16, features: 128, dropout: 0.1 },
+            eye: ConvEncoderConfig { height: SIDE, width: MOST * SIDE, channels: 16, features: 128, dropout: 0.1 },
             cell: self.cell,
             layers: self.layers,
             hidden_size: self.hidden_size,
             embedding_size: 64,
             vocabulary_size: WORDS.len() + FIRST as usize,
             feed: match self.inputs {
-                Inputs::FedBack => Feed::Back,
-                Inputs::ZeroFilled => Feed::Zero,
+                Inputs::FedBack => DecoderInput::Back,
+                Inputs::ZeroFilled => DecoderInput::Zero,
             },
         }
     }
@@ -98,7 +98,7 @@ struct Captioned {
 }
 
 /// Any digits side by side.
-fn captioned(digits: &[Digit], dice: &mut Dice) -> Captioned {
+fn captioned(digits: &[Digit], dice: &mut Rng) -> Captioned {
     let count = dice.between(1, MOST as isize);
     let mut picture = Picture::zeros((SIDE, SIDE * count as usize));
     let mut words = vec![];
@@ -138,14 +138,14 @@ impl Task for Captioning {
             name: "pictures",
             value: "N",
             kind: Kind::Count(1..=1_000_000),
-            help: "Composed pictures per training epoch",
+            help: "Synthetic pictures per training epoch",
         },
         Opt::batch_rows("PICTURES", "Pictures per batch"),
     ];
 
     type Settings = Settings;
     type Saved = Saved;
-    type Examples = Composed<Digit>;
+    type Examples = Synthetic<Digit>;
     type Batch = (Array3<f32>, TeacherForcing);
     type Answer = Vec<u32>;
 
@@ -154,9 +154,9 @@ impl Task for Captioning {
     }
 
     fn prepare(settings: &Settings, data: &Data, _seed: u64) -> Result<Prepared<Self>> {
-        let parts = Composed::parts(pictures::split(pictures::digits(data)?)?, settings.pictures);
-        let Settings { cell, layers, hidden, inputs, .. } = *settings;
-        Ok(Prepared { saved: Saved { cell, layers, hidden_size: hidden, inputs }, tokenizer: None, parts })
+        let parts = Synthetic::parts(pictures::split(pictures::digits(data)?)?, settings.pictures);
+        let Settings { cell, layers, hidden_size, inputs, .. } = *settings;
+        Ok(Prepared { saved: Saved { cell, layers, hidden_size, inputs }, tokenizer: None, parts })
     }
 
     fn restore(saved: Saved, _: Option<Tokenizer>, params: &mut Params) -> Result<Captioning> {
@@ -169,15 +169,15 @@ impl Task for Captioning {
         &self.saved
     }
 
-    fn examples(&self, data: &Data) -> Result<Composed<Digit>> {
-        Ok(Composed::to_score(pictures::to_score(data)?))
+    fn examples(&self, data: &Data) -> Result<Synthetic<Digit>> {
+        Ok(Synthetic::to_score(pictures::to_score(data)?))
     }
 
-    fn lengths(&self, composed: &Composed<Digit>) -> Vec<(usize, usize)> {
+    fn lengths(&self, composed: &Synthetic<Digit>) -> Vec<(usize, usize)> {
         vec![(0, 1); composed.count]
     }
 
-    fn batch(&self, composed: &Composed<Digit>, rows: &[usize], draw: Option<Draw>) -> Result<Self::Batch> {
+    fn batch(&self, composed: &Synthetic<Digit>, rows: &[usize], draw: Option<RngKey>) -> Result<Self::Batch> {
         let made = composed.each(rows, draw, captioned);
         let words: Vec<&[u32]> = made.iter().map(|one| one.words.as_slice()).collect();
         let seen = pictures::batch(made.iter().map(|one| &one.picture), SIDE, MOST * SIDE);
@@ -196,18 +196,18 @@ impl Task for Captioning {
         self.model.loss(graph.input(pictures), captions)
     }
 
-    fn answers(&self, params: &Params, (pictures, _): &Self::Batch, _effort: Effort) -> Result<Vec<Vec<u32>>> {
+    fn answers(&self, params: &Params, (pictures, _): &Self::Batch, _effort: Search) -> Result<Vec<Vec<u32>>> {
         let found = self.model.captions(params, pictures, MOST + 1, 1)?;
         Ok(found.into_iter().map(|best| best.into_iter().next().map_or(vec![], |(words, _)| words)).collect())
     }
 
-    fn score(&self, composed: &Composed<Digit>, answers: &[Vec<u32>]) -> Result<Score> {
+    fn score(&self, composed: &Synthetic<Digit>, answers: &[Vec<u32>]) -> Result<Score> {
         let words: Vec<Vec<u32>> = composed.all(captioned).into_iter().map(|one| one.words).collect();
         let value = accuracy(answers, &words)?;
         Ok(Score { value, signature: None, more: vec![("word_error", token_error_rate(answers, &words)?.rate())] })
     }
 
-    fn rivals(settings: &Settings) -> Vec<(&'static str, Settings)> {
+    fn comparisons(settings: &Settings) -> Vec<(&'static str, Settings)> {
         let other = |inputs| Settings { inputs, ..settings.clone() };
         match settings.inputs {
             Inputs::FedBack => vec![("zero_filled", other(Inputs::ZeroFilled))],
@@ -215,7 +215,7 @@ impl Task for Captioning {
         }
     }
 
-    fn row(&self, composed: &Composed<Digit>, number: usize, answer: &Vec<u32>) -> Vec<(&'static str, String)> {
+    fn row(&self, composed: &Synthetic<Digit>, number: usize, answer: &Vec<u32>) -> Vec<(&'static str, String)> {
         let Captioned { picture, words } = composed.one(number, captioned);
         vec![("picture", art(&picture)), ("caption", sentence(&words)), ("model", sentence(answer))]
     }

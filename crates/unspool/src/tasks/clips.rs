@@ -1,15 +1,15 @@
 //! Many-to-one over frames: which digit moves, and which way, in a short noisy film.
 
 use super::{
-    composed::Composed,
     films::{self, CLIP, Clip, DIRECTIONS, clip},
     pictures::{self, Digit, NAMES, art},
+    synthetic::Synthetic,
     *,
 };
 use ndarray::Array4;
 use serde::Deserialize;
 use unspool::{
-    models::{FilmReader, FilmReaderConfig},
+    models::{VideoClassifier, VideoClassifierConfig},
     nn::{CellKind, Sequence},
     text::score::accuracy,
 };
@@ -17,7 +17,7 @@ use unspool::{
 /// A reader of films.
 pub(crate) struct Clips {
     saved: Saved,
-    model: FilmReader,
+    model: VideoClassifier,
 }
 
 /// Its options.
@@ -27,7 +27,7 @@ pub(crate) struct Settings {
     #[serde(with = "by_name")]
     cell: CellKind,
     layers: usize,
-    hidden: usize,
+    hidden_size: usize,
     bidirectional: bool,
     films: usize,
     batch_rows: usize,
@@ -35,7 +35,7 @@ pub(crate) struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { cell: CellKind::Gru, layers: 1, hidden: 64, bidirectional: false, films: 6000, batch_rows: 32 }
+        Settings { cell: CellKind::Gru, layers: 1, hidden_size: 64, bidirectional: false, films: 6000, batch_rows: 32 }
     }
 }
 
@@ -52,8 +52,8 @@ pub(crate) struct Saved {
 
 impl Saved {
     /// The logits of a film are those of the digits, then those of the directions.
-    fn model(&self) -> FilmReaderConfig {
-        FilmReaderConfig {
+    fn model(&self) -> VideoClassifierConfig {
+        VideoClassifierConfig {
             eye: films::eye(),
             cell: Some(self.cell),
             layers: self.layers,
@@ -102,7 +102,7 @@ impl Task for Clips {
 
     type Settings = Settings;
     type Saved = Saved;
-    type Examples = Composed<Digit>;
+    type Examples = Synthetic<Digit>;
     type Batch = Batch;
     type Answer = (u32, u32);
 
@@ -111,14 +111,14 @@ impl Task for Clips {
     }
 
     fn prepare(settings: &Settings, data: &Data, _seed: u64) -> Result<Prepared<Self>> {
-        let parts = Composed::parts(pictures::split(pictures::digits(data)?)?, settings.films);
-        let Settings { cell, layers, hidden, bidirectional, .. } = *settings;
-        Ok(Prepared { saved: Saved { cell, layers, hidden_size: hidden, bidirectional }, tokenizer: None, parts })
+        let parts = Synthetic::parts(pictures::split(pictures::digits(data)?)?, settings.films);
+        let Settings { cell, layers, hidden_size, bidirectional, .. } = *settings;
+        Ok(Prepared { saved: Saved { cell, layers, hidden_size, bidirectional }, tokenizer: None, parts })
     }
 
     fn restore(saved: Saved, _: Option<Tokenizer>, params: &mut Params) -> Result<Clips> {
         check_sizes(&[("layers", saved.layers), ("hidden_size", saved.hidden_size)], 0.0)?;
-        let model = FilmReader::new(params, &saved.model());
+        let model = VideoClassifier::new(params, &saved.model());
         Ok(Clips { saved, model })
     }
 
@@ -126,15 +126,15 @@ impl Task for Clips {
         &self.saved
     }
 
-    fn examples(&self, data: &Data) -> Result<Composed<Digit>> {
-        Ok(Composed::to_score(pictures::to_score(data)?))
+    fn examples(&self, data: &Data) -> Result<Synthetic<Digit>> {
+        Ok(Synthetic::to_score(pictures::to_score(data)?))
     }
 
-    fn lengths(&self, composed: &Composed<Digit>) -> Vec<(usize, usize)> {
+    fn lengths(&self, composed: &Synthetic<Digit>) -> Vec<(usize, usize)> {
         vec![(0, CLIP); composed.count]
     }
 
-    fn batch(&self, composed: &Composed<Digit>, rows: &[usize], draw: Option<Draw>) -> Result<Batch> {
+    fn batch(&self, composed: &Synthetic<Digit>, rows: &[usize], draw: Option<RngKey>) -> Result<Batch> {
         let clips = composed.each(rows, draw, clip);
         let (digits, directions) = clips.iter().map(|clip| (clip.digit, clip.direction)).unzip();
         Ok(Batch { films: films::batch(clips.iter().map(|clip| &clip.film), CLIP), digits, directions })
@@ -154,14 +154,14 @@ impl Task for Clips {
         loss.sum_all()
     }
 
-    fn answers(&self, params: &Params, batch: &Batch, _effort: Effort) -> Result<Vec<(u32, u32)>> {
+    fn answers(&self, params: &Params, batch: &Batch, _effort: Search) -> Result<Vec<(u32, u32)>> {
         let graph = Graph::inference(params);
         let [digits, directions] = self.logits(&graph, &batch.films);
         Ok(digits.argmax()?.into_iter().zip(directions.argmax()?).collect())
     }
 
     /// Both the digit and its way must be right.
-    fn score(&self, composed: &Composed<Digit>, answers: &[(u32, u32)]) -> Result<Score> {
+    fn score(&self, composed: &Synthetic<Digit>, answers: &[(u32, u32)]) -> Result<Score> {
         let right: Vec<(u32, u32)> = composed.all(clip).iter().map(|clip| (clip.digit, clip.direction)).collect();
         let share = |same: fn(&(u32, u32), &(u32, u32)) -> bool| {
             answers.iter().zip(&right).filter(|(a, b)| same(a, b)).count() as f64 / right.len().max(1) as f64
@@ -170,12 +170,12 @@ impl Task for Clips {
         Ok(Score { value: accuracy(answers, &right)?, signature: None, more })
     }
 
-    fn row(&self, composed: &Composed<Digit>, number: usize, found: &(u32, u32)) -> Vec<(&'static str, String)> {
+    fn row(&self, composed: &Synthetic<Digit>, number: usize, found: &(u32, u32)) -> Vec<(&'static str, String)> {
         let Clip { film, digit, direction } = composed.one(number, clip);
         vec![("film", art(&films::strip(&film))), ("moves", answer((digit, direction))), ("model", answer(*found))]
     }
 
-    fn figures(&self, _params: &Params, test: &Composed<Digit>, answers: &[(u32, u32)]) -> Result<Vec<Figure>> {
+    fn figures(&self, _params: &Params, test: &Synthetic<Digit>, answers: &[(u32, u32)]) -> Result<Vec<Figure>> {
         let right: Vec<u32> = test.all(clip).iter().map(|clip| clip.digit).collect();
         let found: Vec<u32> = answers.iter().map(|(digit, _)| *digit).collect();
         Ok(vec![Figure::confusion(&found, &right, NAMES.map(str::to_owned).to_vec())?])

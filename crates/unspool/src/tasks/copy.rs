@@ -1,17 +1,18 @@
-//! The copying problem (Hochreiter and Schmidhuber 1997; in this form Arjovsky, Shah and Bengio 2016): ten symbols, many steps of
-//! nothing, a sign, and then the ten symbols are to be said again, in their order.
+//! The copying problem (Hochreiter and Schmidhuber 1997; in this form Arjovsky, Shah and Bengio 2016): ten symbols,
+//! many steps of nothing, a sign, and then the ten symbols are to be said again, in their order.
 //!
 //! ```text
 //! reads  3 1 4 1 5 2 7 0 0 6 · · · · · · · · · · · · ! · · · · · · · · ·
 //! says                                               3 1 4 1 5 2 7 0 0 6
 //! ```
 //!
-//! A cell that holds on to nothing is right at one symbol of eight. In training the steps of nothing are of any number up to all, and
-//! more often few than many: what is learned over few, gates carry over many. Dev and test have all of them.
+//! A cell that holds on to nothing is right at one symbol of eight. In training the steps of nothing are of any number
+//! up to all, and more often few than many: what is learned over few, gates carry over many. Dev and test have all of
+//! them.
 
 use super::{
-    composed::{Composed, Dice},
     memory::{Memory, Saved, Settings, gradients_through_time},
+    synthetic::{Rng, Synthetic},
     *,
 };
 use ndarray::Array3;
@@ -35,14 +36,15 @@ pub(crate) struct Batch {
     symbols: Vec<u32>,
 }
 
-/// What is said at each of the last steps, and how far its probabilities are from the right ones: Σ (p − right)² over the symbols.
+/// What is said at each of the last steps, and how far its probabilities are from the right ones: Σ (p − right)² over
+/// the symbols.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Said {
     symbols: Vec<u32>,
     squares: f64,
 }
 
-fn symbols(_: &[()], dice: &mut Dice) -> Vec<u32> {
+fn symbols(_: &[()], dice: &mut Rng) -> Vec<u32> {
     (0..SYMBOLS).map(|_| dice.between(0, KINDS as isize - 1) as u32).collect()
 }
 
@@ -84,7 +86,7 @@ impl Task for Copying {
 
     type Settings = Settings;
     type Saved = Saved;
-    type Examples = Composed<()>;
+    type Examples = Synthetic<()>;
     type Batch = Batch;
     type Answer = Said;
 
@@ -93,7 +95,7 @@ impl Task for Copying {
     }
 
     fn prepare(settings: &Settings, _data: &Data, _seed: u64) -> Result<Prepared<Self>> {
-        let parts = Composed::parts(Parts { train: vec![], dev: vec![], test: vec![] }, settings.sequences);
+        let parts = Synthetic::parts(Parts { train: vec![], dev: vec![], test: vec![] }, settings.sequences);
         Ok(Prepared { saved: Saved::new(settings), tokenizer: None, parts })
     }
 
@@ -111,20 +113,20 @@ impl Task for Copying {
         &self.0.saved
     }
 
-    fn examples(&self, _data: &Data) -> Result<Composed<()>> {
-        Ok(Composed::to_score(vec![]))
+    fn examples(&self, _data: &Data) -> Result<Synthetic<()>> {
+        Ok(Synthetic::to_score(vec![]))
     }
 
-    fn lengths(&self, composed: &Composed<()>) -> Vec<(usize, usize)> {
+    fn lengths(&self, composed: &Synthetic<()>) -> Vec<(usize, usize)> {
         vec![(0, self.0.saved.length); composed.count]
     }
 
-    fn batch(&self, composed: &Composed<()>, rows: &[usize], draw: Option<Draw>) -> Result<Batch> {
+    fn batch(&self, composed: &Synthetic<()>, rows: &[usize], draw: Option<RngKey>) -> Result<Batch> {
         let length = self.0.saved.length;
         let time = match (draw, rows.first()) {
             (Some(draw), Some(first)) => {
                 let longest = (length - 2 * SYMBOLS) as f64;
-                let share = draw.text("steps of nothing").uniform(*first as u64);
+                let share = draw.fold_in_str("steps of nothing").uniform(*first as u64);
                 2 * SYMBOLS + longest.powf(share).round() as usize
             }
             _ => length,
@@ -144,7 +146,7 @@ impl Task for Copying {
         self.logits(graph, batch).cross_entropy(&batch.symbols).sum_all()
     }
 
-    fn answers(&self, params: &Params, batch: &Batch, _effort: Effort) -> Result<Vec<Said>> {
+    fn answers(&self, params: &Params, batch: &Batch, _effort: Search) -> Result<Vec<Said>> {
         let graph = Graph::inference(params);
         let logits = self.logits(&graph, batch);
         let (said, p) = (logits.argmax()?, logits.softmax().value()?.to_f64());
@@ -158,7 +160,7 @@ impl Task for Copying {
     }
 
     /// The share of symbols; beside it that of whole sequences, and the mean squared error of the probabilities.
-    fn score(&self, composed: &Composed<()>, answers: &[Said]) -> Result<Score> {
+    fn score(&self, composed: &Synthetic<()>, answers: &[Said]) -> Result<Score> {
         let right = composed.all(symbols);
         let said: Vec<Vec<u32>> = answers.iter().map(|said| said.symbols.clone()).collect();
         let squares: f64 = answers.iter().map(|said| said.squares).sum();
@@ -167,19 +169,19 @@ impl Task for Copying {
         Ok(Score { value, signature: None, more: vec![("exact", accuracy(&said, &right)?), ("mse", mse)] })
     }
 
-    fn baselines(&self, _parts: &Parts<Composed<()>>, _exchange: &dyn Exchange) -> Result<Vec<(&'static str, f64)>> {
+    fn baselines(&self, _parts: &Parts<Synthetic<()>>, _exchange: &dyn Exchange) -> Result<Vec<(&'static str, f64)>> {
         Ok(vec![("chance", 1.0 / KINDS as f64)])
     }
 
-    fn rivals(settings: &Settings) -> Vec<(&'static str, Settings)> {
+    fn comparisons(settings: &Settings) -> Vec<(&'static str, Settings)> {
         settings.plain()
     }
 
-    fn row(&self, composed: &Composed<()>, number: usize, said: &Said) -> Vec<(&'static str, String)> {
+    fn row(&self, composed: &Synthetic<()>, number: usize, said: &Said) -> Vec<(&'static str, String)> {
         vec![("symbols", text(&composed.one(number, symbols))), ("model", text(&said.symbols))]
     }
 
-    fn figures(&self, params: &Params, test: &Composed<()>, _answers: &[Said]) -> Result<Vec<Figure>> {
+    fn figures(&self, params: &Params, test: &Synthetic<()>, _answers: &[Said]) -> Result<Vec<Figure>> {
         Ok(vec![gradients_through_time(self, params, test)?])
     }
 
@@ -190,7 +192,7 @@ impl Task for Copying {
             let hint = format!("a line is {SYMBOLS} digits from 0 to {}: 3141527006", KINDS - 1);
             Error::failure(format!("{line:?} cannot be said again"), hint)
         })?;
-        let said = self.answers(params, &Self::arrays(&[symbols], self.0.saved.length), Effort::Full)?;
+        let said = self.answers(params, &Self::arrays(&[symbols], self.0.saved.length), Search::Full)?;
         Ok(Prediction { line: said.iter().map(|said| text(&said.symbols)).collect(), ..Prediction::default() })
     }
 }
@@ -203,7 +205,7 @@ mod tests {
     #[test]
     fn symbols_come_first_then_nothing_a_sign_and_nothing_until_they_are_said() {
         let of_length = |length| {
-            let saved = Saved::new(&Settings { length, hidden: 4, ..Settings::default() });
+            let saved = Saved::new(&Settings { length, hidden_size: 4, ..Settings::default() });
             Copying::restore(saved, None, &mut Params::seeded(1))
         };
         let task = of_length(24).unwrap();
@@ -216,7 +218,8 @@ mod tests {
         // In training any number of steps up to all, in evaluation all.
         let test = task.examples(&Data::new(&[], &OneProcess)).unwrap();
         let steps = |row, draw| task.batch(&test, &[row], draw).unwrap().inputs.dim().1;
-        let trained: std::collections::BTreeSet<usize> = (0..200).map(|row| steps(row, Some(Draw::seed(1)))).collect();
+        let trained: std::collections::BTreeSet<usize> =
+            (0..200).map(|row| steps(row, Some(RngKey::seed(1)))).collect();
         assert_eq!((trained.first(), trained.last(), steps(7, None)), (Some(&21), Some(&24), 24));
         assert!(of_length(20).is_err());
     }

@@ -1,8 +1,8 @@
 //! One-to-one: a handwritten digit in, its class out. A plain network, where no sequence is.
 
 use super::{
-    composed::Dice,
     pictures::{self, Digit, NAMES, Picture, SIDE, art, overlay},
+    synthetic::Rng,
     *,
 };
 use ndarray::Array3;
@@ -26,13 +26,13 @@ pub(crate) struct Digits {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(crate) struct Settings {
     layers: usize,
-    hidden: usize,
+    hidden_size: usize,
     batch_rows: usize,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { layers: 2, hidden: 256, batch_rows: 32 }
+        Settings { layers: 2, hidden_size: 256, batch_rows: 32 }
     }
 }
 
@@ -49,8 +49,8 @@ impl Written {
 }
 
 /// The picture moved by up to a pixel in each direction.
-fn moved(picture: &Picture, draw: Draw) -> Picture {
-    let mut dice = Dice::new(draw);
+fn moved(picture: &Picture, draw: RngKey) -> Picture {
+    let mut dice = Rng::new(draw);
     let mut canvas = Picture::zeros(picture.dim());
     overlay(&mut canvas.view_mut(), picture, dice.between(-1, 1), dice.between(-1, 1));
     canvas
@@ -96,7 +96,7 @@ impl Task for Digits {
         let parts = pictures::split(pictures::digits(data)?)?;
         let saved = PerceptronConfig {
             input_size: SIDE * SIDE,
-            hidden_size: settings.hidden,
+            hidden_size: settings.hidden_size,
             layers: settings.layers,
             classes: NAMES.len(),
             dropout: 0.4,
@@ -130,10 +130,10 @@ impl Task for Digits {
         vec![(0, 1); written.digits.len() * written.times]
     }
 
-    fn batch(&self, written: &Written, rows: &[usize], draw: Option<Draw>) -> Result<Self::Batch> {
+    fn batch(&self, written: &Written, rows: &[usize], draw: Option<RngKey>) -> Result<Self::Batch> {
         let digit = |row: &usize| &written.digits[row % written.digits.len()];
         let see = |row: &usize| match draw {
-            Some(draw) => moved(&digit(row).picture, draw.word(*row as u64)),
+            Some(draw) => moved(&digit(row).picture, draw.fold_in(*row as u64)),
             None => digit(row).picture.clone(),
         };
         let seen: Vec<Picture> = rows.iter().map(see).collect();
@@ -152,7 +152,7 @@ impl Task for Digits {
         self.logits(graph, pictures).cross_entropy(classes).sum_all()
     }
 
-    fn answers(&self, params: &Params, (pictures, _): &Self::Batch, _effort: Effort) -> Result<Vec<(u32, f64)>> {
+    fn answers(&self, params: &Params, (pictures, _): &Self::Batch, _effort: Search) -> Result<Vec<(u32, f64)>> {
         Ok(self.classify(params, pictures, 1)?.concat())
     }
 

@@ -2,15 +2,15 @@
 
 use super::{
     Error, Kind, Opt, Result,
-    composed::Dice,
     pictures::{Digit, INK, Picture, SIDE, darkness, overlay, parse},
+    synthetic::Rng,
 };
 use ndarray::{Array3, Array4, Axis};
-use unspool::models::EyeConfig;
+use unspool::models::ConvEncoderConfig;
 
 /// How many there are.
 pub(crate) const FILMS: Opt =
-    Opt { name: "films", value: "N", kind: Kind::Count(1..=1_000_000), help: "Composed films per training epoch" };
+    Opt { name: "films", value: "N", kind: Kind::Count(1..=1_000_000), help: "Synthetic films per training epoch" };
 
 /// Rows and columns of the screen.
 pub(crate) const HEIGHT: usize = 12;
@@ -22,7 +22,7 @@ const NOISE: f64 = 2.5;
 /// Grey levels `[time, height, width]`, from 0 to [`INK`].
 pub(crate) type Film = Array3<u8>;
 
-fn add_noise(film: &mut Film, dice: &mut Dice) {
+fn add_noise(film: &mut Film, dice: &mut Rng) {
     film.mapv_inplace(|level| (f64::from(level) + NOISE * dice.normal()).round().clamp(0.0, f64::from(INK)) as u8);
 }
 
@@ -55,8 +55,8 @@ pub(crate) fn read(line: &str) -> Result<Film> {
 }
 
 /// What looks at a frame.
-pub(crate) fn eye() -> EyeConfig {
-    EyeConfig { height: HEIGHT, width: WIDTH, channels: 16, features: 128, dropout: 0.1 }
+pub(crate) fn eye() -> ConvEncoderConfig {
+    ConvEncoderConfig { height: HEIGHT, width: WIDTH, channels: 16, features: 128, dropout: 0.1 }
 }
 
 /// Where a digit moves: the name, and rows and columns a frame.
@@ -77,7 +77,7 @@ pub(crate) struct Clip {
 }
 
 /// Any digit, any direction, from any place from which it stays on the screen.
-pub(crate) fn clip(digits: &[Digit], dice: &mut Dice) -> Clip {
+pub(crate) fn clip(digits: &[Digit], dice: &mut Rng) -> Clip {
     let digit = dice.choose(digits);
     let direction = dice.between(0, DIRECTIONS.len() as isize - 1);
     let (_, down, right) = DIRECTIONS[direction as usize];
@@ -112,7 +112,7 @@ pub(crate) struct Scene {
 }
 
 /// Visits with empty frames between them, until the film is full.
-pub(crate) fn scene(digits: &[Digit], dice: &mut Dice) -> Scene {
+pub(crate) fn scene(digits: &[Digit], dice: &mut Rng) -> Scene {
     let mut scene =
         Scene { film: Film::zeros((SCENE, HEIGHT, WIDTH)), present: vec![NOBODY; SCENE], hidden: vec![false; SCENE] };
     let mut now = dice.between(0, 3) as usize;
@@ -139,11 +139,12 @@ pub(crate) fn scene(digits: &[Digit], dice: &mut Dice) -> Scene {
     scene
 }
 
-/// The column of a digit at each frame of its visit, none where it hides: in, rest, three times of four hide and rest again, out.
-fn visit(dice: &mut Dice) -> Vec<Option<isize>> {
+/// The column of a digit at each frame of its visit, none where it hides: in, rest, three times of four hide and rest
+/// again, out.
+fn visit(dice: &mut Rng) -> Vec<Option<isize>> {
     let rest = dice.between(2, (WIDTH - SIDE) as isize - 2);
     let mut frames = way_in(rest, dice);
-    let stay = |column, dice: &mut Dice, least, most| vec![column; dice.between(least, most) as usize];
+    let stay = |column, dice: &mut Rng, least, most| vec![column; dice.between(least, most) as usize];
     frames.extend(stay(Some(rest), dice, 1, 2));
     if dice.between(1, 4) > 1 {
         frames.extend(stay(None, dice, 2, 5));
@@ -154,7 +155,7 @@ fn visit(dice: &mut Dice) -> Vec<Option<isize>> {
 }
 
 /// The columns from beyond either side to the resting place.
-fn way_in(rest: isize, dice: &mut Dice) -> Vec<Option<isize>> {
+fn way_in(rest: isize, dice: &mut Rng) -> Vec<Option<isize>> {
     let step = dice.between(2, 4) * dice.choose(&[-1, 1]);
     let on_screen = |column: &isize| (1 - SIDE as isize..WIDTH as isize).contains(column);
     let mut columns: Vec<_> = (1..).map(|k| rest - k * step).take_while(on_screen).map(Some).collect();
@@ -165,7 +166,7 @@ fn way_in(rest: isize, dice: &mut Dice) -> Vec<Option<isize>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use unspool::graph::Draw;
+    use unspool::graph::RngKey;
 
     /// Two digits, of ink all over: what is on the screen is seen through the noise.
     fn digits() -> [Digit; 2] {
@@ -190,7 +191,7 @@ mod tests {
     fn a_clip_moves_where_its_label_says_and_stays_on_the_screen() {
         let mut seen = [0; 4];
         for seed in 0..60 {
-            let clip = clip(&digits(), &mut Dice::new(Draw::seed(seed)));
+            let clip = clip(&digits(), &mut Rng::new(RngKey::seed(seed)));
             assert!((0..CLIP).all(|t| dark(&clip.film, t) > SIDE * SIDE - 12), "{seed}");
             let (from, to) = (centre(&clip.film, 0), centre(&clip.film, CLIP - 1));
             let (_, down, right) = DIRECTIONS[clip.direction as usize];
@@ -207,7 +208,7 @@ mod tests {
     fn a_scene_labels_who_is_there_and_hides_it_in_empty_frames() {
         let (mut hidden, mut nobody) = (0, 0);
         for seed in 0..60 {
-            let scene = scene(&digits(), &mut Dice::new(Draw::seed(seed)));
+            let scene = scene(&digits(), &mut Rng::new(RngKey::seed(seed)));
             for t in 0..SCENE {
                 match (scene.present[t], scene.hidden[t]) {
                     (NOBODY, true) => panic!("hidden, and not there: film {seed}, frame {t}"),

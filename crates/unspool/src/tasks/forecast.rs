@@ -1,12 +1,14 @@
-//! A series several steps ahead: a recurrence that is fed its own last value. One column, or many that are forecast together.
+//! A series several steps ahead: a recurrence that is fed its own last value. One column, or many that are forecast
+//! together.
 //!
-//! What is predicted is the change over the season before, as growth ln(y_t / y_{t−season}) or as a difference y_t − y_{t−season},
-//! normalised to mean 0 and deviation 1 over the train part. So a model that knows nothing says "as last season, with the usual change",
-//! and from there it learns. How long and how fast was chosen on the airline's months to 1956, 1957 and 1958, the last two years of each
-//! being the test.
+//! What is predicted is the change over the season before, as growth ln(y_t / y_{t−season}) or as a difference y_t −
+//! y_{t−season}, normalised to mean 0 and deviation 1 over the train part. So a model that knows nothing says "as last
+//! season, with the usual change", and from there it learns. How long and how fast was chosen on the airline's months
+//! to 1956, 1957 and 1958, the last two years of each being the test.
 //!
-//! Of n steps and f forecasts of h steps in the test part: those start at n − f·h, n − (f−1)·h, …, n − h. What comes before is all that
-//! is fitted and chosen on: forecasts for dev end in the last f·h steps of it, those to train on end before these.
+//! Of n steps and f forecasts of h steps in the test part: those start at n − f·h, n − (f−1)·h, …, n − h. What comes
+//! before is all that is fitted and chosen on: forecasts for dev end in the last f·h steps of it, those to train on end
+//! before these.
 
 use super::{
     series::{self, Change, Series, changes, during, moments, number, read, rmse, text},
@@ -30,7 +32,7 @@ pub(crate) struct Settings {
     #[serde(with = "by_name")]
     cell: CellKind,
     layers: usize,
-    hidden: usize,
+    hidden_size: usize,
     columns: Option<String>,
     change: Change,
     season: usize,
@@ -45,7 +47,7 @@ impl Default for Settings {
         Settings {
             cell: CellKind::Gru,
             layers: 1,
-            hidden: 16,
+            hidden_size: 16,
             columns: None,
             change: Change::Growth,
             season: 12,
@@ -223,7 +225,7 @@ impl Task for Forecast {
     }
 
     fn prepare(settings: &Settings, data: &Data, _seed: u64) -> Result<Prepared<Self>> {
-        let Settings { cell, layers, hidden: hidden_size, change, season, context, horizon, .. } = *settings;
+        let Settings { cell, layers, hidden_size, change, season, context, horizon, .. } = *settings;
         let named = |header: &[String]| series::columns(settings.columns.as_deref(), header);
         let series::Read { values, names: columns, unsorted } = read(data, named, change)?;
         let mut parts = parts(values, settings)?;
@@ -272,7 +274,7 @@ impl Task for Forecast {
         let make = |scope: unspool::graph::Scope<'_>, input, hidden| kind.build(scope, input, hidden);
         let memory = Recurrent::new(params.scope("memory"), make, columns, saved.hidden_size, layers);
         let readout = Linear::new(params.scope("readout"), saved.hidden_size, columns);
-        params.check_all()?;
+        params.check()?;
         // It begins with the usual change.
         params.set(readout.weight, Array2::<f32>::zeros((columns, saved.hidden_size)))?;
         Ok(Forecast { saved, memory, readout })
@@ -304,7 +306,7 @@ impl Task for Forecast {
         vec![(0, 1); series.origins.len()]
     }
 
-    fn batch(&self, series: &Series, rows: &[usize], _draw: Option<Draw>) -> Result<Batch> {
+    fn batch(&self, series: &Series, rows: &[usize], _draw: Option<RngKey>) -> Result<Batch> {
         Ok(self.saved.arrays(rows.iter().map(|row| (series.values.view(), series.origins[*row])), self.saved.horizon))
     }
 
@@ -320,7 +322,7 @@ impl Task for Forecast {
         (self.roll(graph, batch) - graph.input(&batch.coming)).powi(2).sum_all()
     }
 
-    fn answers(&self, params: &Params, batch: &Batch, _effort: Effort) -> Result<Vec<Array2<f64>>> {
+    fn answers(&self, params: &Params, batch: &Batch, _effort: Search) -> Result<Vec<Array2<f64>>> {
         let made = self.roll(&Graph::inference(params), batch).value()?.to_f64();
         let shape = (self.saved.horizon, self.saved.columns.len());
         let value = |row: usize| {
@@ -393,7 +395,8 @@ impl Task for Forecast {
         Ok(vec![Figure::Curves(Curves { title, x, y, log_y: false, lines })])
     }
 
-    /// A line is the known values, the latest last: steps with spaces between, of many columns each step's with commas between.
+    /// A line is the known values, the latest last: steps with spaces between, of many columns each step's with commas
+    /// between.
     fn predict(&self, params: &Params, line: &str, ask: &Ask) -> Result<Prediction> {
         let Saved { season, context, ref columns, .. } = self.saved;
         let steps: Vec<Vec<&str>> = line.split_whitespace().map(|step| step.split(',').collect()).collect();
@@ -409,7 +412,7 @@ impl Task for Forecast {
             *value = number(text, self.saved.change)?;
         }
         let batch = self.saved.arrays(std::iter::once((values.view(), values.nrows())), 0);
-        let made = self.answers(params, &batch, Effort::Full)?;
+        let made = self.answers(params, &batch, Search::Full)?;
         let digits = |value| if ask.exact { number::all(value) } else { number::significant(value, 6) };
         Ok(Prediction { line: made.iter().map(|made| text(made.view(), digits)).collect(), ..Prediction::default() })
     }
@@ -463,7 +466,7 @@ mod tests {
         let bias = model.readout.bias.unwrap();
         params.set(bias, ndarray::Array1::<f32>::zeros(1)).unwrap();
         let batch = model.batch(&parts.test, &[0, 1], None).unwrap();
-        let answers = model.answers(&params, &batch, Effort::Full).unwrap();
+        let answers = model.answers(&params, &batch, Search::Full).unwrap();
         let usual = model.saved.error_of(&parts.test, |_| model.saved.mean.clone());
         assert!((model.score(&parts.test, &answers).unwrap().value - usual).abs() < 1e-3);
     }
@@ -492,7 +495,7 @@ mod tests {
         let model = Forecast::restore(saved, None, &mut params).unwrap();
         let batch = model.batch(&parts.dev, &[0, 3], None).unwrap();
         assert_eq!((batch.known.dim(), batch.coming.dim()), ((2, 3, 2), (2, 5, 2)));
-        let answers = model.answers(&params, &batch, Effort::Full).unwrap();
+        let answers = model.answers(&params, &batch, Search::Full).unwrap();
         assert_eq!((answers.len(), answers[0].dim()), (2, (5, 2)));
         let known = "1,-1 2,3 0,0 4,4 5,5 6,6 7,7";
         let ask = Ask { best: 1, attention: false, exact: false };

@@ -1,17 +1,18 @@
 //! Many-to-many, aligned over frames: who is there at each frame of a film in which digits come, hide and go.
 //!
-//! A frame in which a digit hides looks like one in which nobody is there: who judges each frame by itself cannot tell them apart.
+//! A frame in which a digit hides looks like one in which nobody is there: who judges each frame by itself cannot tell
+//! them apart.
 
 use super::{
-    composed::Composed,
     films::{self, NOBODY, SCENE, Scene, scene},
     pictures::{self, Digit, NAMES, art},
+    synthetic::Synthetic,
     *,
 };
 use ndarray::{Array4, Axis};
 use serde::Deserialize;
 use unspool::{
-    models::{FilmReader, FilmReaderConfig},
+    models::{VideoClassifier, VideoClassifierConfig},
     nn::{CellKind, Sequence},
     text::score::accuracy,
 };
@@ -19,7 +20,7 @@ use unspool::{
 /// A reader of films.
 pub(crate) struct Frames {
     saved: Saved,
-    model: FilmReader,
+    model: VideoClassifier,
 }
 
 /// Its options.
@@ -30,7 +31,7 @@ pub(crate) struct Settings {
     #[serde(with = "by_name")]
     cell: CellKind,
     layers: usize,
-    hidden: usize,
+    hidden_size: usize,
     bidirectional: bool,
     films: usize,
     batch_rows: usize,
@@ -42,7 +43,7 @@ impl Default for Settings {
             memory: true,
             cell: CellKind::Gru,
             layers: 1,
-            hidden: 64,
+            hidden_size: 64,
             bidirectional: true,
             films: 2000,
             batch_rows: 8,
@@ -63,8 +64,8 @@ pub(crate) struct Saved {
 }
 
 impl Saved {
-    fn model(&self) -> FilmReaderConfig {
-        FilmReaderConfig {
+    fn model(&self) -> VideoClassifierConfig {
+        VideoClassifierConfig {
             eye: films::eye(),
             cell: self.memory.then_some(self.cell),
             layers: self.layers,
@@ -122,7 +123,7 @@ impl Task for Frames {
 
     type Settings = Settings;
     type Saved = Saved;
-    type Examples = Composed<Digit>;
+    type Examples = Synthetic<Digit>;
     type Batch = Batch;
     type Answer = Vec<u32>;
 
@@ -131,14 +132,14 @@ impl Task for Frames {
     }
 
     fn prepare(settings: &Settings, data: &Data, _seed: u64) -> Result<Prepared<Self>> {
-        let parts = Composed::parts(pictures::split(pictures::digits(data)?)?, settings.films);
-        let Settings { memory, cell, layers, hidden: hidden_size, bidirectional, .. } = *settings;
+        let parts = Synthetic::parts(pictures::split(pictures::digits(data)?)?, settings.films);
+        let Settings { memory, cell, layers, hidden_size, bidirectional, .. } = *settings;
         Ok(Prepared { saved: Saved { memory, cell, layers, hidden_size, bidirectional }, tokenizer: None, parts })
     }
 
     fn restore(saved: Saved, _: Option<Tokenizer>, params: &mut Params) -> Result<Frames> {
         check_sizes(&[("layers", saved.layers), ("hidden_size", saved.hidden_size)], 0.0)?;
-        let model = FilmReader::new(params, &saved.model());
+        let model = VideoClassifier::new(params, &saved.model());
         Ok(Frames { saved, model })
     }
 
@@ -146,15 +147,15 @@ impl Task for Frames {
         &self.saved
     }
 
-    fn examples(&self, data: &Data) -> Result<Composed<Digit>> {
-        Ok(Composed::to_score(pictures::to_score(data)?))
+    fn examples(&self, data: &Data) -> Result<Synthetic<Digit>> {
+        Ok(Synthetic::to_score(pictures::to_score(data)?))
     }
 
-    fn lengths(&self, composed: &Composed<Digit>) -> Vec<(usize, usize)> {
+    fn lengths(&self, composed: &Synthetic<Digit>) -> Vec<(usize, usize)> {
         vec![(0, SCENE); composed.count]
     }
 
-    fn batch(&self, composed: &Composed<Digit>, rows: &[usize], draw: Option<Draw>) -> Result<Batch> {
+    fn batch(&self, composed: &Synthetic<Digit>, rows: &[usize], draw: Option<RngKey>) -> Result<Batch> {
         let scenes = composed.each(rows, draw, scene);
         let films = films::batch(scenes.iter().map(|scene| &scene.film), SCENE);
         Ok(Batch { films, present: scenes.into_iter().flat_map(|scene| scene.present).collect() })
@@ -172,14 +173,14 @@ impl Task for Frames {
         labels_loss(&self.logits(graph, &batch.films), &batch.present)
     }
 
-    fn answers(&self, params: &Params, batch: &Batch, _effort: Effort) -> Result<Vec<Vec<u32>>> {
+    fn answers(&self, params: &Params, batch: &Batch, _effort: Search) -> Result<Vec<Vec<u32>>> {
         let graph = Graph::inference(params);
         let logits = self.logits(&graph, &batch.films);
         Ok(logits.layout().unpack(&logits.rows().argmax()?))
     }
 
     /// The share of all frames, and of those in which a digit hides.
-    fn score(&self, composed: &Composed<Digit>, answers: &[Vec<u32>]) -> Result<Score> {
+    fn score(&self, composed: &Synthetic<Digit>, answers: &[Vec<u32>]) -> Result<Score> {
         let scenes = composed.all(scene);
         let right: Vec<u32> = scenes.iter().flat_map(|scene| scene.present.clone()).collect();
         let hidden = scenes.iter().flat_map(|scene| scene.hidden.clone());
@@ -190,21 +191,21 @@ impl Task for Frames {
         Ok(Score { value, signature: None, more })
     }
 
-    fn rivals(settings: &Settings) -> Vec<(&'static str, Settings)> {
+    fn comparisons(settings: &Settings) -> Vec<(&'static str, Settings)> {
         match settings.memory {
             true => vec![("memoryless", Settings { memory: false, ..settings.clone() })],
             false => vec![],
         }
     }
 
-    fn row(&self, composed: &Composed<Digit>, number: usize, found: &Vec<u32>) -> Vec<(&'static str, String)> {
+    fn row(&self, composed: &Synthetic<Digit>, number: usize, found: &Vec<u32>) -> Vec<(&'static str, String)> {
         let Scene { film, present, .. } = composed.one(number, scene);
         let part = |frames: usize| film.slice_axis(Axis(0), (frames..frames + SCENE / 4).into()).to_owned();
         let film = (0..4).map(|quarter| art(&films::strip(&part(quarter * SCENE / 4)))).collect::<Vec<_>>().join("\n");
         vec![("film", film), ("present", names(&present)), ("model", names(found))]
     }
 
-    fn figures(&self, _params: &Params, test: &Composed<Digit>, answers: &[Vec<u32>]) -> Result<Vec<Figure>> {
+    fn figures(&self, _params: &Params, test: &Synthetic<Digit>, answers: &[Vec<u32>]) -> Result<Vec<Figure>> {
         let right: Vec<u32> = test.all(scene).into_iter().flat_map(|scene| scene.present).collect();
         Ok(vec![Figure::confusion(&answers.concat(), &right, (0..=NOBODY).map(name).collect())?])
     }

@@ -1,8 +1,9 @@
 //! From a text to more of it: the next character, or any other token, given all that went before.
 //!
-//! The train part is cut into columns that are read side by side, a window of steps at a time. A recurrence carries its state from
-//! window to window, though no gradient (truncated back-propagation through time); a Transformer sees its own window alone.
-//! The other parts are read in overlapping windows, so that each token is predicted from a window of text before it.
+//! The train part is cut into columns that are read side by side, a window of steps at a time. A recurrence carries its
+//! state from window to window, though no gradient (truncated back-propagation through time); a Transformer sees its
+//! own window alone. The other parts are read in overlapping windows, so that each token is predicted from a window of
+//! text before it.
 
 use super::{
     writing::{self, Steps},
@@ -16,11 +17,11 @@ use unspool::{
     models::{LanguageModel, LanguageModelConfig},
     nn::{
         CarriedRows, Cell, CellKind, Decoder, Embedding, Positions, TransformerConfig, TransformerDecoder,
-        decoding::StepFunction, detach,
+        decoding::StepFunction, state_to_tensors,
     },
     prelude::ToLayout,
     text::{
-        Padded, StreamPosition, Streams, TokenKind, TokenizerOptions,
+        BpttPosition, BpttStreams, Padded, TokenKind, TokenizerOptions,
         score::{bits_per_character, perplexity},
     },
 };
@@ -53,11 +54,11 @@ pub(crate) struct Settings {
     #[serde(with = "by_name")]
     cell: CellKind,
     layers: usize,
-    hidden: usize,
+    hidden_size: usize,
     tokens: String,
     vocabulary: usize,
     window: usize,
-    columns: usize,
+    bptt_streams: usize,
 }
 
 impl Default for Settings {
@@ -66,11 +67,11 @@ impl Default for Settings {
             arch: Arch::Recurrent,
             cell: CellKind::Gru,
             layers: 2,
-            hidden: 256,
+            hidden_size: 256,
             tokens: "characters".into(),
             vocabulary: 1000,
             window: 64,
-            columns: 32,
+            bptt_streams: 32,
         }
     }
 }
@@ -88,7 +89,7 @@ pub(crate) struct Saved {
     hidden_size: usize,
     heads: usize,
     window: usize,
-    columns: usize,
+    bptt_streams: usize,
     dropout: f64,
     /// What a text without a prompt goes on from; none in a model from before this was kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -107,13 +108,13 @@ pub(crate) struct Encoded {
 /// A part of the text.
 pub(crate) struct Text {
     ids: Vec<u32>,
-    columns: Streams,
+    columns: BpttStreams,
     characters: u64,
     unknown: usize,
 }
 
 /// Some windows, or some columns of one.
-pub(crate) struct Windows {
+pub(crate) struct BpttBatches {
     input: Padded,
     /// Which real places, counted row after row, are to be predicted, and what follows there.
     places: Vec<u32>,
@@ -126,7 +127,7 @@ pub(crate) struct Windows {
 
 impl NextToken {
     /// −ln p of each token that is to be predicted.
-    fn losses<'g>(&self, graph: &'g Graph<'g>, batch: &Windows) -> Var<'g> {
+    fn losses<'g>(&self, graph: &'g Graph<'g>, batch: &BpttBatches) -> Var<'g> {
         let layout = batch.input.layout();
         // The places count real tokens row after row; packed, they are other rows.
         let row = |(b, &length): (usize, &usize)| (0..length).filter_map(|t| layout.row(b, t)).collect::<Vec<_>>();
@@ -136,24 +137,24 @@ impl NextToken {
             Model::Transformer(model) => {
                 let xs = model.embedded(graph, &batch.input.ids, &layout);
                 let outputs = model.outputs(&xs, model.initial_state(graph, layout.batch()));
-                model.logits(outputs.rows().rows(&places), xs.rows())
+                model.logits(outputs.rows().index_select(&places), xs.rows())
             }
             Model::Recurrent(model) => {
                 let carried = batch.columns.as_ref().filter(|(_, begin)| !begin);
                 let state = match carried.and_then(|(columns, _)| self.carried.rows(columns.clone())) {
-                    Some(carried) => model.attach(graph, &carried),
+                    Some(carried) => model.state_from_tensors(graph, &carried),
                     None => model.initial_state(graph, layout.batch()),
                 };
                 let xs = model.embedded(graph, &batch.input.ids, &layout);
                 let (outputs, state) = model.unroll(&xs, state);
                 // The graph keeps an error, and says it when the loss is asked for.
-                if let (Some((columns, _)), Ok(state)) = (&batch.columns, detach(&state))
+                if let (Some((columns, _)), Ok(state)) = (&batch.columns, state_to_tensors(&state))
                     && let Err(cause) = self.carried.put(columns.clone(), &state)
                 {
                     let (why, at) = (cause.to_string(), graph.place());
                     graph.fail(unspool::graph::Error::Argument { operation: "carried state", why, at });
                 }
-                model.logits(outputs.rows().rows(&places), xs.rows())
+                model.logits(outputs.rows().index_select(&places), xs.rows())
             }
         };
         logits.cross_entropy(&batch.targets)
@@ -205,7 +206,7 @@ impl Text {
         let Encoded { ids, characters, unknown } = encoded;
         // A short text has fewer columns than were asked for.
         let columns =
-            Streams::new(ids.clone(), columns.min(ids.len().saturating_sub(1)).max(1), window).map_err(|_| {
+            BpttStreams::new(ids.clone(), columns.min(ids.len().saturating_sub(1)).max(1), window).map_err(|_| {
                 Error::failure(format!("a text of {} tokens has none to predict", ids.len()), "give a longer text")
             })?;
         Ok(Text { ids, columns, characters, unknown })
@@ -233,22 +234,22 @@ impl Task for NextToken {
             help: "Length of truncated backpropagation; a recurrent state is carried further",
         },
         Opt {
-            name: "columns",
+            name: "bptt-streams",
             value: "N",
             kind: Kind::Count(1..=65_536),
-            help: "Streams into which the text is divided, which are read side by side (the batch size)",
+            help: "BpttStreams into which the text is divided, which are read side by side (the batch size)",
         },
     ];
 
     type Settings = Settings;
     type Saved = Saved;
     type Examples = Text;
-    type Batch = Windows;
+    type Batch = BpttBatches;
     /// −ln p of what was to be predicted.
     type Answer = f64;
 
     fn recipe(settings: &Settings) -> Recipe {
-        Recipe { average: Some(0.998), ..Recipe::new(6, 4e-3, BatchSize::Rows(settings.columns)) }
+        Recipe { average: Some(0.998), ..Recipe::new(6, 4e-3, BatchSize::Rows(settings.bptt_streams)) }
     }
 
     fn prepare(settings: &Settings, data: &Data, _seed: u64) -> Result<Prepared<Self>> {
@@ -260,21 +261,21 @@ impl Task for NextToken {
             Ok(Tokenizer::train(settings.tokens.parse::<TokenKind>()?, [&train], &options)?)
         })?;
         let text = |text: &str| {
-            let encoded = of_first(exchange, || Encoded::new(text, &tokenizer))?;
-            Text::new(encoded, settings.columns, settings.window)
+            let encoded = broadcast(exchange, || Encoded::new(text, &tokenizer))?;
+            Text::new(encoded, settings.bptt_streams, settings.window)
         };
         let parts = Parts { train: text(&train)?, dev: text(&dev)?, test: text(&test)? };
-        let heads = (1..=4).rev().find(|heads| settings.hidden.is_multiple_of(*heads)).unwrap_or(1);
+        let heads = (1..=4).rev().find(|heads| settings.hidden_size.is_multiple_of(*heads)).unwrap_or(1);
         let saved = Saved {
             arch: settings.arch,
             cell: settings.cell,
             layers: settings.layers,
             vocabulary_size: tokenizer.vocabulary_size(),
-            embedding_size: settings.hidden.min(128),
-            hidden_size: settings.hidden,
+            embedding_size: settings.hidden_size.min(128),
+            hidden_size: settings.hidden_size,
             heads,
             window: settings.window,
-            columns: parts.train.columns.columns(),
+            bptt_streams: parts.train.columns.columns(),
             dropout: 0.1,
             begin: beginning(&parts.train.ids, &tokenizer)?,
         };
@@ -291,7 +292,7 @@ impl Task for NextToken {
                 ("layers", layers),
                 ("heads", heads),
                 ("window", saved.window),
-                ("columns", saved.columns),
+                ("bptt_streams", saved.bptt_streams),
             ],
             dropout,
         )?;
@@ -313,7 +314,7 @@ impl Task for NextToken {
                 Model::Transformer(TransformerDecoder::language_model(scope, layers, table, places, config))
             }
         };
-        let carried = CarriedRows::new(saved.columns);
+        let carried = CarriedRows::new(saved.bptt_streams);
         Ok(NextToken { saved, tokenizer, model, carried })
     }
 
@@ -327,7 +328,7 @@ impl Task for NextToken {
 
     fn examples(&self, data: &Data) -> Result<Text> {
         let encoded = Encoded::new(&data.text(limits::TEXT)?, &self.tokenizer)?;
-        Text::new(encoded, self.saved.columns, self.saved.window)
+        Text::new(encoded, self.saved.bptt_streams, self.saved.window)
     }
 
     /// Of each window of the text with what is read before it.
@@ -348,22 +349,22 @@ impl Task for NextToken {
         Ok((0..windows).map(|window| (window * columns..window * columns + running(window)).collect()).collect())
     }
 
-    fn batch(&self, text: &Text, rows: &[usize], draw: Option<Draw>) -> Result<Windows> {
+    fn batch(&self, text: &Text, rows: &[usize], draw: Option<RngKey>) -> Result<BpttBatches> {
         match draw {
             Some(_) => self.columns(text, rows),
             None => Ok(self.windows(text, rows)),
         }
     }
 
-    fn weight(&self, batch: &Windows) -> usize {
+    fn weight(&self, batch: &BpttBatches) -> usize {
         batch.targets.len()
     }
 
-    fn tokens(&self, batch: &Windows) -> usize {
+    fn tokens(&self, batch: &BpttBatches) -> usize {
         batch.targets.len()
     }
 
-    fn loss<'g>(&self, graph: &'g Graph<'g>, batch: &Windows, _progress: f64) -> Var<'g> {
+    fn loss<'g>(&self, graph: &'g Graph<'g>, batch: &BpttBatches, _progress: f64) -> Var<'g> {
         self.losses(graph, batch).sum_all()
     }
 
@@ -379,7 +380,7 @@ impl Task for NextToken {
         Ok(self.carried.share(exchange)?)
     }
 
-    fn answers(&self, params: &Params, batch: &Windows, _effort: Effort) -> Result<Vec<f64>> {
+    fn answers(&self, params: &Params, batch: &BpttBatches, _effort: Search) -> Result<Vec<f64>> {
         let graph = Graph::inference(params);
         let losses = self.losses(&graph, batch).value()?.to_f64();
         let mut losses = losses.into_iter();
@@ -474,8 +475,8 @@ fn window(tokenizer: &Tokenizer, ids: &[u32], start: usize) -> Result<String> {
 }
 
 impl NextToken {
-    /// Outside training, tokens that are predicted at a time, and those that are read before them: as many. A Transformer knows no
-    /// place beyond its window; a recurrence has learned to look further.
+    /// Outside training, tokens that are predicted at a time, and those that are read before them: as many. A
+    /// Transformer knows no place beyond its window; a recurrence has learned to look further.
     fn new_tokens(&self) -> usize {
         match self.saved.arch {
             Arch::Recurrent => self.saved.window.max(CONTEXT),
@@ -484,11 +485,11 @@ impl NextToken {
     }
 
     /// Some columns of a window of all.
-    fn columns(&self, text: &Text, rows: &[usize]) -> Result<Windows> {
+    fn columns(&self, text: &Text, rows: &[usize]) -> Result<BpttBatches> {
         let all = text.columns.columns();
         let first = rows.first().copied().unwrap_or(0);
         let (window, columns) = (first / all, first % all..first % all + rows.len());
-        let position = StreamPosition { step: window * self.saved.window };
+        let position = BpttPosition { step: window * self.saved.window };
         let Some(window) = text.columns.from(position)?.next() else {
             return Err(Error::failure(format!("window {window} lies behind the text's end"), ""));
         };
@@ -499,11 +500,17 @@ impl NextToken {
         let places = lengths.iter().enumerate().flat_map(each);
         let targets: Vec<u32> = places.map(|(row, t)| window.target[[columns.start + row, t]]).collect();
         let (places, counts) = ((0..targets.len() as u32).collect(), lengths.clone());
-        Ok(Windows { input: Padded { ids, lengths }, places, targets, counts, columns: Some((columns, window.first)) })
+        Ok(BpttBatches {
+            input: Padded { ids, lengths },
+            places,
+            targets,
+            counts,
+            columns: Some((columns, window.first)),
+        })
     }
 
     /// Windows of the whole text, each with what is read before it.
-    fn windows(&self, text: &Text, rows: &[usize]) -> Windows {
+    fn windows(&self, text: &Text, rows: &[usize]) -> BpttBatches {
         let (mut input, mut places, mut targets, mut counts, mut real) = (vec![], vec![], vec![], vec![], 0);
         for row in rows {
             let new = row * self.new_tokens();
@@ -516,7 +523,7 @@ impl NextToken {
             real += end - start;
         }
         let input = Padded::new(&input, self.tokenizer.specials().pad);
-        Windows { input, places, targets, counts, columns: None }
+        BpttBatches { input, places, targets, counts, columns: None }
     }
 }
 

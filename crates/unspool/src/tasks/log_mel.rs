@@ -17,9 +17,9 @@ fn mel(hertz: f64) -> f64 {
     2595.0 * (1.0 + hertz / 700.0).log10()
 }
 
-/// Log-mel features (Davis and Mermelstein 1980, without the cosine transform): windows of 25 ms, every 10 ms, Hann's; of each the
-/// power at each frequency; triangular bands, evenly spaced in mel from 60 Hz to half the rate, each reaching to its neighbours' centres;
-/// the natural logarithm.
+/// Log-mel features (Davis and Mermelstein 1980, without the cosine transform): windows of 25 ms, every 10 ms, Hann's;
+/// of each the power at each frequency; triangular bands, evenly spaced in mel from 60 Hz to half the rate, each
+/// reaching to its neighbours' centres; the natural logarithm.
 #[derive(Clone)]
 pub(crate) struct LogMel {
     hop: usize,
@@ -82,7 +82,8 @@ pub(crate) fn normalise(frames: &mut Array2<f32>) {
     }
 }
 
-/// Every `count` frames side by side as one: `[frame, band] -> [frame / count, count · band]`. The last is filled up with zeros.
+/// Every `count` frames side by side as one: `[frame, band] -> [frame / count, count · band]`. The last is filled up
+/// with zeros.
 pub(crate) fn join(frames: &Array2<f32>, count: usize) -> Array2<f32> {
     let (time, bands) = frames.dim();
     Array2::from_shape_fn((time.div_ceil(count), count * bands), |(t, k)| {
@@ -101,9 +102,9 @@ mod tests {
     #[test]
     fn a_sine_lands_in_its_band() {
         let features = LogMel::new(8000, 30);
-        // mel(60) = 92.6 and mel(4000) = 2146.1, so a band's centre is 66.24 mel after the one before it. 1000 Hz are 1000 mel (that is
-        // what the scale is made for): (1000 − 92.6) / 66.24 = 13.7, which is nearest to the 14th centre. 250 Hz are 344.2 mel: 3.8,
-        // the 4th. 3000 Hz are 1876.4 mel: 26.9, the 27th.
+        // mel(60) = 92.6 and mel(4000) = 2146.1, so a band's centre is 66.24 mel after the one before it. 1000 Hz are
+        // 1000 mel (that is what the scale is made for): (1000 − 92.6) / 66.24 = 13.7, which is nearest to the 14th
+        // centre. 250 Hz are 344.2 mel: 3.8, the 4th. 3000 Hz are 1876.4 mel: 26.9, the 27th.
         for (hertz, band) in [(1000.0, 13usize), (250.0, 3), (3000.0, 26)] {
             let frames = features.of(&sine(hertz, 800));
             assert_eq!(frames.dim(), (8, 30));
@@ -118,9 +119,9 @@ mod tests {
 
     #[test]
     fn the_energy_of_a_sine_is_what_its_amplitude_and_the_window_make_it() {
-        // At the frequency of a point of the transform (32 · 31.25 Hz) of a window of n = 200, |X| = amplitude · n / 4 there, as Hann's
-        // window has the mean ½: power 625. Around it, for the whole of the window's spectrum, Σ|X|² = N · Σ(window · wave)² / 2
-        // = 256 · (0.25/2 · 3/8 · 200) / 2 = 1200.
+        // At the frequency of a point of the transform (32 · 31.25 Hz) of a window of n = 200, |X| = amplitude · n / 4
+        // there, as Hann's window has the mean ½: power 625. Around it, for the whole of the window's spectrum, Σ|X|² =
+        // N · Σ(window · wave)² / 2 = 256 · (0.25/2 · 3/8 · 200) / 2 = 1200.
         let features = LogMel::new(8000, 30);
         let energy: f32 = features.of(&sine(1000.0, 200)).mapv(f32::exp).sum();
         // The bands overlap so that their weights add up to 1.

@@ -1,4 +1,5 @@
-//! What the tasks of long memory have in common: layers of cells that must hold on to what they read, and the gradient's way back.
+//! What the tasks of long memory have in common: layers of cells that must hold on to what they read, and the
+//! gradient's way back.
 
 use super::*;
 use serde::Deserialize;
@@ -14,7 +15,7 @@ pub(crate) struct Settings {
     #[serde(with = "by_name")]
     pub(crate) cell: CellKind,
     pub(crate) layers: usize,
-    pub(crate) hidden: usize,
+    pub(crate) hidden_size: usize,
     pub(crate) length: usize,
     pub(crate) sequences: usize,
     pub(crate) batch_rows: usize,
@@ -22,7 +23,7 @@ pub(crate) struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Settings { cell: CellKind::Gru, layers: 1, hidden: 64, length: 200, sequences: 3200, batch_rows: 32 }
+        Settings { cell: CellKind::Gru, layers: 1, hidden_size: 64, length: 200, sequences: 3200, batch_rows: 32 }
     }
 }
 
@@ -30,8 +31,8 @@ impl Settings {
     /// The plain tanh cell, trained in the same way.
     pub(crate) fn plain(&self) -> Vec<(&'static str, Settings)> {
         match self.cell {
-            CellKind::Elman => vec![],
-            _ => vec![("elman", Settings { cell: CellKind::Elman, ..self.clone() })],
+            CellKind::Rnn => vec![],
+            _ => vec![("rnn", Settings { cell: CellKind::Rnn, ..self.clone() })],
         }
     }
 }
@@ -50,7 +51,7 @@ pub(crate) const OPTIONS: &[Opt] = &[
         name: "sequences",
         value: "N",
         kind: Kind::Count(1..=10_000_000),
-        help: "Composed sequences per training epoch",
+        help: "Synthetic sequences per training epoch",
     },
     Opt::batch_rows("SEQUENCES", "Sequences per batch"),
 ];
@@ -68,7 +69,7 @@ pub(crate) struct Saved {
 
 impl Saved {
     pub(crate) fn new(settings: &Settings) -> Saved {
-        let Settings { cell, layers, hidden: hidden_size, length, .. } = *settings;
+        let Settings { cell, layers, hidden_size, length, .. } = *settings;
         Saved { cell, layers, hidden_size, length }
     }
 }
@@ -81,7 +82,8 @@ pub(crate) struct Memory {
 }
 
 impl Memory {
-    /// Adds the parameters. Gates begin so that their memory lasts as long as a sequence, where that is spread from 1 step to all.
+    /// Adds the parameters. Gates begin so that their memory lasts as long as a sequence, where that is spread from 1
+    /// step to all.
     pub(crate) fn new(saved: Saved, inputs: usize, outputs: usize, params: &mut Params) -> Result<Memory> {
         check_sizes(&[("layers", saved.layers), ("hidden_size", saved.hidden_size), ("length", saved.length)], 0.0)?;
         let (kind, layers) = (saved.cell, RecurrentConfig { layers: saved.layers, ..RecurrentConfig::default() });
@@ -94,7 +96,8 @@ impl Memory {
         Ok(Memory { saved, cells, readout })
     }
 
-    /// What is said at each of the last `steps` steps of sequences of one length: `[batch, time, input] -> [batch, steps, output]`.
+    /// What is said at each of the last `steps` steps of sequences of one length:
+    /// `[batch, time, input] -> [batch, steps, output]`.
     pub(crate) fn at_the_end<'g>(&self, xs: Var<'g>, steps: usize) -> Var<'g> {
         let xs = Sequence::full(xs);
         let (hs, _) = self.cells.unroll(&xs, self.cells.initial_state(xs.graph(), xs.batch()));
@@ -103,7 +106,8 @@ impl Memory {
     }
 }
 
-/// ‖∂loss/∂h_t‖ of the top layer at each step t: of the model as it is trained, as it was at first, and of the plain cell at first.
+/// ‖∂loss/∂h_t‖ of the top layer at each step t: of the model as it is trained, as it was at first, and of the plain
+/// cell at first.
 pub(crate) fn gradients_through_time<T: Task<Saved = Saved>>(
     task: &T,
     params: &Params,
@@ -113,7 +117,7 @@ pub(crate) fn gradients_through_time<T: Task<Saved = Saved>>(
     let batch = task.batch(examples, &rows, None)?;
     let cell = task.saved().cell;
     let mut lines = vec![(format!("{cell}, trained"), norms(task, params, &batch)?)];
-    let kinds = if cell == CellKind::Elman { vec![cell] } else { vec![cell, CellKind::Elman] };
+    let kinds = if cell == CellKind::Rnn { vec![cell] } else { vec![cell, CellKind::Rnn] };
     for cell in kinds {
         let mut params = Params::seeded(0);
         let first = T::restore(Saved { cell, ..task.saved().clone() }, None, &mut params)?;
@@ -123,7 +127,7 @@ pub(crate) fn gradients_through_time<T: Task<Saved = Saved>>(
 }
 
 fn norms<T: Task>(task: &T, params: &Params, batch: &T::Batch) -> Result<Vec<(f64, f64)>> {
-    let graph = Graph::new(params).tracing();
+    let graph = Graph::new(params).record_grad_norms();
     let gradients = gradients(task, &graph, batch, 1.0)?;
     let top = gradients.through_time().iter().rfind(|series| series.leaf == 0);
     Ok(top.map_or(vec![], |series| series.norms.iter().map(|(t, norm)| (*t as f64, *norm)).collect()))

@@ -1,30 +1,31 @@
 //! Tasks: what is trained on what, each a recipe that reads from top to bottom.
 //!
-//! A task says what its options, examples, model, loss and scores are, and what there is to show. One runner does all the rest for
-//! every task: the command line, the training loop, checkpoints and going on from them, the run folder, the report, the line of
-//! JSON. So a task file names no option parser, no file, no thread and no page. The life of a training, in the order of the calls:
+//! A task says what its options, examples, model, loss and scores are, and what there is to show. One runner does all
+//! the rest for every task: the command line, the training loop, checkpoints and going on from them, the run folder,
+//! the report, the line of JSON. So a task file names no option parser, no file, no thread and no page. The life of a
+//! training, in the order of the calls:
 //!
-//! 1. [`Task::OPTIONS`] and the defaults of [`Task::Settings`] become the command line. `--name value`, the same name in a
-//!    configuration file, and the field of `Settings` are one thing.
-//! 2. [`Task::prepare`] reads the data and decides what the model needs to know ([`Task::Saved`]: sizes, labels), and makes the
-//!    [`Parts`] of examples. Of several processes each goes through all rows, but tokenizes and keeps those of its own ([`Rows`]);
-//!    what is learned from all rows the first process learns for all ([`of_first`]). [`Task::restore`] builds the model of what was
-//!    saved; predictions later begin there.
-//! 3. Each epoch, [`Task::order`] says which examples stand together (like lengths, in a seeded order, unless a task knows better),
-//!    [`Task::fetch`] brings those that other processes keep, [`Task::batch`] makes arrays of them, [`Task::loss`] records the loss.
-//!    The runner sums it over shards, divides by [`Task::weight`], clips, and steps.
-//!    Going on after a stop needs nothing of the task: what a step does is a function of seed, epoch and step, and of what the step
-//!    before carried on, where a task says that something is ([`Task::carried`]).
-//! 4. After each epoch [`Task::answers`] and [`Task::score`] give the metric on the dev part; the best epoch's weights are kept.
-//! 5. At the end the test part is scored, beside [`Task::baselines`] and [`Task::rivals`], and [`Task::row`] and [`Task::figures`]
-//!    are shown in the report.
+//! 1. [`Task::OPTIONS`] and the defaults of [`Task::Settings`] become the command line. `--name value`, the same name
+//!    in a configuration file, and the field of `Settings` are one thing.
+//! 2. [`Task::prepare`] reads the data and decides what the model needs to know ([`Task::Saved`]: sizes, labels), and
+//!    makes the [`Parts`] of examples. Of several processes each goes through all rows, but tokenizes and keeps those
+//!    of its own ([`Rows`]); what is learned from all rows the first process learns for all ([`broadcast`]).
+//!    [`Task::restore`] builds the model of what was saved; predictions later begin there.
+//! 3. Each epoch, [`Task::order`] says which examples stand together (like lengths, in a seeded order, unless a task
+//!    knows better), [`Task::fetch`] brings those that other processes keep, [`Task::batch`] makes arrays of them,
+//!    [`Task::loss`] records the loss. The runner sums it over shards, divides by [`Task::weight`], clips, and steps.
+//!    Going on after a stop needs nothing of the task: what a step does is a function of seed, epoch and step, and of
+//!    what the step before carried on, where a task says that something is ([`Task::carried`]).
+//! 4. After each epoch [`Task::answers`] and [`Task::score`] give the metric on the dev part; the best epoch's weights
+//!    are kept.
+//! 5. At the end the test part is scored, beside [`Task::baselines`] and [`Task::comparisons`], and [`Task::row`] and
+//!    [`Task::figures`] are shown in the report.
 //!
 //! Adding one: a file here, a `mod` line, and its name in [`tasks!`] below.
 
 mod adding;
 mod captioning;
 mod clips;
-mod composed;
 mod copy;
 mod digits;
 mod films;
@@ -40,6 +41,7 @@ mod sentiment;
 mod series;
 mod spacing;
 mod speech;
+mod synthetic;
 mod tagging;
 mod translation;
 mod unknown_labels;
@@ -50,7 +52,7 @@ pub(crate) use crate::program::{
     data::{Data, Stream},
     error::{Error, Result},
     limits, number,
-    processes::{gathered, of_first},
+    processes::{all_gather, broadcast},
 };
 pub(crate) use options::{Arch, Kind, Opt, by_name};
 pub(crate) use rows::{Example, Purpose, Rows};
@@ -59,7 +61,7 @@ use unknown_labels::{UnknownLabels, count_of_known, cross_entropy_of_known, some
 
 use serde::{Serialize, de::DeserializeOwned};
 use unspool::{
-    graph::{Draw, Gradients, Graph, Params, Tensor, Var},
+    graph::{Gradients, Graph, Params, RngKey, Tensor, Var},
     nn::{Sequence, exchange::Exchange},
     text::{BatchSize, Buckets, Normalization, Row, Tokenizer, TokenizerOptions, score::Confusion},
 };
@@ -121,8 +123,8 @@ pub(crate) trait Task: Sized + Sync + 'static {
     const UNIT: &'static str = "tokens";
     /// What a file for `--data` must look like, and how many files may be given: a part of the help.
     const DATA_HELP: &'static str = "";
-    /// What `--data` is unless given, as [`Data`] knows it; empty for examples that are made on the fly (there is then no `--data`)
-    /// or if [`NEEDS_DATA`](Task::NEEDS_DATA).
+    /// What `--data` is unless given, as [`Data`] knows it; empty for examples that are made on the fly (there is then
+    /// no `--data`) or if [`NEEDS_DATA`](Task::NEEDS_DATA).
     const DATA: &'static str;
     /// Whether `--data` has to be given, there being no set for this task inside the program; `DATA` is empty then.
     const NEEDS_DATA: bool = false;
@@ -130,12 +132,15 @@ pub(crate) trait Task: Sized + Sync + 'static {
     const PICTURES: &'static [&'static str] = &[];
     /// How many examples are shown after each epoch, with what the model says of them.
     const SAMPLES: usize = 0;
-    /// Its own options. For each there is a field of the same name in `Settings`; an `Option` that is `None` has no default to show.
+    /// Its own options. For each there is a field of the same name in `Settings`; an `Option` that is `None` has no
+    /// default to show.
     const OPTIONS: &'static [Opt];
 
-    /// The values of its own options; its `Default` is theirs. `#[serde(rename_all = "kebab-case", deny_unknown_fields)]`.
+    /// The values of its own options; its `Default` is theirs.
+    /// `#[serde(rename_all = "kebab-case", deny_unknown_fields)]`.
     type Settings: Clone + Default + Sync + Serialize + DeserializeOwned;
-    /// What is needed to use a trained model, beside tokenizer and weights. Read from a file that may hold anything: check it.
+    /// What is needed to use a trained model, beside tokenizer and weights. Read from a file that may hold anything:
+    /// check it.
     type Saved: Sync + Serialize + DeserializeOwned;
     /// One part of the data, as the task holds it.
     type Examples: Send + Sync;
@@ -146,7 +151,8 @@ pub(crate) trait Task: Sized + Sync + 'static {
 
     /// How long, how fast, and how many at a time.
     fn recipe(settings: &Self::Settings) -> Recipe;
-    /// Reads the data; everything that is learned from it without a model (vocabulary, labels, means) is learned from the train part.
+    /// Reads the data; everything that is learned from it without a model (vocabulary, labels, means) is learned from
+    /// the train part.
     fn prepare(settings: &Self::Settings, data: &Data, seed: u64) -> Result<Prepared<Self>>;
     /// Adds the model's parameters.
     ///
@@ -162,11 +168,12 @@ pub(crate) trait Task: Sized + Sync + 'static {
     /// All examples of a file, to be scored by [`Task::answers`] and [`Task::score`].
     fn examples(&self, data: &Data) -> Result<Self::Examples>;
 
-    /// The lengths of each example's input and output in time steps: those of like lengths stand together. A single length is
-    /// `(0, length)`; equal lengths are all `(0, 1)`.
+    /// The lengths of each example's input and output in time steps: those of like lengths stand together. A single
+    /// length is `(0, length)`; equal lengths are all `(0, 1)`.
     fn lengths(&self, examples: &Self::Examples) -> Vec<(usize, usize)>;
-    /// Of processes that train together each holds some rows of the train part, and this is called in all of them before an epoch:
-    /// process `rank` is then to have `needed[rank]`. A task whose processes have all rows does nothing.
+    /// Of processes that train together each holds some rows of the train part, and this is called in all of them
+    /// before an epoch: process `rank` is then to have `needed[rank]`. A task whose processes have all rows does
+    /// nothing.
     fn fetch(&self, _train: &mut Self::Examples, _needed: &[Vec<usize>], _exchange: &dyn Exchange) -> Result<()> {
         Ok(())
     }
@@ -174,18 +181,19 @@ pub(crate) trait Task: Sized + Sync + 'static {
     fn order(&self, examples: &Self::Examples, size: BatchSize, seed: u64, epoch: u64) -> Result<Vec<Vec<usize>>> {
         Ok(Buckets::pairs(self.lengths(examples), size, seed)?.epoch(epoch))
     }
-    /// These examples as arrays. In training there is a key of the epoch to draw random numbers by: `draw.word(row)` is an example's.
-    fn batch(&self, examples: &Self::Examples, rows: &[usize], draw: Option<Draw>) -> Result<Self::Batch>;
+    /// These examples as arrays. In training there is a key of the epoch to draw random numbers by: `draw.fold_in(row)`
+    /// is an example's.
+    fn batch(&self, examples: &Self::Examples, rows: &[usize], draw: Option<RngKey>) -> Result<Self::Batch>;
     /// What the loss is a sum over: target tokens, examples, frames.
     fn weight(&self, batch: &Self::Batch) -> usize;
     /// How many real time steps are computed, for the speed; see [`Task::UNIT`].
     fn tokens(&self, batch: &Self::Batch) -> usize;
-    /// Σ of the losses of a batch: a scalar. `progress` is the share of the training that is done, from 0 to 1, for a policy that
-    /// changes over time; it is 1 outside training.
+    /// Σ of the losses of a batch: a scalar. `progress` is the share of the training that is done, from 0 to 1, for a
+    /// policy that changes over time; it is 1 outside training.
     fn loss<'g>(&self, graph: &'g Graph<'g>, batch: &Self::Batch, progress: f64) -> Var<'g>;
 
-    /// What is carried from step to step of a training beside the weights, such as the state of a recurrence over one long text. It is
-    /// saved with each checkpoint.
+    /// What is carried from step to step of a training beside the weights, such as the state of a recurrence over one
+    /// long text. It is saved with each checkpoint.
     fn carried(&self) -> Vec<Tensor> {
         vec![]
     }
@@ -199,7 +207,7 @@ pub(crate) trait Task: Sized + Sync + 'static {
     }
 
     /// What the model says of each example of a batch, in its order.
-    fn answers(&self, params: &Params, batch: &Self::Batch, effort: Effort) -> Result<Vec<Self::Answer>>;
+    fn answers(&self, params: &Params, batch: &Self::Batch, effort: Search) -> Result<Vec<Self::Answer>>;
     /// The metric, from answers in the order of the examples.
     fn score(&self, examples: &Self::Examples, answers: &[Self::Answer]) -> Result<Score>;
 
@@ -211,13 +219,16 @@ pub(crate) trait Task: Sized + Sync + 'static {
     fn baselines(&self, _parts: &Parts<Self::Examples>, _exchange: &dyn Exchange) -> Result<Vec<(&'static str, f64)>> {
         Ok(vec![])
     }
-    /// Other settings to train as well, after the model itself; their test scores stand among the baselines by these names.
-    fn rivals(_settings: &Self::Settings) -> Vec<(&'static str, Self::Settings)> {
+    /// Other settings to train as well, after the model itself; their test scores stand among the baselines by these
+    /// names.
+    fn comparisons(_settings: &Self::Settings) -> Vec<(&'static str, Self::Settings)> {
         vec![]
     }
-    /// An example and what the model says of it, as texts with headings: `[("source", …), ("reference", …), ("model", …)]`.
+    /// An example and what the model says of it, as texts with headings:
+    /// `[("source", …), ("reference", …), ("model", …)]`.
     fn row(&self, examples: &Self::Examples, number: usize, answer: &Self::Answer) -> Vec<(&'static str, String)>;
-    /// Texts that the model writes of itself: shown after each epoch, and those of the best weights kept in the run folder.
+    /// Texts that the model writes of itself: shown after each epoch, and those of the best weights kept in the run
+    /// folder.
     fn samples(&self, _params: &Params) -> Result<Vec<String>> {
         Ok(vec![])
     }
@@ -250,7 +261,7 @@ pub(crate) struct Metric {
 
 impl Metric {
     /// A number that is greater for what is better.
-    pub(crate) fn goodness(&self, value: f64) -> f64 {
+    pub(crate) fn sign(&self, value: f64) -> f64 {
         if self.less_is_better { -value } else { value }
     }
 }
@@ -330,8 +341,8 @@ fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }
 
-/// Σ of the cross-entropy of each real step, for labels that stand example after example; one that the model does not have
-/// costs nothing.
+/// Σ of the cross-entropy of each real step, for labels that stand example after example; one that the model does not
+/// have costs nothing.
 #[track_caller]
 fn labels_loss<'g>(logits: &Sequence<'g>, labels: &[u32]) -> Var<'g> {
     logits.graph().layer_fn("labels", |graph| {
@@ -354,7 +365,7 @@ pub(crate) fn gradients<'g, T: Task>(
 
 /// How hard to try for an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Effort {
+pub(crate) enum Search {
     /// After every epoch: what is quick, such as greedy decoding.
     Quick,
     /// On the test part and in `evaluate`: what is best, such as a beam.
@@ -530,12 +541,12 @@ pub(crate) struct Generate {
     pub(crate) seed: u64,
 }
 
-/// A text as tokens, at most `longest`, and whether it was cut. A text may come to no tokens at all, where a recurrence needs one:
-/// then it is an unknown one.
-pub(crate) fn encode(text: &str, tokenizer: &Tokenizer, longest: usize) -> Result<(Vec<u32>, bool)> {
+/// A text as tokens, at most `max_length`, and whether it was cut. A text may come to no tokens at all, where a
+/// recurrence needs one: then it is an unknown one.
+pub(crate) fn encode(text: &str, tokenizer: &Tokenizer, max_length: usize) -> Result<(Vec<u32>, bool)> {
     let mut ids = tokenizer.encode(text)?;
-    let cut = ids.len() > longest;
-    ids.truncate(longest);
+    let cut = ids.len() > max_length;
+    ids.truncate(max_length);
     if ids.is_empty() {
         ids.push(tokenizer.specials().unk);
     }
@@ -547,7 +558,7 @@ pub(crate) fn trained(exchange: &dyn Exchange, train: impl FnOnce() -> Result<To
     if exchange.ranks() <= 1 {
         return train();
     }
-    let json = of_first(exchange, || Ok(train()?.to_json()?))?;
+    let json = broadcast(exchange, || Ok(train()?.to_json()?))?;
     Ok(Tokenizer::from_json("the first process's tokenizer", &json)?)
 }
 
@@ -579,11 +590,11 @@ pub(crate) fn check_tokenizer(tokenizer: Option<Tokenizer>, vocabulary_size: usi
 mod tests {
     use super::*;
     use std::fmt::Debug;
-    use unspool::nn::exchange::together;
+    use unspool::nn::exchange::run_ranks;
 
     /// The batches of an epoch and of dev that so many processes make, each its own, in the order of the epoch.
     fn batches<T: Task<Batch: Debug>>(data: &[String], ranks: usize) -> Vec<String> {
-        let all = together(ranks, |exchange| {
+        let all = run_ranks(ranks, |exchange| {
             let data = Data::new(data, exchange);
             let Prepared { saved, tokenizer, parts: Parts { mut train, dev, .. } } =
                 T::prepare(&T::Settings::default(), &data, 1).unwrap();

@@ -1,4 +1,5 @@
-//! The options of tasks as data: a name, what values there are, and the help. Those that several tasks have stand here once.
+//! The options of tasks as data: a name, what values there are, and the help. Those that several tasks have stand here
+//! once.
 
 use super::limits;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
@@ -59,9 +60,9 @@ impl Opt {
     /// Which cell.
     pub(crate) const CELL: Opt = Opt {
         name: "cell",
-        value: "elman|relu|lstm|gru",
-        kind: Kind::Choice(&["elman", "relu", "lstm", "gru"]),
-        help: "Recurrent cell: plain with tanh (elman) or ReLU (relu), or gated (lstm, gru)",
+        value: "rnn|relu|lstm|gru",
+        kind: Kind::Choice(&["rnn", "relu", "lstm", "gru"]),
+        help: "Recurrent cell: plain with tanh (rnn) or ReLU (relu), or gated (lstm, gru)",
     };
     /// How deep.
     pub(crate) const LAYERS: Opt = Opt {
@@ -72,7 +73,7 @@ impl Opt {
     };
     /// How wide.
     pub(crate) const HIDDEN: Opt = Opt {
-        name: "hidden",
+        name: "hidden-size",
         value: "N",
         kind: Kind::Count(1..=limits::HIDDEN_SIZE as u64),
         help: "Hidden size per layer and direction",
@@ -103,8 +104,8 @@ impl Opt {
         Opt { name: "batch-rows", value, kind: Kind::Count(1..=limits::BATCH_ROWS), help }
     }
     /// Vectors for pairs of neighbouring tokens.
-    pub(crate) const PAIRS: Opt = Opt {
-        name: "pairs",
+    pub(crate) const BIGRAM_BUCKETS: Opt = Opt {
+        name: "bigram-buckets",
         value: "N",
         kind: Kind::Count(1..=limits::SIZE as u64),
         help: "Embedding vectors that all pairs of neighbouring tokens share (hashed); larger data can use more",

@@ -1,8 +1,9 @@
 //! Handwritten digits as pictures, and what is put together of them.
 //!
-//! The digits of one part of the data never stand in a picture of another, so a test shows nothing that was seen in training.
+//! The digits of one part of the data never stand in a picture of another, so a test shows nothing that was seen in
+//! training.
 
-use super::{Data, Error, Parts, Result, composed::by_number};
+use super::{Data, Error, Parts, Result, synthetic::by_number};
 use crate::program::data::Table;
 use ndarray::{Array2, Array3, ArrayViewMut2, Axis};
 
@@ -90,7 +91,8 @@ pub(crate) fn parse<T: AsRef<str>>(levels: &[T], height: usize) -> Result<Pictur
     })
 }
 
-/// Lays `small` over `large`, its upper left corner at (`row`, `column`). What is outside is cut off; the darker pixel shows.
+/// Lays `small` over `large`, its upper left corner at (`row`, `column`). What is outside is cut off; the darker pixel
+/// shows.
 pub(crate) fn overlay(large: &mut ArrayViewMut2<'_, u8>, small: &Picture, row: isize, column: isize) {
     for ((i, j), &level) in small.indexed_iter() {
         let place = usize::try_from(row + i as isize).ok().zip(usize::try_from(column + j as isize).ok());
@@ -100,7 +102,8 @@ pub(crate) fn overlay(large: &mut ArrayViewMut2<'_, u8>, small: &Picture, row: i
     }
 }
 
-/// Pictures of one height as numbers from 0 to 1, `[batch, height, width]`; those that are narrower have paper on the right.
+/// Pictures of one height as numbers from 0 to 1, `[batch, height, width]`; those that are narrower have paper on the
+/// right.
 pub(crate) fn batch<'a>(
     pictures: impl ExactSizeIterator<Item = &'a Picture>,
     height: usize,

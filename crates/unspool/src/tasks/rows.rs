@@ -1,8 +1,8 @@
 //! The rows of one part of the data, of which a process holds some.
 //!
-//! Row `i` is made (read, tokenized) by process `i % ranks` alone. Of a part that is scored every process is then given all rows. Of the
-//! train part each keeps its own, and before an epoch is given those of others that it trains on, which it drops before the next.
-//! One process makes all rows and gives away none.
+//! Row `i` is made (read, tokenized) by process `i % ranks` alone. Of a part that is scored every process is then given
+//! all rows. Of the train part each keeps its own, and before an epoch is given those of others that it trains on,
+//! which it drops before the next. One process makes all rows and gives away none.
 
 use super::{Error, Result};
 use crate::program::processes::{in_order, packed, unpacked, unreadable};
@@ -93,8 +93,8 @@ impl<T: Example> Rows<T> {
         Ok(Rows { own, first, step, given: BTreeMap::new(), lengths })
     }
 
-    /// Gives other processes those of its rows that they train on in an epoch, `needed[rank]`, and is given what this one needs. All
-    /// processes call it, with the same numbers.
+    /// Gives other processes those of its rows that they train on in an epoch, `needed[rank]`, and is given what this
+    /// one needs. All processes call it, with the same numbers.
     ///
     /// # Errors
     /// A process cannot be reached, or has other rows than it should.
@@ -145,7 +145,7 @@ impl<T: Example> Rows<T> {
     }
 
     /// The rows that this process made, in order; of a part that is scored, all.
-    pub(crate) fn own(&self) -> &[T] {
+    pub(crate) fn owned(&self) -> &[T] {
         &self.own
     }
 
@@ -159,7 +159,7 @@ impl<T: Example> Rows<T> {
 mod tests {
     use super::*;
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use unspool::nn::exchange::{Played, together};
+    use unspool::nn::exchange::{ThreadExchange, run_ranks};
 
     impl Example for Vec<u32> {
         fn lengths(&self) -> (usize, usize) {
@@ -173,7 +173,7 @@ mod tests {
         vec![number as u32; number % 5]
     }
 
-    fn rows(exchange: &Played, purpose: Purpose, made: &[AtomicUsize]) -> Rows<Vec<u32>> {
+    fn rows(exchange: &ThreadExchange, purpose: Purpose, made: &[AtomicUsize]) -> Rows<Vec<u32>> {
         let make = |number: usize| {
             made[number].fetch_add(1, Ordering::Relaxed);
             Ok(row(number))
@@ -194,10 +194,10 @@ mod tests {
     fn each_row_is_made_once_and_all_get_those_they_need_and_hold_no_others() {
         for ranks in 1..=4 {
             let made: Vec<AtomicUsize> = (0..COUNT).map(|_| AtomicUsize::new(0)).collect();
-            let held = together(ranks, |exchange| {
+            let held = run_ranks(ranks, |exchange| {
                 let mut rows = rows(exchange, Purpose::Training, &made);
                 assert_eq!(rows.lengths(), (0..COUNT).map(|number| (0, number % 5)).collect::<Vec<_>>());
-                let own = rows.own().len();
+                let own = rows.owned().len();
                 for epoch in 0..3 {
                     let needed = needed(ranks, epoch);
                     rows.fetch(&needed, exchange).unwrap();
@@ -206,7 +206,7 @@ mod tests {
                     assert!(mine.iter().zip(found).all(|(number, found)| *found == row(*number)));
                     let foreign = mine.iter().filter(|number| *number % ranks != exchange.rank()).count();
                     let here = (0..COUNT).filter(|number| rows.get(*number).is_some()).count();
-                    assert_eq!((here, rows.own().len()), (own + foreign, own));
+                    assert_eq!((here, rows.owned().len()), (own + foreign, own));
                 }
                 own
             });
@@ -218,7 +218,7 @@ mod tests {
     #[test]
     fn of_a_part_that_is_scored_all_have_all_rows_and_each_was_made_once() {
         let made: Vec<AtomicUsize> = (0..COUNT).map(|_| AtomicUsize::new(0)).collect();
-        let all = together(3, |exchange| rows(exchange, Purpose::Scoring, &made).own().to_vec());
+        let all = run_ranks(3, |exchange| rows(exchange, Purpose::Scoring, &made).owned().to_vec());
         let alone: Vec<Vec<u32>> = (0..COUNT).map(row).collect();
         assert!(all.iter().all(|rows| *rows == alone));
         assert!(made.iter().all(|times| times.load(Ordering::Relaxed) == 1));
@@ -227,7 +227,7 @@ mod tests {
     #[test]
     fn a_row_that_was_not_asked_for_is_missed_and_processes_that_ask_otherwise_are_told() {
         let made: Vec<AtomicUsize> = (0..COUNT).map(|_| AtomicUsize::new(0)).collect();
-        let errors = together(2, |exchange| {
+        let errors = run_ranks(2, |exchange| {
             let mut rows = rows(exchange, Purpose::Training, &made);
             rows.fetch(&[vec![1, 2], vec![2, 3]], exchange).unwrap();
             assert!(rows.chosen(&[1, 2]).is_ok() && rows.chosen(&[4, 5]).is_err());
@@ -241,7 +241,7 @@ mod tests {
     /// The negative control: a process that makes another's rows gives wrong ones away.
     #[test]
     fn rows_of_a_wrong_owner_are_found_out() {
-        let wrong = together(2, |exchange| {
+        let wrong = run_ranks(2, |exchange| {
             let shift = usize::from(exchange.rank() == 1);
             let make = |number: usize| Ok(row((number + shift) % COUNT));
             let mut rows = Rows::new(exchange, Purpose::Training, (0..COUNT).map(Ok), make).unwrap();

@@ -24,14 +24,14 @@ pub(crate) struct Settings {
     #[serde(with = "by_name")]
     cell: CellKind,
     layers: usize,
-    hidden: usize,
+    hidden_size: usize,
     bidirectional: bool,
     tokens: String,
     vocabulary: usize,
     text: Option<String>,
     label: Option<String>,
-    longest: usize,
-    pairs: usize,
+    max_length: usize,
+    bigram_buckets: usize,
     batch_rows: usize,
 }
 
@@ -40,14 +40,14 @@ impl Default for Settings {
         Settings {
             cell: CellKind::Gru,
             layers: 1,
-            hidden: 128,
+            hidden_size: 128,
             bidirectional: true,
             tokens: "characters".into(),
             vocabulary: 2000,
             text: None,
             label: None,
-            longest: 140,
-            pairs: 1 << 14,
+            max_length: 140,
+            bigram_buckets: 1 << 14,
             batch_rows: 64,
         }
     }
@@ -68,10 +68,10 @@ impl Settings {
 pub(crate) struct Saved {
     text: String,
     label: String,
-    longest: usize,
+    max_length: usize,
     labels: LabelSet,
     vocabulary_size: usize,
-    pairs: usize,
+    bigram_buckets: usize,
     embedding_size: usize,
     #[serde(with = "by_name")]
     cell: CellKind,
@@ -113,7 +113,7 @@ impl Texts {
         table: &Stream<Row>,
         tokenizer: &Tokenizer,
         labels: &LabelSet,
-        longest: usize,
+        max_length: usize,
     ) -> Result<Texts> {
         let (file, cut) = (&table.file, AtomicUsize::new(0));
         let rows = Rows::new(exchange, purpose, table.rows()?, |row| {
@@ -122,13 +122,13 @@ impl Texts {
                 (None, Purpose::Scoring) => (labels.len() as u32, row[1].to_owned()),
                 (None, Purpose::Training) => (labels.id_at(|| Place::new(file, row.line), &row[1])?, String::new()),
             };
-            let (ids, is_cut) = encode(&row[0], tokenizer, longest)?;
+            let (ids, is_cut) = encode(&row[0], tokenizer, max_length)?;
             cut.fetch_add(usize::from(is_cut), Ordering::Relaxed);
             Ok(Text { ids, class, text: purpose.shown(&row[0]), unknown })
         })?;
-        let texts = Texts { rows, cut: gathered(exchange, cut.into_inner())?.iter().sum() };
-        match texts.rows.own() {
-            [first, ..] if texts.unknown().count == texts.rows.own().len() => {
+        let texts = Texts { rows, cut: all_gather(exchange, cut.into_inner())?.iter().sum() };
+        match texts.rows.owned() {
+            [first, ..] if texts.unknown().count == texts.rows.owned().len() => {
                 let what = format!(
                     "{file}: no row has one of the labels of the train part; the first has `{}`",
                     first.unknown
@@ -141,12 +141,12 @@ impl Texts {
 
     /// Labels that the train part does not have.
     fn unknown(&self) -> UnknownLabels<'_> {
-        UnknownLabels::of(self.rows.own().iter().map(|text| text.unknown.as_str()).filter(|label| !label.is_empty()))
+        UnknownLabels::of(self.rows.owned().iter().map(|text| text.unknown.as_str()).filter(|label| !label.is_empty()))
     }
 
     /// Of a part that is scored.
     fn classes(&self) -> Vec<u32> {
-        self.rows.own().iter().map(|text| text.class).collect()
+        self.rows.owned().iter().map(|text| text.class).collect()
     }
 }
 
@@ -185,12 +185,12 @@ impl Task for Sentiment {
             help: "Column of the labels, all of them names or all of them integers [default: label]",
         },
         Opt {
-            name: "longest",
+            name: "max_length",
             value: "TOKENS",
             kind: Kind::Count(1..=limits::LENGTH as u64),
             help: "Maximum length of a text; longer texts are cut, and their number is reported",
         },
-        Opt::PAIRS,
+        Opt::BIGRAM_BUCKETS,
         Opt::batch_rows("TEXTS", "Texts per batch"),
     ];
 
@@ -207,24 +207,24 @@ impl Task for Sentiment {
     fn prepare(settings: &Settings, data: &Data, _seed: u64) -> Result<Prepared<Self>> {
         let (splits, [text, label]) = data.splits(&settings.columns())?;
         let exchange = data.exchange();
-        let labels = of_first(exchange, || labels(&splits.train))?;
+        let labels = broadcast(exchange, || labels(&splits.train))?;
         let tokenizer = trained(exchange, || {
             let (kind, options) = (settings.tokens.parse::<TokenKind>()?, one_token_each(settings.vocabulary));
             Ok(splits.train.read(|rows| Tokenizer::train(kind, rows.map(first_field), &options))??)
         })?;
         let parts = splits
-            .make(|purpose, table| Texts::new(exchange, purpose, table, &tokenizer, &labels, settings.longest))?;
+            .make(|purpose, table| Texts::new(exchange, purpose, table, &tokenizer, &labels, settings.max_length))?;
         let saved = Saved {
             text,
             label,
-            longest: settings.longest,
+            max_length: settings.max_length,
             labels,
             vocabulary_size: tokenizer.vocabulary_size(),
-            pairs: settings.pairs,
+            bigram_buckets: settings.bigram_buckets,
             embedding_size: 128,
             cell: settings.cell,
             layers: settings.layers,
-            hidden_size: settings.hidden,
+            hidden_size: settings.hidden_size,
             bidirectional: settings.bidirectional,
             dropout: 0.5,
         };
@@ -232,14 +232,23 @@ impl Task for Sentiment {
     }
 
     fn restore(saved: Saved, tokenizer: Option<Tokenizer>, params: &mut Params) -> Result<Sentiment> {
-        let Saved { vocabulary_size, pairs, embedding_size, cell, layers, hidden_size, bidirectional, dropout, .. } =
-            saved;
+        let Saved {
+            vocabulary_size,
+            bigram_buckets,
+            embedding_size,
+            cell,
+            layers,
+            hidden_size,
+            bidirectional,
+            dropout,
+            ..
+        } = saved;
         let classes = saved.labels.len();
         check_sizes(
             &[
-                ("longest", saved.longest),
+                ("max_length", saved.max_length),
                 ("vocabulary_size", vocabulary_size),
-                ("pairs", pairs),
+                ("bigram_buckets", bigram_buckets),
                 ("embedding_size", embedding_size),
                 ("layers", layers),
                 ("hidden_size", hidden_size),
@@ -252,7 +261,7 @@ impl Task for Sentiment {
             params,
             &ClassifierConfig {
                 vocabulary_size,
-                pairs,
+                bigram_buckets,
                 embedding_size,
                 cell,
                 layers,
@@ -276,8 +285,8 @@ impl Task for Sentiment {
     fn examples(&self, data: &Data) -> Result<Texts> {
         let usual = [self.saved.text.as_str(), self.saved.label.as_str()];
         let table = data.table(&Columns { options: [("text", None), ("label", None)], usual })?;
-        let Saved { labels, longest, .. } = &self.saved;
-        Texts::new(data.exchange(), Purpose::Scoring, &table, &self.tokenizer, labels, *longest)
+        let Saved { labels, max_length, .. } = &self.saved;
+        Texts::new(data.exchange(), Purpose::Scoring, &table, &self.tokenizer, labels, *max_length)
     }
 
     fn lengths(&self, texts: &Texts) -> Vec<(usize, usize)> {
@@ -288,7 +297,7 @@ impl Task for Sentiment {
         train.rows.fetch(needed, exchange)
     }
 
-    fn batch(&self, texts: &Texts, rows: &[usize], _draw: Option<Draw>) -> Result<Labelled> {
+    fn batch(&self, texts: &Texts, rows: &[usize], _draw: Option<RngKey>) -> Result<Labelled> {
         let rows = texts.rows.chosen(rows)?;
         let ids: Vec<&[u32]> = rows.iter().map(|text| text.ids.as_slice()).collect();
         let classes: Vec<u32> = rows.iter().map(|text| text.class).collect();
@@ -307,7 +316,7 @@ impl Task for Sentiment {
         cross_entropy_of_known(self.model.logits(graph, &batch.input), &batch.labels, self.saved.labels.len()).sum_all()
     }
 
-    fn answers(&self, params: &Params, batch: &Labelled, _effort: Effort) -> Result<Vec<(u32, f64)>> {
+    fn answers(&self, params: &Params, batch: &Labelled, _effort: Search) -> Result<Vec<(u32, f64)>> {
         let graph = Graph::inference(params);
         let best = self.model.logits(&graph, &batch.input).softmax().top_k(1)?;
         Ok(best.into_iter().flatten().collect())
@@ -327,7 +336,7 @@ impl Task for Sentiment {
         )];
         let cut = parts.train.cut + parts.dev.cut + parts.test.cut;
         if cut > 0 {
-            notes.push(format!("cut to {} tokens: {}", self.saved.longest, counted(cut, "text")));
+            notes.push(format!("cut to {} tokens: {}", self.saved.max_length, counted(cut, "text")));
         }
         notes.extend(
             [("dev", &parts.dev), ("test", &parts.test)]
@@ -355,12 +364,12 @@ impl Task for Sentiment {
 
     fn predict(&self, params: &Params, line: &str, ask: &Ask) -> Result<Prediction> {
         let specials = self.tokenizer.specials();
-        let (ids, is_cut) = encode(line, &self.tokenizer, self.saved.longest)?;
+        let (ids, is_cut) = encode(line, &self.tokenizer, self.saved.max_length)?;
         let graph = Graph::inference(params);
         let probabilities = self.model.logits(&graph, &Padded::new(&[ids], specials.pad)).softmax();
         let best = probabilities.top_k(ask.best.clamp(1, self.saved.labels.len()))?.concat();
         let name = |(class, p): &(u32, f64)| Some((self.saved.labels.name(*class)?.to_owned(), *p));
-        let cut_to = is_cut.then_some(self.saved.longest);
+        let cut_to = is_cut.then_some(self.saved.max_length);
         Ok(Prediction { cut_to, ..Prediction::of(best.iter().filter_map(name).collect()) })
     }
 }

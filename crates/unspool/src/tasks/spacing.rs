@@ -1,7 +1,7 @@
 //! From characters to characters with spaces: a label for each character, many-to-many and aligned.
 //!
-//! Korean is written with spaces between its phrases, and readers get by without them; a program that is to count words does not.
-//! The labels come free: take the spaces out of a text, and each character was followed by one or was not.
+//! Korean is written with spaces between its phrases, and readers get by without them; a program that is to count words
+//! does not. The labels come free: take the spaces out of a text, and each character was followed by one or was not.
 
 use super::*;
 use crate::program::data::Columns;
@@ -37,10 +37,10 @@ pub(crate) struct Settings {
     #[serde(with = "by_name")]
     cell: CellKind,
     layers: usize,
-    hidden: usize,
+    hidden_size: usize,
     bidirectional: bool,
     text: Option<String>,
-    pairs: usize,
+    bigram_buckets: usize,
     batch_rows: usize,
 }
 
@@ -49,10 +49,10 @@ impl Default for Settings {
         Settings {
             cell: CellKind::Gru,
             layers: 1,
-            hidden: 128,
+            hidden_size: 128,
             bidirectional: true,
             text: None,
-            pairs: 1 << 14,
+            bigram_buckets: 1 << 14,
             batch_rows: 64,
         }
     }
@@ -69,7 +69,7 @@ fn column(name: &str) -> Columns<'_> {
 pub(crate) struct Saved {
     text: String,
     vocabulary_size: usize,
-    pairs: usize,
+    bigram_buckets: usize,
     embedding_size: usize,
     #[serde(with = "by_name")]
     cell: CellKind,
@@ -79,7 +79,8 @@ pub(crate) struct Saved {
     dropout: f64,
 }
 
-/// The characters of a text that are no white space, and for each of them whether white space follows before the next: 1 or 0.
+/// The characters of a text that are no white space, and for each of them whether white space follows before the next:
+/// 1 or 0.
 fn characters(text: &str) -> (Vec<char>, Vec<u32>) {
     let (mut characters, mut spaces) = (vec![], vec![]);
     for c in text.trim().chars() {
@@ -175,7 +176,7 @@ impl Task for Spacing {
         Opt::HIDDEN,
         Opt::BIDIRECTIONAL,
         Opt { name: "text", value: "COLUMN", kind: Kind::Text, help: "Column of the texts [default: document]" },
-        Opt::PAIRS,
+        Opt::BIGRAM_BUCKETS,
         Opt::batch_rows("TEXTS", "Texts per batch"),
     ];
 
@@ -200,11 +201,11 @@ impl Task for Spacing {
         let saved = Saved {
             text,
             vocabulary_size: tokenizer.vocabulary_size(),
-            pairs: settings.pairs,
+            bigram_buckets: settings.bigram_buckets,
             embedding_size: 128,
             cell: settings.cell,
             layers: settings.layers,
-            hidden_size: settings.hidden,
+            hidden_size: settings.hidden_size,
             bidirectional: settings.bidirectional,
             dropout: 0.4,
         };
@@ -212,12 +213,21 @@ impl Task for Spacing {
     }
 
     fn restore(saved: Saved, tokenizer: Option<Tokenizer>, params: &mut Params) -> Result<Spacing> {
-        let Saved { vocabulary_size, pairs, embedding_size, layers, hidden_size, bidirectional, cell, dropout, .. } =
-            saved;
+        let Saved {
+            vocabulary_size,
+            bigram_buckets,
+            embedding_size,
+            layers,
+            hidden_size,
+            bidirectional,
+            cell,
+            dropout,
+            ..
+        } = saved;
         check_sizes(
             &[
                 ("vocabulary_size", vocabulary_size),
-                ("pairs", pairs),
+                ("bigram_buckets", bigram_buckets),
                 ("embedding_size", embedding_size),
                 ("layers", layers),
                 ("hidden_size", hidden_size),
@@ -226,7 +236,7 @@ impl Task for Spacing {
         )?;
         let tokenizer = check_tokenizer(tokenizer, vocabulary_size)?;
         let embedding = Embedding::normal(params.scope("embedding"), vocabulary_size, embedding_size, 0.3);
-        let pairs = PairEmbedding::new(params.scope("pairs"), pairs, embedding_size);
+        let pairs = PairEmbedding::new(params.scope("pairs"), bigram_buckets, embedding_size);
         let make = |scope: unspool::graph::Scope<'_>, input, output| cell.build(scope, input, output);
         let layers = RecurrentConfig { layers, bidirectional, dropout };
         let recurrence = Recurrent::new(params.scope("recurrence"), make, embedding_size, hidden_size, layers);
@@ -255,7 +265,7 @@ impl Task for Spacing {
         train.fetch(needed, exchange)
     }
 
-    fn batch(&self, texts: &Rows<Text>, rows: &[usize], _draw: Option<Draw>) -> Result<Batch> {
+    fn batch(&self, texts: &Rows<Text>, rows: &[usize], _draw: Option<RngKey>) -> Result<Batch> {
         let rows = texts.chosen(rows)?;
         let ids: Vec<&[u32]> = rows.iter().map(|text| text.ids.as_slice()).collect();
         let spaces = rows.iter().flat_map(|text| &text.spaces).copied().collect();
@@ -274,13 +284,14 @@ impl Task for Spacing {
         labels_loss(&self.logits(graph, &batch.input), &batch.spaces)
     }
 
-    fn answers(&self, params: &Params, batch: &Batch, _effort: Effort) -> Result<Vec<Vec<u32>>> {
+    fn answers(&self, params: &Params, batch: &Batch, _effort: Search) -> Result<Vec<Vec<u32>>> {
         self.spaces(params, &batch.input)
     }
 
-    /// Of the spaces between characters; that none follows the last is no merit, and changes nothing in an F1 of spaces.
+    /// Of the spaces between characters; that none follows the last is no merit, and changes nothing in an F1 of
+    /// spaces.
     fn score(&self, texts: &Rows<Text>, answers: &[Vec<u32>]) -> Result<Score> {
-        let spaces: Vec<u32> = texts.own().iter().flat_map(|text| &text.spaces).copied().collect();
+        let spaces: Vec<u32> = texts.owned().iter().flat_map(|text| &text.spaces).copied().collect();
         let confusion = Confusion::new(&answers.concat(), &spaces, 2)?;
         let more = vec![("precision", confusion.precision(SPACE)), ("recall", confusion.recall(SPACE))];
         Ok(Score { value: confusion.f1(SPACE), signature: None, more })

@@ -1,11 +1,11 @@
 //! Speech recognition: strings of spoken digits into digits, by log-mel features, a bidirectional recurrence and CTC.
 //!
-//! Recordings of single digits by one speaker are joined into strings, with gaps between and noise over all. A folder of sounds with
-//! transcripts is taken as it is: what is said are then the characters of its transcripts.
+//! Recordings of single digits by one speaker are joined into strings, with gaps between and noise over all. A folder
+//! of sounds with transcripts is taken as it is: what is said are then the characters of its transcripts.
 
 use super::{
-    composed::{Composed, by_number},
     log_mel::{LogMel, join, normalise},
+    synthetic::{Synthetic, by_number},
     utterances::{Utterance, by_take, said, string, utterances},
     *,
 };
@@ -39,7 +39,7 @@ pub(crate) struct Settings {
     #[serde(with = "by_name")]
     cell: CellKind,
     layers: usize,
-    hidden: usize,
+    hidden_size: usize,
     bidirectional: bool,
     leave_out: Option<String>,
     strings: usize,
@@ -51,7 +51,7 @@ impl Default for Settings {
         Settings {
             cell: CellKind::Gru,
             layers: 2,
-            hidden: 96,
+            hidden_size: 96,
             bidirectional: true,
             leave_out: None,
             strings: 3200,
@@ -109,7 +109,7 @@ impl Saved {
     }
 
     /// What is heard in these rows: strings made of the source, or the source itself.
-    fn heard(&self, composed: &Composed<Utterance>, rows: &[usize], draw: Option<Draw>) -> Vec<Utterance> {
+    fn heard(&self, composed: &Synthetic<Utterance>, rows: &[usize], draw: Option<RngKey>) -> Vec<Utterance> {
         match self.joined {
             true => composed.each(rows, draw, |recordings, dice| string(recordings, self.rate, dice)),
             false => rows.iter().map(|row| composed.source[*row].clone()).collect(),
@@ -117,7 +117,7 @@ impl Saved {
     }
 
     /// What is said in a row of evaluation.
-    fn said(&self, composed: &Composed<Utterance>, row: usize) -> String {
+    fn said(&self, composed: &Synthetic<Utterance>, row: usize) -> String {
         match self.joined {
             true => composed.one(row, |recordings, dice| said(recordings, self.rate, dice)),
             false => composed.source[row].said.clone(),
@@ -213,14 +213,14 @@ impl Task for Speech {
             name: "strings",
             value: "N",
             kind: Kind::Count(1..=10_000_000),
-            help: "Composed strings of digits per training epoch; sounds with transcripts are used as they are",
+            help: "Synthetic strings of digits per training epoch; sounds with transcripts are used as they are",
         },
         Opt::batch_rows("STRINGS", "Strings per batch"),
     ];
 
     type Settings = Settings;
     type Saved = Saved;
-    type Examples = Composed<Utterance>;
+    type Examples = Synthetic<Utterance>;
     type Batch = Batch;
     type Answer = Vec<u32>;
 
@@ -241,7 +241,7 @@ impl Task for Speech {
             }
         }
         let characters: BTreeSet<char> = parts.train.iter().flat_map(|one| one.said.chars()).collect();
-        let Settings { cell, layers, hidden: hidden_size, bidirectional, .. } = *settings;
+        let Settings { cell, layers, hidden_size, bidirectional, .. } = *settings;
         let characters = characters.into_iter().collect();
         let saved = Saved { cell, layers, hidden_size, bidirectional, rate, characters, joined };
         let features = LogMel::new(rate, BANDS);
@@ -255,8 +255,8 @@ impl Task for Speech {
             }
         }
         let parts = match joined {
-            true => Composed::parts(parts, settings.strings),
-            false => Composed::as_they_are(parts),
+            true => Synthetic::parts(parts, settings.strings),
+            false => Synthetic::as_they_are(parts),
         };
         Ok(Prepared { saved, tokenizer: None, parts })
     }
@@ -278,7 +278,7 @@ impl Task for Speech {
         &self.saved
     }
 
-    fn examples(&self, data: &Data) -> Result<Composed<Utterance>> {
+    fn examples(&self, data: &Data) -> Result<Synthetic<Utterance>> {
         let (all, rate, joined) = utterances(data)?;
         if (rate, joined) != (self.saved.rate, self.saved.joined) {
             let kind = |joined| if joined { "single digits" } else { "sounds with transcripts" };
@@ -288,17 +288,17 @@ impl Task for Speech {
             ));
         }
         let all = if data.is_embedded() { by_take(all, None)?.test } else { all };
-        Ok(if joined { Composed::to_score(all) } else { Composed::whole(all, Part::Test) })
+        Ok(if joined { Synthetic::to_score(all) } else { Synthetic::whole(all, Part::Test) })
     }
 
-    fn lengths(&self, composed: &Composed<Utterance>) -> Vec<(usize, usize)> {
+    fn lengths(&self, composed: &Synthetic<Utterance>) -> Vec<(usize, usize)> {
         match self.saved.joined {
             true => vec![(0, 1); composed.count],
             false => composed.source.iter().map(|one| (0, self.features.frames(one.samples.len()))).collect(),
         }
     }
 
-    fn batch(&self, composed: &Composed<Utterance>, rows: &[usize], draw: Option<Draw>) -> Result<Batch> {
+    fn batch(&self, composed: &Synthetic<Utterance>, rows: &[usize], draw: Option<RngKey>) -> Result<Batch> {
         Ok(self.arrays(&self.saved.heard(composed, rows, draw)))
     }
 
@@ -315,15 +315,15 @@ impl Task for Speech {
         self.model.loss(&batch.sequence(graph), &batch.labels)
     }
 
-    fn answers(&self, params: &Params, batch: &Batch, effort: Effort) -> Result<Vec<Vec<u32>>> {
+    fn answers(&self, params: &Params, batch: &Batch, effort: Search) -> Result<Vec<Vec<u32>>> {
         self.each_row(params, batch, |logits| match effort {
-            Effort::Quick => ctc::greedy(logits, 0),
-            Effort::Full => Ok(ctc::prefix_beam(logits, 0, BEAM)?.swap_remove(0).labels),
+            Search::Quick => ctc::greedy(logits, 0),
+            Search::Full => Ok(ctc::prefix_beam(logits, 0, BEAM)?.swap_remove(0).labels),
         })
     }
 
     /// Digits (or characters) that are wrong, missing or too many, for each that was said.
-    fn score(&self, composed: &Composed<Utterance>, answers: &[Vec<u32>]) -> Result<Score> {
+    fn score(&self, composed: &Synthetic<Utterance>, answers: &[Vec<u32>]) -> Result<Score> {
         let said: Vec<Vec<char>> =
             (0..composed.count).map(|row| self.saved.said(composed, row).chars().collect()).collect();
         let found: Vec<Vec<char>> = answers.iter().map(|labels| self.saved.text(labels).chars().collect()).collect();
@@ -332,8 +332,8 @@ impl Task for Speech {
         Ok(Score { value: token_error_rate(&found, &said)?.rate(), signature: None, more })
     }
 
-    fn notes(&self, parts: &Parts<Composed<Utterance>>) -> Vec<String> {
-        let count = |part: &Composed<Utterance>| part.source.len();
+    fn notes(&self, parts: &Parts<Synthetic<Utterance>>) -> Vec<String> {
+        let count = |part: &Synthetic<Utterance>| part.source.len();
         vec![format!(
             "{} sounds to train on, {} for dev, {} for test, at {} samples a second; what can be said: {}",
             count(&parts.train),
@@ -344,12 +344,12 @@ impl Task for Speech {
         )]
     }
 
-    fn row(&self, composed: &Composed<Utterance>, number: usize, answer: &Vec<u32>) -> Vec<(&'static str, String)> {
+    fn row(&self, composed: &Synthetic<Utterance>, number: usize, answer: &Vec<u32>) -> Vec<(&'static str, String)> {
         vec![("said", self.saved.said(composed, number)), ("model", self.saved.text(answer))]
     }
 
     /// What the model hears when, in one string: the probabilities of what is said there, and of the blank.
-    fn figures(&self, params: &Params, test: &Composed<Utterance>, _answers: &[Vec<u32>]) -> Result<Vec<Figure>> {
+    fn figures(&self, params: &Params, test: &Synthetic<Utterance>, _answers: &[Vec<u32>]) -> Result<Vec<Figure>> {
         let batch = self.arrays(&self.saved.heard(test, &[0], None));
         let graph = Graph::inference(params);
         let p = self.model.logits(&batch.sequence(&graph)).padded().softmax().value()?.to_f64();

@@ -9,7 +9,8 @@ use unspool::{
     text::{LabelSet, Padded, Place, Sentence, Specials, Vocabulary, score::accuracy},
 };
 
-/// A word that the train part has once is no more known than one it does not have, so that the model learns what to do with those.
+/// A word that the train part has once is no more known than one it does not have, so that the model learns what to do
+/// with those.
 const LEAST: u64 = 2;
 
 /// More words than this are not known.
@@ -32,7 +33,7 @@ pub(crate) struct Settings {
     #[serde(with = "by_name")]
     cell: CellKind,
     layers: usize,
-    hidden: usize,
+    hidden_size: usize,
     bidirectional: bool,
     word_column: usize,
     tag_column: usize,
@@ -45,7 +46,7 @@ impl Default for Settings {
             arch: Arch::Recurrent,
             cell: CellKind::Lstm,
             layers: 1,
-            hidden: 128,
+            hidden_size: 128,
             bidirectional: true,
             word_column: 0,
             tag_column: 0,
@@ -111,8 +112,8 @@ impl Saved {
             let tags = tags.iter().enumerate().map(id).collect::<Result<_>>()?;
             Ok(self.sentence(words, tags, unknown))
         })?;
-        let words = rows.own().iter().map(|sentence| sentence.words.len()).sum::<usize>();
-        match rows.own().iter().find_map(|sentence| sentence.unknown.first()) {
+        let words = rows.owned().iter().map(|sentence| sentence.words.len()).sum::<usize>();
+        match rows.owned().iter().find_map(|sentence| sentence.unknown.first()) {
             Some(first) if unknown(&rows).count == words => {
                 let what = format!("{file}: no word has one of the tags of the train part; the first has `{first}`");
                 Err(Error::failure(what, format!("the tags are {}", some(self.tags.names()))))
@@ -158,12 +159,12 @@ impl Example for Tagged {
 
 /// The tags of all words of a part that is scored.
 fn right(sentences: &Rows<Tagged>) -> Vec<u32> {
-    sentences.own().iter().flat_map(|sentence| &sentence.tags).copied().collect()
+    sentences.owned().iter().flat_map(|sentence| &sentence.tags).copied().collect()
 }
 
 /// Tags of a part that is scored which the train part does not have.
 fn unknown(sentences: &Rows<Tagged>) -> UnknownLabels<'_> {
-    UnknownLabels::of(sentences.own().iter().flat_map(|sentence| &sentence.unknown).map(String::as_str))
+    UnknownLabels::of(sentences.owned().iter().flat_map(|sentence| &sentence.unknown).map(String::as_str))
 }
 
 /// Some sentences as arrays, and the tag of each word.
@@ -266,15 +267,15 @@ impl Task for Tagging {
         let chosen = [settings.word_column, settings.tag_column];
         let columns = [0, 1].map(|i| if chosen[i] == 0 { usual[i] } else { chosen[i] });
         let (sentences, exchange) = (data.sentences(&columns)?, data.exchange());
-        let (tags, characters, words) = of_first(exchange, || learned(&sentences.train))?;
+        let (tags, characters, words) = broadcast(exchange, || learned(&sentences.train))?;
         let saved = Saved {
             arch: settings.arch,
             cell: settings.cell,
             layers: settings.layers,
             word_size: 128,
             character_size: 48,
-            hidden_size: settings.hidden,
-            heads: (1..=4).rev().find(|heads| settings.hidden.is_multiple_of(*heads)).unwrap_or(1),
+            hidden_size: settings.hidden_size,
+            heads: (1..=4).rev().find(|heads| settings.hidden_size.is_multiple_of(*heads)).unwrap_or(1),
             bidirectional: settings.bidirectional,
             dropout: 0.4,
             columns,
@@ -337,7 +338,7 @@ impl Task for Tagging {
         train.fetch(needed, exchange)
     }
 
-    fn batch(&self, sentences: &Rows<Tagged>, rows: &[usize], _draw: Option<Draw>) -> Result<Batch> {
+    fn batch(&self, sentences: &Rows<Tagged>, rows: &[usize], _draw: Option<RngKey>) -> Result<Batch> {
         let rows = sentences.chosen(rows)?;
         let tags = rows.iter().flat_map(|sentence| &sentence.tags).copied().collect();
         Ok(Batch { input: self.saved.input(&rows), tags })
@@ -355,7 +356,7 @@ impl Task for Tagging {
         labels_loss(&self.model.logits(graph, &batch.input), &batch.tags)
     }
 
-    fn answers(&self, params: &Params, batch: &Batch, _effort: Effort) -> Result<Vec<Vec<u32>>> {
+    fn answers(&self, params: &Params, batch: &Batch, _effort: Search) -> Result<Vec<Vec<u32>>> {
         let mut tags = self.tags(params, &batch.input)?.0.into_iter();
         Ok(batch.input.words.lengths.iter().map(|&length| tags.by_ref().take(length).collect()).collect())
     }
@@ -367,7 +368,7 @@ impl Task for Tagging {
 
     fn notes(&self, parts: &Parts<Rows<Tagged>>) -> Vec<String> {
         let words_unknown = |part: &Rows<Tagged>| {
-            let ids = part.own().iter().flat_map(|sentence| &sentence.ids);
+            let ids = part.owned().iter().flat_map(|sentence| &sentence.ids);
             let (unknown, all) =
                 ids.fold((0, 0), |(n, all), id| (n + usize::from(*id == Specials::FIXED.unk), all + 1));
             100.0 * unknown as f64 / f64::from(all.max(1))
@@ -387,21 +388,21 @@ impl Task for Tagging {
         notes
     }
 
-    /// The most frequent tag of each word of the train part, and of all words for those it does not have. Each process counts its own
-    /// sentences.
+    /// The most frequent tag of each word of the train part, and of all words for those it does not have. Each process
+    /// counts its own sentences.
     fn baselines(&self, parts: &Parts<Rows<Tagged>>, exchange: &dyn Exchange) -> Result<Vec<(&'static str, f64)>> {
         let none = || vec![0u64; self.saved.tags.len()];
-        let asked = || parts.test.own().iter().flat_map(|sentence| &sentence.words);
+        let asked = || parts.test.owned().iter().flat_map(|sentence| &sentence.words);
         let mut of_word: BTreeMap<&str, Vec<u64>> = asked().map(|word| (word.as_str(), none())).collect();
         let mut of_all = none();
-        for (word, tag) in parts.train.own().iter().flat_map(|sentence| sentence.words.iter().zip(&sentence.tags)) {
+        for (word, tag) in parts.train.owned().iter().flat_map(|sentence| sentence.words.iter().zip(&sentence.tags)) {
             of_all[*tag as usize] += 1;
             if let Some(counts) = of_word.get_mut(word.as_str()) {
                 counts[*tag as usize] += 1;
             }
         }
         let counted: Vec<u64> = of_word.values().chain([&of_all]).flatten().copied().collect();
-        let counted = summed(&gathered(exchange, counted)?);
+        let counted = summed(&all_gather(exchange, counted)?);
         let mut counted = counted.chunks(self.saved.tags.len());
         let of_word: BTreeMap<&str, &[u64]> = of_word.into_keys().zip(counted.by_ref()).collect();
         let of_all = counted.next().unwrap_or_default();

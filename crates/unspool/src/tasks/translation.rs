@@ -40,7 +40,7 @@ enum Model {
 /// What the decoder looks at.
 #[derive(Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-enum Looking {
+enum AttentionKind {
     /// All that the encoder wrote.
     Additive,
     /// What the encoder ended with.
@@ -64,14 +64,14 @@ pub(crate) struct Settings {
     #[serde(with = "by_name")]
     cell: CellKind,
     layers: usize,
-    hidden: usize,
-    attention: Looking,
+    hidden_size: usize,
+    attention: AttentionKind,
     without_attention: bool,
     teacher_forcing: Policy,
     source: Option<String>,
     target: Option<String>,
     vocabulary: usize,
-    longest: usize,
+    max_length: usize,
     batch_tokens: usize,
 }
 
@@ -82,14 +82,14 @@ impl Default for Settings {
             arch: Arch::Recurrent,
             cell,
             layers,
-            hidden: hidden_size,
-            attention: Looking::Additive,
+            hidden_size,
+            attention: AttentionKind::Additive,
             without_attention: false,
             teacher_forcing: Policy::Always,
             source: None,
             target: None,
             vocabulary: vocabulary_size,
-            longest: 100,
+            max_length: 100,
             batch_tokens: 1200,
         }
     }
@@ -110,7 +110,7 @@ impl Settings {
 pub(crate) struct Saved {
     source: String,
     target: String,
-    longest: usize,
+    max_length: usize,
     arch: Arch,
     vocabulary_size: usize,
     embedding_size: usize,
@@ -119,7 +119,7 @@ pub(crate) struct Saved {
     layers: usize,
     hidden_size: usize,
     heads: usize,
-    attention: Looking,
+    attention: AttentionKind,
     dropout: f64,
     teacher_forcing: Policy,
 }
@@ -202,17 +202,17 @@ impl Pairs {
         purpose: Purpose,
         table: &Stream<Row>,
         tokenizer: &Tokenizer,
-        longest: usize,
+        max_length: usize,
     ) -> Result<Pairs> {
         let cut = AtomicUsize::new(0);
         let rows = Rows::new(exchange, purpose, table.rows()?, |row| {
-            let (source, source_cut) = encode(&row[0], tokenizer, longest)?;
-            let (target, target_cut) = encode(&row[1], tokenizer, longest)?;
+            let (source, source_cut) = encode(&row[0], tokenizer, max_length)?;
+            let (target, target_cut) = encode(&row[1], tokenizer, max_length)?;
             cut.fetch_add(usize::from(source_cut) + usize::from(target_cut), Ordering::Relaxed);
             let [source_text, reference] = [0, 1].map(|i| purpose.shown(&row[i]));
             Ok(Pair { source, target, source_text, reference })
         })?;
-        Ok(Pairs { rows, cut: gathered(exchange, cut.into_inner())?.iter().sum() })
+        Ok(Pairs { rows, cut: all_gather(exchange, cut.into_inner())?.iter().sum() })
     }
 }
 
@@ -257,7 +257,7 @@ impl Task for Translation {
             help: "Size of the vocabulary that both languages share",
         },
         Opt {
-            name: "longest",
+            name: "max_length",
             value: "TOKENS",
             kind: Kind::Count(1..=limits::LENGTH as u64),
             help: "Maximum length of a sentence; longer ones are cut, and their number is reported",
@@ -291,19 +291,20 @@ impl Task for Translation {
             };
             Ok(splits.train.read(train)??)
         })?;
-        let parts = splits.make(|purpose, table| Pairs::new(exchange, purpose, table, &tokenizer, settings.longest))?;
+        let parts =
+            splits.make(|purpose, table| Pairs::new(exchange, purpose, table, &tokenizer, settings.max_length))?;
         let TranslatorConfig { embedding_size, dropout, .. } = TranslatorConfig::default();
         let saved = Saved {
             source,
             target,
-            longest: settings.longest,
+            max_length: settings.max_length,
             arch: settings.arch,
             vocabulary_size: tokenizer.vocabulary_size(),
             embedding_size,
             cell: settings.cell,
             layers: settings.layers,
-            hidden_size: settings.hidden,
-            heads: (1..=4).rev().find(|heads| settings.hidden.is_multiple_of(*heads)).unwrap_or(1),
+            hidden_size: settings.hidden_size,
+            heads: (1..=4).rev().find(|heads| settings.hidden_size.is_multiple_of(*heads)).unwrap_or(1),
             attention: settings.attention,
             dropout,
             teacher_forcing: settings.teacher_forcing,
@@ -315,7 +316,7 @@ impl Task for Translation {
         let Saved { vocabulary_size, embedding_size, cell, layers, hidden_size, heads, dropout, .. } = saved;
         check_sizes(
             &[
-                ("longest", saved.longest),
+                ("max_length", saved.max_length),
                 ("vocabulary_size", vocabulary_size),
                 ("embedding_size", embedding_size),
                 ("layers", layers),
@@ -327,7 +328,7 @@ impl Task for Translation {
         let tokenizer = check_tokenizer(tokenizer, vocabulary_size)?;
         let model = match saved.arch {
             Arch::Recurrent => {
-                let attention = saved.attention == Looking::Additive;
+                let attention = saved.attention == AttentionKind::Additive;
                 let sizes =
                     TranslatorConfig { vocabulary_size, embedding_size, cell, layers, hidden_size, attention, dropout };
                 Model::Recurrent(Translator::new(params, &sizes))
@@ -352,7 +353,7 @@ impl Task for Translation {
     fn examples(&self, data: &Data) -> Result<Pairs> {
         let usual = [self.saved.source.as_str(), self.saved.target.as_str()];
         let table = data.table(&Columns { options: [("source", None), ("target", None)], usual })?;
-        Pairs::new(data.exchange(), Purpose::Scoring, &table, &self.tokenizer, self.saved.longest)
+        Pairs::new(data.exchange(), Purpose::Scoring, &table, &self.tokenizer, self.saved.max_length)
     }
 
     fn lengths(&self, pairs: &Pairs) -> Vec<(usize, usize)> {
@@ -363,7 +364,7 @@ impl Task for Translation {
         train.rows.fetch(needed, exchange)
     }
 
-    fn batch(&self, pairs: &Pairs, rows: &[usize], _draw: Option<Draw>) -> Result<(Padded, TeacherForcing)> {
+    fn batch(&self, pairs: &Pairs, rows: &[usize], _draw: Option<RngKey>) -> Result<(Padded, TeacherForcing)> {
         let specials = self.tokenizer.specials();
         let rows = pairs.rows.chosen(rows)?;
         let sources: Vec<&[u32]> = rows.iter().map(|pair| pair.source.as_slice()).collect();
@@ -396,10 +397,10 @@ impl Task for Translation {
         &self,
         params: &Params,
         (source, _): &(Padded, TeacherForcing),
-        effort: Effort,
+        effort: Search,
     ) -> Result<Vec<Translated>> {
         let greedy = self.greedy(params, source)?;
-        if effort == Effort::Quick {
+        if effort == Search::Quick {
             return Ok(greedy.into_iter().map(|text| Translated { best: text.clone(), greedy: text }).collect());
         }
         let best = self.search(params, source, 1)?;
@@ -413,7 +414,7 @@ impl Task for Translation {
     }
 
     fn score(&self, pairs: &Pairs, answers: &[Translated]) -> Result<Score> {
-        let references: Vec<&str> = pairs.rows.own().iter().map(|pair| pair.reference.as_str()).collect();
+        let references: Vec<&str> = pairs.rows.owned().iter().map(|pair| pair.reference.as_str()).collect();
         let bleu = |answer: fn(&Translated) -> &str| {
             Bleu::default().score(&answers.iter().map(answer).collect::<Vec<_>>(), &[&references])
         };
@@ -422,19 +423,19 @@ impl Task for Translation {
     }
 
     fn notes(&self, parts: &Parts<Pairs>) -> Vec<String> {
-        let Saved { source, target, longest, vocabulary_size, .. } = &self.saved;
+        let Saved { source, target, max_length, vocabulary_size, .. } = &self.saved;
         let mut notes = vec![format!("{source} to {target}, {vocabulary_size} tokens in the vocabulary")];
         let cut = parts.train.cut + parts.dev.cut + parts.test.cut;
         if cut > 0 {
-            notes.push(format!("cut to {longest} tokens: {}", counted(cut, "sentence")));
+            notes.push(format!("cut to {max_length} tokens: {}", counted(cut, "sentence")));
         }
         notes
     }
 
-    fn rivals(settings: &Settings) -> Vec<(&'static str, Settings)> {
-        let alike = settings.arch == Arch::Recurrent && settings.attention == Looking::Additive;
+    fn comparisons(settings: &Settings) -> Vec<(&'static str, Settings)> {
+        let alike = settings.arch == Arch::Recurrent && settings.attention == AttentionKind::Additive;
         let wanted = settings.without_attention && alike;
-        let rival = || Settings { attention: Looking::None, without_attention: false, ..settings.clone() };
+        let rival = || Settings { attention: AttentionKind::None, without_attention: false, ..settings.clone() };
         if wanted { vec![("without_attention", rival())] } else { vec![] }
     }
 
@@ -445,7 +446,7 @@ impl Task for Translation {
 
     fn figures(&self, params: &Params, test: &Pairs, _answers: &[Translated]) -> Result<Vec<Figure>> {
         let mut figures = vec![];
-        for pair in test.rows.own().iter().filter(|pair| pair.source.len() > 3).take(MAPS) {
+        for pair in test.rows.owned().iter().filter(|pair| pair.source.len() > 3).take(MAPS) {
             let ids = &pair.source;
             let source = Padded::new(std::slice::from_ref(ids), self.tokenizer.specials().pad);
             let found = self.search(params, &source, 1)?.into_iter().flatten().next();
@@ -464,8 +465,8 @@ impl Task for Translation {
         if ids.is_empty() {
             return Ok(Prediction::default());
         }
-        let cut_to = (ids.len() > self.saved.longest).then_some(self.saved.longest);
-        ids.truncate(self.saved.longest);
+        let cut_to = (ids.len() > self.saved.max_length).then_some(self.saved.max_length);
+        ids.truncate(self.saved.max_length);
         let source = Padded::new(std::slice::from_ref(&ids), self.tokenizer.specials().pad);
         let found = self.search(params, &source, ask.best.max(1))?.into_iter().next().unwrap_or_default();
         let best = found.iter().map(|found| Ok((self.text(found)?, found.score))).collect::<Result<Vec<_>>>()?;

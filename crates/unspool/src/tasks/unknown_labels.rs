@@ -1,4 +1,5 @@
-//! Labels that only dev or test has. No model can give them, so they count as wrong, cost nothing in a loss, and are told.
+//! Labels that only dev or test has. No model can give them, so they count as wrong, cost nothing in a loss, and are
+//! told.
 
 use super::counted;
 use std::collections::BTreeSet;

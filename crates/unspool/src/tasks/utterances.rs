@@ -1,6 +1,6 @@
 //! Sounds and what is said in them: read from `--data`, parted, and single digits joined into strings.
 
-use super::{Data, Error, Parts, Result, composed::Dice};
+use super::{Data, Error, Parts, Result, synthetic::Rng};
 use crate::program::data::Recording;
 use std::collections::BTreeSet;
 
@@ -22,12 +22,12 @@ pub(crate) struct Utterance {
 
 impl Utterance {
     /// Recordings of one speaker, one after the other with gaps between.
-    fn joined(recordings: &[Utterance], rate: u32, dice: &mut Dice) -> Utterance {
+    fn joined(recordings: &[Utterance], rate: u32, dice: &mut Rng) -> Utterance {
         let speaker = &dice.choose(recordings).speaker;
         let theirs: Vec<&Utterance> = recordings.iter().filter(|one| one.speaker == *speaker).collect();
         let mut string =
             Utterance { name: String::new(), speaker: speaker.clone(), samples: vec![], said: String::new() };
-        let gap = |samples: &mut Vec<f32>, dice: &mut Dice| {
+        let gap = |samples: &mut Vec<f32>, dice: &mut Rng| {
             let silence = (dice.uniform() * GAP * f64::from(rate)) as usize;
             samples.resize(samples.len() + silence, 0.0);
         };
@@ -42,7 +42,7 @@ impl Utterance {
     }
 
     /// The same in noise.
-    fn noisy(mut self, dice: &mut Dice) -> Utterance {
+    fn noisy(mut self, dice: &mut Rng) -> Utterance {
         let power = self.samples.iter().map(|x| x * x).sum::<f32>() / self.samples.len().max(1) as f32;
         let below = BELOW.0 + dice.uniform() * (BELOW.1 - BELOW.0);
         let noise = power.sqrt() * 10f32.powf(-below as f32 / 20.0);
@@ -52,12 +52,12 @@ impl Utterance {
 }
 
 /// A string of recordings in noise.
-pub(super) fn string(recordings: &[Utterance], rate: u32, dice: &mut Dice) -> Utterance {
+pub(super) fn string(recordings: &[Utterance], rate: u32, dice: &mut Rng) -> Utterance {
     Utterance::joined(recordings, rate, dice).noisy(dice)
 }
 
 /// What is said in the string of the same dice, which is heard no sooner than it is needed.
-pub(super) fn said(recordings: &[Utterance], rate: u32, dice: &mut Dice) -> String {
+pub(super) fn said(recordings: &[Utterance], rate: u32, dice: &mut Rng) -> String {
     Utterance::joined(recordings, rate, dice).said
 }
 
@@ -99,7 +99,8 @@ fn stem(name: &str) -> &str {
     file.rsplit_once('.').map_or(file, |(stem, _)| stem)
 }
 
-/// For the test: the speaker who is left out or, as the data set's authors do, takes 0 to 4; for dev: of the rest every eighth take.
+/// For the test: the speaker who is left out or, as the data set's authors do, takes 0 to 4; for dev: of the rest every
+/// eighth take.
 pub(super) fn by_take(all: Vec<Utterance>, left_out: Option<&str>) -> Result<Parts<Vec<Utterance>>> {
     let speakers: BTreeSet<&str> = all.iter().map(|one| one.speaker.as_str()).collect();
     if let Some(name) = left_out.filter(|name| !speakers.contains(name)) {
@@ -122,7 +123,7 @@ pub(super) fn by_take(all: Vec<Utterance>, left_out: Option<&str>) -> Result<Par
 #[cfg(test)]
 mod tests {
     use super::*;
-    use unspool::graph::Draw;
+    use unspool::graph::RngKey;
 
     fn one(name: &str) -> Utterance {
         let (said, speaker) = spoken_digit(name).unwrap();
@@ -155,7 +156,7 @@ mod tests {
         let all: Vec<Utterance> =
             (0..5).flat_map(|d| [one(&format!("{d}_a_1.wav")), one(&format!("{}_b_1.wav", d + 5))]).collect();
         for seed in 0..40 {
-            let mut dice = Dice::new(Draw::seed(seed));
+            let mut dice = Rng::new(RngKey::seed(seed));
             let string = string(&all, 8000, &mut dice);
             let digits = string.said.len();
             assert!((1..=5).contains(&digits) && string.samples.len() >= 800 * digits);

@@ -28,7 +28,7 @@ pub(super) fn write<D: Decoder>(
         .banned(vec![specials.pad, specials.unk, specials.bos, specials.eos])
         .prefixes(vec![prompt.clone()]);
     let text = tokenizer.decode_stream();
-    let mut aloud = Aloud { steps, text, silent: 1 + prompt.len(), write, fault: None };
+    let mut aloud = StreamingWriter { steps, text, silent: 1 + prompt.len(), write, fault: None };
     let found = if ask.temperature == 0.0 {
         decoding.greedy(&mut aloud)
     } else {
@@ -84,7 +84,7 @@ impl<D: Decoder> StepFunction for Steps<'_, '_, D> {
 }
 
 /// A step function that says each token it reads, but for the first few: they were said by somebody else.
-struct Aloud<'a, S> {
+struct StreamingWriter<'a, S> {
     steps: S,
     text: DecodeStream<'a>,
     silent: usize,
@@ -93,14 +93,14 @@ struct Aloud<'a, S> {
     fault: Option<Error>,
 }
 
-impl<S> Aloud<'_, S> {
+impl<S> StreamingWriter<'_, S> {
     fn say(&mut self, token: u32) -> Result<()> {
         let text = self.text.step(token)?;
         if text.is_empty() { Ok(()) } else { (self.write)(&text) }
     }
 }
 
-impl<S: StepFunction> StepFunction for Aloud<'_, S> {
+impl<S: StepFunction> StepFunction for StreamingWriter<'_, S> {
     fn sentences(&self) -> usize {
         self.steps.sentences()
     }

@@ -31,7 +31,8 @@ pub(crate) fn succeeds(at: &Path, arguments: &[&str], input: &[u8]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Asserts the exit code, one line that says `saying`, at most one hint, nothing on standard output, and a folder as it was.
+/// Asserts the exit code, one line that says `saying`, at most one hint, nothing on standard output, and a folder as it
+/// was.
 #[allow(dead_code)] // Not every test uses all of these.
 pub(crate) fn refuses(at: &Path, arguments: &[&str], code: i32, saying: &str) {
     let before = listing(at);

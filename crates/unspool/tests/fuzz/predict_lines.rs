@@ -46,8 +46,8 @@ fn models() -> Vec<Answer> {
     let (rows, tags, text) = (file("rows.tsv", &rows), file("tags.tsv", &tags), file("text.txt", &text));
     [
         ("translation", Some(rows.as_str()), "vocabulary = 300\nlongest = 20"),
-        ("sentiment", Some(&rows), "longest = 20\npairs = 64"),
-        ("spacing", Some(&rows), "pairs = 64"),
+        ("sentiment", Some(&rows), "max-length = 20\npairs = 64"),
+        ("spacing", Some(&rows), "bigram-buckets = 64"),
         ("tagging", Some(&tags), ""),
         ("language-model", Some(&text), "tokens = \"bpe\"\nvocabulary = 300\nwindow = 8\ncolumns = 4"),
         ("forecast", Some("airline-passengers"), "season = 2\ncontext = 2\nhorizon = 2"),

@@ -333,7 +333,7 @@ impl Instruction {
             I::Clamp(a) => v(a).clamp(-0.5, 0.75),
             I::Maximum(a, b) => v(a).maximum(v(b)),
             I::Minimum(a, b) => v(a).minimum(v(b)),
-            I::Select(a, b) => v(a).gt(v(b)).select(v(a), v(b) * v(b)),
+            I::Select(a, b) => v(a).gt(v(b)).where_(v(a), v(b) * v(b)),
             I::Max(a, axis) => v(a).max(&[axis]),
             I::Min(a, axis) => v(a).min(&[axis]),
             I::Reverse(a) => {
@@ -358,7 +358,7 @@ impl Instruction {
                 v(a).expand(shape.as_deref().unwrap_or(&[]))
             }
             I::Pad(a, axis) => v(a).pad(axis, 1, 2),
-            I::Rows(a, i, j) => v(a).rows(&[i, j]),
+            I::Rows(a, i, j) => v(a).index_select(&[i, j]),
             I::Sum(a, axis) => v(a).sum(&[axis]),
             I::SumAll(a) => v(a).sum_all(),
             I::Mean(a, axis) => v(a).mean(&[axis]),

@@ -2,7 +2,7 @@
 
 mod instruction;
 
-use crate::{Draw, Graph, Param, Params, Var};
+use crate::{Graph, Param, Params, RngKey, Var};
 use instruction::{Instruction, decode};
 use std::fmt;
 
@@ -34,10 +34,10 @@ impl fmt::Debug for Gene {
     }
 }
 
-/// A random graph as a row of instructions. **Any genome decodes to a valid program**: operands that do not fit are passed over for
-/// others that do, an operation that nothing fits becomes another, values are kept within ±2 and 2⁶ elements, and operations with a
-/// kink stand only where their operands are away from it. Leaving genes out and making their numbers smaller gives simpler
-/// programs, which is how [`strategy::genomes`](super::strategy::genomes) shrinks.
+/// A random graph as a row of instructions. **Any genome decodes to a valid program**: operands that do not fit are
+/// passed over for others that do, an operation that nothing fits becomes another, values are kept within ±2 and 2⁶
+/// elements, and operations with a kink stand only where their operands are away from it. Leaving genes out and making
+/// their numbers smaller gives simpler programs, which is how [`strategy::genomes`](super::strategy::genomes) shrinks.
 ///
 /// ```
 /// use unspool_graph::check::{self, Gene, Genome};
@@ -52,7 +52,8 @@ impl fmt::Debug for Gene {
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Genome {
-    /// The shapes of the parameters it begins with, of rank 0 to 3 with sizes from 1 to 3; one parameter if it is empty.
+    /// The shapes of the parameters it begins with, of rank 0 to 3 with sizes from 1 to 3; one parameter if it is
+    /// empty.
     pub leaves: Vec<u8>,
     /// The parameters' values follow from it.
     pub seed: u8,
@@ -129,8 +130,8 @@ impl Program {
         &self.params
     }
 
-    /// Runs it on a graph over its [parameters](Program::params) or a copy of them in either precision. The result is a row of the
-    /// elements of all values that no other was made from.
+    /// Runs it on a graph over its [parameters](Program::params) or a copy of them in either precision. The result is a
+    /// row of the elements of all values that no other was made from.
     pub fn run<'g>(&self, graph: &'g Graph<'g>) -> Var<'g> {
         self.run_through(graph, |value| value)
     }
@@ -174,7 +175,7 @@ fn shape(code: u8) -> Vec<usize> {
 }
 
 /// ±[0.25, 1.25), numbers that single precision holds too.
-fn values(count: usize, draw: Draw) -> Vec<f64> {
+fn values(count: usize, draw: RngKey) -> Vec<f64> {
     let sign = |i: u64| if draw.bits(2 * i).is_multiple_of(2) { 1.0 } else { -1.0 };
     (0..count as u64).map(|i| f64::from((sign(i) * (0.25 + draw.uniform(2 * i + 1))) as f32)).collect()
 }

@@ -44,8 +44,8 @@ impl Recording {
         self.scopes.get(scope as usize).map_or("", |(_, name)| name)
     }
 
-    /// The recurrence each node runs in: one for the outermost scope with nodes of its own in a time step, and another where the
-    /// steps begin anew.
+    /// The recurrence each node runs in: one for the outermost scope with nodes of its own in a time step, and another
+    /// where the steps begin anew.
     fn lanes(&self) -> Vec<Option<usize>> {
         let stepped = |v: &&crate::Vertex| v.place.step.is_some() && v.param.is_none();
         let direct: BTreeSet<u32> = self.topology.node_weights().filter(stepped).map(|v| v.scope).collect();
@@ -219,7 +219,8 @@ pub(super) fn picture(recording: &Recording, grain: Grain) -> Picture {
     Picture { grain, items, links, lanes: lane_count, names }
 }
 
-/// The boxes in a topological order that keeps, where it can, to the order of their first nodes. In a cycle that order is kept alone.
+/// The boxes in a topological order that keeps, where it can, to the order of their first nodes. In a cycle that order
+/// is kept alone.
 fn in_order(quotient: &DiGraph<Key, ()>) -> Vec<NodeIndex> {
     let mut waiting: Vec<usize> =
         quotient.node_indices().map(|i| quotient.neighbors_directed(i, Incoming).count()).collect();
@@ -233,7 +234,8 @@ fn in_order(quotient: &DiGraph<Key, ()>) -> Vec<NodeIndex> {
     order
 }
 
-/// For each node its place in the order of what is inside and what outside of recurrences: the most borders on a path to it.
+/// For each node its place in the order of what is inside and what outside of recurrences: the most borders on a path
+/// to it.
 fn phases(topology: &Topology, lanes: &[Option<usize>], count: usize) -> Vec<usize> {
     let mut of_lane = vec![1; count];
     let mut phases = vec![0; topology.node_count()];

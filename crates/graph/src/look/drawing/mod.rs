@@ -1,7 +1,8 @@
 //! Pictures of a recording: one model of boxes and links, laid out once, written as SVG, as DOT or as text.
 //!
-//! Time runs from left to right; inside a time step data flows upwards, as in the textbooks. Every line is horizontal or vertical
-//! and has a track of its own, so two lines cross but never run over each other, and no line runs through a box.
+//! Time runs from left to right; inside a time step data flows upwards, as in the textbooks. Every line is horizontal
+//! or vertical and has a track of its own, so two lines cross but never run over each other, and no line runs through a
+//! box.
 
 mod dot;
 mod fold;
@@ -18,7 +19,7 @@ use fold::{Picture, Recording};
 /// How much of a recording is drawn as one box.
 ///
 /// ```
-/// use unspool_graph::{Drawing, Fold, Graph, Params};
+/// use unspool_graph::{Drawing, Detail, Graph, Params};
 /// let params = Params::seeded(0);
 /// let graph = Graph::new(&params);
 /// let mut h = graph.zeros([1, 2]);
@@ -31,12 +32,12 @@ use fold::{Picture, Recording};
 ///     }
 /// }
 /// let drawing = Drawing::of(&graph);
-/// let (every, cells) = (drawing.clone().fold(Fold::Node).to_dot(), drawing.fold(Fold::Cell).to_dot());
+/// let (every, cells) = (drawing.clone().fold(Detail::Node).to_dot(), drawing.fold(Detail::Cell).to_dot());
 /// assert_eq!(every.matches("tanh").count(), 3); // a box for each node
 /// assert!(cells.len() < every.len());           // a box for each step
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Fold {
+pub enum Detail {
     /// Nothing: every recorded node has its own box.
     Node,
     /// Each time step of a recurrence is one box, and so is what stands together in one scope outside of it.
@@ -49,10 +50,10 @@ pub enum Fold {
 /// More in [chapter 15](https://github.com/unspool/unspool/blob/main/docs/15-own-cell.md) of the tutorial.
 ///
 /// ```
-/// use unspool_graph::{Drawing, Fold, Graph, Params, init};
+/// use unspool_graph::{Drawing, Detail, Graph, Params, init};
 /// let mut params = Params::seeded(0);
 /// let w = params.scope("rnn").add("w_hh", [2, 2], init::orthogonal(1.0));
-/// let graph = Graph::new(&params).tracing();
+/// let graph = Graph::new(&params).record_grad_norms();
 /// let mut h = graph.full([1, 2], 1.0);
 /// {
 ///     let _scope = graph.scope("rnn");
@@ -66,25 +67,25 @@ pub enum Fold {
 /// let drawing = Drawing::of(&graph).gradients(&gradients);
 /// assert!(drawing.to_svg().starts_with("<svg"));                    // a box for each step, as wide lines as gradients are large
 /// let _ = drawing.clone().rolled().to_svg();                        // one cell with its loop, beside its unrolling
-/// let _ = drawing.clone().fold(Fold::Node).to_dot();                // every node, for Graphviz
+/// let _ = drawing.clone().fold(Detail::Node).to_dot();                // every node, for Graphviz
 /// println!("{}", drawing.to_text());
 /// # Ok::<(), unspool_graph::Error>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Drawing {
     recording: Recording,
-    fold: Fold,
+    fold: Detail,
     rolled: bool,
 }
 
 impl Drawing {
     /// A picture of what `graph` has recorded so far.
     pub fn of(graph: &Graph<'_>) -> Drawing {
-        Drawing { recording: Recording::of(graph), fold: Fold::default(), rolled: false }
+        Drawing { recording: Recording::of(graph), fold: Detail::default(), rolled: false }
     }
 
-    /// Chooses how much is one box: [`Fold::Cell`] where nothing is said.
-    pub fn fold(mut self, fold: Fold) -> Drawing {
+    /// Chooses how much is one box: [`Detail::Cell`] where nothing is said.
+    pub fn fold(mut self, fold: Detail) -> Drawing {
         self.fold = fold;
         self
     }
@@ -95,14 +96,15 @@ impl Drawing {
         self
     }
 
-    /// Makes a line the wider, the larger ‖∂loss/∂v‖ of the value v it carries, on a scale of logarithms. The gradients must be of a graph that was [`tracing`](Graph::tracing).
+    /// Makes a line the wider, the larger ‖∂loss/∂v‖ of the value v it carries, on a scale of logarithms. The gradients
+    /// must be of a graph that [records them](Graph::record_grad_norms).
     pub fn gradients(mut self, gradients: &Gradients) -> Drawing {
         self.recording.norms = gradients.norms.clone();
         self
     }
 
-    /// The picture as a file of scalable vector graphics that needs nothing else and is readable on light and dark pages. The same
-    /// recording gives the same bytes.
+    /// The picture as a file of scalable vector graphics that needs nothing else and is readable on light and dark
+    /// pages. The same recording gives the same bytes.
     pub fn to_svg(&self) -> String {
         svg::write(&self.pictures())
     }
@@ -120,8 +122,8 @@ impl Drawing {
     fn pictures(&self) -> Vec<Picture> {
         let rolled = self.rolled.then(|| fold::picture(&self.recording, fold::Grain::Rolled));
         let grain = match self.fold {
-            Fold::Node => fold::Grain::Node,
-            Fold::Cell => fold::Grain::Cell,
+            Detail::Node => fold::Grain::Node,
+            Detail::Cell => fold::Grain::Cell,
         };
         rolled.into_iter().chain([fold::picture(&self.recording, grain)]).collect()
     }

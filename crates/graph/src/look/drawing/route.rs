@@ -1,5 +1,5 @@
-//! How lines run: up from a box into the channel above its level, along it, through the gutter between two columns or along a
-//! rail outside of all rows, and up into the box that reads the value. Each stretch has a track of its own.
+//! How lines run: up from a box into the channel above its level, along it, through the gutter between two columns or
+//! along a rail outside of all rows, and up into the box that reads the value. Each stretch has a track of its own.
 
 use super::{
     fold::{Grain, Picture},
@@ -84,7 +84,8 @@ pub(super) fn plan(picture: &Picture, places: &[Place], local: &[f64], sizes: &[
     };
     let straight: Vec<usize> = (0..picture.links.len()).filter(|&i| is_straight(&picture.links[i])).collect();
     let rest: Vec<usize> = (0..picture.links.len()).filter(|i| !straight.contains(i)).collect();
-    // What many time steps give to one box outside of their recurrence is one net; else a value and all its readers are.
+    // What many time steps give to one box outside of their recurrence is one net; else a value and all its readers
+    // are.
     let far = |&&i: &&usize| {
         let lane = |item: usize| picture.items[item].lane.map(|(lane, _)| lane);
         let link = &picture.links[i];
@@ -106,7 +107,8 @@ pub(super) fn plan(picture: &Picture, places: &[Place], local: &[f64], sizes: &[
     let mut nets: Vec<Net> = out.into_values().map(|links| net(links, false)).collect();
     nets.extend(into.into_values().map(|links| net(links, true)));
 
-    // Ports: values come out at the top, side by side, and go in at the bottom: from the left, from below, from the right.
+    // Ports: values come out at the top, side by side, and go in at the bottom: from the left, from below, from the
+    // right.
     let mut leaving: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     let mut arriving: BTreeMap<usize, Vec<(i8, i64, usize)>> = BTreeMap::new();
     for (n, net) in nets.iter().enumerate() {
@@ -164,8 +166,8 @@ impl Plan {
         }
     }
 
-    /// How high above the lowest line a stretch runs. Columns take turns by half a track, so that what leaves one and what enters
-    /// the next are never on one line.
+    /// How high above the lowest line a stretch runs. Columns take turns by half a track, so that what leaves one and
+    /// what enters the next are never on one line.
     fn up(&self, rows: &[Row], channel: &Channel, segment: &Segment) -> f64 {
         let row = &rows[channel.row];
         let free = row.channels[channel.c] - self.channel_height(channel.row, channel.c);
@@ -173,7 +175,8 @@ impl Plan {
         row.channel(channel.c) + free + CLEAR + segment.track as f64 * TRACK + turn
     }
 
-    /// Lifts the rows of a phase a little where a stretch of theirs would meet one of an earlier phase in the gutter between.
+    /// Lifts the rows of a phase a little where a stretch of theirs would meet one of an earlier phase in the gutter
+    /// between.
     pub(super) fn keep_apart(&self, rows: &mut [Row]) {
         let joined = || self.nets.iter().flat_map(|net| &net.segments).filter_map(|(c, s)| Some((c, s, s.gutter?)));
         let phases: BTreeSet<usize> = rows.iter().map(|row| row.phase).collect();

@@ -3,8 +3,8 @@
 use super::route::{Channel, FAR, Net};
 use std::collections::BTreeMap;
 
-/// Gives each stretch in a channel a track; lowest is 0. Where one value comes up at the place at which another goes up, the first
-/// keeps below the second.
+/// Gives each stretch in a channel a track; lowest is 0. Where one value comes up at the place at which another goes
+/// up, the first keeps below the second.
 pub(super) fn channel_tracks(nets: &mut [Net]) -> BTreeMap<(usize, usize), usize> {
     let mut by_channel: BTreeMap<Channel, Vec<(f64, f64, usize)>> = BTreeMap::new();
     for (n, net) in nets.iter().enumerate() {

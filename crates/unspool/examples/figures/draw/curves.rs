@@ -14,8 +14,8 @@ pub(crate) const FIGURES: &[Figure] = &[
     Figure { name: "language-model-curve", draw: language_model },
 ];
 
-/// How far central and one-sided differences of 1/(1 + x²) at 0.7 are from its derivative, by step. The steps are powers of two and
-/// the function is division alone, so that every machine makes the same rounding errors.
+/// How far central and one-sided differences of 1/(1 + x²) at 0.7 are from its derivative, by step. The steps are
+/// powers of two and the function is division alone, so that every machine makes the same rounding errors.
 fn step_size() -> Result<String> {
     let f = |x: f64| 1.0 / (1.0 + x * x);
     let at = 0.7;

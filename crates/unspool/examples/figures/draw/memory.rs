@@ -8,7 +8,7 @@ use super::{
 };
 use plotters::prelude::SeriesLabelPosition;
 use unspool::{
-    nn::{ElmanConfig, LstmConfig, Nonlinearity, RecurrentInit},
+    nn::{LstmConfig, Nonlinearity, RecurrentInit, RnnConfig},
     prelude::*,
 };
 
@@ -22,7 +22,7 @@ pub(crate) const FIGURES: &[Figure] = &[
 
 /// The exponents of ‖∂L/∂s_t‖ over sixty steps, of one before the last, for the last leaf s of the state.
 fn reach<C: Cell>(params: &Params, cell: &C) -> Result<Vec<(f64, f64)>> {
-    let graph = Graph::new(params).tracing();
+    let graph = Graph::new(params).record_grad_norms();
     let xs = ndarray::Array3::from_shape_fn((8, 60, 2), |(b, t, k)| {
         0.5 * (1.7 * b as f64 + 0.7 * t as f64 + k as f64).sin()
     });
@@ -46,28 +46,24 @@ fn chart_of_norms(title: &str) -> Chart<'_> {
 
 fn vanishing() -> Result<String> {
     let mut params = Params::seeded(1).to_f64();
-    let tanh = Elman::new(params.scope("a"), 2, 32);
-    let rotation = Elman::with_config(
+    let tanh = Rnn::new(params.scope("a"), 2, 32);
+    let rotation = Rnn::with_config(
         params.scope("b"),
         2,
         32,
-        ElmanConfig { recurrent_init: RecurrentInit::Orthogonal, ..ElmanConfig::default() },
+        RnnConfig { recurrent_init: RecurrentInit::Orthogonal, ..RnnConfig::default() },
     );
-    let relu = Elman::with_config(
+    let relu = Rnn::with_config(
         params.scope("c"),
         2,
         32,
-        ElmanConfig { nonlinearity: Nonlinearity::Relu, ..ElmanConfig::default() },
+        RnnConfig { nonlinearity: Nonlinearity::Relu, ..RnnConfig::default() },
     );
-    let identity = Elman::with_config(
+    let identity = Rnn::with_config(
         params.scope("d"),
         2,
         32,
-        ElmanConfig {
-            nonlinearity: Nonlinearity::Relu,
-            recurrent_init: RecurrentInit::Identity,
-            ..ElmanConfig::default()
-        },
+        RnnConfig { nonlinearity: Nonlinearity::Relu, recurrent_init: RecurrentInit::Identity, ..RnnConfig::default() },
     );
     let series = [
         ("tanh, usual start", reach(&params, &tanh)?),
@@ -80,7 +76,7 @@ fn vanishing() -> Result<String> {
 
 fn gates() -> Result<String> {
     let mut params = Params::seeded(1).to_f64();
-    let plain = Elman::new(params.scope("a"), 2, 32);
+    let plain = Rnn::new(params.scope("a"), 2, 32);
     let gru = Gru::new(params.scope("b"), 2, 32);
     let lstm = Lstm::new(params.scope("c"), 2, 32);
     let closed = reach(&params, &lstm)?;

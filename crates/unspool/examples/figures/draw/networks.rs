@@ -117,8 +117,8 @@ fn rolled() -> Result<String> {
 /// Four steps with a loss at the last, and how large the gradient of each state is.
 fn unrolled() -> Result<String> {
     let mut params = Params::seeded(1).to_f64();
-    let cell = Elman::new(params.scope("rnn"), 1, 4);
-    let graph = Graph::new(&params).tracing();
+    let cell = Rnn::new(params.scope("rnn"), 1, 4);
+    let graph = Graph::new(&params).record_grad_norms();
     let start = graph.zeros([1, 4]).watch();
     let xs = graph.input(ndarray::Array3::from_shape_fn((1, 4, 1), |(_, t, _)| (t as f64).cos()));
     let (_, last) = unroll(&cell, &Sequence::pack(xs, &[4]), start);

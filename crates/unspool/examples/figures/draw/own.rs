@@ -7,7 +7,7 @@ use super::{
 };
 use plotters::prelude::SeriesLabelPosition;
 use unspool::{
-    graph::{Drawing, Element, Fold, Inflow, Operation, Ran, Shape, View},
+    graph::{Detail, Drawing, Element, GradSink, OpContext, Operation, Shape, View},
     prelude::*,
 };
 
@@ -90,8 +90,8 @@ impl Operation for Scan {
             h[i] = if i % time == 0 { x[i] } else { a[i] * h[i - 1] + x[i] };
         }
     }
-    fn backward<E: Element>(&self, ran: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
-        let (a, h, time) = (ran.inputs[0].data(), ran.output.data(), ran.inputs[0].shape().last_axis().max(1));
+    fn backward<E: Element>(&self, ctx: &OpContext<'_, E, ()>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
+        let (a, h, time) = (ctx.inputs[0].data(), ctx.output.data(), ctx.inputs[0].shape().last_axis().max(1));
         let (mut s, mut to_a) = (gradient.data().to_vec(), vec![E::ZERO; a.len()]);
         for i in (0..a.len()).rev().filter(|i| i % time > 0) {
             to_a[i] = s[i] * h[i - 1];
@@ -100,8 +100,8 @@ impl Operation for Scan {
         into.add(0, to_a);
         into.add(1, s);
     }
-    fn jvp<E: Element>(&self, ran: &Ran<'_, E, ()>, tangents: &[Option<View<'_, E>>], dh: &mut [E]) {
-        let (a, h, time) = (ran.inputs[0].data(), ran.output.data(), ran.inputs[0].shape().last_axis().max(1));
+    fn jvp<E: Element>(&self, ctx: &OpContext<'_, E, ()>, tangents: &[Option<View<'_, E>>], dh: &mut [E]) {
+        let (a, h, time) = (ctx.inputs[0].data(), ctx.output.data(), ctx.inputs[0].shape().last_axis().max(1));
         let tangent = |k: usize, i: usize| tangents[k].map_or(E::ZERO, |v| v.data()[i]);
         for i in 0..h.len() {
             dh[i] = tangent(1, i);
@@ -117,12 +117,12 @@ fn composed() -> Result<String> {
     let graph = Graph::new(&params);
     let (a, x) = (graph.full([4], 0.5), graph.full([4], 1.0));
     let _ = (1..4).fold(x.index(0, 0), |h, t| a.index(0, t) * h + x.index(0, t));
-    Ok(Drawing::of(&graph).fold(Fold::Node).to_svg())
+    Ok(Drawing::of(&graph).fold(Detail::Node).to_svg())
 }
 
 fn scan() -> Result<String> {
     let params = Params::seeded(0);
     let graph = Graph::new(&params);
     let _ = graph.apply(Scan, &[graph.full([4], 0.5), graph.full([4], 1.0)]);
-    Ok(Drawing::of(&graph).fold(Fold::Node).to_svg())
+    Ok(Drawing::of(&graph).fold(Detail::Node).to_svg())
 }

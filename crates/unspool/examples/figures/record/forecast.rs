@@ -5,8 +5,8 @@ use ndarray::{Array2, Array3};
 use std::{fmt::Write, ops::RangeInclusive};
 use unspool::{prelude::*, text::Csv};
 
-/// Forecasts of the 24 months from `from` on, each from the true months before it, by networks that learned from what came before
-/// `from`, one for each seed; the mean of the changes they say.
+/// Forecasts of the 24 months from `from` on, each from the true months before it, by networks that learned from what
+/// came before `from`, one for each seed; the mean of the changes they say.
 fn forecasts(counts: &[f64], from: usize, steps: u64, seeds: RangeInclusive<u64>) -> Result<Vec<f64>> {
     // change[k] is what month k + 1 has over month k.
     let change: Vec<f64> = counts.windows(2).map(|pair| (pair[1] / pair[0]).ln()).collect();
@@ -50,8 +50,8 @@ fn passengers() -> Result<Vec<f64>> {
     rows.map(|row| Ok(row?[0].parse()?)).collect()
 }
 
-/// The error by the length of training: on the two years by which it is chosen, and on the test, with the best and the worst of the four
-/// networks alone.
+/// The error by the length of training: on the two years by which it is chosen, and on the test, with the best and the
+/// worst of the four networks alone.
 pub(super) fn by_steps() -> Result<String> {
     let counts = passengers()?;
     let mut out = String::from("steps,years 9 and 10,test,best alone,worst alone\n");
@@ -68,8 +68,8 @@ pub(super) fn by_steps() -> Result<String> {
     Ok(out)
 }
 
-/// For each month of the last two years what came, what the networks and the baselines said. How long to train is chosen on the two
-/// years before, by networks that have seen neither.
+/// For each month of the last two years what came, what the networks and the baselines said. How long to train is
+/// chosen on the two years before, by networks that have seen neither.
 pub(super) fn next_months() -> Result<String> {
     let counts = passengers()?;
     let mut best = (f64::INFINITY, 0);

@@ -4,8 +4,8 @@ use super::{Result, SEED};
 use ndarray::{Array2, Array3};
 use std::fmt::Write;
 use unspool::{
-    graph::Draw,
-    nn::{ElmanConfig, LstmConfig, Nonlinearity, RecurrentInit},
+    graph::RngKey,
+    nn::{LstmConfig, Nonlinearity, RecurrentInit, RnnConfig},
     prelude::*,
 };
 
@@ -13,18 +13,18 @@ const BATCH: usize = 32;
 
 /// One bit, then noise: `[batch, time, 2]`, and the bits.
 fn signals(seed: u64, time: usize) -> (Array3<f32>, Vec<u32>) {
-    let draw = Draw::seed(seed);
+    let draw = RngKey::seed(seed);
     let bits: Vec<u32> = (0..BATCH as u64).map(|b| (draw.bits(b) >> 63) as u32).collect();
     let xs = Array3::from_shape_fn((BATCH, time, 2), |(b, t, k)| match (t, k) {
         (0, 0) => 2.0 * bits[b] as f32 - 1.0,
-        (1.., 1) => draw.word(b as u64).uniform(t as u64) as f32 - 0.5,
+        (1.., 1) => draw.fold_in(b as u64).uniform(t as u64) as f32 - 0.5,
         _ => 0.0,
     });
     (xs, bits)
 }
 
 /// The share of bits that a cell says right in the last 20 of 400 steps, each of which has new ones.
-fn remembers(cell: &Elman, mut params: Params, time: usize) -> Result<f64> {
+fn remembers(cell: &Rnn, mut params: Params, time: usize) -> Result<f64> {
     let readout = Linear::new(params.scope("readout"), 32, 2);
     let (mut adam, mut right) = (Adam::new(), 0);
     for step in 0..400 {
@@ -47,25 +47,25 @@ pub(super) fn remembering() -> Result<String> {
     let mut out = String::from("steps,tanh usual,tanh rotation,ReLU identity\n");
     for time in [10, 20, 30, 40, 80, 160, 320] {
         write!(out, "{time}")?;
-        let starts: [fn(&mut Params) -> Elman; 3] = [
-            |params| Elman::new(params.scope("rnn"), 2, 32),
+        let starts: [fn(&mut Params) -> Rnn; 3] = [
+            |params| Rnn::new(params.scope("rnn"), 2, 32),
             |params| {
-                Elman::with_config(
+                Rnn::with_config(
                     params.scope("rnn"),
                     2,
                     32,
-                    ElmanConfig { recurrent_init: RecurrentInit::Orthogonal, ..ElmanConfig::default() },
+                    RnnConfig { recurrent_init: RecurrentInit::Orthogonal, ..RnnConfig::default() },
                 )
             },
             |params| {
-                Elman::with_config(
+                Rnn::with_config(
                     params.scope("rnn"),
                     2,
                     32,
-                    ElmanConfig {
+                    RnnConfig {
                         nonlinearity: Nonlinearity::Relu,
                         recurrent_init: RecurrentInit::Identity,
-                        ..ElmanConfig::default()
+                        ..RnnConfig::default()
                     },
                 )
             },
@@ -84,10 +84,10 @@ pub(super) fn remembering() -> Result<String> {
 fn sequences(seed: u64, time: usize) -> (Array3<f32>, Array2<f32>) {
     let (mut xs, mut sums) = (Array3::zeros((BATCH, time, 2)), Array2::zeros((BATCH, 1)));
     for b in 0..BATCH {
-        let draw = Draw::seed(seed).word(b as u64);
+        let draw = RngKey::seed(seed).fold_in(b as u64);
         (0..time).for_each(|t| xs[[b, t, 0]] = draw.uniform(t as u64) as f32);
         for half in 0..2 {
-            let at = half * time / 2 + (draw.word(half as u64).uniform(0) * (time / 2) as f64) as usize;
+            let at = half * time / 2 + (draw.fold_in(half as u64).uniform(0) * (time / 2) as f64) as usize;
             xs[[b, at, 1]] = 1.0;
             sums[[b, 0]] += xs[[b, at, 0]];
         }
@@ -125,7 +125,7 @@ fn table(names: &[&str], columns: &[Vec<f64>]) -> Result<String> {
 /// Fifty steps, 2,500 batches.
 pub(super) fn adding() -> Result<String> {
     let (mut plain, mut gru, mut lstm) = (Params::seeded(SEED), Params::seeded(SEED), Params::seeded(SEED));
-    let plain_cell = Elman::new(plain.scope("rnn"), 2, 48);
+    let plain_cell = Rnn::new(plain.scope("rnn"), 2, 48);
     let gru_cell = Gru::new(gru.scope("rnn"), 2, 48);
     let remembering = LstmConfig { forget_bias: Some(1.0), ..LstmConfig::default() };
     let lstm_cell = Lstm::with_config(lstm.scope("rnn"), 2, 48, remembering);

@@ -1,5 +1,5 @@
-//! Trainings whose curves the tutorial shows: `cargo run -p unspool --example figures -- record NAME`. Each writes a log with its
-//! command, seed and machine, `docs/figures/logs/NAME.csv`; drawing reads the logs and trains nothing.
+//! Trainings whose curves the tutorial shows: `cargo run -p unspool --example figures -- record NAME`. Each writes a
+//! log with its command, seed and machine, `docs/figures/logs/NAME.csv`; drawing reads the logs and trains nothing.
 
 mod cost;
 mod forecast;
@@ -11,9 +11,9 @@ use super::draw::Result;
 use ndarray::ArrayView2;
 use std::{fmt::Write, fs, path::Path};
 use unspool::{
-    nn::detach,
+    nn::state_to_tensors,
     prelude::*,
-    text::{Csv, Specials, Streams, Vocabulary, read_text, score::bits_per_character},
+    text::{BpttStreams, Csv, Specials, Vocabulary, read_text, score::bits_per_character},
 };
 
 const SEED: u64 = 7;
@@ -156,7 +156,8 @@ fn language_model() -> Result<String> {
         read_text(data("tiny-shakespeare.txt.gz")?, 2_000_000)?.chars().take(220_000).map(String::from).collect();
     let vocabulary = Vocabulary::count(&text, 1, 200)?;
     let ids: Vec<u32> = text.iter().map(|c| vocabulary.id_or_unknown(c)).collect();
-    let (train, dev) = (Streams::new(ids[..200_000].to_vec(), 32, 50)?, Streams::new(ids[200_000..].to_vec(), 32, 50)?);
+    let (train, dev) =
+        (BpttStreams::new(ids[..200_000].to_vec(), 32, 50)?, BpttStreams::new(ids[200_000..].to_vec(), 32, 50)?);
 
     let mut params = Params::seeded(SEED);
     let embedding = Embedding::new(params.scope("embedding"), vocabulary.len(), 32);
@@ -172,13 +173,13 @@ fn language_model() -> Result<String> {
                 let graph = Graph::new(&params).training(SEED, step);
                 let start = match &carried {
                     None => cell.initial_state(&graph, 32),
-                    Some(state) => cell.attach(&graph, state),
+                    Some(state) => cell.state_from_tensors(&graph, state),
                 };
                 let xs = embedding.sequence(&graph, &window.input, &window.lengths);
                 let (hs, last) = unroll(&cell, &xs, start);
                 let loss = hs.map(|hs| readout.apply(hs)).cross_entropy(&window.target);
                 sum += loss.sum(&[]).item()?;
-                carried = Some(detach(&last)?);
+                carried = Some(state_to_tensors(&last)?);
                 if learns {
                     let mut gradients = loss.mean(&[]).backward()?;
                     gradients.clip_norm(1.0)?;

@@ -3,7 +3,7 @@
 use super::{Result, SEED};
 use std::fmt::Write;
 use unspool::{
-    graph::Draw,
+    graph::RngKey,
     nn::{
         Attention, AttentionDecoder, Bridge, Decoder, DecoderSteps, Positions, TransformerConfig, TransformerDecoder,
         TransformerEncoder,
@@ -21,7 +21,7 @@ const BATCH: usize = 64;
 const STEPS: u64 = 1500;
 
 /// A random string.
-fn string(draw: Draw, length: usize) -> Vec<u32> {
+fn string(draw: RngKey, length: usize) -> Vec<u32> {
     (0..length as u64).map(|t| 4 + (draw.uniform(t) * 8.0) as u32).collect()
 }
 
@@ -42,9 +42,9 @@ impl<D: Decoder> Model<D> {
     fn train(&mut self) -> Result<()> {
         let mut adam = Adam::new();
         for step in 0..STEPS {
-            let draw = Draw::seed(SEED).word(step);
+            let draw = RngKey::seed(SEED).fold_in(step);
             let length = |b: u64| 2 + (draw.uniform(b) * (LONGEST - 1) as f64) as usize;
-            let strings: Vec<_> = (0..BATCH as u64).map(|b| string(draw.word(b), length(b))).collect();
+            let strings: Vec<_> = (0..BATCH as u64).map(|b| string(draw.fold_in(b), length(b))).collect();
             let (source, target) =
                 (Padded::new(&strings, 0), TeacherForcing::new(&backwards(&strings), Specials::FIXED));
             let graph = Graph::new(&self.params).training(SEED, step);
@@ -68,8 +68,8 @@ impl<D: Decoder> Model<D> {
 
     /// The share of 200 new strings of this length that come out without a fault.
     fn faultless(&self, length: usize) -> Result<f64> {
-        let draw = Draw::seed(SEED).text("new").word(length as u64);
-        let strings: Vec<_> = (0..200).map(|b| string(draw.word(b), length)).collect();
+        let draw = RngKey::seed(SEED).fold_in_str("new").fold_in(length as u64);
+        let strings: Vec<_> = (0..200).map(|b| string(draw.fold_in(b), length)).collect();
         let written = self.write(&strings)?;
         let right = written.iter().zip(backwards(&strings)).filter(|(h, back)| h.ended && h.tokens == *back).count();
         Ok(right as f64 / 200.0)
@@ -158,11 +158,12 @@ pub(super) fn by_length() -> Result<String> {
     Ok(out)
 }
 
-/// Where the attention looks while a string of twelve letters is written: a row for each letter written, a column for each that is read.
+/// Where the attention looks while a string of twelve letters is written: a row for each letter written, a column for
+/// each that is read.
 pub(super) fn where_it_looks() -> Result<String> {
     let mut model = attending();
     model.train()?;
-    let read = string(Draw::seed(SEED).text("map"), 12);
+    let read = string(RngKey::seed(SEED).fold_in_str("map"), 12);
     let written = model.write(std::slice::from_ref(&read))?.remove(0);
     let looked = written.attention.ok_or("no attention")?;
     let letter = |id: u32| char::from(b'a' + id.saturating_sub(4) as u8);

@@ -1,10 +1,11 @@
-//! Times that the tutorial tells: the least of many runs, what is compared in turn, so that other work on the machine meets all alike.
+//! Times that the tutorial tells: the least of many runs, what is compared in turn, so that other work on the machine
+//! meets all alike.
 
 use super::Result;
 use ndarray::Array1;
 use std::{fmt::Write, time::Instant};
 use unspool::{
-    graph::{Element, Inflow, Operation, Ran, Scope, Shape, View},
+    graph::{Element, GradSink, OpContext, Operation, Scope, Shape, View},
     nn::{Positions, TransformerConfig, TransformerEncoder},
     prelude::*,
 };
@@ -104,8 +105,8 @@ impl Operation for Scan {
             h[t] = if t == 0 { x[0] } else { a[t] * h[t - 1] + x[t] };
         }
     }
-    fn backward<E: Element>(&self, ran: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
-        let (a, h) = (ran.inputs[0].data(), ran.output.data());
+    fn backward<E: Element>(&self, ctx: &OpContext<'_, E, ()>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
+        let (a, h) = (ctx.inputs[0].data(), ctx.output.data());
         let (mut s, mut to_a) = (gradient.data().to_vec(), vec![E::ZERO; a.len()]);
         for t in (1..a.len()).rev() {
             to_a[t] = s[t] * h[t - 1];
@@ -114,8 +115,8 @@ impl Operation for Scan {
         into.add(0, to_a);
         into.add(1, s);
     }
-    fn jvp<E: Element>(&self, ran: &Ran<'_, E, ()>, v: &[Option<View<'_, E>>], dh: &mut [E]) {
-        let (a, h) = (ran.inputs[0].data(), ran.output.data());
+    fn jvp<E: Element>(&self, ctx: &OpContext<'_, E, ()>, v: &[Option<View<'_, E>>], dh: &mut [E]) {
+        let (a, h) = (ctx.inputs[0].data(), ctx.output.data());
         let tangent = |k: usize, t: usize| v[k].map_or(E::ZERO, |v| v.data()[t]);
         for t in 0..h.len() {
             let before = if t == 0 { E::ZERO } else { a[t] * dh[t - 1] + tangent(0, t) * h[t - 1] };

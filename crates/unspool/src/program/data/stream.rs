@@ -38,8 +38,8 @@ impl<R: 'static> Stream<R> {
     /// Goes through the rows.
     ///
     /// # Errors
-    /// The beginning of the file is wrong. A wrong row is an error among the rows; one behind the last if the file is too small to be
-    /// split.
+    /// The beginning of the file is wrong. A wrong row is an error among the rows; one behind the last if the file is
+    /// too small to be split.
     pub(crate) fn rows(&self) -> Result<Passing<R>> {
         let rows = (self.open)()?;
         match self.hash {

@@ -64,8 +64,8 @@ pub(super) fn is_pipe(path: &str) -> bool {
     fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
 }
 
-/// Two columns of a table: the options that choose them with what was given, and the columns of a user's file where none are. A task
-/// that reads one column names it twice, with one option.
+/// Two columns of a table: the options that choose them with what was given, and the columns of a user's file where
+/// none are. A task that reads one column names it twice, with one option.
 pub(crate) struct Columns<'a> {
     pub(crate) options: [(&'static str, Option<&'a str>); 2],
     pub(crate) usual: [&'a str; 2],

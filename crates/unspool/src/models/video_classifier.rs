@@ -1,16 +1,16 @@
 //! Over the frames of films: a small convolution a frame, and a recurrence that remembers.
 
-use super::{Eye, EyeConfig};
+use super::{ConvEncoder, ConvEncoderConfig};
 use crate::{
     graph::{Params, Var},
     nn::{AnyCell, CellKind, Linear, Recurrent, RecurrentConfig, Sequence},
 };
 
-/// The sizes of a [`FilmReader`].
+/// The sizes of a [`VideoClassifier`].
 #[derive(Clone, Debug, PartialEq)]
-pub struct FilmReaderConfig {
+pub struct VideoClassifierConfig {
     /// The convolution that looks at each frame.
-    pub eye: EyeConfig,
+    pub eye: ConvEncoderConfig,
     /// The kind of cell; with none, each frame is judged by itself.
     pub cell: Option<CellKind>,
     /// Layers of cells.
@@ -23,15 +23,15 @@ pub struct FilmReaderConfig {
     pub outputs: usize,
 }
 
-/// An [`Eye`] on each frame, a recurrence over what it saw, and a readout.
+/// An [`ConvEncoder`] on each frame, a recurrence over what it saw, and a readout.
 ///
 /// ```
-/// use unspool::{graph::{Graph, Params}, models::{EyeConfig, FilmReader, FilmReaderConfig}, nn::{CellKind, Sequence}};
-/// let eye = EyeConfig { height: 8, width: 12, channels: 2, features: 16, dropout: 0.0 };
+/// use unspool::{graph::{Graph, Params}, models::{ConvEncoderConfig, VideoClassifier, VideoClassifierConfig}, nn::{CellKind, Sequence}};
+/// let eye = ConvEncoderConfig { height: 8, width: 12, channels: 2, features: 16, dropout: 0.0 };
 /// let (cell, layers) = (Some(CellKind::Gru), 1);
-/// let config = FilmReaderConfig { eye, cell, layers, hidden_size: 8, bidirectional: true, outputs: 3 };
+/// let config = VideoClassifierConfig { eye, cell, layers, hidden_size: 8, bidirectional: true, outputs: 3 };
 /// let mut params = Params::seeded(0);
-/// let model = FilmReader::new(&mut params, &config);
+/// let model = VideoClassifier::new(&mut params, &config);
 /// let graph = Graph::new(&params);
 /// let films = Sequence::pack(graph.zeros([2, 5, 8, 12]), &[5, 3]);       // [batch, time, height, width]
 /// assert_eq!(*model.each_frame(&films).padded().shape()?, [2, 5, 3]);    // many-to-many, aligned
@@ -39,19 +39,19 @@ pub struct FilmReaderConfig {
 /// # Ok::<(), unspool::graph::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct FilmReader {
-    eye: Eye,
+pub struct VideoClassifier {
+    eye: ConvEncoder,
     memory: Option<Recurrent<AnyCell>>,
     readout: Linear,
     dropout: f64,
 }
 
-impl FilmReader {
+impl VideoClassifier {
     /// Adds the model's parameters.
-    pub fn new(params: &mut Params, config: &FilmReaderConfig) -> FilmReader {
-        let FilmReaderConfig { hidden_size, bidirectional, outputs, .. } = *config;
-        let EyeConfig { features, dropout, .. } = config.eye;
-        let eye = Eye::new(params.scope("eye"), &config.eye);
+    pub fn new(params: &mut Params, config: &VideoClassifierConfig) -> VideoClassifier {
+        let VideoClassifierConfig { hidden_size, bidirectional, outputs, .. } = *config;
+        let ConvEncoderConfig { features, dropout, .. } = config.eye;
+        let eye = ConvEncoder::new(params.scope("eye"), &config.eye);
         let layers = RecurrentConfig { layers: config.layers, bidirectional, dropout };
         let memory = config.cell.map(|kind| {
             Recurrent::new(params.scope("memory"), |s, i, h| kind.build(s, i, h), features, hidden_size, layers)
@@ -61,7 +61,7 @@ impl FilmReader {
             (Some(_), false) => hidden_size,
             (Some(_), true) => 2 * hidden_size,
         };
-        FilmReader { eye, memory, readout: Linear::new(params.scope("readout"), known, outputs), dropout }
+        VideoClassifier { eye, memory, readout: Linear::new(params.scope("readout"), known, outputs), dropout }
     }
 
     /// Returns the logits of each frame, `[.., outputs]`, for films whose frames are `[height, width]`.
@@ -75,7 +75,8 @@ impl FilmReader {
         known.map(|rows| self.readout.apply(rows.dropout(self.dropout)))
     }
 
-    /// Returns the logits of each film, `[batch, outputs]`, from what is known at its end. Without a memory that is the mean over the frames.
+    /// Returns the logits of each film, `[batch, outputs]`, from what is known at its end. Without a memory that is the
+    /// mean over the frames.
     #[track_caller]
     pub fn whole<'g>(&self, films: &Sequence<'g>) -> Var<'g> {
         let (graph, seen) = (films.graph(), films.map(|frames| self.eye.look(frames)));

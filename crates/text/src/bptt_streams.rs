@@ -25,10 +25,10 @@ use crate::vocabulary::Specials;
 /// More in [chapter 4](https://github.com/unspool/unspool/blob/main/docs/04-unrolling.md) of the tutorial.
 ///
 /// ```
-/// use unspool_text::Streams;
+/// use unspool_text::BpttStreams;
 ///
 /// let text: Vec<u32> = (10..21).collect();
-/// let streams = Streams::new(text, 2, 3)?;
+/// let streams = BpttStreams::new(text, 2, 3)?;
 /// let windows: Vec<_> = streams.windows().collect();
 /// assert_eq!(windows[0].input, ndarray::array![[10, 11, 12], [15, 16, 17]]);
 /// assert_eq!(windows[0].target, ndarray::array![[11, 12, 13], [16, 17, 18]]);
@@ -36,7 +36,7 @@ use crate::vocabulary::Specials;
 /// # Ok::<(), unspool_text::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Streams {
+pub struct BpttStreams {
     ids: Vec<u32>,
     /// Where each column begins; one more for the end.
     starts: Vec<usize>,
@@ -47,9 +47,9 @@ pub struct Streams {
 /// A window of every column: what is read, and what comes next.
 ///
 /// ```
-/// use unspool_text::Streams;
+/// use unspool_text::BpttStreams;
 /// // Seven ids in two columns: three next ids each.
-/// let windows: Vec<_> = Streams::new((10..17).collect(), 2, 2)?.windows().collect();
+/// let windows: Vec<_> = BpttStreams::new((10..17).collect(), 2, 2)?.windows().collect();
 /// assert_eq!(windows[0].input, ndarray::array![[10, 11], [13, 14]]);
 /// assert_eq!(windows[1].target, ndarray::array![[13], [16]]);
 /// assert_eq!((windows[0].first, windows[1].first), (true, false));             // the state is carried into the second
@@ -57,7 +57,7 @@ pub struct Streams {
 /// # Ok::<(), unspool_text::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
-pub struct Window {
+pub struct BpttWindow {
     /// `[batch, time]`; time is T, less in an epoch's last window.
     pub input: Array2<u32>,
     /// `[batch, time]`: the input one step later.
@@ -73,8 +73,8 @@ pub struct Window {
 /// How many steps of an epoch each column has given: to be saved with the carried state.
 ///
 /// ```
-/// use unspool_text::Streams;
-/// let streams = Streams::new((10..30).collect(), 2, 4)?;
+/// use unspool_text::BpttStreams;
+/// let streams = BpttStreams::new((10..30).collect(), 2, 4)?;
 /// let mut windows = streams.windows();
 /// windows.next();
 /// let saved = windows.position();
@@ -82,12 +82,12 @@ pub struct Window {
 /// # Ok::<(), unspool_text::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct StreamPosition {
+pub struct BpttPosition {
     /// Steps from the columns' beginning.
     pub step: usize,
 }
 
-impl Streams {
+impl BpttStreams {
     /// Cuts a text of n ids into `columns` pieces that predict its n − 1 next ids once each; pieces differ by at
     /// most one step. Windows have `time` steps.
     ///
@@ -110,7 +110,7 @@ impl Streams {
         }
         let (each, longer) = (steps / columns, steps % columns);
         let starts = (0..=columns).map(|column| column * each + column.min(longer)).collect();
-        Ok(Streams { ids, starts, time, pad: Specials::FIXED.pad })
+        Ok(BpttStreams { ids, starts, time, pad: Specials::FIXED.pad })
     }
 
     /// Another id than 0 for padding.
@@ -137,22 +137,22 @@ impl Streams {
     }
 
     /// The windows of an epoch.
-    pub fn windows(&self) -> Windowed<'_> {
-        Windowed { streams: self, step: 0 }
+    pub fn windows(&self) -> BpttWindows<'_> {
+        BpttWindows { streams: self, step: 0 }
     }
 
     /// The windows from a saved position on.
     ///
     /// # Errors
     /// [`Error::Position`] when it lies behind the columns' end.
-    pub fn from(&self, position: StreamPosition) -> Result<Windowed<'_>, Error> {
+    pub fn from(&self, position: BpttPosition) -> Result<BpttWindows<'_>, Error> {
         if position.step > self.steps() {
             return Err(Error::Position { reason: format!("step {} of {}", position.step, self.steps()) });
         }
-        Ok(Windowed { streams: self, step: position.step })
+        Ok(BpttWindows { streams: self, step: position.step })
     }
 
-    fn window(&self, step: usize) -> Window {
+    fn window(&self, step: usize) -> BpttWindow {
         let time = self.time.min(self.steps() - step);
         let lengths: Vec<usize> =
             self.starts.windows(2).map(|ends| (ends[1] - ends[0]).saturating_sub(step).min(time)).collect();
@@ -161,36 +161,36 @@ impl Streams {
         let next = |(start, length): (&usize, &usize)| &self.ids[start + step + 1..=start + step + length];
         let input = padded(self.starts.iter().zip(&lengths).map(piece), columns, time, self.pad);
         let target = padded(self.starts.iter().zip(&lengths).map(next), columns, time, self.pad);
-        Window { input, target, weights: weights(&lengths, time), lengths, first: step == 0 }
+        BpttWindow { input, target, weights: weights(&lengths, time), lengths, first: step == 0 }
     }
 }
 
 /// The windows of an epoch in order.
 ///
 /// ```
-/// use unspool_text::Streams;
-/// let streams = Streams::new((0..101).collect(), 4, 10)?;
+/// use unspool_text::BpttStreams;
+/// let streams = BpttStreams::new((0..101).collect(), 4, 10)?;
 /// assert_eq!(streams.windows().count(), 3);                                    // 25 steps: 10, 10 and 5
 /// assert_eq!(streams.windows().map(|window| window.lengths.iter().sum::<usize>()).sum::<usize>(), streams.tokens());
 /// # Ok::<(), unspool_text::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Windowed<'a> {
-    streams: &'a Streams,
+pub struct BpttWindows<'a> {
+    streams: &'a BpttStreams,
     step: usize,
 }
 
-impl Windowed<'_> {
+impl BpttWindows<'_> {
     /// Where the next window begins.
-    pub fn position(&self) -> StreamPosition {
-        StreamPosition { step: self.step }
+    pub fn position(&self) -> BpttPosition {
+        BpttPosition { step: self.step }
     }
 }
 
-impl Iterator for Windowed<'_> {
-    type Item = Window;
+impl Iterator for BpttWindows<'_> {
+    type Item = BpttWindow;
 
-    fn next(&mut self) -> Option<Window> {
+    fn next(&mut self) -> Option<BpttWindow> {
         if self.step >= self.streams.steps() {
             return None;
         }
@@ -212,7 +212,7 @@ mod tests {
         ) {
             prop_assume!(length > columns);
             let ids: Vec<u32> = (100..100 + length as u32).collect();
-            let streams = Streams::new(ids, columns, time).unwrap();
+            let streams = BpttStreams::new(ids, columns, time).unwrap();
             let mut predicted = vec![0; length];
             let mut last = vec![None; columns];
             for window in streams.windows() {
@@ -237,7 +237,7 @@ mod tests {
 
         #[test]
         fn an_epoch_resumed_anywhere_goes_on_the_same(length in 20usize..80, stop in 0usize..6) {
-            let streams = Streams::new((0..length as u32).collect(), 3, 4).unwrap();
+            let streams = BpttStreams::new((0..length as u32).collect(), 3, 4).unwrap();
             let mut whole = streams.windows();
             for _ in 0..stop { whole.next(); }
             let resumed = streams.from(whole.position()).unwrap();
@@ -247,9 +247,9 @@ mod tests {
 
     #[test]
     fn a_text_too_short_for_its_columns_is_an_error() {
-        let error = Streams::new(vec![1, 2, 3], 3, 1).unwrap_err().to_string();
+        let error = BpttStreams::new(vec![1, 2, 3], 3, 1).unwrap_err().to_string();
         assert_eq!(error, "the number of columns is 3 for a text of 3 ids; it must be less than the text has ids");
-        assert!(Streams::new(vec![], 1, 1).is_err());
-        assert!(Streams::new(vec![1, 2], 1, 0).is_err());
+        assert!(BpttStreams::new(vec![], 1, 1).is_err());
+        assert!(BpttStreams::new(vec![1, 2], 1, 0).is_err());
     }
 }

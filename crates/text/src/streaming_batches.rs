@@ -11,10 +11,10 @@ use crate::error::Error;
 /// More in [chapter 14](https://github.com/unspool/unspool/blob/main/docs/14-forecasting.md) of the tutorial.
 ///
 /// ```
-/// use unspool_text::{BatchSize, Windows};
+/// use unspool_text::{BatchSize, StreamingBatches};
 ///
 /// let stream = (1..=10).map(|n| Ok(vec![7u32; n]));
-/// let windows = Windows::new(stream, 4, BatchSize::Rows(2), 1, 0, |row| (0, row.len()))?;
+/// let windows = StreamingBatches::new(stream, 4, BatchSize::Rows(2), 1, 0, |row| (0, row.len()))?;
 /// let batches = windows.collect::<Result<Vec<_>, _>>()?;
 /// assert_eq!(batches.len(), 5);
 /// assert!(batches[0].iter().all(|row| row.len() <= 4));
@@ -24,21 +24,21 @@ use crate::error::Error;
 /// Reading, tokenizing and sorting need no model: all of it can run ahead on another thread.
 ///
 /// ```
-/// use unspool_text::{Ahead, BatchSize, Source, TokenKind, Tokenizer, TokenizerOptions, Tsv, Windows};
+/// use unspool_text::{Prefetch, BatchSize, Source, TokenKind, Tokenizer, TokenizerOptions, Tsv, StreamingBatches};
 ///
 /// let table = b"text\tlabel\nbra\t1\nd\xc3\xa5ligt\t0\n".as_slice();
 /// let options = TokenizerOptions { minimum_count: 1, ..Default::default() };
 /// let tokenizer = Tokenizer::train(TokenKind::Character, ["bra", "dåligt"], &options)?;
 /// let rows = Tsv::open(Source::bytes("reviews", table))?.columns(["text"])?;
 /// let examples = rows.map(move |row| tokenizer.encode(&row?[0]));
-/// let windows = Windows::new(examples, 10_000, BatchSize::Tokens(400), 7, 0, |ids: &Vec<u32>| (0, ids.len()))?;
-/// for batch in Ahead::new(4, windows)? {
+/// let windows = StreamingBatches::new(examples, 10_000, BatchSize::Tokens(400), 7, 0, |ids: &Vec<u32>| (0, ids.len()))?;
+/// for batch in Prefetch::new(4, windows)? {
 ///     assert_eq!(batch?.len(), 2);
 /// }
 /// # Ok::<(), unspool_text::Error>(())
 /// ```
 #[derive(Debug)]
-pub struct Windows<I, T, L> {
+pub struct StreamingBatches<I, T, L> {
     examples: I,
     lengths_of: L,
     window: usize,
@@ -52,7 +52,7 @@ pub struct Windows<I, T, L> {
     fault: Option<Error>,
 }
 
-impl<T, I, L> Windows<I, T, L>
+impl<T, I, L> StreamingBatches<I, T, L>
 where
     I: Iterator<Item = Result<T, Error>>,
     L: Fn(&T) -> (usize, usize),
@@ -77,7 +77,7 @@ where
         let ready = Vec::new().into_iter();
         let size = size.check()?;
         let padding = Padding::default();
-        Ok(Windows {
+        Ok(StreamingBatches {
             examples,
             lengths_of,
             window,
@@ -100,10 +100,10 @@ where
     /// The share of padding in the batches given so far, over both sides of pairs.
     ///
     /// ```
-    /// use unspool_text::{BatchSize, Windows};
+    /// use unspool_text::{BatchSize, StreamingBatches};
     /// let share = |window| -> Result<f64, unspool_text::Error> {
     ///     let stream = [3, 1, 3, 1].map(|length| Ok(vec![7u32; length])).into_iter();
-    ///     let mut batches = Windows::new(stream, window, BatchSize::Rows(2), 1, 0, |row| (0, row.len()))?;
+    ///     let mut batches = StreamingBatches::new(stream, window, BatchSize::Rows(2), 1, 0, |row| (0, row.len()))?;
     ///     while batches.next().is_some() {}
     ///     Ok(batches.padding_share())
     /// };
@@ -156,7 +156,7 @@ where
     }
 }
 
-impl<T, I, L> Iterator for Windows<I, T, L>
+impl<T, I, L> Iterator for StreamingBatches<I, T, L>
 where
     I: Iterator<Item = Result<T, Error>>,
     L: Fn(&T) -> (usize, usize),
@@ -195,9 +195,9 @@ mod tests {
         window: usize,
         size: BatchSize,
         epoch: u64,
-    ) -> Windows<impl Iterator<Item = Result<Example, Error>>, Example, Lengths> {
+    ) -> StreamingBatches<impl Iterator<Item = Result<Example, Error>>, Example, Lengths> {
         let examples = lengths.iter().copied().enumerate().map(Ok);
-        Windows::new(examples, window, size, 7, epoch, (|&(_, length)| (0, length)) as Lengths).unwrap()
+        StreamingBatches::new(examples, window, size, 7, epoch, (|&(_, length)| (0, length)) as Lengths).unwrap()
     }
 
     proptest! {
@@ -235,7 +235,7 @@ mod tests {
     fn an_error_comes_behind_what_was_read_before_it_and_the_stream_goes_on() {
         let bad = Error::NoRows { file: "x".into() };
         let stream = vec![Ok(1), Ok(2), Err(bad), Ok(3)].into_iter();
-        let found: Vec<_> = Windows::new(stream, 10, BatchSize::Rows(5), 1, 0, |_| (0, 1))
+        let found: Vec<_> = StreamingBatches::new(stream, 10, BatchSize::Rows(5), 1, 0, |_| (0, 1))
             .unwrap()
             .map(|batch| batch.map(|batch| batch.len()).map_err(|error| error.to_string()))
             .collect();

@@ -2,18 +2,20 @@
 
 use super::weights::{RecurrentInit, RecurrentWeights, Sizes};
 use crate::Cell;
-use unspool_graph::{Element, Graph, Inflow, Operation, Param, Ran, Scope, Shape, Squash, Var, View, vectorize};
+use unspool_graph::{
+    Activation, Element, GradSink, Graph, OpContext, Operation, Param, Scope, Shape, Var, View, vectorize,
+};
 
-/// h' = f(x·W_ihᵀ + b_ih + h·W_hhᵀ + b_hh) with tanh or ReLU as f (Elman 1990). Names and layouts are those of PyTorch's `nn.RNN`;
-/// the textbook's W_xh is `weight_ih_l0`ᵀ, its W_hh is `weight_hh_l0`ᵀ.
+/// h' = f(x·W_ihᵀ + b_ih + h·W_hhᵀ + b_hh) with tanh or ReLU as f (Elman 1990). Names and layouts are those of
+/// PyTorch's `nn.RNN`; the textbook's W_xh is `weight_ih_l0`ᵀ, its W_hh is `weight_hh_l0`ᵀ.
 ///
 /// More in [chapter 3](https://github.com/unspool/unspool/blob/main/docs/03-recurrence.md) of the tutorial.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
-/// use unspool_nn::{Cell, Elman, Sequence, unroll};
+/// use unspool_nn::{Cell, Rnn, Sequence, unroll};
 /// let mut params = Params::seeded(1);
-/// let cell = Elman::new(params.scope("rnn"), 3, 8);
+/// let cell = Rnn::new(params.scope("rnn"), 3, 8);
 /// assert!(params.find("rnn.weight_hh_l0").is_some());
 /// let graph = Graph::new(&params);
 /// let xs = Sequence::pack(graph.full([2, 5, 3], 1.0), &[5, 2]);
@@ -22,26 +24,26 @@ use unspool_graph::{Element, Graph, Inflow, Operation, Param, Ran, Scope, Shape,
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Elman {
+pub struct Rnn {
     weights: RecurrentWeights,
     nonlinearity: Nonlinearity,
 }
 
-/// The options of an [`Elman`] cell. By default those of PyTorch's `nn.RNN`.
+/// The options of an [`Rnn`] cell. By default those of PyTorch's `nn.RNN`.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
-/// use unspool_nn::{Cell, Elman, ElmanConfig, Nonlinearity, RecurrentInit};
+/// use unspool_nn::{Cell, Rnn, RnnConfig, Nonlinearity, RecurrentInit};
 /// let mut params = Params::seeded(1);
-/// let irnn = ElmanConfig { nonlinearity: Nonlinearity::Relu, recurrent_init: RecurrentInit::Identity, ..ElmanConfig::default() };
-/// let cell = Elman::with_config(params.scope("rnn"), 1, 8, irnn);
+/// let irnn = RnnConfig { nonlinearity: Nonlinearity::Relu, recurrent_init: RecurrentInit::Identity, ..RnnConfig::default() };
+/// let cell = Rnn::with_config(params.scope("rnn"), 1, 8, irnn);
 /// let graph = Graph::new(&params);
 /// let (h, _) = cell.step(graph.full([2, 1], 1.0), cell.initial_state(&graph, 2));
 /// assert!(h.value()?.to_f64().iter().all(|&h| h >= 0.0));
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ElmanConfig {
+pub struct RnnConfig {
     /// The function f.
     pub nonlinearity: Nonlinearity,
     /// Whether there are biases: PyTorch's `bias`.
@@ -50,17 +52,17 @@ pub struct ElmanConfig {
     pub recurrent_init: RecurrentInit,
 }
 
-impl Default for ElmanConfig {
-    fn default() -> ElmanConfig {
-        ElmanConfig { nonlinearity: Nonlinearity::Tanh, bias: true, recurrent_init: RecurrentInit::Uniform }
+impl Default for RnnConfig {
+    fn default() -> RnnConfig {
+        RnnConfig { nonlinearity: Nonlinearity::Tanh, bias: true, recurrent_init: RecurrentInit::Uniform }
     }
 }
 
-/// The function of an [`Elman`] cell, by PyTorch's name.
+/// The function of an [`Rnn`] cell, by PyTorch's name.
 ///
 /// ```
-/// use unspool_nn::{ElmanConfig, Nonlinearity};
-/// assert_eq!(ElmanConfig::default().nonlinearity, Nonlinearity::Tanh);
+/// use unspool_nn::{RnnConfig, Nonlinearity};
+/// assert_eq!(RnnConfig::default().nonlinearity, Nonlinearity::Tanh);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Nonlinearity {
@@ -71,17 +73,17 @@ pub enum Nonlinearity {
     Relu,
 }
 
-impl Elman {
+impl Rnn {
     /// Adds a cell with tanh and biases, all parameters uniform in ±1/√hidden.
-    pub fn new(scope: Scope<'_>, input_size: usize, hidden_size: usize) -> Elman {
-        Elman::with_config(scope, input_size, hidden_size, ElmanConfig::default())
+    pub fn new(scope: Scope<'_>, input_size: usize, hidden_size: usize) -> Rnn {
+        Rnn::with_config(scope, input_size, hidden_size, RnnConfig::default())
     }
 
     /// Adds a cell with these options.
-    pub fn with_config(scope: Scope<'_>, input_size: usize, hidden_size: usize, config: ElmanConfig) -> Elman {
-        let ElmanConfig { nonlinearity, bias, recurrent_init } = config;
+    pub fn with_config(scope: Scope<'_>, input_size: usize, hidden_size: usize, config: RnnConfig) -> Rnn {
+        let RnnConfig { nonlinearity, bias, recurrent_init } = config;
         let sizes = Sizes { gates: 1, input: input_size, hidden: hidden_size, state: hidden_size };
-        Elman { weights: RecurrentWeights::new(scope, sizes, bias, recurrent_init, |_, _| ()), nonlinearity }
+        Rnn { weights: RecurrentWeights::new(scope, sizes, bias, recurrent_init, |_, _| ()), nonlinearity }
     }
 
     /// Returns the recurrent weight W_hh, for [`WeightDrop`](crate::WeightDrop) and its like.
@@ -90,7 +92,7 @@ impl Elman {
     }
 }
 
-impl Cell for Elman {
+impl Cell for Rnn {
     type State<'g> = Var<'g>;
     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> {
         self.weights.zeros(graph, batch)
@@ -102,21 +104,21 @@ impl Cell for Elman {
         self.weights.of_input(xs)
     }
     fn step_projected<'g>(&self, _: Var<'g>, projected: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
-        let operation = ElmanStep { relu: self.nonlinearity == Nonlinearity::Relu };
+        let operation = RnnStep { relu: self.nonlinearity == Nonlinearity::Relu };
         let h = h.graph().apply(operation, &[projected, self.weights.of_state(h)]);
         (h, h)
     }
 }
 
-/// h' = f(x + u) of the products x = W_ih x + b_ih and u = W_hh h + b_hh, with tanh or ReLU as f. Nothing is kept: both derivatives
-/// follow from h'.
+/// h' = f(x + u) of the products x = W_ih x + b_ih and u = W_hh h + b_hh, with tanh or ReLU as f. Nothing is kept: both
+/// derivatives follow from h'.
 ///
 /// With d = ∂L/∂h':  ∂L/∂x = ∂L/∂u = d(1 − h'²), or d where h' > 0 and else 0.
-struct ElmanStep {
+struct RnnStep {
     relu: bool,
 }
 
-impl ElmanStep {
+impl RnnStep {
     /// `to` = `d` · f', elementwise; `y` is f's value.
     fn times_derivative<E: Element>(&self, to: &mut [E], y: &[E], d: &[E]) {
         let each = to.iter_mut().zip(y).zip(d);
@@ -130,11 +132,11 @@ impl ElmanStep {
     }
 }
 
-impl Operation for ElmanStep {
+impl Operation for RnnStep {
     type Saved<E: Element> = ();
 
     fn name(&self) -> &'static str {
-        "elman_step"
+        "rnn_step"
     }
 
     fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
@@ -156,24 +158,24 @@ impl Operation for ElmanStep {
         );
     }
 
-    fn backward<E: Element>(&self, ran: &Ran<'_, E, ()>, gradient: View<'_, E>, into: &mut Inflow<'_, E>) {
+    fn backward<E: Element>(&self, ctx: &OpContext<'_, E, ()>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
         let mut to_sum = into.buffer(gradient.data().len());
-        self.times_derivative(&mut to_sum, ran.output.data(), gradient.data());
+        self.times_derivative(&mut to_sum, ctx.output.data(), gradient.data());
         into.add_slice(0, &to_sum);
         into.add_slice(1, &to_sum);
     }
 
-    fn jvp<E: Element>(&self, ran: &Ran<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+    fn jvp<E: Element>(&self, ctx: &OpContext<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
         let mut sum = vec![E::ZERO; output.len()];
         for v in tangents.iter().flatten() {
             sum.iter_mut().zip(v.data()).for_each(|(sum, &v)| *sum += v);
         }
-        self.times_derivative(output, ran.output.data(), &sum);
+        self.times_derivative(output, ctx.output.data(), &sum);
     }
 
-    fn gates<E: Element>(&self, ran: &Ran<'_, E, ()>, show: &mut dyn FnMut(&'static str, Squash, &[E])) {
+    fn gates<E: Element>(&self, ctx: &OpContext<'_, E, ()>, show: &mut dyn FnMut(&'static str, Activation, &[E])) {
         if !self.relu {
-            show("tanh", Squash::Tanh, ran.output.data());
+            show("tanh", Activation::Tanh, ctx.output.data());
         }
     }
 }

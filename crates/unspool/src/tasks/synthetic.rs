@@ -1,13 +1,13 @@
 //! Examples that are put together when they are needed: anew in each epoch of training, the same ones in evaluation.
 
-use super::{Draw, Parts};
+use super::{Parts, RngKey};
 use unspool::text::Part;
 
 /// How many are put together of what is for dev or test.
 const HELD_OUT: usize = 1000;
 
 /// Examples that are put together of `S`, or of nothing but random numbers. What one part is made of is in no other.
-pub(crate) struct Composed<S> {
+pub(crate) struct Synthetic<S> {
     /// What they are made of.
     pub(crate) source: Vec<S>,
     /// How many there are.
@@ -15,52 +15,53 @@ pub(crate) struct Composed<S> {
     part: Part,
 }
 
-impl<S> Composed<S> {
+impl<S> Synthetic<S> {
     /// Three parts of examples, `train` of them in an epoch of training.
-    pub(crate) fn parts(of: Parts<Vec<S>>, train: usize) -> Parts<Composed<S>> {
-        let held_out = |source, part| Composed { source, count: HELD_OUT.min(train), part };
+    pub(crate) fn parts(of: Parts<Vec<S>>, train: usize) -> Parts<Synthetic<S>> {
+        let held_out = |source, part| Synthetic { source, count: HELD_OUT.min(train), part };
         Parts {
-            train: Composed { source: of.train, count: train, part: Part::Train },
+            train: Synthetic { source: of.train, count: train, part: Part::Train },
             dev: held_out(of.dev, Part::Dev),
             test: held_out(of.test, Part::Test),
         }
     }
 
     /// Three parts whose examples are what they are made of.
-    pub(crate) fn as_they_are(of: Parts<Vec<S>>) -> Parts<Composed<S>> {
+    pub(crate) fn as_they_are(of: Parts<Vec<S>>) -> Parts<Synthetic<S>> {
         let Parts { train, dev, test } = of;
-        let whole = Composed::whole;
+        let whole = Synthetic::whole;
         Parts { train: whole(train, Part::Train), dev: whole(dev, Part::Dev), test: whole(test, Part::Test) }
     }
 
     /// A part whose examples are what it is made of.
-    pub(crate) fn whole(source: Vec<S>, part: Part) -> Composed<S> {
-        Composed { count: source.len(), source, part }
+    pub(crate) fn whole(source: Vec<S>, part: Part) -> Synthetic<S> {
+        Synthetic { count: source.len(), source, part }
     }
 
     /// Examples to score a trained model on.
-    pub(crate) fn to_score(source: Vec<S>) -> Composed<S> {
-        Composed { source, count: HELD_OUT, part: Part::Test }
+    pub(crate) fn to_score(source: Vec<S>) -> Synthetic<S> {
+        Synthetic { source, count: HELD_OUT, part: Part::Test }
     }
 
     /// The examples of these numbers; `draw` is the epoch's key in training.
-    pub(crate) fn each<T>(&self, rows: &[usize], draw: Option<Draw>, make: impl Fn(&[S], &mut Dice) -> T) -> Vec<T> {
-        let key = draw.unwrap_or(Draw::seed(0).word(self.part as u64));
-        rows.iter().map(|&row| make(&self.source, &mut Dice::new(key.word(row as u64)))).collect()
+    pub(crate) fn each<T>(&self, rows: &[usize], draw: Option<RngKey>, make: impl Fn(&[S], &mut Rng) -> T) -> Vec<T> {
+        let key = draw.unwrap_or(RngKey::seed(0).fold_in(self.part as u64));
+        rows.iter().map(|&row| make(&self.source, &mut Rng::new(key.fold_in(row as u64)))).collect()
     }
 
     /// One example of evaluation.
-    pub(crate) fn one<T>(&self, row: usize, make: impl Fn(&[S], &mut Dice) -> T) -> T {
-        make(&self.source, &mut Dice::new(Draw::seed(0).word(self.part as u64).word(row as u64)))
+    pub(crate) fn one<T>(&self, row: usize, make: impl Fn(&[S], &mut Rng) -> T) -> T {
+        make(&self.source, &mut Rng::new(RngKey::seed(0).fold_in(self.part as u64).fold_in(row as u64)))
     }
 
     /// All examples of evaluation.
-    pub(crate) fn all<T>(&self, make: impl Fn(&[S], &mut Dice) -> T) -> Vec<T> {
+    pub(crate) fn all<T>(&self, make: impl Fn(&[S], &mut Rng) -> T) -> Vec<T> {
         (0..self.count).map(|row| self.one(row, &make)).collect()
     }
 }
 
-/// Which part a row of a file is in, by its number from 0: 4 modulo 5 is for the test, 3 modulo 10 for dev, the rest to train on.
+/// Which part a row of a file is in, by its number from 0: 4 modulo 5 is for the test, 3 modulo 10 for dev, the rest to
+/// train on.
 pub(crate) fn by_number<S>(rows: Vec<S>) -> Parts<Vec<S>> {
     let mut parts = Parts { train: vec![], dev: vec![], test: vec![] };
     for (number, row) in rows.into_iter().enumerate() {
@@ -74,14 +75,14 @@ pub(crate) fn by_number<S>(rows: Vec<S>) -> Parts<Vec<S>> {
 }
 
 /// One random number after another, from a key.
-pub(crate) struct Dice {
-    key: Draw,
+pub(crate) struct Rng {
+    key: RngKey,
     thrown: u64,
 }
 
-impl Dice {
-    pub(crate) fn new(key: Draw) -> Dice {
-        Dice { key, thrown: 0 }
+impl Rng {
+    pub(crate) fn new(key: RngKey) -> Rng {
+        Rng { key, thrown: 0 }
     }
     fn throw(&mut self) -> u64 {
         self.thrown += 1;
@@ -112,15 +113,15 @@ mod tests {
     #[test]
     fn examples_are_anew_in_each_epoch_and_the_same_in_evaluation() {
         let source = || (0..10).collect::<Vec<u32>>();
-        let parts = Composed::parts(Parts { train: source(), dev: source(), test: source() }, 50);
-        let make = |numbers: &[u32], dice: &mut Dice| *dice.choose(numbers);
+        let parts = Synthetic::parts(Parts { train: source(), dev: source(), test: source() }, 50);
+        let make = |numbers: &[u32], dice: &mut Rng| *dice.choose(numbers);
         let rows: Vec<usize> = (0..50).collect();
-        let epoch = |epoch| parts.train.each(&rows, Some(Draw::seed(1).word(epoch)), make);
+        let epoch = |epoch| parts.train.each(&rows, Some(RngKey::seed(1).fold_in(epoch)), make);
         assert_eq!(epoch(0), epoch(0));
         assert_ne!(epoch(0), epoch(1));
         assert_eq!(parts.dev.each(&rows, None, make), parts.dev.all(make));
         assert_ne!(parts.dev.all(make), parts.test.all(make));
-        assert_eq!(parts.test.all(make), Composed { count: 50, ..Composed::to_score(source()) }.all(make));
+        assert_eq!(parts.test.all(make), Synthetic { count: 50, ..Synthetic::to_score(source()) }.all(make));
         assert_eq!((parts.dev.all(make).iter().min(), parts.dev.all(make).iter().max()), (Some(&0), Some(&9)));
     }
 

@@ -2,15 +2,15 @@
 
 use std::collections::HashMap;
 
-/// How often each place of a model (scope, time step) has drawn so far; inside of a segment that will be recomputed also in which
-/// order the places drew.
+/// How often each place of a model (scope, time step) has drawn so far; inside of a segment that will be recomputed
+/// also in which order the places drew.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Drawn {
+pub(crate) struct KeyCounts {
     counts: HashMap<(u32, u32), u64>,
     log: Vec<(u32, u32)>,
 }
 
-impl Drawn {
+impl KeyCounts {
     /// Counts a draw at `place` and says which one it is there, from 1 on.
     pub(crate) fn next(&mut self, place: (u32, u32), logged: bool) -> u64 {
         if logged {
@@ -24,10 +24,10 @@ impl Drawn {
     pub(crate) fn logged(&self) -> usize {
         self.log.len()
     }
-    /// The counts as they stood at entry `from` of the log, for the places that have drawn since. The log is cleared unless a
-    /// segment around this one needs it too.
-    pub(crate) fn since(&mut self, from: usize, needed: bool) -> Drawn {
-        let mut then = Drawn::default();
+    /// The counts as they stood at entry `from` of the log, for the places that have drawn since. The log is cleared
+    /// unless a segment around this one needs it too.
+    pub(crate) fn since(&mut self, from: usize, needed: bool) -> KeyCounts {
+        let mut then = KeyCounts::default();
         for place in &self.log[from..] {
             let count = then.counts.entry(*place).or_insert_with(|| self.counts.get(place).copied().unwrap_or(0));
             *count = count.saturating_sub(1);
@@ -47,16 +47,17 @@ impl Drawn {
 ///
 /// More in [chapter 8](https://github.com/unspool/unspool/blob/main/docs/08-language-model.md) of the tutorial.
 ///
-/// Each word is mixed in by SplitMix64's finaliser (Steele, Lea and Flood 2014), which passes the usual statistical tests.
+/// Each word is mixed in by SplitMix64's finaliser (Steele, Lea and Flood 2014), which passes the usual statistical
+/// tests.
 ///
 /// ```
-/// use unspool_graph::Draw;
-/// let key = Draw::seed(7).text("encoder").word(3);
-/// assert_eq!(key.uniform(0), Draw::seed(7).text("encoder").word(3).uniform(0));
+/// use unspool_graph::RngKey;
+/// let key = RngKey::seed(7).fold_in_str("encoder").fold_in(3);
+/// assert_eq!(key.uniform(0), RngKey::seed(7).fold_in_str("encoder").fold_in(3).uniform(0));
 /// assert!((0.0..1.0).contains(&key.uniform(1)));
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Draw(u64);
+pub struct RngKey(u64);
 
 #[inline(always)]
 fn mix(mut z: u64) -> u64 {
@@ -67,19 +68,19 @@ fn mix(mut z: u64) -> u64 {
 
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
-impl Draw {
+impl RngKey {
     /// The key of a seed.
-    pub fn seed(seed: u64) -> Draw {
-        Draw(mix(seed.wrapping_add(GOLDEN)))
+    pub fn seed(seed: u64) -> RngKey {
+        RngKey(mix(seed.wrapping_add(GOLDEN)))
     }
     /// The key that follows from this one by a number.
     #[inline(always)]
-    pub fn word(self, word: u64) -> Draw {
-        Draw(mix(self.0 ^ mix(word.wrapping_add(GOLDEN))).wrapping_add(GOLDEN))
+    pub fn fold_in(self, data: u64) -> RngKey {
+        RngKey(mix(self.0 ^ mix(data.wrapping_add(GOLDEN))).wrapping_add(GOLDEN))
     }
     /// The key that follows from this one by a text.
-    pub fn text(self, text: &str) -> Draw {
-        text.bytes().fold(self.word(text.len() as u64), |key, byte| key.word(u64::from(byte)))
+    pub fn fold_in_str(self, text: &str) -> RngKey {
+        text.bytes().fold(self.fold_in(text.len() as u64), |key, byte| key.fold_in(u64::from(byte)))
     }
     /// The `i`th whole number of this key, any of 2⁶⁴ alike.
     #[inline(always)]
@@ -94,11 +95,11 @@ impl Draw {
     /// The `i`th number of this key, normal with mean 0 and variance 1 (Box and Muller 1958).
     ///
     /// ```
-    /// use unspool_graph::Draw;
-    /// let key = Draw::seed(7).text("noise");
+    /// use unspool_graph::RngKey;
+    /// let key = RngKey::seed(7).fold_in_str("noise");
     /// let mean = (0..10_000).map(|i| key.normal(i)).sum::<f64>() / 1e4;
     /// assert!(mean.abs() < 0.05);
-    /// assert_eq!(key.normal(3), Draw::seed(7).text("noise").normal(3));
+    /// assert_eq!(key.normal(3), RngKey::seed(7).fold_in_str("noise").normal(3));
     /// ```
     pub fn normal(self, i: u64) -> f64 {
         let (u, v) = (1.0 - self.uniform(2 * i), self.uniform(2 * i + 1));
@@ -106,42 +107,42 @@ impl Draw {
     }
 }
 
-/// Gives the numbers of a key one after the other, as a generator for the crate `rand`: see [`Draw::rng`].
+/// Gives the numbers of a key one after the other, as a generator for the crate `rand`: see [`RngKey::rng`].
 ///
 /// ```
 /// use rand::Rng;
-/// use unspool_graph::{Draw, DrawRng};
-/// let first = |mut rng: DrawRng| [rng.next_u64(), rng.next_u64()];
-/// assert_eq!(first(Draw::seed(7).rng()), first(Draw::seed(7).rng()));
-/// assert_ne!(first(Draw::seed(7).rng()), first(Draw::seed(8).rng()));
+/// use unspool_graph::{RngKey, KeyRng};
+/// let first = |mut rng: KeyRng| [rng.next_u64(), rng.next_u64()];
+/// assert_eq!(first(RngKey::seed(7).rng()), first(RngKey::seed(7).rng()));
+/// assert_ne!(first(RngKey::seed(7).rng()), first(RngKey::seed(8).rng()));
 /// ```
 #[derive(Clone, Debug)]
-pub struct DrawRng {
-    key: Draw,
+pub struct KeyRng {
+    key: RngKey,
     next: u64,
 }
 
-impl Draw {
-    /// Returns a generator of the crate `rand` that gives [`bits`](Draw::bits) 0, 1, 2, … of this key, so that any
+impl RngKey {
+    /// Returns a generator of the crate `rand` that gives [`bits`](RngKey::bits) 0, 1, 2, … of this key, so that any
     /// distribution of `rand_distr` and `rand`'s shuffling give what is a function of the key alone.
     ///
     /// ```
     /// use rand::{RngExt, seq::SliceRandom};
-    /// use unspool_graph::Draw;
-    /// let key = Draw::seed(7).text("order").word(3); // of epoch 3
+    /// use unspool_graph::RngKey;
+    /// let key = RngKey::seed(7).fold_in_str("order").fold_in(3); // of epoch 3
     /// let mut order: Vec<u32> = (0..10).collect();
     /// order.shuffle(&mut key.rng());
     /// let mut again: Vec<u32> = (0..10).collect();
     /// again.shuffle(&mut key.rng());
     /// assert_eq!(order, again);
-    /// assert!((1..=6).contains(&key.word(0).rng().random_range(1..=6)));
+    /// assert!((1..=6).contains(&key.fold_in(0).rng().random_range(1..=6)));
     /// ```
-    pub fn rng(self) -> DrawRng {
-        DrawRng { key: self, next: 0 }
+    pub fn rng(self) -> KeyRng {
+        KeyRng { key: self, next: 0 }
     }
 }
 
-impl rand::TryRng for DrawRng {
+impl rand::TryRng for KeyRng {
     type Error = std::convert::Infallible;
     fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
         self.try_next_u64().map(|bits| (bits >> 32) as u32)
@@ -166,7 +167,7 @@ mod tests {
 
     #[test]
     fn moments_are_those_of_the_distributions() {
-        let (key, n) = (Draw::seed(1).text("w"), 200_000);
+        let (key, n) = (RngKey::seed(1).fold_in_str("w"), 200_000);
         let mean = |f: &dyn Fn(u64) -> f64| (0..n).map(f).sum::<f64>() / n as f64;
         assert!((mean(&|i| key.uniform(i)) - 0.5).abs() < 3e-3);
         assert!((mean(&|i| key.uniform(i).powi(2)) - 1.0 / 3.0).abs() < 3e-3);
@@ -176,16 +177,16 @@ mod tests {
 
     #[test]
     fn neighbouring_keys_and_places_are_unrelated() {
-        let (a, b) = (Draw::seed(1).word(0), Draw::seed(1).word(1));
+        let (a, b) = (RngKey::seed(1).fold_in(0), RngKey::seed(1).fold_in(1));
         let n = 100_000;
         let between = (0..n).map(|i| (a.uniform(i) - 0.5) * (b.uniform(i) - 0.5)).sum::<f64>() / n as f64;
         let along = (0..n).map(|i| (a.uniform(i) - 0.5) * (a.uniform(i + 1) - 0.5)).sum::<f64>() / n as f64;
         assert!(between.abs() < 1e-3 && along.abs() < 1e-3);
     }
     /// Keys that differ in one bit of a word, each beside the first.
-    fn neighbours() -> impl Iterator<Item = (Draw, Draw)> {
-        let bits = (0..64).map(|bit| (Draw::seed(5).word(0), Draw::seed(5).word(1 << bit)));
-        bits.chain((0..64).map(|bit| (Draw::seed(0).text("w"), Draw::seed(1 << bit).text("w"))))
+    fn neighbours() -> impl Iterator<Item = (RngKey, RngKey)> {
+        let bits = (0..64).map(|bit| (RngKey::seed(5).fold_in(0), RngKey::seed(5).fold_in(1 << bit)));
+        bits.chain((0..64).map(|bit| (RngKey::seed(0).fold_in_str("w"), RngKey::seed(1 << bit).fold_in_str("w"))))
     }
 
     #[test]
@@ -221,7 +222,8 @@ mod tests {
         let mut total = 0;
         for year in 0..32u64 {
             // Half of the years are of one key and many indices, half of many keys and one index.
-            let day = |i: u64| if year % 2 == 0 { Draw::seed(year).bits(i) } else { Draw::seed(year).word(i).bits(0) };
+            let day =
+                |i: u64| if year % 2 == 0 { RngKey::seed(year).bits(i) } else { RngKey::seed(year).fold_in(i).bits(0) };
             let mut days: Vec<u64> = (0..BIRTHDAYS).map(|i| day(i) >> 32).collect();
             days.sort_unstable();
             let mut spacings: Vec<u64> = days.windows(2).map(|pair| pair[1] - pair[0]).collect();
@@ -235,7 +237,7 @@ mod tests {
     #[test]
     fn a_generator_gives_the_numbers_of_its_key() {
         use rand::Rng;
-        let (key, mut rng) = (Draw::seed(3), Draw::seed(3).rng());
+        let (key, mut rng) = (RngKey::seed(3), RngKey::seed(3).rng());
         assert_eq!([rng.next_u64(), rng.next_u64()], [key.bits(0), key.bits(1)]);
         assert_eq!(u64::from(rng.next_u32()), key.bits(2) >> 32);
         let mut bytes = [0; 11];

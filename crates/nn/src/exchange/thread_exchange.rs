@@ -17,12 +17,12 @@ type Ends = (Vec<Sender<Message>>, Vec<Receiver<Message>>);
 /// One of the processes that [`together`] plays: they hand each other bytes through channels.
 ///
 /// ```
-/// use unspool_nn::exchange::{Exchange, Played, together};
-/// let before = |process: &Played| process.all_gather(&[process.rank() as u8]).unwrap()[..process.rank()].concat();
-/// assert_eq!(together(3, before), [vec![], vec![0], vec![0, 1]]);
+/// use unspool_nn::exchange::{Exchange, ThreadExchange, run_ranks};
+/// let before = |process: &ThreadExchange| process.all_gather(&[process.rank() as u8]).unwrap()[..process.rank()].concat();
+/// assert_eq!(run_ranks(3, before), [vec![], vec![0], vec![0, 1]]);
 /// ```
 #[derive(Debug)]
-pub struct Played {
+pub struct ThreadExchange {
     rank: usize,
     /// Locked since a channel is one thread's. A process that has gone leaves its ends, and so nobody waits for it.
     ends: Mutex<Ends>,
@@ -30,7 +30,7 @@ pub struct Played {
 }
 
 /// So many of them.
-fn processes(ranks: usize) -> Vec<Played> {
+fn processes(ranks: usize) -> Vec<ThreadExchange> {
     let mut to: Vec<Vec<Sender<Message>>> = (0..ranks).map(|_| vec![]).collect();
     let mut from: Vec<Vec<Receiver<Message>>> = (0..ranks).map(|_| vec![]).collect();
     for to in &mut to {
@@ -41,14 +41,14 @@ fn processes(ranks: usize) -> Vec<Played> {
         }
     }
     let ends = to.into_iter().zip(from).enumerate();
-    ends.map(|(rank, ends)| Played { rank, ends: Mutex::new(ends), ranks }).collect()
+    ends.map(|(rank, ends)| ThreadExchange { rank, ends: Mutex::new(ends), ranks }).collect()
 }
 
 /// What each of so many processes makes of it, by rank: for tests of a training loop over several processes.
 ///
 /// ```
 /// use unspool_graph::{Params, Tensor};
-/// use unspool_nn::{Linear, exchange::{Exchange, OneProcess, Played, Reduce, Reducer, together}};
+/// use unspool_nn::{Linear, exchange::{Exchange, OneProcess, ThreadExchange, Reduce, Reducer, run_ranks}};
 /// let mut params = Params::seeded(0);
 /// let layer = Linear::new(params.scope("layer"), 2, 1);
 /// let shards = [vec![1.0f32, 2.0], vec![3.0, 4.0], vec![5.0, 6.0]];
@@ -60,12 +60,12 @@ fn processes(ranks: usize) -> Vec<Played> {
 ///     summed.unwrap().1.of(layer.weight)
 /// };
 /// let alone = gradient(&OneProcess);
-/// assert!(together(2, |process: &Played| gradient(process)).iter().all(|found| *found == alone));
+/// assert!(run_ranks(2, |process: &ThreadExchange| gradient(process)).iter().all(|found| *found == alone));
 /// ```
 ///
 /// # Panics
 /// Where the work does in one of them.
-pub fn together<T: Send>(ranks: usize, work: impl Fn(&Played) -> T + Sync) -> Vec<T> {
+pub fn run_ranks<T: Send>(ranks: usize, work: impl Fn(&ThreadExchange) -> T + Sync) -> Vec<T> {
     std::thread::scope(|scope| {
         let work = &work;
         let threads: Vec<_> = processes(ranks).into_iter().map(|one| scope.spawn(move || work(&one))).collect();
@@ -73,7 +73,7 @@ pub fn together<T: Send>(ranks: usize, work: impl Fn(&Played) -> T + Sync) -> Ve
     })
 }
 
-impl Exchange for Played {
+impl Exchange for ThreadExchange {
     fn rank(&self) -> usize {
         self.rank
     }

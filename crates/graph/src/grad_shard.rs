@@ -1,5 +1,6 @@
-//! Gradients in shares, for processes that add up the gradients of one batch together: each adds some rows of every parameter, and
-//! what all of them have added is put together again. The sum has the bits of [`Gradients::add`] in the order of the numbers.
+//! Gradients in shares, for processes that add up the gradients of one batch together: each adds some rows of every
+//! parameter, and what all of them have added is put together again. The sum has the bits of [`Gradients::add`] in the
+//! order of the numbers.
 
 use crate::{
     Element, Error, Gradients, Params, Precision, Result, Shape,
@@ -8,11 +9,11 @@ use crate::{
     wire::{self, Wire, Writer},
 };
 
-/// One process's share of a sum of gradients: rows `part`, `part + parts`, … of every parameter, a row being all that follows its first axis.
-/// In turn and not in blocks, since the frequent words of an embedding mostly stand together.
+/// One process's share of a sum of gradients: rows `part`, `part + parts`, … of every parameter, a row being all that
+/// follows its first axis. In turn and not in blocks, since the frequent words of an embedding mostly stand together.
 ///
 /// ```
-/// use unspool_graph::{Gradients, Graph, Params, Share, init};
+/// use unspool_graph::{Gradients, Graph, Params, GradShard, init};
 /// let mut params = Params::seeded(1);
 /// let w = params.scope("m").add("w", [5, 2], init::normal(1.0));
 /// let gradients = |factor: f64| (Graph::new(&params).param(w) * factor).powi(2).sum_all().backward();
@@ -21,9 +22,9 @@ use crate::{
 /// // What each of three processes does with what it is sent, and what comes of all that they send.
 /// let (mut message, mut sums) = (vec![], vec![]);
 /// for part in 0..3 {
-///     let mut sum = Share::none(&params, part, 3);
+///     let mut sum = GradShard::none(&params, part, 3);
 ///     for (number, gradients) in numbered.iter().enumerate() {
-///         Share::write(gradients, number as u32, part, 3, &mut message);
+///         GradShard::write(gradients, number as u32, part, 3, &mut message);
 ///         sum.add(&message)?;
 ///     }
 ///     sum.to_bytes(&mut message);
@@ -31,39 +32,40 @@ use crate::{
 /// }
 /// let mut whole = numbered[0].clone();
 /// whole.add(&numbered[1])?;
-/// assert_eq!(Share::join(&params, &sums)?.of(w), whole.of(w));
+/// assert_eq!(GradShard::join(&params, &sums)?.of(w), whole.of(w));
 /// # Ok::<(), unspool_graph::Error>(())
 /// ```
 #[derive(Debug)]
-pub struct Share {
+pub struct GradShard {
     head: wire::Head,
     /// Of each parameter: its rows in this share, and the elements of a row.
     sizes: Vec<[usize; 2]>,
     /// Rows of an embedding are numbered within the share.
     entries: Vec<Option<Gradient>>,
-    /// Where each of these rows came first: the number of the gradients, and its place there. The sum has them in this order.
+    /// Where each of these rows came first: the number of the gradients, and its place there. The sum has them in this
+    /// order.
     firsts: Vec<Vec<[u32; 2]>>,
     /// The first share alone has them.
-    cuts: Vec<String>,
+    exits: Vec<String>,
     pools: Pools,
 }
 
-impl Share {
+impl GradShard {
     /// Nothing of the share `part`, from 0, of `parts`, at least 1, to add to.
-    pub fn none(params: &Params, part: usize, parts: usize) -> Share {
+    pub fn none(params: &Params, part: usize, parts: usize) -> GradShard {
         let shapes: Vec<Shape> = params.iter().map(|p| params.shape(p)).collect();
-        Share {
+        GradShard {
             head: wire::Head { part, parts: parts.max(1), precision: params.precision() },
             sizes: sizes(&shapes, part, parts),
             entries: vec![None; shapes.len()],
             firsts: vec![vec![]; shapes.len()],
-            cuts: vec![],
+            exits: vec![],
             pools: params.pools.clone(),
         }
     }
 
-    /// Writes this share of some gradients over what stands in `out`, for [`Share::add`]. `number` is the place of these gradients in
-    /// the order of adding.
+    /// Writes this share of some gradients over what stands in `out`, for [`GradShard::add`]. `number` is the place of
+    /// these gradients in the order of adding.
     pub fn write(gradients: &Gradients, number: u32, part: usize, parts: usize, out: &mut Vec<u8>) {
         match gradients.precision {
             Precision::F32 => write_in::<f32>(gradients, number, part, parts.max(1), out),
@@ -71,7 +73,7 @@ impl Share {
         }
     }
 
-    /// Adds what [`Share::write`] wrote of the same share, of gradients with a higher number than those before.
+    /// Adds what [`GradShard::write`] wrote of the same share, of gradients with a higher number than those before.
     ///
     /// # Errors
     /// [`Error::Foreign`] for bytes that are something else.
@@ -83,7 +85,7 @@ impl Share {
     }
 
     fn add_in<E: Element>(&mut self, bytes: &[u8]) -> Result<()> {
-        let (wires, cuts) = wire::read(bytes, self.head, &self.sizes).ok_or(FOREIGN)?;
+        let (wires, exits) = wire::read(bytes, self.head, &self.sizes).ok_or(FOREIGN)?;
         let pool = E::pool(&self.pools);
         for (i, wire) in wires.into_iter().enumerate() {
             let [rows, width] = self.sizes[i];
@@ -115,12 +117,12 @@ impl Share {
             let fresh = more.rows().iter().zip(firsts).filter(|(row, _)| fresh.next_if_eq(row).is_some());
             self.firsts[i].extend(fresh.map(|(_, first)| first));
         }
-        let fresh = cuts.into_iter().filter(|cut| !self.cuts.contains(cut)).collect::<Vec<_>>();
-        self.cuts.extend(fresh);
+        let fresh = exits.into_iter().filter(|exit| !self.exits.contains(exit)).collect::<Vec<_>>();
+        self.exits.extend(fresh);
         Ok(())
     }
 
-    /// Writes the sum over what stands in `out`, for [`Share::join`].
+    /// Writes the sum over what stands in `out`, for [`GradShard::join`].
     pub fn to_bytes(&self, out: &mut Vec<u8>) {
         match self.head.precision {
             Precision::F32 => self.to_bytes_in::<f32>(out),
@@ -141,7 +143,7 @@ impl Share {
                 (_, None) => out.none(),
             }
         }
-        out.finish(&self.cuts);
+        out.finish(&self.exits);
     }
 
     /// The gradients that these sums, of the first share to the last, are all of.
@@ -175,7 +177,7 @@ fn write_in<E: Element>(gradients: &Gradients, number: u32, part: usize, parts: 
             (_, None) => out.none(),
         }
     }
-    out.finish(if part == 0 { &gradients.cuts } else { &[] });
+    out.finish(if part == 0 { &gradients.exits } else { &[] });
 }
 
 fn join_in<E: Element>(params: &Params, shares: &[impl AsRef<[u8]>]) -> Result<Gradients> {
@@ -207,7 +209,7 @@ fn join_in<E: Element>(params: &Params, shares: &[impl AsRef<[u8]>]) -> Result<G
             _ => return Err(FOREIGN),
         };
     }
-    all.cuts = read.into_iter().flat_map(|(_, cuts)| cuts).collect();
+    all.exits = read.into_iter().flat_map(|(_, exits)| exits).collect();
     Ok(all)
 }
 

@@ -5,9 +5,9 @@ use crate::{
     nn::{Conv2d, Linear},
 };
 
-/// The sizes of an [`Eye`].
+/// The sizes of an [`ConvEncoder`].
 #[derive(Clone, Debug, PartialEq)]
-pub struct EyeConfig {
+pub struct ConvEncoderConfig {
     /// Rows of a picture, at least 4.
     pub height: usize,
     /// Columns of a picture, at least 4.
@@ -25,32 +25,33 @@ pub struct EyeConfig {
 /// - c₁ = max over 2×2 of relu(conv(picture)), c₂ = relu(conv(c₁))
 /// - found = (max over 2×2 of c₂, max over all of c₂), features = relu(W·dropout(found) + b)
 ///
-/// The greatest over all places says of a shape that it is there, wherever that is: it is learned once, not once a place.
+/// The greatest over all places says of a shape that it is there, wherever that is: it is learned once, not once a
+/// place.
 ///
 /// ```
-/// use unspool::{graph::{Graph, Params}, models::{Eye, EyeConfig}};
-/// let config = EyeConfig { height: 8, width: 12, channels: 2, features: 16, dropout: 0.0 };
+/// use unspool::{graph::{Graph, Params}, models::{ConvEncoder, ConvEncoderConfig}};
+/// let config = ConvEncoderConfig { height: 8, width: 12, channels: 2, features: 16, dropout: 0.0 };
 /// let mut params = Params::seeded(0);
-/// let eye = Eye::new(params.scope("eye"), &config);
+/// let eye = ConvEncoder::new(params.scope("eye"), &config);
 /// let graph = Graph::new(&params);
 /// assert_eq!(*eye.look(graph.zeros([5, 8, 12])).shape()?, [5, 16]);
 /// assert_eq!(*eye.look(graph.zeros([2, 7, 8, 12])).shape()?, [2, 7, 16]);
 /// # Ok::<(), unspool::graph::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Eye {
+pub struct ConvEncoder {
     first: Conv2d,
     second: Conv2d,
     readout: Linear,
     dropout: f64,
 }
 
-impl Eye {
+impl ConvEncoder {
     /// Adds the parameters.
-    pub fn new(mut scope: Scope<'_>, config: &EyeConfig) -> Eye {
-        let EyeConfig { height, width, channels, features, dropout } = *config;
+    pub fn new(mut scope: Scope<'_>, config: &ConvEncoderConfig) -> ConvEncoder {
+        let ConvEncoderConfig { height, width, channels, features, dropout } = *config;
         let found = 2 * channels * ((height / 4) * (width / 4) + 1);
-        Eye {
+        ConvEncoder {
             first: Conv2d::new(scope.scope("first"), 1, channels, [3, 3]).padding([1, 1]),
             second: Conv2d::new(scope.scope("second"), channels, 2 * channels, [3, 3]).padding([1, 1]),
             readout: Linear::new(scope.scope("readout"), found, features),
