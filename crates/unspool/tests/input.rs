@@ -144,11 +144,11 @@ fn columns_that_nobody_asked_for_may_hold_anything() {
     assert!(scores.windows(2).all(|two| two[0] == two[1]), "{scores:?}");
     for (number, asked) in ["Sales, EUR", "\"Sales, EUR\""].iter().enumerate() {
         let out = number.to_string();
-        train(folder.path(), &["forecast", "--data", "comma.csv", "--columns", asked, "--out", &out]);
+        train(folder.path(), &["forecast", "--data", "comma.csv", "--bptt-streams", asked, "--out", &out]);
         let scored = succeeds(folder.path(), &["evaluate", "--model", &out, "--data", "comma.csv"], b"");
         assert!(scored.contains("rmse"), "{scored}");
     }
-    let refused = ["train", "forecast", "--columns", "note", "--data", "twice.csv"];
+    let refused = ["train", "forecast", "--bptt-streams", "note", "--data", "twice.csv"];
     refuses(folder.path(), &refused, 1, "twice.csv: two columns are called `note`");
 }
 
@@ -200,7 +200,7 @@ fn packed_files_that_are_cut_and_tables_of_another_form_are_called_what_they_are
 fn a_byte_order_mark_is_no_character_of_a_text() {
     let text = "\u{feff}".to_owned() + &"the quick brown fox jumps. ".repeat(60);
     let folder = folder(&[("text.txt", &text)]);
-    let small = ["--layers", "1", "--window", "16", "--columns", "4", "--out", "run"];
+    let small = ["--layers", "1", "--window", "16", "--bptt-streams", "4", "--out", "run"];
     train(folder.path(), &[&["language-model", "--data", "text.txt"], &small[..]].concat());
     let tokenizer = fs::read_to_string(folder.path().join("run/tokenizer.json")).unwrap();
     assert!(!tokenizer.contains('\u{feff}') && tokenizer.contains("NFC"), "{tokenizer}");
@@ -212,7 +212,7 @@ fn text_is_written_in_whole_characters() {
     let folder = folder(&[("train.txt", &text), ("dev.txt", &text[..330]), ("test.txt", &text[..330])]);
     let at = folder.path();
     let small =
-        ["--tokens", "bpe", "--vocabulary", "268", "--layers", "1", "--window", "16", "--columns", "4", "--out", "run"];
+        ["--tokens", "bpe", "--vocabulary", "268", "--layers", "1", "--window", "16", "--bptt-streams", "4", "--out", "run"];
     train(at, &[&["language-model", "--data", "."], &small[..]].concat());
     let page = fs::read_to_string(at.join("run/report.html")).unwrap();
     assert!(page.contains("샀쉀쑀윀셀"), "{page}");

@@ -44,7 +44,7 @@ const LANGUAGE: [&str; 11] = [
     "text.txt",
     "--hidden-size",
     "24",
-    "--columns",
+    "--bptt-streams",
     "17",
     "--window",
     "12",

@@ -161,9 +161,9 @@ fn a_wrong_configuration_is_told_with_its_line() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     for (text, code, saying) in [
-        ("epochs = 1\nhidden = = 3\n", 1, "c.toml:2:10: not a configuration: "),
+        ("epochs = 1\nhidden-size = = 3\n", 1, "c.toml:2:15: not a configuration: "),
         ("epochs = 1\n\n  hiden = 3\n", 2, "c.toml:3:3: `hiden` is not an option of sentiment"),
-        ("epochs = 1\nhidden = 0\n", 2, "c.toml:2:1: hidden: `0` is not from 1 to 16384"),
+        ("epochs = 1\nhidden-size = 0\n", 2, "c.toml:2:1: hidden-size: `0` is not from 1 to 16384"),
         ("epochs = 1\ntask = \"copy\"\n", 2, "c.toml:2:1: it is for copy"),
     ] {
         fs::write(at.join("c.toml"), text).unwrap();

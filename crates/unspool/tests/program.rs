@@ -304,7 +304,7 @@ fn options_come_from_a_file_and_the_command_line_comes_first() {
     let at = folder.path();
     fs::write(
         at.join("options.toml"),
-        "task = \"sentiment\"\nepochs = 9\nhidden = 12\nlearning-rate = 0.001\ndata = \"reviews.tsv\"\n",
+        "task = \"sentiment\"\nepochs = 9\nhidden-size = 12\nlearning-rate = 0.001\ndata = \"reviews.tsv\"\n",
     )
     .unwrap();
     let train = ["train", "sentiment", "--config", "options.toml", "--epochs", "1", "--out"];
@@ -325,8 +325,8 @@ fn options_come_from_a_file_and_the_command_line_comes_first() {
 
     for (text, saying) in [
         ("hiden = 12", "options.toml:1:1: `hiden` is not an option of sentiment"),
-        ("hidden-size = 0", "options.toml:1:1: hidden: `0` is not from 1 to 16384"),
-        ("hidden = \"big\"", "hidden: `big` is not"),
+        ("hidden-size = 0", "options.toml:1:1: hidden-size: `0` is not from 1 to 16384"),
+        ("hidden-size = \"big\"", "hidden-size: `big` is not"),
         ("data = 7", "`data` is not an option"),
         ("task = \"translation\"", "it is for translation"),
     ] {
@@ -411,6 +411,6 @@ fn a_folder_that_was_only_just_made_is_as_good_as_a_new_one() {
         assert!(!at.join(out).join("training.safetensors").exists());
         succeeds(at, &train("sentiment", "reviews.tsv", out, more), b"");
         let config = fs::read_to_string(at.join(out).join("config.toml")).unwrap();
-        assert!(config.contains(&format!("hidden = {hidden}\n")), "{config}");
+        assert!(config.contains(&format!("hidden-size = {hidden}\n")), "{config}");
     }
 }

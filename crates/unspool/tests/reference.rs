@@ -42,7 +42,7 @@ fn a_short_training_of_every_kind_of_task_is_that_of_the_plain_computation() {
         ("frames", "digits.csv", &["--films", "12"]),
         ("sentiment", "reviews.tsv", &["--vocabulary", "300", "--text", "text", "--label", "label"]),
         ("translation", "pairs.tsv", &["--vocabulary", "300"]),
-        ("language-model", "text.txt", &["--columns", "8", "--window", "10"]),
+        ("language-model", "text.txt", &["--bptt-streams", "8", "--window", "10"]),
         ("forecast", "series.csv", &[]),
     ] {
         let arguments = |out: &'static str| {

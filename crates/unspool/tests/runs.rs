@@ -35,7 +35,7 @@ const TASKS: [(&str, &str, &[&str]); 4] = [
         "rows.tsv",
         &["--hidden-size", "8", "--vocabulary", "300", "--bigram-buckets", "16", "--epochs", "1"],
     ),
-    ("language-model", "text.txt", &["--hidden-size", "8", "--columns", "4", "--window", "8", "--epochs", "1"]),
+    ("language-model", "text.txt", &["--hidden-size", "8", "--bptt-streams", "4", "--window", "8", "--epochs", "1"]),
     (
         "forecast",
         "series.csv",
@@ -208,7 +208,7 @@ fn a_folder_with_files_of_its_own_is_no_place_for_a_run() {
 fn a_training_that_diverges_before_it_has_weights_leaves_nothing() {
     let folder = folder();
     let at = folder.path();
-    let options = "--hidden-size 32 --layers 1 --window 64 --columns 4 --epochs 1 --learning-rate 10 --cell relu";
+    let options = "--hidden-size 32 --layers 1 --window 64 --bptt-streams 4 --epochs 1 --learning-rate 10 --cell relu";
     let options: Vec<&str> = options.split(' ').collect();
     let before = listing(at);
     let output = run(at, &train("language-model", "text.txt", "run", &options), b"");

@@ -237,7 +237,7 @@ impl Task for NextToken {
             name: "bptt-streams",
             value: "N",
             kind: Kind::Count(1..=65_536),
-            help: "BpttStreams into which the text is divided, which are read side by side (the batch size)",
+            help: "Contiguous streams into which the text is divided and which are read side by side (the batch size)",
         },
     ];
 

@@ -185,7 +185,7 @@ impl Task for Sentiment {
             help: "Column of the labels, all of them names or all of them integers [default: label]",
         },
         Opt {
-            name: "max_length",
+            name: "max-length",
             value: "TOKENS",
             kind: Kind::Count(1..=limits::LENGTH as u64),
             help: "Maximum length of a text; longer texts are cut, and their number is reported",

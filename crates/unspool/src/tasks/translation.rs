@@ -257,7 +257,7 @@ impl Task for Translation {
             help: "Size of the vocabulary that both languages share",
         },
         Opt {
-            name: "max_length",
+            name: "max-length",
             value: "TOKENS",
             kind: Kind::Count(1..=limits::LENGTH as u64),
             help: "Maximum length of a sentence; longer ones are cut, and their number is reported",

@@ -46,7 +46,7 @@ fn models() -> Vec<Answer> {
     let (rows, tags, text) = (file("rows.tsv", &rows), file("tags.tsv", &tags), file("text.txt", &text));
     [
         ("translation", Some(rows.as_str()), "vocabulary = 300\nlongest = 20"),
-        ("sentiment", Some(&rows), "max-length = 20\npairs = 64"),
+        ("sentiment", Some(&rows), "max-length = 20\nbigram-buckets = 64"),
         ("spacing", Some(&rows), "bigram-buckets = 64"),
         ("tagging", Some(&tags), ""),
         ("language-model", Some(&text), "tokens = \"bpe\"\nvocabulary = 300\nwindow = 8\ncolumns = 4"),
@@ -72,7 +72,7 @@ impl Visitor for Model<'_> {
     fn visit<T: Task>(self) -> Self::Output {
         let mut settings = Table::try_from(T::Settings::default()).expect("settings are TOML");
         settings.extend(self.settings.parse::<Table>().expect("TOML"));
-        settings.insert("hidden".into(), Value::Integer(4));
+        settings.insert("hidden-size".into(), Value::Integer(4));
         let settings: T::Settings = settings.try_into().expect("settings");
         let data: Vec<String> = self.data.into_iter().map(str::to_owned).collect();
         let Prepared { saved, tokenizer, .. } = T::prepare(&settings, &Data::new(&data, &OneProcess), 1)?;
