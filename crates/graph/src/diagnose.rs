@@ -52,7 +52,7 @@ pub(crate) fn check_gradients<E: Element>(
     tape: &Tape<E>,
     id: u32,
     gradient: &[E],
-    finite: impl Fn(u32) -> bool,
+    mut finite: impl FnMut(u32) -> bool,
 ) -> Result<()> {
     let node = &tape.nodes[id as usize];
     for (i, &operand) in node.operands.as_slice().iter().enumerate() {

@@ -29,7 +29,7 @@ enum Sign {
     Plus,
     Minus,
     Times,
-    LossReduction,
+    DividedBy,
 }
 
 impl<'g, A: Operand<'g>, B: Operand<'g>> Operand<'g> for Expression<A, B> {
@@ -40,7 +40,7 @@ impl<'g, A: Operand<'g>, B: Operand<'g>> Operand<'g> for Expression<A, B> {
             Sign::Plus => left + self.right,
             Sign::Minus => left - self.right,
             Sign::Times => left * self.right,
-            Sign::LossReduction => left / self.right,
+            Sign::DividedBy => left / self.right,
         }
     }
 }
@@ -85,7 +85,7 @@ macro_rules! signs {
         }
     )*};
 }
-signs!((Add, add, Plus), (Sub, sub, Minus), (Mul, mul, Times), (Div, div, LossReduction));
+signs!((Add, add, Plus), (Sub, sub, Minus), (Mul, mul, Times), (Div, div, DividedBy));
 
 macro_rules! numbers {
     ($($number:ident),*) => {$(impl Term for $number {})*};

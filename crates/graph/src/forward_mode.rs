@@ -6,9 +6,10 @@
 use crate::{
     Element, Error, Graph, Operand, Result, Tensor, Var,
     buffer::Buffer,
-    operation::{Stand, View},
+    operation::{Recorded, View},
+    recompute::Segment,
     record::with_views,
-    tape::{Tape, Value, with_tape},
+    tape::{NONE, Tape, Value, with_tape},
 };
 
 impl<'g> Graph<'g> {
@@ -79,8 +80,8 @@ pub(crate) fn tangents<E: Element>(
     }
     for id in 0..=to {
         let node = &tape.nodes[id as usize];
-        let (Some(operation), None) = (&node.operation, &all[id as usize]) else { continue };
-        if matches!(node.value, Value::View { .. }) || !operation.differentiable() {
+        let (Some(recorded), None) = (&node.operation, &all[id as usize]) else { continue };
+        if !recorded.differentiable() {
             continue;
         }
         let operands = node.operands.as_slice();
@@ -89,14 +90,48 @@ pub(crate) fn tangents<E: Element>(
             continue;
         }
         let mut out = tape.pool.zeros(node.shape.elements());
-        with_views(
-            operands.len(),
-            |i| tape.view(graph.params, operands[i]),
-            |inputs| {
-                operation.jvp(Stand { graph, tape, operands }, inputs, tape.view(graph.params, id), &moving, &mut out)
-            },
-        )?;
+        match recorded {
+            Recorded::Operation(operation) => with_views(
+                operands.len(),
+                |i| tape.view(graph.params, operands[i]),
+                |inputs| operation.jvp(inputs, tape.view(graph.params, id), &moving, &mut out),
+            ),
+            Recorded::Segment(segment) => segment_tangent(graph, tape, segment, operands, &moving, &mut out)?,
+        }
         all[id as usize] = Some(out);
     }
     Ok(all)
+}
+
+/// The tangent of a segment, whose inside is recorded again for it.
+fn segment_tangent<E: Element>(
+    outer: &Graph<'_>,
+    tape: &Tape<E>,
+    segment: &Segment,
+    operands: &[u32],
+    moving: &[Option<View<'_, E>>],
+    out: &mut [E],
+) -> Result<()> {
+    let plan = segment.plan_apart(operands);
+    segment.replay(outer, tape, &plan, |inner, inside, to| {
+        let inputs = plan.leaves.len();
+        let entered = |outside: u32| match tape.nodes[outside as usize].value {
+            Value::Param(index) => inside.entered[index as usize],
+            _ => NONE,
+        };
+        let leaves = (0..inputs as u32).zip(&moving[..inputs]);
+        let used = operands[inputs..].iter().map(|&operand| entered(operand)).zip(&moving[inputs..]);
+        let seeds = leaves.chain(used).filter(|(id, _)| *id != NONE);
+        let seeds = seeds.filter_map(|(id, v)| v.map(|v| (id, v.data.to_vec()))).collect();
+        let all = tangents(inner, inside, to, seeds)?;
+        match tangent_of(inside, &all, to) {
+            Some(tangent) if tangent.data.len() == out.len() => out.copy_from_slice(tangent.data),
+            Some(tangent) => {
+                let why = format!("the segment gave {} when run again, which is another shape", tangent.shape);
+                return Err(segment.wrong(inner, why + "; it must depend on its inputs alone"));
+            }
+            None => {}
+        }
+        Ok(())
+    })
 }

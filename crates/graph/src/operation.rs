@@ -4,12 +4,11 @@
 //! the precision ([`Element`]), owns all it needs (`'static`), and has one output.
 
 use crate::{
-    Element, Graph, Result, Shape,
-    backward::GradSink,
+    Element, GradSink, Shape,
     buffer::{Buffer, Pool},
     kernels::{Matrix, Packed, product, product_by, worth_keeping},
     look::Activation,
-    tape::Tape,
+    recompute::Segment,
 };
 use ndarray::{ArrayViewD, IxDyn};
 use std::{
@@ -247,57 +246,54 @@ pub trait Operation: Send + Sync + 'static {
     }
 }
 
-/// An operation as the tape stores it: its type and what it kept are erased, its precision is known.
-pub(crate) trait Recorded<E: Element>: Send + Sync {
-    fn name(&self) -> &'static str;
+/// What made a node.
+pub(crate) enum Recorded<E: Element> {
+    Operation(Box<dyn ErasedOperation<E>>),
+    /// A part of the model that is [recomputed](crate::Graph::recompute).
+    Segment(Box<Segment>),
+}
+
+impl<E: Element> Recorded<E> {
+    pub(crate) fn differentiable(&self) -> bool {
+        match self {
+            Recorded::Operation(operation) => operation.differentiable(),
+            Recorded::Segment(_) => true,
+        }
+    }
+
+    /// Bytes that forward kept beside the output.
+    pub(crate) fn saved_bytes(&self) -> usize {
+        match self {
+            Recorded::Operation(operation) => operation.saved_bytes(),
+            Recorded::Segment(segment) => segment.bytes(),
+        }
+    }
+}
+
+/// An operation as a recording stores it: its type and what it kept are erased, its precision is known.
+pub(crate) trait ErasedOperation<E: Element>: Send + Sync {
     fn differentiable(&self) -> bool;
     fn backward(&self, inputs: &[View<'_, E>], output: View<'_, E>, gradient: View<'_, E>, into: &mut GradSink<'_, E>);
-    fn jvp(
-        &self,
-        stand: Stand<'_, E>,
-        inputs: &[View<'_, E>],
-        output: View<'_, E>,
-        tangents: &[Option<View<'_, E>>],
-        out: &mut [E],
-    ) -> Result<()>;
+    fn jvp(&self, inputs: &[View<'_, E>], output: View<'_, E>, tangents: &[Option<View<'_, E>>], out: &mut [E]);
     fn gates(&self, inputs: &[View<'_, E>], output: View<'_, E>, show: &mut dyn FnMut(&'static str, Activation, &[E]));
-    /// Bytes that forward kept beside the output.
     fn saved_bytes(&self) -> usize;
 }
 
-/// Where a node stands: its recording, and its operands in it.
-#[derive(Clone, Copy)]
-pub(crate) struct Stand<'a, E: Element> {
-    pub(crate) graph: &'a Graph<'a>,
-    pub(crate) tape: &'a Tape<E>,
-    pub(crate) operands: &'a [u32],
-}
-
+/// An operation, and what its forward kept.
 pub(crate) struct Kept<O, S> {
     pub(crate) operation: O,
     pub(crate) saved: S,
 }
 
-impl<E: Element, O: Operation> Recorded<E> for Kept<O, O::Saved<E>> {
-    fn name(&self) -> &'static str {
-        self.operation.name()
-    }
+impl<E: Element, O: Operation> ErasedOperation<E> for Kept<O, O::Saved<E>> {
     fn differentiable(&self) -> bool {
         self.operation.differentiable()
     }
     fn backward(&self, inputs: &[View<'_, E>], output: View<'_, E>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
         self.operation.backward(&OpContext { inputs, output, saved: &self.saved }, gradient, into)
     }
-    fn jvp(
-        &self,
-        _: Stand<'_, E>,
-        inputs: &[View<'_, E>],
-        output: View<'_, E>,
-        tangents: &[Option<View<'_, E>>],
-        out: &mut [E],
-    ) -> Result<()> {
-        self.operation.jvp(&OpContext { inputs, output, saved: &self.saved }, tangents, out);
-        Ok(())
+    fn jvp(&self, inputs: &[View<'_, E>], output: View<'_, E>, tangents: &[Option<View<'_, E>>], out: &mut [E]) {
+        self.operation.jvp(&OpContext { inputs, output, saved: &self.saved }, tangents, out)
     }
     fn gates(&self, inputs: &[View<'_, E>], output: View<'_, E>, show: &mut dyn FnMut(&'static str, Activation, &[E])) {
         self.operation.gates(&OpContext { inputs, output, saved: &self.saved }, show)

@@ -9,18 +9,14 @@
 //! gradients are the same to the bit.
 
 use crate::{
-    Element, Error, GradSink, Graph, Result, RowIds, Shape, Var,
-    backward::Slot,
+    Element, Error, Graph, Result, RowIds, Shape, Var,
     buffer::Buffer,
-    forward_mode::tangents,
-    look::Activation,
-    operation::{Recorded, Stand, View},
+    operation::Recorded,
     parametrization::Replacement,
     rng_key::KeyCounts,
     step::StepInput,
     tape::{NONE, Node, Operands, Tape, Value},
     var::Exit,
-    walk::{exits, walk},
 };
 use std::panic::Location;
 
@@ -28,7 +24,7 @@ use std::panic::Location;
 type Run = Box<dyn for<'s> Fn(&'s Graph<'s>, &[Var<'s>]) -> Var<'s> + Send + Sync>;
 
 /// A segment as a node of the recording around it. Its operands are its inputs, then the parameters that it used.
-struct Segment {
+pub(crate) struct Segment {
     run: Run,
     inputs: usize,
     start: Start,
@@ -89,8 +85,8 @@ enum Root {
 }
 
 /// How the inputs enter: `leaves` are the nodes outside whose values are copied in and whose gradients are lent.
-struct Plan {
-    leaves: Vec<u32>,
+pub(crate) struct Plan {
+    pub(crate) leaves: Vec<u32>,
     doors: Vec<Door>,
 }
 
@@ -121,12 +117,6 @@ impl Plan {
         });
         let doors = doors.collect();
         Plan { leaves, doors }
-    }
-
-    /// Every input as a leaf of its own, for tangents.
-    fn apart(inputs: &[u32]) -> Plan {
-        let doors = (0..inputs.len() as u32).map(|i| Door { root: Root::Leaf(i), part: None });
-        Plan { leaves: inputs.to_vec(), doors: doors.collect() }
     }
 }
 
@@ -181,7 +171,7 @@ impl Segment {
         Err(self.wrong(inner, "the segment gave nothing".into()))
     }
 
-    fn wrong(&self, inner: &Graph<'_>, why: String) -> Error {
+    pub(crate) fn wrong(&self, inner: &Graph<'_>, why: String) -> Error {
         Error::Argument { operation: "recompute", why, at: inner.place_of(inner.mark(self.start.line)) }
     }
 
@@ -213,90 +203,41 @@ impl Segment {
         Ok(First { shape, value, used, exits: inner.exits.take() })
     }
 
-    /// The second run, walked back from `gradient`.
-    fn back<E: Element>(&self, gradient: View<'_, E>, into: &mut GradSink<'_, E>) -> Result<()> {
-        let (outer, tape) = (into.graph, into.tape);
-        let (inputs, used) = into.operands.split_at(self.inputs);
-        let plan = Plan::new(tape, inputs, used);
+    /// How the operands enter for the walk back.
+    pub(crate) fn plan<E: Element>(&self, tape: &Tape<E>, operands: &[u32]) -> Plan {
+        let (inputs, used) = operands.split_at(self.inputs);
+        Plan::new(tape, inputs, used)
+    }
+
+    /// How the operands enter for a tangent: every input as a leaf of its own.
+    pub(crate) fn plan_apart(&self, operands: &[u32]) -> Plan {
+        let doors = (0..self.inputs as u32).map(|i| Door { root: Root::Leaf(i), part: None });
+        Plan { leaves: operands[..self.inputs].to_vec(), doors: doors.collect() }
+    }
+
+    /// The second run: records the segment as it was recorded first, and lets `work` look at that recording and the
+    /// node that it gave.
+    pub(crate) fn replay<E: Element>(
+        &self,
+        outer: &Graph<'_>,
+        tape: &Tape<E>,
+        plan: &Plan,
+        work: impl FnOnce(&Graph<'_>, &Tape<E>, u32) -> Result<()>,
+    ) -> Result<()> {
         let inner = self.open(outer, tape, &plan.leaves, true);
         inner.key_counts.replace(self.start.key_counts.clone());
         let done = self.record(&inner, &plan.doors).and_then(|out| {
             let held = inner.tape.borrow();
             let Some(inside) = E::tape(&held) else { return Err(self.wrong(&inner, "another precision".into())) };
-            let node = &inside.nodes[out as usize];
-            if node.shape != gradient.shape {
-                let why = format!("the segment gave {} at first and {} when run again", gradient.shape, node.shape);
-                return Err(self.wrong(&inner, why + "; it must depend on its inputs alone"));
-            }
-            into.exits.extend(exits(&inner, inside, out, &[]));
-            if !node.wants {
-                return Ok(());
-            }
-            let lent: Vec<Slot<E>> = plan.leaves.iter().map(|&id| into.lend(id)).collect();
-            let seed = tape.pool.copy(gradient.data);
-            let walked = walk(&inner, inside, out, seed, into.sink, lent)?;
-            plan.leaves.iter().zip(walked.lent).for_each(|(&id, slot)| into.take_back(id, slot));
-            into.exits.extend(walked.exits);
-            Ok(())
+            work(&inner, inside, out)
         });
         inner.scopes.swap(&outer.scopes);
         done
     }
-}
 
-impl<E: Element> Recorded<E> for Segment {
-    fn name(&self) -> &'static str {
-        "recompute"
-    }
-    fn differentiable(&self) -> bool {
-        true
-    }
-    fn backward(&self, _: &[View<'_, E>], _: View<'_, E>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
-        if let Err(error) = self.back(gradient, into) {
-            into.error.get_or_insert(error);
-        }
-    }
-    /// Nothing of its inside is kept, its gates neither.
-    fn gates(&self, _: &[View<'_, E>], _: View<'_, E>, _: &mut dyn FnMut(&'static str, Activation, &[E])) {}
-    fn saved_bytes(&self) -> usize {
+    /// Bytes that it keeps between its two runs.
+    pub(crate) fn bytes(&self) -> usize {
         size_of::<Self>() + size_of_val(&*self.run)
-    }
-    fn jvp(
-        &self,
-        stand: Stand<'_, E>,
-        _: &[View<'_, E>],
-        _: View<'_, E>,
-        moving: &[Option<View<'_, E>>],
-        out: &mut [E],
-    ) -> Result<()> {
-        let Stand { graph: outer, tape, operands } = stand;
-        let plan = Plan::apart(&operands[..self.inputs]);
-        let inner = self.open(outer, tape, &plan.leaves, true);
-        inner.key_counts.replace(self.start.key_counts.clone());
-        let done = self.record(&inner, &plan.doors).and_then(|to| {
-            let held = inner.tape.borrow();
-            let Some(inside) = E::tape(&held) else { return Err(self.wrong(&inner, "another precision".into())) };
-            let entered = |outside: u32| match tape.nodes[outside as usize].value {
-                Value::Param(index) => inside.entered[index as usize],
-                _ => NONE,
-            };
-            let leaves = (0..self.inputs as u32).zip(&moving[..self.inputs]);
-            let used = operands[self.inputs..].iter().map(|&o| entered(o)).zip(&moving[self.inputs..]);
-            let seeds = leaves.chain(used).filter(|(id, _)| *id != NONE);
-            let seeds = seeds.filter_map(|(id, v)| v.map(|v| (id, v.data.to_vec()))).collect();
-            let all = tangents(&inner, inside, to, seeds)?;
-            match crate::forward_mode::tangent_of(inside, &all, to) {
-                Some(tangent) if tangent.data.len() == out.len() => out.copy_from_slice(tangent.data),
-                Some(tangent) => {
-                    let why = format!("the segment gave {} when run again, which is another shape", tangent.shape);
-                    return Err(self.wrong(&inner, why + "; it must depend on its inputs alone"));
-                }
-                None => {}
-            }
-            Ok(())
-        });
-        inner.scopes.swap(&outer.scopes);
-        done
     }
 }
 
@@ -385,7 +326,7 @@ impl<'g> Graph<'g> {
             value: Value::Own(value),
             shape,
             operands: Operands::new(operands.into_iter()),
-            operation: if self.keeps_graph { Some(Box::new(segment)) } else { None },
+            operation: if self.keeps_graph { Some(Recorded::Segment(Box::new(segment))) } else { None },
             mark,
             wants,
             watched: false,

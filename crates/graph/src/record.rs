@@ -3,7 +3,7 @@
 use crate::{
     Element, Error, Graph, Operation, Shape, Var,
     look::Walk,
-    operation::{Kept, View},
+    operation::{Kept, Recorded, View},
     tape::{NONE, Node, Operands, Tape, Value, with_tape},
 };
 use std::panic::Location;
@@ -76,7 +76,11 @@ impl<'g> Graph<'g> {
             } else {
                 Operands::Few(0, [NONE; 3])
             },
-            operation: if self.keeps_graph { Some(Box::new(Kept { operation, saved })) } else { None },
+            operation: if self.keeps_graph {
+                Some(Recorded::Operation(Box::new(Kept { operation, saved })))
+            } else {
+                None
+            },
             mark: self.mark(line),
             wants,
             watched: false,

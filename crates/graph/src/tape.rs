@@ -64,7 +64,7 @@ pub(crate) struct Node<E: Element> {
     pub(crate) shape: Shape,
     pub(crate) operands: Operands,
     /// `None` for what enters the graph: inputs and parameters; and for a part of another node.
-    pub(crate) operation: Option<Box<dyn Recorded<E>>>,
+    pub(crate) operation: Option<Recorded<E>>,
     pub(crate) mark: Mark,
     /// Whether a gradient is asked of it, or of anything it was made from.
     pub(crate) wants: bool,

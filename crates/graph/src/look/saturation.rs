@@ -1,6 +1,6 @@
 //! How many gates are saturated: where a sigmoid or a tanh is nearly flat, nearly no gradient passes.
 
-use crate::{Element, Graph, Place, record::with_views, tape::with_tape};
+use crate::{Element, Graph, Place, operation::Recorded, record::with_views, tape::with_tape};
 
 /// A squashing function.
 ///
@@ -78,7 +78,7 @@ impl Graph<'_> {
         let mut found: Vec<((u32, u32, usize), Saturation)> = vec![];
         with_tape!(&*self.tape.borrow(), tape => {
             for (id, node) in tape.nodes.iter().enumerate() {
-                let Some(operation) = &node.operation else { continue };
+                let Some(Recorded::Operation(operation)) = &node.operation else { continue };
                 let key = (node.mark.scope, node.mark.step, std::ptr::from_ref(node.mark.line) as usize);
                 let mut show = |gate: &'static str, squash: Activation, values: &[_]| {
                     let saturated = values.iter().filter(|y| squash.reach(Element::to_f64(**y)) > threshold).count();
