@@ -16,13 +16,14 @@
 //! over that recording on loan of the same gradients, and drops it.
 
 use crate::{
-    Element, Error, GradSink, Gradients, Graph, Result, Tensor, Var,
+    Element, Error, GradSink, Gradients, Graph, Result, Tensor, Var, View,
     buffer::Buffer,
     diagnose::check_gradients,
+    element::typed,
     grad_store::GradStore,
     gradients::Gradient,
     look::{Norms, Walk},
-    operation::{Recorded, View},
+    operation::Recorded,
     recompute::Segment,
     record::with_views,
     tape::{NONE, Tape},
@@ -175,7 +176,7 @@ impl<'g> Var<'g> {
     fn differentiate(self, cotangent: Option<Tensor>) -> Result<Gradients> {
         let (graph, id) = (self.graph, self.id);
         graph.kept("backward", self.place())?;
-        crate::tape::with_tape!(&*graph.tape.borrow(), tape => {
+        typed!(&*graph.tape.borrow(), tape => {
             let len = tape.nodes[id as usize].shape.elements();
             let mut seed = tape.pool.take(len);
             match cotangent {
@@ -202,7 +203,7 @@ impl<'g> Var<'g> {
             let mut norms = graph.norms.as_ref().map(|norms| norms.take().all).unwrap_or_default();
             for (&node, entry) in tape.entered.iter().zip(&entries) {
                 if let (Some(norm), Some(entry)) = (norms.get_mut(node as usize), entry) {
-                    *norm = entry.values().norm();
+                    *norm = entry.square_sum().sqrt();
                 }
             }
             Ok(Gradients {
@@ -211,7 +212,7 @@ impl<'g> Var<'g> {
                 exits: cuts(graph, tape, id, &entries).into_iter().chain(found.exits).collect(),
                 through_time: crate::look::through_time(graph, tape, &norms),
                 norms,
-                entries,
+                entries: entries.into(),
                 ..Gradients::none(graph.params)
             })
         })
@@ -220,7 +221,7 @@ impl<'g> Var<'g> {
 
 /// Says where a path to a parameter was cut: the operations without gradient between node `from` and something that wants a
 /// gradient, and, for a parameter that got none, where numbers made from it have left the recording.
-fn cuts<E: Element>(graph: &Graph<'_>, tape: &Tape<E>, from: u32, entries: &[Option<Gradient>]) -> Vec<String> {
+fn cuts<E: Element>(graph: &Graph<'_>, tape: &Tape<E>, from: u32, entries: &[Option<Gradient<E>>]) -> Vec<String> {
     let cut = |id: u32| {
         let node = &tape.nodes[id as usize];
         node.operation.as_ref().is_some_and(|recorded| !recorded.differentiable())

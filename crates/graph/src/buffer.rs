@@ -14,7 +14,7 @@ const POOLED_FROM: usize = 2048;
 
 /// What waits for the next recording over the same parameters.
 #[derive(Debug, Default)]
-pub struct Pool<E: Element> {
+pub(crate) struct Pool<E: Element> {
     /// By capacity. They keep their old contents, so taking one writes nothing.
     buffers: Mutex<BTreeMap<usize, Vec<Vec<E>>>>,
     /// Whatever else is used again; the pool does not know what it is.
@@ -169,8 +169,15 @@ impl<E: Element> From<Vec<E>> for Buffer<E> {
 }
 
 impl<E: Element> Buffer<E> {
-    /// Makes it longer.
-    pub(crate) fn append(&mut self, more: &[E]) {
+    /// Makes it longer by these elements.
+    ///
+    /// ```
+    /// use unspool_graph::Buffer;
+    /// let mut buffer = Buffer::from(vec![1.0f32]);
+    /// buffer.extend_from_slice(&[2.0, 3.0]);
+    /// assert_eq!(buffer[..], [1.0, 2.0, 3.0]);
+    /// ```
+    pub fn extend_from_slice(&mut self, more: &[E]) {
         let (len, from) = (self.len + more.len(), self.len);
         if len > self.data.len() {
             match &self.pool {
@@ -244,7 +251,7 @@ mod tests {
         let pool = Arc::new(Pool::<f32>::default());
         let rows: Vec<f32> = (0..10_000).map(|i| i as f32).collect();
         for mut grown in [pool.empty(1), Buffer::from(vec![])] {
-            rows.chunks(7).for_each(|row| grown.append(row));
+            rows.chunks(7).for_each(|row| grown.extend_from_slice(row));
             assert_eq!(grown[..], rows);
         }
         let larger = pool.take(10_000);

@@ -4,12 +4,13 @@
 //! a right pair of forward and backward, with no step size to choose.
 
 use crate::{
-    Element, Error, Graph, Operand, Result, Tensor, Var,
+    Element, Error, Graph, Operand, Result, Tensor, Var, View,
     buffer::Buffer,
-    operation::{Recorded, View},
+    element::typed,
+    operation::Recorded,
     recompute::Segment,
     record::with_views,
-    tape::{NONE, Tape, Value, with_tape},
+    tape::{NONE, Tape, Value},
 };
 
 impl<'g> Graph<'g> {
@@ -46,7 +47,7 @@ impl<'g> Graph<'g> {
         }
         of.shape()?;
         self.kept("jvp", of.place())?;
-        with_tape!(&*self.tape.borrow(), tape => {
+        typed!(&*self.tape.borrow(), tape => {
             let seeds = seeds.iter().map(|(id, tangent)| (*id, tangent.elements())).collect();
             let all = tangents(self, tape, of.id, seeds)?;
             let shape = tape.nodes[of.id as usize].shape;

@@ -112,7 +112,7 @@ impl<E: Element> RowSums<E> {
             NONE => {
                 self.place[id as usize] = self.rows.len() as u32;
                 self.rows.push(id);
-                self.values.append(gradient);
+                self.values.extend_from_slice(gradient);
             }
             at => {
                 let at = at as usize * self.width;

@@ -141,7 +141,7 @@ impl<'t, E: Element> GradStore<'t, E> {
     }
 
     /// What has flowed to the parameters, in its final form, in their order.
-    pub(crate) fn finish(mut self, params: &Params) -> Vec<Option<Gradient>> {
+    pub(crate) fn finish(mut self, params: &Params) -> Vec<Option<Gradient<E>>> {
         let pool = &self.tape.pool;
         self.nodes.clear();
         pool.lists.give(self.nodes);
@@ -162,14 +162,14 @@ impl<'t, E: Element> GradStore<'t, E> {
             let rows = rows.map(|rows| rows.finish(pool));
             Some(match (dense, rows) {
                 (None, None) => return None,
-                (Some(dense), None) => Gradient::Dense(E::dense(dense)),
-                (None, Some((rows, width, values))) => Gradient::Rows { rows, width, values: E::dense(values) },
+                (Some(dense), None) => Gradient::Dense(dense),
+                (None, Some((rows, width, values))) => Gradient::Rows { rows, width, values },
                 (Some(mut dense), Some((rows, width, values))) => {
                     for (&row, values) in rows.iter().zip(values.chunks_exact(width.max(1))) {
                         let at = row as usize * width;
                         dense[at..at + width].iter_mut().zip(values).for_each(|(d, &v)| *d += v);
                     }
-                    Gradient::Dense(E::dense(dense))
+                    Gradient::Dense(dense)
                 }
             })
         })

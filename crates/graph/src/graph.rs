@@ -3,13 +3,14 @@
 use crate::{
     Element, Error, Param, Params, Precision, Result, RngKey, RowIds, Shape, Tensor, Var,
     cached::Cached,
+    element::{Either, typed},
     error::Place,
     look::{Carried, Norms, Times},
     parametrization::Replacement,
     rng_key::KeyCounts,
     scope::{Nested, Scopes},
     step::StepInput,
-    tape::{AnyTape, Mark, NONE, Node, Operands, Tape, Value, with_tape},
+    tape::{Mark, NONE, Node, Operands, Tape, Tapes, Value},
     var::Exit,
 };
 use std::{
@@ -72,7 +73,7 @@ pub struct Graph<'p> {
     /// No other graph of this process has it.
     pub(crate) number: u64,
     pub(crate) params: &'p Params,
-    pub(crate) tape: RefCell<AnyTape>,
+    pub(crate) tape: RefCell<Either<Tapes>>,
     error: RefCell<Option<Error>>,
     pub(crate) scopes: RefCell<Scopes>,
     pub(crate) scope: Cell<u32>,
@@ -106,7 +107,7 @@ pub struct Graph<'p> {
 impl fmt::Debug for Graph<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // An operation that prints it while it runs must not panic.
-        let nodes = self.tape.try_borrow().map(|tape| with_tape!(&*tape, tape => tape.nodes.len())).ok();
+        let nodes = self.tape.try_borrow().map(|tape| typed!(&*tape, tape => tape.nodes.len())).ok();
         f.debug_struct("Graph").field("number", &self.number).field("nodes", &nodes).finish_non_exhaustive()
     }
 }
@@ -117,9 +118,9 @@ impl<'p> Graph<'p> {
     /// A recording that is dropped leaves its memory with the parameters, for the next recording over them, so that a
     /// training loop in its steady state asks the system for none. [`Params::release_memory`] hands it back.
     pub fn new(params: &'p Params) -> Graph<'p> {
-        let tape = match params.precision() {
-            Precision::F32 => AnyTape::F32(Tape::new(params)),
-            Precision::F64 => AnyTape::F64(Tape::new(params)),
+        let tape = match &params.arrays {
+            Either::F32(arrays) => Either::F32(Tape::new(arrays)),
+            Either::F64(arrays) => Either::F64(Tape::new(arrays)),
         };
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Graph {
@@ -266,7 +267,7 @@ impl<'p> Graph<'p> {
     /// Forgets all nodes and keeps the parameters' transposes. It takes `&mut`, so the compiler proves that no `Var` is
     /// alive: decoding token by token, with the state carried detached, runs in flat memory.
     pub fn reset(&mut self) {
-        with_tape!(self.tape.get_mut(), tape => tape.reset());
+        typed!(self.tape.get_mut(), tape => tape.reset());
         self.key_counts.get_mut().clear();
         self.carried.get_mut().clear();
         self.exits.get_mut().clear();
@@ -292,7 +293,7 @@ impl<'p> Graph<'p> {
     /// # Ok::<(), unspool_graph::Error>(())
     /// ```
     pub fn len(&self) -> usize {
-        with_tape!(&*self.tape.borrow(), tape => tape.nodes.len())
+        typed!(&*self.tape.borrow(), tape => tape.nodes.len())
     }
 
     /// Whether nothing has been recorded.
@@ -396,7 +397,7 @@ impl<'p> Graph<'p> {
     /// ```
     pub fn carry(&self, state: &[Var<'_>]) {
         let (scope, step) = (self.scope.get(), self.step.get());
-        with_tape!(&*self.tape.borrow(), tape => {
+        typed!(&*self.tape.borrow(), tape => {
             for (leaf, var) in state.iter().enumerate() {
                 let made_here = tape.nodes.get(var.id as usize).is_some_and(|node| node.mark.step == step);
                 if made_here && step != NONE && std::ptr::addr_eq(var.graph, self) {
@@ -458,7 +459,7 @@ impl<'g> Graph<'g> {
             self.fail(Error::Argument { operation: "input", why, at: self.place_of(self.mark(line)) });
             return self.inert();
         };
-        with_tape!(&mut *self.tape.borrow_mut(), tape => {
+        typed!(&mut *self.tape.borrow_mut(), tape => {
             let mut buffer = tape.pool.take(shape.elements());
             value.write_to(&mut buffer);
             self.push_leaf(tape, buffer, shape, line)
@@ -516,7 +517,7 @@ impl<'g> Graph<'g> {
             self.fail(Error::Argument { operation: "full", why, at: self.place_of(self.mark(line)) });
             return self.inert();
         };
-        with_tape!(&mut *self.tape.borrow_mut(), tape => {
+        typed!(&mut *self.tape.borrow_mut(), tape => {
             match tape.pool.try_take(shape.elements()) {
                 Ok(mut buffer) => {
                     buffer.fill(Element::from_f64(value));
@@ -562,7 +563,7 @@ impl<'g> Graph<'g> {
 
     /// The parameter itself, whatever stands in its place.
     pub(crate) fn own_param(&'g self, p: Param, line: &'static Location<'static>) -> Var<'g> {
-        with_tape!(&mut *self.tape.borrow_mut(), tape => {
+        typed!(&mut *self.tape.borrow_mut(), tape => {
             let known = tape.entered[p.index as usize];
             if known != NONE {
                 return Var { graph: self, id: known };

@@ -131,7 +131,7 @@ impl Segment {
         keeps_graph: bool,
     ) -> Graph<'a> {
         let inner = outer.inside(self.start.scope, self.start.step, self.start.rows.clone(), keeps_graph);
-        if let Some(inside) = E::tape_mut(&mut inner.tape.borrow_mut()) {
+        if let Some(inside) = inner.tape.borrow_mut().of_mut::<E>() {
             for &id in leaves {
                 let (node, value) = (&tape.nodes[id as usize], tape.view(outer.params, id));
                 inside.push(Node {
@@ -178,7 +178,7 @@ impl Segment {
     /// The first run, of which only the value stays, which parameters it used, and where numbers have left it.
     fn first<E: Element>(&mut self, outer: &Graph<'_>, inputs: &[u32]) -> Result<First<E>> {
         let held = outer.tape.borrow();
-        let Some(tape) = E::tape(&held) else { return Err(self.wrong(outer, "another precision".into())) };
+        let Some(tape) = held.of::<E>() else { return Err(self.wrong(outer, "another precision".into())) };
         let plan = Plan::new(tape, inputs, &[]);
         let inner = self.open(outer, tape, &plan.leaves, false);
         inner.key_counts.swap(&outer.key_counts);
@@ -189,7 +189,7 @@ impl Segment {
         inner.scopes.swap(&outer.scopes);
         let out = out?;
         let mut inside = inner.tape.borrow_mut();
-        let Some(inside) = E::tape_mut(&mut inside) else { return Err(self.wrong(outer, "another precision".into())) };
+        let Some(inside) = inside.of_mut::<E>() else { return Err(self.wrong(outer, "another precision".into())) };
         let used = (0..inside.entered.len() as u32).filter(|&i| inside.entered[i as usize] != NONE).collect();
         let shape = inside.nodes[out as usize].shape;
         let node = &mut inside.nodes[out as usize].value;
@@ -228,7 +228,7 @@ impl Segment {
         inner.key_counts.replace(self.start.key_counts.clone());
         let done = self.record(&inner, &plan.doors).and_then(|out| {
             let held = inner.tape.borrow();
-            let Some(inside) = E::tape(&held) else { return Err(self.wrong(&inner, "another precision".into())) };
+            let Some(inside) = held.of::<E>() else { return Err(self.wrong(&inner, "another precision".into())) };
             work(&inner, inside, out)
         });
         inner.scopes.swap(&outer.scopes);
@@ -320,7 +320,7 @@ impl<'g> Graph<'g> {
         let used = used.into_iter().map(|index| self.own_param(self.params.handle(index), line).id);
         let operands: Vec<u32> = ids.into_iter().chain(used).collect();
         let mut held = self.tape.borrow_mut();
-        let Some(tape) = E::tape_mut(&mut held) else { return self.inert() };
+        let Some(tape) = held.of_mut::<E>() else { return self.inert() };
         let wants = operands.iter().any(|&id| tape.nodes[id as usize].wants);
         let id = tape.push(Node {
             value: Value::Own(value),

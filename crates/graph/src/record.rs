@@ -1,10 +1,11 @@
 //! Recording: an operation runs at once, and a node for it is written down.
 
 use crate::{
-    Element, Error, Graph, Operation, Shape, Var,
+    Element, Error, Graph, Operation, Shape, Var, View,
+    element::typed,
     look::Walk,
-    operation::{Kept, Recorded, View},
-    tape::{NONE, Node, Operands, Tape, Value, with_tape},
+    operation::{Kept, Recorded},
+    tape::{NONE, Node, Operands, Tape, Value},
 };
 use std::panic::Location;
 
@@ -24,7 +25,7 @@ impl<'g> Graph<'g> {
         if !self.usable(operation.name(), inputs, line) {
             return self.inert();
         }
-        with_tape!(&mut *self.tape.borrow_mut(), tape => self.run(tape, operation, inputs, line))
+        typed!(&mut *self.tape.borrow_mut(), tape => self.run(tape, operation, inputs, line))
     }
 
     /// Whether all operands are live nodes of this graph; if one is of another graph, that becomes the error.
@@ -105,7 +106,7 @@ impl<'g> Graph<'g> {
         name: &'static str,
         line: &'static Location<'static>,
     ) -> Var<'g> {
-        with_tape!(&mut *self.tape.borrow_mut(), tape => {
+        typed!(&mut *self.tape.borrow_mut(), tape => {
             let (root, base) = tape.root(of.id);
             let wants = tape.nodes[of.id as usize].wants;
             let id = tape.push(Node {

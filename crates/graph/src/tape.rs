@@ -3,7 +3,10 @@
 use crate::{
     Element, Params, Shape,
     buffer::{Buffer, Pool},
-    operation::{Packs, Recorded, View},
+    element::Family,
+    operation::Recorded,
+    params::Arrays,
+    view::{Packs, View},
 };
 use std::{fmt, panic::Location, sync::Arc};
 
@@ -76,32 +79,19 @@ pub(crate) struct Node<E: Element> {
 }
 
 /// A recording in one precision.
-#[doc(hidden)]
-pub struct Tape<E: Element> {
+pub(crate) struct Tape<E: Element> {
     pub(crate) nodes: Vec<Node<E>>,
     /// The node of each parameter that has been used.
     pub(crate) entered: Vec<u32>,
     pub(crate) pool: Arc<Pool<E>>,
 }
 
-/// A recording in either precision.
-#[doc(hidden)]
-#[derive(Debug)]
-pub enum AnyTape {
-    F32(Tape<f32>),
-    F64(Tape<f64>),
-}
+/// A [`Tape`] in either precision.
+pub(crate) struct Tapes;
 
-/// Runs the same code for a tape of either precision.
-macro_rules! with_tape {
-    ($any:expr, $tape:ident => $body:expr) => {
-        match $any {
-            $crate::tape::AnyTape::F32($tape) => $body,
-            $crate::tape::AnyTape::F64($tape) => $body,
-        }
-    };
+impl Family for Tapes {
+    type Of<E: Element> = Tape<E>;
 }
-pub(crate) use with_tape;
 
 impl<E: Element> fmt::Debug for Tape<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -118,9 +108,9 @@ impl<E: Element> Drop for Tape<E> {
 }
 
 impl<E: Element> Tape<E> {
-    pub(crate) fn new(params: &Params) -> Self {
-        let pool = E::pool(&params.pools).clone();
-        Tape { nodes: pool.lists.take(), entered: vec![NONE; params.len()], pool }
+    pub(crate) fn new(arrays: &Arrays<E>) -> Self {
+        let pool = arrays.pool.clone();
+        Tape { nodes: pool.lists.take(), entered: vec![NONE; arrays.values.len()], pool }
     }
 
     pub(crate) fn reset(&mut self) {
@@ -144,10 +134,10 @@ impl<E: Element> Tape<E> {
         let (data, packs) = match &holder.value {
             Value::Own(buffer) => (&buffer[..], &node.packs),
             Value::Param(index) => {
-                let all = E::store(&params.store).unwrap_or(&[]);
+                let arrays = params.arrays::<E>();
                 let whole = offset == 0 && node.shape == holder.shape;
-                let cache = if whole { &E::panels(params)[*index as usize] } else { &node.packs };
-                (&all[*index as usize][..], cache)
+                let packs = if whole { &arrays.panels[*index as usize] } else { &node.packs };
+                (&arrays.values[*index as usize][..], packs)
             }
             Value::View { .. } => unreachable!("a part's root is never a part"),
         };

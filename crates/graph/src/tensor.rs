@@ -1,6 +1,9 @@
 //! Values as they leave and enter a graph: arrays in one of the two precisions.
 
-use crate::{Element, Precision, Shape};
+use crate::{
+    Element, Precision, Shape,
+    element::{Either, Family},
+};
 use ndarray::{ArrayBase, ArrayD, ArrayViewD, Data, Dimension, IxDyn};
 
 /// An array that owns its elements, in single or double precision.
@@ -77,20 +80,22 @@ impl Tensor {
         }
     }
 
+    /// A tensor of these elements, which fill the shape.
     pub(crate) fn from_elements<E: Element>(shape: &Shape, elements: &[E]) -> Tensor {
-        let sizes = IxDyn(shape);
         // A node's value always fills its shape; an empty array stands in so that no panic is possible here.
-        match E::PRECISION {
-            Precision::F32 => {
-                let data = elements.iter().map(|x| x.to_f64() as f32).collect();
-                Tensor::F32(ArrayD::from_shape_vec(sizes, data).unwrap_or_else(|_| ArrayD::zeros(IxDyn(&[0]))))
-            }
-            Precision::F64 => {
-                let data = elements.iter().map(|x| x.to_f64()).collect();
-                Tensor::F64(ArrayD::from_shape_vec(sizes, data).unwrap_or_else(|_| ArrayD::zeros(IxDyn(&[0]))))
-            }
+        let array = ArrayD::from_shape_vec(IxDyn(shape), elements.to_vec());
+        match E::wrap::<Array>(array.unwrap_or_else(|_| ArrayD::from_elem(IxDyn(&[0]), E::ZERO))) {
+            Either::F32(array) => Tensor::F32(array),
+            Either::F64(array) => Tensor::F64(array),
         }
     }
+}
+
+/// What a [`Tensor`] is of. `Tensor` and [`Elements`] are enums of their own, as users take them apart.
+struct Array;
+
+impl Family for Array {
+    type Of<E: Element> = ArrayD<E>;
 }
 
 macro_rules! from_array {
@@ -123,5 +128,43 @@ from_array!(f64, F64);
 impl From<&Tensor> for Tensor {
     fn from(tensor: &Tensor) -> Self {
         tensor.clone()
+    }
+}
+
+/// Lends the elements of an array in one of the two precisions, to be changed in place.
+///
+/// ```
+/// use unspool_graph::Elements;
+/// fn halve(elements: Elements<'_>) {
+///     match elements {
+///         Elements::F32(elements) => elements.iter_mut().for_each(|x| *x *= 0.5),
+///         Elements::F64(elements) => elements.iter_mut().for_each(|x| *x *= 0.5),
+///     }
+/// }
+/// let mut array = [2.0f32, 4.0];
+/// halve(Elements::from(&mut array[..]));
+/// assert_eq!(array, [1.0, 2.0]);
+/// ```
+#[derive(Debug)]
+pub enum Elements<'a> {
+    /// Of a model in single precision.
+    F32(&'a mut [f32]),
+    /// Of a model in double precision.
+    F64(&'a mut [f64]),
+}
+
+/// What [`Elements`] are of.
+struct Slice<'a>(std::marker::PhantomData<&'a ()>);
+
+impl<'a> Family for Slice<'a> {
+    type Of<E: Element> = &'a mut [E];
+}
+
+impl<'a, E: Element> From<&'a mut [E]> for Elements<'a> {
+    fn from(elements: &'a mut [E]) -> Self {
+        match E::wrap::<Slice<'a>>(elements) {
+            Either::F32(elements) => Elements::F32(elements),
+            Either::F64(elements) => Elements::F64(elements),
+        }
     }
 }

@@ -2,8 +2,9 @@
 
 use crate::{
     Error, Graph, Param, Result, Shape, Tensor,
+    element::typed,
     error::Place,
-    tape::{Mark, NONE, with_tape},
+    tape::{Mark, NONE},
 };
 use std::{fmt, panic::Location};
 
@@ -208,7 +209,7 @@ impl<'g> Var<'g> {
             return Err(self.missing());
         }
         self.record_exit(by, line);
-        Ok(with_tape!(&*self.graph.tape.borrow(), tape => {
+        Ok(typed!(&*self.graph.tape.borrow(), tape => {
             let view = tape.view(self.graph.params, self.id);
             Tensor::from_elements(&view.shape, view.data)
         }))
@@ -224,7 +225,7 @@ impl<'g> Var<'g> {
     /// Notes that numbers have left the recording here; once where the same line takes the same node's again and again.
     pub(crate) fn record_exit(self, by: &'static str, line: &'static Location<'static>) {
         if self.graph.keeps_graph || self.graph.is_segment {
-            let mark = with_tape!(&*self.graph.tape.borrow(), tape => tape.nodes[self.id as usize].mark);
+            let mark = typed!(&*self.graph.tape.borrow(), tape => tape.nodes[self.id as usize].mark);
             let mut all = self.graph.exits.borrow_mut();
             if all.last().is_none_or(|last| last.node != self.id || !std::ptr::eq(last.mark.line, line)) {
                 all.push(Exit { node: self.id, by, mark: Mark { line, ..mark } });
@@ -242,38 +243,6 @@ impl<'g> Var<'g> {
         }
     }
 
-    /// Asks for the gradient of this node too, not only of parameters. It returns the handle to go on with: a view into
-    /// another node, or a parameter, becomes a node of its own, so that its gradient is its own.
-    ///
-    /// ```
-    /// # use ndarray::array;
-    /// # use unspool_graph::{Graph, Params};
-    /// # let params = Params::seeded(0);
-    /// # let graph = Graph::new(&params);
-    /// let x = graph.input(array![2.0f32]).watch();
-    /// let y = (x * x).watch();
-    /// let gradients = (y * 3.0).sum_all().backward()?;
-    /// assert_eq!((gradients.of(y), gradients.of(x)), (Some(array![3.0f32].into()), Some(array![12.0f32].into())));
-    /// # Ok::<(), unspool_graph::Error>(())
-    /// ```
-    #[track_caller]
-    pub fn watch(self) -> Var<'g> {
-        if self.id == NONE {
-            return self;
-        }
-        let part = with_tape!(&*self.graph.tape.borrow(), tape => {
-            tape.root(self.id).0 != self.id || tape.nodes[self.id as usize].name == "param"
-        });
-        let own = if part { self.map(crate::ops::Same, Location::caller()) } else { self };
-        if own.id != NONE {
-            with_tape!(&mut *self.graph.tape.borrow_mut(), tape => {
-                let node = &mut tape.nodes[own.id as usize];
-                (node.watched, node.wants) = (true, true);
-            });
-        }
-        own
-    }
-
     /// Where it was recorded.
     ///
     /// ```
@@ -289,7 +258,7 @@ impl<'g> Var<'g> {
         if self.id == NONE {
             return self.graph.place();
         }
-        let mark = with_tape!(&*self.graph.tape.borrow(), tape => tape.nodes[self.id as usize].mark);
+        let mark = typed!(&*self.graph.tape.borrow(), tape => tape.nodes[self.id as usize].mark);
         self.graph.place_of(mark)
     }
 
@@ -322,7 +291,7 @@ impl<'g> Var<'g> {
     /// # Ok::<(), unspool_graph::Error>(())
     /// ```
     pub fn known_shape(self) -> Option<Shape> {
-        (self.id != NONE).then(|| with_tape!(&*self.graph.tape.borrow(), tape => tape.nodes[self.id as usize].shape))
+        (self.id != NONE).then(|| typed!(&*self.graph.tape.borrow(), tape => tape.nodes[self.id as usize].shape))
     }
 
     fn missing(self) -> Error {

@@ -1,10 +1,7 @@
 //! Where a function is checked: the values of all it reads, in double precision, and what it gives there.
 
 use super::Model;
-use crate::{
-    Gradients, Graph, Param, Params, Place, Result, RngKey, Tensor, Var,
-    tape::{NONE, with_tape},
-};
+use crate::{Gradients, Graph, Param, Params, Place, Result, RngKey, Tensor, Var, element::typed, tape::NONE};
 use ndarray::ArrayD;
 
 /// Parameters and inputs, together the *leaves*: first every parameter, then every input.
@@ -113,7 +110,7 @@ impl Recording<'_> {
     /// Where a leaf entered the recording. An input is entered by the check itself.
     pub(super) fn entered(&self, point: &Point, leaf: usize) -> Option<Place> {
         let p = point.param(leaf)?;
-        let id = with_tape!(&*self.graph.tape.borrow(), tape => tape.entered[p.index as usize]);
+        let id = typed!(&*self.graph.tape.borrow(), tape => tape.entered[p.index as usize]);
         (id != NONE).then(|| Var { graph: self.graph, id }.place())
     }
 
@@ -146,7 +143,7 @@ impl Recording<'_> {
 
     /// What a node is called: its operation, or how it came in.
     pub(super) fn operation(&self, node: Var<'_>) -> &'static str {
-        with_tape!(&*self.graph.tape.borrow(), tape => tape.nodes[node.id as usize].name)
+        typed!(&*self.graph.tape.borrow(), tape => tape.nodes[node.id as usize].name)
     }
 }
 

@@ -2,14 +2,11 @@
 //!
 //! Nothing here knows of graphs, shapes of rank above two, or gradients.
 
-mod lanes;
 mod layout;
-pub(crate) mod math;
 pub(crate) mod product;
 mod scratch;
 pub(crate) mod vector;
 
-pub(crate) use lanes::Lanes;
 pub(crate) use layout::{Matrix, Packed};
 pub(crate) use product::{product, product_by, worth_keeping};
 pub(crate) use scratch::scratch;

@@ -10,6 +10,5 @@ pub use drawing::{Detail, Drawing};
 pub use profile::{Cost, Profile, ProfileTable};
 pub(crate) use profile::{Times, Walk};
 pub use saturation::{Activation, Saturation};
-pub use through_time::StateNorms;
 pub(crate) use through_time::{Carried, Norms, through_time};
 pub use topology::{Topology, Vertex};

@@ -2,7 +2,8 @@
 
 use crate::{
     Element, Graph,
-    tape::{Tape, Value, with_tape},
+    element::typed,
+    tape::{Tape, Value},
 };
 use std::{
     fmt,
@@ -226,7 +227,7 @@ impl Graph<'_> {
         let mut profile = Profile::default();
         let times = self.clock.as_ref().map(|clock| clock.borrow());
         let mut merged = std::collections::BTreeMap::<(&'static str, u32, usize), usize>::new();
-        with_tape!(&*self.tape.borrow(), tape => {
+        typed!(&*self.tape.borrow(), tape => {
             for (id, node) in tape.nodes.iter().enumerate() {
                 let [forward, backward] = times.as_ref().and_then(|t| t.nodes.get(id)).copied().unwrap_or_default();
                 let (forward, backward) = (Duration::from_nanos(forward), Duration::from_nanos(backward));

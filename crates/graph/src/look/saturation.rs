@@ -1,6 +1,6 @@
 //! How many gates are saturated: where a sigmoid or a tanh is nearly flat, nearly no gradient passes.
 
-use crate::{Element, Graph, Place, operation::Recorded, record::with_views, tape::with_tape};
+use crate::{Element, Graph, Place, element::typed, operation::Recorded, record::with_views};
 
 /// A squashing function.
 ///
@@ -76,7 +76,7 @@ impl Graph<'_> {
     /// ```
     pub fn saturation(&self, threshold: f64) -> Vec<Saturation> {
         let mut found: Vec<((u32, u32, usize), Saturation)> = vec![];
-        with_tape!(&*self.tape.borrow(), tape => {
+        typed!(&*self.tape.borrow(), tape => {
             for (id, node) in tape.nodes.iter().enumerate() {
                 let Some(Recorded::Operation(operation)) = &node.operation else { continue };
                 let key = (node.mark.scope, node.mark.step, std::ptr::from_ref(node.mark.line) as usize);

@@ -23,7 +23,7 @@ impl Operation for Hooked {
     fn backward<E: Element>(&self, _: &OpContext<'_, E, ()>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
         let mut changed = into.buffer(gradient.data().len());
         changed.copy_from_slice(gradient.data());
-        (self.0)(E::elements_mut(&mut changed));
+        (self.0)(Elements::from(&mut changed[..]));
         into.add_slice(0, &changed);
     }
     fn jvp<E: Element>(&self, _: &OpContext<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {

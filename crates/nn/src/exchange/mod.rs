@@ -7,12 +7,15 @@
 //! `mpirun` has started, on one machine or many.
 //!
 //! A sum of floating-point numbers depends on the order of adding, and the all-reduce of a message library promises
-//! none. So a [`Reducer`] sends each process its [`GradShard`](unspool_graph::GradShard) of the gradients of every
+//! none. So a [`Reducer`] sends each process its [`GradShard`] of the gradients of every
 //! shard; each adds the shards in the order of their numbers, and all give each other what they have added.
 
+mod grad_shard;
 mod reducer;
 mod thread_exchange;
+mod wire;
 
+pub use grad_shard::GradShard;
 pub use reducer::{Reduce, Reducer, Sums};
 pub use thread_exchange::{ThreadExchange, run_ranks};
 
@@ -20,7 +23,7 @@ use crate::{Error, Result};
 use std::ops::AddAssign;
 use unspool_graph::Elements;
 
-/// The processes that train one model run_ranks: a way to hand bytes around. Each of them makes the same calls in the
+/// Connects the processes that train one model together: a way to hand bytes around. Each of them makes the same calls in the
 /// same order.
 ///
 /// ```
@@ -113,7 +116,7 @@ pub trait Exchange: Sync {
 /// and so on.
 ///
 /// ```
-/// use unspool_nn::exchange::{OneProcess, own};
+/// use unspool_nn::exchange::{OneProcess, owned};
 /// assert_eq!(owned(&OneProcess, 3).collect::<Vec<_>>(), [0, 1, 2]);
 /// ```
 pub fn owned(exchange: &dyn Exchange, shards: usize) -> impl Iterator<Item = usize> + use<> {

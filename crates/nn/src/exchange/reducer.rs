@@ -1,10 +1,10 @@
 //! The sum of the gradients of all processes' shards.
 
-use super::{Exchange, owned, unreadable};
+use super::{Exchange, GradShard, owned, unreadable};
 use crate::{Error, Result, sharded::shard_gradients};
 use rayon::prelude::*;
 use std::iter;
-use unspool_graph::{GradShard, Gradients, Graph, Params, Var};
+use unspool_graph::{Buffer, Element, Elements, Gradients, Graph, Param, ParamGrad, Params, Precision, Var};
 
 /// What one shard of a batch, or several together, gave: sums, not means.
 ///
@@ -136,14 +136,21 @@ impl<'a> Reducer<'a> {
         }
         match self.reduce {
             _ if ranks <= 1 || shards == 0 => Sums::of_all(params, own),
-            Reduce::Exact => self.in_order(params, shards, own),
-            Reduce::Fast => self.in_any_order(params, Sums::of_all(params, own)?),
+            _ if params.precision() == Precision::F32 => self.sum_in::<f32>(params, shards, own),
+            _ => self.sum_in::<f64>(params, shards, own),
         }
     }
 
-    fn in_order(&mut self, params: &Params, shards: usize, own: Vec<Sums>) -> Result<Sums> {
+    fn sum_in<E: Element>(&mut self, params: &Params, shards: usize, own: Vec<Sums>) -> Result<Sums> {
+        match self.reduce {
+            Reduce::Exact => self.in_order::<E>(params, shards, own),
+            Reduce::Fast => self.in_any_order::<E>(params, Sums::of_all(params, own)?),
+        }
+    }
+
+    fn in_order<E: Element>(&mut self, params: &Params, shards: usize, own: Vec<Sums>) -> Result<Sums> {
         let (rank, ranks) = (self.exchange.rank(), self.sent.len());
-        let mut share = GradShard::none(params, rank, ranks);
+        let mut share = GradShard::<E>::none(params, rank, ranks);
         let mut total = None;
         let mut own = own.into_iter();
         // One shard of each process at a time: these have consecutive numbers, and no more than they are in memory
@@ -151,7 +158,7 @@ impl<'a> Reducer<'a> {
         for first in (0..shards).step_by(ranks) {
             match own.next() {
                 Some(sums) => self.sent.par_iter_mut().enumerate().for_each(|(part, message)| {
-                    GradShard::write(&sums.gradients, (first + rank) as u32, part, ranks, message);
+                    GradShard::<E>::write(params, &sums.gradients, (first + rank) as u32, part, ranks, message);
                     message.extend([sums.loss, sums.weight].into_iter().flat_map(f64::to_le_bytes));
                 }),
                 None => self.sent.iter_mut().for_each(Vec::clear),
@@ -167,19 +174,29 @@ impl<'a> Reducer<'a> {
         share.to_bytes(&mut self.sent[rank]);
         self.hand_around(|_| rank)?;
         let (loss, weight) = total.unwrap_or_default();
-        Ok(Sums { loss, weight, gradients: GradShard::join(params, &self.all().collect::<Vec<_>>())? })
+        Ok(Sums { loss, weight, gradients: GradShard::<E>::join(params, &self.all().collect::<Vec<_>>())? })
     }
 
-    fn in_any_order(&mut self, params: &Params, mut own: Sums) -> Result<Sums> {
-        let flags: Vec<u8> = own.gradients.is_dense().into_iter().map(u8::from).collect();
+    fn in_any_order<E: Element>(&mut self, params: &Params, mut own: Sums) -> Result<Sums> {
+        let grad = |gradients: &Gradients, p: Param| {
+            let all = params.index(p).and_then(|index| gradients.param_grad::<E>(index));
+            matches!(all, Some(ParamGrad::Dense(_)))
+        };
+        let flags: Vec<u8> = params.iter().map(|p| u8::from(grad(&own.gradients, p))).collect();
         let flags = self.exchange.all_gather(&flags)?;
         // Where one process has every element, all send every element.
-        let which: Vec<bool> = (0..params.len()).map(|i| flags.iter().any(|of| of.get(i) == Some(&1))).collect();
-        let mut whole = own.gradients.split_off_dense(&which);
-        whole.elements_mut().try_for_each(|elements| self.exchange.all_reduce(elements))?;
+        let which = |p: Param| params.index(p).is_some_and(|i| flags.iter().any(|of| of.get(i) == Some(&1)));
+        let mut whole = own.gradients.split_off(which);
+        for (index, p) in params.iter().enumerate().filter(|&(_, p)| which(p)) {
+            if !grad(&whole, p) {
+                let dense = dense::<E>(params, &whole, index, p);
+                whole.set_dense(p, dense)?;
+            }
+        }
+        whole.iter_mut::<E>().try_for_each(|(.., elements)| self.exchange.all_reduce(Elements::from(elements)))?;
         // What is left are rows of embeddings, and not the same ones everywhere.
         let ranks = self.sent.len();
-        let rest = self.in_order(params, ranks, vec![own])?;
+        let rest = self.in_order::<E>(params, ranks, vec![own])?;
         whole.add(&rest.gradients)?;
         Ok(Sums { gradients: whole, ..rest })
     }
@@ -197,4 +214,16 @@ impl<'a> Reducer<'a> {
         let (rank, own) = (self.exchange.rank(), iter::once(&self.sent[self.exchange.rank()]));
         self.received[..rank].iter().chain(own).chain(&self.received[rank + 1..]).map(Vec::as_slice)
     }
+}
+
+/// Every element of a parameter's gradient: zeros where it has none.
+fn dense<E: Element>(params: &Params, gradients: &Gradients, index: usize, p: Param) -> Buffer<E> {
+    let mut dense = params.buffer(params.shape(p).elements());
+    dense.fill(E::ZERO);
+    if let Some(ParamGrad::SparseRows { rows, width, values }) = gradients.param_grad::<E>(index) {
+        for (&row, values) in rows.iter().zip(values.chunks_exact(width.max(1))) {
+            dense[row as usize * width..][..width].copy_from_slice(values);
+        }
+    }
+    dense
 }

@@ -1,7 +1,8 @@
 //! Gradients that several processes add up in shares: the bits are those of adding whole gradients one after the other.
 
 use proptest::prelude::*;
-use unspool_graph::{Elements, GradShard, Gradients, Graph, ParamGrad, Params, Precision, Var, init};
+use unspool_graph::{Element, Gradients, Graph, ParamGrad, Params, Precision, Var, init};
+use unspool_nn::exchange::GradShard;
 
 const WORDS: usize = 11;
 const WIDTH: usize = 3;
@@ -73,7 +74,7 @@ fn gradients(params: &Params, summand: &Summand) -> Gradients {
 
 /// All that can be told of gradients, to the bit and in order.
 fn told(gradients: &Gradients, params: &Params) -> Vec<String> {
-    fn part<E: unspool_graph::Element>(part: Option<ParamGrad<'_, E>>) -> String {
+    fn part<E: Element>(part: Option<ParamGrad<'_, E>>) -> String {
         let bits = |values: &[E]| values.iter().map(|x| x.to_f64().to_bits()).collect::<Vec<_>>();
         match part {
             None => "none".into(),
@@ -99,25 +100,25 @@ fn added(params: &Params, all: &[Gradients]) -> Gradients {
 }
 
 /// The same by `parts` processes, each of which gets bytes alone.
-fn added_in_shares(params: &Params, all: &[Gradients], parts: usize) -> Gradients {
+fn added_in_shares<E: Element>(params: &Params, all: &[Gradients], parts: usize) -> Gradients {
     // One list for all messages: what is left of a longer one must not be seen.
     let mut message = vec![];
     let mut sum_of = |part| {
-        let mut sum = GradShard::none(params, part, parts);
+        let mut sum = GradShard::<E>::none(params, part, parts);
         for (number, one) in all.iter().enumerate() {
-            GradShard::write(one, number as u32, part, parts, &mut message);
+            GradShard::<E>::write(params, one, number as u32, part, parts, &mut message);
             sum.add(&message).unwrap();
         }
         sum.to_bytes(&mut message);
         message.clone()
     };
     let sums: Vec<Vec<u8>> = (0..parts).map(&mut sum_of).collect();
-    GradShard::join(params, &sums).unwrap()
+    GradShard::<E>::join(params, &sums).unwrap()
 }
 
-fn written(gradients: &Gradients, part: usize, parts: usize) -> Vec<u8> {
+fn written<E: Element>(params: &Params, gradients: &Gradients, part: usize, parts: usize) -> Vec<u8> {
     let mut bytes = vec![];
-    GradShard::write(gradients, 0, part, parts, &mut bytes);
+    GradShard::<E>::write(params, gradients, 0, part, parts, &mut bytes);
     bytes
 }
 
@@ -133,15 +134,19 @@ proptest! {
         let all: Vec<Gradients> = summands.iter().map(|one| gradients(&params, one)).collect();
         let whole = told(&added(&params, &all), &params);
         for parts in 1..=6 {
-            prop_assert_eq!(&told(&added_in_shares(&params, &all, parts), &params), &whole, "{} parts", parts);
+            let sum = match params.precision() {
+                Precision::F32 => added_in_shares::<f32>(&params, &all, parts),
+                Precision::F64 => added_in_shares::<f64>(&params, &all, parts),
+            };
+            prop_assert_eq!(&told(&sum, &params), &whole, "{} parts", parts);
         }
     }
 
     #[test]
     fn bytes_that_are_no_share_are_refused(one in summand(), cut in 1usize..40, part in 0usize..3) {
         let params = params(Precision::F32);
-        let bytes = written(&gradients(&params, &one), part, 3);
-        let add = |bytes: &[u8]| GradShard::none(&params, part, 3).add(bytes);
+        let bytes = written::<f32>(&params, &gradients(&params, &one), part, 3);
+        let add = |bytes: &[u8]| GradShard::<f32>::none(&params, part, 3).add(bytes);
         prop_assert!(add(&bytes).is_ok());
         // What stands behind the last parameter is text, of which nothing may be left.
         let longer = [&bytes[..], &[7]].concat();
@@ -157,14 +162,14 @@ proptest! {
     ) {
         let params = params(Precision::F32);
         let of = gradients(&params, &one);
-        let mut shares: Vec<Vec<u8>> = (0..2).map(|part| written(&of, part, 2)).collect();
+        let mut shares: Vec<Vec<u8>> = (0..2).map(|part| written::<f32>(&params, &of, part, 2)).collect();
         for (place, byte) in changes {
             let place = place.index(shares[0].len());
             shares[0][place] = byte;
         }
-        let mut sum = GradShard::none(&params, 0, 2);
-        let _ = sum.add(&written(&of, 0, 2)).and_then(|()| sum.add(&shares[0]));
-        let _ = GradShard::join(&params, &shares);
+        let mut sum = GradShard::<f32>::none(&params, 0, 2);
+        let _ = sum.add(&written::<f32>(&params, &of, 0, 2)).and_then(|()| sum.add(&shares[0]));
+        let _ = GradShard::<f32>::join(&params, &shares);
     }
 }
 
@@ -176,11 +181,11 @@ fn another_order_gives_other_bits() {
         gradients(&params, &Summand { words: vec![word], whole: false, others: true, values })
     };
     let all = [of([1e8, 1.0], 3), of([-1e8, 0.3], 5), of([0.7, 0.1], 3)];
-    let right = told(&added_in_shares(&params, &all, 3), &params);
+    let right = told(&added_in_shares::<f32>(&params, &all, 3), &params);
     let [a, b, c] = all;
-    assert_ne!(told(&added_in_shares(&params, &[a.clone(), c.clone(), b.clone()], 3), &params), right);
+    assert_ne!(told(&added_in_shares::<f32>(&params, &[a.clone(), c.clone(), b.clone()], 3), &params), right);
     // The order of rows alone is seen too: here every row has the same sum.
-    let rows = |all: &[Gradients]| told(&added_in_shares(&params, all, 2), &params)[0].clone();
+    let rows = |all: &[Gradients]| told(&added_in_shares::<f32>(&params, all, 2), &params)[0].clone();
     assert_ne!(rows(&[a.clone(), b.clone()]), rows(&[b, a]));
 }
 
@@ -189,43 +194,32 @@ fn shares_that_do_not_belong_together_are_refused() {
     let (params, other) = (params(Precision::F32), params(Precision::F64));
     let one = Summand { words: vec![1, 2], whole: false, others: true, values: vec![0.5; 64] };
     let (single, double) = (gradients(&params, &one), gradients(&other, &one));
-    let share = |part, parts| written(&single, part, parts);
-    let mut sum = GradShard::none(&params, 0, 2);
+    let share = |part, parts| written::<f32>(&params, &single, part, parts);
+    let mut sum = GradShard::<f32>::none(&params, 0, 2);
     assert!(sum.add(&share(0, 2)).is_ok());
     assert!(sum.add(&share(1, 2)).is_err());
     assert!(sum.add(&share(0, 3)).is_err());
-    assert!(sum.add(&written(&double, 0, 2)).is_err());
-    assert!(GradShard::join(&params, &[share(1, 2), share(0, 2)]).is_err());
-    assert!(GradShard::join(&params, &[share(0, 2)]).is_err());
-    assert!(GradShard::join(&params, &[] as &[Vec<u8>]).is_err());
-    assert!(GradShard::join(&other, &[share(0, 2), share(1, 2)]).is_err());
-    assert!(GradShard::join(&params, &[share(0, 2), share(1, 2)]).is_ok());
+    assert!(sum.add(&written::<f64>(&other, &double, 0, 2)).is_err());
+    assert!(GradShard::<f32>::join(&params, &[share(1, 2), share(0, 2)]).is_err());
+    assert!(GradShard::<f32>::join(&params, &[share(0, 2)]).is_err());
+    assert!(GradShard::<f32>::join(&params, &[] as &[Vec<u8>]).is_err());
+    assert!(GradShard::<f64>::join(&other, &[share(0, 2), share(1, 2)]).is_err());
+    assert!(GradShard::<f32>::join(&params, &[share(0, 2), share(1, 2)]).is_ok());
 }
 
 #[test]
-fn whole_gradients_are_taken_out_and_rows_are_left() {
+fn gradients_that_are_taken_out_and_added_again_are_what_they_were() {
     let params = params(Precision::F64);
-    let with = |whole, others| gradients(&params, &Summand { words: vec![1, 2], whole, others, values: vec![0.5; 64] });
-    let all = with(false, true);
+    let all = gradients(&params, &Summand { words: vec![1, 2], whole: false, others: true, values: vec![0.5; 64] });
     let mut rows = all.clone();
-    assert_eq!(rows.is_dense(), [false, true, true, true, true]);
-    let mut whole = rows.split_off_dense(&rows.is_dense());
-    assert_eq!(rows.is_dense(), [false; 5]);
-    let elements: usize = whole
-        .elements_mut()
-        .map(|elements| match elements {
-            Elements::F32(_) => 0,
-            Elements::F64(elements) => elements.len(),
-        })
-        .sum();
+    let mut whole = rows.split_off(|p| params.name(p) != "m.table");
+    let elements: usize = whole.iter_mut::<f64>().map(|(_, _, elements)| elements.len()).sum();
     assert_eq!(elements, params.elements() - WORDS * WIDTH);
+    assert!(
+        rows.iter::<f64>()
+            .all(|(_, name, grad)| { name == "m.table" && matches!(grad, ParamGrad::SparseRows { rows: [1, 2], .. }) })
+    );
     whole.add(&rows).unwrap();
+    whole.add_exits(all.exits().iter().cloned());
     assert_eq!(told(&whole, &params), told(&all, &params));
-    // Rows that are asked for as a whole are one, and so is what is not there.
-    let mut rows = with(false, false);
-    let mut table = rows.split_off_dense(&[true, true]);
-    assert_eq!((table.is_dense(), rows.is_dense()), (vec![true, true, false, false, false], vec![false; 5]));
-    let both = Summand { words: vec![1, 2], whole: true, others: false, values: vec![0.0; 64] };
-    table.add(&gradients(&params, &both)).unwrap();
-    assert_eq!(table.norm(), with(false, false).norm());
 }

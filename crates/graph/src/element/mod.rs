@@ -1,12 +1,12 @@
 //! The two precisions, and the mathematics of one element in each.
 
-use crate::{
-    gradients::Dense,
-    kernels::{Lanes, math},
-    operation::Packs,
-    params::Store,
-    tape::{AnyTape, Tape},
-};
+mod either;
+mod lanes;
+mod math;
+
+pub(crate) use either::{Either, Family, Side, typed};
+pub(crate) use lanes::Lanes;
+
 use std::{
     fmt::Debug,
     iter::Sum,
@@ -29,12 +29,6 @@ pub enum Precision {
     F64,
 }
 
-mod sealed {
-    pub trait Sealed {}
-    impl Sealed for f32 {}
-    impl Sealed for f64 {}
-}
-
 /// A number that tensors hold: `f32` or `f64`. Operations are written once for both.
 ///
 /// `f32` uses rational and polynomial approximations for `exp`, `tanh` and `sigmoid` that run in vector registers;
@@ -52,7 +46,7 @@ mod sealed {
 /// assert!((log_cosh(100.0f32) - (100.0 - 2f32.ln())).abs() < 1e-4);
 /// ```
 pub trait Element:
-    sealed::Sealed
+    Side
     + Lanes
     + Copy
     + Debug
@@ -72,6 +66,8 @@ pub trait Element:
     + MulAssign
     + Sum
 {
+    /// As many bytes as a number has.
+    type Bytes: AsRef<[u8]> + AsMut<[u8]> + Copy + Default;
     /// Which of the two this is.
     const PRECISION: Precision;
     /// 0.
@@ -116,36 +112,16 @@ pub trait Element:
     fn is_finite(self) -> bool;
     /// The greater of the two; not-a-number if either is.
     fn maximum(self, other: Self) -> Self;
-
-    #[doc(hidden)]
-    fn scratch() -> &'static std::thread::LocalKey<std::cell::Cell<Vec<Self>>>;
-    #[doc(hidden)]
-    fn store(store: &Store) -> Option<&[Vec<Self>]>;
-    #[doc(hidden)]
-    fn pool(pools: &crate::params::Pools) -> &std::sync::Arc<crate::buffer::Pool<Self>>;
-    #[doc(hidden)]
-    fn panels(params: &crate::Params) -> &[Packs<Self>];
-    #[doc(hidden)]
-    fn tape(tape: &AnyTape) -> Option<&Tape<Self>>;
-    #[doc(hidden)]
-    fn tape_mut(tape: &mut AnyTape) -> Option<&mut Tape<Self>>;
-    #[doc(hidden)]
-    fn dense(values: crate::buffer::Buffer<Self>) -> Dense;
-    #[doc(hidden)]
-    fn of_dense(values: &Dense) -> Option<&[Self]>;
-    #[doc(hidden)]
-    fn of_dense_mut(values: &mut Dense) -> Option<&mut [Self]>;
-    #[doc(hidden)]
-    fn elements_mut(values: &mut [Self]) -> crate::Elements<'_>;
-    #[doc(hidden)]
-    fn write_le(self, bytes: &mut [u8]);
-    #[doc(hidden)]
-    fn read_le(bytes: &[u8]) -> Self;
+    /// The number's bits, the lowest byte first.
+    fn to_le_bytes(self) -> Self::Bytes;
+    /// The number that has these bits.
+    fn from_le_bytes(bytes: Self::Bytes) -> Self;
 }
 
 macro_rules! element {
-    ($type:ident, $variant:ident, $pool:tt, $exp:expr, $tanh:expr, $sigmoid:expr) => {
+    ($type:ident, $variant:ident, $exp:expr, $tanh:expr, $sigmoid:expr) => {
         impl Element for $type {
+            type Bytes = [u8; size_of::<$type>()];
             const PRECISION: Precision = Precision::$variant;
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
@@ -225,63 +201,17 @@ macro_rules! element {
             fn maximum(self, other: Self) -> Self {
                 if self > other || self.is_nan() { self } else { other }
             }
-            fn scratch() -> &'static std::thread::LocalKey<std::cell::Cell<Vec<Self>>> {
-                thread_local!(static SCRATCH: std::cell::Cell<Vec<$type>> = const { std::cell::Cell::new(vec![]) });
-                &SCRATCH
-            }
-            fn store(store: &Store) -> Option<&[Vec<Self>]> {
-                match store {
-                    Store::$variant(values) => Some(values),
-                    _ => None,
-                }
-            }
-            fn pool(pools: &crate::params::Pools) -> &std::sync::Arc<crate::buffer::Pool<Self>> {
-                &pools.$pool
-            }
-            fn panels(params: &crate::Params) -> &[Packs<Self>] {
-                &params.panels.$pool
-            }
-            fn tape(tape: &AnyTape) -> Option<&Tape<Self>> {
-                match tape {
-                    AnyTape::$variant(tape) => Some(tape),
-                    _ => None,
-                }
-            }
-            fn tape_mut(tape: &mut AnyTape) -> Option<&mut Tape<Self>> {
-                match tape {
-                    AnyTape::$variant(tape) => Some(tape),
-                    _ => None,
-                }
-            }
-            fn dense(values: crate::buffer::Buffer<Self>) -> Dense {
-                Dense::$variant(values)
-            }
-            fn of_dense(values: &Dense) -> Option<&[Self]> {
-                match values {
-                    Dense::$variant(values) => Some(values),
-                    _ => None,
-                }
-            }
-            fn of_dense_mut(values: &mut Dense) -> Option<&mut [Self]> {
-                match values {
-                    Dense::$variant(values) => Some(values),
-                    _ => None,
-                }
-            }
-            fn elements_mut(values: &mut [Self]) -> crate::Elements<'_> {
-                crate::Elements::$variant(values)
+            #[inline(always)]
+            fn to_le_bytes(self) -> Self::Bytes {
+                self.to_le_bytes()
             }
             #[inline(always)]
-            fn write_le(self, bytes: &mut [u8]) {
-                bytes.copy_from_slice(&self.to_le_bytes());
-            }
-            #[inline(always)]
-            fn read_le(bytes: &[u8]) -> Self {
-                bytes.first_chunk().map_or(0.0, |&bytes| Self::from_le_bytes(bytes))
+            fn from_le_bytes(bytes: Self::Bytes) -> Self {
+                $type::from_le_bytes(bytes)
             }
         }
     };
 }
 
-element!(f32, F32, 0, math::exp_f32, math::tanh_f32, math::sigmoid_f32);
-element!(f64, F64, 1, f64::exp, f64::tanh, math::sigmoid_f64);
+element!(f32, F32, math::exp_f32, math::tanh_f32, math::sigmoid_f32);
+element!(f64, F64, f64::exp, f64::tanh, math::sigmoid_f64);

@@ -1,0 +1,114 @@
+//! Things that there are in either precision: the one place that says how they are told apart.
+//!
+//! Models have no type parameter for the precision, so what a [`Params`](crate::Params), a graph or a set of gradients
+//! holds is in one precision or the other, which is known when the program runs. Such a thing is an [`Either`] of its
+//! [`Family`]. [`typed!`] runs the same code for both precisions; code that is generic over an [`Element`] asks for the
+//! thing in its own with [`Either::of`].
+
+use super::{Element, Precision};
+use std::fmt;
+
+/// What there is in each precision: a list of arrays, a recording.
+pub trait Family {
+    type Of<E: Element>;
+}
+
+/// A thing in one of the two precisions.
+pub enum Either<F: Family> {
+    F32(F::Of<f32>),
+    F64(F::Of<f64>),
+}
+
+/// Runs the same code for a thing of either precision.
+macro_rules! typed {
+    ($either:expr, $thing:ident => $body:expr) => {
+        match $either {
+            $crate::element::Either::F32($thing) => $body,
+            $crate::element::Either::F64($thing) => $body,
+        }
+    };
+}
+pub(crate) use typed;
+
+/// How an [`Element`] finds its own side of an [`Either`], and no one else can be an element.
+pub trait Side: Sized {
+    #[doc(hidden)]
+    fn wrap<F: Family>(thing: F::Of<Self>) -> Either<F>
+    where
+        Self: Element;
+    #[doc(hidden)]
+    fn of<F: Family>(either: &Either<F>) -> Option<&F::Of<Self>>
+    where
+        Self: Element;
+    #[doc(hidden)]
+    fn of_mut<F: Family>(either: &mut Either<F>) -> Option<&mut F::Of<Self>>
+    where
+        Self: Element;
+    /// This thread's working memory: taken, grown where needed, and put back.
+    #[doc(hidden)]
+    fn scratch() -> &'static std::thread::LocalKey<std::cell::Cell<Vec<Self>>>;
+}
+
+macro_rules! side {
+    ($type:ident, $variant:ident) => {
+        impl Side for $type {
+            fn wrap<F: Family>(thing: F::Of<Self>) -> Either<F> {
+                Either::$variant(thing)
+            }
+            fn of<F: Family>(either: &Either<F>) -> Option<&F::Of<Self>> {
+                if let Either::$variant(thing) = either { Some(thing) } else { None }
+            }
+            fn of_mut<F: Family>(either: &mut Either<F>) -> Option<&mut F::Of<Self>> {
+                if let Either::$variant(thing) = either { Some(thing) } else { None }
+            }
+            fn scratch() -> &'static std::thread::LocalKey<std::cell::Cell<Vec<Self>>> {
+                thread_local!(static SCRATCH: std::cell::Cell<Vec<$type>> = const { std::cell::Cell::new(vec![]) });
+                &SCRATCH
+            }
+        }
+    };
+}
+side!(f32, F32);
+side!(f64, F64);
+
+impl<F: Family> Either<F> {
+    /// Which of the two it is.
+    pub(crate) fn precision(&self) -> Precision {
+        match self {
+            Either::F32(_) => Precision::F32,
+            Either::F64(_) => Precision::F64,
+        }
+    }
+    /// The thing, if it is in precision `E`.
+    #[inline(always)]
+    pub(crate) fn of<E: Element>(&self) -> Option<&F::Of<E>> {
+        E::of(self)
+    }
+    #[inline(always)]
+    pub(crate) fn of_mut<E: Element>(&mut self) -> Option<&mut F::Of<E>> {
+        E::of_mut(self)
+    }
+}
+
+impl<F: Family> Clone for Either<F>
+where
+    F::Of<f32>: Clone,
+    F::Of<f64>: Clone,
+{
+    fn clone(&self) -> Self {
+        match self {
+            Either::F32(thing) => Either::F32(thing.clone()),
+            Either::F64(thing) => Either::F64(thing.clone()),
+        }
+    }
+}
+
+impl<F: Family> fmt::Debug for Either<F>
+where
+    F::Of<f32>: fmt::Debug,
+    F::Of<f64>: fmt::Debug,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        typed!(self, thing => thing.fmt(f))
+    }
+}

@@ -1,0 +1,114 @@
+//! A value of a recording as an operation reads it.
+
+use crate::{
+    Element, Shape,
+    buffer::{Buffer, Pool},
+    kernels::{Matrix, Packed, product, product_by, worth_keeping},
+};
+use ndarray::{ArrayViewD, IxDyn};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+};
+
+/// A value on the tape as an operation reads it: its elements, row by row without gaps, and its shape.
+///
+/// ```
+/// use unspool_graph::{Element, Graph, GradSink, Operation, Params, OpContext, Shape, View};
+///
+/// /// y = Σ x, a number.
+/// struct Total;
+///
+/// impl Operation for Total {
+///     type Saved<E: Element> = ();
+///     fn name(&self) -> &'static str { "total" }
+///     fn shape(&self, _: &[Shape]) -> Result<Shape, String> { Ok(Shape::from([])) }
+///     fn forward<E: Element>(&self, x: &[View<'_, E>], y: &mut [E]) {
+///         assert_eq!(x[0].array().shape(), &*x[0].shape()); // as an `ndarray` view
+///         y[0] = x[0].data().iter().copied().sum();         // or element by element
+///     }
+///     fn backward<E: Element>(&self, ctx: &OpContext<'_, E, ()>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
+///         into.add(0, vec![gradient.data()[0]; ctx.inputs[0].data().len()]);
+///     }
+///     fn jvp<E: Element>(&self, _: &OpContext<'_, E, ()>, v: &[Option<View<'_, E>>], y: &mut [E]) {
+///         y[0] = v[0].map_or(E::ZERO, |v| v.data().iter().copied().sum());
+///     }
+/// }
+///
+/// let params = Params::seeded(0);
+/// let graph = Graph::new(&params);
+/// assert_eq!(graph.apply(Total, &[graph.full([2, 3], 0.5)]).item()?, 3.0);
+/// # Ok::<(), unspool_graph::Error>(())
+/// ```
+#[derive(Clone, Copy)]
+pub struct View<'a, E: Element> {
+    pub(crate) data: &'a [E],
+    pub(crate) shape: Shape,
+    /// Where the panels of this value stay, and the pool they come from.
+    pub(crate) packs: Option<(&'a Packs<E>, &'a Arc<Pool<E>>)>,
+}
+
+/// A matrix in panels, as it is and transposed, each made when first multiplied by.
+#[derive(Debug, Default)]
+pub(crate) struct Packs<E: Element>(OnceLock<Box<[OnceLock<Packed<E>>; 2]>>);
+
+impl<E: Element> Packs<E> {
+    /// How many elements the panels hold.
+    pub(crate) fn elements(&self) -> usize {
+        self.0.get().into_iter().flat_map(|both| both.iter()).filter_map(OnceLock::get).map(Packed::elements).sum()
+    }
+}
+
+impl<E: Element> fmt::Debug for View<'_, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "View({})", self.shape)
+    }
+}
+
+impl<'a, E: Element> View<'a, E> {
+    pub(crate) fn new(data: &'a [E], shape: Shape) -> Self {
+        View { data, shape, packs: None }
+    }
+    /// The elements, row by row.
+    pub fn data(&self) -> &'a [E] {
+        self.data
+    }
+    /// The sizes of the axes.
+    pub fn shape(&self) -> Shape {
+        self.shape
+    }
+    /// Room for `len` elements of any contents, from the recording's memory: for what forward keeps, so that a training
+    /// loop in its steady state asks the allocator for nothing large.
+    pub fn buffer(&self, len: usize) -> Buffer<E> {
+        self.packs.map_or_else(|| vec![E::ZERO; len].into(), |(_, pool)| pool.take(len))
+    }
+    /// The value as an `ndarray` view.
+    pub fn array(&self) -> ArrayViewD<'a, E> {
+        // The elements of a value always fill its shape.
+        ArrayViewD::from_shape(IxDyn(&self.shape), self.data).expect("a value fills its shape")
+    }
+    /// C = A·B or C += A·B for A `[m, …]` and this value as B, whose panels are made at most once for a value that
+    /// stays.
+    ///
+    /// `rows` and `columns` are the sizes in which it lies; `transposed` multiplies by its transpose.
+    pub(crate) fn multiply(
+        &self,
+        m: usize,
+        a: Matrix<'_, E>,
+        (rows, columns, transposed): (usize, usize, bool),
+        c: &mut [E],
+        accumulate: bool,
+    ) {
+        let (k, n, b) = if transposed {
+            (columns, rows, Matrix::transposed(self.data, columns))
+        } else {
+            (rows, columns, Matrix::rows(self.data, columns))
+        };
+        let Some((packs, pool)) = self.packs.filter(|_| worth_keeping((m, k, n))) else {
+            return product((m, k, n), a, b, c, accumulate);
+        };
+        let both = packs.0.get_or_init(Default::default);
+        let packed = both[usize::from(transposed)].get_or_init(|| Packed::new((k, n), b, |len| pool.take(len)));
+        product_by(m, a, packed, c, accumulate);
+    }
+}
