@@ -94,6 +94,15 @@ fn read_crate(root: &Path, name: &'static str) -> Result<Crate> {
     Ok(Crate { name, modules, imports, uses })
 }
 
+/// Returns the modules of a crate that use each other in a circle, circle by circle: each uses the others, directly or
+/// by way of others.
+pub fn circles(of: &Crate) -> Vec<Vec<&str>> {
+    let edges = of.imports.iter().map(|&(from, to)| (from as u32, to as u32));
+    let graph = petgraph::graph::DiGraph::<(), ()>::from_edges(edges);
+    let together = petgraph::algo::tarjan_scc(&graph).into_iter().filter(|modules| modules.len() > 1);
+    together.map(|modules| modules.into_iter().map(|module| of.modules[module.index()].as_str()).collect()).collect()
+}
+
 fn rust_files(folder: &Path) -> Result<Vec<PathBuf>> {
     let (mut folders, mut files) = (vec![folder.to_path_buf()], vec![]);
     while let Some(folder) = folders.pop() {

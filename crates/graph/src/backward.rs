@@ -22,11 +22,12 @@ use crate::{
     element::typed,
     grad_store::GradStore,
     gradients::Gradient,
-    look::{Norms, Walk},
-    operation::Recorded,
+    look::through_time,
+    measure::{Norms, Walk},
     recompute::Segment,
     record::with_views,
-    tape::{NONE, Tape},
+    recording::{Maker, Recording},
+    tape::NONE,
 };
 use std::time::Instant;
 
@@ -38,15 +39,16 @@ struct Found<E: Element> {
     exits: Vec<String>,
 }
 
-/// Walks `tape` back from node `last`, to which `seed` is added, down to node `first`. The nodes before it were made
+/// Walks a recording back from node `last`, to which `seed` is added, down to node `first`. The nodes before it were made
 /// by no operation; their gradients stay in the store that is returned.
 fn walk<'t, E: Element>(
     graph: &Graph<'_>,
-    tape: &'t Tape<E>,
+    recording: &'t Recording<E>,
     (first, last): (u32, u32),
     seed: &[E],
     store: GradStore<'t, E>,
 ) -> Result<(GradStore<'t, E>, Found<E>)> {
+    let tape = &recording.tape;
     let mut into = GradSink { store, operands: &[], wrong: None };
     let mut found = Found { watched: vec![], exits: vec![] };
     into.store.add(last, seed);
@@ -63,16 +65,18 @@ fn walk<'t, E: Element>(
             norms.borrow_mut().note(tape, id, &gradient);
         }
         // What entered the recording was made by nothing: the walk ends there.
-        if let Some(recorded) = &node.operation {
+        if let Some(maker) = &recording.makers[id as usize] {
             into.operands = node.operands.as_slice();
             let view = View::new(&gradient, node.shape);
-            match recorded {
-                Recorded::Operation(operation) => with_views(
+            match maker {
+                Maker::Operation(operation) => with_views(
                     into.operands.len(),
                     |i| tape.view(graph.params, node.operands.as_slice()[i]),
                     |inputs| operation.backward(inputs, tape.view(graph.params, id), view, &mut into),
                 ),
-                Recorded::Segment(segment) => walk_segment(graph, segment, view, &mut into, &mut found.exits)?,
+                Maker::Segment(segment) => {
+                    walk_segment(graph, Segment::of(&**segment), view, &mut into, &mut found.exits)?
+                }
             }
             if let (Some(clock), Some(began)) = (&graph.clock, began) {
                 clock.borrow_mut().add(id, Walk::Backward, began);
@@ -102,20 +106,21 @@ fn walk_segment<E: Element>(
     exits: &mut Vec<String>,
 ) -> Result<()> {
     let plan = segment.plan(into.store.tape(), into.operands);
-    segment.replay(outer, into.store.tape(), &plan, |inner, tape, last| {
+    segment.replay(outer, into.store.tape(), &plan, |inner, recording: &Recording<E>, last| {
+        let tape = &recording.tape;
         let node = &tape.nodes[last as usize];
         if node.shape != gradient.shape {
             let why = format!("the segment gave {} at first and {} when run again", gradient.shape, node.shape);
             return Err(segment.wrong(inner, why + "; it must depend on its inputs alone"));
         }
-        exits.extend(cuts(inner, tape, last, &[]));
+        exits.extend(cuts(inner, recording, last, &[]));
         if !node.wants {
             return Ok(());
         }
         // Its first nodes are copies of nodes outside. What flows to them flows to those.
         let leaves = &plan.leaves;
         let lent = into.store.lend(tape, leaves, last);
-        let (lent, found) = walk(inner, tape, (leaves.len() as u32, last), gradient.data, lent)?;
+        let (lent, found) = walk(inner, recording, (leaves.len() as u32, last), gradient.data, lent)?;
         into.store.take_back(leaves, lent);
         exits.extend(found.exits);
         Ok(())
@@ -176,7 +181,8 @@ impl<'g> Var<'g> {
     fn differentiate(self, cotangent: Option<Tensor>) -> Result<Gradients> {
         let (graph, id) = (self.graph, self.id);
         graph.kept("backward", self.place())?;
-        typed!(&*graph.tape.borrow(), tape => {
+        typed!(&*graph.recording.borrow(), recording => {
+            let tape = &recording.tape;
             let len = tape.nodes[id as usize].shape.elements();
             let mut seed = tape.pool.take(len);
             match cotangent {
@@ -189,7 +195,7 @@ impl<'g> Var<'g> {
             let mut store = GradStore::new(tape, id, graph.params.len());
             let mut found = Found { watched: vec![], exits: vec![] };
             if tape.nodes[id as usize].wants {
-                (store, found) = walk(graph, tape, (0, id), &seed, store)?;
+                (store, found) = walk(graph, recording, (0, id), &seed, store)?;
             }
             let watched = found.watched.into_iter().map(|(id, gradient)| {
                 (id, Tensor::from_elements(&tape.nodes[id as usize].shape, &gradient))
@@ -209,8 +215,8 @@ impl<'g> Var<'g> {
             Ok(Gradients {
                 graph: Some(graph.number),
                 watched,
-                exits: cuts(graph, tape, id, &entries).into_iter().chain(found.exits).collect(),
-                through_time: crate::look::through_time(graph, tape, &norms),
+                exits: cuts(graph, recording, id, &entries).into_iter().chain(found.exits).collect(),
+                through_time: through_time(graph, tape, &norms),
                 norms,
                 entries: entries.into(),
                 ..Gradients::none(graph.params)
@@ -221,10 +227,16 @@ impl<'g> Var<'g> {
 
 /// Says where a path to a parameter was cut: the operations without gradient between node `from` and something that wants a
 /// gradient, and, for a parameter that got none, where numbers made from it have left the recording.
-fn cuts<E: Element>(graph: &Graph<'_>, tape: &Tape<E>, from: u32, entries: &[Option<Gradient<E>>]) -> Vec<String> {
+fn cuts<E: Element>(
+    graph: &Graph<'_>,
+    recording: &Recording<E>,
+    from: u32,
+    entries: &[Option<Gradient<E>>],
+) -> Vec<String> {
+    let tape = &recording.tape;
     let cut = |id: u32| {
         let node = &tape.nodes[id as usize];
-        node.operation.as_ref().is_some_and(|recorded| !recorded.differentiable())
+        recording.makers[id as usize].as_ref().is_some_and(|maker| !maker.differentiable())
             && node.operands.as_slice().iter().any(|&i| tape.nodes[i as usize].wants)
     };
     let mut found = vec![];

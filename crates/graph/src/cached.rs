@@ -3,19 +3,6 @@
 use crate::{Graph, Param, RowIds, Var, rng_key::KeyCounts, tape::NONE};
 use std::{cell::RefMut, panic::Location};
 
-/// Values made once per recording, by parameter and name.
-#[derive(Default)]
-pub(crate) struct Cached(Vec<(u32, String, u32)>);
-
-impl Cached {
-    fn find(&self, param: u32, name: &str) -> Option<u32> {
-        self.0.iter().find(|(known, called, _)| *known == param && called == name).map(|&(_, _, node)| node)
-    }
-    pub(crate) fn clear(&mut self) {
-        self.0.clear();
-    }
-}
-
 impl<'g> Graph<'g> {
     /// Makes a value at its first use in this recording and returns the same node at every later one, as PyTorch's
     /// `parametrize.cached` does: what a cell derives from a weight (a mask, a norm) costs once, not once per time

@@ -110,6 +110,14 @@ pub enum Error {
         /// Where.
         at: Place,
     },
+    /// A tangent was asked of something that was made by an operation without forward mode.
+    #[error("jvp: {operation} has no forward mode: its `Operation::jvp` is not written ({at})")]
+    NoForwardMode {
+        /// The operation's name.
+        operation: &'static str,
+        /// Where.
+        at: Place,
+    },
     /// An operation's backward gave a gradient whose shape is not its input's.
     #[error("{operation}: its backward gave {got} gradient elements for input {input}, which has {expected} ({at})")]
     Gradient {

@@ -7,14 +7,14 @@ use crate::{
     Element, Error, Graph, Operand, Result, Tensor, Var, View,
     buffer::Buffer,
     element::typed,
-    operation::Recorded,
     recompute::Segment,
     record::with_views,
+    recording::{Maker, Recording},
     tape::{NONE, Tape, Value},
 };
 
 impl<'g> Graph<'g> {
-    /// The Jacobian–vector product: the tangent of `of`, where each of `leaves` (parameters, or inputs) moves with its
+    /// Returns the Jacobian–vector product: the tangent of `of`, where each of `leaves` (parameters, or inputs) moves with its
     /// tangent and everything else stands still.
     ///
     /// ```
@@ -26,6 +26,9 @@ impl<'g> Graph<'g> {
     /// assert_eq!(tangent.to_f64().as_slice(), Some(&[1.0, 40.0][..]));
     /// # Ok::<(), unspool_graph::Error>(())
     /// ```
+    ///
+    /// # Errors
+    /// The graph's first error; [`Error::NoForwardMode`] for an operation without [`jvp`](crate::Operation::jvp).
     #[track_caller]
     pub fn jvp(&'g self, of: Var<'g>, leaves: &[(impl Operand<'g>, Tensor)]) -> Result<Tensor> {
         let mut nodes = Vec::with_capacity(leaves.len());
@@ -47,9 +50,10 @@ impl<'g> Graph<'g> {
         }
         of.shape()?;
         self.kept("jvp", of.place())?;
-        typed!(&*self.tape.borrow(), tape => {
+        typed!(&*self.recording.borrow(), recording => {
+            let tape = &recording.tape;
             let seeds = seeds.iter().map(|(id, tangent)| (*id, tangent.elements())).collect();
-            let all = tangents(self, tape, of.id, seeds)?;
+            let all = tangents(self, recording, of.id, seeds)?;
             let shape = tape.nodes[of.id as usize].shape;
             let tangent = tangent_of(tape, &all, of.id).map_or_else(|| vec![Element::ZERO; shape.elements()], |v| v.data.to_vec());
             Ok(Tensor::from_elements(&shape, &tangent))
@@ -67,10 +71,11 @@ pub(crate) fn tangent_of<'a, E: Element>(tape: &Tape<E>, all: &'a [Option<Buffer
 /// The tangents of all nodes up to `to`, where these leaves move and everything else stands still.
 pub(crate) fn tangents<E: Element>(
     graph: &Graph<'_>,
-    tape: &Tape<E>,
+    recording: &Recording<E>,
     to: u32,
     seeds: Vec<(u32, Vec<E>)>,
 ) -> Result<Vec<Option<Buffer<E>>>> {
+    let tape = &recording.tape;
     let mut all: Vec<Option<Buffer<E>>> = std::iter::repeat_with(|| None).take(tape.nodes.len()).collect();
     for (id, elements) in seeds {
         // A leaf given twice moves with the sum of its tangents.
@@ -81,8 +86,8 @@ pub(crate) fn tangents<E: Element>(
     }
     for id in 0..=to {
         let node = &tape.nodes[id as usize];
-        let (Some(recorded), None) = (&node.operation, &all[id as usize]) else { continue };
-        if !recorded.differentiable() {
+        let (Some(maker), None) = (&recording.makers[id as usize], &all[id as usize]) else { continue };
+        if !maker.differentiable() {
             continue;
         }
         let operands = node.operands.as_slice();
@@ -91,13 +96,20 @@ pub(crate) fn tangents<E: Element>(
             continue;
         }
         let mut out = tape.pool.zeros(node.shape.elements());
-        match recorded {
-            Recorded::Operation(operation) => with_views(
-                operands.len(),
-                |i| tape.view(graph.params, operands[i]),
-                |inputs| operation.jvp(inputs, tape.view(graph.params, id), &moving, &mut out),
-            ),
-            Recorded::Segment(segment) => segment_tangent(graph, tape, segment, operands, &moving, &mut out)?,
+        match maker {
+            Maker::Operation(operation) => {
+                let has_jvp = with_views(
+                    operands.len(),
+                    |i| tape.view(graph.params, operands[i]),
+                    |inputs| operation.jvp(inputs, tape.view(graph.params, id), &moving, &mut out),
+                );
+                if !has_jvp {
+                    return Err(Error::NoForwardMode { operation: node.name, at: graph.place_of(node.mark) });
+                }
+            }
+            Maker::Segment(segment) => {
+                segment_tangent(graph, tape, Segment::of(&**segment), operands, &moving, &mut out)?
+            }
         }
         all[id as usize] = Some(out);
     }
@@ -114,7 +126,8 @@ fn segment_tangent<E: Element>(
     out: &mut [E],
 ) -> Result<()> {
     let plan = segment.plan_apart(operands);
-    segment.replay(outer, tape, &plan, |inner, inside, to| {
+    segment.replay(outer, tape, &plan, |inner, recording: &Recording<E>, to| {
+        let inside = &recording.tape;
         let inputs = plan.leaves.len();
         let entered = |outside: u32| match tape.nodes[outside as usize].value {
             Value::Param(index) => inside.entered[index as usize],
@@ -124,7 +137,7 @@ fn segment_tangent<E: Element>(
         let used = operands[inputs..].iter().map(|&operand| entered(operand)).zip(&moving[inputs..]);
         let seeds = leaves.chain(used).filter(|(id, _)| *id != NONE);
         let seeds = seeds.filter_map(|(id, v)| v.map(|v| (id, v.data.to_vec()))).collect();
-        let all = tangents(inner, inside, to, seeds)?;
+        let all = tangents(inner, recording, to, seeds)?;
         match tangent_of(inside, &all, to) {
             Some(tangent) if tangent.data.len() == out.len() => out.copy_from_slice(tangent.data),
             Some(tangent) => {

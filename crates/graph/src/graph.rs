@@ -1,17 +1,15 @@
-//! The recording as its user sees it: it borrows the parameters, is written by running, and hands out [`Var`]s.
+//! The recording as its user sees it: it borrows the parameters, is written by running, and hands out [`Var`](crate::Var)s.
 
 use crate::{
-    Element, Error, Param, Params, Precision, Result, RngKey, RowIds, Shape, Tensor, Var,
-    cached::Cached,
+    Error, Params, Precision, Result, RngKey, RowIds,
     element::{Either, typed},
     error::Place,
-    look::{Carried, Norms, Times},
-    parametrization::Replacement,
+    measure::{Norms, Times},
+    notes::{Cached, Carried, Exit, Replacement, StepInput},
+    recording::{Recording, Recordings},
     rng_key::KeyCounts,
-    scope::{Nested, Scopes},
-    step::StepInput,
-    tape::{Mark, NONE, Node, Operands, Tape, Tapes, Value},
-    var::Exit,
+    scopes::{Nested, Scopes},
+    tape::{Mark, NONE},
 };
 use std::{
     cell::{Cell, RefCell},
@@ -20,7 +18,7 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-/// A fresh recording over some parameters. Operations on its [`Var`]s run at once and are noted down; [`Var::backward`]
+/// A fresh recording over some parameters. Operations on its [`Var`](crate::Var)s run at once and are noted down; [`Var::backward`](crate::Var::backward)
 /// walks the notes in reverse.
 ///
 /// More in [chapter 1](https://github.com/unspool/unspool/blob/main/docs/01-sequence-and-graph.md) of the tutorial.
@@ -73,7 +71,7 @@ pub struct Graph<'p> {
     /// No other graph of this process has it.
     pub(crate) number: u64,
     pub(crate) params: &'p Params,
-    pub(crate) tape: RefCell<Either<Tapes>>,
+    pub(crate) recording: RefCell<Either<Recordings>>,
     error: RefCell<Option<Error>>,
     pub(crate) scopes: RefCell<Scopes>,
     pub(crate) scope: Cell<u32>,
@@ -107,7 +105,7 @@ pub struct Graph<'p> {
 impl fmt::Debug for Graph<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // An operation that prints it while it runs must not panic.
-        let nodes = self.tape.try_borrow().map(|tape| typed!(&*tape, tape => tape.nodes.len())).ok();
+        let nodes = self.recording.try_borrow().map(|it| typed!(&*it, Recording { tape, .. } => tape.nodes.len())).ok();
         f.debug_struct("Graph").field("number", &self.number).field("nodes", &nodes).finish_non_exhaustive()
     }
 }
@@ -118,15 +116,15 @@ impl<'p> Graph<'p> {
     /// A recording that is dropped leaves its memory with the parameters, for the next recording over them, so that a
     /// training loop in its steady state asks the system for none. [`Params::release_memory`] hands it back.
     pub fn new(params: &'p Params) -> Graph<'p> {
-        let tape = match &params.arrays {
-            Either::F32(arrays) => Either::F32(Tape::new(arrays)),
-            Either::F64(arrays) => Either::F64(Tape::new(arrays)),
+        let recording = match &params.arrays {
+            Either::F32(arrays) => Either::F32(Recording::new(arrays)),
+            Either::F64(arrays) => Either::F64(Recording::new(arrays)),
         };
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Graph {
             number: NEXT.fetch_add(1, Ordering::Relaxed),
             params,
-            tape: RefCell::new(tape),
+            recording: RefCell::new(recording),
             error: RefCell::new(params.error.clone()),
             scopes: RefCell::default(),
             scope: Cell::new(NONE),
@@ -267,7 +265,7 @@ impl<'p> Graph<'p> {
     /// Forgets all nodes and keeps the parameters' transposes. It takes `&mut`, so the compiler proves that no `Var` is
     /// alive: decoding token by token, with the state carried detached, runs in flat memory.
     pub fn reset(&mut self) {
-        typed!(self.tape.get_mut(), tape => tape.reset());
+        typed!(self.recording.get_mut(), recording => recording.reset());
         self.key_counts.get_mut().clear();
         self.carried.get_mut().clear();
         self.exits.get_mut().clear();
@@ -293,7 +291,7 @@ impl<'p> Graph<'p> {
     /// # Ok::<(), unspool_graph::Error>(())
     /// ```
     pub fn len(&self) -> usize {
-        typed!(&*self.tape.borrow(), tape => tape.nodes.len())
+        typed!(&*self.recording.borrow(), Recording { tape, .. } => tape.nodes.len())
     }
 
     /// Whether nothing has been recorded.
@@ -371,42 +369,6 @@ impl<'p> Graph<'p> {
         self.error.borrow().is_some()
     }
 
-    /// Notes what a recurrence hands from the present time step to the next, the leaves of its state in their order:
-    /// for pictures, and for gradients [through time](crate::Gradients::through_time). A leaf that no operation of this
-    /// step made is passed over.
-    ///
-    /// `unspool_nn::unroll` does this for every cell; a loop of your own calls it after [`at_step`](Graph::at_step) and
-    /// its step.
-    ///
-    /// ```
-    /// # use ndarray::array;
-    /// # use unspool_graph::{Graph, Params};
-    /// # let params = Params::seeded(0);
-    /// # let graph = Graph::new(&params);
-    /// let graph = graph.record_grad_norms();
-    /// let _scope = graph.scope("rnn");
-    /// let mut h = graph.full([1, 2], 1.0).watch();
-    /// for t in 0..3 {
-    ///     let _step = graph.at_step(t);
-    ///     h = h * 0.5;
-    ///     graph.carry(&[h]);
-    /// }
-    /// let gradients = h.sum_all().backward()?;
-    /// assert_eq!(gradients.through_time()[0].norms.len(), 3);
-    /// # Ok::<(), unspool_graph::Error>(())
-    /// ```
-    pub fn carry(&self, state: &[Var<'_>]) {
-        let (scope, step) = (self.scope.get(), self.step.get());
-        typed!(&*self.tape.borrow(), tape => {
-            for (leaf, var) in state.iter().enumerate() {
-                let made_here = tape.nodes.get(var.id as usize).is_some_and(|node| node.mark.step == step);
-                if made_here && step != NONE && std::ptr::addr_eq(var.graph, self) {
-                    self.carried.borrow_mut().push(Carried { scope, step, leaf: leaf as u32, node: var.id });
-                }
-            }
-        });
-    }
-
     /// A key for random numbers that belong to this place of the model: scope, time step, and how often it drew before.
     /// `None` in evaluation.
     ///
@@ -418,7 +380,7 @@ impl<'p> Graph<'p> {
     /// let graph = Graph::new(&params).training(7, 0);
     /// let (first, second) = (graph.next_rng_key().unwrap(), graph.next_rng_key().unwrap());
     /// assert_ne!(first.uniform(0), second.uniform(0));
-    /// assert_eq!(first.uniform(0), Graph::new(&params).training(7, 0).draw().unwrap().uniform(0));
+    /// assert_eq!(first.uniform(0), Graph::new(&params).training(7, 0).next_rng_key().unwrap().uniform(0));
     /// # Ok::<(), unspool_graph::Error>(())
     /// ```
     pub fn next_rng_key(&self) -> Option<RngKey> {
@@ -428,159 +390,5 @@ impl<'p> Graph<'p> {
         let occurrence = drawn.next((scope, step), self.is_segment);
         let path = self.place_of(Mark { scope, step, line: Location::caller() }).scope;
         Some(key.fold_in_str(&path).fold_in(u64::from(step)).fold_in(occurrence))
-    }
-}
-
-impl<'g> Graph<'g> {
-    /// What an operation gives that could not run: it has no value, and whatever is made from it has none.
-    ///
-    /// ```
-    /// # use ndarray::array;
-    /// # use unspool_graph::{Graph, Params};
-    /// # let params = Params::seeded(0);
-    /// # let graph = Graph::new(&params);
-    /// let nothing = graph.inert();
-    /// assert!((nothing + 1.0).tanh().value().is_err());
-    /// # Ok::<(), unspool_graph::Error>(())
-    /// ```
-    pub fn inert(&'g self) -> Var<'g> {
-        Var { graph: self, id: NONE }
-    }
-
-    /// Brings an array in. It gets no gradient unless it is [watched](Var::watch).
-    #[track_caller]
-    pub fn input(&'g self, value: impl Into<Tensor>) -> Var<'g> {
-        self.input_at(value.into(), Location::caller())
-    }
-
-    fn input_at(&'g self, value: Tensor, line: &'static Location<'static>) -> Var<'g> {
-        let Some(shape) = Shape::new(value.shape()) else {
-            let why = format!("{:?} has more axes or elements than a tensor can have", value.shape());
-            self.fail(Error::Argument { operation: "input", why, at: self.place_of(self.mark(line)) });
-            return self.inert();
-        };
-        typed!(&mut *self.tape.borrow_mut(), tape => {
-            let mut buffer = tape.pool.take(shape.elements());
-            value.write_to(&mut buffer);
-            self.push_leaf(tape, buffer, shape, line)
-        })
-    }
-
-    fn push_leaf<E: Element>(
-        &'g self,
-        tape: &mut Tape<E>,
-        buffer: crate::buffer::Buffer<E>,
-        shape: Shape,
-        line: &'static Location<'static>,
-    ) -> Var<'g> {
-        if self.failed() {
-            return self.inert();
-        }
-        let id = tape.push(Node {
-            value: Value::Own(buffer),
-            shape,
-            operands: Operands::Few(0, [NONE; 3]),
-            operation: None,
-            mark: self.mark(line),
-            wants: false,
-            watched: false,
-            packs: Default::default(),
-            name: "input",
-        });
-        Var { graph: self, id }
-    }
-
-    /// A tensor of zeros.
-    #[track_caller]
-    pub fn zeros(&'g self, shape: impl AsRef<[usize]>) -> Var<'g> {
-        self.full(shape, 0.0)
-    }
-
-    /// A tensor of one number everywhere.
-    ///
-    /// ```
-    /// # use ndarray::array;
-    /// # use unspool_graph::{Graph, Params};
-    /// # let params = Params::seeded(0);
-    /// # let graph = Graph::new(&params);
-    /// assert_eq!(graph.full([2], 0.5).value()?, array![0.5f32, 0.5].into());
-    /// # Ok::<(), unspool_graph::Error>(())
-    /// ```
-    #[track_caller]
-    pub fn full(&'g self, shape: impl AsRef<[usize]>, value: f64) -> Var<'g> {
-        self.full_at(shape.as_ref(), value, Location::caller())
-    }
-
-    fn full_at(&'g self, shape: &[usize], value: f64, line: &'static Location<'static>) -> Var<'g> {
-        let Some(shape) = Shape::new(shape) else {
-            let why = format!("{shape:?} has more axes or elements than a tensor can have");
-            self.fail(Error::Argument { operation: "full", why, at: self.place_of(self.mark(line)) });
-            return self.inert();
-        };
-        typed!(&mut *self.tape.borrow_mut(), tape => {
-            match tape.pool.try_take(shape.elements()) {
-                Ok(mut buffer) => {
-                    buffer.fill(Element::from_f64(value));
-                    self.push_leaf(tape, buffer, shape, line)
-                }
-                Err(why) => {
-                    let why = format!("{shape} {why}");
-                    self.fail(Error::Argument { operation: "full", why, at: self.place_of(self.mark(line)) });
-                    self.inert()
-                }
-            }
-        })
-    }
-
-    /// A parameter as a node. Operations take a [`Param`] as it is; this is for where a `Var` has to stand first.
-    ///
-    /// ```
-    /// # use ndarray::array;
-    /// # use unspool_graph::{Graph, Params};
-    /// # let params = Params::seeded(0);
-    /// # let graph = Graph::new(&params);
-    /// use unspool_graph::init;
-    /// let mut params = Params::seeded(0);
-    /// let w = params.scope("m").add("w", [2], init::values(vec![1.0, 2.0]));
-    /// let graph = Graph::new(&params);
-    /// assert_eq!(graph.param(w).sum_all().item()?, 3.0);
-    /// # Ok::<(), unspool_graph::Error>(())
-    /// ```
-    #[track_caller]
-    pub fn param(&'g self, p: Param) -> Var<'g> {
-        let line = Location::caller();
-        if !self.params.owns(p) {
-            self.fail(Error::ForeignParam { at: self.place_of(self.mark(line)) });
-        }
-        if self.failed() {
-            return self.inert();
-        }
-        match self.replacement(p) {
-            Some(id) => Var { graph: self, id },
-            None => self.own_param(p, line),
-        }
-    }
-
-    /// The parameter itself, whatever stands in its place.
-    pub(crate) fn own_param(&'g self, p: Param, line: &'static Location<'static>) -> Var<'g> {
-        typed!(&mut *self.tape.borrow_mut(), tape => {
-            let known = tape.entered[p.index as usize];
-            if known != NONE {
-                return Var { graph: self, id: known };
-            }
-            let id = tape.push(Node {
-                value: Value::Param(p.index),
-                shape: self.params.shape(p),
-                operands: Operands::Few(0, [NONE; 3]),
-                operation: None,
-                mark: self.mark(line),
-                wants: !self.params.is_frozen(p),
-                watched: false,
-                packs: Default::default(),
-                name: "param",
-            });
-            tape.entered[p.index as usize] = id;
-            Var { graph: self, id }
-        })
     }
 }

@@ -3,7 +3,8 @@
 //! The operations of this crate and a user's own go through the same trait, [`Operation`]. An operation is generic over
 //! the precision ([`Element`]), owns all it needs (`'static`), and has one output.
 
-use crate::{Element, GradSink, Shape, View, buffer::Buffer, look::Activation, recompute::Segment};
+use crate::{Element, GradSink, Shape, View, buffer::Buffer};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Holds what an operation may look at when it has run: its inputs, its own output, and what it kept.
 ///
@@ -43,6 +44,8 @@ pub struct OpContext<'a, E: Element, S> {
     pub output: View<'a, E>,
     /// What forward kept.
     pub saved: &'a S,
+    /// Set where a tangent is asked of an operation that has no forward mode.
+    no_jvp: &'a AtomicBool,
 }
 
 /// An operation on tensors that can be recorded: its shape rule, forward, backward and forward-mode derivative.
@@ -106,51 +109,22 @@ pub trait Operation: Send + Sync + 'static {
 
     /// The Jacobian–vector product: from the inputs' tangents (`None` is zero) to the output's, which comes in as
     /// zeros.
+    ///
+    /// An operation may leave it out; it then has no forward mode. [`Graph::jvp`](crate::Graph::jvp) refuses it by name,
+    /// and a [check](crate::check) holds it against finite differences alone and says so.
     fn jvp<E: Element>(
         &self,
         ctx: &OpContext<'_, E, Self::Saved<E>>,
         tangents: &[Option<View<'_, E>>],
         output: &mut [E],
-    );
+    ) {
+        let _ = (tangents, output);
+        ctx.no_jvp.store(true, Ordering::Relaxed);
+    }
 
     /// Whether a gradient passes through. `false` marks a cut, which the report on gradients names.
     fn differentiable(&self) -> bool {
         true
-    }
-
-    /// Shows what squashing functions gave inside this operation, gate by gate, for
-    /// [`Graph::saturation`](crate::Graph::saturation): the gate's name, its function, its elements. An operation
-    /// without gates shows none.
-    fn gates<E: Element>(
-        &self,
-        ctx: &OpContext<'_, E, Self::Saved<E>>,
-        show: &mut dyn FnMut(&'static str, Activation, &[E]),
-    ) {
-        let _ = (ctx, show);
-    }
-}
-
-/// What made a node.
-pub(crate) enum Recorded<E: Element> {
-    Operation(Box<dyn ErasedOperation<E>>),
-    /// A part of the model that is [recomputed](crate::Graph::recompute).
-    Segment(Box<Segment>),
-}
-
-impl<E: Element> Recorded<E> {
-    pub(crate) fn differentiable(&self) -> bool {
-        match self {
-            Recorded::Operation(operation) => operation.differentiable(),
-            Recorded::Segment(_) => true,
-        }
-    }
-
-    /// Bytes that forward kept beside the output.
-    pub(crate) fn saved_bytes(&self) -> usize {
-        match self {
-            Recorded::Operation(operation) => operation.saved_bytes(),
-            Recorded::Segment(segment) => segment.bytes(),
-        }
     }
 }
 
@@ -158,8 +132,11 @@ impl<E: Element> Recorded<E> {
 pub(crate) trait ErasedOperation<E: Element>: Send + Sync {
     fn differentiable(&self) -> bool;
     fn backward(&self, inputs: &[View<'_, E>], output: View<'_, E>, gradient: View<'_, E>, into: &mut GradSink<'_, E>);
-    fn jvp(&self, inputs: &[View<'_, E>], output: View<'_, E>, tangents: &[Option<View<'_, E>>], out: &mut [E]);
-    fn gates(&self, inputs: &[View<'_, E>], output: View<'_, E>, show: &mut dyn FnMut(&'static str, Activation, &[E]));
+    /// Writes the tangent; `false` where the operation has no forward mode.
+    fn jvp(&self, inputs: &[View<'_, E>], output: View<'_, E>, tangents: &[Option<View<'_, E>>], out: &mut [E])
+    -> bool;
+    /// Shows what squashing functions gave inside, if this is a [`Gated`] operation.
+    fn gates(&self, _: &[View<'_, E>], _: View<'_, E>, _: &mut Show<'_, E>) {}
     fn saved_bytes(&self) -> usize;
 }
 
@@ -174,18 +151,127 @@ impl<E: Element, O: Operation> ErasedOperation<E> for Kept<O, O::Saved<E>> {
         self.operation.differentiable()
     }
     fn backward(&self, inputs: &[View<'_, E>], output: View<'_, E>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
-        self.operation.backward(&OpContext { inputs, output, saved: &self.saved }, gradient, into)
+        let no_jvp = &AtomicBool::new(false);
+        self.operation.backward(&OpContext { inputs, output, saved: &self.saved, no_jvp }, gradient, into)
     }
-    fn jvp(&self, inputs: &[View<'_, E>], output: View<'_, E>, tangents: &[Option<View<'_, E>>], out: &mut [E]) {
-        self.operation.jvp(&OpContext { inputs, output, saved: &self.saved }, tangents, out)
-    }
-    fn gates(&self, inputs: &[View<'_, E>], output: View<'_, E>, show: &mut dyn FnMut(&'static str, Activation, &[E])) {
-        self.operation.gates(&OpContext { inputs, output, saved: &self.saved }, show)
+    fn jvp(
+        &self,
+        inputs: &[View<'_, E>],
+        output: View<'_, E>,
+        tangents: &[Option<View<'_, E>>],
+        out: &mut [E],
+    ) -> bool {
+        let no_jvp = AtomicBool::new(false);
+        let ctx = OpContext { inputs, output, saved: &self.saved, no_jvp: &no_jvp };
+        self.operation.jvp(&ctx, tangents, out);
+        !no_jvp.into_inner()
     }
     fn saved_bytes(&self) -> usize {
         let saved: &dyn std::any::Any = &self.saved;
         let elements = saved.downcast_ref::<Buffer<E>>().map_or(0, |v| std::mem::size_of_val(&v[..]));
         let places = saved.downcast_ref::<Vec<u32>>().map_or(0, |v| std::mem::size_of_val(&v[..]));
         std::mem::size_of::<O::Saved<E>>() + elements + places
+    }
+}
+
+/// A squashing function.
+///
+/// ```
+/// use unspool_graph::{Graph, Params};
+/// let params = Params::seeded(0);
+/// let graph = Graph::new(&params);
+/// let _ = graph.input(vec![9.0f32, 0.0]).sigmoid();
+/// assert_eq!(graph.saturation(0.9)[0].gate, "sigmoid");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// Between 0 and 1.
+    Sigmoid,
+    /// Between −1 and 1.
+    Tanh,
+}
+
+impl Activation {
+    /// How far an output has gone from the middle of its range, of 1 at most.
+    pub(crate) fn reach(self, y: f64) -> f64 {
+        match self {
+            Activation::Sigmoid => (2.0 * y - 1.0).abs(),
+            Activation::Tanh => y.abs(),
+        }
+    }
+}
+
+/// Takes what a gate's squashing function gave: the gate's name, its function, its elements.
+pub type Show<'a, E> = dyn FnMut(&'static str, Activation, &[E]) + 'a;
+
+/// Shows what squashing functions give inside of an operation, for [`Graph::saturation`](crate::Graph::saturation):
+/// something for fused cells, which have gates inside. Such an operation is recorded by
+/// [`Graph::apply_gated`](crate::Graph::apply_gated).
+///
+/// ```
+/// use unspool_graph::{Activation, Element, Gated, GradSink, Graph, OpContext, Operation, Params, Shape, Show, View};
+///
+/// /// y = tanh x.
+/// struct Squash;
+///
+/// impl Operation for Squash {
+///     type Saved<E: Element> = ();
+///     fn name(&self) -> &'static str { "squash" }
+///     fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> { Ok(inputs[0]) }
+///     fn forward<E: Element>(&self, x: &[View<'_, E>], y: &mut [E]) {
+///         y.iter_mut().zip(x[0].data()).for_each(|(y, &x)| *y = x.tanh());
+///     }
+///     fn backward<E: Element>(&self, ctx: &OpContext<'_, E, ()>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
+///         let each = gradient.data().iter().zip(ctx.output.data());
+///         into.add(0, each.map(|(&g, &y)| g * (E::ONE - y * y)).collect());
+///     }
+/// #   fn jvp<E: Element>(&self, ctx: &OpContext<'_, E, ()>, v: &[Option<View<'_, E>>], out: &mut [E]) {
+/// #       let Some(v) = v[0] else { return };
+/// #       let y = ctx.output.data();
+/// #       (0..out.len()).for_each(|i| out[i] = (E::ONE - y[i] * y[i]) * v.data()[i]);
+/// #   }
+/// }
+///
+/// impl Gated for Squash {
+///     fn gates<E: Element>(&self, ctx: &OpContext<'_, E, ()>, show: &mut Show<'_, E>) {
+///         show("squash", Activation::Tanh, ctx.output.data());
+///     }
+/// }
+///
+/// let params = Params::seeded(0);
+/// let graph = Graph::new(&params);
+/// let _y = graph.apply_gated(Squash, &[graph.full([4], 9.0)]);
+/// assert_eq!(graph.saturation(0.99)[0].share(), 1.0);
+/// ```
+pub trait Gated: Operation {
+    /// Calls `show` for each gate.
+    fn gates<E: Element>(&self, ctx: &OpContext<'_, E, Self::Saved<E>>, show: &mut Show<'_, E>);
+}
+
+/// A gated operation, and what its forward kept.
+pub(crate) struct KeptGated<O, S>(pub(crate) Kept<O, S>);
+
+impl<E: Element, O: Gated> ErasedOperation<E> for KeptGated<O, O::Saved<E>> {
+    fn differentiable(&self) -> bool {
+        self.0.differentiable()
+    }
+    fn backward(&self, inputs: &[View<'_, E>], output: View<'_, E>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
+        self.0.backward(inputs, output, gradient, into)
+    }
+    fn jvp(
+        &self,
+        inputs: &[View<'_, E>],
+        output: View<'_, E>,
+        tangents: &[Option<View<'_, E>>],
+        out: &mut [E],
+    ) -> bool {
+        self.0.jvp(inputs, output, tangents, out)
+    }
+    fn gates(&self, inputs: &[View<'_, E>], output: View<'_, E>, show: &mut Show<'_, E>) {
+        let no_jvp = &AtomicBool::new(false);
+        self.0.operation.gates(&OpContext { inputs, output, saved: &self.0.saved, no_jvp }, show)
+    }
+    fn saved_bytes(&self) -> usize {
+        self.0.saved_bytes()
     }
 }

@@ -1,13 +1,6 @@
 //! Other values in the place of parameters, for the duration of a call.
 
-use crate::{Graph, Param, Var};
-
-/// A parameter, and the node that stands in its place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Replacement {
-    pub(crate) param: u32,
-    pub(crate) node: u32,
-}
+use crate::{Graph, Param, Var, notes::Replacement};
 
 impl<'g> Graph<'g> {
     /// Runs `run` with other values in the place of parameters, as PyTorch's `torch.func.functional_call` does: every

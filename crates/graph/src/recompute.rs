@@ -11,14 +11,12 @@
 use crate::{
     Element, Error, Graph, Result, RowIds, Shape, Var,
     buffer::Buffer,
-    operation::Recorded,
-    parametrization::Replacement,
+    notes::{Exit, Replacement, StepInput},
+    recording::{Maker, Recording},
     rng_key::KeyCounts,
-    step::StepInput,
     tape::{NONE, Node, Operands, Tape, Value},
-    var::Exit,
 };
-use std::panic::Location;
+use std::{any::Any, panic::Location};
 
 /// What a segment runs. It is boxed, so that all the rest is compiled once and not for each closure.
 type Run = Box<dyn for<'s> Fn(&'s Graph<'s>, &[Var<'s>]) -> Var<'s> + Send + Sync>;
@@ -121,6 +119,11 @@ impl Plan {
 }
 
 impl Segment {
+    /// The segment that a node was made by.
+    pub(crate) fn of(maker: &(dyn Any + Send + Sync)) -> &Segment {
+        maker.downcast_ref().unwrap_or_else(|| unreachable!("what makes a node is an operation or a segment"))
+    }
+
     /// An empty recording that continues `outer` at the segment's start, with the leaves on it. It has the scopes on
     /// loan.
     fn open<'a, E: Element>(
@@ -131,20 +134,22 @@ impl Segment {
         keeps_graph: bool,
     ) -> Graph<'a> {
         let inner = outer.inside(self.start.scope, self.start.step, self.start.rows.clone(), keeps_graph);
-        if let Some(inside) = inner.tape.borrow_mut().of_mut::<E>() {
+        if let Some(inside) = inner.recording.borrow_mut().of_mut::<E>() {
             for &id in leaves {
                 let (node, value) = (&tape.nodes[id as usize], tape.view(outer.params, id));
-                inside.push(Node {
-                    value: Value::Own(tape.pool.copy(value.data)),
-                    shape: node.shape,
-                    operands: Operands::Few(0, [NONE; 3]),
-                    operation: None,
-                    mark: node.mark,
-                    wants: node.wants,
-                    watched: false,
-                    packs: Default::default(),
-                    name: "input",
-                });
+                inside.push(
+                    Node {
+                        value: Value::Own(tape.pool.copy(value.data)),
+                        shape: node.shape,
+                        operands: Operands::Few(0, [NONE; 3]),
+                        mark: node.mark,
+                        wants: node.wants,
+                        watched: false,
+                        packs: Default::default(),
+                        name: "input",
+                    },
+                    None,
+                );
             }
         }
         inner.scopes.swap(&outer.scopes);
@@ -177,8 +182,10 @@ impl Segment {
 
     /// The first run, of which only the value stays, which parameters it used, and where numbers have left it.
     fn first<E: Element>(&mut self, outer: &Graph<'_>, inputs: &[u32]) -> Result<First<E>> {
-        let held = outer.tape.borrow();
-        let Some(tape) = held.of::<E>() else { return Err(self.wrong(outer, "another precision".into())) };
+        let held = outer.recording.borrow();
+        let Some(Recording { tape, .. }) = held.of::<E>() else {
+            return Err(self.wrong(outer, "another precision".into()));
+        };
         let plan = Plan::new(tape, inputs, &[]);
         let inner = self.open(outer, tape, &plan.leaves, false);
         inner.key_counts.swap(&outer.key_counts);
@@ -188,8 +195,10 @@ impl Segment {
         inner.key_counts.swap(&outer.key_counts);
         inner.scopes.swap(&outer.scopes);
         let out = out?;
-        let mut inside = inner.tape.borrow_mut();
-        let Some(inside) = inside.of_mut::<E>() else { return Err(self.wrong(outer, "another precision".into())) };
+        let mut inside = inner.recording.borrow_mut();
+        let Some(Recording { tape: inside, .. }) = inside.of_mut::<E>() else {
+            return Err(self.wrong(outer, "another precision".into()));
+        };
         let used = (0..inside.entered.len() as u32).filter(|&i| inside.entered[i as usize] != NONE).collect();
         let shape = inside.nodes[out as usize].shape;
         let node = &mut inside.nodes[out as usize].value;
@@ -222,12 +231,12 @@ impl Segment {
         outer: &Graph<'_>,
         tape: &Tape<E>,
         plan: &Plan,
-        work: impl FnOnce(&Graph<'_>, &Tape<E>, u32) -> Result<()>,
+        work: impl FnOnce(&Graph<'_>, &Recording<E>, u32) -> Result<()>,
     ) -> Result<()> {
         let inner = self.open(outer, tape, &plan.leaves, true);
         inner.key_counts.replace(self.start.key_counts.clone());
         let done = self.record(&inner, &plan.doors).and_then(|out| {
-            let held = inner.tape.borrow();
+            let held = inner.recording.borrow();
             let Some(inside) = held.of::<E>() else { return Err(self.wrong(&inner, "another precision".into())) };
             work(&inner, inside, out)
         });
@@ -319,20 +328,20 @@ impl<'g> Graph<'g> {
         };
         let used = used.into_iter().map(|index| self.own_param(self.params.handle(index), line).id);
         let operands: Vec<u32> = ids.into_iter().chain(used).collect();
-        let mut held = self.tape.borrow_mut();
-        let Some(tape) = held.of_mut::<E>() else { return self.inert() };
-        let wants = operands.iter().any(|&id| tape.nodes[id as usize].wants);
-        let id = tape.push(Node {
+        let mut held = self.recording.borrow_mut();
+        let Some(recording) = held.of_mut::<E>() else { return self.inert() };
+        let wants = operands.iter().any(|&id| recording.tape.nodes[id as usize].wants);
+        let node = Node {
             value: Value::Own(value),
             shape,
             operands: Operands::new(operands.into_iter()),
-            operation: if self.keeps_graph { Some(Recorded::Segment(Box::new(segment))) } else { None },
             mark,
             wants,
             watched: false,
             packs: Default::default(),
             name: "recompute",
-        });
+        };
+        let id = recording.push(node, self.keeps_graph.then(|| Maker::Segment(Box::new(segment))));
         if self.keeps_graph || self.is_segment {
             // For the recording outside they have left it where the segment stands.
             self.exits.borrow_mut().extend(exits.into_iter().map(|exit| Exit { node: id, ..exit }));

@@ -1,13 +1,36 @@
 //! Recording: an operation runs at once, and a node for it is written down.
 
 use crate::{
-    Element, Error, Graph, Operation, Shape, Var, View,
+    Element, Error, Gated, Graph, Operation, Shape, Var, View,
+    diagnose::check_value,
     element::typed,
-    look::Walk,
-    operation::{Kept, Recorded},
-    tape::{NONE, Node, Operands, Tape, Value},
+    measure::Walk,
+    operation::{ErasedOperation, Kept, KeptGated},
+    recording::{Maker, Recording},
+    tape::{NONE, Node, Operands, Value},
 };
-use std::panic::Location;
+use std::{panic::Location, time::Instant};
+
+/// How an operation is kept for the backward pass.
+trait Keep<O: Operation> {
+    fn keep<E: Element>(kept: Kept<O, O::Saved<E>>) -> Box<dyn ErasedOperation<E>>;
+}
+
+struct Plain;
+
+impl<O: Operation> Keep<O> for Plain {
+    fn keep<E: Element>(kept: Kept<O, O::Saved<E>>) -> Box<dyn ErasedOperation<E>> {
+        Box::new(kept)
+    }
+}
+
+struct WithGates;
+
+impl<O: Gated> Keep<O> for WithGates {
+    fn keep<E: Element>(kept: Kept<O, O::Saved<E>>) -> Box<dyn ErasedOperation<E>> {
+        Box::new(KeptGated(kept))
+    }
+}
 
 impl<'g> Graph<'g> {
     /// Runs an operation and records it: a user's own go through here, as this crate's do.
@@ -22,10 +45,49 @@ impl<'g> Graph<'g> {
         inputs: &[Var<'g>],
         line: &'static Location<'static>,
     ) -> Var<'g> {
-        if !self.usable(operation.name(), inputs, line) {
+        self.record::<O, Plain>(operation.name(), inputs, line, |_| Ok(operation))
+    }
+
+    /// Runs an operation that has gates inside and records it, so that [`saturation`](Graph::saturation) sees them.
+    #[track_caller]
+    pub fn apply_gated<O: Gated>(&'g self, operation: O, inputs: &[Var<'g>]) -> Var<'g> {
+        self.apply_gated_at(operation, inputs, Location::caller())
+    }
+
+    pub(crate) fn apply_gated_at<O: Gated>(
+        &'g self,
+        operation: O,
+        inputs: &[Var<'g>],
+        line: &'static Location<'static>,
+    ) -> Var<'g> {
+        self.record::<O, WithGates>(operation.name(), inputs, line, |_| Ok(operation))
+    }
+
+    /// Plans an operation for its operands' shapes, runs it and records it: one whose forward and backward need more of
+    /// the shapes than the output's. `plan` makes the operation, or says what does not fit.
+    pub(crate) fn apply_planned<O: Operation>(
+        &'g self,
+        name: &'static str,
+        inputs: &[Var<'g>],
+        line: &'static Location<'static>,
+        plan: impl FnOnce(&[Shape]) -> Result<O, String>,
+    ) -> Var<'g> {
+        self.record::<O, Plain>(name, inputs, line, plan)
+    }
+
+    fn record<O: Operation, K: Keep<O>>(
+        &'g self,
+        name: &'static str,
+        inputs: &[Var<'g>],
+        line: &'static Location<'static>,
+        plan: impl FnOnce(&[Shape]) -> Result<O, String>,
+    ) -> Var<'g> {
+        if !self.usable(name, inputs, line) {
             return self.inert();
         }
-        typed!(&mut *self.tape.borrow_mut(), tape => self.run(tape, operation, inputs, line))
+        typed!(&mut *self.recording.borrow_mut(), recording => {
+            self.run::<_, O, K>(recording, name, inputs, line, plan)
+        })
     }
 
     /// Whether all operands are live nodes of this graph; if one is of another graph, that becomes the error.
@@ -36,40 +98,44 @@ impl<'g> Graph<'g> {
         !self.failed() && inputs.iter().all(|v| v.id != NONE)
     }
 
-    fn run<E: Element, O: Operation>(
+    fn run<E: Element, O: Operation, K: Keep<O>>(
         &'g self,
-        tape: &mut Tape<E>,
-        operation: O,
+        recording: &mut Recording<E>,
+        name: &'static str,
         inputs: &[Var<'g>],
         line: &'static Location<'static>,
+        plan: impl FnOnce(&[Shape]) -> Result<O, String>,
     ) -> Var<'g> {
-        let began = self.clock.as_ref().map(|_| std::time::Instant::now());
-        let pool = tape.pool.clone();
+        let began = self.clock.as_ref().map(|_| Instant::now());
+        let tape = &recording.tape;
         let outcome = with_views(
             inputs.len(),
             |i| tape.view(self.params, inputs[i].id),
             |views| {
-                let shape = with_shapes(views, |shapes| operation.shape(shapes))?;
+                let (operation, shape) = with_shapes(views, |shapes| {
+                    let operation = plan(shapes)?;
+                    let shape = operation.shape(shapes)?;
+                    Ok::<_, String>((operation, shape))
+                })?;
                 let possible = shape
                     .if_possible()
                     .ok_or_else(|| format!("would give {shape}, which is more than a tensor can have"))?;
-                let mut output = pool.try_take(possible.elements())?;
+                let mut output = tape.pool.try_take(possible.elements())?;
                 let saved = operation.forward(views, &mut output);
-                Ok((shape, output, saved))
+                Ok((shape, output, Kept { operation, saved }))
             },
         );
-        let (shape, output, saved) = match outcome {
+        let (shape, output, kept) = match outcome {
             Ok(done) => done,
             Err(why) => {
                 let shapes = inputs.iter().map(|v| tape.nodes[v.id as usize].shape).collect();
                 let at = self.place_of(self.mark(line));
-                self.fail(Error::Shape { operation: operation.name(), shapes, why, at });
+                self.fail(Error::Shape { operation: name, shapes, why, at });
                 return self.inert();
             }
         };
-        let wants = operation.differentiable() && inputs.iter().any(|v| tape.nodes[v.id as usize].wants);
-        let name = operation.name();
-        let id = tape.push(Node {
+        let wants = kept.operation.differentiable() && inputs.iter().any(|v| tape.nodes[v.id as usize].wants);
+        let node = Node {
             value: Value::Own(output),
             shape,
             operands: if self.keeps_graph {
@@ -77,22 +143,18 @@ impl<'g> Graph<'g> {
             } else {
                 Operands::Few(0, [NONE; 3])
             },
-            operation: if self.keeps_graph {
-                Some(Recorded::Operation(Box::new(Kept { operation, saved })))
-            } else {
-                None
-            },
             mark: self.mark(line),
             wants,
             watched: false,
             packs: Default::default(),
             name,
-        });
+        };
+        let id = recording.push(node, self.keeps_graph.then(|| Maker::Operation(K::keep(kept))));
         if let (Some(clock), Some(began)) = (&self.clock, began) {
             clock.borrow_mut().add(id, Walk::Forward, began);
         }
         if self.detects_anomalies {
-            crate::diagnose::check_value(self, tape, id);
+            check_value(self, &recording.tape, id);
         }
         Var { graph: self, id }
     }
@@ -106,20 +168,19 @@ impl<'g> Graph<'g> {
         name: &'static str,
         line: &'static Location<'static>,
     ) -> Var<'g> {
-        typed!(&mut *self.tape.borrow_mut(), tape => {
-            let (root, base) = tape.root(of.id);
-            let wants = tape.nodes[of.id as usize].wants;
-            let id = tape.push(Node {
+        typed!(&mut *self.recording.borrow_mut(), recording => {
+            let (root, base) = recording.tape.root(of.id);
+            let wants = recording.tape.nodes[of.id as usize].wants;
+            let id = recording.push(Node {
                 value: Value::View { root, offset: base + offset },
                 shape,
                 operands: Operands::new([of.id].into_iter()),
-                operation: None,
                 mark: self.mark(line),
                 wants,
                 watched: false,
                 packs: Default::default(),
                 name,
-            });
+            }, None);
             Var { graph: self, id }
         })
     }

@@ -1,17 +1,10 @@
 //! The time step of a recurrence: which one it is, and what it reads beside its input.
 
-use crate::{Error, Graph, Var, tape::NONE};
+use crate::{Error, Graph, Var, notes::StepInput, tape::NONE};
 use std::{
     cell::{Cell, RefCell},
     panic::Location,
 };
-
-/// A second input of the present step, by its name.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct StepInput {
-    pub(crate) name: String,
-    pub(crate) node: u32,
-}
 
 impl<'g> Graph<'g> {
     /// Marks what is recorded while the returned guard lives as time step `step` of a recurrence: in errors, pictures

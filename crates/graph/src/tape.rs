@@ -1,10 +1,8 @@
-//! The recording itself: an arena of nodes in the order they were run, which is a topological order already.
+//! The nodes of a recording and their values, in the order in which they were run, which is a topological order already.
 
 use crate::{
     Element, Params, Shape,
     buffer::{Buffer, Pool},
-    element::Family,
-    operation::Recorded,
     params::Arrays,
     view::{Packs, View},
 };
@@ -66,31 +64,23 @@ pub(crate) struct Node<E: Element> {
     pub(crate) value: Value<E>,
     pub(crate) shape: Shape,
     pub(crate) operands: Operands,
-    /// `None` for what enters the graph: inputs and parameters; and for a part of another node.
-    pub(crate) operation: Option<Recorded<E>>,
     pub(crate) mark: Mark,
     /// Whether a gradient is asked of it, or of anything it was made from.
     pub(crate) wants: bool,
     pub(crate) watched: bool,
     /// The panels of a matrix that was multiplied by, kept while the value stands.
     pub(crate) packs: Packs<E>,
-    /// What made a part of a node, for pictures: `reshape`, `slice`.
+    /// What made it: an operation, by its name, or `input`, `param`, or for a view `reshape`, `slice`.
     pub(crate) name: &'static str,
 }
 
-/// A recording in one precision.
+/// The nodes of a recording, and the memory in which their values lie. What made them is beside it, in a
+/// [`Recording`](crate::recording::Recording).
 pub(crate) struct Tape<E: Element> {
     pub(crate) nodes: Vec<Node<E>>,
     /// The node of each parameter that has been used.
     pub(crate) entered: Vec<u32>,
     pub(crate) pool: Arc<Pool<E>>,
-}
-
-/// A [`Tape`] in either precision.
-pub(crate) struct Tapes;
-
-impl Family for Tapes {
-    type Of<E: Element> = Tape<E>;
 }
 
 impl<E: Element> fmt::Debug for Tape<E> {

@@ -4,6 +4,8 @@ use crate::{
     Error, Graph, Param, Result, Shape, Tensor,
     element::typed,
     error::Place,
+    notes::Exit,
+    recording::Recording,
     tape::{Mark, NONE},
 };
 use std::{fmt, panic::Location};
@@ -141,14 +143,6 @@ pub struct Var<'g> {
     pub(crate) id: u32,
 }
 
-/// A node whose numbers have left the recording, perhaps to come back as constants: what took them, and on which line.
-#[derive(Clone, Copy)]
-pub(crate) struct Exit {
-    pub(crate) node: u32,
-    pub(crate) by: &'static str,
-    pub(crate) mark: Mark,
-}
-
 impl fmt::Debug for Var<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.shape() {
@@ -209,7 +203,7 @@ impl<'g> Var<'g> {
             return Err(self.missing());
         }
         self.record_exit(by, line);
-        Ok(typed!(&*self.graph.tape.borrow(), tape => {
+        Ok(typed!(&*self.graph.recording.borrow(), Recording { tape, .. } => {
             let view = tape.view(self.graph.params, self.id);
             Tensor::from_elements(&view.shape, view.data)
         }))
@@ -225,7 +219,8 @@ impl<'g> Var<'g> {
     /// Notes that numbers have left the recording here; once where the same line takes the same node's again and again.
     pub(crate) fn record_exit(self, by: &'static str, line: &'static Location<'static>) {
         if self.graph.keeps_graph || self.graph.is_segment {
-            let mark = typed!(&*self.graph.tape.borrow(), tape => tape.nodes[self.id as usize].mark);
+            let mark =
+                typed!(&*self.graph.recording.borrow(), Recording { tape, .. } => tape.nodes[self.id as usize].mark);
             let mut all = self.graph.exits.borrow_mut();
             if all.last().is_none_or(|last| last.node != self.id || !std::ptr::eq(last.mark.line, line)) {
                 all.push(Exit { node: self.id, by, mark: Mark { line, ..mark } });
@@ -258,7 +253,7 @@ impl<'g> Var<'g> {
         if self.id == NONE {
             return self.graph.place();
         }
-        let mark = typed!(&*self.graph.tape.borrow(), tape => tape.nodes[self.id as usize].mark);
+        let mark = typed!(&*self.graph.recording.borrow(), Recording { tape, .. } => tape.nodes[self.id as usize].mark);
         self.graph.place_of(mark)
     }
 
@@ -291,7 +286,9 @@ impl<'g> Var<'g> {
     /// # Ok::<(), unspool_graph::Error>(())
     /// ```
     pub fn known_shape(self) -> Option<Shape> {
-        (self.id != NONE).then(|| typed!(&*self.graph.tape.borrow(), tape => tape.nodes[self.id as usize].shape))
+        (self.id != NONE).then(
+            || typed!(&*self.graph.recording.borrow(), Recording { tape, .. } => tape.nodes[self.id as usize].shape),
+        )
     }
 
     fn missing(self) -> Error {

@@ -1,6 +1,6 @@
 //! Nodes whose gradients are asked for.
 
-use crate::{Gradients, HasGradient, Tensor, Var, element::typed, ops::Same, tape::NONE};
+use crate::{Gradients, HasGradient, Tensor, Var, element::typed, ops::Same, recording::Recording, tape::NONE};
 use std::panic::Location;
 
 impl<'g> Var<'g> {
@@ -23,12 +23,12 @@ impl<'g> Var<'g> {
         if self.id == NONE {
             return self;
         }
-        let part = typed!(&*self.graph.tape.borrow(), tape => {
+        let part = typed!(&*self.graph.recording.borrow(), Recording { tape, .. } => {
             tape.root(self.id).0 != self.id || tape.nodes[self.id as usize].name == "param"
         });
         let own = if part { self.map(Same, Location::caller()) } else { self };
         if own.id != NONE {
-            typed!(&mut *self.graph.tape.borrow_mut(), tape => {
+            typed!(&mut *self.graph.recording.borrow_mut(), Recording { tape, .. } => {
                 let node = &mut tape.nodes[own.id as usize];
                 (node.watched, node.wants) = (true, true);
             });

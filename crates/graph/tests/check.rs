@@ -43,9 +43,9 @@ fn parameters_inputs_and_initial_states_are_all_checked() {
             Some(name) => {
                 let message = message(check);
                 assert!(message.contains(&format!("a gradient is wrong: {name}")), "{message}");
-                assert!(message.contains("goes wrong at cut (at ") && message.contains("check.rs:"), "{message}");
+                assert!(message.contains("goes wrong at detach (at ") && message.contains("check.rs:"), "{message}");
             }
-            None => assert_eq!(check, Ok(())),
+            None => assert_eq!(check.unwrap().skipped, None),
         }
     }
 }
@@ -90,7 +90,7 @@ fn the_function_s_own_error_comes_back() {
     assert!(matches!(failure, Err(Failure::Graph(_))), "{failure:?}");
     // Nothing but an input without elements: nothing to say, and no panic.
     let empty = ndarray::ArrayD::zeros(vec![0, 2]);
-    assert_eq!(check::model(&Params::seeded(0), &[("x", empty)], |_, x| x[0].exp()), Ok(()));
+    assert!(check::model(&Params::seeded(0), &[("x", empty)], |_, x| x[0].exp()).is_ok());
 }
 
 /// a · b, whose first operand gets its gradient only where the second wants one too.

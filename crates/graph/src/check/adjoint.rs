@@ -1,8 +1,8 @@
 //! Forward mode against reverse mode: ⟨v, J·u⟩ = ⟨Jᵀ·v, u⟩.
 
 use super::{
-    ADJOINT_TOLERANCE, Failure, Model, culprit,
-    point::{Point, weights},
+    Failure, Model, culprit,
+    point::{Point, agree, weights},
 };
 use crate::RngKey;
 
@@ -19,9 +19,4 @@ pub(super) fn hold(point: &Point, model: Model<'_>) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::Adjoint { forward, reverse, culprit: culprit::find(point, model) })
-}
-
-/// Whether they are the same to rounding, where `size` is the sum of the terms' sizes.
-pub(super) fn agree(forward: f64, reverse: f64, size: f64) -> bool {
-    (forward - reverse).abs() <= ADJOINT_TOLERANCE * size.max(1.0)
 }

@@ -7,10 +7,9 @@
 
 use super::{
     Culprit, Model, STEP,
-    adjoint::agree,
-    point::{Point, Recording, apart, weights, wrong},
+    point::{Point, Run, agree, apart, weights, wrong},
 };
-use crate::{Result, RngKey};
+use crate::{Error, Result, RngKey};
 use ndarray::ArrayD;
 
 /// The culprit, if there is one that can be told: a function that is not the same twice, or an error on the way, has
@@ -33,8 +32,12 @@ fn search(point: &Point, model: Model<'_>) -> Result<Option<Culprit>> {
         let v = weights(above);
         let numeric: f64 = above.iter().zip(below).zip(&v).map(|((a, b), v)| (a - b) / (2.0 * STEP) * v).sum();
         let (reverse, size) = run.reverse(point, node, &v, &u)?;
-        let tangent = graph.jvp(node, &run.tangents(point, &u))?.to_f64();
-        let forward: f64 = tangent.iter().zip(&v).map(|(t, v)| t * v).sum();
+        let forward = match graph.jvp(node, &run.tangents(point, &u)) {
+            Ok(tangent) => tangent.to_f64().iter().zip(&v).map(|(t, v)| t * v).sum(),
+            // What has no forward mode is held against the differences alone.
+            Err(Error::NoForwardMode { .. }) => reverse,
+            Err(error) => return Err(error),
+        };
         if wrong(apart(reverse, numeric)) || !agree(forward, reverse, size) {
             return Ok(Some(Culprit { operation: run.operation(node), place: node.place() }));
         }
@@ -45,7 +48,7 @@ fn search(point: &Point, model: Model<'_>) -> Result<Option<Culprit>> {
 /// The values of all nodes.
 fn values(point: &Point, model: Model<'_>) -> Result<Vec<ArrayD<f64>>> {
     let graph = point.graph();
-    let run: Recording<'_> = point.record(&graph, model);
+    let run: Run<'_> = point.record(&graph, model);
     run.out.shape()?;
     run.nodes().map(|node| Ok(node.value()?.to_f64())).collect()
 }

@@ -128,10 +128,10 @@ pub(super) fn along(point: &Point, model: Model<'_>, seed: u64) -> std::result::
     let slope = |step: f64| -> Result<f64> { Ok((at(step)? - at(-step)?) / (2.0 * step)) };
     let (whole, numeric) = (slope(STEP)?, slope(STEP / 2.0)?);
     if unsure(analytic, whole, numeric) {
-        return Ok(Judged { right: 0, unjudged: 1 });
+        return Ok(Judged { unjudged: 1, ..Judged::default() });
     }
     if !wrong(apart(analytic, numeric)) {
-        return Ok(Judged { right: 1, unjudged: 0 });
+        return Ok(Judged { right: 1, ..Judged::default() });
     }
     let (parameter, culprit) = ("a random direction".to_string(), culprit::find(point, model));
     Err(Failure::Gradient(Box::new(Disagreement { parameter, index: 0, analytic, numeric, entered: None, culprit })))

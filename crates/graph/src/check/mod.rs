@@ -36,7 +36,7 @@
 //! // A path that was cut: differences see what the backward walk does not.
 //! let wrong = check::parameters(&params, |graph| graph.param(w).tanh().detach() * w);
 //! let message = wrong.unwrap_err().to_string();
-//! assert!(message.contains("rnn.w_hh[") && message.contains("goes wrong at cut"), "{message}");
+//! assert!(message.contains("rnn.w_hh[") && message.contains("goes wrong at detach"), "{message}");
 //! # Ok::<(), check::Failure>(())
 //! ```
 //!
@@ -56,10 +56,10 @@ pub mod strategy;
 #[cfg(feature = "proptest")]
 pub use genome::{Gene, Genome, Program};
 
-use crate::{Graph, Param, Params, Place, Var, init};
+use crate::{Error, Graph, Param, Params, Place, Var, init};
 use ndarray::ArrayD;
 use point::Point;
-use std::fmt;
+use std::{fmt, ops::AddAssign};
 
 /// The step of the finite differences.
 pub const STEP: f64 = 1e-4;
@@ -146,7 +146,7 @@ impl fmt::Display for Disagreement {
 pub enum Failure {
     /// The function itself failed.
     #[error(transparent)]
-    Graph(#[from] crate::Error),
+    Graph(#[from] Error),
     /// A gradient is wrong.
     #[error("a gradient is wrong: {0}")]
     Gradient(Box<Disagreement>),
@@ -198,7 +198,7 @@ pub enum Failure {
 /// assert_eq!((judged.right, judged.unjudged), (3, 0));
 /// # Ok::<(), check::Failure>(())
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 #[must_use = "what could not be judged has not passed"]
 #[non_exhaustive]
 pub struct Judged {
@@ -207,12 +207,67 @@ pub struct Judged {
     /// Those whose differences at h and h/2 contradict each other: nothing is known of them but the test by forward
     /// mode.
     pub unjudged: usize,
+    /// Why forward mode was not held against reverse mode, where it was not: an operation has none.
+    pub skipped: Option<Error>,
+}
+
+/// Says what a check that has passed could not look at.
+///
+/// ```
+/// use unspool_graph::{Element, GradSink, OpContext, Operation, Shape, View, check};
+///
+/// /// y = 2 x, without forward mode.
+/// struct Twice;
+///
+/// impl Operation for Twice {
+///     type Saved<E: Element> = ();
+///     fn name(&self) -> &'static str { "twice" }
+///     fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> { Ok(inputs[0]) }
+///     fn forward<E: Element>(&self, x: &[View<'_, E>], y: &mut [E]) {
+///         y.iter_mut().zip(x[0].data()).for_each(|(y, &x)| *y = x + x);
+///     }
+///     fn backward<E: Element>(&self, _: &OpContext<'_, E, ()>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
+///         into.add(0, gradient.data().iter().map(|&g| g + g).collect());
+///     }
+/// }
+///
+/// let x = ndarray::array![0.5, -1.5].into_dyn();
+/// let checked = check::function(&[x.clone()], |graph, x| graph.apply(Twice, x))?;
+/// assert!(checked.to_string().starts_with("agrees with finite differences; forward mode was skipped: jvp: twice has no"));
+/// assert_eq!(check::function(&[x], |_, x| x[0] * 2.0)?.skipped, None);
+/// # Ok::<(), check::Failure>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
+pub struct Checked {
+    /// Why forward mode was not held against reverse mode, where it was not: an operation has none.
+    pub skipped: Option<Error>,
+}
+
+impl fmt::Display for Checked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("agrees with finite differences; ")?;
+        match &self.skipped {
+            None => f.write_str("forward mode and reverse mode agree"),
+            Some(why) => write!(f, "forward mode was skipped: {why}"),
+        }
+    }
+}
+
+impl AddAssign for Judged {
+    /// Adds what another check could say; the first reason to skip forward mode stays.
+    fn add_assign(&mut self, other: Judged) {
+        self.right += other.right;
+        self.unjudged += other.unjudged;
+        self.skipped = self.skipped.take().or(other.skipped);
+    }
 }
 
 impl fmt::Display for Judged {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Judged { right, unjudged } = self;
-        write!(f, "{right} coordinates agree with finite differences; {unjudged} could not be judged")
+        let Judged { right, unjudged, skipped } = self;
+        write!(f, "{right} coordinates agree with finite differences; {unjudged} could not be judged")?;
+        skipped.as_ref().map_or(Ok(()), |why| write!(f, "; forward mode was skipped: {why}"))
     }
 }
 
@@ -252,10 +307,19 @@ pub fn model(
     params: &Params,
     inputs: &[(&str, ArrayD<f64>)],
     model: impl for<'g> Fn(&'g Graph<'g>, &[Var<'g>]) -> Var<'g>,
-) -> Result<(), Failure> {
+) -> Result<Checked, Failure> {
     let point = Point::new(params, inputs)?;
     differences::every(&point, &model)?;
-    adjoint::hold(&point, &model)
+    Ok(Checked { skipped: skipped(adjoint::hold(&point, &model))? })
+}
+
+/// What was skipped for want of a forward mode; any other failure stays one.
+fn skipped(outcome: Result<(), Failure>) -> Result<Option<Error>, Failure> {
+    match outcome {
+        Ok(()) => Ok(None),
+        Err(Failure::Graph(why @ Error::NoForwardMode { .. })) => Ok(Some(why)),
+        Err(failure) => Err(failure),
+    }
 }
 
 /// As [`model`], for a model with too many parameters to move each: all are moved at once along a random direction of
@@ -280,8 +344,8 @@ pub fn direction(
     seed: u64,
 ) -> Result<Judged, Failure> {
     let point = Point::new(params, inputs)?;
-    adjoint::hold(&point, &model)?;
-    differences::along(&point, &model, seed)
+    let skipped = skipped(adjoint::hold(&point, &model))?;
+    Ok(Judged { skipped, ..differences::along(&point, &model, seed)? })
 }
 
 /// As [`model`], for a long composition. There the third derivatives can be so large that a right gradient misses its
@@ -304,8 +368,8 @@ pub fn composition(
     model: impl for<'g> Fn(&'g Graph<'g>, &[Var<'g>]) -> Var<'g>,
 ) -> Result<Judged, Failure> {
     let point = Point::new(params, inputs)?;
-    adjoint::hold(&point, &model)?;
-    differences::where_they_agree(&point, &model)
+    let skipped = skipped(adjoint::hold(&point, &model))?;
+    Ok(Judged { skipped, ..differences::where_they_agree(&point, &model)? })
 }
 
 /// Holds forward mode against reverse mode for `model` in a random direction: ⟨v, J·u⟩ = ⟨Jᵀ·v, u⟩ to a relative 1e-10.
@@ -335,7 +399,7 @@ pub fn adjoint(params: &Params, model: impl for<'g> Fn(&'g Graph<'g>) -> Var<'g>
 pub fn function(
     inputs: &[ArrayD<f64>],
     f: impl for<'g> Fn(&'g Graph<'g>, &[Var<'g>]) -> Var<'g>,
-) -> Result<(), Failure> {
+) -> Result<Checked, Failure> {
     let mut params = Params::seeded(0).to_f64();
     let mut scope = params.scope("input");
     let handles: Vec<Param> = inputs
@@ -346,9 +410,9 @@ pub fn function(
     let point = Point::new(&params, &[])?;
     let model: Model<'_> = &|graph, _| entered(graph, &handles, &f);
     differences::every(&point, model)?;
-    adjoint::hold(&point, model)?;
-    overwriting::hold(&point, model)?;
-    constants::hold(&point, &handles, inputs, &f)
+    let skipped = skipped(adjoint::hold(&point, model).and_then(|()| overwriting::hold(&point, model)))?;
+    constants::hold(&point, &handles, inputs, &f)?;
+    Ok(Checked { skipped })
 }
 
 /// Calls `f` with the nodes of these parameters.

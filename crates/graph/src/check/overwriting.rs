@@ -6,8 +6,7 @@
 
 use super::{
     Culprit, Failure, Model,
-    adjoint::agree,
-    point::{Point, weights},
+    point::{Point, agree, weights},
 };
 use crate::{Result, RngKey, Var};
 

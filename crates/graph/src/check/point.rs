@@ -1,7 +1,10 @@
 //! Where a function is checked: the values of all it reads, in double precision, and what it gives there.
 
 use super::Model;
-use crate::{Gradients, Graph, Param, Params, Place, Result, RngKey, Tensor, Var, element::typed, tape::NONE};
+use crate::{
+    Gradients, Graph, Param, Params, Place, Result, RngKey, Tensor, Var, element::typed, recording::Recording,
+    tape::NONE,
+};
 use ndarray::ArrayD;
 
 /// Parameters and inputs, together the *leaves*: first every parameter, then every input.
@@ -12,7 +15,7 @@ pub(super) struct Point {
 }
 
 /// A recording of the function at a point.
-pub(super) struct Recording<'g> {
+pub(super) struct Run<'g> {
     graph: &'g Graph<'g>,
     inputs: Vec<Var<'g>>,
     pub(super) out: Var<'g>,
@@ -29,10 +32,10 @@ impl Point {
         Graph::new(&self.params)
     }
 
-    pub(super) fn record<'g>(&self, graph: &'g Graph<'g>, model: Model<'_>) -> Recording<'g> {
+    pub(super) fn record<'g>(&self, graph: &'g Graph<'g>, model: Model<'_>) -> Run<'g> {
         let inputs: Vec<Var<'g>> = self.inputs.iter().map(|(_, value)| graph.input(value).watch()).collect();
         let out = model(graph, &inputs);
-        Recording { graph, inputs, out }
+        Run { graph, inputs, out }
     }
 
     /// The function's value.
@@ -97,7 +100,7 @@ impl Point {
     }
 }
 
-impl Recording<'_> {
+impl Run<'_> {
     /// The gradient of a leaf, zeros if it has none.
     pub(super) fn gradient(&self, point: &Point, gradients: &Gradients, leaf: usize) -> Result<ArrayD<f64>> {
         let found = match point.param(leaf) {
@@ -110,7 +113,7 @@ impl Recording<'_> {
     /// Where a leaf entered the recording. An input is entered by the check itself.
     pub(super) fn entered(&self, point: &Point, leaf: usize) -> Option<Place> {
         let p = point.param(leaf)?;
-        let id = typed!(&*self.graph.tape.borrow(), tape => tape.entered[p.index as usize]);
+        let id = typed!(&*self.graph.recording.borrow(), Recording { tape, .. } => tape.entered[p.index as usize]);
         (id != NONE).then(|| Var { graph: self.graph, id }.place())
     }
 
@@ -143,7 +146,7 @@ impl Recording<'_> {
 
     /// What a node is called: its operation, or how it came in.
     pub(super) fn operation(&self, node: Var<'_>) -> &'static str {
-        typed!(&*self.graph.tape.borrow(), tape => tape.nodes[node.id as usize].name)
+        typed!(&*self.graph.recording.borrow(), Recording { tape, .. } => tape.nodes[node.id as usize].name)
     }
 }
 
@@ -170,4 +173,9 @@ pub(super) fn apart(analytic: f64, numeric: f64) -> f64 {
 /// Whether what [`apart`] gives is too much, which a NaN is.
 pub(super) fn wrong(apart: f64) -> bool {
     apart.is_nan() || apart > super::TOLERANCE
+}
+
+/// Whether a product of forward mode and one of reverse mode are the same to rounding, where `size` is the sum of the terms' sizes.
+pub(super) fn agree(forward: f64, reverse: f64, size: f64) -> bool {
+    (forward - reverse).abs() <= super::ADJOINT_TOLERANCE * size.max(1.0)
 }

@@ -21,7 +21,7 @@ pub enum Either<F: Family> {
 
 /// Runs the same code for a thing of either precision.
 macro_rules! typed {
-    ($either:expr, $thing:ident => $body:expr) => {
+    ($either:expr, $thing:pat => $body:expr) => {
         match $either {
             $crate::element::Either::F32($thing) => $body,
             $crate::element::Either::F64($thing) => $body,

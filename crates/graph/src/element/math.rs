@@ -70,7 +70,8 @@ pub(crate) fn sigmoid_f64(x: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{super::vector::routes, *};
+    use super::*;
+    use crate::kernels::vector::routes;
 
     /// Every 4,001st of all `f32` bit patterns: both signs, every exponent.
     fn all() -> impl Iterator<Item = f32> {

@@ -352,7 +352,8 @@ pub(crate) fn product_by<E: Element>(m: usize, a: Matrix<'_, E>, b: &Packed<E>, 
 
 #[cfg(test)]
 mod tests {
-    use super::{super::Lanes, *};
+    use super::*;
+    use crate::element::Lanes;
     use proptest::prelude::*;
 
     fn fill<E: Element>(n: usize, seed: usize) -> Vec<E> {

@@ -8,7 +8,6 @@ mod topology;
 
 pub use drawing::{Detail, Drawing};
 pub use profile::{Cost, Profile, ProfileTable};
-pub(crate) use profile::{Times, Walk};
-pub use saturation::{Activation, Saturation};
-pub(crate) use through_time::{Carried, Norms, through_time};
+pub use saturation::Saturation;
+pub(crate) use through_time::through_time;
 pub use topology::{Topology, Vertex};

@@ -3,41 +3,11 @@
 use crate::{
     Element, Graph,
     element::typed,
-    tape::{Tape, Value},
+    recompute::Segment,
+    recording::{Maker, Recording},
+    tape::Value,
 };
-use std::{
-    fmt,
-    iter::Sum,
-    ops::AddAssign,
-    time::{Duration, Instant},
-};
-
-#[derive(Clone, Copy)]
-pub(crate) enum Walk {
-    Forward,
-    Backward,
-}
-
-/// Nanoseconds of each node, forward and backward.
-#[derive(Default)]
-pub(crate) struct Times {
-    nodes: Vec<[u64; 2]>,
-    /// The last blocks of gathered gradient rows, which no single node is the owner of.
-    gathered: (usize, u64),
-}
-
-impl Times {
-    pub(crate) fn add(&mut self, id: u32, walk: Walk, began: Instant) {
-        if self.nodes.len() <= id as usize {
-            self.nodes.resize(id as usize + 1, [0; 2]);
-        }
-        self.nodes[id as usize][walk as usize] += began.elapsed().as_nanos() as u64;
-    }
-    pub(crate) fn finished(&mut self, began: Instant) {
-        self.gathered.0 += 1;
-        self.gathered.1 += began.elapsed().as_nanos() as u64;
-    }
-}
+use std::{fmt, iter::Sum, ops::AddAssign, time::Duration};
 
 /// What something cost.
 ///
@@ -227,11 +197,11 @@ impl Graph<'_> {
         let mut profile = Profile::default();
         let times = self.clock.as_ref().map(|clock| clock.borrow());
         let mut merged = std::collections::BTreeMap::<(&'static str, u32, usize), usize>::new();
-        typed!(&*self.tape.borrow(), tape => {
-            for (id, node) in tape.nodes.iter().enumerate() {
+        typed!(&*self.recording.borrow(), recording => {
+            for (id, node) in recording.tape.nodes.iter().enumerate() {
                 let [forward, backward] = times.as_ref().and_then(|t| t.nodes.get(id)).copied().unwrap_or_default();
                 let (forward, backward) = (Duration::from_nanos(forward), Duration::from_nanos(backward));
-                let cost = Cost { calls: 1, forward, backward, bytes: kept_bytes(tape, id) };
+                let cost = Cost { calls: 1, forward, backward, bytes: kept_bytes(recording, id) };
                 let key = (node.name, node.mark.scope, std::ptr::from_ref(node.mark.line) as usize);
                 let at = *merged.entry(key).or_insert_with(|| {
                     let place = self.place_of(node.mark);
@@ -252,10 +222,15 @@ impl Graph<'_> {
 }
 
 /// Bytes that a node keeps for the walk back. A parameter's own values are not the recording's.
-fn kept_bytes<E: Element>(tape: &Tape<E>, id: usize) -> usize {
-    let node = &tape.nodes[id];
+fn kept_bytes<E: Element>(recording: &Recording<E>, id: usize) -> usize {
+    let node = &recording.tape.nodes[id];
     let element = std::mem::size_of::<E>();
     let own = if matches!(node.value, Value::Own(_)) { node.shape.elements() * element } else { 0 };
     let packed = node.packs.elements() * element;
-    own + packed + node.operation.as_ref().map_or(0, |operation| operation.saved_bytes())
+    let kept = match &recording.makers[id] {
+        None => 0,
+        Some(Maker::Operation(operation)) => operation.saved_bytes(),
+        Some(Maker::Segment(segment)) => Segment::of(&**segment).bytes(),
+    };
+    own + packed + kept
 }

@@ -1,33 +1,6 @@
 //! How many gates are saturated: where a sigmoid or a tanh is nearly flat, nearly no gradient passes.
 
-use crate::{Element, Graph, Place, element::typed, operation::Recorded, record::with_views};
-
-/// A squashing function.
-///
-/// ```
-/// use unspool_graph::{Graph, Params};
-/// let params = Params::seeded(0);
-/// let graph = Graph::new(&params);
-/// let _ = graph.input(vec![9.0f32, 0.0]).sigmoid();
-/// assert_eq!(graph.saturation(0.9)[0].gate, "sigmoid");
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Activation {
-    /// Between 0 and 1.
-    Sigmoid,
-    /// Between −1 and 1.
-    Tanh,
-}
-
-impl Activation {
-    /// How far an output has gone from the middle of its range, of 1 at most.
-    fn reach(self, y: f64) -> f64 {
-        match self {
-            Activation::Sigmoid => (2.0 * y - 1.0).abs(),
-            Activation::Tanh => y.abs(),
-        }
-    }
-}
+use crate::{Activation, Element, Graph, Place, element::typed, record::with_views, recording::Maker};
 
 /// The saturated elements of one gate at one time step; see [`Graph::saturation`].
 ///
@@ -76,9 +49,10 @@ impl Graph<'_> {
     /// ```
     pub fn saturation(&self, threshold: f64) -> Vec<Saturation> {
         let mut found: Vec<((u32, u32, usize), Saturation)> = vec![];
-        typed!(&*self.tape.borrow(), tape => {
+        typed!(&*self.recording.borrow(), recording => {
+            let tape = &recording.tape;
             for (id, node) in tape.nodes.iter().enumerate() {
-                let Some(Recorded::Operation(operation)) = &node.operation else { continue };
+                let Some(Maker::Operation(operation)) = &recording.makers[id] else { continue };
                 let key = (node.mark.scope, node.mark.step, std::ptr::from_ref(node.mark.line) as usize);
                 let mut show = |gate: &'static str, squash: Activation, values: &[_]| {
                     let saturated = values.iter().filter(|y| squash.reach(Element::to_f64(**y)) > threshold).count();

@@ -1,42 +1,12 @@
 //! Norms of gradients, node by node, and along the states that a recurrence hands from step to step.
 
-use crate::{Element, Graph, StateNorms, tape::Tape};
-
-/// One leaf of a recurrence's state after one step.
-pub(crate) struct Carried {
-    pub(crate) scope: u32,
-    pub(crate) step: u32,
-    pub(crate) leaf: u32,
-    pub(crate) node: u32,
-}
-
-/// Norms of nodes' gradients as a walk back finds them.
-#[derive(Default)]
-pub(crate) struct Norms {
-    pub(crate) all: Vec<f64>,
-    /// Each node that is a part of another, after that other's number.
-    parts: Vec<(u32, u32)>,
-}
-
-impl Norms {
-    pub(crate) fn new<E: Element>(tape: &Tape<E>, from: u32) -> Norms {
-        let mut parts: Vec<(u32, u32)> =
-            (0..=from).map(|id| (tape.root(id).0, id)).filter(|(root, id)| root != id).collect();
-        parts.sort_unstable();
-        Norms { all: vec![f64::NAN; from as usize + 1], parts }
-    }
-
-    /// Notes the whole gradient of node `id`, and with it that of its parts.
-    pub(crate) fn note<E: Element>(&mut self, tape: &Tape<E>, id: u32, gradient: &[E]) {
-        let norm = |of: &[E]| of.iter().map(|x| x.to_f64().powi(2)).sum::<f64>().sqrt();
-        self.all[id as usize] = norm(gradient);
-        let first = self.parts.partition_point(|&(root, _)| root < id);
-        for &(_, part) in self.parts[first..].iter().take_while(|(root, _)| *root == id) {
-            let (offset, len) = (tape.root(part).1, tape.nodes[part as usize].shape.elements());
-            self.all[part as usize] = norm(&gradient[offset..offset + len]);
-        }
-    }
-}
+use crate::{
+    Element, Graph, StateNorms, Var,
+    element::typed,
+    notes::Carried,
+    recording::Recording,
+    tape::{NONE, Tape},
+};
 
 /// The noted norms in order, a series for each leaf of each recurrence. A step that does not follow the last begins a
 /// new series.
@@ -58,4 +28,42 @@ pub(crate) fn through_time<E: Element>(graph: &Graph<'_>, tape: &Tape<E>, norms:
         }
     }
     series.into_iter().map(|(_, s)| s).collect()
+}
+
+impl Graph<'_> {
+    /// Notes what a recurrence hands from the present time step to the next, the leaves of its state in their order:
+    /// for pictures, and for gradients [through time](crate::Gradients::through_time). A leaf that no operation of this
+    /// step made is passed over.
+    ///
+    /// `unspool_nn::unroll` does this for every cell; a loop of your own calls it after [`at_step`](Graph::at_step) and
+    /// its step.
+    ///
+    /// ```
+    /// # use ndarray::array;
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// let graph = graph.record_grad_norms();
+    /// let _scope = graph.scope("rnn");
+    /// let mut h = graph.full([1, 2], 1.0).watch();
+    /// for t in 0..3 {
+    ///     let _step = graph.at_step(t);
+    ///     h = h * 0.5;
+    ///     graph.carry(&[h]);
+    /// }
+    /// let gradients = h.sum_all().backward()?;
+    /// assert_eq!(gradients.through_time()[0].norms.len(), 3);
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
+    pub fn carry(&self, state: &[Var<'_>]) {
+        let (scope, step) = (self.scope.get(), self.step.get());
+        typed!(&*self.recording.borrow(), Recording { tape, .. } => {
+            for (leaf, var) in state.iter().enumerate() {
+                let made_here = tape.nodes.get(var.id as usize).is_some_and(|node| node.mark.step == step);
+                if made_here && step != NONE && std::ptr::addr_eq(var.graph, self) {
+                    self.carried.borrow_mut().push(Carried { scope, step, leaf: leaf as u32, node: var.id });
+                }
+            }
+        });
+    }
 }

@@ -1,6 +1,6 @@
 //! The recording as a `petgraph` graph.
 
-use crate::{Graph, Shape, Var, element::typed, error::Place};
+use crate::{Graph, Shape, Var, element::typed, error::Place, recording::Recording};
 use petgraph::graph::{DiGraph, NodeIndex};
 
 /// A node of a recording, as [`Graph::topology`] shows it.
@@ -68,7 +68,7 @@ impl Graph<'_> {
     /// assert_eq!(topology[other.vertex()].operation, "exp");
     /// ```
     pub fn topology(&self) -> Topology {
-        typed!(&*self.tape.borrow(), tape => {
+        typed!(&*self.recording.borrow(), Recording { tape, .. } => {
             let edges = tape.nodes.iter().map(|node| node.operands.as_slice().len()).sum();
             let mut topology = Topology::with_capacity(tape.nodes.len(), edges);
             for node in &tape.nodes {

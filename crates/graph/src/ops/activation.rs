@@ -1,7 +1,7 @@
 //! Activation functions, elementwise.
 
 use super::{arithmetic::unary, elementwise::Unary};
-use crate::{Element, Var, look::Activation};
+use crate::{Activation, Element, Var};
 use std::panic::Location;
 
 unary!(/// y = tanh x;  dy/dx = 1 − y²

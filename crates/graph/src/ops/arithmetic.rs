@@ -41,7 +41,7 @@ macro_rules! binary {
             /// Records it. This is no generic function, so it is compiled here once, and not again in each crate that
             /// calculates.
             pub(crate) fn record<'g>(a: Var<'g>, b: Var<'g>, line: &'static Location<'static>) -> Var<'g> {
-                a.graph.apply_at(Zip($name), &[a, b], line)
+                a.graph.apply_planned($name::NAME, &[a, b], line, |shapes| Zip::plan($name, shapes))
             }
         }
         impl Binary for $name {

@@ -1,7 +1,7 @@
 //! Movements by axes: permute, slice, expand, pad, flip, concat, stack. What lies together in memory already is not
 //! copied.
 
-use super::movement::{Move, Movement, Run};
+use super::movement::{Movement, Run};
 use crate::{
     Graph, Shape, Var,
     shape::{Broadcast, MAX_RANK},
@@ -198,7 +198,7 @@ impl<'g> Graph<'g> {
         if parts.len() == 1 {
             return *first;
         }
-        self.apply_at(Move(Concat(axis)), parts, line)
+        self.move_at(Concat(axis), parts, line)
     }
 
     /// Joins tensors of one shape along a new axis `axis`.
@@ -231,7 +231,7 @@ impl<'g> Graph<'g> {
         if lifted.len() == 1 {
             return lifted[0];
         }
-        self.apply_at(Move(Concat(at as usize)), &lifted, line)
+        self.move_at(Concat(at as usize), &lifted, line)
     }
 
     fn inert_because(&'g self, operation: &'static str, why: &str, line: &'static Location<'static>) -> Var<'g> {
@@ -261,7 +261,7 @@ impl<'g> Var<'g> {
             return self.refuse("permute", format!("{axes:?} are too many axes"), line);
         };
         to.copy_from_slice(axes);
-        self.graph.apply_at(Move(Permute(kept, axes.len())), &[self], line)
+        self.graph.move_at(Permute(kept, axes.len()), &[self], line)
     }
 
     /// Two axes exchanged.
@@ -284,7 +284,7 @@ impl<'g> Var<'g> {
         let mut axes: [usize; MAX_RANK] = std::array::from_fn(|i| i);
         axes.swap(a, b);
         let rank = self.known_shape().map_or(0, |s| s.len());
-        self.graph.apply_at(Move(Permute(axes, rank)), &[self], line)
+        self.graph.move_at(Permute(axes, rank), &[self], line)
     }
 
     /// The same elements in the same order under another shape. Nothing is copied.
@@ -406,7 +406,7 @@ impl<'g> Var<'g> {
             let inner: usize = shape[axis + 1..].iter().product();
             return self.graph.view(self, range.start * inner, shape.resized(axis, len), "slice", line);
         }
-        self.graph.apply_at(Move(Slice { axis, start: range.start, step: 1, len }), &[self], line)
+        self.graph.move_at(Slice { axis, start: range.start, step: 1, len }, &[self], line)
     }
 
     /// Element `index` of one axis, which goes away.
@@ -517,7 +517,7 @@ impl<'g> Var<'g> {
         let line = Location::caller();
         let Some(axis) = self.axis("flip", axis, line) else { return self.graph.inert() };
         let len = self.known_shape().map_or(0, |s| s[axis]);
-        self.graph.apply_at(Move(Slice { axis, start: len.saturating_sub(1), step: -1, len }), &[self], line)
+        self.graph.move_at(Slice { axis, start: len.saturating_sub(1), step: -1, len }, &[self], line)
     }
 
     /// Repeated to `shape` along axes of size 1 and new axes in front.
@@ -546,7 +546,7 @@ impl<'g> Var<'g> {
         if self.known_shape() == Some(*shape) {
             return self;
         }
-        self.graph.apply_at(Move(Expand(*shape)), &[self], line)
+        self.graph.move_at(Expand(*shape), &[self], line)
     }
 
     /// `before` zeros in front of an axis and `after` behind it.
@@ -564,6 +564,6 @@ impl<'g> Var<'g> {
     pub fn pad(self, axis: isize, before: usize, after: usize) -> Var<'g> {
         let line = Location::caller();
         let Some(axis) = self.axis("pad", axis, line) else { return self.graph.inert() };
-        self.graph.apply_at(Move(Pad { axis, before, after }), &[self], line)
+        self.graph.move_at(Pad { axis, before, after }, &[self], line)
     }
 }

@@ -1,7 +1,7 @@
 //! Values out: the greatest places along the last axis. They are numbers of places, not nodes, so no gradient passes;
 //! where that leaves a parameter without any, the report on gradients names the line.
 
-use crate::{Element, Error, Result, Var, element::typed};
+use crate::{Element, Error, Result, Var, element::typed, recording::Recording};
 use std::panic::Location;
 
 impl<'g> Var<'g> {
@@ -59,7 +59,7 @@ impl<'g> Var<'g> {
             return Err(Error::Argument { operation: name, why, at: self.graph.place_of(self.graph.mark(line)) });
         }
         self.record_exit(name, line);
-        typed!(&*self.graph.tape.borrow(), tape => {
+        typed!(&*self.graph.recording.borrow(), Recording { tape, .. } => {
             let data = tape.view(self.graph.params, self.id).data();
             all.extend((0..rows).map(|row| greatest(&data[row * width..(row + 1) * width], k)));
         });

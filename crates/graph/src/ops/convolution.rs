@@ -65,6 +65,18 @@ impl Window {
 /// The places of the window become the columns of a matrix X `[c·k·l, places]`, block by block, so that Y = W·X,
 /// ∂L/∂W = ∂L/∂Y·Xᵀ and ∂L/∂X = Wᵀ·∂L/∂Y, which is added back to where the columns came from. X is never kept.
 struct Conv2d {
+    window: Window,
+    frames: usize,
+    channels: usize,
+    plane: [usize; 2],
+    out: usize,
+    places: [usize; 2],
+    output: Shape,
+}
+
+/// A convolution's step, and the zeros around the plane, each as `[rows, columns]`.
+#[derive(Clone, Copy)]
+struct Stepping {
     stride: [usize; 2],
     padding: [usize; 2],
 }
@@ -72,17 +84,7 @@ struct Conv2d {
 /// How many places become columns of one product.
 const BLOCK: usize = 256;
 
-/// A convolution's sizes.
-struct Plan {
-    window: Window,
-    frames: usize,
-    channels: usize,
-    plane: [usize; 2],
-    out: usize,
-    places: [usize; 2],
-}
-
-impl Plan {
+impl Conv2d {
     fn area(&self) -> usize {
         self.places[0] * self.places[1]
     }
@@ -164,7 +166,7 @@ impl Plan {
 }
 
 impl Conv2d {
-    fn plan(&self, inputs: &[Shape]) -> Result<Plan, String> {
+    fn plan(Stepping { stride, padding }: Stepping, inputs: &[Shape]) -> Result<Conv2d, String> {
         let (x, w) = (inputs[0], inputs[1]);
         if x.len() < 3 || w.len() != 4 {
             return Err("must be x [.., channel, height, width] and w [out channel, in channel, height, width]".into());
@@ -176,14 +178,12 @@ impl Conv2d {
         if inputs.get(2).is_some_and(|bias| **bias != [w[0]]) {
             return Err(format!("do not fit: the bias must be [{}]", w[0]));
         }
-        let window = Window { size: [w[2], w[3]], stride: self.stride, padding: self.padding };
+        let window = Window { size: [w[2], w[3]], stride, padding };
         let (plane, frames) = ([*height, *width], lead.iter().product());
-        Ok(Plan { window, frames, channels: *channels, plane, out: w[0], places: window.places(plane)? })
-    }
-
-    fn planned<E: Element>(&self, inputs: &[View<'_, E>]) -> Plan {
-        let shapes: Vec<Shape> = inputs.iter().map(View::shape).collect();
-        self.plan(&shapes).unwrap_or_else(|_| unreachable!("`shape` has accepted these operands"))
+        let places = window.places(plane)?;
+        let sizes: Vec<usize> = lead.iter().copied().chain([w[0], places[0], places[1]]).collect();
+        let output = Shape::new(&sizes).ok_or("would get more elements than a tensor can have")?;
+        Ok(Conv2d { window, frames, channels: *channels, plane, out: w[0], places, output })
     }
 }
 
@@ -194,43 +194,38 @@ impl Operation for Conv2d {
         "conv2d"
     }
 
-    fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
-        let (plan, rank) = (self.plan(inputs)?, inputs[0].len());
-        let [rows, columns] = plan.places;
-        let sizes: Vec<usize> = inputs[0][..rank - 3].iter().copied().chain([plan.out, rows, columns]).collect();
-        Shape::new(&sizes).ok_or_else(|| "would get more elements than a tensor can have".into())
+    fn shape(&self, _: &[Shape]) -> Result<Shape, String> {
+        Ok(self.output)
     }
 
     fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {
-        let plan = self.planned(inputs);
         output.fill(E::ZERO);
-        plan.add(inputs[1].data(), inputs[0].data(), output);
+        self.add(inputs[1].data(), inputs[0].data(), output);
         if let Some(bias) = inputs.get(2) {
-            plan.add_bias(bias.data(), output);
+            self.add_bias(bias.data(), output);
         }
     }
 
     fn backward<E: Element>(&self, ctx: &OpContext<'_, E, ()>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
-        let plan = self.planned(ctx.inputs);
         let (x, w, g) = (ctx.inputs[0].data(), ctx.inputs[1].data(), gradient.data());
-        let (inner, out, step, frame_len) = (plan.inner(), plan.out, plan.window.stride[1], plan.out * plan.area());
+        let (inner, out, step, frame_len) = (self.inner(), self.out, self.window.stride[1], self.out * self.area());
         // A frame without a gradient, such as one of padding, is left out, so that it does not move the blocks.
         let live = |&f: &usize| g[f * frame_len..(f + 1) * frame_len].iter().any(|&g| g != E::ZERO);
-        let live: Vec<usize> = (0..plan.frames).filter(live).collect();
+        let live: Vec<usize> = (0..self.frames).filter(live).collect();
         let rows = |group: &[usize], range: &Range<usize>, result: &mut [E]| {
-            plan.results(group, range, |to, _, from| {
+            self.results(group, range, |to, _, from| {
                 result[to..to + range.len()].copy_from_slice(&g[from..from + range.len()]);
             });
         };
         scratch((inner + out) * BLOCK, |room| {
             let (columns, result) = room.split_at_mut(inner * BLOCK);
             into.accumulate(0, |slot| {
-                plan.blocks(&live, |group, range| {
+                self.blocks(&live, |group, range| {
                     let n = group.len() * range.len();
                     rows(group, &range, result);
                     let (a, b) = (Matrix::transposed(w, inner), Matrix::rows(&result[..out * n], n));
                     product((inner, out, n), a, b, columns, false);
-                    plan.each(group, &range, |from, to, n| {
+                    self.each(group, &range, |from, to, n| {
                         if step == 1 {
                             slot[to..to + n].iter_mut().zip(&columns[from..]).for_each(|(s, &c)| *s += c);
                         } else {
@@ -240,10 +235,10 @@ impl Operation for Conv2d {
                 });
             });
             into.accumulate(1, |slot| {
-                plan.blocks(&live, |group, range| {
+                self.blocks(&live, |group, range| {
                     let n = group.len() * range.len();
                     rows(group, &range, result);
-                    plan.columns(x, group, &range, &mut columns[..inner * n]);
+                    self.columns(x, group, &range, &mut columns[..inner * n]);
                     let (a, b) = (Matrix::rows(&result[..out * n], n), Matrix::transposed(&columns[..inner * n], n));
                     product((out, n, inner), a, b, slot, true);
                 });
@@ -252,22 +247,21 @@ impl Operation for Conv2d {
         if ctx.inputs.len() == 3 {
             into.accumulate(2, |slot| {
                 for plane in live.iter().flat_map(|f| f * out..(f + 1) * out) {
-                    slot[plane % out] += dispatch(|| sum(&g[plane * plan.area()..(plane + 1) * plan.area()]));
+                    slot[plane % out] += dispatch(|| sum(&g[plane * self.area()..(plane + 1) * self.area()]));
                 }
             });
         }
     }
 
     fn jvp<E: Element>(&self, ctx: &OpContext<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
-        let plan = self.planned(ctx.inputs);
         if let Some(v) = tangents[0] {
-            plan.add(ctx.inputs[1].data(), v.data(), output);
+            self.add(ctx.inputs[1].data(), v.data(), output);
         }
         if let Some(v) = tangents[1] {
-            plan.add(v.data(), ctx.inputs[0].data(), output);
+            self.add(v.data(), ctx.inputs[0].data(), output);
         }
         if let Some(Some(v)) = tangents.get(2) {
-            plan.add_bias(v.data(), output);
+            self.add_bias(v.data(), output);
         }
     }
 }
@@ -298,10 +292,10 @@ impl<'g> Var<'g> {
         padding: [usize; 2],
     ) -> Var<'g> {
         let (line, weight) = (Location::caller(), weight.on(self.graph));
-        let operation = Conv2d { stride, padding };
+        let stepping = Stepping { stride, padding };
         match bias {
-            Some(bias) => self.convolve(&[self, weight, bias.on(self.graph)], operation, line),
-            None => self.convolve(&[self, weight], operation, line),
+            Some(bias) => self.convolve(&[self, weight, bias.on(self.graph)], stepping, line),
+            None => self.convolve(&[self, weight], stepping, line),
         }
     }
 
@@ -348,11 +342,11 @@ impl<'g> Var<'g> {
             return self.refuse("conv1d", why, line);
         }
         let plane = [self.unsqueeze_at(x.len() - 1, line), weight.unsqueeze_at(2, line)];
-        let operation = Conv2d { stride: [1, stride], padding: [0, padding] };
-        self.convolve(&[&plane[..], bias].concat(), operation, line).squeeze_at(-2, line)
+        let stepping = Stepping { stride: [1, stride], padding: [0, padding] };
+        self.convolve(&[&plane[..], bias].concat(), stepping, line).squeeze_at(-2, line)
     }
 
-    fn convolve(self, operands: &[Var<'g>], operation: Conv2d, line: &'static Location<'static>) -> Var<'g> {
-        self.graph.apply_at(operation, operands, line)
+    fn convolve(self, operands: &[Var<'g>], stepping: Stepping, line: &'static Location<'static>) -> Var<'g> {
+        self.graph.apply_planned("conv2d", operands, line, |shapes| Conv2d::plan(stepping, shapes))
     }
 }

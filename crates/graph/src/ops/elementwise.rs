@@ -1,9 +1,8 @@
 //! The elementwise kinds: y = f(x), and y = f(a, b) with NumPy's broadcasting.
 
 use crate::{
-    Element, GradSink, OpContext, Operation, Shape, Var, View,
+    Activation, Element, Gated, GradSink, OpContext, Operation, Shape, Show, Var, View,
     kernels::{dispatch, sum},
-    look::Activation,
     shape::Broadcast,
 };
 use std::panic::Location;
@@ -62,8 +61,10 @@ impl<U: Unary> Operation for Map<U> {
         let each = output.iter_mut().zip(ctx.inputs[0].data()).zip(ctx.output.data()).zip(v.data());
         each.for_each(|(((out, &x), &y), &v)| *out = v * self.0.derivative(x, y));
     }
+}
 
-    fn gates<E: Element>(&self, ctx: &OpContext<'_, E, ()>, show: &mut dyn FnMut(&'static str, Activation, &[E])) {
+impl<U: Unary> Gated for Map<U> {
+    fn gates<E: Element>(&self, ctx: &OpContext<'_, E, ()>, show: &mut Show<'_, E>) {
         if let Some(squash) = U::SQUASH {
             show(U::NAME, squash, ctx.output.data());
         }
@@ -81,9 +82,19 @@ pub(crate) trait Binary: Send + Sync + 'static {
 }
 
 /// y = f(a, b), elementwise, shapes broadcast.
-pub(crate) struct Zip<B>(pub(crate) B);
+pub(crate) struct Zip<B> {
+    f: B,
+    /// What both shapes broadcast to.
+    wide: Shape,
+}
 
 impl<B: Binary> Zip<B> {
+    pub(crate) fn plan(f: B, inputs: &[Shape]) -> Result<Self, String> {
+        let wide = inputs[0].broadcast(&inputs[1]);
+        let wide = wide.ok_or_else(|| "do not fit: counted from the last, axes must agree or be 1".to_string())?;
+        Ok(Zip { f, wide })
+    }
+
     /// Adds g · ∂y/∂(one operand) to that operand's gradient, summed over the axes along which it was repeated.
     #[inline(always)]
     fn pass<E: Element>(
@@ -220,10 +231,8 @@ impl<B: Binary> Operation for Zip<B> {
         B::NAME
     }
 
-    fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
-        inputs[0]
-            .broadcast(&inputs[1])
-            .ok_or_else(|| "do not fit: counted from the last, axes must agree or be 1".to_string())
+    fn shape(&self, _: &[Shape]) -> Result<Shape, String> {
+        Ok(self.wide)
     }
 
     fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {
@@ -231,16 +240,14 @@ impl<B: Binary> Operation for Zip<B> {
         if inputs[0].shape() == inputs[1].shape() {
             return dispatch(
                 #[inline(always)]
-                || output.iter_mut().zip(a).zip(b).for_each(|((y, &a), &b)| *y = self.0.value(a, b)),
+                || output.iter_mut().zip(a).zip(b).for_each(|((y, &a), &b)| *y = self.f.value(a, b)),
             );
         }
         if output.is_empty() {
             return;
         }
-        let Some(wide) = inputs[0].shape().broadcast(&inputs[1].shape()) else {
-            unreachable!("`shape` has accepted these operands")
-        };
-        let runs = Broadcast::new(&wide, inputs[0].shape().strides_in(&wide), inputs[1].shape().strides_in(&wide));
+        let wide = &self.wide;
+        let runs = Broadcast::new(wide, inputs[0].shape().strides_in(wide), inputs[1].shape().strides_in(wide));
         dispatch(
             #[inline(always)]
             || {
@@ -251,19 +258,19 @@ impl<B: Binary> Operation for Zip<B> {
                         match (asp, bsp) {
                             (1, 1) => {
                                 let (a, b) = (&a[ao..ao + n], &b[bo..bo + n]);
-                                out.iter_mut().zip(a).zip(b).for_each(|((y, &a), &b)| *y = self.0.value(a, b));
+                                out.iter_mut().zip(a).zip(b).for_each(|((y, &a), &b)| *y = self.f.value(a, b));
                             }
                             (1, 0) => {
                                 let (a, b) = (&a[ao..ao + n], b[bo]);
-                                out.iter_mut().zip(a).for_each(|(y, &a)| *y = self.0.value(a, b));
+                                out.iter_mut().zip(a).for_each(|(y, &a)| *y = self.f.value(a, b));
                             }
                             (0, 1) => {
                                 let (a, b) = (a[ao], &b[bo..bo + n]);
-                                out.iter_mut().zip(b).for_each(|(y, &b)| *y = self.0.value(a, b));
+                                out.iter_mut().zip(b).for_each(|(y, &b)| *y = self.f.value(a, b));
                             }
                             _ => {
                                 let each = out.iter_mut().enumerate();
-                                each.for_each(|(i, y)| *y = self.0.value(a[ao + i * asp], b[bo + i * bsp]));
+                                each.for_each(|(i, y)| *y = self.f.value(a[ao + i * asp], b[bo + i * bsp]));
                             }
                         }
                     },
@@ -285,7 +292,7 @@ impl<B: Binary> Operation for Zip<B> {
                 gradient,
                 into,
                 #[inline(always)]
-                |a, b, y| self.0.by_first(a, b, y),
+                |a, b, y| self.f.by_first(a, b, y),
             );
         }
         if into.wants(1) {
@@ -295,7 +302,7 @@ impl<B: Binary> Operation for Zip<B> {
                 gradient,
                 into,
                 #[inline(always)]
-                |a, b, y| self.0.by_second(a, b, y),
+                |a, b, y| self.f.by_second(a, b, y),
             );
         }
     }
@@ -311,10 +318,10 @@ impl<B: Binary> Operation for Zip<B> {
                 let (ai, bi) = (ao + i * asp, bo + i * bsp);
                 let (x, y, out) = (a.data()[ai], b.data()[bi], ctx.output.data()[at + i]);
                 if let Some(v) = tangents[0] {
-                    output[at + i] += v.data()[ai] * self.0.by_first(x, y, out);
+                    output[at + i] += v.data()[ai] * self.f.by_first(x, y, out);
                 }
                 if let Some(v) = tangents[1] {
-                    output[at + i] += v.data()[bi] * self.0.by_second(x, y, out);
+                    output[at + i] += v.data()[bi] * self.f.by_second(x, y, out);
                 }
             }
         });
@@ -323,6 +330,6 @@ impl<B: Binary> Operation for Zip<B> {
 
 impl<'g> Var<'g> {
     pub(crate) fn map(self, f: impl Unary, line: &'static Location<'static>) -> Var<'g> {
-        self.graph.apply_at(Map(f), &[self], line)
+        self.graph.apply_gated_at(Map(f), &[self], line)
     }
 }

@@ -1,6 +1,6 @@
 //! Elements along one axis by number, and in order.
 
-use super::movement::{Move, Movement, Run};
+use super::movement::{Movement, Run};
 use crate::{Shape, Var, shape::MAX_RANK};
 use ndarray::{ArrayD, ArrayView, ArrayViewD, Dimension, IxDyn};
 use std::panic::Location;
@@ -73,7 +73,7 @@ impl<'g> Var<'g> {
             return self.refuse("gather", format!("an index of shape {:?} has too many axes", index.shape()), line);
         };
         let gather = GatherAlong { axis, index: index.iter().copied().collect(), shape };
-        self.graph.apply_at(Move(gather), &[self], line)
+        self.graph.move_at(gather, &[self], line)
     }
 
     /// Returns the elements along one axis in ascending order, and where each of them was: the index with which

@@ -3,7 +3,8 @@
 //! An instance is one index map, told as runs. Forward copies along it, the tangent too; the adjoint scatters back
 //! along it.
 
-use crate::{Element, GradSink, OpContext, Operation, Shape, View, kernels::dispatch};
+use crate::{Element, GradSink, Graph, OpContext, Operation, Shape, Var, View, kernels::dispatch};
+use std::panic::Location;
 
 /// A stretch of the output: `len` elements from `to` on, which are elements `from`, `from + step`, … of input `input`.
 pub(crate) struct Run {
@@ -46,18 +47,16 @@ fn scatter<E: Element>(slot: &mut [E], g: &[E], run: &Run) {
     }
 }
 
-/// A movement as an operation.
-pub(crate) struct Move<M>(pub(crate) M);
+/// A movement as an operation, planned for its inputs.
+struct Move<M> {
+    movement: M,
+    inputs: Box<[Shape]>,
+    output: Shape,
+}
 
 impl<M: Movement> Move<M> {
-    fn copy<'a, E: Element>(
-        &self,
-        shapes: &[Shape],
-        shape: &Shape,
-        data: impl Fn(usize) -> Option<&'a [E]>,
-        out: &mut [E],
-    ) {
-        self.0.runs(shapes, shape, &mut |run| {
+    fn copy<'a, E: Element>(&self, data: impl Fn(usize) -> Option<&'a [E]>, out: &mut [E]) {
+        self.movement.runs(&self.inputs, &self.output, &mut |run| {
             let Some(x) = data(run.input) else { return };
             let out = &mut out[run.to..run.to + run.len];
             match run.step {
@@ -79,38 +78,36 @@ impl<M: Movement> Operation for Move<M> {
     type Saved<E: Element> = ();
 
     fn name(&self) -> &'static str {
-        self.0.name()
+        self.movement.name()
     }
 
-    fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
-        self.0.shape(inputs)
+    fn shape(&self, _: &[Shape]) -> Result<Shape, String> {
+        Ok(self.output)
     }
 
     fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {
-        let shapes: Vec<Shape> = inputs.iter().map(View::shape).collect();
-        let Ok(shape) = self.0.shape(&shapes) else { unreachable!("`shape` has accepted these operands") };
-        if !self.0.covers() {
+        if !self.movement.covers() {
             output.fill(E::ZERO);
         }
-        self.copy(&shapes, &shape, |i| Some(inputs[i].data()), output);
+        self.copy(|i| Some(inputs[i].data()), output);
     }
 
-    fn backward<E: Element>(&self, ctx: &OpContext<'_, E, ()>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
-        let shapes: Vec<Shape> = ctx.inputs.iter().map(View::shape).collect();
+    fn backward<E: Element>(&self, _: &OpContext<'_, E, ()>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
+        let Move { movement, inputs, output } = self;
         let g = gradient.data();
-        if shapes.len() > FEW {
+        if inputs.len() > FEW {
             // All at first, so that an input in no run has a gradient too, which is zero.
-            (0..shapes.len()).for_each(|i| into.accumulate(i, |_| {}));
-            return self.0.runs(&shapes, &gradient.shape(), &mut |run| {
+            (0..inputs.len()).for_each(|i| into.accumulate(i, |_| {}));
+            return movement.runs(inputs, output, &mut |run| {
                 into.accumulate(run.input, |slot| scatter(slot, g, &run));
             });
         }
-        for i in 0..shapes.len() {
+        for i in 0..inputs.len() {
             into.accumulate(i, |slot| {
                 dispatch(
                     #[inline(always)]
                     || {
-                        self.0.runs(&shapes, &gradient.shape(), &mut |run| {
+                        movement.runs(inputs, output, &mut |run| {
                             if run.input == i {
                                 scatter(slot, g, &run);
                             }
@@ -121,8 +118,22 @@ impl<M: Movement> Operation for Move<M> {
         }
     }
 
-    fn jvp<E: Element>(&self, ctx: &OpContext<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
-        let shapes: Vec<Shape> = ctx.inputs.iter().map(View::shape).collect();
-        self.copy(&shapes, &ctx.output.shape(), |i| tangents[i].map(|v| v.data()), output);
+    fn jvp<E: Element>(&self, _: &OpContext<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+        self.copy(|i| tangents[i].map(|v| v.data()), output);
+    }
+}
+
+impl<'g> Graph<'g> {
+    /// Records a movement.
+    pub(crate) fn move_at(
+        &'g self,
+        movement: impl Movement,
+        inputs: &[Var<'g>],
+        line: &'static Location<'static>,
+    ) -> Var<'g> {
+        self.apply_planned(movement.name(), inputs, line, |shapes| {
+            let output = movement.shape(shapes)?;
+            Ok(Move { movement, inputs: shapes.into(), output })
+        })
     }
 }

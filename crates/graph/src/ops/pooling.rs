@@ -8,21 +8,26 @@ use std::panic::Location;
 struct Pool2d {
     window: Window,
     mean: bool,
+    planes: usize,
+    plane: [usize; 2],
+    places: [usize; 2],
+    output: Shape,
 }
 
 impl Pool2d {
-    fn places(&self, shape: &Shape) -> Result<[usize; 2], String> {
-        let [.., height, width] = **shape else { return Err("must be [.., height, width]".into()) };
-        self.window.places([height, width])
+    fn plan(window: Window, mean: bool, inputs: &[Shape]) -> Result<Pool2d, String> {
+        let [lead @ .., height, width] = &*inputs[0] else { return Err("must be [.., height, width]".into()) };
+        let plane = [*height, *width];
+        let places = window.places(plane)?;
+        let output = inputs[0].resized(lead.len(), places[0]).resized(lead.len() + 1, places[1]);
+        Ok(Pool2d { window, mean, planes: lead.iter().product(), plane, places, output })
     }
 
     /// Calls `work(place in the result, elements under the window)`, row by row.
-    fn each(&self, shape: &Shape, mut work: impl FnMut(usize, &mut dyn Iterator<Item = usize>)) {
-        let ([.., height, width], Ok([rows, columns])) = (&**shape, self.places(shape)) else {
-            unreachable!("`shape` has accepted these operands")
-        };
+    fn each(&self, mut work: impl FnMut(usize, &mut dyn Iterator<Item = usize>)) {
+        let ([height, width], [rows, columns]) = (self.plane, self.places);
         let ([size_y, size_x], [step_y, step_x]) = (self.window.size, self.window.stride);
-        for place in 0..shape.elements() / (height * width) * rows * columns {
+        for place in 0..self.planes * rows * columns {
             let (plane, row, column) = (place / (rows * columns), place / columns % rows, place % columns);
             let corner = plane * height * width + row * step_y * width + column * step_x;
             work(place, &mut (0..size_y * size_x).map(|i| corner + i / size_x * width + i % size_x));
@@ -33,9 +38,9 @@ impl Pool2d {
         E::from_f64(1.0 / (self.window.size[0] * self.window.size[1]) as f64)
     }
 
-    fn means<E: Element>(&self, shape: &Shape, x: &[E], output: &mut [E]) {
+    fn means<E: Element>(&self, x: &[E], output: &mut [E]) {
         let share = self.share::<E>();
-        self.each(shape, |place, under| output[place] = under.map(|i| x[i]).sum::<E>() * share);
+        self.each(|place, under| output[place] = under.map(|i| x[i]).sum::<E>() * share);
     }
 }
 
@@ -51,17 +56,16 @@ impl Operation for Pool2d {
         if self.mean { "mean_pool2d" } else { "max_pool2d" }
     }
 
-    fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
-        let ([rows, columns], rank) = (self.places(&inputs[0])?, inputs[0].len());
-        Ok(inputs[0].resized(rank - 2, rows).resized(rank - 1, columns))
+    fn shape(&self, _: &[Shape]) -> Result<Shape, String> {
+        Ok(self.output)
     }
 
     fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {
-        let (x, shape) = (inputs[0].data(), inputs[0].shape());
+        let x = inputs[0].data();
         if self.mean {
-            return self.means(&shape, x, output);
+            return self.means(x, output);
         }
-        self.each(&shape, |place, under| {
+        self.each(|place, under| {
             output[place] = under.map(|i| x[i]).fold(E::from_f64(f64::NEG_INFINITY), E::maximum);
         });
     }
@@ -70,7 +74,7 @@ impl Operation for Pool2d {
         let (x, y, g) = (ctx.inputs[0], ctx.output.data(), gradient.data());
         into.accumulate(0, |slot| {
             let share = self.share::<E>();
-            self.each(&x.shape(), |place, under| {
+            self.each(|place, under| {
                 if self.mean {
                     under.for_each(|i| slot[i] += g[place] * share);
                 } else if let Some(i) = first(x.data(), y[place], under) {
@@ -83,9 +87,9 @@ impl Operation for Pool2d {
     fn jvp<E: Element>(&self, ctx: &OpContext<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
         let (Some(v), x) = (tangents[0], ctx.inputs[0]) else { return };
         if self.mean {
-            return self.means(&x.shape(), v.data(), output);
+            return self.means(v.data(), output);
         }
-        self.each(&x.shape(), |place, under| {
+        self.each(|place, under| {
             output[place] = first(x.data(), ctx.output.data()[place], under).map_or(E::ZERO, |i| v.data()[i]);
         });
     }
@@ -108,7 +112,7 @@ impl<'g> Var<'g> {
     #[track_caller]
     pub fn max_pool2d(self, window: [usize; 2], stride: [usize; 2]) -> Var<'g> {
         let window = Window { size: window, stride, padding: [0, 0] };
-        self.graph.apply_at(Pool2d { window, mean: false }, &[self], Location::caller())
+        self.pool(window, false, Location::caller())
     }
 
     /// The mean of the elements under a window, as [`max_pool2d`](Var::max_pool2d) has their greatest.
@@ -125,6 +129,11 @@ impl<'g> Var<'g> {
     #[track_caller]
     pub fn mean_pool2d(self, window: [usize; 2], stride: [usize; 2]) -> Var<'g> {
         let window = Window { size: window, stride, padding: [0, 0] };
-        self.graph.apply_at(Pool2d { window, mean: true }, &[self], Location::caller())
+        self.pool(window, true, Location::caller())
+    }
+
+    fn pool(self, window: Window, mean: bool, line: &'static Location<'static>) -> Var<'g> {
+        let name = if mean { "mean_pool2d" } else { "max_pool2d" };
+        self.graph.apply_planned(name, &[self], line, |shapes| Pool2d::plan(window, mean, shapes))
     }
 }

@@ -7,68 +7,73 @@ use crate::{
 };
 use std::panic::Location;
 
-/// A product's sizes: how often, and m, k, n of each.
-struct Plan {
+/// C = A·B for `[…, m, k]` and `[…, k, n]`; leading axes broadcast, a missing one is added for a vector.
+///
+/// ∂L/∂A = ∂L/∂C·Bᵀ,  ∂L/∂B = Aᵀ·∂L/∂C
+struct Matmul {
+    /// The shapes of A and B, and of C.
+    inputs: [Shape; 2],
+    output: Shape,
+    /// What the leading axes broadcast to; no axes where one matrix stands on the right.
     batch: Shape,
+    /// The sizes of each product.
     m: usize,
     k: usize,
     n: usize,
 }
 
-/// C = A·B for `[…, m, k]` and `[…, k, n]`; leading axes broadcast, a missing one is added for a vector.
-///
-/// ∂L/∂A = ∂L/∂C·Bᵀ,  ∂L/∂B = Aᵀ·∂L/∂C
-struct Matmul;
-
 impl Matmul {
-    fn plan(inputs: &[Shape]) -> Result<Plan, String> {
-        let [a, b] = inputs else { return Err("needs two operands".into()) };
-        if a.len() < 2 || b.len() < 2 {
+    fn plan(inputs: &[Shape]) -> Result<Matmul, String> {
+        let &[a, b] = inputs else { return Err("needs two operands".into()) };
+        let ([a_lead @ .., m, k], [b_lead @ .., kb, n]) = (&*a, &*b) else {
             return Err("must have two axes or more".into());
-        }
-        let (m, k, kb, n) = (a[a.len() - 2], a[a.len() - 1], b[b.len() - 2], b[b.len() - 1]);
+        };
         if k != kb {
             return Err(format!("do not fit: {k} ≠ {kb}"));
         }
+        let too_many = || "would get more axes or elements than a tensor can have".to_string();
+        let (inputs, k, n) = ([a, b], *k, *n);
         // One matrix for all of a batch is one large product.
-        if b.len() == 2 {
-            return Ok(Plan { batch: Shape::from([]), m: a.rows(), k, n });
+        if b_lead.is_empty() {
+            let output = a.with(a.len() - 1, n).ok_or_else(too_many)?;
+            return Ok(Matmul { inputs, output, batch: Shape::from([]), m: a.rows(), k, n });
         }
-        let lead = |s: &Shape| Shape::new(&s[..s.len() - 2]);
-        let batch = lead(a).zip(lead(b)).and_then(|(x, y)| x.broadcast(&y)).ok_or("have batch axes that do not fit")?;
-        Ok(Plan { batch, m, k, n })
+        let batch = Shape::new(a_lead).zip(Shape::new(b_lead)).and_then(|(a, b)| a.broadcast(&b));
+        let batch = batch.ok_or("have batch axes that do not fit")?;
+        let sizes: Vec<usize> = batch.iter().copied().chain([*m, n]).collect();
+        Ok(Matmul { inputs, output: Shape::new(&sizes).ok_or_else(too_many)?, batch, m: *m, k, n })
+    }
+
+    /// Whether one matrix stands on the right: most often a parameter, and at every time step the same.
+    fn one_matrix(&self) -> bool {
+        self.inputs[1].len() == 2
     }
 
     /// Calls `f(i, offset in A, offset in B)` for each product of the batch.
-    fn each(inputs: &[Shape], plan: &Plan, mut f: impl FnMut(usize, usize, usize)) {
-        if plan.batch.is_empty() {
+    fn each(&self, mut f: impl FnMut(usize, usize, usize)) {
+        if self.batch.is_empty() {
             return f(0, 0, 0);
         }
-        if plan.batch.elements() == 0 {
+        if self.batch.elements() == 0 {
             return;
         }
         let lead = |s: &Shape, size: usize| {
-            let lead = Shape::new(&s[..s.len() - 2]).unwrap_or(plan.batch);
-            lead.strides_in(&plan.batch).map(|stride| stride * size)
+            let lead = Shape::new(&s[..s.len() - 2]).unwrap_or(self.batch);
+            lead.strides_in(&self.batch).map(|stride| stride * size)
         };
-        let (a, b) = (lead(&inputs[0], plan.m * plan.k), lead(&inputs[1], plan.k * plan.n));
-        Broadcast::new(&plan.batch, a, b).each(|at, len, (a, a_step), (b, b_step)| {
+        let (a, b) = (lead(&self.inputs[0], self.m * self.k), lead(&self.inputs[1], self.k * self.n));
+        Broadcast::new(&self.batch, a, b).each(|at, len, (a, a_step), (b, b_step)| {
             (0..len).for_each(|i| f(at + i, a + i * a_step, b + i * b_step));
         });
     }
 
-    fn forward_into<E: Element>(inputs: &[Shape], a: &[E], b: &[E], output: &mut [E], accumulate: bool) {
-        let Ok(plan) = Self::plan(inputs) else { unreachable!("`shape` has accepted these operands") };
-        let Plan { m, k, n, .. } = plan;
-        Self::each(inputs, &plan, |i, at, bt| {
+    fn multiply<E: Element>(&self, a: &[E], b: &[E], output: &mut [E], accumulate: bool) {
+        let &Matmul { m, k, n, .. } = self;
+        self.each(|i, at, bt| {
             let (a, b) = (Matrix::rows(&a[at..at + m * k], k), Matrix::rows(&b[bt..bt + k * n], n));
             product((m, k, n), a, b, &mut output[i * m * n..(i + 1) * m * n], accumulate);
         });
     }
-}
-
-fn shapes_of<E: Element>(inputs: &[View<'_, E>]) -> [Shape; 2] {
-    [inputs[0].shape(), inputs[1].shape()]
 }
 
 impl Operation for Matmul {
@@ -78,34 +83,22 @@ impl Operation for Matmul {
         "matmul"
     }
 
-    fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
-        let plan = Self::plan(inputs)?;
-        if inputs[1].len() == 2 {
-            return inputs[0]
-                .with(inputs[0].len() - 1, plan.n)
-                .ok_or_else(|| "would get more axes or elements than a tensor can have".into());
-        }
-        let sizes: Vec<usize> = plan.batch.iter().copied().chain([plan.m, plan.n]).collect();
-        Shape::new(&sizes).ok_or_else(|| "would get more axes or elements than a tensor can have".into())
+    fn shape(&self, _: &[Shape]) -> Result<Shape, String> {
+        Ok(self.output)
     }
 
     fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {
-        let shapes = shapes_of(inputs);
-        match Self::plan(&shapes) {
-            // One matrix for all rows: most often a parameter, and at every time step the same.
-            Ok(Plan { m, k, n, .. }) if shapes[1].len() == 2 => {
-                inputs[1].multiply(m, Matrix::rows(inputs[0].data(), k), (k, n, false), output, false);
-            }
-            _ => Self::forward_into(&shapes, inputs[0].data(), inputs[1].data(), output, false),
+        let &Matmul { m, k, n, .. } = self;
+        if self.one_matrix() {
+            return inputs[1].multiply(m, Matrix::rows(inputs[0].data(), k), (k, n, false), output, false);
         }
+        self.multiply(inputs[0].data(), inputs[1].data(), output, false);
     }
 
     fn backward<E: Element>(&self, ctx: &OpContext<'_, E, ()>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
-        let shapes = shapes_of(ctx.inputs);
-        let Ok(plan) = Self::plan(&shapes) else { unreachable!("`shape` has accepted these operands") };
-        let (Plan { m, k, n, .. }, a, b, g) = (&plan, ctx.inputs[0], ctx.inputs[1], gradient.data());
-        let (m, k, n) = (*m, *k, *n);
-        if plan.batch.is_empty() && shapes[1].len() == 2 {
+        let (a, b, g) = (ctx.inputs[0], ctx.inputs[1], gradient.data());
+        let &Matmul { m, k, n, .. } = self;
+        if self.one_matrix() {
             into.update(0, |slot, fresh| {
                 b.multiply(m, Matrix::rows(g, n), (k, n, true), slot, !fresh);
             });
@@ -113,13 +106,13 @@ impl Operation for Matmul {
             return into.outer(1, a.data(), g, (k, n), false);
         }
         into.accumulate(0, |slot| {
-            Self::each(&shapes, &plan, |i, at, bt| {
+            self.each(|i, at, bt| {
                 let (g, b) = (Matrix::rows(&g[i * m * n..], n), Matrix::transposed(&b.data()[bt..bt + k * n], n));
                 product((m, n, k), g, b, &mut slot[at..at + m * k], true);
             });
         });
         into.accumulate(1, |slot| {
-            Self::each(&shapes, &plan, |i, at, bt| {
+            self.each(|i, at, bt| {
                 let (a, g) = (Matrix::transposed(&a.data()[at..at + m * k], k), Matrix::rows(&g[i * m * n..], n));
                 product((k, m, n), a, g, &mut slot[bt..bt + k * n], true);
             });
@@ -127,12 +120,11 @@ impl Operation for Matmul {
     }
 
     fn jvp<E: Element>(&self, ctx: &OpContext<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
-        let shapes = shapes_of(ctx.inputs);
         if let Some(v) = tangents[0] {
-            Self::forward_into(&shapes, v.data(), ctx.inputs[1].data(), output, true);
+            self.multiply(v.data(), ctx.inputs[1].data(), output, true);
         }
         if let Some(v) = tangents[1] {
-            Self::forward_into(&shapes, ctx.inputs[0].data(), v.data(), output, true);
+            self.multiply(ctx.inputs[0].data(), v.data(), output, true);
         }
     }
 }
@@ -223,12 +215,12 @@ impl<'g> Var<'g> {
     fn product(self, right: Var<'g>, line: &'static Location<'static>) -> Var<'g> {
         let (Some(a), Some(b)) = (self.known_shape(), right.known_shape()) else { return self.graph.inert() };
         if (a.len() != 1 && b.len() != 1) || !self.graph.usable("matmul", &[self, right], line) {
-            return self.graph.apply_at(Matmul, &[self, right], line);
+            return self.graph.apply_planned("matmul", &[self, right], line, Matmul::plan);
         }
         let (row, column) = (a.len() == 1, b.len() == 1);
         let left = if row { self.unsqueeze_at(0, line) } else { self };
         let other = if column { right.unsqueeze_at(b.len(), line) } else { right };
-        let mut out = self.graph.apply_at(Matmul, &[left, other], line);
+        let mut out = self.graph.apply_planned("matmul", &[left, other], line, Matmul::plan);
         if row {
             out = out.squeeze_at(-2, line);
         }

@@ -3,7 +3,7 @@
 //! With these an unrolled recurrence leaves padding out: the real rows of a padded batch are gathered step by step,
 //! longest sequences first, and what the steps gave is put back into the batch's own order.
 
-use super::movement::{Move, Movement, Run};
+use super::movement::{Movement, Run};
 use crate::{Graph, Shape, Var, tape::NONE};
 use std::{panic::Location, sync::Arc};
 
@@ -106,7 +106,7 @@ impl<'g> Var<'g> {
     #[track_caller]
     pub fn index_select(self, ids: &[u32]) -> Var<'g> {
         let gather = Gather { name: "rows", sources: ids.into(), leading: [ids.len()].into(), folded: 1, holes: false };
-        self.graph.apply_at(Move(gather), &[self], Location::caller())
+        self.graph.move_at(gather, &[self], Location::caller())
     }
 
     /// The rows of a padded batch in the order of `sources`: axes 0 and 1 are folded, place (b, t) is row b·T + t.
@@ -126,7 +126,7 @@ impl<'g> Var<'g> {
     pub fn gather_steps(self, sources: Arc<[u32]>) -> Var<'g> {
         let leading = [sources.len()].into();
         let gather = Gather { name: "gather", sources, leading, folded: 2, holes: false };
-        self.graph.apply_at(Move(gather), &[self], Location::caller())
+        self.graph.move_at(gather, &[self], Location::caller())
     }
 
     /// The first `lengths[b]` steps of each row b in reverse, padding where it was:
@@ -162,7 +162,7 @@ impl<'g> Var<'g> {
             .flat_map(|(b, &length)| (0..shape[1]).map(move |t| (b * shape[1] + place(t, length)) as u32));
         let (sources, leading) = (places.collect(), [shape[0], shape[1]].into());
         let gather = Gather { name: "reverse_sequence", sources, leading, folded: 2, holes: false };
-        self.graph.apply_at(Move(gather), &[self], line)
+        self.graph.move_at(gather, &[self], line)
     }
 
     /// The real rows of a padded batch, example by example: `[batch, time, …] -> [Σ lengths, …]`.
@@ -244,6 +244,6 @@ impl<'g> Graph<'g> {
             self.fail(crate::Error::Argument { operation: "gather_rows", why, at });
             return self.inert();
         };
-        self.apply_at(Move(Gather { name: "gather_rows", sources, leading, folded: 1, holes }), parts, line)
+        self.move_at(Gather { name: "gather_rows", sources, leading, folded: 1, holes }, parts, line)
     }
 }

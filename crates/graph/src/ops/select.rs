@@ -11,7 +11,8 @@ macro_rules! comparison {
         impl $name {
             /// Records it, compiled here once: see `binary!`.
             fn record<'g>(a: Var<'g>, b: Var<'g>, line: &'static Location<'static>) -> Var<'g> {
-                a.graph.apply_at(Comparison(Zip($name)), &[a, b], line)
+                let plan = |shapes: &[Shape]| Ok(Comparison(Zip::plan($name, shapes)?));
+                a.graph.apply_planned($name::NAME, &[a, b], line, plan)
             }
         }
         impl Binary for $name {

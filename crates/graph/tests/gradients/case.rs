@@ -137,5 +137,8 @@ pub(crate) fn right(
     inputs: &[ArrayD<f64>],
     f: impl for<'g> Fn(&'g Graph<'g>, &[Var<'g>]) -> Var<'g>,
 ) -> Result<(), TestCaseError> {
-    check::function(inputs, f).map_err(|failure| TestCaseError::fail(failure.to_string()))
+    let checked = check::function(inputs, f).map_err(|failure| TestCaseError::fail(failure.to_string()))?;
+    // An operation of this crate has a forward mode.
+    prop_assert_eq!(checked.skipped, None);
+    Ok(())
 }

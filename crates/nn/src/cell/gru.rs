@@ -3,8 +3,8 @@
 use super::weights::{RecurrentInit, RecurrentWeights, Sizes};
 use crate::Cell;
 use unspool_graph::{
-    Activation, Buffer, Element, GradSink, Graph, OpContext, Operation, Param, Scope, Shape, Var, View, reference_mode,
-    vectorize,
+    Activation, Buffer, Element, Gated, GradSink, Graph, OpContext, Operation, Param, Scope, Shape, Show, Var, View,
+    reference_mode, vectorize,
 };
 
 /// The gated recurrent unit (Cho and others 2014), which resets after the product as PyTorch's `nn.GRU` does, with its
@@ -143,7 +143,7 @@ pub fn gru_gates<'g>(x: Var<'g>, u: Var<'g>, h: Var<'g>) -> Var<'g> {
     if reference_mode() {
         return plain_gates(x, u, h);
     }
-    h.graph().apply(GruGates, &[x, u, h])
+    h.graph().apply_gated(GruGates, &[x, u, h])
 }
 
 /// [`gru_gates`] by elementary operations, in the [reference mode](unspool_graph::reference_mode).
@@ -245,18 +245,6 @@ impl Operation for GruGates {
         });
     }
 
-    fn gates<E: Element>(
-        &self,
-        ctx: &OpContext<'_, E, Buffer<E>>,
-        show: &mut dyn FnMut(&'static str, Activation, &[E]),
-    ) {
-        let width = ctx.inputs[2].shape()[1].max(1);
-        let kinds = [("r", Activation::Sigmoid), ("z", Activation::Sigmoid), ("n", Activation::Tanh)];
-        for (part, (gate, squash)) in ctx.saved.chunks_exact(width).zip(kinds.into_iter().cycle()) {
-            show(gate, squash, part);
-        }
-    }
-
     fn jvp<E: Element>(&self, ctx: &OpContext<'_, E, Buffer<E>>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
         let (u, h, width) = (ctx.inputs[1].data(), ctx.inputs[2].data(), ctx.output.shape()[1]);
         let at = |i: usize, place: usize| tangents[i].map_or(E::ZERO, |v| v.data()[place]);
@@ -268,6 +256,16 @@ impl Operation for GruGates {
             let dz = (at(0, gate(1)) + at(1, gate(1))) * z * (E::ONE - z);
             let dn = (at(0, gate(2)) + dr * u[gate(2)] + r * at(1, gate(2))) * (E::ONE - n * n);
             *out = dn + dz * (h[i] - n) + z * (at(2, i) - dn);
+        }
+    }
+}
+
+impl Gated for GruGates {
+    fn gates<E: Element>(&self, ctx: &OpContext<'_, E, Buffer<E>>, show: &mut Show<'_, E>) {
+        let width = ctx.inputs[2].shape()[1].max(1);
+        let kinds = [("r", Activation::Sigmoid), ("z", Activation::Sigmoid), ("n", Activation::Tanh)];
+        for (part, (gate, squash)) in ctx.saved.chunks_exact(width).zip(kinds.into_iter().cycle()) {
+            show(gate, squash, part);
         }
     }
 }

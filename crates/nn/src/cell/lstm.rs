@@ -3,8 +3,8 @@
 use super::weights::{RecurrentInit, RecurrentWeights, Sizes, bound};
 use crate::Cell;
 use unspool_graph::{
-    Activation, Buffer, Element, GradSink, Graph, OpContext, Operation, Param, Scope, Shape, Var, View, init,
-    reference_mode, vectorize,
+    Activation, Buffer, Element, Gated, GradSink, Graph, OpContext, Operation, Param, Scope, Shape, Show, Var, View,
+    init, reference_mode, vectorize,
 };
 
 /// Long short-term memory (Hochreiter and Schmidhuber 1997, with the forget gate of Gers and others 2000), as PyTorch's
@@ -167,7 +167,7 @@ fn gates<'g>(x: Var<'g>, u: Var<'g>, c: Var<'g>) -> (Var<'g>, Var<'g>) {
         let c = f.sigmoid() * c + i.sigmoid() * g.tanh();
         return (o.sigmoid() * c.tanh(), c);
     }
-    let both = x.graph().apply(LstmGates, &[x, u, c]);
+    let both = x.graph().apply_gated(LstmGates, &[x, u, c]);
     (both.index(0, 0), both.index(0, 1))
 }
 
@@ -267,25 +267,6 @@ impl Operation for LstmGates {
         into.add_slice(2, &to_c);
     }
 
-    fn gates<E: Element>(
-        &self,
-        ctx: &OpContext<'_, E, Buffer<E>>,
-        show: &mut dyn FnMut(&'static str, Activation, &[E]),
-    ) {
-        let width = ctx.inputs[2].shape()[1].max(1);
-        let (gates, tanh) = ctx.saved.split_at(4 * ctx.inputs[2].data().len());
-        let kinds = [
-            ("i", Activation::Sigmoid),
-            ("f", Activation::Sigmoid),
-            ("g", Activation::Tanh),
-            ("o", Activation::Sigmoid),
-        ];
-        for (part, (gate, squash)) in gates.chunks_exact(width).zip(kinds.into_iter().cycle()) {
-            show(gate, squash, part);
-        }
-        show("tanh c", Activation::Tanh, tanh);
-    }
-
     fn jvp<E: Element>(&self, ctx: &OpContext<'_, E, Buffer<E>>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
         let (c, width) = (ctx.inputs[2].data(), ctx.inputs[2].shape()[1]);
         let (gates, tanh) = ctx.saved.split_at(4 * c.len());
@@ -300,5 +281,22 @@ impl Operation for LstmGates {
             cs[k] = df * c[k] + f * at(2, k) + di * g + i * dg;
             hs[k] = d_o * tanh[k] + o * (E::ONE - tanh[k] * tanh[k]) * cs[k];
         }
+    }
+}
+
+impl Gated for LstmGates {
+    fn gates<E: Element>(&self, ctx: &OpContext<'_, E, Buffer<E>>, show: &mut Show<'_, E>) {
+        let width = ctx.inputs[2].shape()[1].max(1);
+        let (gates, tanh) = ctx.saved.split_at(4 * ctx.inputs[2].data().len());
+        let kinds = [
+            ("i", Activation::Sigmoid),
+            ("f", Activation::Sigmoid),
+            ("g", Activation::Tanh),
+            ("o", Activation::Sigmoid),
+        ];
+        for (part, (gate, squash)) in gates.chunks_exact(width).zip(kinds.into_iter().cycle()) {
+            show(gate, squash, part);
+        }
+        show("tanh c", Activation::Tanh, tanh);
     }
 }

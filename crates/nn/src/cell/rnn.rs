@@ -3,7 +3,7 @@
 use super::weights::{RecurrentInit, RecurrentWeights, Sizes};
 use crate::Cell;
 use unspool_graph::{
-    Activation, Element, GradSink, Graph, OpContext, Operation, Param, Scope, Shape, Var, View, vectorize,
+    Activation, Element, Gated, GradSink, Graph, OpContext, Operation, Param, Scope, Shape, Show, Var, View, vectorize,
 };
 
 /// h' = f(x·W_ihᵀ + b_ih + h·W_hhᵀ + b_hh) with tanh or ReLU as f (Elman 1990). Names and layouts are those of
@@ -105,7 +105,7 @@ impl Cell for Rnn {
     }
     fn step_projected<'g>(&self, _: Var<'g>, projected: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
         let operation = RnnStep { relu: self.nonlinearity == Nonlinearity::Relu };
-        let h = h.graph().apply(operation, &[projected, self.weights.of_state(h)]);
+        let h = h.graph().apply_gated(operation, &[projected, self.weights.of_state(h)]);
         (h, h)
     }
 }
@@ -172,8 +172,10 @@ impl Operation for RnnStep {
         }
         self.times_derivative(output, ctx.output.data(), &sum);
     }
+}
 
-    fn gates<E: Element>(&self, ctx: &OpContext<'_, E, ()>, show: &mut dyn FnMut(&'static str, Activation, &[E])) {
+impl Gated for RnnStep {
+    fn gates<E: Element>(&self, ctx: &OpContext<'_, E, ()>, show: &mut Show<'_, E>) {
         if !self.relu {
             show("tanh", Activation::Tanh, ctx.output.data());
         }

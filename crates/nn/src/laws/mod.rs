@@ -241,9 +241,7 @@ pub struct Broken {
 pub fn check<S: Subject>(subject: &S) -> Result<Judged, Broken> {
     let mut judged = Judged::default();
     for law in Law::ALL {
-        let more = check_law(law, subject)?;
-        judged.right += more.right;
-        judged.unjudged += more.unjudged;
+        judged += check_law(law, subject)?;
     }
     Ok(judged)
 }
@@ -274,9 +272,7 @@ pub fn check_law<S: Subject>(law: Law, subject: &S) -> Result<Judged, Broken> {
     // Every coordinate is moved for the gradients: fewer batches, and smaller ones.
     let (count, most) = if law == Law::Gradients { (8, 3) } else { (24, 5) };
     search(count, cases(most), |case| {
-        let judged = check_case(law, subject, case)?;
-        let mut total = total.borrow_mut();
-        (total.right, total.unjudged) = (total.right + judged.right, total.unjudged + judged.unjudged);
+        *total.borrow_mut() += check_case(law, subject, case)?;
         Ok(())
     })
     .map_err(|(why, case)| Broken { law, why, case })?;

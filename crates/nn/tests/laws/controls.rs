@@ -100,7 +100,7 @@ fn looking_at_the_first_row_breaks_the_law_of_order() {
 fn a_cut_inside_of_the_cell_breaks_the_law_of_truncation() {
     let cutting = mistaken(|cell, x, h| cell.step(x, h.detach()));
     let broken = found(Law::Truncation, &cutting, 1, 1);
-    assert!(broken.why.contains("goes wrong at cut") && broken.why.contains("controls.rs:"), "{broken}");
+    assert!(broken.why.contains("goes wrong at detach") && broken.why.contains("controls.rs:"), "{broken}");
 }
 
 #[test]

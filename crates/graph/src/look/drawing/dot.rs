@@ -62,7 +62,7 @@ pub(super) fn write(pictures: &[Picture]) -> String {
             let (from, to) = (name(link.from), name(link.to));
             let _ = writeln!(out, "  {from} -> {to} [penwidth={width:.2}, color=\"{colour}\"];");
         }
-        for i in (0..picture.items.len()).filter(|&i| super::layout::loops(picture, i)) {
+        for i in (0..picture.items.len()).filter(|&i| super::grid::loops(picture, i)) {
             let _ = writeln!(out, "  {0} -> {0} [label=\"t → t + 1\", color=\"#cf5a1f\"];", name(i));
         }
     }

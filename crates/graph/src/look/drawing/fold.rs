@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// All that a picture is made from.
 #[derive(Clone, Debug)]
-pub(super) struct Recording {
+pub(super) struct Snapshot {
     pub(super) topology: Topology,
     /// Parent and name of each scope.
     scopes: Vec<(u32, String)>,
@@ -22,11 +22,11 @@ pub(super) struct Recording {
     pub(super) norms: Vec<f64>,
 }
 
-impl Recording {
-    pub(super) fn of(graph: &Graph<'_>) -> Recording {
+impl Snapshot {
+    pub(super) fn of(graph: &Graph<'_>) -> Snapshot {
         let scopes = graph.scopes.borrow().all.iter().map(|note| (note.parent, note.name.clone())).collect();
         let carried = graph.carried.borrow().iter().map(|c| (c.node as usize, c.leaf)).collect();
-        Recording { topology: graph.topology(), scopes, carried, norms: vec![] }
+        Snapshot { topology: graph.topology(), scopes, carried, norms: vec![] }
     }
 
     /// The scopes around a scope, outermost first, itself last.
@@ -128,8 +128,8 @@ enum Key {
     Scope(u32, usize, usize),
 }
 
-pub(super) fn picture(recording: &Recording, grain: Grain) -> Picture {
-    let (topology, lanes) = (&recording.topology, recording.lanes());
+pub(super) fn picture(snapshot: &Snapshot, grain: Grain) -> Picture {
+    let (topology, lanes) = (&snapshot.topology, snapshot.lanes());
     let lane_count = lanes.iter().flatten().max().map_or(0, |most| most + 1);
     let phases = phases(topology, &lanes, lane_count);
     let keys = keys(topology, &lanes, &phases, grain);
@@ -169,15 +169,14 @@ pub(super) fn picture(recording: &Recording, grain: Grain) -> Picture {
         let (a, b) = (edge.source().index(), edge.target().index());
         let (from, to) = (key_of(a), key_of(b));
         let step = |node| topology[NodeIndex::new(node)].place.step;
-        let leaf =
-            recording.carried.get(&a).filter(|_| lanes[a].is_some() && lanes[a] == lanes[b] && step(a) < step(b));
+        let leaf = snapshot.carried.get(&a).filter(|_| lanes[a].is_some() && lanes[a] == lanes[b] && step(a) < step(b));
         if from == to {
             loops.entry(from).or_default().extend(leaf);
             continue;
         }
         let (square, any, leaves) = links.entry((from, to)).or_default();
         // Along this line a gradient came back only if the reader had one.
-        let known = |node: usize| recording.norms.get(node).copied().filter(|norm| !norm.is_nan());
+        let known = |node: usize| snapshot.norms.get(node).copied().filter(|norm| !norm.is_nan());
         if let (Some(norm), Some(_)) = (known(a), known(b)) {
             (*square, *any) = (*square + norm * norm, true);
         }
@@ -197,7 +196,7 @@ pub(super) fn picture(recording: &Recording, grain: Grain) -> Picture {
             let nodes = &members[key];
             let params = own.get(key).map_or(&[][..], |all| &all[..]);
             let loops = loops.get(key).map(|set| set.iter().copied().collect()).unwrap_or_default();
-            item(recording, grain, nodes, params, &lanes, &phases, loops)
+            item(snapshot, grain, nodes, params, &lanes, &phases, loops)
         })
         .collect();
     let links: Vec<Link> = links
@@ -215,7 +214,7 @@ pub(super) fn picture(recording: &Recording, grain: Grain) -> Picture {
             items[i].phase = first - first % 2;
         }
     }
-    let names = (0..recording.scopes.len() as u32).map(|scope| recording.name(scope).to_string()).collect();
+    let names = (0..snapshot.scopes.len() as u32).map(|scope| snapshot.name(scope).to_string()).collect();
     Picture { grain, items, links, lanes: lane_count, names }
 }
 
@@ -316,7 +315,7 @@ fn keys(topology: &Topology, lanes: &[Option<usize>], phases: &[usize], grain: G
 }
 
 fn item(
-    recording: &Recording,
+    snapshot: &Snapshot,
     grain: Grain,
     nodes: &[usize],
     own_params: &[usize],
@@ -324,11 +323,11 @@ fn item(
     phases: &[usize],
     loops: Vec<u32>,
 ) -> Item {
-    let vertex = |n: usize| &recording.topology[NodeIndex::new(n)];
+    let vertex = |n: usize| &snapshot.topology[NodeIndex::new(n)];
     let (first, last) = (vertex(nodes[0]), vertex(nodes[nodes.len() - 1]));
     let lane =
         lanes[nodes[0]].map(|lane| (lane, if grain == Grain::Rolled { 0 } else { first.place.step.unwrap_or(0) }));
-    let chain = recording.chain(first.scope);
+    let chain = snapshot.chain(first.scope);
     let phase = nodes.iter().map(|&n| phases[n]).max().unwrap_or(0);
     let base = |kind, title: String, lines: Vec<String>, scopes: Vec<u32>| Item {
         kind,
@@ -374,16 +373,16 @@ fn item(
     // Whose parameters a cell reads says more than the scope in which it was unrolled.
     let read: BTreeSet<usize> = nodes
         .iter()
-        .flat_map(|&n| recording.topology.neighbors_directed(NodeIndex::new(n), Incoming))
+        .flat_map(|&n| snapshot.topology.neighbors_directed(NodeIndex::new(n), Incoming))
         .map(|n| n.index())
         .collect();
     let read: Vec<&str> = read.iter().filter_map(|&n| vertex(n).param.as_deref()).collect();
-    let scope = nodes.iter().map(|&n| recording.chain(vertex(n).scope)).min_by_key(Vec::len).unwrap_or_default();
+    let scope = nodes.iter().map(|&n| snapshot.chain(vertex(n).scope)).min_by_key(Vec::len).unwrap_or_default();
     let title = match (lane, label::common(&read).0) {
         (Some(_), prefix) if !prefix.is_empty() => prefix,
         (None, _) if scope.is_empty() && operations.len() == 1 => operations.remove(0),
         (None, _) if scope.is_empty() => operations.remove(0),
-        _ => scope.last().map_or_else(|| "cell".into(), |&s| recording.name(s).to_string()),
+        _ => scope.last().map_or_else(|| "cell".into(), |&s| snapshot.name(s).to_string()),
     };
     operations.retain(|name| *name != title);
     let mut lines = label::some(&operations, 4);

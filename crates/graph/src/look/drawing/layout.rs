@@ -2,6 +2,7 @@
 
 use super::{
     fold::{Grain, Kind, Picture},
+    grid::{BAND, Place, Rect, Row, loops},
     label,
     route::{self, Wire},
 };
@@ -15,32 +16,6 @@ const LINE: f64 = 12.5;
 const APART: f64 = 16.0;
 /// Between the recurrences of one phase.
 const ROWS_APART: f64 = 14.0;
-/// Room above and below a recurrence's boxes for its name and for the time steps.
-const BAND: f64 = 20.0;
-
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Rect {
-    pub(super) x: f64,
-    pub(super) y: f64,
-    pub(super) w: f64,
-    pub(super) h: f64,
-}
-
-impl Rect {
-    pub(super) fn centre(&self) -> f64 {
-        self.x + self.w / 2.0
-    }
-    fn union(self, other: Rect) -> Rect {
-        let (x, y) = (self.x.min(other.x), self.y.min(other.y));
-        Rect { x, y, w: (self.x + self.w).max(other.x + other.w) - x, h: (self.y + self.h).max(other.y + other.h) - y }
-    }
-    fn grown(self, by: f64, above: f64) -> Rect {
-        Rect { x: self.x - by, y: self.y - by - above, w: self.w + 2.0 * by, h: self.h + 2.0 * by + above }
-    }
-    fn meets(&self, o: &Rect) -> bool {
-        self.x < o.x + o.w && o.x < self.x + self.w && self.y < o.y + o.h && o.y < self.y + self.h
-    }
-}
 
 /// A frame around boxes, with a name.
 pub(super) struct Frame {
@@ -59,39 +34,6 @@ pub(super) struct Scene {
     pub(super) wires: Vec<Wire>,
     /// Time steps: centre, baseline, words.
     pub(super) captions: Vec<(f64, f64, String)>,
-}
-
-/// A place in the grid. Boxes of one block stand in one column, at one recurrence's height.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
-    pub(super) row: usize,
-    pub(super) col: usize,
-    pub(super) level: usize,
-}
-
-/// Heights in one row, shared by all its columns so that what is alike stands alike.
-pub(super) struct Row {
-    pub(super) phase: usize,
-    pub(super) lane: bool,
-    pub(super) levels: Vec<f64>,
-    /// Heights of the channels: one below each level, and one above all.
-    pub(super) channels: Vec<f64>,
-    /// The lower end, upwards from the lowest.
-    pub(super) base: f64,
-}
-
-impl Row {
-    pub(super) fn height(&self) -> f64 {
-        self.levels.iter().sum::<f64>() + self.channels.iter().sum::<f64>() + if self.lane { 2.0 * BAND } else { 0.0 }
-    }
-    /// The lower end of a channel, upwards from the row's.
-    pub(super) fn channel(&self, c: usize) -> f64 {
-        let below = self.levels[..c].iter().sum::<f64>() + self.channels[..c].iter().sum::<f64>();
-        self.base + below + if self.lane { BAND } else { 0.0 }
-    }
-    fn level(&self, level: usize) -> f64 {
-        self.channel(level) + self.channels[level]
-    }
 }
 
 pub(super) fn scene(picture: &Picture) -> Scene {
@@ -148,11 +90,6 @@ pub(super) fn scene(picture: &Picture) -> Scene {
     let wires = plan.wires(picture, &boxes, &rows, &lefts, &widths, &gutters, &down, above + top + 12.0);
     let (frames, captions) = frames(picture, &places, &boxes, &rows, &lefts, &widths, &down);
     Scene { width, height: above + top + below, boxes, frames, wires, captions }
-}
-
-/// Whether a box hands a state to itself.
-pub(super) fn loops(picture: &Picture, item: usize) -> bool {
-    picture.grain == Grain::Rolled && picture.items[item].kind == Kind::Cell
 }
 
 fn size(item: &super::fold::Item, grain: Grain) -> (f64, f64) {

@@ -6,6 +6,7 @@
 
 mod dot;
 mod fold;
+mod grid;
 mod label;
 mod layout;
 mod route;
@@ -14,7 +15,7 @@ mod text;
 mod tracks;
 
 use crate::{Gradients, Graph};
-use fold::{Picture, Recording};
+use fold::{Picture, Snapshot};
 
 /// How much of a recording is drawn as one box.
 ///
@@ -73,7 +74,7 @@ pub enum Detail {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Drawing {
-    recording: Recording,
+    snapshot: Snapshot,
     fold: Detail,
     rolled: bool,
 }
@@ -81,7 +82,7 @@ pub struct Drawing {
 impl Drawing {
     /// A picture of what `graph` has recorded so far.
     pub fn of(graph: &Graph<'_>) -> Drawing {
-        Drawing { recording: Recording::of(graph), fold: Detail::default(), rolled: false }
+        Drawing { snapshot: Snapshot::of(graph), fold: Detail::default(), rolled: false }
     }
 
     /// Chooses how much is one box: [`Detail::Cell`] where nothing is said.
@@ -99,7 +100,7 @@ impl Drawing {
     /// Makes a line the wider, the larger ‖∂loss/∂v‖ of the value v it carries, on a scale of logarithms. The gradients
     /// must be of a graph that [records them](Graph::record_grad_norms).
     pub fn gradients(mut self, gradients: &Gradients) -> Drawing {
-        self.recording.norms = gradients.norms.clone();
+        self.snapshot.norms = gradients.norms.clone();
         self
     }
 
@@ -116,15 +117,15 @@ impl Drawing {
 
     /// The picture in words: its boxes from the first to the last, and what they read.
     pub fn to_text(&self) -> String {
-        text::write(&self.pictures(), &self.recording)
+        text::write(&self.pictures(), &self.snapshot)
     }
 
     fn pictures(&self) -> Vec<Picture> {
-        let rolled = self.rolled.then(|| fold::picture(&self.recording, fold::Grain::Rolled));
+        let rolled = self.rolled.then(|| fold::picture(&self.snapshot, fold::Grain::Rolled));
         let grain = match self.fold {
             Detail::Node => fold::Grain::Node,
             Detail::Cell => fold::Grain::Cell,
         };
-        rolled.into_iter().chain([fold::picture(&self.recording, grain)]).collect()
+        rolled.into_iter().chain([fold::picture(&self.snapshot, grain)]).collect()
     }
 }

@@ -3,7 +3,7 @@
 
 use super::{
     fold::{Grain, Picture},
-    layout::{Place, Rect, Row, loops},
+    grid::{Channel, FAR, Net, Place, Rect, Row, Segment, loops},
     tracks::{channel_tracks, first_fit},
 };
 use std::collections::{BTreeMap, BTreeSet};
@@ -14,7 +14,6 @@ const RAIL: f64 = 9.0;
 /// Between a box and the first track of a channel or gutter.
 const CLEAR: f64 = 10.0;
 const GUTTER: f64 = 17.0;
-pub(super) const FAR: f64 = 1e9;
 
 /// The lines of one value, or of all values that go into one box from afar.
 #[derive(Default)]
@@ -37,30 +36,6 @@ pub(super) enum WireKind {
     Data,
     State,
     Param,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Channel {
-    pub(super) row: usize,
-    pub(super) col: usize,
-    pub(super) c: usize,
-}
-
-#[derive(Default)]
-pub(super) struct Segment {
-    /// Where boxes are met: x from the column's left end, the box, and whether the value comes out of it.
-    pub(super) ports: Vec<(f64, usize, bool)>,
-    pub(super) gutter: Option<usize>,
-    pub(super) track: usize,
-}
-
-pub(super) struct Net {
-    links: Vec<usize>,
-    gathers: bool,
-    pub(super) segments: BTreeMap<Channel, Segment>,
-    /// The track in each gutter.
-    gutters: BTreeMap<usize, usize>,
-    rail: Option<usize>,
 }
 
 pub(super) struct Plan {

@@ -2,7 +2,8 @@
 
 use super::{
     fold::{Kind, Picture},
-    layout::{self, Rect, SMALL, Scene, TITLE},
+    grid::Rect,
+    layout::{self, SMALL, Scene, TITLE},
     route::{Wire, WireKind},
 };
 use std::fmt::Write;

@@ -1,10 +1,10 @@
 //! The picture in words.
 
-use super::fold::{Kind, Picture, Recording};
+use super::fold::{Kind, Picture, Snapshot};
 use std::fmt::Write;
 
-pub(super) fn write(pictures: &[Picture], recording: &Recording) -> String {
-    let topology = &recording.topology;
+pub(super) fn write(pictures: &[Picture], snapshot: &Snapshot) -> String {
+    let topology = &snapshot.topology;
     let params: Vec<_> = topology.node_weights().filter(|v| v.param.is_some()).collect();
     let elements: usize = params.iter().map(|v| v.shape.elements()).sum();
     let steps = topology.node_weights().filter_map(|v| v.place.step).max().map_or(0, |last| last + 1);
@@ -31,7 +31,7 @@ pub(super) fn write(pictures: &[Picture], recording: &Recording) -> String {
             let mut words = item.lines.clone();
             words.extend((!item.shape.is_empty()).then(|| item.shape.clone()));
             let step = match item.lane {
-                Some(_) if super::layout::loops(picture, i) => "loop".into(),
+                Some(_) if super::grid::loops(picture, i) => "loop".into(),
                 Some((_, step)) => format!("t = {step}"),
                 None => String::new(),
             };

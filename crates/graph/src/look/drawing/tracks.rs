@@ -1,6 +1,6 @@
 //! Tracks: which of the lines side by side a stretch runs on.
 
-use super::route::{Channel, FAR, Net};
+use super::grid::{Channel, FAR, Net};
 use std::collections::BTreeMap;
 
 /// Gives each stretch in a channel a track; lowest is 0. Where one value comes up at the place at which another goes
