@@ -153,3 +153,47 @@ fn every_page_is_in_the_contents_of_the_book() {
         }
     }
 }
+
+/// Each public item's line, name and first line of documentation.
+fn documented(code: &str) -> Vec<(usize, String, String)> {
+    let (mut doc, mut found) = (None, vec![]);
+    for (number, line) in code.lines().enumerate() {
+        let line = line.trim_start();
+        if let Some(text) = line.strip_prefix("///") {
+            doc = doc.or(Some((number + 1, text.trim().to_string())));
+            continue;
+        }
+        // Attributes stand between the documentation and its item.
+        if line.starts_with("#[") || line.starts_with(")]") || line.starts_with("message") || line.starts_with("note") {
+            continue;
+        }
+        if let (Some((number, text)), Some(item)) = (doc.take(), line.strip_prefix("pub ")) {
+            let words: Vec<&str> = item.split_whitespace().collect();
+            let kinds = ["fn", "struct", "enum", "trait", "type", "const", "mod"];
+            if kinds.contains(words.first().unwrap_or(&"")) {
+                found.push((number, words.get(1).unwrap_or(&"").to_string(), text));
+            }
+        }
+    }
+    found
+}
+
+/// Whether a text begins with a verb in the third person: "Returns", "Runs".
+fn begins_with_a_verb(text: &str) -> bool {
+    let word: String = text.chars().take_while(|c| c.is_alphabetic()).collect();
+    let no_verbs = ["This", "Its", "Gradients", "Parameters", "Values", "Elements", "Errors", "Findings", "As"];
+    word.starts_with(char::is_uppercase) && word.ends_with('s') && !no_verbs.contains(&word.as_str())
+}
+
+/// In a list of items each first line stands alone, and says what its item does.
+#[test]
+fn the_documentation_of_the_core_begins_with_a_verb() {
+    assert!(begins_with_a_verb("Returns the norm.") && !begins_with_a_verb("The norm."));
+    assert_eq!(documented("/// The norm.\n#[inline]\npub fn norm() {}"), [(1, "norm()".into(), "The norm.".into())]);
+    let sources = tracked().into_iter().map(|(_, file)| file);
+    for file in sources.filter(|file| file.starts_with("crates/graph/src/") && file.ends_with(".rs")) {
+        for (line, name, text) in documented(&read(&file)) {
+            assert!(begins_with_a_verb(&text), "{file}:{line}: {name}: {text}");
+        }
+    }
+}

@@ -12,8 +12,8 @@
 //! The gradients of parameters stay in the store to the end, because a parameter may be used at every time step and in
 //! every segment. [`Var::backward`] puts them into their final form.
 //!
-//! A segment that is [recomputed](crate::Graph::recompute) is one node. The walk records its inside again, walks back
-//! over that recording on loan of the same gradients, and drops it.
+//! A segment that is [recomputed](crate::Graph::recompute) is one node. The walk records its inside again, lends that
+//! recording the gradients to add to, walks back over it, and drops it.
 
 use crate::{
     Element, Error, GradSink, Gradients, Graph, Result, Tensor, Var, View,
@@ -39,8 +39,8 @@ struct Found<E: Element> {
     exits: Vec<String>,
 }
 
-/// Walks a recording back from node `last`, to which `seed` is added, down to node `first`. The nodes before it were made
-/// by no operation; their gradients stay in the store that is returned.
+/// Walks a recording back from node `last`, to which `seed` is added, down to node `first`. The nodes before it were
+/// made by no operation; their gradients stay in the store that is returned.
 fn walk<'t, E: Element>(
     graph: &Graph<'_>,
     recording: &'t Recording<E>,
@@ -128,8 +128,8 @@ fn walk_segment<E: Element>(
 }
 
 impl<'g> Var<'g> {
-    /// Returns the gradients of this number with respect to every parameter it depends on, and every node that is watched:
-    /// back-propagation, through time where the recording is an unrolled recurrence.
+    /// Returns the gradients of this number with respect to every parameter it depends on, and every node that is
+    /// watched: back-propagation, through time where the recording is an unrolled recurrence.
     ///
     /// # Errors
     /// The graph's first error; [`Error::NotScalar`] if this is not a single number.
@@ -225,8 +225,8 @@ impl<'g> Var<'g> {
     }
 }
 
-/// Says where a path to a parameter was cut: the operations without gradient between node `from` and something that wants a
-/// gradient, and, for a parameter that got none, where numbers made from it have left the recording.
+/// Says where a path to a parameter was cut: the operations without gradient between node `from` and something that
+/// wants a gradient, and, for a parameter that got none, where numbers made from it have left the recording.
 fn cuts<E: Element>(
     graph: &Graph<'_>,
     recording: &Recording<E>,

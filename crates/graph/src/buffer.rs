@@ -46,8 +46,8 @@ impl fmt::Debug for Idle {
     }
 }
 
-/// An array in a recording's memory, to which it goes back when dropped: [`View::buffer`](crate::View::buffer) and
-/// [`GradSink::buffer`](crate::GradSink::buffer) give one.
+/// Holds an array in a recording's memory, to which it goes back when dropped: [`View::buffer`](crate::View::buffer)
+/// and [`GradSink::buffer`](crate::GradSink::buffer) give one.
 ///
 /// ```
 /// use unspool_graph::{Buffer, Element, Graph, GradSink, Operation, Params, OpContext, Shape, View};

@@ -3,7 +3,7 @@
 use crate::Shape;
 use std::{fmt, panic::Location};
 
-/// Where in a model something happened: the user's line, the scopes around it and the time step.
+/// Says where in a model something happened: the user's line, the scopes around it and the time step.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
@@ -16,6 +16,7 @@ use std::{fmt, panic::Location};
 /// assert!(place.to_string().ends_with(", in encoder, time step 2"));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Place {
     /// The line that called the operation, or the layer around it: the outermost one known, which is the user's own.
     pub line: &'static Location<'static>,
@@ -43,7 +44,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// The errors of this crate. A graph keeps its first one; what follows it is inert.
+/// Lists the errors of this crate. A graph keeps its first one; what follows it is inert.
 ///
 /// ```
 /// use unspool_graph::{Error, Graph, Params};
@@ -64,6 +65,7 @@ impl fmt::Display for Place {
 pub enum Error {
     /// The operands' shapes do not fit the operation.
     #[error("{operation}: {} {why} ({at})", list(.shapes))]
+    #[non_exhaustive]
     Shape {
         /// The operation's name.
         operation: &'static str,
@@ -76,6 +78,7 @@ pub enum Error {
     },
     /// An argument that is no tensor (an axis, an index, a probability) is out of range.
     #[error("{operation}: {why} ({at})")]
+    #[non_exhaustive]
     Argument {
         /// The operation's name.
         operation: &'static str,
@@ -88,6 +91,7 @@ pub enum Error {
     #[error(
         "{operation}: an operand belongs to another graph; bring its value over with `detach()` and `input()` ({at})"
     )]
+    #[non_exhaustive]
     ForeignGraph {
         /// The operation's name.
         operation: &'static str,
@@ -96,6 +100,7 @@ pub enum Error {
     },
     /// A `Param` of one store was used on a graph over another.
     #[error("a parameter of another `Params` is used here; a graph reads the store it was made with ({at})")]
+    #[non_exhaustive]
     ForeignParam {
         /// Where.
         at: Place,
@@ -104,6 +109,7 @@ pub enum Error {
     #[error(
         "backward: a loss is a single number, this has shape {shape}; take its `sum()` or `mean()`, or give a cotangent with `vjp` ({at})"
     )]
+    #[non_exhaustive]
     NotScalar {
         /// The shape it has.
         shape: Shape,
@@ -112,6 +118,7 @@ pub enum Error {
     },
     /// A tangent was asked of something that was made by an operation without forward mode.
     #[error("jvp: {operation} has no forward mode: its `Operation::jvp` is not written ({at})")]
+    #[non_exhaustive]
     NoForwardMode {
         /// The operation's name.
         operation: &'static str,
@@ -120,6 +127,7 @@ pub enum Error {
     },
     /// An operation's backward gave a gradient whose shape is not its input's.
     #[error("{operation}: its backward gave {got} gradient elements for input {input}, which has {expected} ({at})")]
+    #[non_exhaustive]
     Gradient {
         /// The operation's name.
         operation: &'static str,
@@ -134,6 +142,7 @@ pub enum Error {
     },
     /// A value or a gradient is infinite or not a number.
     #[error("{what} is not finite: {detail} ({at})")]
+    #[non_exhaustive]
     NotFinite {
         /// The operation, and whether its value or its gradient.
         what: String,
@@ -150,6 +159,7 @@ pub enum Error {
     },
     /// A limit on gradients is negative or not a number.
     #[error("{what}: the limit {limit} is not a number from 0 on")]
+    #[non_exhaustive]
     Limit {
         /// The method.
         what: &'static str,
@@ -158,18 +168,21 @@ pub enum Error {
     },
     /// Parameters got no gradient, or one that is all zero or not finite.
     #[error("gradients are missing or bad:\n{report}")]
+    #[non_exhaustive]
     Unreached {
         /// The report, a line for each finding.
         report: String,
     },
     /// Two parameters of one name.
     #[error("the parameter name {name:?} is taken; give each layer a scope of its own")]
+    #[non_exhaustive]
     NameTaken {
         /// The name.
         name: String,
     },
     /// A parameter with no elements or too many axes, or whose values do not fill its shape.
     #[error("parameter {name:?} cannot be made with shape {shape:?}: {why}")]
+    #[non_exhaustive]
     ParamShape {
         /// The name.
         name: String,
@@ -190,7 +203,7 @@ fn list(shapes: &[Shape]) -> String {
     shapes.iter().map(Shape::to_string).collect::<Vec<_>>().join(" × ")
 }
 
-/// A result of this crate.
+/// Holds a result of this crate.
 ///
 /// ```
 /// use unspool_graph::{Graph, Result};

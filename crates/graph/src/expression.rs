@@ -3,7 +3,7 @@
 use crate::{Graph, Operand, Param, Var};
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
-/// A formula of parameters and numbers that becomes nodes where it meets a [`Var`] or a graph: plain data, as a
+/// Holds a formula of parameters and numbers that becomes nodes where it meets a [`Var`] or a graph: plain data, as a
 /// [`Param`] is.
 ///
 /// ```
@@ -45,7 +45,12 @@ impl<'g, A: Operand<'g>, B: Operand<'g>> Operand<'g> for Expression<A, B> {
     }
 }
 
-/// What a formula is made of.
+/// Marks what a formula is made of: a parameter, a number, a formula.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot stand beside a `Param`",
+    label = "this is no number, `Param` or formula of these",
+    note = "a `Var` may stand beside a `Param` on either side; an array enters by `graph.input(array)`"
+)]
 pub trait Term: Copy {}
 impl Term for Param {}
 impl<A: Term, B: Term> Term for Expression<A, B> {}

@@ -14,8 +14,8 @@ use crate::{
 };
 
 impl<'g> Graph<'g> {
-    /// Returns the Jacobian–vector product: the tangent of `of`, where each of `leaves` (parameters, or inputs) moves with its
-    /// tangent and everything else stands still.
+    /// Returns the Jacobian–vector product: the tangent of `of`, where each of `leaves` (parameters, or inputs) moves
+    /// with its tangent and everything else stands still.
     ///
     /// ```
     /// use unspool_graph::{Graph, Params, init};

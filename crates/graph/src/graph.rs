@@ -1,4 +1,5 @@
-//! The recording as its user sees it: it borrows the parameters, is written by running, and hands out [`Var`](crate::Var)s.
+//! The recording as its user sees it: it borrows the parameters, is written by running, and hands out
+//! [`Var`](crate::Var)s.
 
 use crate::{
     Error, Params, Precision, Result, RngKey, RowIds,
@@ -18,8 +19,8 @@ use std::{
     sync::atomic::{AtomicU64, Ordering},
 };
 
-/// A fresh recording over some parameters. Operations on its [`Var`](crate::Var)s run at once and are noted down; [`Var::backward`](crate::Var::backward)
-/// walks the notes in reverse.
+/// Records a computation over some parameters. Operations on its [`Var`](crate::Var)s run at once and are noted down;
+/// [`Var::backward`](crate::Var::backward) walks the notes in reverse.
 ///
 /// More in [chapter 1](https://github.com/unspool/unspool/blob/main/docs/01-sequence-and-graph.md) of the tutorial.
 ///
@@ -147,8 +148,9 @@ impl<'p> Graph<'p> {
         }
     }
 
-    /// An empty recording that keeps nothing for a backward: no operation and none of what it needs besides its value.
-    /// For using a model; together with [`reset`](Graph::reset) after each token, generating runs in flat memory.
+    /// Makes an empty recording that keeps nothing for a backward: no operation and none of what it needs besides its
+    /// value. For using a model; together with [`reset`](Graph::reset) after each token, generating runs in flat
+    /// memory.
     ///
     /// ```
     /// use unspool_graph::{Graph, Params, init};
@@ -191,27 +193,29 @@ impl<'p> Graph<'p> {
         Err(Error::Argument { operation: what, why: why.into(), at })
     }
 
-    /// The same, for training: random draws are functions of `seed`, `step` and of where they stand in the model.
+    /// Returns the recording set up for training: random draws are functions of `seed`, `step` and of where they stand
+    /// in the model.
     pub fn training(mut self, seed: u64, step: u64) -> Graph<'p> {
         self.training = Some(RngKey::seed(seed).fold_in(step));
         self
     }
 
-    /// The same, stopping at the first value or gradient that is not finite: it becomes the graph's error, with its
-    /// line, scope and time step, and the ranges of what it was made from. Infinities of an [`input`](Graph::input) are
-    /// let through, as an attention's mask has them; what becomes not a number is found.
+    /// Returns the recording set up to stop at the first value or gradient that is not finite: it becomes the graph's
+    /// error, with its line, scope and time step, and the ranges of what it was made from. Infinities of an
+    /// [`input`](Graph::input) are let through, as an attention's mask has them; what becomes not a number is found.
     pub fn detect_anomaly(mut self) -> Graph<'p> {
         self.detects_anomalies = true;
         self
     }
 
-    /// The same, with a clock on every operation, forward and backward; [`profile`](Graph::profile) sums up.
+    /// Returns the recording with a clock on every operation, forward and backward; [`profile`](Graph::profile) sums
+    /// up.
     pub fn record_profile(mut self) -> Graph<'p> {
         self.clock = Some(RefCell::default());
         self
     }
 
-    /// The same, keeps_graph the norm of every node's gradient in a walk back: for
+    /// Returns the recording set up to keep the norm of every node's gradient in a walk back: for
     /// [`Gradients::through_time`](crate::Gradients::through_time) and for the widths of lines in a
     /// [`Drawing`](crate::Drawing). It changes no value.
     ///
@@ -232,7 +236,7 @@ impl<'p> Graph<'p> {
         self
     }
 
-    /// Whether this recording is for training.
+    /// Returns whether this recording is for training.
     ///
     /// ```
     /// # use ndarray::array;
@@ -247,7 +251,7 @@ impl<'p> Graph<'p> {
         self.training.is_some()
     }
 
-    /// The key of this training step's random draws, `None` in evaluation.
+    /// Returns the key of this training step's random draws, `None` in evaluation.
     ///
     /// ```
     /// # use ndarray::array;
@@ -279,7 +283,7 @@ impl<'p> Graph<'p> {
         self.cached.get_mut().clear();
     }
 
-    /// How many nodes have been recorded.
+    /// Returns how many nodes have been recorded.
     ///
     /// ```
     /// # use ndarray::array;
@@ -294,17 +298,17 @@ impl<'p> Graph<'p> {
         typed!(&*self.recording.borrow(), Recording { tape, .. } => tape.nodes.len())
     }
 
-    /// Whether nothing has been recorded.
+    /// Returns whether nothing has been recorded.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The parameters this graph reads.
+    /// Returns the parameters this graph reads.
     pub fn params(&self) -> &'p Params {
         self.params
     }
 
-    /// In which numbers this graph computes: those of its parameters.
+    /// Returns in which numbers this graph computes: those of its parameters.
     ///
     /// ```
     /// # use ndarray::array;
@@ -321,7 +325,7 @@ impl<'p> Graph<'p> {
         self.params.precision()
     }
 
-    /// The first error of this recording, if there is one.
+    /// Returns the first error of this recording, if there is one.
     ///
     /// ```
     /// # use ndarray::array;
@@ -345,13 +349,12 @@ impl<'p> Graph<'p> {
     /// # use unspool_graph::{Graph, Params};
     /// # let params = Params::seeded(0);
     /// # let graph = Graph::new(&params);
-    /// use unspool_graph::{Error, Var};
+    /// use unspool_graph::Var;
     /// fn halves<'g>(x: Var<'g>) -> Var<'g> {
     ///     let graph = x.graph();
     ///     match x.known_shape() {
     ///         Some(shape) if !shape.last_axis().is_multiple_of(2) => {
-    ///             let why = format!("the last axis of {shape} has no half");
-    ///             graph.fail(Error::Argument { operation: "halves", why, at: graph.place() });
+    ///             graph.fail(graph.error("halves", format!("the last axis of {shape} has no half")));
     ///             graph.inert()
     ///         }
     ///         _ => x.chunk::<2>(-1)[0],
@@ -369,8 +372,8 @@ impl<'p> Graph<'p> {
         self.error.borrow().is_some()
     }
 
-    /// A key for random numbers that belong to this place of the model: scope, time step, and how often it drew before.
-    /// `None` in evaluation.
+    /// Returns a key for random numbers that belong to this place of the model: scope, time step, and how often it drew
+    /// before. `None` in evaluation.
     ///
     /// ```
     /// # use ndarray::array;

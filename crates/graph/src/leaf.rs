@@ -111,7 +111,8 @@ impl<'g> Graph<'g> {
         })
     }
 
-    /// Returns a parameter as a node. Operations take a [`Param`] as it is; this is for where a `Var` has to stand first.
+    /// Returns a parameter as a node. Operations take a [`Param`] as it is; this is for where a `Var` has to stand
+    /// first.
     ///
     /// ```
     /// # use ndarray::array;

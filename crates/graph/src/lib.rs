@@ -141,12 +141,15 @@ pub use grad_sink::GradSink;
 pub use gradients::{Gradients, HasGradient, ParamGrad, Report, StateNorms};
 pub use graph::Graph;
 pub use kernels::{dispatch as vectorize, sum as lane_sum};
-pub use look::{Cost, Detail, Drawing, Profile, ProfileTable, Saturation, Topology, Vertex};
+pub use look::{Cost, Profile, ProfileTable, Saturation};
+#[cfg(feature = "drawing")]
+pub use look::{Detail, Drawing, Topology, Vertex};
 pub use name_rows::RowsGuard;
 pub use ndarray;
 pub use operation::{Activation, Gated, OpContext, Operation, Show};
 pub use ops::{CrossEntropy, Mask, NO_ROW};
 pub use params::{Param, Params, Scope, init};
+#[cfg(feature = "drawing")]
 pub use petgraph;
 pub use reference::{reference_mode, set_reference_mode};
 pub use rng_key::{KeyRng, RngKey};

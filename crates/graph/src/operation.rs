@@ -48,7 +48,7 @@ pub struct OpContext<'a, E: Element, S> {
     no_jvp: &'a AtomicBool,
 }
 
-/// An operation on tensors that can be recorded: its shape rule, forward, backward and forward-mode derivative.
+/// Defines an operation on tensors that can be recorded: its shape rule, forward, backward and forward-mode derivative.
 ///
 /// More in [chapter 16](https://github.com/unspool/unspool/blob/main/docs/16-own-operation.md) of the tutorial.
 ///
@@ -86,6 +86,11 @@ pub struct OpContext<'a, E: Element, S> {
 /// assert_eq!(gradients.of(x).unwrap().to_f64()[[0]], 12.0);
 /// # Ok::<(), unspool_graph::Error>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no operation",
+    label = "this cannot be recorded",
+    note = "an operation is a type that implements `unspool_graph::Operation`: `name`, `shape`, `forward`, `backward`"
+)]
 pub trait Operation: Send + Sync + 'static {
     /// What forward keeps for backward beside inputs and output; `()` for nothing.
     type Saved<E: Element>: Send + Sync + 'static;
@@ -110,8 +115,8 @@ pub trait Operation: Send + Sync + 'static {
     /// The Jacobian–vector product: from the inputs' tangents (`None` is zero) to the output's, which comes in as
     /// zeros.
     ///
-    /// An operation may leave it out; it then has no forward mode. [`Graph::jvp`](crate::Graph::jvp) refuses it by name,
-    /// and a [check](crate::check) holds it against finite differences alone and says so.
+    /// An operation may leave it out; it then has no forward mode. [`Graph::jvp`](crate::Graph::jvp) refuses it by
+    /// name, and a [check](crate::check) holds it against finite differences alone and says so.
     fn jvp<E: Element>(
         &self,
         ctx: &OpContext<'_, E, Self::Saved<E>>,
@@ -174,7 +179,7 @@ impl<E: Element, O: Operation> ErasedOperation<E> for Kept<O, O::Saved<E>> {
     }
 }
 
-/// A squashing function.
+/// Names a squashing function.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};

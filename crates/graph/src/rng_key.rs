@@ -43,7 +43,7 @@ impl KeyCounts {
     }
 }
 
-/// A key from which numbers are drawn: any chain of words gives one, and the same chain the same one.
+/// Holds a key from which numbers are drawn: any chain of words gives one, and the same chain the same one.
 ///
 /// More in [chapter 8](https://github.com/unspool/unspool/blob/main/docs/08-language-model.md) of the tutorial.
 ///
@@ -69,30 +69,30 @@ fn mix(mut z: u64) -> u64 {
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
 impl RngKey {
-    /// The key of a seed.
+    /// Returns the key of a seed.
     pub fn seed(seed: u64) -> RngKey {
         RngKey(mix(seed.wrapping_add(GOLDEN)))
     }
-    /// The key that follows from this one by a number.
+    /// Returns the key that follows from this one by a number.
     #[inline(always)]
     pub fn fold_in(self, data: u64) -> RngKey {
         RngKey(mix(self.0 ^ mix(data.wrapping_add(GOLDEN))).wrapping_add(GOLDEN))
     }
-    /// The key that follows from this one by a text.
+    /// Returns the key that follows from this one by a text.
     pub fn fold_in_str(self, text: &str) -> RngKey {
         text.bytes().fold(self.fold_in(text.len() as u64), |key, byte| key.fold_in(u64::from(byte)))
     }
-    /// The `i`th whole number of this key, any of 2⁶⁴ alike.
+    /// Returns the `i`th whole number of this key, any of 2⁶⁴ alike.
     #[inline(always)]
     pub fn bits(self, i: u64) -> u64 {
         mix(self.0.wrapping_add(i.wrapping_mul(GOLDEN)))
     }
-    /// The `i`th number of this key, uniform in [0, 1).
+    /// Returns the `i`th number of this key, uniform in [0, 1).
     #[inline(always)]
     pub fn uniform(self, i: u64) -> f64 {
         (self.bits(i) >> 11) as f64 * (1.0 / (1u64 << 53) as f64)
     }
-    /// The `i`th number of this key, normal with mean 0 and variance 1 (Box and Muller 1958).
+    /// Returns the `i`th number of this key, normal with mean 0 and variance 1 (Box and Muller 1958).
     ///
     /// ```
     /// use unspool_graph::RngKey;

@@ -27,7 +27,7 @@ impl Graph<'_> {
         self.enter(name, Location::caller(), false)
     }
 
-    /// For a layer: the scope holds its caller's line, which an error inside then shows first.
+    /// Names a layer's part of the model: the scope holds its caller's line, which an error inside then shows first.
     ///
     /// ```
     /// # use ndarray::array;
@@ -83,7 +83,7 @@ impl Graph<'_> {
         Place { line: outer.unwrap_or(mark.line), inner, scope: names.join("/"), step }
     }
 
-    /// The place where the caller of this stands, for errors of layers.
+    /// Returns the place where the caller of this stands, for errors of layers.
     ///
     /// ```
     /// # use ndarray::array;

@@ -2,7 +2,7 @@
 
 use std::{fmt, ops::Deref};
 
-/// The most axes a tensor can have.
+/// Limits the axes a tensor can have.
 ///
 /// ```
 /// use unspool_graph::{MAX_RANK, Shape};
@@ -11,7 +11,7 @@ use std::{fmt, ops::Deref};
 /// ```
 pub const MAX_RANK: usize = 6;
 
-/// The sizes of a tensor's axes, outermost first. Dereferences to `[usize]`.
+/// Holds the sizes of a tensor's axes, outermost first. Dereferences to `[usize]`.
 ///
 /// ```
 /// use unspool_graph::Shape;
@@ -62,12 +62,13 @@ impl Shape {
         product(self.iter())
     }
 
-    /// The last axis's size, 1 for rank 0.
+    /// Returns the last axis's size, 1 for rank 0.
     pub fn last_axis(&self) -> usize {
         self.last().copied().unwrap_or(1)
     }
 
-    /// The elements in front of the last axis: how many rows there are when all but the last axis are folded into one.
+    /// Returns how many elements stand in front of the last axis: how many rows there are when all but the last axis
+    /// are folded into one.
     pub fn rows(&self) -> usize {
         product(self.iter().rev().skip(1))
     }
@@ -217,7 +218,7 @@ macro_rules! equals {
 }
 equals!([] [usize], [] &[usize], [] Vec<usize>, [const N: usize] [usize; N], [const N: usize] &[usize; N]);
 
-/// Returned where no tensor has the sizes that a [`Shape`] was to be made of.
+/// Says that no tensor has the sizes that a [`Shape`] was to be made of.
 ///
 /// ```
 /// use unspool_graph::Shape;

@@ -1,4 +1,5 @@
-//! The nodes of a recording and their values, in the order in which they were run, which is a topological order already.
+//! The nodes of a recording and their values, in the order in which they were run, which is a topological order
+//! already.
 
 use crate::{
     Element, Params, Shape,

@@ -6,7 +6,7 @@ use crate::{
 };
 use ndarray::{ArrayBase, ArrayD, ArrayViewD, Data, Dimension, IxDyn};
 
-/// An array that owns its elements, in single or double precision.
+/// Holds an array that owns its elements, in single or double precision.
 ///
 /// ```
 /// use unspool_graph::Tensor;
@@ -24,7 +24,7 @@ pub enum Tensor {
 }
 
 impl Tensor {
-    /// The sizes of its axes.
+    /// Returns the sizes of its axes.
     pub fn shape(&self) -> &[usize] {
         match self {
             Tensor::F32(a) => a.shape(),
@@ -32,7 +32,7 @@ impl Tensor {
         }
     }
 
-    /// In which numbers it is held.
+    /// Returns in which numbers it is held.
     pub fn precision(&self) -> Precision {
         match self {
             Tensor::F32(_) => Precision::F32,
@@ -40,7 +40,7 @@ impl Tensor {
         }
     }
 
-    /// A view, if it is held in single precision.
+    /// Returns a view, if it is held in single precision.
     pub fn f32(&self) -> Option<ArrayViewD<'_, f32>> {
         match self {
             Tensor::F32(a) => Some(a.view()),
@@ -48,7 +48,7 @@ impl Tensor {
         }
     }
 
-    /// A view, if it is held in double precision.
+    /// Returns a view, if it is held in double precision.
     pub fn f64(&self) -> Option<ArrayViewD<'_, f64>> {
         match self {
             Tensor::F32(_) => None,
@@ -56,7 +56,7 @@ impl Tensor {
         }
     }
 
-    /// A copy in double precision, whichever it is held in.
+    /// Returns a copy in double precision, whichever it is held in.
     pub fn to_f64(&self) -> ArrayD<f64> {
         match self {
             Tensor::F32(a) => a.mapv(f64::from),

@@ -10,7 +10,8 @@ use crate::{
 };
 use std::{fmt, panic::Location};
 
-/// A node of a recording: a reference to its [`Graph`] and an index, so it is `Copy` and costs nothing to pass around.
+/// Refers to a node of a recording: it holds a reference to its [`Graph`] and an index, so it is `Copy` and costs
+/// nothing to pass around.
 ///
 /// More in [chapter 1](https://github.com/unspool/unspool/blob/main/docs/01-sequence-and-graph.md) of the tutorial.
 ///
@@ -153,12 +154,12 @@ impl fmt::Debug for Var<'_> {
 }
 
 impl<'g> Var<'g> {
-    /// The graph it is of.
+    /// Returns the graph it is of.
     pub fn graph(self) -> &'g Graph<'g> {
         self.graph
     }
 
-    /// The sizes of its axes.
+    /// Returns the sizes of its axes.
     ///
     /// # Errors
     /// The graph's first error, as with every way out of a graph.
@@ -190,7 +191,7 @@ impl<'g> Var<'g> {
         })
     }
 
-    /// A copy of its value. Should a parameter get no gradient because its path ends here, the
+    /// Returns a copy of its value. Should a parameter get no gradient because its path ends here, the
     /// [report](crate::Gradients::report) names the line.
     #[track_caller]
     pub fn value(self) -> Result<Tensor> {
@@ -209,7 +210,7 @@ impl<'g> Var<'g> {
         }))
     }
 
-    /// Its value, cut off from the recording: a plain array that may outlive the graph. The same as
+    /// Returns its value, cut off from the recording: a plain array that may outlive the graph. The same as
     /// [`value`](Var::value), by the name of its use: carrying a state over to the next recording.
     #[track_caller]
     pub fn to_tensor(self) -> Result<Tensor> {
@@ -228,7 +229,7 @@ impl<'g> Var<'g> {
         }
     }
 
-    /// Its value as one number; it must have one element.
+    /// Returns its value as one number; it must have one element.
     #[track_caller]
     pub fn item(self) -> Result<f64> {
         let value = self.copied("item", Location::caller())?.to_f64();
@@ -238,7 +239,7 @@ impl<'g> Var<'g> {
         }
     }
 
-    /// Where it was recorded.
+    /// Returns where it was recorded.
     ///
     /// ```
     /// # use ndarray::array;
@@ -257,7 +258,7 @@ impl<'g> Var<'g> {
         self.graph.place_of(mark)
     }
 
-    /// Whether both are the same node.
+    /// Returns whether both are the same node.
     ///
     /// ```
     /// # use ndarray::array;
@@ -272,7 +273,8 @@ impl<'g> Var<'g> {
         std::ptr::addr_eq(self.graph, other.graph) && self.id == other.id
     }
 
-    /// Its shape if it has a value, without asking for the graph's error: for recording functions, which go on inert.
+    /// Returns its shape if it has a value, without asking for the graph's error: for recording functions, which go on
+    /// inert.
     ///
     /// ```
     /// # use ndarray::array;

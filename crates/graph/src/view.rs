@@ -11,7 +11,7 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-/// A value on the tape as an operation reads it: its elements, row by row without gaps, and its shape.
+/// Shows a value on the tape as an operation reads it: its elements, row by row without gaps, and its shape.
 ///
 /// ```
 /// use unspool_graph::{Element, Graph, GradSink, Operation, Params, OpContext, Shape, View};
@@ -69,20 +69,20 @@ impl<'a, E: Element> View<'a, E> {
     pub(crate) fn new(data: &'a [E], shape: Shape) -> Self {
         View { data, shape, packs: None }
     }
-    /// The elements, row by row.
+    /// Returns the elements, row by row.
     pub fn data(&self) -> &'a [E] {
         self.data
     }
-    /// The sizes of the axes.
+    /// Returns the sizes of the axes.
     pub fn shape(&self) -> Shape {
         self.shape
     }
-    /// Room for `len` elements of any contents, from the recording's memory: for what forward keeps, so that a training
-    /// loop in its steady state asks the allocator for nothing large.
+    /// Returns room for `len` elements of any contents, from the recording's memory: for what forward keeps, so that a
+    /// training loop in its steady state asks the allocator for nothing large.
     pub fn buffer(&self, len: usize) -> Buffer<E> {
         self.packs.map_or_else(|| vec![E::ZERO; len].into(), |(_, pool)| pool.take(len))
     }
-    /// The value as an `ndarray` view.
+    /// Returns the value as an `ndarray` view.
     pub fn array(&self) -> ArrayViewD<'a, E> {
         // The elements of a value always fill its shape.
         ArrayViewD::from_shape(IxDyn(&self.shape), self.data).expect("a value fills its shape")

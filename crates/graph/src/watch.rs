@@ -45,8 +45,8 @@ impl HasGradient for Var<'_> {
 }
 
 impl Gradients {
-    /// Returns ‖∂loss/∂v‖ of any node, if its graph [records them](crate::Graph::record_grad_norms) and a gradient flowed
-    /// there.
+    /// Returns ‖∂loss/∂v‖ of any node, if its graph [records them](crate::Graph::record_grad_norms) and a gradient
+    /// flowed there.
     pub fn norm_at(&self, v: Var<'_>) -> Option<f64> {
         let known = self.graph == Some(v.graph.number);
         self.norms.get(v.id as usize).copied().filter(|norm| known && !norm.is_nan())

@@ -106,3 +106,22 @@ fn next_token<'g>(
     let logits = h.linear(vocabulary, None::<Var<'_>>);
     (logits.argmax().unwrap(), h.to_tensor().unwrap())
 }
+
+#[test]
+fn releasing_memory_frees_what_a_dropped_graph_left() {
+    let _turn = TURN.lock().unwrap_or_else(|e| e.into_inner());
+    let params = Params::seeded(0);
+    let before = ALLOCATOR.current_usage();
+    let bytes = {
+        let graph = Graph::new(&params);
+        let x = graph.full([512, 512], 0.5).watch();
+        assert!(x.tanh().sum_all().backward().unwrap().of(x).is_some());
+        2 * 512 * 512 * size_of::<f32>() // the value and its hyperbolic tangent
+    };
+    // The next recording takes the memory of the one before it.
+    let kept = ALLOCATOR.current_usage() - before;
+    assert!(kept >= bytes, "{kept} bytes are kept of {bytes}");
+    params.release_memory();
+    let kept = ALLOCATOR.current_usage().saturating_sub(before);
+    assert!(kept < 4096, "{kept} bytes are held still");
+}

@@ -1,7 +1,10 @@
 //! Sizes near the greatest number are errors that name the operation: no panic, no endless allocation.
 
 use unspool_graph::{Graph, Params, Var};
-use unspool_nn::{Layout, Positions, attention::padding_bias};
+use unspool_nn::{
+    Cell, Gru, InitialState, Layout, Positions, TransformerConfig, TransformerEncoder, attention::padding_bias,
+    repeated, zero_filled,
+};
 
 const MAX: usize = usize::MAX;
 
@@ -18,5 +21,33 @@ fn arrays_larger_than_any_memory_are_errors() {
         refused("padding_bias", size, padding_bias(&graph, &Layout::new(&[1, 2]).with_time(size)));
         let graph = Graph::new(&params);
         refused("positions", size, Positions::Sinusoidal.of(&graph, &[0, 1], size));
+        for (name, make) in [("repeated", repeated as fn(_, _) -> _), ("zero_filled", zero_filled)] {
+            let graph = Graph::new(&params);
+            refused(name, size, make(graph.full([2, 3], 1.0), size).rows());
+        }
+    }
+}
+
+#[test]
+fn a_state_of_more_rows_than_memory_holds_is_an_error() {
+    let mut params = Params::seeded(0);
+    let gru = Gru::new(params.scope("gru"), 3, 4);
+    let learned = InitialState::learned(params.scope("learned"), gru.clone());
+    for size in [MAX, MAX / 2, 1 << 62, 1 << 61] {
+        let graph = Graph::new(&params);
+        for state in [gru.initial_state(&graph, size), learned.initial_state(&graph, size)] {
+            assert!(state.value().unwrap_err().to_string().contains("more axes or elements"), "{size}");
+        }
+    }
+}
+
+#[test]
+fn layers_wider_than_memory_holds_are_errors() {
+    for feedforward in [MAX, MAX / 2, 1 << 62, 1 << 40] {
+        let mut params = Params::seeded(0);
+        let config = TransformerConfig { size: 8, heads: 2, feedforward, dropout: 0.0, norm_first: true, bias: true };
+        let _encoder = TransformerEncoder::new(params.scope("encoder"), config, 1);
+        let error = params.check().unwrap_err().to_string();
+        assert!(error.contains("linear1"), "{feedforward}: {error}");
     }
 }

@@ -61,14 +61,14 @@ use ndarray::ArrayD;
 use point::Point;
 use std::{fmt, ops::AddAssign};
 
-/// The step of the finite differences.
+/// Sets the step of the finite differences.
 pub const STEP: f64 = 1e-4;
-/// How far gradient and differences may be apart, relative to the greater of 1 and the gradient.
+/// Limits how far gradient and differences may be apart, relative to the greater of 1 and the gradient.
 pub const TOLERANCE: f64 = 1e-6;
-/// How far forward and reverse mode may be apart, relative to the greater of 1 and the sum of what is added up.
+/// Limits how far forward and reverse mode may be apart, relative to the greater of 1 and the sum of what is added up.
 pub const ADJOINT_TOLERANCE: f64 = 1e-10;
 
-/// The worst coordinate found: where it is, both numbers, and what made it.
+/// Describes the worst coordinate found: where it is, both numbers, and what made it.
 ///
 /// ```
 /// use unspool_graph::check::{self, Failure};
@@ -94,7 +94,7 @@ pub struct Disagreement {
     pub culprit: Option<Culprit>,
 }
 
-/// The first operation on the tape whose own gradient disagrees: everything it was made from is right.
+/// Names the first operation on the tape whose own gradient disagrees: everything it was made from is right.
 ///
 /// ```
 /// use unspool_graph::check::{self, Failure};
@@ -133,7 +133,7 @@ impl fmt::Display for Disagreement {
     }
 }
 
-/// Why a check did not pass.
+/// Says why a check did not pass.
 ///
 /// ```
 /// use unspool_graph::check::{self, Failure};
@@ -152,6 +152,7 @@ pub enum Failure {
     Gradient(Box<Disagreement>),
     /// Forward mode and reverse mode contradict each other.
     #[error("⟨v, J·u⟩ = {forward:e}, but ⟨Jᵀ·v, u⟩ = {reverse:e}{}", .culprit.as_ref().map(Culprit::to_string).unwrap_or_default())]
+    #[non_exhaustive]
     Adjoint {
         /// By forward mode.
         forward: f64,
@@ -165,6 +166,7 @@ pub enum Failure {
         "an operation's backward overwrites the gradient that its operand has already, to which it must add{}",
         .culprit.as_ref().map(Culprit::to_string).unwrap_or_default()
     )]
+    #[non_exhaustive]
     Overwrites {
         /// The operation, if it could be told.
         culprit: Option<Culprit>,
@@ -173,6 +175,7 @@ pub enum Failure {
     #[error(
         "tensor {tensor}'s gradient is another where tensor {constant} is a constant: {alone:e} instead of {beside:e} at [{index}]"
     )]
+    #[non_exhaustive]
     Constant {
         /// Which tensor was a constant.
         constant: usize,
@@ -187,8 +190,8 @@ pub enum Failure {
     },
 }
 
-/// What [`composition`] and [`direction`] could say: how many slopes agree with differences, and of how many it could
-/// not be told.
+/// Says what [`composition`] and [`direction`] could say: how many slopes agree with differences, and of how many it
+/// could not be told.
 ///
 /// ```
 /// use unspool_graph::{Params, check, init};
@@ -322,10 +325,10 @@ fn skipped(outcome: Result<(), Failure>) -> Result<Option<Error>, Failure> {
     }
 }
 
-/// As [`model`], for a model with too many parameters to move each: all are moved at once along a random direction of
-/// length 1, another for each `seed`. It costs four more runs, and a mistake in one coordinate of many may stay below
-/// the tolerance. In a large model a kink is nearly always within a step: as in [`composition`], the slope is judged
-/// where the estimates at h and h/2 agree.
+/// Checks as [`model`] does, for a model with too many parameters to move each: all are moved at once along a random
+/// direction of length 1, another for each `seed`. It costs four more runs, and a mistake in one coordinate of many may
+/// stay below the tolerance. In a large model a kink is nearly always within a step: as in [`composition`], the slope
+/// is judged where the estimates at h and h/2 agree.
 ///
 /// ```
 /// use unspool_graph::{Params, check, init};
@@ -348,10 +351,10 @@ pub fn direction(
     Ok(Judged { skipped, ..differences::along(&point, &model, seed)? })
 }
 
-/// As [`model`], for a long composition. There the third derivatives can be so large that a right gradient misses its
-/// differences by more than the tolerance, and a kink can lie within a step. So forward mode is held against reverse
-/// mode, and a coordinate is judged by differences only where the estimates at h and at h/2 agree with each other. The
-/// others are counted in [`Judged`].
+/// Checks as [`model`] does, for a long composition. There the third derivatives can be so large that a right gradient
+/// misses its differences by more than the tolerance, and a kink can lie within a step. So forward mode is held against
+/// reverse mode, and a coordinate is judged by differences only where the estimates at h and at h/2 agree with each
+/// other. The others are counted in [`Judged`].
 ///
 /// ```
 /// use unspool_graph::{Params, check, init};

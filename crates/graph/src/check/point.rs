@@ -175,7 +175,8 @@ pub(super) fn wrong(apart: f64) -> bool {
     apart.is_nan() || apart > super::TOLERANCE
 }
 
-/// Whether a product of forward mode and one of reverse mode are the same to rounding, where `size` is the sum of the terms' sizes.
+/// Whether a product of forward mode and one of reverse mode are the same to rounding, where `size` is the sum of the
+/// terms' sizes.
 pub(super) fn agree(forward: f64, reverse: f64, size: f64) -> bool {
     (forward - reverse).abs() <= super::ADJOINT_TOLERANCE * size.max(1.0)
 }

@@ -67,7 +67,7 @@ pub fn shapes() -> impl Strategy<Value = Vec<usize>> {
     vec(prop_oneof![6 => 1..=3usize, 1 => Just(0)], 0..=5)
 }
 
-/// As [`shapes`], with at least one element: what a parameter can have.
+/// Draws [`shapes`] with at least one element: what a parameter can have.
 ///
 /// ```
 /// use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
@@ -80,8 +80,8 @@ pub fn full_shapes() -> impl Strategy<Value = Vec<usize>> {
     vec(1..=3usize, 0..=5)
 }
 
-/// Two shapes with at least one element each that broadcast with one another; either may be the narrower one, at any
-/// axis.
+/// Draws two shapes with at least one element each that broadcast with one another; either may be the narrower one, at
+/// any axis.
 ///
 /// ```
 /// use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
@@ -101,7 +101,7 @@ pub fn partners() -> impl Strategy<Value = (Vec<usize>, Vec<usize>)> {
     })
 }
 
-/// ±[0.5, 1.5): away from 0, where many operations have a kink or a pole.
+/// Draws values in ±[0.5, 1.5): away from 0, where many operations have a kink or a pole.
 ///
 /// ```
 /// use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
@@ -114,7 +114,7 @@ pub fn values(shape: Vec<usize>) -> impl Strategy<Value = ArrayD<f64>> {
     array(shape, prop_oneof![0.5..1.5, -1.5..-0.5])
 }
 
-/// [0.5, 1.5): for logarithms, roots and powers.
+/// Draws values in [0.5, 1.5): for logarithms, roots and powers.
 ///
 /// ```
 /// use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
@@ -147,8 +147,8 @@ pub fn distinct(shape: Vec<usize>) -> impl Strategy<Value = ArrayD<f64>> {
     })
 }
 
-/// The lengths of a batch's rows, each at most `longest`; empty rows are among them, but not all rows are empty. They
-/// shrink to one row of length 1.
+/// Draws the lengths of a batch's rows, each at most `longest`; empty rows are among them, but not all rows are empty.
+/// They shrink to one row of length 1.
 ///
 /// ```
 /// use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
@@ -167,8 +167,8 @@ pub fn lengths(batch: RangeInclusive<usize>, longest: usize) -> impl Strategy<Va
     })
 }
 
-/// Whole random graphs of up to `most` operations on one to three parameters. They shrink to few operations on small
-/// values.
+/// Draws whole random graphs of up to `most` operations on one to three parameters. They shrink to few operations on
+/// small values.
 ///
 /// ```
 /// use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};

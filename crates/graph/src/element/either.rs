@@ -8,12 +8,12 @@
 use super::{Element, Precision};
 use std::fmt;
 
-/// What there is in each precision: a list of arrays, a recording.
+/// Names what there is in each precision: a list of arrays, a recording.
 pub trait Family {
     type Of<E: Element>;
 }
 
-/// A thing in one of the two precisions.
+/// Holds a thing in one of the two precisions.
 pub enum Either<F: Family> {
     F32(F::Of<f32>),
     F64(F::Of<f64>),
@@ -30,7 +30,7 @@ macro_rules! typed {
 }
 pub(crate) use typed;
 
-/// How an [`Element`] finds its own side of an [`Either`], and no one else can be an element.
+/// Finds an [`Element`]'s own side of an [`Either`]; what is no element has none.
 pub trait Side: Sized {
     #[doc(hidden)]
     fn wrap<F: Family>(thing: F::Of<Self>) -> Either<F>

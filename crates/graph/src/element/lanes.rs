@@ -2,7 +2,8 @@
 
 use pulp::Simd;
 
-/// The vector registers that hold numbers of one precision: what [`pulp`] offers for `f32` and `f64`, under one name.
+/// Names the vector registers that hold numbers of one precision: what [`pulp`] offers for `f32` and `f64`, under one
+/// name.
 #[doc(hidden)]
 pub trait Lanes: Copy + Sized + 'static {
     /// A register of them.

@@ -13,7 +13,7 @@ use std::{
     ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign},
 };
 
-/// In which numbers a model computes. It is a property of [`Params`](crate::Params), and every graph inherits it.
+/// Says in which numbers a model computes. It is a property of [`Params`](crate::Params), and every graph inherits it.
 ///
 /// ```
 /// use unspool_graph::{Params, Precision};
@@ -29,7 +29,7 @@ pub enum Precision {
     F64,
 }
 
-/// A number that tensors hold: `f32` or `f64`. Operations are written once for both.
+/// Abstracts over the numbers that tensors hold: `f32` or `f64`. Operations are written once for both.
 ///
 /// `f32` uses rational and polynomial approximations for `exp`, `tanh` and `sigmoid` that run in vector registers;
 /// their errors are stated at [`Element::exp`], [`Element::tanh`] and [`Element::sigmoid`] and tested over the whole

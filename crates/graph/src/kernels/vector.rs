@@ -33,8 +33,8 @@ pub(crate) fn arch() -> pulp::Arch {
 /// How many partial sums run side by side.
 pub(crate) const LANES: usize = 16;
 
-/// Σ x, in sixteen interleaved partial sums that are added pairwise at the end: the order is a function of the length
-/// alone.
+/// Returns Σ x, in sixteen interleaved partial sums that are added pairwise at the end: the order is a function of the
+/// length alone.
 ///
 /// ```
 /// use unspool_graph::lane_sum;

@@ -9,7 +9,7 @@ use crate::{
 };
 use std::{fmt, iter::Sum, ops::AddAssign, time::Duration};
 
-/// What something cost.
+/// Says what something cost.
 ///
 /// ```
 /// use unspool_graph::{Cost, Graph, Params};
@@ -36,7 +36,7 @@ pub struct Cost {
 }
 
 impl Cost {
-    /// Forward and backward together.
+    /// Returns the time of forward and backward together.
     pub fn time(&self) -> Duration {
         self.forward + self.backward
     }
@@ -60,7 +60,7 @@ impl Sum for Cost {
     }
 }
 
-/// What a recording cost, node by node; see [`Graph::profile`].
+/// Holds what a recording cost, node by node; see [`Graph::profile`].
 ///
 /// More in [chapter 15](https://github.com/unspool/unspool/blob/main/docs/15-own-cell.md) of the tutorial.
 ///
@@ -91,8 +91,8 @@ struct Entry {
     cost: Cost,
 }
 
-/// A profile summed up by one of its properties: the costliest row first, rows of one cost by name. It prints as a
-/// table.
+/// Shows a profile summed up by one of its properties: the costliest row first, rows of one cost by name. It prints as
+/// a table.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
@@ -125,22 +125,22 @@ impl Profile {
         }
     }
 
-    /// The cost of everything.
+    /// Returns the cost of everything.
     pub fn total(&self) -> Cost {
         self.entries.iter().map(|entry| entry.cost).sum()
     }
 
-    /// A row for each operation.
+    /// Returns a table with a row for each operation.
     pub fn by_operation(&self) -> ProfileTable {
         self.table("operation", |entry| entry.operation.to_string())
     }
 
-    /// A row for each scope; what stands outside of all has an empty name.
+    /// Returns a table with a row for each scope; what stands outside of all has an empty name.
     pub fn by_scope(&self) -> ProfileTable {
         self.table("scope", |entry| entry.scope.clone())
     }
 
-    /// A row for each line of the user's code.
+    /// Returns a table with a row for each line of the user's code.
     pub fn by_line(&self) -> ProfileTable {
         self.table("line", |entry| entry.line.clone())
     }
@@ -179,8 +179,8 @@ impl fmt::Display for ProfileTable {
 }
 
 impl Graph<'_> {
-    /// What this recording has cost so far, forward and, after [`backward`](crate::Var::backward), backward. Times need
-    /// a graph that is [`profiled`](Graph::record_profile); calls and bytes are known in any case.
+    /// Returns what this recording has cost so far, forward and, after [`backward`](crate::Var::backward), backward.
+    /// Times need a graph that is [`profiled`](Graph::record_profile); calls and bytes are known in any case.
     ///
     /// ```
     /// use unspool_graph::{Graph, Params};

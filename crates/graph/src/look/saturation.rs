@@ -2,7 +2,7 @@
 
 use crate::{Activation, Element, Graph, Place, element::typed, record::with_views, recording::Maker};
 
-/// The saturated elements of one gate at one time step; see [`Graph::saturation`].
+/// Counts the saturated elements of one gate at one time step; see [`Graph::saturation`].
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
@@ -28,17 +28,17 @@ pub struct Saturation {
 }
 
 impl Saturation {
-    /// Saturated elements of all, from 0 to 1; 0 of none.
+    /// Returns the share of saturated elements, from 0 to 1; 0 of none.
     pub fn share(&self) -> f64 {
         if self.elements == 0 { 0.0 } else { self.saturated as f64 / self.elements as f64 }
     }
 }
 
 impl Graph<'_> {
-    /// For each sigmoid and tanh, those inside fused gates too, by scope, line and time step: how many of its outputs
-    /// lie beyond `threshold` of the way from the middle of their range to its ends. At 0.9 a tanh beyond ±0.9 counts,
-    /// and a sigmoid below 0.05 or above 0.95; there they pass on less than a fifth of the gradient that they pass in
-    /// the middle.
+    /// Returns, for each sigmoid and tanh, those inside fused gates too, by scope, line and time step: how many of its
+    /// outputs lie beyond `threshold` of the way from the middle of their range to its ends. At 0.9 a tanh beyond ±0.9
+    /// counts, and a sigmoid below 0.05 or above 0.95; there they pass on less than a fifth of the gradient that they
+    /// pass in the middle.
     ///
     /// ```
     /// use unspool_graph::{Graph, Params};

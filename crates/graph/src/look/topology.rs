@@ -3,7 +3,7 @@
 use crate::{Graph, Shape, Var, element::typed, error::Place, recording::Recording};
 use petgraph::graph::{DiGraph, NodeIndex};
 
-/// A node of a recording, as [`Graph::topology`] shows it.
+/// Describes a node of a recording, as [`Graph::topology`] shows it.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params, init};
@@ -33,8 +33,8 @@ pub struct Vertex {
     pub(crate) scope: u32,
 }
 
-/// A recording as a directed graph: an edge leads from each operand to the node it went into, and says its position
-/// there.
+/// Shows a recording as a directed graph: an edge leads from each operand to the node it went into, and says its
+/// position there.
 ///
 /// More in [chapter 1](https://github.com/unspool/unspool/blob/main/docs/01-sequence-and-graph.md) of the tutorial.
 ///
@@ -51,8 +51,8 @@ pub struct Vertex {
 pub type Topology = DiGraph<Vertex, usize>;
 
 impl Graph<'_> {
-    /// The recording as a `petgraph` graph, on which all of petgraph's algorithms run. Node i of it is the ith recorded
-    /// node, and that order is a topological one.
+    /// Returns the recording as a `petgraph` graph, on which all of petgraph's algorithms run. Node i of it is the ith
+    /// recorded node, and that order is a topological one.
     ///
     /// ```
     /// use unspool_graph::{Graph, Params, init, petgraph::algo::has_path_connecting};
@@ -96,7 +96,7 @@ impl Graph<'_> {
 }
 
 impl Var<'_> {
-    /// Its node in [`Graph::topology`]; `NodeIndex::end()` where it has no value.
+    /// Returns its node in [`Graph::topology`]; `NodeIndex::end()` where it has no value.
     ///
     /// ```
     /// # use ndarray::array;

@@ -38,12 +38,12 @@ fn normal_below<E: Element>(x: E) -> E {
 }
 
 impl<'g> Var<'g> {
-    /// tanh x, elementwise.
+    /// Returns tanh x, elementwise.
     #[track_caller]
     pub fn tanh(self) -> Var<'g> {
         self.map(Tanh, Location::caller())
     }
-    /// 1 / (1 + e⁻ˣ), elementwise.
+    /// Returns 1 / (1 + e⁻ˣ), elementwise.
     ///
     /// ```
     /// # use ndarray::array;
@@ -58,7 +58,7 @@ impl<'g> Var<'g> {
     pub fn sigmoid(self) -> Var<'g> {
         self.map(Sigmoid, Location::caller())
     }
-    /// max(x, 0), elementwise; its gradient at 0 is 0.
+    /// Returns max(x, 0), elementwise; its gradient at 0 is 0.
     ///
     /// ```
     /// # use ndarray::array;
@@ -75,7 +75,7 @@ impl<'g> Var<'g> {
     pub fn relu(self) -> Var<'g> {
         self.map(Relu, Location::caller())
     }
-    /// x where it is positive, `slope` · x elsewhere.
+    /// Returns x where it is positive, `slope` · x elsewhere.
     ///
     /// ```
     /// # use ndarray::array;
@@ -90,7 +90,7 @@ impl<'g> Var<'g> {
     pub fn leaky_relu(self, slope: f64) -> Var<'g> {
         self.map(LeakyRelu(slope), Location::caller())
     }
-    /// x · Φ(x), the Gaussian error linear unit (Hendrycks and Gimpel 2016), elementwise and exact.
+    /// Returns x · Φ(x), the Gaussian error linear unit (Hendrycks and Gimpel 2016), elementwise and exact.
     ///
     /// ```
     /// # use ndarray::array;
@@ -105,7 +105,7 @@ impl<'g> Var<'g> {
     pub fn gelu(self) -> Var<'g> {
         self.map(Gelu, Location::caller())
     }
-    /// x · σ(x), elementwise (Elfwing, Uchibe and Doya 2018).
+    /// Returns x · σ(x), elementwise (Elfwing, Uchibe and Doya 2018).
     ///
     /// ```
     /// # use ndarray::array;
@@ -120,7 +120,7 @@ impl<'g> Var<'g> {
     pub fn silu(self) -> Var<'g> {
         self.map(Silu, Location::caller())
     }
-    /// ln(1 + eˣ), elementwise, safe for any x.
+    /// Returns ln(1 + eˣ), elementwise, safe for any x.
     ///
     /// ```
     /// # use ndarray::array;

@@ -267,7 +267,7 @@ impl<'g> Var<'g> {
     fn affine(self, scale: f64, shift: f64, line: &'static Location<'static>) -> Var<'g> {
         self.map(Affine { scale, shift }, line)
     }
-    /// eˣ, elementwise.
+    /// Returns eˣ, elementwise.
     ///
     /// ```
     /// # use ndarray::array;
@@ -282,7 +282,7 @@ impl<'g> Var<'g> {
     pub fn exp(self) -> Var<'g> {
         self.map(Exp, Location::caller())
     }
-    /// ln x, elementwise: −∞ at 0, not-a-number below.
+    /// Returns ln x, elementwise: −∞ at 0, not-a-number below.
     ///
     /// ```
     /// # use ndarray::array;
@@ -399,7 +399,7 @@ impl<'g> Var<'g> {
     pub fn sign(self) -> Var<'g> {
         self.map(Sign, Location::caller())
     }
-    /// √x, elementwise. Its gradient is infinite at 0.
+    /// Returns √x, elementwise. Its gradient is infinite at 0.
     ///
     /// ```
     /// # use ndarray::array;
@@ -413,7 +413,7 @@ impl<'g> Var<'g> {
     pub fn sqrt(self) -> Var<'g> {
         self.map(Sqrt, Location::caller())
     }
-    /// |x|, elementwise, with gradient 0 at 0.
+    /// Returns |x|, elementwise, with gradient 0 at 0.
     ///
     /// ```
     /// # use ndarray::array;
@@ -427,7 +427,7 @@ impl<'g> Var<'g> {
     pub fn abs(self) -> Var<'g> {
         self.map(Abs, Location::caller())
     }
-    /// xⁿ for a whole n, elementwise.
+    /// Returns xⁿ for a whole n, elementwise.
     ///
     /// ```
     /// # use ndarray::array;
@@ -443,7 +443,7 @@ impl<'g> Var<'g> {
     pub fn powi(self, n: i32) -> Var<'g> {
         self.map(WholePower(n), Location::caller())
     }
-    /// xʸ, elementwise, for x ≥ 0; y may be a number or a tensor.
+    /// Returns xʸ, elementwise, for x ≥ 0; y may be a number or a tensor.
     ///
     /// ```
     /// # use ndarray::array;
@@ -468,7 +468,8 @@ impl<'g> Var<'g> {
         self.map(PowerOf(p), line)
     }
 
-    /// The greater of the two, elementwise, shapes broadcast; where they are equal each gets half of the gradient.
+    /// Returns the greater of the two, elementwise, shapes broadcast; where they are equal each gets half of the
+    /// gradient.
     ///
     /// ```
     /// # use ndarray::array;
@@ -483,7 +484,8 @@ impl<'g> Var<'g> {
     pub fn maximum(self, other: impl Operand<'g>) -> Var<'g> {
         Larger::record(self, other.on(self.graph), Location::caller())
     }
-    /// The lesser of the two, elementwise, shapes broadcast; where they are equal each gets half of the gradient.
+    /// Returns the lesser of the two, elementwise, shapes broadcast; where they are equal each gets half of the
+    /// gradient.
     ///
     /// ```
     /// # use ndarray::array;
@@ -498,7 +500,7 @@ impl<'g> Var<'g> {
     pub fn minimum(self, other: impl Operand<'g>) -> Var<'g> {
         Smaller::record(self, other.on(self.graph), Location::caller())
     }
-    /// x limited to [`low`, `high`], elementwise; no gradient outside.
+    /// Returns x limited to [`low`, `high`], elementwise; no gradient outside.
     ///
     /// ```
     /// # use ndarray::array;

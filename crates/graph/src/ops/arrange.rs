@@ -242,7 +242,7 @@ impl<'g> Graph<'g> {
 }
 
 impl<'g> Var<'g> {
-    /// The axes in another order: axis k of the result is axis `axes[k]` of this.
+    /// Puts the axes in another order: axis k of the result is axis `axes[k]` of this.
     ///
     /// ```
     /// # use ndarray::array;
@@ -264,7 +264,7 @@ impl<'g> Var<'g> {
         self.graph.move_at(Permute(kept, axes.len()), &[self], line)
     }
 
-    /// Two axes exchanged.
+    /// Exchanges two axes.
     ///
     /// ```
     /// # use ndarray::array;
@@ -287,7 +287,7 @@ impl<'g> Var<'g> {
         self.graph.move_at(Permute(axes, rank), &[self], line)
     }
 
-    /// The same elements in the same order under another shape. Nothing is copied.
+    /// Returns the same elements in the same order under another shape. Nothing is copied.
     ///
     /// ```
     /// # use ndarray::array;
@@ -319,7 +319,7 @@ impl<'g> Var<'g> {
         }
     }
 
-    /// A new axis of size 1 in front of axis `axis`.
+    /// Inserts a new axis of size 1 in front of axis `axis`.
     ///
     /// ```
     /// # use ndarray::array;
@@ -352,7 +352,7 @@ impl<'g> Var<'g> {
         }
     }
 
-    /// Without axis `axis`, which must have size 1.
+    /// Removes axis `axis`, which must have size 1.
     ///
     /// ```
     /// # use ndarray::array;
@@ -376,7 +376,7 @@ impl<'g> Var<'g> {
         self.part_without(shape, axis, "squeeze", line)
     }
 
-    /// The elements `range` of one axis. Of axis 0, or where all axes before it have size 1, nothing is copied.
+    /// Returns the elements `range` of one axis. Of axis 0, or where all axes before it have size 1, nothing is copied.
     ///
     /// ```
     /// # use ndarray::array;
@@ -409,7 +409,7 @@ impl<'g> Var<'g> {
         self.graph.move_at(Slice { axis, start: range.start, step: 1, len }, &[self], line)
     }
 
-    /// Element `index` of one axis, which goes away.
+    /// Returns element `index` of one axis, which goes away.
     ///
     /// ```
     /// # use ndarray::array;
@@ -471,7 +471,7 @@ impl<'g> Var<'g> {
         pieces
     }
 
-    /// As many equal pieces along one axis as are asked for: `let [i, f, g, o] = gates.chunk(-1);`.
+    /// Returns as many equal pieces along one axis as are asked for: `let [i, f, g, o] = gates.chunk(-1);`.
     ///
     /// ```
     /// # use ndarray::array;
@@ -501,7 +501,7 @@ impl<'g> Var<'g> {
         pieces
     }
 
-    /// The elements of one axis in reverse.
+    /// Reverses the elements of one axis.
     ///
     /// ```
     /// # use ndarray::array;
@@ -520,7 +520,7 @@ impl<'g> Var<'g> {
         self.graph.move_at(Slice { axis, start: len.saturating_sub(1), step: -1, len }, &[self], line)
     }
 
-    /// Repeated to `shape` along axes of size 1 and new axes in front.
+    /// Repeats the tensor to `shape` along axes of size 1 and new axes in front.
     ///
     /// ```
     /// # use ndarray::array;
@@ -549,7 +549,7 @@ impl<'g> Var<'g> {
         self.graph.move_at(Expand(*shape), &[self], line)
     }
 
-    /// `before` zeros in front of an axis and `after` behind it.
+    /// Puts `before` zeros in front of an axis and `after` behind it.
     ///
     /// ```
     /// # use ndarray::array;

@@ -5,8 +5,8 @@ use crate::{Element, Error, Result, Var, element::typed, recording::Recording};
 use std::panic::Location;
 
 impl<'g> Var<'g> {
-    /// For each row, the place of its greatest element along the last axis, the first of equals: `[…, n] -> Σ rows`.
-    /// Not-a-number is never the greatest, unless there is nothing else: then it is place 0.
+    /// Returns, for each row, the place of its greatest element along the last axis, the first of equals:
+    /// `[…, n] -> Σ rows`. Not-a-number is never the greatest, unless there is nothing else: then it is place 0.
     ///
     /// # Errors
     /// The graph's first error; [`Error::Argument`] for rows without an element.
@@ -26,8 +26,8 @@ impl<'g> Var<'g> {
         Ok(best.into_iter().filter_map(|row| row.first().map(|&(place, _)| place)).collect())
     }
 
-    /// For each row, the `k` greatest elements along the last axis with their places, greatest first; of equals the
-    /// earlier place comes first, and not-a-number comes last. For `k = 0` every row's list is empty.
+    /// Returns, for each row, the `k` greatest elements along the last axis with their places, greatest first; of
+    /// equals the earlier place comes first, and not-a-number comes last. For `k = 0` every row's list is empty.
     ///
     /// # Errors
     /// The graph's first error; [`Error::Argument`] if a row has fewer than `k` elements.

@@ -267,7 +267,7 @@ impl Operation for Conv2d {
 }
 
 impl<'g> Var<'g> {
-    /// The two-dimensional convolution (cross-correlation, as the field calls it) with PyTorch's layouts:
+    /// Returns the two-dimensional convolution (cross-correlation, as the field calls it) with PyTorch's layouts:
     /// `x [.., channel, height, width]`, `weight [out channel, channel, kernel height, kernel width]`,
     /// `bias [out channel]` `-> [.., out channel, height', width']`, with height' = ⌊(height + 2 · padding − kernel
     /// height) / stride⌋ + 1 and width' alike. Any leading axes will do, so a film is

@@ -32,34 +32,34 @@ pub struct CrossEntropy {
 }
 
 impl CrossEntropy {
-    /// Every row counts once, no smoothing.
+    /// Makes options by which every row counts once, without smoothing.
     pub fn new() -> Self {
         Self::default()
     }
-    /// Label smoothing ε: the target is 1 − ε on the class and ε spread over all classes alike (Szegedy and others
+    /// Sets label smoothing ε: the target is 1 − ε on the class and ε spread over all classes alike (Szegedy and others
     /// 2016).
     pub fn smoothing(mut self, epsilon: f64) -> Self {
         self.smoothing = epsilon;
         self
     }
-    /// A target that does not count, such as padding's: where it stands the loss is 0 and there is no gradient,
+    /// Sets a target that does not count, such as padding's: where it stands the loss is 0 and there is no gradient,
     /// whatever the logits are. It need not be a class (PyTorch's `ignore_index`).
     pub fn ignore(mut self, target: u32) -> Self {
         self.ignored = Some(target);
         self
     }
-    /// A factor for each row. A row of weight 0 is ignored: its loss is 0, whatever its logits and target are.
+    /// Sets a factor for each row. A row of weight 0 is ignored: its loss is 0, whatever its logits and target are.
     pub fn weights(mut self, weights: impl Into<Arc<[f32]>>) -> Self {
         self.weights = Some(weights.into());
         self
     }
-    /// A factor for each class, as PyTorch's `weight`: with smoothing it stands at each class's own share of the
+    /// Sets a factor for each class, as PyTorch's `weight`: with smoothing it stands at each class's own share of the
     /// target.
     pub fn class_weights(mut self, weights: impl Into<Arc<[f32]>>) -> Self {
         self.classes = Some(weights.into());
         self
     }
-    /// The weight of one class: 1 unless told, 0 for the ignored one and for a class that there is not.
+    /// Returns the weight of one class: 1 unless told, 0 for the ignored one and for a class that there is not.
     pub fn class_weight(&self, class: u32) -> f64 {
         if self.ignored == Some(class) {
             return 0.0;
@@ -258,8 +258,8 @@ fn log_sum_exp<E: Element>(x: &[E]) -> E {
 }
 
 impl<'g> Var<'g> {
-    /// −ln softmax(this)\[target\] for each row of the last axis: `[…, classes] -> […]`, with `targets` in the rows'
-    /// order.
+    /// Returns −ln softmax(this)\[target\] for each row of the last axis: `[…, classes] -> […]`, with `targets` in the
+    /// rows' order.
     ///
     /// Large logits do not overflow; the probabilities are not kept.
     ///
@@ -278,8 +278,8 @@ impl<'g> Var<'g> {
         self.graph.apply_at(Loss { targets: targets.into(), options: CrossEntropy::new() }, &[self], Location::caller())
     }
 
-    /// [`cross_entropy`](Var::cross_entropy) with label smoothing, an ignored target, weights of rows (0 ignores one)
-    /// and of classes.
+    /// Returns the [`cross_entropy`](Var::cross_entropy) with label smoothing, an ignored target, weights of rows (0
+    /// ignores one) and of classes.
     ///
     /// ```
     /// # use ndarray::array;

@@ -55,9 +55,9 @@ impl Operation for Dropout {
 }
 
 impl<'g> Var<'g> {
-    /// In training each element is 0 with probability `p`, else divided by 1 − `p`; in evaluation nothing happens, and
-    /// this very node comes back. Axis 0 is the batch: a row's draws belong to the example, wherever in a sorted or
-    /// divided batch it stands.
+    /// Sets each element to 0 with probability `p` in training, and else divides it by 1 − `p`; in evaluation nothing
+    /// happens, and this very node comes back. Axis 0 is the batch: a row's draws belong to the example, wherever in a
+    /// sorted or divided batch it stands.
     ///
     /// ```
     /// # use ndarray::array;

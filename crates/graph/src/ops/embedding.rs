@@ -63,8 +63,8 @@ impl Operation for Embedding {
 }
 
 impl<'g> Graph<'g> {
-    /// The rows `ids` of a table `[rows, width]`, under the axes `leading`: `[leading…, width]`. The row of the id
-    /// `padding`, if there is one, gets no gradient.
+    /// Returns the rows `ids` of a table `[rows, width]`, under the axes `leading`: `[leading…, width]`. The row of the
+    /// id `padding`, if there is one, gets no gradient.
     ///
     /// ```
     /// # use unspool_graph::{Graph, Params, init};

@@ -69,8 +69,8 @@ impl Operation for Normalise {
 }
 
 impl<'g> Var<'g> {
-    /// (x − mean) / √(variance + `epsilon`) · `weight` + `bias` along the last axis; weight and bias have that axis's
-    /// size.
+    /// Returns (x − mean) / √(variance + `epsilon`) · `weight` + `bias` along the last axis; weight and bias have that
+    /// axis's size.
     ///
     /// ```
     /// # use ndarray::array;

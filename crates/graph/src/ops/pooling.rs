@@ -96,7 +96,7 @@ impl Operation for Pool2d {
 }
 
 impl<'g> Var<'g> {
-    /// The greatest element under a window of size `window`, moved by `stride` over each plane:
+    /// Returns the greatest element under a window of size `window`, moved by `stride` over each plane:
     /// `[.., height, width] -> [.., ⌊(height − window) / stride⌋ + 1, …]`, both as `[rows, columns]`. The first of
     /// equals gets the gradient; not-a-number is the greatest.
     ///
@@ -115,7 +115,7 @@ impl<'g> Var<'g> {
         self.pool(window, false, Location::caller())
     }
 
-    /// The mean of the elements under a window, as [`max_pool2d`](Var::max_pool2d) has their greatest.
+    /// Returns the mean of the elements under a window, as [`max_pool2d`](Var::max_pool2d) has their greatest.
     ///
     /// ```
     /// # use ndarray::array;

@@ -194,8 +194,8 @@ impl Operation for Linear {
 }
 
 impl<'g> Var<'g> {
-    /// The matrix product: `[…, m, k] · […, k, n] -> […, m, n]`. Leading axes broadcast; a vector on the left is a row
-    /// and on the right a column, whose axis is gone from the result.
+    /// Returns the matrix product: `[…, m, k] · […, k, n] -> […, m, n]`. Leading axes broadcast; a vector on the left
+    /// is a row and on the right a column, whose axis is gone from the result.
     ///
     /// ```
     /// # use ndarray::array;
@@ -227,7 +227,7 @@ impl<'g> Var<'g> {
         if column { out.squeeze_at(-1, line) } else { out }
     }
 
-    /// y = x·Wᵀ + b: `x [.., in]`, `weight [out, in]`, `bias [out]`, `-> [.., out]`.
+    /// Returns y = x·Wᵀ + b: `x [.., in]`, `weight [out, in]`, `bias [out]`, `-> [.., out]`.
     ///
     /// ```
     /// # use ndarray::array;

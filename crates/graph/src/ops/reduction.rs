@@ -442,7 +442,7 @@ impl<'g> Var<'g> {
         centred.norm(axes) / root
     }
 
-    /// Σ x over `axes`, which go away; from the end where negative. Over all of them for `&[]`.
+    /// Returns Σ x over `axes`, which go away; from the end where negative. Over all of them for `&[]`.
     ///
     /// ```
     /// # use ndarray::array;
@@ -458,7 +458,7 @@ impl<'g> Var<'g> {
     pub fn sum(self, axes: &[isize]) -> Var<'g> {
         self.reduce("sum", axes, Location::caller(), |axes| SumOver { name: "sum", axes, mean: false })
     }
-    /// Σ x over everything: a single number.
+    /// Returns Σ x over everything: a single number.
     ///
     /// ```
     /// # use ndarray::array;
@@ -472,7 +472,7 @@ impl<'g> Var<'g> {
     pub fn sum_all(self) -> Var<'g> {
         self.sum(&[])
     }
-    /// The mean over `axes`, which go away. Over all of them for `&[]`.
+    /// Returns the mean over `axes`, which go away. Over all of them for `&[]`.
     ///
     /// ```
     /// # use ndarray::array;
@@ -488,7 +488,7 @@ impl<'g> Var<'g> {
     pub fn mean(self, axes: &[isize]) -> Var<'g> {
         self.reduce("mean", axes, Location::caller(), |axes| SumOver { name: "mean", axes, mean: true })
     }
-    /// The greatest element over `axes`, which go away. The first of equals gets the gradient.
+    /// Returns the greatest element over `axes`, which go away. The first of equals gets the gradient.
     ///
     /// ```
     /// # use ndarray::array;
@@ -503,7 +503,7 @@ impl<'g> Var<'g> {
     pub fn max(self, axes: &[isize]) -> Var<'g> {
         self.reduce("max", axes, Location::caller(), |axes| Extreme { axes, least: false })
     }
-    /// The least element over `axes`, which go away. The first of equals gets the gradient.
+    /// Returns the least element over `axes`, which go away. The first of equals gets the gradient.
     ///
     /// ```
     /// # use ndarray::array;
@@ -518,7 +518,7 @@ impl<'g> Var<'g> {
     pub fn min(self, axes: &[isize]) -> Var<'g> {
         self.reduce("min", axes, Location::caller(), |axes| Extreme { axes, least: true })
     }
-    /// √ Σ x² over `axes`, which go away; its gradient at 0 is 0.
+    /// Returns √ Σ x² over `axes`, which go away; its gradient at 0 is 0.
     ///
     /// ```
     /// # use ndarray::array;
@@ -533,7 +533,7 @@ impl<'g> Var<'g> {
     pub fn norm(self, axes: &[isize]) -> Var<'g> {
         self.reduce("norm", axes, Location::caller(), |axes| Reduce(Norm(axes)))
     }
-    /// ln Σ eˣ over `axes`, which go away; safe for large x, and −∞ over nothing.
+    /// Returns ln Σ eˣ over `axes`, which go away; safe for large x, and −∞ over nothing.
     ///
     /// ```
     /// # use ndarray::array;
@@ -565,7 +565,7 @@ impl<'g> Var<'g> {
     pub fn detach(self) -> Var<'g> {
         self.graph.apply_at(Constant, &[self], Location::caller())
     }
-    /// The running sum along one axis.
+    /// Returns the running sum along one axis.
     ///
     /// ```
     /// # use ndarray::array;

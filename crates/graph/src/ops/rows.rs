@@ -92,7 +92,7 @@ impl Movement for Gather {
 }
 
 impl<'g> Var<'g> {
-    /// The rows `ids` of axis 0, in that order; a row taken twice gets both gradients.
+    /// Returns the rows `ids` of axis 0, in that order; a row taken twice gets both gradients.
     ///
     /// ```
     /// # use ndarray::array;
@@ -109,7 +109,8 @@ impl<'g> Var<'g> {
         self.graph.move_at(gather, &[self], Location::caller())
     }
 
-    /// The rows of a padded batch in the order of `sources`: axes 0 and 1 are folded, place (b, t) is row b·T + t.
+    /// Returns the rows of a padded batch in the order of `sources`: axes 0 and 1 are folded, place (b, t) is row b·T +
+    /// t.
     ///
     /// `[batch, time, …] -> [sources, …]`
     ///
@@ -129,7 +130,7 @@ impl<'g> Var<'g> {
         self.graph.move_at(gather, &[self], Location::caller())
     }
 
-    /// The first `lengths[b]` steps of each row b in reverse, padding where it was:
+    /// Returns the first `lengths[b]` steps of each row b in reverse, padding where it was:
     /// `[batch, time, …] -> [batch, time, …]`.
     ///
     /// What a recurrence reads that goes backwards in time.
@@ -165,7 +166,7 @@ impl<'g> Var<'g> {
         self.graph.move_at(gather, &[self], line)
     }
 
-    /// The real rows of a padded batch, example by example: `[batch, time, …] -> [Σ lengths, …]`.
+    /// Returns the real rows of a padded batch, example by example: `[batch, time, …] -> [Σ lengths, …]`.
     ///
     /// What follows (a readout, a loss) then costs nothing for padding.
     ///

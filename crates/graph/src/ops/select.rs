@@ -101,7 +101,7 @@ impl Operation for Where {
 }
 
 impl<'g> Var<'g> {
-    /// 1 where this is greater, else 0. No gradient.
+    /// Returns 1 where this is greater, else 0. No gradient.
     ///
     /// ```
     /// # use ndarray::array;
@@ -116,7 +116,7 @@ impl<'g> Var<'g> {
     pub fn gt(self, other: impl Operand<'g>) -> Var<'g> {
         Greater::record(self, other.on(self.graph), Location::caller())
     }
-    /// 1 where this is less, else 0. No gradient.
+    /// Returns 1 where this is less, else 0. No gradient.
     ///
     /// ```
     /// # use ndarray::array;
@@ -131,7 +131,7 @@ impl<'g> Var<'g> {
     pub fn lt(self, other: impl Operand<'g>) -> Var<'g> {
         Less::record(self, other.on(self.graph), Location::caller())
     }
-    /// 1 where both are equal, else 0. No gradient.
+    /// Returns 1 where both are equal, else 0. No gradient.
     ///
     /// ```
     /// # use ndarray::array;
@@ -146,7 +146,7 @@ impl<'g> Var<'g> {
     pub fn eq(self, other: impl Operand<'g>) -> Var<'g> {
         Equal::record(self, other.on(self.graph), Location::caller())
     }
-    /// 1 where this is greater or equal, else 0. No gradient.
+    /// Returns 1 where this is greater or equal, else 0. No gradient.
     ///
     /// ```
     /// # use ndarray::array;
@@ -161,7 +161,7 @@ impl<'g> Var<'g> {
     pub fn ge(self, other: impl Operand<'g>) -> Var<'g> {
         AtLeast::record(self, other.on(self.graph), Location::caller())
     }
-    /// 1 where this is less or equal, else 0. No gradient.
+    /// Returns 1 where this is less or equal, else 0. No gradient.
     ///
     /// ```
     /// # use ndarray::array;
@@ -176,7 +176,7 @@ impl<'g> Var<'g> {
     pub fn le(self, other: impl Operand<'g>) -> Var<'g> {
         AtMost::record(self, other.on(self.graph), Location::caller())
     }
-    /// 1 where the two differ, else 0. No gradient.
+    /// Returns 1 where the two differ, else 0. No gradient.
     ///
     /// ```
     /// # use ndarray::array;
@@ -191,8 +191,8 @@ impl<'g> Var<'g> {
     pub fn ne(self, other: impl Operand<'g>) -> Var<'g> {
         Unequal::record(self, other.on(self.graph), Location::caller())
     }
-    /// With this as the mask: `then` where it is not 0, else `otherwise`. Numbers and broadcasting are welcome. What is
-    /// not chosen gets no gradient and does no harm, even where it is not finite.
+    /// Chooses by this as the mask: `then` where it is not 0, else `otherwise`. Numbers and broadcasting are welcome.
+    /// What is not chosen gets no gradient and does no harm, even where it is not finite.
     ///
     /// An operation in front is another matter: the root of −1 would get the gradient 0 and hand on 0 times a
     /// derivative that is no number. So one chooses before the root too:

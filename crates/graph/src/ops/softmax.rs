@@ -7,7 +7,7 @@ use crate::{
 use ndarray::{ArrayBase, Data, Dimension};
 use std::{panic::Location, sync::Arc};
 
-/// Which elements of a tensor take part in [`Var::masked_softmax`].
+/// Says which elements of a tensor take part in [`Var::masked_softmax`].
 ///
 /// A list of flags has one for every element, row by row. An array of flags broadcasts to the tensor: one `[time,
 /// time]` serves all heads of all examples.
@@ -243,7 +243,7 @@ impl Operation for LogSoftmax {
 }
 
 impl<'g> Var<'g> {
-    /// y_j = e^{x_j} / Σ_k e^{x_k} along the last axis; safe for large x.
+    /// Returns y_j = e^{x_j} / Σ_k e^{x_k} along the last axis; safe for large x.
     ///
     /// ```
     /// # use ndarray::array;
@@ -258,9 +258,9 @@ impl<'g> Var<'g> {
     pub fn softmax(self) -> Var<'g> {
         self.softmax_at(None, Location::caller())
     }
-    /// Softmax over the elements whose flag in `mask` is set, row by row; the others are 0. A row masked whole is 0
-    /// everywhere and gets no gradient. `mask` is a list with a flag for every element, or an array that broadcasts:
-    /// see [`Mask`].
+    /// Returns the softmax over the elements whose flag in `mask` is set, row by row; the others are 0. A row masked
+    /// whole is 0 everywhere and gets no gradient. `mask` is a list with a flag for every element, or an array that
+    /// broadcasts: see [`Mask`].
     ///
     /// ```
     /// # use ndarray::array;
@@ -280,7 +280,7 @@ impl<'g> Var<'g> {
         self.graph.apply_at(Softmax(Shown(mask)), &[self], line)
     }
 
-    /// y_j = x_j − ln Σ_k e^{x_k} along the last axis; safe for large x.
+    /// Returns y_j = x_j − ln Σ_k e^{x_k} along the last axis; safe for large x.
     ///
     /// ```
     /// # use ndarray::array;
@@ -295,7 +295,7 @@ impl<'g> Var<'g> {
     pub fn log_softmax(self) -> Var<'g> {
         self.log_softmax_at(None, Location::caller())
     }
-    /// Log-softmax over the elements whose flag in `mask` is set; the others are 0 and get no gradient.
+    /// Returns the log-softmax over the elements whose flag in `mask` is set; the others are 0 and get no gradient.
     ///
     /// ```
     /// # use ndarray::array;

@@ -25,7 +25,7 @@
 
 use crate::{RngKey, Shape};
 
-/// Every element 0.
+/// Makes every element 0.
 ///
 /// ```
 /// use unspool_graph::{Params, init};
@@ -36,7 +36,7 @@ use crate::{RngKey, Shape};
 pub fn zeros() -> impl FnOnce(&Shape, RngKey) -> Vec<f64> {
     constant(0.0)
 }
-/// Every element `value`.
+/// Makes every element `value`.
 ///
 /// ```
 /// use unspool_graph::{Params, init};
@@ -47,7 +47,7 @@ pub fn zeros() -> impl FnOnce(&Shape, RngKey) -> Vec<f64> {
 pub fn constant(value: f64) -> impl FnOnce(&Shape, RngKey) -> Vec<f64> {
     move |shape, _| vec![value; shape.elements()]
 }
-/// These elements, row by row.
+/// Gives these elements, row by row.
 ///
 /// ```
 /// use unspool_graph::{Params, init};
@@ -58,7 +58,7 @@ pub fn constant(value: f64) -> impl FnOnce(&Shape, RngKey) -> Vec<f64> {
 pub fn values(values: Vec<f64>) -> impl FnOnce(&Shape, RngKey) -> Vec<f64> {
     move |_, _| values
 }
-/// Uniform in [−bound, bound).
+/// Draws from the uniform distribution in [−bound, bound).
 ///
 /// ```
 /// use unspool_graph::{Params, init};
@@ -69,7 +69,7 @@ pub fn values(values: Vec<f64>) -> impl FnOnce(&Shape, RngKey) -> Vec<f64> {
 pub fn uniform(bound: f64) -> impl FnOnce(&Shape, RngKey) -> Vec<f64> {
     move |shape, draw| (0..shape.elements() as u64).map(|i| (2.0 * draw.uniform(i) - 1.0) * bound).collect()
 }
-/// Normal with mean 0 and this standard deviation.
+/// Draws from the normal distribution with mean 0 and this standard deviation.
 ///
 /// ```
 /// use unspool_graph::{Params, init};
@@ -86,7 +86,7 @@ fn fans(shape: &Shape) -> (f64, f64) {
     let (out, into) = (shape.first().copied().unwrap_or(1), shape.get(1).copied().unwrap_or(1));
     ((into * area) as f64, (out * area) as f64)
 }
-/// Uniform with bound √(6 / (fan-in + fan-out)) (Glorot and Bengio 2010).
+/// Draws from the uniform distribution with bound √(6 / (fan-in + fan-out)) (Glorot and Bengio 2010).
 ///
 /// ```
 /// use unspool_graph::{Params, init};
@@ -100,7 +100,7 @@ pub fn xavier_uniform() -> impl FnOnce(&Shape, RngKey) -> Vec<f64> {
         uniform((6.0 / (into + out)).sqrt())(shape, draw)
     }
 }
-/// Normal with deviation √(2 / (fan-in + fan-out)) (Glorot and Bengio 2010).
+/// Draws from the normal distribution with deviation √(2 / (fan-in + fan-out)) (Glorot and Bengio 2010).
 ///
 /// ```
 /// use unspool_graph::{Params, init};
@@ -115,7 +115,7 @@ pub fn xavier_normal() -> impl FnOnce(&Shape, RngKey) -> Vec<f64> {
         normal((2.0 / (into + out)).sqrt())(shape, draw)
     }
 }
-/// Uniform with bound √(6 / fan-in), for ReLU (He and others 2015).
+/// Draws from the uniform distribution with bound √(6 / fan-in), for ReLU (He and others 2015).
 ///
 /// ```
 /// use unspool_graph::{Params, init};
@@ -126,7 +126,7 @@ pub fn xavier_normal() -> impl FnOnce(&Shape, RngKey) -> Vec<f64> {
 pub fn kaiming_uniform() -> impl FnOnce(&Shape, RngKey) -> Vec<f64> {
     |shape, draw| uniform((6.0 / fans(shape).0).sqrt())(shape, draw)
 }
-/// Normal with deviation √(2 / fan-in), for ReLU (He and others 2015).
+/// Draws from the normal distribution with deviation √(2 / fan-in), for ReLU (He and others 2015).
 ///
 /// ```
 /// use unspool_graph::{Params, init};
@@ -138,7 +138,8 @@ pub fn kaiming_uniform() -> impl FnOnce(&Shape, RngKey) -> Vec<f64> {
 pub fn kaiming_normal() -> impl FnOnce(&Shape, RngKey) -> Vec<f64> {
     |shape, draw| normal((2.0 / fans(shape).0).sqrt())(shape, draw)
 }
-/// Ones where row and column are the same, zeros elsewhere (Le, Jaitly and Hinton 2015, for recurrent ReLU layers).
+/// Gives ones where row and column are the same, zeros elsewhere (Le, Jaitly and Hinton 2015, for recurrent ReLU
+/// layers).
 ///
 /// ```
 /// use unspool_graph::{Params, init};
@@ -152,8 +153,8 @@ pub fn identity() -> impl FnOnce(&Shape, RngKey) -> Vec<f64> {
         (0..shape.elements()).map(|i| if i / columns == i % columns { 1.0 } else { 0.0 }).collect()
     }
 }
-/// Orthonormal rows or columns, whichever are fewer, times `gain` (Saxe, McClelland and Ganguli 2014), by Gram and
-/// Schmidt, done twice, on normal numbers. A stack of square blocks, as in gated layers, is made block by block.
+/// Makes orthonormal rows or columns, whichever are fewer, times `gain` (Saxe, McClelland and Ganguli 2014), by Gram
+/// and Schmidt, done twice, on normal numbers. A stack of square blocks, as in gated layers, is made block by block.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params, init};

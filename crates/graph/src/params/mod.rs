@@ -20,7 +20,7 @@ use std::{
     },
 };
 
-/// A parameter's name in code: an index, and which store it is of. Plain data, so a cell that holds it is plain data
+/// Names a parameter in code: an index, and which store it is of. Plain data, so a cell that holds it is plain data
 /// too.
 ///
 /// ```
@@ -42,8 +42,8 @@ pub struct Param {
     pub(crate) index: u32,
 }
 
-/// The parameters of a model. Layers add theirs under a [`scope`](Params::scope); [`Graph`](crate::Graph)s borrow the
-/// store.
+/// Holds the parameters of a model. Layers add theirs under a [`scope`](Params::scope); [`Graph`](crate::Graph)s borrow
+/// the store.
 ///
 /// More in [chapter 1](https://github.com/unspool/unspool/blob/main/docs/01-sequence-and-graph.md) of the tutorial.
 ///
@@ -109,7 +109,8 @@ impl Params {
         }
     }
 
-    /// An empty store in single precision. Initial values are a function of `seed` and each parameter's full name.
+    /// Makes an empty store in single precision. Initial values are a function of `seed` and each parameter's full
+    /// name.
     pub fn seeded(seed: u64) -> Params {
         Params {
             generation: None,
@@ -141,7 +142,7 @@ impl Params {
         Params { room: elements, ..self }
     }
 
-    /// The same parameters in double precision. Handles of this store fit the copy too.
+    /// Returns the same parameters in double precision. Handles of this store fit the copy too.
     ///
     /// ```
     /// use unspool_graph::{Graph, Params, init};
@@ -177,28 +178,28 @@ impl Params {
         self.arrays.of().unwrap_or_else(|| unreachable!("a recording has the precision of its parameters"))
     }
 
-    /// How many parameters (arrays) there are.
+    /// Returns how many parameters (arrays) there are.
     pub fn len(&self) -> usize {
         self.names.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there are none.
     pub fn is_empty(&self) -> bool {
         self.names.is_empty()
     }
 
-    /// How many numbers all parameters hold together.
+    /// Returns how many numbers all parameters hold together.
     pub fn elements(&self) -> usize {
         self.shapes.iter().map(Shape::elements).sum()
     }
 
-    /// All parameters, in the order they were added.
+    /// Returns all parameters, in the order they were added.
     pub fn iter(&self) -> impl Iterator<Item = Param> + use<> {
         let origins = self.origins.clone();
         (0..self.names.len() as u32).map(move |index| Param { store: origins[index as usize], index })
     }
 
-    /// The parameter of this full name.
+    /// Returns the parameter of this full name.
     ///
     /// ```
     /// use unspool_graph::{Params, init};
@@ -216,17 +217,17 @@ impl Params {
         Param { store: self.origins[index as usize], index }
     }
 
-    /// A parameter's full name; empty for a handle of another store.
+    /// Returns a parameter's full name; empty for a handle of another store.
     pub fn name(&self, p: Param) -> &str {
         if self.owns(p) { &self.names[p.index as usize] } else { "" }
     }
 
-    /// A parameter's shape; rank 0 for a handle of another store.
+    /// Returns a parameter's shape; rank 0 for a handle of another store.
     pub fn shape(&self, p: Param) -> Shape {
         if self.owns(p) { self.shapes[p.index as usize] } else { Shape::from([]) }
     }
 
-    /// A copy of a parameter's values.
+    /// Returns a copy of a parameter's values.
     pub fn value(&self, p: Param) -> Result<Tensor> {
         self.check_param(p)?;
         let (shape, i) = (&self.shapes[p.index as usize], p.index as usize);
@@ -259,7 +260,7 @@ impl Params {
         Ok(())
     }
 
-    /// The elements of a parameter, row by row, if the store is in precision `E`.
+    /// Returns the elements of a parameter, row by row, if the store is in precision `E`.
     pub fn elements_of<E: Element>(&self, p: Param) -> Option<&[E]> {
         self.arrays.of().filter(|_| self.owns(p)).map(|arrays| &arrays.values[p.index as usize][..])
     }
@@ -290,12 +291,12 @@ impl Params {
         Some(self.arrays.of_mut()?.for_writing().iter_mut().map(Vec::as_mut_slice).collect())
     }
 
-    /// The first error made while parameters were added, if any.
+    /// Returns the first error made while parameters were added, if any.
     pub fn check(&self) -> Result<()> {
         self.error.clone().map_or(Ok(()), Err)
     }
 
-    /// Whether a handle is of this store, or of one that it was cloned from before the two went separate ways.
+    /// Returns whether a handle is of this store, or of one that it was cloned from before the two went separate ways.
     ///
     /// ```
     /// use unspool_graph::{Params, init};
@@ -374,7 +375,7 @@ impl Params {
         self.arrays.of::<E>().map_or_else(|| vec![E::ZERO; len].into(), |arrays| arrays.pool.take(len))
     }
 
-    /// The place of a parameter in [`Params::iter`].
+    /// Returns the place of a parameter in [`Params::iter`].
     pub fn index(&self, p: Param) -> Option<usize> {
         self.owns(p).then_some(p.index as usize)
     }

@@ -3,7 +3,7 @@
 use super::{Param, Params};
 use crate::{Error, RngKey, Shape};
 
-/// A place in [`Params`] where a layer adds its parameters under a common beginning of their names.
+/// Marks a place in [`Params`] where a layer adds its parameters under a common beginning of their names.
 ///
 /// ```
 /// use unspool_graph::{Params, Scope, init};
@@ -31,14 +31,14 @@ impl Params {
 }
 
 impl Scope<'_> {
-    /// A place further inside, for a layer made of layers; the same place where `name` is empty.
+    /// Opens a place further inside, for a layer made of layers; the same place where `name` is empty.
     pub fn scope(&mut self, name: impl AsRef<str>) -> Scope<'_> {
         Scope { prefix: self.inside(name.as_ref()), ending: self.ending.clone(), params: self.params }
     }
 
-    /// The names of what is added here, and in scopes inside, end in `ending`: the layers of one module are told apart
-    /// by it, as PyTorch's `weight_ih_l0` and `weight_ih_l1_reverse` are. An ending that was given before stays: the
-    /// module around a layer has the say.
+    /// Makes the names of what is added here, and in scopes inside, end in `ending`: the layers of one module are told
+    /// apart by it, as PyTorch's `weight_ih_l0` and `weight_ih_l1_reverse` are. An ending that was given before stays:
+    /// the module around a layer has the say.
     ///
     /// ```
     /// use unspool_graph::{Params, init};
@@ -51,7 +51,7 @@ impl Scope<'_> {
         self
     }
 
-    /// What has been added so far, here and elsewhere.
+    /// Returns what has been added so far, here and elsewhere.
     pub fn params(&self) -> &Params {
         self.params
     }
@@ -68,7 +68,7 @@ impl Scope<'_> {
         self.params.insert(name, &shape, init)
     }
 
-    /// As [`add`](Scope::add), for a shape whose rank is known when the program runs.
+    /// Adds a parameter as [`add`](Scope::add) does, for a shape whose rank is known when the program runs.
     ///
     /// ```
     /// use unspool_graph::{Params, init};

@@ -12,7 +12,7 @@ pub use lstm::{Lstm, LstmConfig, LstmState};
 pub use rnn::{Nonlinearity, Rnn, RnnConfig};
 pub use weights::RecurrentInit;
 
-use unspool_graph::{Error, Graph, Result, Tensor, Var};
+use unspool_graph::{Graph, Result, Tensor, Var};
 
 /// What a cell hands from step to step. Everything that is done to a state (keep ended rows, detach and carry, reorder
 /// for a beam, measure its gradient) is done to its leaves; each leaf has the batch as axis 0.
@@ -172,6 +172,13 @@ macro_rules! state {
 /// assert_eq!(*last.shape()?, [2, 8]);
 /// # Ok::<(), unspool_graph::Error>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no cell",
+    label = "this cannot be unrolled",
+    note = "the methods of a cell name the lifetime of the graph that they are called on: \
+            `fn step<'g>(&self, x: Var<'g>, state: Self::State<'g>) -> (Var<'g>, Self::State<'g>)`, \
+            while the type that implements `Cell` holds parameters and sizes, and has no lifetime"
+)]
 pub trait Cell {
     /// What is handed from step to step.
     type State<'g>: State<'g>;
@@ -277,7 +284,7 @@ pub(crate) fn state_from_tensors<'g, S: State<'g>>(
     let expected = leaves(&like).len();
     if expected != carried.len() {
         let why = format!("{} arrays were carried for a state of {expected} leaves", carried.len());
-        graph.fail(Error::Argument { operation: "state_from_tensors", why, at: graph.place() });
+        graph.fail(graph.error("state_from_tensors", why));
         return like;
     }
     like.rebuild(&mut carried.iter().map(|t| graph.input(t)))

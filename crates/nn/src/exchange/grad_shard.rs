@@ -7,8 +7,9 @@ use crate::{Error, Result};
 use std::collections::BTreeMap;
 use unspool_graph::{Buffer, Element, Gradients, Param, ParamGrad, Params, Shape};
 
-/// Adds up one process's share of a sum of gradients: rows `part`, `part + parts`, … of every parameter, a row being all that
-/// follows its first axis. In turn and not in blocks, since the frequent words of an embedding mostly stand together.
+/// Adds up one process's share of a sum of gradients: rows `part`, `part + parts`, … of every parameter, a row being
+/// all that follows its first axis. In turn and not in blocks, since the frequent words of an embedding mostly stand
+/// together.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params, init};

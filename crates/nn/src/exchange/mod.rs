@@ -23,8 +23,8 @@ use crate::{Error, Result};
 use std::ops::AddAssign;
 use unspool_graph::Elements;
 
-/// Connects the processes that train one model together: a way to hand bytes around. Each of them makes the same calls in the
-/// same order.
+/// Connects the processes that train one model together: a way to hand bytes around. Each of them makes the same calls
+/// in the same order.
 ///
 /// ```
 /// use unspool_nn::exchange::{Exchange, OneProcess};

@@ -3,7 +3,7 @@
 //! A recurrence needs an input at every step. Where there is one for all of them, it is given at the first step
 //! ([`zero_filled`]) or at each ([`repeated`]), or each step reads what the one before gave ([`feed_back`]).
 
-use crate::{Cell, Layout, Sequence};
+use crate::{Cell, Layout, Sequence, sizes::elements};
 use unspool_graph::{Result, Var};
 
 /// Gives the input at the first step and zeros after it: `[batch, …]` to sequences of `time` steps.
@@ -20,7 +20,7 @@ use unspool_graph::{Result, Var};
 #[track_caller]
 pub fn zero_filled(x: Var<'_>, time: usize) -> Sequence<'_> {
     let _scope = x.graph().layer("zero_filled");
-    let batch = x.known_shape().and_then(|shape| shape.first().copied()).unwrap_or(0);
+    let Some(batch) = rows_over("zero_filled", x, time) else { return nothing(x) };
     Sequence::new(
         x.pad(0, 0, batch * time.saturating_sub(1)).slice(0, 0..batch * time),
         Layout::new(&vec![time; batch]),
@@ -42,7 +42,7 @@ pub fn zero_filled(x: Var<'_>, time: usize) -> Sequence<'_> {
 pub fn repeated(x: Var<'_>, time: usize) -> Sequence<'_> {
     let graph = x.graph();
     let _scope = graph.layer("repeated");
-    let batch = x.known_shape().and_then(|shape| shape.first().copied()).unwrap_or(0);
+    let Some(batch) = rows_over("repeated", x, time) else { return nothing(x) };
     let rows = graph.layer_fn("rows", |_| {
         let shape = x.shape()?;
         let wide =
@@ -51,6 +51,20 @@ pub fn repeated(x: Var<'_>, time: usize) -> Sequence<'_> {
         Ok(x.unsqueeze(0).expand(&*wide).reshape(sizes))
     });
     Sequence::new(rows, Layout::new(&vec![time; batch]))
+}
+
+/// The rows of a batch, if memory can hold as much as they are over `time` steps; else that is the graph's error.
+#[track_caller]
+fn rows_over(operation: &'static str, x: Var<'_>, time: usize) -> Option<usize> {
+    let shape = x.known_shape()?;
+    let sizes: Vec<usize> = [time].into_iter().chain(shape.iter().copied()).collect();
+    // A layout has a number per step, whatever the batch.
+    elements(x.graph(), operation, &sizes).and_then(|_| elements(x.graph(), operation, &[time]))?;
+    Some(shape.first().copied().unwrap_or(0))
+}
+
+fn nothing(x: Var<'_>) -> Sequence<'_> {
+    Sequence::new(x.graph().inert(), Layout::new(&[]))
 }
 
 /// Feeds each step what the one before gave. `read` makes of a cell's output what is kept of it, and the next step's
@@ -91,8 +105,7 @@ pub fn feed_back<'g, C: Cell>(
     let graph = first.graph();
     let _scope = graph.layer("feed_back");
     let batch = first.known_shape().and_then(|shape| shape.first().copied()).unwrap_or(0);
-    let layout = Layout::new(&vec![steps; batch]);
-    let (mut x, mut kept) = (first, Vec::with_capacity(steps));
+    let (mut x, mut kept) = (first, vec![]);
     for t in 0..steps {
         let _step = graph.at_step(t);
         let (h, next) = cell.step(x, state);
@@ -104,9 +117,9 @@ pub fn feed_back<'g, C: Cell>(
             }
             Err(error) => {
                 graph.fail(error);
-                return (Sequence::new(graph.inert(), layout), state);
+                return (nothing(first), state);
             }
         }
     }
-    (Sequence::new(graph.concat(&kept, 0), layout), state)
+    (Sequence::new(graph.concat(&kept, 0), Layout::new(&vec![steps; batch])), state)
 }

@@ -1,7 +1,7 @@
 //! A state that now and then stays as it was.
 
 use crate::{Cell, State, leaves};
-use unspool_graph::{Error, Graph, Var};
+use unspool_graph::{Graph, Var};
 
 /// Zoneout (Krueger and others 2017): in training each element of the state keeps its last value with a probability,
 /// instead of being dropped; in evaluation the state is the mean of that: s' = p · s + (1 − p) · s̃, with s̃ what the
@@ -47,7 +47,7 @@ impl<C> Zoneout<C> {
             }
             None => return,
         };
-        graph.fail(Error::Argument { operation: "zoneout", why, at: graph.place() });
+        graph.fail(graph.error("zoneout", why));
     }
 }
 

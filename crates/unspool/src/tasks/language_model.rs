@@ -151,8 +151,7 @@ impl NextToken {
                 if let (Some((columns, _)), Ok(state)) = (&batch.columns, state_to_tensors(&state))
                     && let Err(cause) = self.carried.put(columns.clone(), &state)
                 {
-                    let (why, at) = (cause.to_string(), graph.place());
-                    graph.fail(unspool::graph::Error::Argument { operation: "carried state", why, at });
+                    graph.fail(graph.error("carried state", cause.to_string()));
                 }
                 model.logits(outputs.rows().index_select(&places), xs.rows())
             }

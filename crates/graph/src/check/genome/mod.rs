@@ -13,7 +13,7 @@ const STRIDE: usize = 4;
 /// Values beyond this are scaled down, so that a program of any length stays within numbers of ordinary size.
 const BOUND: f64 = 2.0;
 
-/// One instruction of a [`Genome`]: any four bytes are one.
+/// Encodes one instruction of a [`Genome`]: any four bytes are one.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct Gene {
     /// Which operation, modulo how many there are; 0 is none at all, so that a gene can be shrunk away.
@@ -34,8 +34,8 @@ impl fmt::Debug for Gene {
     }
 }
 
-/// A random graph as a row of instructions. **Any genome decodes to a valid program**: operands that do not fit are
-/// passed over for others that do, an operation that nothing fits becomes another, values are kept within ±2 and 2⁶
+/// Encodes a random graph as a row of instructions. **Any genome decodes to a valid program**: operands that do not fit
+/// are passed over for others that do, an operation that nothing fits becomes another, values are kept within ±2 and 2⁶
 /// elements, and operations with a kink stand only where their operands are away from it. Leaving genes out and making
 /// their numbers smaller gives simpler programs, which is how [`strategy::genomes`](super::strategy::genomes) shrinks.
 ///
@@ -61,7 +61,7 @@ pub struct Genome {
     pub genes: Vec<Gene>,
 }
 
-/// What a [`Genome`] decodes to: parameters, and a valid function of them.
+/// Holds what a [`Genome`] decodes to: parameters, and a valid function of them.
 #[derive(Clone, Debug)]
 pub struct Program {
     params: Params,
@@ -77,7 +77,7 @@ struct Step {
 }
 
 impl Genome {
-    /// Any bytes as a genome of at most 30 instructions, for a fuzzer.
+    /// Reads any bytes as a genome of at most 30 instructions, for a fuzzer.
     pub fn from_bytes(bytes: &[u8]) -> Genome {
         let at = |i: usize| bytes.get(i).copied().unwrap_or(0);
         let leaves = (0..=usize::from(at(0)) % 3).map(|i| at(1 + i)).collect();
@@ -125,7 +125,7 @@ impl Step {
 }
 
 impl Program {
-    /// Its parameters, in double precision; single precision holds their values exactly.
+    /// Returns its parameters, in double precision; single precision holds their values exactly.
     pub fn params(&self) -> &Params {
         &self.params
     }
@@ -136,7 +136,8 @@ impl Program {
         self.run_through(graph, |value| value)
     }
 
-    /// As [`run`](Program::run), where every value, parameters first, passes through `each` before it is used.
+    /// Runs it as [`run`](Program::run) does, where every value, parameters first, passes through `each` before it is
+    /// used.
     pub fn run_through<'g>(&self, graph: &'g Graph<'g>, mut each: impl FnMut(Var<'g>) -> Var<'g>) -> Var<'g> {
         let mut known: Vec<Var<'g>> = self.leaves.iter().map(|&p| each(graph.param(p))).collect();
         let mut used = vec![false; known.len() + self.steps.len()];

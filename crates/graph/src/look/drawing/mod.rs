@@ -17,7 +17,7 @@ mod tracks;
 use crate::{Gradients, Graph};
 use fold::{Picture, Snapshot};
 
-/// How much of a recording is drawn as one box.
+/// Says how much of a recording is drawn as one box.
 ///
 /// ```
 /// use unspool_graph::{Drawing, Detail, Graph, Params};
@@ -46,7 +46,7 @@ pub enum Detail {
     Cell,
 }
 
-/// A picture of a recording.
+/// Draws a picture of a recording.
 ///
 /// More in [chapter 15](https://github.com/unspool/unspool/blob/main/docs/15-own-cell.md) of the tutorial.
 ///
@@ -80,7 +80,7 @@ pub struct Drawing {
 }
 
 impl Drawing {
-    /// A picture of what `graph` has recorded so far.
+    /// Makes a picture of what `graph` has recorded so far.
     pub fn of(graph: &Graph<'_>) -> Drawing {
         Drawing { snapshot: Snapshot::of(graph), fold: Detail::default(), rolled: false }
     }
@@ -104,18 +104,18 @@ impl Drawing {
         self
     }
 
-    /// The picture as a file of scalable vector graphics that needs nothing else and is readable on light and dark
-    /// pages. The same recording gives the same bytes.
+    /// Writes the picture as a file of scalable vector graphics that needs nothing else and is readable on light and
+    /// dark pages. The same recording gives the same bytes.
     pub fn to_svg(&self) -> String {
         svg::write(&self.pictures())
     }
 
-    /// The picture in Graphviz' language.
+    /// Writes the picture in Graphviz' language.
     pub fn to_dot(&self) -> String {
         dot::write(&self.pictures())
     }
 
-    /// The picture in words: its boxes from the first to the last, and what they read.
+    /// Writes the picture in words: its boxes from the first to the last, and what they read.
     pub fn to_text(&self) -> String {
         text::write(&self.pictures(), &self.snapshot)
     }
