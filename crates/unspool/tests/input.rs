@@ -211,8 +211,20 @@ fn text_is_written_in_whole_characters() {
     let text = "샀쉀쑀윀셀 싀잀삀씀.\n".repeat(60);
     let folder = folder(&[("train.txt", &text), ("dev.txt", &text[..330]), ("test.txt", &text[..330])]);
     let at = folder.path();
-    let small =
-        ["--tokens", "bpe", "--vocabulary", "268", "--layers", "1", "--window", "16", "--bptt-streams", "4", "--out", "run"];
+    let small = [
+        "--tokens",
+        "bpe",
+        "--vocabulary",
+        "268",
+        "--layers",
+        "1",
+        "--window",
+        "16",
+        "--bptt-streams",
+        "4",
+        "--out",
+        "run",
+    ];
     train(at, &[&["language-model", "--data", "."], &small[..]].concat());
     let page = fs::read_to_string(at.join("run/report.html")).unwrap();
     assert!(page.contains("샀쉀쑀윀셀"), "{page}");
