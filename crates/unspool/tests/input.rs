@@ -144,11 +144,11 @@ fn columns_that_nobody_asked_for_may_hold_anything() {
     assert!(scores.windows(2).all(|two| two[0] == two[1]), "{scores:?}");
     for (number, asked) in ["Sales, EUR", "\"Sales, EUR\""].iter().enumerate() {
         let out = number.to_string();
-        train(folder.path(), &["forecast", "--data", "comma.csv", "--bptt-streams", asked, "--out", &out]);
+        train(folder.path(), &["forecast", "--data", "comma.csv", "--columns", asked, "--out", &out]);
         let scored = succeeds(folder.path(), &["evaluate", "--model", &out, "--data", "comma.csv"], b"");
         assert!(scored.contains("rmse"), "{scored}");
     }
-    let refused = ["train", "forecast", "--bptt-streams", "note", "--data", "twice.csv"];
+    let refused = ["train", "forecast", "--columns", "note", "--data", "twice.csv"];
     refuses(folder.path(), &refused, 1, "twice.csv: two columns are called `note`");
 }
 

@@ -45,11 +45,11 @@ fn models() -> Vec<Answer> {
     };
     let (rows, tags, text) = (file("rows.tsv", &rows), file("tags.tsv", &tags), file("text.txt", &text));
     [
-        ("translation", Some(rows.as_str()), "vocabulary = 300\nlongest = 20"),
+        ("translation", Some(rows.as_str()), "vocabulary = 300\nmax-length = 20"),
         ("sentiment", Some(&rows), "max-length = 20\nbigram-buckets = 64"),
         ("spacing", Some(&rows), "bigram-buckets = 64"),
         ("tagging", Some(&tags), ""),
-        ("language-model", Some(&text), "tokens = \"bpe\"\nvocabulary = 300\nwindow = 8\ncolumns = 4"),
+        ("language-model", Some(&text), "tokens = \"bpe\"\nvocabulary = 300\nwindow = 8\nbptt-streams = 4"),
         ("forecast", Some("airline-passengers"), "season = 2\ncontext = 2\nhorizon = 2"),
         ("digits", Some("digits"), ""),
         ("captioning", Some("digits"), "pictures = 9"),
