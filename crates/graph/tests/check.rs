@@ -3,7 +3,7 @@
 use ndarray::array;
 use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
 use unspool_graph::{
-    Element, GradSink, OpContext, Operation, Params, Shape, View,
+    Element, Error, GradSink, Graph, OpContext, Operation, Params, Shape, View,
     check::{self, Failure, strategy},
     init,
 };
@@ -136,6 +136,56 @@ fn a_gradient_that_is_lost_beside_a_constant_is_found() {
         message.starts_with("tensor 0's gradient is another where tensor 1 is a constant: 0e0 instead of"),
         "{message}"
     );
+}
+
+/// y = 2 x, without forward mode; the backward's factor is given.
+struct Twice(f64);
+
+impl Operation for Twice {
+    type Saved<E: Element> = ();
+    fn name(&self) -> &'static str {
+        "twice"
+    }
+    fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        Ok(inputs[0])
+    }
+    fn forward<E: Element>(&self, x: &[View<'_, E>], y: &mut [E]) {
+        y.iter_mut().zip(x[0].data()).for_each(|(y, &x)| *y = x + x);
+    }
+    fn backward<E: Element>(&self, _: &OpContext<'_, E, ()>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
+        into.add(0, gradient.data().iter().map(|&g| g * E::from_f64(self.0)).collect());
+    }
+}
+
+#[test]
+fn forward_mode_that_is_not_there_is_reported_and_never_taken_for_right() {
+    let x = array![0.5, -1.5].into_dyn();
+    let named = |why: &Option<Error>, line: u32| {
+        let why = why.as_ref().map(Error::to_string).unwrap_or_default();
+        assert!(why.starts_with("jvp: twice has no forward mode"), "{why}");
+        assert!(why.contains(&format!("check.rs:{line}")), "{why}");
+    };
+    let checked = check::function(&[x.clone()], |graph, x| graph.apply(Twice(2.0), x)).unwrap();
+    named(&checked.skipped, line!() - 1);
+    // A wrong backward is found by finite differences, and the operation is named.
+    let failure = check::function(&[x.clone()], |graph, x| graph.apply(Twice(2.5), x));
+    let message = message(failure);
+    assert!(message.contains("goes wrong at twice"), "{message}");
+
+    let mut params = Params::seeded(0).to_f64();
+    let w = params.scope("m").add("w", [2], init::constant(0.5));
+    let judged = check::composition(&params, &[], |graph, _| graph.apply(Twice(2.0), &[graph.param(w)])).unwrap();
+    named(&judged.skipped, line!() - 1);
+    assert_eq!(judged.right, 2);
+    // What compares nothing but the two modes has nothing to compare.
+    assert!(check::adjoint(&params, |graph| graph.apply(Twice(2.0), &[graph.param(w)])).is_err());
+
+    let graph = Graph::new(&params);
+    let y = graph.apply(Twice(2.0), &[graph.param(w)]);
+    named(&graph.jvp(y, &[(w, array![1.0, 1.0].into())]).err(), line!() - 1);
+    // Where nothing moves, no operation is asked.
+    let still = graph.zeros([1]);
+    assert!(graph.jvp(y, &[(still, array![1.0].into())]).is_ok());
 }
 
 /// Draws until `seen` is satisfied by the values so far.
