@@ -165,10 +165,10 @@ fn forward_mode_that_is_not_there_is_reported_and_never_taken_for_right() {
         assert!(why.starts_with("jvp: twice has no forward mode"), "{why}");
         assert!(why.contains(&format!("check.rs:{line}")), "{why}");
     };
-    let checked = check::function(&[x.clone()], |graph, x| graph.apply(Twice(2.0), x)).unwrap();
+    let checked = check::function(std::slice::from_ref(&x), |graph, x| graph.apply(Twice(2.0), x)).unwrap();
     named(&checked.skipped, line!() - 1);
     // A wrong backward is found by finite differences, and the operation is named.
-    let failure = check::function(&[x.clone()], |graph, x| graph.apply(Twice(2.5), x));
+    let failure = check::function(std::slice::from_ref(&x), |graph, x| graph.apply(Twice(2.5), x));
     let message = message(failure);
     assert!(message.contains("goes wrong at twice"), "{message}");
 
