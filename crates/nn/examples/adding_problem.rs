@@ -122,7 +122,8 @@ fn picture(curves: &[(CellKind, [Vec<f64>; 2])]) -> String {
     let (left, top, width, height) = (60.0, 20.0, 560.0, 280.0);
     let y = |norm: f64| top + height * (1.0 - norm.max(1e-24).log10()) / 25.0;
     let mut svg = String::from(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 640 370\" font-family=\"DejaVu Sans, sans-serif\" font-size=\"12\">\n\
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 640 370\" \
+         font-family=\"DejaVu Sans, sans-serif\" font-size=\"12\">\n\
          <rect width=\"640\" height=\"370\" fill=\"white\"/>\n",
     );
     for power in [-24, -18, -12, -6, 0] {
@@ -138,7 +139,8 @@ fn picture(curves: &[(CellKind, [Vec<f64>; 2])]) -> String {
             let points: String = points.collect();
             let _ = writeln!(
                 svg,
-                "<polyline fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.5\" stroke-dasharray=\"{dashes}\" points=\"{points}\"/>"
+                "<polyline fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.5\" \
+                 stroke-dasharray=\"{dashes}\" points=\"{points}\"/>"
             );
         }
         let _ = writeln!(svg, "<text x=\"{}\" y=\"350\" fill=\"{colour}\">{kind}</text>", left + 90.0 * i as f64);
@@ -148,7 +150,8 @@ fn picture(curves: &[(CellKind, [Vec<f64>; 2])]) -> String {
     let _ = writeln!(svg, "<text x=\"{}\" y=\"325\" text-anchor=\"end\">{steps}</text>", left + width);
     let _ = writeln!(
         svg,
-        "<text x=\"620\" y=\"350\" text-anchor=\"end\">‖∂L/∂h‖ at step t: dashed before training, solid after</text>\n</svg>"
+        "<text x=\"620\" y=\"350\" text-anchor=\"end\">\
+        ‖∂L/∂h‖ at step t: dashed before training, solid after</text>\n</svg>"
     );
     svg
 }

@@ -164,7 +164,10 @@ fn cases(seed: u64) -> Vec<Case> {
         |s| LayerNorm::without_bias(s, 6),
         |l, xs| vec![l.apply(xs[0])],
     );
-    let conv = |bias: bool| json!({"in_channels": 2, "out_channels": 3, "kernel_size": [3, 2], "stride": [2, 1], "padding": [1, 0], "bias": bias});
+    let conv = |bias: bool| {
+        json!({"in_channels": 2, "out_channels": 3, "kernel_size": [3, 2], "stride": [2, 1], "padding": [1, 0],
+            "bias": bias})
+    };
     let picture: &[&[usize]] = &[&[2, 2, 6, 5]];
     cases.add(
         ("conv2d", "Conv2d", conv(true)),

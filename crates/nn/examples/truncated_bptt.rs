@@ -2,7 +2,7 @@
 
 use ndarray::{Array2, s};
 use unspool_graph::{Graph, Params};
-use unspool_nn::{Adam, Carried, Embedding, Linear, Lstm, Result, Sequence, windows};
+use unspool_nn::{Adam, Embedding, Linear, Lstm, Result, Sequence, TruncatedBptt, windows};
 
 /// Repeats without end. What follows a 1, a 3 or a 5 depends on what came before.
 const PATTERN: [u32; 11] = [3, 1, 4, 1, 5, 9, 2, 6, 5, 3, 5];
@@ -24,14 +24,15 @@ fn run(carry: bool, back: usize) -> Result<f64> {
     let cell = Lstm::new(params.scope("rnn"), 16, 32);
     let readout = Linear::new(params.scope("readout"), 32, 10);
     let (ids, next) = streams();
-    let (mut adam, mut carried, mut losses) = (Adam::new(), Carried::default(), vec![]);
+    let (mut adam, mut bptt, mut losses) = (Adam::new(), TruncatedBptt::default(), vec![]);
     for (step, window) in windows(TIME, 3, back).enumerate() {
         let graph = Graph::new(&params).training(5, step as u64);
         if !carry {
-            carried.reset();
+            bptt.reset();
         }
         let xs = Sequence::full(embedding.apply(&graph, ids.slice(s![.., window.steps.clone()])));
-        let hs = carried.unroll(&cell, &xs, &window)?; // what is carried on is arrays: a `Var` would not outlive its graph
+        // The state is carried as arrays: a `Var` would not outlive its graph.
+        let hs = bptt.unroll(&cell, &xs, &window)?;
         let targets = next.slice(s![.., window.new.clone()]);
         let loss = hs.map(|rows| readout.apply(rows)).cross_entropy(targets).mean(&[]);
         losses.push(loss.item()?);

@@ -8,8 +8,8 @@ use std::{
 };
 use unspool_graph::Tensor;
 
-/// What a batch of streams carries from step to step where it is cut into shards: each takes the rows of its own
-/// streams, and puts their next state back. Shards may do so at the same time, from any thread, and with
+/// Holds what a batch of streams carries from step to step when the batch is cut into shards: each shard takes the rows
+/// of its streams and puts their next state back. Shards may do so at the same time, from any thread, and with
 /// [`share`](CarriedRows::share) in several processes.
 ///
 /// ```
@@ -96,8 +96,8 @@ impl CarriedRows {
         Ok(())
     }
 
-    /// Gives what was put since the last time to all processes, so that each has the state of every stream:
-    /// [`Objective::share`](crate::training::Objective::share) after each step.
+    /// Sends what was put since the last call to all processes, so that each has the state of every stream:
+    /// [`Objective::share`](crate::training::Objective::share).
     ///
     /// # Errors
     /// [`Error::Exchange`] where a process cannot be reached.
@@ -151,7 +151,7 @@ impl CarriedRows {
         Ok(())
     }
 
-    /// Begins all streams anew.
+    /// Forgets all states: every stream begins again.
     pub fn reset(&self) {
         *self.lock() = State::default();
     }
@@ -161,7 +161,7 @@ impl CarriedRows {
     }
 }
 
-/// Zeros for so many streams, each like a row of `leaf`.
+/// Returns zeros for `streams` streams, each like a row of `leaf`.
 fn zeros(streams: usize, leaf: &Tensor) -> Result<Tensor> {
     let mut shape = leaf.shape().to_vec();
     shape[0] = streams;

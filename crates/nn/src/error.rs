@@ -1,6 +1,6 @@
 //! What can go wrong around a model.
 
-/// The errors of this crate.
+/// Describes what went wrong in this crate.
 ///
 /// ```
 /// use unspool_nn::{CellKind, Error};
@@ -17,7 +17,8 @@ pub enum Error {
     Graph(#[from] unspool_graph::Error),
     /// Gradients, moments and parameters are not of one store and precision.
     #[error(
-        "the gradients are not of these parameters: they must come from a graph over the same `Params`, in the same precision"
+        "the gradients are not of these parameters: they must come from a graph over the same `Params`, in the same \
+         precision"
     )]
     Foreign,
     /// A choice by name that is none.
@@ -147,7 +148,7 @@ pub enum Error {
     },
 }
 
-/// A result of this crate.
+/// Is a result with this crate's error.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};

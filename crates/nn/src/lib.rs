@@ -1,6 +1,6 @@
 //! Recurrent layers for any cell: what a cell is, how it is run over padded sequences, and how it is trained.
 //!
-//! [`Cell`] is the one trait of recurrence. [`Rnn`], [`Gru`], [`Lstm`] and a cell of yours are equal before it:
+//! [`Cell`] is the one trait of recurrence. [`Rnn`], [`Gru`], [`Lstm`] and your own cell are equal before it:
 //! [`unroll`] runs any of them over a padded batch, each row within its own length.
 //!
 //! ```
@@ -86,6 +86,7 @@
 //! … load PyTorch's weights, save memory, use all cores, search with a beam, and thirty things more? They are programs
 //! in the cookbook of the crate `unspool`, `unspool::cookbook`.
 #![forbid(unsafe_code)]
+#![warn(missing_debug_implementations)]
 
 pub mod attention;
 mod carried_rows;
@@ -98,10 +99,10 @@ pub mod exchange;
 #[cfg(feature = "proptest")]
 pub mod laws;
 mod layer;
+mod log_sum_exp;
 pub mod loss;
 #[cfg(feature = "mpi")]
 pub mod mpi;
-mod not_hidden;
 pub mod optimizer;
 mod pretrained;
 pub mod schedule;
@@ -113,14 +114,14 @@ pub mod training;
 mod transformer;
 mod wrapper;
 
-pub use attention::{AdditiveAttention, Attention, MultiheadAttention};
+pub use attention::{AdditiveAttention, Attention, AttentionMemory, MultiheadAttention};
 pub use carried_rows::CarriedRows;
 pub use cell::{
     AnyCell, AnyState, Cell, CellKind, Gru, GruConfig, Lstm, LstmConfig, LstmState, Nonlinearity, RecurrentInit, Rnn,
     RnnConfig, State, gru_gates, leaves, map_state, state_to_tensors,
 };
 pub use decoding::{
-    attention_decoder::{AttentionDecoder, Bridge},
+    attention_decoder::{AttentionDecoder, AttentionDecoderState, Bridge},
     decoder::{Decoder, DecoderSteps, teacher_forcing},
     scheduled_sampling::{TruthSchedule, scheduled_sampling},
 };
@@ -129,7 +130,7 @@ pub use layer::{Conv2d, Embedding, LayerNorm, Linear};
 pub use optimizer::{Adam, AdamW, Optimizer, Sgd};
 pub use pretrained::{LoadedVectors, load_vectors};
 pub use sequence::{
-    AttentionPooling, Carried, Direction, Layout, Pooling, Recurrent, RecurrentConfig, Sequence, TruncatedWindow,
+    AttentionPooling, Direction, Layout, Pooling, Recurrent, RecurrentConfig, Sequence, TruncatedBptt, TruncatedWindow,
     bidirectional, feed_back, repeated, unroll, unroll_directed, unroll_recomputed, windows, zero_filled,
 };
 pub use sharded::sharded;

@@ -8,7 +8,8 @@
 //!     mpi::run(|exchange| {
 //!         let mut params = Params::seeded(7);
 //!         let layer = Linear::new(params.scope("layer"), 2, 1);
-//!         let shards = [vec![1.0f32, 2.0], vec![3.0, 4.0]]; // the same in every process: each works on its own of them
+//!         // The same in every process: each works on its own part of the shards.
+//!         let shards = [vec![1.0f32, 2.0], vec![3.0, 4.0]];
 //!         let mut reducer = Reducer::new(exchange, Reduce::Exact);
 //!         let (_, gradients) = reducer.sharded(&params, None, &shards, |graph, shard| {
 //!             layer.apply(graph.input(shard.clone()).reshape([1, 2])).powi(2).sum_all()
@@ -51,7 +52,7 @@ const SHORT: usize = 1 << 16;
 /// The most numbers that are added up in one call, so that the room for their sums is small.
 const NUMBERS: usize = 1 << 22;
 
-/// One of the processes that were started together.
+/// Connects the processes that `mpirun` started together.
 #[derive(Debug)]
 pub struct Mpi {
     rank: usize,
@@ -68,9 +69,9 @@ struct Room {
     double: Vec<f64>,
 }
 
-/// Does the work with the processes that were started together. Where it fails, or panics, in one of several, the
-/// others would wait for that one without end: so a line on standard error names the process and its machine, and all
-/// are ended, with exit code 1.
+/// Runs `work` in each of the processes that were started together. If it fails or panics in one of them, the others
+/// would wait for that one forever: so a line on standard error names the process and its machine, and all are ended,
+/// with exit code 1.
 ///
 /// # Errors
 /// The work's, if there is one process; and as its error [`Error::Exchange`], where the MPI library cannot be used.

@@ -11,7 +11,7 @@ use unspool_graph::{Param, Params};
 /// The longest line that is read.
 const LONGEST_LINE: u64 = 1 << 20;
 
-/// What [`load_vectors`] found.
+/// Reports what [`load_vectors`] found.
 ///
 /// ```
 /// use unspool_graph::Params;

@@ -48,7 +48,7 @@ pub fn cosine(step: u64, total: u64, peak: f64, last: f64) -> f64 {
     peak * (last + (1.0 - last) * 0.5 * (1.0 + (std::f64::consts::PI * done).cos()))
 }
 
-/// `rate` at every step.
+/// Returns `rate` at every step.
 ///
 /// ```
 /// use unspool_nn::schedule::constant;
@@ -71,7 +71,7 @@ pub fn step_wise(step: u64, every: u64, first: f64, factor: f64) -> f64 {
     step.checked_div(every).map_or(f64::NAN, |runs| first * factor.powf(runs as f64))
 }
 
-/// `first` · `factor`^step (PyTorch's `ExponentialLR`).
+/// Returns `first` · `factor`^step (PyTorch's `ExponentialLR`).
 ///
 /// ```
 /// use unspool_nn::schedule::exponential;

@@ -1,9 +1,9 @@
-//! Data-parallel gradients on one machine: a batch in shards, each recorded on a graph of its own.
+//! Data-parallel gradients on one machine: a batch is cut into shards, and each is recorded on a separate graph.
 
 use rayon::prelude::*;
 use unspool_graph::{Gradients, Graph, Params, Result, Var};
 
-/// Σ of `loss` over the shards, and its gradients.
+/// Computes Σ of `loss` over the shards and its gradients, on all threads.
 ///
 /// Each shard is recorded and differentiated on one of rayon's threads. The shards are the caller's cut of a batch and
 /// must not depend on the threads; their losses and gradients are added in their order. So any number of threads gives
@@ -46,7 +46,7 @@ pub fn sharded<S: Sync>(
     Ok((sum, gradients))
 }
 
-/// The loss of shard `number` and its gradients. Each shard draws numbers of its own: its number is part of the step.
+/// The loss of shard `number` and its gradients. Each shard draws other numbers, since its number is part of the step.
 pub(crate) fn shard_gradients(
     params: &Params,
     training: Option<(u64, u64)>,

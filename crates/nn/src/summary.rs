@@ -3,7 +3,7 @@
 use std::fmt;
 use unspool_graph::{Params, Precision};
 
-/// A table of a model's parameters; see [`summary`].
+/// Shows a model's parameters as a table; see [`summary`].
 ///
 /// ```
 /// use unspool_graph::Params;
@@ -19,7 +19,7 @@ pub struct Summary {
     bytes: usize,
 }
 
-/// The parameters in the order they were added, and their number.
+/// Lists the parameters in the order in which they were added, and their number.
 ///
 /// ```
 /// use unspool_graph::Params;

@@ -200,7 +200,9 @@ proptest! {
     #![proptest_config(unspool_graph::check::strategy::config(40))]
 
     #[test]
-    fn ctc_is_the_sum_over_all_paths(time in 1usize..6, classes in 2usize..4, seed: u64, blank in 0u32..2, padding in 0usize..3) {
+    fn ctc_is_the_sum_over_all_paths(
+        time in 1usize..6, classes in 2usize..4, seed: u64, blank in 0u32..2, padding in 0usize..3,
+    ) {
         let frames = random(&[time, classes], seed).into_shape_with_order((time, classes)).expect("its shape");
         let sums = by_enumeration(&frames, blank);
         let mut padded = Array3::from_elem((1, time + padding, classes), f64::NAN);
@@ -208,7 +210,8 @@ proptest! {
         let params = Params::seeded(0).to_f64();
         for (labels, p) in &sums {
             let graph = Graph::new(&params);
-            let loss = Ctc::new().blank(blank).losses(&Sequence::pack(graph.input(&padded), &[time]), std::slice::from_ref(labels));
+            let read = Sequence::pack(graph.input(&padded), &[time]);
+            let loss = Ctc::new().blank(blank).losses(&read, std::slice::from_ref(labels));
             let loss = loss.value().expect("possible").to_f64()[[0]];
             prop_assert!((loss + p.ln()).abs() < 1e-10, "{labels:?}: {loss}, by enumeration {}", -p.ln());
         }
@@ -220,7 +223,9 @@ proptest! {
             prop_assert!((hypothesis.log_probability - sums[&hypothesis.labels].ln()).abs() < 1e-10);
         }
         // The best path's labels are what greedy says.
-        let best: Vec<u32> = frames.rows().into_iter().map(|f| (0..classes).max_by(|&a, &b| f[a].total_cmp(&f[b])).expect("a class") as u32).collect();
+        let likeliest =
+            |f: ndarray::ArrayView1<f64>| (0..classes).max_by(|&a, &b| f[a].total_cmp(&f[b])).expect("a class");
+        let best: Vec<u32> = frames.rows().into_iter().map(|f| likeliest(f) as u32).collect();
         let mut labels = best;
         labels.dedup();
         labels.retain(|&label| label != blank);

@@ -130,7 +130,7 @@ fn wrappers_of_weights_stand_around_each_other() {
 
 #[test]
 fn wrapped_cells_keep_every_law() {
-    let hold = |judged: Result<_, laws::Broken>| judged.map(drop).unwrap_or_else(|broken| panic!("{broken}"));
+    let hold = |judged: Result<_, laws::Violation>| judged.map(drop).unwrap_or_else(|broken| panic!("{broken}"));
     hold(laws::check(&laws::cell(3, |scope: Scope<'_>| {
         let cell = Lstm::new(scope, 3, 3);
         let weight = cell.weight_hh();

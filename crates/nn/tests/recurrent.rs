@@ -148,7 +148,7 @@ fn a_state_that_does_not_fit_is_an_error() {
     let graph = Graph::new(&params);
     rnn.state_from_tensors(&graph, &carried[1..]);
     let error = graph.check().unwrap_err().to_string();
-    assert!(error.starts_with("attach: 3 arrays were carried for a state of 4 leaves"), "{error}");
+    assert!(error.starts_with("state_from_tensors: 3 arrays were carried for a state of 4 leaves"), "{error}");
 }
 
 /// Σ weight · y for a check of gradients, as parameters: `xs` has the data.

@@ -267,7 +267,8 @@ proptest! {
     fn a_truncated_file_is_an_error(part in 0.0..1.0f64) {
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("model");
-        checkpoint::save(&path, &model(1, Precision::F32), &metadata()).map_err(|e| TestCaseError::fail(e.to_string()))?;
+        let saved = checkpoint::save(&path, &model(1, Precision::F32), &metadata());
+        saved.map_err(|e| TestCaseError::fail(e.to_string()))?;
         let whole = std::fs::read(&path)?;
         std::fs::write(&path, &whole[..(whole.len() as f64 * part) as usize])?;
         let error = refused(&path, &mut model(2, Precision::F32));
@@ -289,7 +290,8 @@ proptest! {
     fn a_changed_byte_never_panics_and_never_half_loads(place in 0.0..1.0f64, by in 1..=255u8) {
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("model");
-        checkpoint::save(&path, &model(1, Precision::F32), &metadata()).map_err(|e| TestCaseError::fail(e.to_string()))?;
+        let saved = checkpoint::save(&path, &model(1, Precision::F32), &metadata());
+        saved.map_err(|e| TestCaseError::fail(e.to_string()))?;
         let mut bytes = std::fs::read(&path)?;
         let place = (bytes.len() as f64 * place) as usize;
         bytes[place] ^= by;
@@ -305,10 +307,13 @@ proptest! {
 
     /// Bytes taken out, put in, doubled and swapped, several at a time.
     #[test]
-    fn a_mangled_file_never_panics_and_never_half_loads(edits in prop::collection::vec((0.0..1.0f64, 0..4u8, any::<u8>()), 1..6)) {
+    fn a_mangled_file_never_panics_and_never_half_loads(
+        edits in prop::collection::vec((0.0..1.0f64, 0..4u8, any::<u8>()), 1..6),
+    ) {
         let folder = tempfile::tempdir()?;
         let path = folder.path().join("model");
-        checkpoint::save(&path, &model(1, Precision::F32), &metadata()).map_err(|e| TestCaseError::fail(e.to_string()))?;
+        let saved = checkpoint::save(&path, &model(1, Precision::F32), &metadata());
+        saved.map_err(|e| TestCaseError::fail(e.to_string()))?;
         let mut bytes = std::fs::read(&path)?;
         for (place, kind, by) in edits {
             let at = (bytes.len() as f64 * place) as usize;

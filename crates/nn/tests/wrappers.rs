@@ -5,8 +5,9 @@ use ndarray::{ArrayD, Axis, IxDyn, s};
 use proptest::prelude::*;
 use unspool_graph::{Graph, Params, RngKey, Var, check, init};
 use unspool_nn::{
-    Carried, Cell, Gru, InitialState, Linear, Lstm, LstmConfig, Nonlinearity, RecurrentInit, Rnn, RnnConfig, Sequence,
-    Stack, VariationalDropout, Zoneout, feed_back, leaves, locked_dropout, repeated, unroll, windows, zero_filled,
+    Cell, Gru, InitialState, Linear, Lstm, LstmConfig, Nonlinearity, RecurrentInit, Rnn, RnnConfig, Sequence, Stack,
+    TruncatedBptt, VariationalDropout, Zoneout, feed_back, leaves, locked_dropout, repeated, unroll, windows,
+    zero_filled,
 };
 
 fn random(shape: &[usize], seed: u64) -> ArrayD<f64> {
@@ -158,7 +159,7 @@ fn identity_and_orthogonal_recurrent_weights() {
 
 /// Gradients of Σ ys² over all windows, parameters not changing, and all outputs.
 fn truncated(params: &Params, cell: &Lstm, xs: &ArrayD<f64>, k1: usize, k2: usize) -> (Vec<ArrayD<f64>>, Vec<f64>) {
-    let (mut carried, mut sum, mut outputs) = (Carried::default(), None, vec![]);
+    let (mut carried, mut sum, mut outputs) = (TruncatedBptt::default(), None, vec![]);
     for window in windows(xs.shape()[1], k1, k2) {
         let graph = Graph::new(params);
         let part = graph.input(xs.slice_axis(Axis(1), window.steps.clone().into()).to_owned());
@@ -229,8 +230,10 @@ fn a_window_of_another_length_is_an_error() {
     let cell = Lstm::new(params.scope("rnn"), 2, 3);
     let graph = Graph::new(&params);
     let window = windows(10, 4, 4).next().unwrap();
-    let error =
-        Carried::default().unroll(&cell, &Sequence::full(graph.zeros([1, 5, 2])), &window).unwrap_err().to_string();
+    let error = TruncatedBptt::default()
+        .unroll(&cell, &Sequence::full(graph.zeros([1, 5, 2])), &window)
+        .unwrap_err()
+        .to_string();
     assert!(
         error.starts_with("window: inputs of lengths [5] were given for a window of 4 steps")
             && error.contains("wrappers.rs"),
@@ -243,7 +246,7 @@ fn a_window_at_step_0_begins_new_streams_and_one_out_of_order_is_an_error() {
     let mut params = Params::seeded(1);
     let cell = Lstm::new(params.scope("rnn"), 2, 3);
     let xs = random(&[2, 11, 2], 5);
-    let run = |carried: &mut Carried, window: &unspool_nn::TruncatedWindow| {
+    let run = |carried: &mut TruncatedBptt, window: &unspool_nn::TruncatedWindow| {
         let graph = Graph::new(&params);
         let part = graph.input(xs.slice_axis(Axis(1), window.steps.clone().into()).to_owned());
         carried
@@ -253,8 +256,9 @@ fn a_window_at_step_0_begins_new_streams_and_one_out_of_order_is_an_error() {
     };
     for (k1, k2) in [(3, 3), (2, 5)] {
         let all: Vec<_> = windows(11, k1, k2).collect();
-        let mut carried = Carried::default();
-        let epoch = |carried: &mut Carried| all.iter().map(|window| run(carried, window).unwrap()).collect::<Vec<_>>();
+        let mut carried = TruncatedBptt::default();
+        let epoch =
+            |carried: &mut TruncatedBptt| all.iter().map(|window| run(carried, window).unwrap()).collect::<Vec<_>>();
         let first = epoch(&mut carried);
         assert_eq!(first, epoch(&mut carried), "the second epoch begins in the state where the first one ended");
         // Half an epoch, and then a new one.
@@ -264,7 +268,7 @@ fn a_window_at_step_0_begins_new_streams_and_one_out_of_order_is_an_error() {
         // Out of order: again, left out, and without a beginning.
         run(&mut carried, &all[0]).unwrap();
         let second = run(&mut carried, &all[1]).unwrap();
-        for (carried, wrong) in [(&mut carried, &all[1]), (&mut Carried::default(), &all[1])] {
+        for (carried, wrong) in [(&mut carried, &all[1]), (&mut TruncatedBptt::default(), &all[1])] {
             assert!(run(carried, wrong).unwrap_err().contains("out of order"));
         }
         assert!(run(&mut carried, &all[3]).unwrap_err().contains("out of order"));

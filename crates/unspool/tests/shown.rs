@@ -73,7 +73,7 @@ fn items(source: &str) -> Vec<(&str, &str, bool)> {
 }
 
 /// Types that an example gets from a function, and uses without naming them.
-const MADE_ELSEWHERE: [&str; 2] = ["Program", "Subject"];
+const MADE_ELSEWHERE: [&str; 2] = ["Program", "CellUnderTest"];
 
 #[test]
 fn every_public_item_is_shown_at_work() {

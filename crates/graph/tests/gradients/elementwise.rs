@@ -62,7 +62,8 @@ of_two! {
     maximum_is_right: |c, s| c.distinct(s, -2.0), |c, s| c.distinct(s, -1.8), |a, b| a.maximum(b) + a.maximum(0.1);
     minimum_is_right: |c, s| c.distinct(s, -2.0), |c, s| c.distinct(s, -1.8), |a, b| a.minimum(b) + a.minimum(0.1);
     select_is_right: Case::away, Case::away, |a, b| a.gt(0.0).where_(a, b) + b.lt(0.0).where_(b, 3.0);
-    eq_chooses_and_passes_nothing_itself: Case::away, Case::positive, |a, b| a.eq(a).where_(a * b, b) + a.eq(9.0).where_(a, b);
+    eq_chooses_and_passes_nothing_itself: Case::away, Case::positive,
+        |a, b| a.eq(a).where_(a * b, b) + a.eq(9.0).where_(a, b);
     ge_le_and_ne_choose: Case::away, Case::positive, |a, b| {
         a.ge(a).where_(a * b, b) + a.le(0.0).where_(a, b) * a.ne(9.0).where_(b, a) + a.ne(a).where_(a * 3.0, b)
     };
@@ -83,7 +84,8 @@ cases! {
     parameters_on_the_left_are_right: |c| {
         let mut params = Params::seeded(c.seed).to_f64();
         let mut scope = params.scope("m");
-        let (a, b) = (scope.add_sized("a", &c.shape, init::uniform(1.0)), scope.add_sized("b", &c.narrow(), init::constant(1.5)));
+        let a = scope.add_sized("a", &c.shape, init::uniform(1.0));
+        let b = scope.add_sized("b", &c.narrow(), init::constant(1.5));
         check::parameters(&params, |graph| {
             let (x, y) = (graph.param(a), graph.param(b));
             (a + y) * (b - x) + a / y + b * x

@@ -110,7 +110,8 @@ cases! {
         let c = c.axes(2);
         let lengths: Vec<usize> = c.numbers(c.shape[0], c.shape[1] + 1).iter().map(|&n| n as usize).collect();
         right(&[c.away(&c.shape), c.positive(&c.shape)], |_, x| c.made(x[0]).reverse_sequence(&lengths) * x[1])?;
-        right(&[c.away(&c.with(1, 2))], |_, x| x[0].slice(1, 0..0).reverse_sequence(&vec![0; c.shape[0]]).sum_all() + x[0])
+        let nothing = vec![0; c.shape[0]];
+        right(&[c.away(&c.with(1, 2))], |_, x| x[0].slice(1, 0..0).reverse_sequence(&nothing).sum_all() + x[0])
     };
     arrange_rows_is_right: |c| {
         let c = c.axes(1).most(4);

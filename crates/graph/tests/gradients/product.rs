@@ -13,12 +13,14 @@ cases! {
         })
     };
     matmul_of_two_parameters_is_right: |c| {
-        right(&[c.away(&[c.below("m", 4) + 1, 3]), c.positive(&[3, c.below("n", 4) + 1])], |_, x| x[0].matmul(x[1]).tanh())
+        let (m, n) = (c.below("m", 4) + 1, c.below("n", 4) + 1);
+        right(&[c.away(&[m, 3]), c.positive(&[3, n])], |_, x| x[0].matmul(x[1]).tanh())
     };
     matmul_of_a_batch_by_one_matrix_is_right: |c| {
         let c = c.axes(2).most(4);
         let k = c.shape[c.rank() - 1];
-        right(&[c.away(&c.shape), c.positive(&[k, c.below("n", 3) + 1])], |_, x| c.thin_front(x[0]).matmul(c.made(x[1])).tanh())
+        let n = c.below("n", 3) + 1;
+        right(&[c.away(&c.shape), c.positive(&[k, n])], |_, x| c.thin_front(x[0]).matmul(c.made(x[1])).tanh())
     };
     matmul_of_batches_is_right: |c| {
         let c = c.most(3);
@@ -63,7 +65,8 @@ cases! {
     };
     conv2d_is_right: |c| {
         let (pair, c) = (|what: &str, n: usize| [c.below(what, n), c.below(&format!("{what} 2"), n)], &c);
-        let (kernel, padding, stride) = (pair("kernel", 3).map(|k| k + 1), pair("padding", 3), pair("stride", 2).map(|s| s + 1));
+        let (kernel, stride) = (pair("kernel", 3).map(|k| k + 1), pair("stride", 2).map(|s| s + 1));
+        let padding = pair("padding", 3);
         let (channels, out) = (c.below("channels", 2) + 1, c.below("out", 3) + 1);
         let plane = pair("plane", 3).map(|p| p + 3);
         let lead = c.shape.iter().copied().take(3).collect::<Vec<_>>();

@@ -5,7 +5,7 @@ use unspool_graph::{
     Element, GradSink, OpContext, Operation, Param, Scope, Shape, Var, View, init, lane_sum, vectorize,
 };
 
-/// Additive attention (Bahdanau, Cho and Bengio 2015, appendix A.1.2):
+/// Computes additive attention (Bahdanau, Cho and Bengio 2015, appendix A.1.2):
 ///
 /// e_s = vᵀ tanh(W_q·query + b + W_k·memory_s),  a = softmax(e) over the source's real places,  context = Σ_s a_s ·
 /// memory_s
@@ -34,8 +34,8 @@ pub struct AdditiveAttention {
 }
 
 impl AdditiveAttention {
-    /// For queries of `query_size` and a memory of `memory_size` elements a place, compared in `attention_size`
-    /// dimensions.
+    /// Adds a layer for queries of `query_size` elements and a memory of `memory_size` elements per place, compared in
+    /// `attention_size` dimensions.
     pub fn new(mut scope: Scope<'_>, query_size: usize, memory_size: usize, attention_size: usize) -> Self {
         AdditiveAttention {
             query: Linear::new(scope.scope("query"), query_size, attention_size),
@@ -54,7 +54,7 @@ impl AdditiveAttention {
         memory.map(|rows| self.key.apply(rows)).padded()
     }
 
-    /// The context `[batch, memory]` and the weights `[batch, source]` for `query [batch, query]`.
+    /// Returns the context `[batch, memory]` and the weights `[batch, source]` for `query [batch, query]`.
     /// `bias [batch, source]` is 0 at real places and −∞ at padding; see [`padding_bias`](super::padding_bias).
     #[track_caller]
     pub fn attend<'g>(&self, query: Var<'g>, keys: Var<'g>, memory: Var<'g>, bias: Var<'g>) -> (Var<'g>, Var<'g>) {

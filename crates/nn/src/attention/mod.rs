@@ -44,7 +44,7 @@ use crate::{Layout, Linear, Sequence, sizes};
 use unspool_graph::{Graph, Scope, Var};
 
 crate::state! {
-    /// A memory, ready to be looked at. No step changes it.
+    /// Holds a memory in the form in which [`Attention`] reads it. No step changes it.
     ///
     /// ```
     /// use unspool_graph::{Graph, Params};
@@ -56,6 +56,7 @@ crate::state! {
     /// assert_eq!(memory.padding.value()?.to_f64()[[1, 2]], f64::NEG_INFINITY);
     /// # Ok::<(), unspool_nn::Error>(())
     /// ```
+    #[derive(Debug)]
     pub struct AttentionMemory<'g> {
         /// What queries are compared with, 0 at padding: `[batch, source, key]`, or in heads
         /// `[batch, heads, size / heads, source]`.
@@ -68,7 +69,7 @@ crate::state! {
     }
 }
 
-/// One query at a time over a memory, with the score chosen when the program runs. See the [table](self).
+/// Compares one query at a time with a memory, by a score that is chosen at run time. See the [table](self).
 ///
 /// More in [chapter 12](https://github.com/unspool/unspool/blob/main/docs/12-attention.md) of the tutorial.
 ///
@@ -99,24 +100,24 @@ enum Score {
 }
 
 impl Attention {
-    /// q·m: query and memory have the same size; no parameters.
+    /// Scores by the dot product q·m: query and memory have the same size. It has no parameters.
     pub fn dot() -> Attention {
         Attention { score: Score::Dot { scaled: false } }
     }
-    /// q·m / √size: query and memory have the same size; no parameters.
+    /// Scores by q·m / √size: query and memory have the same size. It has no parameters.
     pub fn scaled_dot() -> Attention {
         Attention { score: Score::Dot { scaled: true } }
     }
-    /// (W q)·m, parameter `weight [memory, query]`.
+    /// Scores by (W q)·m, with the parameter `weight [memory, query]`.
     pub fn general(scope: Scope<'_>, query_size: usize, memory_size: usize) -> Attention {
         Attention { score: Score::General(Linear::without_bias(scope, query_size, memory_size)) }
     }
-    /// [`AdditiveAttention`], compared in `attention_size` dimensions.
+    /// Scores by [`AdditiveAttention`] in `attention_size` dimensions.
     pub fn additive(scope: Scope<'_>, query_size: usize, memory_size: usize, attention_size: usize) -> Attention {
         Attention { score: Score::Additive(AdditiveAttention::new(scope, query_size, memory_size, attention_size)) }
     }
-    /// [`MultiheadAttention::over`]: in each of `heads` heads projections of their own are compared. The context has `query_size` elements,
-    /// which `heads` divides, and the weights are the mean over the heads.
+    /// Compares projections in each of `heads` heads, as [`MultiheadAttention::over`] does. The context has
+    /// `query_size` elements, which `heads` must divide, and the weights are the mean over the heads.
     ///
     /// ```
     /// use unspool_graph::{Graph, Params};
@@ -142,7 +143,7 @@ impl Attention {
         }
     }
 
-    /// Makes a memory, such as an encoder's outputs, ready to be looked at.
+    /// Prepares a memory, such as an encoder's outputs, for [`attend`](Attention::attend).
     #[track_caller]
     pub fn memory<'g>(&self, memory: &Sequence<'g>) -> AttentionMemory<'g> {
         let graph = memory.graph();
@@ -155,8 +156,8 @@ impl Attention {
         AttentionMemory { keys, values, padding: padding_bias(graph, memory.layout()) }
     }
 
-    /// The context `[batch, memory]` (in heads `[batch, query]`) and the weights `[batch, source]` for
-    /// `query [batch, query]`.
+    /// Returns the context `[batch, memory]` (with several heads `[batch, query]`) and the weights `[batch, source]`
+    /// for `query [batch, query]`.
     #[track_caller]
     pub fn attend<'g>(&self, query: Var<'g>, memory: &AttentionMemory<'g>) -> (Var<'g>, Var<'g>) {
         let _scope = query.graph().layer("attention");
@@ -176,7 +177,7 @@ impl Attention {
     }
 }
 
-/// Gives 0 at each example's real places and −∞ at its padding: `[batch, time]`, to be added to scores before a
+/// Returns 0 at each example's real places and −∞ at its padding, `[batch, time]`, to be added to scores before a
 /// softmax.
 ///
 /// ```

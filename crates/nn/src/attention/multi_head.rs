@@ -3,9 +3,7 @@
 use crate::{Layout, Linear, Sequence};
 use unspool_graph::{Param, Scope, Var, init};
 
-/// Multi-head attention (Vaswani and others 2017, section 3.2): in each head, with projections of its own,
-///
-/// More in [chapter 13](https://github.com/unspool/unspool/blob/main/docs/13-self-attention.md) of the tutorial.
+/// Computes multi-head attention (Vaswani and others 2017, section 3.2); each head has its own projections:
 ///
 /// softmax(Q Kᵀ / √(size / heads)) V
 ///
@@ -13,6 +11,8 @@ use unspool_graph::{Param, Scope, Var, init};
 /// `in_proj_weight [3·size, size]` and `in_proj_bias [3·size]` with rows in the order query, key, value, and
 /// `out_proj.weight`, `out_proj.bias`. Over a memory of [another size](MultiheadAttention::over) there are
 /// `q_proj_weight [size, size]`, `k_proj_weight` and `v_proj_weight [size, memory]` in `in_proj_weight`'s place.
+///
+/// More in [chapter 13](https://github.com/unspool/unspool/blob/main/docs/13-self-attention.md) of the tutorial.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
@@ -45,18 +45,19 @@ enum Projection {
 }
 
 impl MultiheadAttention {
-    /// For vectors of `size` elements, which `heads` divides. `in_proj_weight` is Xavier-uniform, biases are 0.
+    /// Adds a layer for vectors of `size` elements, which `heads` must divide. `in_proj_weight` is Xavier-uniform, and
+    /// biases are 0.
     pub fn new(scope: Scope<'_>, size: usize, heads: usize) -> MultiheadAttention {
         MultiheadAttention::build(scope, [size, size], heads, true)
     }
 
-    /// Without the biases: PyTorch's `bias=False`.
+    /// Adds a layer without biases: PyTorch's `bias=False`.
     pub fn without_bias(scope: Scope<'_>, size: usize, heads: usize) -> MultiheadAttention {
         MultiheadAttention::build(scope, [size, size], heads, false)
     }
 
-    /// For queries of `size` and a memory of `memory_size` elements a place: PyTorch's `kdim` and `vdim`. Contexts have
-    /// `size` elements.
+    /// Adds a layer for queries of `size` elements and a memory of `memory_size` elements per place: PyTorch's `kdim`
+    /// and `vdim`. Contexts have `size` elements.
     pub fn over(scope: Scope<'_>, size: usize, memory_size: usize, heads: usize) -> MultiheadAttention {
         MultiheadAttention::build(scope, [size, memory_size], heads, true)
     }
@@ -78,7 +79,7 @@ impl MultiheadAttention {
         MultiheadAttention { in_proj, in_proj_bias, out_proj, size, heads: heads.max(1), dropout: 0.0 }
     }
 
-    /// With dropout of the weights in training.
+    /// Sets the probability with which a weight is dropped in training.
     pub fn dropout(mut self, probability: f64) -> MultiheadAttention {
         self.dropout = probability;
         self
@@ -206,7 +207,7 @@ pub(crate) enum AttentionMask<'a, 'g> {
     Real(&'a Layout, bool),
 }
 
-/// `[batch, time, size] -> [batch, heads, time, size / heads]`: each head's part of every vector.
+/// Splits each vector into the parts of the heads: `[batch, time, size] -> [batch, heads, time, size / heads]`.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};

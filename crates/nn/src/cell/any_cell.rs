@@ -4,7 +4,7 @@ use crate::{Cell, Error, Gru, Lstm, LstmState, Nonlinearity, Rnn, RnnConfig};
 use std::{fmt, str::FromStr};
 use unspool_graph::{Graph, Param, Params, Scope, Var};
 
-/// The built-in cells by their names.
+/// Lists the built-in cells by name.
 ///
 /// ```
 /// use unspool_nn::CellKind;
@@ -27,10 +27,10 @@ pub enum CellKind {
 }
 
 impl CellKind {
-    /// Every kind, in the order of its names in errors.
+    /// Lists every kind, in the order of the names in errors.
     pub const ALL: [CellKind; 4] = [CellKind::Rnn, CellKind::Relu, CellKind::Lstm, CellKind::Gru];
 
-    /// Its name.
+    /// Returns the name, as it stands in options and configurations.
     pub fn name(self) -> &'static str {
         match self {
             CellKind::Rnn => "rnn",
@@ -40,7 +40,7 @@ impl CellKind {
         }
     }
 
-    /// A cell of this kind for inputs of `input_size` and states of `hidden_size` elements.
+    /// Builds a cell of this kind for inputs of `input_size` and states of `hidden_size` elements.
     pub fn build(self, scope: Scope<'_>, input_size: usize, hidden_size: usize) -> AnyCell {
         match self {
             CellKind::Rnn => AnyCell::Rnn(Rnn::new(scope, input_size, hidden_size)),
@@ -69,7 +69,7 @@ impl FromStr for CellKind {
     }
 }
 
-/// One of the built-in cells, which one being known when the program runs. It is the cell it holds, and as fast.
+/// Holds one of the built-in cells, chosen at run time. It runs as fast as the cell inside.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
@@ -96,7 +96,7 @@ pub enum AnyCell {
 }
 
 crate::state! {
-    /// What any of the built-in cells carries.
+    /// Holds the state of any built-in cell.
     ///
     /// ```
     /// use unspool_graph::{Graph, Params};
@@ -126,11 +126,11 @@ impl AnyCell {
         }
     }
 
-    /// First biases with which gates remember for 1 to `max_length` steps, some elements for short and some for long
-    /// (Tallec and Ollivier 2018, "Can recurrent neural networks warp time?"): b = ln(u), where u goes in even steps
-    /// from 1 to `max_length` − 1 over the elements, while the paper draws it. An LSTM's forget gate has bias b and its
-    /// input gate −b; a GRU's z, which keeps, has b. A plain cell has no gates, and stays as it is, as a cell without
-    /// biases does.
+    /// Sets the biases so that the gates remember for 1 to `max_length` steps at first, some elements for short and
+    /// some for long (chrono initialization: Tallec and Ollivier 2018, "Can recurrent neural networks warp time?"): b =
+    /// ln(u), where u goes in even steps from 1 to `max_length` − 1 over the elements, while the paper draws it. An
+    /// LSTM's forget gate has bias b and its input gate −b; a GRU's z, which keeps, has b. A plain cell has no gates
+    /// and is left as it is, and so is a cell without biases.
     ///
     /// ```
     /// use unspool_graph::Params;

@@ -7,8 +7,8 @@ use unspool_graph::{
     reference_mode, vectorize,
 };
 
-/// The gated recurrent unit (Cho and others 2014), which resets after the product as PyTorch's `nn.GRU` does, with its
-/// names and layouts:
+/// Computes a gated recurrent unit (Cho and others 2014) that resets after the product, as PyTorch's `nn.GRU` does,
+/// with its names and layouts:
 ///
 /// - r = σ(W_ir x + b_ir + W_hr h + b_hr), z = σ(W_iz x + b_iz + W_hz h + b_hz)
 /// - n = tanh(W_in x + b_in + r ∘ (W_hn h + b_hn))
@@ -37,7 +37,7 @@ pub struct Gru {
     reset_after: bool,
 }
 
-/// The options of a [`Gru`]. By default those of PyTorch's `nn.GRU`.
+/// Holds the options of a [`Gru`]. The defaults are those of PyTorch's `nn.GRU`.
 ///
 /// ```
 /// use unspool_graph::Params;
@@ -122,8 +122,9 @@ impl Cell for Gru {
     }
 }
 
-/// h' of a gated recurrent unit from its products: `x` = W_i x + b_i and `u` = W_h h + b_h, both `[batch, 3·hidden]` in
-/// the order r, z, n, and `h [batch, hidden]`. For cells that make their products in another way.
+/// Computes h' of a gated recurrent unit from its products: `x` = W_i x + b_i and `u` = W_h h + b_h, both
+/// `[batch, 3·hidden]` in the order r, z, n, and `h [batch, hidden]`. It is for cells that make their products in
+/// another way.
 ///
 /// A GRU whose hidden product is low-rank:
 ///

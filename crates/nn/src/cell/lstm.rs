@@ -7,8 +7,8 @@ use unspool_graph::{
     init, reference_mode, vectorize,
 };
 
-/// Long short-term memory (Hochreiter and Schmidhuber 1997, with the forget gate of Gers and others 2000), as PyTorch's
-/// `nn.LSTM`:
+/// Computes a long short-term memory (Hochreiter and Schmidhuber 1997, with the forget gate of Gers and others 2000),
+/// as PyTorch's `nn.LSTM` does:
 ///
 /// - i, f, o = σ(W_i· x + b_i· + W_h· h + b_h·), g = tanh(W_ig x + b_ig + W_hg h + b_hg)
 /// - c' = f ∘ c + i ∘ g,  h' = o ∘ tanh(c')
@@ -42,7 +42,7 @@ struct Projection {
 }
 
 crate::state! {
-    /// What an LSTM carries.
+    /// Holds the state of an [`Lstm`]: h and c.
     ///
     /// ```
     /// use unspool_graph::{Graph, Params};
@@ -50,7 +50,7 @@ crate::state! {
     /// let mut params = Params::seeded(1);
     /// let cell = Lstm::new(params.scope("rnn"), 3, 4);
     /// let graph = Graph::new(&params);
-    /// let remembered = LstmState { h: graph.zeros([2, 4]), c: graph.full([2, 4], 5.0) }; // a first state of one's own
+    /// let remembered = LstmState { h: graph.zeros([2, 4]), c: graph.full([2, 4], 5.0) }; // another first state
     /// let (_, next) = cell.step(graph.zeros([2, 3]), remembered);
     /// assert!(next.c.value()?.to_f64().iter().all(|&c| c > 1.0));
     /// # Ok::<(), unspool_nn::Error>(())
@@ -64,7 +64,7 @@ crate::state! {
     }
 }
 
-/// The options of an [`Lstm`]. By default those of PyTorch's `nn.LSTM`.
+/// Holds the options of an [`Lstm`]. The defaults are those of PyTorch's `nn.LSTM`.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};

@@ -14,10 +14,11 @@ pub use weights::RecurrentInit;
 
 use unspool_graph::{Graph, Result, Tensor, Var};
 
-/// What a cell hands from step to step. Everything that is done to a state (keep ended rows, detach and carry, reorder
-/// for a beam, measure its gradient) is done to its leaves; each leaf has the batch as axis 0.
+/// Describes the state that a cell passes from step to step. Everything that is done to a state (keeping ended rows,
+/// detaching and carrying, reordering for a beam, measuring its gradient) is done to its leaves. Axis 0 of each leaf is
+/// the batch.
 ///
-/// A `Var` is a state, and so are tuples, arrays and `Vec`s of states. A struct of yours becomes one by
+/// A `Var` is a state, and so are tuples, arrays and `Vec`s of states. Your own struct becomes one by
 /// [`state!`](crate::state).
 ///
 /// ```
@@ -33,7 +34,7 @@ use unspool_graph::{Graph, Result, Tensor, Var};
 pub trait State<'g>: Clone {
     /// Adds this state's leaves to `out`, always in the same order.
     fn leaves(&self, out: &mut Vec<Var<'g>>);
-    /// The same structure with other leaves, taken in the order of [`leaves`](State::leaves).
+    /// Returns the same structure with other leaves, taken in the order of [`leaves`](State::leaves).
     fn rebuild(&self, leaves: &mut dyn Iterator<Item = Var<'g>>) -> Self;
 }
 
@@ -97,26 +98,30 @@ tuple!(A 0, B 1);
 tuple!(A 0, B 1, C 2);
 tuple!(A 0, B 1, C 2, D 3);
 
-/// Declares a struct that is a [`State`]: every field is a state.
+/// Declares a struct that is a [`State`]: every field is a state, and so is every type parameter.
 ///
 /// ```
 /// use unspool_graph::Var;
 /// unspool_nn::state! {
-///     /// Hidden vector, and how often it was written.
+///     /// A hidden vector, and how often it was written.
 ///     #[derive(Debug)]
 ///     struct Memory<'g> { hidden: Var<'g>, writes: Var<'g> }
+/// }
+/// unspool_nn::state! {
+///     /// The state of a cell that wraps another one.
+///     struct Wrapped<'g, S> { inner: S, trace: Var<'g> }
 /// }
 /// # fn main() {}
 /// ```
 #[macro_export]
 macro_rules! state {
-    ($(#[$attribute:meta])* $visibility:vis struct $name:ident<$life:lifetime> {
+    ($(#[$attribute:meta])* $visibility:vis struct $name:ident<$life:lifetime $(, $inner:ident)*> {
         $($(#[$field_attribute:meta])* $field_visibility:vis $field:ident: $type:ty),+ $(,)?
     }) => {
         $(#[$attribute])*
         #[derive(Clone)]
-        $visibility struct $name<$life> { $($(#[$field_attribute])* $field_visibility $field: $type),+ }
-        impl<$life> $crate::State<$life> for $name<$life> {
+        $visibility struct $name<$life $(, $inner)*> { $($(#[$field_attribute])* $field_visibility $field: $type),+ }
+        impl<$life $(, $inner: $crate::State<$life>)*> $crate::State<$life> for $name<$life $(, $inner)*> {
             fn leaves(&self, out: &mut Vec<$crate::graph::Var<$life>>) {
                 $($crate::State::leaves(&self.$field, out);)+
             }
@@ -127,9 +132,9 @@ macro_rules! state {
     };
 }
 
-/// One step of a recurrence. **A cell is plain data** (parameters and sizes); whatever belongs to one recording, an
-/// attended memory or a dropout mask held for a whole sequence too, is state. So a cell works on any recording and any
-/// thread.
+/// Runs one step of a recurrence. **A cell is plain data** (parameters and sizes). Whatever belongs to one recording is
+/// state, such as an attended memory or a dropout mask that is held for a whole sequence. So a cell works on any
+/// recording and any thread.
 ///
 /// More in [chapter 15](https://github.com/unspool/unspool/blob/main/docs/15-own-cell.md) of the tutorial.
 ///
@@ -180,17 +185,17 @@ macro_rules! state {
             while the type that implements `Cell` holds parameters and sizes, and has no lifetime"
 )]
 pub trait Cell {
-    /// What is handed from step to step.
+    /// Is passed from step to step.
     type State<'g>: State<'g>;
 
-    /// The state before the first step, of `batch` rows.
+    /// Returns the state before the first step, of `batch` rows.
     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Self::State<'g>;
 
     /// Takes one step: from the input `[batch, feature]` and the state to the output `[batch, output]` and the next
     /// state.
     ///
-    /// This is what a cell says and what a loop of one's own calls, as in decoding. [`unroll`](crate::unroll()) runs it
-    /// over a whole sequence.
+    /// This is the method that a cell must have, and the one to call in your own loop, as in decoding.
+    /// [`unroll`](crate::unroll()) runs it over a whole sequence.
     fn step<'g>(&self, x: Var<'g>, state: Self::State<'g>) -> (Var<'g>, Self::State<'g>);
 
     /// Computes what depends on the inputs alone, such as their product with a weight, for all steps at once:
@@ -211,7 +216,9 @@ pub trait Cell {
     /// impl Cell for Plain {
     ///     type State<'g> = Var<'g>;
     ///     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> { graph.zeros([batch, 4]) }
-    ///     fn step<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) { self.step_projected(x, self.project(x), h) }
+    ///     fn step<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
+    ///         self.step_projected(x, self.project(x), h)
+    ///     }
     ///     fn project<'g>(&self, xs: Var<'g>) -> Var<'g> { self.input.apply(xs) }
     ///     fn step_projected<'g>(&self, _: Var<'g>, projected: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
     ///         let h = (projected + self.hidden.apply(h)).tanh();
@@ -238,7 +245,7 @@ pub trait Cell {
         self.step(x, state)
     }
 
-    /// The state that [`state_to_tensors`] took apart, on another recording.
+    /// Returns the state that [`state_to_tensors`] took apart, on another recording.
     ///
     /// # Errors
     /// Kept in the graph: more or fewer arrays than a state of this cell has leaves.
@@ -248,7 +255,8 @@ pub trait Cell {
     }
 }
 
-/// A state's leaves as plain arrays, to be carried into another recording: truncated back-propagation by type.
+/// Copies a state's leaves out as plain arrays, to be carried into another recording: no gradient can pass, which is
+/// truncated back-propagation, guaranteed by the type.
 ///
 /// More in [chapter 4](https://github.com/unspool/unspool/blob/main/docs/04-unrolling.md) of the tutorial.
 ///
@@ -290,7 +298,7 @@ pub(crate) fn state_from_tensors<'g, S: State<'g>>(
     like.rebuild(&mut carried.iter().map(|t| graph.input(t)))
 }
 
-/// The leaves of a state.
+/// Returns the leaves of a state, in order.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
@@ -320,7 +328,7 @@ pub(crate) fn move_rows<'g, S: State<'g>>(state: &S, mut f: impl FnMut(Var<'g>) 
     })
 }
 
-/// The state with every leaf replaced by what `f` makes of it.
+/// Returns the state with each leaf replaced by `f` of that leaf.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};

@@ -6,8 +6,8 @@ use unspool_graph::{
     Activation, Element, Gated, GradSink, Graph, OpContext, Operation, Param, Scope, Shape, Show, Var, View, vectorize,
 };
 
-/// h' = f(x·W_ihᵀ + b_ih + h·W_hhᵀ + b_hh) with tanh or ReLU as f (Elman 1990). Names and layouts are those of
-/// PyTorch's `nn.RNN`; the textbook's W_xh is `weight_ih_l0`ᵀ, its W_hh is `weight_hh_l0`ᵀ.
+/// Computes h' = f(x·W_ihᵀ + b_ih + h·W_hhᵀ + b_hh), where f is tanh or ReLU (Elman 1990). Names and layouts are those
+/// of PyTorch's `nn.RNN`; the textbook's W_xh is `weight_ih_l0`ᵀ, and its W_hh is `weight_hh_l0`ᵀ.
 ///
 /// More in [chapter 3](https://github.com/unspool/unspool/blob/main/docs/03-recurrence.md) of the tutorial.
 ///
@@ -29,13 +29,14 @@ pub struct Rnn {
     nonlinearity: Nonlinearity,
 }
 
-/// The options of an [`Rnn`] cell. By default those of PyTorch's `nn.RNN`.
+/// Holds the options of an [`Rnn`] cell. The defaults are those of PyTorch's `nn.RNN`.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
 /// use unspool_nn::{Cell, Rnn, RnnConfig, Nonlinearity, RecurrentInit};
 /// let mut params = Params::seeded(1);
-/// let irnn = RnnConfig { nonlinearity: Nonlinearity::Relu, recurrent_init: RecurrentInit::Identity, ..RnnConfig::default() };
+/// let (nonlinearity, recurrent_init) = (Nonlinearity::Relu, RecurrentInit::Identity);
+/// let irnn = RnnConfig { nonlinearity, recurrent_init, ..RnnConfig::default() };
 /// let cell = Rnn::with_config(params.scope("rnn"), 1, 8, irnn);
 /// let graph = Graph::new(&params);
 /// let (h, _) = cell.step(graph.full([2, 1], 1.0), cell.initial_state(&graph, 2));
@@ -58,7 +59,7 @@ impl Default for RnnConfig {
     }
 }
 
-/// The function of an [`Rnn`] cell, by PyTorch's name.
+/// Names the function f of an [`Rnn`] cell, as PyTorch does.
 ///
 /// ```
 /// use unspool_nn::{RnnConfig, Nonlinearity};

@@ -21,11 +21,11 @@ pub(crate) struct Sizes {
     pub(crate) gates: usize,
     pub(crate) input: usize,
     pub(crate) hidden: usize,
-    /// What the recurrent weight reads: `hidden`, but behind a projection.
+    /// What the recurrent weight reads: `hidden`, or the size of the projection.
     pub(crate) state: usize,
 }
 
-/// The first values of a recurrent weight.
+/// Chooses the initial values of a recurrent weight.
 ///
 /// ```
 /// use unspool_graph::Params;

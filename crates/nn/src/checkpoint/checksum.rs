@@ -17,7 +17,7 @@ impl Checksum {
         self.0.update(bytes);
     }
 
-    /// Returns the sum, with the metadata behind all else.
+    /// Returns the sum, with the metadata after all else.
     pub(super) fn of(&self, metadata: &str) -> String {
         let mut all = self.0.clone();
         all.update(metadata.as_bytes());

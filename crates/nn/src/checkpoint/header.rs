@@ -4,7 +4,7 @@ use super::{CHECKSUM, TRAINING, reader::Reader};
 use crate::Result;
 use std::{collections::BTreeMap, path::Path};
 
-/// The header of a checkpoint: the shapes of its tensors, and its metadata.
+/// Holds the header of a checkpoint: the shapes of its tensors, and its metadata.
 ///
 /// ```
 /// use std::collections::BTreeMap;
@@ -32,7 +32,7 @@ pub struct Header {
     pub file_size: u64,
 }
 
-/// What a [`Header`] says of one tensor.
+/// Describes one tensor of a [`Header`].
 ///
 /// ```
 /// use std::collections::BTreeMap;

@@ -42,8 +42,8 @@ use std::{
 };
 use unspool_graph::{Element, Params, Precision};
 
-/// The key of the header under which a model's own metadata stands, as JSON with sorted keys: the header must not
-/// depend on a hash map's order.
+/// Names the key of the header that holds a model's own metadata, as JSON with sorted keys: the header must not depend
+/// on a hash map's order.
 pub const KEY: &str = "unspool";
 
 /// Names that begin so belong to a training and not to its model: [`load`] passes over them.
@@ -93,7 +93,7 @@ pub fn save(path: &Path, params: &Params, metadata: &BTreeMap<String, String>) -
     save_parts(path, &[("", params)], metadata)
 }
 
-/// [`save`] for several stores in one file: each name stands behind its store's prefix.
+/// Saves several stores in one file, as [`save`] does one: each name follows its store's prefix.
 ///
 /// # Errors
 /// As [`save`], and [`Error::NotSaved`] if two names are the same; `path` is then as it was.
@@ -110,7 +110,8 @@ pub fn save(path: &Path, params: &Params, metadata: &BTreeMap<String, String>) -
 ///
 /// let mut read = listener.clone();
 /// checkpoint::load_parts(&path, &mut [("listener/", &mut read)], Some("speaker/"))?;
-/// assert_eq!(read.value(read.find("layer.weight").unwrap())?, listener.value(listener.find("layer.weight").unwrap())?);
+/// let weight = |params: &Params| params.value(params.find("layer.weight").unwrap());
+/// assert_eq!(weight(&read)?, weight(&listener)?);
 /// # std::fs::remove_file(path).unwrap();
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
@@ -161,7 +162,8 @@ pub fn load(path: &Path, params: &mut Params) -> Result<BTreeMap<String, String>
     load_parts(path, &mut [("", params)], Some(TRAINING))
 }
 
-/// [`load`] for several stores, as [`save_parts`] wrote them. Names that begin with `ignore_prefix` are passed over.
+/// Loads several stores from one file, as [`save_parts`] wrote them. Names that begin with `ignore_prefix` are passed
+/// over.
 ///
 /// # Errors
 /// As [`load`]; then no store has been changed.

@@ -2,13 +2,13 @@
 
 use crate::{
     Error, Result,
-    not_hidden::{log_add, log_sum_exp},
+    log_sum_exp::{log_add, log_sum_exp},
 };
 use ndarray::{ArrayView1, ArrayView2};
 use std::collections::HashMap;
 use unspool_graph::Element;
 
-/// Labels, and the logarithm of their probability.
+/// Holds a labelling and the logarithm of its probability.
 ///
 /// ```
 /// use unspool_nn::ctc::prefix_beam;

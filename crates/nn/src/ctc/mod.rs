@@ -9,7 +9,8 @@
 //! use unspool_nn::{Sequence, ctc::{Ctc, greedy, prefix_beam}};
 //! let params = Params::seeded(0);
 //! let graph = Graph::new(&params);
-//! let logits = ndarray::array![[[0.0f32, 5.0, 0.0], [5.0, 0.0, 0.0], [0.0, 5.0, 0.0]]]; // [batch, time, class]; class 0 is the blank
+//! // [batch, time, class]; class 0 is the blank
+//! let logits = ndarray::array![[[0.0f32, 5.0, 0.0], [5.0, 0.0, 0.0], [0.0, 5.0, 0.0]]];
 //! let losses = Ctc::new().losses(&Sequence::full(graph.input(&logits)), &[vec![1, 1]]);  // [batch]
 //! assert!(losses.value()?.to_f64()[[0]] < 0.1);
 //! let frames = logits.index_axis(ndarray::Axis(0), 0);                                   // [time, class]
@@ -24,12 +25,12 @@ pub use decode::{Hypothesis, greedy, prefix_beam};
 
 use crate::{
     Sequence,
-    not_hidden::{log_add, log_sum_exp},
+    log_sum_exp::{log_add, log_sum_exp},
 };
 use rayon::prelude::*;
 use unspool_graph::{Element, GradSink, OpContext, Operation, Shape, Var, View};
 
-/// The loss and its options.
+/// Computes the loss of connectionist temporal classification, with its options.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
@@ -49,18 +50,18 @@ pub struct Ctc {
 }
 
 impl Ctc {
-    /// Class 0 is the blank; a target that its frames cannot hold is an error.
+    /// Creates the loss with class 0 as the blank; a target that does not fit into its frames is an error.
     pub fn new() -> Ctc {
         Ctc::default()
     }
 
-    /// Another class is the blank.
+    /// Makes another class the blank.
     pub fn blank(mut self, blank: u32) -> Ctc {
         self.blank = blank;
         self
     }
 
-    /// A row whose target its frames cannot hold, or whose probability is 0, has loss 0 and no gradient (PyTorch's
+    /// Gives a row loss 0 and no gradient where its target does not fit into its frames or has probability 0 (PyTorch's
     /// `zero_infinity`).
     pub fn impossible_is_zero(mut self) -> Ctc {
         self.impossible_is_zero = true;
@@ -225,7 +226,8 @@ impl Operation for Losses {
             let needed = frames_needed(target);
             if length < needed && !self.ctc.impossible_is_zero {
                 return Err(format!(
-                    "has {length} real frames in row {row}, but its target of {} labels needs {needed} (one for each, one more \
+                    "has {length} real frames in row {row}, but its target of {} labels needs {needed} (one for each, \
+                     one more \
                      between equal neighbours); leave such rows out, or take `impossible_is_zero`",
                     target.len()
                 ));

@@ -1,25 +1,26 @@
 //! A recurrent decoder that attends: any cell, any score, input feeding, and the bridge from an encoder to its first
 //! state.
 
-use crate::{Attention, Cell, Decoder, Embedding, Linear, Sequence, State, attention::AttentionMemory, leaves};
+use crate::{Attention, AttentionMemory, Cell, Decoder, Embedding, Linear, Sequence, State, leaves};
 use ndarray::aview1;
 use unspool_graph::{Graph, Param, Scope, Var, init};
 
 /// Decodes over a memory with any cell (Luong, Pham and Manning 2015, sections 3.1 and 3.3):
 ///
-/// More in [chapter 12](https://github.com/unspool/unspool/blob/main/docs/12-attention.md) of the tutorial.
-///
-/// - h, state = cell(\[y ; f\], state), where y is the last token's vector and f what the step before fed on (input
-///   feeding)
+/// - h, state = cell(\[y ; f\], state), where y is the last token's vector and f that of the step
+///   before (input feeding)
 /// - context, weights = attention(h, memory)
 /// - f = tanh(W \[context ; h\]); logits = E f + b, where E is the table of token vectors (Press and Wolf 2017)
 ///
 /// Parameters: the cell's and the attention's under their own scopes, `combine.weight`, and `output.bias [vocabulary]`.
 ///
+/// More in [chapter 12](https://github.com/unspool/unspool/blob/main/docs/12-attention.md) of the tutorial.
+///
 /// ```
 /// use unspool_graph::{Graph, Params};
 /// use unspool_nn::{
-///     Attention, AttentionDecoder, Bridge, Embedding, Lstm, Recurrent, RecurrentConfig, DecoderSteps, decoding::{Beam, Decoding},
+///     Attention, AttentionDecoder, Bridge, DecoderSteps, Embedding, Lstm, Recurrent, RecurrentConfig,
+///     decoding::{Beam, Decoding},
 /// };
 ///
 /// let mut params = Params::seeded(1);
@@ -52,10 +53,40 @@ pub struct AttentionDecoder<C> {
     sizes: (usize, usize),
 }
 
+crate::state! {
+    /// Holds the state of an [`AttentionDecoder`] around a cell with states `S`.
+    ///
+    /// ```
+    /// use unspool_graph::{Graph, Params};
+    /// use unspool_nn::{Attention, AttentionDecoder, Bridge, Cell, Embedding, Gru, Sequence};
+    /// let mut params = Params::seeded(1);
+    /// let table = Embedding::new(params.scope("embedding"), 20, 6);
+    /// let decoder = AttentionDecoder::new(params.scope("decoder"), Gru::new, table, Attention::dot(), 8, 8);
+    /// let graph = Graph::new(&params);
+    /// let memory = Sequence::pack(graph.full([2, 3, 8], 1.0), &[3, 2]);
+    /// let first = decoder.start(&Bridge::Zero, &[], &memory);
+    /// let (_, next) = decoder.step(graph.zeros([2, 6]), first);
+    /// assert_eq!((*next.cell.shape()?).to_vec(), [2, 8]);
+    /// assert_eq!(next.weights.sum(&[-1]).value()?.to_f64().sum(), 2.0); // one distribution over the memory per row
+    /// # Ok::<(), unspool_nn::Error>(())
+    /// ```
+    #[derive(Debug)]
+    pub struct AttentionDecoderState<'g, S> {
+        /// The state of the cell.
+        pub cell: S,
+        /// f, which the next step reads beside its token: `[batch, width]`.
+        pub feed: Var<'g>,
+        /// The attention weights of the last step: `[batch, source]`.
+        pub weights: Var<'g>,
+        /// The memory, which no step changes.
+        pub memory: AttentionMemory<'g>,
+    }
+}
+
 impl<C: Cell> AttentionDecoder<C> {
-    /// `cell` makes the cell from its scope and sizes, as `Lstm::new` does; its output has `hidden_size` elements, and
-    /// so has the query of `attention`. `embedding` is the table of token vectors, `memory_size` the elements of a
-    /// place of the memory.
+    /// Adds a decoder. `cell` makes its cell from a scope and sizes, as `Lstm::new` does; the cell's output has
+    /// `hidden_size` elements, and so has the query of `attention`. `embedding` is the table of token vectors,
+    /// `memory_size` the number of elements per place of the memory.
     pub fn new(
         mut scope: Scope<'_>,
         cell: impl FnOnce(Scope<'_>, usize, usize) -> C,
@@ -78,31 +109,37 @@ impl<C: Cell> AttentionDecoder<C> {
         }
     }
 
-    /// With dropout of the tokens' vectors and of what is fed on, in training.
+    /// Sets the probability of dropout, in training, of the tokens' vectors and of the vector that is fed to the next
+    /// step.
     pub fn dropout(mut self, probability: f64) -> Self {
         self.dropout = probability;
         self
     }
 
-    /// Returns the first state: the cell's by `bridge` from what the encoder ended with, and a memory to look at.
+    /// Returns the first state: the cell's, which `bridge` makes of the encoder's last state, and the memory.
     #[track_caller]
-    pub fn start<'g>(&self, bridge: &Bridge, last: &[Var<'g>], memory: &Sequence<'g>) -> <Self as Cell>::State<'g> {
+    pub fn start<'g>(
+        &self,
+        bridge: &Bridge,
+        last: &[Var<'g>],
+        memory: &Sequence<'g>,
+    ) -> AttentionDecoderState<'g, C::State<'g>> {
         let graph = memory.graph();
         let _scope = graph.layer("attention_decoder");
         let cell = bridge.apply(graph, self.cell.initial_state(graph, memory.batch()), last);
         self.with_memory(cell, memory)
     }
 
-    fn with_memory<'g>(&self, cell: C::State<'g>, memory: &Sequence<'g>) -> <Self as Cell>::State<'g> {
+    fn with_memory<'g>(&self, cell: C::State<'g>, memory: &Sequence<'g>) -> AttentionDecoderState<'g, C::State<'g>> {
         let (graph, batch) = (memory.graph(), memory.batch());
         let weights = graph.zeros([batch, memory.layout().time()]);
-        (cell, graph.zeros([batch, self.sizes.0]), weights, self.attention.memory(memory))
+        let feed = graph.zeros([batch, self.sizes.0]);
+        AttentionDecoderState { cell, feed, weights, memory: self.attention.memory(memory) }
     }
 }
 
 impl<C: Cell> Cell for AttentionDecoder<C> {
-    /// The cell's own, what is fed on `[batch, width]`, the last weights `[batch, source]`, and the memory.
-    type State<'g> = (C::State<'g>, Var<'g>, Var<'g>, AttentionMemory<'g>);
+    type State<'g> = AttentionDecoderState<'g, C::State<'g>>;
 
     /// Over an empty memory: a decoder begins with [`start`](AttentionDecoder::start).
     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Self::State<'g> {
@@ -110,12 +147,12 @@ impl<C: Cell> Cell for AttentionDecoder<C> {
         self.with_memory(self.cell.initial_state(graph, batch), &memory)
     }
 
-    fn step<'g>(&self, x: Var<'g>, (state, fed, _, memory): Self::State<'g>) -> (Var<'g>, Self::State<'g>) {
-        let graph = x.graph();
-        let (h, state) = self.cell.step(graph.concat(&[x.dropout(self.dropout), fed], -1), state);
+    fn step<'g>(&self, x: Var<'g>, state: Self::State<'g>) -> (Var<'g>, Self::State<'g>) {
+        let (graph, memory) = (x.graph(), state.memory);
+        let (h, cell) = self.cell.step(graph.concat(&[x.dropout(self.dropout), state.feed], -1), state.cell);
         let (context, weights) = self.attention.attend(h, &memory);
-        let fed = self.combine.apply(graph.concat(&[context, h], -1)).tanh().dropout(self.dropout);
-        (fed, (state, fed, weights, memory))
+        let feed = self.combine.apply(graph.concat(&[context, h], -1)).tanh().dropout(self.dropout);
+        (feed, AttentionDecoderState { cell, feed, weights, memory })
     }
 }
 
@@ -129,11 +166,11 @@ impl<C: Cell> Decoder for AttentionDecoder<C> {
     }
 
     fn attention<'g>(&self, _: &'g Graph<'g>, state: &Self::State<'g>) -> Option<Var<'g>> {
-        Some(state.2)
+        Some(state.weights)
     }
 }
 
-/// How what an encoder ended with becomes a decoder's first state.
+/// Maps an encoder's last state to a decoder's first one.
 ///
 /// More in [chapter 11](https://github.com/unspool/unspool/blob/main/docs/11-encoder-decoder.md) of the tutorial.
 ///
@@ -154,19 +191,20 @@ pub enum Bridge {
     Zero,
     /// The encoder's last state as it is, leaf by leaf: both have leaves of the same shapes.
     Last,
-    /// Each leaf of the decoder's state is tanh(W x + b) of all that is given, side by side; one map a leaf.
+    /// Each leaf of the decoder's state is tanh(W x + b) of all that is given, side by side; one map per leaf.
     Projected(Vec<Linear>),
 }
 
 impl Bridge {
-    /// From `input_size` elements to leaves of these sizes: `[hidden]` for a GRU, `[hidden, hidden]` for an LSTM.
-    /// Parameters `0.weight`, `0.bias`, `1.weight`, ….
+    /// Adds an affine map and a tanh from `input_size` elements to each leaf: `[hidden]` for a GRU, `[hidden, hidden]`
+    /// for an LSTM. Parameters `0.weight`, `0.bias`, `1.weight`, ….
     pub fn projected(mut scope: Scope<'_>, input_size: usize, leaf_sizes: &[usize]) -> Bridge {
         let map = |(i, &size): (usize, &usize)| Linear::new(scope.scope(i.to_string()), input_size, size);
         Bridge::Projected(leaf_sizes.iter().enumerate().map(map).collect())
     }
 
-    /// The decoder's state, of the structure of its own `initial` one, from `last`, the encoder's: `[batch, …]` each.
+    /// Returns the decoder's first state, with the structure of `initial`, from `last`, the encoder's last leaves:
+    /// `[batch, …]` each.
     ///
     /// # Errors
     /// Kept in the graph: a leaf without a counterpart, or of another shape.

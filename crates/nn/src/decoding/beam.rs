@@ -4,8 +4,8 @@ use super::{Decoding, Hypothesis, Prediction, StepFunction};
 use crate::{Error, Result};
 use ndarray::Array2;
 
-/// What a hypothesis' log-probability is divided by to become its score, so that long ones are not at a loss. The
-/// length counts every prediction, the end's too.
+/// Divides a hypothesis' log-probability to give its score, so that long ones are not at a disadvantage. The length
+/// counts every prediction, the end's too.
 ///
 /// ```
 /// use unspool_nn::{Result, decoding::{Beam, Decoding, LengthPenalty, Prediction, StepFunction}};
@@ -54,7 +54,7 @@ impl LengthPenalty {
     }
 }
 
-/// How a beam search is done: its width, how hypotheses are ranked, how many are wanted.
+/// Holds the settings of a beam search: its width, how hypotheses are ranked, how many are wanted.
 ///
 /// ```
 /// use unspool_nn::{Result, decoding::{Beam, Decoding, Prediction, StepFunction}};
@@ -81,16 +81,16 @@ pub struct Beam {
 }
 
 impl Beam {
-    /// `width` hypotheses side by side; the best one is wanted; no length penalty.
+    /// Keeps `width` hypotheses at a time, ranks them without a length penalty, and returns the best one.
     pub fn new(width: usize) -> Beam {
         Beam { width, best: 1, penalty: LengthPenalty::None }
     }
-    /// The `best` best are wanted, at most as many as the width.
+    /// Returns the `best` best hypotheses, at most as many as the width.
     pub fn best(mut self, best: usize) -> Beam {
         self.best = best;
         self
     }
-    /// Ranks by this.
+    /// Ranks hypotheses with a length penalty.
     pub fn penalty(mut self, penalty: LengthPenalty) -> Beam {
         self.penalty = penalty;
         self
@@ -168,8 +168,8 @@ impl Top {
 }
 
 impl Decoding {
-    /// Beam search over all sentences at once: their hypotheses are rows of one step. For each sentence the best
-    /// hypotheses, best first; fewer than wanted where there are no more.
+    /// Searches with a beam over all sentences at once: their hypotheses are rows of one step. Returns for each
+    /// sentence the best hypotheses, best first, and fewer than wanted where there are no more.
     ///
     /// At each step the 2·width best continuations of a sentence are looked at. An end among the first `width` of them
     /// completes its hypothesis, the best `width` others go on. A sentence is done when none that goes on can still

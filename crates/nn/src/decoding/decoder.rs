@@ -6,11 +6,11 @@ use crate::{
     leaves, unroll,
 };
 use ndarray::{Array2, ArrayView2, AsArray, Ix2};
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 use unspool_graph::{Graph, Params, Tensor, Var};
 
-/// A [`Cell`] between tokens: their vectors go in, logits of the next token come out. What it attends to is part of its
-/// state.
+/// Runs a [`Cell`] between tokens: their vectors go in, and logits of the next token come out. The memory to which it
+/// attends is part of its state.
 ///
 /// More in [chapter 11](https://github.com/unspool/unspool/blob/main/docs/11-encoder-decoder.md) of the tutorial.
 ///
@@ -28,7 +28,9 @@ use unspool_graph::{Graph, Params, Tensor, Var};
 ///
 /// impl Cell for Writer {
 ///     type State<'g> = Var<'g>;
-///     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> { self.cell.initial_state(graph, batch) }
+///     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> {
+///         self.cell.initial_state(graph, batch)
+///     }
 ///     fn step<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) { self.cell.step(x, h) }
 /// }
 ///
@@ -51,10 +53,11 @@ pub trait Decoder: Cell {
     /// Returns the vectors of tokens, `[rows, input]`.
     fn embed<'g>(&self, graph: &'g Graph<'g>, tokens: &[u32]) -> Var<'g>;
 
-    /// Logits `[rows, vocabulary]` from the cell's outputs `[rows, output]` and the vectors it read, `[rows, input]`.
+    /// Returns the logits `[rows, vocabulary]` from the cell's outputs `[rows, output]` and the vectors that it read,
+    /// `[rows, input]`.
     fn logits<'g>(&self, outputs: Var<'g>, xs: Var<'g>) -> Var<'g>;
 
-    /// Where the step that gave this state looked, `[batch, source]`, for those who attend.
+    /// Returns the attention weights `[batch, source]` of the step that gave this state, for decoders that attend.
     fn attention<'g>(&self, _graph: &'g Graph<'g>, _state: &Self::State<'g>) -> Option<Var<'g>> {
         None
     }
@@ -133,7 +136,7 @@ pub(crate) fn one_step<'g, D: Decoder>(
     (decoder.logits(output, x), state)
 }
 
-/// A decoder as a [`StepFunction`]: its recording is forgotten after each token, and the state carried as plain arrays,
+/// Runs a decoder as a [`StepFunction`]: its recording is reset after each token and the state carried as plain arrays,
 /// so any number of tokens takes the memory of one.
 ///
 /// More in [chapter 11](https://github.com/unspool/unspool/blob/main/docs/11-encoder-decoder.md) of the tutorial.
@@ -141,8 +144,8 @@ pub(crate) fn one_step<'g, D: Decoder>(
 /// Each search begins in the state that [`DecoderSteps::new`] was given, so one value serves any number of searches,
 /// one after another.
 ///
-/// A leaf of the state that no step changes, such as an attended memory, is kept once a sentence; its rows are laid out
-/// anew for the hypotheses of each step.
+/// A leaf of the state that no step changes, such as an attended memory, is kept once per sentence; its rows are laid
+/// out again for the hypotheses of each step.
 ///
 /// ```
 /// use unspool_graph::Params;
@@ -168,6 +171,12 @@ pub struct DecoderSteps<'p, 'd, D> {
     /// The state in which every search begins.
     start: Vec<Arc<Tensor>>,
     carried: Vec<Carried>,
+}
+
+impl<D> fmt::Debug for DecoderSteps<'_, '_, D> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DecoderSteps").field("sentences", &self.sentences).finish_non_exhaustive()
+    }
 }
 
 /// A leaf of the state: row i is row `rows[i]` of `value`; all of them in order if there is no list.

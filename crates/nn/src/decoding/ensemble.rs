@@ -1,10 +1,10 @@
 //! Several models that write together.
 
 use super::{Prediction, StepFunction};
-use crate::{Error, Result, not_hidden::log_add};
+use crate::{Error, Result, log_sum_exp::log_add};
 
-/// The mean of several models' probabilities, as one step function: ln (1/M · Σ_m P_m(token)). Attention is the mean of
-/// theirs, where all have it over the same source.
+/// Averages several models' probabilities, as one step function: ln (1/M · Σ_m P_m(token)). Attention is the mean of
+/// theirs, if all have it over the same source.
 ///
 /// Each member keeps its own parameters and recording, so they may be of different kinds; their vocabularies must be
 /// one.
@@ -17,8 +17,10 @@ use crate::{Error, Result, not_hidden::log_add};
 /// impl StepFunction for Sure {
 ///     fn sentences(&self) -> usize { 1 }
 ///     fn step(&mut self, _: &[u32], tokens: &[u32]) -> Result<Prediction> {
-///         let p = |token: usize| if token == self.0 as usize { self.1 } else if token == 0 { 1.0 - self.1 } else { 0.0 };
-///         Ok(Prediction { log_probs: Array2::from_shape_fn((tokens.len(), 4), |(_, token)| p(token).ln()), attention: None })
+///         let rest = 1.0 - self.1;
+///         let p = |token: usize| if token == self.0 as usize { self.1 } else if token == 0 { rest } else { 0.0 };
+///         let log_probs = Array2::from_shape_fn((tokens.len(), 4), |(_, token)| p(token).ln());
+///         Ok(Prediction { log_probs, attention: None })
 ///     }
 /// }
 /// let mut both = Ensemble::new(vec![Sure(1, 0.6), Sure(2, 0.9)]);
@@ -27,6 +29,7 @@ use crate::{Error, Result, not_hidden::log_add};
 /// assert!((written[0].log_prob.exp() - 0.45).abs() < 1e-12); // (0 + 0.9) / 2
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
+#[derive(Debug)]
 pub struct Ensemble<S> {
     members: Vec<S>,
 }

@@ -48,7 +48,7 @@ pub use one_by_one::Sampling;
 use crate::{Error, Result};
 use ndarray::Array2;
 
-/// What a search asks of a model, or of several.
+/// Predicts the next tokens for a search, with one model or several.
 ///
 /// More in [chapter 11](https://github.com/unspool/unspool/blob/main/docs/11-encoder-decoder.md) of the tutorial.
 ///
@@ -62,7 +62,8 @@ use ndarray::Array2;
 ///     fn step(&mut self, _parents: &[u32], tokens: &[u32]) -> Result<Prediction> {
 ///         self.asked += 1;
 ///         let row = |(row, next): (usize, usize)| self.table[[tokens[row] as usize, next]].ln();
-///         Ok(Prediction { log_probs: Array2::from_shape_fn((tokens.len(), self.table.ncols()), row), attention: None })
+///         let log_probs = Array2::from_shape_fn((tokens.len(), self.table.ncols()), row);
+///         Ok(Prediction { log_probs, attention: None })
 ///     }
 /// }
 /// let mut model = Bigrams { table: ndarray::array![[0.1, 0.9, 0.0], [0.2, 0.0, 0.8], [0.7, 0.3, 0.0]], asked: 0 };
@@ -104,7 +105,7 @@ impl<S: StepFunction + ?Sized> StepFunction for Box<S> {
     }
 }
 
-/// What a model says of the next tokens.
+/// Holds a model's prediction of the next tokens.
 ///
 /// ```
 /// use unspool_nn::{Result, decoding::{Decoding, Prediction, StepFunction}};
@@ -130,7 +131,7 @@ pub struct Prediction {
     pub attention: Option<Array2<f64>>,
 }
 
-/// One way to go on from the beginning.
+/// Holds a candidate output of a search and its score.
 ///
 /// ```
 /// use ndarray::Array2;
@@ -140,7 +141,8 @@ pub struct Prediction {
 /// impl StepFunction for Even {
 ///     fn sentences(&self) -> usize { 1 }
 ///     fn step(&mut self, _: &[u32], tokens: &[u32]) -> Result<Prediction> {
-///         Ok(Prediction { log_probs: Array2::from_shape_fn((tokens.len(), 2), |(_, k)| [0.25f64, 0.75][k].ln()), attention: None })
+///         let log_probs = Array2::from_shape_fn((tokens.len(), 2), |(_, k)| [0.25f64, 0.75][k].ln());
+///         Ok(Prediction { log_probs, attention: None })
 ///     }
 /// }
 /// let best = Decoding::new(1, 0, 2).beam(&mut Even, &Beam::new(2))?[0].remove(0);
@@ -164,7 +166,7 @@ pub struct Hypothesis {
     pub attention: Option<Array2<f64>>,
 }
 
-/// The rules that hold for any way of decoding: where to begin and end, how long, and what is allowed.
+/// Holds the rules of any way of decoding: where to begin and end, how long to go on, and what is allowed.
 ///
 /// Banned tokens and an end that would come too early have probability 0; the others' probabilities stay as they are.
 ///
@@ -183,7 +185,8 @@ pub struct Hypothesis {
 /// let written = rules.sample(&mut Dice, &Sampling::new(7))?;
 /// assert_eq!(written[0].tokens[..2], [7, 7]);
 /// assert!(written.iter().all(|h| h.tokens.len() >= 3 && !h.tokens.contains(&2)));
-/// assert!((rules.score(&mut Dice, &[vec![4], vec![5, 6]])?[1].log_prob + 3.0 * 9f64.ln()).abs() < 1e-9); // two tokens and the end
+/// let two_and_the_end = rules.score(&mut Dice, &[vec![4], vec![5, 6]])?[1].log_prob;
+/// assert!((two_and_the_end + 3.0 * 9f64.ln()).abs() < 1e-9);
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -198,36 +201,37 @@ pub struct Decoding {
 }
 
 impl Decoding {
-    /// From the token `begin` to the token `end`, or cut after `max_length` tokens, the end counted.
+    /// Begins at the token `begin` and ends at the token `end`, or after `max_length` tokens, the end included.
     pub fn new(begin: u32, end: u32, max_length: usize) -> Decoding {
         Decoding { end: Some(end), ..Decoding::endless(begin, max_length) }
     }
 
-    /// From the token `begin` on, always `max_length` tokens.
+    /// Begins at the token `begin` and always writes `max_length` tokens.
     pub fn endless(begin: u32, max_length: usize) -> Decoding {
         let (max_lengths, prefixes, banned) = (vec![], vec![], vec![]);
         Decoding { begin, end: None, min_length: 0, max_length, max_lengths, prefixes, banned }
     }
 
-    /// No end before so many tokens.
+    /// Forbids the end before this many tokens.
     pub fn min_length(mut self, tokens: usize) -> Decoding {
         self.min_length = tokens;
         self
     }
 
-    /// A greatest length for each sentence, so that what is written for one does not depend on the others of a batch.
+    /// Sets a maximum length for each sentence, so that the output for one does not depend on the others in the batch.
     pub fn max_lengths(mut self, tokens: impl Into<Vec<usize>>) -> Decoding {
         self.max_lengths = tokens.into();
         self
     }
 
-    /// Tokens with which each sentence has to begin, banned or not; one list a sentence. Their probabilities count.
+    /// Forces each sentence to begin with these tokens, even banned ones; one list per sentence. Their probabilities
+    /// count.
     pub fn prefixes(mut self, tokens: impl Into<Vec<Vec<u32>>>) -> Decoding {
         self.prefixes = tokens.into();
         self
     }
 
-    /// Tokens that are never written.
+    /// Bans tokens: they are never written.
     pub fn banned(mut self, tokens: impl Into<Vec<u32>>) -> Decoding {
         self.banned = tokens.into();
         self

@@ -5,8 +5,9 @@ use crate::{Error, Result};
 use ndarray::{Array2, ArrayView1};
 use unspool_graph::RngKey;
 
-/// How tokens are drawn at random: with the softmax of log-probability over `temperature`, among the `top_k` likeliest,
-/// among the fewest likeliest that have `top_p` together (nucleus sampling, Holtzman and others 2020), in this order.
+/// Holds the settings for drawing tokens at random: from the softmax of log-probability over `temperature`, among the
+/// `top_k` likeliest, among the fewest likeliest that together have `top_p` (nucleus sampling, Holtzman and others
+/// 2020), in this order.
 ///
 /// A draw is a function of the seed, the sentence and the place in it: the same seed gives the same text.
 ///
@@ -22,8 +23,10 @@ use unspool_graph::RngKey;
 ///         Ok(Prediction { log_probs: Array2::from_shape_fn((tokens.len(), 4), |(_, k)| p(k)), attention: None })
 ///     }
 /// }
-/// let write = |sampling: Sampling| Ok::<_, unspool_nn::Error>(Decoding::endless(0, 50).sample(&mut Model, &sampling)?[0].tokens.clone());
-/// assert_eq!(write(Sampling::new(7))?, write(Sampling::new(7))?);                         // the same seed, the same text
+/// let write = |sampling: Sampling| -> Result<Vec<u32>> {
+///     Ok(Decoding::endless(0, 50).sample(&mut Model, &sampling)?[0].tokens.clone())
+/// };
+/// assert_eq!(write(Sampling::new(7))?, write(Sampling::new(7))?); // the same seed, the same text
 /// assert!(!write(Sampling::new(7).top_k(2))?.contains(&3));
 /// assert!(!write(Sampling::new(7).top_p(0.5))?.contains(&2));
 /// assert!(write(Sampling::new(7).temperature(0.01))?.iter().all(|&token| token == 1));    // almost greedy
@@ -38,21 +41,21 @@ pub struct Sampling {
 }
 
 impl Sampling {
-    /// With the model's own probabilities.
+    /// Draws from the model's own probabilities.
     pub fn new(seed: u64) -> Sampling {
         Sampling { seed, temperature: 1.0, top_k: usize::MAX, top_p: 1.0 }
     }
-    /// Below 1 the likely becomes likelier, above 1 less so; positive.
+    /// Sets the temperature, which is positive: below 1 likely tokens become likelier, above 1 less likely.
     pub fn temperature(mut self, temperature: f64) -> Sampling {
         self.temperature = temperature;
         self
     }
-    /// Only so many of the likeliest tokens; 1 is greedy.
+    /// Draws only among this many of the likeliest tokens; 1 is greedy.
     pub fn top_k(mut self, tokens: usize) -> Sampling {
         self.top_k = tokens;
         self
     }
-    /// Only the fewest likeliest tokens whose probabilities sum to this share; in (0, 1].
+    /// Draws only among the fewest likeliest tokens whose probabilities sum to this share, in (0, 1].
     pub fn top_p(mut self, share: f64) -> Sampling {
         self.top_p = share;
         self
@@ -110,7 +113,7 @@ fn likeliest(log_probs: &[f64]) -> Option<u32> {
 }
 
 impl Decoding {
-    /// The likeliest token at each step, fed back: one hypothesis a sentence.
+    /// Writes the likeliest token at each step and feeds it back: one hypothesis per sentence.
     ///
     /// # Errors
     /// The model's, or [`Error::Decoding`] where the rules do not fit the sentences or a log-probability is not a
@@ -119,7 +122,8 @@ impl Decoding {
         self.one_by_one(model, |_, _, log_probs| Ok(likeliest(log_probs)))
     }
 
-    /// Tokens drawn at random, fed back: one hypothesis a sentence. Its log-probabilities are the model's own.
+    /// Draws a token at random at each step and feeds it back: one hypothesis per sentence. Its log-probabilities are
+    /// the model's own.
     ///
     /// # Errors
     /// As [`greedy`](Decoding::greedy), and for settings out of range.
@@ -131,9 +135,8 @@ impl Decoding {
         })
     }
 
-    /// What the model says of given targets, one a sentence, and of the end after each: their log-probabilities and
-    /// attention. Of the rules only `begin` and `end` count. A target that the model holds impossible has
-    /// log-probability −∞.
+    /// Scores given targets, one per sentence, and the end after each: their log-probabilities and attention. Of the
+    /// rules only `begin` and `end` count. A target that the model considers impossible has log-probability −∞.
     ///
     /// # Errors
     /// As [`greedy`](Decoding::greedy); a target for each sentence is needed, of tokens in the vocabulary.

@@ -5,8 +5,8 @@ use crate::{Decoder, Layout, Sequence, cell::move_rows};
 use ndarray::{ArrayView2, AsArray, Ix2};
 use unspool_graph::{Graph, Result, Var};
 
-/// With which probability a decoder in training reads the true token, as a function of the step i, which counts from 0
-/// (Bengio, Vinyals, Jaitly and Shazeer 2015, section 2.4).
+/// Gives the probability with which a decoder in training reads the true token, as a function of the step i, which
+/// counts from 0 (Bengio, Vinyals, Jaitly and Shazeer 2015, section 2.4).
 ///
 /// ```
 /// use unspool_nn::TruthSchedule;
@@ -39,7 +39,7 @@ pub enum TruthSchedule {
 }
 
 impl TruthSchedule {
-    /// The probability at a step, in [0, 1].
+    /// Returns the probability at a step, in [0, 1].
     pub fn at(self, step: u64) -> f64 {
         let i = step as f64;
         let truth = match self {
@@ -52,9 +52,9 @@ impl TruthSchedule {
     }
 }
 
-/// As [`teacher_forcing`](crate::teacher_forcing), but after the first step each token read is the true one only with
-/// probability `truth`, else the one that the decoder itself held likeliest (Bengio, Vinyals, Jaitly and Shazeer 2015).
-/// With `truth` 0 the decoder runs free.
+/// Trains a decoder as [`teacher_forcing`](crate::teacher_forcing) does, but after the first step each token read is
+/// the true one only with probability `truth`, else the one that the decoder itself considered likeliest (Bengio,
+/// Vinyals, Jaitly and Shazeer 2015). With `truth` 0 the decoder runs free.
 ///
 /// More in [chapter 11](https://github.com/unspool/unspool/blob/main/docs/11-encoder-decoder.md) of the tutorial.
 ///
@@ -64,7 +64,9 @@ impl TruthSchedule {
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
-/// use unspool_nn::{Cell, Embedding, Positions, TransformerConfig, TransformerDecoder, TruthSchedule, scheduled_sampling};
+/// use unspool_nn::{
+///     Cell, Embedding, Positions, TransformerConfig, TransformerDecoder, TruthSchedule, scheduled_sampling,
+/// };
 /// let mut params = Params::seeded(1);
 /// let config = TransformerConfig { size: 8, heads: 2, feedforward: 16, dropout: 0.0, norm_first: true, bias: true };
 /// let table = Embedding::normal(params.scope("embedding"), 20, 8, 0.3);

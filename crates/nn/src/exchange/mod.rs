@@ -3,7 +3,7 @@
 //!
 //! The shards of a batch are numbered over the whole batch, and process `rank` works on those whose number leaves
 //! `rank` when divided by the number of processes. An [`Exchange`] hands bytes around; all else is built on that.
-//! [`OneProcess`] is what a training has unless told. With the feature `mpi`, `mpi::run` gives one to each process that
+//! [`OneProcess`] is the default. With the feature `mpi`, `mpi::run` gives one to each process that
 //! `mpirun` has started, on one machine or many.
 //!
 //! A sum of floating-point numbers depends on the order of adding, and the all-reduce of a message library promises
@@ -23,8 +23,7 @@ use crate::{Error, Result};
 use std::ops::AddAssign;
 use unspool_graph::Elements;
 
-/// Connects the processes that train one model together: a way to hand bytes around. Each of them makes the same calls
-/// in the same order.
+/// Passes bytes between the processes that train one model together. All of them make the same calls in the same order.
 ///
 /// ```
 /// use unspool_nn::exchange::{Exchange, OneProcess};
@@ -34,13 +33,13 @@ use unspool_graph::Elements;
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
 pub trait Exchange: Sync {
-    /// Which process this is, from 0.
+    /// Returns this process's number, from 0.
     fn rank(&self) -> usize;
 
-    /// How many there are.
+    /// Returns the number of processes.
     fn ranks(&self) -> usize;
 
-    /// The machine it runs on, for messages.
+    /// Returns the name of the machine, for messages.
     fn host(&self) -> String;
 
     /// Sends message `i` to process `i`; what process `i` has sent here comes to stand in `received[i]`, whatever stood
@@ -73,7 +72,7 @@ pub trait Exchange: Sync {
         Ok(received)
     }
 
-    /// The message that process 0 has, in every process.
+    /// Returns process 0's message, in every process.
     ///
     /// # Errors
     /// As [`all_to_all`](Exchange::all_to_all).
@@ -112,8 +111,8 @@ pub trait Exchange: Sync {
     }
 }
 
-/// The numbers of the shards, or of anything else that is shared out, that are this process's: `rank`, `rank + ranks`,
-/// and so on.
+/// Returns the numbers of the shards, or of any other items distributed over processes, that belong to this process:
+/// `rank`, `rank + ranks`, and so on.
 ///
 /// ```
 /// use unspool_nn::exchange::{OneProcess, owned};
@@ -123,7 +122,7 @@ pub fn owned(exchange: &dyn Exchange, shards: usize) -> impl Iterator<Item = usi
     (exchange.rank()..shards).step_by(exchange.ranks().max(1))
 }
 
-/// One process: all shards are its own.
+/// Runs a single process, to which all shards belong.
 ///
 /// ```
 /// use unspool_nn::exchange::{Exchange, OneProcess};

@@ -3,10 +3,10 @@
 use super::{Exchange, GradShard, owned, unreadable};
 use crate::{Error, Result, sharded::shard_gradients};
 use rayon::prelude::*;
-use std::iter;
+use std::{fmt, iter};
 use unspool_graph::{Buffer, Element, Elements, Gradients, Graph, Param, ParamGrad, Params, Precision, Var};
 
-/// What one shard of a batch, or several together, gave: sums, not means.
+/// Holds the sums of one shard of a batch, or of several together: sums, not means.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params, init};
@@ -33,7 +33,7 @@ pub struct Sums {
 }
 
 impl Sums {
-    /// Nothing, to add to.
+    /// Returns zeros, to which sums can be added.
     pub fn none(params: &Params) -> Sums {
         Sums { loss: 0.0, weight: 0.0, gradients: Gradients::none(params) }
     }
@@ -56,7 +56,7 @@ impl Sums {
     }
 }
 
-/// In which order gradients are added.
+/// Chooses the order in which gradients are added.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Reduce {
     /// Shard by shard: any number of processes gives the same bits. Each sends the gradients of all its shards.
@@ -92,16 +92,26 @@ pub struct Reducer<'a> {
     received: Vec<Vec<u8>>,
 }
 
+impl fmt::Debug for Reducer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reducer")
+            .field("rank", &self.exchange.rank())
+            .field("ranks", &self.exchange.ranks())
+            .field("reduce", &self.reduce)
+            .finish_non_exhaustive()
+    }
+}
+
 impl<'a> Reducer<'a> {
-    /// Of the processes of an exchange.
+    /// Creates a reducer over the processes of an exchange.
     pub fn new(exchange: &'a dyn Exchange, reduce: Reduce) -> Self {
         let none = vec![vec![]; exchange.ranks()];
         Reducer { exchange, reduce, sent: none.clone(), received: none }
     }
 
-    /// [`sharded`](crate::sharded()) over several processes: each works on its own of the shards, and all have the sum.
-    /// The cut into shards must depend on neither processes nor threads, and there should be as many as processes or
-    /// more.
+    /// Runs [`sharded`](crate::sharded()) over several processes: each works on its own shards, and all get the sum.
+    /// The cut into shards must depend on neither processes nor threads, and there should be at least as many shards as
+    /// processes.
     ///
     /// # Errors
     /// As [`sharded`](crate::sharded()), and where a process cannot be reached.
@@ -122,8 +132,8 @@ impl<'a> Reducer<'a> {
         Ok((sums.loss, sums.gradients))
     }
 
-    /// The sum over all `shards` shards of a batch; the same in every process. `own` are this process's: numbers
-    /// `rank`, `rank + ranks`, and so on, in this order.
+    /// Returns the sum over all `shards` shards of a batch, the same in every process. `own` holds the sums of this
+    /// process's shards, number `rank`, `rank + ranks`, and so on, in this order.
     ///
     /// # Errors
     /// [`Error::Exchange`] where a process cannot be reached, or hands in another number of shards than are its own.

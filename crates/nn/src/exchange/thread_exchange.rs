@@ -14,11 +14,14 @@ type Message = Vec<u8>;
 /// To each and from each.
 type Ends = (Vec<Sender<Message>>, Vec<Receiver<Message>>);
 
-/// One of the processes that [`together`] plays: they hand each other bytes through channels.
+/// Connects the threads of [`run_ranks`], each of which stands for a process: they pass each other bytes through
+/// channels.
 ///
 /// ```
 /// use unspool_nn::exchange::{Exchange, ThreadExchange, run_ranks};
-/// let before = |process: &ThreadExchange| process.all_gather(&[process.rank() as u8]).unwrap()[..process.rank()].concat();
+/// let before = |process: &ThreadExchange| {
+///     process.all_gather(&[process.rank() as u8]).unwrap()[..process.rank()].concat()
+/// };
 /// assert_eq!(run_ranks(3, before), [vec![], vec![0], vec![0, 1]]);
 /// ```
 #[derive(Debug)]
@@ -29,7 +32,7 @@ pub struct ThreadExchange {
     ranks: usize,
 }
 
-/// So many of them.
+/// Makes the exchanges of `ranks` threads, each connected to all others.
 fn processes(ranks: usize) -> Vec<ThreadExchange> {
     let mut to: Vec<Vec<Sender<Message>>> = (0..ranks).map(|_| vec![]).collect();
     let mut from: Vec<Vec<Receiver<Message>>> = (0..ranks).map(|_| vec![]).collect();
@@ -44,7 +47,8 @@ fn processes(ranks: usize) -> Vec<ThreadExchange> {
     ends.map(|(rank, ends)| ThreadExchange { rank, ends: Mutex::new(ends), ranks }).collect()
 }
 
-/// What each of so many processes makes of it, by rank: for tests of a training loop over several processes.
+/// Runs `work` on `ranks` threads that stand for processes, and returns each one's result, by rank: for tests of a
+/// training loop over several processes.
 ///
 /// ```
 /// use unspool_graph::{Params, Tensor};

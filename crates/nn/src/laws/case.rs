@@ -7,7 +7,7 @@ use proptest::{
 };
 use unspool_graph::check::strategy;
 
-/// A batch that a law is asked of; all its values follow from the seed.
+/// Describes a batch on which a law is tested; all its values follow from the seed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Case {
     /// How many real steps each row has; some may have none, but not all.
@@ -25,12 +25,12 @@ pub struct Case {
 }
 
 impl Case {
-    /// The size of the time axis.
+    /// Returns the size of the time axis.
     pub fn time(&self) -> usize {
         self.lengths.iter().max().copied().unwrap_or(0) + self.padding
     }
 
-    /// In which direction it is read.
+    /// Returns the direction in which it is read.
     pub fn direction(&self) -> Direction {
         if self.backward { Direction::Backward } else { Direction::Forward }
     }

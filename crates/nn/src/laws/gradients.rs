@@ -1,7 +1,7 @@
 //! The laws that ask whether gradients are the true ones.
 
 use super::{
-    Case, Subject,
+    Case, CellUnderTest,
     batch::Batch,
     outcome::{Found, Run, Setting, gradient, same, text},
 };
@@ -14,7 +14,7 @@ use unspool_graph::{
 
 /// Truncated back-propagation whose window is the length or more gives the same bits as one recording of all, and the
 /// true slope along a random direction: a cell that cuts its own state is truncated whatever the window is.
-pub(super) fn truncation<S: Subject>(setting: &Setting<'_, S>) -> Result<Judged, String> {
+pub(super) fn truncation<S: CellUnderTest>(setting: &Setting<'_, S>) -> Result<Judged, String> {
     let Setting { subject, cell, batch, .. } = setting;
     for params in &setting.precisions() {
         let full = setting.run_in(params, batch, false)?;
@@ -61,7 +61,7 @@ fn reads_parameters<'g>(params: &Params, state: &impl State<'g>) -> unspool_grap
 
 /// Gradients of parameters, inputs and initial states against central differences and forward mode, through the whole
 /// run.
-pub(super) fn right<S: Subject>(setting: &Setting<'_, S>) -> Result<Judged, String> {
+pub(super) fn right<S: CellUnderTest>(setting: &Setting<'_, S>) -> Result<Judged, String> {
     let inputs = inputs(&setting.batch);
     let inputs: Vec<(&str, ArrayD<f64>)> = inputs.iter().map(|(name, x)| (name.as_str(), x.clone())).collect();
     let judged = check::composition(&setting.params, &inputs, |graph, inputs| whole(setting, graph, inputs));
@@ -76,7 +76,7 @@ fn inputs(batch: &Batch) -> Vec<(String, ArrayD<f64>)> {
 }
 
 /// All outputs and the changed leaves of the last state in a row.
-fn whole<'g, S: Subject>(setting: &Setting<'_, S>, graph: &'g Graph<'g>, inputs: &[Var<'g>]) -> Var<'g> {
+fn whole<'g, S: CellUnderTest>(setting: &Setting<'_, S>, graph: &'g Graph<'g>, inputs: &[Var<'g>]) -> Var<'g> {
     let [xs, free @ ..] = inputs else { return graph.inert() };
     let lengths = &setting.batch.lengths;
     let start = setting.subject.start(&setting.cell, graph, lengths.len(), free);
@@ -99,7 +99,7 @@ const TRIES: u64 = 8;
 
 /// Every row's outputs depend on its initial state, and each leaf that steps change matters to the outputs or the last
 /// state. An empty row has no outputs to depend on anything.
-pub(super) fn start<S: Subject>(setting: &Setting<'_, S>) -> Found {
+pub(super) fn start<S: CellUnderTest>(setting: &Setting<'_, S>) -> Found {
     let Case { lengths, seed, .. } = setting.case;
     // The outputs first, then each leaf.
     let mut reached: Vec<Vec<bool>> = vec![];

@@ -1,21 +1,21 @@
 //! The laws of recurrence, as one call for any cell: what must hold of every cell that is run over padded batches,
-//! whatever it computes. It stands behind the feature `proptest`.
+//! whatever it computes. It needs the feature `proptest`.
 //!
 //! More in [chapter 15](https://github.com/unspool/unspool/blob/main/docs/15-own-cell.md) of the tutorial.
 //!
 //! | law | what must hold |
 //! | --- | --- |
-//! | [`Split`](Law::Split) | a sequence cut anywhere, its state carried, is the whole: values to the bit, gradients to rounding |
+//! | [`Split`](Law::Split) | a sequence cut anywhere equals the whole: values to the bit, gradients to rounding |
 //! | [`Padding`](Law::Padding) | more padding, whatever is in it, changes no bit of a value or a gradient |
 //! | [`Order`](Law::Order) | rows in another order give the same bits in that order |
 //! | [`Alone`](Law::Alone) | a row among others has the bits that it has alone |
-//! | [`Truncation`](Law::Truncation) | truncated back-propagation with a window at or beyond the length is the full one, and nothing cuts inside |
-//! | [`Start`](Law::Start) | the outputs depend on the initial state, in every row and through every leaf that the cell changes |
+//! | [`Truncation`](Law::Truncation) | a window of at least the length gives the full gradient, and no step detaches |
+//! | [`Start`](Law::Start) | outputs depend on the initial state, in each row and by each leaf that the cell changes |
 //! | [`Step`](Law::Step) | a step by hand is a step of an unrolling, [projected](crate::Cell::project) or not |
-//! | [`Gradients`](Law::Gradients) | the gradients of parameters, inputs and initial states agree with finite differences and forward mode |
+//! | [`Gradients`](Law::Gradients) | the gradients of everything agree with finite differences and with forward mode |
 //!
 //! Each law is asked of random batches of unequal lengths, empty rows among them, in both directions; a law that is
-//! broken comes back as a [`Broken`] with the smallest batch that shows it. The batches are the same at every call; to
+//! broken comes back as a [`Violation`] with the smallest batch that shows it. The batches are the same at every call; to
 //! look further, set `PROPTEST_CASES=1000` in the environment: then a thousand new batches are tried for each law. With
 //! a cell of your own:
 //!
@@ -52,7 +52,7 @@
 //! // Nothing else is needed in the test of your cell:
 //! let judged = laws::check(&laws::cell(3, |scope| Minimal::new(scope, 3, 4)))?;
 //! println!("{judged}");
-//! # Ok::<(), laws::Broken>(())
+//! # Ok::<(), laws::Violation>(())
 //! ```
 //!
 //! A cell that looks at other rows of its batch, as batch normalisation does, is found by a batch of two:
@@ -93,22 +93,22 @@ use outcome::Setting;
 use std::{cell::RefCell, fmt};
 use unspool_graph::{Graph, Params, RngKey, Scope, Var, check::Judged};
 
-/// What is put to the test: how a cell is made, how its initial state is made from free arrays, and how it is run.
+/// Describes what is tested: how a cell is made, how its initial state is made from free arrays, and how it is run.
 ///
 /// For most cells [`cell`] is one. Implement it where an initial state has parts that are no free numbers (a mask of
 /// −∞, say), or where something else than [`unroll_directed`] runs the cell.
-pub trait Subject {
-    /// The cell.
+pub trait CellUnderTest {
+    /// Is the cell under test.
     type Cell: Cell;
 
-    /// The size of the inputs' last axis.
+    /// Returns the size of the inputs' last axis.
     fn input_size(&self) -> usize;
 
-    /// Makes the cell; its parameters are made anew for each batch.
+    /// Makes the cell; its parameters are new for each batch.
     fn make(&self, scope: Scope<'_>) -> Self::Cell;
 
-    /// Arrays whose axis 0 is the batch, from which [`start`](Subject::start) makes a state. By default, random numbers
-    /// in [−1, 1) in the shapes of the initial state's leaves.
+    /// Returns arrays whose axis 0 is the batch, from which [`start`](CellUnderTest::start) makes a state. By default these
+    /// are random numbers in [−1, 1) in the shapes of the initial state's leaves.
     fn free(&self, cell: &Self::Cell, params: &Params, batch: usize, draw: RngKey) -> Vec<ArrayD<f64>> {
         let graph = Graph::new(params);
         let leaves = leaves(&cell.initial_state(&graph, batch));
@@ -116,7 +116,8 @@ pub trait Subject {
         shapes.enumerate().map(|(i, shape)| random(&shape, draw.fold_in(i as u64))).collect()
     }
 
-    /// The state before the first step, of `batch` rows. By default, the initial state with `free` as its leaves.
+    /// Returns the state before the first step, of `batch` rows. By default this is the initial state with `free` as
+    /// its leaves.
     fn start<'g>(
         &self,
         cell: &Self::Cell,
@@ -145,7 +146,7 @@ struct Made<F> {
     make: F,
 }
 
-impl<C: Cell, F: Fn(Scope<'_>) -> C> Subject for Made<F> {
+impl<C: Cell, F: Fn(Scope<'_>) -> C> CellUnderTest for Made<F> {
     type Cell = C;
     fn input_size(&self) -> usize {
         self.input_size
@@ -155,19 +156,19 @@ impl<C: Cell, F: Fn(Scope<'_>) -> C> Subject for Made<F> {
     }
 }
 
-/// A cell for inputs of `input_size` elements as a subject for the laws. Small sizes are best: each of its numbers is
-/// moved.
+/// Makes a cell for inputs of `input_size` elements a subject for the laws. Small sizes are best: each of its numbers
+/// is moved.
 ///
 /// ```
 /// use unspool_nn::{Gru, laws::{self, Law}};
 /// let subject = laws::cell(2, |scope| Gru::new(scope, 2, 3));
 /// assert!(laws::check_law(Law::Padding, &subject).is_ok());
 /// ```
-pub fn cell<C: Cell>(input_size: usize, make: impl Fn(Scope<'_>) -> C) -> impl Subject<Cell = C> {
+pub fn cell<C: Cell>(input_size: usize, make: impl Fn(Scope<'_>) -> C) -> impl CellUnderTest<Cell = C> {
     Made { input_size, make }
 }
 
-/// A law of recurrence; see the [table](self).
+/// Names a law of recurrence; see the [table](self).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Law {
@@ -193,7 +194,7 @@ pub enum Law {
 }
 
 impl Law {
-    /// The laws that [`hold`] asks of a cell.
+    /// Lists the laws that [`check`] tests.
     pub const ALL: [Law; 8] =
         [Law::Split, Law::Padding, Law::Order, Law::Alone, Law::Truncation, Law::Start, Law::Step, Law::Gradients];
 }
@@ -214,11 +215,11 @@ impl fmt::Display for Law {
     }
 }
 
-/// A law that does not hold, and the smallest batch that was found to show it.
+/// Reports a law that does not hold, and the smallest batch found that shows it.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("this law is broken: {law}\n{why}\nthe smallest batch that shows it: {case:?}")]
-pub struct Broken {
-    /// Which.
+pub struct Violation {
+    /// The law.
     pub law: Law,
     /// What was found: the first number that differs, both its values.
     pub why: String,
@@ -236,9 +237,9 @@ pub struct Broken {
 /// use unspool_nn::{Rnn, laws};
 /// let judged = laws::check(&laws::cell(2, |scope| Rnn::new(scope, 2, 2)))?;
 /// assert!(judged.right > 0);
-/// # Ok::<(), laws::Broken>(())
+/// # Ok::<(), laws::Violation>(())
 /// ```
-pub fn check<S: Subject>(subject: &S) -> Result<Judged, Broken> {
+pub fn check<S: CellUnderTest>(subject: &S) -> Result<Judged, Violation> {
     let mut judged = Judged::default();
     for law in Law::ALL {
         judged += check_law(law, subject)?;
@@ -260,14 +261,17 @@ pub fn check<S: Subject>(subject: &S) -> Result<Judged, Broken> {
 ///
 /// impl Cell for Nosy {
 ///     type State<'g> = Var<'g>;
-///     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> { self.0.initial_state(graph, batch) }
+///     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> {
+///         self.0.initial_state(graph, batch)
+///     }
 ///     fn step<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) { self.0.step(x, h - h.mean(&[0])) }
 /// }
 ///
-/// let broken = laws::check_law(Law::Alone, &laws::cell(2, |scope: Scope<'_>| Nosy(Rnn::new(scope, 2, 2)))).unwrap_err();
+/// let subject = laws::cell(2, |scope: Scope<'_>| Nosy(Rnn::new(scope, 2, 2)));
+/// let broken = laws::check_law(Law::Alone, &subject).unwrap_err();
 /// assert_eq!(broken.case.lengths.len(), 2); // the smallest batch that shows it
 /// ```
-pub fn check_law<S: Subject>(law: Law, subject: &S) -> Result<Judged, Broken> {
+pub fn check_law<S: CellUnderTest>(law: Law, subject: &S) -> Result<Judged, Violation> {
     let total = RefCell::new(Judged::default());
     // Every coordinate is moved for the gradients: fewer batches, and smaller ones.
     let (count, most) = if law == Law::Gradients { (8, 3) } else { (24, 5) };
@@ -275,7 +279,7 @@ pub fn check_law<S: Subject>(law: Law, subject: &S) -> Result<Judged, Broken> {
         *total.borrow_mut() += check_case(law, subject, case)?;
         Ok(())
     })
-    .map_err(|(why, case)| Broken { law, why, case })?;
+    .map_err(|(why, case)| Violation { law, why, case })?;
     Ok(total.into_inner())
 }
 
@@ -290,7 +294,7 @@ pub fn check_law<S: Subject>(law: Law, subject: &S) -> Result<Judged, Broken> {
 /// assert_eq!(case.time(), 5);
 /// assert!(laws::check_case(Law::Split, &laws::cell(2, |scope| Gru::new(scope, 2, 3)), &case).is_ok());
 /// ```
-pub fn check_case<S: Subject>(law: Law, subject: &S, case: &Case) -> Result<Judged, String> {
+pub fn check_case<S: CellUnderTest>(law: Law, subject: &S, case: &Case) -> Result<Judged, String> {
     let setting = Setting::new(subject, case)?;
     match law {
         Law::Split => rules::split(&setting),
@@ -306,8 +310,8 @@ pub fn check_case<S: Subject>(law: Law, subject: &S, case: &Case) -> Result<Judg
     Ok(Judged::default())
 }
 
-/// Two cells that give their parameters the same names are the same function, with the same gradients, to rounding in
-/// double precision: a fused form and its formula, say.
+/// Checks that two cells whose parameters have the same names are the same function with the same gradients, up to
+/// rounding in double precision: for example a fused form and its formula.
 ///
 /// # Errors
 /// They differ.
@@ -319,7 +323,7 @@ pub fn check_case<S: Subject>(law: Law, subject: &S, case: &Case) -> Result<Judg
 /// let relu = laws::cell(2, |scope| Rnn::with_config(scope, 2, 3, config));
 /// assert!(laws::equal(&tanh, &tanh).is_ok() && laws::equal(&tanh, &relu).is_err());
 /// ```
-pub fn equal<A: Subject, B: Subject>(a: &A, b: &B) -> Result<(), Broken> {
+pub fn equal<A: CellUnderTest, B: CellUnderTest>(a: &A, b: &B) -> Result<(), Violation> {
     search(24, cases(5), |case| rules::equal(&Setting::new(a, case)?, &Setting::new(b, case)?))
-        .map_err(|(why, case)| Broken { law: Law::Equality, why, case })
+        .map_err(|(why, case)| Violation { law: Law::Equality, why, case })
 }

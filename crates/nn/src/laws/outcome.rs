@@ -1,7 +1,7 @@
 //! All that comes out of a run, values and gradients, and how two runs are compared.
 
 use super::{
-    Case, Subject,
+    Case, CellUnderTest,
     batch::{Batch, random},
 };
 use crate::{Cell, Direction, leaves};
@@ -10,14 +10,14 @@ use unspool_graph::{Gradients, Graph, Params, RngKey, Var};
 
 pub(super) type Found = Result<(), String>;
 /// The state of a subject's cell.
-pub(super) type StateOf<'g, S> = <<S as Subject>::Cell as Cell>::State<'g>;
+pub(super) type StateOf<'g, S> = <<S as CellUnderTest>::Cell as Cell>::State<'g>;
 
 pub(super) fn text(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
 /// A cell with parameters and a batch.
-pub(super) struct Setting<'a, S: Subject> {
+pub(super) struct Setting<'a, S: CellUnderTest> {
     pub(super) subject: &'a S,
     pub(super) case: &'a Case,
     pub(super) cell: S::Cell,
@@ -40,7 +40,7 @@ pub(super) struct Outcome {
 }
 
 /// A recording of a batch's run.
-pub(super) struct Run<'g, S: Subject> {
+pub(super) struct Run<'g, S: CellUnderTest> {
     pub(super) xs: Var<'g>,
     pub(super) free: Vec<Var<'g>>,
     pub(super) start: StateOf<'g, S>,
@@ -50,7 +50,7 @@ pub(super) struct Run<'g, S: Subject> {
     pub(super) changes: Vec<bool>,
 }
 
-impl<'a, S: Subject> Setting<'a, S> {
+impl<'a, S: CellUnderTest> Setting<'a, S> {
     pub(super) fn new(subject: &'a S, case: &'a Case) -> Result<Self, String> {
         Self::seeded(subject, case, case.seed)
     }
@@ -117,7 +117,7 @@ impl<'a, S: Subject> Setting<'a, S> {
     }
 }
 
-impl<'g, S: Subject> Run<'g, S> {
+impl<'g, S: CellUnderTest> Run<'g, S> {
     /// The last state's leaves that steps have changed, with their places. What was handed through may hold what no
     /// loss can look at, such as the −∞ of a mask.
     pub(super) fn changed(&self) -> Vec<(usize, Var<'g>)> {

@@ -1,7 +1,7 @@
 //! The laws that compare a run with another run of the same cell.
 
 use super::{
-    Subject,
+    CellUnderTest,
     batch::Batch,
     outcome::{Found, Outcome, Run, Setting, all, arrays, near, same, text},
 };
@@ -11,7 +11,7 @@ use unspool_graph::{Precision, Tensor, Var};
 
 /// A sequence cut anywhere, the state carried, is the whole: values to the bit with the state detached and attached,
 /// gradients to rounding with both parts on one recording.
-pub(super) fn split<S: Subject>(setting: &Setting<'_, S>) -> Found {
+pub(super) fn split<S: CellUnderTest>(setting: &Setting<'_, S>) -> Found {
     let Setting { subject, cell, batch, .. } = setting;
     // Inside, where there is an inside: at an end nothing is cut.
     let time = batch.time();
@@ -51,7 +51,7 @@ pub(super) fn split<S: Subject>(setting: &Setting<'_, S>) -> Found {
 }
 
 /// Both parts on one recording.
-fn chained<S: Subject>(
+fn chained<S: CellUnderTest>(
     setting: &Setting<'_, S>,
     params: &unspool_graph::Params,
     parts: &[Batch; 2],
@@ -77,7 +77,7 @@ fn chained<S: Subject>(
 }
 
 /// More padding, whatever is in it, changes no bit; no gradient comes from it.
-pub(super) fn padding<S: Subject>(setting: &Setting<'_, S>) -> Found {
+pub(super) fn padding<S: CellUnderTest>(setting: &Setting<'_, S>) -> Found {
     let (batch, more) = (&setting.batch, 1 + setting.case.at);
     for params in &setting.precisions() {
         let plain = setting.run(params, &batch.padded(0, 0.0))?;
@@ -107,7 +107,7 @@ fn beyond_is_zero(batch: &Batch, outcome: &Outcome) -> Found {
 }
 
 /// The rows of a batch in another order give the same results in that order; parameters' gradients to rounding.
-pub(super) fn order<S: Subject>(setting: &Setting<'_, S>) -> Found {
+pub(super) fn order<S: CellUnderTest>(setting: &Setting<'_, S>) -> Found {
     let (batch, case) = (&setting.batch, setting.case);
     // Turned, and for some turned round: with two rows or more never the order they have.
     let mut order: Vec<usize> = (0..batch.lengths.len()).collect();
@@ -131,7 +131,7 @@ pub(super) fn order<S: Subject>(setting: &Setting<'_, S>) -> Found {
 }
 
 /// A row in a batch is what it is alone, cut to its length; an empty row keeps its initial state.
-pub(super) fn alone<S: Subject>(setting: &Setting<'_, S>) -> Found {
+pub(super) fn alone<S: CellUnderTest>(setting: &Setting<'_, S>) -> Found {
     let batch = &setting.batch;
     for params in &setting.precisions() {
         let together = setting.run(params, batch)?;
@@ -155,7 +155,7 @@ pub(super) fn alone<S: Subject>(setting: &Setting<'_, S>) -> Found {
 
 /// A row taken step by step by hand is the row of an unrolling forward: the input's projection is what the step itself
 /// computes.
-pub(super) fn step<S: Subject>(setting: &Setting<'_, S>) -> Found {
+pub(super) fn step<S: CellUnderTest>(setting: &Setting<'_, S>) -> Found {
     let Setting { subject, cell, batch, .. } = setting;
     for params in &setting.precisions() {
         let graph = setting.graph(params, batch, false);
@@ -184,7 +184,7 @@ pub(super) fn step<S: Subject>(setting: &Setting<'_, S>) -> Found {
 }
 
 /// Two cells with the same parameters are the same function, with the same gradients.
-pub(super) fn equal<A: Subject, B: Subject>(a: &Setting<'_, A>, b: &Setting<'_, B>) -> Found {
+pub(super) fn equal<A: CellUnderTest, B: CellUnderTest>(a: &Setting<'_, A>, b: &Setting<'_, B>) -> Found {
     let names = |params: &unspool_graph::Params| params.iter().map(|p| params.name(p).to_string()).collect::<Vec<_>>();
     if names(&a.params) != names(&b.params) {
         return Err(format!("their parameters are {:?} and {:?}", names(&a.params), names(&b.params)));

@@ -2,8 +2,8 @@
 
 use unspool_graph::{Param, Scope, Var, init};
 
-/// A two-dimensional convolution. Parameters `weight [out channel, in channel, kernel height, kernel width]` and
-/// `bias [out channel]`, uniform in ±1/√(in channel · kernel height · kernel width), as in PyTorch.
+/// Computes a two-dimensional convolution. Parameters `weight [out channel, in channel, kernel height, kernel width]`
+/// and `bias [out channel]`, uniform in ±1/√(in channel · kernel height · kernel width), as in PyTorch.
 ///
 /// A film is `[batch, time, channel, height, width]`: leading axes are kept as they are.
 ///
@@ -29,12 +29,12 @@ pub struct Conv2d {
 }
 
 impl Conv2d {
-    /// With a bias, stride 1 and no padding. `kernel` is `[rows, columns]`.
+    /// Adds a layer with a bias, stride 1 and no padding. `kernel` is `[rows, columns]`.
     pub fn new(mut scope: Scope<'_>, in_channels: usize, out_channels: usize, kernel: [usize; 2]) -> Conv2d {
         let (layer, bound) = Conv2d::weight_only(&mut scope, in_channels, out_channels, kernel);
         Conv2d { bias: Some(scope.add("bias", [out_channels], init::uniform(bound))), ..layer }
     }
-    /// Without a bias.
+    /// Adds a layer without a bias.
     pub fn without_bias(mut scope: Scope<'_>, in_channels: usize, out_channels: usize, kernel: [usize; 2]) -> Conv2d {
         Conv2d::weight_only(&mut scope, in_channels, out_channels, kernel).0
     }
@@ -48,17 +48,17 @@ impl Conv2d {
         let weight = scope.add("weight", [out_channels, in_channels, rows, columns], init::uniform(bound));
         (Conv2d { weight, bias: None, stride: [1, 1], padding: [0, 0] }, bound)
     }
-    /// The same layer, whose kernel moves by `[rows, columns]`.
+    /// Sets the stride of the kernel, `[rows, columns]`.
     pub fn stride(mut self, stride: [usize; 2]) -> Conv2d {
         self.stride = stride;
         self
     }
-    /// The same layer, with `[rows, columns]` zeros on each side of a plane.
+    /// Sets the number of zeros on each side of a plane, `[rows, columns]`.
     pub fn padding(mut self, padding: [usize; 2]) -> Conv2d {
         self.padding = padding;
         self
     }
-    /// `[.., in channel, height, width] -> [.., out channel, height', width']`; see [`Var::conv2d`].
+    /// Applies the layer: `[.., in channel, height, width] -> [.., out channel, height', width']`; see [`Var::conv2d`].
     #[track_caller]
     pub fn apply<'g>(&self, x: Var<'g>) -> Var<'g> {
         let _scope = x.graph().layer("conv2d");

@@ -4,7 +4,7 @@ use crate::{Layout, Sequence};
 use ndarray::{ArrayView, ArrayView2, AsArray, Dimension, Ix2, aview1};
 use unspool_graph::{Graph, Param, Scope, Shape, Var, init};
 
-/// y = x·Wᵀ + b. Parameters `weight [out, in]` and `bias [out]`, uniform in ±1/√in, as in PyTorch.
+/// Computes y = x·Wᵀ + b. Parameters `weight [out, in]` and `bias [out]`, uniform in ±1/√in, as in PyTorch.
 ///
 /// More in [chapter 2](https://github.com/unspool/unspool/blob/main/docs/02-one-to-one.md) of the tutorial.
 ///
@@ -26,18 +26,18 @@ pub struct Linear {
 }
 
 impl Linear {
-    /// With a bias.
+    /// Adds a layer with a bias.
     pub fn new(mut scope: Scope<'_>, input_size: usize, output_size: usize) -> Linear {
         let bound = 1.0 / (input_size.max(1) as f64).sqrt();
         let weight = scope.add("weight", [output_size, input_size], init::uniform(bound));
         Linear { weight, bias: Some(scope.add("bias", [output_size], init::uniform(bound))) }
     }
-    /// Without a bias.
+    /// Adds a layer without a bias.
     pub fn without_bias(mut scope: Scope<'_>, input_size: usize, output_size: usize) -> Linear {
         let bound = 1.0 / (input_size.max(1) as f64).sqrt();
         Linear { weight: scope.add("weight", [output_size, input_size], init::uniform(bound)), bias: None }
     }
-    /// `[.., in] -> [.., out]`.
+    /// Applies the layer: `[.., in] -> [.., out]`.
     #[track_caller]
     pub fn apply<'g>(&self, x: Var<'g>) -> Var<'g> {
         let _scope = x.graph().layer("linear");
@@ -45,7 +45,7 @@ impl Linear {
     }
 }
 
-/// A vector for each token id. Parameter `weight [vocabulary, width]`, normal with deviation 1, as in PyTorch.
+/// Looks up a vector for each token id. Parameter `weight [vocabulary, width]`, normal with deviation 1, as in PyTorch.
 ///
 /// More in [chapter 5](https://github.com/unspool/unspool/blob/main/docs/05-many-to-one.md) of the tutorial.
 ///
@@ -69,22 +69,23 @@ pub struct Embedding {
 }
 
 impl Embedding {
-    /// A table of `vocabulary_size` vectors of `width` elements.
+    /// Adds a table of `vocabulary_size` vectors of `width` elements.
     pub fn new(scope: Scope<'_>, vocabulary_size: usize, width: usize) -> Embedding {
         Embedding::normal(scope, vocabulary_size, width, 1.0)
     }
-    /// With first values of another deviation, as a table that is also the output layer wants.
+    /// Adds a table with initial values of another standard deviation, as is usual where the table is also the output
+    /// layer.
     pub fn normal(mut scope: Scope<'_>, vocabulary_size: usize, width: usize, deviation: f64) -> Embedding {
         let weight = scope.add("weight", [vocabulary_size, width], init::normal(deviation));
         Embedding { weight, padding: None }
     }
-    /// The same table, whose row `id` gets no gradient.
+    /// Makes row `id` padding, which gets no gradient.
     pub fn padding(mut self, id: u32) -> Embedding {
         self.padding = Some(id);
         self
     }
-    /// `ids: […] -> […, width]`, whatever their axes: `[batch, time]` for a padded batch, `[batch]` for one step of
-    /// decoding.
+    /// Looks up `ids: […] -> […, width]`, whatever their axes: `[batch, time]` for a padded batch, `[batch]` for one
+    /// step of decoding.
     ///
     /// ```
     /// use ndarray::{array, aview1};
@@ -145,8 +146,8 @@ impl Embedding {
     }
 }
 
-/// (x − mean) / √(variance + ε) · weight + bias along the last axis (Ba, Kiros and Hinton 2016). Parameters
-/// `weight [size]`, first 1, and `bias [size]`, first 0; ε is 1e-5: PyTorch's `nn.LayerNorm`.
+/// Normalizes along the last axis: (x − mean) / √(variance + ε) · weight + bias (Ba, Kiros and Hinton 2016). Parameters
+/// `weight [size]`, at first 1, and `bias [size]`, at first 0; ε is 1e-5: PyTorch's `nn.LayerNorm`.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
@@ -170,21 +171,21 @@ pub struct LayerNorm {
 }
 
 impl LayerNorm {
-    /// For vectors of `size` elements.
+    /// Adds a layer for vectors of `size` elements.
     pub fn new(mut scope: Scope<'_>, size: usize) -> LayerNorm {
         let weight = scope.add("weight", [size], init::constant(1.0));
         LayerNorm { weight, bias: Some(scope.add("bias", [size], init::zeros())), epsilon: 1e-5 }
     }
-    /// Without the bias.
+    /// Adds a layer without a bias.
     pub fn without_bias(mut scope: Scope<'_>, size: usize) -> LayerNorm {
         LayerNorm { weight: scope.add("weight", [size], init::constant(1.0)), bias: None, epsilon: 1e-5 }
     }
-    /// With another ε.
+    /// Sets ε, which keeps the division finite.
     pub fn epsilon(mut self, epsilon: f64) -> LayerNorm {
         self.epsilon = epsilon;
         self
     }
-    /// `[.., size] -> [.., size]`.
+    /// Applies the layer: `[.., size] -> [.., size]`.
     #[track_caller]
     pub fn apply<'g>(&self, x: Var<'g>) -> Var<'g> {
         let _scope = x.graph().layer("layer_norm");

@@ -26,8 +26,8 @@ use crate::{Layout, Sequence};
 use pointwise::{Absolute, Binary, Huber, Pointwise, Squared};
 use unspool_graph::{CrossEntropy, Tensor, Var};
 
-/// Which places of a batch a loss is over, and what the sum is divided by: unless told otherwise, by what all real
-/// places count together, so that it is a mean.
+/// Chooses which places of a batch a loss is over, and by what the sum is divided: by default by the total weight of
+/// the real places, so that the loss is a mean.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
@@ -132,7 +132,7 @@ fn leading(places: &[usize]) -> impl Iterator<Item = usize> + '_ {
     (places.len().min(1)..=places.len()).map(|axes| places[..axes].iter().product())
 }
 
-/// What a loss judges: every place of a [`Var`], or the real steps of a [`Sequence`].
+/// Holds what a loss judges: every place of a [`Var`], or the real steps of a [`Sequence`].
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
@@ -183,9 +183,9 @@ fn checked<'g>(name: &'static str, x: Var<'g>, make: impl FnOnce() -> Result<Var
     })
 }
 
-/// Cross-entropy of logits `[…, class]` against class numbers, one for each place in the order of the leading axes
-/// (also for those in the padding, where any number may stand). `options` has label smoothing and weights of classes.
-/// The mean is over what the real places count, times their targets' class weights, as PyTorch's.
+/// Computes the cross-entropy of logits `[…, class]` against class numbers, one per place in the order of the leading
+/// axes (also for places in the padding, where any number may stand). `options` has label smoothing and weights of
+/// classes. The mean is weighted by the places' weights times their targets' class weights, as PyTorch's.
 ///
 /// ```
 /// use unspool_graph::{CrossEntropy, Graph, Params};
@@ -230,7 +230,7 @@ pub fn cross_entropy<'g>(
     })
 }
 
-/// Mean of (x − t)².
+/// Computes the mean of (x − t)².
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
@@ -250,7 +250,7 @@ pub fn squared_error<'g>(
     pointwise(Squared, prediction.into(), target.into(), over)
 }
 
-/// Mean of |x − t|; the gradient at 0 is 0.
+/// Computes the mean of |x − t|; the gradient at 0 is 0.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
@@ -270,7 +270,8 @@ pub fn absolute_error<'g>(
     pointwise(Absolute, prediction.into(), target.into(), over)
 }
 
-/// Mean of ½ d² where |d| ≤ δ, δ (|d| − ½ δ) elsewhere, with d = x − t (Huber 1964): an outlier pulls no harder than δ.
+/// Computes the mean of ½ d² where |d| ≤ δ, and of δ (|d| − ½ δ) elsewhere, with d = x − t (Huber 1964): an outlier
+/// pulls no harder than δ.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
@@ -279,7 +280,8 @@ pub fn absolute_error<'g>(
 /// let graph = Graph::new(&params);
 /// let x = graph.input(vec![0.5f32, 100.0]).watch();
 /// let gradients = loss::huber(x, vec![0.0f32, 0.0], 1.0, LossReduction::all().sum()).backward()?;
-/// assert_eq!(gradients.of(x).unwrap().to_f64().as_slice(), Some(&[0.5, 1.0][..])); // the outlier pulls no harder than 1
+/// // The outlier pulls no harder than 1.
+/// assert_eq!(gradients.of(x).unwrap().to_f64().as_slice(), Some(&[0.5, 1.0][..]));
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
 #[track_caller]
@@ -297,15 +299,16 @@ pub fn huber<'g>(
     pointwise(Huber(delta), prediction, target.into(), over)
 }
 
-/// Mean of −t ln σ(x) − (1 − t) ln(1 − σ(x)), for logits x and targets in [0, 1]: max(x, 0) − x t + ln(1 + e^−|x|),
-/// which is finite for every finite x.
+/// Computes the mean of −t ln σ(x) − (1 − t) ln(1 − σ(x)), for logits x and targets in [0, 1]: max(x, 0) − x t + ln(1 +
+/// e^−|x|), which is finite for every finite x.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
 /// use unspool_nn::loss::{self, LossReduction};
 /// let params = Params::seeded(0);
 /// let graph = Graph::new(&params);
-/// let loss = loss::binary_cross_entropy(graph.input(vec![0.0f32, 1000.0]), vec![1.0f32, 1.0], LossReduction::all().sum());
+/// let logits = graph.input(vec![0.0f32, 1000.0]);
+/// let loss = loss::binary_cross_entropy(logits, vec![1.0f32, 1.0], LossReduction::all().sum());
 /// assert!((loss.item()? - 2f64.ln()).abs() < 1e-6);
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```

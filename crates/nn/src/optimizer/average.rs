@@ -5,9 +5,9 @@ use crate::{Error, Result};
 use rayon::prelude::*;
 use unspool_graph::{Element, Params, vectorize};
 
-/// A running average of parameters: exponential, or over all steps alike (Polyak and Juditsky 1992).
+/// Keeps a running average of parameters: exponential, or over all steps equally (Polyak and Juditsky 1992).
 ///
-/// The average is a [`Params`] of its own, and handles of the trained ones fit it: evaluate a model on it as it is.
+/// The average is a separate [`Params`], and handles of the trained ones fit it: evaluate a model on it as it is.
 ///
 /// ```
 /// use unspool_graph::{Params, init};

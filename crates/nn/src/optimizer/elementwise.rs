@@ -9,7 +9,7 @@ use crate::{Error, Result};
 use rayon::prelude::*;
 use unspool_graph::{Element, Gradients, ParamGrad, Params, Precision, vectorize};
 
-/// The numbers of one step for one parameter, from which an [`UpdateRule`] makes its constants.
+/// Holds the numbers of one step for one parameter, from which an [`UpdateRule`] makes its constants.
 ///
 /// ```
 /// use unspool_graph::Element;
@@ -42,8 +42,8 @@ pub struct UpdateParams {
     pub gradient_factor: f64,
 }
 
-/// The formula of an optimizer for some elements of one parameter, and what it keeps between steps: at most two numbers
-/// per element.
+/// Defines the formula of an optimizer for some elements of one parameter, and what it keeps between steps: at most two
+/// numbers per element.
 ///
 /// ```
 /// use unspool_graph::{Element, Gradients, Params, init};
@@ -73,9 +73,9 @@ pub struct UpdateParams {
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
 pub trait UpdateRule: Clone + Send + Sync + 'static {
-    /// The weight decay unless told otherwise.
+    /// Is the weight decay by default.
     const WEIGHT_DECAY: f64 = 0.0;
-    /// The numbers of one step.
+    /// Holds the numbers of one step.
     type Constants<E: Element>: Copy + Send + Sync;
 
     /// Returns the names of what is kept, at most two.
@@ -98,9 +98,9 @@ pub trait UpdateRule: Clone + Send + Sync + 'static {
     /// `#[inline(always)]`, so that it runs in vector registers.
     fn update<E: Element>(constants: Self::Constants<E>, x: &mut [E], g: &[E], first: &mut [E], second: &mut [E]);
 
-    /// Carries out a step for all parameters. Returns the norm of the mean gradient. The default suits every rule. A
-    /// rule that is part of a library repeats its one line: the loops are then compiled in that library, and not once
-    /// more in each program that trains by the rule.
+    /// Applies a step to all parameters and returns the norm of the mean gradient. The default suits every rule. A rule
+    /// that is part of a library repeats its one line: the loops are then compiled in that library, and not again in
+    /// each program that trains with the rule.
     ///
     /// # Errors
     /// As [`Optimizer::update`].
@@ -109,7 +109,7 @@ pub trait UpdateRule: Clone + Send + Sync + 'static {
     }
 }
 
-/// One step of an [`ElementwiseOptimizer`] that is still to be carried out by its rule: see [`UpdateRule::apply`].
+/// Holds one step of an [`ElementwiseOptimizer`] that its rule has yet to apply: see [`UpdateRule::apply`].
 ///
 /// ```
 /// use unspool_graph::Element;
@@ -120,7 +120,9 @@ pub trait UpdateRule: Clone + Send + Sync + 'static {
 /// impl UpdateRule for Plain {
 ///     type Constants<E: Element> = E;
 ///     fn state_names(&self) -> &'static [&'static str] { &[] }
-///     fn constants<E: Element>(&self, update: &UpdateParams) -> E { E::from_f64(update.rate * update.gradient_factor) }
+///     fn constants<E: Element>(&self, update: &UpdateParams) -> E {
+///         E::from_f64(update.rate * update.gradient_factor)
+///     }
 ///     fn update<E: Element>(rate: E, x: &mut [E], g: &[E], _: &mut [E], _: &mut [E]) {
 ///         x.iter_mut().zip(g).for_each(|(x, &g)| *x -= rate * g);
 ///     }
@@ -145,7 +147,7 @@ pub struct Update<'a> {
 }
 
 impl Update<'_> {
-    /// Carries it out by `rule`. Returns the norm of the mean gradient.
+    /// Applies the step by `rule` and returns the norm of the mean gradient.
     ///
     /// # Errors
     /// As [`Optimizer::update`].
@@ -173,7 +175,7 @@ impl Update<'_> {
     }
 }
 
-/// An optimizer made of a [`UpdateRule`].
+/// Applies an [`UpdateRule`] to every element of every parameter.
 ///
 /// ```
 /// use unspool_graph::{Gradients, Params, init};
@@ -370,7 +372,7 @@ impl Common {
 /// Elements to a piece: each is computed by itself, so the pieces change no bits, only who computes them.
 const PIECE: usize = 1 << 15;
 
-/// So many pieces are shared out at a time, which keeps their list short however large the model is.
+/// The number of pieces that are distributed at a time, which keeps their list short however large the model is.
 const AT_ONCE: usize = 64;
 
 /// Below this many elements one thread is sooner done than two.

@@ -2,8 +2,8 @@
 
 use super::not_negative;
 
-/// What holds for the parameters whose full name matches a pattern: `*` stands for any letters, also for none and for
-/// dots.
+/// Holds the settings of the parameters whose full name matches a pattern: `*` stands for any characters, including
+/// none and dots.
 ///
 /// Groups are applied in the order they were given; where two say something of one parameter, the later holds. A
 /// pattern that matches nothing is an error at the first step: it is a typing mistake.
@@ -33,7 +33,7 @@ pub struct Group {
 }
 
 impl Group {
-    /// Creates a group of the parameters whose full name matches `pattern`, as yet without settings of its own.
+    /// Creates a group of the parameters whose full name matches `pattern`, without settings yet.
     pub fn named(pattern: impl Into<String>) -> Group {
         Group { pattern: pattern.into(), weight_decay: None, rate_factor: None, frozen: false }
     }

@@ -43,7 +43,7 @@ pub use step::{GradientScale, StepParams};
 use crate::Result;
 use unspool_graph::{Gradients, Params};
 
-/// What changes parameters by their gradients, and can be saved and resumed.
+/// Changes parameters by their gradients; can be saved and resumed.
 ///
 /// ```
 /// use unspool_graph::{Gradients, Params, init};

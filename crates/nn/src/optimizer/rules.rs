@@ -8,7 +8,8 @@ use crate::Result;
 use std::marker::PhantomData;
 use unspool_graph::Element;
 
-/// Stochastic gradient descent, with momentum (Polyak 1964) or Nesterov's (Sutskever and others 2013) where asked for:
+/// Runs stochastic gradient descent, with optional momentum (Polyak 1964) or Nesterov momentum (Sutskever and others
+/// 2013):
 ///
 /// g ← g + λ θ,  b ← μ b + g,  θ ← θ − rate · b,  or with Nesterov's θ ← θ − rate · (g + μ b); without momentum b is g.
 ///
@@ -28,7 +29,7 @@ use unspool_graph::Element;
 /// ```
 pub type Sgd = ElementwiseOptimizer<SgdRule>;
 
-/// See [`Sgd`].
+/// Is the rule of [`Sgd`].
 ///
 /// ```
 /// use unspool_nn::optimizer::{ElementwiseOptimizer, Optimizer, UpdateRule, SgdRule};
@@ -89,7 +90,7 @@ impl UpdateRule for SgdRule {
     }
 }
 
-/// Adam (Kingma and Ba 2015, algorithm 1):
+/// Runs Adam (Kingma and Ba 2015, algorithm 1):
 ///
 /// g ← g + λ θ,  m ← β₁ m + (1 − β₁) g,  v ← β₂ v + (1 − β₂) g²,  θ ← θ − rate · (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) +
 /// ε)
@@ -113,8 +114,8 @@ impl UpdateRule for SgdRule {
 /// ```
 pub type Adam = ElementwiseOptimizer<AdamRule<Coupled>>;
 
-/// Adam with decoupled weight decay (Loshchilov and Hutter 2019): θ ← θ − rate · λ θ, then [`Adam`] without λ. λ is
-/// 0.01 unless told.
+/// Runs Adam with decoupled weight decay (Loshchilov and Hutter 2019): θ ← θ − rate · λ θ, then [`Adam`] without λ. The
+/// default λ is 0.01.
 ///
 /// ```
 /// use unspool_graph::{Gradients, Params, init};
@@ -129,19 +130,19 @@ pub type Adam = ElementwiseOptimizer<AdamRule<Coupled>>;
 /// ```
 pub type AdamW = ElementwiseOptimizer<AdamRule<Decoupled>>;
 
-/// The weight decay of [`Adam`]: λ θ is added to the gradient.
+/// Marks the weight decay of [`Adam`]: λ θ is added to the gradient.
 ///
 /// See [`AdamRule`].
 #[derive(Clone, Copy, Debug)]
 pub enum Coupled {}
 
-/// The weight decay of [`AdamW`]: λ θ is subtracted from the parameter.
+/// Marks the weight decay of [`AdamW`]: λ θ is subtracted from the parameter.
 ///
 /// See [`AdamRule`].
 #[derive(Clone, Copy, Debug)]
 pub enum Decoupled {}
 
-/// The rule of [`Adam`] and [`AdamW`], which differ in where the weight decay is: [`Coupled`] to the gradient or
+/// Is the rule of [`Adam`] and [`AdamW`], which differ in the place of the weight decay: [`Coupled`] to the gradient or
 /// [`Decoupled`] from it.
 ///
 /// ```
@@ -175,7 +176,7 @@ impl<D> ElementwiseOptimizer<AdamRule<D>> {
     }
 }
 
-/// Adam's numbers of one step.
+/// Holds Adam's numbers of one step.
 #[derive(Clone, Copy, Debug)]
 #[doc(hidden)]
 pub struct AdamConstants<E> {
@@ -247,7 +248,7 @@ impl<E: Element> AdamConstants<E> {
     }
 }
 
-/// RMSprop (Tieleman and Hinton 2012), with momentum where asked for:
+/// Runs RMSprop (Tieleman and Hinton 2012), with optional momentum:
 ///
 /// g ← g + λ θ,  v ← α v + (1 − α) g²,  b ← μ b + g / (√v + ε),  θ ← θ − rate · b
 ///
@@ -264,7 +265,7 @@ impl<E: Element> AdamConstants<E> {
 /// ```
 pub type RmsProp = ElementwiseOptimizer<RmsPropRule>;
 
-/// See [`RmsProp`].
+/// Is the rule of [`RmsProp`].
 ///
 /// ```
 /// use unspool_nn::optimizer::{UpdateRule, RmsPropRule};
@@ -341,7 +342,7 @@ impl UpdateRule for RmsPropRule {
     }
 }
 
-/// Adagrad (Duchi, Hazan and Singer 2011):  g ← g + λ θ,  s ← s + g²,  θ ← θ − rate · g / (√s + ε)
+/// Runs Adagrad (Duchi, Hazan and Singer 2011):  g ← g + λ θ,  s ← s + g²,  θ ← θ − rate · g / (√s + ε)
 ///
 /// ```
 /// use unspool_graph::{Gradients, Params, init};
@@ -356,7 +357,7 @@ impl UpdateRule for RmsPropRule {
 /// ```
 pub type Adagrad = ElementwiseOptimizer<AdagradRule>;
 
-/// See [`Adagrad`].
+/// Is the rule of [`Adagrad`].
 ///
 /// ```
 /// use unspool_nn::optimizer::{AdagradRule, UpdateRule};

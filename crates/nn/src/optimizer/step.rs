@@ -4,7 +4,7 @@ use super::not_negative;
 use crate::{Error, Result};
 use unspool_graph::{Gradients, Precision};
 
-/// The numbers of one step of an [`Optimizer`](super::Optimizer).
+/// Holds the numbers of one step of an [`Optimizer`](super::Optimizer).
 ///
 /// ```
 /// use unspool_nn::optimizer::StepParams;
@@ -19,11 +19,11 @@ pub struct StepParams {
     /// told.
     pub count: f64,
     /// The norm to which the mean is shortened where it is longer (Pascanu, Mikolov and Bengio 2013). Greater than 0;
-    /// ∞, which is no limit, unless told.
+    /// By default ∞, which is no limit.
     pub max_norm: f64,
 }
 
-/// What [`StepParams::gradient_scale`] has found.
+/// Holds the result of [`StepParams::gradient_scale`].
 ///
 /// ```
 /// use unspool_graph::{Gradients, Params, Precision, init};

@@ -4,7 +4,7 @@ use ndarray::{ArrayView2, AsArray, Ix2};
 use std::sync::{Arc, OnceLock};
 use unspool_graph::{Graph, NO_ROW, RowIds, RowsGuard};
 
-/// Where each real step of a batch lies among the packed rows of a [`Sequence`](crate::Sequence).
+/// Says where each real step of a batch lies among the packed rows of a [`Sequence`](crate::Sequence).
 ///
 /// Examples are sorted by length, longest first, and packed step by step, so that the examples still running at a step
 /// are the first ones and their rows lie together. Lengths 1, 3 and 2 are packed as
@@ -22,7 +22,8 @@ use unspool_graph::{Graph, NO_ROW, RowIds, RowsGuard};
 /// use unspool_nn::Layout;
 /// let layout = Layout::from(&[1, 3, 2]);
 /// assert_eq!((layout.batch(), layout.time(), layout.rows()), (3, 3, 6));
-/// assert_eq!(layout.pack(&ndarray::array![['c', '-', '-'], ['a', 'A', '!'], ['b', 'B', '-']])?, ['a', 'b', 'c', 'A', 'B', '!']);
+/// let padded = ndarray::array![['c', '-', '-'], ['a', 'A', '!'], ['b', 'B', '-']];
+/// assert_eq!(layout.pack(&padded)?, ['a', 'b', 'c', 'A', 'B', '!']);
 /// assert_eq!(layout.unpack(&['a', 'b', 'c', 'A', 'B', '!']), [vec!['c'], vec!['a', 'A', '!'], vec!['b', 'B']]);
 /// # Ok::<(), String>(())
 /// ```

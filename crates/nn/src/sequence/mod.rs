@@ -13,15 +13,15 @@ pub use one_to_many::{feed_back, repeated, zero_filled};
 pub use pooling::{AttentionPooling, Pooling};
 pub use recomputed::unroll_recomputed;
 pub use recurrent::{Recurrent, RecurrentConfig};
-pub use truncated::{Carried, TruncatedWindow, windows};
+pub use truncated::{TruncatedBptt, TruncatedWindow, windows};
 pub use unroll::{Direction, bidirectional, unroll, unroll_directed};
 
 use layout::Rows;
 use ndarray::{AsArray, Ix2};
 use unspool_graph::{CrossEntropy, Graph, Result, Var};
 
-/// A batch of sequences of unequal lengths: the vectors of all real steps as packed rows `[Σ lengths, …]`, and the
-/// [`Layout`] that says which example and which step each row is. Padding is not in it, so nothing can look at it.
+/// Holds a batch of sequences of unequal lengths: the vectors of all real steps as packed rows `[Σ lengths, …]`, and
+/// the [`Layout`] that says which example and which step each row is. Padding is not in it, so nothing can read it.
 ///
 /// Everything that reads or writes sequences takes and returns this type: [`unroll`](crate::unroll()),
 /// [`Recurrent`](crate::Recurrent), attention and the Transformer, pooling, and the losses. The rows stay packed in
@@ -238,7 +238,8 @@ impl<'g> Sequence<'g> {
     /// use unspool_nn::Sequence;
     /// let params = Params::seeded(0);
     /// let graph = Graph::new(&params);
-    /// let (a, b) = (Sequence::pack(graph.full([2, 3, 1], 1.0), &[3, 1]), Sequence::pack(graph.full([2, 3, 1], 2.0), &[3, 1]));
+    /// let of = |number| Sequence::pack(graph.full([2, 3, 1], number), &[3, 1]);
+    /// let (a, b) = (of(1.0), of(2.0));
     /// assert_eq!(a.zip(&b, |a, b| a + b).rows().value()?.to_f64().sum(), 12.0);
     /// let other = Sequence::pack(graph.full([2, 3, 1], 2.0), &[2, 2]);
     /// assert!(a.zip(&other, |a, b| a + b).rows().value().is_err());
@@ -323,7 +324,7 @@ impl<'g> Sequence<'g> {
         Sequence { rows: part(self.rows), layout, beside }
     }
 
-    /// Carries `other` beside the rows, as a second input of each step under a name: a time gap, a mask. A cell asks
+    /// Adds `other` beside the rows, as a second input of each step under a name: a time gap, a mask. A cell asks
     /// for it by [`Graph::step_input`]. What is carried stays beside the outputs of an unrolling, too, for the layer
     /// above.
     ///
@@ -335,7 +336,9 @@ impl<'g> Sequence<'g> {
     /// struct Decaying(Gru);
     /// impl Cell for Decaying {
     ///     type State<'g> = Var<'g>;
-    ///     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> { self.0.initial_state(graph, batch) }
+    ///     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> {
+    ///         self.0.initial_state(graph, batch)
+    ///     }
     ///     fn step<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
     ///         let gap = x.graph().step_input("gap");                             // [batch, 1]
     ///         self.0.step(x, h * (-gap).exp())

@@ -53,7 +53,7 @@ pub fn repeated(x: Var<'_>, time: usize) -> Sequence<'_> {
     Sequence::new(rows, Layout::new(&vec![time; batch]))
 }
 
-/// The rows of a batch, if memory can hold as much as they are over `time` steps; else that is the graph's error.
+/// Returns the rows of a batch, if memory can hold as much as they are over `time` steps; else that is the graph's error.
 #[track_caller]
 fn rows_over(operation: &'static str, x: Var<'_>, time: usize) -> Option<usize> {
     let shape = x.known_shape()?;
@@ -67,8 +67,8 @@ fn nothing(x: Var<'_>) -> Sequence<'_> {
     Sequence::new(x.graph().inert(), Layout::new(&[]))
 }
 
-/// Feeds each step what the one before gave. `read` makes of a cell's output what is kept of it, and the next step's
-/// input: a vector that is fed back as it is, or a token's vector.
+/// Runs a cell whose input at each step is made from the output of the step before. `read` turns a cell's output into
+/// what is kept of it and the next step's input: a vector that is fed back as it is, or a token's vector.
 ///
 /// Returns what was kept at each of `steps` steps, and the last state. It is differentiable where `read` is: a model
 /// can be trained on its own outputs. Text is rather written by a decoder that stops at an end token and keeps one step

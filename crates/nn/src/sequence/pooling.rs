@@ -1,11 +1,10 @@
 //! Many-to-one: one vector for a sequence, out of the vectors at its real steps.
 
-use crate::{Error, Layout, Linear, Sequence, not_hidden::exceeds};
+use crate::{Error, Layout, Linear, Sequence, log_sum_exp::exceeds};
 use std::{fmt, str::FromStr};
 use unspool_graph::{Element, GradSink, NO_ROW, OpContext, Operation, Param, Scope, Shape, Var, View, init};
 
-/// How one vector is made of a sequence's, without parameters. Padding is never looked at; a row of length 0 gives
-/// zeros.
+/// Makes one vector of a sequence, without parameters. Padding is never read; a row of length 0 gives zeros.
 ///
 /// More in [chapter 5](https://github.com/unspool/unspool/blob/main/docs/05-many-to-one.md) of the tutorial.
 ///
@@ -34,10 +33,10 @@ pub enum Pooling {
 }
 
 impl Pooling {
-    /// Every kind.
+    /// Lists every kind.
     pub const ALL: [Pooling; 3] = [Pooling::Last, Pooling::Mean, Pooling::Max];
 
-    /// Its name.
+    /// Returns the name, as it stands in options and configurations.
     pub fn name(self) -> &'static str {
         match self {
             Pooling::Last => "last",
@@ -126,7 +125,7 @@ impl FromStr for Pooling {
     }
 }
 
-/// Attention pooling (Yang and others 2016, equations 5 to 7): what matters is learned.
+/// Pools a sequence by learned attention weights (Yang and others 2016, equations 5 to 7).
 ///
 /// u_t = tanh(W y_t + b),  a = softmax(u·v) over each row's real steps,  pooled = Σ_t a_t · y_t
 ///
@@ -148,8 +147,8 @@ pub struct AttentionPooling {
 }
 
 impl AttentionPooling {
-    /// For vectors of `size` elements, compared in `attention_size` dimensions. Parameters `key.weight`, `key.bias`,
-    /// `query [attention]`.
+    /// Adds a layer for vectors of `size` elements, compared in `attention_size` dimensions. Parameters `key.weight`,
+    /// `key.bias`, `query [attention]`.
     pub fn new(mut scope: Scope<'_>, size: usize, attention_size: usize) -> AttentionPooling {
         let bound = 1.0 / (attention_size.max(1) as f64).sqrt();
         AttentionPooling {

@@ -7,8 +7,9 @@ use crate::{
 };
 use unspool_graph::{Graph, Result, Var};
 
-/// Unrolls a cell as [`unroll`](crate::unroll()) does, in segments of `every` steps of which only the outputs and the
-/// states between them are kept: [`Graph::recompute`] records a segment's inside again when backward comes to it.
+/// Runs a cell over a sequence as [`unroll`](crate::unroll()) does, in segments of `every` steps, of which only the
+/// outputs and the states between them are kept: [`Graph::recompute`] records the inside of a segment again when the
+/// backward pass reaches it.
 ///
 /// With `every` about √time the inside of one segment is as large as all that is kept between segments, and memory
 /// grows with √time beside inputs and outputs, for one more forward pass. Values and random draws are those of

@@ -96,8 +96,9 @@ pub struct Recurrent<C> {
 }
 
 impl<C: Cell> Recurrent<C> {
-    /// `make` makes each cell from its place, the size of its inputs and that of its outputs: `Lstm::new`. The lowest
-    /// layer reads `input_size` elements, those above it the output below, `output_size` elements a direction.
+    /// Adds the layers. `make` makes each cell from its scope, the size of its inputs and that of its outputs:
+    /// `Lstm::new`. The lowest layer reads `input_size` elements, those above it the output below, `output_size`
+    /// elements per direction.
     ///
     /// No layer at all is the store's error.
     pub fn new(
@@ -122,19 +123,19 @@ impl<C: Cell> Recurrent<C> {
         Recurrent { forward: Stack::new(forward).dropout(config.dropout), backward }
     }
 
-    /// The cells, in the order of the states.
+    /// Returns the cells, in the order of the states.
     pub fn cells(&self) -> impl Iterator<Item = &C> {
         let layer = |(layer, cell)| [Some(cell), self.backward.get(layer)];
         self.forward.cells.iter().enumerate().flat_map(layer).flatten()
     }
 
-    /// The layers as one cell, which can be stepped and so decodes; `None` where both directions are read. Its states
-    /// are this module's.
+    /// Returns the layers as one cell that can be stepped, as decoding needs; `None` if both directions are read. Its
+    /// states are those of this layer.
     pub fn stack(&self) -> Option<&Stack<C>> {
         self.backward.is_empty().then_some(&self.forward)
     }
 
-    /// Each cell's own initial state.
+    /// Returns each cell's initial state.
     pub fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Vec<C::State<'g>> {
         self.cells().map(|cell| cell.initial_state(graph, batch)).collect()
     }
@@ -179,9 +180,9 @@ impl<C: Cell> Recurrent<C> {
         (ys, last)
     }
 
-    /// What the top layer knew at the end of its reading: the first leaf of its final states, for built-in cells the
-    /// hidden vector, both directions side by side: `[batch, directions · output]`. Many-to-one, and what a decoder
-    /// begins with.
+    /// Returns what the top layer knew at the end of its reading, `[batch, directions · output]`: the first leaf of its
+    /// final states, which is the hidden vector of the built-in cells, both directions side by side. It is the input of
+    /// a classifier, or of a decoder's first state.
     #[track_caller]
     pub fn last<'g>(&self, graph: &'g Graph<'g>, states: &[C::State<'g>]) -> Var<'g> {
         let directions = if self.backward.is_empty() { 1 } else { 2 };
@@ -190,7 +191,7 @@ impl<C: Cell> Recurrent<C> {
         graph.concat(&hidden, -1)
     }
 
-    /// The states that [`state_to_tensors`](crate::state_to_tensors) took apart, on another recording.
+    /// Returns the states that [`state_to_tensors`](crate::state_to_tensors) took apart, on another recording.
     ///
     /// # Errors
     /// Kept in the graph: more or fewer arrays than the states have leaves.
@@ -199,7 +200,7 @@ impl<C: Cell> Recurrent<C> {
         cell::state_from_tensors(graph, carried, |batch| self.initial_state(graph, batch))
     }
 
-    /// The states from PyTorch's `h_0` (and `c_0`), which have the states' leaves one upon the other:
+    /// Returns the states from PyTorch's `h_0` (and `c_0`), which stack the states' leaves:
     /// `[layers · directions, batch, …]`.
     #[track_caller]
     pub fn states_from<'g>(&self, graph: &'g Graph<'g>, stacked: &[Var<'g>]) -> Vec<C::State<'g>> {
@@ -208,7 +209,7 @@ impl<C: Cell> Recurrent<C> {
         states.map(|(i, state)| state.rebuild(&mut stacked.iter().map(|leaf| leaf.index(0, i)))).collect()
     }
 
-    /// PyTorch's `h_n` (and `c_n`) from the states: each leaf of all states, one upon the other,
+    /// Returns PyTorch's `h_n` (and `c_n`) from the states: each leaf of all states stacked,
     /// `[layers · directions, batch, …]`.
     #[track_caller]
     pub fn stacked<'g>(&self, states: &[C::State<'g>]) -> Vec<Var<'g>> {

@@ -4,7 +4,7 @@ use crate::{Cell, Sequence, state_to_tensors, unroll};
 use std::ops::Range;
 use unspool_graph::{Result, Tensor};
 
-/// One window of a long stream.
+/// Describes one window of a long stream.
 ///
 /// ```
 /// use unspool_nn::windows;
@@ -22,10 +22,10 @@ pub struct TruncatedWindow {
     next: usize,
 }
 
-/// The windows of a stream of `time` steps, in order: each brings `k1` new steps, and its gradient goes back over `k2`
-/// steps at most, the new ones included (Williams and Peng 1990, BPTT(k2; k1)). With `k1` = `k2`, the usual choice,
-/// windows do not overlap, except that a short last one looks back as far as the others. With `k2` ≥ `time` nothing is
-/// cut.
+/// Returns the windows of a stream of `time` steps, in order: each brings `k1` new steps, and its gradient goes back
+/// over `k2` steps at most, the new ones included (Williams and Peng 1990, BPTT(k2; k1)). With `k1` = `k2`, the usual
+/// choice, windows do not overlap, except that a short last one looks back as far as the others. With `k2` ≥ `time`
+/// nothing is cut.
 ///
 /// More in [chapter 4](https://github.com/unspool/unspool/blob/main/docs/04-unrolling.md) of the tutorial.
 ///
@@ -54,24 +54,25 @@ pub fn windows(time: usize, k1: usize, k2: usize) -> impl Iterator<Item = Trunca
     })
 }
 
-/// What is carried from window to window: plain arrays, so that no gradient can pass, by type.
+/// Holds the state between the windows of truncated back-propagation: plain arrays, through which no gradient can pass.
 ///
 /// More in [chapter 4](https://github.com/unspool/unspool/blob/main/docs/04-unrolling.md) of the tutorial.
 ///
 /// ```
 /// use ndarray::s;
 /// use unspool_graph::{Graph, Params};
-/// use unspool_nn::{Adam, Carried, Linear, Lstm, Sequence, loss::{self, LossReduction}, windows};
+/// use unspool_nn::{Adam, Linear, Lstm, Sequence, TruncatedBptt, loss::{self, LossReduction}, windows};
 ///
-/// let stream = ndarray::Array3::from_shape_fn((4, 300, 1), |(b, t, _)| (((t + b) / 3) % 2) as f32); // [batch, time, feature]
+/// // [batch, time, feature]
+/// let stream = ndarray::Array3::from_shape_fn((4, 300, 1), |(b, t, _)| (((t + b) / 3) % 2) as f32);
 /// let mut params = Params::seeded(5);
 /// let cell = Lstm::new(params.scope("rnn"), 1, 8);
 /// let readout = Linear::new(params.scope("readout"), 8, 1);
-/// let (mut adam, mut carried) = (Adam::new(), Carried::default());
+/// let (mut adam, mut bptt) = (Adam::new(), TruncatedBptt::default());
 /// for (step, window) in windows(299, 10, 20).enumerate() {
 ///     let graph = Graph::new(&params).training(5, step as u64);
 ///     let xs = Sequence::full(graph.input(stream.slice(s![.., window.steps.clone(), ..])));
-///     let ys = carried.unroll(&cell, &xs, &window)?.map(|hs| readout.apply(hs)); // the new steps
+///     let ys = bptt.unroll(&cell, &xs, &window)?.map(|hs| readout.apply(hs)); // the new steps
 ///     let next = stream.slice(s![.., window.new.start + 1..window.new.end + 1, ..]).to_owned();
 ///     let gradients = loss::squared_error(ys, next, LossReduction::all()).backward()?;
 ///     adam.step(&mut params, &gradients, 0.01)?;
@@ -79,7 +80,7 @@ pub fn windows(time: usize, k1: usize, k2: usize) -> impl Iterator<Item = Trunca
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
 #[derive(Clone, Debug, Default)]
-pub struct Carried {
+pub struct TruncatedBptt {
     state: Option<Vec<Tensor>>,
     /// The step at which the next window begins, and the first of its new steps.
     expected: (usize, usize),
@@ -87,7 +88,7 @@ pub struct Carried {
     is_reset: bool,
 }
 
-impl Carried {
+impl TruncatedBptt {
     /// Returns the outputs of the window's new steps, from `xs`, the window's steps of a batch of streams. The state
     /// where the next window begins is kept, detached. A window whose new steps begin at step 0 begins new streams,
     /// with the cell's initial state: nothing passes from one epoch into the next.
@@ -117,8 +118,8 @@ impl Carried {
         if !begins && (self.state.is_none() || found != self.expected) {
             let ((steps, new), (next, done)) = (found, self.expected);
             let why = format!(
-                "a window that begins at step {steps} with new steps from {new} is out of order: the next one begins at \
-                 step {next} with new steps from {done}, or with new streams at step 0"
+                "a window that begins at step {steps} with new steps from {new} is out of order: the next one \
+                 begins at step {next} with new steps from {done}, or with new streams at step 0"
             );
             graph.fail(graph.error("window", why));
         }
@@ -155,8 +156,8 @@ impl Carried {
         Ok(ys.steps(window.new.start - window.steps.start, steps))
     }
 
-    /// Forgets what was carried: the next window begins new streams, at whatever step it begins.
+    /// Resets the state: the next window begins new streams, at whatever step it begins.
     pub fn reset(&mut self) {
-        *self = Carried { is_reset: true, ..Carried::default() };
+        *self = TruncatedBptt { is_reset: true, ..TruncatedBptt::default() };
     }
 }

@@ -9,7 +9,7 @@ use crate::{
 };
 use unspool_graph::{Graph, Result, Var};
 
-/// The direction in which a sequence is read.
+/// Names the direction in which a sequence is read.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
@@ -94,7 +94,14 @@ pub fn unroll_directed<'g, C: Cell>(
     })
 }
 
-/// The unrolling itself; its first step is time step `first`.
+/// Runs the cell over the packed rows, step by step; the first step is time step `first`.
+///
+/// The packed rows of step t are those of the examples that still run, longest first, so a step works on one slice of
+/// the inputs, and the state only ever loses rows at its end:
+///
+/// ```text
+/// lengths 3, 1, 2 are packed in the order 0, 2, 1:   step 0: 0 2 1    step 1: 0 2    step 2: 0
+/// ```
 pub(crate) fn run<'g, C: Cell>(
     cell: &C,
     xs: &Sequence<'g>,
@@ -111,6 +118,7 @@ pub(crate) fn run<'g, C: Cell>(
     };
     let start = leaves(&now);
     let naming = graph.name_rows(names.clone());
+    // `ended` collects the last states of the examples that end, group by group; `count` examples are still running.
     let (mut outputs, mut ended, mut count) = (Vec::with_capacity(layout.running().len()), vec![], layout.batch());
     for (t, &running) in layout.running().iter().enumerate() {
         let _step = graph.at_step(first + t);
@@ -124,6 +132,7 @@ pub(crate) fn run<'g, C: Cell>(
         let _beside: Vec<_> =
             xs.beside().iter().map(|(name, rows)| graph.provide(name, rows.slice(0, at.clone()))).collect();
         let before = leaves(&now);
+        // A cell without a projection returns its input from `project`: then `step` is all there is to run.
         let x = xs.rows().slice(0, at.clone());
         let (y, next) = if projected.same_node(xs.rows()) {
             cell.step(x, now)
@@ -142,8 +151,11 @@ pub(crate) fn run<'g, C: Cell>(
     Ok((outputs, last))
 }
 
-/// The outputs of all steps. Those of a single step become a node of their own as well, so that the gradients of
-/// outputs and state are added in one order at any number of steps: a row among others has the bits that it has alone.
+/// Concatenates the outputs of all steps.
+///
+/// The outputs of a single step are copied to a new node too, although they need no concatenation. The last output of a
+/// cell such as an RNN is also its state; without the copy, the gradients of the two would be added in another order
+/// for one step than for several, and a row would not have the same bits alone and in a batch.
 fn joined<'g>(graph: &'g Graph<'g>, outputs: &[Var<'g>]) -> Var<'g> {
     let rows = graph.concat(outputs, 0);
     match rows.known_shape() {
@@ -152,7 +164,8 @@ fn joined<'g>(graph: &'g Graph<'g>, outputs: &[Var<'g>]) -> Var<'g> {
     }
 }
 
-/// The last state of every example, in the batch's own order. A leaf that no step has changed is handed on as it came.
+/// Returns the last state of every example, in the order of the batch. A leaf that no step has changed, such as an
+/// attended memory, is returned as it was given: that costs nothing.
 fn gather_last<'g, S: State<'g>>(
     xs: &Sequence<'g>,
     given: &S,
@@ -168,7 +181,8 @@ fn gather_last<'g, S: State<'g>>(
         if untouched {
             return given[i];
         }
-        // Longest first: those that ran to the end, then the groups that ended, the last to end first.
+        // In packed order, longest first: the examples that ran to the end, then the groups that ended, the group that
+        // ended last coming first. `place` maps the batch's order to this one.
         let own = (running > 0).then_some(now_leaves[i]);
         let parts: Vec<Var<'g>> = own.into_iter().chain(ended.iter().rev().map(|group| group[i])).collect();
         match (&parts[..], layout.order()) {
@@ -179,7 +193,7 @@ fn gather_last<'g, S: State<'g>>(
     now.rebuild(&mut last.collect::<Vec<_>>().into_iter())
 }
 
-/// Whether a sequence can be unrolled from a state.
+/// Returns an error if the sequence cannot be unrolled from this state.
 pub(crate) fn check<'g, S: State<'g>>(xs: &Sequence<'g>, state: &S) -> Result<()> {
     let graph = xs.graph();
     xs.known()?;
@@ -196,7 +210,8 @@ pub(crate) fn check<'g, S: State<'g>>(xs: &Sequence<'g>, state: &S) -> Result<()
     Ok(())
 }
 
-/// Whether a step gave an output and a state for as many rows as it was given, and a state of the same shape.
+/// Returns an error unless a step returned an output and a state for the rows it was given, and a state of the same
+/// shape.
 fn unchanged_shapes<'g>(
     graph: &Graph<'g>,
     output: Var<'g>,

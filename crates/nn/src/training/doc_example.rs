@@ -4,7 +4,7 @@ use super::{Evaluation, Objective};
 use crate::{Error, Linear, Result};
 use unspool_graph::{Graph, Params, Var};
 
-/// y = 2 x, from three examples in one batch: an epoch is a step.
+/// Learns y = 2 x from three examples in one batch: an epoch is a step.
 #[derive(Debug)]
 pub struct Doubling(pub Linear);
 

@@ -2,7 +2,7 @@
 
 use unspool_graph::Params;
 
-/// How good a model is.
+/// Holds how good a model is.
 ///
 /// ```
 /// use unspool_nn::training::Evaluation;
@@ -19,26 +19,26 @@ pub struct Evaluation {
 }
 
 impl Evaluation {
-    /// A score, for which more is better, and no more.
+    /// Holds a score and no metric; more is better.
     pub fn of_score(score: f64) -> Evaluation {
         Evaluation { score, metrics: vec![] }
     }
-    /// A loss: its score is −loss.
+    /// Holds a loss: its score is −loss.
     pub fn of_loss(loss: f64) -> Evaluation {
         Evaluation { score: -loss, metrics: vec![("loss".into(), loss)] }
     }
-    /// With one metric more.
+    /// Adds a metric.
     pub fn metric(mut self, name: impl Into<String>, value: f64) -> Evaluation {
         self.metrics.push((name.into(), value));
         self
     }
-    /// A metric by its name.
+    /// Returns a metric by its name.
     pub fn get(&self, name: &str) -> Option<f64> {
         self.metrics.iter().find(|(known, _)| known == name).map(|(_, value)| *value)
     }
 }
 
-/// An evaluation, and when it was.
+/// Holds an evaluation, and when it was made.
 ///
 /// ```
 /// # use unspool_nn::{Adam, training::{*, doc_example::Doubling}};
@@ -51,9 +51,9 @@ impl Evaluation {
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evaluated {
-    /// After so many steps.
+    /// The number of steps before it.
     pub step: u64,
-    /// After so many whole epochs.
+    /// The number of whole epochs before it.
     pub epoch: u64,
     /// The mean loss over what was trained on since the evaluation before, dropout on.
     pub train_loss: f64,
@@ -61,7 +61,7 @@ pub struct Evaluated {
     pub evaluation: Evaluation,
 }
 
-/// A step that was done.
+/// Reports a step that was done.
 ///
 /// ```
 /// # use unspool_nn::{Adam, training::{*, doc_example::Doubling}};
@@ -97,7 +97,7 @@ pub struct StepDone {
     pub norm: f64,
 }
 
-/// What just happened.
+/// Reports what just happened.
 ///
 /// A training says what it does by calling a function with these; see the example of the [module](crate::training),
 /// and:
@@ -121,9 +121,9 @@ pub struct StepDone {
 pub enum Event<'a> {
     /// A checkpoint was read; the training goes on from there.
     Resumed {
-        /// After so many steps.
+        /// The number of steps before it.
         step: u64,
-        /// After so many whole epochs.
+        /// The number of whole epochs before it.
         epoch: u64,
         /// All evaluations so far.
         history: &'a [Evaluated],
@@ -134,14 +134,14 @@ pub enum Event<'a> {
     Evaluating,
     /// An evaluation was done, and is saved.
     Evaluated {
-        /// It.
+        /// The evaluation.
         evaluated: &'a Evaluated,
         /// Whether no earlier one was better.
         is_best: bool,
     },
 }
 
-/// Why a training ended.
+/// Says why a training ended.
 ///
 /// ```
 /// # use unspool_nn::{Adam, training::{*, doc_example::Doubling}};
@@ -160,7 +160,7 @@ pub enum Ended {
     Stopped,
 }
 
-/// A training that ended.
+/// Holds the result of a training.
 ///
 /// ```
 /// # use unspool_nn::{Adam, training::{*, doc_example::Doubling}};
@@ -185,7 +185,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// The best evaluation. Of equals it is the last: it has seen more.
+    /// Returns the best evaluation. Of equal ones it is the last: it has seen more.
     pub fn best(&self) -> Option<&Evaluated> {
         self.best_index.and_then(|index| self.history.get(index))
     }

@@ -71,19 +71,20 @@ use rayon::prelude::*;
 use state::State;
 use std::{
     collections::BTreeMap,
+    fmt,
     path::PathBuf,
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
 use unspool_graph::{Graph, Params, Tensor, Var};
 
-/// The file of the best parameters in the folder of [`Trainer::checkpoints`].
+/// Names the file of the best parameters in the folder of [`Trainer::checkpoints`].
 pub const BEST: &str = "model.safetensors";
 
-/// The file of the last step there, from which [`Trainer::resume`] goes on.
+/// Names the file of the last step in that folder, from which [`Trainer::resume`] goes on.
 pub const LAST: &str = "training.safetensors";
 
-/// What is trained on.
+/// Defines what is trained: batches, loss and evaluation.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params, Var};
@@ -114,42 +115,43 @@ pub const LAST: &str = "training.safetensors";
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
 pub trait Objective: Sync {
-    /// What belongs together in one step, and is cheap to hold for a whole epoch: row numbers, say.
+    /// Is what belongs together in one step, and is cheap to hold for a whole epoch: row numbers, for example.
     type Batch: Sync;
-    /// Some rows of a batch as arrays.
+    /// Holds some rows of a batch as arrays.
     type Shard;
-    /// What goes wrong with the data.
+    /// Is the error of reading the data.
     type Error: From<Error> + Send;
 
-    /// The batches of an epoch, from 0: a function of the epoch, and of a seed that the objective has.
+    /// Returns the batches of an epoch, counted from 0: a function of the epoch, and of a seed that the objective
+    /// holds.
     ///
     /// # Errors
     /// The objective's own.
     fn epoch(&self, epoch: u64) -> Result<Vec<Self::Batch>, Self::Error>;
 
-    /// How many shards a batch is cut into: a function of the batch, never of the threads. The shards of a step run on
-    /// the threads there are.
+    /// Returns the number of shards into which a batch is cut: a function of the batch, never of the threads. The
+    /// shards of a step run on the available threads.
     fn shards(&self, _batch: &Self::Batch) -> usize {
         1
     }
 
-    /// Shard `number` of a batch.
+    /// Returns shard `number` of a batch.
     ///
     /// # Errors
     /// The objective's own.
     fn shard(&self, batch: &Self::Batch, number: usize) -> Result<Self::Shard, Self::Error>;
 
-    /// What the loss of a shard is a sum over: tokens, or rows. A step follows the gradient of Σ loss / Σ weight over
-    /// the batch.
+    /// Returns what the loss of a shard is a sum over: the number of tokens, or of rows. A step follows the gradient of
+    /// Σ loss / Σ weight over the batch.
     fn weight(&self, shard: &Self::Shard) -> f64;
 
-    /// The sum of the losses of a shard: a scalar.
+    /// Returns the sum of the losses of a shard, a scalar.
     fn loss<'g>(&self, graph: &'g Graph<'g>, shard: &Self::Shard) -> Var<'g>;
 
-    /// What is carried from step to step beside the parameters, as the state of a recurrence over long streams: arrays
-    /// of finite numbers, saved with every checkpoint. An objective that carries something holds it behind a lock,
-    /// changes it in [`loss`](Objective::loss) (only where the graph [is training](Graph::is_training)), and takes one
-    /// batch a step. With several processes it is handed on by [`share`](Objective::share).
+    /// Returns what is carried from step to step beside the parameters, such as the state of a recurrence over long
+    /// streams: arrays of finite numbers, saved with every checkpoint. An objective that carries something holds it
+    /// behind a lock, changes it in [`loss`](Objective::loss) (only if the graph [is training](Graph::is_training)),
+    /// and takes one batch per step. With several processes it is handed on by [`share`](Objective::share).
     fn carried(&self) -> Vec<Tensor> {
         vec![]
     }
@@ -171,15 +173,15 @@ pub trait Objective: Sync {
         Ok(())
     }
 
-    /// How good the parameters are, on data that is not trained on. Every process is asked, and what the first one
-    /// finds counts: an objective that holds the [`Exchange`] can share the work out.
+    /// Evaluates the parameters, on data that is not trained on. Every process is asked, and the result of the first
+    /// one counts: an objective that holds the [`Exchange`] can distribute the work.
     ///
     /// # Errors
     /// The objective's own.
     fn evaluate(&self, params: &Params) -> Result<Evaluation, Self::Error>;
 }
 
-/// When to evaluate. The end of a training is evaluated too.
+/// Says when to evaluate. The end of a training is evaluated too.
 ///
 /// ```
 /// # use unspool_nn::{Adam, training::{*, doc_example::Doubling}};
@@ -193,11 +195,11 @@ pub trait Objective: Sync {
 pub enum Every {
     /// After each epoch.
     Epoch,
-    /// After so many steps.
+    /// After this many steps.
     Steps(u64),
 }
 
-/// How to train; see the [module](self).
+/// Trains parameters on an objective; see the [module](self).
 ///
 /// ```
 /// # use unspool_nn::{Adam, training::{*, doc_example::Doubling}};
@@ -236,8 +238,19 @@ pub struct Trainer<'a> {
     reduce: Reduce,
 }
 
+impl fmt::Debug for Trainer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Trainer")
+            .field("epochs", &self.epochs)
+            .field("seed", &self.seed)
+            .field("folder", &self.folder)
+            .field("resume", &self.resume)
+            .finish_non_exhaustive()
+    }
+}
+
 impl<'a> Trainer<'a> {
-    /// Trains for so many passes over the data, at the learning rate that `rate` gives for each step, from 0; see
+    /// Trains for `epochs` passes over the data, at the learning rate that `rate` gives for each step, from 0; see
     /// [`schedule`](crate::schedule). Evaluates after each epoch.
     pub fn new(epochs: u64, rate: impl Fn(u64) -> f64 + 'a) -> Self {
         Trainer {
@@ -261,7 +274,7 @@ impl<'a> Trainer<'a> {
         }
     }
 
-    /// The seed of dropout and its like. 0 unless told.
+    /// Sets the seed of dropout and of all other draws; 0 by default.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = seed;
         self
@@ -273,19 +286,19 @@ impl<'a> Trainer<'a> {
         self
     }
 
-    /// Makes one step of the gradients of so many batches together (fewer at the end of an epoch).
+    /// Adds up the gradients of this many batches for one step (fewer at the end of an epoch).
     pub fn accumulate(mut self, batches: usize) -> Self {
         self.accumulate = batches;
         self
     }
 
-    /// When to evaluate.
+    /// Sets when to evaluate.
     pub fn evaluate(mut self, every: Every) -> Self {
         self.evaluate = every;
         self
     }
 
-    /// Stops once so many evaluations in a row have not been better than the best before them.
+    /// Stops once this many evaluations in a row have not been better than the best before them.
     pub fn patience(mut self, evaluations: u64) -> Self {
         self.patience = Some(evaluations);
         self
@@ -297,7 +310,7 @@ impl<'a> Trainer<'a> {
         self
     }
 
-    /// Evaluates, and keeps as the best, averaged weights.
+    /// Evaluates averaged weights, and keeps those of the best evaluation.
     pub fn average(mut self, average: Averaged) -> Self {
         self.average = Some(average);
         self
@@ -321,7 +334,7 @@ impl<'a> Trainer<'a> {
         self
     }
 
-    /// The longest time between two checkpoints. Ten seconds unless told.
+    /// Sets the longest time between two checkpoints, ten seconds by default.
     pub fn checkpoint_interval(mut self, interval: Duration) -> Self {
         self.interval = interval;
         self
@@ -349,7 +362,7 @@ impl<'a> Trainer<'a> {
         self
     }
 
-    /// How the gradients of several processes become one sum; exactly unless told.
+    /// Sets how the gradients of several processes become one sum; exactly by default.
     pub fn reduce(mut self, reduce: Reduce) -> Self {
         self.reduce = reduce;
         self

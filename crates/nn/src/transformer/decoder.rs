@@ -8,8 +8,8 @@ use crate::{
 use ndarray::{AsArray, Ix2, aview1};
 use unspool_graph::{Graph, Param, Scope, Var, init};
 
-/// Layers that write tokens one after another, each looking at those before it, and at a memory if they are a
-/// translator's.
+/// Writes tokens one after another by layers of attention, each looking at the tokens before it and, in a translator,
+/// at a memory.
 ///
 /// More in [chapter 13](https://github.com/unspool/unspool/blob/main/docs/13-self-attention.md) of the tutorial.
 ///
@@ -18,7 +18,9 @@ use unspool_graph::{Graph, Param, Scope, Var, init};
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
-/// use unspool_nn::{Cell, DecoderSteps, Embedding, Positions, TransformerConfig, TransformerDecoder, decoding::Decoding};
+/// use unspool_nn::{
+///     Cell, DecoderSteps, Embedding, Positions, TransformerConfig, TransformerDecoder, decoding::Decoding,
+/// };
 ///
 /// let mut params = Params::seeded(1);
 /// let config = TransformerConfig { size: 8, heads: 2, feedforward: 16, dropout: 0.1, norm_first: true, bias: true };
@@ -40,13 +42,16 @@ pub struct TransformerDecoder {
 }
 
 crate::state! {
-    /// What a [`TransformerDecoder`] has written, as its layers see it, and what it looks at.
+    /// Holds what a [`TransformerDecoder`] has written, as its layers see it, and the memory to which it attends.
     ///
     /// ```
     /// use unspool_graph::{Graph, Params};
-    /// use unspool_nn::{Cell, Embedding, Positions, Sequence, TransformerConfig, TransformerDecoder, TransformerState, leaves};
+    /// use unspool_nn::{
+    ///     Cell, Embedding, Positions, Sequence, TransformerConfig, TransformerDecoder, TransformerState, leaves,
+    /// };
     /// let mut params = Params::seeded(1);
-    /// let config = TransformerConfig { size: 8, heads: 2, feedforward: 16, dropout: 0.0, norm_first: true, bias: true };
+    /// let (size, heads, feedforward) = (8, 2, 16);
+    /// let config = TransformerConfig { size, heads, feedforward, dropout: 0.0, norm_first: true, bias: true };
     /// let table = Embedding::normal(params.scope("embedding"), 20, 8, 0.3);
     /// let decoder = TransformerDecoder::new(params.scope("decoder"), 1, table, Positions::Sinusoidal, config);
     /// let graph = Graph::new(&params);
@@ -55,6 +60,7 @@ crate::state! {
     /// assert_eq!(leaves(&next)[0].shape()?[1], 1); // the keys of one token so far
     /// # Ok::<(), unspool_nn::Error>(())
     /// ```
+    #[derive(Debug)]
     pub struct TransformerState<'g> {
         /// Keys and values of each layer, `[batch, written, size]`.
         caches: Vec<[Var<'g>; 2]>,
@@ -69,7 +75,7 @@ crate::state! {
 }
 
 impl TransformerDecoder {
-    /// Layers that look at a memory; `embedding` is the table of token vectors, `[vocabulary, size]`.
+    /// Adds layers that attend to a memory; `embedding` is the table of token vectors, `[vocabulary, size]`.
     pub fn new(
         scope: Scope<'_>,
         layers: usize,
@@ -80,7 +86,7 @@ impl TransformerDecoder {
         TransformerDecoder::of(scope, layers, embedding, positions, config, TransformerLayer::decoder)
     }
 
-    /// Layers without a memory: a language model.
+    /// Adds layers without a memory: a language model.
     pub fn language_model(
         scope: Scope<'_>,
         layers: usize,

@@ -4,8 +4,8 @@ use super::{Positions, TransformerConfig, TransformerLayer};
 use crate::{LayerNorm, Sequence};
 use unspool_graph::Scope;
 
-/// Layers that read whole sequences, both ways. Parameters `layers.0.*`, `layers.1.*`, …, and with pre-norm `norm.*`:
-/// those of PyTorch's `nn.TransformerEncoder`.
+/// Reads whole sequences in both directions by layers of self-attention. Parameters `layers.0.*`, `layers.1.*`, …, and
+/// with pre-norm `norm.*`: those of PyTorch's `nn.TransformerEncoder`.
 ///
 /// More in [chapter 13](https://github.com/unspool/unspool/blob/main/docs/13-self-attention.md) of the tutorial.
 ///
@@ -29,7 +29,7 @@ pub struct TransformerEncoder {
 }
 
 impl TransformerEncoder {
-    /// `layers` layers.
+    /// Adds `layers` layers.
     pub fn new(
         mut scope: Scope<'_>,
         layers: usize,

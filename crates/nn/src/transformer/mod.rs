@@ -20,12 +20,17 @@ pub use positions::Positions;
 use crate::{LayerNorm, Linear, MultiheadAttention, Sequence, attention::AttentionMask};
 use unspool_graph::{Scope, Var};
 
-/// The sizes of a layer.
+/// Holds the sizes and options of a layer.
 ///
 /// ```
-/// use unspool_nn::TransformerConfig;
-/// let base = TransformerConfig { size: 512, heads: 8, feedforward: 2048, dropout: 0.1, norm_first: false, bias: true }; // Vaswani and others
-/// assert_eq!(base.size % base.heads, 0);
+/// use unspool_graph::Params;
+/// use unspool_nn::{TransformerConfig, TransformerEncoder};
+/// let mut params = Params::seeded(1);
+/// let (size, heads, feedforward) = (8, 2, 32); // 512, 8 and 2,048 in the base model of Vaswani and others (2017)
+/// let config = TransformerConfig { size, heads, feedforward, dropout: 0.1, norm_first: false, bias: true };
+/// TransformerEncoder::new(params.scope("encoder"), 2, config);
+/// let weight = params.find("encoder.layers.1.linear1.weight").unwrap();
+/// assert_eq!(params.shape(weight), [feedforward, size]);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TransformerConfig {
@@ -59,8 +64,8 @@ impl TransformerConfig {
     }
 }
 
-/// Self-attention, attention to a memory if it is a decoder's, and two affine maps with a ReLU between them, each added
-/// to what it read.
+/// Computes self-attention, in a decoder attention to a memory, and two affine maps with a ReLU between them, each
+/// added to what it read.
 ///
 /// More in [chapter 13](https://github.com/unspool/unspool/blob/main/docs/13-self-attention.md) of the tutorial.
 ///
@@ -95,12 +100,12 @@ pub struct TransformerLayer {
 type Cross<'a, 'g> = ([Var<'g>; 2], AttentionMask<'a, 'g>);
 
 impl TransformerLayer {
-    /// Without a memory: `nn.TransformerEncoderLayer`.
+    /// Adds a layer without a memory: `nn.TransformerEncoderLayer`.
     pub fn encoder(scope: Scope<'_>, config: TransformerConfig) -> TransformerLayer {
         TransformerLayer::new(scope, config, false)
     }
 
-    /// With a memory: `nn.TransformerDecoderLayer`.
+    /// Adds a layer with a memory: `nn.TransformerDecoderLayer`.
     pub fn decoder(scope: Scope<'_>, config: TransformerConfig) -> TransformerLayer {
         TransformerLayer::new(scope, config, true)
     }

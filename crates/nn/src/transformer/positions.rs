@@ -4,7 +4,7 @@ use crate::{Layout, sizes};
 use ndarray::Array2;
 use unspool_graph::{Graph, Param, Scope, Var, init};
 
-/// What is added to vectors so that they tell their place.
+/// Chooses the vectors that are added to inputs so that attention can tell their positions.
 ///
 /// More in [chapter 13](https://github.com/unspool/unspool/blob/main/docs/13-self-attention.md) of the tutorial.
 ///
@@ -30,13 +30,13 @@ pub enum Positions {
 }
 
 impl Positions {
-    /// Learned vectors for `max_length` places; parameter `weight`, normal with deviation 0.02.
+    /// Adds learned vectors for `max_length` positions; parameter `weight`, normal with deviation 0.02.
     pub fn learned(mut scope: Scope<'_>, max_length: usize, size: usize) -> Positions {
         Positions::Learned(scope.add("weight", [max_length, size], init::normal(0.02)))
     }
 
-    /// The vectors of these places, `[places, size]`. A learned table has an end; a place beyond it is an error of the
-    /// graph.
+    /// Returns the vectors of these positions, `[places, size]`. A learned table has an end; a position after it is an
+    /// error of the graph.
     #[track_caller]
     pub fn of<'g>(&self, graph: &'g Graph<'g>, places: &[u32], size: usize) -> Var<'g> {
         match self {

@@ -3,16 +3,16 @@
 use crate::{Attention, Cell, Sequence, attention::AttentionMemory, leaves};
 use unspool_graph::{Graph, Var};
 
-/// [`Attention`] over a memory around any cell (Bahdanau, Cho and Bengio 2015): at each step the state's first leaf,
-/// for built-in cells the hidden vector, is the query; the cell reads its input and the context side by side, and the
-/// output is the cell's and the context.
-///
-/// More in [chapter 12](https://github.com/unspool/unspool/blob/main/docs/12-attention.md) of the tutorial.
+/// Wraps any cell with [`Attention`] over a memory (Bahdanau, Cho and Bengio 2015): at each step the first leaf of the
+/// state, the hidden vector of the built-in cells, is the query; the cell reads its input and the context side by side,
+/// and the output is the cell's output and the context.
 ///
 /// c_t = attend(h_{t−1}, memory),  (y_t, s_t) = cell(\[x_t ; c_t\], s_{t−1}),  output \[y_t ; c_t\]
 ///
 /// The memory belongs to one recording, so it is state, made by [`start`](Attending::start). For decoders from tokens
 /// to tokens there is [`AttentionDecoder`](crate::AttentionDecoder).
+///
+/// More in [chapter 12](https://github.com/unspool/unspool/blob/main/docs/12-attention.md) of the tutorial.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
@@ -37,8 +37,8 @@ pub struct Attending<C> {
 }
 
 impl<C: Cell> Attending<C> {
-    /// Around a cell that reads the inputs and a context side by side: `memory_size` elements more than the inputs
-    /// have, or as many as the query has where `attention` is [in heads](Attention::multi_head).
+    /// Wraps a cell that reads the inputs and a context side by side. The context has `memory_size` elements, or with
+    /// [several heads](Attention::multi_head) as many as the query.
     pub fn new(cell: C, attention: Attention, memory_size: usize) -> Attending<C> {
         Attending { cell, attention, memory_size }
     }

@@ -3,7 +3,7 @@
 use crate::{Cell, State, leaves};
 use unspool_graph::{Graph, Param, RngKey, Scope, Var, init};
 
-/// A cell with another initial state; in everything else it is the cell it wraps.
+/// Gives a cell another initial state; in everything else it is the cell it wraps.
 ///
 /// More in [chapter 3](https://github.com/unspool/unspool/blob/main/docs/03-recurrence.md) of the tutorial.
 ///
@@ -41,8 +41,8 @@ enum Start {
 }
 
 impl<C: Cell> InitialState<C> {
-    /// A parameter for each of the state's leaves: `state0`, `state1`, …, of a row's shape, at first zeros. For an LSTM
-    /// these are h and c.
+    /// Learns the initial state: each leaf of the state is a parameter, `state0`, `state1`, …, of a row's shape, at
+    /// first zeros. For an LSTM these are h and c.
     pub fn learned(mut scope: Scope<'_>, cell: C) -> InitialState<C> {
         let shapes: Vec<Vec<usize>> = {
             let graph = Graph::new(scope.params());
@@ -53,8 +53,9 @@ impl<C: Cell> InitialState<C> {
         InitialState { cell, start: Start::Learned(shapes.into_iter().enumerate().map(add).collect()) }
     }
 
-    /// In training, normal noise of this standard deviation upon the cell's own initial state, drawn anew for each
-    /// example (Zimmermann, Tietz and Grothmann 2012, on noisy initial states); in evaluation the cell's own.
+    /// Adds normal noise of this standard deviation to the cell's initial state in training, drawn anew for each
+    /// example (Zimmermann, Tietz and Grothmann 2012, on noisy initial states); in evaluation the state is the cell's
+    /// own.
     pub fn random(cell: C, deviation: f64) -> InitialState<C> {
         InitialState { cell, start: Start::Random(deviation) }
     }

@@ -30,19 +30,19 @@ pub struct Stack<C> {
 }
 
 impl<C> Stack<C> {
-    /// From the lowest layer to the highest.
+    /// Stacks cells, given from the lowest layer to the highest.
     pub fn new(cells: impl IntoIterator<Item = C>) -> Stack<C> {
         Stack { cells: cells.into_iter().collect(), dropout: 0.0 }
     }
 
-    /// The same with [dropout](Var::dropout) between the layers, drawn anew at each step: on what every layer but the
-    /// lowest reads.
+    /// Adds [dropout](Var::dropout) between the layers, drawn anew at each step: on the inputs of every layer but the
+    /// lowest.
     pub fn dropout(mut self, p: f64) -> Stack<C> {
         self.dropout = p;
         self
     }
 
-    /// The layers, from the lowest to the highest.
+    /// Returns the layers, from the lowest to the highest.
     pub fn cells(&self) -> &[C] {
         &self.cells
     }

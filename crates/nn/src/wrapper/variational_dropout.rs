@@ -3,8 +3,8 @@
 use crate::{Cell, Sequence, State, leaves};
 use unspool_graph::{Graph, Var};
 
-/// Variational dropout (Gal and Ghahramani 2016): one mask for the recurrent connections and one for the outputs, **the
-/// same at every step of a sequence**. In evaluation it is the cell it wraps.
+/// Applies variational dropout (Gal and Ghahramani 2016): one mask for the recurrent connections and one for the
+/// outputs, **the same at every step of a sequence**. In evaluation it is the cell it wraps.
 ///
 /// - h ∘ m_h is what the cell reads of its state's first leaf; built-in cells have their hidden vector there, an LSTM's
 ///   memory is untouched.
@@ -36,8 +36,8 @@ pub struct VariationalDropout<C> {
 }
 
 impl<C> VariationalDropout<C> {
-    /// With the probabilities that an element of the recurrent connections and of the outputs is dropped; 0 for neither
-    /// mask.
+    /// Wraps `cell`, with the probabilities that an element of the recurrent connections and of the outputs is dropped;
+    /// 0 for no mask.
     pub fn new(cell: C, hidden: f64, output: f64) -> VariationalDropout<C> {
         VariationalDropout { cell, hidden, output }
     }

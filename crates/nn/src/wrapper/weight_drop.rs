@@ -9,7 +9,7 @@ use unspool_graph::{Graph, Param, Var};
 /// same elements at every step of a recording**. In evaluation it is the cell it wraps.
 ///
 /// The mask is drawn [once per recording](Graph::cached) for each weight, whatever runs the cell: an unrolling, a loop
-/// of one's own, a recomputed segment. The raw weight gets the gradient, and stays the parameter that is saved.
+/// by hand, a recomputed segment. The raw weight gets the gradient, and stays the parameter that is saved.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
@@ -35,7 +35,7 @@ pub struct WeightDrop<C> {
 }
 
 impl<C> WeightDrop<C> {
-    /// Wraps a cell, of whose parameters these are dropped with the probability `rate`.
+    /// Wraps a cell, some of whose weights are dropped with the probability `rate`.
     pub fn new(cell: C, weights: impl IntoIterator<Item = Param>, rate: f64) -> WeightDrop<C> {
         WeightDrop { cell, weights: weights.into_iter().collect(), rate, name: format!("weight_drop {rate}") }
     }

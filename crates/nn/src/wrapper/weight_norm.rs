@@ -5,7 +5,7 @@ use crate::Cell;
 use unspool_graph::{Graph, Param, Scope, Var, init};
 
 /// Normalizes a cell's weights (Salimans and Kingma 2016): each row of a weight is w = g · v / ‖v‖, where v is the raw
-/// parameter and its length g a parameter of its own. PyTorch's `parametrizations.weight_norm`.
+/// parameter and its length g is another parameter. PyTorch's `parametrizations.weight_norm`.
 ///
 /// The normalized weight is made [once per recording](Graph::cached). Parameters `0.g [rows]`, `1.g`, … in the order of
 /// the weights; their first values are the rows' lengths, so that at first the cell is what it was.
@@ -34,8 +34,8 @@ pub struct WeightNorm<C> {
 }
 
 impl<C> WeightNorm<C> {
-    /// Wraps a cell, of whose parameters these are normalized row by row. A weight of another scope's store is the
-    /// graph's error later.
+    /// Wraps a cell, some of whose weights are normalized row by row. A weight of another scope's store is the graph's
+    /// error later.
     pub fn new(mut scope: Scope<'_>, cell: C, weights: impl IntoIterator<Item = Param>) -> WeightNorm<C> {
         let add = |(i, weight): (usize, Param)| {
             let lengths: Vec<f64> = match scope.params().value(weight) {

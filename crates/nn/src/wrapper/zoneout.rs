@@ -3,9 +3,9 @@
 use crate::{Cell, State, leaves};
 use unspool_graph::{Graph, Var};
 
-/// Zoneout (Krueger and others 2017): in training each element of the state keeps its last value with a probability,
-/// instead of being dropped; in evaluation the state is the mean of that: s' = p · s + (1 − p) · s̃, with s̃ what the
-/// cell makes.
+/// Applies zoneout (Krueger and others 2017): in training each element of the state keeps its last value with a
+/// probability, instead of being dropped; in evaluation the state is the mean of that: s' = p · s + (1 − p) · s̃, where
+/// s̃ is the state that the cell computed.
 ///
 /// Where the output is one of the state's leaves, as the hidden vector of built-in cells is, it stays that leaf.
 ///

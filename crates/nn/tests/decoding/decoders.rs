@@ -24,7 +24,9 @@ proptest! {
         let (rules, beam) = (Decoding::new(BEGIN, END, 8), Beam::new(4).best(4).penalty(LengthPenalty::Average));
         let together = rules.beam(&mut steps(&params, &model, seed), &beam).unwrap();
         for row in 0..3 {
-            let mut one = DecoderSteps::new(&params, &model, 1, |graph| model.start(graph, seed, &[row], &LENGTHS[row..=row])).unwrap();
+            let length = &LENGTHS[row..=row];
+            let mut one =
+                DecoderSteps::new(&params, &model, 1, |graph| model.start(graph, seed, &[row], length)).unwrap();
             let alone = rules.beam(&mut one, &beam).unwrap();
             prop_assert_eq!(&alone[0], &together[row]);
             // Padding is not looked at, and the rest adds up to 1.
@@ -45,7 +47,8 @@ proptest! {
         // By teacher forcing, where no state is ever reordered, each hypothesis has the same log-probabilities and
         // attention.
         for nth in 0..3 {
-            let targets: Vec<Vec<u32>> = found.iter().map(|best| best[nth.min(best.len() - 1)].tokens.clone()).collect();
+            let nth_best = found.iter().map(|best| &best[nth.min(best.len() - 1)]);
+            let targets: Vec<Vec<u32>> = nth_best.map(|hypothesis| hypothesis.tokens.clone()).collect();
             let scored = rules.score(&mut steps(&params, &model, seed), &targets).unwrap();
             for (best, s) in found.iter().zip(&scored) {
                 let h = &best[nth.min(best.len() - 1)];
@@ -67,7 +70,8 @@ proptest! {
         let targets: Vec<Vec<u32>> = vec![vec![3, 4, 2], vec![], vec![6, 6]];
         let scored = Decoding::new(BEGIN, END, 9).score(&mut steps(&params, &model, seed), &targets).unwrap();
         let graph = Graph::new(&params);
-        let ids = Array2::from_shape_fn((3, 4), |(b, t)| if t == 0 { BEGIN } else { targets[b].get(t - 1).copied().unwrap_or(5) });
+        let before = |b: usize, t: usize| targets[b].get(t - 1).copied().unwrap_or(5);
+        let ids = Array2::from_shape_fn((3, 4), |(b, t)| if t == 0 { BEGIN } else { before(b, t) });
         let lengths = [4, 1, 3];
         let next = Array2::from_shape_fn((3, 4), |(b, t)| targets[b].get(t).copied().unwrap_or(END));
         let state = || model.start(&graph, seed, &ROWS, &LENGTHS);
@@ -83,7 +87,8 @@ proptest! {
         prop_assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-12));
         // Running free, it reads what greedy search writes.
         let free = scheduled_sampling(&model, &graph, &ids, &lengths, state(), 0.0);
-        let greedy = Decoding::endless(BEGIN, 1).max_lengths(lengths).greedy(&mut steps(&params, &model, seed)).unwrap();
+        let rules = Decoding::endless(BEGIN, 1).max_lengths(lengths);
+        let greedy = rules.greedy(&mut steps(&params, &model, seed)).unwrap();
         let best: Vec<u32> = greedy.iter().flat_map(|h| h.tokens.clone()).collect();
         prop_assert_eq!(free.layout().unpack(&free.rows().argmax().unwrap()).concat(), best);
     }

@@ -66,12 +66,15 @@ fn decoding([a, b]: [&Rules; 2]) -> Decoding {
 
 proptest! {
     #[test]
-    fn a_beam_as_wide_as_the_space_finds_all_that_the_rules_allow(seed: u64, penalty in penalties(), a in rules(), b in rules()) {
+    fn a_beam_as_wide_as_the_space_finds_all_that_the_rules_allow(
+        seed: u64, penalty in penalties(), a in rules(), b in rules(),
+    ) {
         let least = a.least.min(b.limit);
         let (a, b) = (Rules { least, ..a }, Rules { least, ..b.clone() });
         let b = Rules { banned: a.banned.clone(), ..b };
         let model = Tree::new(seed, VOCABULARY as usize, 2);
-        let lists = [&a, &b].into_iter().enumerate().map(|(s, rules)| rules.list(&model, s, penalty)).collect::<Vec<_>>();
+        let rules_of = [&a, &b].into_iter().enumerate();
+        let lists = rules_of.map(|(s, rules)| rules.list(&model, s, penalty)).collect::<Vec<_>>();
         let most = lists.iter().map(Vec::len).max().unwrap_or(0);
 
         let beam = Beam::new(most).best(most).penalty(penalty);
@@ -93,7 +96,8 @@ proptest! {
                 prop_assert_eq!(found.len(), width.min(list.len()));
                 prop_assert!(found.windows(2).all(|pair| pair[0].score >= pair[1].score && pair[0] != pair[1]));
                 for h in found {
-                    let (.., score) = list.iter().find(|(tokens, ended, _)| (tokens, *ended) == (&h.tokens, h.ended)).unwrap();
+                    let same = |(tokens, ended, _): &&(Vec<u32>, bool, f64)| (tokens, *ended) == (&h.tokens, h.ended);
+                    let (.., score) = list.iter().find(same).unwrap();
                     prop_assert!((h.score - score).abs() < 1e-9);
                 }
             }

@@ -13,7 +13,8 @@ use unspool_nn::{
 
 proptest! {
     #[test]
-    fn a_beam_of_one_is_greedy(seed: u64, penalty in penalties(), vocabulary in 3..9usize, limit in 0..7usize, least in 0..3usize,
+    fn a_beam_of_one_is_greedy(
+        seed: u64, penalty in penalties(), vocabulary in 3..9usize, limit in 0..7usize, least in 0..3usize,
         forced in prop::collection::vec(2..3u32, 0..3), banned in any::<bool>()) {
         let rules = Decoding::new(BEGIN, END, limit).min_length(least.min(limit))
             .prefixes(vec![forced.clone(), vec![], vec![]]).banned(if banned { vec![2] } else { vec![] });
@@ -33,7 +34,9 @@ proptest! {
     }
 
     #[test]
-    fn a_beam_as_wide_as_the_space_is_exhaustive_search(seed: u64, penalty in penalties(), vocabulary in 3..5usize, limit in 1..5usize) {
+    fn a_beam_as_wide_as_the_space_is_exhaustive_search(
+        seed: u64, penalty in penalties(), vocabulary in 3..5usize, limit in 1..5usize,
+    ) {
         let model = Tree::new(seed, vocabulary, 2);
         let width = model.all(0, limit).len();
         let rules = Decoding::new(BEGIN, END, limit);
@@ -80,7 +83,8 @@ proptest! {
     fn sampling_of_the_likeliest_alone_is_greedy(seed: u64, draws: u64) {
         let rules = Decoding::new(BEGIN, END, 6).min_length(2).banned(vec![3]);
         let greedy = rules.greedy(&mut Tree::new(seed, 7, 3)).unwrap();
-        for sampling in [Sampling::new(draws).top_k(1), Sampling::new(draws).top_p(1e-9), Sampling::new(draws).temperature(1e-6)] {
+        let all = Sampling::new(draws);
+        for sampling in [all.top_k(1), all.top_p(1e-9), all.temperature(1e-6)] {
             let sampled = rules.sample(&mut Tree::new(seed, 7, 3), &sampling).unwrap();
             prop_assert_eq!(&sampled, &greedy);
         }
@@ -161,8 +165,8 @@ fn wrong_rules_are_errors() {
     for beam in [Beam::new(0), Beam::new(2).best(3), Beam::new(2).best(0)] {
         assert!(matches!(rules.beam(&mut model(), &beam), Err(Error::Decoding { .. })));
     }
-    struct Broken(f64, usize);
-    impl StepFunction for Broken {
+    struct Violation(f64, usize);
+    impl StepFunction for Violation {
         fn sentences(&self) -> usize {
             1
         }
@@ -170,11 +174,11 @@ fn wrong_rules_are_errors() {
             Ok(Prediction { log_probs: Array2::from_elem((self.1, 3), self.0), attention: None })
         }
     }
-    assert!(says(rules.greedy(&mut Broken(f64::NAN, 1))).contains("not a number"));
-    assert!(says(rules.greedy(&mut Broken(-1.0, 2))).contains("2 rows for 1"));
+    assert!(says(rules.greedy(&mut Violation(f64::NAN, 1))).contains("not a number"));
+    assert!(says(rules.greedy(&mut Violation(-1.0, 2))).contains("2 rows for 1"));
     // Nothing at all is possible: the sentence stops as it is.
-    let stopped = rules.greedy(&mut Broken(f64::NEG_INFINITY, 1)).unwrap();
+    let stopped = rules.greedy(&mut Violation(f64::NEG_INFINITY, 1)).unwrap();
     assert!(stopped[0].tokens.is_empty() && !stopped[0].ended);
-    let stopped = rules.beam(&mut Broken(f64::NEG_INFINITY, 1), &Beam::new(2)).unwrap();
+    let stopped = rules.beam(&mut Violation(f64::NEG_INFINITY, 1), &Beam::new(2)).unwrap();
     assert!(stopped[0].len() == 1 && stopped[0][0].tokens.is_empty());
 }

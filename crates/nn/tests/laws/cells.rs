@@ -10,7 +10,7 @@ use unspool_graph::{Graph, Param, Params, RngKey, Scope, Var, init};
 use unspool_nn::{
     AdditiveAttention, Attention, Cell, CellKind, Gru, GruConfig, InitialState, Lstm, LstmConfig, LstmState,
     Nonlinearity, RecurrentInit, Residual, Rnn, RnnConfig, Sequence, Stack, VariationalDropout, Zoneout,
-    laws::{self, Subject},
+    laws::{self, CellUnderTest},
 };
 
 /// For each: its name, and how it is made.
@@ -25,20 +25,32 @@ macro_rules! laws_hold {
     )+ };
 }
 
+fn rnn_with(config: RnnConfig) -> impl CellUnderTest {
+    laws::cell(INPUT, move |scope| Rnn::with_config(scope, INPUT, HIDDEN, config))
+}
+
+fn lstm_with(config: LstmConfig) -> impl CellUnderTest {
+    laws::cell(INPUT, move |scope| Lstm::with_config(scope, INPUT, HIDDEN, config))
+}
+
+fn gru_with(config: GruConfig) -> impl CellUnderTest {
+    laws::cell(INPUT, move |scope| Gru::with_config(scope, INPUT, HIDDEN, config))
+}
+
 laws_hold! {
     rnn: laws::cell(INPUT, |scope| Rnn::new(scope, INPUT, HIDDEN));
-    rnn_with_relu: laws::cell(INPUT, |scope| Rnn::with_config(scope, INPUT, HIDDEN, RnnConfig { nonlinearity: Nonlinearity::Relu, ..RnnConfig::default() }));
-    rnn_without_bias: laws::cell(INPUT, |scope| Rnn::with_config(scope, INPUT, HIDDEN, RnnConfig { bias: false, ..RnnConfig::default() }));
+    rnn_with_relu: rnn_with(RnnConfig { nonlinearity: Nonlinearity::Relu, ..Default::default() });
+    rnn_without_bias: rnn_with(RnnConfig { bias: false, ..Default::default() });
     gru: laws::cell(INPUT, |scope| Gru::new(scope, INPUT, HIDDEN));
     lstm: laws::cell(INPUT, |scope| Lstm::new(scope, INPUT, HIDDEN));
-    lstm_without_bias: laws::cell(INPUT, |scope| Lstm::with_config(scope, INPUT, HIDDEN, LstmConfig { bias: false, ..LstmConfig::default() }));
-    gru_without_bias: laws::cell(INPUT, |scope| Gru::with_config(scope, INPUT, HIDDEN, GruConfig { bias: false, ..GruConfig::default() }));
+    lstm_without_bias: lstm_with(LstmConfig { bias: false, ..Default::default() });
+    gru_without_bias: gru_with(GruConfig { bias: false, ..Default::default() });
     any_cell_that_is_an_rnn: laws::cell(INPUT, |scope| CellKind::Rnn.build(scope, INPUT, HIDDEN));
     any_cell_that_is_relu: laws::cell(INPUT, |scope| CellKind::Relu.build(scope, INPUT, HIDDEN));
     any_cell_that_is_lstm: laws::cell(INPUT, |scope| CellKind::Lstm.build(scope, INPUT, HIDDEN));
     any_cell_that_is_gru: laws::cell(INPUT, |scope| CellKind::Gru.build(scope, INPUT, HIDDEN));
-    rnn_orthogonal: laws::cell(INPUT, |scope| Rnn::with_config(scope, INPUT, HIDDEN, RnnConfig { recurrent_init: RecurrentInit::Orthogonal, ..RnnConfig::default() }));
-    rnn_identity: laws::cell(INPUT, |scope| Rnn::with_config(scope, INPUT, HIDDEN, RnnConfig { recurrent_init: RecurrentInit::Identity, ..RnnConfig::default() }));
+    rnn_orthogonal: rnn_with(RnnConfig { recurrent_init: RecurrentInit::Orthogonal, ..Default::default() });
+    rnn_identity: rnn_with(RnnConfig { recurrent_init: RecurrentInit::Identity, ..Default::default() });
     stack: laws::cell(INPUT, |mut scope| {
         let layers = [("lower", INPUT, HIDDEN), ("upper", HIDDEN, 2)];
         Stack::new(layers.map(|(name, from, to)| Gru::new(scope.scope(name), from, to)))
@@ -47,10 +59,10 @@ laws_hold! {
         let layers = [("lower", INPUT, HIDDEN), ("upper", HIDDEN, 2)];
         Stack::new(layers.map(|(name, from, to)| Rnn::new(scope.scope(name), from, to))).dropout(0.5)
     });
-    lstm_with_projection: laws::cell(INPUT, |scope| Lstm::with_config(scope, INPUT, HIDDEN, LstmConfig { projection: Some(2), ..LstmConfig::default() }));
-    lstm_with_projection_without_bias: laws::cell(INPUT, |scope| Lstm::with_config(scope, INPUT, HIDDEN, LstmConfig { bias: false, projection: Some(2), ..LstmConfig::default() }));
-    gru_with_reset_before: laws::cell(INPUT, |scope| Gru::with_config(scope, INPUT, HIDDEN, GruConfig { reset_after: false, ..GruConfig::default() }));
-    gru_with_reset_before_without_bias: laws::cell(INPUT, |scope| Gru::with_config(scope, INPUT, HIDDEN, GruConfig { bias: false, reset_after: false, ..GruConfig::default() }));
+    lstm_with_projection: lstm_with(LstmConfig { projection: Some(2), ..Default::default() });
+    lstm_with_projection_without_bias: lstm_with(LstmConfig { bias: false, projection: Some(2), ..Default::default() });
+    gru_with_reset_before: gru_with(GruConfig { reset_after: false, ..Default::default() });
+    gru_with_reset_before_without_bias: gru_with(GruConfig { bias: false, reset_after: false, ..Default::default() });
     learned_initial_state: laws::cell(INPUT, |mut scope| {
         let cell = Lstm::new(scope.scope("cell"), INPUT, HIDDEN);
         InitialState::learned(scope.scope("start"), cell)
@@ -150,7 +162,7 @@ impl Cell for Decoder {
 /// The decoder over memories of unequal lengths, whose keys are made from them.
 struct Attended;
 
-impl Subject for Attended {
+impl CellUnderTest for Attended {
     type Cell = Decoder;
     fn input_size(&self) -> usize {
         INPUT
@@ -177,7 +189,7 @@ impl Subject for Attended {
 /// An LSTM that looks at a memory, its places being free numbers.
 struct Looking(fn(Scope<'_>) -> Attention);
 
-impl Subject for Looking {
+impl CellUnderTest for Looking {
     type Cell = unspool_nn::Attending<Lstm>;
     fn input_size(&self) -> usize {
         INPUT

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use unspool_graph::{Graph, Scope, Var};
 use unspool_nn::{
     Cell, Direction, Rnn, Sequence,
-    laws::{self, Broken, Law, Subject},
+    laws::{self, CellUnderTest, Law, Violation},
     unroll_directed,
 };
 
@@ -25,12 +25,12 @@ impl Cell for Mistaken<Mistake> {
     }
 }
 
-fn mistaken(mistake: Mistake) -> impl Subject {
+fn mistaken(mistake: Mistake) -> impl CellUnderTest {
     laws::cell(INPUT, move |scope| Mistaken(Rnn::new(scope, INPUT, HIDDEN), mistake))
 }
 
 /// The law is broken, and by a batch as small as this.
-fn found(law: Law, subject: &impl Subject, rows: usize, steps: usize) -> Broken {
+fn found(law: Law, subject: &impl CellUnderTest, rows: usize, steps: usize) -> Violation {
     let broken = laws::check_law(law, subject).expect_err("the law must be broken");
     assert_eq!(broken.law, law);
     let longest = broken.case.lengths.iter().max().copied().unwrap_or(0);
@@ -67,7 +67,7 @@ fn a_state_outside_of_the_state_breaks_the_law_of_split() {
 /// Runs every row to the end of the time axis.
 struct Heedless;
 
-impl Subject for Heedless {
+impl CellUnderTest for Heedless {
     type Cell = Rnn;
     fn input_size(&self) -> usize {
         INPUT

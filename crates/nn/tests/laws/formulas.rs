@@ -9,14 +9,14 @@ use proptest::prelude::*;
 use unspool_graph::{Graph, Param, Params, RngKey, Var, check, init};
 use unspool_nn::{
     AdditiveAttention, Cell, Gru, Layout, Lstm, LstmState, Nonlinearity, Rnn, RnnConfig, Sequence, gru_gates,
-    laws::{self, Subject},
+    laws::{self, CellUnderTest},
 };
 
-fn plain_gru() -> impl Subject {
+fn plain_gru() -> impl CellUnderTest {
     laws::cell(INPUT, |scope| PlainGru::new(scope, INPUT, HIDDEN))
 }
 
-fn plain_lstm() -> impl Subject {
+fn plain_lstm() -> impl CellUnderTest {
     laws::cell(INPUT, |scope| PlainLstm::new(scope, INPUT, HIDDEN))
 }
 

@@ -23,7 +23,7 @@ use ndarray::{Array1, Array2, ArrayD, Axis, concatenate};
 use unspool_graph::{Graph, Params, RngKey, Scope, Tensor, Var};
 use unspool_nn::{
     Cell, Direction, Gru, Lstm, LstmConfig, Nonlinearity, Rnn, RnnConfig, Sequence,
-    laws::{self, Subject},
+    laws::{self, CellUnderTest},
     leaves, map_state, state_to_tensors, unroll_directed,
 };
 
@@ -62,7 +62,7 @@ fn value(v: Var<'_>) -> ArrayD<f64> {
 }
 
 /// Outputs, final states and all gradients in double precision, over rows of unequal lengths.
-fn run<S: Subject>(subject: &S, direction: Direction, seed: u64) -> (Vec<ArrayD<f64>>, Vec<ArrayD<f64>>) {
+fn run<S: CellUnderTest>(subject: &S, direction: Direction, seed: u64) -> (Vec<ArrayD<f64>>, Vec<ArrayD<f64>>) {
     let mut params = Params::seeded(seed);
     let cell = subject.make(params.scope("cell"));
     let params = params.to_f64();

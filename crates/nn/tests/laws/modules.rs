@@ -5,9 +5,9 @@ use crate::{HIDDEN, INPUT, random};
 use ndarray::ArrayD;
 use unspool_graph::{Graph, Params, RngKey, Scope, Var};
 use unspool_nn::{
-    Attention, AttentionDecoder, Bridge, Cell, CellKind, Direction, Embedding, Gru, Recurrent, RecurrentConfig,
-    Sequence,
-    laws::{self, Law, Subject},
+    Attention, AttentionDecoder, AttentionDecoderState, Bridge, Cell, CellKind, Direction, Embedding, Gru, Recurrent,
+    RecurrentConfig, Sequence,
+    laws::{self, CellUnderTest, Law},
     unroll_directed,
 };
 
@@ -34,7 +34,7 @@ struct Modules<F> {
     layers: RecurrentConfig,
 }
 
-impl<C: Cell, F: Fn(Scope<'_>, usize, usize) -> C> Subject for Modules<F> {
+impl<C: Cell, F: Fn(Scope<'_>, usize, usize) -> C> CellUnderTest for Modules<F> {
     type Cell = Module<C>;
     fn input_size(&self) -> usize {
         INPUT
@@ -56,7 +56,7 @@ impl<C: Cell, F: Fn(Scope<'_>, usize, usize) -> C> Subject for Modules<F> {
     }
 }
 
-fn hold(subject: &impl Subject) {
+fn hold(subject: &impl CellUnderTest) {
     let judged = laws::check(subject).unwrap_or_else(|broken| panic!("{broken}"));
     assert!(judged.right > 100 && judged.unjudged * 10 < judged.right, "{judged}");
 }
@@ -88,7 +88,7 @@ fn layers_both_ways_keep_every_law_but_those_of_split_and_step() {
 /// A decoder that attends in heads, feeds its output on, and is given its inputs as vectors.
 struct Writer;
 
-impl Subject for Writer {
+impl CellUnderTest for Writer {
     type Cell = AttentionDecoder<Gru>;
     fn input_size(&self) -> usize {
         INPUT
@@ -109,8 +109,8 @@ impl Subject for Writer {
         _: usize,
         free: &[Var<'g>],
     ) -> <Self::Cell as Cell>::State<'g> {
-        let (hidden, _, weights, memory) = decoder.start(&Bridge::Last, &free[..1], &Sequence::full(free[2]));
-        (hidden, free[1], weights, memory)
+        let first = decoder.start(&Bridge::Last, &free[..1], &Sequence::full(free[2]));
+        AttentionDecoderState { feed: free[1], ..first }
     }
 }
 
