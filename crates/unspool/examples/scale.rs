@@ -90,7 +90,8 @@ fn path() -> std::path::PathBuf {
 
 fn main() -> Result<()> {
     println!(
-        "| parameters | link | 2 machines | 4 | 8 | 16 | 32 | 64 | 8, fast |\n| --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+        "| parameters | link | 2 machines | 4 | 8 | 16 | 32 | 64 | 8, fast |\n\
+        | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
     );
     for size in &SIZES {
         for (name, link) in LINKS {

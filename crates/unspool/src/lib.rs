@@ -3,7 +3,7 @@
 //! A cell of your own, trained on sequences of unequal length: is the sum of what was read so far above zero?
 //!
 //! ```
-//! use unspool::{graph::{RngKey, Scope}, prelude::*};
+//! use unspool::prelude::*;
 //!
 //! /// h' = tanh(x·W_xh + h·W_hh + b)
 //! struct MyCell { w_xh: Param, w_hh: Param, bias: Param, hidden_size: usize }
@@ -36,11 +36,13 @@
 //!     let readout = Linear::new(params.scope("readout"), 16, 2);
 //!     let (mut adam, mut share) = (Adam::new(), 0.0);
 //!     for step in 0..200 {
-//!         let sign = |b: usize, t: usize| if RngKey::seed(step).fold_in(b as u64).uniform(t as u64) < 0.5 { -1.0 } else { 1.0 };
-//!         let xs = ndarray::Array3::from_shape_fn((32, 10, 1), |(b, t, _)| sign(b, t) as f32); // [batch, time, feature]
+//!         let key = RngKey::seed(step);
+//!         let sign = |b: usize, t: usize| if key.fold_in(b as u64).uniform(t as u64) < 0.5 { -1.0 } else { 1.0 };
+//!         // [batch, time, feature], and a target for each step
+//!         let xs = ndarray::Array3::from_shape_fn((32, 10, 1), |(b, t, _)| sign(b, t) as f32);
 //!         let lengths: Vec<usize> = (0..32).map(|b| 1 + b % 10).collect();
 //!         let sum = |b: usize, t: usize| (0..=t).map(|t| sign(b, t)).sum::<f64>();
-//!         let above = ndarray::Array2::from_shape_fn((32, 10), |(b, t)| u32::from(sum(b, t) > 0.0)); // a target for each step
+//!         let above = ndarray::Array2::from_shape_fn((32, 10), |(b, t)| u32::from(sum(b, t) > 0.0));
 //!
 //!         let graph = Graph::new(&params).training(7, step);           // a recording; it borrows the parameters
 //!         let xs = Sequence::pack(graph.input(xs), &lengths);          // the real steps; padding is left out
@@ -76,11 +78,12 @@
 //! - [`tutorial`]: a book in sixteen chapters, from a sequence to a cell and an operation of your own. Its code is
 //!   compiled and run.
 //! - [`cookbook`]: how do I mask padding, carry a state, freeze a layer, load PyTorch's weights, find a NaN, …:
-//!   thirty-three programs.
+//!   thirty-seven programs.
 //! - [`coming_from_pytorch`]: what is called what, and the differences that bite.
 #![forbid(unsafe_code)]
 
 pub use unspool_graph as graph;
+pub use unspool_graph::ndarray;
 pub use unspool_nn as nn;
 pub use unspool_text as text;
 
@@ -105,10 +108,11 @@ pub mod tutorial;
 /// assert!(hs.padded().shape().is_ok_and(|shape| *shape == [2, 5, 8]));
 /// ```
 pub mod prelude {
-    pub use crate::graph::{Gradients, Graph, Param, Params, Tensor, Var, init};
+    pub use crate::graph::{Gradients, Graph, Param, Params, RngKey, Scope, Shape, Tensor, Var, check, init};
     pub use crate::layout::ToLayout;
     pub use crate::nn::{
-        Adam, Cell, Embedding, Gru, Layout, Linear, Lstm, Rnn, Sequence, State, checkpoint, schedule, sharded, unroll,
+        Adam, Cell, Embedding, Gru, Layout, Linear, Lstm, Rnn, Sequence, State, checkpoint, schedule, sharded, state,
+        state_to_tensors, unroll,
     };
     pub use crate::text::{BatchSize, Buckets, Padded, Source, TeacherForcing, TokenKind, Tokenizer, Tsv};
 }

@@ -48,7 +48,8 @@ pub type Caption = (Vec<u32>, f64);
 /// use unspool::{nn::CellKind, text::{DecoderInput, Specials, TeacherForcing}};
 /// let eye = ConvEncoderConfig { height: 8, width: 12, channels: 2, features: 16, dropout: 0.0 };
 /// let config = CaptionerConfig {
-///     eye, cell: CellKind::Gru, layers: 1, hidden_size: 8, embedding_size: 4, vocabulary_size: 10, feed: DecoderInput::Back,
+///     eye, cell: CellKind::Gru, layers: 1, hidden_size: 8, embedding_size: 4, vocabulary_size: 10,
+///     feed: DecoderInput::Back,
 /// };
 /// let mut params = Params::seeded(0);
 /// let model = Captioner::new(&mut params, &config);

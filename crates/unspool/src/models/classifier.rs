@@ -37,7 +37,8 @@ pub struct ClassifierConfig {
 /// ```
 /// use unspool::{graph::{Graph, Params}, models::{Classifier, ClassifierConfig}, nn::CellKind, text::Padded};
 /// let config = ClassifierConfig {
-///     vocabulary_size: 30, pairs: 64, embedding_size: 8, cell: CellKind::Lstm, layers: 1, hidden_size: 8, bidirectional: true,
+///     vocabulary_size: 30, pairs: 64, embedding_size: 8, cell: CellKind::Lstm, layers: 1, hidden_size: 8,
+///     bidirectional: true,
 ///     classes: 2, dropout: 0.3,
 /// };
 /// let mut params = Params::seeded(0);

@@ -30,7 +30,9 @@ pub struct RecognizerConfig {
 /// ```
 /// use unspool::{graph::{Graph, Params}, models::{Recognizer, RecognizerConfig}, nn::{CellKind, Sequence}};
 /// let (cell, layers, bidirectional) = (CellKind::Gru, 2, true);
-/// let config = RecognizerConfig { features: 6, cell, layers, hidden_size: 8, bidirectional, labels: 10, dropout: 0.0 };
+/// let config = RecognizerConfig {
+///     features: 6, cell, layers, hidden_size: 8, bidirectional, labels: 10, dropout: 0.0,
+/// };
 /// let mut params = Params::seeded(0);
 /// let model = Recognizer::new(&mut params, &config);
 /// let graph = Graph::new(&params);

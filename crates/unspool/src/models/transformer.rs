@@ -61,7 +61,8 @@ impl Default for TransformerTranslatorConfig {
 /// let mut adam = Adam::new();
 /// for step in 0..60 {
 ///     let graph = Graph::new(&params).training(1, step);
-///     let loss = model.loss(&graph, &source, &target, Teaching { smoothing: 0.1, truth: 1.0 }) / target.tokens() as f64;
+///     let teaching = Teaching { smoothing: 0.1, truth: 1.0 };
+///     let loss = model.loss(&graph, &source, &target, teaching) / target.tokens() as f64;
 ///     let gradients = loss.backward()?;
 ///     adam.step(&mut params, &gradients, 0.01)?;
 /// }

@@ -73,7 +73,9 @@ const LONGEST_EXTRA: usize = 10;
 /// use unspool::text::Padded;
 ///
 /// let mut params = Params::seeded(1);
-/// let sizes = TranslatorConfig { vocabulary_size: 40, embedding_size: 8, hidden_size: 8, ..TranslatorConfig::default() };
+/// let sizes = TranslatorConfig {
+///     vocabulary_size: 40, embedding_size: 8, hidden_size: 8, ..TranslatorConfig::default()
+/// };
 /// let model = Translator::new(&mut params, &sizes);
 /// let source = Padded::new(&[vec![5, 6, 7], vec![8]], 0);
 /// let beam = Beam::new(5).best(2).penalty(LengthPenalty::Average);
@@ -261,12 +263,15 @@ crate::nn::state! {
     /// use unspool::graph::{Graph, Params};
     /// use unspool::models::{Translator, TranslatorConfig, TranslatorState};
     /// use unspool::nn::{Cell, leaves};
-    /// let sizes = TranslatorConfig { vocabulary_size: 40, embedding_size: 8, hidden_size: 8, ..TranslatorConfig::default() };
+    /// let sizes = TranslatorConfig {
+    ///     vocabulary_size: 40, embedding_size: 8, hidden_size: 8, ..TranslatorConfig::default()
+    /// };
     /// let mut params = Params::seeded(1);
     /// let model = Translator::new(&mut params, &sizes);
     /// let graph = Graph::new(&params);
     /// let state: TranslatorState<'_> = model.initial_state(&graph, 2);
-    /// assert!(leaves(&state).iter().all(|leaf| leaf.shape().is_ok_and(|shape| shape[0] == 2))); // a row for each sentence
+    /// // A row for each sentence.
+    /// assert!(leaves(&state).iter().all(|leaf| leaf.shape().is_ok_and(|shape| shape[0] == 2)));
     /// # Ok::<(), unspool::graph::Error>(())
     /// ```
     pub struct TranslatorState<'g> {

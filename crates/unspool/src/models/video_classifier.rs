@@ -26,7 +26,9 @@ pub struct VideoClassifierConfig {
 /// An [`ConvEncoder`] on each frame, a recurrence over what it saw, and a readout.
 ///
 /// ```
-/// use unspool::{graph::{Graph, Params}, models::{ConvEncoderConfig, VideoClassifier, VideoClassifierConfig}, nn::{CellKind, Sequence}};
+/// use unspool::graph::{Graph, Params};
+/// use unspool::models::{ConvEncoderConfig, VideoClassifier, VideoClassifierConfig};
+/// use unspool::nn::{CellKind, Sequence};
 /// let eye = ConvEncoderConfig { height: 8, width: 12, channels: 2, features: 16, dropout: 0.0 };
 /// let (cell, layers) = (Some(CellKind::Gru), 1);
 /// let config = VideoClassifierConfig { eye, cell, layers, hidden_size: 8, bidirectional: true, outputs: 3 };

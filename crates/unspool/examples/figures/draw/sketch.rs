@@ -116,7 +116,8 @@ impl Sketch {
     pub(crate) fn finish(self) -> String {
         let Sketch { width, height, body } = self;
         format!(
-            "<svg xmlns='http://www.w3.org/2000/svg' width='{width}' height='{height}' viewBox='0 0 {width} {height}'>\n{body}</svg>\n"
+            "<svg xmlns='http://www.w3.org/2000/svg' width='{width}' height='{height}' \
+             viewBox='0 0 {width} {height}'>\n{body}</svg>\n"
         )
     }
 }

@@ -90,7 +90,8 @@ fn digits() -> Result<String> {
         columns.push(history);
     }
     let mut out = String::from(
-        "step,linear train loss,linear test loss,linear accuracy,perceptron train loss,perceptron test loss,perceptron accuracy\n",
+        "step,linear train loss,linear test loss,linear accuracy,\
+        perceptron train loss,perceptron test loss,perceptron accuracy\n",
     );
     for (step, (a, b)) in columns[0].iter().zip(&columns[1]).enumerate().step_by(4) {
         writeln!(out, "{step},{:.4},{:.4},{:.4},{:.4},{:.4},{:.4}", a.0, a.1, a.2, b.0, b.1, b.2)?;
