@@ -1,13 +1,13 @@
 //! Sequences of different lengths side by side.
 //!
-//! A batch is a matrix `[batch, time]`: a row a sequence, filled up on the right with padding to the longest.
-//! The lengths say where each row really ends; nothing that a model computes may depend on what lies behind.
+//! A batch is a matrix `[batch, time]`: one row per sequence, filled up on the right with padding to the longest.
+//! The lengths say where each row really ends; nothing that a model computes may depend on what comes after.
 
 use ndarray::Array2;
 
 use crate::error::Error;
 
-/// Ids of several sequences, padded on the right.
+/// Holds the ids of several sequences, padded on the right.
 ///
 /// More in [chapter 5](https://github.com/unspool/unspool/blob/main/docs/05-many-to-one.md) of the tutorial.
 ///
@@ -35,27 +35,27 @@ impl Padded {
         Padded { ids: padded(rows.iter().map(AsRef::as_ref), rows.len(), time, pad), lengths: lengths(rows) }
     }
 
-    /// The number of rows.
+    /// Returns the number of rows.
     pub fn len(&self) -> usize {
         self.lengths.len()
     }
 
-    /// Whether there are no rows.
+    /// Returns whether there are no rows.
     pub fn is_empty(&self) -> bool {
         self.lengths.is_empty()
     }
 
-    /// `[batch, time]`: true where an id is real.
+    /// Returns a mask `[batch, time]` that is true where an id is real.
     pub fn mask(&self) -> Array2<bool> {
         Array2::from_shape_fn(self.ids.dim(), |(row, time)| time < self.lengths[row])
     }
 
-    /// How many ids are real.
+    /// Returns the number of real ids.
     pub fn tokens(&self) -> usize {
         self.lengths.iter().sum()
     }
 
-    /// The share of padding among all ids of the matrix; 0 for an empty one.
+    /// Returns the share of padding among all ids of the matrix; 0 for an empty one.
     pub fn padding_share(&self) -> f64 {
         if self.ids.is_empty() { 0.0 } else { (self.ids.len() - self.tokens()) as f64 / self.ids.len() as f64 }
     }
@@ -80,7 +80,7 @@ pub(crate) fn matrix<T>(batch: usize, time: usize, elements: Vec<T>) -> Array2<T
     Array2::from_shape_vec((batch, time), elements).expect("each row holds `time` elements")
 }
 
-/// Sequences with one class each: many-to-one.
+/// Holds sequences with one class each, for many-to-one tasks.
 ///
 /// ```
 /// use unspool_text::Labelled;
@@ -102,7 +102,7 @@ impl Labelled {
     /// Pads the rows and puts their classes beside them.
     ///
     /// # Errors
-    /// [`Error::Count`] when there is not one label a row.
+    /// [`Error::Count`] when there is not one label per row.
     pub fn new<R: AsRef<[u32]>>(rows: &[R], labels: &[u32], pad: u32) -> Result<Self, Error> {
         if rows.len() != labels.len() {
             return Err(Error::Count { what: "labels", found: labels.len(), expected: rows.len() });
@@ -111,7 +111,7 @@ impl Labelled {
     }
 }
 
-/// What was cut off when sequences were shortened.
+/// Reports what was cut off when sequences were shortened.
 ///
 /// ```
 /// let lost = unspool_text::truncate(&mut [vec![1, 2, 3], vec![4, 5]], 1);

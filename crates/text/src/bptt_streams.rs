@@ -20,7 +20,7 @@ use crate::error::Error;
 use crate::teacher_forcing::weights;
 use crate::vocabulary::Specials;
 
-/// A text in B columns.
+/// Cuts a text into B columns, which are read side by side.
 ///
 /// More in [chapter 4](https://github.com/unspool/unspool/blob/main/docs/04-unrolling.md) of the tutorial.
 ///
@@ -44,7 +44,7 @@ pub struct BpttStreams {
     pad: u32,
 }
 
-/// A window of every column: what is read, and what comes next.
+/// Holds a window of every column: what is read, and what comes next.
 ///
 /// ```
 /// use unspool_text::BpttStreams;
@@ -70,7 +70,7 @@ pub struct BpttWindow {
     pub first: bool,
 }
 
-/// How many steps of an epoch each column has given: to be saved with the carried state.
+/// Counts the steps of an epoch that each column has given, to be saved with the carried state.
 ///
 /// ```
 /// use unspool_text::BpttStreams;
@@ -113,38 +113,38 @@ impl BpttStreams {
         Ok(BpttStreams { ids, starts, time, pad: Specials::FIXED.pad })
     }
 
-    /// Another id than 0 for padding.
+    /// Sets the padding id, 0 by default.
     #[must_use]
     pub fn pad(mut self, pad: u32) -> Self {
         self.pad = pad;
         self
     }
 
-    /// How many columns: the batch.
+    /// Returns the number of columns: the batch.
     pub fn columns(&self) -> usize {
         self.starts.len() - 1
     }
 
-    /// Steps of the longest column.
+    /// Returns the number of steps of the longest column.
     pub fn steps(&self) -> usize {
         // The first columns are those with one step more.
         self.starts[1] - self.starts[0]
     }
 
-    /// Ids that are predicted in an epoch.
+    /// Returns the number of ids that are predicted in an epoch.
     pub fn tokens(&self) -> usize {
         self.ids.len() - 1
     }
 
-    /// The windows of an epoch.
+    /// Returns the windows of an epoch.
     pub fn windows(&self) -> BpttWindows<'_> {
         BpttWindows { streams: self, step: 0 }
     }
 
-    /// The windows from a saved position on.
+    /// Returns the windows from a saved position on.
     ///
     /// # Errors
-    /// [`Error::Position`] when it lies behind the columns' end.
+    /// [`Error::Position`] when it lies after the columns' end.
     pub fn from(&self, position: BpttPosition) -> Result<BpttWindows<'_>, Error> {
         if position.step > self.steps() {
             return Err(Error::Position { reason: format!("step {} of {}", position.step, self.steps()) });
@@ -165,7 +165,7 @@ impl BpttStreams {
     }
 }
 
-/// The windows of an epoch in order.
+/// Iterates over the windows of an epoch in order.
 ///
 /// ```
 /// use unspool_text::BpttStreams;
@@ -181,7 +181,7 @@ pub struct BpttWindows<'a> {
 }
 
 impl BpttWindows<'_> {
-    /// Where the next window begins.
+    /// Returns the position of the next window.
     pub fn position(&self) -> BpttPosition {
         BpttPosition { step: self.step }
     }

@@ -1,6 +1,6 @@
-//! Batches of like lengths, in an order that is drawn anew each epoch.
+//! Batches of similar lengths, in an order that is drawn again for each epoch.
 //!
-//! A padded step costs as much as a real one, so sequences of like lengths go together. What remains random: which
+//! A padded step costs as much as a real one, so sequences of similar lengths go together. What remains random: which
 //! of equal lengths meet, and in which order the batches come. Both are functions of the seed and the epoch alone,
 //! so a run that stops between two batches goes on as if it had not.
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::Error;
 use crate::random::SplitMix64;
 
-/// How much goes into one batch.
+/// Limits how much goes into one batch.
 ///
 /// ```
 /// use unspool_text::{BatchSize, Buckets};
@@ -22,9 +22,10 @@ use crate::random::SplitMix64;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum BatchSize {
-    /// So many rows.
+    /// At most this many rows.
     Rows(usize),
-    /// So many tokens, padding counted: rows × longest ≤ budget. A sequence over the budget is a batch by itself.
+    /// At most this many tokens, including padding: rows × longest ≤ budget. A sequence over the budget is a batch by
+    /// itself.
     Tokens(usize),
 }
 
@@ -46,7 +47,7 @@ impl BatchSize {
     }
 }
 
-/// The batches of a data set that is in memory: which rows go together in each epoch.
+/// Groups the rows of a data set in memory into batches of similar lengths, in another way in each epoch.
 ///
 /// More in [chapter 5](https://github.com/unspool/unspool/blob/main/docs/05-many-to-one.md) of the tutorial.
 ///
@@ -73,7 +74,7 @@ pub struct Buckets {
 pub(crate) type Extent = (u32, u32);
 
 impl Buckets {
-    /// Batches of single sequences with these lengths.
+    /// Makes batches of single sequences with these lengths.
     ///
     /// # Errors
     /// [`Error::Option`] for a batch size of 0.
@@ -81,8 +82,8 @@ impl Buckets {
         Self::pairs(lengths.into_iter().map(|length| (0, length)), size, seed)
     }
 
-    /// Batches of pairs (source, target) with these lengths: like targets together and, among them, like sources.
-    /// A token budget holds for the longer of the two sides.
+    /// Makes batches of pairs (source, target) with these lengths: similar targets together and, among them, similar
+    /// sources. A token budget holds for the longer of the two sides.
     ///
     /// # Errors
     /// [`Error::Option`] for a batch size of 0.
@@ -91,27 +92,27 @@ impl Buckets {
         Ok(Buckets { lengths, size: size.check()?, seed })
     }
 
-    /// The number of rows.
+    /// Returns the number of rows.
     pub fn len(&self) -> usize {
         self.lengths.len()
     }
 
-    /// Whether there are no rows.
+    /// Returns whether there are no rows.
     pub fn is_empty(&self) -> bool {
         self.lengths.is_empty()
     }
 
-    /// The batches of an epoch, as row numbers: every row once, a function of seed and epoch alone.
+    /// Returns the batches of an epoch as row numbers: every row once, a function of seed and epoch alone.
     pub fn epoch(&self, epoch: u64) -> Vec<Vec<usize>> {
         shuffled(&self.lengths, self.size, &[self.seed, epoch])
     }
 
-    /// The batches in order of length, the same always: for evaluation.
+    /// Returns the batches in order of length, always the same, for evaluation.
     pub fn sorted(&self) -> Vec<Vec<usize>> {
         cut(&self.lengths, self.size, (0..self.lengths.len()).collect())
     }
 
-    /// The share of padding in an epoch, over both sides of pairs: the same in every epoch but for ties.
+    /// Returns the share of padding in an epoch, over both sides of pairs: the same in every epoch except for ties.
     pub fn padding_share(&self, epoch: u64) -> f64 {
         let mut padding = Padding::default();
         for batch in self.epoch(epoch) {
@@ -120,7 +121,7 @@ impl Buckets {
         padding.share()
     }
 
-    /// Epoch after epoch, from a position on.
+    /// Returns batches from a position on, epoch after epoch.
     ///
     /// # Errors
     /// [`Error::Position`] when the epoch has fewer batches than the position says.
@@ -152,13 +153,13 @@ impl Padding {
         self.all += rows * (first + second);
     }
 
-    /// The share of padding; 0 where there is nothing.
+    /// Returns the share of padding; 0 where there is nothing.
     pub(crate) fn share(self) -> f64 {
         if self.all == 0 { 0.0 } else { 1.0 - self.real as f64 / self.all as f64 }
     }
 }
 
-/// Batches of rows in an order drawn from `key`: like lengths together, batches in any order.
+/// Batches of rows in an order drawn from `key`: similar lengths together, batches in any order.
 pub(crate) fn shuffled(lengths: &[Extent], size: BatchSize, key: &[u64]) -> Vec<Vec<usize>> {
     let mut random = SplitMix64::keyed(key);
     let mut rows: Vec<usize> = (0..lengths.len()).collect();
@@ -193,7 +194,8 @@ pub(crate) fn extent((source, target): (usize, usize)) -> Extent {
     (short(target), short(source))
 }
 
-/// A place in the order of batches: `batch` batches of `epoch` are done. Plain numbers, to be saved with a checkpoint.
+/// Marks a position in the order of batches: `batch` batches of `epoch` are done. It is plain numbers, to be saved with
+/// a checkpoint.
 ///
 /// ```
 /// use unspool_text::{BatchSize, Buckets, Position};
@@ -211,7 +213,7 @@ pub struct Position {
     pub batch: usize,
 }
 
-/// Batches without end, epoch after epoch. Ends only where there are no rows.
+/// Iterates over batches without end, epoch after epoch. It ends only if there are no rows.
 ///
 /// ```
 /// use unspool_text::{BatchSize, Buckets, Position};
@@ -233,7 +235,7 @@ pub struct Epochs<'a> {
 }
 
 impl Epochs<'_> {
-    /// Where the next batch stands.
+    /// Returns the position of the next batch.
     pub fn position(&self) -> Position {
         self.position
     }
@@ -268,7 +270,8 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_is_dropped_and_nothing_comes_twice(
-            lengths in prop::collection::vec((0usize..12, 0usize..12), 0..60), size in sizes(), seed: u64, epoch in 0u64..5,
+            lengths in prop::collection::vec((0usize..12, 0usize..12), 0..60),
+            size in sizes(), seed: u64, epoch in 0u64..5,
         ) {
             let buckets = Buckets::pairs(lengths.clone(), size, seed).unwrap();
             for batches in [buckets.epoch(epoch), buckets.sorted()] {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io;
 
-/// Where in the data: a file (or the caller's name for embedded data) and a line, counted from 1.
+/// Names a place in the data: a file (or the caller's name for embedded data) and a line, counted from 1.
 ///
 /// ```
 /// use unspool_text::Place;
@@ -19,7 +19,7 @@ pub struct Place {
 }
 
 impl Place {
-    /// A line of a source.
+    /// Names a line of a source.
     pub fn new(file: impl Into<String>, line: u64) -> Self {
         Place { file: file.into(), line }
     }
@@ -31,7 +31,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// What is wrong with a gzip stream.
+/// Says what is wrong with a gzip stream.
 ///
 /// ```
 /// use unspool_text::{Error, Lines, Source, Unpacking};
@@ -54,7 +54,7 @@ pub enum Unpacking {
     Expanding,
 }
 
-/// The one error of this crate. Every message names the place, the fault, and what would be right.
+/// Describes what went wrong in this crate. Every message names the place, the fault, and what would be right.
 ///
 /// ```
 /// use unspool_text::{Source, Tsv};
@@ -332,7 +332,7 @@ impl Error {
         }
     }
 
-    /// Whether one line of the data is at fault, so that going on with the next makes sense.
+    /// Returns whether one line of the data is at fault, so that going on with the next makes sense.
     pub fn is_bad_line(&self) -> bool {
         matches!(
             self,

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Place};
 
-/// The labels of a data set; a label's id is its place.
+/// Holds the labels of a data set; a label's id is its place.
 ///
 /// Labels are all names, in the order of their code points, or all whole numbers, in their own order.
 ///
@@ -23,7 +23,7 @@ pub struct LabelSet {
 }
 
 impl LabelSet {
-    /// The labels of rows, each with its line.
+    /// Collects the labels of rows, each with its line.
     ///
     /// # Errors
     /// [`Error::NoRows`], [`Error::OneLabel`], [`Error::MixedLabels`] for numbers among names.
@@ -48,27 +48,27 @@ impl LabelSet {
         }
     }
 
-    /// How many there are: two or more, of data.
+    /// Returns the number of labels: at least two, if they come from data.
     pub fn len(&self) -> usize {
         self.names.len()
     }
 
-    /// Whether there is none.
+    /// Returns whether there are no labels.
     pub fn is_empty(&self) -> bool {
         self.names.is_empty()
     }
 
-    /// All labels; a label's place is its id.
+    /// Returns all labels; a label's place is its id.
     pub fn names(&self) -> &[String] {
         &self.names
     }
 
-    /// The id of a label.
+    /// Returns the id of a label.
     pub fn id(&self, label: &str) -> Option<u32> {
         self.names.binary_search_by(|name| order(name).cmp(&order(label))).ok().map(|id| id as u32)
     }
 
-    /// The id of a label that stands at a place in the data.
+    /// Returns the id of a label that occurs at a place in the data.
     ///
     /// # Errors
     /// [`Error::UnknownLabel`], with the labels that are known.
@@ -82,7 +82,7 @@ impl LabelSet {
         })
     }
 
-    /// The label of an id.
+    /// Returns the label of an id.
     pub fn name(&self, id: u32) -> Option<&str> {
         self.names.get(id as usize).map(String::as_str)
     }

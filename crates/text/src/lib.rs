@@ -18,7 +18,7 @@
 //! let sources = tokenizer.encode_all(rows.iter().map(|row| &row[0]))?;
 //! let targets = tokenizer.encode_all(rows.iter().map(|row| &row[1]))?;
 //!
-//! // Batches of like lengths, at most 64 tokens each, in an order of their own for every epoch.
+//! // Batches of similar lengths, at most 64 tokens each, in another order in every epoch.
 //! let lengths = sources.iter().zip(&targets).map(|(source, target)| (source.len(), target.len() + 1));
 //! let buckets = Buckets::pairs(lengths, BatchSize::Tokens(64), 7)?;
 //! for batch in buckets.epoch(0) {
@@ -42,7 +42,7 @@
 //! - [`Padded`], [`TeacherForcing`], [`Labelled`] and [`Tagged`] are ids as `[batch, time]` arrays, for
 //!   many-to-many, one-to-many, many-to-one and aligned tags; [`BpttStreams`] is one long text for truncated
 //!   back-propagation. [`truncate`] is the only function that shortens, and counts what it cuts.
-//! - [`Buckets`] (in memory) and [`StreamingBatches`] (streamed) say which rows go together, anew in each epoch, and
+//! - [`Buckets`] (in memory) and [`StreamingBatches`] (streamed) say which rows go together in each epoch, and
 //!   where to resume; [`Prefetch`] does the work on another thread.
 //! - [`score`]: BLEU and chrF as sacrebleu computes them, F1, perplexity, error rates, and whether a difference counts.
 //!
@@ -66,7 +66,7 @@
 //! use unspool_text::Vocabulary;
 //! let words: Vec<&str> = "to be or not to be, to sleep".split(' ').collect();
 //! let vocabulary = Vocabulary::count(&words, 1, 100)?;
-//! assert_eq!(vocabulary.token(4), Some("to"));                            // behind the four special ones; the most frequent first
+//! assert_eq!(vocabulary.token(4), Some("to")); // after the four special tokens, the most frequent one first
 //! assert_eq!(vocabulary.id_or_unknown("whale"), 1);
 //! # Ok::<(), unspool_text::Error>(())
 //! ```
@@ -93,6 +93,7 @@
 //! a clock.
 
 #![forbid(unsafe_code)]
+#![warn(missing_debug_implementations)]
 
 mod batch;
 mod bptt_streams;

@@ -13,7 +13,7 @@ use crate::error::Error;
 /// The largest bound: its room is taken at once.
 const LARGEST_BOUND: usize = 1 << 20;
 
-/// The items of an iterator that runs on a thread of its own, in its order.
+/// Iterates over the items of an iterator that runs on another thread, in its order.
 ///
 /// Dropping it early stops the thread at its next item and waits for it.
 ///

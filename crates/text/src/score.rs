@@ -21,7 +21,7 @@ pub use words::Tokenization;
 
 use crate::error::Error;
 
-/// The version whose scores these are, as its signature names it.
+/// Names the version of sacrebleu whose scores these are, as its signature does.
 ///
 /// ```
 /// use unspool_text::score::{Bleu, SACREBLEU};

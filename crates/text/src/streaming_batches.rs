@@ -1,12 +1,12 @@
 //! Batches from a stream that does not fit in memory.
 //!
-//! A window of so many examples is read, sorted into batches as [`Buckets`](crate::Buckets) sorts a whole set, and
+//! A window of examples is read, sorted into batches as [`Buckets`](crate::Buckets) sorts a whole set, and
 //! given; then the next. The order is a function of the seed, the epoch and the stream alone.
 
 use crate::bucket::{BatchSize, Extent, Padding, Position, extent, shuffled};
 use crate::error::Error;
 
-/// The batches of a stream, window after window.
+/// Groups the rows of a stream into batches of similar lengths, window after window.
 ///
 /// More in [chapter 14](https://github.com/unspool/unspool/blob/main/docs/14-forecasting.md) of the tutorial.
 ///
@@ -31,7 +31,8 @@ use crate::error::Error;
 /// let tokenizer = Tokenizer::train(TokenKind::Character, ["bra", "dåligt"], &options)?;
 /// let rows = Tsv::open(Source::bytes("reviews", table))?.columns(["text"])?;
 /// let examples = rows.map(move |row| tokenizer.encode(&row?[0]));
-/// let windows = StreamingBatches::new(examples, 10_000, BatchSize::Tokens(400), 7, 0, |ids: &Vec<u32>| (0, ids.len()))?;
+/// let length = |ids: &Vec<u32>| (0, ids.len());
+/// let windows = StreamingBatches::new(examples, 10_000, BatchSize::Tokens(400), 7, 0, length)?;
 /// for batch in Prefetch::new(4, windows)? {
 ///     assert_eq!(batch?.len(), 2);
 /// }
@@ -57,7 +58,7 @@ where
     I: Iterator<Item = Result<T, Error>>,
     L: Fn(&T) -> (usize, usize),
 {
-    /// Batches of one epoch of `examples`, `window` of which are in memory at a time.
+    /// Makes batches of one epoch of `examples`, of which `window` are in memory at a time.
     ///
     /// `lengths_of` gives the lengths (source, target) of an example, as for [`Buckets::pairs`](crate::Buckets::pairs).
     ///
@@ -92,12 +93,12 @@ where
         })
     }
 
-    /// Where the next batch stands.
+    /// Returns the position of the next batch.
     pub fn position(&self) -> Position {
         Position { epoch: self.epoch, batch: self.given }
     }
 
-    /// The share of padding in the batches given so far, over both sides of pairs.
+    /// Returns the share of padding in the batches given so far, over both sides of pairs.
     ///
     /// ```
     /// use unspool_text::{BatchSize, StreamingBatches};
@@ -163,7 +164,7 @@ where
 {
     type Item = Result<Vec<T>, Error>;
 
-    /// An error of the stream comes behind the batches that were read before it; the stream goes on behind it.
+    /// An error of the stream comes after the batches that were read before it; the stream goes on after it.
     fn next(&mut self) -> Option<Self::Item> {
         if self.ready.len() == 0 {
             if let Some(error) = self.fault.take() {
@@ -208,7 +209,8 @@ mod tests {
             let mut stream = windows(&lengths, window, BatchSize::Tokens(budget), epoch);
             let batches: Vec<_> = stream.by_ref().map(Result::unwrap).collect();
             let real = lengths.iter().sum::<usize>() as f64;
-            let all: usize = batches.iter().map(|batch| batch.len() * batch.iter().map(|row| row.1).max().unwrap()).sum();
+            let padded = |batch: &Vec<(usize, usize)>| batch.len() * batch.iter().map(|row| row.1).max().unwrap();
+            let all: usize = batches.iter().map(padded).sum();
             let share = if all == 0 { 0.0 } else { 1.0 - real / all as f64 };
             prop_assert!((stream.padding_share() - share).abs() < 1e-12);
             let order: Vec<usize> = batches.iter().flatten().map(|(row, _)| *row).collect();
@@ -227,7 +229,8 @@ mod tests {
             let mut whole = windows(&lengths, window, BatchSize::Rows(3), 2);
             for _ in 0..stop { whole.next(); }
             let resumed = windows(&lengths, window, BatchSize::Rows(3), 2).resume(whole.position()).unwrap();
-            prop_assert_eq!(resumed.map(Result::unwrap).collect::<Vec<_>>(), whole.map(Result::unwrap).collect::<Vec<_>>());
+            let resumed = resumed.map(Result::unwrap).collect::<Vec<_>>();
+            prop_assert_eq!(resumed, whole.map(Result::unwrap).collect::<Vec<_>>());
         }
     }
 

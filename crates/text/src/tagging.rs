@@ -12,7 +12,7 @@ use crate::batch::Padded;
 use crate::error::Error;
 use crate::tokenizer::Tokenizer;
 
-/// The ids of a sentence of words, and which of them make each word.
+/// Holds the ids of a sentence of words, and which of them make up each word.
 ///
 /// ```
 /// use unspool_text::{TokenKind, Tokenizer, TokenizerOptions};
@@ -33,7 +33,7 @@ pub struct Aligned {
 }
 
 impl Tokenizer {
-    /// The ids of words, cut as in running text, with the places of each word's pieces.
+    /// Returns the ids of words, cut as in running text, with the places of each word's pieces.
     ///
     /// A word of which nothing is left (one of white space, say) has an `<unk>` in its place.
     ///
@@ -81,7 +81,7 @@ impl Tokenizer {
     }
 }
 
-/// Which piece of a word bears its tag.
+/// Chooses which piece of a word carries its tag.
 ///
 /// ```
 /// use unspool_text::TagAt;
@@ -97,7 +97,7 @@ pub enum TagAt {
 }
 
 impl TagAt {
-    /// The place of a word's tag among the ids.
+    /// Returns the place of a word's tag among the ids.
     pub fn place(self, pieces: &Range<usize>) -> usize {
         match self {
             TagAt::FirstPiece => pieces.start,
@@ -106,14 +106,17 @@ impl TagAt {
     }
 }
 
-/// Sentences with a tag a word: many-to-many, aligned.
+/// Holds sentences with a tag per word, for aligned many-to-many tasks.
 ///
 /// More in [chapter 6](https://github.com/unspool/unspool/blob/main/docs/06-aligned.md) of the tutorial.
 ///
 /// ```
 /// use unspool_text::{Aligned, TagAt, Tagged};
 ///
-/// let sentences = [Aligned { ids: vec![5, 6, 7], pieces: vec![0..2, 2..3] }, Aligned { ids: vec![8], pieces: vec![0..1] }];
+/// let sentences = [
+///     Aligned { ids: vec![5, 6, 7], pieces: vec![0..2, 2..3] },
+///     Aligned { ids: vec![8], pieces: vec![0..1] },
+/// ];
 /// let batch = Tagged::new(&sentences, &[vec![1, 2], vec![3]], TagAt::LastPiece, 0)?;
 /// assert_eq!(batch.tags, ndarray::array![[0, 1, 2], [3, 0, 0]]);
 /// assert_eq!(batch.weights, ndarray::array![[0.0, 1.0, 1.0], [1.0, 0.0, 0.0]]);
@@ -189,7 +192,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_word_has_pieces_in_order_whatever_it_holds(words in prop::collection::vec("[a-c한 \u{301}]{0,4}|\\PC{0,3}", 0..8)) {
+        fn every_word_has_pieces_in_order_whatever_it_holds(
+            words in prop::collection::vec("[a-c한 \u{301}]{0,4}|\\PC{0,3}", 0..8),
+        ) {
             for tokenizer in TOKENIZERS.iter() {
                 let aligned = tokenizer.encode_words(&words).unwrap();
                 prop_assert_eq!(aligned.pieces.len(), words.len());

@@ -5,7 +5,7 @@ use ndarray::Array2;
 use crate::batch::{matrix, padded};
 use crate::vocabulary::Specials;
 
-/// What a decoder reads and what it shall say, one step apart.
+/// Holds what a decoder reads and what it should write, one step apart.
 ///
 /// More in [chapter 7](https://github.com/unspool/unspool/blob/main/docs/07-one-to-many.md) of the tutorial.
 ///
@@ -33,7 +33,7 @@ pub struct TeacherForcing {
 }
 
 impl TeacherForcing {
-    /// Input, target, lengths and weights of rows without special tokens.
+    /// Makes input, target, lengths and weights of rows without special tokens.
     pub fn new<R: AsRef<[u32]>>(rows: &[R], specials: Specials) -> Self {
         let lengths: Vec<usize> = rows.iter().map(|row| row.as_ref().len() + 1).collect();
         let time = lengths.iter().copied().max().unwrap_or(0);
@@ -52,23 +52,24 @@ impl TeacherForcing {
         TeacherForcing { input: matrix(batch, time, input), target: matrix(batch, time, target), lengths, weights }
     }
 
-    /// The number of rows.
+    /// Returns the number of rows.
     pub fn len(&self) -> usize {
         self.lengths.len()
     }
 
-    /// Whether there are no rows.
+    /// Returns whether there are no rows.
     pub fn is_empty(&self) -> bool {
         self.lengths.is_empty()
     }
 
-    /// How many steps are real: what the weights sum to.
+    /// Returns the number of real steps: the sum of the weights.
     pub fn tokens(&self) -> usize {
         self.lengths.iter().sum()
     }
 }
 
-/// What a decoder is fed when one vector becomes a sequence (one-to-many): an image's caption, a seed's text.
+/// Chooses what a decoder is fed when one vector becomes a sequence (one-to-many): an image's caption, a text from a
+/// seed.
 ///
 /// More in [chapter 7](https://github.com/unspool/unspool/blob/main/docs/07-one-to-many.md) of the tutorial.
 ///
@@ -88,7 +89,7 @@ pub enum DecoderInput {
 }
 
 impl TeacherForcing {
-    /// One-to-many: the targets of [`TeacherForcing::new`], with the input that `feed` names.
+    /// Makes the targets of [`TeacherForcing::new`] for a one-to-many task, with the input that `feed` names.
     ///
     /// ```
     /// use unspool_text::{DecoderInput, Specials, TeacherForcing};
@@ -108,7 +109,7 @@ impl TeacherForcing {
     }
 }
 
-/// `[batch, time]`: 1 before each row's length, 0 behind.
+/// `[batch, time]`: 1 before each row's length, 0 after it.
 pub(crate) fn weights(lengths: &[usize], time: usize) -> Array2<f32> {
     Array2::from_shape_fn((lengths.len(), time), |(row, step)| if step < lengths[row] { 1.0 } else { 0.0 })
 }

@@ -28,7 +28,7 @@ use guard::guarded;
 pub use decode::DecodeStream;
 pub use train::{Normalization, TokenKind, TokenizerOptions};
 
-/// The largest `tokenizer.json` that is read: the largest in use are some 40 MB.
+/// Limits the size of a `tokenizer.json` that is read: the largest in use have some 40 MB.
 ///
 /// ```
 /// use unspool_text::{LARGEST_TOKENIZER_FILE, Source, Tokenizer};
@@ -77,7 +77,7 @@ impl Tokenizer {
         Self::from_source(Source::file(path)?)
     }
 
-    /// As [`Tokenizer::load`], from any source.
+    /// Reads a `tokenizer.json` from any source, as [`Tokenizer::load`] does from a path.
     pub fn from_source(source: Source) -> Result<Self, Error> {
         let file = source.name().to_owned();
         let unreadable = |cause| Error::reading(&file, cause);
@@ -99,7 +99,7 @@ impl Tokenizer {
     /// without end or refer to their own groups, and more than 65,536 added tokens.
     ///
     /// Ids stay those of the file. Padding, unknown, begin and end are found by their usual names
-    /// (`<pad>`, `[PAD]`, `<s>`, `</s>`, `<|endoftext|>`, …); those that are missing are added behind the last id.
+    /// (`<pad>`, `[PAD]`, `<s>`, `</s>`, `<|endoftext|>`, …); those that are missing are added after the last id.
     ///
     /// # Errors
     /// [`Error::TokenizerFile`] when ids are not 0, 1, 2, … without holes, a merge or template names a token that
@@ -145,7 +145,7 @@ impl Tokenizer {
         Ok(Tokenizer { inner, file, spelling, specials, reserved, size })
     }
 
-    /// The tokenizer as a `tokenizer.json`; equal tokenizers give equal text.
+    /// Returns the tokenizer as a `tokenizer.json`; equal tokenizers give equal text.
     pub fn to_json(&self) -> Result<String, Error> {
         guarded(&self.file, "save", || self.inner.to_string(true))
     }
@@ -160,7 +160,7 @@ impl Tokenizer {
         unspool_files::write(path, json).map_err(|cause| Error::Unwritable { file: path.display().to_string(), cause })
     }
 
-    /// The ids of a text, without special tokens.
+    /// Returns the ids of a text, without special tokens.
     ///
     /// # Errors
     /// [`Error::Library`], for tokenizers from elsewhere (an unknown character and no unknown token, for one).
@@ -169,7 +169,7 @@ impl Tokenizer {
         Ok(self.permitted(encoding.get_ids()))
     }
 
-    /// The ids of a text, and for each the byte of the text behind its last.
+    /// Returns the ids of a text, and for each the position of the byte after its last one.
     pub(crate) fn encode_with_ends(&self, text: &str) -> Result<(Vec<u32>, Vec<usize>), Error> {
         let encoding = guarded(&self.file, "encode", || self.inner.encode(text, false))?;
         let ends = encoding.get_offsets().iter().map(|(_, end)| *end).collect();
@@ -182,7 +182,7 @@ impl Tokenizer {
         ids.iter().map(permit).collect()
     }
 
-    /// [`Tokenizer::encode`] of each text.
+    /// Encodes each text, as [`Tokenizer::encode`] does.
     pub fn encode_all<T: AsRef<str>>(&self, texts: impl IntoIterator<Item = T>) -> Result<Vec<Vec<u32>>, Error> {
         texts.into_iter().map(|text| self.encode(text.as_ref())).collect()
     }
@@ -206,27 +206,28 @@ impl Tokenizer {
         Ok(text.get().to_owned())
     }
 
-    /// How many ids there are: the width of a model's embedding and of its output.
+    /// Returns the number of ids: the width of a model's embedding and of its output.
     pub fn vocabulary_size(&self) -> usize {
         self.size
     }
 
-    /// The ids of padding, unknown, begin and end.
+    /// Returns the ids of padding, unknown, begin and end.
     pub fn specials(&self) -> Specials {
         self.specials
     }
 
-    /// A token's id.
+    /// Returns a token's id.
     pub fn id(&self, token: &str) -> Option<u32> {
         self.inner.token_to_id(token)
     }
 
-    /// An id's token, as the vocabulary writes it (byte-level tokens are written in GPT-2's stand-in characters).
+    /// Returns an id's token, as the vocabulary writes it (byte-level tokens are written in GPT-2's stand-in
+    /// characters).
     pub fn token(&self, id: u32) -> Option<String> {
         self.inner.id_to_token(id)
     }
 
-    /// How many tokens of the texts become `<unk>`: see [`Coverage::unknown_rate`].
+    /// Counts how many tokens of the texts become `<unk>`: see [`Coverage::unknown_rate`].
     pub fn coverage<T: AsRef<str>>(&self, texts: impl IntoIterator<Item = T>) -> Result<Coverage, Error> {
         let mut coverage = Coverage::default();
         for text in texts {

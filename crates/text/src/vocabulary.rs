@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 
-/// The ids of the four special tokens.
+/// Holds the ids of the four special tokens.
 ///
 /// What is trained here has them at fixed places, [`Specials::FIXED`]; a tokenizer loaded from elsewhere keeps its own.
 ///
@@ -33,10 +33,10 @@ pub struct Specials {
 }
 
 impl Specials {
-    /// `<pad>` 0, `<unk>` 1, `<bos>` 2, `<eos>` 3.
+    /// Assigns `<pad>` 0, `<unk>` 1, `<bos>` 2, `<eos>` 3.
     pub const FIXED: Specials = Specials { pad: 0, unk: 1, bos: 2, eos: 3 };
 
-    /// The tokens' names, in the order of [`Specials::FIXED`].
+    /// Lists the tokens' names, in the order of [`Specials::FIXED`].
     pub const NAMES: [&'static str; 4] = ["<pad>", "<unk>", "<bos>", "<eos>"];
 }
 
@@ -46,7 +46,7 @@ impl Default for Specials {
     }
 }
 
-/// A list of tokens with the special ones first.
+/// Holds a list of tokens, the special ones first.
 ///
 /// More in [chapter 5](https://github.com/unspool/unspool/blob/main/docs/05-many-to-one.md) of the tutorial.
 ///
@@ -90,7 +90,7 @@ impl Vocabulary {
         Self::from_counts(counts, minimum_count, maximum_size)
     }
 
-    /// As [`Vocabulary::count`], from counts already made.
+    /// Makes a vocabulary as [`Vocabulary::count`] does, from counts already made.
     pub fn from_counts(
         counts: impl IntoIterator<Item = (String, u64)>,
         minimum_count: u64,
@@ -110,7 +110,7 @@ impl Vocabulary {
         Self::from_tokens(specials.chain(counts.into_iter().map(|(token, _)| token)).collect())
     }
 
-    /// A vocabulary of exactly these tokens; `Specials` holds for it if the first four are [`Specials::NAMES`].
+    /// Makes a vocabulary of exactly these tokens; `Specials` holds for it if the first four are [`Specials::NAMES`].
     ///
     /// # Errors
     /// [`Error::TokenTwice`].
@@ -124,38 +124,39 @@ impl Vocabulary {
         Ok(Vocabulary { tokens, ids })
     }
 
-    /// How many tokens, the special ones among them.
+    /// Returns the number of tokens, including the special ones.
     pub fn len(&self) -> usize {
         self.tokens.len()
     }
 
-    /// Whether there is none.
+    /// Returns whether there are no tokens.
     pub fn is_empty(&self) -> bool {
         self.tokens.is_empty()
     }
 
-    /// All tokens; a token's place is its id.
+    /// Returns all tokens; a token's place is its id.
     pub fn tokens(&self) -> &[String] {
         &self.tokens
     }
 
-    /// The id of a token.
+    /// Returns the id of a token.
     pub fn id(&self, token: &str) -> Option<u32> {
         self.ids.get(token).copied()
     }
 
-    /// The id of a token of a text, or that of `<unk>`. The special tokens' names in a text are words like others.
+    /// Returns the id of a token of a text, or that of `<unk>`. The special tokens' names in a text are words like
+    /// others.
     pub fn id_or_unknown(&self, token: &str) -> u32 {
         let first = Specials::NAMES.len() as u32;
         self.id(token).filter(|id| *id >= first).unwrap_or(Specials::FIXED.unk)
     }
 
-    /// The token of an id.
+    /// Returns the token of an id.
     pub fn token(&self, id: u32) -> Option<&str> {
         self.tokens.get(id as usize).map(String::as_str)
     }
 
-    /// How much of a text the vocabulary knows.
+    /// Measures how much of a text the vocabulary knows.
     pub fn coverage<T: AsRef<str>>(&self, tokens: impl IntoIterator<Item = T>) -> Coverage {
         let mut coverage = Coverage::default();
         for token in tokens {
@@ -180,7 +181,7 @@ impl From<Vocabulary> for Vec<String> {
     }
 }
 
-/// How many tokens of a text were seen, and how many of them the vocabulary does not have.
+/// Counts how many tokens of a text were seen, and how many of them the vocabulary does not have.
 ///
 /// ```
 /// use unspool_text::Vocabulary;
@@ -198,7 +199,7 @@ pub struct Coverage {
 }
 
 impl Coverage {
-    /// unknown / tokens, the out-of-vocabulary rate; 0 for an empty text.
+    /// Returns unknown / tokens, the out-of-vocabulary rate; 0 for an empty text.
     pub fn unknown_rate(&self) -> f64 {
         if self.tokens == 0 { 0.0 } else { self.unknown as f64 / self.tokens as f64 }
     }

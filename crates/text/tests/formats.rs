@@ -35,7 +35,8 @@ proptest! {
         let all: Vec<String> = texts.iter().map(|(text, _)| text.clone()).collect();
         let before: Vec<String> = texts.iter().filter(|(_, stays)| *stays).map(|(text, _)| text.clone()).collect();
         for (before, after) in parts(&before).into_iter().zip(parts(&all)) {
-            let kept: Parts = after.into_iter().zip(&texts).filter(|(_, (_, stays))| *stays).map(|(part, _)| part).collect();
+            let kept = after.into_iter().zip(&texts).filter(|(_, (_, stays))| *stays);
+            let kept: Parts = kept.map(|(part, _)| part).collect();
             prop_assert_eq!(before, kept);
         }
     }

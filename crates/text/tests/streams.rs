@@ -83,7 +83,8 @@ fn every_format_streams_in_bounded_memory() {
 #[test]
 fn two_hundred_megabytes_are_read_tokenized_and_batched_ahead_in_bounded_memory() {
     let _turn = TURN.lock();
-    let line = "An ordinary line, not short, of a text that nobody will read to its end; the next is like it, and so on and on, word for word, \
+    let line = "An ordinary line, not short, of a text that nobody will read to its end; the next is like it, \
+    and so on and on, word for word, \
                 column for column, until as many bytes have passed as a small corpus has.\n";
     let options = TokenizerOptions { vocabulary_size: 400, minimum_count: 1, ..Default::default() };
     let tokenizer = Tokenizer::train(TokenKind::Word, [line], &options).unwrap();

@@ -6,7 +6,7 @@ use super::source::Source;
 use super::split::hash_line;
 use crate::error::{Error, Place};
 
-/// A sentence, column by column.
+/// Holds a sentence, column by column.
 ///
 /// ```
 /// use unspool_text::{Conll, Source};
@@ -25,11 +25,11 @@ pub struct Sentence {
     pub hash: u64,
 }
 
-/// The sentences of a file of columns, between tabs or, if its first word's line has no tab, between spaces.
+/// Reads the sentences of a file of columns, separated by tabs or, if its first word's line has no tab, by spaces.
 ///
 /// In files with tabs, lines without one that begin with `#` are comments. In CoNLL-U (ten columns between tabs, the
 /// first of which numbers the words), what is numbered `1-2` or `1.1` is left out: the words it is made of, or stands
-/// for, have lines of their own. A column that was not chosen may be empty.
+/// for, have separate lines. A column that was not chosen may be empty.
 ///
 /// ```
 /// use unspool_text::{Conll, Source};
@@ -87,14 +87,14 @@ impl Conll {
         Ok(Conll { lines: Lines::open(source)?, chosen, shape: None, numbered: None, any: false, ended: false })
     }
 
-    /// Another limit for a line than [`LONGEST_LINE`](super::LONGEST_LINE); a sentence may be 64 times as long.
+    /// Sets another limit for a line than [`LONGEST_LINE`](super::LONGEST_LINE); a sentence may be 64 times as long.
     #[must_use]
     pub fn longest_line(mut self, bytes: usize) -> Self {
         self.lines = self.lines.max_length(bytes);
         self
     }
 
-    /// The source's name.
+    /// Returns the source's name.
     pub fn file(&self) -> &str {
         self.lines.file()
     }

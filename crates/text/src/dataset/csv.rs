@@ -5,8 +5,8 @@ use super::split::hash_line;
 use super::table::{Format, Record, Table};
 use crate::error::{Error, Place};
 
-/// The rows of a table whose fields lie between commas. A field in double quotes may hold commas, line ends (which
-/// arrive as `\n`) and, doubled, quotes; a quote within a field that does not begin with one stands for itself.
+/// Reads the rows of a table whose fields are separated by commas. A field in double quotes may hold commas, line ends
+/// (which arrive as `\n`) and, doubled, quotes; a quote within a field that does not begin with one stands for itself.
 ///
 /// More in [chapter 2](https://github.com/unspool/unspool/blob/main/docs/02-one-to-one.md) of the tutorial.
 ///
@@ -20,7 +20,7 @@ use crate::error::{Error, Place};
 /// ```
 pub type Csv = Table<Quoted>;
 
-/// The format of [`Csv`].
+/// Is the format of [`Csv`].
 #[derive(Debug)]
 pub struct Quoted;
 
@@ -129,7 +129,8 @@ mod tests {
         #[test]
         fn what_was_quoted_comes_back(rows in prop::collection::vec(["[a\",\n ]{0,6}", "[a\",\n ]{0,6}"], 1..5)) {
             let table: String = rows.iter().map(|[a, b]| format!("{},{}\n", quoted(a), quoted(b))).collect();
-            let found = open(format!("x,y\n{table}")).map(|row| row.map(|row| row.fields)).collect::<Result<Vec<_>, _>>();
+            let rows = open(format!("x,y\n{table}"));
+            let found = rows.map(|row| row.map(|row| row.fields)).collect::<Result<Vec<_>, _>>();
             prop_assert_eq!(found.unwrap(), rows);
         }
     }

@@ -12,7 +12,7 @@ use super::source::Source;
 use super::split::hash_line;
 use crate::error::{Error, Place};
 
-/// The rows of a file with one JSON object (columns by name) or array (columns by number) a line.
+/// Reads the rows of a file with one JSON object (columns by name) or array (columns by number) per line.
 ///
 /// Texts arrive as they are, numbers and booleans as JSON writes them, whole numbers with all their digits; keys that
 /// were not asked for may hold anything.
@@ -51,14 +51,14 @@ impl JsonLines {
         self
     }
 
-    /// Another limit for a line than [`LONGEST_LINE`](super::LONGEST_LINE).
+    /// Sets another limit for a line than [`LONGEST_LINE`](super::LONGEST_LINE).
     #[must_use]
     pub fn longest_line(mut self, bytes: usize) -> Self {
         self.lines = self.lines.max_length(bytes);
         self
     }
 
-    /// The source's name.
+    /// Returns the source's name.
     pub fn file(&self) -> &str {
         self.lines.file()
     }

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, Cursor};
 use super::Source;
 use crate::error::{Error, Place};
 
-/// The longest line that is read unless a reader is told otherwise: 1 MiB.
+/// Limits the length of a line, unless a reader is told otherwise: 1 MiB.
 ///
 /// ```
 /// use unspool_text::{LONGEST_LINE, Lines, Source};
@@ -19,17 +19,17 @@ pub const LONGEST_LINE: usize = 1 << 20;
 /// U+FEFF in UTF-8, which some programs write in front of a text.
 pub(crate) const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
-/// The lines of a source, without their ends (`\n` or `\r\n`) and without a byte order mark.
+/// Reads the lines of a source, without their ends (`\n` or `\r\n`) and without a byte order mark.
 ///
 /// A source that has no `\n` at all, but `\r`, has the line ends of the classic Mac OS: its lines end with `\r`. Such a
 /// source may be as long as a line; a longer one is [`Error::LineEnds`].
 ///
-/// A line that is too long or not UTF-8 is an error; the next call goes on behind it. A source that can no longer be
+/// A line that is too long or not UTF-8 is an error; the next call goes on after it. A source that can no longer be
 /// read gives one error and then ends.
 ///
 /// ```
 /// use unspool_text::{Error, Lines, Source};
-/// // A form of file of one's own: a number and a name.
+/// // Another form of file: a number and a name.
 /// let mut lines = Lines::open(Source::bytes("t", "\u{feff}1 one\r\n2 two\nthree\n".as_bytes()))?;
 /// let mut named = Vec::new();
 /// while let Some(line) = lines.next_line() {
@@ -56,7 +56,7 @@ pub struct Lines {
 enum Filled {
     /// A line with its end.
     Line,
-    /// What stands behind the last end.
+    /// What follows the last end.
     Rest,
     /// A line over the limit, which was read past and kept up to the limit.
     TooLong,
@@ -73,19 +73,19 @@ impl Lines {
         Ok(Lines { file, reader, limit: LONGEST_LINE, end: b'\n', line: 0, buffer: Vec::new(), ended: false })
     }
 
-    /// Another limit for a line, in bytes.
+    /// Sets another limit for a line, in bytes.
     #[must_use]
     pub fn max_length(mut self, bytes: usize) -> Self {
         self.limit = bytes;
         self
     }
 
-    /// The source's name.
+    /// Returns the source's name.
     pub fn file(&self) -> &str {
         &self.file
     }
 
-    /// The line given last, counted from 1.
+    /// Returns the place of the line returned last, counted from 1.
     pub fn place(&self) -> Place {
         Place::new(&self.file, self.line)
     }
@@ -94,7 +94,7 @@ impl Lines {
         self.limit
     }
 
-    /// The next line, borrowed until the one after it.
+    /// Returns the next line, borrowed until the one after it.
     pub fn next_line(&mut self) -> Option<Result<&str, Error>> {
         if self.ended {
             return None;
@@ -222,7 +222,8 @@ mod tests {
     proptest! {
         #[test]
         fn lines_are_those_that_were_written_gzip_or_not(
-            texts in prop::collection::vec("[^\n\r\u{feff}]{0,12}", 0..8), ends in prop::bool::ANY, packed in prop::bool::ANY,
+            texts in prop::collection::vec("[^\n\r\u{feff}]{0,12}", 0..8),
+            ends in prop::bool::ANY, packed in prop::bool::ANY,
         ) {
             let end = if ends { "\r\n" } else { "\n" };
             let file: String = texts.iter().map(|text| format!("{text}{end}")).collect();

@@ -6,7 +6,7 @@ use super::source::Source;
 use super::split::hash_line;
 use crate::error::{Error, Place};
 
-/// Rows made of the same line of several files: a sentence and its translations.
+/// Reads rows made of the same line of several files: a sentence and its translations.
 ///
 /// ```
 /// use unspool_text::{Parallel, Source};
@@ -38,7 +38,7 @@ impl Parallel {
         Ok(Parallel { files, allow_empty: false, any: false, ended: false })
     }
 
-    /// One file of plain text, a row a line.
+    /// Opens one file of plain text, a row per line.
     ///
     /// # Errors
     /// [`Error::Unreadable`].
@@ -53,7 +53,7 @@ impl Parallel {
         self
     }
 
-    /// Another limit for a line than [`LONGEST_LINE`](super::LONGEST_LINE).
+    /// Sets another limit for a line than [`LONGEST_LINE`](super::LONGEST_LINE).
     #[must_use]
     pub fn longest_line(mut self, bytes: usize) -> Self {
         self.files = self.files.into_iter().map(|lines| lines.max_length(bytes)).collect();

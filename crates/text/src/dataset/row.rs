@@ -5,7 +5,7 @@ use std::ops::Index;
 use super::table::Record;
 use crate::error::{Error, Place};
 
-/// The chosen fields of one row.
+/// Holds the chosen fields of one row.
 ///
 /// ```
 /// use unspool_text::{Source, Tsv};
@@ -32,7 +32,7 @@ impl Index<usize> for Row {
     }
 }
 
-/// A column, by its name in the header or by its number, counted from 1 as `cut -f` counts.
+/// Names a column, by its name in the header or by its number, counted from 1 as `cut -f` counts.
 ///
 /// ```
 /// use unspool_text::{Column, Source, Tsv};

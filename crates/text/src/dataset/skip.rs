@@ -5,7 +5,7 @@ use crate::error::Error;
 /// How many of the first reasons are kept word for word.
 const REASONS: usize = 10;
 
-/// For streams of rows whose bad lines shall be left out rather than end the run.
+/// Leaves out the bad lines of a stream of rows, instead of ending the run.
 ///
 /// ```
 /// use unspool_text::{LabelSet, SkipBadLines, Source, Tsv};
@@ -35,7 +35,7 @@ pub trait SkipBadLines<T>: Iterator<Item = Result<T, Error>> + Sized {
 
 impl<T, I: Iterator<Item = Result<T, Error>>> SkipBadLines<T> for I {}
 
-/// A stream without its bad lines.
+/// Iterates over a stream without its bad lines.
 ///
 /// ```
 /// use unspool_text::{Lines, SkipBadLines, Source};
@@ -53,12 +53,12 @@ pub struct Skipping<I> {
 }
 
 impl<I> Skipping<I> {
-    /// How many lines were left out so far.
+    /// Returns the number of lines left out so far.
     pub fn skipped(&self) -> u64 {
         self.skipped
     }
 
-    /// Why, for the first ten.
+    /// Returns the reasons for the first ten of them.
     pub fn reasons(&self) -> &[String] {
         &self.reasons
     }

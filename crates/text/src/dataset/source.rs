@@ -16,13 +16,14 @@ const MAGIC: [u8; 2] = [0x1f, 0x8b];
 /// thirtieth; deflate can reach a thousand, and a stream that does is made to fill memory.
 pub(crate) const LARGEST_RATIO: u64 = 100;
 
-/// So many unpacked bytes are given whatever the ratio: a small file of one repeated line is nothing to worry about.
+/// This many unpacked bytes are allowed whatever the ratio: a small file of one repeated line is nothing to worry
+/// about.
 const UNPACKED_AT_ANY_RATIO: u64 = 64 << 20;
 
 /// The most bytes that one gzip stream may unpack to.
 const LARGEST_UNPACKED: u64 = 1 << 40;
 
-/// Where text comes from, with the name that errors give it. Gzip is recognised by its first two bytes.
+/// Names a source of text, and the name that errors give it. Gzip is recognised by its first two bytes.
 ///
 /// ```
 /// use std::io::Read;
@@ -39,7 +40,7 @@ pub struct Source {
 }
 
 impl Source {
-    /// A file.
+    /// Opens a file.
     ///
     /// # Errors
     /// [`Error::Unreadable`], also for a directory.
@@ -49,22 +50,22 @@ impl Source {
         Ok(Source { name, reader: Box::new(file) })
     }
 
-    /// Bytes in memory, or compiled in with `include_bytes!`.
+    /// Reads bytes in memory, or compiled in with `include_bytes!`.
     pub fn bytes(name: impl Into<String>, bytes: impl Into<Cow<'static, [u8]>>) -> Self {
         Source { name: name.into(), reader: Box::new(Cursor::new(bytes.into())) }
     }
 
-    /// Any reader.
+    /// Reads from any reader.
     pub fn reader(name: impl Into<String>, reader: impl Read + Send + 'static) -> Self {
         Source { name: name.into(), reader: Box::new(reader) }
     }
 
-    /// Standard input.
+    /// Reads standard input.
     pub fn stdin() -> Self {
         Source { name: "standard input".into(), reader: Box::new(io::stdin()) }
     }
 
-    /// The name in errors.
+    /// Returns the name in errors.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -74,7 +75,7 @@ impl Source {
         let mut reader = self.reader;
         let mut first = Vec::with_capacity(2);
         for magic in MAGIC {
-            // The second byte only behind the right first one: a person who types an empty line is not made to wait.
+            // The second byte only after the right first one: a person who types an empty line is not made to wait.
             let read = reader.by_ref().take(1).read_to_end(&mut first);
             read.map_err(|cause| Error::reading(&self.name, cause))?;
             if first.last() != Some(&magic) {
@@ -106,10 +107,10 @@ impl Read for Counted {
     }
 }
 
-/// Gzip members, one after the other, that are unpacked as they are read, up to the limits above. Zeros behind a member
+/// Gzip members, one after the other, that are unpacked as they are read, up to the limits above. Zeros after a member
 /// are padding, as tapes and archives have it.
 struct Unpacked {
-    /// None behind the last member.
+    /// `None` after the last member.
     member: Option<GzDecoder<BufReader<Counted>>>,
     given: u64,
 }
@@ -212,7 +213,7 @@ mod tests {
         let checksum = whole.len() - 8;
         changed[checksum] ^= 1;
         assert!(unpack(changed).unwrap_err().contains("damaged"));
-        // Zeros behind the stream are padding; anything else is not.
+        // Zeros after the stream are padding; anything else is not.
         assert_eq!(unpack([&whole[..], &[0; 700]].concat()), Ok(1001));
         assert_eq!(unpack([&whole[..], &[0; 7], &whole[..]].concat()), Ok(2002));
         assert!(unpack([&whole[..], b"more"].concat()).unwrap_err().contains("damaged"));

@@ -6,7 +6,7 @@
 use crate::error::Error;
 use crate::random::mix;
 
-/// One of the three parts of a data set.
+/// Names one of the three parts of a data set.
 ///
 /// ```
 /// use unspool_text::{Part, Split};
@@ -26,7 +26,7 @@ pub enum Part {
     Test,
 }
 
-/// Which share of the lines goes where.
+/// Says which share of the lines belongs to which part.
 ///
 /// ```
 /// use unspool_text::{Part, Source, Split, Tsv};
@@ -52,7 +52,7 @@ pub struct Split {
 }
 
 impl Split {
-    /// The shares of dev and test, each from 0 to 1; train has the rest.
+    /// Takes the shares of dev and test, each from 0 to 1; train has the rest.
     ///
     /// # Errors
     /// [`Error::Option`] when a share is outside 0 to 1 or both leave nothing to train on.
@@ -68,7 +68,7 @@ impl Split {
         Ok(Split { dev, test })
     }
 
-    /// The part of a line with this hash; test lies first, then dev, so a larger dev share moves no test line.
+    /// Returns the part of a line with this hash; test comes first, then dev, so a larger dev share moves no test line.
     pub fn part(&self, hash: u64) -> Part {
         // 53 bits, all that an f64 in [0, 1) can tell apart.
         let place = (hash >> 11) as f64 / (1u64 << 53) as f64;

@@ -5,7 +5,7 @@ use super::row::{Column, Columns, Row};
 use super::source::Source;
 use crate::error::{Error, Place};
 
-/// One record, before columns are chosen.
+/// Holds one record, before columns are chosen.
 #[derive(Debug)]
 pub struct Record {
     pub(crate) line: u64,
@@ -13,19 +13,19 @@ pub struct Record {
     pub(crate) fields: Vec<String>,
 }
 
-/// How a table's file is cut into records: what tells [`Tsv`](super::Tsv) and [`Csv`](super::Csv) apart.
+/// Defines how a table's file is cut into records: the difference between [`Tsv`](super::Tsv) and [`Csv`](super::Csv).
 pub trait Format {
-    /// What stands between two fields.
+    /// Separates two fields.
     const SEPARATOR: char;
 
-    /// The next record, from one line or, where fields are quoted, from several.
+    /// Returns the next record, from one line or, where fields are quoted, from several.
     fn next_record(lines: &mut Lines) -> Option<Result<Record, Error>>;
 }
 
-/// The rows of a table, one at a time. See [`Tsv`](super::Tsv) and [`Csv`](super::Csv) for the two kinds.
+/// Reads the rows of a table, one at a time. See [`Tsv`](super::Tsv) and [`Csv`](super::Csv) for the two kinds.
 ///
 /// A row with too few or too many columns, a wanted field that is empty, a line that is not UTF-8 or too long is an
-/// error that names the line, and the next call goes on behind it; a table without rows is an error at its end.
+/// error that names the line, and the next call goes on after it; a table without rows is an error at its end.
 ///
 /// ```
 /// use unspool_text::{Csv, Source, Tsv};
@@ -62,7 +62,7 @@ impl<F: Format> Table<F> {
         Ok(Self::new(lines, columns, None))
     }
 
-    /// A table without a header: the first line is data, and columns go by number.
+    /// Opens a table without a header: the first line is data, and columns go by number.
     ///
     /// # Errors
     /// [`Error::Unreadable`], [`Error::NoRows`], or the first line's own fault.
@@ -100,7 +100,7 @@ impl<F: Format> Table<F> {
         self
     }
 
-    /// Another limit for a line, or for a record of several, than [`LONGEST_LINE`](super::LONGEST_LINE).
+    /// Sets another limit for a line, or for a record of several, than [`LONGEST_LINE`](super::LONGEST_LINE).
     #[must_use]
     pub fn longest_line(mut self, bytes: usize) -> Self {
         self.lines = self.lines.max_length(bytes);
@@ -112,7 +112,7 @@ impl<F: Format> Table<F> {
         &self.columns.names
     }
 
-    /// The source's name.
+    /// Returns the source's name.
     pub fn file(&self) -> &str {
         self.lines.file()
     }

@@ -5,7 +5,7 @@ use super::split::hash_line;
 use super::table::{Format, Record, Table};
 use crate::error::Error;
 
-/// The rows of a table whose fields lie between tabs. Nothing is quoted or escaped: a field holds no tab.
+/// Reads the rows of a table whose fields are separated by tabs. Nothing is quoted or escaped: a field holds no tab.
 ///
 /// ```
 /// use unspool_text::{Source, Tsv};
@@ -18,7 +18,7 @@ use crate::error::Error;
 /// ```
 pub type Tsv = Table<TabSeparated>;
 
-/// The format of [`Tsv`].
+/// Is the format of [`Tsv`].
 #[derive(Debug)]
 pub struct TabSeparated;
 

@@ -12,7 +12,7 @@ use super::words::{self, Tokenization};
 use super::{check_counts, two_decimals};
 use crate::error::Error;
 
-/// The longest n-gram.
+/// Is the length of the longest n-gram.
 ///
 /// ```
 /// use unspool_text::score::{Bleu, ORDER};
@@ -22,7 +22,7 @@ use crate::error::Error;
 /// ```
 pub const ORDER: usize = 4;
 
-/// What is done about an n for which nothing matched (Chen and Cherry 2014).
+/// Chooses what is done about an n for which nothing matched (Chen and Cherry 2014).
 ///
 /// ```
 /// use unspool_text::score::{Bleu, Smoothing};
@@ -76,7 +76,7 @@ impl fmt::Display for Smoothing {
     }
 }
 
-/// The settings of BLEU; the default is sacrebleu's.
+/// Holds the settings of BLEU; the defaults are sacrebleu's.
 ///
 /// More in [chapter 11](https://github.com/unspool/unspool/blob/main/docs/11-encoder-decoder.md) of the tutorial.
 ///
@@ -102,7 +102,7 @@ pub struct Bleu {
     pub effective_order: bool,
 }
 
-/// What BLEU counts in one sentence; sums over sentences score a corpus.
+/// Holds what BLEU counts in one sentence; sums over sentences score a corpus.
 ///
 /// ```
 /// use unspool_text::score::{Bleu, BleuCounts};
@@ -140,14 +140,15 @@ impl std::ops::AddAssign<&BleuCounts> for BleuCounts {
     }
 }
 
-/// A BLEU score and all that went into it.
+/// Holds a BLEU score and all that went into it.
 ///
 /// ```
 /// use unspool_text::score::Bleu;
 /// let bleu = Bleu::default().score(&["a b c d e"], &[&["a b c d e f"]])?;
 /// assert_eq!(bleu.precisions, [100.0; 4]);
 /// assert_eq!(bleu.brevity_penalty, (1.0_f64 - 6.0 / 5.0).exp());              // five words where there are six
-/// assert!(bleu.to_string().ends_with(" = 81.87 100.0/100.0/100.0/100.0 (BP = 0.819 ratio = 0.833 hyp_len = 5 ref_len = 6)"));
+/// let lengths = "(BP = 0.819 ratio = 0.833 hyp_len = 5 ref_len = 6)";
+/// assert!(bleu.to_string().ends_with(&format!(" = 81.87 100.0/100.0/100.0/100.0 {lengths}")));
 /// # Ok::<(), unspool_text::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
@@ -186,7 +187,8 @@ impl fmt::Display for BleuScore {
 }
 
 impl Bleu {
-    /// The score of a corpus. `references` holds one or more whole translations of it, each a list of sentences.
+    /// Returns the score of a corpus. `references` holds one or more whole translations of it, each a list of
+    /// sentences.
     ///
     /// # Errors
     /// [`Error::Count`] when there is no hypothesis, or a translation has more or fewer sentences.
@@ -202,7 +204,7 @@ impl Bleu {
         Ok(self.of_counts(sum, references.len()))
     }
 
-    /// The counts of each sentence, for resampling.
+    /// Returns the counts of each sentence, for resampling.
     ///
     /// # Errors
     /// As [`Bleu::score`].
@@ -231,7 +233,7 @@ impl Bleu {
         }
     }
 
-    /// The score of summed counts.
+    /// Returns the score of summed counts.
     pub fn of_counts(&self, counts: BleuCounts, references: usize) -> BleuScore {
         let (hypothesis, reference) = (counts.hypothesis_length as f64, counts.reference_length as f64);
         let brevity_penalty = match counts.hypothesis_length {
@@ -277,7 +279,7 @@ impl Bleu {
         BleuScore { score, precisions, brevity_penalty, counts, signature: self.signature(references) }
     }
 
-    /// The settings as sacrebleu writes them.
+    /// Returns the settings as sacrebleu writes them.
     pub fn signature(&self, references: usize) -> String {
         format!(
             "nrefs:{references}|case:{}|eff:{}|tok:{}|smooth:{}|version:{}",

@@ -1,6 +1,6 @@
 //! Is one system better than another, or was it the choice of test sentences? (Koehn 2004)
 //!
-//! The test set is drawn anew many times, sentences with replacement, the same ones for both systems. How much the
+//! The test set is resampled many times, sentences with replacement, the same ones for both systems. How much the
 //! difference of their scores varies says how far the difference that was measured is to be trusted.
 
 use std::ops::AddAssign;
@@ -9,7 +9,7 @@ use super::check_counts;
 use crate::error::Error;
 use crate::random::SplitMix64;
 
-/// What [`paired_bootstrap`] found.
+/// Holds the result of [`paired_bootstrap`].
 ///
 /// ```
 /// use unspool_text::score::{Hits, paired_bootstrap};
@@ -93,7 +93,7 @@ where
     })
 }
 
-/// Right answers of all answers: what an accuracy is counted from.
+/// Counts right answers among all answers, from which an accuracy is computed.
 ///
 /// ```
 /// use unspool_text::score::{Hits, paired_bootstrap};
@@ -115,12 +115,12 @@ pub struct Hits {
 }
 
 impl Hits {
-    /// One answer.
+    /// Counts one answer.
     pub fn of(right: bool) -> Self {
         Hits { right: u64::from(right), all: 1 }
     }
 
-    /// right / all; 0 for none.
+    /// Returns right / all; 0 for no answers.
     pub fn share(self) -> f64 {
         if self.all == 0 { 0.0 } else { self.right as f64 / self.all as f64 }
     }

@@ -12,7 +12,7 @@ use super::words::{is_space, split};
 use super::{check_counts, two_decimals};
 use crate::error::Error;
 
-/// The settings of chrF; the default is sacrebleu's chrF2.
+/// Holds the settings of chrF; the defaults are sacrebleu's chrF2.
 ///
 /// ```
 /// use unspool_text::score::Chrf;
@@ -42,8 +42,8 @@ impl Default for Chrf {
     }
 }
 
-/// What chrF counts in one sentence: for each n, n-grams of the hypothesis, of the reference, and in both.
-/// Sums over sentences score a corpus.
+/// Holds what chrF counts in one sentence: for each n, n-grams of the hypothesis, of the reference, and in both. Sums
+/// over sentences score a corpus.
 ///
 /// ```
 /// use unspool_text::score::Chrf;
@@ -71,7 +71,7 @@ impl AddAssign<&ChrfCounts> for ChrfCounts {
     }
 }
 
-/// A chrF score and how it was computed.
+/// Holds a chrF score and how it was computed.
 ///
 /// ```
 /// use unspool_text::score::Chrf;
@@ -100,13 +100,13 @@ impl fmt::Display for ChrfScore {
 }
 
 impl Chrf {
-    /// chrF2++: words and pairs of words, too.
+    /// Returns the settings of chrF2++, which counts words and pairs of words, too.
     pub fn plus_plus() -> Self {
         Chrf { word_order: 2, ..Default::default() }
     }
 
-    /// The score of a corpus. `references` holds one or more whole translations of it, each a list of sentences;
-    /// of several references, the one that a sentence is most like counts.
+    /// Returns the score of a corpus. `references` holds one or more whole translations of it, each a list of
+    /// sentences; if there are several, the one most similar to a sentence counts.
     ///
     /// # Errors
     /// [`Error::Count`], [`Error::NothingToScore`], and [`Error::Option`] when both orders are 0.
@@ -122,7 +122,7 @@ impl Chrf {
         Ok(self.of_counts(sum, references.len()))
     }
 
-    /// The counts of each sentence, for resampling.
+    /// Returns the counts of each sentence, for resampling.
     ///
     /// # Errors
     /// As [`Chrf::score`].
@@ -158,7 +158,7 @@ impl Chrf {
         Ok(sentences.collect())
     }
 
-    /// The score of summed counts.
+    /// Returns the score of summed counts.
     pub fn of_counts(&self, counts: ChrfCounts, references: usize) -> ChrfScore {
         ChrfScore {
             score: self.f_score(&counts),
@@ -168,7 +168,7 @@ impl Chrf {
         }
     }
 
-    /// The settings as sacrebleu writes them.
+    /// Returns the settings as sacrebleu writes them.
     pub fn signature(&self, references: usize) -> String {
         format!(
             "nrefs:{references}|case:{}|eff:yes|nc:{}|nw:{}|space:{}|version:{}",

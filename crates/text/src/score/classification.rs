@@ -7,7 +7,7 @@ use ndarray::Array2;
 use super::check_counts;
 use crate::error::Error;
 
-/// The share of predictions that are right.
+/// Returns the share of predictions that are right.
 ///
 /// ```
 /// assert_eq!(unspool_text::score::accuracy(&[1, 0, 1, 1], &[1, 0, 0, 1])?, 0.75);
@@ -22,7 +22,7 @@ pub fn accuracy<L: PartialEq>(predictions: &[L], labels: &[L]) -> Result<f64, Er
     Ok(right as f64 / labels.len() as f64)
 }
 
-/// Which class was taken for which, and the scores that follow from it.
+/// Counts which class was predicted for which, and computes the scores that follow from it.
 ///
 /// Only pairs that occur are kept, so memory grows with the number of examples and not with the number of classes. A
 /// ratio of 0 to 0 is 0: a class that was never predicted has a precision of 0.
@@ -104,56 +104,57 @@ impl Confusion {
         classes
     }
 
-    /// How many classes.
+    /// Returns the number of classes.
     pub fn classes(&self) -> usize {
         self.classes
     }
 
-    /// Of what was predicted as `class`, the share that is. 0 for a class there is not.
+    /// Returns the share of the predictions of `class` that are right; 0 if there are none.
     pub fn precision(&self, class: usize) -> f64 {
         let [right, predicted, _] = self.totals(class);
         ratio(right, predicted)
     }
 
-    /// Of what is `class`, the share that was predicted so.
+    /// Returns the share of the examples of `class` that were predicted as such.
     pub fn recall(&self, class: usize) -> f64 {
         let [right, _, present] = self.totals(class);
         ratio(right, present)
     }
 
-    /// 2 · precision · recall / (precision + recall).
+    /// Returns 2 · precision · recall / (precision + recall).
     pub fn f1(&self, class: usize) -> f64 {
         let [right, predicted, present] = self.totals(class);
         ratio(2 * right, predicted + present)
     }
 
-    /// How often `class` is the label.
+    /// Returns the number of examples whose label is `class`.
     pub fn support(&self, class: usize) -> u64 {
         self.totals(class)[2]
     }
 
-    /// The share of predictions that are right; with one label each, micro precision, recall and F1 are the same.
+    /// Returns the share of predictions that are right; with one label each, micro precision, recall and F1 are the
+    /// same.
     pub fn accuracy(&self) -> f64 {
         let sum = |which: usize| self.totals.values().map(|totals| totals[which]).sum();
         ratio(sum(0), sum(2))
     }
 
-    /// F1 over all decisions at once: equal to [`Confusion::accuracy`].
+    /// Returns F1 over all decisions at once, which equals [`Confusion::accuracy`].
     pub fn micro_f1(&self) -> f64 {
         self.accuracy()
     }
 
-    /// The mean F1 of the classes that occur, as label or as prediction.
+    /// Returns the mean F1 of the classes that occur, as label or as prediction.
     pub fn macro_f1(&self) -> f64 {
         self.mean(Self::f1)
     }
 
-    /// The mean precision of the classes that occur.
+    /// Returns the mean precision of the classes that occur.
     pub fn macro_precision(&self) -> f64 {
         self.mean(Self::precision)
     }
 
-    /// The mean recall of the classes that occur.
+    /// Returns the mean recall of the classes that occur.
     pub fn macro_recall(&self) -> f64 {
         self.mean(Self::recall)
     }
@@ -181,7 +182,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn f1_is_the_harmonic_mean_and_accuracy_that_of_the_lists(pairs in prop::collection::vec((0u32..4, 0u32..4), 1..40)) {
+        fn f1_is_the_harmonic_mean_and_accuracy_that_of_the_lists(
+            pairs in prop::collection::vec((0u32..4, 0u32..4), 1..40),
+        ) {
             let (predictions, labels): (Vec<u32>, Vec<u32>) = pairs.into_iter().unzip();
             let confusion = Confusion::new(&predictions, &labels, 4).unwrap();
             prop_assert_eq!(confusion.accuracy(), accuracy(&predictions, &labels).unwrap());

@@ -5,7 +5,7 @@ use std::ops::AddAssign;
 use super::check_counts;
 use crate::error::Error;
 
-/// The fewest edits that turn a hypothesis into its reference.
+/// Counts the fewest edits that turn a hypothesis into its reference.
 ///
 /// ```
 /// use unspool_text::score::Edits;
@@ -30,7 +30,8 @@ pub struct Edits {
 }
 
 impl Edits {
-    /// Between two sequences. Of edits as few, those with the fewest insertions and deletions.
+    /// Counts the edits between two sequences. Among equally few edits it takes those with the fewest insertions and
+    /// deletions.
     ///
     /// ```
     /// use unspool_text::score::Edits;
@@ -74,12 +75,12 @@ impl Edits {
         Edits { reference_length: reference.len() as u64, ..edits }
     }
 
-    /// Substitutions, insertions and deletions together: the distance.
+    /// Returns substitutions, insertions and deletions together: the distance.
     pub fn total(&self) -> u64 {
         self.substitutions + self.insertions + self.deletions
     }
 
-    /// Edits a token of the reference; more than 1 if much was inserted, 0 for nothing against nothing.
+    /// Returns the edits per token of the reference; more than 1 if much was inserted, 0 for nothing against nothing.
     pub fn rate(&self) -> f64 {
         match (self.total(), self.reference_length) {
             (0, _) => 0.0,
@@ -98,8 +99,8 @@ impl AddAssign<&Edits> for Edits {
     }
 }
 
-/// The token error rate of a corpus: all edits / all tokens of the references. Of words it is the word error rate,
-/// of characters the character error rate.
+/// Returns the token error rate of a corpus: all edits / all tokens of the references. Over words it is the word error
+/// rate, over characters the character error rate.
 ///
 /// ```
 /// let edits = unspool_text::score::token_error_rate(&["abc".as_bytes(), b"x"], &["abd".as_bytes(), b"xy"])?;
@@ -134,7 +135,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_distance_is_that_of_its_definition(a in prop::collection::vec(0u8..3, 0..7), b in prop::collection::vec(0u8..3, 0..7)) {
+        fn the_distance_is_that_of_its_definition(
+            a in prop::collection::vec(0u8..3, 0..7), b in prop::collection::vec(0u8..3, 0..7),
+        ) {
             let edits = Edits::between(&a, &b);
             prop_assert_eq!(edits.total(), distance(&a, &b));
             // Insertions and deletions must make up for the lengths.

@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 
-/// exp(−Σ ln p / tokens): among how many equally likely tokens the model chooses, on average.
+/// Returns exp(−Σ ln p / tokens): the number of equally likely tokens among which the model chooses, on average.
 ///
 /// More in [chapter 8](https://github.com/unspool/unspool/blob/main/docs/08-language-model.md) of the tutorial.
 ///
@@ -21,8 +21,8 @@ pub fn perplexity(negative_log_likelihood: f64, tokens: u64) -> Result<f64, Erro
     Ok((negative_log_likelihood / tokens as f64).exp())
 }
 
-/// −Σ log₂ p / characters. The number of characters is the text's own, whatever the tokens were: so models with
-/// different tokenizers compare.
+/// Returns −Σ log₂ p / characters. The number of characters is the text's own, whatever the tokens were, so models with
+/// different tokenizers can be compared.
 ///
 /// More in [chapter 8](https://github.com/unspool/unspool/blob/main/docs/08-language-model.md) of the tutorial.
 ///

@@ -5,11 +5,13 @@ use std::sync::LazyLock;
 
 use crate::error::Error;
 
-/// How a sentence is cut into words before n-grams are counted.
+/// Chooses how a sentence is cut into words before n-grams are counted.
 ///
 /// ```
 /// use unspool_text::score::Tokenization;
-/// let words = |how: Tokenization, sentence| how.apply(sentence).split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+/// let words = |how: Tokenization, sentence: &str| {
+///     how.apply(sentence).split_whitespace().map(str::to_owned).collect::<Vec<_>>()
+/// };
 /// assert_eq!(words(Tokenization::V13a, "1,000 “or so”."), ["1,000", "“or", "so”", "."]);
 /// assert_eq!(words(Tokenization::International, "1,000 “or so”."), ["1,000", "“", "or", "so", "”", "."]);
 /// assert_eq!(words(Tokenization::Char, "한글 a"), ["한", "글", "a"]);
@@ -31,7 +33,7 @@ pub enum Tokenization {
 }
 
 impl Tokenization {
-    /// The name in signatures: `13a`, `intl`, `char`, `none`.
+    /// Returns the name in signatures: `13a`, `intl`, `char`, `none`.
     pub fn name(self) -> &'static str {
         match self {
             Tokenization::V13a => "13a",
@@ -41,7 +43,7 @@ impl Tokenization {
         }
     }
 
-    /// The sentence with white space between its words.
+    /// Returns the sentence with white space between its words.
     pub fn apply(self, sentence: &str) -> String {
         match self {
             Tokenization::V13a => v13a(sentence),

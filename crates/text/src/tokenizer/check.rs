@@ -21,7 +21,7 @@ const LONGEST_CHAIN: usize = 5_000;
 /// The longest token of Unigram, in bytes.
 const LONGEST_TOKEN: usize = 1024;
 
-/// A pattern may look so many repetitions ahead or back.
+/// A pattern may look this many repetitions ahead or back.
 const LONGEST_LOOK: usize = 1000;
 
 /// Every added token is looked for in every text. In use are some thousands.

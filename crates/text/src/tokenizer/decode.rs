@@ -120,7 +120,7 @@ impl<'t> DecodeStream<'t> {
         }
     }
 
-    /// The text of an id behind the one before it.
+    /// Returns the text of an id after the one before it.
     fn behind(&self, id: u32) -> Result<String, Error> {
         let decode = |ids: &[u32]| self.tokenizer.library_decode(ids);
         let Some(before) = self.before else { return decode(&[id]) };
@@ -129,7 +129,7 @@ impl<'t> DecodeStream<'t> {
     }
 }
 
-/// What of `both` stands behind its common beginning with `first`: a decoder may take a space away between two tokens.
+/// Returns what follows the common beginning of `first` and `both`: a decoder may take a space away between two tokens.
 fn common_rest<'a>(both: &'a str, first: &str) -> &'a str {
     let common = both.chars().zip(first.chars()).take_while(|(a, b)| a == b).map(|(a, _)| a.len_utf8()).sum::<usize>();
     &both[common..]
@@ -193,7 +193,8 @@ impl Tokenizer {
     /// let options = TokenizerOptions { vocabulary_size: 260, ..Default::default() };
     /// let tokenizer = Tokenizer::train(TokenKind::ByteLevelBpe, ["no merges"], &options)?;
     /// let ids = tokenizer.encode("é!")?;
-    /// assert_eq!([tokenizer.spell(ids[0])?, tokenizer.spell(ids[1])?, tokenizer.spell(ids[2])?], ["<0xC3>", "<0xA9>", "!"]);
+    /// let spelled = ids.iter().map(|&id| tokenizer.spell(id)).collect::<Result<Vec<_>, _>>()?;
+    /// assert_eq!(spelled, ["<0xC3>", "<0xA9>", "!"]);
     /// # Ok::<(), unspool_text::Error>(())
     /// ```
     ///
@@ -211,7 +212,7 @@ impl Tokenizer {
         Ok(text)
     }
 
-    /// The text of ids; padding, begin and end are left out.
+    /// Returns the text of ids; padding, begin and end are left out.
     ///
     /// A tokenizer trained here gives back the very text that was encoded, whatever is in it, in the normal form and
     /// case asked for. One that is not [`lossless`](super::TokenizerOptions::lossless) gives `<unk>` for each

@@ -21,7 +21,7 @@ use super::{Tokenizer, bpe};
 use crate::error::Error;
 use crate::vocabulary::{Specials, Vocabulary};
 
-/// What a token is.
+/// Chooses what a token is.
 ///
 /// ```
 /// use unspool_text::{TokenKind, Tokenizer, TokenizerOptions};
@@ -31,7 +31,7 @@ use crate::vocabulary::{Specials, Vocabulary};
 ///     let tokenizer = Tokenizer::train(kind.parse::<TokenKind>()?, ["See, 굿!", "See"], &options)?;
 ///     Ok(tokenizer.encode("See 굿")?.into_iter().filter_map(|id| tokenizer.token(id)).collect())
 /// };
-/// assert_eq!(tokens("words")?, [" See", " 굿"]);                           // a space belongs to the word behind it
+/// assert_eq!(tokens("words")?, [" See", " 굿"]);                           // a space belongs to the word after it
 /// assert_eq!(tokens("characters")?, ["S", "e", "e", " ", "굿"]);
 /// assert_eq!(tokens("syllables")?, ["See", " ", "굿"]);
 /// assert_eq!(tokens("bpe")?, ["See", "Ġêµ¿"]);                             // bytes in GPT-2's stand-ins
@@ -69,7 +69,7 @@ impl FromStr for TokenKind {
     }
 }
 
-/// Unicode's normal forms, applied before a text is cut. Decoding gives the normalised text.
+/// Names Unicode's normal form that is applied before a text is cut. Decoding gives the normalised text.
 ///
 /// ```
 /// use unspool_text::{Normalization, TokenKind, Tokenizer, TokenizerOptions};
@@ -126,7 +126,7 @@ impl Normalization {
     }
 }
 
-/// How to train a tokenizer.
+/// Holds the options for training a tokenizer.
 ///
 /// ```
 /// use unspool_text::{TokenKind, Tokenizer, TokenizerOptions};
@@ -148,7 +148,7 @@ pub struct TokenizerOptions {
     /// What is rarer is no token; for byte-level BPE, pairs that are rarer are not merged.
     pub minimum_count: u64,
     /// Whether decoding gives back every text. What is no token is then spelled in characters that are, or else in
-    /// its UTF-8 bytes, for which 256 ids lie behind the special ones. Byte-level BPE is so in any case.
+    /// its UTF-8 bytes, for which 256 ids follow the special ones. Byte-level BPE is so in any case.
     ///
     /// If not, `<unk>` stands for each character, syllable or word that is no token, and words come back with one
     /// space between them, whatever was there. A model that says something of each character or word needs that.
