@@ -129,8 +129,8 @@ mod tests {
         #[test]
         fn what_was_quoted_comes_back(rows in prop::collection::vec(["[a\",\n ]{0,6}", "[a\",\n ]{0,6}"], 1..5)) {
             let table: String = rows.iter().map(|[a, b]| format!("{},{}\n", quoted(a), quoted(b))).collect();
-            let rows = open(format!("x,y\n{table}"));
-            let found = rows.map(|row| row.map(|row| row.fields)).collect::<Result<Vec<_>, _>>();
+            let read = open(format!("x,y\n{table}"));
+            let found = read.map(|row| row.map(|row| row.fields)).collect::<Result<Vec<_>, _>>();
             prop_assert_eq!(found.unwrap(), rows);
         }
     }
