@@ -20,9 +20,9 @@ fn blocks(language: &str) -> Vec<String> {
 
 /// Builds and runs a crate in a temporary folder, and returns its output and its errors.
 ///
-/// The dependency on git becomes one on this checkout. `Cargo.lock` is that of this workspace, so nothing is downloaded.
-/// The dependencies of the libraries come out of the workspace's target folder; for that their profile must be the
-/// workspace's. The libraries themselves are compiled once more, because they are no members of the new crate's
+/// The dependency on git becomes one on this checkout. `Cargo.lock` is that of this workspace, so nothing is
+/// downloaded. The dependencies of the libraries come out of the workspace's target folder; for that their profile must
+/// be the workspace's. The libraries themselves are compiled once more, because they are no members of the new crate's
 /// workspace; with little optimization that takes less time than it costs.
 fn run(folder: &Path, program: &str) -> (String, String) {
     let git = "git = \"https://github.com/unspool/unspool\"";

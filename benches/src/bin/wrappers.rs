@@ -1,9 +1,9 @@
 //! Times what the wrappers that make a weight once per recording add to a cell: `wrappers [STEPS]`.
 //!
-//! A step is forward and backward over 32 rows of 60 time steps, 128 elements in and out. The plain cell and the wrapped
-//! ones take turns, so that whatever else the machine does befalls all; a turn gives one ratio to the plain cell.
-//! A line for each cell and wrapper: the plain cell's median milliseconds, and the median and the quartiles of the
-//! ratios.
+//! A step is forward and backward over 32 rows of 60 time steps, 128 elements in and out. The plain cell and the
+//! wrapped ones take turns, so that whatever else the machine does befalls all; a turn gives one ratio to the plain
+//! cell. A line for each cell and wrapper: the plain cell's median milliseconds, and the median and the quartiles of
+//! the ratios.
 
 use std::time::Instant;
 use unspool_graph::{Graph, Params};

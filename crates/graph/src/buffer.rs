@@ -66,7 +66,9 @@ impl fmt::Debug for Idle {
 ///         }
 ///         kept
 ///     }
-///     fn backward<E: Element>(&self, ctx: &OpContext<'_, E, Buffer<E>>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
+///     fn backward<E: Element>(
+///         &self, ctx: &OpContext<'_, E, Buffer<E>>, gradient: View<'_, E>, into: &mut GradSink<'_, E>,
+///     ) {
 ///         let each = gradient.data().iter().zip(&ctx.saved[..]).zip(ctx.output.data());
 ///         into.add(0, each.map(|((&g, &kept), &y)| g * kept * y * y).collect());
 ///     }

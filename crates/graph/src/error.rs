@@ -107,7 +107,8 @@ pub enum Error {
     },
     /// `backward()` was asked of something that is no single number.
     #[error(
-        "backward: a loss is a single number, this has shape {shape}; take its `sum()` or `mean()`, or give a cotangent with `vjp` ({at})"
+        "backward: a loss is a single number, this has shape {shape}; take its `sum()` or `mean()`, or give a \
+         cotangent with `vjp` ({at})"
     )]
     #[non_exhaustive]
     NotScalar {

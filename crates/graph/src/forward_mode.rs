@@ -55,7 +55,8 @@ impl<'g> Graph<'g> {
             let seeds = seeds.iter().map(|(id, tangent)| (*id, tangent.elements())).collect();
             let all = tangents(self, recording, of.id, seeds)?;
             let shape = tape.nodes[of.id as usize].shape;
-            let tangent = tangent_of(tape, &all, of.id).map_or_else(|| vec![Element::ZERO; shape.elements()], |v| v.data.to_vec());
+            let zeros = || vec![Element::ZERO; shape.elements()];
+            let tangent = tangent_of(tape, &all, of.id).map_or_else(zeros, |v| v.data.to_vec());
             Ok(Tensor::from_elements(&shape, &tangent))
         })
     }

@@ -25,7 +25,8 @@ impl<'g> Graph<'g> {
     /// let params = Params::seeded(0);
     /// let graph = Graph::new(&params);
     /// assert_eq!(*half(graph.zeros([1, 4])).shape()?, [1, 2]);
-    /// assert!(half(graph.zeros([1, 3])).value().unwrap_err().to_string().starts_with("half: 3 elements have no half"));
+    /// let error = half(graph.zeros([1, 3])).value().unwrap_err();
+    /// assert!(error.to_string().starts_with("half: 3 elements have no half"));
     /// # Ok::<(), unspool_graph::Error>(())
     /// ```
     #[track_caller]

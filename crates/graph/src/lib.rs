@@ -9,7 +9,8 @@
 //!
 //! let mut params = Params::seeded(7);
 //! let mut layer = params.scope("rnn");
-//! let (w_xh, w_hh) = (layer.add("w_xh", [3, 4], init::uniform(0.5)), layer.add("w_hh", [4, 4], init::orthogonal(1.0)));
+//! let w_xh = layer.add("w_xh", [3, 4], init::uniform(0.5));
+//! let w_hh = layer.add("w_hh", [4, 4], init::orthogonal(1.0));
 //!
 //! let graph = Graph::new(&params);
 //! let x = graph.full([2, 3], 1.0);           // [batch, feature]

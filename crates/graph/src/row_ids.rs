@@ -15,7 +15,8 @@ use std::sync::Arc;
 /// let graph = Graph::new(&params).training(7, 0);
 /// let padded = graph.full([2, 3, 4], 1.0).dropout(0.5);                 // [batch, time, feature]
 /// let packed = Graph::new(&params).training(7, 0);
-/// let _rows = packed.name_rows(RowIds::steps([0u32, 1, 1], [2, 0, 1])); // example 0 at step 2, example 1 at steps 0 and 1
+/// // Example 0 at step 2, and example 1 at steps 0 and 1.
+/// let _rows = packed.name_rows(RowIds::steps([0u32, 1, 1], [2, 0, 1]));
 /// let rows = packed.full([3, 4], 1.0).dropout(0.5);
 /// assert_eq!(padded.index(0, 1).index(0, 1).value()?, rows.index(0, 2).value()?);
 /// # Ok::<(), unspool_graph::Error>(())

@@ -17,7 +17,7 @@ use std::{fmt, panic::Location};
 ///
 /// Every operation on it is recorded with the line of the code that called it. A wrong shape does not panic: the graph
 /// keeps its first error, what follows is inert, and [`value`](Var::value), [`item`](Var::item),
-/// [`detach`](Var::to_tensor), [`shape`](Var::shape) and [`backward`](Var::backward) return it.
+/// [`to_tensor`](Var::to_tensor), [`shape`](Var::shape) and [`backward`](Var::backward) return it.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
@@ -56,7 +56,7 @@ use std::{fmt, panic::Location};
 /// | `le` | [`le`](Var::le) |
 /// | `eq` | [`eq`](Var::eq) |
 /// | `ne` | [`ne`](Var::ne) |
-/// | `where` | [`select`](Var::where_) |
+/// | `where` | [`where_`](Var::where_) |
 /// | `tanh` | [`tanh`](Var::tanh) |
 /// | `sigmoid` | [`sigmoid`](Var::sigmoid) |
 /// | `relu` | [`relu`](Var::relu) |
@@ -79,7 +79,7 @@ use std::{fmt, panic::Location};
 ///
 /// | Reductions | |
 /// | --- | --- |
-/// | `sum` | [`sum`](Var::sum) |
+/// | `sum` | [`sum`](Var::sum), [`sum_all`](Var::sum_all) |
 /// | `mean` | [`mean`](Var::mean) |
 /// | `var` | [`var`](Var::var) |
 /// | `std` | [`std`](Var::std) |
@@ -118,12 +118,14 @@ use std::{fmt, panic::Location};
 /// | `chunk` | [`chunk`](Var::chunk) |
 /// | `cat` | [`g.concat`](Graph::concat) |
 /// | `stack` | [`g.stack`](Graph::stack) |
-/// | `index_select` | [`rows`](Var::index_select) |
+/// | `index_select`, `x[ids]` | [`index_select`](Var::index_select) |
 /// | `gather` | [`gather`](Var::gather) |
 /// | `sort` | [`sort`](Var::sort) |
 /// | `embedding` | [`g.embedding`](Graph::embedding) |
 /// | `pack_padded_sequence` | [`pack`](Var::pack), [`gather_steps`](Var::gather_steps) |
 /// | `pad_packed_sequence` | [`g.gather_rows`](Graph::gather_rows) |
+/// | `tf.reverse_sequence` | [`reverse_sequence`](Var::reverse_sequence) |
+/// | `size`, `shape` | [`shape`](Var::shape), [`dims`](Var::dims) |
 ///
 /// | Gradients | |
 /// | --- | --- |
@@ -132,9 +134,12 @@ use std::{fmt, panic::Location};
 /// | `func.jvp` | [`g.jvp`](Graph::jvp) |
 /// | `requires_grad_`, `retain_grad` | [`watch`](Var::watch) |
 /// | `register_hook` | [`on_gradient`](Var::on_gradient) |
-/// | `detach` | [`cut`](Var::detach) |
-/// | `detach().numpy()` | [`detach`](Var::to_tensor) |
+/// | `detach` | [`detach`](Var::detach) |
+/// | `detach().numpy()` | [`to_tensor`](Var::to_tensor) |
 /// | `checkpoint` | [`g.recompute`](Graph::recompute) |
+/// | `parametrize.cached` | [`g.cached`](Graph::cached) |
+/// | `func.functional_call` | [`g.with_parametrization`](Graph::with_parametrization) |
+/// | `autograd.set_detect_anomaly` | [`Graph::detect_anomaly`] |
 /// | `item` | [`item`](Var::item) |
 /// | `numpy` | [`value`](Var::value) |
 #[derive(Clone, Copy)]

@@ -10,7 +10,7 @@
 //! | what is checked | by |
 //! | --- | --- |
 //! | an operation, as a function of tensors | [`function`] |
-//! | a model: each parameter, each input, each initial state | [`model`]; [`parameters`] where there are parameters alone |
+//! | a model: parameters, inputs, initial states | [`model`]; [`parameters`] where there is nothing else |
 //! | a model with too many parameters to move each | [`direction`] |
 //! | a long composition, whose differences need not be exact enough | [`composition`] |
 //! | forward mode against reverse mode alone | [`adjoint`] |
@@ -151,7 +151,8 @@ pub enum Failure {
     #[error("a gradient is wrong: {0}")]
     Gradient(Box<Disagreement>),
     /// Forward mode and reverse mode contradict each other.
-    #[error("⟨v, J·u⟩ = {forward:e}, but ⟨Jᵀ·v, u⟩ = {reverse:e}{}", .culprit.as_ref().map(Culprit::to_string).unwrap_or_default())]
+    #[error("⟨v, J·u⟩ = {forward:e}, but ⟨Jᵀ·v, u⟩ = {reverse:e}{}",
+        .culprit.as_ref().map(Culprit::to_string).unwrap_or_default())]
     #[non_exhaustive]
     Adjoint {
         /// By forward mode.
@@ -173,7 +174,8 @@ pub enum Failure {
     },
     /// A tensor's gradient depends on whether another one wants a gradient too.
     #[error(
-        "tensor {tensor}'s gradient is another where tensor {constant} is a constant: {alone:e} instead of {beside:e} at [{index}]"
+        "tensor {tensor}'s gradient is another where tensor {constant} is a constant: {alone:e} instead of {beside:e} \
+         at [{index}]"
     )]
     #[non_exhaustive]
     Constant {
@@ -236,7 +238,8 @@ pub struct Judged {
 ///
 /// let x = ndarray::array![0.5, -1.5].into_dyn();
 /// let checked = check::function(&[x.clone()], |graph, x| graph.apply(Twice, x))?;
-/// assert!(checked.to_string().starts_with("agrees with finite differences; forward mode was skipped: jvp: twice has no"));
+/// let expected = "agrees with finite differences; forward mode was skipped: jvp: twice has no";
+/// assert!(checked.to_string().starts_with(expected));
 /// assert_eq!(check::function(&[x], |_, x| x[0] * 2.0)?.skipped, None);
 /// # Ok::<(), check::Failure>(())
 /// ```

@@ -53,7 +53,9 @@ macro_rules! lanes {
                 pulp::bytemuck::cast_slice_mut(x)
             }
             fn room() -> &'static std::thread::LocalKey<std::cell::Cell<[Vec<Self>; 2]>> {
-                thread_local!(static ROOM: std::cell::Cell<[Vec<$type>; 2]> = const { std::cell::Cell::new([vec![], vec![]]) });
+                thread_local! {
+                    static ROOM: std::cell::Cell<[Vec<$type>; 2]> = const { std::cell::Cell::new([vec![], vec![]]) };
+                }
                 &ROOM
             }
         }

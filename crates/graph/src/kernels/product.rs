@@ -375,13 +375,16 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_layout_gives_the_chain_to_the_bit(m in 0usize..20, k in 0usize..40, n in 0usize..60, seed in 0usize..100) {
+        fn every_layout_gives_the_chain_to_the_bit(
+            m in 0usize..20, k in 0usize..40, n in 0usize..60, seed in 0usize..100,
+        ) {
             let (a, b, c) = (fill::<f64>(m * k, seed), fill::<f64>(k * n, seed + 1), fill::<f64>(m * n, seed + 2));
             let (mut expected, mut fresh) = (c.clone(), vec![0.0; m * n]);
             plain(m, k, n, &a, &b, &mut expected);
             plain(m, k, n, &a, &b, &mut fresh);
             let (at, bt) = (turned(&a, m, k), turned(&b, k, n));
-            let (a_layouts, b_layouts) = ([Matrix::rows(&a, k), Matrix::transposed(&at, m)], [Matrix::rows(&b, n), Matrix::transposed(&bt, k)]);
+            let a_layouts = [Matrix::rows(&a, k), Matrix::transposed(&at, m)];
+            let b_layouts = [Matrix::rows(&b, n), Matrix::transposed(&bt, k)];
             for a in a_layouts {
                 for b in b_layouts {
                     let mut got = c.clone();

@@ -206,7 +206,8 @@ impl Graph<'_> {
                 let at = *merged.entry(key).or_insert_with(|| {
                     let place = self.place_of(node.mark);
                     let line = format!("{}:{}", place.line.file(), place.line.line());
-                    profile.entries.push(Entry { operation: node.name, scope: place.scope, line, cost: Cost::default() });
+                    let cost = Cost::default();
+                    profile.entries.push(Entry { operation: node.name, scope: place.scope, line, cost });
                     profile.entries.len() - 1
                 });
                 profile.entries[at].cost += cost;

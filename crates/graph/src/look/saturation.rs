@@ -59,7 +59,9 @@ impl Graph<'_> {
                     // The same gate at the same place, row after row, is one entry.
                     let recent = found.iter_mut().rev().take_while(|(known, _)| *known == key);
                     match { recent }.find(|(_, s)| s.gate == gate) {
-                        Some((_, s)) => (s.saturated, s.elements) = (s.saturated + saturated, s.elements + values.len()),
+                        Some((_, s)) => {
+                            (s.saturated, s.elements) = (s.saturated + saturated, s.elements + values.len());
+                        }
                         None => {
                             let at = self.place_of(node.mark);
                             found.push((key, Saturation { gate, at, saturated, elements: values.len() }));

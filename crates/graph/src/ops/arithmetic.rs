@@ -10,7 +10,8 @@ use std::{
 /// Declares the mathematics of a function of one element: its value from x, its derivative from x and y. A constant of
 /// the function stands last.
 macro_rules! unary {
-    ($(#[$doc:meta])* $name:ident $(($type:ty))?, $label:literal, |$x:ident $(, $of:ident)?| $value:expr, |$dx:pat_param, $dy:pat_param $(, $by:ident)?| $derivative:expr $(, $squash:expr)?) => {
+    ($(#[$doc:meta])* $name:ident $(($type:ty))?, $label:literal, |$x:ident $(, $of:ident)?| $value:expr,
+     |$dx:pat_param, $dy:pat_param $(, $by:ident)?| $derivative:expr $(, $squash:expr)?) => {
         $(#[$doc])*
         pub(crate) struct $name $((pub(crate) $type))?;
         impl Unary for $name {
@@ -34,7 +35,8 @@ pub(crate) use unary;
 /// Declares the mathematics of a function of two elements: its value, and its derivatives by either from a, b and y.
 macro_rules! binary {
     ($(#[$doc:meta])* $name:ident, $label:literal, |$a:ident, $b:ident| $value:expr,
-     |$fa:pat_param, $fb:pat_param, $fy:pat_param| $by_first:expr, |$sa:pat_param, $sb:pat_param, $sy:pat_param| $by_second:expr) => {
+     |$fa:pat_param, $fb:pat_param, $fy:pat_param| $by_first:expr,
+     |$sa:pat_param, $sb:pat_param, $sy:pat_param| $by_second:expr) => {
         $(#[$doc])*
         pub(crate) struct $name;
         impl $name {

@@ -235,7 +235,8 @@ impl<'g> Var<'g> {
     /// # let params = Params::seeded(0);
     /// # let graph = Graph::new(&params);
     /// let x = graph.input(array![[1.0f32, 2.0]]);
-    /// let (weight, bias) = (graph.input(array![[1.0f32, 0.0], [1.0, 1.0], [0.0, -1.0]]), graph.input(array![0.5f32, 0.0, 0.0]));
+    /// let weight = graph.input(array![[1.0f32, 0.0], [1.0, 1.0], [0.0, -1.0]]);
+    /// let bias = graph.input(array![0.5f32, 0.0, 0.0]);
     /// assert_eq!(x.linear(weight, Some(bias)).value()?, array![[1.5f32, 3.0, -2.0]].into());
     /// # Ok::<(), unspool_graph::Error>(())
     /// ```

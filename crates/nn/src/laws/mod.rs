@@ -15,9 +15,9 @@
 //! | [`Gradients`](Law::Gradients) | the gradients of everything agree with finite differences and with forward mode |
 //!
 //! Each law is asked of random batches of unequal lengths, empty rows among them, in both directions; a law that is
-//! broken comes back as a [`Violation`] with the smallest batch that shows it. The batches are the same at every call; to
-//! look further, set `PROPTEST_CASES=1000` in the environment: then a thousand new batches are tried for each law. With
-//! a cell of your own:
+//! broken comes back as a [`Violation`] with the smallest batch that shows it. The batches are the same at every call;
+//! to look further, set `PROPTEST_CASES=1000` in the environment: then a thousand new batches are tried for each law.
+//! With a cell of your own:
 //!
 //! ```
 //! use unspool_graph::{Graph, Param, Scope, Var, init};
@@ -107,8 +107,8 @@ pub trait CellUnderTest {
     /// Makes the cell; its parameters are new for each batch.
     fn make(&self, scope: Scope<'_>) -> Self::Cell;
 
-    /// Returns arrays whose axis 0 is the batch, from which [`start`](CellUnderTest::start) makes a state. By default these
-    /// are random numbers in [−1, 1) in the shapes of the initial state's leaves.
+    /// Returns arrays whose axis 0 is the batch, from which [`start`](CellUnderTest::start) makes a state. By default
+    /// these are random numbers in [−1, 1) in the shapes of the initial state's leaves.
     fn free(&self, cell: &Self::Cell, params: &Params, batch: usize, draw: RngKey) -> Vec<ArrayD<f64>> {
         let graph = Graph::new(params);
         let leaves = leaves(&cell.initial_state(&graph, batch));

@@ -53,7 +53,8 @@ pub fn repeated(x: Var<'_>, time: usize) -> Sequence<'_> {
     Sequence::new(rows, Layout::new(&vec![time; batch]))
 }
 
-/// Returns the rows of a batch, if memory can hold as much as they are over `time` steps; else that is the graph's error.
+/// Returns the rows of a batch, if memory can hold as much as they are over `time` steps; else that is the graph's
+/// error.
 #[track_caller]
 fn rows_over(operation: &'static str, x: Var<'_>, time: usize) -> Option<usize> {
     let shape = x.known_shape()?;

@@ -9,7 +9,8 @@ fn quote(text: &str) -> String {
 
 pub(super) fn write(pictures: &[Picture]) -> String {
     let mut out = String::from(
-        "digraph recording {\n  rankdir=LR;\n  node [shape=box, style=\"rounded,filled\", fontname=\"DejaVu Sans\", fontsize=11];\n",
+        "digraph recording {\n  rankdir=LR;\n  \
+        node [shape=box, style=\"rounded,filled\", fontname=\"DejaVu Sans\", fontsize=11];\n",
     );
     for (p, picture) in pictures.iter().enumerate() {
         let name = |i: usize| format!("n{p}_{i}");

@@ -66,7 +66,8 @@ pub enum Detail {
 /// }
 /// let gradients = h.sum_all().backward()?;
 /// let drawing = Drawing::of(&graph).gradients(&gradients);
-/// assert!(drawing.to_svg().starts_with("<svg"));                    // a box for each step, as wide lines as gradients are large
+/// // A box for each step, and lines as wide as their gradients are large.
+/// assert!(drawing.to_svg().starts_with("<svg"));
 /// let _ = drawing.clone().rolled().to_svg();                        // one cell with its loop, beside its unrolling
 /// let _ = drawing.clone().fold(Detail::Node).to_dot();                // every node, for Graphviz
 /// println!("{}", drawing.to_text());

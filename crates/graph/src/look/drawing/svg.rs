@@ -18,7 +18,8 @@ text{font-family:'DejaVu Sans',Verdana,system-ui,sans-serif;fill:#1c2733;text-an
 .small{fill:#4a5b6c}.shape{fill:#6b7a89}.name{fill:#51606f;text-anchor:start}.foot{fill:#51606f;text-anchor:start}
 .name{paint-order:stroke;stroke:#f0f3f6;stroke-width:3}
 .page{fill:#ffffff}.frame{fill:#f3f6f9;stroke:#c3cdd7}.scope{fill:#8fa3b514;stroke:#a9b7c4;stroke-dasharray:3 3}
-.cell{fill:#dcebfa;stroke:#2f6fad}.operation{fill:#ffffff;stroke:#60788f}.input{fill:#e4f4e6;stroke:#4a8a55}.param{fill:#f1e6fa;stroke:#8453ad}
+.cell{fill:#dcebfa;stroke:#2f6fad}.operation{fill:#ffffff;stroke:#60788f}\
+.input{fill:#e4f4e6;stroke:#4a8a55}.param{fill:#f1e6fa;stroke:#8453ad}
 .line{fill:none;stroke-linecap:round}.halo{stroke:#ffffff;stroke-opacity:.85}
 .data{stroke:#587089}.state{stroke:#cf5a1f}.weight{stroke:#9668bd}
 .t-data{fill:#587089}.t-state{fill:#cf5a1f}.t-weight{fill:#9668bd}
@@ -26,7 +27,8 @@ text{font-family:'DejaVu Sans',Verdana,system-ui,sans-serif;fill:#1c2733;text-an
 text{fill:#e8edf2}.small{fill:#b9c4cf}.shape{fill:#93a1af}.name{fill:#a9b6c3}.foot{fill:#a9b6c3}
 .name{stroke:#1a2127}
 .page{fill:#12171c}.frame{fill:#1a2127;stroke:#3a4753}.scope{fill:#8fa3b514;stroke:#52616f}
-.cell{fill:#1b3853;stroke:#66a8e4}.operation{fill:#1f2830;stroke:#8398ab}.input{fill:#1d3a25;stroke:#6db57a}.param{fill:#34234a;stroke:#b58be0}
+.cell{fill:#1b3853;stroke:#66a8e4}.operation{fill:#1f2830;stroke:#8398ab}\
+.input{fill:#1d3a25;stroke:#6db57a}.param{fill:#34234a;stroke:#b58be0}
 .halo{stroke:#12171c}
 .data{stroke:#8ba3b8}.state{stroke:#f0874a}.weight{stroke:#b892dd}
 .t-data{fill:#8ba3b8}.t-state{fill:#f0874a}.t-weight{fill:#b892dd}
@@ -56,7 +58,8 @@ pub(super) fn write(pictures: &[Picture]) -> String {
     let height = inner + 2.0 * MARGIN + if range.is_some() { FOOT } else { 0.0 };
     let width = if range.is_some() { width.max(480.0) } else { width };
     let mut out = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{w}\" height=\"{h}\" viewBox=\"0 0 {w} {h}\">\n<style>\n{STYLE}</style>\n<rect class=\"page\" width=\"{w}\" height=\"{h}\" rx=\"8\"/>\n",
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{w}\" height=\"{h}\" viewBox=\"0 0 {w} {h}\">\n\
+        <style>\n{STYLE}</style>\n<rect class=\"page\" width=\"{w}\" height=\"{h}\" rx=\"8\"/>\n",
         w = n(width),
         h = n(height)
     );
