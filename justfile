@@ -63,7 +63,7 @@ package *options:
 release-files:
     bash scripts/release-files.sh
 
-# Fuzzes every target for this many seconds; needs cargo-fuzz and a nightly toolchain.
+# Fuzzes every target for this many seconds; needs cargo-fuzz.
 fuzz seconds="60":
     bash scripts/fuzz.sh {{ seconds }}
 
