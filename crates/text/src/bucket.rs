@@ -176,7 +176,8 @@ fn cut(lengths: &[Extent], size: BatchSize, mut rows: Vec<usize>) -> Vec<Vec<usi
     let (mut start, mut longest) = (0, 0);
     for (end, row) in rows.iter().enumerate() {
         let this = lengths[*row].0.max(lengths[*row].1) as usize;
-        if end > start && !size.fits(end - start + 1, this.max(longest)) {
+        // A single row always fits.
+        if !size.fits(end - start + 1, this.max(longest)) {
             batches.push(rows[start..end].to_vec());
             (start, longest) = (end, 0);
         }
@@ -294,6 +295,8 @@ mod tests {
         ) {
             let buckets = Buckets::new(lengths, size, seed).unwrap();
             let mut whole = buckets.from(Position::default()).unwrap();
+            let first = buckets.epoch(0);
+            prop_assert_eq!(whole.clone().take(first.len()).collect::<Vec<_>>(), first);
             for _ in 0..stop { whole.next(); }
             let saved = serde_json::to_string(&whole.position()).unwrap();
             let resumed = buckets.from(serde_json::from_str(&saved).unwrap()).unwrap();
@@ -308,6 +311,42 @@ mod tests {
         assert_eq!(buckets(1).epoch(2), buckets(1).epoch(2));
         assert_ne!(buckets(1).epoch(2), buckets(1).epoch(3));
         assert_ne!(buckets(1).epoch(2), buckets(2).epoch(2));
+    }
+
+    proptest! {
+        #[test]
+        fn a_batch_ends_only_where_the_next_row_would_not_fit(
+            lengths in prop::collection::vec((0usize..12, 0usize..12), 1..60), size in sizes(),
+        ) {
+            let buckets = Buckets::pairs(lengths.clone(), size, 0).unwrap();
+            for pair in buckets.sorted().windows(2) {
+                let rows = pair[0].len() + 1;
+                let longest = pair[0].iter().chain(&pair[1][..1]).map(|row| lengths[*row].0.max(lengths[*row].1)).max();
+                match size {
+                    BatchSize::Rows(most) => prop_assert!(rows > most),
+                    BatchSize::Tokens(budget) => prop_assert!(rows * longest.unwrap().max(1) > budget),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_share_of_padding_counts_both_sides_of_every_batch() {
+        // One batch of 3 rows: targets 1, 2, 4 in 3 · 4 places, sources 5, 3, 2 in 3 · 5.
+        let pairs = [(5, 1), (3, 2), (2, 4)];
+        let buckets = Buckets::pairs(pairs, BatchSize::Rows(3), 1).unwrap();
+        assert_eq!(buckets.padding_share(0), 1.0 - 17.0 / 27.0);
+        // Each row by itself has none.
+        assert_eq!(Buckets::pairs(pairs, BatchSize::Rows(1), 1).unwrap().padding_share(0), 0.0);
+        assert_eq!(Buckets::new([], BatchSize::Rows(1), 1).unwrap().padding_share(0), 0.0);
+    }
+
+    #[test]
+    fn buckets_know_how_many_rows_they_hold() {
+        let of = |lengths: &[usize]| Buckets::new(lengths.iter().copied(), BatchSize::Rows(2), 1).unwrap();
+        assert_eq!((of(&[]).len(), of(&[]).is_empty()), (0, true));
+        assert_eq!((of(&[4, 4, 4]).len(), of(&[4, 4, 4]).is_empty()), (3, false));
+        assert_eq!(of(&[]).from(Position::default()).unwrap().next(), None);
     }
 
     #[test]

@@ -236,11 +236,9 @@ impl Bleu {
     /// Returns the score of summed counts.
     pub fn of_counts(&self, counts: BleuCounts, references: usize) -> BleuScore {
         let (hypothesis, reference) = (counts.hypothesis_length as f64, counts.reference_length as f64);
-        let brevity_penalty = match counts.hypothesis_length {
-            0 if counts.reference_length > 0 => 0.0,
-            length if length < counts.reference_length => (1.0 - reference / hypothesis).exp(),
-            _ => 1.0,
-        };
+        // 0 for nothing against something: exp(−∞).
+        let is_short = counts.hypothesis_length < counts.reference_length;
+        let brevity_penalty = if is_short { (1.0 - reference / hypothesis).exp() } else { 1.0 };
         let mut precisions = [0.0; ORDER];
         let mut order = ORDER;
         let mut halving = 1.0;
@@ -404,6 +402,14 @@ mod tests {
         let bleu = Bleu::default();
         assert_eq!(bleu.score(&none, &[&none]).unwrap_err().to_string(), "nothing to score");
         assert_eq!(bleu.score(&["a"], &[&["a", "b"]]).unwrap_err().to_string(), "2 references where 1 were expected");
+    }
+
+    #[test]
+    fn the_brevity_penalty_is_that_of_the_paper() {
+        let penalty = |hypothesis, reference| score(&[hypothesis], &[reference]).brevity_penalty;
+        assert_eq!(penalty("", "a b"), 0.0);
+        assert!((penalty("a", "a b c") - (-2f64).exp()).abs() < 1e-15);
+        assert_eq!((penalty("a b", "a b"), penalty("a b c", "a b"), penalty("", "")), (1.0, 1.0, 1.0));
     }
 
     #[test]

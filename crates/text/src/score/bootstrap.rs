@@ -150,6 +150,35 @@ mod tests {
     }
 
     #[test]
+    fn the_interval_and_the_p_value_are_those_of_the_binomial_distribution() {
+        // The difference of a draw is Binomial(20, 1/2) / 20, whose quantiles at 2.5 % and 97.5 % are 6 and 14.
+        let right = |right: fn(usize) -> bool, count: usize| (0..count).map(|n| Hits::of(right(n))).collect::<Vec<_>>();
+        let found = paired_bootstrap(&right(|n| n % 2 == 0, 20), &right(|_| true, 20), Hits::share, 8000, 3).unwrap();
+        assert_eq!((found.baseline, found.system), (0.5, 1.0));
+        assert!((found.interval.0 - 0.3).abs() < 1e-12 && (found.interval.1 - 0.7).abs() < 1e-12, "{found:?}");
+        // The square of the share of two sentences is 0, 1/4 or 1, with 1/4, 1/2, 1/4: its mean is 3/8, and one draw in
+        // four reaches 3/8 and the measured 1/4 together. The worse of two systems differs as much, with the other sign.
+        let (none, half) = (right(|_| false, 2), right(|n| n == 0, 2));
+        let square = |hits: Hits| hits.share().powi(2);
+        let better = paired_bootstrap(&none, &half, square, 8000, 3).unwrap();
+        assert_eq!((better.baseline, better.system, better.interval), (0.0, 0.25, (0.0, 1.0)));
+        let worse = paired_bootstrap(&half, &none, square, 8000, 3).unwrap();
+        assert_eq!((worse.baseline, worse.system, worse.interval), (0.25, 0.0, (-1.0, 0.0)));
+        for found in [better, worse] {
+            assert!((found.p_value - 0.25).abs() < 0.02, "{found:?}");
+        }
+        // Without variance the p-value is the least possible, and one sample is its own interval.
+        let certain = paired_bootstrap(&right(|_| false, 5), &right(|_| true, 5), Hits::share, 1, 3).unwrap();
+        assert_eq!((certain.p_value, certain.interval), (0.5, (1.0, 1.0)));
+    }
+
+    #[test]
+    fn a_share_is_right_of_all() {
+        assert_eq!(Hits { right: 3, all: 4 }.share(), 0.75);
+        assert_eq!(Hits::default().share(), 0.0);
+    }
+
+    #[test]
     fn a_system_is_no_better_than_itself_and_a_small_gain_is_not_certain() {
         let itself = paired_bootstrap(&hits(|n| n % 3 == 0), &hits(|n| n % 3 == 0), Hits::share, 200, 1).unwrap();
         assert_eq!((itself.interval, itself.p_value), ((0.0, 0.0), 1.0));

@@ -303,6 +303,29 @@ mod tests {
     }
 
     #[test]
+    fn chrf_plus_plus_counts_words_and_pairs_of_words() {
+        let counts = Chrf::plus_plus().counts(&["a b c"], &[&["a b d"]]).unwrap();
+        assert_eq!(counts[0].orders[6..], [[3, 3, 2], [2, 2, 1]]);
+        assert_eq!(Chrf::plus_plus().score(&["a"], &[&["a"]]).unwrap().name, "chrF2++");
+    }
+
+    #[test]
+    fn of_references_as_like_the_first_counts() {
+        let counts = Chrf { char_order: 1, ..Chrf::default() }.counts(&["ab"], &[&["xyz"], &["uvwxyz"]]).unwrap();
+        assert_eq!(counts[0].orders, [[2, 3, 0]]);
+    }
+
+    #[test]
+    fn an_order_that_one_side_has_none_of_does_not_count() {
+        let score = |orders: &[[u64; 3]]| {
+            let counts = ChrfCounts { orders: orders.to_vec() };
+            Chrf::default().of_counts(counts, 1).score
+        };
+        assert_eq!(score(&[[4, 4, 4], [3, 0, 0], [0, 3, 0]]), 100.0);
+        assert_eq!(score(&[[3, 0, 0]]), 0.0);
+    }
+
+    #[test]
     fn one_mark_is_cut_off_a_word() {
         let cut = |word: &'static str| {
             let mut pieces = Vec::new();
@@ -318,7 +341,12 @@ mod tests {
     fn orders_beyond_reason_are_errors() {
         let chrf = |char_order, word_order| Chrf { char_order, word_order, ..Default::default() };
         assert!(chrf(0, 0).score(&["a"], &[&["a"]]).is_err());
-        assert!(chrf(6, 1_000_000).score(&["a"], &[&["a"]]).is_err());
+        for (characters, words) in [(101, 0), (0, 101), (6, 1_000_000)] {
+            assert!(chrf(characters, words).score(&["a"], &[&["a"]]).is_err());
+        }
+        for (characters, words) in [(100, 0), (0, 100), (1, 0), (0, 1)] {
+            assert_eq!(chrf(characters, words).score(&["a"], &[&["a"]]).unwrap().score, 100.0);
+        }
         assert_eq!(chrf(9, 0).score(&["abcdefghijk"], &[&["abcdefghijk"]]).unwrap().score, 100.0);
     }
 }

@@ -205,6 +205,20 @@ mod tests {
     }
 
     #[test]
+    fn the_means_are_those_of_scikit_learn() {
+        // y_true = [0, 1, 2, 0, 1, 2] and y_pred = [0, 2, 1, 0, 0, 1], the example of its documentation.
+        let confusion = Confusion::new(&[0, 2, 1, 0, 0, 1], &[0, 1, 2, 0, 1, 2], 3).unwrap();
+        let close = |found: f64, wanted: f64| assert!((found - wanted).abs() < 1e-12, "{found}, not {wanted}");
+        close(confusion.macro_precision(), 2.0 / 9.0);
+        close(confusion.macro_recall(), 1.0 / 3.0);
+        close(confusion.macro_f1(), 4.0 / 15.0);
+        close(confusion.micro_f1(), 1.0 / 3.0);
+        let matrix = ndarray::array![[2, 0, 0], [1, 0, 1], [0, 2, 0]];
+        assert_eq!(confusion.matrix(&[0, 1, 2]), matrix);
+        assert_eq!([0, 1, 2].map(|class| confusion.support(class)), [2, 2, 2]);
+    }
+
+    #[test]
     fn classes_without_an_example_take_no_memory() {
         let confusion = Confusion::new(&[5, u32::MAX, 5], &[5, 5, 7], usize::MAX).unwrap();
         assert_eq!((confusion.classes(), confusion.accuracy(), confusion.support(5)), (usize::MAX, 1.0 / 3.0, 2));

@@ -42,36 +42,23 @@ impl Edits {
     /// ```
     pub fn between<T: PartialEq>(hypothesis: &[T], reference: &[T]) -> Edits {
         // A row of the table at a time: memory grows with one sequence, not with both.
-        type Cost = (u64, Edits);
-        let mut row: Vec<Cost> = (0..=reference.len() as u64)
-            .map(|deletions| (deletions, Edits { deletions, ..Default::default() }))
-            .collect();
+        let mut row: Vec<Edits> =
+            (0..=reference.len() as u64).map(|deletions| Edits { deletions, ..Default::default() }).collect();
         for (insertions, token) in (1..).zip(hypothesis) {
             let mut diagonal = row[0];
-            row[0] = (insertions, Edits { insertions, ..Default::default() });
+            row[0] = Edits { insertions, ..Default::default() };
             for (place, wanted) in (1..).zip(reference) {
-                let above = row[place];
-                let left = row[place - 1];
-                let mut best = diagonal;
-                if token != wanted {
-                    best.0 += 1;
-                    best.1.substitutions += 1;
-                    if above.0 + 1 < best.0 {
-                        best = above;
-                        best.0 += 1;
-                        best.1.insertions += 1;
-                    }
-                    if left.0 + 1 < best.0 {
-                        best = left;
-                        best.0 += 1;
-                        best.1.deletions += 1;
-                    }
-                }
-                row[place] = best;
+                let (above, left) = (row[place], row[place - 1]);
+                let replaced = diagonal.substitutions + u64::from(token != wanted);
+                let replaced = Edits { substitutions: replaced, ..diagonal };
+                let inserted = Edits { insertions: above.insertions + 1, ..above };
+                let deleted = Edits { deletions: left.deletions + 1, ..left };
+                let cost = |edits: &Edits| (edits.total(), edits.insertions);
+                row[place] = [replaced, inserted, deleted].into_iter().min_by_key(cost).unwrap_or(replaced);
                 diagonal = above;
             }
         }
-        let edits = row.last().map(|(_, edits)| *edits).unwrap_or_default();
+        let edits = row.last().copied().unwrap_or_default();
         Edits { reference_length: reference.len() as u64, ..edits }
     }
 
@@ -133,7 +120,28 @@ mod tests {
         }
     }
 
+    /// The fewest edits, and of those as few the fewest insertions, by recursion.
+    fn fewest(a: &[u8], b: &[u8]) -> (u64, u64) {
+        match (a, b) {
+            ([], rest) => (rest.len() as u64, 0),
+            (rest, []) => (rest.len() as u64, rest.len() as u64),
+            ([x, a1 @ ..], [y, b1 @ ..]) => {
+                let more = |(total, insertions): (u64, u64), edit, insertion| (total + edit, insertions + insertion);
+                let replaced = more(fewest(a1, b1), u64::from(x != y), 0);
+                replaced.min(more(fewest(a1, b), 1, 1)).min(more(fewest(a, b1), 1, 0))
+            }
+        }
+    }
+
     proptest! {
+        #[test]
+        fn of_edits_as_few_there_are_the_fewest_insertions_and_deletions(
+            a in prop::collection::vec(0u8..3, 0..6), b in prop::collection::vec(0u8..3, 0..6),
+        ) {
+            let edits = Edits::between(&a, &b);
+            prop_assert_eq!((edits.total(), edits.insertions), fewest(&a, &b));
+        }
+
         #[test]
         fn the_distance_is_that_of_its_definition(
             a in prop::collection::vec(0u8..3, 0..7), b in prop::collection::vec(0u8..3, 0..7),
@@ -144,6 +152,17 @@ mod tests {
             prop_assert_eq!(a.len() as i64 - b.len() as i64, edits.insertions as i64 - edits.deletions as i64);
             prop_assert_eq!(edits.total(), Edits::between(&b, &a).total());
         }
+    }
+
+    #[test]
+    fn a_corpus_has_the_edits_of_its_sentences_over_the_tokens_of_its_references() {
+        // kitten → sitting: two substitutions and a deletion; in an empty hypothesis 3 of 3 are missing; and one too many.
+        let hypotheses = ["kitten".as_bytes(), b"", b"ab"];
+        let references = ["sitting".as_bytes(), b"abc", b"b"];
+        let edits = token_error_rate(&hypotheses, &references).unwrap();
+        assert_eq!((edits.substitutions, edits.insertions, edits.deletions), (2, 1, 4));
+        assert_eq!((edits.total(), edits.reference_length, edits.rate()), (7, 11, 7.0 / 11.0));
+        assert!(token_error_rate(&hypotheses, &references[..2]).is_err());
     }
 
     #[test]

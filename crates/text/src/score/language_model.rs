@@ -40,3 +40,22 @@ pub fn bits_per_character(negative_log_likelihood: f64, characters: u64) -> Resu
     }
     Ok(negative_log_likelihood / std::f64::consts::LN_2 / characters as f64)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_choice_among_equally_likely_tokens_has_their_number_as_its_perplexity() {
+        // Each of 5 tokens is one of 8, and the text has 10 characters: 15 bits.
+        let loss = 5.0 * 8f64.ln();
+        assert!((perplexity(loss, 5).unwrap() - 8.0).abs() < 1e-12);
+        assert!((bits_per_character(loss, 10).unwrap() - 1.5).abs() < 1e-12);
+    }
+
+    #[test]
+    fn nothing_predicted_is_no_score() {
+        assert_eq!(perplexity(0.0, 0).unwrap_err().to_string(), "nothing to score");
+        assert_eq!(bits_per_character(0.0, 0).unwrap_err().to_string(), "nothing to score");
+    }
+}
