@@ -284,3 +284,14 @@ fn memory_that_a_dropped_recording_left_can_be_handed_back() {
     params.release_memory();
     assert_eq!(y.value().unwrap().to_f64().sum(), 0.0);
 }
+
+#[test]
+fn a_leaf_that_is_given_twice_moves_with_the_sum_of_its_tangents() {
+    let params = Params::seeded(0);
+    let graph = Graph::new(&params);
+    let x = graph.input(array![1.0f32, 2.0]);
+    let tangent = |leaves: &[(Var<'_>, Tensor)]| graph.jvp(x * x, leaves).unwrap();
+    let twice = tangent(&[(x, array![1.0f32, 10.0].into()), (x, array![3.0f32, 0.5].into())]);
+    assert_eq!(twice, tangent(&[(x, array![4.0f32, 10.5].into())]));
+    assert_eq!(twice, array![8.0f32, 42.0].into());
+}

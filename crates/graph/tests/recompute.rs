@@ -228,3 +228,67 @@ fn nothing_is_differentiated_that_was_not_kept() {
     }
     assert!(graph.check().is_ok());
 }
+
+/// Forward mode runs the segment once more: with respect to parameters that are used inside, and to inputs.
+#[test]
+fn tangents_pass_through_a_segment_as_through_a_call() {
+    let mut params = Params::seeded(5);
+    let rnn = Rnn::new(&mut params);
+    let params = params.to_f64();
+    let tangent = |shape: &[usize]| ArrayD::from_shape_fn(IxDyn(shape), |i| (i[0] as f64 - 1.3 * i[1] as f64).cos());
+    let run = |how: How| {
+        let graph = Graph::new(&params).training(3, 4);
+        let xs = graph.input(ArrayD::from_shape_fn(IxDyn(&[4, BATCH, WIDTH]), |i| (i[0] * 7 + i[2]) as f64 / 20.0));
+        let start = graph.full([BATCH, HIDDEN], 0.3);
+        let y = segment(&graph, rnn, how, xs, start, 0);
+        let w_hh = (graph.param(rnn.w_hh), tangent(&[HIDDEN, HIDDEN]).into());
+        let w_xh = (graph.param(rnn.w_xh), tangent(&[WIDTH, HIDDEN]).into());
+        let state = (start, tangent(&[BATCH, HIDDEN]).into());
+        let moved = [vec![w_hh.clone()], vec![w_xh.clone()], vec![state.clone()], vec![w_hh, w_xh, state]];
+        moved.map(|leaves| graph.jvp(y, &leaves).unwrap().to_f64())
+    };
+    let called = run(How::Called);
+    assert!(called.iter().all(|tangent| tangent.iter().any(|x| x.abs() > 1e-3)));
+    for how in [How::Recomputed, How::Nested] {
+        for (called, recomputed) in called.iter().zip(run(how)) {
+            assert!((called - &recomputed).iter().all(|d| d.abs() < 1e-12), "{how:?}");
+        }
+    }
+}
+
+/// What is provided to the step outside is provided inside, with its gradient and its tangent.
+#[test]
+fn a_segment_reads_the_second_input_of_its_step() {
+    let mut params = Params::seeded(0);
+    let w = params.scope("m").add("w", [2], init::constant(3.0));
+    let run = |recomputed: bool| {
+        let graph = Graph::new(&params);
+        let (x, gap) = (graph.input(vec![1.0f32, 2.0]).watch(), graph.input(vec![5.0f32, 7.0]).watch());
+        let _gap = graph.provide("gap", gap);
+        let y = if recomputed {
+            graph.recompute(move |graph, v| v[0] * graph.step_input("gap") * w, &[x])
+        } else {
+            x * graph.step_input("gap") * w
+        };
+        let tangent = graph.jvp(y, &[(gap, vec![1.0f32, 10.0].into())]).unwrap();
+        let gradients = y.sum_all().backward().unwrap();
+        (y.value().unwrap(), tangent, [gradients.of(x).unwrap(), gradients.of(gap).unwrap(), gradients.of(w).unwrap()])
+    };
+    assert_eq!(run(true), run(false));
+    assert_eq!(run(true).1, vec![3.0f32, 60.0].into());
+}
+
+#[test]
+fn a_segment_is_one_node_of_the_recording_and_its_cost_is_known() {
+    let params = Params::seeded(0);
+    let graph = Graph::new(&params);
+    let x = graph.zeros([8, 8]).watch();
+    let captured = [0u8; 4096];
+    let y = graph.recompute(move |_, v| v[0].exp() * f64::from(captured[0] + 1), &[x]);
+    assert_eq!(graph.topology()[y.vertex()].operation, "recompute");
+    let table = graph.profile().by_operation();
+    let (_, cost) = table.rows.iter().find(|(name, _)| name == "recompute").unwrap();
+    // Its value, and what the closure has captured; nothing of its inside.
+    assert_eq!(cost.calls, 1);
+    assert!((256 + 4096..256 + 4096 + 1024).contains(&cost.bytes), "{}", cost.bytes);
+}
