@@ -96,6 +96,81 @@ fn values_are_the_formulas() -> Outcome {
     )
 }
 
+/// Σ w · loss / Σ w over the real elements, written as loops over the padded batch.
+#[test]
+fn a_weighted_mean_divides_by_the_weights_of_the_elements_that_count() -> Outcome {
+    let (lengths, features) = ([2, 0, 3], 2);
+    let (x, t) = (random(&[3, 3, features], 11), random(&[3, 3, features], 12));
+    let by_row = vec![0.5f32, 3.0, 2.0];
+    let by_place: Vec<f32> = (1..=9).map(|i| i as f32 / 4.0).collect();
+    let params = Params::seeded(0).to_f64();
+    for weights in [by_row, by_place] {
+        let weight = |b: usize, s: usize| f64::from(weights[if weights.len() == 3 { b } else { 3 * b + s }]);
+        for packed in [true, false] {
+            let (mut squares, mut absolutes, mut count) = (0.0, 0.0, 0.0);
+            for b in 0..3 {
+                for s in 0..if packed { lengths[b] } else { 3 } {
+                    for f in 0..features {
+                        let d = x[[b, s, f]] - t[[b, s, f]];
+                        squares += weight(b, s) * d * d;
+                        absolutes += weight(b, s) * d.abs();
+                        count += weight(b, s);
+                    }
+                }
+            }
+            let graph = Graph::new(&params);
+            let prediction = || judged(graph.input(&x), packed.then_some(lengths));
+            let over = || LossReduction::weights(weights.clone());
+            let found = [
+                (loss::squared_error(prediction(), &t, over()), squares / count),
+                (loss::squared_error(prediction(), &t, over().sum()), squares),
+                (loss::absolute_error(prediction(), &t, over()), absolutes / count),
+                (loss::absolute_error(prediction(), &t, over().per_sequence()), absolutes / 3.0),
+            ];
+            for (loss, expected) in found {
+                let found = loss.item()?;
+                assert!((found - expected).abs() < 1e-12, "{found}, expected {expected} ({packed}, {weights:?})");
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn weights_that_are_all_zero_give_a_loss_of_zero() -> Outcome {
+    let params = Params::seeded(0);
+    let graph = Graph::new(&params);
+    let none = || LossReduction::weights(vec![0.0, 0.0]);
+    let x = graph.input(random(&[2, 3], 13)).watch();
+    let losses = [
+        loss::squared_error(x, random(&[2, 3], 14), none()),
+        loss::cross_entropy(x, &[0, 1], CrossEntropy::new(), none()),
+    ];
+    for loss in losses {
+        assert_eq!(loss.item()?, 0.0);
+        assert!(loss.backward()?.of(x).ok_or("no gradient")?.to_f64().iter().all(|slope| *slope == 0.0));
+    }
+    Ok(())
+}
+
+#[test]
+fn an_outlier_pulls_with_the_slope_of_the_formula() -> Outcome {
+    let params = Params::seeded(0).to_f64();
+    let graph = Graph::new(&params);
+    // Differences of 0, 2 (which is δ), −2, 5 and −5.
+    let x = graph.input(ndarray::array![3.0, 3.0, -1.0, 6.0, -4.0]).watch();
+    let t = ndarray::array![3.0, 1.0, 1.0, 1.0, 1.0];
+    let slopes = |loss: Var<'_>| -> Result<Vec<f64>, Box<dyn std::error::Error>> {
+        Ok(loss.backward()?.of(x).ok_or("no gradient")?.to_f64().iter().copied().collect())
+    };
+    let huber = loss::huber(x, &t, 2.0, LossReduction::all().sum());
+    assert_eq!(huber.item()?, 2.0 + 2.0 + 2.0 * (5.0 - 1.0) * 2.0);
+    assert_eq!(slopes(huber)?, [0.0, 2.0, -2.0, 2.0, -2.0]);
+    let absolute = loss::absolute_error(x, &t, LossReduction::all().sum());
+    assert_eq!((absolute.item()?, slopes(absolute)?), (14.0, vec![0.0, 1.0, -1.0, 1.0, -1.0]));
+    Ok(())
+}
+
 #[test]
 fn whatever_stands_in_the_padding_changes_nothing() -> Outcome {
     let params = Params::seeded(0);
@@ -167,6 +242,16 @@ fn what_does_not_fit_is_an_error_that_says_so() {
     );
     wrong(&|g| loss::squared_error(Sequence::pack(g.zeros([2, 5]), &[4, 1]), &t, LossReduction::all()), "do not fit");
     wrong(&|g| loss::squared_error(g.zeros([2, 3]), &t, LossReduction::weights(vec![1.0; 4])), "weights");
+    let empty = Array2::<f32>::zeros((0, 3));
+    wrong(&|g| loss::squared_error(g.zeros([0, 3]), &empty, LossReduction::all()), "no place for each of 0 weights");
+    // Another batch, other features, one axis too few.
+    for shape in [vec![3, 3, 2], vec![2, 3, 1], vec![2, 3]] {
+        let t = ArrayD::<f32>::zeros(shape);
+        wrong(
+            &|g| loss::squared_error(Sequence::pack(g.zeros([2, 3, 2]), &[3, 1]), &t, LossReduction::all()),
+            "do not fit",
+        );
+    }
     wrong(&|g| loss::huber(g.zeros([2, 3]), &t, 0.0, LossReduction::all()), "greater than 0");
     let labels = |all: &[&[u32]]| all.iter().map(|t| t.to_vec()).collect::<Vec<Vec<u32>>>();
     wrong(&|g| Ctc::new().losses(&Sequence::full(g.zeros([2, 3])), &labels(&[&[1]])), "[batch, time, class]");
@@ -284,6 +369,9 @@ fn ctc_gradients_agree_with_finite_differences() -> Outcome {
     let slopes = losses.sum_all().backward()?.of(x).ok_or("no gradient")?.to_f64();
     let any = |row: usize| slopes.index_axis(ndarray::Axis(0), row).iter().any(|g| *g != 0.0);
     assert_eq!((any(0), any(1), any(2)), (false, false, true));
+    // No frames hold no labels, with certainty.
+    let empty = Sequence::pack(graph.zeros([1, 2, 4]), &[0]);
+    assert_eq!(Ctc::new().losses(&empty, &[vec![]]).value()?.to_f64()[[0]], 0.0);
     Ok(())
 }
 
@@ -310,6 +398,8 @@ fn the_beam_adds_paths_where_greedy_sees_one() -> Outcome {
     assert_eq!(found[0].labels, [1]);
     assert!((found[0].log_probability.exp() - 0.64).abs() < 1e-12);
     assert_eq!(greedy(Array2::<f32>::zeros((0, 2)).view(), 0)?, Vec::<u32>::new());
+    // Of equal classes the first is taken.
+    assert_eq!(greedy(ndarray::array![[0.0, 1.0, 1.0]].view(), 0)?, [1]);
     assert!(prefix_beam(Array2::<f32>::zeros((0, 2)).view(), 0, 3)?[0].labels.is_empty());
     Ok(())
 }

@@ -1,10 +1,13 @@
 //! Optimizers: rows of an embedding are as good as a whole gradient, groups hold, threads change no bits, state goes
 //! on. That the formulas are PyTorch's is shown by `pytorch_parity`.
 
-use unspool_graph::{Gradients, Graph, Param, Params, Precision, RngKey, Tensor, init};
+use unspool_graph::{Element, Gradients, Graph, Param, Params, Precision, RngKey, Tensor, init};
 use unspool_nn::{
     Error,
-    optimizer::{Adagrad, Adam, AdamW, Averaged, Group, Optimizer, RmsProp, Sgd, StepParams},
+    optimizer::{
+        Adagrad, Adam, AdamW, Averaged, ElementwiseOptimizer, Group, Optimizer, RmsProp, Sgd, StepParams, UpdateParams,
+        UpdateRule,
+    },
     schedule::step_wise,
 };
 
@@ -382,4 +385,52 @@ fn a_schedule_without_a_meaning_is_refused_by_the_step() {
     let (mut params, table, bias) = model(Precision::F32);
     let gradients = gradients(&params, table, bias, 0).expect("finite");
     assert!(why(Sgd::new().step(&mut params, &gradients, step_wise(3, 0, 0.1, 0.5))).contains("learning rate is NaN"));
+}
+
+#[test]
+fn a_store_that_has_changed_since_the_first_step_is_refused() -> Outcome {
+    let (mut params, table, bias) = model(Precision::F32);
+    let (mut adam, mut average) = (Adam::new(), Averaged::over_all());
+    let first = gradients(&params, table, bias, 0)?;
+    adam.step(&mut params, &first, 0.1)?;
+    average.update(&params)?;
+    let mut more = params.clone();
+    more.scope("m").add("more", [1], init::zeros());
+    for mut other in [params.to_f64(), more] {
+        let gradients = gradients(&other, table, bias, 1)?;
+        assert!(matches!(adam.step(&mut other, &gradients, 0.1), Err(Error::Foreign)));
+        assert!(matches!(average.update(&other), Err(Error::Foreign)));
+    }
+    assert_eq!((adam.steps(), average.count()), (1, 1));
+    Ok(())
+}
+
+/// θ ← θ − rate · sign g
+#[derive(Clone, Default)]
+struct SignSgd;
+
+impl UpdateRule for SignSgd {
+    type Constants<E: Element> = E;
+    fn state_names(&self) -> &'static [&'static str] {
+        &[]
+    }
+    fn constants<E: Element>(&self, update: &UpdateParams) -> E {
+        E::from_f64(update.rate)
+    }
+    fn update<E: Element>(rate: E, x: &mut [E], g: &[E], _: &mut [E], _: &mut [E]) {
+        for (x, &g) in x.iter_mut().zip(g) {
+            *x -= if g > E::ZERO { rate } else { -rate };
+        }
+    }
+}
+
+#[test]
+fn a_rule_of_ones_own_is_its_formula_alone() -> Outcome {
+    let mut params = Params::seeded(0);
+    let w = params.scope("m").add("w", [2], init::constant(1.0));
+    let mut gradients = Gradients::none(&params);
+    gradients.set(&params, w, vec![3.0f32, -4.0])?;
+    let norm = ElementwiseOptimizer::<SignSgd>::new().step(&mut params, &gradients, 0.25)?;
+    assert_eq!((norm, params.value(w)?), (5.0, vec![0.75f32, 1.25].into()));
+    Ok(())
 }

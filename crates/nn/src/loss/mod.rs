@@ -212,17 +212,15 @@ pub fn cross_entropy<'g>(
         if shape[0] == 0 && layout.is_some() {
             return Ok(rows.sum_all()); // no real step, no loss
         }
-        let mut weights = over.place_weights(&shape, 1, layout.as_ref())?;
+        let weights = over.place_weights(&shape, 1, layout.as_ref())?;
         let targets = match &layout {
             Some(layout) => layout.pack(padded(targets, layout)?)?,
             None => targets.to_vec(),
         };
-        // A single weight a row of a batch with a time axis holds for all of the row.
+        // The weight of a row of a batch with a time axis holds for all of the row.
         let places: usize = shape[..shape.len() - 1].iter().product();
-        if !weights.is_empty() && weights.len() < places && places.is_multiple_of(weights.len()) {
-            let each = places / weights.len();
-            weights = weights.iter().flat_map(|&w| std::iter::repeat_n(w, each)).collect();
-        }
+        let each = places / weights.len().max(1);
+        let weights: Vec<f32> = weights.iter().flat_map(|&w| std::iter::repeat_n(w, each)).collect();
         let counted = weights.iter().zip(&targets).filter(|(w, _)| **w != 0.0);
         let count: f64 = counted.map(|(w, t)| f64::from(*w) * options.class_weight(*t)).sum();
         let factor = over.factor(count, layout.map_or(shape[0], |layout| layout.batch()));
