@@ -214,6 +214,7 @@ fn a_training_that_diverges_before_it_has_weights_leaves_nothing() {
     let output = run(at, &train("language-model", "text.txt", "run", &options), b"");
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.code() == Some(1) && said.contains("the loss is NaN"), "{said}");
+    assert!(said.ends_with("hint: try a lower --learning-rate\n"), "{said}");
     assert_eq!(listing(at), before);
 }
 

@@ -34,6 +34,8 @@ pub(crate) enum Error {
     Diverged {
         /// Where.
         cause: String,
+        /// Whether the run folder holds the weights of an earlier epoch.
+        has_weights: bool,
     },
     /// Processes that were started together are not alike: exit code 1.
     #[error("{message}")]
@@ -154,9 +156,10 @@ impl Error {
     pub(crate) fn lines(&self) -> (String, String) {
         let hint = match self {
             Error::Misuse { hint, .. } | Error::Failure { hint, .. } => hint.clone(),
-            Error::Diverged { .. } => {
-                "try a lower --learning-rate; the epochs saved so far can still be used".to_owned()
+            Error::Diverged { has_weights: true, .. } => {
+                "try a lower --learning-rate; the best weights so far are saved, and can be used".to_owned()
             }
+            Error::Diverged { has_weights: false, .. } => "try a lower --learning-rate".to_owned(),
             Error::Disagree { .. } => {
                 "start the same program, with the same options and the same data, on every machine".to_owned()
             }
@@ -233,7 +236,7 @@ impl From<text::Error> for Error {
 impl From<graph::Error> for Error {
     fn from(error: graph::Error) -> Error {
         match error {
-            graph::Error::NormNotFinite { .. } => Error::Diverged { cause: error.to_string() },
+            graph::Error::NormNotFinite { .. } => Error::Diverged { cause: error.to_string(), has_weights: false },
             _ => Error::failure(error.to_string(), ""),
         }
     }
@@ -243,7 +246,7 @@ impl From<nn::Error> for Error {
     fn from(error: nn::Error) -> Error {
         match error {
             nn::Error::Graph(error) => error.into(),
-            nn::Error::Diverged { .. } => Error::Diverged { cause: error.to_string() },
+            nn::Error::Diverged { .. } => Error::Diverged { cause: error.to_string(), has_weights: false },
             nn::Error::Disagree { .. } => Error::Disagree { message: error.to_string() },
             nn::Error::Training { what, right } => Error::failure(what, right),
             nn::Error::Mismatch { .. } | nn::Error::Format { .. } => {
@@ -271,6 +274,13 @@ mod tests {
             assert_eq!((message.as_str(), stopped.code()), ("stopped at step 7", code));
             assert_eq!(hint, "`unspool train copy --out 'a b' --resume` resumes the training");
         }
+    }
+
+    #[test]
+    fn a_training_that_diverged_names_saved_weights_only_where_there_are_some() {
+        let hint = |has_weights| Error::Diverged { cause: "the loss is NaN".into(), has_weights }.lines().1;
+        assert_eq!(hint(false), "try a lower --learning-rate");
+        assert_eq!(hint(true), "try a lower --learning-rate; the best weights so far are saved, and can be used");
     }
 
     #[test]

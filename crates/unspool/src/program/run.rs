@@ -296,10 +296,12 @@ impl RunFolder {
     }
 
     /// Removes what this process has written of a run that failed before it had weights: nothing in it could be used.
-    pub(crate) fn discard_without_weights(&self) {
-        let Some(writer) = &self.writer else { return };
-        if writer.began.is_some() || self.path.join(MODEL).exists() {
-            return;
+    /// Returns whether there are weights, of this process or an earlier one.
+    pub(crate) fn discard_without_weights(&self) -> bool {
+        let has_weights = self.path.join(MODEL).exists();
+        let Some(writer) = &self.writer else { return has_weights };
+        if writer.began.is_some() || has_weights {
+            return has_weights;
         }
         // The trainer has written the last step, in a folder that had none.
         for path in writer.written.take().iter().chain([&self.path.join(LAST)]) {
@@ -312,6 +314,7 @@ impl RunFolder {
             // It stays if somebody has put something into it.
             let _ = fs::remove_dir(&self.path);
         }
+        false
     }
 
     /// Opens a folder that holds a run: all that is needed to use it is there, and belongs together.

@@ -307,13 +307,11 @@ impl<'a, T: Task> Run<'a, T> {
         let Watch { clock, history, .. } = watch;
         let outcome = match outcome {
             Ok(outcome) => outcome,
-            Err(error) => {
-                // Resuming would come to the same end. Any other failure (a full disk) leaves what can be resumed.
-                if matches!(error, Error::Diverged { .. }) {
-                    folder.discard_without_weights();
-                }
-                return Err(error);
+            // Resuming would come to the same end. Any other failure (a full disk) leaves what can be resumed.
+            Err(Error::Diverged { cause, .. }) => {
+                return Err(Error::Diverged { cause, has_weights: folder.discard_without_weights() });
             }
+            Err(error) => return Err(error),
         };
         let stopped = || {
             progress.finish();
