@@ -74,9 +74,7 @@ pub(crate) fn part<T: Task>(
 ) -> Result<(Evaluated, Vec<T::Answer>)> {
     let batches = Buckets::pairs(task.lengths(examples), size, 0)?.sorted();
     let results = processes::distribute(exchange, batches.len(), |number| {
-        if exchange.ranks() <= 1 {
-            signals::check()?;
-        }
+        signals::check_if_alone(exchange)?;
         let batch = task.batch(examples, &batches[number], None)?;
         let graph = Graph::inference(params);
         let sums = (sum_of_losses(task, &graph, &batch)?, task.weight(&batch));

@@ -28,7 +28,7 @@ mod say;
 mod score;
 mod shell;
 mod shown;
-mod signals;
+pub(crate) mod signals;
 mod tokenize;
 mod train;
 mod watch;

@@ -142,15 +142,22 @@ impl Saved {
     }
 
     /// The error of a rule, known values to the change that is expected of each column, over all forecasts.
-    fn error_of(&self, series: &Series, rule: impl Fn(ArrayView2<'_, f64>) -> Vec<f64>) -> f64 {
-        let squares = series.origins.iter().enumerate().flat_map(|(row, &origin)| {
+    fn error_of(
+        &self,
+        series: &Series,
+        rule: impl Fn(ArrayView2<'_, f64>) -> Vec<f64>,
+        exchange: &dyn Exchange,
+    ) -> Result<f64> {
+        let mut squares = vec![];
+        for (row, &origin) in series.origins.iter().enumerate() {
+            signals::check_if_alone(exchange)?;
             let known = during(series.values.view(), 0..origin);
             let rule = rule(known);
             let change = Array2::from_shape_fn((self.horizon, rule.len()), |(_, k)| rule[k]);
             let made = self.ahead(during(known, origin - self.season..origin), change.view());
-            (made - series.coming(row, self.horizon)).into_iter().map(|error| error * error)
-        });
-        rmse(squares)
+            squares.extend((made - series.coming(row, self.horizon)).iter().map(|error| error * error));
+        }
+        Ok(rmse(squares.into_iter()))
     }
 }
 
@@ -349,7 +356,7 @@ impl Task for Forecast {
     }
 
     /// As last season; with last season's change (of its sum); with the mean change of the last three seasons.
-    fn baselines(&self, parts: &Parts<Series>, _exchange: &dyn Exchange) -> Result<Vec<(&'static str, f64)>> {
+    fn baselines(&self, parts: &Parts<Series>, exchange: &dyn Exchange) -> Result<Vec<(&'static str, f64)>> {
         let Saved { season, change, .. } = self.saved;
         let last_season = |known: ArrayView2<'_, f64>| vec![0.0; known.ncols()];
         let last_change = |known: ArrayView2<'_, f64>| -> Vec<f64> {
@@ -365,9 +372,9 @@ impl Task for Forecast {
             moments(changes(during(known, from..known.nrows()), season, change).view()).0
         };
         Ok(vec![
-            ("last_season", self.saved.error_of(&parts.test, last_season)),
-            ("last_season_change", self.saved.error_of(&parts.test, last_change)),
-            ("drift", self.saved.error_of(&parts.test, drift)),
+            ("last_season", self.saved.error_of(&parts.test, last_season, exchange)?),
+            ("last_season_change", self.saved.error_of(&parts.test, last_change, exchange)?),
+            ("drift", self.saved.error_of(&parts.test, drift, exchange)?),
         ])
     }
 
@@ -467,7 +474,7 @@ mod tests {
         params.set(bias, ndarray::Array1::<f32>::zeros(1)).unwrap();
         let batch = model.batch(&parts.test, &[0, 1], None).unwrap();
         let answers = model.answers(&params, &batch, Search::Full).unwrap();
-        let usual = model.saved.error_of(&parts.test, |_| model.saved.mean.clone());
+        let usual = model.saved.error_of(&parts.test, |_| model.saved.mean.clone(), &OneProcess).unwrap();
         assert!((model.score(&parts.test, &answers).unwrap().value - usual).abs() < 1e-3);
     }
 

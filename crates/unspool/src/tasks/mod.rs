@@ -53,6 +53,7 @@ pub(crate) use crate::program::{
     error::{Error, Result},
     limits, number,
     processes::{all_gather, broadcast},
+    signals,
 };
 pub(crate) use options::{Arch, Kind, Opt, by_name};
 pub(crate) use rows::{Example, Purpose, Rows};
@@ -215,7 +216,7 @@ pub(crate) trait Task: Sized + Sync + 'static {
     fn notes(&self, _parts: &Parts<Self::Examples>) -> Vec<String> {
         vec![]
     }
-    /// The test part's metric for what needs no training, by name. All processes call it.
+    /// The test part's metric for what needs no training, by name. All processes call it, and a signal ends it early.
     fn baselines(&self, _parts: &Parts<Self::Examples>, _exchange: &dyn Exchange) -> Result<Vec<(&'static str, f64)>> {
         Ok(vec![])
     }

@@ -395,10 +395,13 @@ impl Task for Tagging {
         let asked = || parts.test.owned().iter().flat_map(|sentence| &sentence.words);
         let mut of_word: BTreeMap<&str, Vec<u64>> = asked().map(|word| (word.as_str(), none())).collect();
         let mut of_all = none();
-        for (word, tag) in parts.train.owned().iter().flat_map(|sentence| sentence.words.iter().zip(&sentence.tags)) {
-            of_all[*tag as usize] += 1;
-            if let Some(counts) = of_word.get_mut(word.as_str()) {
-                counts[*tag as usize] += 1;
+        for sentence in parts.train.owned() {
+            signals::check_if_alone(exchange)?;
+            for (word, tag) in sentence.words.iter().zip(&sentence.tags) {
+                of_all[*tag as usize] += 1;
+                if let Some(counts) = of_word.get_mut(word.as_str()) {
+                    counts[*tag as usize] += 1;
+                }
             }
         }
         let counted: Vec<u64> = of_word.values().chain([&of_all]).flatten().copied().collect();
