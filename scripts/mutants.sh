@@ -3,8 +3,10 @@
 # the tests that matter for it alone, since a mutant costs a build of its crate and of these tests. Needs cargo-mutants
 # (cargo install cargo-mutants --locked).
 #
-#     scripts/mutants.sh                             # all files: hours
+#     scripts/mutants.sh                             # all files: many hours
 #     scripts/mutants.sh schedule.rs loss/mod.rs     # some of them
+#     scripts/mutants.sh --shard 0/16                # the first of sixteen parts of each file's mutants
+#     scripts/mutants.sh --iterate schedule.rs       # only what has not been caught before
 #
 # Results go to target/mutants/FILE; docs/mutation-testing.md keeps the counts.
 set -euo pipefail
@@ -30,8 +32,26 @@ tests_of() {
     esac
 }
 
+options=()
+while [[ ${1-} == --* ]]; do
+    case $1 in
+    --shard)
+        options+=(--shard "$2")
+        shift 2
+        ;;
+    --iterate)
+        options+=(--iterate)
+        shift
+        ;;
+    *)
+        echo "error: $0 has no option \`$1\`" >&2
+        exit 2
+        ;;
+    esac
+done
+
 # The files of .cargo/mutants.toml.
-mapfile -t files < <(cargo mutants --list-files)
+mapfile -t files < <(cargo mutants --workspace --list-files)
 for file in "${files[@]}"; do
     wanted=$(($# == 0))
     for name in "$@"; do [[ $file == *"$name" ]] && wanted=1; done
@@ -44,7 +64,7 @@ for file in "${files[@]}"; do
     echo "== $file"
     # shellcheck disable=SC2086 # several arguments
     nice -n 19 cargo mutants --jobs 1 --package "$package" --file "$file" --output "target/mutants/${file//\//-}" \
-        -- $arguments || {
+        "${options[@]}" -- $arguments || {
         # 2: some mutants were missed; 3: some did not come to an end. The table shows both.
         code=$?
         [ $code = 2 ] || [ $code = 3 ]
