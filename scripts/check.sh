@@ -23,7 +23,8 @@ sizes() {
     size unspool-graph 55
     size unspool-nn 75
     size unspool-text 100
-    size unspool 170
+    size unspool 105
+    size unspool-cli 175
 }
 
 size() {
