@@ -49,6 +49,13 @@ fn no_files_of_the_core_use_each_other_in_a_circle() {
 }
 
 #[test]
+fn no_files_of_the_runner_or_the_program_use_each_other_in_a_circle() {
+    for of in imports::read(&root()).unwrap().iter().filter(|of| ["task", "cli"].contains(&of.name)) {
+        assert_eq!(imports::circles(of), Vec::<Vec<&str>>::new(), "crates/{}", of.name);
+    }
+}
+
+#[test]
 fn a_crate_without_an_import_has_no_arrow() {
     let crates = imports::read(&root()).unwrap();
     let arrows = |crates: &[imports::Crate]| picture::draw(crates, &[]).matches("<path ").count();

@@ -3,7 +3,16 @@
 #![deny(clippy::print_stderr, clippy::print_stdout)]
 
 mod data;
+mod films;
+mod log_mel;
+mod long_text;
+mod memory;
+mod pictures;
 mod recipes;
+mod series;
+mod spaces;
+mod utterances;
+mod writing;
 
 use unspool_task::{Entry, task};
 

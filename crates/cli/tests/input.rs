@@ -68,7 +68,7 @@ fn tags_that_the_train_part_lacks_count_as_wrong_and_are_told() {
     let folder = folder(&files);
     let at = folder.path();
     let (report, said) = train(at, &["tagging", "--data", "train.conllu", "dev.conllu", "test.conllu", "--out", "run"]);
-    assert!(said.contains("counted as wrong: 3 tags of dev, such as `INTJ`, `X`"), "{said}");
+    assert!(said.contains("counted as wrong: 3 labels of dev, such as `INTJ`, `X`"), "{said}");
     assert_eq!((&report["dev"]["unknown_labels"], &report["test"]["unknown_labels"]), (&3.0.into(), &3.0.into()));
     assert!(report["test"]["accuracy"].as_f64().unwrap() <= 0.75 && report["test"]["loss"].is_f64(), "{report}");
     let page = fs::read_to_string(at.join("run/report.html")).unwrap();

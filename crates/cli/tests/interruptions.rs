@@ -177,7 +177,20 @@ fn a_signal_in_the_last_evaluation_or_in_a_comparison_ends_it_and_the_run_is_res
     assert_eq!(code, Some(143), "{rest}");
     assert!(out.is_empty() && rest.contains("stopped at step 1") && rest.contains("--out last --resume"), "{rest}");
 
-    let arguments = ["train", "adding", "--out", "two", "--epochs", "60", "--sequences", "64", "--length", "24"];
+    let arguments = [
+        "train",
+        "adding",
+        "--out",
+        "two",
+        "--compare",
+        "rnn",
+        "--epochs",
+        "60",
+        "--sequences",
+        "64",
+        "--length",
+        "24",
+    ];
     let (child, mut said) =
         start(at, PROGRAM, &[&arguments[..], &["--hidden-size", "4", "--batch-rows", "8"]].concat());
     wait_for(&mut said, "rnn: ");

@@ -186,7 +186,7 @@ fn a_tagger_is_trained_from_columns_or_a_folder_of_conllu_and_tags() {
     fs::write(at.join("new-tags.tsv"), "the\tY\ndog\tX\n").unwrap();
     let wrong = |data| ["train", "tagging", "--out", "new", "--data", data];
     refuses(at, &wrong("bad.tsv"), 1, "bad.tsv:2: 1 column where there should be 2");
-    refuses(at, &wrong("tags.tsv,new-tags.tsv,tags.tsv"), 1, "no word has one of the tags of the train part");
+    refuses(at, &wrong("tags.tsv,new-tags.tsv,tags.tsv"), 1, "no row has one of the labels of the train part");
     refuses(at, &wrong("."), 1, "files whose name has `train` in it");
     refuses(at, &["train", "tagging", "--out", "new"], 2, "--data is missing");
 }
@@ -213,7 +213,7 @@ fn cells_layers_attention_and_teaching_can_be_chosen() {
         let common = ["train", task, "--data", &data, "--out", out, "--epochs", "1", "--hidden-size", "16"];
         report(&succeeds(at, &[&common[..], more].concat(), b""))
     };
-    let beside = train("translation", "pairs.tsv", "attention", &["--without-attention", "--cell", "lstm"]);
+    let beside = train("translation", "pairs.tsv", "attention", &["--compare", "without_attention", "--cell", "lstm"]);
     assert!(beside["baselines"]["without_attention"].is_f64(), "{beside}");
     train("translation", "pairs.tsv", "transformer", &["--arch", "transformer", "--layers", "1"]);
     train("translation", "pairs.tsv", "own", &["--teacher-forcing", "never", "--layers", "2"]);

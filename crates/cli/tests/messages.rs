@@ -131,9 +131,9 @@ fn help_says_what_can_be_done_and_is_right() {
     let squeezed = |help: String| help.split_whitespace().collect::<Vec<_>>().join(" ");
     let help = squeezed(succeeds(at, &["train", "sentiment", "--help"], b""));
     for wanted in [
-        "Training epochs [default: 4] [from 1 to 1000000]",
-        "it rises for 200 steps (at most a tenth of all), then falls to 0.05 of the peak [default: 0.002]",
-        "[default: 16384] [from 1 to 65536]",
+        "Training epochs [from 1 to 1000000] [default: 4]",
+        "it rises for 200 steps (at most a tenth of all), then falls to 0.05 of the peak [from 1e-12 to 10] [default: 0.002]",
+        "[from 1 to 65536] [default: 16384]",
         "TSV file with a header line",
     ] {
         assert!(help.contains(wanted), "{wanted}: {help}");

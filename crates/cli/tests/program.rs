@@ -88,7 +88,7 @@ fn a_translator_is_trained_and_translates() {
         succeeds(at, &["train", "translation", "--data", "pairs.tsv", "--source", "english", "--epochs", "1"], b"");
     whole_run(&stdout, &at.join("runs/translation-1"), "translation", "bleu");
     let saved = fs::read_to_string(at.join("runs/translation-1/model.toml")).unwrap();
-    assert!(saved.contains("target = \"swedish\""), "{saved}");
+    assert!(saved.contains("columns = [\"english\", \"swedish\"]"), "{saved}");
 }
 
 #[test]

@@ -50,7 +50,7 @@ fn pictures_are_told_apart_and_described() {
     assert!(answers[0].split_once('\t').unwrap().0.parse::<u8>().unwrap() < 10, "{answers:?}");
 
     let sizes = ["--data", data, "--pictures", "24", "--hidden-size", "8", "--cell", "lstm", "--layers", "2"];
-    let line = train(at, "captioning", &sizes);
+    let line = train(at, "captioning", &[&sizes[..], &["--compare", "zero_filled"]].concat());
     assert!(line["test"]["exact"].is_f64() && line["baselines"]["zero_filled"].is_f64(), "{line}");
     let captions = predict(at, "captioning", &format!("{}\n{}\n", levels(64), levels(8 * 24)));
     assert!(captions.len() == 2 && captions.iter().all(|caption| caption.split(' ').count() <= 5), "{captions:?}");
@@ -66,7 +66,7 @@ fn films_are_read() {
     assert!(line["test"]["digit"].is_f64() && line["test"]["direction"].is_f64(), "{line}");
     assert!(predict(at, "clips", &levels(3 * 12 * 16))[0].contains(' '));
 
-    let line = train(at, "frames", &sizes);
+    let line = train(at, "frames", &[&sizes[..], &["--compare", "memoryless"]].concat());
     assert!(line["test"]["accuracy"].is_f64() && line["baselines"]["memoryless"].is_f64(), "{line}");
     assert_eq!(predict(at, "frames", &levels(3 * 12 * 16))[0].split(' ').count(), 3);
 }
@@ -170,7 +170,7 @@ fn speech_is_recognized() {
 fn long_memory_is_trained_on_what_is_made_on_the_fly() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
-    let sizes = ["--sequences", "16", "--hidden-size", "4", "--length", "30", "--batch-rows", "8"];
+    let sizes = ["--sequences", "16", "--hidden-size", "4", "--length", "30", "--batch-rows", "8", "--compare", "rnn"];
     let line = train(at, "adding", &sizes);
     assert!(line["test"]["mse"].is_f64() && line["baselines"]["rnn"].is_f64(), "{line}");
     assert!(line["baselines"]["always_1"].as_f64().unwrap() > 0.05, "{line}");
@@ -182,4 +182,9 @@ fn long_memory_is_trained_on_what_is_made_on_the_fly() {
     assert_eq!(predict(at, "copy", "3141527006\n")[0].len(), 10);
     refuses(at, &["train", "adding", "--data", "x.csv"], 2, "--data");
     refuses(at, &["train", "copy", "--length", "20"], 2, "--length");
+    // No other model is trained unless that is asked for.
+    let arguments = [&["train", "adding", "--out", "alone", "--epochs", "1"], &sizes[..8]].concat();
+    assert!(!succeeds(at, &arguments, b"").contains("rnn") && !at.join("alone/baselines").exists());
+    refuses(at, &["train", "adding", "--compare", "lstm"], 2, "--compare lstm");
+    refuses(at, &["train", "adding", "--cell", "rnn", "--compare", "rnn"], 2, "the model itself");
 }

@@ -1,8 +1,8 @@
 //! A task whose type is not known: what a program does with the one that the command line names.
 
 use crate::{
+    commands::{EvaluateOptions, GenerateOptions, PredictOptions},
     error::Result,
-    options::{EvaluateOptions, GenerateOptions, PredictOptions},
     run::RunFolder,
 };
 use clap::{ArgMatches, Command};
@@ -19,6 +19,7 @@ pub(crate) trait AnyTask: Sync {
     fn predict(&self, folder: &RunFolder, options: &PredictOptions) -> Result<()>;
     fn evaluate(&self, folder: &RunFolder, options: &EvaluateOptions) -> Result<()>;
     fn generate(&self, folder: &RunFolder, options: &GenerateOptions) -> Result<()>;
-    fn model_toml(&self, table: toml::Table);
-    fn answers(&self, data: &[String], settings: &str) -> Result<Box<dyn Fn(&str)>>;
+    fn model_toml(&self, path: &std::path::Path, table: toml::Table);
+    fn answers(&self, words: &[String]) -> Result<Box<dyn Fn(&[&str])>>;
+    fn losses(&self, words: &[String], ranks: usize) -> Vec<f64>;
 }

@@ -7,18 +7,20 @@ mod tables;
 mod wav;
 
 pub use stream::Stream;
-pub use tables::Columns;
+pub(crate) use tables::Columns;
+pub use tables::TableRows;
 
 use super::{
     checksum::Checksum,
     error::{Error, Result},
     limits,
 };
-use crate::parts::Parts;
+use crate::{parts::Parts, processes::broadcast};
+use serde::{Serialize, de::DeserializeOwned};
 use std::path::Path;
 use tables::{Origin, is_pipe, language, parallel, sentences};
 use unspool::{
-    nn::exchange::Exchange,
+    nn::exchange::{Exchange, OneProcess},
     text::{Conll, Csv, Row, Sentence, read_text},
 };
 
@@ -84,18 +86,33 @@ impl Recording {
 pub struct Data<'a> {
     names: Vec<String>,
     sets: &'static [DataSet],
+    columns: Option<Columns>,
     exchange: &'a dyn Exchange,
 }
 
 impl<'a> Data<'a> {
-    /// Names the values of `--data`, of which each is a file or one of these sets, for processes that read it together.
-    pub fn new(values: &[String], sets: &'static [DataSet], exchange: &'a dyn Exchange) -> Data<'a> {
-        Data { names: names(values), sets, exchange }
+    /// Opens the values of `--data` as a program of one process does, for the tests of a task.
+    pub fn open(values: &[&str], sets: &'static [DataSet]) -> Data<'static> {
+        let values: Vec<String> = values.iter().map(|value| (*value).to_owned()).collect();
+        Data::new(&values, sets, None, &OneProcess)
     }
 
-    /// The processes that read it together.
-    pub fn exchange(&self) -> &'a dyn Exchange {
-        self.exchange
+    /// Names the values of `--data`, of which each is a file or one of these sets, for processes that read it together.
+    pub(crate) fn new(
+        values: &[String],
+        sets: &'static [DataSet],
+        columns: Option<Columns>,
+        exchange: &'a dyn Exchange,
+    ) -> Data<'a> {
+        Data { names: names(values), sets, columns, exchange }
+    }
+
+    /// Makes something in the first of the processes that read the data, and returns it in all of them.
+    ///
+    /// # Errors
+    /// Those of `make`; another process cannot be reached.
+    pub fn once<P: Serialize + DeserializeOwned>(&self, make: impl FnOnce() -> Result<P>) -> Result<P> {
+        broadcast(self.exchange, make)
     }
 
     /// What errors call it.
@@ -110,7 +127,7 @@ impl<'a> Data<'a> {
 
     /// The checksum of its contents, part by part, wherever the files are: data that has the same one is taken for the
     /// same. None where there is no data.
-    pub fn checksum(&self) -> Result<Option<String>> {
+    pub(crate) fn checksum(&self) -> Result<Option<String>> {
         if let Some(set) = self.embedded() {
             let parts = set.files.iter().fold(Checksum::default(), |sum, (_, bytes)| sum.add(bytes));
             return Ok(Some(parts.text()));
@@ -152,9 +169,9 @@ impl<'a> Data<'a> {
     /// Two columns in three parts, and the columns' names: of three TSV files (train, dev, test) or a folder with them,
     /// of one that is split by a hash of the line, or of six files of plain text, two for each part, in which lines
     /// belong together.
-    pub fn splits(&self, columns: &Columns<'_>) -> Result<(Parts<Stream<Row>>, [String; 2])> {
-        let set = self.embedded();
-        let chosen = columns.choose(set.map_or(columns.usual, |set| set.columns))?;
+    pub fn splits(&self) -> Result<Parts<TableRows>> {
+        let (set, columns) = (self.embedded(), self.columns()?);
+        let chosen = columns.choose(set.map(|set| set.columns))?;
         let parts = |[train, dev, test]: [Stream<Row>; 3]| Parts { train, dev, test };
         let in_folder = self.folder()?;
         let found = match (set, in_folder.as_deref().unwrap_or(&self.names)) {
@@ -167,8 +184,8 @@ impl<'a> Data<'a> {
                 parts([train, dev, test].map(|path| columns.tsv(Origin::path(path), &chosen)))
             }
             (None, [a, b, c, d, e, f]) => {
-                let found = parts([[a, b], [c, d], [e, f]].map(parallel));
-                return Ok((self.begun(found)?, [language(a), language(b)]));
+                let names = [language(a), language(b)];
+                parts([[a, b], [c, d], [e, f]].map(|pair| parallel(pair).named(&names)))
             }
             (None, others) => {
                 return Err(Error::misuse(
@@ -177,7 +194,8 @@ impl<'a> Data<'a> {
                 ));
             }
         };
-        Ok((self.begun(found)?, chosen))
+        let Parts { train, dev, test } = self.begun(found)?;
+        Ok(Parts { train: TableRows(train), dev: TableRows(dev), test: TableRows(test) })
     }
 
     /// Parts that can be gone through again and again, of files that begin as they should: a column that is missing in
@@ -195,16 +213,22 @@ impl<'a> Data<'a> {
 
     /// All rows of one file, two columns by name; of a set in the program, its test part. Two files of plain text are
     /// two columns.
-    pub fn table(&self, columns: &Columns<'_>) -> Result<Stream<Row>> {
-        let tsv = |origin| Ok(columns.tsv(origin, &columns.choose(columns.usual)?));
-        match (self.embedded(), self.names.as_slice()) {
+    pub fn table(&self) -> Result<TableRows> {
+        let columns = self.columns()?;
+        let tsv = |origin| Ok(columns.tsv(origin, &columns.choose(None)?));
+        let rows = match (self.embedded(), self.names.as_slice()) {
             (Some(DataSet { files: [_, _, (file, bytes)], .. }), _) => tsv(Origin::Inside(file, bytes)),
             (Some(set), _) => Err(set.other_kind("a table of rows in three parts")),
             (None, [one]) => tsv(self.file(one)?),
             // Plain text has no columns to choose, and its files may have one ending.
             (None, [first, second]) => Ok(parallel([first, second])),
             (None, others) => Err(others_than_one(others.len())),
-        }
+        };
+        rows.map(TableRows)
+    }
+
+    fn columns(&self) -> Result<&Columns> {
+        self.columns.as_ref().ok_or_else(|| Error::failure("no columns are named", "give `Spec::table` their names"))
     }
 
     /// All rows and columns of one file of comma-separated values without a header.
@@ -366,26 +390,9 @@ fn names(data: &[String]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use unspool::nn::exchange::OneProcess;
 
     fn data(name: &str) -> Data<'static> {
-        Data::new(&[name.to_owned()], &OneProcess)
-    }
-
-    #[test]
-    fn sets_inside_the_program_are_read_in_their_own_form() {
-        let digits = data("digits").csv().unwrap();
-        assert_eq!((digits.rows.len(), digits.rows[0].fields.len()), (1797, 65));
-        let months = data("airline-passengers").csv_columns(|_, names| {
-            assert_eq!(names, ["Month", "Passengers"]);
-            Ok(vec![1])
-        });
-        let months = months.unwrap();
-        assert_eq!((months.rows.len(), &months.rows[143][0]), (144, "432"));
-        assert!(data("tiny-shakespeare").text(1 << 24).unwrap().len() > 1_000_000);
-        assert_eq!(data("digits").text(9).unwrap_err().code(), 1);
-        assert_eq!(data("nsmc-sample").csv().err().unwrap().code(), 2);
-        assert_eq!(data("digits").recordings().err().unwrap().code(), 2);
+        Data::open(&[name], &[])
     }
 
     #[test]
@@ -394,7 +401,7 @@ mod tests {
         let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
         let sum = |names: &[&str]| {
             let names: Vec<String> = names.iter().map(|name| path(name)).collect();
-            Data::new(&names, &OneProcess).checksum().unwrap()
+            Data::new(&names, &[], None, &OneProcess).checksum().unwrap()
         };
         std::fs::write(path("a.tsv"), "a\tb\n1\t2\n").unwrap();
         std::fs::create_dir(path("deep")).unwrap();
@@ -418,8 +425,7 @@ mod tests {
         let with_text = sum(&["sounds"]);
         std::fs::rename(path("sounds/1.wav"), path("sounds/2.wav")).unwrap();
         assert!(one != with_text && with_text != sum(&["sounds"]));
-        assert_eq!(Data::new(&[], &OneProcess).checksum().unwrap(), None);
-        assert_ne!(data("digits").checksum().unwrap(), data("nsmc-sample").checksum().unwrap());
+        assert_eq!(Data::open(&[], &[]).checksum().unwrap(), None);
         assert!(data("missing.tsv").checksum().unwrap_err().to_string().starts_with("missing.tsv: cannot read: "));
     }
 
@@ -432,15 +438,6 @@ mod tests {
         assert!(read_bytes(&path, 9).unwrap_err().to_string().ends_with("ten: larger than the 9 bytes allowed"));
         #[cfg(unix)]
         assert!(read_bytes(Path::new("/dev/zero"), 1000).is_err());
-    }
-
-    #[test]
-    fn spoken_digits_are_sounds_between_minus_one_and_one() {
-        let recordings = data("spoken-digits").recordings().unwrap();
-        assert_eq!(recordings.len(), 600);
-        assert!(recordings.windows(2).all(|pair| pair[0].name < pair[1].name));
-        assert!(recordings.iter().all(|sound| sound.rate == 8000 && sound.samples.len() > 800));
-        assert!(recordings.iter().flat_map(|sound| &sound.samples).all(|x| (-1.0..=1.0).contains(x)));
     }
 
     #[test]

@@ -2,16 +2,16 @@
 
 use crate::{
     any_task::AnyTask,
+    chosen::{self, Chosen},
+    commands::{self, DrawOptions, EvaluateOptions, GenerateOptions, PredictOptions},
     error::Result,
-    evaluate, generate, look,
-    options::{self, Chosen, DrawOptions, EvaluateOptions, GenerateOptions, PredictOptions},
-    predict,
+    evaluate, generate, look, predict,
     run::RunFolder,
     task::Task,
     testing_hooks, train,
 };
 use clap::{ArgMatches, Command};
-use std::marker::PhantomData;
+use std::{marker::PhantomData, path::Path};
 use unspool::nn::exchange::Exchange;
 
 /// A task of a program: what [`main`](crate::main()) takes.
@@ -34,19 +34,19 @@ struct Of<T>(PhantomData<fn() -> T>);
 
 impl<T: Task> AnyTask for Of<T> {
     fn name(&self) -> &'static str {
-        T::NAME
+        T::SPEC.name
     }
 
     fn has_option(&self, name: &str) -> bool {
-        options::has::<T>(name)
+        chosen::has::<T>(name)
     }
 
     fn train_command(&self) -> Command {
-        options::train_command::<T>()
+        chosen::train_command::<T>()
     }
 
     fn draw_command(&self) -> Command {
-        options::draw_command::<T>()
+        commands::draw_command::<T>()
     }
 
     fn train(&self, matches: &ArgMatches, exchange: &dyn Exchange) -> Result<()> {
@@ -69,11 +69,15 @@ impl<T: Task> AnyTask for Of<T> {
         generate::generate::<T>(folder, options)
     }
 
-    fn model_toml(&self, table: toml::Table) {
-        testing_hooks::model_toml_of::<T>(table);
+    fn model_toml(&self, path: &Path, table: toml::Table) {
+        testing_hooks::model_toml::<T>(path, table);
     }
 
-    fn answers(&self, data: &[String], settings: &str) -> Result<Box<dyn Fn(&str)>> {
-        testing_hooks::answers_of::<T>(data, settings)
+    fn answers(&self, words: &[String]) -> Result<Box<dyn Fn(&[&str])>> {
+        testing_hooks::answers::<T>(words)
+    }
+
+    fn losses(&self, words: &[String], ranks: usize) -> Vec<f64> {
+        testing_hooks::losses::<T>(words, ranks)
     }
 }

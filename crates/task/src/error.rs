@@ -245,7 +245,7 @@ impl From<nn::Error> for Error {
             nn::Error::Graph(error) => error.into(),
             nn::Error::Diverged { .. } => Error::Diverged { cause: error.to_string() },
             nn::Error::Disagree { .. } => Error::Disagree { message: error.to_string() },
-            nn::Error::Training { what, right } => Error::failure(what, right),
+            nn::Error::Training { what, right } | nn::Error::Config { what, right } => Error::failure(what, right),
             nn::Error::Mismatch { .. } | nn::Error::Format { .. } => {
                 Error::failure(error.to_string(), "the run folder must hold the files of one training, unchanged")
             }

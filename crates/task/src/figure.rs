@@ -5,7 +5,7 @@ use super::{
     number::significant,
     shown,
 };
-use crate::task::Curves;
+use crate::figures::Curves;
 use plotters::prelude::*;
 use std::borrow::Cow;
 use unspool::nn::training::Evaluated as Epoch;

@@ -1,9 +1,9 @@
 //! `unspool generate`: lets a trained language model write.
 
 use super::{
+    commands::GenerateOptions,
     error::{Error, Result},
-    options::GenerateOptions,
-    restore::restore,
+    restore::{Restored, restore},
     run::RunFolder,
     shown,
 };
@@ -20,7 +20,7 @@ pub(crate) fn generate<T: Task>(folder: &RunFolder, options: &GenerateOptions) -
         top_p: options.top_p,
         seed: options.seed,
     };
-    let (task, params) = restore::<T>(folder)?;
+    let Restored { task, params, .. } = restore::<T>(folder)?;
     let mut out = std::io::stdout().lock();
     let is_terminal = out.is_terminal();
     let mut write = |text: &str| {

@@ -94,15 +94,23 @@ impl Identity {
 
 /// Two tables are compared by what they say, not by how it is written.
 fn difference_of_tables(began: &str, now: &Table) -> Option<String> {
+    difference_in("", &began.parse().unwrap_or_default(), now)
+}
+
+/// The first key, in this table or in one inside of it, whose value is not what it was.
+fn difference_in(within: &str, began: &Table, now: &Table) -> Option<String> {
     const LONGEST: usize = 60;
-    let began: Table = began.parse().unwrap_or_default();
     let key = began.keys().chain(now.keys()).find(|key| began.get(*key) != now.get(*key))?;
+    let (was, is) = (began.get(key), now.get(key));
+    if let (Some(Value::Table(was)), Some(Value::Table(is))) = (was, is) {
+        return difference_in(&format!("{within}{key}."), was, is);
+    }
     let text = |value: Option<&Value>| value.map_or("missing".to_owned(), Value::to_string);
-    let (was, is) = (text(began.get(key)), text(now.get(key)));
+    let (was, is) = (text(was), text(is));
     Some(if was.len().max(is.len()) > LONGEST {
-        format!("{key} is not what it was")
+        format!("{within}{key} is not what it was")
     } else {
-        format!("{key} is {is} where it was {was}")
+        format!("{within}{key} is {is} where it was {was}")
     })
 }
 

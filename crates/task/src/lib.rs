@@ -10,24 +10,31 @@
 mod any_task;
 mod begun;
 mod checksum;
+mod chosen;
+mod commands;
 mod config;
 mod data;
+mod draw;
 mod entry;
 mod error;
 mod evaluate;
+mod examples;
 #[cfg(feature = "faults")]
 mod faults;
 mod figure;
+mod figures;
 mod generate;
+mod gradients;
+mod groups;
 mod identity;
 mod json;
+mod labels;
 pub mod limits;
 mod lines;
 mod lock;
 mod look;
 mod misuse;
-pub mod number;
-mod opt;
+mod number;
 mod options;
 mod overwrite;
 mod parts;
@@ -43,42 +50,42 @@ mod score;
 mod shell;
 mod shown;
 mod signals;
-mod synthetic;
+mod source;
 mod task;
 #[doc(hidden)]
 pub mod testing;
 mod testing_hooks;
+mod texts;
 mod threads;
 mod tokenize;
 mod train;
-mod unknown_labels;
 mod watch;
 
-pub use data::{Columns, Data, DataSet, Recording, Stream, Table};
+pub use data::{Data, DataSet, Recording, Stream, Table, TableRows};
+pub use draw::{Draw, Rng};
 pub use entry::{Entry, task};
 pub use error::{Error, Result};
-pub use opt::{Arch, Kind, Opt, by_name};
-pub use parts::{Parts, Purpose};
-pub use processes::{all_gather, broadcast};
-pub use rows::{Example, Rows};
-pub use synthetic::{Rng, Synthetic, by_number};
-pub use task::{
-    Ask, Attention, ClassCounts, Curves, Figure, Generate, Metric, Prediction, Prepared, Recipe, Score, Search,
-    TABLE_HELP, Task, check_sizes, check_tokenizer, encode, first_field, gradients, labels_loss, one_token_each,
-    trained,
+pub use figures::{Attention, ClassCounts, Curves, Figure};
+pub use gradients::gradients;
+pub use groups::{
+    ArchOptions, DirectionOptions, PairOptions, ReaderOptions, RecurrentOptions, TextOptions, TokenOptions, choice,
+    count,
 };
-pub use unknown_labels::{UnknownLabels, count_of_known, cross_entropy_of_known, some, with_unknown};
+pub use labels::{Labels, count_of_known, with_unknown};
+pub use parts::Parts;
+pub use source::{Drawn, Kind, Source, by_number};
+pub use task::{Digits, Generate, Learned, Metric, Score, Search, Shown, Spec, Task};
+pub use texts::{check_tokenizer, encode, one_token_each};
 
 use any_task::AnyTask;
 use options::{Asked, Command};
-use std::{env, process::ExitCode};
+use std::{env, ffi::OsString, process::ExitCode};
 
 /// Runs the program of these tasks: reads the command line, does what it asks for, and returns the exit code.
 pub fn main(tasks: &[Entry]) -> ExitCode {
     #[cfg(feature = "faults")]
     let _watching = faults::from_environment();
-    let tasks: Vec<&'static dyn AnyTask> = tasks.iter().map(|entry| entry.0).collect();
-    match run(&tasks) {
+    match run(tasks, env::args_os()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             if processes::speaks() {
@@ -89,9 +96,15 @@ pub fn main(tasks: &[Entry]) -> ExitCode {
     }
 }
 
-fn run(tasks: &[&'static dyn AnyTask]) -> Result<()> {
-    match options::read(tasks, env::args_os()) {
-        Err(error) => misuse::refused(tasks, &error, env::args_os()),
+/// Does what a command line of the program asks for; its first word is the name of the program.
+///
+/// # Errors
+/// The command line is wrong, or what it asks for does not work: [`Error::code`] is the exit code.
+pub fn run(tasks: &[Entry], words: impl IntoIterator<Item = OsString>) -> Result<()> {
+    let tasks: Vec<&'static dyn AnyTask> = tasks.iter().map(|entry| entry.0).collect();
+    let (tasks, words): (&[&'static dyn AnyTask], Vec<OsString>) = (&tasks, words.into_iter().collect());
+    match options::read(tasks, words.clone()) {
+        Err(error) => misuse::refused(tasks, &error, words.into_iter()),
         Ok(Asked::Train(task, matches)) => {
             processes::run_ranks(|exchange| named(tasks, &task)?.train(&matches, exchange))
         }

@@ -16,7 +16,7 @@ pub const LENGTH: usize = 10_000;
 /// Training epochs.
 pub const EPOCHS: u64 = 1_000_000;
 /// Examples in a batch.
-pub const BATCH_ROWS: u64 = 1_000_000;
+pub const BATCH_ROWS: usize = 1_000_000;
 /// Parts of a batch.
 pub const SHARDS: u64 = 1024;
 /// Threads.
@@ -48,6 +48,17 @@ pub const TABLE_FIELDS: usize = 10_000_000;
 pub const TABLE_BYTES: usize = 1 << 28;
 /// Seconds of a sound that a model hears at once; a longer one is cut where it is quiet.
 pub const HEARD_AT_ONCE: usize = 60;
+
+/// Checks a size that was read from a file: it is from 1 to [`SIZE`].
+///
+/// # Errors
+/// It is not.
+pub fn check(name: &str, size: usize) -> Result<()> {
+    match (1..=SIZE).contains(&size) {
+        true => Ok(()),
+        false => Err(Error::failure(format!("{name} is {size}"), format!("it must be from 1 to {SIZE}"))),
+    }
+}
 
 /// Reads a file of at most so many bytes; returns nothing for a larger one. A device has no size and no end, so the
 /// limit is kept while reading.

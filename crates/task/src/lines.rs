@@ -25,7 +25,7 @@ pub(crate) fn read(path: Option<&Path>, max_length: u32) -> Result<Vec<String>> 
 }
 
 /// An error of a line, whose limit is an option here.
-fn told(error: text::Error) -> Error {
+pub(crate) fn told(error: text::Error) -> Error {
     let is_long = matches!(error, text::Error::TooLong { .. });
     let error = Error::from(error);
     if is_long { error.hint("--max-line allows longer lines") } else { error }

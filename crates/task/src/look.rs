@@ -3,14 +3,20 @@
 
 use super::{
     begun::Begun,
+    chosen::Chosen,
+    commands::DrawOptions,
     error::{Error, Result},
-    options::{Chosen, DrawOptions},
     overwrite::check_overwrite,
     say,
 };
-use crate::task::{Curves, Figure, Task, gradients};
+use crate::{
+    examples::{Scored, Train},
+    figures::{Curves, Figure},
+    gradients::gradients,
+    task::Task,
+};
 use unspool::{
-    graph::{Detail, Drawing, Gradients, Graph, Params, RngKey},
+    graph::{Detail, Drawing, Graph, Params, RngKey},
     nn::exchange::OneProcess,
     text::{BatchSize, Buckets},
 };
@@ -20,17 +26,12 @@ const ROWS: usize = 16;
 /// Lines of a profile that are shown: the rest is small.
 const COSTLIEST: usize = 25;
 
-/// Records a step of training over these examples.
-fn recorded<'g, T: Task>(task: &T, graph: &'g Graph<'g>, examples: &T::Examples, rows: &[usize]) -> Result<Gradients> {
-    gradients(task, graph, &task.batch(examples, rows, Some(RngKey::seed(0)))?, 0.0)
-}
-
 /// ‖∂loss/∂h_t‖ along each recurrence, for some examples of a part; nothing where there is no recurrence.
-pub(crate) fn gradient_norms<T: Task>(task: &T, params: &Params, examples: &T::Examples) -> Result<Option<Figure>> {
-    let batches = Buckets::pairs(task.lengths(examples), BatchSize::Rows(ROWS), 0)?.sorted();
+pub(crate) fn gradient_norms<T: Task>(task: &T, params: &Params, part: &Scored<T>) -> Result<Option<Figure>> {
+    let batches = Buckets::pairs(part.lengths.clone(), BatchSize::Rows(ROWS), 0)?.sorted();
     let Some(rows) = batches.get(batches.len() / 2) else { return Ok(None) };
     let graph = Graph::new(params).record_grad_norms();
-    let series = recorded(task, &graph, examples, rows)?.through_time().to_vec();
+    let series = gradients(task, &graph, &part.batch(task, rows)?, 0.0)?.through_time().to_vec();
     let lines: Vec<_> = series
         .into_iter()
         .filter(|series| series.norms.len() > 1)
@@ -44,9 +45,9 @@ pub(crate) fn gradient_norms<T: Task>(task: &T, params: &Params, examples: &T::E
 }
 
 /// What a step costs, line by line and operation by operation, as tables for people.
-pub(crate) fn profile<T: Task>(task: &T, params: &Params, examples: &T::Examples, rows: &[usize]) -> Result<String> {
+pub(crate) fn profile<T: Task>(task: &T, params: &Params, train: &Train<T>, rows: &[usize]) -> Result<String> {
     let graph = Graph::new(params).record_profile();
-    recorded(task, &graph, examples, rows)?;
+    gradients(task, &graph, &train.batch(task, rows, RngKey::seed(0))?, 0.0)?;
     let profile = graph.profile();
     let mut said = format!("one step over {} examples, on one thread:\n", rows.len());
     for mut table in [profile.by_line(), profile.by_operation()] {
@@ -74,8 +75,8 @@ pub(crate) fn draw<T: Task>(chosen: &Chosen<T>, options: &DrawOptions) -> Result
         }
     };
     check_overwrite(&options.file, options.overwrite)?;
-    let Begun { task, parts, params } = Begun::new(chosen, &OneProcess)?;
-    let lengths = task.lengths(&parts.train);
+    let (Begun { task, params, .. }, train) = Begun::new(chosen, &OneProcess)?;
+    let lengths = train.lengths();
     let mut rows: Vec<usize> = (0..lengths.len()).collect();
     rows.sort_by_key(|row| {
         let steps = lengths[*row].0.max(lengths[*row].1);
@@ -83,7 +84,7 @@ pub(crate) fn draw<T: Task>(chosen: &Chosen<T>, options: &DrawOptions) -> Result
     });
     rows.truncate(2);
     let graph = Graph::new(&params).record_grad_norms();
-    let gradients = recorded(&task, &graph, &parts.train, &rows)?;
+    let gradients = gradients(&task, &graph, &train.batch(&task, &rows, RngKey::seed(0))?, 0.0)?;
     let fold = if options.nodes { Detail::Node } else { Detail::Cell };
     let drawing = Drawing::of(&graph).fold(fold).gradients(&gradients);
     let drawing = if options.rolled { drawing.rolled() } else { drawing };

@@ -2,7 +2,7 @@
 
 /// A number with `digits` significant digits, at least those before the point: `0.0023`, `417.3`, `1e300`. Zeros at
 /// the end are left out.
-pub fn significant(value: f64, digits: usize) -> String {
+pub(crate) fn significant(value: f64, digits: usize) -> String {
     if value == 0.0 || !value.is_finite() {
         return if value == 0.0 { "0".to_owned() } else { value.to_string() };
     }
@@ -26,13 +26,13 @@ pub(crate) fn score(value: f64, decimals: usize) -> String {
 }
 
 /// All digits: the shortest text that stands for this number and no other.
-pub fn all(value: f64) -> String {
+pub(crate) fn all(value: f64) -> String {
     let text = format!("{value:?}");
     text.strip_suffix(".0").unwrap_or(&text).to_owned()
 }
 
 /// So many of something, whose plural is regular: `1 row`, `2 rows`.
-pub fn counted(count: u64, thing: &str) -> String {
+pub(crate) fn counted(count: u64, thing: &str) -> String {
     format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }
 

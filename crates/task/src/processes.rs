@@ -98,7 +98,7 @@ pub(crate) fn in_order<P: Serialize + DeserializeOwned>(
 }
 
 /// What each process has, by rank, in every process.
-pub fn all_gather<P: Serialize + DeserializeOwned>(exchange: &dyn Exchange, value: P) -> Result<Vec<P>> {
+pub(crate) fn all_gather<P: Serialize + DeserializeOwned>(exchange: &dyn Exchange, value: P) -> Result<Vec<P>> {
     if exchange.ranks() <= 1 {
         return Ok(vec![value]);
     }
@@ -106,7 +106,7 @@ pub fn all_gather<P: Serialize + DeserializeOwned>(exchange: &dyn Exchange, valu
 }
 
 /// What the first process alone makes, in every process.
-pub fn broadcast<P: Serialize + DeserializeOwned>(
+pub(crate) fn broadcast<P: Serialize + DeserializeOwned>(
     exchange: &dyn Exchange,
     make: impl FnOnce() -> Result<P>,
 ) -> Result<P> {

@@ -2,7 +2,7 @@
 //! it.
 
 use super::{error::Result, figure, shown};
-use crate::task::{Attention, ClassCounts, Figure};
+use crate::figures::{Attention, ClassCounts, Figure};
 use std::fmt::Write;
 
 /// What there is to tell.

@@ -3,7 +3,7 @@
 use crate::{
     any_task::AnyTask,
     error::{Error, Result},
-    run::{self, MODEL, RunFolder, SAVED, TASK, TOKENIZER},
+    run::{self, COLUMNS, MODEL, RunFolder, SAVED, TASK, TOKENIZER},
     task::Task,
 };
 use unspool::{graph::Params, nn::checkpoint, text::Tokenizer};
@@ -21,13 +21,28 @@ pub(crate) fn task_of(folder: &RunFolder, tasks: &[&'static dyn AnyTask]) -> Res
     })
 }
 
+/// A model that was trained.
+pub(crate) struct Restored<T> {
+    pub(crate) task: T,
+    pub(crate) params: Params,
+    /// The columns of the table that it was trained on.
+    pub(crate) columns: Vec<String>,
+}
+
 /// The model of a run folder, checked: sizes in range, tokenizer and weights that fit them.
-pub(crate) fn restore<T: Task>(folder: &RunFolder) -> Result<(T, Params)> {
+pub(crate) fn restore<T: Task>(folder: &RunFolder) -> Result<Restored<T>> {
     let within = |error: Error| error.at(&folder.file(SAVED).display().to_string());
     let mut saved = run::read_toml(&folder.file(SAVED))?;
     saved.remove(TASK);
+    let columns = saved.remove(COLUMNS).and_then(|columns| columns.try_into().ok()).unwrap_or_default();
+    let is_old = !saved.contains_key("model");
     let saved: T::Saved = saved.try_into().map_err(|cause: toml::de::Error| {
-        within(Error::failure(cause.message().to_owned(), "it must be as the training wrote it"))
+        within(match is_old {
+            true => {
+                Error::failure("a run of an earlier version, whose model is not kept in this form", "train it again")
+            }
+            false => Error::failure(cause.message().to_owned(), "it must be as the training wrote it"),
+        })
     })?;
     let tokenizer = folder.file(TOKENIZER);
     let tokenizer = if tokenizer.exists() { Some(Tokenizer::load(tokenizer)?) } else { None };
@@ -36,12 +51,12 @@ pub(crate) fn restore<T: Task>(folder: &RunFolder) -> Result<(T, Params)> {
     let elements = checkpoint::header(&model)?.elements();
     // Initial values are all overwritten: the seed is no matter.
     let mut params = Params::seeded(0).at_most(usize::try_from(elements).unwrap_or(usize::MAX));
-    let restored = T::restore(saved, tokenizer, &mut params).map_err(within);
+    let restored = T::build(saved, tokenizer, &mut params).map_err(within);
     params.check().map_err(|error| {
         let message = format!("its sizes are not those of {MODEL}: {error}");
         within(Error::failure(message, "the run folder must hold the files of one training, unchanged"))
     })?;
     let task = restored?;
     checkpoint::load(&model, &mut params)?;
-    Ok((task, params))
+    Ok(Restored { task, params, columns })
 }

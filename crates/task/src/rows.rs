@@ -1,12 +1,11 @@
 //! The rows of one part of the data, of which a process holds some.
 //!
-//! Row `i` is made (read, tokenized) by process `i % ranks` alone. Of a part that is scored every process is then given
-//! all rows. Of the train part each keeps its own, and before an epoch is given those of others that it trains on,
+//! Row `i` is made (read, tokenized) by process `i % ranks` alone. Of a part that is scored every process is then
+//! given all rows. Of the train part each keeps its own, and before an epoch is given those of others that it trains on,
 //! which it drops before the next. One process makes all rows and gives away none.
 
 use crate::{
     error::{Error, Result},
-    parts::Purpose,
     processes::{in_order, packed, unpacked, unreadable},
 };
 use rayon::prelude::*;
@@ -17,14 +16,8 @@ use unspool::nn::exchange::Exchange;
 /// Rows that are made at a time, or that one process gives another: no more are in memory twice.
 const AT_A_TIME: usize = 4096;
 
-/// What a task makes of a row.
-pub trait Example: Serialize + DeserializeOwned + Send + Sync {
-    /// See [`Task::lengths`](crate::Task::lengths).
-    fn lengths(&self) -> (usize, usize);
-}
-
 /// The rows of a part.
-pub struct Rows<T> {
+pub(crate) struct Rows<T> {
     /// Rows `first`, `first + step`, and so on.
     own: Vec<T>,
     first: usize,
@@ -35,16 +28,17 @@ pub struct Rows<T> {
     lengths: Vec<(usize, usize)>,
 }
 
-impl<T: Example> Rows<T> {
+impl<T: Serialize + DeserializeOwned + Send + Sync> Rows<T> {
     /// Goes through all rows, and makes those that are this process's, on all threads.
     ///
     /// # Errors
     /// What is wrong with a row, also with one of another process; what goes wrong with making one.
-    pub fn new<R: Send>(
+    pub(crate) fn new<R: Send>(
         exchange: &dyn Exchange,
-        purpose: Purpose,
+        is_scored: bool,
         rows: impl IntoIterator<Item = Result<R>>,
-        make: impl Fn(R) -> Result<T> + Sync,
+        make: impl Fn(usize, R) -> Result<T> + Sync,
+        lengths_of: impl Fn(&T) -> (usize, usize),
     ) -> Result<Rows<T>> {
         let (mut first, mut step) = (exchange.rank(), exchange.ranks().max(1));
         let (mut own, mut count) = (vec![], 0);
@@ -54,7 +48,7 @@ impl<T: Example> Rows<T> {
             let before = count;
             for row in rows.by_ref() {
                 match row {
-                    Ok(row) if count % step == first => some.push(row),
+                    Ok(row) if count % step == first => some.push((count, row)),
                     Ok(_) => {}
                     Err(found) => error = Some(found),
                 }
@@ -63,7 +57,7 @@ impl<T: Example> Rows<T> {
                     break;
                 }
             }
-            let made: Vec<Result<T>> = some.into_par_iter().map(&make).collect();
+            let made: Vec<Result<T>> = some.into_par_iter().map(|(number, row)| make(number, row)).collect();
             own.extend(made.into_iter().collect::<Result<Vec<T>>>()?);
             match error {
                 Some(error) => return Err(error),
@@ -71,11 +65,11 @@ impl<T: Example> Rows<T> {
                 None => {}
             }
         }
-        if purpose == Purpose::Scoring {
+        if is_scored {
             own = in_order(exchange, count, own)?;
             (first, step) = (0, 1);
         }
-        let lengths = own.iter().map(T::lengths).collect();
+        let lengths = own.iter().map(lengths_of).collect();
         let lengths = if step == 1 { lengths } else { in_order(exchange, count, lengths)? };
         Ok(Rows { own, first, step, given: BTreeMap::new(), lengths })
     }
@@ -85,7 +79,7 @@ impl<T: Example> Rows<T> {
     ///
     /// # Errors
     /// A process cannot be reached, or has other rows than it should.
-    pub fn fetch(&mut self, needed: &[Vec<usize>], exchange: &dyn Exchange) -> Result<()> {
+    pub(crate) fn fetch(&mut self, needed: &[Vec<usize>], exchange: &dyn Exchange) -> Result<()> {
         self.given.clear();
         if self.step == 1 {
             return Ok(());
@@ -115,7 +109,7 @@ impl<T: Example> Rows<T> {
     }
 
     /// A row, if it is here.
-    pub fn get(&self, row: usize) -> Option<&T> {
+    fn get(&self, row: usize) -> Option<&T> {
         match row.checked_sub(self.first) {
             Some(behind) if behind % self.step == 0 => self.own.get(behind / self.step),
             _ => self.given.get(&row),
@@ -126,18 +120,18 @@ impl<T: Example> Rows<T> {
     ///
     /// # Errors
     /// One is not here.
-    pub fn chosen(&self, rows: &[usize]) -> Result<Vec<&T>> {
+    pub(crate) fn chosen(&self, rows: &[usize]) -> Result<Vec<&T>> {
         let missing = |row| Error::failure(format!("row {row} is needed, and not in this process"), "");
         rows.iter().map(|row| self.get(*row).ok_or_else(|| missing(row))).collect()
     }
 
     /// The rows that this process made, in order; of a part that is scored, all.
-    pub fn owned(&self) -> &[T] {
-        &self.own
+    pub(crate) fn into_owned(self) -> Vec<T> {
+        self.own
     }
 
     /// The lengths of all rows.
-    pub fn lengths(&self) -> &[(usize, usize)] {
+    pub(crate) fn lengths(&self) -> &[(usize, usize)] {
         &self.lengths
     }
 }
@@ -148,24 +142,18 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use unspool::nn::exchange::{ThreadExchange, run_ranks};
 
-    impl Example for Vec<u32> {
-        fn lengths(&self) -> (usize, usize) {
-            (0, self.len())
-        }
-    }
-
     const COUNT: usize = 10_007;
 
     fn row(number: usize) -> Vec<u32> {
         vec![number as u32; number % 5]
     }
 
-    fn rows(exchange: &ThreadExchange, purpose: Purpose, made: &[AtomicUsize]) -> Rows<Vec<u32>> {
-        let make = |number: usize| {
+    fn rows(exchange: &ThreadExchange, is_scored: bool, made: &[AtomicUsize]) -> Rows<Vec<u32>> {
+        let make = |_, number: usize| {
             made[number].fetch_add(1, Ordering::Relaxed);
             Ok(row(number))
         };
-        Rows::new(exchange, purpose, (0..COUNT).map(Ok), make).unwrap()
+        Rows::new(exchange, is_scored, (0..COUNT).map(Ok), make, |row| (0, row.len())).unwrap()
     }
 
     /// Three epochs' needs of so many processes: every row is somebody's, in another order each time.
@@ -182,9 +170,9 @@ mod tests {
         for ranks in 1..=4 {
             let made: Vec<AtomicUsize> = (0..COUNT).map(|_| AtomicUsize::new(0)).collect();
             let held = run_ranks(ranks, |exchange| {
-                let mut rows = rows(exchange, Purpose::Training, &made);
+                let mut rows = rows(exchange, false, &made);
                 assert_eq!(rows.lengths(), (0..COUNT).map(|number| (0, number % 5)).collect::<Vec<_>>());
-                let own = rows.owned().len();
+                let own = rows.own.len();
                 for epoch in 0..3 {
                     let needed = needed(ranks, epoch);
                     rows.fetch(&needed, exchange).unwrap();
@@ -193,7 +181,7 @@ mod tests {
                     assert!(mine.iter().zip(found).all(|(number, found)| *found == row(*number)));
                     let foreign = mine.iter().filter(|number| *number % ranks != exchange.rank()).count();
                     let here = (0..COUNT).filter(|number| rows.get(*number).is_some()).count();
-                    assert_eq!((here, rows.owned().len()), (own + foreign, own));
+                    assert_eq!((here, rows.own.len()), (own + foreign, own));
                 }
                 own
             });
@@ -205,7 +193,7 @@ mod tests {
     #[test]
     fn of_a_part_that_is_scored_all_have_all_rows_and_each_was_made_once() {
         let made: Vec<AtomicUsize> = (0..COUNT).map(|_| AtomicUsize::new(0)).collect();
-        let all = run_ranks(3, |exchange| rows(exchange, Purpose::Scoring, &made).owned().to_vec());
+        let all = run_ranks(3, |exchange| rows(exchange, true, &made).into_owned());
         let alone: Vec<Vec<u32>> = (0..COUNT).map(row).collect();
         assert!(all.iter().all(|rows| *rows == alone));
         assert!(made.iter().all(|times| times.load(Ordering::Relaxed) == 1));
@@ -215,7 +203,7 @@ mod tests {
     fn a_row_that_was_not_asked_for_is_missed_and_processes_that_ask_otherwise_are_told() {
         let made: Vec<AtomicUsize> = (0..COUNT).map(|_| AtomicUsize::new(0)).collect();
         let errors = run_ranks(2, |exchange| {
-            let mut rows = rows(exchange, Purpose::Training, &made);
+            let mut rows = rows(exchange, false, &made);
             rows.fetch(&[vec![1, 2], vec![2, 3]], exchange).unwrap();
             assert!(rows.chosen(&[1, 2]).is_ok() && rows.chosen(&[4, 5]).is_err());
             // The first process thinks that the second needs nothing.
@@ -230,8 +218,8 @@ mod tests {
     fn rows_of_a_wrong_owner_are_found_out() {
         let wrong = run_ranks(2, |exchange| {
             let shift = usize::from(exchange.rank() == 1);
-            let make = |number: usize| Ok(row((number + shift) % COUNT));
-            let mut rows = Rows::new(exchange, Purpose::Training, (0..COUNT).map(Ok), make).unwrap();
+            let make = |_, number: usize| Ok(row((number + shift) % COUNT));
+            let mut rows = Rows::new(exchange, false, (0..COUNT).map(Ok), make, |row| (0, row.len())).unwrap();
             rows.fetch(&[vec![11], vec![]], exchange).unwrap();
             rows.get(11).is_some_and(|found| *found != row(11))
         });

@@ -27,6 +27,8 @@ pub(crate) const TOKENIZER: &str = "tokenizer.json";
 pub(crate) const CONFIG: &str = "config.toml";
 /// What the model needs to know beside tokenizer and weights: task, sizes, labels.
 pub(crate) const SAVED: &str = "model.toml";
+/// The key of the names of a table's columns in [`SAVED`].
+pub(crate) const COLUMNS: &str = "columns";
 /// The key of a task's name in [`SAVED`].
 pub(crate) const TASK: &str = "task";
 /// A row an epoch.

@@ -1,185 +1,329 @@
-//! Tasks: what is trained on what, each a recipe that reads from top to bottom.
-//!
-//! A task says what its options, examples, model, loss and scores are, and what there is to show. One runner does all
-//! the rest for every task: the command line, the training loop, checkpoints and going on from them, the run folder,
-//! the report, the line of JSON. So a task file names no option parser, no file, no thread and no page. The life of a
-//! training, in the order of the calls:
-//!
-//! 1. [`Task::OPTIONS`] and the defaults of [`Task::Settings`] become the command line. `--name value`, the same name
-//!    in a configuration file, and the field of `Settings` are one thing.
-//! 2. [`Task::prepare`] reads the data and decides what the model needs to know ([`Task::Saved`]: sizes, labels), and
-//!    makes the [`Parts`] of examples. Of several processes each goes through all rows, but tokenizes and keeps those
-//!    of its own ([`Rows`]); what is learned from all rows the first process learns for all ([`broadcast`]).
-//!    [`Task::restore`] builds the model of what was saved; predictions later begin there.
-//! 3. Each epoch, [`Task::order`] says which examples stand together (like lengths, in a seeded order, unless a task
-//!    knows better), [`Task::fetch`] brings those that other processes keep, [`Task::batch`] makes arrays of them,
-//!    [`Task::loss`] records the loss. The runner sums it over shards, divides by [`Task::weight`], clips, and steps.
-//!    Going on after a stop needs nothing of the task: what a step does is a function of seed, epoch and step, and of
-//!    what the step before carried on, where a task says that something is ([`Task::carried`]).
-//! 4. After each epoch [`Task::answers`] and [`Task::score`] give the metric on the dev part; the best epoch's weights
-//!    are kept.
-//! 5. At the end the test part is scored, beside [`Task::baselines`] and [`Task::comparisons`], and [`Task::row`] and
-//!    [`Task::figures`] are shown in the report.
-//!
-//! A program lists its tasks, each made by [`task`](crate::task()), and hands them to [`main`](crate::main()).
+//! What a task is.
 
 use crate::{
     data::{Data, DataSet},
+    draw::Draw,
     error::{Error, Result},
-    limits,
-    opt::Opt,
+    figures::{Attention, Figure},
+    labels::{Labels, with_unknown},
+    number,
     parts::Parts,
-    processes::broadcast,
-    unknown_labels::cross_entropy_of_known,
+    source::Source,
 };
+use clap::Args;
 use serde::{Serialize, de::DeserializeOwned};
 use unspool::{
-    graph::{Gradients, Graph, Params, RngKey, Tensor, Var},
-    nn::{Sequence, exchange::Exchange},
-    text::{BatchSize, Buckets, Normalization, Row, Tokenizer, TokenizerOptions, score::Confusion},
+    graph::{Graph, Params, Var},
+    nn::CarriedRows,
+    text::{BatchSize, Tokenizer, score::accuracy},
 };
 
 /// What a file of rows with named columns must look like.
-pub const TABLE_HELP: &str = "\
+const TABLE_HELP: &str = "\
     TSV file with a header line that names its columns: one file, which is divided by a hash of each line; three (TRAIN \
     DEV TEST); or a folder with one file whose name contains `train`, one with `dev`, and one with `test`";
 
-/// A recipe, and once [`restore`](Task::restore)d, a model with all that is needed to use it.
+/// A recipe, and once it is [built](Task::build), a model with all that is needed to use it.
+///
+/// The runner has everything else: the command line, rows and how processes share them, training, run folders,
+/// resuming, reports, predictions. The life of a training, in the order of the calls:
+///
+/// 1. [`Options`](Task::Options) become the command line and the keys of a configuration file.
+/// 2. [`read`](Task::read) opens the data as train, dev and test. [`learn`](Task::learn) goes through the train part in
+///    the first process and says what the model needs to know; [`build`](Task::build) makes the model of it, and that
+///    is also where predictions begin.
+/// 3. [`example`](Task::example) makes an example of each row, [`batch`](Task::batch) arrays of some examples of like
+///    lengths, and [`loss`](Task::loss) records their loss.
+/// 4. After each epoch [`answers`](Task::answers) and [`score`](Task::score) give the metric of the dev part; the
+///    weights of the best epoch are kept, and at the end they are scored on the test part.
+/// 5. [`show`](Task::show) turns an example and its answer into texts, for the report and for `predict`.
 pub trait Task: Sized + Sync + 'static {
-    /// Its name on the command line and in files.
-    const NAME: &'static str;
-    /// What it does, in a line of help.
-    const ABOUT: &'static str;
-    /// How its models are compared.
-    const METRIC: Metric;
-    /// What [`Task::tokens`] counts, in the plural: tokens, frames, characters, examples.
-    const UNIT: &'static str = "tokens";
-    /// What a file for `--data` must look like, and how many files may be given: a part of the help.
-    const DATA_HELP: &'static str = "";
-    /// What `--data` is unless given, as [`Data`] knows it; empty for examples that are made on the fly (there is then
-    /// no `--data`) or if [`NEEDS_DATA`](Task::NEEDS_DATA).
-    const DATA: &'static str;
-    /// The data sets inside the program that `--data` can name.
-    const SETS: &'static [DataSet] = &[];
-    /// Whether `--data` has to be given, there being no set for this task inside the program; `DATA` is empty then.
-    const NEEDS_DATA: bool = false;
-    /// The headings of [`Task::row`] whose texts are pictures made of characters.
-    const PICTURES: &'static [&'static str] = &[];
-    /// How many examples are shown after each epoch, with what the model says of them.
-    const SAMPLES: usize = 0;
-    /// Its own options. For each there is a field of the same name in `Settings`; an `Option` that is `None` has no
-    /// default to show.
-    const OPTIONS: &'static [Opt];
+    /// What it is called, what it does, and how its models are compared.
+    const SPEC: Spec;
 
-    /// The values of its own options; its `Default` is theirs.
-    /// `#[serde(rename_all = "kebab-case", deny_unknown_fields)]`.
-    type Settings: Clone + Default + Sync + Serialize + DeserializeOwned;
-    /// What is needed to use a trained model, beside tokenizer and weights. Read from a file that may hold anything:
-    /// check it.
-    type Saved: Sync + Serialize + DeserializeOwned;
-    /// One part of the data, as the task holds it.
-    type Examples: Send + Sync;
+    /// Its options, each declared once: the default and the help stand beside the field.
+    type Options: Args + Clone + Send + Sync;
+    /// What is needed to use a trained model, beside tokenizer and weights: the model's own configuration, labels.
+    type Saved: Serialize + DeserializeOwned;
+    /// How examples come: [`TableRows`](crate::TableRows) or another [`Stream`](crate::Stream) of rows, or [`Drawn`](crate::Drawn) of some material.
+    type Source: Source;
+    /// What the model reads of a row, and what would be right.
+    type Example: Serialize + DeserializeOwned + Send + Sync;
     /// Some examples as arrays.
     type Batch: Send + Sync;
     /// What the model says of one example.
     type Answer: Serialize + DeserializeOwned + Send + Sync;
 
-    /// How long, how fast, and how many at a time.
-    fn recipe(settings: &Self::Settings) -> Recipe;
-    /// Reads the data; everything that is learned from it without a model (vocabulary, labels, means) is learned from
-    /// the train part.
-    fn prepare(settings: &Self::Settings, data: &Data, seed: u64) -> Result<Prepared<Self>>;
+    /// Returns how many examples are trained on at a time, where that is an option of the task itself and not
+    /// `--batch-rows`.
+    fn batch_size(_options: &Self::Options) -> Option<BatchSize> {
+        None
+    }
+
+    /// Opens the data in its three parts. Rows of a table are opened as the [`Spec`] says.
+    ///
+    /// # Errors
+    /// It is not what the task reads.
+    fn read(_options: &Self::Options, data: &Data) -> Result<Parts<Self::Source>> {
+        Self::Source::open(data)
+    }
+
+    /// Learns what needs no model from the train part: vocabulary, labels, means. Of several processes the first one
+    /// calls it, for all.
+    ///
+    /// # Errors
+    /// The train part is not what the task reads.
+    fn learn(options: &Self::Options, train: &Self::Source) -> Result<Learned<Self::Saved>>;
+
     /// Adds the model's parameters.
     ///
     /// # Errors
-    /// What was saved contradicts itself or the tokenizer.
-    fn restore(saved: Self::Saved, tokenizer: Option<Tokenizer>, params: &mut Params) -> Result<Self>;
-    /// What was saved, for the run folder.
-    fn saved(&self) -> &Self::Saved;
-    /// The tokenizer, for the run folder.
-    fn tokenizer(&self) -> Option<&Tokenizer> {
+    /// What was saved contradicts itself or the tokenizer. It may have been read from a file that holds anything.
+    fn build(saved: Self::Saved, tokenizer: Option<Tokenizer>, params: &mut Params) -> Result<Self>;
+
+    /// Opens all of a file, to be scored.
+    ///
+    /// # Errors
+    /// It is not what the model was trained on.
+    fn read_to_score(&self, data: &Data) -> Result<Self::Source> {
+        Self::Source::open_to_score(data)
+    }
+
+    /// Makes an example of a row.
+    ///
+    /// # Errors
+    /// The row cannot be read.
+    fn example(&self, row: &<Self::Source as Source>::Row, draw: &Draw) -> Result<Self::Example>;
+
+    /// Makes an example of a line of text that is not blank, as `predict` reads it. A row of a table is the line alone.
+    ///
+    /// # Errors
+    /// The line cannot be read.
+    fn read_line(&self, line: &str, draw: &Draw) -> Result<Self::Example> {
+        self.example(&Self::Source::row_of_line(line)?, draw)
+    }
+
+    /// Returns the lengths of an example's input and output in time steps: those of like lengths stand together in a
+    /// batch. A single length is `(0, length)`.
+    fn lengths(&self, _example: &Self::Example) -> (usize, usize) {
+        (0, 1)
+    }
+
+    /// Returns the labels of an example, where it has labels that a part to be scored may have and the train part not.
+    fn labels<'a>(&self, _example: &'a Self::Example) -> Option<&'a Labels> {
         None
     }
-    /// All examples of a file, to be scored by [`Task::answers`] and [`Task::score`].
-    fn examples(&self, data: &Data) -> Result<Self::Examples>;
 
-    /// The lengths of each example's input and output in time steps: those of like lengths stand together. A single
-    /// length is `(0, length)`; equal lengths are all `(0, 1)`.
-    fn lengths(&self, examples: &Self::Examples) -> Vec<(usize, usize)>;
-    /// Of processes that train together each holds some rows of the train part, and this is called in all of them
-    /// before an epoch: process `rank` is then to have `needed[rank]`. A task whose processes have all rows does
-    /// nothing.
-    fn fetch(&self, _train: &mut Self::Examples, _needed: &[Vec<usize>], _exchange: &dyn Exchange) -> Result<()> {
-        Ok(())
-    }
-    /// The batches of an epoch of training, as numbers of examples; as many in every epoch.
-    fn order(&self, examples: &Self::Examples, size: BatchSize, seed: u64, epoch: u64) -> Result<Vec<Vec<usize>>> {
-        Ok(Buckets::pairs(self.lengths(examples), size, seed)?.epoch(epoch))
-    }
-    /// These examples as arrays. In training there is a key of the epoch to draw random numbers by: `draw.fold_in(row)`
-    /// is an example's.
-    fn batch(&self, examples: &Self::Examples, rows: &[usize], draw: Option<RngKey>) -> Result<Self::Batch>;
-    /// What the loss is a sum over: target tokens, examples, frames.
-    fn weight(&self, batch: &Self::Batch) -> usize;
-    /// How many real time steps are computed, for the speed; see [`Task::UNIT`].
-    fn tokens(&self, batch: &Self::Batch) -> usize;
-    /// Σ of the losses of a batch: a scalar. `progress` is the share of the training that is done, from 0 to 1, for a
-    /// policy that changes over time; it is 1 outside training.
-    fn loss<'g>(&self, graph: &'g Graph<'g>, batch: &Self::Batch, progress: f64) -> Var<'g>;
+    /// Makes arrays of some examples.
+    ///
+    /// # Errors
+    /// The examples do not fit together.
+    fn batch(&self, examples: &[&Self::Example]) -> Result<Self::Batch>;
 
-    /// What is carried from step to step of a training beside the weights, such as the state of a recurrence over one
-    /// long text. It is saved with each checkpoint.
-    fn carried(&self) -> Vec<Tensor> {
+    /// Returns how much of [`Spec::unit`] a batch has, where the lengths of its examples do not say it.
+    fn units(&self, _batch: &Self::Batch) -> Option<usize> {
+        None
+    }
+
+    /// Returns what the loss is a sum over: target tokens, examples, frames.
+    fn loss_count(&self, batch: &Self::Batch) -> usize;
+
+    /// Records Σ of the losses of a batch: a scalar.
+    fn loss<'g>(&self, graph: &'g Graph<'g>, batch: &Self::Batch) -> Var<'g>;
+
+    /// Records the loss in training, of which the share `_progress`, from 0 to 1, is done.
+    fn training_loss<'g>(&self, graph: &'g Graph<'g>, batch: &Self::Batch, _progress: f64) -> Var<'g> {
+        self.loss(graph, batch)
+    }
+
+    /// Returns the states that are carried from step to step of a training, such as those of a recurrence over one long
+    /// text. They are saved with each checkpoint.
+    fn carried(&self) -> Option<&CarriedRows> {
+        None
+    }
+
+    /// Returns what the model says of each example of a batch, in its order.
+    ///
+    /// # Errors
+    /// The first error of a recording.
+    fn answers(&self, params: &Params, batch: &Self::Batch, search: Search) -> Result<Vec<Self::Answer>>;
+
+    /// Returns the metric, from answers in the order of the examples.
+    ///
+    /// # Errors
+    /// There is nothing to score.
+    fn score(&self, examples: &[Self::Example], answers: &[Self::Answer]) -> Result<Score>;
+
+    /// Returns an example and what the model says of it as texts.
+    fn show(&self, example: &Self::Example, answer: &Self::Answer, digits: Digits) -> Shown;
+
+    /// Returns lines to show before training.
+    fn notes(&self, _train: &Self::Source, _dev: &[Self::Example], _test: &[Self::Example]) -> Vec<String> {
         vec![]
     }
-    /// Takes back what [`Task::carried`] gave.
-    fn carry(&self, _carried: Vec<Tensor>) -> Result<()> {
-        Ok(())
-    }
-    /// Gives what this process's shards carried to the processes that train with it.
-    fn share(&self, _exchange: &dyn Exchange) -> Result<()> {
-        Ok(())
-    }
 
-    /// What the model says of each example of a batch, in its order.
-    fn answers(&self, params: &Params, batch: &Self::Batch, effort: Search) -> Result<Vec<Self::Answer>>;
-    /// The metric, from answers in the order of the examples.
-    fn score(&self, examples: &Self::Examples, answers: &[Self::Answer]) -> Result<Score>;
-
-    /// Lines to show before training.
-    fn notes(&self, _parts: &Parts<Self::Examples>) -> Vec<String> {
-        vec![]
-    }
-    /// The test part's metric for what needs no training, by name. All processes call it.
-    fn baselines(&self, _parts: &Parts<Self::Examples>, _exchange: &dyn Exchange) -> Result<Vec<(&'static str, f64)>> {
+    /// Returns the test part's metric for what needs no training, by name.
+    ///
+    /// # Errors
+    /// The data cannot be read any more.
+    fn baselines(&self, _train: &Self::Source, _test: &[Self::Example]) -> Result<Vec<(&'static str, f64)>> {
         Ok(vec![])
     }
-    /// Other settings to train as well, after the model itself; their test scores stand among the baselines by these
-    /// names.
-    fn comparisons(_settings: &Self::Settings) -> Vec<(&'static str, Self::Settings)> {
-        vec![]
-    }
-    /// An example and what the model says of it, as texts with headings:
-    /// `[("source", …), ("reference", …), ("model", …)]`.
-    fn row(&self, examples: &Self::Examples, number: usize, answer: &Self::Answer) -> Vec<(&'static str, String)>;
-    /// Texts that the model writes of itself: shown after each epoch, and those of the best weights kept in the run
-    /// folder.
+
+    /// Returns texts that the model writes of itself: shown after each epoch, and those of the best weights kept.
+    ///
+    /// # Errors
+    /// The first error of a recording.
     fn samples(&self, _params: &Params) -> Result<Vec<String>> {
         Ok(vec![])
     }
-    /// Further figures for the report: what the model attends to, which class it takes for which, curves.
-    fn figures(&self, _params: &Params, _test: &Self::Examples, _answers: &[Self::Answer]) -> Result<Vec<Figure>> {
+
+    /// Returns figures for the report: what the model attends to, which class it takes for which, curves.
+    ///
+    /// # Errors
+    /// The first error of a recording.
+    fn figures(&self, _params: &Params, _test: &[Self::Example], _answers: &[Self::Answer]) -> Result<Vec<Figure>> {
         Ok(vec![])
     }
 
-    /// What the model says of one line of text (without its end), which is not blank: of `predict`.
-    fn predict(&self, params: &Params, line: &str, ask: &Ask) -> Result<Prediction>;
-    /// Writes text bit by bit: of `generate`.
+    /// Writes text bit by bit, for `generate`.
+    ///
+    /// # Errors
+    /// The model writes no text of its own.
     fn generate(&self, _params: &Params, _ask: &Generate, _write: &mut dyn FnMut(&str) -> Result<()>) -> Result<()> {
         Err(Error::misuse(
-            format!("a model of {} writes no text of its own", Self::NAME),
+            format!("a model of {} writes no text of its own", Self::SPEC.name),
             "`generate` is for models of language-model",
         ))
+    }
+}
+
+/// What a task is called, what it does, and how its models are trained and compared.
+///
+/// ```
+/// use unspool_task::{Metric, Spec};
+/// const SPEC: Spec = Spec::new("parity", "Say whether a number is even", Metric::ACCURACY).unit("digits");
+/// assert_eq!((SPEC.name, SPEC.epochs, SPEC.learning_rate, SPEC.batch_rows), ("parity", 10, 1e-3, Some(32)));
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Spec {
+    /// Its name on the command line and in files.
+    pub name: &'static str,
+    /// What it does, in a line of help.
+    pub about: &'static str,
+    /// How its models are compared.
+    pub metric: Metric,
+    /// What the [lengths](Task::lengths) of examples, or [`Task::units`], count, in the plural.
+    pub unit: &'static str,
+    /// Passes over the train part: the default of `--epochs`.
+    pub epochs: u64,
+    /// The peak of the learning rate: the default of `--learning-rate`.
+    pub learning_rate: f64,
+    /// Examples per batch: the default of `--batch-rows`. Without it there is no such option.
+    pub batch_rows: Option<usize>,
+    /// The decay of a running average of the weights, which is then what is scored and kept.
+    pub average: Option<f64>,
+    /// What a file for `--data` must look like; none where examples are made up and there is no `--data`.
+    pub data: Option<&'static str>,
+    /// The data sets inside the program that `--data` can name. The first is the default; without any, `--data` has to
+    /// be given.
+    pub sets: &'static [DataSet],
+    /// The columns of a table that the task reads, one or two: the option that chooses each, and its usual name.
+    pub columns: &'static [(&'static str, &'static str)],
+    /// What `--compare` can name: other options under which the model is trained as well.
+    pub comparisons: &'static [(&'static str, &'static [(&'static str, &'static str)])],
+    /// Other defaults for options that tasks share: `("layers", "2")`.
+    pub defaults: &'static [(&'static str, &'static str)],
+    /// How many examples are shown after each epoch, with what the model says of them.
+    pub samples: usize,
+    /// The headings of [`Task::show`] whose texts are pictures made of characters.
+    pub pictures: &'static [&'static str],
+}
+
+impl Spec {
+    /// Names a task that counts tokens and trains 10 epochs of batches of 32 with a learning rate of 0.001, on examples
+    /// that it makes.
+    pub const fn new(name: &'static str, about: &'static str, metric: Metric) -> Spec {
+        Spec {
+            name,
+            about,
+            metric,
+            unit: "tokens",
+            epochs: 10,
+            learning_rate: 1e-3,
+            batch_rows: Some(32),
+            average: None,
+            data: None,
+            sets: &[],
+            columns: &[],
+            comparisons: &[],
+            defaults: &[],
+            samples: 0,
+            pictures: &[],
+        }
+    }
+
+    /// Sets what is counted.
+    #[must_use]
+    pub const fn unit(self, unit: &'static str) -> Spec {
+        Spec { unit, ..self }
+    }
+
+    /// Sets the epochs, the peak of the learning rate, and the examples per batch.
+    #[must_use]
+    pub const fn training(self, epochs: u64, learning_rate: f64, batch_rows: usize) -> Spec {
+        Spec { epochs, learning_rate, batch_rows: Some(batch_rows), ..self }
+    }
+
+    /// Leaves the size of a batch to an option of the task.
+    #[must_use]
+    pub const fn own_batches(self) -> Spec {
+        Spec { batch_rows: None, ..self }
+    }
+
+    /// Scores and keeps a running average of the weights.
+    #[must_use]
+    pub const fn average(self, decay: f64) -> Spec {
+        Spec { average: Some(decay), ..self }
+    }
+
+    /// Adds `--data`: what a file must look like, and the data sets inside the program.
+    #[must_use]
+    pub const fn data(self, help: &'static str, sets: &'static [DataSet]) -> Spec {
+        Spec { data: Some(help), sets, ..self }
+    }
+
+    /// Adds `--data` for tables of rows, and an option for each of the columns that are read.
+    #[must_use]
+    pub const fn table(self, columns: &'static [(&'static str, &'static str)], sets: &'static [DataSet]) -> Spec {
+        Spec { columns, ..self.data(TABLE_HELP, sets) }
+    }
+
+    /// Adds what `--compare` can name.
+    #[must_use]
+    pub const fn compare(
+        self,
+        comparisons: &'static [(&'static str, &'static [(&'static str, &'static str)])],
+    ) -> Spec {
+        Spec { comparisons, ..self }
+    }
+
+    /// Sets other defaults of shared options.
+    #[must_use]
+    pub const fn defaults(self, defaults: &'static [(&'static str, &'static str)]) -> Spec {
+        Spec { defaults, ..self }
+    }
+
+    /// Sets how many examples are shown after each epoch.
+    #[must_use]
+    pub const fn samples(self, samples: usize) -> Spec {
+        Spec { samples, ..self }
+    }
+
+    /// Sets the headings of texts that are pictures.
+    #[must_use]
+    pub const fn pictures(self, pictures: &'static [&'static str]) -> Spec {
+        Spec { pictures, ..self }
     }
 }
 
@@ -195,76 +339,45 @@ pub struct Metric {
 }
 
 impl Metric {
-    /// A number that is greater for what is better.
-    pub fn sign(&self, value: f64) -> f64 {
+    /// The share of right answers.
+    pub const ACCURACY: Metric = Metric::more("accuracy", 4);
+
+    /// Names a metric of which more is better.
+    pub const fn more(name: &'static str, digits: usize) -> Metric {
+        Metric { name, digits, less_is_better: false }
+    }
+
+    /// Names a metric of which less is better.
+    pub const fn less(name: &'static str, digits: usize) -> Metric {
+        Metric { name, digits, less_is_better: true }
+    }
+
+    /// Returns a number that is greater for what is better.
+    pub(crate) fn sign(&self, value: f64) -> f64 {
         if self.less_is_better { -value } else { value }
     }
 }
 
-/// How long to train, how fast, and how many examples at a time.
-#[derive(Clone, Copy, Debug)]
-pub struct Recipe {
-    /// Passes over the train part: the default of `--epochs`.
-    pub epochs: u64,
-    /// The peak of the learning rate: the default of `--learning-rate`.
-    pub learning_rate: f64,
-    /// Of a batch.
-    pub batch: BatchSize,
-    /// Steps over which the learning rate rises, but at most a tenth of all.
-    pub warm_up: u64,
-    /// The share of the peak at which the learning rate ends.
-    pub last_rate: f64,
-    /// Gradients (of the mean loss) are shortened to this norm.
-    pub clip_norm: f64,
-    /// The decay of a running average of the weights, which is then what is scored and kept.
-    pub average: Option<f64>,
+/// What [`Task::learn`] finds.
+#[derive(Debug)]
+pub struct Learned<S> {
+    /// What the model needs to know.
+    pub saved: S,
+    /// The tokenizer, where there is one.
+    pub tokenizer: Option<Tokenizer>,
 }
 
-impl Recipe {
-    /// 200 steps of warm-up, down to a twentieth of the peak, gradients of norm 1 at most.
-    pub fn new(epochs: u64, learning_rate: f64, batch: BatchSize) -> Recipe {
-        Recipe { epochs, learning_rate, batch, warm_up: 200, last_rate: 0.05, clip_norm: 1.0, average: None }
+impl<S> Learned<S> {
+    /// Pairs what the model needs to know with the tokenizer of its texts.
+    pub fn text(saved: S, tokenizer: Tokenizer) -> Learned<S> {
+        Learned { saved, tokenizer: Some(tokenizer) }
     }
 }
 
-/// What [`Task::prepare`] finds.
-pub struct Prepared<T: Task> {
-    /// What the model needs to know.
-    pub saved: T::Saved,
-    /// The tokenizer, where there is one.
-    pub tokenizer: Option<Tokenizer>,
-    /// The examples.
-    pub parts: Parts<T::Examples>,
-}
-
-/// The text of a row whose first column is one.
-pub fn first_field(row: Row) -> String {
-    row.fields.into_iter().next().unwrap_or_default()
-}
-
-/// How to train a tokenizer for a model that says something of each character, syllable or word: each is one token,
-/// `<unk>` if it is none of the so many that are known. Texts are read in Unicode's composed form (NFC), so that `é` is
-/// one character however it was typed; the tokenizer's file says so, and one without that reads texts as they are.
-pub fn one_token_each(vocabulary_size: usize) -> TokenizerOptions {
-    let normalization = Normalization::Nfc;
-    TokenizerOptions { vocabulary_size, lossless: false, normalization, ..TokenizerOptions::default() }
-}
-
-/// Σ of the cross-entropy of each real step, for labels that stand example after example; one that the model does not
-/// have costs nothing.
-#[track_caller]
-pub fn labels_loss<'g>(logits: &Sequence<'g>, labels: &[u32]) -> Var<'g> {
-    logits.graph().layer_fn("labels", |graph| {
-        let labels = logits.layout().pack_examples(labels).map_err(|why| graph.error("labels", why))?;
-        let classes = logits.rows().shape()?.last().copied().unwrap_or(0);
-        Ok(cross_entropy_of_known(logits.rows(), &labels, classes).sum_all())
-    })
-}
-
-/// Records a batch's mean loss, so far on in a training, and walks back as a step of training does.
-pub fn gradients<'g, T: Task>(task: &T, graph: &'g Graph<'g>, batch: &T::Batch, progress: f64) -> Result<Gradients> {
-    let loss = task.loss(graph, batch, progress) * (1.0 / task.weight(batch).max(1) as f64);
-    Ok(loss.backward()?)
+impl<S> From<S> for Learned<S> {
+    fn from(saved: S) -> Learned<S> {
+        Learned { saved, tokenizer: None }
+    }
 }
 
 /// How hard to try for an answer.
@@ -274,6 +387,20 @@ pub enum Search {
     Quick,
     /// On the test part and in `evaluate`: what is best, such as a beam.
     Full,
+    /// In `predict`: what is best.
+    Best {
+        /// How many answers are wanted.
+        count: usize,
+        /// Whether what was attended to is wanted.
+        attention: bool,
+    },
+}
+
+impl Search {
+    /// Returns how many answers are wanted.
+    pub fn count(self) -> usize {
+        if let Search::Best { count, .. } = self { count.max(1) } else { 1 }
+    }
 }
 
 /// The metric of one part.
@@ -285,162 +412,96 @@ pub struct Score {
     pub signature: Option<String>,
     /// Further numbers beside it.
     pub more: Vec<(&'static str, f64)>,
+    /// What there is to see of it.
+    pub figure: Option<Figure>,
+}
+
+impl Score {
+    /// Returns the accuracy of classes, and how often each was taken for each. A class that has no name is none of the
+    /// model's.
+    ///
+    /// # Errors
+    /// There is nothing to score.
+    pub fn classes(found: impl IntoIterator<Item = u32>, right: &[u32], names: &[String]) -> Result<Score> {
+        let found: Vec<u32> = found.into_iter().collect();
+        let figure = Figure::confusion(&found, right, with_unknown(names, right))?;
+        Ok(Score { figure: Some(figure), ..accuracy(&found, right)?.into() })
+    }
+
+    /// Returns the same with further numbers beside it.
+    #[must_use]
+    pub fn with(mut self, more: impl IntoIterator<Item = (&'static str, f64)>) -> Score {
+        self.more.extend(more);
+        self
+    }
 }
 
 impl From<f64> for Score {
     fn from(value: f64) -> Score {
-        Score { value, signature: None, more: vec![] }
+        Score { value, signature: None, more: vec![], figure: None }
     }
 }
 
-/// Something to see.
-#[derive(Clone, Debug)]
-pub enum Figure {
-    /// What was looked at (columns) while each word was written (rows).
-    Attention {
-        /// What stands above it.
-        title: String,
-        /// The weights.
-        map: Attention,
-    },
-    /// How often each class was taken for each.
-    Confusion(ClassCounts),
-    /// Named lines over the same axes.
-    Curves(Curves),
+/// How many digits of a number are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Digits {
+    /// Four, in the report.
+    Few,
+    /// Six, in an answer that a person reads.
+    Some,
+    /// All of them, in JSON.
+    All,
 }
 
-impl Figure {
-    /// Of the classes that were found, the right ones, and the classes' names.
-    pub fn confusion(found: &[u32], right: &[u32], labels: Vec<String>) -> Result<Figure> {
-        const MOST: usize = 30;
-        let confusion = Confusion::new(found, right, labels.len())?;
-        let mut shown = confusion.most_frequent(MOST);
-        shown.sort_unstable();
-        let class = |class: &u32| *class as usize;
-        Ok(Figure::Confusion(ClassCounts {
-            labels: shown.iter().filter_map(|id| labels.get(class(id)).cloned()).collect(),
-            counts: confusion.matrix(&shown),
-            supports: shown.iter().map(|id| confusion.support(class(id))).collect(),
-            others: confusion.most_frequent(usize::MAX).len() - shown.len(),
-            examples: right.len() as u64,
-        }))
-    }
-}
-
-/// How often each of some classes was taken for each of them.
-#[derive(Clone, Debug)]
-pub struct ClassCounts {
-    /// The names of the most frequent classes, in the order of all classes.
-    pub labels: Vec<String>,
-    /// `[label, prediction]`
-    pub counts: ndarray::Array2<u64>,
-    /// How often each is the label.
-    pub supports: Vec<u64>,
-    /// How many further classes occur.
-    pub others: usize,
-    /// How many examples there are.
-    pub examples: u64,
-}
-
-/// Named lines over the same axes.
-#[derive(Clone, Debug)]
-pub struct Curves {
-    /// What stands above them.
-    pub title: String,
-    /// What the x axis shows.
-    pub x: String,
-    /// What the y axis shows.
-    pub y: String,
-    /// Whether y is drawn by its logarithm; what is not positive is then left out.
-    pub log_y: bool,
-    /// The lines: names and points.
-    pub lines: Vec<(String, Vec<(f64, f64)>)>,
-}
-
-impl Curves {
-    /// ‖∂loss/∂h_t‖ over the time steps t.
-    pub fn gradient_norms(title: String, lines: Vec<(String, Vec<(f64, f64)>)>) -> Curves {
-        let (x, y) = ("time step".to_owned(), "norm of the loss's gradient by the state".to_owned());
-        Curves { title, x, y, log_y: true, lines }
-    }
-}
-
-/// Weights of attention: a row for each thing written, a column for each thing looked at; a row's weights sum to 1.
-#[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub struct Attention {
-    /// What was written.
-    pub rows: Vec<String>,
-    /// What was looked at.
-    pub columns: Vec<String>,
-    /// `[row][column]`.
-    pub weights: Vec<Vec<f64>>,
-}
-
-impl Attention {
-    /// Whole words instead of their pieces, where a piece that begins with a space begins a word: a word written looked
-    /// where its pieces did on average; a word looked at has the weight of its pieces together. A piece that completes
-    /// no character belongs to the word before it, but for the last one, which is the end of the text.
-    pub fn over_words(&self) -> Attention {
-        fn words(pieces: &[String]) -> (Vec<String>, Vec<usize>) {
-            let (mut words, mut word_of) = (Vec::<String>::new(), vec![]);
-            for (place, piece) in pieces.iter().enumerate() {
-                let is_end = piece.is_empty() && place + 1 == pieces.len();
-                match words.last_mut() {
-                    Some(word) if !piece.starts_with(char::is_whitespace) && !is_end => word.push_str(piece),
-                    _ => words.push(piece.trim_start().to_owned()),
-                }
-                word_of.push(words.len() - 1);
-            }
-            (words, word_of)
+impl Digits {
+    /// Returns a number as text.
+    pub fn of(self, value: f64) -> String {
+        match self {
+            Digits::Few => number::significant(value, 4),
+            Digits::Some => number::significant(value, 6),
+            Digits::All => number::all(value),
         }
-        let ((rows, row_of), (columns, column_of)) = (words(&self.rows), words(&self.columns));
-        let mut weights = vec![vec![0.0; columns.len()]; rows.len()];
-        for (row, from) in row_of.iter().zip(&self.weights) {
-            let pieces = row_of.iter().filter(|other| *other == row).count() as f64;
-            for (column, weight) in column_of.iter().zip(from) {
-                weights[*row][*column] += weight / pieces;
-            }
-        }
-        Attention { rows, columns, weights }
     }
 }
 
-/// What `predict` is asked for beside the answer.
-#[derive(Clone, Copy, Debug)]
-pub struct Ask {
-    /// How many answers.
-    pub best: usize,
-    /// Whether what was attended to is wanted.
-    pub attention: bool,
-    /// Whether a program reads the answer: numbers then have all their digits.
-    pub exact: bool,
-}
-
-/// What a model says of one line.
+/// An example and what the model says of it, as texts.
 #[derive(Clone, Debug, Default)]
-pub struct Prediction {
-    /// As a line of text.
-    pub line: String,
-    /// The best answers with their scores (probabilities, or log-probabilities), best first.
+pub struct Shown {
+    /// What was asked and what would be right, under headings.
+    pub given: Vec<(&'static str, String)>,
+    /// The answer.
+    pub answer: String,
+    /// How likely the answer is, where that belongs to it.
+    pub probability: Option<f64>,
+    /// The best answers with their scores, best first, where there are scores.
     pub best: Vec<(String, f64)>,
     /// What was attended to for the first answer.
     pub attention: Option<Attention>,
-    /// How many tokens of the line were read, where it has more.
-    pub cut_to: Option<usize>,
 }
 
-impl Prediction {
-    /// The best answers with their probabilities; the line is the first with its own.
-    pub fn of(best: Vec<(String, f64)>) -> Prediction {
-        let line = best.first().map_or(String::new(), |(answer, p)| format!("{answer}\t{p:.4}"));
-        Prediction { line, best, ..Prediction::default() }
+impl Shown {
+    /// Shows one answer.
+    pub fn answer(given: Vec<(&'static str, String)>, answer: impl Into<String>) -> Shown {
+        Shown { given, answer: answer.into(), ..Shown::default() }
+    }
+
+    /// Shows the best answers with their scores.
+    pub fn best(given: Vec<(&'static str, String)>, best: Vec<(String, f64)>) -> Shown {
+        let answer = best.first().map_or(String::new(), |(answer, _)| answer.clone());
+        Shown { given, answer, best, ..Shown::default() }
+    }
+
+    /// Shows the best answers with their probabilities.
+    pub fn probable(given: Vec<(&'static str, String)>, best: Vec<(String, f64)>) -> Shown {
+        let probability = best.first().map(|(_, p)| *p);
+        Shown { probability, ..Shown::best(given, best) }
     }
 }
 
 /// What `generate` is asked for.
 #[derive(Clone, Debug)]
 pub struct Generate {
-    /// How it begins.
+    /// How the text begins.
     pub prompt: String,
     /// Tokens to write.
     pub length: usize,
@@ -452,77 +513,4 @@ pub struct Generate {
     pub top_p: Option<f64>,
     /// Of the draws.
     pub seed: u64,
-}
-
-/// A text as tokens, at most `max_length`, and whether it was cut. A text may come to no tokens at all, where a
-/// recurrence needs one: then it is an unknown one.
-pub fn encode(text: &str, tokenizer: &Tokenizer, max_length: usize) -> Result<(Vec<u32>, bool)> {
-    let mut ids = tokenizer.encode(text)?;
-    let cut = ids.len() > max_length;
-    ids.truncate(max_length);
-    if ids.is_empty() {
-        ids.push(tokenizer.specials().unk);
-    }
-    Ok((ids, cut))
-}
-
-/// The tokenizer that the first process trains, in every process.
-pub fn trained(exchange: &dyn Exchange, train: impl FnOnce() -> Result<Tokenizer>) -> Result<Tokenizer> {
-    if exchange.ranks() <= 1 {
-        return train();
-    }
-    let json = broadcast(exchange, || Ok(train()?.to_json()?))?;
-    Ok(Tokenizer::from_json("the first process's tokenizer", &json)?)
-}
-
-/// Sizes from a file are asked for memory before any weights show that they are wrong, so they have a limit.
-pub fn check_sizes(sizes: &[(&str, usize)], dropout: f64) -> Result<()> {
-    for (name, size) in sizes {
-        if !(1..=limits::SIZE).contains(size) {
-            let hint = format!("it must be from 1 to {}", limits::SIZE);
-            return Err(Error::failure(format!("{name} is {size}"), hint));
-        }
-    }
-    if !(0.0..1.0).contains(&dropout) {
-        return Err(Error::failure(format!("dropout is {dropout}"), "it must be from 0 up, less than 1"));
-    }
-    Ok(())
-}
-
-/// The tokenizer of a task that has one. It and the model must number the same tokens.
-pub fn check_tokenizer(tokenizer: Option<Tokenizer>, vocabulary_size: usize) -> Result<Tokenizer> {
-    let whole = "the run folder must hold the files of one training, unchanged";
-    let Some(tokenizer) = tokenizer else { return Err(Error::failure("there is no tokenizer", whole)) };
-    match tokenizer.vocabulary_size() {
-        size if size == vocabulary_size => Ok(tokenizer),
-        size => Err(Error::failure(format!("vocabulary_size is {vocabulary_size}, the tokenizer's is {size}"), whole)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn attention_over_words_keeps_the_weight_of_each_word() {
-        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<String>>();
-        let pieces = Attention {
-            rows: names(&["I", " kn", "ow", ""]),
-            columns: names(&["Jag", " v", "et"]),
-            weights: vec![vec![0.5, 0.25, 0.25], vec![0.0, 1.0, 0.0], vec![0.0, 0.5, 0.5], vec![0.25, 0.25, 0.5]],
-        };
-        let words = pieces.over_words();
-        assert_eq!((words.rows, words.columns), (names(&["I", "know", ""]), names(&["Jag", "vet"])));
-        assert_eq!(words.weights, [vec![0.5, 0.5], vec![0.0, 1.0], vec![0.25, 0.75]]);
-
-        // The bytes of a character in several pieces: it belongs to the last of them.
-        let bytes = Attention {
-            rows: names(&["a", ""]),
-            columns: names(&["", "두", " ", "", "지", "x"]),
-            weights: vec![vec![0.1, 0.2, 0.1, 0.1, 0.25, 0.25], vec![0.0, 0.0, 0.0, 0.0, 0.0, 1.0]],
-        };
-        let words = bytes.over_words();
-        assert_eq!((words.rows, words.columns), (names(&["a", ""]), names(&["두", "지x"])));
-        assert!((words.weights[0][0] - 0.3).abs() < 1e-12 && words.weights[1] == [0.0, 1.0], "{:?}", words.weights);
-    }
 }

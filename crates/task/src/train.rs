@@ -3,23 +3,22 @@
 
 use super::{
     begun::Begun,
-    data::Data,
+    chosen::Chosen,
     error::{Error, Result},
     evaluate, figure,
     identity::Identity,
     json::{Evaluated, Report, print},
     look,
     number::{score, significant},
-    options::Chosen,
     progress::Progress,
     report::Page,
-    run::{CONFIG, Place, REPORT, RunFolder, SAMPLES, SAVED, TASK, TOKENIZER},
+    run::{CONFIG, Place, REPORT, RunFolder, SAMPLES, SAVED, TOKENIZER},
     say, shell, signals,
     watch::{Watch, Watched},
 };
 use crate::{
-    parts::Parts,
-    task::{Metric, Recipe, Search, Task},
+    examples::{Scored, Train},
+    task::{Digits, Metric, Search, Shown, Task},
 };
 use serde_json::{Map, Value, json};
 use std::{
@@ -33,18 +32,25 @@ use std::{
 use unspool::{
     graph::{Graph, Params, RngKey, Tensor, Var},
     nn::{
-        Adam, Trainer,
+        Adam, CarriedRows, Trainer,
         exchange::{Exchange, Reduce},
         optimizer::Averaged,
         schedule::linear_with_warm_up,
         training::{Ended, Evaluated as Epoch, Evaluation, Event, Objective, Outcome},
     },
-    text::Tokenizer,
+    text::BatchSize,
 };
 
 /// A batch of this many rows or more is cut into shards, so that several cores work on it. The cut depends on the batch
 /// alone.
 const ROWS_TO_SHARD: usize = 16;
+
+/// Steps over which the learning rate rises, but at most a tenth of all; and the share of its peak at the end.
+const WARM_UP: u64 = 200;
+const LAST_RATE: f64 = 0.05;
+
+/// Gradients of the mean loss are shortened to this norm.
+const CLIP_NORM: f64 = 1.0;
 
 /// Examples of the test part in the report.
 const SHOWN: usize = 20;
@@ -54,23 +60,27 @@ const SHOWN: usize = 20;
 /// Of several processes each does its own part of the computing, and the first alone says and writes something.
 pub(crate) fn train<T: Task>(chosen: &Chosen<T>, exchange: &dyn Exchange) -> Result<()> {
     let is_first = exchange.rank() == 0;
+    // What is wrong with `--compare` is told before anything is trained.
+    chosen.comparisons()?;
     let place = is_first.then(|| find_place(chosen)).transpose()?;
     ensure_equal(chosen, exchange)?;
     let run = Run::<T>::prepare(chosen, exchange)?;
     let folder = folder::<T>(place, exchange)?;
-    if chosen.profile {
+    if chosen.place.profile {
         let rows = run.order(0)?.into_iter().next().unwrap_or_default();
         run.fetch(std::slice::from_ref(&rows))?;
         if is_first {
-            say::line(&look::profile(&run.task, &run.initial, &run.parts().train, &rows)?);
+            say::line(&look::profile(&run.begun.task, &run.begun.params, &run.train(), &rows)?);
         }
     }
-    run.train_and_report(chosen, &folder).map_err(|error| error.resumed_by(resume_command(T::NAME, &folder)))
+    run.train_and_report(chosen, &folder).map_err(|error| error.resumed_by(resume_command(chosen, &folder)))
 }
 
-/// The command that resumes a training. The run folder holds its options.
-fn resume_command(task: &str, folder: &RunFolder) -> String {
-    format!("unspool train {task} --out {} --resume", shell::quoted(&folder.path().to_string_lossy()))
+/// The command that resumes a training. The run folder holds its options, but for what it is compared with.
+fn resume_command<T: Task>(chosen: &Chosen<T>, folder: &RunFolder) -> String {
+    let compared = chosen.place.compare.iter().map(|name| format!(" --compare {}", shell::quoted(name)));
+    let out = folder.path().to_string_lossy();
+    format!("unspool train {} --out {} --resume{}", T::SPEC.name, shell::quoted(&out), compared.collect::<String>())
 }
 
 /// Makes sure that all processes were started alike.
@@ -82,10 +92,11 @@ fn ensure_equal<T: Task>(chosen: &Chosen<T>, exchange: &dyn Exchange) -> Result<
     let options = chosen.config.iter().map(|(name, value)| (format!("--{name}"), text(value)));
     let mut facts = vec![("the version".to_owned(), env!("CARGO_PKG_VERSION").to_owned())];
     facts.extend(options);
-    facts.push(("--out".into(), chosen.out.as_ref().map_or_else(String::new, |out| out.display().to_string())));
-    facts.push(("--resume".into(), chosen.resume.to_string()));
-    facts.push(("--profile".into(), chosen.profile.to_string()));
-    let data = Data::new(&chosen.data, T::SETS, exchange).checksum();
+    facts.push(("--out".into(), chosen.place.out.as_ref().map_or_else(String::new, |out| out.display().to_string())));
+    facts.push(("--resume".into(), chosen.place.resume.to_string()));
+    facts.push(("--profile".into(), chosen.place.profile.to_string()));
+    facts.push(("--compare".into(), chosen.place.compare.join(", ")));
+    let data = chosen.data(exchange).checksum();
     facts.push((
         "the checksum of --data".into(),
         data.map_or_else(|error| error.to_string(), Option::unwrap_or_default),
@@ -96,8 +107,8 @@ fn ensure_equal<T: Task>(chosen: &Chosen<T>, exchange: &dyn Exchange) -> Result<
 
 /// Where the run folder shall be. A run that goes on has its options: a large model is not built for others.
 fn find_place<T: Task>(chosen: &Chosen<T>) -> Result<Place> {
-    let place = Place::find(chosen.out.as_deref(), chosen.resume)?;
-    if let (Some(began), Some(out)) = (place.began(), &chosen.out) {
+    let place = Place::find(chosen.place.out.as_deref(), chosen.place.resume)?;
+    if let (Some(began), Some(out)) = (place.began(), &chosen.place.out) {
         began.check_options(&chosen.config, out)?;
     }
     Ok(place)
@@ -109,7 +120,7 @@ fn folder<T: Task>(place: Option<Place>, exchange: &dyn Exchange) -> Result<RunF
         let path = exchange.broadcast(vec![])?;
         return Ok(RunFolder::of_another(String::from_utf8_lossy(&path).into_owned().into()));
     };
-    let folder = place.create(T::NAME)?;
+    let folder = place.create(T::SPEC.name)?;
     exchange.broadcast(folder.path().to_string_lossy().into_owned().into_bytes())?;
     Ok(folder)
 }
@@ -117,22 +128,18 @@ fn folder<T: Task>(place: Option<Place>, exchange: &dyn Exchange) -> Result<RunF
 /// All that a training is made of.
 struct Run<'a, T: Task> {
     exchange: &'a dyn Exchange,
-    task: T,
-    /// Before each epoch the train part is given its rows.
-    parts: RwLock<Parts<T::Examples>>,
-    initial: Params,
-    recipe: Recipe,
-    seed: u64,
-    /// How many shards a batch is cut into.
-    shards: usize,
-    reduce: Reduce,
+    chosen: &'a Chosen<T>,
+    begun: Begun<T>,
+    /// Before each epoch it is given its rows.
+    train: RwLock<Train<T>>,
+    size: BatchSize,
     batches: usize,
     /// The checksum of the data.
     data: Option<String>,
     /// Real time steps computed so far, in this process.
-    tokens: AtomicU64,
+    units: AtomicU64,
     /// Those of earlier processes, of which this one goes on.
-    tokens_before: AtomicU64,
+    units_before: AtomicU64,
     /// What to show after an epoch.
     samples: Mutex<Vec<String>>,
 }
@@ -154,29 +161,14 @@ struct Trained<A> {
 }
 
 impl<'a, T: Task> Run<'a, T> {
-    fn prepare(chosen: &Chosen<T>, exchange: &'a dyn Exchange) -> Result<Run<'a, T>> {
-        let (seed, recipe) = (chosen.seed, chosen.recipe);
-        let Begun { task, parts, params: initial } = Begun::new(chosen, exchange)?;
-        let batches = task.order(&parts.train, recipe.batch, seed, 0)?.len();
-        let data = Data::new(&chosen.data, T::SETS, exchange).checksum()?;
-        let (parts, samples) = (RwLock::new(parts), Mutex::default());
-        let (tokens, tokens_before) = Default::default();
-        let (shards, reduce) = (chosen.shards, chosen.reduce);
-        Ok(Run {
-            exchange,
-            task,
-            parts,
-            initial,
-            recipe,
-            seed,
-            shards,
-            reduce,
-            batches,
-            data,
-            tokens,
-            tokens_before,
-            samples,
-        })
+    fn prepare(chosen: &'a Chosen<T>, exchange: &'a dyn Exchange) -> Result<Run<'a, T>> {
+        let (begun, train) = Begun::new(chosen, exchange)?;
+        let size = chosen.size;
+        let batches = train.order(size, chosen.training.begin.seed, 0)?.len();
+        let data = chosen.data(exchange).checksum()?;
+        let (train, samples) = (RwLock::new(train), Mutex::default());
+        let (units, units_before) = Default::default();
+        Ok(Run { exchange, chosen, begun, train, size, batches, data, units, units_before, samples })
     }
 
     /// Trains this model and those that it is compared with, writes the report, and prints the line of JSON.
@@ -184,26 +176,24 @@ impl<'a, T: Task> Run<'a, T> {
     /// The model and its scores do not hang on a full disk or a closed terminal: where a file cannot be written, the
     /// line of JSON is printed all the same, and the error comes last.
     fn train_and_report(&self, chosen: &Chosen<T>, folder: &RunFolder) -> Result<()> {
-        let mut trained = self.train(chosen, folder, "")?;
+        let mut trained = self.train_model(chosen, folder, "")?;
         let mut unwritten = std::mem::take(&mut trained.unwritten);
-        let mut baselines: Map<_, _> = self
-            .task
-            .baselines(&self.parts(), self.exchange)?
-            .into_iter()
-            .map(|(name, value)| (name.to_owned(), json!(value)))
-            .collect();
-        for (name, settings) in T::comparisons(&chosen.settings) {
+        let mut baselines = Map::new();
+        if self.exchange.rank() == 0 {
+            let found = self.begun.task.baselines(&self.begun.source, &self.begun.test.examples)?;
+            baselines.extend(found.into_iter().map(|(name, value)| (name.to_owned(), json!(value))));
+        }
+        for (name, rival) in chosen.comparisons()? {
             signals::check_together(self.exchange)?;
-            let rival = chosen.with(settings)?;
             let run = Run::<T>::prepare(&rival, self.exchange)?;
-            let found = run.train(&rival, &folder.inner(name)?, &format!("{name}: "))?;
+            let found = run.train_model(&rival, &folder.inner(name)?, &format!("{name}: "))?;
             unwritten.extend(found.unwritten);
             baselines.insert(name.to_owned(), json!(found.test.score.value));
         }
         if self.exchange.rank() > 0 {
             return Ok(());
         }
-        let Metric { name: metric, digits, .. } = T::METRIC;
+        let Metric { name: metric, digits, .. } = T::SPEC.metric;
         for (name, value) in &baselines {
             say::line(&format!(
                 "for comparison, {name}: {metric} {}",
@@ -216,18 +206,18 @@ impl<'a, T: Task> Run<'a, T> {
             Err(error) => unwritten.push(error),
         }
         print(&Report {
-            task: T::NAME,
-            seed: chosen.seed,
-            parameters: self.initial.elements(),
-            epochs: chosen.recipe.epochs,
+            task: T::SPEC.name,
+            seed: chosen.training.begin.seed,
+            parameters: self.begun.params.elements(),
+            epochs: chosen.training.epochs,
             seconds: trained.seconds,
             evaluation_seconds: trained.evaluation_seconds,
-            per_second: json!({ T::UNIT: trained.per_second }),
+            per_second: json!({ T::SPEC.unit: trained.per_second }),
             dev: Report::part(Some(trained.epoch), &trained.dev, metric),
             test: Report::part(None, &trained.test, metric),
             baselines,
         })?;
-        let resume = resume_command(T::NAME, folder);
+        let resume = resume_command(chosen, folder);
         let hint = || {
             format!(
                 "the model is trained and saved; once files can be written again, `{resume}` writes what is missing"
@@ -237,47 +227,49 @@ impl<'a, T: Task> Run<'a, T> {
     }
 
     /// Trains in a folder of its own, or resumes there. `who` stands before what is said.
-    fn train(&self, chosen: &Chosen<T>, folder: &RunFolder, who: &str) -> Result<Trained<T::Answer>> {
-        let (saved, config) = (saved_text(&self.task)?, chosen.config.to_string());
-        let tokenizer = self.task.tokenizer().map(Tokenizer::to_json).transpose()?;
+    fn train_model(&self, chosen: &Chosen<T>, folder: &RunFolder, who: &str) -> Result<Trained<T::Answer>> {
+        let Begun { task, source, dev, test, cut, params: initial, saved, tokenizer } = &self.begun;
+        let config = chosen.config.to_string();
         let identity = Identity::new(saved.clone(), &chosen.config, self.data.clone(), tokenizer.as_deref());
-        let files = [(SAVED, Some(&saved)), (CONFIG, Some(&config)), (TOKENIZER, tokenizer.as_ref())];
+        let files = [(SAVED, Some(saved)), (CONFIG, Some(&config)), (TOKENIZER, tokenizer.as_ref())];
         let files: Vec<_> = files.iter().filter_map(|(name, text)| Some((*name, text.as_ref()?.as_str()))).collect();
         folder.begin(&identity, &files)?;
-        let total = self.recipe.epochs * self.batches as u64;
-        let progress = Progress::new(total, T::UNIT, who, self.exchange.rank() > 0);
-        let rows = |examples| self.task.lengths(examples).len();
+        let total = self.epochs() * self.batches as u64;
+        let progress = Progress::new(total, T::SPEC.unit, who, self.exchange.rank() > 0);
         progress.say(&format!(
             "{}: {} parameters; {} rows in train, {} in dev, {} in test",
-            T::NAME,
-            self.initial.elements(),
-            rows(&self.parts().train),
-            rows(&self.parts().dev),
-            rows(&self.parts().test)
+            T::SPEC.name,
+            initial.elements(),
+            self.train().lengths().len(),
+            dev.examples.len(),
+            test.examples.len()
         ));
-        self.task.notes(&self.parts()).iter().for_each(|note| progress.say(note));
+        let mut notes = task.notes(source, &dev.examples, &test.examples);
+        notes.extend(cut.note(self.exchange)?);
+        notes.extend([("dev", dev), ("test", test)].iter().filter_map(|(name, part)| part.unknown(task).note(name)));
+        notes.iter().for_each(|note| progress.say(note));
         let ranks = self.exchange.ranks();
-        if ranks > self.shards {
+        if ranks > self.shards() {
             progress.say(&format!(
                 "{ranks} processes, but {} shards per batch: --shards {ranks} or more gives each process work",
-                self.shards
+                self.shards()
             ));
         }
-        if ranks > 1 && self.reduce == Reduce::Fast {
+        if ranks > 1 && chosen.training.reduce() == Reduce::Fast {
             progress.say(&format!(
                 "--reduce fast: the last bits of the weights depend on the number of processes ({ranks})"
             ));
         }
 
         let times = folder.times();
-        self.tokens_before.store(times.tokens, Ordering::Relaxed);
-        let tokens = || self.tokens_everywhere();
+        self.units_before.store(times.tokens, Ordering::Relaxed);
+        let tokens = || self.units_everywhere();
         let samples = || self.samples.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let watched = Watched {
-            task: T::NAME,
-            metric: T::METRIC,
-            unit: T::UNIT,
-            epochs: self.recipe.epochs,
+            task: T::SPEC.name,
+            metric: T::SPEC.metric,
+            unit: T::SPEC.unit,
+            epochs: self.epochs(),
             tokens: &tokens,
             samples: &samples,
         };
@@ -303,15 +295,15 @@ impl<'a, T: Task> Run<'a, T> {
             return Err(stopped());
         }
         let (Some(best), Some(params)) = (outcome.best(), &outcome.best_params) else {
-            return Err(Error::failure(format!("no epoch had a {} that is a number", T::METRIC.name), ""));
+            return Err(Error::failure(format!("no epoch had a {} that is a number", T::SPEC.metric.name), ""));
         };
 
         let began = Instant::now();
         progress.evaluating();
         let judge = || -> Result<_> {
-            let dev = self.part(params, &self.parts().dev, Search::Quick)?.0;
+            let dev = self.part(params, dev, Search::Quick)?.0;
             signals::check_together(self.exchange)?;
-            let test = self.part(params, &self.parts().test, Search::Full)?;
+            let test = self.part(params, test, Search::Full)?;
             signals::check_together(self.exchange)?;
             Ok((dev, test, self.written(params)?))
         };
@@ -326,51 +318,64 @@ impl<'a, T: Task> Run<'a, T> {
         let signature = test.score.signature.as_ref().map_or(String::new(), |signature| format!(" ({signature})"));
         progress.say(&format!(
             "test {} {}{signature}, with the weights of epoch {}",
-            T::METRIC.name,
-            score(test.score.value, T::METRIC.digits),
+            T::SPEC.metric.name,
+            score(test.score.value, T::SPEC.metric.digits),
             best.epoch
         ));
         let seconds = clock.training.as_secs_f64();
         let evaluation_seconds = (clock.evaluating + began.elapsed()).as_secs_f64();
-        let per_second = self.tokens_everywhere() / seconds.max(1e-9);
+        let per_second = self.units_everywhere() / seconds.max(1e-9);
         let (epoch, params) = (best.epoch, params.clone());
         Ok(Trained { epoch, params, history, answers, dev, test, seconds, evaluation_seconds, per_second, unwritten })
     }
 
-    fn parts(&self) -> RwLockReadGuard<'_, Parts<T::Examples>> {
-        self.parts.read().unwrap_or_else(PoisonError::into_inner)
+    fn train(&self) -> RwLockReadGuard<'_, Train<T>> {
+        self.train.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn epochs(&self) -> u64 {
+        self.chosen.training.epochs
+    }
+
+    fn seed(&self) -> u64 {
+        self.chosen.training.begin.seed
+    }
+
+    /// How many shards a batch is cut into.
+    fn shards(&self) -> usize {
+        self.chosen.training.shards as usize
     }
 
     /// The batches of an epoch.
     fn order(&self, epoch: u64) -> Result<Vec<Vec<usize>>> {
-        self.task.order(&self.parts().train, self.recipe.batch, self.seed, epoch)
+        self.train().order(self.size, self.seed(), epoch)
     }
 
     /// Gives each process the rows of the train part that it needs, by rank. All call it at the same place.
     fn fetch(&self, needed: &[Vec<usize>]) -> Result<()> {
-        let mut parts = self.parts.write().unwrap_or_else(PoisonError::into_inner);
-        self.task.fetch(&mut parts.train, needed, self.exchange)
+        let mut train = self.train.write().unwrap_or_else(PoisonError::into_inner);
+        train.fetch(needed, self.exchange)
     }
 
-    fn part(&self, params: &Params, examples: &T::Examples, effort: Search) -> Result<(Evaluated, Vec<T::Answer>)> {
-        evaluate::part(&self.task, params, examples, self.recipe.batch, effort, self.exchange)
+    fn part(&self, params: &Params, part: &Scored<T>, search: Search) -> Result<(Evaluated, Vec<T::Answer>)> {
+        evaluate::part(&self.begun.task, params, part, self.size, search, self.exchange)
     }
 
     /// What the model writes of itself, for the one who shows it.
     fn written(&self, params: &Params) -> Result<Vec<String>> {
-        if self.exchange.rank() == 0 { self.task.samples(params) } else { Ok(vec![]) }
+        if self.exchange.rank() == 0 { self.begun.task.samples(params) } else { Ok(vec![]) }
     }
 
     /// All processes have about as much to compute.
-    fn tokens_everywhere(&self) -> f64 {
-        let working = self.exchange.ranks().min(self.shards);
-        self.tokens_before.load(Ordering::Relaxed) as f64 + self.tokens.load(Ordering::Relaxed) as f64 * working as f64
+    fn units_everywhere(&self) -> f64 {
+        let working = self.exchange.ranks().min(self.shards());
+        self.units_before.load(Ordering::Relaxed) as f64 + self.units.load(Ordering::Relaxed) as f64 * working as f64
     }
 
     /// The training as a page.
     fn page(&self, chosen: &Chosen<T>, trained: &Trained<T::Answer>, baselines: &Map<String, Value>) -> Result<Page> {
-        let Metric { name, digits, .. } = T::METRIC;
-        let rows = |examples| self.task.lengths(examples).len();
+        let Metric { name, digits, .. } = T::SPEC.metric;
+        let Begun { task, dev, test, params: initial, .. } = &self.begun;
         let fact = |name: &str, value: String| (name.to_owned(), value);
         let number = |value: f64| score(value, digits);
         let mut scores = vec![fact(&format!("{name} on test"), number(trained.test.score.value))];
@@ -387,31 +392,34 @@ impl<'a, T: Task> Run<'a, T> {
         if !chosen.data.is_empty() {
             facts.push(fact("data", chosen.data.join(", ")));
         }
-        let parts = self.parts();
-        let Parts { train, dev, test } = &*parts;
+        let (train, dev_rows, test_rows) = (self.train().lengths().len(), dev.examples.len(), test.examples.len());
         facts.extend([
-            fact("examples", format!("{} in train, {} in dev, {} in test", rows(train), rows(dev), rows(test))),
-            fact("parameters", self.initial.elements().to_string()),
-            fact("epochs", format!("{}; epoch {} was the best on dev", self.recipe.epochs, trained.epoch)),
-            fact("training", format!("{:.1} s, {:.0} {} per second", trained.seconds, trained.per_second, T::UNIT)),
+            fact("examples", format!("{train} in train, {dev_rows} in dev, {test_rows} in test")),
+            fact("parameters", initial.elements().to_string()),
+            fact("epochs", format!("{}; epoch {} was the best on dev", self.epochs(), trained.epoch)),
+            fact(
+                "training",
+                format!("{:.1} s, {:.0} {} per second", trained.seconds, trained.per_second, T::SPEC.unit),
+            ),
             fact("evaluation", format!("{:.1} s", trained.evaluation_seconds)),
-            fact("seed", self.seed.to_string()),
+            fact("seed", self.seed().to_string()),
         ]);
         let text = |value: &toml::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let shown = trained.answers.iter().enumerate().take(SHOWN);
+        let shown = test.examples.iter().zip(&trained.answers).take(SHOWN);
         signals::check()?;
-        let mut figures = self.task.figures(&trained.params, test, &trained.answers)?;
+        let mut figures = task.figures(&trained.params, &test.examples, &trained.answers)?;
         signals::check()?;
-        figures.extend(look::gradient_norms(&self.task, &trained.params, dev)?);
+        figures.extend(trained.test.score.figure.clone());
+        figures.extend(look::gradient_norms(task, &trained.params, dev)?);
         Ok(Page {
-            title: format!("unspool train {}", T::NAME),
-            about: T::ABOUT.to_owned(),
+            title: format!("unspool train {}", T::SPEC.name),
+            about: T::SPEC.about.to_owned(),
             facts,
             options: chosen.config.iter().map(|(name, value)| (name.clone(), text(value))).collect(),
             scores,
-            curve: figure::learning_curve(T::NAME, name, &trained.history)?,
-            rows: shown.map(|(number, answer)| self.task.row(test, number, answer)).collect(),
-            pictures: T::PICTURES,
+            curve: figure::learning_curve(T::SPEC.name, name, &trained.history)?,
+            rows: shown.map(|(example, answer)| row(task.show(example, answer, Digits::Few))).collect(),
+            pictures: T::SPEC.pictures,
             figures,
         })
     }
@@ -423,24 +431,24 @@ impl<'a, T: Task> Run<'a, T> {
         metadata: BTreeMap<String, String>,
         on: impl FnMut(Event<'_>),
     ) -> Result<Outcome> {
-        let Recipe { epochs, learning_rate, warm_up, last_rate, clip_norm, average, .. } = self.recipe;
+        let (epochs, learning_rate) = (self.epochs(), chosen.training.learning_rate);
         let total = epochs * self.batches as u64;
-        let rate = |step| linear_with_warm_up(step, warm_up.min(total / 10), total, learning_rate, last_rate);
+        let rate = |step| linear_with_warm_up(step, WARM_UP.min(total / 10), total, learning_rate, LAST_RATE);
         let mut trainer = Trainer::new(epochs, rate)
-            .seed(self.seed)
-            .clip_norm(clip_norm)
+            .seed(self.seed())
+            .clip_norm(CLIP_NORM)
             .checkpoints(folder.path())
             .metadata(metadata)
             .exchange(self.exchange)
-            .reduce(self.reduce)
+            .reduce(chosen.training.reduce())
             .stop(signals::watch());
-        if let Some(decay) = average {
+        if let Some(decay) = T::SPEC.average {
             trainer = trainer.average(Averaged::exponential(decay));
         }
-        if chosen.resume {
+        if chosen.place.resume {
             trainer = trainer.resume();
         }
-        trainer.run(&mut self.initial.clone(), &mut Adam::new(), self, on)
+        trainer.run(&mut self.begun.params.clone(), &mut Adam::new(), self, on)
     }
 }
 
@@ -460,7 +468,7 @@ impl<T: Task> Objective for Run<'_, T> {
     type Error = Error;
 
     fn epoch(&self, epoch: u64) -> Result<Vec<Rows>> {
-        let shard = |rows: usize| if rows >= ROWS_TO_SHARD { rows.div_ceil(self.shards) } else { rows.max(1) };
+        let shard = |rows: usize| if rows >= ROWS_TO_SHARD { rows.div_ceil(self.shards()) } else { rows.max(1) };
         let rows = |(number, rows): (usize, Vec<usize>)| Rows { epoch, number, shard: shard(rows.len()), rows };
         let batches: Vec<Rows> = self.order(epoch)?.into_iter().enumerate().map(rows).collect();
         let ranks = self.exchange.ranks();
@@ -478,39 +486,40 @@ impl<T: Task> Objective for Run<'_, T> {
 
     fn shard(&self, batch: &Rows, number: usize) -> Result<(f64, T::Batch)> {
         let rows = batch.rows.chunks(batch.shard).nth(number).unwrap_or_default();
-        let draw = RngKey::seed(self.seed).fold_in_str("examples").fold_in(batch.epoch);
-        let arrays = self.task.batch(&self.parts().train, rows, Some(draw))?;
-        self.tokens.fetch_add(self.task.tokens(&arrays) as u64, Ordering::Relaxed);
+        let key = RngKey::seed(self.seed()).fold_in_str("examples").fold_in(batch.epoch);
+        let arrays = self.train().batch(&self.begun.task, rows, key)?;
+        let units = self.begun.task.units(&arrays).unwrap_or_else(|| self.train().units(rows));
+        self.units.fetch_add(units as u64, Ordering::Relaxed);
         let done = batch.epoch as f64 + batch.number as f64 / self.batches.max(1) as f64;
-        Ok((done / self.recipe.epochs as f64, arrays))
+        Ok((done / self.epochs() as f64, arrays))
     }
 
     fn weight(&self, (_, batch): &(f64, T::Batch)) -> f64 {
-        self.task.weight(batch) as f64
+        self.begun.task.loss_count(batch) as f64
     }
 
     fn loss<'g>(&self, graph: &'g Graph<'g>, (progress, batch): &(f64, T::Batch)) -> Var<'g> {
-        self.task.loss(graph, batch, *progress)
+        self.begun.task.training_loss(graph, batch, *progress)
     }
 
     fn carried(&self) -> Vec<Tensor> {
-        self.task.carried()
+        self.begun.task.carried().map_or_else(Vec::new, CarriedRows::all)
     }
 
     fn carry(&self, carried: Vec<Tensor>) -> Result<()> {
-        self.task.carry(carried)
+        Ok(self.begun.task.carried().map_or(Ok(()), |rows| rows.restore(carried))?)
     }
 
     fn share(&self, exchange: &dyn Exchange) -> Result<()> {
-        self.task.share(exchange)
+        Ok(self.begun.task.carried().map_or(Ok(()), |rows| rows.share(exchange))?)
     }
 
     fn evaluate(&self, params: &Params) -> Result<Evaluation> {
-        let parts = self.parts();
-        let (found, answers) = self.part(params, &parts.dev, Search::Quick)?;
+        let dev = &self.begun.dev;
+        let (found, answers) = self.part(params, dev, Search::Quick)?;
         let mut samples = vec![];
-        for (number, answer) in answers.iter().enumerate().take(T::SAMPLES) {
-            let row = self.task.row(&parts.dev, number, answer);
+        for (example, answer) in dev.examples.iter().zip(&answers).take(T::SPEC.samples) {
+            let row = row(self.begun.task.show(example, answer, Digits::Few));
             samples.extend(row.iter().map(|(heading, text)| format!("  {heading:<10} {text}")));
             samples.push(String::new());
         }
@@ -520,14 +529,14 @@ impl<T: Task> Objective for Run<'_, T> {
         );
         *self.samples.lock().unwrap_or_else(PoisonError::into_inner) = samples;
         let value = found.score.value;
-        Ok(Evaluation::of_score(T::METRIC.sign(value)).metric("loss", found.loss).metric(T::METRIC.name, value))
+        Ok(Evaluation::of_score(T::SPEC.metric.sign(value))
+            .metric("loss", found.loss)
+            .metric(T::SPEC.metric.name, value))
     }
 }
 
-/// What a run folder says of its model, and its weights' header too: nothing that differs between equal runs.
-fn saved_text<T: Task>(task: &T) -> Result<String> {
-    let mut table = toml::Table::try_from(task.saved())
-        .map_err(|cause| Error::failure(format!("what the model needs to know is no TOML: {cause}"), ""))?;
-    table.insert(TASK.into(), T::NAME.into());
-    Ok(table.to_string())
+/// A row of the report: what was given, and what the model says.
+fn row(shown: Shown) -> Vec<(&'static str, String)> {
+    let answer = shown.probability.map_or(shown.answer.clone(), |p| format!("{} ({p:.2})", shown.answer));
+    shown.given.into_iter().chain([("model", answer)]).collect()
 }

@@ -10,13 +10,13 @@
 //! up to all, and more often few than many: what is learned over few, gates carry over many. Dev and test have all of
 //! them.
 
-use super::{
-    Rng, Synthetic,
-    memory::{Memory, Saved, Settings, gradients_through_time},
-    *,
-};
+use super::*;
+use crate::memory::{self, Options, Saved, gradients_through_time};
 use ndarray::Array3;
-use unspool::text::score::accuracy;
+use unspool::{
+    models::{MemoryReader, MemoryReaderConfig},
+    text::score::accuracy,
+};
 
 /// Symbols that are to be said again.
 const SYMBOLS: usize = 10;
@@ -26,8 +26,17 @@ const KINDS: usize = 8;
 const NOTHING: usize = KINDS;
 const SIGN: usize = KINDS + 1;
 
-/// A model that says again what it read.
-pub(crate) struct Copying(Memory);
+pub(crate) struct Copying {
+    config: MemoryReaderConfig,
+    model: MemoryReader,
+}
+
+/// Symbols, and in how many steps they are read and said.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Symbols {
+    symbols: Vec<u32>,
+    time: usize,
+}
 
 /// One of all inputs at each step, `[batch, time, input]`, and the symbols, row by row.
 pub(crate) struct Batch {
@@ -43,30 +52,10 @@ pub(crate) struct Said {
     squares: f64,
 }
 
-fn symbols(_: &[()], dice: &mut Rng) -> Vec<u32> {
-    (0..SYMBOLS).map(|_| dice.between(0, KINDS as isize - 1) as u32).collect()
-}
-
 impl Copying {
-    /// Of `time` steps.
-    fn arrays(rows: &[Vec<u32>], time: usize) -> Batch {
-        let mut inputs = Array3::zeros((rows.len(), time, KINDS + 2));
-        for (b, symbols) in rows.iter().enumerate() {
-            for t in 0..time {
-                let input = match symbols.get(t) {
-                    Some(symbol) => *symbol as usize,
-                    None if t + SYMBOLS == time => SIGN,
-                    None => NOTHING,
-                };
-                inputs[[b, t, input]] = 1.0;
-            }
-        }
-        Batch { inputs, symbols: rows.concat() }
-    }
-
     /// `[batch · symbols, kinds]`.
     fn logits<'g>(&self, graph: &'g Graph<'g>, batch: &Batch) -> Var<'g> {
-        self.0.at_the_end(graph.input(&batch.inputs), SYMBOLS).reshape([batch.symbols.len(), KINDS])
+        self.model.logits(graph.input(&batch.inputs), SYMBOLS).reshape([batch.symbols.len(), KINDS])
     }
 }
 
@@ -76,76 +65,91 @@ fn text(symbols: &[u32]) -> String {
 }
 
 impl Task for Copying {
-    const NAME: &'static str = "copy";
-    const ABOUT: &'static str = "Long memory: repeat ten symbols after many empty steps";
-    const METRIC: Metric = Metric { name: "accuracy", digits: 4, less_is_better: false };
-    const UNIT: &'static str = "steps";
-    const DATA: &'static str = "";
-    const OPTIONS: &'static [Opt] = memory::OPTIONS;
+    const SPEC: Spec = Spec::new("copy", "Long memory: repeat ten symbols after many empty steps", Metric::ACCURACY)
+        .training(100, 3e-3, 32)
+        .unit("steps")
+        .compare(memory::COMPARISONS)
+        .defaults(&[("hidden-size", "64")]);
 
-    type Settings = Settings;
+    type Options = Options;
     type Saved = Saved;
-    type Examples = Synthetic<()>;
+    type Source = Drawn<Vec<()>>;
+    type Example = Symbols;
     type Batch = Batch;
     type Answer = Said;
 
-    fn recipe(settings: &Settings) -> Recipe {
-        Recipe::new(100, 3e-3, BatchSize::Rows(settings.batch_rows))
+    fn read(options: &Options, _data: &Data) -> Result<Parts<Drawn<Vec<()>>>> {
+        Ok(options.parts())
     }
 
-    fn prepare(settings: &Settings, _data: &Data, _seed: u64) -> Result<Prepared<Self>> {
-        let parts = Synthetic::parts(Parts { train: vec![], dev: vec![], test: vec![] }, settings.sequences);
-        Ok(Prepared { saved: Saved::new(settings), tokenizer: None, parts })
+    fn learn(options: &Options, _train: &Drawn<Vec<()>>) -> Result<Learned<Saved>> {
+        Ok(Saved { model: options.model(KINDS + 2, KINDS) }.into())
     }
 
-    fn restore(saved: Saved, _: Option<Tokenizer>, params: &mut Params) -> Result<Copying> {
-        if saved.length <= 2 * SYMBOLS {
+    fn build(saved: Saved, _: Option<Tokenizer>, params: &mut Params) -> Result<Copying> {
+        saved.model.check()?;
+        let config = MemoryReaderConfig { input_size: KINDS + 2, output_size: KINDS, ..saved.model };
+        if config.length <= 2 * SYMBOLS {
             return Err(Error::failure(
-                format!("length is {}", saved.length),
+                format!("length is {}", config.length),
                 format!("there must be {SYMBOLS} steps for the symbols, {SYMBOLS} for the answer, and some between"),
             ));
         }
-        Ok(Copying(Memory::new(saved, KINDS + 2, KINDS, params)?))
+        Ok(Copying { model: MemoryReader::new(params, &config)?, config })
     }
 
-    fn saved(&self) -> &Saved {
-        &self.0.saved
+    fn read_to_score(&self, _data: &Data) -> Result<Drawn<Vec<()>>> {
+        Ok(Drawn::to_score(vec![], self.config.length))
     }
 
-    fn examples(&self, _data: &Data) -> Result<Synthetic<()>> {
-        Ok(Synthetic::to_score(vec![]))
+    fn example(&self, _: &Vec<()>, draw: &Draw) -> Result<Symbols> {
+        let (mut rng, length) = (draw.rng(), self.config.length);
+        let symbols = (0..SYMBOLS).map(|_| rng.between(0, KINDS as isize - 1) as u32).collect();
+        let share = draw.key().fold_in_str("steps of nothing").uniform(draw.number() as u64);
+        let nothing = ((length - 2 * SYMBOLS) as f64).powf(share).round() as usize;
+        Ok(Symbols { symbols, time: if draw.is_training() { 2 * SYMBOLS + nothing } else { length } })
     }
 
-    fn lengths(&self, composed: &Synthetic<()>) -> Vec<(usize, usize)> {
-        vec![(0, self.0.saved.length); composed.count]
+    /// A line is ten digits from 0 to 7.
+    fn read_line(&self, line: &str, _draw: &Draw) -> Result<Symbols> {
+        let digits: Option<Vec<u32>> = line.trim().chars().map(|c| c.to_digit(KINDS as u32)).collect();
+        let symbols = digits.filter(|digits| digits.len() == SYMBOLS).ok_or_else(|| {
+            let hint = format!("a line is {SYMBOLS} digits from 0 to {}: 3141527006", KINDS - 1);
+            Error::failure(format!("{line:?} cannot be said again"), hint)
+        })?;
+        Ok(Symbols { symbols, time: self.config.length })
     }
 
-    fn batch(&self, composed: &Synthetic<()>, rows: &[usize], draw: Option<RngKey>) -> Result<Batch> {
-        let length = self.0.saved.length;
-        let time = match (draw, rows.first()) {
-            (Some(draw), Some(first)) => {
-                let longest = (length - 2 * SYMBOLS) as f64;
-                let share = draw.fold_in_str("steps of nothing").uniform(*first as u64);
-                2 * SYMBOLS + longest.powf(share).round() as usize
+    /// All rows have the steps of the first.
+    fn batch(&self, rows: &[&Symbols]) -> Result<Batch> {
+        let time = rows.first().map_or(0, |row| row.time);
+        let mut inputs = Array3::zeros((rows.len(), time, KINDS + 2));
+        for (b, row) in rows.iter().enumerate() {
+            for t in 0..time {
+                let input = match row.symbols.get(t) {
+                    Some(symbol) => *symbol as usize,
+                    None if t + SYMBOLS == time => SIGN,
+                    None => NOTHING,
+                };
+                inputs[[b, t, input]] = 1.0;
             }
-            _ => length,
-        };
-        Ok(Self::arrays(&composed.each(rows, draw, symbols), time))
+        }
+        Ok(Batch { inputs, symbols: rows.iter().flat_map(|row| &row.symbols).copied().collect() })
     }
 
-    fn weight(&self, batch: &Batch) -> usize {
+    fn units(&self, batch: &Batch) -> Option<usize> {
+        Some(batch.inputs.dim().0 * batch.inputs.dim().1)
+    }
+
+    fn loss_count(&self, batch: &Batch) -> usize {
         batch.symbols.len()
     }
 
-    fn tokens(&self, batch: &Batch) -> usize {
-        batch.inputs.dim().0 * batch.inputs.dim().1
-    }
-
-    fn loss<'g>(&self, graph: &'g Graph<'g>, batch: &Batch, _progress: f64) -> Var<'g> {
+    fn loss<'g>(&self, graph: &'g Graph<'g>, batch: &Batch) -> Var<'g> {
         self.logits(graph, batch).cross_entropy(&batch.symbols).sum_all()
     }
 
-    fn answers(&self, params: &Params, batch: &Batch, _effort: Search) -> Result<Vec<Said>> {
+    fn answers(&self, params: &Params, batch: &Batch, _search: Search) -> Result<Vec<Said>> {
         let graph = Graph::inference(params);
         let logits = self.logits(&graph, batch);
         let (said, p) = (logits.argmax()?, logits.softmax().value()?.to_f64());
@@ -159,84 +163,71 @@ impl Task for Copying {
     }
 
     /// The share of symbols; beside it that of whole sequences, and the mean squared error of the probabilities.
-    fn score(&self, composed: &Synthetic<()>, answers: &[Said]) -> Result<Score> {
-        let right = composed.all(symbols);
-        let said: Vec<Vec<u32>> = answers.iter().map(|said| said.symbols.clone()).collect();
+    fn score(&self, rows: &[Symbols], answers: &[Said]) -> Result<Score> {
+        let right: Vec<&[u32]> = rows.iter().map(|row| row.symbols.as_slice()).collect();
+        let said: Vec<&[u32]> = answers.iter().map(|said| said.symbols.as_slice()).collect();
         let squares: f64 = answers.iter().map(|said| said.squares).sum();
         let mse = squares / (answers.len() * SYMBOLS * KINDS).max(1) as f64;
-        let value = accuracy(&said.concat(), &right.concat())?;
-        Ok(Score { value, signature: None, more: vec![("exact", accuracy(&said, &right)?), ("mse", mse)] })
+        let score = Score::from(accuracy(&said.concat(), &right.concat())?);
+        Ok(score.with([("exact", accuracy(&said, &right)?), ("mse", mse)]))
     }
 
-    fn baselines(&self, _parts: &Parts<Synthetic<()>>, _exchange: &dyn Exchange) -> Result<Vec<(&'static str, f64)>> {
+    fn show(&self, row: &Symbols, said: &Said, _digits: Digits) -> Shown {
+        Shown::answer(vec![("symbols", text(&row.symbols))], text(&said.symbols))
+    }
+
+    fn baselines(&self, _train: &Drawn<Vec<()>>, _test: &[Symbols]) -> Result<Vec<(&'static str, f64)>> {
         Ok(vec![("chance", 1.0 / KINDS as f64)])
     }
 
-    fn comparisons(settings: &Settings) -> Vec<(&'static str, Settings)> {
-        settings.plain()
-    }
-
-    fn row(&self, composed: &Synthetic<()>, number: usize, said: &Said) -> Vec<(&'static str, String)> {
-        vec![("symbols", text(&composed.one(number, symbols))), ("model", text(&said.symbols))]
-    }
-
-    fn figures(&self, params: &Params, test: &Synthetic<()>, _answers: &[Said]) -> Result<Vec<Figure>> {
-        Ok(vec![gradients_through_time(self, params, test)?])
-    }
-
-    /// A line is ten digits from 0 to 7.
-    fn predict(&self, params: &Params, line: &str, _ask: &Ask) -> Result<Prediction> {
-        let digits: Option<Vec<u32>> = line.trim().chars().map(|c| c.to_digit(KINDS as u32)).collect();
-        let symbols = digits.filter(|digits| digits.len() == SYMBOLS).ok_or_else(|| {
-            let hint = format!("a line is {SYMBOLS} digits from 0 to {}: 3141527006", KINDS - 1);
-            Error::failure(format!("{line:?} cannot be said again"), hint)
-        })?;
-        let said = self.answers(params, &Self::arrays(&[symbols], self.0.saved.length), Search::Full)?;
-        Ok(Prediction { line: said.iter().map(|said| text(&said.symbols)).collect(), ..Prediction::default() })
+    fn figures(&self, params: &Params, test: &[Symbols], _answers: &[Said]) -> Result<Vec<Figure>> {
+        Ok(vec![gradients_through_time(self, &self.config, params, test)?])
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use unspool::nn::exchange::OneProcess;
+    use unspool::{graph::RngKey, nn::CellKind, text::Part};
+
+    fn of_length(length: usize) -> Result<Copying> {
+        let (input_size, output_size) = (KINDS + 2, KINDS);
+        let model =
+            MemoryReaderConfig { input_size, cell: CellKind::Gru, layers: 1, hidden_size: 4, output_size, length };
+        Copying::build(Saved { model }, None, &mut Params::seeded(1))
+    }
 
     #[test]
     fn symbols_come_first_then_nothing_a_sign_and_nothing_until_they_are_said() {
-        let of_length = |length| {
-            let saved = Saved::new(&Settings { length, hidden_size: 4, ..Settings::default() });
-            Copying::restore(saved, None, &mut Params::seeded(1))
-        };
         let task = of_length(24).unwrap();
-        let batch = Copying::arrays(&[vec![3, 1, 4, 1, 5, 2, 7, 0, 0, 6]], 24);
+        let row = task.read_line("3141527006", &Draw::scored(0, Part::Test)).unwrap();
+        let batch = task.batch(&[&row]).unwrap();
         let read: Vec<usize> =
             (0..24).map(|t| (0..KINDS + 2).find(|k| batch.inputs[[0, t, *k]] == 1.0).unwrap()).collect();
         assert_eq!(read[..14], [3, 1, 4, 1, 5, 2, 7, 0, 0, 6, NOTHING, NOTHING, NOTHING, NOTHING]);
         assert_eq!(read[14..], [&[SIGN][..], &[NOTHING; 9]].concat());
         assert_eq!(batch.inputs.sum(), 24.0);
         // In training any number of steps up to all, in evaluation all.
-        let test = task.examples(&Data::new(&[], &[], &OneProcess)).unwrap();
-        let steps = |row, draw| task.batch(&test, &[row], draw).unwrap().inputs.dim().1;
+        let steps = |draw| task.example(&vec![], &draw).unwrap().time;
         let trained: std::collections::BTreeSet<usize> =
-            (0..200).map(|row| steps(row, Some(RngKey::seed(1)))).collect();
-        assert_eq!((trained.first(), trained.last(), steps(7, None)), (Some(&21), Some(&24), 24));
+            (0..200).map(|row| steps(Draw::training(row, RngKey::seed(1)))).collect();
+        assert_eq!((trained.first(), trained.last()), (Some(&21), Some(&24)));
+        assert_eq!(steps(Draw::scored(7, Part::Test)), 24);
         assert!(of_length(20).is_err());
     }
 
     #[test]
     fn a_sure_and_right_answer_has_no_error() {
-        let mut params = Params::seeded(1);
-        let task = Copying::restore(Saved::new(&Settings::default()), None, &mut params).unwrap();
-        let test = task.examples(&Data::new(&[], &[], &OneProcess)).unwrap();
-        let all = test.all(symbols);
-        let right = all.iter().map(|symbols| Said { symbols: symbols.clone(), squares: 0.0 });
-        let score = task.score(&test, &right.collect::<Vec<_>>()).unwrap();
+        let task = of_length(24).unwrap();
+        let rows: Vec<Symbols> =
+            (0..1000).map(|row| task.example(&vec![], &Draw::scored(row, Part::Test)).unwrap()).collect();
+        let mut said: Vec<Said> = rows.iter().map(|row| Said { symbols: row.symbols.clone(), squares: 0.0 }).collect();
+        let score = task.score(&rows, &said).unwrap();
         assert_eq!((score.value, score.more), (1.0, vec![("exact", 1.0), ("mse", 0.0)]));
         // One sequence with one symbol wrong, of which it was sure.
-        let mut wrong: Vec<Said> = all.into_iter().map(|symbols| Said { symbols, squares: 0.0 }).collect();
-        wrong[0].symbols[0] = (wrong[0].symbols[0] + 1) % 8;
-        wrong[0].squares = 2.0;
-        let score = task.score(&test, &wrong).unwrap();
+        said[0].symbols[0] = (said[0].symbols[0] + 1) % 8;
+        said[0].squares = 2.0;
+        let score = task.score(&rows, &said).unwrap();
         assert!((score.value - 0.9999).abs() < 1e-9);
         assert_eq!(score.more, [("exact", 0.999), ("mse", 2.0 / 80_000.0)]);
     }

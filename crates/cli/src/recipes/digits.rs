@@ -1,182 +1,87 @@
 //! One-to-one: a handwritten digit in, its class out. A plain network, where no sequence is.
 
-use super::{
-    Rng,
-    pictures::{self, Digit, NAMES, Picture, SIDE, art, overlay},
-    *,
-};
+use super::*;
+use crate::pictures::{self, Digit, NAMES, Picture, SIDE, art, overlay};
 use ndarray::Array3;
-use unspool::{
-    models::{Perceptron, PerceptronConfig},
-    text::score::accuracy,
-};
+use unspool::models::{Perceptron, PerceptronConfig};
 
 /// In an epoch of training each digit is seen so often, each time moved by a pixel or not.
 const TIMES: usize = 5;
 
-/// A classifier of pictures.
-pub(crate) struct Digits {
-    saved: PerceptronConfig,
-    model: Perceptron,
-}
+pub(crate) struct Digits(Perceptron);
 
-/// Its options.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub(crate) struct Settings {
+#[derive(Clone, Args)]
+pub(crate) struct Options {
+    /// Number of hidden layers [from 1 to 32]
+    #[arg(long, value_name = "N", default_value = "2", value_parser = count(1..=limits::LAYERS))]
     layers: usize,
+    /// Size of a hidden layer [from 1 to 16384]
+    #[arg(long, value_name = "N", default_value = "256", value_parser = count(1..=limits::HIDDEN_SIZE))]
     hidden_size: usize,
-    batch_rows: usize,
 }
 
-impl Default for Settings {
-    fn default() -> Self {
-        Settings { layers: 2, hidden_size: 256, batch_rows: 32 }
-    }
-}
-
-/// Digits, each of which stands for `times` examples.
-pub(crate) struct Written {
-    digits: Vec<Digit>,
-    times: usize,
-}
-
-impl Written {
-    fn classes(&self) -> Vec<u32> {
-        self.digits.iter().map(|digit| digit.value).collect()
-    }
-}
-
-/// The picture moved by up to a pixel in each direction.
-fn moved(picture: &Picture, draw: RngKey) -> Picture {
-    let mut dice = Rng::new(draw);
-    let mut canvas = Picture::zeros(picture.dim());
-    overlay(&mut canvas.view_mut(), picture, dice.between(-1, 1), dice.between(-1, 1));
-    canvas
-}
-
-impl Digits {
-    /// For each picture the likeliest classes with their probabilities.
-    fn classify(&self, params: &Params, pictures: &Array3<f32>, best: usize) -> Result<Vec<Vec<(u32, f64)>>> {
-        let graph = Graph::inference(params);
-        Ok(self.logits(&graph, pictures).softmax().top_k(best)?)
-    }
-
-    fn logits<'g>(&self, graph: &'g Graph<'g>, pictures: &Array3<f32>) -> Var<'g> {
-        self.model.logits(graph.input(pictures).reshape([pictures.dim().0, SIDE * SIDE]))
-    }
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Saved {
+    model: PerceptronConfig,
 }
 
 impl Task for Digits {
-    const NAME: &'static str = "digits";
-    const ABOUT: &'static str = "Classify pictures of handwritten digits with a feedforward network (one-to-one)";
-    const METRIC: Metric = Metric { name: "accuracy", digits: 4, less_is_better: false };
-    const UNIT: &'static str = "pictures";
-    const DATA_HELP: &'static str = pictures::DATA_HELP;
-    const DATA: &'static str = "digits";
-    const SETS: &'static [DataSet] = &[data::DIGITS];
-    const PICTURES: &'static [&'static str] = &["picture"];
-    const OPTIONS: &'static [Opt] = &[
-        Opt { help: "Number of hidden layers", ..Opt::LAYERS },
-        Opt { help: "Size of a hidden layer", ..Opt::HIDDEN },
-        Opt::batch_rows("PICTURES", "Pictures per batch"),
-    ];
+    const SPEC: Spec = Spec::new(
+        "digits",
+        "Classify pictures of handwritten digits with a feedforward network (one-to-one)",
+        Metric::ACCURACY,
+    )
+    .training(20, 2e-3, 32)
+    .unit("pictures")
+    .data(pictures::DATA_HELP, &[crate::data::DIGITS])
+    .pictures(&["picture"]);
 
-    type Settings = Settings;
-    type Saved = PerceptronConfig;
-    type Examples = Written;
+    type Options = Options;
+    type Saved = Saved;
+    type Source = Drawn<Vec<Digit>>;
+    type Example = Digit;
     type Batch = (Array3<f32>, Vec<u32>);
-    type Answer = (u32, f64);
+    type Answer = Vec<(u32, f64)>;
 
-    fn recipe(settings: &Settings) -> Recipe {
-        Recipe::new(20, 2e-3, BatchSize::Rows(settings.batch_rows))
+    fn read(_options: &Options, data: &Data) -> Result<Parts<Drawn<Vec<Digit>>>> {
+        let Parts { train, dev, test } = pictures::split(pictures::digits(data)?)?;
+        let seen = |digits: Vec<Digit>, times: usize| Drawn::new(digits.clone(), vec![(0, 1); times * digits.len()]);
+        Ok(Parts { train: seen(train, TIMES), dev: seen(dev, 1), test: seen(test, 1) })
     }
 
-    fn prepare(settings: &Settings, data: &Data, _seed: u64) -> Result<Prepared<Self>> {
-        let parts = pictures::split(pictures::digits(data)?)?;
-        let saved = PerceptronConfig {
-            input_size: SIDE * SIDE,
-            hidden_size: settings.hidden_size,
-            layers: settings.layers,
-            classes: NAMES.len(),
-            dropout: 0.4,
-        };
-        let once = |digits| Written { digits, times: 1 };
-        let train = Written { digits: parts.train, times: TIMES };
-        Ok(Prepared { saved, tokenizer: None, parts: Parts { train, dev: once(parts.dev), test: once(parts.test) } })
+    fn learn(options: &Options, _train: &Drawn<Vec<Digit>>) -> Result<Learned<Saved>> {
+        let Options { layers, hidden_size } = *options;
+        let (input_size, classes, dropout) = (SIDE * SIDE, NAMES.len(), 0.4);
+        Ok(Saved { model: PerceptronConfig { input_size, hidden_size, layers, classes, dropout } }.into())
     }
 
-    fn restore(saved: PerceptronConfig, _: Option<Tokenizer>, params: &mut Params) -> Result<Digits> {
-        check_sizes(&[("hidden_size", saved.hidden_size), ("layers", saved.layers)], saved.dropout)?;
-        if (saved.input_size, saved.classes) != (SIDE * SIDE, NAMES.len()) {
-            return Err(Error::failure(
-                format!("input_size is {}, classes is {}", saved.input_size, saved.classes),
-                format!("they must be {} and {}", SIDE * SIDE, NAMES.len()),
-            ));
+    fn build(Saved { model }: Saved, _: Option<Tokenizer>, params: &mut Params) -> Result<Digits> {
+        model.check()?;
+        if (model.input_size, model.classes) != (SIDE * SIDE, NAMES.len()) {
+            let what = format!("input_size is {}, classes is {}", model.input_size, model.classes);
+            return Err(Error::failure(what, format!("they must be {} and {}", SIDE * SIDE, NAMES.len())));
         }
-        let model = Perceptron::new(params, &saved);
-        Ok(Digits { saved, model })
+        Ok(Digits(Perceptron::new(params, &model)))
     }
 
-    fn saved(&self) -> &PerceptronConfig {
-        &self.saved
+    fn read_to_score(&self, data: &Data) -> Result<Drawn<Vec<Digit>>> {
+        let digits = pictures::to_score(data)?;
+        Ok(Drawn::new(digits.clone(), vec![(0, 1); digits.len()]))
     }
 
-    fn examples(&self, data: &Data) -> Result<Written> {
-        Ok(Written { digits: pictures::to_score(data)?, times: 1 })
-    }
-
-    fn lengths(&self, written: &Written) -> Vec<(usize, usize)> {
-        vec![(0, 1); written.digits.len() * written.times]
-    }
-
-    fn batch(&self, written: &Written, rows: &[usize], draw: Option<RngKey>) -> Result<Self::Batch> {
-        let digit = |row: &usize| &written.digits[row % written.digits.len()];
-        let see = |row: &usize| match draw {
-            Some(draw) => moved(&digit(row).picture, draw.fold_in(*row as u64)),
-            None => digit(row).picture.clone(),
-        };
-        let seen: Vec<Picture> = rows.iter().map(see).collect();
-        Ok((pictures::batch(seen.iter(), SIDE, SIDE), rows.iter().map(|row| digit(row).value).collect()))
-    }
-
-    fn weight(&self, (_, classes): &Self::Batch) -> usize {
-        classes.len()
-    }
-
-    fn tokens(&self, (_, classes): &Self::Batch) -> usize {
-        classes.len()
-    }
-
-    fn loss<'g>(&self, graph: &'g Graph<'g>, (pictures, classes): &Self::Batch, _progress: f64) -> Var<'g> {
-        self.logits(graph, pictures).cross_entropy(classes).sum_all()
-    }
-
-    fn answers(&self, params: &Params, (pictures, _): &Self::Batch, _effort: Search) -> Result<Vec<(u32, f64)>> {
-        Ok(self.classify(params, pictures, 1)?.concat())
-    }
-
-    fn score(&self, written: &Written, answers: &[(u32, f64)]) -> Result<Score> {
-        let classes: Vec<u32> = answers.iter().map(|(class, _)| *class).collect();
-        Ok(accuracy(&classes, &written.classes())?.into())
-    }
-
-    fn row(&self, written: &Written, number: usize, (class, p): &(u32, f64)) -> Vec<(&'static str, String)> {
-        let digit = &written.digits[number];
-        vec![
-            ("picture", art(&digit.picture)),
-            ("digit", digit.value.to_string()),
-            ("model", format!("{class} ({p:.2})")),
-        ]
-    }
-
-    fn figures(&self, _params: &Params, test: &Written, answers: &[(u32, f64)]) -> Result<Vec<Figure>> {
-        let classes: Vec<u32> = answers.iter().map(|(class, _)| *class).collect();
-        Ok(vec![Figure::confusion(&classes, &test.classes(), NAMES.map(str::to_owned).to_vec())?])
+    /// In training the picture is moved by up to a pixel in each direction.
+    fn example(&self, digits: &Vec<Digit>, draw: &Draw) -> Result<Digit> {
+        let Digit { picture, value } = &digits[draw.number() % digits.len()];
+        let mut canvas = Picture::zeros(picture.dim());
+        let mut rng = draw.rng();
+        let (down, right) = if draw.is_training() { (rng.between(-1, 1), rng.between(-1, 1)) } else { (0, 0) };
+        overlay(&mut canvas.view_mut(), picture, down, right);
+        Ok(Digit { picture: canvas, value: *value })
     }
 
     /// A line is the 64 grey levels of a picture; a label behind them, as in the data, is not looked at.
-    fn predict(&self, params: &Params, line: &str, ask: &Ask) -> Result<Prediction> {
+    fn read_line(&self, line: &str, _draw: &Draw) -> Result<Digit> {
         let levels: Vec<&str> = line.split(',').take(SIDE * SIDE).collect();
         let picture = pictures::parse(&levels, SIDE)?;
         if picture.ncols() != SIDE {
@@ -185,8 +90,35 @@ impl Task for Digits {
                 "a line is the grey levels of an 8x8 picture, row by row, with commas between",
             ));
         }
-        let seen = pictures::batch([&picture].into_iter(), SIDE, SIDE);
-        let best = self.classify(params, &seen, ask.best.clamp(1, NAMES.len()))?.concat();
-        Ok(Prediction::of(best.iter().map(|(class, p)| (class.to_string(), *p)).collect()))
+        Ok(Digit { picture, value: 0 })
+    }
+
+    fn batch(&self, digits: &[&Digit]) -> Result<(Array3<f32>, Vec<u32>)> {
+        let pictures = pictures::batch(digits.iter().map(|digit| &digit.picture), SIDE, SIDE);
+        Ok((pictures, digits.iter().map(|digit| digit.value).collect()))
+    }
+
+    fn loss_count(&self, (_, classes): &Self::Batch) -> usize {
+        classes.len()
+    }
+
+    fn loss<'g>(&self, graph: &'g Graph<'g>, (pictures, classes): &Self::Batch) -> Var<'g> {
+        self.0.loss(graph.input(pictures).reshape([classes.len(), SIDE * SIDE]), classes)
+    }
+
+    fn answers(&self, params: &Params, (pictures, classes): &Self::Batch, search: Search) -> Result<Vec<Self::Answer>> {
+        let graph = Graph::inference(params);
+        let logits = self.0.logits(graph.input(pictures).reshape([classes.len(), SIDE * SIDE]));
+        Ok(logits.softmax().top_k(search.count().min(NAMES.len()))?)
+    }
+
+    fn score(&self, digits: &[Digit], answers: &[Self::Answer]) -> Result<Score> {
+        let right: Vec<u32> = digits.iter().map(|digit| digit.value).collect();
+        Score::classes(answers.iter().map(|best| best[0].0), &right, &NAMES.map(str::to_owned))
+    }
+
+    fn show(&self, digit: &Digit, answer: &Self::Answer, _digits: unspool_task::Digits) -> Shown {
+        let given = vec![("picture", art(&digit.picture)), ("digit", digit.value.to_string())];
+        Shown::probable(given, answer.iter().map(|(class, p)| (class.to_string(), *p)).collect())
     }
 }

@@ -1,80 +1,60 @@
-//! A series several steps ahead: a recurrence that is fed its own last value. One column, or many that are forecast
-//! together.
+//! From a series to what comes next: many-to-many, each step read from the one before.
 //!
-//! What is predicted is the change over the season before, as growth ln(y_t / y_{t−season}) or as a difference y_t −
-//! y_{t−season}, normalised to mean 0 and deviation 1 over the train part. So a model that knows nothing says "as last
-//! season, with the usual change", and from there it learns. How long and how fast was chosen on the airline's months
-//! to 1956, 1957 and 1958, the last two years of each being the test.
-//!
-//! Of n steps and f forecasts of h steps in the test part: those start at n − f·h, n − (f−1)·h, …, n − h. What comes
-//! before is all that is fitted and chosen on: forecasts for dev end in the last f·h steps of it, those to train on end
-//! before these.
+//! The model reads how each value differs from that of a season before. The end of the series is the test part, the dev
+//! part before it has as many steps, and nothing of either is read, fitted or normalised by in training.
 
-use super::{
-    series::{self, Change, Series, changes, during, moments, number, read, rmse, text},
-    *,
-};
-use ndarray::{Array2, Array3, ArrayView2, Axis};
-use unspool::nn::{AnyCell, CellKind, Layout, Linear, Recurrent, RecurrentConfig, Sequence};
+use super::*;
+use crate::series::{self, Change, Scale, Series, changes, during, moments, rmse, text};
+use ndarray::{Array2, Array3, ArrayView2};
+use unspool::models::{Forecaster, ForecasterConfig};
 
-/// A forecaster.
 pub(crate) struct Forecast {
     saved: Saved,
-    memory: Recurrent<AnyCell>,
-    readout: Linear,
+    model: Forecaster,
 }
 
-/// Its options.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub(crate) struct Settings {
-    #[serde(with = "by_name")]
-    cell: CellKind,
-    layers: usize,
-    hidden_size: usize,
+#[derive(Clone, Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    recurrent: RecurrentOptions,
+    /// Columns to forecast, separated by commas; quote a name with a comma ("Sales, EUR") [default: the last]
+    #[arg(long, value_name = "NAMES")]
     columns: Option<String>,
-    change: Change,
+    /// What is predicted: growth over the season before (for positive numbers), or the difference from it
+    #[arg(long, value_name = "growth|difference", default_value = "growth",
+          value_parser = choice(&["growth", "difference"]))]
+    change: String,
+    /// Length of a season: a change is measured over this many steps [from 1 to 10000]
+    #[arg(long, value_name = "STEPS", default_value = "12", value_parser = count(1..=limits::LENGTH))]
     season: usize,
+    /// Changes that are read before each forecast [from 1 to 10000]
+    #[arg(long, value_name = "STEPS", default_value = "12", value_parser = count(1..=limits::LENGTH))]
     context: usize,
+    /// Steps per forecast [from 1 to 10000]
+    #[arg(long, value_name = "STEPS", default_value = "12", value_parser = count(1..=limits::LENGTH))]
     horizon: usize,
+    /// Consecutive forecasts in the test part, at the end of the series; the dev part before it has as many steps
+    /// [from 1 to 10000]
+    #[arg(long, value_name = "N", default_value = "2", value_parser = count(1..=limits::LENGTH))]
     forecasts: usize,
-    batch_rows: usize,
 }
 
-impl Default for Settings {
-    fn default() -> Self {
-        Settings {
-            cell: CellKind::Gru,
-            layers: 1,
-            hidden_size: 16,
-            columns: None,
-            change: Change::Growth,
-            season: 12,
-            context: 12,
-            horizon: 12,
-            forecasts: 2,
-            batch_rows: 16,
-        }
-    }
-}
-
-/// What a prediction needs beside the weights.
-#[derive(Clone, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Saved {
-    #[serde(with = "by_name")]
-    cell: CellKind,
-    layers: usize,
-    hidden_size: usize,
-    columns: Vec<String>,
-    change: Change,
-    season: usize,
+    names: Vec<String>,
     context: usize,
     horizon: usize,
-    /// Of each column's changes over the train part, and of its values.
-    mean: Vec<f64>,
-    deviation: Vec<f64>,
-    value_deviation: Vec<f64>,
+    scale: Scale,
+    model: ForecasterConfig,
+}
+
+/// The values before a forecast, as many as anything is said of, and those that come.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Window {
+    known: Array2<f64>,
+    coming: Array2<f64>,
+    origin: usize,
 }
 
 /// Normalised changes: what is known, `[batch, context, column]`, and what comes, `[batch, horizon, column]`.
@@ -85,402 +65,268 @@ pub(crate) struct Batch {
     last: Vec<Array2<f64>>,
 }
 
-/// The origins of the three parts: see the head of this file.
-fn parts(values: Array2<f64>, settings: &Settings) -> Result<Parts<Series>> {
-    let Settings { season, context, horizon, forecasts, .. } = *settings;
-    let (count, first, held_out) = (values.nrows(), season + context, forecasts * horizon);
-    let least = first + horizon + 2 * held_out;
-    if count < least {
-        return Err(Error::failure(
-            format!("{count} steps are too few: there must be {least}"),
-            format!(
-                "a season ({season}), a context ({context}) and a forecast ({horizon}) to train on, and {forecasts} forecasts \
-                 each for dev and for the test"
-            ),
-        ));
-    }
-    let (test, dev) = (count - held_out, count - 2 * held_out);
-    let of = |origins: Vec<usize>| Series { values: values.clone(), origins, note: None };
-    Ok(Parts {
-        train: of((first..=dev - horizon).collect()),
-        dev: of((dev..=test - horizon).collect()),
-        test: of((test..count).step_by(horizon).collect()),
-    })
-}
-
 impl Saved {
-    /// Values `[steps, column]` from the last season known and the changes over it.
-    fn ahead(&self, last: ArrayView2<'_, f64>, changes: ArrayView2<'_, f64>) -> Array2<f64> {
-        let mut values = Array2::zeros(changes.dim());
-        for ((t, k), change) in changes.indexed_iter() {
-            let before = if t < self.season { last[[t, k]] } else { values[[t - self.season, k]] };
-            values[[t, k]] = self.change.after(before, *change);
-        }
-        values
-    }
-
-    fn arrays<'a>(&self, rows: impl Iterator<Item = (ArrayView2<'a, f64>, usize)>, horizon: usize) -> Batch {
-        let (mut known, mut coming, mut last) = (vec![], vec![], vec![]);
-        for (values, origin) in rows {
-            let seen = during(values, origin - self.context - self.season..origin + horizon);
-            let mut normal = changes(seen, self.season, self.change);
-            normal.indexed_iter_mut().for_each(|((_, k), x)| *x = (*x - self.mean[k]) / self.deviation[k]);
-            let part = |from: usize, steps: usize| {
-                Array2::from_shape_fn((steps, normal.ncols()), |(t, k)| normal[[from + t, k]] as f32)
-            };
-            known.push(part(0, self.context));
-            coming.push(part(self.context, horizon));
-            last.push(during(values, origin - self.season..origin).to_owned());
-        }
-        let stack = |rows: Vec<Array2<f32>>| {
-            let mut all = Array3::zeros((rows.len(), rows.first().map_or(0, Array2::nrows), self.columns.len()));
-            all.outer_iter_mut().zip(rows).for_each(|(mut place, row)| place.assign(&row));
-            all
-        };
-        Batch { known: stack(known), coming: stack(coming), last }
-    }
-
     /// The error of a rule, known values to the change that is expected of each column, over all forecasts.
-    fn error_of(&self, series: &Series, rule: impl Fn(ArrayView2<'_, f64>) -> Vec<f64>) -> f64 {
-        let squares = series.origins.iter().enumerate().flat_map(|(row, &origin)| {
-            let known = during(series.values.view(), 0..origin);
-            let rule = rule(known);
+    fn error_of(&self, test: &[Window], rule: impl Fn(ArrayView2<'_, f64>) -> Vec<f64>) -> f64 {
+        rmse(test.iter().flat_map(|window| {
+            let (known, rule) = (window.known.view(), rule(window.known.view()));
             let change = Array2::from_shape_fn((self.horizon, rule.len()), |(_, k)| rule[k]);
-            let made = self.ahead(during(known, origin - self.season..origin), change.view());
-            (made - series.coming(row, self.horizon)).into_iter().map(|error| error * error)
-        });
-        rmse(squares)
+            let last = during(known, known.nrows() - self.scale.season..known.nrows());
+            (self.scale.ahead(last, change.view()) - &window.coming).into_iter().map(|error| error * error)
+        }))
     }
-}
-
-impl Forecast {
-    /// Normalised changes `[batch, horizon, column]`: reads what is known, then its own last value.
-    fn roll<'g>(&self, graph: &'g Graph<'g>, batch: &Batch) -> Var<'g> {
-        let rows = batch.last.len();
-        let one = Layout::new(&vec![1; rows]);
-        let read = |xs: &Sequence<'g>, states| {
-            let (hs, states) = self.memory.unroll(xs, states);
-            (self.readout.apply(hs.last()), states)
-        };
-        let first = self.memory.initial_state(graph, rows);
-        let (mut next, mut states) = read(&Sequence::full(graph.input(&batch.known)), first);
-        let mut made = vec![next];
-        for _ in 1..self.saved.horizon {
-            (next, states) = read(&Sequence::from_rows(next, &one), states);
-            made.push(next);
-        }
-        graph.stack(&made, 1)
-    }
-}
-
-const fn steps(name: &'static str, help: &'static str) -> Opt {
-    Opt { name, value: "STEPS", kind: Kind::Count(1..=limits::LENGTH as u64), help }
 }
 
 impl Task for Forecast {
-    const NAME: &'static str = "forecast";
-    const ABOUT: &'static str = "Forecast a series of one or several columns by several steps";
-    const METRIC: Metric = Metric { name: "rmse", digits: 2, less_is_better: true };
-    const UNIT: &'static str = "steps";
-    const DATA_HELP: &'static str = "CSV file with a header line that names its columns and a line per time step, in the order of time. One file, \
-         whose end is the test part and the dev part before it";
-    const DATA: &'static str = "airline-passengers";
-    const SETS: &'static [DataSet] = &[data::AIRLINE];
-    const OPTIONS: &'static [Opt] = &[
-        Opt::CELL,
-        Opt::LAYERS,
-        Opt::HIDDEN,
-        Opt {
-            name: "columns",
-            value: "NAMES",
-            kind: Kind::Text,
-            help: "Columns to forecast, separated by commas; quote a name with a comma (\"Sales, EUR\") [default: the last]",
-        },
-        Opt {
-            name: "change",
-            value: "growth|difference",
-            kind: Kind::Choice(&["growth", "difference"]),
-            help: "What is predicted: growth over the season before (for positive numbers), or the difference from it",
-        },
-        steps("season", "Length of a season: a change is measured over this many steps"),
-        steps("context", "Changes that are read before each forecast"),
-        steps("horizon", "Steps per forecast"),
-        Opt {
-            name: "forecasts",
-            value: "N",
-            kind: Kind::Count(1..=limits::LENGTH as u64),
-            help: "Consecutive forecasts in the test part, at the end of the series; the dev part before it has as many steps",
-        },
-        Opt::batch_rows("FORECASTS", "Forecasts per batch"),
-    ];
+    const SPEC: Spec = Spec::new(
+        "forecast",
+        "Forecast a series of one or several columns by several steps",
+        Metric::less("rmse", 2),
+    )
+    .training(40, 1e-3, 16)
+    .unit("steps")
+    .data(
+        "CSV file with a header line that names its columns and a line per time step, in the order of time. One file, \
+         whose end is the test part and the dev part before it",
+        &[crate::data::AIRLINE],
+    )
+    .defaults(&[("hidden-size", "16")]);
 
-    type Settings = Settings;
+    type Options = Options;
     type Saved = Saved;
-    type Examples = Series;
+    type Source = Drawn<Series>;
+    type Example = Window;
     type Batch = Batch;
     type Answer = Array2<f64>;
 
-    fn recipe(settings: &Settings) -> Recipe {
-        Recipe::new(40, 1e-3, BatchSize::Rows(settings.batch_rows))
+    fn read(options: &Options, data: &Data) -> Result<Parts<Drawn<Series>>> {
+        let named = |header: &[String]| series::columns(options.columns.as_deref(), header);
+        let series = series::read(data, named, Change::of(&options.change))?;
+        series.parts(options.season + options.context, options.horizon, options.forecasts, || {
+            let Options { season, context, horizon, forecasts, .. } = options;
+            format!(
+                "a season ({season}), a context ({context}) and a forecast ({horizon}) to train on, and {forecasts} forecasts \
+                 each for dev and for the test"
+            )
+        })
     }
 
-    fn prepare(settings: &Settings, data: &Data, _seed: u64) -> Result<Prepared<Self>> {
-        let Settings { cell, layers, hidden_size, change, season, context, horizon, .. } = *settings;
-        let named = |header: &[String]| series::columns(settings.columns.as_deref(), header);
-        let series::Read { values, names: columns, unsorted } = read(data, named, change)?;
-        let mut parts = parts(values, settings)?;
-        parts.train.note = unsorted;
-        let seen = during(parts.train.values.view(), 0..parts.dev.origins[0]);
+    fn learn(options: &Options, train: &Drawn<Series>) -> Result<Learned<Saved>> {
+        let (series, change, season) = (train.material(), Change::of(&options.change), options.season);
+        let end = series.origins.last().map_or(0, |origin| origin + options.horizon);
+        let seen = during(series.values.view(), 0..end);
         let (mean, deviation) = moments(changes(seen, season, change).view());
-        let (_, value_deviation) = moments(seen);
-        let saved = Saved {
-            cell,
-            layers,
-            hidden_size,
-            columns,
-            change,
-            season,
-            context,
-            horizon,
-            mean,
-            deviation,
-            value_deviation,
-        };
-        Ok(Prepared { saved, tokenizer: None, parts })
+        let scale = Scale { change, season, mean, deviation, value_deviation: moments(seen).1 };
+        let RecurrentOptions { cell, layers, hidden_size } = options.recurrent;
+        let (names, context, horizon) = (series.names.clone(), options.context, options.horizon);
+        let model = ForecasterConfig { columns: names.len(), cell, layers, hidden_size };
+        Ok(Saved { names, context, horizon, scale, model }.into())
     }
 
-    fn restore(saved: Saved, _: Option<Tokenizer>, params: &mut Params) -> Result<Forecast> {
-        let columns = saved.columns.len();
-        check_sizes(
-            &[
-                ("layers", saved.layers),
-                ("hidden_size", saved.hidden_size),
-                ("columns", columns),
-                ("season", saved.season),
-                ("context", saved.context),
-                ("horizon", saved.horizon),
-            ],
-            0.0,
-        )?;
-        let scales = [&saved.deviation, &saved.value_deviation];
-        let whole = saved.mean.len() == columns && saved.mean.iter().all(|mean| mean.is_finite());
-        if !whole || scales.iter().any(|all| all.len() != columns || !all.iter().all(|x| x.is_finite() && *x > 0.0)) {
-            return Err(Error::failure(
-                "mean and deviation are not a number for each column",
-                "they must be as the training wrote them",
-            ));
+    fn build(saved: Saved, _: Option<Tokenizer>, params: &mut Params) -> Result<Forecast> {
+        saved.model.check()?;
+        for (name, size) in [("season", saved.scale.season), ("context", saved.context), ("horizon", saved.horizon)] {
+            limits::check(name, size)?;
         }
-        let (kind, layers) = (saved.cell, RecurrentConfig { layers: saved.layers, ..RecurrentConfig::default() });
-        let make = |scope: unspool::graph::Scope<'_>, input, hidden| kind.build(scope, input, hidden);
-        let memory = Recurrent::new(params.scope("memory"), make, columns, saved.hidden_size, layers);
-        let readout = Linear::new(params.scope("readout"), saved.hidden_size, columns);
-        params.check()?;
-        // It begins with the usual change.
-        params.set(readout.weight, Array2::<f32>::zeros((columns, saved.hidden_size)))?;
-        Ok(Forecast { saved, memory, readout })
-    }
-
-    fn saved(&self) -> &Saved {
-        &self.saved
+        saved.scale.check(saved.names.len())?;
+        let config = ForecasterConfig { columns: saved.names.len(), ..saved.model };
+        Ok(Forecast { model: Forecaster::new(params, &config)?, saved })
     }
 
     /// Forecasts one after the other up to the end of a file, as many as there is room for.
-    fn examples(&self, data: &Data) -> Result<Series> {
-        let Saved { season, context, horizon, change, .. } = self.saved;
-        let series::Read { values, unsorted, .. } = read(data, |_| Ok(self.saved.columns.clone()), change)?;
-        let count = values.nrows();
-        let first = season + context;
-        let forecasts = count.saturating_sub(first) / horizon;
-        if forecasts == 0 {
-            let least = first + horizon;
-            return Err(Error::failure(
-                format!("{count} steps are too few: there must be {least}"),
-                format!("a season ({season}), a context ({context}) and a forecast ({horizon})"),
-            ));
-        }
-        let origins = (count - forecasts * horizon..count).step_by(horizon).collect();
-        Ok(Series { values, origins, note: unsorted })
+    fn read_to_score(&self, data: &Data) -> Result<Drawn<Series>> {
+        let Saved { names, context, horizon, scale, .. } = &self.saved;
+        let series = series::read(data, |_| Ok(names.clone()), scale.change)?;
+        series.to_score(scale.season + context, *horizon, || {
+            format!("a season ({}), a context ({context}) and a forecast ({horizon})", scale.season)
+        })
     }
 
-    fn lengths(&self, series: &Series) -> Vec<(usize, usize)> {
-        vec![(0, 1); series.origins.len()]
+    fn example(&self, series: &Series, draw: &Draw) -> Result<Window> {
+        let (values, origin) = (series.values.view(), series.origins[draw.number()]);
+        let least = self.saved.context + self.saved.scale.season;
+        let from = origin.saturating_sub(least.max(4 * self.saved.scale.season));
+        let coming = during(values, origin..origin + self.saved.horizon).to_owned();
+        Ok(Window { known: during(values, from..origin).to_owned(), coming, origin })
     }
 
-    fn batch(&self, series: &Series, rows: &[usize], _draw: Option<RngKey>) -> Result<Batch> {
-        Ok(self.saved.arrays(rows.iter().map(|row| (series.values.view(), series.origins[*row])), self.saved.horizon))
+    /// A line is the known values, the latest last: steps with spaces between, of many columns each step's with commas
+    /// between.
+    fn read_line(&self, line: &str, _draw: &Draw) -> Result<Window> {
+        let known = series::parse(
+            line,
+            &self.saved.names,
+            self.saved.scale.season + self.saved.context,
+            self.saved.scale.change,
+        )?;
+        Ok(Window { coming: Array2::zeros((0, known.ncols())), origin: known.nrows(), known })
     }
 
-    fn weight(&self, batch: &Batch) -> usize {
+    fn batch(&self, windows: &[&Window]) -> Result<Batch> {
+        let Saved { context, scale, .. } = &self.saved;
+        let last = |window: &&Window| {
+            during(window.known.view(), window.known.nrows() - scale.season..window.known.nrows()).to_owned()
+        };
+        let normal = |window: &&Window| {
+            let known =
+                during(window.known.view(), window.known.nrows() - context - scale.season..window.known.nrows());
+            let all = ndarray::concatenate(ndarray::Axis(0), &[known, window.coming.view()]);
+            all.map(|all| scale.normal(all.view())).map_err(|cause| Error::failure(cause.to_string(), ""))
+        };
+        let rows = windows.iter().map(normal).collect::<Result<Vec<Array2<f32>>>>()?;
+        let part = |from: usize, until: usize| {
+            let shape = (rows.len(), until - from, self.saved.names.len());
+            Array3::from_shape_fn(shape, |(row, t, k)| rows[row][[from + t, k]])
+        };
+        let end = rows.first().map_or(*context, Array2::nrows);
+        Ok(Batch { known: part(0, *context), coming: part(*context, end), last: windows.iter().map(last).collect() })
+    }
+
+    fn units(&self, batch: &Batch) -> Option<usize> {
+        Some(batch.last.len() * (self.saved.context + self.saved.horizon - 1))
+    }
+
+    fn loss_count(&self, batch: &Batch) -> usize {
         batch.coming.len()
     }
 
-    fn tokens(&self, batch: &Batch) -> usize {
-        batch.last.len() * (self.saved.context + self.saved.horizon - 1)
+    fn loss<'g>(&self, graph: &'g Graph<'g>, batch: &Batch) -> Var<'g> {
+        self.model.loss(graph.input(&batch.known), graph.input(&batch.coming))
     }
 
-    fn loss<'g>(&self, graph: &'g Graph<'g>, batch: &Batch, _progress: f64) -> Var<'g> {
-        (self.roll(graph, batch) - graph.input(&batch.coming)).powi(2).sum_all()
-    }
-
-    fn answers(&self, params: &Params, batch: &Batch, _effort: Search) -> Result<Vec<Array2<f64>>> {
-        let made = self.roll(&Graph::inference(params), batch).value()?.to_f64();
-        let shape = (self.saved.horizon, self.saved.columns.len());
-        let value = |row: usize| {
-            let Saved { mean, deviation, .. } = &self.saved;
-            let changes = Array2::from_shape_fn(shape, |(t, k)| made[[row, t, k]] * deviation[k] + mean[k]);
-            self.saved.ahead(batch.last[row].view(), changes.view())
+    fn answers(&self, params: &Params, batch: &Batch, _search: Search) -> Result<Vec<Array2<f64>>> {
+        let Saved { names, horizon, scale, .. } = &self.saved;
+        let graph = Graph::inference(params);
+        let made = self.model.forecast(graph.input(&batch.known), *horizon).value()?.to_f64();
+        let value = |(row, last): (usize, &Array2<f64>)| {
+            let change = |(t, k)| made[[row, t, k]] * scale.deviation[k] + scale.mean[k];
+            scale.ahead(last.view(), Array2::from_shape_fn((*horizon, names.len()), change).view())
         };
-        Ok((0..batch.last.len()).map(value).collect())
+        Ok(batch.last.iter().enumerate().map(value).collect())
     }
 
     /// Over all columns; of many also the error in each column's deviations, squared and averaged.
-    fn score(&self, series: &Series, answers: &[Array2<f64>]) -> Result<Score> {
-        let horizon = self.saved.horizon;
+    fn score(&self, windows: &[Window], answers: &[Array2<f64>]) -> Result<Score> {
         let errors: Vec<Array2<f64>> =
-            answers.iter().enumerate().map(|(row, made)| made - &series.coming(row, horizon)).collect();
-        let value = rmse(errors.iter().flatten().map(|error| error * error));
-        let scaled = |((_, k), error): ((usize, usize), &f64)| (error / self.saved.value_deviation[k]).powi(2);
+            windows.iter().zip(answers).map(|(window, made)| made - &window.coming).collect();
+        let scaled = |((_, k), error): ((usize, usize), &f64)| (error / self.saved.scale.value_deviation[k]).powi(2);
         let standardised = rmse(errors.iter().flat_map(|errors| errors.indexed_iter().map(scaled))).powi(2);
-        Ok(Score { value, signature: None, more: vec![("mse_standardised", standardised)] })
+        let value = rmse(errors.iter().flatten().map(|error| error * error));
+        Ok(Score::from(value).with([("mse_standardised", standardised)]))
     }
 
-    fn notes(&self, parts: &Parts<Series>) -> Vec<String> {
-        parts.train.note.iter().cloned().collect()
+    fn show(&self, window: &Window, answer: &Array2<f64>, digits: Digits) -> Shown {
+        let known = during(window.known.view(), window.known.nrows() - self.saved.scale.season..window.known.nrows());
+        let text = |values: ArrayView2<'_, f64>| text(values, |value| digits.of(value));
+        let given = vec![("last season", text(known)), ("observed", text(window.coming.view()))];
+        Shown::answer(given, text(answer.view()))
+    }
+
+    fn notes(&self, train: &Drawn<Series>, _dev: &[Window], _test: &[Window]) -> Vec<String> {
+        train.material().note.iter().cloned().collect()
     }
 
     /// As last season; with last season's change (of its sum); with the mean change of the last three seasons.
-    fn baselines(&self, parts: &Parts<Series>, _exchange: &dyn Exchange) -> Result<Vec<(&'static str, f64)>> {
-        let Saved { season, change, .. } = self.saved;
+    fn baselines(&self, _train: &Drawn<Series>, test: &[Window]) -> Result<Vec<(&'static str, f64)>> {
+        let Scale { season, change, .. } = self.saved.scale;
         let last_season = |known: ArrayView2<'_, f64>| vec![0.0; known.ncols()];
-        let last_change = |known: ArrayView2<'_, f64>| -> Vec<f64> {
-            let mean = |from: usize| {
-                let of = during(known, known.nrows() - from..known.nrows() - from + season);
-                of.mean_axis(Axis(0)).unwrap_or_default()
-            };
-            let before = mean((2 * season).min(known.nrows()));
-            before.iter().zip(&mean(season)).map(|(before, last)| change.between(*before, *last)).collect()
-        };
+        let last_change = |known: ArrayView2<'_, f64>| series::change_of_sums(known, season, change);
         let drift = |known: ArrayView2<'_, f64>| {
             let from = known.nrows().saturating_sub(4 * season);
             moments(changes(during(known, from..known.nrows()), season, change).view()).0
         };
         Ok(vec![
-            ("last_season", self.saved.error_of(&parts.test, last_season)),
-            ("last_season_change", self.saved.error_of(&parts.test, last_change)),
-            ("drift", self.saved.error_of(&parts.test, drift)),
+            ("last_season", self.saved.error_of(test, last_season)),
+            ("last_season_change", self.saved.error_of(test, last_change)),
+            ("drift", self.saved.error_of(test, drift)),
         ])
     }
 
-    fn row(&self, series: &Series, number: usize, answer: &Array2<f64>) -> Vec<(&'static str, String)> {
-        let origin = series.origins[number];
-        let last = during(series.values.view(), origin - self.saved.season..origin);
-        let coming = series.coming(number, self.saved.horizon);
-        let text = |values| text(values, |value| number::significant(value, 4));
-        vec![("last season", text(last)), ("observed", text(coming)), ("model", text(answer.view()))]
-    }
-
-    /// The first column, from three seasons before the first forecast on.
-    fn figures(&self, _params: &Params, test: &Series, answers: &[Array2<f64>]) -> Result<Vec<Figure>> {
-        const MOST: usize = 5;
-        let line = |values: ArrayView2<'_, f64>, from: usize| -> Vec<(f64, f64)> {
-            values.column(0).iter().enumerate().map(|(t, y)| ((from + t) as f64, *y)).collect()
-        };
-        let shown = test.origins.iter().zip(answers).take(MOST);
-        let first = test.origins.first().map_or(0, |origin| origin.saturating_sub(3 * self.saved.season));
-        let last = shown.clone().next_back().map_or(0, |(origin, _)| origin + self.saved.horizon);
-        let mut lines = vec![(self.saved.columns[0].clone(), line(during(test.values.view(), first..last), first))];
-        lines
-            .extend(shown.map(|(origin, made)| (format!("forecast after {origin} steps"), line(made.view(), *origin))));
-        let (title, x, y) = ("Forecasts and what came".into(), "step".into(), self.saved.columns[0].clone());
-        Ok(vec![Figure::Curves(Curves { title, x, y, log_y: false, lines })])
-    }
-
-    /// A line is the known values, the latest last: steps with spaces between, of many columns each step's with commas
-    /// between.
-    fn predict(&self, params: &Params, line: &str, ask: &Ask) -> Result<Prediction> {
-        let Saved { season, context, ref columns, .. } = self.saved;
-        let steps: Vec<Vec<&str>> = line.split_whitespace().map(|step| step.split(',').collect()).collect();
-        let hint = format!("a line is {} steps or more, each {}", season + context, columns.join(","));
-        if steps.len() < season + context || steps.iter().any(|step| step.len() != columns.len()) {
-            return Err(Error::failure(
-                format!("{} steps of {} columns cannot be read", steps.len(), columns.len()),
-                hint,
-            ));
-        }
-        let mut values = Array2::zeros((steps.len(), columns.len()));
-        for (value, text) in values.iter_mut().zip(steps.concat()) {
-            *value = number(text, self.saved.change)?;
-        }
-        let batch = self.saved.arrays(std::iter::once((values.view(), values.nrows())), 0);
-        let made = self.answers(params, &batch, Search::Full)?;
-        let digits = |value| if ask.exact { number::all(value) } else { number::significant(value, 6) };
-        Ok(Prediction { line: made.iter().map(|made| text(made.view(), digits)).collect(), ..Prediction::default() })
+    fn figures(&self, _params: &Params, test: &[Window], answers: &[Array2<f64>]) -> Result<Vec<Figure>> {
+        let shown = test.iter().zip(answers).map(|(window, made)| (window.origin, &window.known, &window.coming, made));
+        Ok(vec![series::curves(&self.saved.names[0], 3 * self.saved.scale.season, shown)])
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use unspool::nn::exchange::OneProcess;
+    use unspool::{nn::CellKind, text::Part};
 
-    fn airline() -> Prepared<Forecast> {
-        Forecast::prepare(
-            &Settings::default(),
-            &Data::new(&["airline-passengers".to_owned()], &[data::AIRLINE], &OneProcess),
-            1,
-        )
-        .unwrap()
+    fn options(season: usize, context: usize, horizon: usize, change: &str) -> Options {
+        Options {
+            recurrent: RecurrentOptions { cell: CellKind::Gru, layers: 1, hidden_size: 16 },
+            columns: None,
+            change: change.to_owned(),
+            season,
+            context,
+            horizon,
+            forecasts: 2,
+        }
+    }
+
+    fn windows(task: &Forecast, part: &Drawn<Series>) -> Vec<Window> {
+        let rows = 0..part.material().origins.len();
+        rows.map(|row| task.example(part.material(), &Draw::scored(row, Part::Test)).unwrap()).collect()
+    }
+
+    fn airline(params: &mut Params) -> (Forecast, Parts<Drawn<Series>>) {
+        let options = options(12, 12, 12, "growth");
+        let data = Data::open(&["airline-passengers"], &[crate::data::AIRLINE]);
+        let parts = Forecast::read(&options, &data).unwrap();
+        let learned = Forecast::learn(&options, &parts.train).unwrap();
+        (Forecast::build(learned.saved, None, params).unwrap(), parts)
     }
 
     #[test]
     fn nothing_after_december_1958_is_fitted_or_chosen_on() {
-        let Prepared { saved, parts, .. } = airline();
-        assert_eq!((parts.test.values.dim(), saved.columns), ((144, 1), vec!["Passengers".to_owned()]));
-        let ends = |series: &Series| series.origins.iter().map(|origin| origin + 12).max();
+        let (task, parts) = airline(&mut Params::seeded(1));
+        let test = parts.test.material();
+        assert_eq!((test.values.dim(), &test.names), ((144, 1), &vec!["Passengers".to_owned()]));
+        let ends = |part: &Drawn<Series>| part.material().origins.iter().map(|origin| origin + 12).max();
         assert_eq!((ends(&parts.train), ends(&parts.dev)), (Some(96), Some(120)));
-        assert_eq!((parts.dev.origins[0], parts.test.origins), (96, vec![120, 132]));
+        assert_eq!((parts.dev.material().origins[0], &test.origins), (96, &vec![120, 132]));
         // Nor is anything normalised by it.
-        let growth = |t: usize| (parts.dev.values[[t, 0]] / parts.dev.values[[t - 12, 0]]).ln();
-        assert!((saved.mean[0] - (12..96).map(growth).sum::<f64>() / 84.0).abs() < 1e-12);
+        let growth = |t: usize| (test.values[[t, 0]] / test.values[[t - 12, 0]]).ln();
+        assert!((task.saved.scale.mean[0] - (12..96).map(growth).sum::<f64>() / 84.0).abs() < 1e-12);
     }
 
     #[test]
     fn baselines_are_the_known_ones_and_changes_go_back_to_values() {
-        let Prepared { saved, parts, .. } = airline();
-        let model = Forecast::restore(saved, None, &mut Params::seeded(1)).unwrap();
-        let found: Vec<String> = model
-            .baselines(&parts, &OneProcess)
-            .unwrap()
-            .iter()
-            .map(|(name, error)| format!("{name} {error:.1}"))
-            .collect();
+        let (task, parts) = airline(&mut Params::seeded(1));
+        let test = windows(&task, &parts.test);
+        let found = task.baselines(&parts.train, &test).unwrap();
+        let found: Vec<String> = found.iter().map(|(name, error)| format!("{name} {error:.1}")).collect();
         assert_eq!(found, ["last_season 50.0", "last_season_change 28.6", "drift 16.9"]);
         for change in [Change::Growth, Change::Difference] {
-            let saved = Saved { change, season: 4, ..model.saved.clone() };
-            let known = during(parts.test.values.view(), 100..120);
-            let back = saved.ahead(during(known, 0..4), changes(known, 4, change).view());
+            let scale = Scale { change, season: 4, ..task.saved.scale.clone() };
+            let known = during(parts.test.material().values.view(), 100..120);
+            let back = scale.ahead(during(known, 0..4), changes(known, 4, change).view());
             assert!((back - during(known, 4..20)).iter().all(|error| error.abs() < 1e-9));
         }
     }
 
     #[test]
     fn it_begins_with_the_usual_growth() {
-        let Prepared { saved, parts, .. } = airline();
         let mut params = Params::seeded(1);
-        let model = Forecast::restore(saved, None, &mut params).unwrap();
-        let bias = model.readout.bias.unwrap();
+        let (task, parts) = airline(&mut params);
+        let bias = params.iter().find(|param| params.name(*param).ends_with("readout.bias")).unwrap();
         params.set(bias, ndarray::Array1::<f32>::zeros(1)).unwrap();
-        let batch = model.batch(&parts.test, &[0, 1], None).unwrap();
-        let answers = model.answers(&params, &batch, Search::Full).unwrap();
-        let usual = model.saved.error_of(&parts.test, |_| model.saved.mean.clone());
-        assert!((model.score(&parts.test, &answers).unwrap().value - usual).abs() < 1e-3);
+        let test = windows(&task, &parts.test);
+        let batch = task.batch(&test.iter().collect::<Vec<_>>()).unwrap();
+        let answers = task.answers(&params, &batch, Search::Full).unwrap();
+        let usual = task.saved.error_of(&test, |_| task.saved.scale.mean.clone());
+        assert!((task.score(&test, &answers).unwrap().value - usual).abs() < 1e-3);
     }
 
     #[test]
     fn too_short_series_are_refused() {
-        let settings = Settings::default();
-        assert!(parts(Array2::ones((84, 1)), &settings).is_ok());
-        let error = parts(Array2::ones((83, 1)), &settings).err().unwrap();
+        let of_length = |count| {
+            let series = Series { values: Array2::ones((count, 1)), names: vec![], origins: vec![], note: None };
+            series.parts(24, 12, 2, String::new).map(drop)
+        };
+        assert!(of_length(84).is_ok());
+        let error = of_length(83).unwrap_err();
         assert!(error.to_string().contains("there must be 84"), "{error}");
     }
 
@@ -490,23 +336,26 @@ mod tests {
         let path = folder.path().join("two.csv");
         let line = |t: usize| format!("{t},{},{}\n", (t % 4) as f64 - 1.5, 10 * (t % 3));
         std::fs::write(&path, format!("step,a,b\n{}", (0..60).map(line).collect::<String>())).unwrap();
-        let data = Data::new(&[path.to_str().unwrap().to_owned()], &[], &OneProcess);
-        let columns = Some("b, a".to_owned());
-        let settings =
-            Settings { columns, change: Change::Difference, season: 4, context: 3, horizon: 5, ..Settings::default() };
-        let Prepared { saved, parts, .. } = Forecast::prepare(&settings, &data, 1).unwrap();
-        assert_eq!(saved.columns, ["b", "a"]);
+        let data = Data::open(&[path.to_str().unwrap()], &[]);
+        let options = Options { columns: Some("b, a".to_owned()), ..options(4, 3, 5, "difference") };
+        let parts = Forecast::read(&options, &data).unwrap();
+        let saved = Forecast::learn(&options, &parts.train).unwrap().saved;
+        assert_eq!(saved.names, ["b", "a"]);
         let mut params = Params::seeded(1);
-        let model = Forecast::restore(saved, None, &mut params).unwrap();
-        let batch = model.batch(&parts.dev, &[0, 3], None).unwrap();
+        let task = Forecast::build(saved, None, &mut params).unwrap();
+        let dev = windows(&task, &parts.dev);
+        let batch = task.batch(&[&dev[0], &dev[3]]).unwrap();
         assert_eq!((batch.known.dim(), batch.coming.dim()), ((2, 3, 2), (2, 5, 2)));
-        let answers = model.answers(&params, &batch, Search::Full).unwrap();
+        let answers = task.answers(&params, &batch, Search::Full).unwrap();
         assert_eq!((answers.len(), answers[0].dim()), (2, (5, 2)));
+        let draw = Draw::scored(0, Part::Test);
         let known = "1,-1 2,3 0,0 4,4 5,5 6,6 7,7";
-        let ask = Ask { best: 1, attention: false, exact: false };
-        assert_eq!(model.predict(&params, known, &ask).unwrap().line.split([' ', ',']).count(), 10);
-        assert!(model.predict(&params, &known[5..], &ask).is_err() && model.predict(&params, "1 2", &ask).is_err());
+        let asked = task.read_line(known, &draw).unwrap();
+        let answer = task.answers(&params, &task.batch(&[&asked]).unwrap(), Search::Full).unwrap();
+        assert_eq!(task.show(&asked, &answer[0], Digits::All).answer.split([' ', ',']).count(), 10);
+        assert!(task.read_line(&known[5..], &draw).is_err() && task.read_line("1 2", &draw).is_err());
         // Beyond a season ahead, its own values are what it goes on from.
-        assert_eq!(model.examples(&data).unwrap().origins, (10..60).step_by(5).collect::<Vec<_>>());
+        let to_score = task.read_to_score(&data).unwrap();
+        assert_eq!(to_score.material().origins, (10..60).step_by(5).collect::<Vec<_>>());
     }
 }

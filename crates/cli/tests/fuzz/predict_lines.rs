@@ -6,17 +6,16 @@ use unspool_task::testing::Answers;
 /// Longer lines are cut here: the model would only take longer.
 const LONGEST: usize = 200;
 
-/// Gives a line to each model.
+/// Gives the lines to each model, together and one by one.
 pub(crate) fn run(data: &[u8]) {
     thread_local! {
         static MODELS: Vec<Answers> = models();
     }
     let text = String::from_utf8_lossy(data);
     MODELS.with(|models| {
-        for line in text.split('\n').take(8) {
-            let line: String = line.chars().take(LONGEST).collect();
-            models.iter().for_each(|ask| ask(&line));
-        }
+        let lines: Vec<String> = text.split('\n').take(8).map(|line| line.chars().take(LONGEST).collect()).collect();
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        models.iter().for_each(|answer| answer(&lines));
     });
 }
 
@@ -36,24 +35,22 @@ fn models() -> Vec<Answers> {
         path.display().to_string()
     };
     let (rows, tags, text) = (file("rows.tsv", &rows), file("tags.tsv", &tags), file("text.txt", &text));
-    [
-        ("translation", Some(rows.as_str()), "vocabulary = 300\nmax-length = 20"),
-        ("sentiment", Some(&rows), "max-length = 20\nbigram-buckets = 64"),
-        ("spacing", Some(&rows), "bigram-buckets = 64"),
-        ("tagging", Some(&tags), ""),
-        ("language-model", Some(&text), "tokens = \"bpe\"\nvocabulary = 300\nwindow = 8\nbptt-streams = 4"),
-        ("forecast", Some("airline-passengers"), "season = 2\ncontext = 2\nhorizon = 2"),
-        ("digits", Some("digits"), ""),
-        ("captioning", Some("digits"), "pictures = 9"),
-        ("adding", None, "length = 24\nsequences = 4"),
-        ("copy", None, "length = 24\nsequences = 4"),
-    ]
-    .into_iter()
-    .map(|(task, data, settings)| {
+    let model = |task: &str, data: Option<&str>, options: &[&str]| {
         let entry = unspool_cli::TASKS.iter().find(|entry| entry.name() == task).expect("a task");
-        let data: Vec<String> = data.into_iter().map(str::to_owned).collect();
-        let settings = format!("{settings}\nhidden-size = 4");
-        unspool_task::testing::answers(entry, &data, &settings).expect("a model")
-    })
-    .collect()
+        let words = [task, "--hidden-size=4"].into_iter().chain(options.iter().copied()).map(str::to_owned);
+        let words: Vec<String> = words.chain(data.map(|data| format!("--data={data}"))).collect();
+        unspool_task::testing::answers(entry, &words).expect("a model")
+    };
+    vec![
+        model("translation", Some(&rows), &["--vocabulary=300", "--max-length=20"]),
+        model("sentiment", Some(&rows), &["--max-length=20", "--bigram-buckets=64"]),
+        model("spacing", Some(&rows), &["--bigram-buckets=64"]),
+        model("tagging", Some(&tags), &[]),
+        model("language-model", Some(&text), &["--tokens=bpe", "--vocabulary=300", "--window=8", "--bptt-streams=4"]),
+        model("forecast", None, &["--season=2", "--context=2", "--horizon=2"]),
+        model("digits", None, &[]),
+        model("captioning", None, &["--pictures=9"]),
+        model("adding", None, &["--length=24", "--sequences=4"]),
+        model("copy", None, &["--length=24", "--sequences=4"]),
+    ]
 }

@@ -2,7 +2,7 @@
 
 use super::super::error::{Error, Result};
 use crate::parts::Parts;
-use std::{collections::BTreeSet, rc::Rc};
+use std::{collections::BTreeSet, sync::Arc};
 use unspool::text::{Part, Split};
 
 /// Rows or sentences, up to the first error.
@@ -12,16 +12,24 @@ pub(crate) type Passing<R> = Box<dyn Iterator<Item = Result<R>>>;
 pub struct Stream<R> {
     /// The file's name, for messages.
     pub file: String,
-    open: Rc<dyn Fn() -> Result<Passing<R>>>,
+    /// The names of its columns, where they have names.
+    pub columns: Vec<String>,
+    open: Arc<dyn Fn() -> Result<Passing<R>> + Send + Sync>,
     /// What the split into three parts goes by, if the file is split.
     hash: Option<fn(&R) -> u64>,
     /// The part that this is, if it is not all of the file.
     part: Option<Part>,
 }
 
+impl<R> std::fmt::Debug for Stream<R> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stream").field("file", &self.file).finish_non_exhaustive()
+    }
+}
+
 impl<R: 'static> Stream<R> {
-    pub(super) fn new(file: String, open: impl Fn() -> Result<Passing<R>> + 'static) -> Stream<R> {
-        Stream { file, open: Rc::new(open), hash: None, part: None }
+    pub(super) fn new(file: String, open: impl Fn() -> Result<Passing<R>> + Send + Sync + 'static) -> Stream<R> {
+        Stream { file, columns: vec![], open: Arc::new(open), hash: None, part: None }
     }
 
     /// A tenth each for dev and test, by a hash.
@@ -32,7 +40,18 @@ impl<R: 'static> Stream<R> {
 
     /// All rows of the file, in the order of its lines.
     pub fn whole(&self) -> Stream<R> {
-        Stream { file: self.file.clone(), open: self.open.clone(), hash: self.hash, part: None }
+        Stream {
+            file: self.file.clone(),
+            columns: self.columns.clone(),
+            open: self.open.clone(),
+            hash: self.hash,
+            part: None,
+        }
+    }
+
+    /// The same with names for its columns.
+    pub(super) fn named(self, columns: &[String]) -> Stream<R> {
+        Stream { columns: columns.to_vec(), ..self }
     }
 
     /// Goes through the rows.
@@ -114,14 +133,14 @@ fn place(part: Part) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::cell::Cell;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     /// Numbers as rows, which are their own hashes, spread over all.
-    fn stream(count: u64, wrong: Option<u64>) -> (Stream<u64>, Rc<Cell<usize>>) {
-        let opened = Rc::new(Cell::new(0));
+    fn stream(count: u64, wrong: Option<u64>) -> (Stream<u64>, Arc<AtomicUsize>) {
+        let opened = Arc::new(AtomicUsize::new(0));
         let counter = opened.clone();
         let open = move || -> Result<Passing<u64>> {
-            counter.set(counter.get() + 1);
+            counter.fetch_add(1, Ordering::Relaxed);
             let row = move |n: u64| {
                 if wrong == Some(n) {
                     Err(Error::failure("a wrong row", ""))
@@ -146,7 +165,7 @@ mod tests {
         assert!(together[0].len() > 750 && together[1].len() > 60 && together[2].len() > 60);
         assert_eq!(all(&parts.train), together[0]);
         assert_eq!(all(&parts.dev.whole()), all(&file));
-        assert_eq!(opened.get(), 6);
+        assert_eq!(opened.load(Ordering::Relaxed), 6);
         let mut together: Vec<u64> = together.iter_mut().flat_map(std::mem::take).collect();
         let mut whole = all(&file);
         together.sort_unstable();

@@ -11,10 +11,11 @@ use std::{
     collections::BTreeMap,
     fs,
     io::Cursor,
+    ops::Deref,
     path::Path,
     sync::{Arc, Mutex, PoisonError},
 };
-use unspool::text::{Conll, Parallel, Row, Sentence, Source, Tsv};
+use unspool::text::{Conll, LabelSet, Parallel, Row, Sentence, Source, TokenKind, Tokenizer, TokenizerOptions, Tsv};
 
 /// Where bytes are, to be read as often as need be.
 #[derive(Clone)]
@@ -64,19 +65,66 @@ pub(super) fn is_pipe(path: &str) -> bool {
     fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
 }
 
-/// Two columns of a table: the options that choose them with what was given, and the columns of a user's file where
-/// none are. A task that reads one column names it twice, with one option.
-pub struct Columns<'a> {
-    /// The options that choose them, and what was given.
-    pub options: [(&'static str, Option<&'a str>); 2],
-    /// The columns of a file where nothing was given.
-    pub usual: [&'a str; 2],
+/// The rows of a table, of which some columns are read.
+#[derive(Debug)]
+pub struct TableRows(pub(super) Stream<Row>);
+
+impl Deref for TableRows {
+    type Target = Stream<Row>;
+    fn deref(&self) -> &Stream<Row> {
+        &self.0
+    }
 }
 
-impl Columns<'_> {
+impl TableRows {
+    /// Trains a tokenizer on the first column.
+    ///
+    /// # Errors
+    /// A row cannot be read; the texts cannot be tokenized so.
+    pub fn tokenizer(&self, kind: TokenKind, options: &TokenizerOptions) -> Result<Tokenizer> {
+        let text = |row: Row| row.fields.into_iter().next().unwrap_or_default();
+        Ok(self.read(|rows| Tokenizer::train(kind, rows.map(text), options))??)
+    }
+
+    /// Collects the labels of a column.
+    ///
+    /// # Errors
+    /// A row cannot be read; the labels are none, such as one alone.
+    pub fn labels(&self, column: usize) -> Result<LabelSet> {
+        let label = |row: Row| (row.line, row[column].to_owned());
+        Ok(self.read(|rows| LabelSet::collect(&self.file, rows.map(label)))??)
+    }
+}
+
+/// Two columns of a table: the options that choose them with what was given, and the columns of a user's file where
+/// none are. A task that reads one column names it twice, with one option.
+#[derive(Clone, Debug)]
+pub(crate) struct Columns {
+    options: [(&'static str, Option<String>); 2],
+    usual: [String; 2],
+}
+
+impl Columns {
+    /// Columns by their options and usual names.
+    pub(crate) fn new(
+        columns: &[(&'static str, &'static str)],
+        given: impl Fn(&str) -> Option<String>,
+    ) -> Option<Columns> {
+        let (first, second) = (columns.first()?, columns.last()?);
+        let options = [first, second].map(|(option, _)| (*option, given(option)));
+        Some(Columns { options, usual: [first, second].map(|(_, usual)| (*usual).to_owned()) })
+    }
+
+    /// The columns that a model was trained on.
+    pub(crate) fn known(columns: &[(&'static str, &'static str)], names: &[String]) -> Option<Columns> {
+        let options = [columns.first()?, columns.last()?].map(|(option, _)| (*option, None));
+        Some(Columns { options, usual: [names.first()?.clone(), names.last()?.clone()] })
+    }
+
     /// The two columns of a file.
     pub(super) fn tsv(&self, origin: Origin, chosen: &[String; 2]) -> Stream<Row> {
-        let ([(first, _), (second, _)], chosen) = (self.options, chosen.clone());
+        let ([first, second], chosen) = (self.options.each_ref().map(|(option, _)| *option), chosen.clone());
+        let names = chosen.clone();
         let hint = move |error: unspool::text::Error| {
             let no_column = matches!(error, unspool::text::Error::NoColumn { .. });
             let error = Error::from(error);
@@ -90,12 +138,14 @@ impl Columns<'_> {
             let rows = Tsv::open(origin.open()?).and_then(|table| table.columns(chosen.each_ref().map(String::as_str)));
             Ok(Box::new(rows.map_err(hint)?.map(|row| Ok(row?))))
         })
+        .named(&names)
     }
 
-    /// The names of the two columns.
-    pub(super) fn choose(&self, usual: [&str; 2]) -> Result<[String; 2]> {
-        let [(first_option, first), (second_option, second)] = self.options;
-        let chosen = match (first, second) {
+    /// The names of the two columns, given those of a set inside the program.
+    pub(super) fn choose(&self, of_set: Option<[&str; 2]>) -> Result<[String; 2]> {
+        let [(first_option, first), (second_option, second)] = &self.options;
+        let usual = of_set.unwrap_or(self.usual.each_ref().map(String::as_str));
+        let chosen = match (first.as_deref(), second.as_deref()) {
             (Some(a), Some(b)) => [a, b],
             // One name alone turns the usual direction round, where it is the other side's.
             (Some(a), None) => [a, if a == usual[1] { usual[0] } else { usual[1] }],
@@ -132,8 +182,10 @@ pub(super) fn parallel(files: [&String; 2]) -> Stream<Row> {
 /// The sentences of a file, so many columns of them, by number from 1.
 pub(super) fn sentences(origin: Origin, columns: &[usize]) -> Stream<Sentence> {
     let columns = columns.to_vec();
+    let names: Vec<String> = columns.iter().map(usize::to_string).collect();
     Stream::new(origin.name().to_owned(), move || {
         let sentences = Conll::open(origin.open()?, columns.iter().copied())?;
         Ok(Box::new(sentences.map(|sentence| Ok(sentence?))))
     })
+    .named(&names)
 }

@@ -1,8 +1,8 @@
 //! Sounds and what is said in them: read from `--data`, parted, and single digits joined into strings.
 
-use super::{Data, Error, Parts, Result, Rng};
+use crate::log_mel::LogMel;
 use std::collections::BTreeSet;
-use unspool_task::Recording;
+use unspool_task::{Data, Drawn, Error, Parts, Recording, Result, Rng, by_number, limits};
 
 /// Recordings in a string, at most.
 const MOST: isize = 5;
@@ -14,10 +14,10 @@ const BELOW: (f64, f64) = (10.0, 30.0);
 /// A sound, and what is said.
 #[derive(Clone)]
 pub(crate) struct Utterance {
-    pub(super) name: String,
-    pub(super) speaker: String,
-    pub(super) samples: Vec<f32>,
-    pub(super) said: String,
+    pub(crate) name: String,
+    pub(crate) speaker: String,
+    pub(crate) samples: Vec<f32>,
+    pub(crate) said: String,
 }
 
 impl Utterance {
@@ -52,32 +52,93 @@ impl Utterance {
 }
 
 /// A string of recordings in noise.
-pub(super) fn string(recordings: &[Utterance], rate: u32, dice: &mut Rng) -> Utterance {
+pub(crate) fn string(recordings: &[Utterance], rate: u32, dice: &mut Rng) -> Utterance {
     Utterance::joined(recordings, rate, dice).noisy(dice)
 }
 
-/// What is said in the string of the same dice, which is heard no sooner than it is needed.
-pub(super) fn said(recordings: &[Utterance], rate: u32, dice: &mut Rng) -> String {
-    Utterance::joined(recordings, rate, dice).said
+/// The sounds of `--data`, all of one rate.
+pub(crate) struct Sounds {
+    pub(crate) all: Vec<Utterance>,
+    /// Samples a second.
+    pub(crate) rate: u32,
+    /// Whether they are single digits, of which strings are made.
+    pub(crate) joined: bool,
 }
 
-/// The sounds of `--data`, all of one rate, and whether they are single digits to be joined.
-pub(super) fn utterances(data: &Data) -> Result<(Vec<Utterance>, u32, bool)> {
-    let recordings = data.recordings()?;
-    let rate = recordings.first().map_or(0, |first| first.rate);
-    if let Some(other) = recordings.iter().find(|one| one.rate != rate) {
-        let what = format!("{}: {} samples a second, where {} has {rate}", other.name, other.rate, recordings[0].name);
-        return Err(Error::failure(what, "sounds must be of one rate"));
-    }
-    let joined = recordings.iter().all(|one| one.transcript.is_none());
-    let utterance = |one: Recording| {
-        let (said, speaker) = match &one.transcript {
-            Some(text) => (text.split_whitespace().collect::<Vec<_>>().join(" "), String::new()),
-            None => spoken_digit(&one.name)?,
+impl Sounds {
+    /// Reads them.
+    pub(crate) fn read(data: &Data) -> Result<Sounds> {
+        let recordings = data.recordings()?;
+        let rate = recordings.first().map_or(0, |first| first.rate);
+        if let Some(other) = recordings.iter().find(|one| one.rate != rate) {
+            let what =
+                format!("{}: {} samples a second, where {} has {rate}", other.name, other.rate, recordings[0].name);
+            return Err(Error::failure(what, "sounds must be of one rate"));
+        }
+        let joined = recordings.iter().all(|one| one.transcript.is_none());
+        let utterance = |one: Recording| {
+            let (said, speaker) = match &one.transcript {
+                Some(text) => (text.split_whitespace().collect::<Vec<_>>().join(" "), String::new()),
+                None => spoken_digit(&one.name)?,
+            };
+            Ok(Utterance { name: one.name, speaker, samples: one.samples, said })
         };
-        Ok(Utterance { name: one.name, speaker, samples: one.samples, said })
-    };
-    Ok((recordings.into_iter().map(utterance).collect::<Result<_>>()?, rate, joined))
+        Ok(Sounds { all: recordings.into_iter().map(utterance).collect::<Result<_>>()?, rate, joined })
+    }
+
+    /// The three parts, none of which is empty.
+    pub(crate) fn parts(self, left_out: Option<&str>, data: &Data) -> Result<Parts<Sounds>> {
+        let Sounds { all, rate, joined } = self;
+        let Parts { train, dev, test } = if joined { by_take(all, left_out)? } else { by_number(all) };
+        for (part, purpose) in [(&train, "train on"), (&dev, "choose by"), (&test, "test on")] {
+            if part.is_empty() {
+                let hint = "give more; of single digits, takes 0 to 4 are the test and every eighth after these is dev";
+                return Err(Error::failure(format!("{}: no sound is left to {purpose}", data.name()), hint));
+            }
+        }
+        let of = |all| Sounds { all, rate, joined };
+        Ok(Parts { train: of(train), dev: of(dev), test: of(test) })
+    }
+
+    /// What a model of this rate and kind is scored on: all sounds; of the set inside the program, its test part.
+    pub(crate) fn to_score(self, data: &Data, rate: u32, joined: bool) -> Result<Sounds> {
+        if (self.rate, self.joined) != (rate, joined) {
+            let kind = |joined| if joined { "single digits" } else { "sounds with transcripts" };
+            return Err(Error::failure(
+                format!("{}: {} at {} samples a second", data.name(), kind(self.joined), self.rate),
+                format!("the model is for {} at {rate}", kind(joined)),
+            ));
+        }
+        let all = if data.is_embedded() { by_take(self.all, None)?.test } else { self.all };
+        Ok(Sounds { all, ..self })
+    }
+
+    /// So many strings of these sounds, or the sounds themselves.
+    pub(crate) fn drawn(self, strings: usize, features: &LogMel) -> Drawn<Sounds> {
+        let lengths = match self.joined {
+            true => vec![(0, 1); strings],
+            false => self.all.iter().map(|one| (0, features.frames(one.samples.len()))).collect(),
+        };
+        Drawn::new(self, lengths)
+    }
+}
+
+/// A sound in pieces that are short enough to be heard at once, cut in the quietest tenth of a second near the end of
+/// each.
+pub(crate) fn pieces(samples: &[f32], rate: usize) -> Vec<&[f32]> {
+    let most = (limits::HEARD_AT_ONCE * rate).max(1);
+    let (mut pieces, mut rest) = (vec![], samples);
+    while rest.len() > most {
+        let (from, step) = (most - most / 6, (rate / 10).max(1));
+        let energy = |at: usize| rest[at..at + step].iter().map(|x| f64::from(*x).powi(2)).sum::<f64>();
+        let places = (from..=most.saturating_sub(step).max(from)).step_by(step).filter(|at| at + step <= rest.len());
+        let quietest = places.min_by(|a, b| energy(*a).total_cmp(&energy(*b))).unwrap_or(from);
+        let (piece, behind) = rest.split_at(quietest + step / 2);
+        pieces.push(piece);
+        rest = behind;
+    }
+    pieces.push(rest);
+    pieces
 }
 
 /// `{digit}_{speaker}_{take}.wav`, in whatever folder: the digit and the speaker.
@@ -101,7 +162,7 @@ fn stem(name: &str) -> &str {
 
 /// For the test: the speaker who is left out or, as the data set's authors do, takes 0 to 4; for dev: of the rest every
 /// eighth take.
-pub(super) fn by_take(all: Vec<Utterance>, left_out: Option<&str>) -> Result<Parts<Vec<Utterance>>> {
+fn by_take(all: Vec<Utterance>, left_out: Option<&str>) -> Result<Parts<Vec<Utterance>>> {
     let speakers: BTreeSet<&str> = all.iter().map(|one| one.speaker.as_str()).collect();
     if let Some(name) = left_out.filter(|name| !speakers.contains(name)) {
         let known = speakers.into_iter().collect::<Vec<_>>().join(", ");

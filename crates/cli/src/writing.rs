@@ -1,6 +1,5 @@
 //! Writing with a decoder: each token is said as soon as it is chosen.
 
-use super::{Error, Generate, Result};
 use unspool::{
     graph::Params,
     nn::{
@@ -9,10 +8,11 @@ use unspool::{
     },
     text::{DecodeStream, Tokenizer},
 };
+use unspool_task::{Error, Generate, Result};
 
 /// Writes tokens after a prompt, or without one after the token `begin`. Each character is written as soon as its last
 /// token is chosen.
-pub(super) fn write<D: Decoder>(
+pub(crate) fn write<D: Decoder>(
     steps: Steps<'_, '_, D>,
     tokenizer: &Tokenizer,
     begin: u32,
@@ -47,7 +47,7 @@ pub(super) fn write<D: Decoder>(
 }
 
 /// The steps of a decoder that has read at most so many tokens: then it begins anew with the later half of them.
-pub(super) struct Steps<'p, 'd, D> {
+pub(crate) struct Steps<'p, 'd, D> {
     params: &'p Params,
     decoder: &'d D,
     steps: DecoderSteps<'p, 'd, D>,
@@ -56,7 +56,7 @@ pub(super) struct Steps<'p, 'd, D> {
 }
 
 impl<'p, 'd, D: Decoder> Steps<'p, 'd, D> {
-    pub(super) fn new(params: &'p Params, decoder: &'d D, limit: usize) -> Result<Self> {
+    pub(crate) fn new(params: &'p Params, decoder: &'d D, limit: usize) -> Result<Self> {
         let steps = DecoderSteps::new(params, decoder, 1, |graph| decoder.initial_state(graph, 1))?;
         Ok(Steps { params, decoder, steps, read: vec![], limit: limit.max(2) })
     }
@@ -119,5 +119,35 @@ impl<S: StepFunction> StepFunction for StreamingWriter<'_, S> {
             }
         }
         self.steps.step(parents, tokens)
+    }
+}
+
+/// The characters that the tokens from `start` on complete: those that end in an earlier token or behind the last are
+/// left out.
+pub(crate) fn window(tokenizer: &Tokenizer, ids: &[u32], start: usize) -> Result<String> {
+    // No character has more than four bytes, so an incomplete one begins in one of three tokens before.
+    let from = start.saturating_sub(3);
+    let mut stream = tokenizer.decode_stream();
+    let pieces = ids[from..].iter().map(|id| stream.step(*id)).collect::<std::result::Result<Vec<_>, _>>()?;
+    Ok(pieces[start - from..].concat())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use unspool::text::{TokenKind, TokenizerOptions};
+
+    #[test]
+    fn windows_show_whole_characters_wherever_they_are_cut() {
+        let text = "샀쉀쑀윀셀 싀잀삀씀. ".repeat(9);
+        let options = TokenizerOptions { minimum_count: 1, ..unspool_task::one_token_each(268) };
+        let bpe = Tokenizer::train(TokenKind::ByteLevelBpe, [&text], &options).unwrap();
+        let ids = bpe.encode(&text).unwrap();
+        let mut shown = String::new();
+        for (number, _) in ids.chunks(5).enumerate() {
+            let end = (5 * number + 5).min(ids.len());
+            shown += &window(&bpe, &ids[..end], 5 * number).unwrap();
+        }
+        assert_eq!(shown, text);
     }
 }

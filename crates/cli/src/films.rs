@@ -1,15 +1,13 @@
 //! Short noisy films of handwritten digits: one that moves, and scenes in which digits come, hide and go.
 
-use super::{
-    Error, Kind, Opt, Result, Rng,
-    pictures::{Digit, INK, Picture, SIDE, darkness, overlay, parse},
-};
+use crate::pictures::{Digit, INK, Picture, SIDE, darkness, overlay, parse};
 use ndarray::{Array3, Array4, Axis};
-use unspool::models::ConvEncoderConfig;
-
-/// How many there are.
-pub(crate) const FILMS: Opt =
-    Opt { name: "films", value: "N", kind: Kind::Count(1..=1_000_000), help: "Synthetic films per training epoch" };
+use serde::{Deserialize, Serialize};
+use unspool::{
+    models::{ConvEncoderConfig, VideoClassifierConfig},
+    nn::CellKind,
+};
+use unspool_task::{Error, ReaderOptions, Result, Rng};
 
 /// Rows and columns of the screen.
 pub(crate) const HEIGHT: usize = 12;
@@ -25,11 +23,15 @@ fn add_noise(film: &mut Film, dice: &mut Rng) {
     film.mapv_inplace(|level| (f64::from(level) + NOISE * dice.normal()).round().clamp(0.0, f64::from(INK)) as u8);
 }
 
-/// Films of `time` frames as numbers from 0 to 1, `[batch, time, height, width]`.
-pub(crate) fn batch<'a>(films: impl ExactSizeIterator<Item = &'a Film>, time: usize) -> Array4<f32> {
+/// Films as numbers from 0 to 1, `[batch, time, height, width]`.
+pub(crate) fn batch<'a>(films: impl ExactSizeIterator<Item = &'a Film> + Clone) -> Result<Array4<f32>> {
+    let time = films.clone().next().map_or(0, |film| film.dim().0);
+    if films.clone().any(|film| film.dim().0 != time) {
+        return Err(Error::failure("films of unequal lengths make no batch", ""));
+    }
     let mut batch = Array4::zeros((films.len(), time, HEIGHT, WIDTH));
     batch.axis_iter_mut(Axis(0)).zip(films).for_each(|(mut place, film)| place.assign(&film.mapv(darkness)));
-    batch
+    Ok(batch)
 }
 
 /// Some frames of a film side by side, as one picture.
@@ -54,8 +56,30 @@ pub(crate) fn read(line: &str) -> Result<Film> {
 }
 
 /// What looks at a frame.
-pub(crate) fn eye() -> ConvEncoderConfig {
+fn eye() -> ConvEncoderConfig {
     ConvEncoderConfig { height: HEIGHT, width: WIDTH, channels: 16, features: 128, dropout: 0.1 }
+}
+
+/// A model of films; with no cell, each frame is judged by itself.
+pub(crate) fn model(cell: Option<CellKind>, reader: &ReaderOptions, outputs: usize) -> VideoClassifierConfig {
+    VideoClassifierConfig {
+        eye: eye(),
+        cell,
+        layers: reader.recurrent.layers,
+        hidden_size: reader.recurrent.hidden_size,
+        bidirectional: reader.bidirectional,
+        outputs,
+    }
+}
+
+/// Checks that a model of films looks at this screen, and has so many outputs.
+pub(crate) fn check(model: &VideoClassifierConfig, outputs: usize) -> Result<()> {
+    model.check()?;
+    if (&model.eye, model.outputs) != (&eye(), outputs) {
+        let hint = "the run folder must hold the files of one training, unchanged";
+        return Err(Error::failure("the model looks at another screen, or has other outputs", hint));
+    }
+    Ok(())
 }
 
 /// Where a digit moves: the name, and rows and columns a frame.
@@ -66,6 +90,7 @@ pub(crate) const DIRECTIONS: [(&str, isize, isize); 4] =
 pub(crate) const CLIP: usize = 5;
 
 /// A digit that moves a pixel a frame.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Clip {
     /// What is seen.
     pub(crate) film: Film,
@@ -101,6 +126,7 @@ pub(crate) const SCENE: usize = 20;
 pub(crate) const NOBODY: u32 = 10;
 
 /// Digits that come in from a side, rest, hide for some frames, show themselves again, and go out at a side.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Scene {
     /// What is seen.
     pub(crate) film: Film,
