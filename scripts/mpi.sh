@@ -17,14 +17,14 @@ fi
 
 cargo clippy -q --locked -p unspool-nn --features mpi --all-targets -- -D warnings
 cargo test -q --locked -p unspool-nn --features mpi --example processes
-cargo build -q --locked -p unspool --features mpi --bin unspool
+cargo build -q --locked -p unspool-cli --features mpi --bin unspool
 cargo build -q --locked -p unspool-nn --features mpi --example processes
 built=${CARGO_TARGET_DIR:-$PWD/target}/debug
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-gzip -dc crates/unspool/data/tatoeba-eng-swe.train.tsv.gz | head -400 >"$work/pairs.tsv" || true
-gzip -dc crates/unspool/data/tiny-shakespeare.txt.gz | head -c 30000 >"$work/text.txt" || true
-gzip -dc crates/unspool/data/nsmc-sample.train.tsv.gz | head -300 >"$work/reviews.tsv" || true
+gzip -dc crates/cli/data/tatoeba-eng-swe.train.tsv.gz | head -400 >"$work/pairs.tsv" || true
+gzip -dc crates/cli/data/tiny-shakespeare.txt.gz | head -c 30000 >"$work/text.txt" || true
+gzip -dc crates/cli/data/nsmc-sample.train.tsv.gz | head -300 >"$work/reviews.tsv" || true
 # A word's tag is how long it is, or that it ends the sentence.
 awk -F '\t' 'NR > 1 { n = split($1, words, " "); for (i = 1; i <= n; i++) print words[i] "\t" (words[i] ~ /[.?!]$/ ? "END" : length(words[i]) < 4 ? "SHORT" : "LONG"); print "" }' \
     "$work/pairs.tsv" >"$work/tags.tsv"
@@ -32,7 +32,7 @@ cd "$work"
 
 # The shards are more than two of the processes have, and not as many for each.
 translation=(train translation --data pairs.tsv --hidden-size 32 --vocabulary 400 --batch-tokens 600 --shards 6)
-language=(train language-model --data text.txt --hidden-size 32 --layers 1 --columns 22 --window 16 --epochs 2 --shards 5)
+language=(train language-model --data text.txt --hidden-size 32 --layers 1 --bptt-streams 22 --window 16 --epochs 2 --shards 5)
 mpi=(mpirun --oversubscribe --bind-to none)
 [ "$(id -u)" -ne 0 ] || mpi+=(--allow-run-as-root)
 fail() {

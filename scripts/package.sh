@@ -33,10 +33,11 @@ cp -R docs crates/unspool/docs
 
 if [ -n "$publish" ]; then
     cargo publish --locked -p unspool-files -p unspool-graph -p unspool-nn -p unspool-text ${options[@]+"${options[@]}"}
-    cargo publish --locked -p unspool --allow-dirty ${options[@]+"${options[@]}"}
+    cargo publish --locked -p unspool -p unspool-task -p unspool-cli --allow-dirty ${options[@]+"${options[@]}"}
     exit
 fi
-cargo package --locked -p unspool-files -p unspool-graph -p unspool-nn -p unspool-text -p unspool --allow-dirty \
+cargo package --locked -p unspool-files -p unspool-graph -p unspool-nn -p unspool-text -p unspool -p unspool-task \
+    -p unspool-cli --allow-dirty \
     ${options[@]+"${options[@]}"}
 
 # What the docs and the program read must be inside, and the registry takes packages of up to 10 MB.
@@ -64,5 +65,6 @@ holds unspool-files
 holds unspool-graph
 holds unspool-nn examples/custom_cell.rs
 holds unspool-text
-holds unspool src/main.rs data/LICENSES.md data/tatoeba-eng-swe.train.tsv.gz docs/00-preface.md \
-    docs/16-own-operation.md docs/cookbook.md docs/links.md docs/figures/embedded.md
+holds unspool docs/00-preface.md docs/16-own-operation.md docs/cookbook.md docs/links.md docs/figures/embedded.md
+holds unspool-task
+holds unspool-cli src/main.rs data/LICENSES.md data/tatoeba-eng-swe.train.tsv.gz

@@ -14,18 +14,18 @@ name=unspool-$version-$target
 program=unspool
 case $target in *windows*) program=unspool.exe ;; esac
 
-cargo build --release --locked -p unspool --bin unspool --target "$target"
+cargo build --release --locked -p unspool-cli --bin unspool --target "$target"
 
 rm -rf "${out:?}/$name"
 mkdir -p "$out/$name"
 cp "$built/$target/release/$program" README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE "$out/$name"
-cp crates/unspool/data/LICENSES.md "$out/$name/LICENSES-OF-DATA.md"
+cp crates/cli/data/LICENSES.md "$out/$name/LICENSES-OF-DATA.md"
 tar -C "$out" -czf "$out/$name.tar.gz" "$name"
 rm -r "${out:?}/$name"
 
-cargo cyclonedx --manifest-path crates/unspool/Cargo.toml --target "$target" --format json --spec-version 1.5 \
+cargo cyclonedx --manifest-path crates/cli/Cargo.toml --target "$target" --format json --spec-version 1.5 \
     --override-filename "$name.cdx"
-mv "crates/unspool/$name.cdx.json" "$out"
+mv "crates/cli/$name.cdx.json" "$out"
 # It writes one file per package of the workspace; the program's is the one to keep.
 rm -f {benches,crates/*,xtask}/"$name.cdx.json"
 

@@ -1,6 +1,6 @@
 #![no_main]
 
-#[path = "../../crates/unspool/tests/fuzz/checkpoint.rs"]
+#[path = "../../crates/task/tests/fuzz/checkpoint.rs"]
 mod body;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| {

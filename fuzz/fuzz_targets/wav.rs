@@ -1,6 +1,6 @@
 #![no_main]
 
-#[path = "../../crates/unspool/tests/fuzz/wav.rs"]
+#[path = "../../crates/task/tests/fuzz/wav.rs"]
 mod body;
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| body::run(data));

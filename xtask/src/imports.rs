@@ -15,8 +15,14 @@ use std::{
 pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 /// Folders under `crates`, and what their libraries are called in code.
-pub const CRATES: [(&str, &str); 4] =
-    [("graph", "unspool_graph"), ("nn", "unspool_nn"), ("text", "unspool_text"), ("unspool", "unspool")];
+pub const CRATES: [(&str, &str); 6] = [
+    ("graph", "unspool_graph"),
+    ("nn", "unspool_nn"),
+    ("text", "unspool_text"),
+    ("unspool", "unspool"),
+    ("task", "unspool_task"),
+    ("cli", "unspool_cli"),
+];
 
 /// A crate of the workspace.
 #[derive(Clone, Debug)]
@@ -163,8 +169,6 @@ fn paths(tokens: &TokenStream, at: &[String]) -> Vec<Used> {
                         }
                         at[..at.len().saturating_sub(up)].to_vec()
                     }
-                    // In the program, the library of the same package goes by the package's name.
-                    "unspool" => vec![],
                     _ if is_crate(&word) => vec![word],
                     // `use graph::Graph` names a module below this one, or a crate from elsewhere.
                     _ => [at, &[word]].concat(),

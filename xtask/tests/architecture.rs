@@ -24,7 +24,14 @@ fn the_picture_is_drawn_from_the_code() {
 
 #[test]
 fn a_crate_uses_only_those_below_it() {
-    let below = [("graph", vec![]), ("nn", vec!["graph"]), ("text", vec![]), ("unspool", vec!["graph", "nn", "text"])];
+    let below = [
+        ("graph", vec![]),
+        ("nn", vec!["graph"]),
+        ("text", vec![]),
+        ("unspool", vec!["graph", "nn", "text"]),
+        ("task", vec!["unspool"]),
+        ("cli", vec!["unspool", "task"]),
+    ];
     for (of, (name, below)) in imports::read(&root()).unwrap().iter().zip(below) {
         assert_eq!((of.name, &of.uses), (name, &BTreeSet::from_iter(below)));
     }
@@ -39,6 +46,13 @@ fn no_files_of_the_core_use_each_other_in_a_circle() {
     let back = (place("tape"), place("backward"));
     graph.imports.insert(back);
     assert!(imports::circles(&graph)[0].contains(&"grad_store"));
+}
+
+#[test]
+fn no_files_of_the_runner_or_the_program_use_each_other_in_a_circle() {
+    for of in imports::read(&root()).unwrap().iter().filter(|of| ["task", "cli"].contains(&of.name)) {
+        assert_eq!(imports::circles(of), Vec::<Vec<&str>>::new(), "crates/{}", of.name);
+    }
 }
 
 #[test]
@@ -92,7 +106,8 @@ fn tracked() -> BTreeSet<String> {
 #[test]
 fn the_page_lists_every_file_and_folder_once() {
     let page = read("docs/architecture.md");
-    let sources = ["files", "graph", "nn", "text", "unspool"].map(|name| (name, held(&format!("crates/{name}/src"))));
+    let sources = ["files", "graph", "nn", "text", "unspool", "task", "cli"]
+        .map(|name| (name, held(&format!("crates/{name}/src"))));
     let repository = Some(("The repository", tracked())).filter(|(_, files)| !files.is_empty());
     for (heading, mut held) in repository.into_iter().chain(sources) {
         let names = listed(&page, heading);

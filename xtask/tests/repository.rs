@@ -8,8 +8,14 @@ use std::{
 };
 use xtask::history::git;
 
-const PACKAGES: [(&str, &str); 4] =
-    [("graph", "unspool-graph"), ("nn", "unspool-nn"), ("text", "unspool-text"), ("unspool", "unspool")];
+const PACKAGES: [(&str, &str); 6] = [
+    ("graph", "unspool-graph"),
+    ("nn", "unspool-nn"),
+    ("text", "unspool-text"),
+    ("unspool", "unspool"),
+    ("task", "unspool-task"),
+    ("cli", "unspool-cli"),
+];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
@@ -64,9 +70,9 @@ fn every_package_carries_the_licenses() {
 
 #[test]
 fn the_license_of_the_program_names_the_terms_of_its_data() {
-    let manifest = read("crates/unspool/Cargo.toml");
+    let manifest = read("crates/cli/Cargo.toml");
     let license = manifest.lines().find(|line| line.starts_with("license = ")).unwrap();
-    let rows = read("crates/unspool/data/LICENSES.md");
+    let rows = read("crates/cli/data/LICENSES.md");
     let terms: Vec<&str> = rows.lines().skip(4).filter_map(|row| row.trim_matches('|').rsplit(" | ").next()).collect();
     let known = [
         ("CC BY 2.0", "CC-BY-2.0"),
@@ -90,7 +96,7 @@ fn the_other_packages_carry_no_data_of_others() {
         manifest.contains("exclude = [\"/tests/fixtures\", \"/tests/sacrebleu.rs\"]"),
         "the fixture is from Tatoeba"
     );
-    for folder in ["graph", "nn", "text"] {
+    for folder in ["graph", "nn", "text", "unspool", "task"] {
         assert!(read(&format!("crates/{folder}/Cargo.toml")).contains("license.workspace = true"), "{folder}");
     }
 }

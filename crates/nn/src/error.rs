@@ -138,6 +138,14 @@ pub enum Error {
         /// What is wrong.
         why: String,
     },
+    /// The configuration of a model is not one of any model.
+    #[error("{what}; {right}")]
+    Config {
+        /// What is wrong.
+        what: String,
+        /// What would be right.
+        right: String,
+    },
     /// A training cannot go on from a checkpoint, or cannot start at all.
     #[error("{what}; {right}")]
     Training {

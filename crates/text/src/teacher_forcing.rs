@@ -1,5 +1,6 @@
 //! Teacher forcing (Williams and Zipser 1989): at each step the decoder sees the right past, not its own.
 
+use serde::{Deserialize, Serialize};
 use ndarray::Array2;
 
 use crate::batch::{matrix, padded};
@@ -80,7 +81,8 @@ impl TeacherForcing {
 /// assert_eq!(input(DecoderInput::Back), ndarray::array![[2, 7, 8]]);
 /// assert_eq!(input(DecoderInput::Zero), ndarray::array![[2, 0, 0]]);
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum DecoderInput {
     /// `<bos>` at the first step and padding, whose embedding is zero, at all others: the state alone carries on.
     Zero,

@@ -1,6 +1,7 @@
 //! A kind of cell that is chosen when the program runs, as by an option or a configuration.
 
 use crate::{Cell, Error, Gru, Lstm, LstmState, Nonlinearity, Rnn, RnnConfig};
+use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 use unspool_graph::{Graph, Param, Params, Scope, Var};
 
@@ -14,7 +15,8 @@ use unspool_graph::{Graph, Param, Params, Scope, Var};
 /// assert_eq!(error.to_string(), "there is no cell \"lsmt\": it must be one of rnn, relu, lstm, gru");
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum CellKind {
     /// `rnn`: [`Rnn`] with tanh.
     Rnn,

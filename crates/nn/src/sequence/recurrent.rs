@@ -1,6 +1,6 @@
 //! The recurrent module: layers of cells, in one direction or both, over whole padded sequences.
 
-use crate::{Cell, Sequence, Stack, State, bidirectional, cell, leaves, unroll};
+use crate::{AnyCell, Cell, CellKind, Sequence, Stack, State, bidirectional, cell, leaves, unroll};
 use unspool_graph::{Graph, Scope, Tensor, Var};
 
 /// Says how a [`Recurrent`] module is built up.
@@ -61,8 +61,7 @@ impl Default for RecurrentConfig {
 /// # Ok::<(), unspool_graph::Error>(())
 /// ```
 ///
-/// For a kind of cell that is chosen at run time: `Recurrent::new(scope, |s, i, h| kind.build(s, i, h), …)`, see
-/// [`CellKind`](crate::CellKind).
+/// [`Recurrent::of`] takes a [kind of cell](crate::CellKind) that is chosen at run time.
 ///
 /// # The final states
 ///
@@ -93,6 +92,45 @@ pub struct Recurrent<C> {
     forward: Stack<C>,
     /// One cell a layer, or none.
     backward: Vec<C>,
+}
+
+impl RecurrentConfig {
+    /// Returns the number of elements of an output, given that of a state: twice as many if both directions are read.
+    ///
+    /// ```
+    /// use unspool_nn::{RecurrentConfig};
+    /// let config = RecurrentConfig { bidirectional: true, ..RecurrentConfig::default() };
+    /// assert_eq!(config.output_size(8), 16);
+    /// ```
+    pub fn output_size(&self, hidden_size: usize) -> usize {
+        if self.bidirectional { 2 * hidden_size } else { hidden_size }
+    }
+}
+
+impl Recurrent<AnyCell> {
+    /// Makes each layer of cells of one kind, chosen at run time, from inputs of `input_size` to states of
+    /// `hidden_size` elements.
+    ///
+    /// ```
+    /// use unspool_graph::{Graph, Params};
+    /// use unspool_nn::{CellKind, Recurrent, RecurrentConfig, Sequence};
+    /// let mut params = Params::seeded(1);
+    /// let rnn = Recurrent::of(CellKind::Gru, params.scope("rnn"), 3, 8, RecurrentConfig::default());
+    /// let graph = Graph::new(&params);
+    /// let xs = Sequence::pack(graph.zeros([2, 5, 3]), &[5, 2]);
+    /// let (hs, _) = rnn.unroll(&xs, rnn.initial_state(&graph, 2));
+    /// assert_eq!(*hs.padded().shape()?, [2, 5, 8]);
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
+    pub fn of(
+        kind: CellKind,
+        scope: Scope<'_>,
+        input_size: usize,
+        hidden_size: usize,
+        config: RecurrentConfig,
+    ) -> Recurrent<AnyCell> {
+        Recurrent::new(scope, |scope, input, hidden| kind.build(scope, input, hidden), input_size, hidden_size, config)
+    }
 }
 
 impl<C: Cell> Recurrent<C> {

@@ -1,6 +1,6 @@
 //! One-to-many: a picture in, words out.
 
-use super::{ConvEncoder, ConvEncoderConfig};
+use super::{ConvEncoder, ConvEncoderConfig, config};
 use crate::{
     graph::{Graph, Params, Var},
     layout::ToLayout,
@@ -12,9 +12,11 @@ use crate::{
     text::{DecoderInput, Specials, TeacherForcing},
 };
 use ndarray::{Array3, aview1};
+use serde::{Deserialize, Serialize};
 
 /// The sizes of a [`Captioner`].
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct CaptionerConfig {
     /// The convolution that looks at the picture.
     pub eye: ConvEncoderConfig,
@@ -30,6 +32,27 @@ pub struct CaptionerConfig {
     pub vocabulary_size: usize,
     /// What is read after the first step: the word before, or nothing.
     pub feed: DecoderInput,
+    /// The special tokens of the tokenizer, which say where a text begins and ends.
+    pub specials: Specials,
+}
+
+impl CaptionerConfig {
+    /// Checks that every size is from 1 to 65536, and the dropout from 0 up, less than 1.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::nn::Error::Config) names the first that is not.
+    pub fn check(&self) -> Result<()> {
+        self.eye.check()?;
+        config::check(
+            &[
+                ("layers", self.layers),
+                ("hidden_size", self.hidden_size),
+                ("embedding_size", self.embedding_size),
+                ("vocabulary_size", self.vocabulary_size),
+            ],
+            self.eye.dropout,
+        )
+    }
 }
 
 /// A caption's tokens, and its score.
@@ -50,6 +73,7 @@ pub type Caption = (Vec<u32>, f64);
 /// let config = CaptionerConfig {
 ///     eye, cell: CellKind::Gru, layers: 1, hidden_size: 8, embedding_size: 4, vocabulary_size: 10,
 ///     feed: DecoderInput::Back,
+///     specials: Specials::FIXED,
 /// };
 /// let mut params = Params::seeded(0);
 /// let model = Captioner::new(&mut params, &config);
@@ -83,10 +107,11 @@ impl Captioner {
             start: Linear::new(params.scope("start"), config.eye.features, hidden_size),
             writer: CaptionDecoder {
                 embedding: Embedding::new(params.scope("embedding"), vocabulary_size, embedding_size)
-                    .padding(Specials::FIXED.pad),
+                    .padding(config.specials.pad),
                 cells,
                 readout: Linear::new(params.scope("readout"), hidden_size, vocabulary_size),
                 feed: config.feed,
+                specials: config.specials,
             },
         }
     }
@@ -122,7 +147,7 @@ impl Captioner {
         let batch = pictures.dim().0;
         let mut steps =
             DecoderSteps::new(params, &self.writer, batch, |graph| self.first_state(graph.input(pictures)))?;
-        let decoding = Decoding::new(Specials::FIXED.bos, Specials::FIXED.eos, max_length);
+        let decoding = Decoding::new(self.writer.specials.bos, self.writer.specials.eos, max_length);
         let found = match best {
             0 | 1 => decoding.greedy(&mut steps)?.into_iter().map(|one| vec![one]).collect(),
             best => decoding.beam(&mut steps, &Beam::new(best).best(best))?,
@@ -141,6 +166,7 @@ struct CaptionDecoder {
     cells: Stack<AnyCell>,
     readout: Linear,
     feed: DecoderInput,
+    specials: Specials,
 }
 
 impl Cell for CaptionDecoder {
@@ -164,7 +190,7 @@ impl Decoder for CaptionDecoder {
         match self.feed {
             DecoderInput::Back => self.embedding.apply(graph, aview1(tokens)),
             DecoderInput::Zero => {
-                let Specials { bos, pad, .. } = Specials::FIXED;
+                let Specials { bos, pad, .. } = self.specials;
                 let first: Vec<u32> = tokens.iter().map(|&id| if id == bos { bos } else { pad }).collect();
                 self.embedding.apply(graph, aview1(&first))
             }

@@ -1,15 +1,17 @@
 //! Many-to-one: a text in, a class out.
 
-use super::PairEmbedding;
+use super::{PairEmbedding, config};
 use crate::{
-    graph::{Graph, Params, Scope, Var},
+    graph::{Graph, Params, Var},
     layout::ToLayout,
-    nn::{AnyCell, CellKind, Embedding, Linear, Recurrent, RecurrentConfig},
+    nn::{AnyCell, CellKind, Embedding, Linear, Recurrent, RecurrentConfig, Result},
     text::Padded,
 };
+use serde::{Deserialize, Serialize};
 
 /// The sizes of a [`Classifier`].
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ClassifierConfig {
     /// How many token ids there are.
     pub vocabulary_size: usize,
@@ -31,13 +33,33 @@ pub struct ClassifierConfig {
     pub dropout: f64,
 }
 
+impl ClassifierConfig {
+    /// Checks that every size is from 1 to 65536, and the dropout from 0 up, less than 1.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::nn::Error::Config) names the first that is not.
+    pub fn check(&self) -> Result<()> {
+        config::check(
+            &[
+                ("vocabulary_size", self.vocabulary_size),
+                ("bigram_buckets", self.bigram_buckets),
+                ("embedding_size", self.embedding_size),
+                ("layers", self.layers),
+                ("hidden_size", self.hidden_size),
+                ("classes", self.classes),
+            ],
+            self.dropout,
+        )
+    }
+}
+
 /// A recurrence over a text, which reads of each token its own vector and that of it with the one before. The last
 /// states, and the mean and the greatest of the outputs over the real places, decide on the class.
 ///
 /// ```
 /// use unspool::{graph::{Graph, Params}, models::{Classifier, ClassifierConfig}, nn::CellKind, text::Padded};
 /// let config = ClassifierConfig {
-///     vocabulary_size: 30, pairs: 64, embedding_size: 8, cell: CellKind::Lstm, layers: 1, hidden_size: 8,
+///     vocabulary_size: 30, bigram_buckets: 64, embedding_size: 8, cell: CellKind::Lstm, layers: 1, hidden_size: 8,
 ///     bidirectional: true,
 ///     classes: 2, dropout: 0.3,
 /// };
@@ -63,14 +85,12 @@ impl Classifier {
     /// Adds the model's parameters.
     pub fn new(params: &mut Params, config: &ClassifierConfig) -> Classifier {
         let ClassifierConfig { embedding_size, hidden_size, bidirectional, dropout, .. } = *config;
-        let build = |scope: Scope<'_>, input, output| config.cell.build(scope, input, output);
         let layers = RecurrentConfig { layers: config.layers, bidirectional, dropout };
-        let width = if bidirectional { 2 * hidden_size } else { hidden_size };
         Classifier {
             embedding: Embedding::normal(params.scope("embedding"), config.vocabulary_size, embedding_size, 0.3),
             pairs: PairEmbedding::new(params.scope("pairs"), config.bigram_buckets, embedding_size),
-            encoder: Recurrent::new(params.scope("encoder"), build, embedding_size, hidden_size, layers),
-            readout: Linear::new(params.scope("readout"), 3 * width, config.classes),
+            encoder: Recurrent::of(config.cell, params.scope("encoder"), embedding_size, hidden_size, layers),
+            readout: Linear::new(params.scope("readout"), 3 * layers.output_size(hidden_size), config.classes),
             dropout,
         }
     }
@@ -85,5 +105,14 @@ impl Classifier {
         let (hs, last) = self.encoder.unroll(&xs, self.encoder.initial_state(graph, input.len()));
         let features = graph.concat(&[self.encoder.last(graph, &last), hs.mean(), hs.max()], -1);
         self.readout.apply(features.dropout(self.dropout))
+    }
+
+    /// Returns Σ of the cross-entropy over the rows. A class that the model does not have, numbered as one more, costs
+    /// nothing.
+    #[track_caller]
+    pub fn loss<'g>(&self, graph: &'g Graph<'g>, input: &Padded, classes: &[u32]) -> Var<'g> {
+        let logits = self.logits(graph, input);
+        let known = logits.known_shape().map_or(0, |shape| shape.last_axis());
+        config::cross_entropy_of_known(logits, classes, known).sum_all()
     }
 }

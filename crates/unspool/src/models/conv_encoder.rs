@@ -1,12 +1,15 @@
 //! From a picture to a vector: what the models that look at pictures begin with.
 
+use super::config;
 use crate::{
     graph::{Scope, Var},
-    nn::{Conv2d, Linear},
+    nn::{Conv2d, Linear, Result},
 };
+use serde::{Deserialize, Serialize};
 
 /// The sizes of an [`ConvEncoder`].
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct ConvEncoderConfig {
     /// Rows of a picture, at least 4.
     pub height: usize,
@@ -18,6 +21,19 @@ pub struct ConvEncoderConfig {
     pub features: usize,
     /// The share of elements dropped in training.
     pub dropout: f64,
+}
+
+impl ConvEncoderConfig {
+    /// Checks that every size is from 1 to 65536, and the dropout from 0 up, less than 1.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::nn::Error::Config) names the first that is not.
+    pub fn check(&self) -> Result<()> {
+        config::check(
+            &[("height", self.height), ("width", self.width), ("channels", self.channels), ("features", self.features)],
+            self.dropout,
+        )
+    }
 }
 
 /// Two 3×3 convolutions, and a layer over what they found anywhere and where they found it:

@@ -1,13 +1,19 @@
 //! The next token: a recurrence over a text, and what is likely to come.
 
+use super::config;
 use crate::{
     graph::{Graph, Params, Var},
-    nn::{AnyCell, AnyState, Cell, CellKind, Decoder, Embedding, Layout, Linear, Recurrent, RecurrentConfig, Sequence},
+    nn::{
+        AnyCell, AnyState, Cell, CellKind, Decoder, Embedding, Layout, Linear, Positions, Recurrent, RecurrentConfig,
+        Result, Sequence, TransformerConfig, TransformerDecoder,
+    },
 };
 use ndarray::{AsArray, Ix2, aview1};
+use serde::{Deserialize, Serialize};
 
 /// The sizes of a [`LanguageModel`].
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LanguageModelConfig {
     /// How many token ids there are.
     pub vocabulary_size: usize,
@@ -21,6 +27,24 @@ pub struct LanguageModelConfig {
     pub hidden_size: usize,
     /// The share of elements dropped in training: of the tokens' vectors, between layers and before the readout.
     pub dropout: f64,
+}
+
+impl LanguageModelConfig {
+    /// Checks that every size is from 1 to 65536, and the dropout from 0 up, less than 1.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::nn::Error::Config) names the first that is not.
+    pub fn check(&self) -> Result<()> {
+        config::check(
+            &[
+                ("vocabulary_size", self.vocabulary_size),
+                ("embedding_size", self.embedding_size),
+                ("layers", self.layers),
+                ("hidden_size", self.hidden_size),
+            ],
+            self.dropout,
+        )
+    }
 }
 
 /// Layers of any cell over the tokens' vectors, and a readout (Mikolov and others 2010; Zaremba, Sutskever and Vinyals
@@ -55,10 +79,9 @@ impl LanguageModel {
     pub fn new(params: &mut Params, config: &LanguageModelConfig) -> LanguageModel {
         let LanguageModelConfig { vocabulary_size, embedding_size, hidden_size, dropout, .. } = *config;
         let layers = RecurrentConfig { layers: config.layers, bidirectional: false, dropout };
-        let build = |scope: unspool_graph::Scope<'_>, input, output| config.cell.build(scope, input, output);
         LanguageModel {
             embedding: Embedding::normal(params.scope("embedding"), vocabulary_size, embedding_size, 0.3),
-            recurrence: Recurrent::new(params.scope("recurrence"), build, embedding_size, hidden_size, layers),
+            recurrence: Recurrent::of(config.cell, params.scope("recurrence"), embedding_size, hidden_size, layers),
             readout: Linear::new(params.scope("readout"), hidden_size, vocabulary_size),
             dropout,
         }
@@ -109,5 +132,60 @@ impl Decoder for LanguageModel {
 
     fn outputs<'g>(&self, xs: &Sequence<'g>, state: Vec<AnyState<'g>>) -> Sequence<'g> {
         self.unroll(xs, state).0
+    }
+}
+
+/// The sizes of a language model that is a Transformer: causal self-attention over a window of tokens.
+///
+/// ```
+/// use unspool::{graph::{Graph, Params}, models::TransformerLanguageModelConfig, nn::Decoder};
+/// let config = TransformerLanguageModelConfig { vocabulary_size: 30, hidden_size: 8, heads: 2, layers: 1, dropout: 0.1 };
+/// let mut params = Params::seeded(0);
+/// let model = config.build(&mut params);
+/// let graph = Graph::new(&params);
+/// let xs = model.embedded(&graph, &ndarray::array![[5, 6, 7]], &[3]);
+/// let hs = model.outputs(&xs, unspool::nn::Cell::initial_state(&model, &graph, 1));
+/// assert_eq!(*model.logits(hs.rows(), xs.rows()).shape()?, [3, 30]);
+/// # Ok::<(), unspool::graph::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TransformerLanguageModelConfig {
+    /// How many token ids there are.
+    pub vocabulary_size: usize,
+    /// Elements of a token's vector.
+    pub hidden_size: usize,
+    /// Heads of attention; they divide the hidden size.
+    pub heads: usize,
+    /// Layers of attention.
+    pub layers: usize,
+    /// The share of elements dropped in training.
+    pub dropout: f64,
+}
+
+impl TransformerLanguageModelConfig {
+    /// Checks that every size is from 1 to 65536, and the dropout from 0 up, less than 1.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::nn::Error::Config) names the first that is not.
+    pub fn check(&self) -> Result<()> {
+        config::check(
+            &[
+                ("vocabulary_size", self.vocabulary_size),
+                ("hidden_size", self.hidden_size),
+                ("heads", self.heads),
+                ("layers", self.layers),
+            ],
+            self.dropout,
+        )
+    }
+
+    /// Adds the model's parameters.
+    pub fn build(&self, params: &mut Params) -> TransformerDecoder {
+        let (size, deviation) = (self.hidden_size, 1.0 / (self.hidden_size as f64).sqrt());
+        let table = Embedding::normal(params.scope("embedding"), self.vocabulary_size, size, deviation);
+        let (heads, feedforward, dropout) = (self.heads, 4 * size, self.dropout);
+        let config = TransformerConfig { size, heads, feedforward, dropout, norm_first: true, bias: true };
+        TransformerDecoder::language_model(params.scope("decoder"), self.layers, table, Positions::Sinusoidal, config)
     }
 }

@@ -14,9 +14,13 @@
 //! ```
 
 mod captioner;
+mod character_tagger;
 mod classifier;
+mod config;
 mod conv_encoder;
+mod forecaster;
 mod language_model;
+mod memory_reader;
 mod pair_embedding;
 mod perceptron;
 mod recognizer;
@@ -26,9 +30,12 @@ mod translator;
 mod video_classifier;
 
 pub use captioner::{Caption, Captioner, CaptionerConfig};
+pub use character_tagger::{CharacterTagger, CharacterTaggerConfig};
 pub use classifier::{Classifier, ClassifierConfig};
 pub use conv_encoder::{ConvEncoder, ConvEncoderConfig};
-pub use language_model::{LanguageModel, LanguageModelConfig};
+pub use forecaster::{Forecaster, ForecasterConfig};
+pub use language_model::{LanguageModel, LanguageModelConfig, TransformerLanguageModelConfig};
+pub use memory_reader::{MemoryReader, MemoryReaderConfig};
 pub use pair_embedding::PairEmbedding;
 pub use perceptron::{Perceptron, PerceptronConfig};
 pub use recognizer::{Recognizer, RecognizerConfig};

@@ -1,8 +1,9 @@
 //! One-to-one: a vector in, a class out, and no sequence anywhere.
 
+use super::config;
 use crate::{
     graph::{Params, Var},
-    nn::Linear,
+    nn::{Linear, Result},
 };
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +21,24 @@ pub struct PerceptronConfig {
     pub classes: usize,
     /// The share of elements dropped in training.
     pub dropout: f64,
+}
+
+impl PerceptronConfig {
+    /// Checks that every size is from 1 to 65536, and the dropout from 0 up, less than 1.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::nn::Error::Config) names the first that is not.
+    pub fn check(&self) -> Result<()> {
+        config::check(
+            &[
+                ("input_size", self.input_size),
+                ("hidden_size", self.hidden_size),
+                ("layers", self.layers),
+                ("classes", self.classes),
+            ],
+            self.dropout,
+        )
+    }
 }
 
 /// A multilayer perceptron: hᵢ = dropout(relu(Wᵢ hᵢ₋₁ + bᵢ)), logits = W h + b.
@@ -56,5 +75,11 @@ impl Perceptron {
     pub fn logits<'g>(&self, x: Var<'g>) -> Var<'g> {
         let h = self.hidden.iter().fold(x, |h, layer| layer.apply(h).relu().dropout(self.dropout));
         self.readout.apply(h)
+    }
+
+    /// Returns Σ of the cross-entropy over the rows of `[batch, input]`.
+    #[track_caller]
+    pub fn loss<'g>(&self, x: Var<'g>, classes: &[u32]) -> Var<'g> {
+        self.logits(x).cross_entropy(classes).sum_all()
     }
 }

@@ -1,12 +1,15 @@
 //! From frames to labels whose times nobody knows: a recurrence that is trained by CTC.
 
+use super::config;
 use crate::{
     graph::{Params, Var},
-    nn::{AnyCell, CellKind, Linear, Recurrent, RecurrentConfig, Sequence, ctc::Ctc},
+    nn::{AnyCell, CellKind, Linear, Recurrent, RecurrentConfig, Result, Sequence, ctc::Ctc},
 };
+use serde::{Deserialize, Serialize};
 
 /// The sizes of a [`Recognizer`].
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct RecognizerConfig {
     /// Elements of a frame.
     pub features: usize,
@@ -22,6 +25,24 @@ pub struct RecognizerConfig {
     pub labels: usize,
     /// The share of elements dropped in training.
     pub dropout: f64,
+}
+
+impl RecognizerConfig {
+    /// Checks that every size is from 1 to 65536, and the dropout from 0 up, less than 1.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::nn::Error::Config) names the first that is not.
+    pub fn check(&self) -> Result<()> {
+        config::check(
+            &[
+                ("features", self.features),
+                ("layers", self.layers),
+                ("hidden_size", self.hidden_size),
+                ("labels", self.labels),
+            ],
+            self.dropout,
+        )
+    }
 }
 
 /// Layers of cells over frames, and at each frame a class for each label and, as class 0, the blank (Graves and others
@@ -53,10 +74,12 @@ impl Recognizer {
     pub fn new(params: &mut Params, config: &RecognizerConfig) -> Recognizer {
         let RecognizerConfig { features, cell, hidden_size, bidirectional, labels, dropout, .. } = *config;
         let layers = RecurrentConfig { layers: config.layers, bidirectional, dropout };
-        let reader =
-            Recurrent::new(params.scope("reader"), |s, i, h| cell.build(s, i, h), features, hidden_size, layers);
-        let known = if bidirectional { 2 * hidden_size } else { hidden_size };
-        Recognizer { reader, readout: Linear::new(params.scope("readout"), known, labels + 1), dropout }
+        let reader = Recurrent::of(cell, params.scope("reader"), features, hidden_size, layers);
+        Recognizer {
+            reader,
+            readout: Linear::new(params.scope("readout"), layers.output_size(hidden_size), labels + 1),
+            dropout,
+        }
     }
 
     /// Returns the logits of each frame, `[.., 1 + labels]`, for frames of features.

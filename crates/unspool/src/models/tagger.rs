@@ -1,17 +1,20 @@
 //! Many-to-many, aligned: a tag for each word, from the word, its characters and the words around it.
 
+use super::config;
 use crate::{
-    graph::{Graph, Params, Scope},
+    graph::{Graph, Params, Var},
     layout::ToLayout,
     nn::{
-        AnyCell, CellKind, Embedding, Linear, Positions, Recurrent, RecurrentConfig, Sequence, TransformerConfig,
-        TransformerEncoder,
+        AnyCell, CellKind, Embedding, Linear, Positions, Recurrent, RecurrentConfig, Result, Sequence,
+        TransformerConfig, TransformerEncoder,
     },
     text::Padded,
 };
+use serde::{Deserialize, Serialize};
 
 /// The sizes of a [`Tagger`].
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TaggerConfig {
     /// How many ids of words there are.
     pub words: usize,
@@ -35,8 +38,33 @@ pub struct TaggerConfig {
     pub dropout: f64,
 }
 
+impl TaggerConfig {
+    /// Checks that every size is from 1 to 65536, and the dropout from 0 up, less than 1.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::nn::Error::Config) names the first that is not.
+    pub fn check(&self) -> Result<()> {
+        if let TaggerReader::Transformer { heads } = self.reader {
+            config::check(&[("heads", heads)], 0.0)?;
+        }
+        config::check(
+            &[
+                ("words", self.words),
+                ("characters", self.characters),
+                ("tags", self.tags),
+                ("word_size", self.word_size),
+                ("character_size", self.character_size),
+                ("layers", self.layers),
+                ("hidden_size", self.hidden_size),
+            ],
+            self.dropout,
+        )
+    }
+}
+
 /// What reads the words of a sentence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum TaggerReader {
     /// Cells, in one direction or both.
     Recurrent {
@@ -104,17 +132,16 @@ impl Tagger {
     /// Adds the model's parameters.
     pub fn new(params: &mut Params, config: &TaggerConfig) -> Tagger {
         let TaggerConfig { word_size, character_size, hidden_size, layers, dropout, .. } = *config;
-        let build = |scope: Scope<'_>, input, output| config.cell.build(scope, input, output);
         let both = |count| RecurrentConfig { layers: count, bidirectional: true, dropout };
         let words = Embedding::normal(params.scope("words"), config.words, word_size, 0.3);
         let characters = Embedding::normal(params.scope("characters"), config.characters, character_size, 0.3);
-        let spelling = Recurrent::new(params.scope("spelling"), build, character_size, character_size, both(1));
+        let spelling = Recurrent::of(config.cell, params.scope("spelling"), character_size, character_size, both(1));
         let read = word_size + 2 * character_size;
         let (reader, width) = match config.reader {
             TaggerReader::Recurrent { bidirectional } => {
                 let layers = RecurrentConfig { bidirectional, ..both(layers) };
-                let width = if bidirectional { 2 * hidden_size } else { hidden_size };
-                (Reader::Recurrent(Recurrent::new(params.scope("reader"), build, read, hidden_size, layers)), width)
+                let reader = Recurrent::of(config.cell, params.scope("reader"), read, hidden_size, layers);
+                (Reader::Recurrent(reader), layers.output_size(hidden_size))
             }
             TaggerReader::Transformer { heads } => {
                 let (size, feedforward) = (hidden_size, 4 * hidden_size);
@@ -149,5 +176,12 @@ impl Tagger {
             Reader::Transformer(input, reader) => reader.apply(&xs.map(|rows| input.apply(rows))),
         };
         ys.map(|rows| self.readout.apply(rows.dropout(self.dropout)))
+    }
+
+    /// Returns Σ of the cross-entropy of each word, for tags that stand sentence after sentence. A tag that the model
+    /// does not have, numbered as one more, costs nothing.
+    #[track_caller]
+    pub fn loss<'g>(&self, graph: &'g Graph<'g>, input: &TaggerInput, tags: &[u32]) -> Var<'g> {
+        config::labels_loss(&self.logits(graph, input), tags)
     }
 }

@@ -1,6 +1,9 @@
 //! Many-to-many through a Transformer.
 
-use super::translator::{Teaching, rules, taught};
+use super::{
+    config,
+    translator::{Teaching, rules, taught},
+};
 use crate::{
     graph::{Graph, Params, Var},
     layout::ToLayout,
@@ -8,11 +11,13 @@ use crate::{
         DecoderSteps, Embedding, Positions, Result, TransformerConfig, TransformerDecoder, TransformerEncoder,
         TransformerState, decoding::Decoding,
     },
-    text::{Padded, TeacherForcing},
+    text::{Padded, Specials, TeacherForcing},
 };
+use serde::{Deserialize, Serialize};
 
 /// The sizes of a [`TransformerTranslator`].
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TransformerTranslatorConfig {
     /// How many token ids there are, for both languages together.
     pub vocabulary_size: usize,
@@ -26,6 +31,27 @@ pub struct TransformerTranslatorConfig {
     pub layers: usize,
     /// The share of elements dropped in training.
     pub dropout: f64,
+    /// The special tokens of the tokenizer, which say where a text begins and ends.
+    pub specials: Specials,
+}
+
+impl TransformerTranslatorConfig {
+    /// Checks that every size is from 1 to 65536, and the dropout from 0 up, less than 1.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::nn::Error::Config) names the first that is not.
+    pub fn check(&self) -> Result<()> {
+        config::check(
+            &[
+                ("vocabulary_size", self.vocabulary_size),
+                ("size", self.size),
+                ("heads", self.heads),
+                ("feedforward", self.feedforward),
+                ("layers", self.layers),
+            ],
+            self.dropout,
+        )
+    }
 }
 
 impl Default for TransformerTranslatorConfig {
@@ -37,6 +63,7 @@ impl Default for TransformerTranslatorConfig {
             feedforward: 1024,
             layers: 3,
             dropout: 0.1,
+            specials: Specials::FIXED,
         }
     }
 }
@@ -72,6 +99,7 @@ impl Default for TransformerTranslatorConfig {
 /// ```
 #[derive(Clone, Debug)]
 pub struct TransformerTranslator {
+    specials: Specials,
     encoder: TransformerEncoder,
     decoder: TransformerDecoder,
 }
@@ -85,6 +113,7 @@ impl TransformerTranslator {
         let of_layer = TransformerConfig { size, heads, feedforward, dropout, norm_first: true, bias: true };
         let places = Positions::Sinusoidal;
         TransformerTranslator {
+            specials: config.specials,
             encoder: TransformerEncoder::new(params.scope("encoder"), layers, places, of_layer),
             decoder: TransformerDecoder::new(params.scope("decoder"), layers, table, places, of_layer),
         }
@@ -123,6 +152,6 @@ impl TransformerTranslator {
 
     /// The rules of translating a batch: those of a [`Translator`](super::Translator::decoding).
     pub fn decoding(&self, source: &Padded) -> Decoding {
-        rules(source)
+        rules(source, self.specials)
     }
 }

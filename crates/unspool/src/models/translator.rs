@@ -1,5 +1,6 @@
 //! Many-to-many through an encoder and a decoder that attends.
 
+use super::config;
 use crate::{
     graph::{CrossEntropy, Graph, Param, Params, Scope, Var, init},
     layout::ToLayout,
@@ -11,9 +12,11 @@ use crate::{
     text::{Padded, Specials, TeacherForcing},
 };
 use ndarray::aview1;
+use serde::{Deserialize, Serialize};
 
 /// The sizes of a [`Translator`].
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct TranslatorConfig {
     /// How many token ids there are, for both languages together.
     pub vocabulary_size: usize,
@@ -30,6 +33,26 @@ pub struct TranslatorConfig {
     pub attention: bool,
     /// The share of elements dropped in training.
     pub dropout: f64,
+    /// The special tokens of the tokenizer, which say where a text begins and ends.
+    pub specials: Specials,
+}
+
+impl TranslatorConfig {
+    /// Checks that every size is from 1 to 65536, and the dropout from 0 up, less than 1.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::nn::Error::Config) names the first that is not.
+    pub fn check(&self) -> Result<()> {
+        config::check(
+            &[
+                ("vocabulary_size", self.vocabulary_size),
+                ("embedding_size", self.embedding_size),
+                ("layers", self.layers),
+                ("hidden_size", self.hidden_size),
+            ],
+            self.dropout,
+        )
+    }
 }
 
 impl Default for TranslatorConfig {
@@ -42,6 +65,7 @@ impl Default for TranslatorConfig {
             hidden_size: 256,
             attention: true,
             dropout: 0.2,
+            specials: Specials::FIXED,
         }
     }
 }
@@ -93,6 +117,7 @@ pub struct Translator {
     readout: Linear,
     output_bias: Param,
     dropout: f64,
+    specials: Specials,
 }
 
 impl Translator {
@@ -100,17 +125,17 @@ impl Translator {
     pub fn new(params: &mut Params, config: &TranslatorConfig) -> Translator {
         let TranslatorConfig { vocabulary_size, embedding_size, hidden_size, dropout, .. } = *config;
         let memory = 2 * hidden_size;
-        let build = |scope: Scope<'_>, input, output| config.cell.build(scope, input, output);
         let layers = RecurrentConfig { layers: config.layers, bidirectional: true, dropout };
         let deviation = 1.0 / (embedding_size.max(1) as f64).sqrt();
         Translator {
             embedding: Embedding::normal(params.scope("embedding"), vocabulary_size, embedding_size, deviation),
-            encoder: Recurrent::new(params.scope("encoder"), build, embedding_size, hidden_size, layers),
+            encoder: Recurrent::of(config.cell, params.scope("encoder"), embedding_size, hidden_size, layers),
             bridge: Linear::new(params.scope("bridge"), memory, hidden_size),
             decoder: ContextGru::new(params.scope("decoder"), embedding_size, memory, hidden_size, config.attention),
             readout: Linear::new(params.scope("readout"), hidden_size + memory + embedding_size, embedding_size),
             output_bias: params.scope("output").add("bias", [vocabulary_size], init::zeros()),
             dropout,
+            specials: config.specials,
         }
     }
 
@@ -165,7 +190,7 @@ impl Translator {
     /// its source's tokens and ten, whatever stands beside it. Padding, the beginning and the unknown token are not
     /// written.
     pub fn decoding(&self, source: &Padded) -> Decoding {
-        rules(source)
+        rules(source, self.specials)
     }
 }
 
@@ -188,8 +213,7 @@ pub(super) fn taught<'g, D: Decoder>(
 }
 
 /// How a batch is translated, by any model.
-pub(super) fn rules(source: &Padded) -> Decoding {
-    let specials = Specials::FIXED;
+pub(super) fn rules(source: &Padded, specials: Specials) -> Decoding {
     let longest = |&n: &usize| n * LONGEST_FACTOR + LONGEST_EXTRA;
     Decoding::new(specials.bos, specials.eos, 0)
         .max_lengths(source.lengths.iter().map(longest).collect::<Vec<_>>())

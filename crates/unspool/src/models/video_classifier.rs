@@ -1,13 +1,15 @@
 //! Over the frames of films: a small convolution a frame, and a recurrence that remembers.
 
-use super::{ConvEncoder, ConvEncoderConfig};
+use super::{ConvEncoder, ConvEncoderConfig, config};
 use crate::{
     graph::{Params, Var},
-    nn::{AnyCell, CellKind, Linear, Recurrent, RecurrentConfig, Sequence},
+    nn::{AnyCell, CellKind, Linear, Recurrent, RecurrentConfig, Result, Sequence},
 };
+use serde::{Deserialize, Serialize};
 
 /// The sizes of a [`VideoClassifier`].
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct VideoClassifierConfig {
     /// The convolution that looks at each frame.
     pub eye: ConvEncoderConfig,
@@ -21,6 +23,17 @@ pub struct VideoClassifierConfig {
     pub bidirectional: bool,
     /// Logits for each frame, or for a film.
     pub outputs: usize,
+}
+
+impl VideoClassifierConfig {
+    /// Checks that every size is from 1 to 65536, and the dropout from 0 up, less than 1.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::nn::Error::Config) names the first that is not.
+    pub fn check(&self) -> Result<()> {
+        self.eye.check()?;
+        config::check(&[("layers", self.layers), ("hidden_size", self.hidden_size), ("outputs", self.outputs)], 0.0)
+    }
 }
 
 /// An [`ConvEncoder`] on each frame, a recurrence over what it saw, and a readout.
@@ -55,14 +68,8 @@ impl VideoClassifier {
         let ConvEncoderConfig { features, dropout, .. } = config.eye;
         let eye = ConvEncoder::new(params.scope("eye"), &config.eye);
         let layers = RecurrentConfig { layers: config.layers, bidirectional, dropout };
-        let memory = config.cell.map(|kind| {
-            Recurrent::new(params.scope("memory"), |s, i, h| kind.build(s, i, h), features, hidden_size, layers)
-        });
-        let known = match (&memory, bidirectional) {
-            (None, _) => features,
-            (Some(_), false) => hidden_size,
-            (Some(_), true) => 2 * hidden_size,
-        };
+        let memory = config.cell.map(|kind| Recurrent::of(kind, params.scope("memory"), features, hidden_size, layers));
+        let known = if memory.is_some() { layers.output_size(hidden_size) } else { features };
         VideoClassifier { eye, memory, readout: Linear::new(params.scope("readout"), known, outputs), dropout }
     }
 
@@ -90,5 +97,11 @@ impl VideoClassifier {
             None => seen.mean(),
         };
         self.readout.apply(known.dropout(self.dropout))
+    }
+
+    /// Returns Σ of the cross-entropy of each frame, for classes that stand film after film.
+    #[track_caller]
+    pub fn loss<'g>(&self, films: &Sequence<'g>, classes: &[u32]) -> Var<'g> {
+        config::labels_loss(&self.each_frame(films), classes)
     }
 }

@@ -9,7 +9,7 @@ pub(crate) const FIGURES: &[Figure] =
 
 /// The first two of each digit, 8 × 8 pixels each.
 fn digits() -> Result<String> {
-    let file = Source::file(concat!(env!("CARGO_MANIFEST_DIR"), "/data/digits.csv.gz"))?;
+    let file = Source::file(concat!(env!("CARGO_MANIFEST_DIR"), "/../cli/data/digits.csv.gz"))?;
     let rows = Csv::without_header(file)?.take(20).collect::<std::result::Result<Vec<_>, _>>()?;
     let (pixel, gap) = (6, 14);
     let size = 8 * pixel;

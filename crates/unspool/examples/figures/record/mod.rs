@@ -54,7 +54,7 @@ pub(crate) fn record(folder: &Path, name: &str) -> Result<()> {
 }
 
 fn data(file: &str) -> Result<Source> {
-    Ok(Source::file(Path::new(env!("CARGO_MANIFEST_DIR")).join("data").join(file))?)
+    Ok(Source::file(Path::new(env!("CARGO_MANIFEST_DIR")).join("../cli/data").join(file))?)
 }
 
 /// One layer and two, on the first 1,400 digits; tested on the other 397.

@@ -1,0 +1,34 @@
+//! The tasks of the program `unspool`, and the data inside it.
+#![forbid(unsafe_code)]
+#![deny(clippy::print_stderr, clippy::print_stdout)]
+
+mod data;
+mod films;
+mod log_mel;
+mod long_text;
+mod memory;
+mod pictures;
+mod recipes;
+mod series;
+mod spaces;
+mod utterances;
+mod writing;
+
+use unspool_task::{Entry, task};
+
+/// The tasks, in the order of the program's help.
+pub static TASKS: [Entry; 13] = [
+    task::<recipes::translation::Translation>(),
+    task::<recipes::sentiment::Sentiment>(),
+    task::<recipes::digits::Digits>(),
+    task::<recipes::captioning::Captioning>(),
+    task::<recipes::clips::Clips>(),
+    task::<recipes::frames::Frames>(),
+    task::<recipes::forecast::Forecast>(),
+    task::<recipes::speech::Speech>(),
+    task::<recipes::adding::Adding>(),
+    task::<recipes::copy::Copying>(),
+    task::<recipes::spacing::Spacing>(),
+    task::<recipes::tagging::Tagging>(),
+    task::<recipes::language_model::NextToken>(),
+];

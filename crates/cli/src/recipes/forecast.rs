@@ -1,0 +1,361 @@
+//! From a series to what comes next: many-to-many, each step read from the one before.
+//!
+//! The model reads how each value differs from that of a season before. The end of the series is the test part, the dev
+//! part before it has as many steps, and nothing of either is read, fitted or normalised by in training.
+
+use super::*;
+use crate::series::{self, Change, Scale, Series, changes, during, moments, rmse, text};
+use ndarray::{Array2, Array3, ArrayView2};
+use unspool::models::{Forecaster, ForecasterConfig};
+
+pub(crate) struct Forecast {
+    saved: Saved,
+    model: Forecaster,
+}
+
+#[derive(Clone, Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    recurrent: RecurrentOptions,
+    /// Columns to forecast, separated by commas; quote a name with a comma ("Sales, EUR") [default: the last]
+    #[arg(long, value_name = "NAMES")]
+    columns: Option<String>,
+    /// What is predicted: growth over the season before (for positive numbers), or the difference from it
+    #[arg(long, value_name = "growth|difference", default_value = "growth",
+          value_parser = choice(&["growth", "difference"]))]
+    change: String,
+    /// Length of a season: a change is measured over this many steps [from 1 to 10000]
+    #[arg(long, value_name = "STEPS", default_value = "12", value_parser = count(1..=limits::LENGTH))]
+    season: usize,
+    /// Changes that are read before each forecast [from 1 to 10000]
+    #[arg(long, value_name = "STEPS", default_value = "12", value_parser = count(1..=limits::LENGTH))]
+    context: usize,
+    /// Steps per forecast [from 1 to 10000]
+    #[arg(long, value_name = "STEPS", default_value = "12", value_parser = count(1..=limits::LENGTH))]
+    horizon: usize,
+    /// Consecutive forecasts in the test part, at the end of the series; the dev part before it has as many steps
+    /// [from 1 to 10000]
+    #[arg(long, value_name = "N", default_value = "2", value_parser = count(1..=limits::LENGTH))]
+    forecasts: usize,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Saved {
+    names: Vec<String>,
+    context: usize,
+    horizon: usize,
+    scale: Scale,
+    model: ForecasterConfig,
+}
+
+/// The values before a forecast, as many as anything is said of, and those that come.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Window {
+    known: Array2<f64>,
+    coming: Array2<f64>,
+    origin: usize,
+}
+
+/// Normalised changes: what is known, `[batch, context, column]`, and what comes, `[batch, horizon, column]`.
+pub(crate) struct Batch {
+    known: Array3<f32>,
+    coming: Array3<f32>,
+    /// The last season known of each row, `[season, column]`, for the way back to values.
+    last: Vec<Array2<f64>>,
+}
+
+impl Saved {
+    /// The error of a rule, known values to the change that is expected of each column, over all forecasts.
+    fn error_of(&self, test: &[Window], rule: impl Fn(ArrayView2<'_, f64>) -> Vec<f64>) -> f64 {
+        rmse(test.iter().flat_map(|window| {
+            let (known, rule) = (window.known.view(), rule(window.known.view()));
+            let change = Array2::from_shape_fn((self.horizon, rule.len()), |(_, k)| rule[k]);
+            let last = during(known, known.nrows() - self.scale.season..known.nrows());
+            (self.scale.ahead(last, change.view()) - &window.coming).into_iter().map(|error| error * error)
+        }))
+    }
+}
+
+impl Task for Forecast {
+    const SPEC: Spec = Spec::new(
+        "forecast",
+        "Forecast a series of one or several columns by several steps",
+        Metric::less("rmse", 2),
+    )
+    .training(40, 1e-3, 16)
+    .unit("steps")
+    .data(
+        "CSV file with a header line that names its columns and a line per time step, in the order of time. One file, \
+         whose end is the test part and the dev part before it",
+        &[crate::data::AIRLINE],
+    )
+    .defaults(&[("hidden-size", "16")]);
+
+    type Options = Options;
+    type Saved = Saved;
+    type Source = Drawn<Series>;
+    type Example = Window;
+    type Batch = Batch;
+    type Answer = Array2<f64>;
+
+    fn read(options: &Options, data: &Data) -> Result<Parts<Drawn<Series>>> {
+        let named = |header: &[String]| series::columns(options.columns.as_deref(), header);
+        let series = series::read(data, named, Change::of(&options.change))?;
+        series.parts(options.season + options.context, options.horizon, options.forecasts, || {
+            let Options { season, context, horizon, forecasts, .. } = options;
+            format!(
+                "a season ({season}), a context ({context}) and a forecast ({horizon}) to train on, and {forecasts} forecasts \
+                 each for dev and for the test"
+            )
+        })
+    }
+
+    fn learn(options: &Options, train: &Drawn<Series>) -> Result<Learned<Saved>> {
+        let (series, change, season) = (train.material(), Change::of(&options.change), options.season);
+        let end = series.origins.last().map_or(0, |origin| origin + options.horizon);
+        let seen = during(series.values.view(), 0..end);
+        let (mean, deviation) = moments(changes(seen, season, change).view());
+        let scale = Scale { change, season, mean, deviation, value_deviation: moments(seen).1 };
+        let RecurrentOptions { cell, layers, hidden_size } = options.recurrent;
+        let (names, context, horizon) = (series.names.clone(), options.context, options.horizon);
+        let model = ForecasterConfig { columns: names.len(), cell, layers, hidden_size };
+        Ok(Saved { names, context, horizon, scale, model }.into())
+    }
+
+    fn build(saved: Saved, _: Option<Tokenizer>, params: &mut Params) -> Result<Forecast> {
+        saved.model.check()?;
+        for (name, size) in [("season", saved.scale.season), ("context", saved.context), ("horizon", saved.horizon)] {
+            limits::check(name, size)?;
+        }
+        saved.scale.check(saved.names.len())?;
+        let config = ForecasterConfig { columns: saved.names.len(), ..saved.model };
+        Ok(Forecast { model: Forecaster::new(params, &config)?, saved })
+    }
+
+    /// Forecasts one after the other up to the end of a file, as many as there is room for.
+    fn read_to_score(&self, data: &Data) -> Result<Drawn<Series>> {
+        let Saved { names, context, horizon, scale, .. } = &self.saved;
+        let series = series::read(data, |_| Ok(names.clone()), scale.change)?;
+        series.to_score(scale.season + context, *horizon, || {
+            format!("a season ({}), a context ({context}) and a forecast ({horizon})", scale.season)
+        })
+    }
+
+    fn example(&self, series: &Series, draw: &Draw) -> Result<Window> {
+        let (values, origin) = (series.values.view(), series.origins[draw.number()]);
+        let least = self.saved.context + self.saved.scale.season;
+        let from = origin.saturating_sub(least.max(4 * self.saved.scale.season));
+        let coming = during(values, origin..origin + self.saved.horizon).to_owned();
+        Ok(Window { known: during(values, from..origin).to_owned(), coming, origin })
+    }
+
+    /// A line is the known values, the latest last: steps with spaces between, of many columns each step's with commas
+    /// between.
+    fn read_line(&self, line: &str, _draw: &Draw) -> Result<Window> {
+        let known = series::parse(
+            line,
+            &self.saved.names,
+            self.saved.scale.season + self.saved.context,
+            self.saved.scale.change,
+        )?;
+        Ok(Window { coming: Array2::zeros((0, known.ncols())), origin: known.nrows(), known })
+    }
+
+    fn batch(&self, windows: &[&Window]) -> Result<Batch> {
+        let Saved { context, scale, .. } = &self.saved;
+        let last = |window: &&Window| {
+            during(window.known.view(), window.known.nrows() - scale.season..window.known.nrows()).to_owned()
+        };
+        let normal = |window: &&Window| {
+            let known =
+                during(window.known.view(), window.known.nrows() - context - scale.season..window.known.nrows());
+            let all = ndarray::concatenate(ndarray::Axis(0), &[known, window.coming.view()]);
+            all.map(|all| scale.normal(all.view())).map_err(|cause| Error::failure(cause.to_string(), ""))
+        };
+        let rows = windows.iter().map(normal).collect::<Result<Vec<Array2<f32>>>>()?;
+        let part = |from: usize, until: usize| {
+            let shape = (rows.len(), until - from, self.saved.names.len());
+            Array3::from_shape_fn(shape, |(row, t, k)| rows[row][[from + t, k]])
+        };
+        let end = rows.first().map_or(*context, Array2::nrows);
+        Ok(Batch { known: part(0, *context), coming: part(*context, end), last: windows.iter().map(last).collect() })
+    }
+
+    fn units(&self, batch: &Batch) -> Option<usize> {
+        Some(batch.last.len() * (self.saved.context + self.saved.horizon - 1))
+    }
+
+    fn loss_count(&self, batch: &Batch) -> usize {
+        batch.coming.len()
+    }
+
+    fn loss<'g>(&self, graph: &'g Graph<'g>, batch: &Batch) -> Var<'g> {
+        self.model.loss(graph.input(&batch.known), graph.input(&batch.coming))
+    }
+
+    fn answers(&self, params: &Params, batch: &Batch, _search: Search) -> Result<Vec<Array2<f64>>> {
+        let Saved { names, horizon, scale, .. } = &self.saved;
+        let graph = Graph::inference(params);
+        let made = self.model.forecast(graph.input(&batch.known), *horizon).value()?.to_f64();
+        let value = |(row, last): (usize, &Array2<f64>)| {
+            let change = |(t, k)| made[[row, t, k]] * scale.deviation[k] + scale.mean[k];
+            scale.ahead(last.view(), Array2::from_shape_fn((*horizon, names.len()), change).view())
+        };
+        Ok(batch.last.iter().enumerate().map(value).collect())
+    }
+
+    /// Over all columns; of many also the error in each column's deviations, squared and averaged.
+    fn score(&self, windows: &[Window], answers: &[Array2<f64>]) -> Result<Score> {
+        let errors: Vec<Array2<f64>> =
+            windows.iter().zip(answers).map(|(window, made)| made - &window.coming).collect();
+        let scaled = |((_, k), error): ((usize, usize), &f64)| (error / self.saved.scale.value_deviation[k]).powi(2);
+        let standardised = rmse(errors.iter().flat_map(|errors| errors.indexed_iter().map(scaled))).powi(2);
+        let value = rmse(errors.iter().flatten().map(|error| error * error));
+        Ok(Score::from(value).with([("mse_standardised", standardised)]))
+    }
+
+    fn show(&self, window: &Window, answer: &Array2<f64>, digits: Digits) -> Shown {
+        let known = during(window.known.view(), window.known.nrows() - self.saved.scale.season..window.known.nrows());
+        let text = |values: ArrayView2<'_, f64>| text(values, |value| digits.of(value));
+        let given = vec![("last season", text(known)), ("observed", text(window.coming.view()))];
+        Shown::answer(given, text(answer.view()))
+    }
+
+    fn notes(&self, train: &Drawn<Series>, _dev: &[Window], _test: &[Window]) -> Vec<String> {
+        train.material().note.iter().cloned().collect()
+    }
+
+    /// As last season; with last season's change (of its sum); with the mean change of the last three seasons.
+    fn baselines(&self, _train: &Drawn<Series>, test: &[Window]) -> Result<Vec<(&'static str, f64)>> {
+        let Scale { season, change, .. } = self.saved.scale;
+        let last_season = |known: ArrayView2<'_, f64>| vec![0.0; known.ncols()];
+        let last_change = |known: ArrayView2<'_, f64>| series::change_of_sums(known, season, change);
+        let drift = |known: ArrayView2<'_, f64>| {
+            let from = known.nrows().saturating_sub(4 * season);
+            moments(changes(during(known, from..known.nrows()), season, change).view()).0
+        };
+        Ok(vec![
+            ("last_season", self.saved.error_of(test, last_season)),
+            ("last_season_change", self.saved.error_of(test, last_change)),
+            ("drift", self.saved.error_of(test, drift)),
+        ])
+    }
+
+    fn figures(&self, _params: &Params, test: &[Window], answers: &[Array2<f64>]) -> Result<Vec<Figure>> {
+        let shown = test.iter().zip(answers).map(|(window, made)| (window.origin, &window.known, &window.coming, made));
+        Ok(vec![series::curves(&self.saved.names[0], 3 * self.saved.scale.season, shown)])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use unspool::{nn::CellKind, text::Part};
+
+    fn options(season: usize, context: usize, horizon: usize, change: &str) -> Options {
+        Options {
+            recurrent: RecurrentOptions { cell: CellKind::Gru, layers: 1, hidden_size: 16 },
+            columns: None,
+            change: change.to_owned(),
+            season,
+            context,
+            horizon,
+            forecasts: 2,
+        }
+    }
+
+    fn windows(task: &Forecast, part: &Drawn<Series>) -> Vec<Window> {
+        let rows = 0..part.material().origins.len();
+        rows.map(|row| task.example(part.material(), &Draw::scored(row, Part::Test)).unwrap()).collect()
+    }
+
+    fn airline(params: &mut Params) -> (Forecast, Parts<Drawn<Series>>) {
+        let options = options(12, 12, 12, "growth");
+        let data = Data::open(&["airline-passengers"], &[crate::data::AIRLINE]);
+        let parts = Forecast::read(&options, &data).unwrap();
+        let learned = Forecast::learn(&options, &parts.train).unwrap();
+        (Forecast::build(learned.saved, None, params).unwrap(), parts)
+    }
+
+    #[test]
+    fn nothing_after_december_1958_is_fitted_or_chosen_on() {
+        let (task, parts) = airline(&mut Params::seeded(1));
+        let test = parts.test.material();
+        assert_eq!((test.values.dim(), &test.names), ((144, 1), &vec!["Passengers".to_owned()]));
+        let ends = |part: &Drawn<Series>| part.material().origins.iter().map(|origin| origin + 12).max();
+        assert_eq!((ends(&parts.train), ends(&parts.dev)), (Some(96), Some(120)));
+        assert_eq!((parts.dev.material().origins[0], &test.origins), (96, &vec![120, 132]));
+        // Nor is anything normalised by it.
+        let growth = |t: usize| (test.values[[t, 0]] / test.values[[t - 12, 0]]).ln();
+        assert!((task.saved.scale.mean[0] - (12..96).map(growth).sum::<f64>() / 84.0).abs() < 1e-12);
+    }
+
+    #[test]
+    fn baselines_are_the_known_ones_and_changes_go_back_to_values() {
+        let (task, parts) = airline(&mut Params::seeded(1));
+        let test = windows(&task, &parts.test);
+        let found = task.baselines(&parts.train, &test).unwrap();
+        let found: Vec<String> = found.iter().map(|(name, error)| format!("{name} {error:.1}")).collect();
+        assert_eq!(found, ["last_season 50.0", "last_season_change 28.6", "drift 16.9"]);
+        for change in [Change::Growth, Change::Difference] {
+            let scale = Scale { change, season: 4, ..task.saved.scale.clone() };
+            let known = during(parts.test.material().values.view(), 100..120);
+            let back = scale.ahead(during(known, 0..4), changes(known, 4, change).view());
+            assert!((back - during(known, 4..20)).iter().all(|error| error.abs() < 1e-9));
+        }
+    }
+
+    #[test]
+    fn it_begins_with_the_usual_growth() {
+        let mut params = Params::seeded(1);
+        let (task, parts) = airline(&mut params);
+        let bias = params.iter().find(|param| params.name(*param).ends_with("readout.bias")).unwrap();
+        params.set(bias, ndarray::Array1::<f32>::zeros(1)).unwrap();
+        let test = windows(&task, &parts.test);
+        let batch = task.batch(&test.iter().collect::<Vec<_>>()).unwrap();
+        let answers = task.answers(&params, &batch, Search::Full).unwrap();
+        let usual = task.saved.error_of(&test, |_| task.saved.scale.mean.clone());
+        assert!((task.score(&test, &answers).unwrap().value - usual).abs() < 1e-3);
+    }
+
+    #[test]
+    fn too_short_series_are_refused() {
+        let of_length = |count| {
+            let series = Series { values: Array2::ones((count, 1)), names: vec![], origins: vec![], note: None };
+            series.parts(24, 12, 2, String::new).map(drop)
+        };
+        assert!(of_length(84).is_ok());
+        let error = of_length(83).unwrap_err();
+        assert!(error.to_string().contains("there must be 84"), "{error}");
+    }
+
+    #[test]
+    fn many_columns_are_forecast_together() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("two.csv");
+        let line = |t: usize| format!("{t},{},{}\n", (t % 4) as f64 - 1.5, 10 * (t % 3));
+        std::fs::write(&path, format!("step,a,b\n{}", (0..60).map(line).collect::<String>())).unwrap();
+        let data = Data::open(&[path.to_str().unwrap()], &[]);
+        let options = Options { columns: Some("b, a".to_owned()), ..options(4, 3, 5, "difference") };
+        let parts = Forecast::read(&options, &data).unwrap();
+        let saved = Forecast::learn(&options, &parts.train).unwrap().saved;
+        assert_eq!(saved.names, ["b", "a"]);
+        let mut params = Params::seeded(1);
+        let task = Forecast::build(saved, None, &mut params).unwrap();
+        let dev = windows(&task, &parts.dev);
+        let batch = task.batch(&[&dev[0], &dev[3]]).unwrap();
+        assert_eq!((batch.known.dim(), batch.coming.dim()), ((2, 3, 2), (2, 5, 2)));
+        let answers = task.answers(&params, &batch, Search::Full).unwrap();
+        assert_eq!((answers.len(), answers[0].dim()), (2, (5, 2)));
+        let draw = Draw::scored(0, Part::Test);
+        let known = "1,-1 2,3 0,0 4,4 5,5 6,6 7,7";
+        let asked = task.read_line(known, &draw).unwrap();
+        let answer = task.answers(&params, &task.batch(&[&asked]).unwrap(), Search::Full).unwrap();
+        assert_eq!(task.show(&asked, &answer[0], Digits::All).answer.split([' ', ',']).count(), 10);
+        assert!(task.read_line(&known[5..], &draw).is_err() && task.read_line("1 2", &draw).is_err());
+        // Beyond a season ahead, its own values are what it goes on from.
+        let to_score = task.read_to_score(&data).unwrap();
+        assert_eq!(to_score.material().origins, (10..60).step_by(5).collect::<Vec<_>>());
+    }
+}

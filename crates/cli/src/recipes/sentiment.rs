@@ -1,0 +1,126 @@
+//! From texts to labels: a recurrence over their tokens.
+
+use super::*;
+use unspool::{
+    models::{Classifier, ClassifierConfig},
+    text::{LabelSet, Labelled},
+};
+
+pub(crate) struct Sentiment {
+    saved: Saved,
+    tokenizer: Tokenizer,
+    model: Classifier,
+}
+
+#[derive(Clone, Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    reader: ReaderOptions,
+    #[command(flatten)]
+    text: TextOptions,
+    #[command(flatten)]
+    pairs: PairOptions,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Saved {
+    max_length: usize,
+    labels: LabelSet,
+    model: ClassifierConfig,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Text {
+    ids: Vec<u32>,
+    label: Labels,
+    text: String,
+}
+
+impl Task for Sentiment {
+    const SPEC: Spec = Spec::new("sentiment", "Classify texts, such as film reviews by sentiment", Metric::ACCURACY)
+        .training(4, 2e-3, 64)
+        .average(0.998)
+        .table(&[("text", "document"), ("label", "label")], &[crate::data::NSMC]);
+
+    type Options = Options;
+    type Saved = Saved;
+    type Source = TableRows;
+    type Example = Text;
+    type Batch = Labelled;
+    type Answer = Vec<(u32, f64)>;
+
+    fn learn(options: &Options, train: &TableRows) -> Result<Learned<Saved>> {
+        let tokenizer =
+            train.tokenizer(options.text.tokens.kind()?, &one_token_each(options.text.tokens.vocabulary))?;
+        let (labels, reader) = (train.labels(1)?, &options.reader);
+        let model = ClassifierConfig {
+            vocabulary_size: tokenizer.vocabulary_size(),
+            bigram_buckets: options.pairs.bigram_buckets,
+            embedding_size: 128,
+            cell: reader.recurrent.cell,
+            layers: reader.recurrent.layers,
+            hidden_size: reader.recurrent.hidden_size,
+            bidirectional: reader.bidirectional,
+            classes: labels.len(),
+            dropout: 0.5,
+        };
+        Ok(Learned::text(Saved { max_length: options.text.max_length, labels, model }, tokenizer))
+    }
+
+    fn build(saved: Saved, tokenizer: Option<Tokenizer>, params: &mut Params) -> Result<Sentiment> {
+        saved.model.check()?;
+        let tokenizer = check_tokenizer(tokenizer, saved.model.vocabulary_size)?;
+        Ok(Sentiment { model: Classifier::new(params, &saved.model), saved, tokenizer })
+    }
+
+    fn example(&self, row: &Row, draw: &Draw) -> Result<Text> {
+        let ids = encode(&row[0], &self.tokenizer, self.saved.max_length, draw)?;
+        Ok(Text { ids, label: Labels::new(&self.saved.labels, row.fields.get(1)), text: draw.shown(&row[0]) })
+    }
+
+    fn lengths(&self, text: &Text) -> (usize, usize) {
+        (0, text.ids.len())
+    }
+
+    fn labels<'a>(&self, text: &'a Text) -> Option<&'a Labels> {
+        Some(&text.label)
+    }
+
+    fn batch(&self, texts: &[&Text]) -> Result<Labelled> {
+        let ids: Vec<&[u32]> = texts.iter().map(|text| text.ids.as_slice()).collect();
+        let classes: Vec<u32> = texts.iter().map(|text| text.label.first()).collect();
+        Ok(Labelled::new(&ids, &classes, self.tokenizer.specials().pad)?)
+    }
+
+    fn notes(&self, _train: &TableRows, _dev: &[Text], _test: &[Text]) -> Vec<String> {
+        let Saved { labels, model, .. } = &self.saved;
+        vec![format!("labels: {}; {} tokens known", labels.names().join(", "), model.vocabulary_size)]
+    }
+
+    fn loss_count(&self, batch: &Labelled) -> usize {
+        count_of_known(&batch.labels, self.saved.labels.len())
+    }
+
+    fn loss<'g>(&self, graph: &'g Graph<'g>, batch: &Labelled) -> Var<'g> {
+        self.model.loss(graph, &batch.input, &batch.labels)
+    }
+
+    fn answers(&self, params: &Params, batch: &Labelled, search: Search) -> Result<Vec<Vec<(u32, f64)>>> {
+        let graph = Graph::inference(params);
+        let logits = self.model.logits(&graph, &batch.input);
+        Ok(logits.softmax().top_k(search.count().min(self.saved.labels.len()))?)
+    }
+
+    fn score(&self, texts: &[Text], answers: &[Vec<(u32, f64)>]) -> Result<Score> {
+        let right: Vec<u32> = texts.iter().map(|text| text.label.first()).collect();
+        Score::classes(answers.iter().map(|best| best[0].0), &right, self.saved.labels.names())
+    }
+
+    fn show(&self, text: &Text, answer: &Vec<(u32, f64)>, _digits: Digits) -> Shown {
+        let labels = &self.saved.labels;
+        let given = vec![("text", text.text.clone()), ("label", text.label.names(labels).concat())];
+        let name = |(class, p): &(u32, f64)| Some((labels.name(*class)?.to_owned(), *p));
+        Shown::probable(given, answer.iter().filter_map(name).collect())
+    }
+}

@@ -1,0 +1,137 @@
+//! From characters to characters with spaces: a label for each character, many-to-many and aligned.
+//!
+//! Korean is written with spaces between its phrases, and readers get by without them; a program that is to count words
+//! does not. The labels come free: take the spaces out of a text, and each character was followed by one or was not.
+
+use super::*;
+use crate::spaces::{SPACE, characters, spaced};
+use unspool::{
+    models::{CharacterTagger, CharacterTaggerConfig},
+    text::{Padded, TokenKind, score::Confusion},
+};
+
+/// Characters beyond this many are unknown to the model; rarer ones teach it little.
+const VOCABULARY: usize = 2000;
+
+pub(crate) struct Spacing {
+    tokenizer: Tokenizer,
+    model: CharacterTagger,
+}
+
+#[derive(Clone, Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    reader: ReaderOptions,
+    #[command(flatten)]
+    pairs: PairOptions,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Saved {
+    model: CharacterTaggerConfig,
+}
+
+/// A text without its spaces, and the spaces.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Text {
+    ids: Vec<u32>,
+    spaces: Vec<u32>,
+    /// With its spaces.
+    text: String,
+}
+
+impl Spacing {
+    /// In the normal form that the tokenizer reads texts in.
+    fn text(&self, text: &str, draw: &Draw) -> Result<Text> {
+        let (text, unknown) = (self.tokenizer.normalize(text)?, self.tokenizer.specials().unk);
+        let (characters, spaces) = characters(&text);
+        let id = |c: &char| self.tokenizer.id(c.encode_utf8(&mut [0; 4])).unwrap_or(unknown);
+        Ok(Text { ids: characters.iter().map(id).collect(), spaces, text: draw.shown(&text) })
+    }
+}
+
+impl Task for Spacing {
+    const SPEC: Spec = Spec::new(
+        "spacing",
+        "Insert the missing spaces into texts, with a label for each character",
+        Metric::more("f1", 4),
+    )
+    .training(6, 4e-3, 64)
+    .average(0.998)
+    .unit("characters")
+    .table(&[("text", "document")], &[crate::data::NSMC])
+    .samples(3);
+
+    type Options = Options;
+    type Saved = Saved;
+    type Source = TableRows;
+    type Example = Text;
+    type Batch = (Padded, Vec<u32>);
+    type Answer = Vec<u32>;
+
+    fn learn(Options { reader, pairs }: &Options, train: &TableRows) -> Result<Learned<Saved>> {
+        let tokenizer = train.tokenizer(TokenKind::Character, &one_token_each(VOCABULARY))?;
+        let model = CharacterTaggerConfig {
+            vocabulary_size: tokenizer.vocabulary_size(),
+            bigram_buckets: pairs.bigram_buckets,
+            embedding_size: 128,
+            cell: reader.recurrent.cell,
+            layers: reader.recurrent.layers,
+            hidden_size: reader.recurrent.hidden_size,
+            bidirectional: reader.bidirectional,
+            classes: 2,
+            dropout: 0.4,
+        };
+        Ok(Learned::text(Saved { model }, tokenizer))
+    }
+
+    fn build(Saved { model }: Saved, tokenizer: Option<Tokenizer>, params: &mut Params) -> Result<Spacing> {
+        model.check()?;
+        let tokenizer = check_tokenizer(tokenizer, model.vocabulary_size)?;
+        Ok(Spacing { tokenizer, model: CharacterTagger::new(params, &model) })
+    }
+
+    /// A text that is read has a character that is no white space: an empty field is an error of the table.
+    fn example(&self, row: &Row, draw: &Draw) -> Result<Text> {
+        self.text(&row[0], draw)
+    }
+
+    fn lengths(&self, text: &Text) -> (usize, usize) {
+        (0, text.ids.len())
+    }
+
+    fn batch(&self, texts: &[&Text]) -> Result<(Padded, Vec<u32>)> {
+        let ids: Vec<&[u32]> = texts.iter().map(|text| text.ids.as_slice()).collect();
+        let spaces = texts.iter().flat_map(|text| &text.spaces).copied().collect();
+        Ok((Padded::new(&ids, self.tokenizer.specials().pad), spaces))
+    }
+
+    fn loss_count(&self, (_, spaces): &(Padded, Vec<u32>)) -> usize {
+        spaces.len()
+    }
+
+    fn loss<'g>(&self, graph: &'g Graph<'g>, (input, spaces): &(Padded, Vec<u32>)) -> Var<'g> {
+        self.model.loss(graph, input, spaces)
+    }
+
+    fn answers(&self, params: &Params, (input, _): &(Padded, Vec<u32>), _search: Search) -> Result<Vec<Vec<u32>>> {
+        let graph = Graph::inference(params);
+        let logits = self.model.logits(&graph, input);
+        Ok(logits.layout().unpack(&logits.rows().argmax()?))
+    }
+
+    /// Of the spaces between characters; that none follows the last is no merit, and changes nothing in an F1 of
+    /// spaces.
+    fn score(&self, texts: &[Text], answers: &[Vec<u32>]) -> Result<Score> {
+        let spaces: Vec<u32> = texts.iter().flat_map(|text| &text.spaces).copied().collect();
+        let confusion = Confusion::new(&answers.concat(), &spaces, 2)?;
+        let more = [("precision", confusion.precision(SPACE)), ("recall", confusion.recall(SPACE))];
+        Ok(Score::from(confusion.f1(SPACE)).with(more))
+    }
+
+    fn show(&self, Text { text, .. }: &Text, answer: &Vec<u32>, _digits: Digits) -> Shown {
+        let (characters, spaces) = characters(text);
+        Shown::answer(vec![("text", spaced(&characters, &spaces))], spaced(&characters, answer))
+    }
+}

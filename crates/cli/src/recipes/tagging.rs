@@ -1,0 +1,261 @@
+//! From words to a tag for each: parts of speech, from the words and their characters.
+
+use super::*;
+use std::collections::BTreeMap;
+use unspool::{
+    models::{Tagger, TaggerConfig, TaggerInput, TaggerReader},
+    text::{LabelSet, Normalization, Padded, Sentence, Specials, Vocabulary, score::accuracy},
+};
+
+/// A word that the train part has once is no more known than one it does not have, so that the model learns what to do
+/// with those.
+const LEAST: u64 = 2;
+
+/// More words than this are not known.
+const MOST: usize = 50_000;
+
+/// Words are looked up composed, so that `é` is one character however it was typed.
+const NORMALIZATION: Normalization = Normalization::Nfc;
+
+pub(crate) struct Tagging {
+    saved: Saved,
+    model: Tagger,
+}
+
+#[derive(Clone, Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    arch: ArchOptions,
+    #[command(flatten)]
+    direction: DirectionOptions,
+    /// Column of the words, counted from 1; 0 for the first, or for the second of ten (CoNLL-U) [from 0 to 1000]
+    #[arg(long, value_name = "N", default_value = "0", value_parser = count(0..=1000))]
+    word_column: usize,
+    /// Column of the tags, counted from 1; 0 for the second, or for the fourth of ten (CoNLL-U) [from 0 to 1000]
+    #[arg(long, value_name = "N", default_value = "0", value_parser = count(0..=1000))]
+    tag_column: usize,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Saved {
+    word_columns: Vec<usize>,
+    tags: LabelSet,
+    characters: Vocabulary,
+    words: Vocabulary,
+    model: TaggerConfig,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Tagged {
+    words: Vec<String>,
+    ids: Vec<u32>,
+    tags: Labels,
+}
+
+/// Words with their tags.
+fn tagged<'a>(words: &[String], tags: impl IntoIterator<Item = &'a str>) -> String {
+    words.iter().zip(tags).map(|(word, tag)| format!("{word}/{tag}")).collect::<Vec<_>>().join(" ")
+}
+
+fn lower(word: &str) -> String {
+    NORMALIZATION.apply(word).to_lowercase()
+}
+
+fn column(mut sentence: Sentence, number: usize) -> Vec<String> {
+    std::mem::take(&mut sentence.columns[number])
+}
+
+impl Task for Tagging {
+    const SPEC: Spec = Spec::new(
+        "tagging",
+        "Tag each word of a sentence, such as with its part of speech, from words and characters",
+        Metric::ACCURACY,
+    )
+    .training(8, 4e-3, 32)
+    .unit("words")
+    .data(
+        "File with a word per line, its columns separated by tabs, and a blank line after each sentence (CoNLL, CoNLL-U). \
+         One file, which is divided by a hash of each sentence; three (TRAIN DEV TEST); or a folder with one file whose \
+         name contains `train`, one with `dev`, and one with `test`",
+        &[],
+    )
+    .defaults(&[("cell", "lstm")])
+    .samples(2);
+
+    type Options = Options;
+    type Saved = Saved;
+    type Source = Stream<Sentence>;
+    type Example = Tagged;
+    type Batch = (TaggerInput, Vec<u32>);
+    /// The tag of each word, and its probability.
+    type Answer = Vec<(u32, f64)>;
+
+    fn read(options: &Options, data: &Data) -> Result<Parts<Stream<Sentence>>> {
+        let usual = if data.is_conllu()? { [2, 4] } else { [1, 2] };
+        let chosen = [options.word_column, options.tag_column];
+        data.sentences(&[0, 1].map(|i| if chosen[i] == 0 { usual[i] } else { chosen[i] }))
+    }
+
+    fn learn(options: &Options, train: &Stream<Sentence>) -> Result<Learned<Saved>> {
+        let tags = train.read(|sentences| {
+            let tags = sentences.flat_map(|sentence| {
+                let line = sentence.line;
+                column(sentence, 1).into_iter().map(move |tag| (line, tag))
+            });
+            LabelSet::collect(&train.file, tags)
+        })??;
+        let vocabulary = |pieces: fn(String) -> Vec<String>| {
+            train.read(|sentences| {
+                let words = sentences.flat_map(|sentence| column(sentence, 0));
+                Vocabulary::count(words.flat_map(pieces), LEAST, MOST)
+            })
+        };
+        let characters = vocabulary(|word| NORMALIZATION.apply(&word).chars().map(String::from).collect())??;
+        let words = vocabulary(|word| vec![lower(&word)])??;
+        let RecurrentOptions { cell, layers, hidden_size } = options.arch.recurrent;
+        let model = TaggerConfig {
+            words: words.len(),
+            characters: characters.len(),
+            tags: tags.len(),
+            word_size: 128,
+            character_size: 48,
+            cell,
+            reader: match options.arch.is_transformer() {
+                false => TaggerReader::Recurrent { bidirectional: options.direction.bidirectional },
+                true => TaggerReader::Transformer { heads: options.arch.heads() },
+            },
+            layers,
+            hidden_size,
+            dropout: 0.4,
+        };
+        Ok(Saved {
+            word_columns: train.columns.iter().filter_map(|n| n.parse().ok()).collect(),
+            tags,
+            characters,
+            words,
+            model,
+        }
+        .into())
+    }
+
+    fn build(saved: Saved, _: Option<Tokenizer>, params: &mut Params) -> Result<Tagging> {
+        saved.model.check()?;
+        let sizes = [saved.words.len(), saved.characters.len(), saved.tags.len()];
+        if sizes != [saved.model.words, saved.model.characters, saved.model.tags] {
+            let hint = "the run folder must hold the files of one training, unchanged";
+            return Err(Error::failure(
+                format!("the lists of words, characters and tags have {sizes:?} entries"),
+                hint,
+            ));
+        }
+        Ok(Tagging { model: Tagger::new(params, &saved.model), saved })
+    }
+
+    fn read_to_score(&self, data: &Data) -> Result<Stream<Sentence>> {
+        data.all_sentences(&self.saved.word_columns)
+    }
+
+    fn example(&self, sentence: &Sentence, _draw: &Draw) -> Result<Tagged> {
+        let [words, tags] = sentence.columns.as_slice() else {
+            return Err(Error::failure("a word has no tag", "each line has a word and its tag"));
+        };
+        let ids = words.iter().map(|word| self.saved.words.id_or_unknown(&lower(word))).collect();
+        Ok(Tagged { words: words.clone(), ids, tags: Labels::new(&self.saved.tags, tags) })
+    }
+
+    /// Words with spaces between.
+    fn read_line(&self, line: &str, draw: &Draw) -> Result<Tagged> {
+        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        self.example(&Sentence { line: 0, columns: vec![words, vec![]], hash: 0 }, draw)
+    }
+
+    fn lengths(&self, sentence: &Tagged) -> (usize, usize) {
+        (0, sentence.words.len())
+    }
+
+    fn labels<'a>(&self, sentence: &'a Tagged) -> Option<&'a Labels> {
+        Some(&sentence.tags)
+    }
+
+    fn batch(&self, sentences: &[&Tagged]) -> Result<(TaggerInput, Vec<u32>)> {
+        let mut numbers: BTreeMap<&str, u32> = BTreeMap::new();
+        let (mut forms, mut form_of) = (vec![], vec![]);
+        for word in sentences.iter().flat_map(|sentence| &sentence.words) {
+            let number = *numbers.entry(word).or_insert_with(|| {
+                let (form, known) = (NORMALIZATION.apply(word), &self.saved.characters);
+                let ids: Vec<u32> = form.chars().map(|c| known.id_or_unknown(c.encode_utf8(&mut [0; 4]))).collect();
+                forms.push(ids);
+                forms.len() as u32 - 1
+            });
+            form_of.push(number);
+        }
+        let pad = Specials::FIXED.pad;
+        let ids: Vec<&[u32]> = sentences.iter().map(|sentence| sentence.ids.as_slice()).collect();
+        let input = TaggerInput { words: Padded::new(&ids, pad), forms: Padded::new(&forms, pad), form_of };
+        Ok((input, sentences.iter().flat_map(|sentence| sentence.tags.ids()).copied().collect()))
+    }
+
+    fn loss_count(&self, (_, tags): &(TaggerInput, Vec<u32>)) -> usize {
+        count_of_known(tags, self.saved.tags.len())
+    }
+
+    fn loss<'g>(&self, graph: &'g Graph<'g>, (input, tags): &(TaggerInput, Vec<u32>)) -> Var<'g> {
+        self.model.loss(graph, input, tags)
+    }
+
+    fn answers(&self, params: &Params, (input, _): &Self::Batch, _search: Search) -> Result<Vec<Vec<(u32, f64)>>> {
+        let graph = Graph::inference(params);
+        let logits = self.model.logits(&graph, input);
+        Ok(logits.layout().unpack(&logits.rows().softmax().top_k(1)?.concat()))
+    }
+
+    fn score(&self, sentences: &[Tagged], answers: &[Vec<(u32, f64)>]) -> Result<Score> {
+        let right: Vec<u32> = sentences.iter().flat_map(|sentence| sentence.tags.ids()).copied().collect();
+        Score::classes(answers.iter().flatten().map(|(tag, _)| *tag), &right, self.saved.tags.names())
+    }
+
+    /// The score is the sum of the tags' log-probabilities.
+    fn show(&self, Tagged { words, tags, .. }: &Tagged, answer: &Vec<(u32, f64)>, _digits: Digits) -> Shown {
+        let set = &self.saved.tags;
+        let found = answer.iter().map(|(tag, _)| set.name(*tag).unwrap_or_default());
+        let score = answer.iter().map(|(_, p)| p.ln()).sum();
+        Shown::best(vec![("right", tagged(words, tags.names(set)))], vec![(tagged(words, found), score)])
+    }
+
+    fn notes(&self, _train: &Stream<Sentence>, dev: &[Tagged], test: &[Tagged]) -> Vec<String> {
+        let unknown = |part: &[Tagged]| {
+            let ids = part.iter().flat_map(|sentence| &sentence.ids);
+            let unknown = ids.clone().filter(|id| **id == Specials::FIXED.unk).count();
+            100.0 * unknown as f64 / ids.count().max(1) as f64
+        };
+        let (words, tags) = (self.saved.words.len(), self.saved.tags.len());
+        let (dev, test) = (unknown(dev), unknown(test));
+        vec![format!(
+            "{words} words and {tags} tags known; of the words of dev {dev:.1} % are not, of test {test:.1} %"
+        )]
+    }
+
+    /// The most frequent tag of each word of the train part, and of all words for those it does not have.
+    fn baselines(&self, train: &Stream<Sentence>, test: &[Tagged]) -> Result<Vec<(&'static str, f64)>> {
+        let none = || vec![0u64; self.saved.tags.len()];
+        let asked = || test.iter().flat_map(|sentence| &sentence.words);
+        let mut of_word: BTreeMap<&str, Vec<u64>> = asked().map(|word| (word.as_str(), none())).collect();
+        let mut of_all = none();
+        train.read(|sentences| {
+            for sentence in sentences {
+                for (word, tag) in sentence.columns[0].iter().zip(&sentence.columns[1]) {
+                    let Some(tag) = self.saved.tags.id(tag) else { continue };
+                    of_all[tag as usize] += 1;
+                    of_word.get_mut(word.as_str()).into_iter().for_each(|counts| counts[tag as usize] += 1);
+                }
+            }
+        })?;
+        // Of equals the first.
+        let most = |counts: &[u64]| (0..counts.len()).rev().max_by_key(|tag| counts[*tag]).unwrap_or(0) as u32;
+        let seen = |word: &str| of_word.get(word).filter(|counts| counts.iter().any(|count| *count > 0));
+        let guesses: Vec<u32> = asked().map(|word| most(seen(word).unwrap_or(&of_all))).collect();
+        let right: Vec<u32> = test.iter().flat_map(|sentence| sentence.tags.ids()).copied().collect();
+        Ok(vec![("most_frequent_tag", accuracy(&guesses, &right)?)])
+    }
+}

@@ -1,0 +1,362 @@
+//! A series of numbers in columns: read from a file, as changes over a season and back.
+
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
+use serde::{Deserialize, Serialize};
+use std::ops::Range;
+use unspool::text::{Csv, Source};
+use unspool_task::{Curves, Data, Drawn, Error, Figure, Parts, Result};
+
+/// How a value differs from the one a season before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Change {
+    Growth,
+    Difference,
+}
+
+impl Change {
+    /// Of this name.
+    pub(crate) fn of(name: &str) -> Change {
+        if name == "difference" { Change::Difference } else { Change::Growth }
+    }
+
+    pub(crate) fn between(self, before: f64, now: f64) -> f64 {
+        match self {
+            Change::Growth => (now / before).ln(),
+            Change::Difference => now - before,
+        }
+    }
+    pub(crate) fn after(self, before: f64, change: f64) -> f64 {
+        match self {
+            Change::Growth => before * change.exp(),
+            Change::Difference => before + change,
+        }
+    }
+}
+
+/// A series, and how many of its steps are known before each forecast.
+#[derive(Clone)]
+pub(crate) struct Series {
+    /// `[time, column]`
+    pub(crate) values: Array2<f64>,
+    /// The columns' names.
+    pub(crate) names: Vec<String>,
+    pub(crate) origins: Vec<usize>,
+    /// What is to be said of the file, such as that its dates go back.
+    pub(crate) note: Option<String>,
+}
+
+impl Series {
+    /// The three parts, in order of time: train, then dev and test with `forecasts` forecasts each. `first` steps are
+    /// known before any forecast; `needed` says of what they are.
+    pub(crate) fn parts(
+        self,
+        first: usize,
+        horizon: usize,
+        forecasts: usize,
+        needed: impl Fn() -> String,
+    ) -> Result<Parts<Drawn<Series>>> {
+        let (count, held_out) = (self.values.nrows(), forecasts * horizon);
+        let least = first + horizon + 2 * held_out;
+        if count < least {
+            return Err(Error::failure(format!("{count} steps are too few: there must be {least}"), needed()));
+        }
+        let (test, dev) = (count - held_out, count - 2 * held_out);
+        Ok(Parts {
+            train: self.at((first..=dev - horizon).collect()),
+            dev: self.at((dev..=test - horizon).collect()),
+            test: self.at((test..count).step_by(horizon).collect()),
+        })
+    }
+
+    /// Forecasts one after the other up to the end, as many as there is room for.
+    pub(crate) fn to_score(self, first: usize, horizon: usize, needed: impl Fn() -> String) -> Result<Drawn<Series>> {
+        let count = self.values.nrows();
+        let forecasts = count.saturating_sub(first) / horizon;
+        if forecasts == 0 {
+            let least = first + horizon;
+            return Err(Error::failure(format!("{count} steps are too few: there must be {least}"), needed()));
+        }
+        Ok(self.at((count - forecasts * horizon..count).step_by(horizon).collect()))
+    }
+
+    fn at(&self, origins: Vec<usize>) -> Drawn<Series> {
+        let lengths = vec![(0, 1); origins.len()];
+        Drawn::new(Series { origins, ..self.clone() }, lengths)
+    }
+}
+
+/// How values become what a model reads, and back.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Scale {
+    pub(crate) change: Change,
+    pub(crate) season: usize,
+    /// Of each column's changes over the train part, and of its values.
+    pub(crate) mean: Vec<f64>,
+    pub(crate) deviation: Vec<f64>,
+    pub(crate) value_deviation: Vec<f64>,
+}
+
+impl Scale {
+    /// Checks that there is a number for each column.
+    pub(crate) fn check(&self, columns: usize) -> Result<()> {
+        let whole = self.mean.len() == columns && self.mean.iter().all(|mean| mean.is_finite());
+        let positive = |all: &Vec<f64>| all.len() == columns && all.iter().all(|x| x.is_finite() && *x > 0.0);
+        match whole && positive(&self.deviation) && positive(&self.value_deviation) {
+            true => Ok(()),
+            false => Err(Error::failure(
+                "mean and deviation are not a number for each column",
+                "they must be as the training wrote them",
+            )),
+        }
+    }
+
+    /// Normalised changes of values, from the second season on.
+    pub(crate) fn normal(&self, values: ArrayView2<'_, f64>) -> Array2<f32> {
+        let mut normal = changes(values, self.season, self.change);
+        normal.indexed_iter_mut().for_each(|((_, k), x)| *x = (*x - self.mean[k]) / self.deviation[k]);
+        normal.mapv(|x| x as f32)
+    }
+
+    /// Values `[steps, column]` from the last season known and the changes over it.
+    pub(crate) fn ahead(&self, last: ArrayView2<'_, f64>, changes: ArrayView2<'_, f64>) -> Array2<f64> {
+        let mut values = Array2::zeros(changes.dim());
+        for ((t, k), change) in changes.indexed_iter() {
+            let before = if t < self.season { last[[t, k]] } else { values[[t - self.season, k]] };
+            values[[t, k]] = self.change.after(before, *change);
+        }
+        values
+    }
+}
+
+/// The columns of a file, by the names that `choose` finds among all names.
+///
+/// The first column that is not among them is looked at for dates, as ISO 8601 writes them: `1949-01`, `1949-01-31`.
+pub(crate) fn read(
+    data: &Data,
+    choose: impl FnOnce(&[String]) -> Result<Vec<String>>,
+    change: Change,
+) -> Result<Series> {
+    let mut names = vec![];
+    let table = data.csv_columns(|file, header| {
+        names = choose(header)?;
+        let hint = || format!("its columns are {}", header.join(", "));
+        let place = |name: &String| {
+            let mut places = (0..header.len()).filter(|place| header[*place] == *name);
+            match (places.next(), places.next()) {
+                (Some(place), None) => Ok(place),
+                (None, _) => Err(Error::failure(format!("{file}: no column `{name}`"), hint())),
+                (Some(_), Some(_)) => Err(Error::failure(
+                    format!("{file}: two columns are called `{name}`"),
+                    "give each column that is used a name of its own",
+                )),
+            }
+        };
+        let mut places = names.iter().map(place).collect::<Result<Vec<_>>>()?;
+        places.extend((0..header.len()).find(|place| !places.contains(place)));
+        Ok(places)
+    })?;
+    let mut values = Array2::zeros((table.rows.len(), names.len()));
+    for (row, mut into) in table.rows.iter().zip(values.rows_mut()) {
+        for ((text, value), name) in row.fields.iter().zip(&mut into).zip(&names) {
+            let place = format!("{}:{}", table.file, row.line);
+            if text.trim().is_empty() {
+                let what = format!("{place}: column `{name}` is empty");
+                return Err(Error::failure(what, "a series has a number at each step"));
+            }
+            *value = number(text, change).map_err(|error| error.at(&place))?;
+        }
+    }
+    let dates = table.rows.iter().map(|row| (row.line, row.fields.get(names.len()).map_or("", |date| date.trim())));
+    let unsorted = goes_back(dates).map(|(line, date, before)| {
+        format!(
+            "{}:{line}: {date} is before {before}, the date of the line above; steps are read in the order of the lines, \
+             so sort them by date",
+            table.file
+        )
+    });
+    Ok(Series { values, names, origins: vec![], note: unsorted })
+}
+
+/// The columns that an option names: with commas between, a name that has a comma in double quotes. Without it the last
+/// one that has a name.
+pub(crate) fn columns(option: Option<&str>, header: &[String]) -> Result<Vec<String>> {
+    let Some(option) = option else {
+        return Ok(header.iter().rev().find(|name| !name.is_empty()).into_iter().cloned().collect());
+    };
+    if header.iter().any(|name| name == option.trim()) {
+        return Ok(vec![option.trim().to_owned()]);
+    }
+    let names = Csv::without_header(Source::bytes("--columns", option.as_bytes().to_vec()))?.allow_empty().next();
+    let names = names.transpose()?.map_or(vec![], |row| row.fields);
+    Ok(names.iter().map(|name| name.trim().to_owned()).collect())
+}
+
+/// The first line whose date is before that of the line above, with both; none if there is a line without a date.
+fn goes_back<'a>(dates: impl Iterator<Item = (u64, &'a str)>) -> Option<(u64, &'a str, &'a str)> {
+    let (mut before, mut found) = ("", None);
+    for (line, date) in dates {
+        if !is_date(date) {
+            return None;
+        }
+        if date < before && found.is_none() {
+            found = Some((line, date, before));
+        }
+        before = date;
+    }
+    found
+}
+
+/// A year, a month, and what may follow: such texts stand in the order of their times.
+fn is_date(text: &str) -> bool {
+    let shape: String = text.chars().take(7).map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    ["0000-00", "0000/00", "0000.00"].contains(&shape.as_str())
+}
+
+/// The largest value of a series, and for growth one over the smallest: sums of squares of larger ones would be no
+/// numbers.
+const LARGEST: f64 = 1e100;
+
+pub(crate) fn number(text: &str, change: Change) -> Result<f64> {
+    let value = text.trim().parse::<f64>().ok().filter(|value| value.is_finite());
+    match (value, change) {
+        (None, _) => Err(Error::failure(format!("`{text}` is no number"), "a series has a number at each step")),
+        (Some(value), _) if value.abs() > LARGEST => Err(Error::failure(
+            format!("`{text}` is too large: the squares of such values add up to no number"),
+            format!("values may reach {LARGEST:e}; write them in a larger unit"),
+        )),
+        (Some(value), Change::Growth) if value <= 0.0 => Err(Error::failure(
+            format!("`{text}` is not positive, and so has no growth"),
+            "--change difference is for a series of any numbers",
+        )),
+        (Some(value), Change::Growth) if value < 1.0 / LARGEST => Err(Error::failure(
+            format!("`{text}` is too small: the growth from such a value is no number"),
+            format!("values may be as small as {:e}; write them in a smaller unit", 1.0 / LARGEST),
+        )),
+        (Some(value), _) => Ok(value),
+    }
+}
+
+/// Some steps of a series.
+pub(crate) fn during(values: ArrayView2<'_, f64>, steps: Range<usize>) -> ArrayView2<'_, f64> {
+    values.slice_axis_move(Axis(0), steps.into())
+}
+
+/// Mean and deviation of each column.
+pub(crate) fn moments(values: ArrayView2<'_, f64>) -> (Vec<f64>, Vec<f64>) {
+    let mean = values.mean_axis(Axis(0)).unwrap_or_default();
+    (mean.to_vec(), values.std_axis(Axis(0), 0.0).iter().map(|deviation| deviation.max(1e-6)).collect())
+}
+
+/// Changes from step `season` on, `[time − season, column]`.
+pub(crate) fn changes(values: ArrayView2<'_, f64>, season: usize, change: Change) -> Array2<f64> {
+    let later = during(values, season..values.nrows());
+    Array2::from_shape_fn(later.dim(), |(t, k)| change.between(values[[t, k]], later[[t, k]]))
+}
+
+pub(crate) fn rmse(squares: impl Iterator<Item = f64>) -> f64 {
+    let (count, sum) = squares.fold((0.0, 0.0), |(count, sum), square| (count + 1.0, sum + square));
+    (sum / f64::max(count, 1.0)).sqrt()
+}
+
+/// Steps with spaces between, columns with commas.
+pub(crate) fn text(values: ArrayView2<'_, f64>, number: impl Fn(f64) -> String) -> String {
+    let step = |row: ArrayView1<'_, f64>| row.iter().map(|y| number(*y)).collect::<Vec<_>>().join(",");
+    values.rows().into_iter().map(step).collect::<Vec<_>>().join(" ")
+}
+
+/// The values of a line: steps with spaces between, of many columns each step's with commas between.
+pub(crate) fn parse(line: &str, columns: &[String], least: usize, change: Change) -> Result<Array2<f64>> {
+    let steps: Vec<Vec<&str>> = line.split_whitespace().map(|step| step.split(',').collect()).collect();
+    if steps.len() < least || steps.iter().any(|step| step.len() != columns.len()) {
+        return Err(Error::failure(
+            format!("{} steps of {} columns cannot be read", steps.len(), columns.len()),
+            format!("a line is {least} steps or more, each {}", columns.join(",")),
+        ));
+    }
+    let mut values = Array2::zeros((steps.len(), columns.len()));
+    for (value, text) in values.iter_mut().zip(steps.concat()) {
+        *value = number(text, change)?;
+    }
+    Ok(values)
+}
+
+/// The change of each column's sum over the last season.
+pub(crate) fn change_of_sums(known: ArrayView2<'_, f64>, season: usize, change: Change) -> Vec<f64> {
+    let mean = |from: usize| {
+        let of = during(known, known.nrows() - from..known.nrows() - from + season);
+        of.mean_axis(Axis(0)).unwrap_or_default()
+    };
+    let before = mean((2 * season).min(known.nrows()));
+    before.iter().zip(&mean(season)).map(|(before, last)| change.between(*before, *last)).collect()
+}
+
+/// The first column of some forecasts with what came, and the last `before` steps known at first.
+pub(crate) fn curves<'a>(
+    name: &str,
+    before: usize,
+    windows: impl Iterator<Item = (usize, &'a Array2<f64>, &'a Array2<f64>, &'a Array2<f64>)>,
+) -> Figure {
+    const MOST: usize = 5;
+    let line = |values: ArrayView2<'_, f64>, from: usize| -> Vec<(f64, f64)> {
+        values.column(0).iter().enumerate().map(|(t, y)| ((from + t) as f64, *y)).collect()
+    };
+    let (mut observed, mut made_lines) = (vec![], vec![]);
+    for (origin, known, coming, made) in windows.take(MOST) {
+        if observed.is_empty() {
+            let steps = before.min(known.nrows());
+            observed = line(during(known.view(), known.nrows() - steps..known.nrows()), origin - steps);
+        }
+        observed.extend(line(coming.view(), origin));
+        made_lines.push((format!("forecast after {origin} steps"), line(made.view(), origin)));
+    }
+    let lines = std::iter::once((name.to_owned(), observed)).chain(made_lines).collect();
+    let (title, x, y) = ("Forecasts and what came".into(), "step".into(), name.to_owned());
+    Figure::Curves(Curves { title, x, y, log_y: false, lines })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn growth_is_of_positive_numbers() {
+        for (text, change, right) in [
+            ("-1", Change::Growth, false),
+            ("0", Change::Growth, false),
+            ("-1", Change::Difference, true),
+            ("NaN", Change::Difference, false),
+            (" 2 ", Change::Growth, true),
+            ("1e308", Change::Difference, false),
+            ("-1e101", Change::Difference, false),
+            ("1e-101", Change::Growth, false),
+            ("1e-101", Change::Difference, true),
+            ("", Change::Growth, false),
+            ("1,5", Change::Growth, false),
+        ] {
+            assert_eq!(number(text, change).is_ok(), right, "{text}");
+        }
+    }
+
+    #[test]
+    fn columns_are_named_with_commas_between_and_quotes_around_a_comma() {
+        let header = ["Month", "Sales, EUR", "Units", "", "say \"hi\""].map(str::to_owned);
+        let found = |option| columns(option, &header).unwrap();
+        assert_eq!(found(None), ["say \"hi\""]);
+        assert_eq!(columns(None, &header[..4]).unwrap(), ["Units"]);
+        assert_eq!(found(Some(" Units, Month")), ["Units", "Month"]);
+        assert_eq!(found(Some("Sales, EUR")), ["Sales, EUR"]);
+        assert_eq!(found(Some("Units,\"Sales, EUR\"")), ["Units", "Sales, EUR"]);
+        assert!(columns(Some("\"Sales"), &header).is_err());
+    }
+
+    #[test]
+    fn dates_that_go_back_are_found_and_what_is_no_date_is_not_looked_at() {
+        let back = |dates: &[&'static str]| goes_back((2..).zip(dates.iter().copied()));
+        assert_eq!(back(&["1949-01", "1949-03", "1949-02", "1948-01"]), Some((4, "1949-02", "1949-03")));
+        assert_eq!(back(&["1949-01-31", "1949-01-31", "1950-01-01"]), None);
+        assert_eq!(back(&["9", "10", "1"]), None);
+        assert_eq!(back(&["1949-02", "1949-01", "total"]), None);
+    }
+}

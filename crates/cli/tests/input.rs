@@ -1,0 +1,283 @@
+//! Files as they come: cut, marked, with columns that nobody asked for, with labels and numbers that do not fit.
+
+mod common;
+
+use common::{refuses, run, succeeds};
+use flate2::{Compression, write::GzEncoder};
+use serde_json::Value;
+use std::{fs, io::Write, path::Path};
+use tempfile::TempDir;
+
+fn folder(files: &[(&str, &str)]) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, contents) in files {
+        let path = folder.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, contents).unwrap();
+    }
+    folder
+}
+
+/// Trains a small model for an epoch; gives the line of JSON and what was said.
+fn train(at: &Path, arguments: &[&str]) -> (Value, String) {
+    let output = run(at, &[&["train"], arguments, &["--epochs", "1", "--hidden-size", "4"]].concat(), b"");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{arguments:?}: {said}");
+    (serde_json::from_slice(&output.stdout).unwrap(), said)
+}
+
+/// Words of CoNLL-U with their tags, in sentences of three; `last` is what the last column of the first word holds.
+fn conllu(tags: &[&str], last: &str) -> String {
+    let word = |(number, tag): (usize, &&str)| {
+        let (id, end) = (number % 3 + 1, if number % 3 == 2 { "\n\n" } else { "\n" });
+        let last = if number == 0 { last } else { "_" };
+        format!("{id}\tword{}\t_\t{tag}\t_\t_\t_\t_\t_\t{last}{end}", number % 5)
+    };
+    tags.iter().enumerate().map(word).collect()
+}
+
+fn reviews(labels: &[&str]) -> String {
+    let row = |(number, label): (usize, &&str)| format!("bra film {number}\t{label}\n");
+    format!("document\tlabel\n{}", labels.iter().enumerate().map(row).collect::<String>())
+}
+
+#[test]
+fn conllu_with_an_empty_cell_is_conllu() {
+    let tags = ["NOUN", "VERB", "DET"].repeat(8);
+    let folder = folder(&[
+        ("train.conllu", &conllu(&tags, "")),
+        ("dev.conllu", &conllu(&tags, "_")),
+        ("test.conllu", &conllu(&tags, "_")),
+    ]);
+    train(folder.path(), &["tagging", "--data", ".", "--out", "run"]);
+    let saved = fs::read_to_string(folder.path().join("run/model.toml")).unwrap();
+    assert!(saved.contains("columns = [2, 4]") || saved.contains("columns = [\n    2,\n    4,\n]"), "{saved}");
+    assert!(saved.contains("\"VERB\""), "{saved}");
+}
+
+#[test]
+fn tags_that_the_train_part_lacks_count_as_wrong_and_are_told() {
+    let tags = ["NOUN", "VERB", "DET"].repeat(8);
+    let mut rare = tags.clone();
+    (rare[4], rare[7], rare[8]) = ("INTJ", "X", "INTJ");
+    let files = [
+        ("train.conllu", &conllu(&tags, "_")[..]),
+        ("dev.conllu", &conllu(&rare, "_")[..]),
+        ("test.conllu", &conllu(&rare[..12], "_")[..]),
+    ];
+    let folder = folder(&files);
+    let at = folder.path();
+    let (report, said) = train(at, &["tagging", "--data", "train.conllu", "dev.conllu", "test.conllu", "--out", "run"]);
+    assert!(said.contains("counted as wrong: 3 labels of dev, such as `INTJ`, `X`"), "{said}");
+    assert_eq!((&report["dev"]["unknown_labels"], &report["test"]["unknown_labels"]), (&3.0.into(), &3.0.into()));
+    assert!(report["test"]["accuracy"].as_f64().unwrap() <= 0.75 && report["test"]["loss"].is_f64(), "{report}");
+    let page = fs::read_to_string(at.join("run/report.html")).unwrap();
+    assert!(page.contains("(not in train)") && page.contains("/INTJ"));
+    let scored = succeeds(at, &["evaluate", "--model", "run", "--data", "dev.conllu"], b"");
+    assert!(scored.contains("\"unknown_labels\":3.0"), "{scored}");
+    // One file that is divided may leave a tag to dev and test alone.
+    let mut once: Vec<String> = tags.repeat(6).iter().map(|tag| (*tag).to_owned()).collect();
+    (0..once.len()).step_by(3).for_each(|word| once[word] = format!("ONCE{word}"));
+    let once: Vec<&str> = once.iter().map(String::as_str).collect();
+    fs::write(at.join("all.conllu"), conllu(&once, "_").replace("word0", "some")).unwrap();
+    train(at, &["tagging", "--data", "all.conllu", "--out", "one"]);
+}
+
+#[test]
+fn labels_that_the_train_part_lacks_count_as_wrong_and_are_told() {
+    let labels = ["good", "bad"].repeat(10);
+    let mut rare = labels.clone();
+    rare[3] = "odd";
+    let folder =
+        folder(&[("train.tsv", &reviews(&labels)), ("dev.tsv", &reviews(&rare)), ("test.tsv", &reviews(&labels))]);
+    let at = folder.path();
+    let (report, said) = train(at, &["sentiment", "--data", ".", "--out", "run", "--bigram-buckets", "16"]);
+    assert!(said.contains("counted as wrong: 1 label of dev, such as `odd`"), "{said}");
+    assert_eq!((&report["dev"]["unknown_labels"], report["test"].get("unknown_labels")), (&1.0.into(), None));
+    fs::write(at.join("other.tsv"), reviews(&["1", "0"])).unwrap();
+    let evaluate = ["evaluate", "--model", "run", "--data", "other.tsv"];
+    refuses(at, &evaluate, 1, "other.tsv: no row has one of the labels of the train part; the first has `1`");
+}
+
+#[test]
+fn six_plain_files_with_one_ending_are_trained_on_and_scored() {
+    let lines = |word: &str| (0..12).map(|n| format!("{word} {n}\n")).collect::<String>();
+    let mut files = vec![];
+    for part in ["train", "dev", "test"] {
+        files.push((format!("{part}.sv.txt"), lines("hund")));
+        files.push((format!("{part}.en.txt"), lines("dog")));
+    }
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let folder = folder(&files);
+    let names: Vec<&str> = files.iter().map(|(name, _)| *name).collect();
+    let model = ["--vocabulary", "300", "--layers", "1", "--out", "run"];
+    train(folder.path(), &[&["translation", "--data"], &names[..], &model[..]].concat());
+    let scored = succeeds(folder.path(), &[&["evaluate", "--model", "run", "--data"], &names[4..]].concat(), b"");
+    assert!(scored.contains("\"rows\":12"), "{scored}");
+}
+
+#[test]
+fn columns_that_nobody_asked_for_may_hold_anything() {
+    let series = |header: &str, row: &dyn Fn(usize) -> String| {
+        format!(
+            "{header}\n{}",
+            (0..90).map(|t| format!("19{}-{:02},{}\n", 50 + t / 12, t % 12 + 1, row(t))).collect::<String>()
+        )
+    };
+    let value = |t: usize| (100 + t + 7 * (t % 12)).to_string();
+    let files = [
+        ("note.csv", series("Month,Note,Value", &|t| format!("{},{}", if t == 5 { "strike" } else { "" }, value(t)))),
+        ("unnamed.csv", series("Month,Value,,", &|t| format!("{},,", value(t)))),
+        ("twice.csv", series("Month,note,note,Value", &|t| format!("a,b,{}", value(t)))),
+        ("spaces.csv", series("Month, Value ", &|t| format!(" {}", value(t)))),
+        ("comma.csv", series("Month,\"Sales, EUR\"", &value)),
+        ("mark.csv", series("\u{feff}Month,Value", &value)),
+        ("mac.csv", series("Month,Value", &value).replace('\n', "\r")),
+    ];
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (*name, text.as_str())).collect();
+    let folder = folder(&files);
+    let mut scores = vec![];
+    for (name, _) in &files {
+        scores.push(train(folder.path(), &["forecast", "--data", name, "--out", &name[..3]]).0["test"].clone());
+    }
+    // It is the same series each time.
+    assert!(scores.windows(2).all(|two| two[0] == two[1]), "{scores:?}");
+    for (number, asked) in ["Sales, EUR", "\"Sales, EUR\""].iter().enumerate() {
+        let out = number.to_string();
+        train(folder.path(), &["forecast", "--data", "comma.csv", "--columns", asked, "--out", &out]);
+        let scored = succeeds(folder.path(), &["evaluate", "--model", &out, "--data", "comma.csv"], b"");
+        assert!(scored.contains("rmse"), "{scored}");
+    }
+    let refused = ["train", "forecast", "--columns", "note", "--data", "twice.csv"];
+    refuses(folder.path(), &refused, 1, "twice.csv: two columns are called `note`");
+}
+
+#[test]
+fn numbers_and_dates_of_a_series_are_checked_where_they_stand() {
+    let rows = |value: &dyn Fn(usize) -> String| {
+        let row = |t: usize| format!("19{}-{:02},{}\n", 50 + t / 12, t % 12 + 1, value(t));
+        format!("Month,Value\n{}", (0..90).map(row).collect::<String>())
+    };
+    let with = |text: &'static str| rows(&|t| if t == 80 { text.to_owned() } else { (100 + t).to_string() });
+    let mut unsorted: Vec<String> = rows(&|t| (100 + t).to_string()).lines().map(|line| format!("{line}\n")).collect();
+    unsorted.swap(9, 10);
+    let files = [
+        ("huge.csv", with("1e308")),
+        ("minus.csv", with("-1e308")),
+        ("empty.csv", with("")),
+        ("unsorted.csv", unsorted.concat()),
+    ];
+    let folder = folder(&files.each_ref().map(|(name, text)| (*name, text.as_str())));
+    let at = folder.path();
+    let refused = |file, what| refuses(at, &["train", "forecast", "--change", "difference", "--data", file], 1, what);
+    refused("huge.csv", "huge.csv:82: `1e308` is too large");
+    refused("minus.csv", "minus.csv:82: `-1e308` is too large");
+    refused("empty.csv", "empty.csv:82: column `Value` is empty");
+    let (_, said) = train(at, &["forecast", "--data", "unsorted.csv", "--out", "run"]);
+    assert!(said.contains("unsorted.csv:11: 1950-09 is before 1950-10"), "{said}");
+}
+
+#[test]
+fn packed_files_that_are_cut_and_tables_of_another_form_are_called_what_they_are() {
+    let table = reviews(&["good", "bad"].repeat(200));
+    let mut encoder = GzEncoder::new(vec![], Compression::fast());
+    encoder.write_all(table.as_bytes()).unwrap();
+    let packed = encoder.finish().unwrap();
+    let commas = table.replace('\t', ",");
+    let folder =
+        folder(&[("commas.csv", &commas), ("header.tsv", "document\tlabel\n"), ("header.csv", "Month,Value\n")]);
+    let at = folder.path();
+    fs::write(at.join("cut.tsv.gz"), &packed[..packed.len() / 2]).unwrap();
+    let sentiment = |file| ["train", "sentiment", "--data", file];
+    refuses(at, &sentiment("cut.tsv.gz"), 1, "cut.tsv.gz: cannot read: the file is truncated");
+    refuses(at, &sentiment("commas.csv"), 1, "the header has commas where tabs separate the columns");
+    refuses(at, &sentiment("header.tsv"), 1, "header.tsv: ");
+    let said = String::from_utf8(run(at, &["train", "forecast", "--data", "header.csv"], b"").stderr).unwrap();
+    assert!(said.contains("header.csv: no data rows") && !said.contains("tab"), "{said}");
+}
+
+#[test]
+fn a_byte_order_mark_is_no_character_of_a_text() {
+    let text = "\u{feff}".to_owned() + &"the quick brown fox jumps. ".repeat(60);
+    let folder = folder(&[("text.txt", &text)]);
+    let small = ["--layers", "1", "--window", "16", "--bptt-streams", "4", "--out", "run"];
+    train(folder.path(), &[&["language-model", "--data", "text.txt"], &small[..]].concat());
+    let tokenizer = fs::read_to_string(folder.path().join("run/tokenizer.json")).unwrap();
+    assert!(!tokenizer.contains('\u{feff}') && tokenizer.contains("NFC"), "{tokenizer}");
+}
+
+#[test]
+fn text_is_written_in_whole_characters() {
+    let text = "샀쉀쑀윀셀 싀잀삀씀.\n".repeat(60);
+    let folder = folder(&[("train.txt", &text), ("dev.txt", &text[..330]), ("test.txt", &text[..330])]);
+    let at = folder.path();
+    let small = [
+        "--tokens",
+        "bpe",
+        "--vocabulary",
+        "268",
+        "--layers",
+        "1",
+        "--window",
+        "16",
+        "--bptt-streams",
+        "4",
+        "--out",
+        "run",
+    ];
+    train(at, &[&["language-model", "--data", "."], &small[..]].concat());
+    let page = fs::read_to_string(at.join("run/report.html")).unwrap();
+    assert!(page.contains("샀쉀쑀윀셀"), "{page}");
+    let next = succeeds(at, &["predict", "--model", "run", "--best", "300"], "샀쉀쑀\n".as_bytes());
+    assert!(next.contains("<0xEC>") && !next.contains('\u{fffd}'), "{next}");
+    // As the end of a line is a token of the train part, a text without a prompt goes on from there.
+    let saved = fs::read_to_string(at.join("run/model.toml")).unwrap();
+    let line_end = succeeds(at, &["tokenize", "encode", "--tokenizer", "run"], "x\n".as_bytes());
+    assert!(saved.contains("begin = ") && !line_end.is_empty(), "{saved}");
+    let written = succeeds(at, &["generate", "--model", "run", "--length", "30", "--temperature", "0"], b"");
+    assert!(!written.is_empty());
+}
+
+/// A float wav of a tenth of a second.
+fn wav(path: &Path, sample: f32) {
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 8000,
+        bits_per_sample: 32,
+        sample_format: hound::SampleFormat::Float,
+    };
+    let mut wav = hound::WavWriter::create(path, spec).unwrap();
+    for i in 0..1600 {
+        wav.write_sample(if i == 400 { sample } else { (i as f32 / 3.0).sin() }).unwrap();
+    }
+    wav.finalize().unwrap();
+}
+
+#[test]
+fn sounds_are_checked_where_they_are_read_and_loud_ones_are_heard() {
+    let list = |more: &str| {
+        let row = |number: usize| format!("{number}.wav\t{}\n", ["yes", "no"][number % 2]);
+        format!("file\ttranscript\n{}{more}", (0..10).map(row).collect::<String>())
+    };
+    let folder = folder(&[("said/transcripts.tsv", &list(""))]);
+    let at = folder.path();
+    (0..10).for_each(|number| wav(&at.join(format!("said/{number}.wav")), 0.5));
+    wav(&at.join("said/3.wav"), 4e9);
+    let speech = ["train", "speech", "--data", "said"];
+    let (report, _) = train(at, &["speech", "--data", "said", "--layers", "1", "--out", "run"]);
+    assert!(report["test"]["loss"].is_f64(), "{report}");
+    for (sample, shown) in [(f32::NAN, "NaN"), (f32::NEG_INFINITY, "-inf"), (1e30, "1000000000000000000000000000000")] {
+        wav(&at.join("said/9.wav"), sample);
+        let what = format!("9.wav: sample 401 (at 0.050 s) is {shown}");
+        refuses(at, &speech, 1, &what);
+        refuses(at, &["evaluate", "--model", "run", "--data", "said"], 1, &what);
+        let predicted = run(at, &["predict", "--model", "run"], b"said/9.wav\n");
+        assert_eq!(predicted.status.code(), Some(1));
+        assert!(String::from_utf8(predicted.stderr).unwrap().contains(&what));
+    }
+    wav(&at.join("said/9.wav"), 0.5);
+    fs::write(at.join("said/transcripts.tsv"), list("3.wav\tno\n")).unwrap();
+    refuses(at, &speech, 1, "transcripts.tsv:12: a line before says what is said in `3.wav`");
+    fs::write(at.join("said/transcripts.tsv"), list("30.wav\tno\n")).unwrap();
+    refuses(at, &speech, 1, "transcripts.tsv:12: there is no wav file `30.wav` beside it");
+}

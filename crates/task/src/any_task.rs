@@ -1,0 +1,25 @@
+//! A task whose type is not known: what a program does with the one that the command line names.
+
+use crate::{
+    commands::{EvaluateOptions, GenerateOptions, PredictOptions},
+    error::Result,
+    run::RunFolder,
+};
+use clap::{ArgMatches, Command};
+use unspool::nn::exchange::Exchange;
+
+/// What a program does with a task.
+pub(crate) trait AnyTask: Sync {
+    fn name(&self) -> &'static str;
+    fn has_option(&self, name: &str) -> bool;
+    fn train_command(&self) -> Command;
+    fn draw_command(&self) -> Command;
+    fn train(&self, matches: &ArgMatches, exchange: &dyn Exchange) -> Result<()>;
+    fn draw(&self, matches: &ArgMatches) -> Result<()>;
+    fn predict(&self, folder: &RunFolder, options: &PredictOptions) -> Result<()>;
+    fn evaluate(&self, folder: &RunFolder, options: &EvaluateOptions) -> Result<()>;
+    fn generate(&self, folder: &RunFolder, options: &GenerateOptions) -> Result<()>;
+    fn model_toml(&self, path: &std::path::Path, table: toml::Table);
+    fn answers(&self, words: &[String]) -> Result<Box<dyn Fn(&[&str])>>;
+    fn losses(&self, words: &[String], ranks: usize) -> Vec<f64>;
+}

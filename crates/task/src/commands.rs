@@ -1,0 +1,133 @@
+//! The options of the commands beside `train`.
+
+use crate::{chosen, groups::within, limits, lines::LongestLine, task::Task, threads::Threads};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, value_parser};
+use std::path::PathBuf;
+
+#[derive(Args)]
+pub(crate) struct PredictOptions {
+    /// Run folder of a training.
+    #[arg(long, value_name = "RUN_DIR")]
+    pub(crate) model: PathBuf,
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = value_parser!(u16).range(1..=i64::from(limits::BEST)),
+        help = format!(
+            "Give the N best answers to each line, with their scores, as JSON lines [from 1 to {}]",
+            limits::BEST
+        )
+    )]
+    pub(crate) best: Option<u16>,
+    /// Show the attention weights of each word of the answer, as JSON lines.
+    #[arg(long)]
+    pub(crate) attention: bool,
+    #[command(flatten)]
+    pub(crate) max_length: LongestLine<{ limits::ANSWERED_LINE }>,
+    #[command(flatten)]
+    pub(crate) threads: Threads,
+}
+
+#[derive(Args)]
+pub(crate) struct EvaluateOptions {
+    /// Run folder of a training.
+    #[arg(long, value_name = "RUN_DIR")]
+    pub(crate) model: PathBuf,
+    /// File to score, all of it, in the form that the model was trained on (for a translation also two files of plain
+    /// text); or the name of a built-in data set, whose test part is scored.
+    #[arg(long, value_name = "FILE|NAME", num_args = 1.., required = true)]
+    pub(crate) data: Vec<String>,
+    #[command(flatten)]
+    pub(crate) threads: Threads,
+}
+
+#[derive(Args)]
+pub(crate) struct GenerateOptions {
+    /// Run folder of a training of language-model.
+    #[arg(long, value_name = "RUN_DIR")]
+    pub(crate) model: PathBuf,
+    /// Beginning of the text.
+    #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true, allow_hyphen_values = true)]
+    pub(crate) prompt: String,
+    /// Number of tokens to generate.
+    #[arg(long, value_name = "TOKENS", default_value_t = 500)]
+    pub(crate) length: usize,
+    #[arg(
+        long,
+        value_name = "T",
+        default_value_t = 0.8,
+        allow_hyphen_values = true,
+        value_parser = within(0.0..=limits::TEMPERATURE),
+        help = format!(
+            "Sampling temperature, from 0 to {}: below 1, likely tokens become more likely; 0 always takes the likeliest",
+            limits::TEMPERATURE
+        )
+    )]
+    pub(crate) temperature: f64,
+    /// Sample only from the K likeliest tokens.
+    #[arg(long, value_name = "K", value_parser = value_parser!(u32).range(1..))]
+    pub(crate) top_k: Option<u32>,
+    /// Sample only from the smallest set of likeliest tokens whose probabilities sum to P or more.
+    #[arg(long, value_name = "P", allow_hyphen_values = true, value_parser = within(1e-6..=1.0))]
+    pub(crate) top_p: Option<f64>,
+    /// Random seed; equal seeds give equal texts.
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+}
+
+fn path(name: &'static str, value: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).value_name(value).value_parser(value_parser!(PathBuf)).help(help)
+}
+
+fn switch(name: &'static str, help: &'static str) -> Arg {
+    Arg::new(name).long(name).action(ArgAction::SetTrue).help(help)
+}
+
+/// The command that draws a task.
+pub(crate) fn draw_command<T: Task>() -> Command {
+    let file = "Output file, whose name ends in .svg, .dot (for Graphviz), or .txt \
+                [default: TASK.svg, which is then not overwritten]";
+    chosen::drawn::<T>()
+        .arg(path(OUT, "FILE", file))
+        .arg(switch(ROLLED, "Draw each recurrence rolled up, as one cell with its loop, beside its unrolling"))
+        .arg(switch(OVERWRITE, "Overwrite an existing file"))
+        .arg(switch(NODES, "Draw a box per operation instead of a box per cell"))
+        .arg(
+            Arg::new(STEPS)
+                .long(STEPS)
+                .value_name("N")
+                .value_parser(value_parser!(u16).range(1..=i64::from(limits::DRAWN_STEPS)))
+                .help(format!(
+                    "Approximate number of time steps of the drawn examples [default: 8] [from 1 to {}]",
+                    limits::DRAWN_STEPS
+                )),
+        )
+}
+
+const OUT: &str = "out";
+const ROLLED: &str = "rolled";
+const NODES: &str = "nodes";
+const OVERWRITE: &str = "overwrite";
+const STEPS: &str = "steps";
+
+/// How a graph shall be drawn.
+pub(crate) struct DrawOptions {
+    pub(crate) file: PathBuf,
+    pub(crate) rolled: bool,
+    pub(crate) nodes: bool,
+    pub(crate) overwrite: bool,
+    pub(crate) steps: usize,
+}
+
+impl DrawOptions {
+    /// From the command line.
+    pub(crate) fn new<T: Task>(matches: &ArgMatches) -> DrawOptions {
+        DrawOptions {
+            file: matches.get_one::<PathBuf>(OUT).cloned().unwrap_or_else(|| format!("{}.svg", T::SPEC.name).into()),
+            rolled: matches.get_flag(ROLLED),
+            nodes: matches.get_flag(NODES),
+            overwrite: matches.get_flag(OVERWRITE),
+            steps: matches.get_one::<u16>(STEPS).copied().unwrap_or(8).into(),
+        }
+    }
+}

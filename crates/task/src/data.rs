@@ -1,0 +1,463 @@
+//! Where a training's rows come from: data inside the program, three files, or one that is split. All of it is read and
+//! checked here, before anything is created.
+
+mod sound;
+mod stream;
+mod tables;
+mod wav;
+
+pub use stream::Stream;
+pub(crate) use tables::Columns;
+pub use tables::TableRows;
+
+use super::{
+    checksum::Checksum,
+    error::{Error, Result},
+    limits,
+};
+use crate::{parts::Parts, processes::broadcast};
+use serde::{Serialize, de::DeserializeOwned};
+use std::path::Path;
+use tables::{Origin, is_pipe, language, parallel, sentences};
+use unspool::{
+    nn::exchange::{Exchange, OneProcess},
+    text::{Conll, Csv, Row, Sentence, read_text},
+};
+
+/// A data set compiled into a program.
+#[derive(Clone, Copy, Debug)]
+pub struct DataSet {
+    /// What `--data` calls it.
+    pub name: &'static str,
+    /// The columns that a task reads unless told otherwise; empty where there is no header.
+    pub columns: [&'static str; 2],
+    /// The names and bytes of one file, or of train, dev and test.
+    pub files: &'static [(&'static str, &'static [u8])],
+}
+
+/// All rows of a file, and where they are from.
+pub struct Table {
+    /// The file's name, for messages.
+    pub file: String,
+    /// The rows.
+    pub rows: Vec<Row>,
+}
+
+impl Table {
+    /// All rows, if they fit in memory with room to spare.
+    fn of(rows: Csv) -> Result<Table> {
+        let file = rows.file().to_owned();
+        let (mut all, mut fields, mut bytes) = (vec![], 0, 0);
+        for row in rows {
+            let row = row?;
+            fields += row.fields.len();
+            bytes += row.fields.iter().map(String::len).sum::<usize>();
+            if fields > limits::TABLE_FIELDS || bytes > limits::TABLE_BYTES {
+                let most = format!("{} fields or {} bytes", limits::TABLE_FIELDS, limits::TABLE_BYTES);
+                let what = format!("{file}:{}: the table is too large: it goes on behind {most}", row.line);
+                return Err(Error::failure(what, "give fewer rows or columns"));
+            }
+            all.push(row);
+        }
+        Ok(Table { file, rows: all })
+    }
+}
+
+/// A sound.
+pub struct Recording {
+    /// The file's name, with the folders above it within the set.
+    pub name: String,
+    /// What is said, where a list beside the sounds says so.
+    pub transcript: Option<String>,
+    /// Samples a second.
+    pub rate: u32,
+    /// From −1 to 1.
+    pub samples: Vec<f32>,
+}
+
+impl Recording {
+    /// One wav file.
+    pub fn read(path: &str) -> Result<Recording> {
+        sound::one(Path::new(path))
+    }
+}
+
+/// What `--data` names: files, or a data set inside the program. A task asks for it in the form it needs.
+pub struct Data<'a> {
+    names: Vec<String>,
+    sets: &'static [DataSet],
+    columns: Option<Columns>,
+    exchange: &'a dyn Exchange,
+}
+
+impl<'a> Data<'a> {
+    /// Opens the values of `--data` as a program of one process does, for the tests of a task.
+    pub fn open(values: &[&str], sets: &'static [DataSet]) -> Data<'static> {
+        let values: Vec<String> = values.iter().map(|value| (*value).to_owned()).collect();
+        Data::new(&values, sets, None, &OneProcess)
+    }
+
+    /// Names the values of `--data`, of which each is a file or one of these sets, for processes that read it together.
+    pub(crate) fn new(
+        values: &[String],
+        sets: &'static [DataSet],
+        columns: Option<Columns>,
+        exchange: &'a dyn Exchange,
+    ) -> Data<'a> {
+        Data { names: names(values), sets, columns, exchange }
+    }
+
+    /// Makes something in the first of the processes that read the data, and returns it in all of them.
+    ///
+    /// # Errors
+    /// Those of `make`; another process cannot be reached.
+    pub fn once<P: Serialize + DeserializeOwned>(&self, make: impl FnOnce() -> Result<P>) -> Result<P> {
+        broadcast(self.exchange, make)
+    }
+
+    /// What errors call it.
+    pub fn name(&self) -> String {
+        self.names.join(", ")
+    }
+
+    /// Whether it is a data set inside the program, of which a model may have seen the train part.
+    pub fn is_embedded(&self) -> bool {
+        self.embedded().is_some()
+    }
+
+    /// The checksum of its contents, part by part, wherever the files are: data that has the same one is taken for the
+    /// same. None where there is no data.
+    pub(crate) fn checksum(&self) -> Result<Option<String>> {
+        if let Some(set) = self.embedded() {
+            let parts = set.files.iter().fold(Checksum::default(), |sum, (_, bytes)| sum.add(bytes));
+            return Ok(Some(parts.text()));
+        }
+        let mut sum = Checksum::default();
+        for name in self.files()? {
+            let path = Path::new(&name);
+            let failed = |cause: std::io::Error| Error::file(path, "read", &cause);
+            sum = if is_pipe(&name) {
+                sum.add(&tables::of_pipe(&name)?)
+            } else if path.is_dir() {
+                // The names within a set of recordings say what they are.
+                sound::files(path)?.iter().try_fold(sum, |sum, file| {
+                    let name = file.file_name().unwrap_or_default().to_string_lossy();
+                    sum.add(name.as_bytes()).add_file(file).map_err(|cause| Error::file(file, "read", &cause))
+                })?
+            } else {
+                sum.add_file(path).map_err(failed)?
+            };
+        }
+        Ok((!self.names.is_empty()).then(|| sum.text()))
+    }
+
+    /// The files that are named, or the three in the folder that is.
+    fn files(&self) -> Result<Vec<String>> {
+        match self.names.as_slice() {
+            [name] if Path::new(name).is_dir() && sound::files(Path::new(name)).is_ok() => Ok(vec![name.clone()]),
+            names => Ok(self.folder()?.unwrap_or_else(|| names.to_vec())),
+        }
+    }
+
+    fn embedded(&self) -> Option<&'static DataSet> {
+        match self.names.as_slice() {
+            [name] => self.sets.iter().find(|set| set.name == name),
+            _ => None,
+        }
+    }
+
+    /// Two columns in three parts, and the columns' names: of three TSV files (train, dev, test) or a folder with them,
+    /// of one that is split by a hash of the line, or of six files of plain text, two for each part, in which lines
+    /// belong together.
+    pub fn splits(&self) -> Result<Parts<TableRows>> {
+        let (set, columns) = (self.embedded(), self.columns()?);
+        let chosen = columns.choose(set.map(|set| set.columns))?;
+        let parts = |[train, dev, test]: [Stream<Row>; 3]| Parts { train, dev, test };
+        let in_folder = self.folder()?;
+        let found = match (set, in_folder.as_deref().unwrap_or(&self.names)) {
+            (Some(DataSet { files: [train, dev, test], .. }), _) => {
+                parts([train, dev, test].map(|(file, bytes)| columns.tsv(Origin::Inside(file, bytes), &chosen)))
+            }
+            (Some(set), _) => return Err(set.other_kind("a table of rows in three parts")),
+            (None, [one]) => columns.tsv(self.file(one)?, &chosen).split(|row| row.hash),
+            (None, [train, dev, test]) => {
+                parts([train, dev, test].map(|path| columns.tsv(Origin::path(path), &chosen)))
+            }
+            (None, [a, b, c, d, e, f]) => {
+                let names = [language(a), language(b)];
+                parts([[a, b], [c, d], [e, f]].map(|pair| parallel(pair).named(&names)))
+            }
+            (None, others) => {
+                return Err(Error::misuse(
+                    format!("--data takes one file or set, or three files (train, dev, test), not {}", others.len()),
+                    "give --data FILE, --data NAME, or --data TRAIN DEV TEST",
+                ));
+            }
+        };
+        let Parts { train, dev, test } = self.begun(found)?;
+        Ok(Parts { train: TableRows(train), dev: TableRows(dev), test: TableRows(test) })
+    }
+
+    /// Parts that can be gone through again and again, of files that begin as they should: a column that is missing in
+    /// the last of them is told before anything is learned from the first.
+    fn begun<R: 'static>(&self, parts: Parts<Stream<R>>) -> Result<Parts<Stream<R>>> {
+        if self.exchange.ranks() > 1
+            && let Some(name) = self.names.iter().find(|name| is_pipe(name))
+        {
+            let message = format!("{name}: no file, which several processes could read alike");
+            return Err(Error::failure(message, "write it to a file, and give that"));
+        }
+        [&parts.train, &parts.dev, &parts.test].iter().try_for_each(|part| part.rows().map(drop))?;
+        Ok(parts)
+    }
+
+    /// All rows of one file, two columns by name; of a set in the program, its test part. Two files of plain text are
+    /// two columns.
+    pub fn table(&self) -> Result<TableRows> {
+        let columns = self.columns()?;
+        let tsv = |origin| Ok(columns.tsv(origin, &columns.choose(None)?));
+        let rows = match (self.embedded(), self.names.as_slice()) {
+            (Some(DataSet { files: [_, _, (file, bytes)], .. }), _) => tsv(Origin::Inside(file, bytes)),
+            (Some(set), _) => Err(set.other_kind("a table of rows in three parts")),
+            (None, [one]) => tsv(self.file(one)?),
+            // Plain text has no columns to choose, and its files may have one ending.
+            (None, [first, second]) => Ok(parallel([first, second])),
+            (None, others) => Err(others_than_one(others.len())),
+        };
+        rows.map(TableRows)
+    }
+
+    fn columns(&self) -> Result<&Columns> {
+        self.columns.as_ref().ok_or_else(|| Error::failure("no columns are named", "give `Spec::table` their names"))
+    }
+
+    /// All rows and columns of one file of comma-separated values without a header.
+    pub fn csv(&self) -> Result<Table> {
+        let rows = Csv::without_header(self.one()?.open()?)?;
+        Table::of(rows)
+    }
+
+    /// Some columns of one file of comma-separated values under a header: those whose places `choose` finds among their
+    /// names. Fields may be empty; the other columns are not looked at.
+    pub fn csv_columns(&self, choose: impl FnOnce(&str, &[String]) -> Result<Vec<usize>>) -> Result<Table> {
+        let rows = Csv::open(self.one()?.open()?)?.allow_empty();
+        let chosen = choose(rows.file(), rows.header())?;
+        Table::of(rows.columns(chosen.iter().map(|place| place + 1))?)
+    }
+
+    /// One file as one text, at most `limit` bytes.
+    pub fn text(&self, limit: usize) -> Result<String> {
+        Ok(read_text(self.one()?.open()?, limit)?)
+    }
+
+    /// Three files of plain text (train, dev, test) or a folder with them, or one of which the last tenth is the test
+    /// part and the fiftieth before it dev; at most `limit` bytes a file.
+    pub fn texts(&self, limit: usize) -> Result<[String; 3]> {
+        let in_folder = self.folder()?;
+        if let [train, dev, test] = in_folder.as_deref().unwrap_or(&self.names) {
+            let read = |path: &String| -> Result<String> { Ok(read_text(self.file(path)?.open()?, limit)?) };
+            return Ok([read(train)?, read(dev)?, read(test)?]);
+        }
+        let whole = self.text(limit)?;
+        let characters = whole.chars().count();
+        let place =
+            |fiftieth: usize| whole.char_indices().nth(characters * fiftieth / 50).map_or(whole.len(), |at| at.0);
+        let (dev, test) = (place(44), place(45));
+        Ok([whole[..dev].to_owned(), whole[dev..test].to_owned(), whole[test..].to_owned()])
+    }
+
+    /// Sentences of columns (CoNLL, or `form<TAB>tag`) in three parts: of three files, or of one that is split by a
+    /// hash of the sentence. Columns count from 1.
+    pub fn sentences(&self, columns: &[usize]) -> Result<Parts<Stream<Sentence>>> {
+        let in_folder = self.folder()?;
+        let read = |path: &String| -> Result<_> { Ok(sentences(self.file(path)?, columns)) };
+        let parts = match in_folder.as_deref().unwrap_or(&self.names) {
+            [one] => read(one)?.split(|sentence| sentence.hash),
+            [train, dev, test] => Parts { train: read(train)?, dev: read(dev)?, test: read(test)? },
+            others => {
+                return Err(Error::misuse(
+                    format!("--data takes one file or three (train, dev, test), not {}", others.len()),
+                    "give --data FILE, or --data TRAIN DEV TEST",
+                ));
+            }
+        };
+        self.begun(parts)
+    }
+
+    /// Whether the first file is CoNLL-U.
+    pub fn is_conllu(&self) -> Result<bool> {
+        let in_folder = self.folder()?;
+        let Some(first) = in_folder.as_deref().unwrap_or(&self.names).first() else { return Ok(false) };
+        Ok(Conll::is_conllu(self.file(first)?.open()?)?)
+    }
+
+    /// The files train, dev and test of the folder that is named, if one is: the one of each whose name has that word
+    /// in it.
+    fn folder(&self) -> Result<Option<Vec<String>>> {
+        let [folder] = self.names.as_slice() else { return Ok(None) };
+        let folder = Path::new(folder);
+        if self.is_embedded() || !folder.is_dir() {
+            return Ok(None);
+        }
+        let entries = std::fs::read_dir(folder).map_err(|cause| Error::file(folder, "read", &cause))?;
+        let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file()).collect();
+        paths.sort();
+        let find = |part: &str| {
+            let named =
+                |path: &&std::path::PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().contains(part));
+            match paths.iter().filter(named).collect::<Vec<_>>().as_slice() {
+                [path] => Ok(path.display().to_string()),
+                found => Err(Error::failure(
+                    format!("{}: {} files whose name has `{part}` in it", folder.display(), found.len()),
+                    "a folder holds one file each for train, dev and test; or name them: --data TRAIN DEV TEST",
+                )),
+            }
+        };
+        ["train", "dev", "test"].into_iter().map(find).collect::<Result<_>>().map(Some)
+    }
+
+    /// All sentences of one file, as [`Data::sentences`].
+    pub fn all_sentences(&self, columns: &[usize]) -> Result<Stream<Sentence>> {
+        Ok(sentences(self.one()?, columns))
+    }
+
+    /// Sounds: the wav files of a folder, or of a set in the program, by their names. A file `transcripts.tsv` in the
+    /// folder says what is said: `file<TAB>transcript` a line, under a header.
+    pub fn recordings(&self) -> Result<Vec<Recording>> {
+        match (self.embedded(), self.names.as_slice()) {
+            (Some(DataSet { files: [(file, bytes)], .. }), _) if file.ends_with(".tar.gz") => {
+                sound::packed(file, bytes)
+            }
+            (Some(set), _) => Err(set.other_kind("a set of recordings")),
+            (None, [one]) => sound::folder(Path::new(one)),
+            (None, others) => Err(others_than_one(others.len())),
+        }
+    }
+
+    /// The one file that is named.
+    fn one(&self) -> Result<Origin> {
+        match (self.embedded(), self.names.as_slice()) {
+            (Some(DataSet { files: [(file, bytes)], .. }), _) => Ok(Origin::Inside(file, bytes)),
+            (Some(set), _) => Err(set.other_kind("one file")),
+            (None, [one]) => self.file(one),
+            (None, others) => Err(others_than_one(others.len())),
+        }
+    }
+
+    fn file(&self, path: &str) -> Result<Origin> {
+        if self.names.len() == 1 && !Path::new(path).exists() {
+            let sets: Vec<&str> = self.sets.iter().map(|set| set.name).collect();
+            return Err(match sets.as_slice() {
+                [] => Error::failure(format!("{path}: no such file"), "give --data the name of a file"),
+                _ => Error::failure(
+                    format!("{path}: no such file, and no data set of that name"),
+                    format!("data sets for this task inside the program: {}", sets.join(", ")),
+                ),
+            });
+        }
+        if Path::new(path).is_dir() {
+            return Err(Error::failure(format!("{path}: it is a folder"), "give the file in it"));
+        }
+        Ok(Origin::path(path))
+    }
+}
+
+/// All bytes of a file, if there are no more than so many; a device can go on without end.
+fn read_bytes(path: &Path, most: u64) -> Result<Vec<u8>> {
+    limits::read(path, most)?.ok_or_else(|| {
+        Error::failure(format!("{}: larger than the {most} bytes allowed", path.display()), "give less of it")
+    })
+}
+
+impl DataSet {
+    fn other_kind(&self, wanted: &str) -> Error {
+        Error::misuse(format!("the data set {} is not {wanted}", self.name), "see --data in this task's --help")
+    }
+}
+
+fn others_than_one(count: usize) -> Error {
+    Error::misuse(format!("--data takes one file here, not {count}"), "give --data FILE")
+}
+
+/// Three files may also be given as one value with commas between.
+fn names(data: &[String]) -> Vec<String> {
+    match data {
+        [one] if one.contains(',') && !Path::new(one).exists() => one.split(',').map(str::to_owned).collect(),
+        _ => data.to_vec(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn data(name: &str) -> Data<'static> {
+        Data::open(&[name], &[])
+    }
+
+    #[test]
+    fn data_is_known_by_its_contents_and_not_by_its_place() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+        let sum = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|name| path(name)).collect();
+            Data::new(&names, &[], None, &OneProcess).checksum().unwrap()
+        };
+        std::fs::write(path("a.tsv"), "a\tb\n1\t2\n").unwrap();
+        std::fs::create_dir(path("deep")).unwrap();
+        std::fs::copy(path("a.tsv"), path("deep/x-train.tsv")).unwrap();
+        std::fs::write(path("b.tsv"), "a\tb\n1\t3\n").unwrap();
+        assert_eq!(sum(&["a.tsv"]), sum(&["deep/x-train.tsv"]));
+        assert_ne!(sum(&["a.tsv"]), sum(&["b.tsv"]));
+        assert_ne!(sum(&["a.tsv", "b.tsv"]), sum(&["b.tsv", "a.tsv"]));
+        // Of a folder with three parts only they count.
+        std::fs::copy(path("b.tsv"), path("deep/dev.tsv")).unwrap();
+        std::fs::copy(path("b.tsv"), path("deep/test.tsv")).unwrap();
+        std::fs::write(path("deep/README"), "notes").unwrap();
+        assert_eq!(sum(&["deep"]), sum(&["a.tsv", "b.tsv", "b.tsv"]));
+        // Of recordings the names count, and what is said.
+        std::fs::create_dir_all(path("sounds")).unwrap();
+        std::fs::write(path("sounds/1.wav"), "one").unwrap();
+        let one = sum(&["sounds"]);
+        std::fs::write(path("sounds/README"), "notes").unwrap();
+        assert_eq!(sum(&["sounds"]), one);
+        std::fs::write(path("sounds/transcripts.tsv"), "file\ttranscript\n1.wav\tone\n").unwrap();
+        let with_text = sum(&["sounds"]);
+        std::fs::rename(path("sounds/1.wav"), path("sounds/2.wav")).unwrap();
+        assert!(one != with_text && with_text != sum(&["sounds"]));
+        assert_eq!(Data::open(&[], &[]).checksum().unwrap(), None);
+        assert!(data("missing.tsv").checksum().unwrap_err().to_string().starts_with("missing.tsv: cannot read: "));
+    }
+
+    #[test]
+    fn what_gives_bytes_without_end_is_read_up_to_a_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ten");
+        std::fs::write(&path, [7; 10]).unwrap();
+        assert_eq!(read_bytes(&path, 10).unwrap(), [7; 10]);
+        assert!(read_bytes(&path, 9).unwrap_err().to_string().ends_with("ten: larger than the 9 bytes allowed"));
+        #[cfg(unix)]
+        assert!(read_bytes(Path::new("/dev/zero"), 1000).is_err());
+    }
+
+    #[test]
+    fn a_folder_of_sounds_has_transcripts_beside_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let spec = hound::WavSpec {
+            channels: 1,
+            sample_rate: 8000,
+            bits_per_sample: 16,
+            sample_format: hound::SampleFormat::Int,
+        };
+        let mut wav = hound::WavWriter::create(folder.path().join("a.wav"), spec).unwrap();
+        [0i16, 16384, -32768].into_iter().for_each(|x| wav.write_sample(x).unwrap());
+        wav.finalize().unwrap();
+        let path = folder.path().to_str().unwrap();
+        let found = data(path).recordings().unwrap();
+        assert_eq!((found[0].samples.as_slice(), found[0].transcript.as_deref()), ([0.0, 0.5, -1.0].as_slice(), None));
+        std::fs::write(folder.path().join("transcripts.tsv"), "file\ttranscript\na.wav\tone\n").unwrap();
+        assert_eq!(data(path).recordings().unwrap()[0].transcript.as_deref(), Some("one"));
+        std::fs::write(folder.path().join("b.wav"), "no sound").unwrap();
+        assert!(data(path).recordings().err().unwrap().to_string().contains("b.wav: not a wav file"));
+    }
+}

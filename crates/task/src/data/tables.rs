@@ -1,0 +1,191 @@
+//! Files as streams of rows: tables of which two columns are read, parallel texts, sentences of columns.
+
+use super::{
+    super::{
+        error::{Error, Result},
+        limits,
+    },
+    Stream, read_bytes,
+};
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::Cursor,
+    ops::Deref,
+    path::Path,
+    sync::{Arc, Mutex, PoisonError},
+};
+use unspool::text::{Conll, LabelSet, Parallel, Row, Sentence, Source, TokenKind, Tokenizer, TokenizerOptions, Tsv};
+
+/// Where bytes are, to be read as often as need be.
+#[derive(Clone)]
+pub(super) enum Origin {
+    /// A file.
+    File(String),
+    /// What can be read only once, such as a pipe: it is kept then.
+    Pipe(String),
+    /// Bytes in the program, by name.
+    Inside(&'static str, &'static [u8]),
+}
+
+impl Origin {
+    pub(super) fn path(path: &str) -> Origin {
+        if is_pipe(path) { Origin::Pipe(path.to_owned()) } else { Origin::File(path.to_owned()) }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        match self {
+            Origin::File(path) | Origin::Pipe(path) => path,
+            Origin::Inside(name, _) => name,
+        }
+    }
+
+    pub(super) fn open(&self) -> Result<Source> {
+        match self {
+            Origin::File(path) => Ok(Source::file(path)?),
+            Origin::Pipe(path) => Ok(Source::reader(path, Cursor::new(of_pipe(path)?))),
+            Origin::Inside(name, bytes) => Ok(Source::bytes(*name, *bytes)),
+        }
+    }
+}
+
+/// What came out of a pipe. Nobody in this process can read it a second time, so it is kept.
+pub(super) fn of_pipe(path: &str) -> Result<Arc<[u8]>> {
+    static READ: Mutex<BTreeMap<String, Arc<[u8]>>> = Mutex::new(BTreeMap::new());
+    let mut read = READ.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(bytes) = read.get(path) {
+        return Ok(bytes.clone());
+    }
+    let bytes = read_bytes(Path::new(path), limits::PIPE)?;
+    Ok(read.entry(path.to_owned()).or_insert(bytes.into()).clone())
+}
+
+/// Whether it is there, and neither file nor folder.
+pub(super) fn is_pipe(path: &str) -> bool {
+    fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
+}
+
+/// The rows of a table, of which some columns are read.
+#[derive(Debug)]
+pub struct TableRows(pub(super) Stream<Row>);
+
+impl Deref for TableRows {
+    type Target = Stream<Row>;
+    fn deref(&self) -> &Stream<Row> {
+        &self.0
+    }
+}
+
+impl TableRows {
+    /// Trains a tokenizer on the first column.
+    ///
+    /// # Errors
+    /// A row cannot be read; the texts cannot be tokenized so.
+    pub fn tokenizer(&self, kind: TokenKind, options: &TokenizerOptions) -> Result<Tokenizer> {
+        let text = |row: Row| row.fields.into_iter().next().unwrap_or_default();
+        Ok(self.read(|rows| Tokenizer::train(kind, rows.map(text), options))??)
+    }
+
+    /// Collects the labels of a column.
+    ///
+    /// # Errors
+    /// A row cannot be read; the labels are none, such as one alone.
+    pub fn labels(&self, column: usize) -> Result<LabelSet> {
+        let label = |row: Row| (row.line, row[column].to_owned());
+        Ok(self.read(|rows| LabelSet::collect(&self.file, rows.map(label)))??)
+    }
+}
+
+/// Two columns of a table: the options that choose them with what was given, and the columns of a user's file where
+/// none are. A task that reads one column names it twice, with one option.
+#[derive(Clone, Debug)]
+pub(crate) struct Columns {
+    options: [(&'static str, Option<String>); 2],
+    usual: [String; 2],
+}
+
+impl Columns {
+    /// Columns by their options and usual names.
+    pub(crate) fn new(
+        columns: &[(&'static str, &'static str)],
+        given: impl Fn(&str) -> Option<String>,
+    ) -> Option<Columns> {
+        let (first, second) = (columns.first()?, columns.last()?);
+        let options = [first, second].map(|(option, _)| (*option, given(option)));
+        Some(Columns { options, usual: [first, second].map(|(_, usual)| (*usual).to_owned()) })
+    }
+
+    /// The columns that a model was trained on.
+    pub(crate) fn known(columns: &[(&'static str, &'static str)], names: &[String]) -> Option<Columns> {
+        let options = [columns.first()?, columns.last()?].map(|(option, _)| (*option, None));
+        Some(Columns { options, usual: [names.first()?.clone(), names.last()?.clone()] })
+    }
+
+    /// The two columns of a file.
+    pub(super) fn tsv(&self, origin: Origin, chosen: &[String; 2]) -> Stream<Row> {
+        let ([first, second], chosen) = (self.options.each_ref().map(|(option, _)| *option), chosen.clone());
+        let names = chosen.clone();
+        let hint = move |error: unspool::text::Error| {
+            let no_column = matches!(error, unspool::text::Error::NoColumn { .. });
+            let error = Error::from(error);
+            if no_column {
+                error.hint(format!("choose the columns by name with --{first} and --{second}"))
+            } else {
+                error
+            }
+        };
+        Stream::new(origin.name().to_owned(), move || {
+            let rows = Tsv::open(origin.open()?).and_then(|table| table.columns(chosen.each_ref().map(String::as_str)));
+            Ok(Box::new(rows.map_err(hint)?.map(|row| Ok(row?))))
+        })
+        .named(&names)
+    }
+
+    /// The names of the two columns, given those of a set inside the program.
+    pub(super) fn choose(&self, of_set: Option<[&str; 2]>) -> Result<[String; 2]> {
+        let [(first_option, first), (second_option, second)] = &self.options;
+        let usual = of_set.unwrap_or(self.usual.each_ref().map(String::as_str));
+        let chosen = match (first.as_deref(), second.as_deref()) {
+            (Some(a), Some(b)) => [a, b],
+            // One name alone turns the usual direction round, where it is the other side's.
+            (Some(a), None) => [a, if a == usual[1] { usual[0] } else { usual[1] }],
+            (None, Some(b)) => [if b == usual[0] { usual[1] } else { usual[0] }, b],
+            (None, None) => usual,
+        };
+        if chosen[0] == chosen[1] && first_option != second_option {
+            return Err(Error::misuse(
+                format!("--{first_option} and --{second_option} both name the column {}", chosen[0]),
+                "name two different columns",
+            ));
+        }
+        Ok(chosen.map(str::to_owned))
+    }
+}
+
+/// What a file of one language's lines is called by: `train.de.gz` is `de`.
+pub(super) fn language(path: &str) -> String {
+    let path = path.strip_suffix(".gz").unwrap_or(path);
+    let extension = Path::new(path).extension();
+    extension.map_or_else(|| path.to_owned(), |extension| extension.to_string_lossy().into_owned())
+}
+
+/// Two files of plain text as two columns.
+pub(super) fn parallel(files: [&String; 2]) -> Stream<Row> {
+    let origins = files.map(|path| Origin::path(path));
+    Stream::new(files[0].clone(), move || {
+        let [first, second] = &origins;
+        let rows = Parallel::open([first.open()?, second.open()?])?;
+        Ok(Box::new(rows.map(|row| Ok(row?))))
+    })
+}
+
+/// The sentences of a file, so many columns of them, by number from 1.
+pub(super) fn sentences(origin: Origin, columns: &[usize]) -> Stream<Sentence> {
+    let columns = columns.to_vec();
+    let names: Vec<String> = columns.iter().map(usize::to_string).collect();
+    Stream::new(origin.name().to_owned(), move || {
+        let sentences = Conll::open(origin.open()?, columns.iter().copied())?;
+        Ok(Box::new(sentences.map(|sentence| Ok(sentence?))))
+    })
+    .named(&names)
+}

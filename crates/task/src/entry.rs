@@ -1,0 +1,83 @@
+//! Every task is one that a program can list.
+
+use crate::{
+    any_task::AnyTask,
+    chosen::{self, Chosen},
+    commands::{self, DrawOptions, EvaluateOptions, GenerateOptions, PredictOptions},
+    error::Result,
+    evaluate, generate, look, predict,
+    run::RunFolder,
+    task::Task,
+    testing_hooks, train,
+};
+use clap::{ArgMatches, Command};
+use std::{marker::PhantomData, path::Path};
+use unspool::nn::exchange::Exchange;
+
+/// A task of a program: what [`main`](crate::main()) takes.
+#[derive(Clone, Copy)]
+pub struct Entry(pub(crate) &'static dyn AnyTask);
+
+impl Entry {
+    /// Returns the name of the task on the command line.
+    pub fn name(&self) -> &'static str {
+        self.0.name()
+    }
+}
+
+/// Returns the entry of a task, for [`main`](crate::main()).
+pub const fn task<T: Task>() -> Entry {
+    Entry(&Of::<T>(PhantomData))
+}
+
+struct Of<T>(PhantomData<fn() -> T>);
+
+impl<T: Task> AnyTask for Of<T> {
+    fn name(&self) -> &'static str {
+        T::SPEC.name
+    }
+
+    fn has_option(&self, name: &str) -> bool {
+        chosen::has::<T>(name)
+    }
+
+    fn train_command(&self) -> Command {
+        chosen::train_command::<T>()
+    }
+
+    fn draw_command(&self) -> Command {
+        commands::draw_command::<T>()
+    }
+
+    fn train(&self, matches: &ArgMatches, exchange: &dyn Exchange) -> Result<()> {
+        train::train(&Chosen::<T>::new(matches)?, exchange)
+    }
+
+    fn draw(&self, matches: &ArgMatches) -> Result<()> {
+        look::draw(&Chosen::<T>::new(matches)?, &DrawOptions::new::<T>(matches))
+    }
+
+    fn predict(&self, folder: &RunFolder, options: &PredictOptions) -> Result<()> {
+        predict::predict::<T>(folder, options)
+    }
+
+    fn evaluate(&self, folder: &RunFolder, options: &EvaluateOptions) -> Result<()> {
+        evaluate::evaluate::<T>(folder, options)
+    }
+
+    fn generate(&self, folder: &RunFolder, options: &GenerateOptions) -> Result<()> {
+        generate::generate::<T>(folder, options)
+    }
+
+    fn model_toml(&self, path: &Path, table: toml::Table) {
+        testing_hooks::model_toml::<T>(path, table);
+    }
+
+    fn answers(&self, words: &[String]) -> Result<Box<dyn Fn(&[&str])>> {
+        testing_hooks::answers::<T>(words)
+    }
+
+    fn losses(&self, words: &[String], ranks: usize) -> Vec<f64> {
+        testing_hooks::losses::<T>(words, ranks)
+    }
+}

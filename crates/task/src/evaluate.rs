@@ -1,0 +1,85 @@
+//! How good a model is on a part of the data.
+
+use super::{
+    chosen::Chosen,
+    commands::EvaluateOptions,
+    data::{Columns, Data},
+    error::{Error, Result},
+    examples::{Cut, Scored},
+    json::{Evaluated, Report},
+    lines, processes,
+    restore::{Restored, restore},
+    run::RunFolder,
+    signals,
+};
+use crate::task::{Search, Task};
+use serde_json::json;
+use std::time::Instant;
+use unspool::{
+    graph::{Graph, Params},
+    nn::exchange::{Exchange, OneProcess},
+    text::{BatchSize, Buckets, Part},
+};
+
+/// Scores a trained model on all of a file, in one line of JSON.
+pub(crate) fn evaluate<T: Task>(folder: &RunFolder, options: &EvaluateOptions) -> Result<()> {
+    let Restored { task, params, columns } = restore::<T>(folder)?;
+    let columns = Columns::known(T::SPEC.columns, &columns);
+    let data = Data::new(&options.data, T::SPEC.sets, columns, &OneProcess);
+    let hint = "give a file in the form, and with the columns, of the data that the model was trained on";
+    let read = || Scored::new(&task, &task.read_to_score(&data)?, Part::Test, &Cut::default(), &OneProcess);
+    let examples = read().map_err(|error| error.hint_for_options(&["--model", "--data", "--threads"], hint))?;
+    let rows = examples.examples.len();
+    if rows == 0 {
+        return Err(Error::failure(format!("{}: nothing to score", data.name()), "give a file with examples"));
+    }
+    let began = Instant::now();
+    let size = Chosen::<T>::of_run(folder)?.size;
+    let (evaluated, _) = part(&task, &params, &examples, size, Search::Full, &OneProcess)?;
+    let mut line = json!({ "task": T::SPEC.name, "data": data.name(), "rows": rows });
+    if let (Some(line), serde_json::Value::Object(scores)) =
+        (line.as_object_mut(), Report::part(None, &evaluated, T::SPEC.metric.name))
+    {
+        line.extend(scores);
+        line.insert("seconds".into(), json!(began.elapsed().as_secs_f64()));
+    }
+    lines::print(&line.to_string())
+}
+
+/// The loss and score of a part, and what the model says of each example, in every process. Batches are spread over
+/// processes and threads; sums keep the batches' order.
+///
+/// A signal that was taken over ends it after the batches at hand. Several processes evaluate to the end first, so that
+/// all of them stop at the same place.
+pub(crate) fn part<T: Task>(
+    task: &T,
+    params: &Params,
+    part: &Scored<T>,
+    size: BatchSize,
+    search: Search,
+    exchange: &dyn Exchange,
+) -> Result<(Evaluated, Vec<T::Answer>)> {
+    let batches = Buckets::pairs(part.lengths.clone(), size, 0)?.sorted();
+    let results = processes::distribute(exchange, batches.len(), |number| {
+        signals::check_if_alone(exchange)?;
+        let batch = part.batch(task, &batches[number])?;
+        let graph = Graph::inference(params);
+        let sums = (sum_of_losses(task, &graph, &batch)?, task.loss_count(&batch));
+        Ok((sums, task.answers(params, &batch, search)?))
+    })?;
+    let (mut losses, mut counts) = (0.0, 0);
+    let mut answers: Vec<(usize, T::Answer)> = vec![];
+    for (rows, ((loss, count), found)) in batches.iter().zip(results) {
+        losses += loss;
+        counts += count;
+        answers.extend(rows.iter().copied().zip(found));
+    }
+    answers.sort_by_key(|(row, _)| *row);
+    let answers: Vec<T::Answer> = answers.into_iter().map(|(_, answer)| answer).collect();
+    let score = part.score(task, &answers)?;
+    Ok((Evaluated { loss: losses / counts.max(1) as f64, score }, answers))
+}
+
+fn sum_of_losses<'g, T: Task>(task: &T, graph: &'g Graph<'g>, batch: &T::Batch) -> Result<f64> {
+    Ok(task.loss(graph, batch).item()?)
+}

@@ -1,0 +1,178 @@
+//! The examples of the three parts: those to learn from, which processes share out or which are made anew in each
+//! epoch, and those to be scored, which every process has.
+
+use crate::{
+    draw::Draw,
+    error::{Error, Result},
+    labels::Unknown,
+    number::counted,
+    processes::all_gather,
+    rows::Rows,
+    source::{Drawn, Kind, Source},
+    task::{Score, Task},
+};
+use rayon::prelude::*;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use unspool::{
+    graph::RngKey,
+    nn::exchange::Exchange,
+    text::{BatchSize, Buckets, Part},
+};
+
+type RowOf<T> = <<T as Task>::Source as Source>::Row;
+
+/// How many sequences were cut, and to which length.
+#[derive(Debug, Default)]
+pub(crate) struct Cut {
+    count: AtomicUsize,
+    length: AtomicUsize,
+}
+
+impl Cut {
+    fn add(&self, draw: &Draw) {
+        let (count, length) = draw.was_cut();
+        if count > 0 {
+            self.count.fetch_add(count, Ordering::Relaxed);
+            self.length.fetch_max(length, Ordering::Relaxed);
+        }
+    }
+
+    /// A line to show before training, if something was cut in one of the processes. All call it.
+    pub(crate) fn note(&self, exchange: &dyn Exchange) -> Result<Option<String>> {
+        let own = (self.count.load(Ordering::Relaxed), self.length.load(Ordering::Relaxed));
+        let all = all_gather(exchange, own)?;
+        let (count, length) = all.iter().fold((0, 0), |(n, longest), one| (n + one.0, longest.max(one.1)));
+        Ok((count > 0).then(|| format!("cut to {length} tokens: {}", counted(count as u64, "text"))))
+    }
+}
+
+/// The train part.
+pub(crate) enum Train<T: Task> {
+    /// Examples of rows, of which this process has some.
+    Kept(Rows<T::Example>),
+    /// Examples that are made when they are needed.
+    Drawn(Drawn<RowOf<T>>),
+}
+
+impl<T: Task> Train<T> {
+    /// Makes the examples of rows; others are made later.
+    pub(crate) fn new(task: &T, source: &T::Source, cut: &Cut, exchange: &dyn Exchange) -> Result<Train<T>> {
+        match source.kind() {
+            Kind::Drawn(drawn) => Ok(Train::Drawn(drawn.clone())),
+            Kind::Rows(stream) => {
+                let make = |number, row| {
+                    let draw = Draw::training(number, RngKey::seed(0));
+                    let example = task.example(&row, &draw)?;
+                    cut.add(&draw);
+                    Ok(example)
+                };
+                Ok(Train::Kept(Rows::new(exchange, false, stream.rows()?, make, |example| task.lengths(example))?))
+            }
+        }
+    }
+
+    /// The lengths of all examples.
+    pub(crate) fn lengths(&self) -> &[(usize, usize)] {
+        match self {
+            Train::Kept(rows) => rows.lengths(),
+            Train::Drawn(drawn) => &drawn.lengths,
+        }
+    }
+
+    /// The batches of an epoch, as numbers of examples.
+    pub(crate) fn order(&self, size: BatchSize, seed: u64, epoch: u64) -> Result<Vec<Vec<usize>>> {
+        match self {
+            Train::Drawn(Drawn { batches: Some(batches), .. }) => Ok(batches.clone()),
+            _ => Ok(Buckets::pairs(self.lengths().to_vec(), size, seed)?.epoch(epoch)),
+        }
+    }
+
+    /// Gives each process the examples that it needs, by rank. All call it at the same place.
+    pub(crate) fn fetch(&mut self, needed: &[Vec<usize>], exchange: &dyn Exchange) -> Result<()> {
+        match self {
+            Train::Kept(rows) => rows.fetch(needed, exchange),
+            Train::Drawn(_) => Ok(()),
+        }
+    }
+
+    /// How many time steps these examples have.
+    pub(crate) fn units(&self, numbers: &[usize]) -> usize {
+        numbers.iter().filter_map(|number| self.lengths().get(*number)).map(|(input, output)| input + output).sum()
+    }
+
+    /// Arrays of these examples, in an epoch of this key.
+    pub(crate) fn batch(&self, task: &T, numbers: &[usize], key: RngKey) -> Result<T::Batch> {
+        match self {
+            Train::Kept(rows) => task.batch(&rows.chosen(numbers)?),
+            Train::Drawn(drawn) => {
+                let make = |number: &usize| task.example(&drawn.material, &Draw::training(*number, key));
+                let made = numbers.iter().map(make).collect::<Result<Vec<_>>>()?;
+                task.batch(&made.iter().collect::<Vec<_>>())
+            }
+        }
+    }
+}
+
+/// A part that is scored.
+pub(crate) struct Scored<T: Task> {
+    pub(crate) examples: Vec<T::Example>,
+    pub(crate) lengths: Vec<(usize, usize)>,
+}
+
+impl<T: Task> Scored<T> {
+    /// Makes all examples.
+    pub(crate) fn new(
+        task: &T,
+        source: &T::Source,
+        part: Part,
+        cut: &Cut,
+        exchange: &dyn Exchange,
+    ) -> Result<Scored<T>> {
+        let make = |number, row: &RowOf<T>| {
+            let draw = Draw::scored(number, part);
+            let example = task.example(row, &draw)?;
+            cut.add(&draw);
+            Ok(example)
+        };
+        let examples = match source.kind() {
+            Kind::Drawn(drawn) => {
+                let numbers = (0..drawn.lengths.len()).into_par_iter();
+                numbers.map(|number| make(number, &drawn.material)).collect::<Result<Vec<_>>>()?
+            }
+            Kind::Rows(stream) => {
+                let rows = Rows::new(exchange, true, stream.rows()?, |n, row| make(n, &row), |one| task.lengths(one))?;
+                rows.into_owned()
+            }
+        };
+        let lengths = match source.kind() {
+            Kind::Drawn(drawn) => drawn.lengths.clone(),
+            Kind::Rows(_) => examples.iter().map(|example| task.lengths(example)).collect(),
+        };
+        let scored = Scored { examples, lengths };
+        let labels = scored.examples.iter().filter_map(|example| task.labels(example));
+        let count = labels.map(|labels| labels.ids().len()).sum();
+        let name = match source.kind() {
+            Kind::Rows(stream) => stream.file.clone(),
+            Kind::Drawn(_) => String::new(),
+        };
+        scored.unknown(task).check(&name, count)?;
+        Ok(scored)
+    }
+
+    /// The labels that the train part does not have.
+    pub(crate) fn unknown<'a>(&'a self, task: &'a T) -> Unknown<'a> {
+        Unknown::of(self.examples.iter().filter_map(|example| task.labels(example)))
+    }
+
+    /// Arrays of these examples.
+    pub(crate) fn batch(&self, task: &T, numbers: &[usize]) -> Result<T::Batch> {
+        let missing = || Error::failure("an example is needed that is not there", "");
+        let chosen = numbers.iter().map(|number| self.examples.get(*number).ok_or_else(missing));
+        task.batch(&chosen.collect::<Result<Vec<_>>>()?)
+    }
+
+    /// The metric, and how many labels nobody could know.
+    pub(crate) fn score(&self, task: &T, answers: &[T::Answer]) -> Result<Score> {
+        Ok(task.score(&self.examples, answers)?.with(self.unknown(task).score()))
+    }
+}

@@ -1,0 +1,32 @@
+//! `unspool generate`: lets a trained language model write.
+
+use super::{
+    commands::GenerateOptions,
+    error::{Error, Result},
+    restore::{Restored, restore},
+    run::RunFolder,
+    shown,
+};
+use crate::task::{Generate, Task};
+use std::io::{IsTerminal, Write};
+
+/// Writes on standard output, each token as soon as it is chosen.
+pub(crate) fn generate<T: Task>(folder: &RunFolder, options: &GenerateOptions) -> Result<()> {
+    let ask = Generate {
+        prompt: options.prompt.clone(),
+        length: options.length,
+        temperature: options.temperature,
+        top_k: options.top_k.map(|k| k as usize),
+        top_p: options.top_p,
+        seed: options.seed,
+    };
+    let Restored { task, params, .. } = restore::<T>(folder)?;
+    let mut out = std::io::stdout().lock();
+    let is_terminal = out.is_terminal();
+    let mut write = |text: &str| {
+        let text = if is_terminal { shown::lines(text) } else { text.into() };
+        out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|cause| Error::output(&cause))
+    };
+    task.generate(&params, &ask, &mut write)?;
+    write("\n")
+}

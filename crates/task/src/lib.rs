@@ -1,0 +1,134 @@
+//! Tasks: what is trained on what, and the program that trains them.
+//!
+//! A [`Task`] says what its options, examples, model, loss and scores are. Everything else is here, for every task: the
+//! command line, the training loop, checkpoints and resuming, the run folder, the report, predictions, processes.
+//! [`main`](main()) is a whole program of the tasks that it is given.
+#![forbid(unsafe_code)]
+// A stream that cannot be written must not end the program: see `say` and `lines`.
+#![deny(clippy::print_stderr, clippy::print_stdout)]
+
+mod any_task;
+mod begun;
+mod checksum;
+mod chosen;
+mod commands;
+mod config;
+mod data;
+mod draw;
+mod entry;
+mod error;
+mod evaluate;
+mod examples;
+#[cfg(feature = "faults")]
+mod faults;
+mod figure;
+mod figures;
+mod generate;
+mod gradients;
+mod groups;
+mod identity;
+mod json;
+mod labels;
+pub mod limits;
+mod lines;
+mod lock;
+mod look;
+mod misuse;
+mod number;
+mod options;
+mod overwrite;
+mod parts;
+mod predict;
+mod processes;
+mod progress;
+mod report;
+mod restore;
+mod rows;
+mod run;
+mod say;
+mod score;
+mod shell;
+mod shown;
+mod signals;
+mod source;
+mod task;
+#[doc(hidden)]
+pub mod testing;
+mod testing_hooks;
+mod texts;
+mod threads;
+mod tokenize;
+mod train;
+mod watch;
+
+pub use data::{Data, DataSet, Recording, Stream, Table, TableRows};
+pub use draw::{Draw, Rng};
+pub use entry::{Entry, task};
+pub use error::{Error, Result};
+pub use figures::{Attention, ClassCounts, Curves, Figure};
+pub use gradients::gradients;
+pub use groups::{
+    ArchOptions, DirectionOptions, PairOptions, ReaderOptions, RecurrentOptions, TextOptions, TokenOptions, choice,
+    count,
+};
+pub use labels::{Labels, count_of_known, with_unknown};
+pub use parts::Parts;
+pub use source::{Drawn, Kind, Source, by_number};
+pub use task::{Digits, Generate, Learned, Metric, Score, Search, Shown, Spec, Task};
+pub use texts::{check_tokenizer, encode, one_token_each};
+
+use any_task::AnyTask;
+use options::{Asked, Command};
+use std::{env, ffi::OsString, process::ExitCode};
+
+/// Runs the program of these tasks: reads the command line, does what it asks for, and returns the exit code.
+pub fn main(tasks: &[Entry]) -> ExitCode {
+    #[cfg(feature = "faults")]
+    let _watching = faults::from_environment();
+    match run(tasks, env::args_os()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            if processes::speaks() {
+                error.say();
+            }
+            ExitCode::from(error.code())
+        }
+    }
+}
+
+/// Does what a command line of the program asks for; its first word is the name of the program.
+///
+/// # Errors
+/// The command line is wrong, or what it asks for does not work: [`Error::code`] is the exit code.
+pub fn run(tasks: &[Entry], words: impl IntoIterator<Item = OsString>) -> Result<()> {
+    let tasks: Vec<&'static dyn AnyTask> = tasks.iter().map(|entry| entry.0).collect();
+    let (tasks, words): (&[&'static dyn AnyTask], Vec<OsString>) = (&tasks, words.into_iter().collect());
+    match options::read(tasks, words.clone()) {
+        Err(error) => misuse::refused(tasks, &error, words.into_iter()),
+        Ok(Asked::Train(task, matches)) => {
+            processes::run_ranks(|exchange| named(tasks, &task)?.train(&matches, exchange))
+        }
+        Ok(Asked::Draw(task, matches)) => named(tasks, &task)?.draw(&matches),
+        Ok(Asked::Other(Command::Score { score })) => score.run(),
+        Ok(Asked::Other(Command::Tokenize { action })) => action.run(),
+        Ok(Asked::Other(Command::Predict(options))) => {
+            threads::set(options.threads.count)?;
+            let folder = run::RunFolder::open(&options.model)?;
+            restore::task_of(&folder, tasks)?.predict(&folder, &options)
+        }
+        Ok(Asked::Other(Command::Evaluate(options))) => {
+            threads::set(options.threads.count)?;
+            let folder = run::RunFolder::open(&options.model)?;
+            restore::task_of(&folder, tasks)?.evaluate(&folder, &options)
+        }
+        Ok(Asked::Other(Command::Generate(options))) => {
+            let folder = run::RunFolder::open(&options.model)?;
+            restore::task_of(&folder, tasks)?.generate(&folder, &options)
+        }
+    }
+}
+
+fn named(tasks: &[&'static dyn AnyTask], name: &str) -> Result<&'static dyn AnyTask> {
+    let found = tasks.iter().copied().find(|task| task.name() == name);
+    found.ok_or_else(|| Error::misuse(format!("there is no task {name}"), "see `--help`"))
+}

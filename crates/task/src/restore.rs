@@ -1,0 +1,62 @@
+//! The model of a run folder.
+
+use crate::{
+    any_task::AnyTask,
+    error::{Error, Result},
+    run::{self, COLUMNS, MODEL, RunFolder, SAVED, TASK, TOKENIZER},
+    task::Task,
+};
+use unspool::{graph::Params, nn::checkpoint, text::Tokenizer};
+
+/// The one of these tasks that a run folder is of.
+pub(crate) fn task_of(folder: &RunFolder, tasks: &[&'static dyn AnyTask]) -> Result<&'static dyn AnyTask> {
+    let saved = run::read_toml(&folder.file(SAVED))?;
+    let name = saved.get(TASK).and_then(toml::Value::as_str).unwrap_or_default();
+    tasks.iter().copied().find(|task| task.name() == name).ok_or_else(|| {
+        let names: Vec<&str> = tasks.iter().map(|task| task.name()).collect();
+        Error::failure(
+            format!("{}: task is {name:?}", folder.file(SAVED).display()),
+            format!("it must be one of {}", names.join(", ")),
+        )
+    })
+}
+
+/// A model that was trained.
+pub(crate) struct Restored<T> {
+    pub(crate) task: T,
+    pub(crate) params: Params,
+    /// The columns of the table that it was trained on.
+    pub(crate) columns: Vec<String>,
+}
+
+/// The model of a run folder, checked: sizes in range, tokenizer and weights that fit them.
+pub(crate) fn restore<T: Task>(folder: &RunFolder) -> Result<Restored<T>> {
+    let within = |error: Error| error.at(&folder.file(SAVED).display().to_string());
+    let mut saved = run::read_toml(&folder.file(SAVED))?;
+    saved.remove(TASK);
+    let columns = saved.remove(COLUMNS).and_then(|columns| columns.try_into().ok()).unwrap_or_default();
+    let is_old = !saved.contains_key("model");
+    let saved: T::Saved = saved.try_into().map_err(|cause: toml::de::Error| {
+        within(match is_old {
+            true => {
+                Error::failure("a run of an earlier version, whose model is not kept in this form", "train it again")
+            }
+            false => Error::failure(cause.message().to_owned(), "it must be as the training wrote it"),
+        })
+    })?;
+    let tokenizer = folder.file(TOKENIZER);
+    let tokenizer = if tokenizer.exists() { Some(Tokenizer::load(tokenizer)?) } else { None };
+    // Sizes that come to more numbers than the weights have are refused before the model is made.
+    let model = folder.file(MODEL);
+    let elements = checkpoint::header(&model)?.elements();
+    // Initial values are all overwritten: the seed is no matter.
+    let mut params = Params::seeded(0).at_most(usize::try_from(elements).unwrap_or(usize::MAX));
+    let restored = T::build(saved, tokenizer, &mut params).map_err(within);
+    params.check().map_err(|error| {
+        let message = format!("its sizes are not those of {MODEL}: {error}");
+        within(Error::failure(message, "the run folder must hold the files of one training, unchanged"))
+    })?;
+    let task = restored?;
+    checkpoint::load(&model, &mut params)?;
+    Ok(Restored { task, params, columns })
+}

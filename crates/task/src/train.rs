@@ -1,0 +1,540 @@
+//! A training from the data to the line of JSON. The loop itself is `nn`'s; here is what it is given, and what is made
+//! of it.
+
+use super::{
+    begun::Begun,
+    chosen::Chosen,
+    error::{Error, Result},
+    evaluate, figure,
+    identity::Identity,
+    json::{Evaluated, Report, print},
+    look,
+    number::{score, significant},
+    progress::Progress,
+    report::Page,
+    run::{CONFIG, Place, REPORT, RunFolder, SAMPLES, SAVED, TOKENIZER},
+    say, shell, signals,
+    watch::{Watch, Watched},
+};
+use crate::{
+    examples::{Scored, Train},
+    task::{Digits, Metric, Search, Shown, Task},
+};
+use serde_json::{Map, Value, json};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex, PoisonError, RwLock, RwLockReadGuard,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+use unspool::{
+    graph::{Graph, Params, RngKey, Tensor, Var},
+    nn::{
+        Adam, CarriedRows, Trainer,
+        exchange::{Exchange, Reduce},
+        optimizer::Averaged,
+        schedule::linear_with_warm_up,
+        training::{Ended, Evaluated as Epoch, Evaluation, Event, Objective, Outcome},
+    },
+    text::BatchSize,
+};
+
+/// A batch of this many rows or more is cut into shards, so that several cores work on it. The cut depends on the batch
+/// alone.
+const ROWS_TO_SHARD: usize = 16;
+
+/// Steps over which the learning rate rises, but at most a tenth of all; and the share of its peak at the end.
+const WARM_UP: u64 = 200;
+const LAST_RATE: f64 = 0.05;
+
+/// Gradients of the mean loss are shortened to this norm.
+const CLIP_NORM: f64 = 1.0;
+
+/// Examples of the test part in the report.
+const SHOWN: usize = 20;
+
+/// Reads the data, trains or goes on training, evaluates, and leaves a run folder and a line of JSON.
+///
+/// Of several processes each does its own part of the computing, and the first alone says and writes something.
+pub(crate) fn train<T: Task>(chosen: &Chosen<T>, exchange: &dyn Exchange) -> Result<()> {
+    let is_first = exchange.rank() == 0;
+    // What is wrong with `--compare` is told before anything is trained.
+    chosen.comparisons()?;
+    let place = is_first.then(|| find_place(chosen)).transpose()?;
+    ensure_equal(chosen, exchange)?;
+    let run = Run::<T>::prepare(chosen, exchange)?;
+    let folder = folder::<T>(place, exchange)?;
+    if chosen.place.profile {
+        let rows = run.order(0)?.into_iter().next().unwrap_or_default();
+        run.fetch(std::slice::from_ref(&rows))?;
+        if is_first {
+            say::line(&look::profile(&run.begun.task, &run.begun.params, &run.train(), &rows)?);
+        }
+    }
+    run.train_and_report(chosen, &folder).map_err(|error| error.resumed_by(resume_command(chosen, &folder)))
+}
+
+/// The command that resumes a training. The run folder holds its options, but for what it is compared with.
+fn resume_command<T: Task>(chosen: &Chosen<T>, folder: &RunFolder) -> String {
+    let compared = chosen.place.compare.iter().map(|name| format!(" --compare {}", shell::quoted(name)));
+    let out = folder.path().to_string_lossy();
+    format!("unspool train {} --out {} --resume{}", T::SPEC.name, shell::quoted(&out), compared.collect::<String>())
+}
+
+/// Makes sure that all processes were started alike.
+fn ensure_equal<T: Task>(chosen: &Chosen<T>, exchange: &dyn Exchange) -> Result<()> {
+    if exchange.ranks() <= 1 {
+        return Ok(());
+    }
+    let text = |value: &toml::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let options = chosen.config.iter().map(|(name, value)| (format!("--{name}"), text(value)));
+    let mut facts = vec![("the version".to_owned(), env!("CARGO_PKG_VERSION").to_owned())];
+    facts.extend(options);
+    facts.push(("--out".into(), chosen.place.out.as_ref().map_or_else(String::new, |out| out.display().to_string())));
+    facts.push(("--resume".into(), chosen.place.resume.to_string()));
+    facts.push(("--profile".into(), chosen.place.profile.to_string()));
+    facts.push(("--compare".into(), chosen.place.compare.join(", ")));
+    let data = chosen.data(exchange).checksum();
+    facts.push((
+        "the checksum of --data".into(),
+        data.map_or_else(|error| error.to_string(), Option::unwrap_or_default),
+    ));
+    let facts: Vec<(&str, String)> = facts.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
+    Ok(exchange.ensure_equal(&facts)?)
+}
+
+/// Where the run folder shall be. A run that goes on has its options: a large model is not built for others.
+fn find_place<T: Task>(chosen: &Chosen<T>) -> Result<Place> {
+    let place = Place::find(chosen.place.out.as_deref(), chosen.place.resume)?;
+    if let (Some(began), Some(out)) = (place.began(), &chosen.place.out) {
+        began.check_options(&chosen.config, out)?;
+    }
+    Ok(place)
+}
+
+/// The run folder, which the first process makes at the place that it found.
+fn folder<T: Task>(place: Option<Place>, exchange: &dyn Exchange) -> Result<RunFolder> {
+    let Some(place) = place else {
+        let path = exchange.broadcast(vec![])?;
+        return Ok(RunFolder::of_another(String::from_utf8_lossy(&path).into_owned().into()));
+    };
+    let folder = place.create(T::SPEC.name)?;
+    exchange.broadcast(folder.path().to_string_lossy().into_owned().into_bytes())?;
+    Ok(folder)
+}
+
+/// All that a training is made of.
+struct Run<'a, T: Task> {
+    exchange: &'a dyn Exchange,
+    chosen: &'a Chosen<T>,
+    begun: Begun<T>,
+    /// Before each epoch it is given its rows.
+    train: RwLock<Train<T>>,
+    size: BatchSize,
+    batches: usize,
+    /// The checksum of the data.
+    data: Option<String>,
+    /// Real time steps computed so far, in this process.
+    units: AtomicU64,
+    /// Those of earlier processes, of which this one goes on.
+    units_before: AtomicU64,
+    /// What to show after an epoch.
+    samples: Mutex<Vec<String>>,
+}
+
+/// A model that was trained.
+struct Trained<A> {
+    epoch: u64,
+    params: Params,
+    history: Vec<Epoch>,
+    /// What it says of the test part.
+    answers: Vec<A>,
+    dev: Evaluated,
+    test: Evaluated,
+    seconds: f64,
+    evaluation_seconds: f64,
+    per_second: f64,
+    /// Why files beside the weights are missing or old.
+    unwritten: Vec<Error>,
+}
+
+impl<'a, T: Task> Run<'a, T> {
+    fn prepare(chosen: &'a Chosen<T>, exchange: &'a dyn Exchange) -> Result<Run<'a, T>> {
+        let (begun, train) = Begun::new(chosen, exchange)?;
+        let size = chosen.size;
+        let batches = train.order(size, chosen.training.begin.seed, 0)?.len();
+        let data = chosen.data(exchange).checksum()?;
+        let (train, samples) = (RwLock::new(train), Mutex::default());
+        let (units, units_before) = Default::default();
+        Ok(Run { exchange, chosen, begun, train, size, batches, data, units, units_before, samples })
+    }
+
+    /// Trains this model and those that it is compared with, writes the report, and prints the line of JSON.
+    ///
+    /// The model and its scores do not hang on a full disk or a closed terminal: where a file cannot be written, the
+    /// line of JSON is printed all the same, and the error comes last.
+    fn train_and_report(&self, chosen: &Chosen<T>, folder: &RunFolder) -> Result<()> {
+        let mut trained = self.train_model(chosen, folder, "")?;
+        let mut unwritten = std::mem::take(&mut trained.unwritten);
+        let mut baselines = Map::new();
+        if self.exchange.rank() == 0 {
+            let found = self.begun.task.baselines(&self.begun.source, &self.begun.test.examples)?;
+            baselines.extend(found.into_iter().map(|(name, value)| (name.to_owned(), json!(value))));
+        }
+        for (name, rival) in chosen.comparisons()? {
+            signals::check_together(self.exchange)?;
+            let run = Run::<T>::prepare(&rival, self.exchange)?;
+            let found = run.train_model(&rival, &folder.inner(name)?, &format!("{name}: "))?;
+            unwritten.extend(found.unwritten);
+            baselines.insert(name.to_owned(), json!(found.test.score.value));
+        }
+        if self.exchange.rank() > 0 {
+            return Ok(());
+        }
+        let Metric { name: metric, digits, .. } = T::SPEC.metric;
+        for (name, value) in &baselines {
+            say::line(&format!(
+                "for comparison, {name}: {metric} {}",
+                score(value.as_f64().unwrap_or(f64::NAN), digits)
+            ));
+        }
+        match self.page(chosen, &trained, &baselines).and_then(|page| folder.write(REPORT, &page.html()?)) {
+            Ok(()) => say::line(&format!("run folder: {}; open its {REPORT} in a browser", folder.path().display())),
+            Err(stopped @ Error::Stopped { .. }) => return Err(stopped),
+            Err(error) => unwritten.push(error),
+        }
+        print(&Report {
+            task: T::SPEC.name,
+            seed: chosen.training.begin.seed,
+            parameters: self.begun.params.elements(),
+            epochs: chosen.training.epochs,
+            seconds: trained.seconds,
+            evaluation_seconds: trained.evaluation_seconds,
+            per_second: json!({ T::SPEC.unit: trained.per_second }),
+            dev: Report::part(Some(trained.epoch), &trained.dev, metric),
+            test: Report::part(None, &trained.test, metric),
+            baselines,
+        })?;
+        let resume = resume_command(chosen, folder);
+        let hint = || {
+            format!(
+                "the model is trained and saved; once files can be written again, `{resume}` writes what is missing"
+            )
+        };
+        unwritten.into_iter().next().map_or(Ok(()), |error| Err(error.hint(hint())))
+    }
+
+    /// Trains in a folder of its own, or resumes there. `who` stands before what is said.
+    fn train_model(&self, chosen: &Chosen<T>, folder: &RunFolder, who: &str) -> Result<Trained<T::Answer>> {
+        let Begun { task, source, dev, test, cut, params: initial, saved, tokenizer } = &self.begun;
+        let config = chosen.config.to_string();
+        let identity = Identity::new(saved.clone(), &chosen.config, self.data.clone(), tokenizer.as_deref());
+        let files = [(SAVED, Some(saved)), (CONFIG, Some(&config)), (TOKENIZER, tokenizer.as_ref())];
+        let files: Vec<_> = files.iter().filter_map(|(name, text)| Some((*name, text.as_ref()?.as_str()))).collect();
+        folder.begin(&identity, &files)?;
+        let total = self.epochs() * self.batches as u64;
+        let progress = Progress::new(total, T::SPEC.unit, who, self.exchange.rank() > 0);
+        progress.say(&format!(
+            "{}: {} parameters; {} rows in train, {} in dev, {} in test",
+            T::SPEC.name,
+            initial.elements(),
+            self.train().lengths().len(),
+            dev.examples.len(),
+            test.examples.len()
+        ));
+        let mut notes = task.notes(source, &dev.examples, &test.examples);
+        notes.extend(cut.note(self.exchange)?);
+        notes.extend([("dev", dev), ("test", test)].iter().filter_map(|(name, part)| part.unknown(task).note(name)));
+        notes.iter().for_each(|note| progress.say(note));
+        let ranks = self.exchange.ranks();
+        if ranks > self.shards() {
+            progress.say(&format!(
+                "{ranks} processes, but {} shards per batch: --shards {ranks} or more gives each process work",
+                self.shards()
+            ));
+        }
+        if ranks > 1 && chosen.training.reduce() == Reduce::Fast {
+            progress.say(&format!(
+                "--reduce fast: the last bits of the weights depend on the number of processes ({ranks})"
+            ));
+        }
+
+        let times = folder.times();
+        self.units_before.store(times.tokens, Ordering::Relaxed);
+        let tokens = || self.units_everywhere();
+        let samples = || self.samples.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let watched = Watched {
+            task: T::SPEC.name,
+            metric: T::SPEC.metric,
+            unit: T::SPEC.unit,
+            epochs: self.epochs(),
+            tokens: &tokens,
+            samples: &samples,
+        };
+        let mut watch = Watch::new(watched, folder, &progress, &times);
+        let outcome = self.run(chosen, folder, identity.metadata(), |event| watch.on(event));
+        let mut unwritten = Vec::from_iter(watch.finish());
+        let Watch { clock, history, .. } = watch;
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            // Resuming would come to the same end. Any other failure (a full disk) leaves what can be resumed.
+            Err(Error::Diverged { cause, .. }) => {
+                return Err(Error::Diverged { cause, has_weights: folder.discard_without_weights() });
+            }
+            Err(error) => return Err(error),
+        };
+        let stopped = || {
+            progress.finish();
+            signals::stopped(Some(outcome.steps))
+        };
+        if outcome.ended == Ended::Stopped {
+            return Err(stopped());
+        }
+        let (Some(best), Some(params)) = (outcome.best(), &outcome.best_params) else {
+            return Err(Error::failure(format!("no epoch had a {} that is a number", T::SPEC.metric.name), ""));
+        };
+
+        let began = Instant::now();
+        progress.evaluating();
+        let judge = || -> Result<_> {
+            let dev = self.part(params, dev, Search::Quick)?.0;
+            signals::check_together(self.exchange)?;
+            let test = self.part(params, test, Search::Full)?;
+            signals::check_together(self.exchange)?;
+            Ok((dev, test, self.written(params)?))
+        };
+        let (dev, (test, answers), written) = judge().map_err(|error| match error {
+            Error::Stopped { .. } => stopped(),
+            other => other,
+        })?;
+        if !written.is_empty() {
+            unwritten.extend(folder.write(SAMPLES, &(written.join("\n\n") + "\n")).err());
+        }
+        progress.finish();
+        let signature = test.score.signature.as_ref().map_or(String::new(), |signature| format!(" ({signature})"));
+        progress.say(&format!(
+            "test {} {}{signature}, with the weights of epoch {}",
+            T::SPEC.metric.name,
+            score(test.score.value, T::SPEC.metric.digits),
+            best.epoch
+        ));
+        let seconds = clock.training.as_secs_f64();
+        let evaluation_seconds = (clock.evaluating + began.elapsed()).as_secs_f64();
+        let per_second = self.units_everywhere() / seconds.max(1e-9);
+        let (epoch, params) = (best.epoch, params.clone());
+        Ok(Trained { epoch, params, history, answers, dev, test, seconds, evaluation_seconds, per_second, unwritten })
+    }
+
+    fn train(&self) -> RwLockReadGuard<'_, Train<T>> {
+        self.train.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn epochs(&self) -> u64 {
+        self.chosen.training.epochs
+    }
+
+    fn seed(&self) -> u64 {
+        self.chosen.training.begin.seed
+    }
+
+    /// How many shards a batch is cut into.
+    fn shards(&self) -> usize {
+        self.chosen.training.shards as usize
+    }
+
+    /// The batches of an epoch.
+    fn order(&self, epoch: u64) -> Result<Vec<Vec<usize>>> {
+        self.train().order(self.size, self.seed(), epoch)
+    }
+
+    /// Gives each process the rows of the train part that it needs, by rank. All call it at the same place.
+    fn fetch(&self, needed: &[Vec<usize>]) -> Result<()> {
+        let mut train = self.train.write().unwrap_or_else(PoisonError::into_inner);
+        train.fetch(needed, self.exchange)
+    }
+
+    fn part(&self, params: &Params, part: &Scored<T>, search: Search) -> Result<(Evaluated, Vec<T::Answer>)> {
+        evaluate::part(&self.begun.task, params, part, self.size, search, self.exchange)
+    }
+
+    /// What the model writes of itself, for the one who shows it.
+    fn written(&self, params: &Params) -> Result<Vec<String>> {
+        if self.exchange.rank() == 0 { self.begun.task.samples(params) } else { Ok(vec![]) }
+    }
+
+    /// All processes have about as much to compute.
+    fn units_everywhere(&self) -> f64 {
+        let working = self.exchange.ranks().min(self.shards());
+        self.units_before.load(Ordering::Relaxed) as f64 + self.units.load(Ordering::Relaxed) as f64 * working as f64
+    }
+
+    /// The training as a page.
+    fn page(&self, chosen: &Chosen<T>, trained: &Trained<T::Answer>, baselines: &Map<String, Value>) -> Result<Page> {
+        let Metric { name, digits, .. } = T::SPEC.metric;
+        let Begun { task, dev, test, params: initial, .. } = &self.begun;
+        let fact = |name: &str, value: String| (name.to_owned(), value);
+        let number = |value: f64| score(value, digits);
+        let mut scores = vec![fact(&format!("{name} on test"), number(trained.test.score.value))];
+        scores.extend(trained.test.score.more.iter().map(|(name, value)| fact(name, number(*value))));
+        scores.extend(trained.test.score.signature.iter().map(|signature| fact("signature", signature.clone())));
+        scores.push(fact(&format!("{name} on dev"), number(trained.dev.score.value)));
+        scores.push(fact("loss on test", significant(trained.test.loss, 5)));
+        scores.extend(
+            baselines
+                .iter()
+                .map(|(other, value)| fact(&format!("{name}, {other}"), number(value.as_f64().unwrap_or(f64::NAN)))),
+        );
+        let mut facts = vec![];
+        if !chosen.data.is_empty() {
+            facts.push(fact("data", chosen.data.join(", ")));
+        }
+        let (train, dev_rows, test_rows) = (self.train().lengths().len(), dev.examples.len(), test.examples.len());
+        facts.extend([
+            fact("examples", format!("{train} in train, {dev_rows} in dev, {test_rows} in test")),
+            fact("parameters", initial.elements().to_string()),
+            fact("epochs", format!("{}; epoch {} was the best on dev", self.epochs(), trained.epoch)),
+            fact(
+                "training",
+                format!("{:.1} s, {:.0} {} per second", trained.seconds, trained.per_second, T::SPEC.unit),
+            ),
+            fact("evaluation", format!("{:.1} s", trained.evaluation_seconds)),
+            fact("seed", self.seed().to_string()),
+        ]);
+        let text = |value: &toml::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let shown = test.examples.iter().zip(&trained.answers).take(SHOWN);
+        signals::check()?;
+        let mut figures = task.figures(&trained.params, &test.examples, &trained.answers)?;
+        signals::check()?;
+        figures.extend(trained.test.score.figure.clone());
+        figures.extend(look::gradient_norms(task, &trained.params, dev)?);
+        Ok(Page {
+            title: format!("unspool train {}", T::SPEC.name),
+            about: T::SPEC.about.to_owned(),
+            facts,
+            options: chosen.config.iter().map(|(name, value)| (name.clone(), text(value))).collect(),
+            scores,
+            curve: figure::learning_curve(T::SPEC.name, name, &trained.history)?,
+            rows: shown.map(|(example, answer)| row(task.show(example, answer, Digits::Few))).collect(),
+            pictures: T::SPEC.pictures,
+            figures,
+        })
+    }
+
+    fn run(
+        &self,
+        chosen: &Chosen<T>,
+        folder: &RunFolder,
+        metadata: BTreeMap<String, String>,
+        on: impl FnMut(Event<'_>),
+    ) -> Result<Outcome> {
+        let (epochs, learning_rate) = (self.epochs(), chosen.training.learning_rate);
+        let total = epochs * self.batches as u64;
+        let rate = |step| linear_with_warm_up(step, WARM_UP.min(total / 10), total, learning_rate, LAST_RATE);
+        let mut trainer = Trainer::new(epochs, rate)
+            .seed(self.seed())
+            .clip_norm(CLIP_NORM)
+            .checkpoints(folder.path())
+            .metadata(metadata)
+            .exchange(self.exchange)
+            .reduce(chosen.training.reduce())
+            .stop(signals::watch());
+        if let Some(decay) = T::SPEC.average {
+            trainer = trainer.average(Averaged::exponential(decay));
+        }
+        if chosen.place.resume {
+            trainer = trainer.resume();
+        }
+        trainer.run(&mut self.begun.params.clone(), &mut Adam::new(), self, on)
+    }
+}
+
+/// A place in a training, and the rows of its batch.
+struct Rows {
+    epoch: u64,
+    number: usize,
+    rows: Vec<usize>,
+    /// How many of them are a shard.
+    shard: usize,
+}
+
+impl<T: Task> Objective for Run<'_, T> {
+    type Batch = Rows;
+    /// How much of the training is done, and the arrays.
+    type Shard = (f64, T::Batch);
+    type Error = Error;
+
+    fn epoch(&self, epoch: u64) -> Result<Vec<Rows>> {
+        let shard = |rows: usize| if rows >= ROWS_TO_SHARD { rows.div_ceil(self.shards()) } else { rows.max(1) };
+        let rows = |(number, rows): (usize, Vec<usize>)| Rows { epoch, number, shard: shard(rows.len()), rows };
+        let batches: Vec<Rows> = self.order(epoch)?.into_iter().enumerate().map(rows).collect();
+        let ranks = self.exchange.ranks();
+        let mut needed = vec![vec![]; ranks];
+        for (number, rows) in batches.iter().flat_map(|batch| batch.rows.chunks(batch.shard).enumerate()) {
+            needed[number % ranks].extend_from_slice(rows);
+        }
+        self.fetch(&needed)?;
+        Ok(batches)
+    }
+
+    fn shards(&self, batch: &Rows) -> usize {
+        batch.rows.chunks(batch.shard).len()
+    }
+
+    fn shard(&self, batch: &Rows, number: usize) -> Result<(f64, T::Batch)> {
+        let rows = batch.rows.chunks(batch.shard).nth(number).unwrap_or_default();
+        let key = RngKey::seed(self.seed()).fold_in_str("examples").fold_in(batch.epoch);
+        let arrays = self.train().batch(&self.begun.task, rows, key)?;
+        let units = self.begun.task.units(&arrays).unwrap_or_else(|| self.train().units(rows));
+        self.units.fetch_add(units as u64, Ordering::Relaxed);
+        let done = batch.epoch as f64 + batch.number as f64 / self.batches.max(1) as f64;
+        Ok((done / self.epochs() as f64, arrays))
+    }
+
+    fn weight(&self, (_, batch): &(f64, T::Batch)) -> f64 {
+        self.begun.task.loss_count(batch) as f64
+    }
+
+    fn loss<'g>(&self, graph: &'g Graph<'g>, (progress, batch): &(f64, T::Batch)) -> Var<'g> {
+        self.begun.task.training_loss(graph, batch, *progress)
+    }
+
+    fn carried(&self) -> Vec<Tensor> {
+        self.begun.task.carried().map_or_else(Vec::new, CarriedRows::all)
+    }
+
+    fn carry(&self, carried: Vec<Tensor>) -> Result<()> {
+        Ok(self.begun.task.carried().map_or(Ok(()), |rows| rows.restore(carried))?)
+    }
+
+    fn share(&self, exchange: &dyn Exchange) -> Result<()> {
+        Ok(self.begun.task.carried().map_or(Ok(()), |rows| rows.share(exchange))?)
+    }
+
+    fn evaluate(&self, params: &Params) -> Result<Evaluation> {
+        let dev = &self.begun.dev;
+        let (found, answers) = self.part(params, dev, Search::Quick)?;
+        let mut samples = vec![];
+        for (example, answer) in dev.examples.iter().zip(&answers).take(T::SPEC.samples) {
+            let row = row(self.begun.task.show(example, answer, Digits::Few));
+            samples.extend(row.iter().map(|(heading, text)| format!("  {heading:<10} {text}")));
+            samples.push(String::new());
+        }
+        let written = self.written(params)?;
+        samples.extend(
+            written.iter().flat_map(|text| text.lines().map(|line| format!("  {line}")).chain([String::new()])),
+        );
+        *self.samples.lock().unwrap_or_else(PoisonError::into_inner) = samples;
+        let value = found.score.value;
+        Ok(Evaluation::of_score(T::SPEC.metric.sign(value))
+            .metric("loss", found.loss)
+            .metric(T::SPEC.metric.name, value))
+    }
+}
+
+/// A row of the report: what was given, and what the model says.
+fn row(shown: Shown) -> Vec<(&'static str, String)> {
+    let answer = shown.probability.map_or(shown.answer.clone(), |p| format!("{} ({p:.2})", shown.answer));
+    shown.given.into_iter().chain([("model", answer)]).collect()
+}

@@ -1,0 +1,91 @@
+//! A long sequence in, an answer at its end.
+
+use super::config;
+use crate::{
+    graph::{Error, Params, Var},
+    nn::{AnyCell, CellKind, Linear, Recurrent, RecurrentConfig, Result, Sequence},
+};
+use serde::{Deserialize, Serialize};
+
+/// The sizes of a [`MemoryReader`].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemoryReaderConfig {
+    /// Elements of an input.
+    pub input_size: usize,
+    /// The kind of cell.
+    pub cell: CellKind,
+    /// Layers of cells, one over the other.
+    pub layers: usize,
+    /// Elements of a state.
+    pub hidden_size: usize,
+    /// Elements of an output.
+    pub output_size: usize,
+    /// Time steps over which memory has to last.
+    pub length: usize,
+}
+
+impl MemoryReaderConfig {
+    /// Checks that every size is from 1 to 65536, and the dropout from 0 up, less than 1.
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::nn::Error::Config) names the first that is not.
+    pub fn check(&self) -> Result<()> {
+        config::check(
+            &[
+                ("input_size", self.input_size),
+                ("layers", self.layers),
+                ("hidden_size", self.hidden_size),
+                ("output_size", self.output_size),
+                ("length", self.length),
+            ],
+            0.0,
+        )
+    }
+}
+
+/// Layers of cells over whole sequences, and a readout of the last steps. Gates begin so that their memory lasts as
+/// long as a sequence (Tallec and Ollivier 2018).
+///
+/// ```
+/// use unspool::{graph::{Graph, Params}, models::{MemoryReader, MemoryReaderConfig}, nn::CellKind};
+/// let config =
+///     MemoryReaderConfig { input_size: 2, cell: CellKind::Gru, layers: 1, hidden_size: 8, output_size: 3, length: 20 };
+/// let mut params = Params::seeded(0);
+/// let model = MemoryReader::new(&mut params, &config)?;
+/// let graph = Graph::new(&params);
+/// assert_eq!(*model.logits(graph.zeros([5, 20, 2]), 4).shape()?, [5, 4, 3]);       // [batch, last steps, output]
+/// # Ok::<(), unspool::graph::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct MemoryReader {
+    cells: Recurrent<AnyCell>,
+    readout: Linear,
+}
+
+impl MemoryReader {
+    /// Adds the model's parameters.
+    ///
+    /// # Errors
+    /// The first error of the store, such as a size of 0.
+    pub fn new(params: &mut Params, config: &MemoryReaderConfig) -> std::result::Result<MemoryReader, Error> {
+        let MemoryReaderConfig { input_size, cell, hidden_size, output_size, length, .. } = *config;
+        let layers = RecurrentConfig { layers: config.layers, ..RecurrentConfig::default() };
+        let cells = Recurrent::of(cell, params.scope("memory"), input_size, hidden_size, layers);
+        let readout = Linear::new(params.scope("readout"), hidden_size, output_size);
+        for cell in cells.cells() {
+            cell.init_chrono(params, length)?;
+        }
+        Ok(MemoryReader { cells, readout })
+    }
+
+    /// Returns what is said at each of the last `steps` steps of sequences of one length:
+    /// `[batch, time, input] -> [batch, steps, output]`.
+    #[track_caller]
+    pub fn logits<'g>(&self, xs: Var<'g>, steps: usize) -> Var<'g> {
+        let xs = Sequence::full(xs);
+        let (hs, _) = self.cells.unroll(&xs, self.cells.initial_state(xs.graph(), xs.batch()));
+        let time = xs.layout().time();
+        self.readout.apply(hs.steps(time.saturating_sub(steps), time).padded())
+    }
+}
