@@ -24,11 +24,11 @@ use unspool_graph::{Scope, Var};
 ///
 /// ```
 /// use unspool_graph::Params;
-/// use unspool_nn::{TransformerConfig, TransformerEncoder};
+/// use unspool_nn::{Positions, TransformerConfig, TransformerEncoder};
 /// let mut params = Params::seeded(1);
 /// let (size, heads, feedforward) = (8, 2, 32); // 512, 8 and 2,048 in the base model of Vaswani and others (2017)
 /// let config = TransformerConfig { size, heads, feedforward, dropout: 0.1, norm_first: false, bias: true };
-/// TransformerEncoder::new(params.scope("encoder"), 2, config);
+/// let _encoder = TransformerEncoder::new(params.scope("encoder"), 2, Positions::Sinusoidal, config);
 /// let weight = params.find("encoder.layers.1.linear1.weight").unwrap();
 /// assert_eq!(params.shape(weight), [feedforward, size]);
 /// ```
