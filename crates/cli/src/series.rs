@@ -70,7 +70,12 @@ impl Series {
     }
 
     /// Forecasts one after the other up to the end, as many as there is room for.
-    pub(crate) fn to_score(self, first: usize, horizon: usize, needed: impl Fn() -> String) -> Result<Drawn<Series>> {
+    pub(crate) fn into_scored(
+        self,
+        first: usize,
+        horizon: usize,
+        needed: impl Fn() -> String,
+    ) -> Result<Drawn<Series>> {
         let count = self.values.nrows();
         let forecasts = count.saturating_sub(first) / horizon;
         if forecasts == 0 {

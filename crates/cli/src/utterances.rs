@@ -101,7 +101,7 @@ impl Sounds {
     }
 
     /// What a model of this rate and kind is scored on: all sounds; of the set inside the program, its test part.
-    pub(crate) fn to_score(self, data: &Data, rate: u32, joined: bool) -> Result<Sounds> {
+    pub(crate) fn into_scored(self, data: &Data, rate: u32, joined: bool) -> Result<Sounds> {
         if (self.rate, self.joined) != (rate, joined) {
             let kind = |joined| if joined { "single digits" } else { "sounds with transcripts" };
             return Err(Error::failure(

@@ -8,6 +8,9 @@ use crate::{
 use clap::{ArgMatches, Command};
 use unspool::nn::exchange::Exchange;
 
+/// Answers lines, for the fuzz targets.
+pub type Answers = Box<dyn Fn(&[&str])>;
+
 /// What a program does with a task.
 pub(crate) trait AnyTask: Sync {
     fn name(&self) -> &'static str;
@@ -20,6 +23,6 @@ pub(crate) trait AnyTask: Sync {
     fn evaluate(&self, folder: &RunFolder, options: &EvaluateOptions) -> Result<()>;
     fn generate(&self, folder: &RunFolder, options: &GenerateOptions) -> Result<()>;
     fn model_toml(&self, path: &std::path::Path, table: toml::Table);
-    fn answers(&self, words: &[String]) -> Result<Box<dyn Fn(&[&str])>>;
+    fn answers(&self, words: &[String]) -> Result<Answers>;
     fn losses(&self, words: &[String], ranks: usize) -> Vec<f64>;
 }

@@ -1,7 +1,7 @@
 //! Every task is one that a program can list.
 
 use crate::{
-    any_task::AnyTask,
+    any_task::{Answers, AnyTask},
     chosen::{self, Chosen},
     commands::{self, DrawOptions, EvaluateOptions, GenerateOptions, PredictOptions},
     error::Result,
@@ -73,7 +73,7 @@ impl<T: Task> AnyTask for Of<T> {
         testing_hooks::model_toml::<T>(path, table);
     }
 
-    fn answers(&self, words: &[String]) -> Result<Box<dyn Fn(&[&str])>> {
+    fn answers(&self, words: &[String]) -> Result<Answers> {
         testing_hooks::answers::<T>(words)
     }
 

@@ -3,6 +3,8 @@
 use crate::{any_task::AnyTask, entry::Entry, error::Result, misuse, options, run};
 use std::{ffi::OsString, path::Path};
 
+pub use crate::any_task::Answers;
+
 fn tasks(entries: &[Entry]) -> Vec<&'static dyn AnyTask> {
     entries.iter().map(|entry| entry.0).collect()
 }
@@ -35,9 +37,6 @@ pub fn model_toml(entries: &[Entry], path: &Path) {
         }
     }
 }
-
-/// Answers lines.
-pub type Answers = Box<dyn Fn(&[&str])>;
 
 /// Returns the answers of a small model with its first weights, which check each answer themselves.
 ///

@@ -1,6 +1,7 @@
 //! What a fuzz target does with one task.
 
 use crate::{
+    any_task::Answers,
     begun::Begun,
     chosen::{self, Chosen},
     error::Result,
@@ -41,7 +42,7 @@ fn is_small(value: &Value) -> bool {
 }
 
 /// Answers lines with a small model that has its first weights.
-pub(crate) fn answers<T: Task>(words: &[String]) -> Result<Box<dyn Fn(&[&str])>> {
+pub(crate) fn answers<T: Task>(words: &[String]) -> Result<Answers> {
     let matches = chosen::train_command::<T>().get_matches_from(words);
     let chosen = Chosen::<T>::new(&matches)?;
     let (Begun { task, params, .. }, _) = Begun::new(&chosen, &OneProcess)?;

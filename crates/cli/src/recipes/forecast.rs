@@ -137,7 +137,7 @@ impl Task for Forecast {
     fn read_to_score(&self, data: &Data) -> Result<Drawn<Series>> {
         let Saved { names, context, horizon, scale, .. } = &self.saved;
         let series = series::read(data, |_| Ok(names.clone()), scale.change)?;
-        series.to_score(scale.season + context, *horizon, || {
+        series.into_scored(scale.season + context, *horizon, || {
             format!("a season ({}), a context ({context}) and a forecast ({horizon})", scale.season)
         })
     }

@@ -189,7 +189,7 @@ impl Task for Speech {
     }
 
     fn read_to_score(&self, data: &Data) -> Result<Drawn<Sounds>> {
-        let sounds = Sounds::read(data)?.to_score(data, self.saved.rate, self.saved.joined)?;
+        let sounds = Sounds::read(data)?.into_scored(data, self.saved.rate, self.saved.joined)?;
         Ok(sounds.drawn(1000, &self.features))
     }
 
