@@ -15,14 +15,17 @@ cd "$(dirname "$0")/.."
 # Prints the crate's name and the arguments of `cargo test` for a file.
 tests_of() {
     case "$1" in
-    crates/graph/src/ops/*) echo unspool-graph --test gradients --test core ;;
-    crates/graph/src/*) echo unspool-graph --test core --test random_graphs --test traps ;;
-    crates/nn/src/ctc/*) echo unspool-nn --test losses --test pytorch_parity ;;
+    crates/graph/src/ops/*) echo unspool-graph --test gradients --test core --test hazards ;;
+    crates/graph/src/*)
+        echo unspool-graph --test core --test random_graphs --test traps --test recompute --test hazards \
+            --test looking --test parametrization
+        ;;
+    crates/nn/src/ctc/*) echo unspool-nn --test losses --test pytorch_parity --test gradients ;;
     crates/nn/src/decoding/*) echo unspool-nn --test decoding ;;
     crates/nn/src/cell/*) echo unspool-nn --test laws --test pytorch_parity ;;
-    crates/nn/src/loss/*) echo unspool-nn --test losses --test pytorch_parity ;;
-    crates/nn/src/not_hidden.rs) echo unspool-nn --lib --test losses ;;
-    crates/nn/src/optimizer/*) echo unspool-nn --lib --test optimizers --test pytorch_parity ;;
+    crates/nn/src/loss/*) echo unspool-nn --test losses --test pytorch_parity --test gradients ;;
+    crates/nn/src/log_sum_exp.rs) echo unspool-nn --lib --test losses ;;
+    crates/nn/src/optimizer/*) echo unspool-nn --lib --test optimizers --test pytorch_parity --test trainer ;;
     crates/nn/src/sequence/pooling.rs) echo unspool-nn --test losses --test recurrent --test gradients ;;
     crates/nn/src/schedule.rs) echo unspool-nn --test optimizers --test trainer ;;
     crates/nn/src/*) echo unspool-nn --test wrappers ;;
