@@ -29,8 +29,8 @@ pub(crate) struct Digit {
 }
 
 /// What a file of digits must look like.
-pub(crate) const DATA_HELP: &str = "CSV file without a header line, a picture per line: its 64 grey levels row by row, integers from 0 to 16, then the \
-     digit. One file, which is divided by its line numbers (70/10/20)";
+pub(crate) const DATA_HELP: &str = "CSV file without a header line, a picture per line: its 64 grey levels row by \
+     row, integers from 0 to 16, then the digit. One file, which is divided by its line numbers (70/10/20)";
 
 /// The digits of a file.
 pub(crate) fn digits(data: &Data) -> Result<Vec<Digit>> {

@@ -176,8 +176,8 @@ pub(crate) fn read(
     let dates = table.rows.iter().map(|row| (row.line, row.fields.get(names.len()).map_or("", |date| date.trim())));
     let unsorted = goes_back(dates).map(|(line, date, before)| {
         format!(
-            "{}:{line}: {date} is before {before}, the date of the line above; steps are read in the order of the lines, \
-             so sort them by date",
+            "{}:{line}: {date} is before {before}, the date of the line above; steps are read in the order of the \
+             lines, so sort them by date",
             table.file
         )
     });

@@ -150,7 +150,8 @@ fn spoken_digit(name: &str) -> Result<(String, String)> {
         }
         _ => Err(Error::failure(
             format!("{name}: nothing says what is said there"),
-            "write transcripts.tsv beside the sounds, with a header `file<TAB>transcript`; or name each {digit}_{speaker}_{take}.wav",
+            "write transcripts.tsv beside the sounds, with a header `file<TAB>transcript`; or name each \
+             {digit}_{speaker}_{take}.wav",
         )),
     }
 }

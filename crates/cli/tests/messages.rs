@@ -132,7 +132,8 @@ fn help_says_what_can_be_done_and_is_right() {
     let help = squeezed(succeeds(at, &["train", "sentiment", "--help"], b""));
     for wanted in [
         "Training epochs [from 1 to 1000000] [default: 4]",
-        "it rises for 200 steps (at most a tenth of all), then falls to 0.05 of the peak [from 1e-12 to 10] [default: 0.002]",
+        "it rises for 200 steps (at most a tenth of all), then falls to 0.05 of the peak [from 1e-12 to 10] [default: \
+         0.002]",
         "[from 1 to 65536] [default: 16384]",
         "TSV file with a header line",
     ] {

@@ -59,7 +59,8 @@ pub(crate) struct GenerateOptions {
         allow_hyphen_values = true,
         value_parser = within(0.0..=limits::TEMPERATURE),
         help = format!(
-            "Sampling temperature, from 0 to {}: below 1, likely tokens become more likely; 0 always takes the likeliest",
+            "Sampling temperature, from 0 to {}: below 1, likely tokens become more likely; 0 always takes the \
+             likeliest",
             limits::TEMPERATURE
         )
     )]
@@ -85,8 +86,8 @@ fn switch(name: &'static str, help: &'static str) -> Arg {
 
 /// The command that draws a task.
 pub(crate) fn draw_command<T: Task>() -> Command {
-    let file = "Output file, whose name ends in .svg, .dot (for Graphviz), or .txt \
-                [default: TASK.svg, which is then not overwritten]";
+    let file = "Output file, whose name ends in .svg, .dot (for Graphviz), or .txt [default: TASK.svg, which is then \
+         not overwritten]";
     chosen::drawn::<T>()
         .arg(path(OUT, "FILE", file))
         .arg(switch(ROLLED, "Draw each recurrence rolled up, as one cell with its loop, beside its unrolling"))

@@ -69,7 +69,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_number_is_read_back_as_closely_as_its_digits_allow(value in proptest::num::f64::NORMAL, digits in 1..17usize) {
+        fn a_number_is_read_back_as_closely_as_its_digits_allow(
+            value in proptest::num::f64::NORMAL, digits in 1..17usize,
+        ) {
             let read: f64 = significant(value, digits).parse().unwrap();
             // A number that rounds up beyond the largest is infinite.
             prop_assert!(read.is_infinite() || ((read - value) / value).abs() <= 10f64.powi(1 - digits as i32));

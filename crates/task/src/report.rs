@@ -28,17 +28,22 @@ pub(crate) struct Page {
 }
 
 const STYLE: &str = "
-:root { color-scheme: light dark; --ink: #1d2129; --soft: #667085; --line: #8884; --accent: #3b82d6; --page: #fff; --raised: #f6f7f9 }
+:root { color-scheme: light dark; --ink: #1d2129; --soft: #667085; --line: #8884; --accent: #3b82d6; --page: #fff;
+  --raised: #f6f7f9 }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6e8ec; --soft: #98a2b3; --page: #14171c; --raised: #1c2027 } }
-body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--page); max-width: 62rem; margin: 2rem auto; padding: 0 1.2rem }
-h1 { font-size: 1.7rem; margin-bottom: 0 } h2 { font-size: 1.2rem; margin: 2.4rem 0 .6rem } p.about, figcaption, .soft { color: var(--soft) }
+body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--page); max-width: 62rem;
+  margin: 2rem auto; padding: 0 1.2rem }
+h1 { font-size: 1.7rem; margin-bottom: 0 } h2 { font-size: 1.2rem; margin: 2.4rem 0 .6rem } p.about, figcaption,
+  .soft { color: var(--soft) }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums } th { text-align: left; font-weight: 600 }
 td, th { padding: .25rem .9rem .25rem 0; border-bottom: 1px solid var(--line); vertical-align: top }
 .scores td { font-size: 1.1rem } .scores tr:first-child td { font-weight: 700; font-size: 1.5rem }
-.wide { overflow-x: auto } .wide pre { margin: 0; font: .3rem/1 ui-monospace, monospace } svg { max-width: 100%; height: auto } figure { margin: 0 0 1.6rem }
+.wide { overflow-x: auto } .wide pre { margin: 0; font: .3rem/1 ui-monospace, monospace } svg { max-width: 100%;
+  height: auto } figure { margin: 0 0 1.6rem }
 .map td, .map th { border: 0; padding: .2rem .45rem; font-size: .85rem; font-weight: 400; white-space: nowrap }
 .map td { text-align: center; background: color-mix(in srgb, var(--accent) calc(var(--w) * 100%), var(--raised)) }
-.map thead th { vertical-align: bottom } .map thead span { writing-mode: vertical-rl; transform: rotate(180deg) } .map .strong { color: #fff }
+.map thead th { vertical-align: bottom } .map thead span { writing-mode: vertical-rl; transform: rotate(180deg) }
+  .map .strong { color: #fff }
 details summary { cursor: pointer; color: var(--soft) }
 ";
 

@@ -1,8 +1,8 @@
 //! The rows of one part of the data, of which a process holds some.
 //!
 //! Row `i` is made (read, tokenized) by process `i % ranks` alone. Of a part that is scored every process is then
-//! given all rows. Of the train part each keeps its own, and before an epoch is given those of others that it trains on,
-//! which it drops before the next. One process makes all rows and gives away none.
+//! given all rows. Of the train part each keeps its own, and before an epoch is given those of others that it trains
+//! on, which it drops before the next. One process makes all rows and gives away none.
 
 use crate::{
     error::{Error, Result},

@@ -20,7 +20,8 @@ use unspool::{
 
 /// What a file of rows with named columns must look like.
 const TABLE_HELP: &str = "\
-    TSV file with a header line that names its columns: one file, which is divided by a hash of each line; three (TRAIN \
+    TSV file with a header line that names its columns: one file, which is divided by a hash of each line; three \
+    (TRAIN \
     DEV TEST); or a folder with one file whose name contains `train`, one with `dev`, and one with `test`";
 
 /// A recipe, and once it is [built](Task::build), a model with all that is needed to use it.
@@ -45,7 +46,8 @@ pub trait Task: Sized + Sync + 'static {
     type Options: Args + Clone + Send + Sync;
     /// What is needed to use a trained model, beside tokenizer and weights: the model's own configuration, labels.
     type Saved: Serialize + DeserializeOwned;
-    /// How examples come: [`TableRows`](crate::TableRows) or another [`Stream`](crate::Stream) of rows, or [`Drawn`](crate::Drawn) of some material.
+    /// How examples come: [`TableRows`](crate::TableRows) or another [`Stream`](crate::Stream) of rows, or
+    /// [`Drawn`](crate::Drawn) of some material.
     type Source: Source;
     /// What the model reads of a row, and what would be right.
     type Example: Serialize + DeserializeOwned + Send + Sync;

@@ -1,7 +1,7 @@
 //! Teacher forcing (Williams and Zipser 1989): at each step the decoder sees the right past, not its own.
 
-use serde::{Deserialize, Serialize};
 use ndarray::Array2;
+use serde::{Deserialize, Serialize};
 
 use crate::batch::{matrix, padded};
 use crate::vocabulary::Specials;

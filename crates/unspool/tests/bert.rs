@@ -11,15 +11,21 @@ use unspool::{
 const BERT: &str = r###"{
     "version": "1.0", "truncation": null, "padding": null,
     "added_tokens": [
-        {"id": 0, "content": "[PAD]", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true},
-        {"id": 5, "content": "[UNK]", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true},
-        {"id": 6, "content": "[CLS]", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true},
-        {"id": 7, "content": "[SEP]", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true}
+        {"id": 0, "content": "[PAD]", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false,
+          "special": true},
+        {"id": 5, "content": "[UNK]", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false,
+          "special": true},
+        {"id": 6, "content": "[CLS]", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false,
+          "special": true},
+        {"id": 7, "content": "[SEP]", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false,
+          "special": true}
     ],
     "normalizer": null, "pre_tokenizer": {"type": "BertPreTokenizer"}, "post_processor": null,
     "decoder": {"type": "WordPiece", "prefix": "##", "cleanup": true},
-    "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##", "max_input_chars_per_word": 100,
-        "vocab": {"[PAD]": 0, "one": 1, "two": 2, "three": 3, "four": 4, "[UNK]": 5, "[CLS]": 6, "[SEP]": 7, "five": 8, "six": 9}}
+    "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
+      "max_input_chars_per_word": 100,
+        "vocab": {"[PAD]": 0, "one": 1, "two": 2, "three": 3, "four": 4, "[UNK]": 5, "[CLS]": 6, "[SEP]": 7,
+          "five": 8, "six": 9}}
 }"###;
 
 #[test]

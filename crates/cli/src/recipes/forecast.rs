@@ -105,8 +105,8 @@ impl Task for Forecast {
         series.parts(options.season + options.context, options.horizon, options.forecasts, || {
             let Options { season, context, horizon, forecasts, .. } = options;
             format!(
-                "a season ({season}), a context ({context}) and a forecast ({horizon}) to train on, and {forecasts} forecasts \
-                 each for dev and for the test"
+                "a season ({season}), a context ({context}) and a forecast ({horizon}) to train on, and {forecasts} \
+                 forecasts each for dev and for the test"
             )
         })
     }

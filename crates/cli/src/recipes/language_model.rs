@@ -47,7 +47,8 @@ pub(crate) struct Options {
     /// Length of truncated backpropagation; a recurrent state is carried further [from 2 to 4096]
     #[arg(long, value_name = "TOKENS", default_value = "64", value_parser = count(2..=4096))]
     window: usize,
-    /// Contiguous streams into which the text is divided and which are read side by side (the batch size) [from 1 to 65536]
+    /// Contiguous streams into which the text is divided and which are read side by side (the batch size) [from 1 to
+    /// 65536]
     #[arg(long, value_name = "N", default_value = "32", value_parser = count(1..=65_536))]
     bptt_streams: usize,
 }
@@ -149,8 +150,9 @@ impl Task for NextToken {
     .own_batches()
     .average(0.998)
     .data(
-        "File of plain text: one file, whose last tenth is the test part and whose fiftieth before that is the dev part; \
-         three (TRAIN DEV TEST); or a folder with one file whose name contains `train`, one with `dev`, and one with `test`",
+        "File of plain text: one file, whose last tenth is the test part and whose fiftieth before that is the dev \
+         part; three (TRAIN DEV TEST); or a folder with one file whose name contains `train`, one with `dev`, and one \
+         with `test`",
         &[crate::data::SHAKESPEARE],
     )
     .defaults(&[("layers", "2"), ("hidden-size", "256"), ("vocabulary", "1000")]);

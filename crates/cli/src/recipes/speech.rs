@@ -122,8 +122,8 @@ impl Task for Speech {
     .average(0.99)
     .unit("frames")
     .data(
-        "Folder of WAV files and a file transcripts.tsv with the columns `file` and `transcript`. Without that file, the \
-         names of the WAV files say what is spoken, by whom, and which take it is: 7_jackson_32.wav",
+        "Folder of WAV files and a file transcripts.tsv with the columns `file` and `transcript`. Without that file, \
+         the names of the WAV files say what is spoken, by whom, and which take it is: 7_jackson_32.wav",
         &[crate::data::SPOKEN_DIGITS],
     )
     .defaults(&[("layers", "2"), ("hidden-size", "96")])

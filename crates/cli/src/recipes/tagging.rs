@@ -75,9 +75,9 @@ impl Task for Tagging {
     .training(8, 4e-3, 32)
     .unit("words")
     .data(
-        "File with a word per line, its columns separated by tabs, and a blank line after each sentence (CoNLL, CoNLL-U). \
-         One file, which is divided by a hash of each sentence; three (TRAIN DEV TEST); or a folder with one file whose \
-         name contains `train`, one with `dev`, and one with `test`",
+        "File with a word per line, its columns separated by tabs, and a blank line after each sentence (CoNLL, \
+         CoNLL-U). One file, which is divided by a hash of each sentence; three (TRAIN DEV TEST); or a folder with \
+         one file whose name contains `train`, one with `dev`, and one with `test`",
         &[],
     )
     .defaults(&[("cell", "lstm")])

@@ -134,8 +134,8 @@ impl Task for Translation {
     .table(&[("source", "swedish"), ("target", "english")], &[crate::data::TATOEBA_SWE, crate::data::TATOEBA_KOR])
     .data(
         "TSV file with a header line that names its columns: one file, which is divided by a hash of each line; three \
-         (TRAIN DEV TEST); or a folder with one file whose name contains `train`, one with `dev`, and one with `test`. Or \
-         six files of plain text, two for each part, in which equal lines belong together",
+         (TRAIN DEV TEST); or a folder with one file whose name contains `train`, one with `dev`, and one with \
+         `test`. Or six files of plain text, two for each part, in which equal lines belong together",
         &[crate::data::TATOEBA_SWE, crate::data::TATOEBA_KOR],
     )
     .compare(&[("without_attention", &[("attention", "none")])])

@@ -157,7 +157,8 @@ mod tests {
         assert_eq!((found.baseline, found.system), (0.5, 1.0));
         assert!((found.interval.0 - 0.3).abs() < 1e-12 && (found.interval.1 - 0.7).abs() < 1e-12, "{found:?}");
         // The square of the share of two sentences is 0, 1/4 or 1, with 1/4, 1/2, 1/4: its mean is 3/8, and one draw in
-        // four reaches 3/8 and the measured 1/4 together. The worse of two systems differs as much, with the other sign.
+        // four reaches 3/8 and the measured 1/4 together. The worse of two systems differs as much, with the other
+        // sign.
         let (none, half) = (right(|_| false, 2), right(|n| n == 0, 2));
         let square = |hits: Hits| hits.share().powi(2);
         let better = paired_bootstrap(&none, &half, square, 8000, 3).unwrap();

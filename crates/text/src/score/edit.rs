@@ -156,7 +156,8 @@ mod tests {
 
     #[test]
     fn a_corpus_has_the_edits_of_its_sentences_over_the_tokens_of_its_references() {
-        // kitten → sitting: two substitutions and a deletion; in an empty hypothesis 3 of 3 are missing; and one too many.
+        // kitten → sitting: two substitutions and a deletion; in an empty hypothesis 3 of 3 are missing; and one too
+        // many.
         let hypotheses = ["kitten".as_bytes(), b"", b"ab"];
         let references = ["sitting".as_bytes(), b"abc", b"b"];
         let edits = token_error_rate(&hypotheses, &references).unwrap();

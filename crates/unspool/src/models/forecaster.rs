@@ -41,7 +41,8 @@ impl ForecasterConfig {
 /// ```
 /// use unspool::{graph::{Graph, Params}, models::{Forecaster, ForecasterConfig}, nn::CellKind};
 /// let mut params = Params::seeded(0);
-/// let model = Forecaster::new(&mut params, &ForecasterConfig { columns: 2, cell: CellKind::Gru, layers: 1, hidden_size: 4 })?;
+/// let config = ForecasterConfig { columns: 2, cell: CellKind::Gru, layers: 1, hidden_size: 4 };
+/// let model = Forecaster::new(&mut params, &config)?;
 /// let graph = Graph::new(&params);
 /// let coming = model.forecast(graph.full([3, 6, 2], 0.5), 4);                      // [batch, time, column]
 /// assert_eq!(*coming.shape()?, [3, 4, 2]);

@@ -139,7 +139,8 @@ impl Decoder for LanguageModel {
 ///
 /// ```
 /// use unspool::{graph::{Graph, Params}, models::TransformerLanguageModelConfig, nn::Decoder};
-/// let config = TransformerLanguageModelConfig { vocabulary_size: 30, hidden_size: 8, heads: 2, layers: 1, dropout: 0.1 };
+/// let config =
+///     TransformerLanguageModelConfig { vocabulary_size: 30, hidden_size: 8, heads: 2, layers: 1, dropout: 0.1 };
 /// let mut params = Params::seeded(0);
 /// let model = config.build(&mut params);
 /// let graph = Graph::new(&params);

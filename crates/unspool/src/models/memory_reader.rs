@@ -49,8 +49,9 @@ impl MemoryReaderConfig {
 ///
 /// ```
 /// use unspool::{graph::{Graph, Params}, models::{MemoryReader, MemoryReaderConfig}, nn::CellKind};
-/// let config =
-///     MemoryReaderConfig { input_size: 2, cell: CellKind::Gru, layers: 1, hidden_size: 8, output_size: 3, length: 20 };
+/// let config = MemoryReaderConfig {
+///     input_size: 2, cell: CellKind::Gru, layers: 1, hidden_size: 8, output_size: 3, length: 20,
+/// };
 /// let mut params = Params::seeded(0);
 /// let model = MemoryReader::new(&mut params, &config)?;
 /// let graph = Graph::new(&params);
