@@ -198,6 +198,7 @@ pub(crate) fn read_config<T: Task>(path: &Path) -> Result<Given> {
             _ if name == TASK && text(&value) == T::SPEC.name => continue,
             Value::Array(all) if name == DATA && all.iter().all(Value::is_str) => all.iter().map(text).collect(),
             Value::Array(_) | Value::Table(_) => vec![],
+            value if name == DATA && !value.is_str() => vec![],
             value => vec![text(value)],
         };
         if values.is_empty() || !known.get_arguments().any(|argument| argument.get_long() == Some(&name)) {
