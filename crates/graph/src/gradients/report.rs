@@ -3,7 +3,7 @@
 use crate::{Error, Result};
 use std::fmt;
 
-/// Lists what should not be overlooked in a set of gradients; see [`Gradients::report`].
+/// Lists what should not be overlooked in a set of gradients; see [`Gradients::report`](crate::Gradients::report).
 ///
 /// ```
 /// use unspool_graph::{Graph, Params, init};

@@ -57,7 +57,7 @@ impl Scope<'_> {
     }
 
     /// Adds a parameter. `init` gives its elements, row by row, from its shape and its own random numbers; see
-    /// [`init`].
+    /// [`init`](crate::init).
     pub fn add<const N: usize>(
         &mut self,
         name: impl AsRef<str>,
