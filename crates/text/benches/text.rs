@@ -10,7 +10,7 @@ use unspool_text::score::{Bleu, Chrf};
 use unspool_text::{BatchSize, Buckets, Padded, Source, Specials, TokenKind, Tokenizer, TokenizerOptions, read_text};
 
 fn shakespeare() -> String {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../unspool/data/tiny-shakespeare.txt.gz");
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../cli/data/tiny-shakespeare.txt.gz");
     read_text(Source::file(path).expect("the project's data"), 1 << 24).expect("text")
 }
 
