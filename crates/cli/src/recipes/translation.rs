@@ -1,6 +1,7 @@
 //! From sentences to sentences: an encoder, and a decoder that attends.
 
 use super::*;
+use ndarray::ArrayView1;
 use unspool::{
     models::{Teaching, TransformerTranslator, TransformerTranslatorConfig, Translator, TranslatorConfig},
     nn::{
@@ -103,7 +104,9 @@ impl Translation {
         // A character in several tokens stands at the last of them.
         let pieces = |ids: &[u32]| self.tokenizer.decode_pieces(ids).ok();
         let mut rows = pieces(&found.tokens)?;
-        let weights: Vec<Vec<f64>> = found.attention.as_ref()?.rows().into_iter().map(|row| row.to_vec()).collect();
+        // In a batch with longer sentences, a sentence is padded; padding has no weight and is not shown.
+        let real = |row: ArrayView1<'_, f64>| row.iter().take(source.len()).copied().collect();
+        let weights: Vec<Vec<f64>> = found.attention.as_ref()?.rows().into_iter().map(real).collect();
         // The end token was looked for, too.
         rows.resize(weights.len(), String::new());
         Some(Attention { rows, columns: pieces(source)?, weights })
