@@ -1,4 +1,4 @@
-//! The inputs that fuzzing has all_gather, run once each, and random ones beside them. The bodies in `tests/fuzz` are
+//! The inputs that fuzzing has gathered, run once each, and random ones beside them. The bodies in `tests/fuzz` are
 //! those of the fuzz targets.
 
 use proptest::prelude::*;
@@ -50,10 +50,8 @@ proptest! {
     #[test]
     fn any_words_are_a_command_or_misuse(words in pieces(&[
         "\0", "\0", "\0", "train", "draw", "sentiment", "copy", "predict", "--model", "--data", "--epochs", "=", "3",
-        "-1",
-        "1e9", "--help", "score", "bleu", "--reference", "tokenize", "encode", "generate", "--temperature", "nan",
-        "--", "-",
-        "--learning-rate", "--bidirectional", "help", "\u{1b}[2J", "--best", "65536",
+        "-1", "1e9", "--help", "score", "bleu", "--reference", "tokenize", "encode", "generate", "--temperature",
+        "nan", "--", "-", "--learning-rate", "--bidirectional", "help", "\u{1b}[2J", "--best", "65536",
     ])) {
         command_line::run(&words);
     }
@@ -65,8 +63,7 @@ proptest! {
     #[test]
     fn any_line_has_one_answer_or_an_error(lines in pieces(&[
         "\n", " ", "bra film", "영화", "1 2 3 4", "1e308 ", "-0 ", "0.3* ", "3141527006", "16,", "NaN ", "\u{1b}",
-        "\r", "<eos>",
-        "e\u{301}", "👩\u{200d}👧", "\u{feff}", "\u{202e}", "112 118 132 129",
+        "\r", "<eos>", "e\u{301}", "👩\u{200d}👧", "\u{feff}", "\u{202e}", "112 118 132 129",
     ])) {
         predict_lines::run(&lines);
     }

@@ -15,7 +15,7 @@ use super::{
     error::{Error, Result},
     limits,
 };
-use crate::{parts::Parts, processes::broadcast};
+use crate::{parts::Parts, processes::broadcast, signals};
 use serde::{Serialize, de::DeserializeOwned};
 use std::path::Path;
 use tables::{Origin, is_pipe, language, parallel, sentences};
@@ -208,7 +208,11 @@ impl<'a> Data<'a> {
             return Err(Error::failure(message, "write it to a file, and give that"));
         }
         [&parts.train, &parts.dev, &parts.test].iter().try_for_each(|part| part.rows().map(drop))?;
-        Ok(parts)
+        // A signal ends what goes through the rows, such as a baseline. Several processes go on to a place where all of
+        // them stop.
+        let alone = self.exchange.ranks() <= 1;
+        let part = |part: Stream<R>| if alone { part.checked(signals::check) } else { part };
+        Ok(Parts { train: part(parts.train), dev: part(parts.dev), test: part(parts.test) })
     }
 
     /// All rows of one file, two columns by name; of a set in the program, its test part. Two files of plain text are

@@ -6,7 +6,7 @@
 use super::*;
 use crate::spaces::{SPACE, characters, spaced};
 use unspool::{
-    models::{CharacterTagger, CharacterTaggerConfig},
+    models::{CharacterTagger, ClassifierConfig},
     text::{Padded, TokenKind, score::Confusion},
 };
 
@@ -29,7 +29,7 @@ pub(crate) struct Options {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Saved {
-    model: CharacterTaggerConfig,
+    model: ClassifierConfig,
 }
 
 /// A text without its spaces, and the spaces.
@@ -72,7 +72,7 @@ impl Task for Spacing {
 
     fn learn(Options { reader, pairs }: &Options, train: &TableRows) -> Result<Learned<Saved>> {
         let tokenizer = train.tokenizer(TokenKind::Character, &one_token_each(VOCABULARY))?;
-        let model = CharacterTaggerConfig {
+        let model = ClassifierConfig {
             vocabulary_size: tokenizer.vocabulary_size(),
             bigram_buckets: pairs.bigram_buckets,
             embedding_size: 128,

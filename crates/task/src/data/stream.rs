@@ -54,6 +54,13 @@ impl<R: 'static> Stream<R> {
         Stream { columns: columns.to_vec(), ..self }
     }
 
+    /// The same, but each pass over the rows ends where `check` gives an error.
+    pub(super) fn checked(self, check: fn() -> Result<()>) -> Stream<R> {
+        let open = self.open.clone();
+        let rows = move || Ok(Box::new(open()?.map(move |row| check().and(row))) as Passing<R>);
+        Stream { open: Arc::new(rows), ..self }
+    }
+
     /// Goes through the rows.
     ///
     /// # Errors
@@ -171,6 +178,19 @@ mod tests {
         together.sort_unstable();
         whole.sort_unstable();
         assert_eq!(together, whole);
+    }
+
+    #[test]
+    fn a_pass_ends_where_it_is_asked_to() {
+        static LEFT: AtomicUsize = AtomicUsize::new(3);
+        let (file, _) = stream(1000, None);
+        let file = file.checked(|| match LEFT.fetch_sub(1, Ordering::Relaxed) {
+            0 => Err(Error::failure("asked to stop", "")),
+            _ => Ok(()),
+        });
+        let mut seen = 0;
+        let error = file.read(|rows| rows.for_each(|_| seen += 1)).unwrap_err();
+        assert_eq!((seen, error.to_string().as_str()), (3, "asked to stop"));
     }
 
     #[test]

@@ -1,64 +1,19 @@
 //! Many-to-many, aligned: a class for each character of a text.
 
-use super::{PairEmbedding, config};
+use super::{ClassifierConfig, PairEmbedding, labels};
 use crate::{
     graph::{Graph, Params, Var},
     layout::ToLayout,
-    nn::{AnyCell, CellKind, Embedding, Linear, Recurrent, RecurrentConfig, Result, Sequence},
+    nn::{AnyCell, Embedding, Linear, Recurrent, RecurrentConfig, Sequence},
     text::Padded,
 };
-use serde::{Deserialize, Serialize};
-
-/// The sizes of a [`CharacterTagger`].
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CharacterTaggerConfig {
-    /// How many token ids there are.
-    pub vocabulary_size: usize,
-    /// How many vectors pairs of neighbouring tokens share.
-    pub bigram_buckets: usize,
-    /// Elements of a token's vector, and of a pair's.
-    pub embedding_size: usize,
-    /// The kind of cell.
-    pub cell: CellKind,
-    /// Layers of cells, one over the other.
-    pub layers: usize,
-    /// Elements of a state, in each direction.
-    pub hidden_size: usize,
-    /// Whether the text is read from its end, too.
-    pub bidirectional: bool,
-    /// How many classes there are.
-    pub classes: usize,
-    /// The share of elements dropped in training: of the tokens' vectors, between layers and before the readout.
-    pub dropout: f64,
-}
-
-impl CharacterTaggerConfig {
-    /// Checks that every size is from 1 to 65536, and the dropout from 0 up, less than 1.
-    ///
-    /// # Errors
-    /// [`Error::Config`](crate::nn::Error::Config) names the first that is not.
-    pub fn check(&self) -> Result<()> {
-        config::check(
-            &[
-                ("vocabulary_size", self.vocabulary_size),
-                ("bigram_buckets", self.bigram_buckets),
-                ("embedding_size", self.embedding_size),
-                ("layers", self.layers),
-                ("hidden_size", self.hidden_size),
-                ("classes", self.classes),
-            ],
-            self.dropout,
-        )
-    }
-}
 
 /// A recurrence over the characters of a text, which reads of each its own vector and that of it with the one before,
 /// and a readout at each of them.
 ///
 /// ```
-/// use unspool::{graph::{Graph, Params}, models::{CharacterTagger, CharacterTaggerConfig}, nn::CellKind, text::Padded};
-/// let config = CharacterTaggerConfig {
+/// use unspool::{graph::{Graph, Params}, models::{CharacterTagger, ClassifierConfig}, nn::CellKind, text::Padded};
+/// let config = ClassifierConfig {
 ///     vocabulary_size: 30, bigram_buckets: 64, embedding_size: 8, cell: CellKind::Gru, layers: 1, hidden_size: 8,
 ///     bidirectional: true, classes: 2, dropout: 0.3,
 /// };
@@ -82,8 +37,8 @@ pub struct CharacterTagger {
 
 impl CharacterTagger {
     /// Adds the model's parameters.
-    pub fn new(params: &mut Params, config: &CharacterTaggerConfig) -> CharacterTagger {
-        let CharacterTaggerConfig { embedding_size, hidden_size, bidirectional, dropout, .. } = *config;
+    pub fn new(params: &mut Params, config: &ClassifierConfig) -> CharacterTagger {
+        let ClassifierConfig { embedding_size, hidden_size, bidirectional, dropout, .. } = *config;
         let layers = RecurrentConfig { layers: config.layers, bidirectional, dropout };
         CharacterTagger {
             embedding: Embedding::normal(params.scope("embedding"), config.vocabulary_size, embedding_size, 0.3),
@@ -108,6 +63,6 @@ impl CharacterTagger {
     /// Returns Σ of the cross-entropy of each real character, for classes that stand text after text.
     #[track_caller]
     pub fn loss<'g>(&self, graph: &'g Graph<'g>, input: &Padded, classes: &[u32]) -> Var<'g> {
-        config::labels_loss(&self.logits(graph, input), classes)
+        labels::labels_loss(&self.logits(graph, input), classes)
     }
 }

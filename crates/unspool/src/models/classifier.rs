@@ -1,6 +1,6 @@
 //! Many-to-one: a text in, a class out.
 
-use super::{PairEmbedding, config};
+use super::{PairEmbedding, config, labels};
 use crate::{
     graph::{Graph, Params, Var},
     layout::ToLayout,
@@ -9,7 +9,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 
-/// The sizes of a [`Classifier`].
+/// Holds the sizes of a [`Classifier`] of texts, or of a [`CharacterTagger`](super::CharacterTagger).
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClassifierConfig {
@@ -60,8 +60,7 @@ impl ClassifierConfig {
 /// use unspool::{graph::{Graph, Params}, models::{Classifier, ClassifierConfig}, nn::CellKind, text::Padded};
 /// let config = ClassifierConfig {
 ///     vocabulary_size: 30, bigram_buckets: 64, embedding_size: 8, cell: CellKind::Lstm, layers: 1, hidden_size: 8,
-///     bidirectional: true,
-///     classes: 2, dropout: 0.3,
+///     bidirectional: true, classes: 2, dropout: 0.3,
 /// };
 /// let mut params = Params::seeded(0);
 /// let model = Classifier::new(&mut params, &config);
@@ -95,7 +94,7 @@ impl Classifier {
         }
     }
 
-    /// The logits `[batch, classes]` of a padded batch.
+    /// Returns the logits `[batch, classes]` of a padded batch.
     #[track_caller]
     pub fn logits<'g>(&self, graph: &'g Graph<'g>, input: &Padded) -> Var<'g> {
         let layout = input.layout();
@@ -113,6 +112,6 @@ impl Classifier {
     pub fn loss<'g>(&self, graph: &'g Graph<'g>, input: &Padded, classes: &[u32]) -> Var<'g> {
         let logits = self.logits(graph, input);
         let known = logits.known_shape().map_or(0, |shape| shape.last_axis());
-        config::cross_entropy_of_known(logits, classes, known).sum_all()
+        labels::cross_entropy_of_known(logits, classes, known).sum_all()
     }
 }

@@ -19,6 +19,7 @@ mod classifier;
 mod config;
 mod conv_encoder;
 mod forecaster;
+mod labels;
 mod language_model;
 mod memory_reader;
 mod pair_embedding;
@@ -30,7 +31,7 @@ mod translator;
 mod video_classifier;
 
 pub use captioner::{Caption, Captioner, CaptionerConfig};
-pub use character_tagger::{CharacterTagger, CharacterTaggerConfig};
+pub use character_tagger::CharacterTagger;
 pub use classifier::{Classifier, ClassifierConfig};
 pub use conv_encoder::{ConvEncoder, ConvEncoderConfig};
 pub use forecaster::{Forecaster, ForecasterConfig};

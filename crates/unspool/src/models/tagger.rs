@@ -1,6 +1,6 @@
 //! Many-to-many, aligned: a tag for each word, from the word, its characters and the words around it.
 
-use super::config;
+use super::{config, labels};
 use crate::{
     graph::{Graph, Params, Var},
     layout::ToLayout,
@@ -182,6 +182,6 @@ impl Tagger {
     /// does not have, numbered as one more, costs nothing.
     #[track_caller]
     pub fn loss<'g>(&self, graph: &'g Graph<'g>, input: &TaggerInput, tags: &[u32]) -> Var<'g> {
-        config::labels_loss(&self.logits(graph, input), tags)
+        labels::labels_loss(&self.logits(graph, input), tags)
     }
 }

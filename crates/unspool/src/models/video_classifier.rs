@@ -1,6 +1,6 @@
 //! Over the frames of films: a small convolution a frame, and a recurrence that remembers.
 
-use super::{ConvEncoder, ConvEncoderConfig, config};
+use super::{ConvEncoder, ConvEncoderConfig, config, labels};
 use crate::{
     graph::{Params, Var},
     nn::{AnyCell, CellKind, Linear, Recurrent, RecurrentConfig, Result, Sequence},
@@ -102,6 +102,6 @@ impl VideoClassifier {
     /// Returns Σ of the cross-entropy of each frame, for classes that stand film after film.
     #[track_caller]
     pub fn loss<'g>(&self, films: &Sequence<'g>, classes: &[u32]) -> Var<'g> {
-        config::labels_loss(&self.each_frame(films), classes)
+        labels::labels_loss(&self.each_frame(films), classes)
     }
 }
