@@ -6,7 +6,8 @@ use proptest::prelude::*;
 of_one! {
     sum_is_right: away, |c, x| x.sum(&c.some_axes());
     sum_all_is_right: away, |c, x| x.sum_all();
-    std_is_right: away, |c, x| {
+    // The slope of a deviation turns ever faster as values come together, and differences over 1e-4 lose track of it.
+    std_is_right: apart, |c, x| {
         let count = x.known_shape().map_or(1, |shape| shape.elements());
         if count > 1 { x.std(&[], 1).exp() + x.std(&[], 0) } else { x.sum_all() }
     };
