@@ -15,7 +15,8 @@ use std::{
 pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 /// Folders under `crates`, and what their libraries are called in code.
-pub const CRATES: [(&str, &str); 6] = [
+pub const CRATES: [(&str, &str); 7] = [
+    ("files", "unspool_files"),
     ("graph", "unspool_graph"),
     ("nn", "unspool_nn"),
     ("text", "unspool_text"),

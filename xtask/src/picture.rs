@@ -10,7 +10,7 @@ use std::fmt::Write;
 const GREY: &str = "#808080";
 const RED: &str = "#d0453c";
 /// Readable on light pages and dark ones. In the order of [`CRATES`].
-const COLORS: [&str; CRATES.len()] = ["#2ea06e", "#3b82c4", "#d0802a", "#9a62c7", "#b8557a", "#8a7a2e"];
+const COLORS: [&str; CRATES.len()] = ["#6b7a8c", "#2ea06e", "#3b82c4", "#d0802a", "#9a62c7", "#b8557a", "#8a7a2e"];
 
 const BOX: f64 = 24.0;
 const ROW: f64 = 50.0;
@@ -19,7 +19,7 @@ const MARGIN: f64 = 14.0;
 const TITLE: f64 = 46.0;
 const BETWEEN: f64 = 40.0;
 
-/// The lower crates stand in the wide column, the text toolkit and the history beside it.
+/// The lower crates stand in the wide column; the text toolkit, the files and the history stand beside it.
 const WIDE: f64 = 860.0;
 const NARROW: f64 = 380.0;
 
@@ -86,6 +86,19 @@ impl<'a> Frame<'a> {
         let top = |row: usize| y + TITLE + ROW * row as f64;
         let places = self.places();
         for (number, arrow) in self.layers.arrows.iter().enumerate() {
+            let middle = |module: usize| {
+                places.iter().enumerate().find_map(|(row, places)| {
+                    let place = places.iter().find(|(place, ..)| *place == Place::Module(module))?;
+                    Some((row, place.1))
+                })
+            };
+            if let (Some((row, from)), Some((same, to))) = (middle(arrow.from), middle(arrow.to))
+                && row == same
+            {
+                let (from, to) = if arrow.cycle { (to, from) } else { (from, to) };
+                arch(out, from, to, top(row), arrow.cycle);
+                continue;
+            }
             let mut points = vec![];
             for (row, places) in places.iter().enumerate() {
                 for &(place, middle, _) in places {
@@ -127,7 +140,8 @@ pub fn draw(crates: &[Crate], days: &[Day]) -> String {
     let nn = Frame::new(crates, "nn", MARGIN, below, WIDE);
     let graph = Frame::new(crates, "graph", MARGIN, nn.bottom() + BETWEEN, WIDE);
     let text_kit = Frame::new(crates, "text", beside, below, NARROW);
-    let height = graph.bottom().max(text_kit.bottom() + 260.0) + 44.0;
+    let files = Frame::new(crates, "files", beside, text_kit.bottom() + BETWEEN, NARROW);
+    let height = graph.bottom().max(files.bottom() + 260.0) + 44.0;
 
     let mut out = String::new();
     let (w, h) = (full + 2.0 * MARGIN, height);
@@ -136,7 +150,7 @@ pub fn draw(crates: &[Crate], days: &[Day]) -> String {
         "<svg xmlns='http://www.w3.org/2000/svg' width='{w:.0}' height='{h:.0}' viewBox='0 0 {w:.0} {h:.0}' \
          font-family='DejaVu Sans,sans-serif'>"
     );
-    for frame in [&program, &runner, &facade, &nn, &graph, &text_kit] {
+    for frame in [&program, &runner, &facade, &nn, &graph, &text_kit, &files] {
         frame.draw(&mut out);
     }
     for (x, from, to) in [
@@ -145,6 +159,7 @@ pub fn draw(crates: &[Crate], days: &[Day]) -> String {
         (MARGIN + WIDE / 2.0, &facade, &nn),
         (beside + NARROW / 2.0, &facade, &text_kit),
         (MARGIN + WIDE / 2.0, &nn, &graph),
+        (beside + NARROW / 2.0, &text_kit, &files),
     ] {
         if from.of.uses.contains(to.of.name) {
             polyline(&mut out, &[(x, from.bottom()), (x, to.area.y - 2.0)]);
@@ -157,7 +172,12 @@ pub fn draw(crates: &[Crate], days: &[Day]) -> String {
         polyline(&mut out, &[(side, facade.bottom()), (side, at), (MARGIN + WIDE + 2.0, at)]);
     }
 
-    let top = text_kit.bottom() + BETWEEN;
+    let (side, from, to) = (side + 10.0, nn.bottom() - TITLE / 2.0, files.area.y + TITLE / 2.0);
+    if nn.of.uses.contains(files.of.name) {
+        polyline(&mut out, &[(MARGIN + WIDE, from), (side, from), (side, to), (beside - 2.0, to)]);
+    }
+
+    let top = files.bottom() + BETWEEN;
     history(
         &mut out,
         days,
@@ -236,10 +256,24 @@ fn curve(out: &mut String, points: &[(f64, f64)], cycle: bool) {
         let _ = write!(path, "C{:.1} {:.1} {x:.1} {:.1} {x:.1} {y:.1}", from.0, from.1 + bend, y - bend);
         from = (x, y);
     }
-    let (color, dash) = if cycle { (RED, " stroke-dasharray='4 3'") } else { (GREY, "") };
-    let _ = writeln!(out, "<path d='{path}' fill='none' stroke='{color}' stroke-opacity='.75'{dash}/>");
+    let color = stroke(out, &path, cycle);
     let (end, toward) = if cycle { (*first, -1.0) } else { (from, 1.0) };
     tip(out, (end.0, end.1 - 8.0 * toward), end, 5.0, color);
+}
+
+/// An arrow between two modules of one row, over those that stand between them.
+fn arch(out: &mut String, from: f64, to: f64, foot: f64, cycle: bool) {
+    let top = foot - (ROW - BOX) * 0.9;
+    let color =
+        stroke(out, &format!("M{from:.1} {foot:.1}C{from:.1} {top:.1} {to:.1} {top:.1} {to:.1} {foot:.1}"), cycle);
+    tip(out, (to, foot - 8.0), (to, foot), 5.0, color);
+}
+
+/// Draws the line of an arrow and returns its color.
+fn stroke(out: &mut String, path: &str, cycle: bool) -> &'static str {
+    let (color, dash) = if cycle { (RED, " stroke-dasharray='4 3'") } else { (GREY, "") };
+    let _ = writeln!(out, "<path d='{path}' fill='none' stroke='{color}' stroke-opacity='.75'{dash}/>");
+    color
 }
 
 fn tip(out: &mut String, from: (f64, f64), (x, y): (f64, f64), size: f64, color: &str) {
