@@ -1,6 +1,7 @@
 //! Short noisy films of handwritten digits: one that moves, and scenes in which digits come, hide and go.
 
-use crate::pictures::{Digit, INK, Picture, SIDE, darkness, overlay, parse};
+use crate::pictures::{Digit, INK, Picture, SIDE, art, darkness, overlay, parse};
+use clap::{ArgAction, Args};
 use ndarray::{Array3, Array4, Axis};
 use serde::{Deserialize, Serialize};
 use unspool::{
@@ -44,6 +45,14 @@ pub(crate) fn strip(film: &Film) -> Picture {
     })
 }
 
+/// A film as so many lines of text, each some of its frames side by side.
+pub(crate) fn in_lines(film: &Film, lines: usize) -> String {
+    let time = film.dim().0;
+    let frames: Vec<usize> = (0..time).collect();
+    let line = |frames: &[usize]| art(&strip(&film.select(Axis(0), frames)));
+    frames.chunks(time.div_ceil(lines).max(1)).map(line).collect::<Vec<_>>().join("\n")
+}
+
 /// A film from a line of grey levels, frame by frame and row by row, with commas between.
 pub(crate) fn read(line: &str) -> Result<Film> {
     let levels: Vec<&str> = line.split(',').collect();
@@ -58,6 +67,15 @@ pub(crate) fn read(line: &str) -> Result<Film> {
 /// What looks at a frame.
 fn eye() -> ConvEncoderConfig {
     ConvEncoderConfig { height: HEIGHT, width: WIDTH, channels: 16, features: 128, dropout: 0.1 }
+}
+
+/// Whether frames are judged together.
+#[derive(Clone, Args)]
+pub(crate) struct MemoryOptions {
+    /// Use a recurrence over the frames; without it each frame is judged by itself
+    #[arg(long, value_name = "true|false", default_value = "true", action = ArgAction::Set,
+          num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub(crate) memory: bool,
 }
 
 /// A model of films; with no cell, each frame is judged by itself.
@@ -134,6 +152,18 @@ pub(crate) struct Scene {
     pub(crate) present: Vec<u32>,
     /// Whether it is hidden.
     pub(crate) hidden: Vec<bool>,
+}
+
+impl Scene {
+    /// A film of which nothing is known.
+    pub(crate) fn unlabelled(film: Film) -> Scene {
+        Scene { present: vec![NOBODY; film.dim().0], hidden: vec![false; film.dim().0], film }
+    }
+}
+
+/// The name of who is there at a frame.
+pub(crate) fn name(present: u32) -> String {
+    if present == NOBODY { "-".to_owned() } else { present.to_string() }
 }
 
 /// Visits with empty frames between them, until the film is full.

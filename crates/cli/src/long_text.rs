@@ -1,7 +1,10 @@
 //! A long text as tokens: cut into streams that are read side by side, or into windows with what is read before each.
 
 use serde::{Deserialize, Serialize};
-use unspool::text::Tokenizer;
+use unspool::{
+    models::TokenWindows,
+    text::{Padded, Tokenizer},
+};
 use unspool_task::{Drawn, Error, Result};
 
 /// Outside training a recurrence reads so many tokens before those that it predicts.
@@ -29,8 +32,87 @@ impl Text {
     }
 }
 
+/// A window: what is read, and of the last tokens what follows each.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Window {
+    pub(crate) input: Vec<u32>,
+    pub(crate) targets: Vec<u32>,
+    /// Characters of the targets.
+    pub(crate) characters: u64,
+    /// In training, which stream it is of, and whether that begins here.
+    pub(crate) stream: Option<(usize, bool)>,
+}
+
+impl Window {
+    /// A window of which no more is known than what is read.
+    pub(crate) fn asked(input: Vec<u32>) -> Window {
+        Window { input, targets: vec![], characters: 0, stream: None }
+    }
+
+    /// The window of this number in training: window after window of all streams.
+    pub(crate) fn of_stream(text: &Text, number: usize, streams: usize, window: usize) -> Window {
+        let (step, stream, starts) = (number / streams * window, number % streams, starts(text.ids.len() - 1, streams));
+        let start = starts[stream] + step;
+        let end = (start + window).min(starts[stream + 1]).max(start);
+        let (input, targets) = (text.ids[start..end].to_vec(), text.ids[start + 1..=end].to_vec());
+        Window { input, targets, characters: 0, stream: Some((stream, step == 0)) }
+    }
+
+    /// The window of this number in a part that is scored, which predicts `new` tokens and reads as many before them.
+    pub(crate) fn of_part(text: &Text, number: usize, new: usize) -> Window {
+        let tokens = text.ids.len() - 1;
+        let (from, until) = (number * new, (number * new + new).min(tokens));
+        // The characters of the text are those of all windows; a window has its share of them.
+        let share = |tokens_until: usize| text.characters as u128 * tokens_until as u128 / tokens as u128;
+        let characters = (share(until) - share(from)) as u64;
+        let (input, targets) =
+            (text.ids[from.saturating_sub(new)..until].to_vec(), text.ids[from + 1..=until].to_vec());
+        Window { input, targets, characters, stream: None }
+    }
+
+    /// Some windows as arrays. Streams that stand side by side carry their states on.
+    pub(crate) fn batch(windows: &[&Window], pad: u32) -> TokenWindows {
+        let inputs: Vec<&[u32]> = windows.iter().map(|window| window.input.as_slice()).collect();
+        let numbers: Option<Vec<usize>> = windows.iter().map(|window| Some(window.stream?.0)).collect();
+        let begin = windows.first().and_then(|window| window.stream).is_some_and(|(_, begin)| begin);
+        let in_order = numbers.filter(|all| all.windows(2).all(|pair| pair[0] + 1 == pair[1]));
+        TokenWindows {
+            input: Padded::new(&inputs, pad),
+            counts: windows.iter().map(|window| window.targets.len()).collect(),
+            targets: windows.iter().flat_map(|window| &window.targets).copied().collect(),
+            streams: in_order.and_then(|all| Some((*all.first()?..*all.last()? + 1, begin))),
+        }
+    }
+}
+
+/// A line that says how many tokens there are to train on, for dev and for test, and how many of them are unknown.
+pub(crate) fn notes(
+    train: &Text,
+    streams: usize,
+    dev: &[Window],
+    test: &[Window],
+    tokenizer: &Tokenizer,
+) -> Vec<String> {
+    let tokens = |part: &[Window]| part.iter().map(|window| window.targets.len()).sum::<usize>();
+    let unknown = |part: &[Window]| {
+        let unk = tokenizer.specials().unk;
+        part.iter().flat_map(|window| &window.targets).filter(|id| **id == unk).count()
+    };
+    let mut notes = vec![format!(
+        "{} tokens to train on in {streams} columns, {} for dev, {} for test; {} kinds of token",
+        train.ids.len() - 1,
+        tokens(dev),
+        tokens(test),
+        tokenizer.vocabulary_size(),
+    )];
+    if unknown(dev) + unknown(test) > 0 {
+        notes.push(format!("{} tokens of dev and {} of test are unknown", unknown(dev), unknown(test)));
+    }
+    notes
+}
+
 /// Where the streams of a text begin, and where the last one ends: as long as each other, but for one token.
-pub(crate) fn starts(tokens: usize, streams: usize) -> Vec<usize> {
+fn starts(tokens: usize, streams: usize) -> Vec<usize> {
     let (each, longer) = (tokens / streams, tokens % streams);
     (0..=streams).map(|stream| stream * each + stream.min(longer)).collect()
 }

@@ -2,13 +2,15 @@
 //! gradient's way back.
 
 use clap::Args;
-use serde::{Deserialize, Serialize};
+use ndarray::{ArrayD, ArrayViewD};
 use unspool::{
     graph::{Graph, Params},
     models::MemoryReaderConfig,
     nn::CellKind,
 };
-use unspool_task::{Curves, Drawn, Figure, Parts, RecurrentOptions, Result, Task, count, gradients, limits};
+use unspool_task::{
+    Curves, Drawn, Figure, Parts, RecurrentOptions, Result, SavedModel, Task, count, gradients, limits,
+};
 
 /// Rows whose gradients are looked at.
 const ROWS: usize = 32;
@@ -42,30 +44,29 @@ impl Options {
     }
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Saved {
-    pub(crate) model: MemoryReaderConfig,
+/// What a model is scored on.
+pub(crate) fn to_score(model: &MemoryReaderConfig) -> Drawn<Vec<()>> {
+    Drawn::to_score(vec![], model.length)
 }
 
 /// ‖∂loss/∂h_t‖ of the top layer at each step t: of the model as it is trained, as it was at first, and of the plain
 /// cell at first.
-pub(crate) fn gradients_through_time<T: Task<Saved = Saved>>(
+pub(crate) fn gradients_through_time<T: Task<Saved = SavedModel<MemoryReaderConfig>>>(
     task: &T,
     model: &MemoryReaderConfig,
     params: &Params,
     test: &[T::Example],
-) -> Result<Figure> {
+) -> Result<Vec<Figure>> {
     let batch = task.batch(&test.iter().take(ROWS).collect::<Vec<_>>())?;
     let cell = model.cell;
     let mut lines = vec![(format!("{cell}, trained"), norms(task, params, &batch)?)];
     let kinds = if cell == CellKind::Rnn { vec![cell] } else { vec![cell, CellKind::Rnn] };
     for cell in kinds {
         let mut params = Params::seeded(0);
-        let first = T::build(Saved { model: MemoryReaderConfig { cell, ..*model } }, None, &mut params)?;
+        let first = T::build(SavedModel { model: MemoryReaderConfig { cell, ..*model } }, None, &mut params)?;
         lines.push((format!("{cell}, untrained"), norms(&first, &params, &batch)?));
     }
-    Ok(Figure::Curves(Curves::gradient_norms("What is left of the gradient on its way back".into(), lines)))
+    Ok(vec![Figure::Curves(Curves::gradient_norms("What is left of the gradient on its way back".into(), lines))])
 }
 
 fn norms<T: Task>(task: &T, params: &Params, batch: &T::Batch) -> Result<Vec<(f64, f64)>> {
@@ -73,6 +74,15 @@ fn norms<T: Task>(task: &T, params: &Params, batch: &T::Batch) -> Result<Vec<(f6
     let gradients = gradients(task, &graph, batch, 1.0)?;
     let top = gradients.through_time().iter().rfind(|series| series.leaf == 0);
     Ok(top.map_or(vec![], |series| series.norms.iter().map(|(t, norm)| (*t as f64, *norm)).collect()))
+}
+
+/// Σ (p − right)² of each row of probabilities, where the right class has 1 and the others 0.
+pub(crate) fn squared_errors(p: &ArrayD<f64>, right: &[u32]) -> Vec<f64> {
+    let square = |(row, right): (ArrayViewD<'_, f64>, &u32)| -> f64 {
+        let off = |(class, p): (usize, &f64)| (p - f64::from(u8::from(class == *right as usize))).powi(2);
+        row.iter().enumerate().map(off).sum()
+    };
+    p.outer_iter().zip(right).map(square).collect()
 }
 
 /// How far a gradient of the whole loss reaches back: its norm at the first step over that at the last.

@@ -5,7 +5,8 @@
 
 use ndarray::{Array2, Array3, ArrayViewMut2, Axis};
 use serde::{Deserialize, Serialize};
-use unspool_task::{Data, Error, Parts, Result, Table, by_number};
+use unspool::text::Specials;
+use unspool_task::{Data, Drawn, Error, Parts, Result, Rng, Table, by_number};
 
 /// Rows and columns of a digit.
 pub(crate) const SIDE: usize = 8;
@@ -32,18 +33,28 @@ pub(crate) struct Digit {
 pub(crate) const DATA_HELP: &str = "CSV file without a header line, a picture per line: its 64 grey levels row by \
      row, integers from 0 to 16, then the digit. One file, which is divided by its line numbers (70/10/20)";
 
-/// The digits of a file.
-pub(crate) fn digits(data: &Data) -> Result<Vec<Digit>> {
-    read(&data.csv()?)
+/// The digits of a file in three parts.
+pub(crate) fn digits(data: &Data) -> Result<Parts<Vec<Digit>>> {
+    split(read(&data.csv()?)?)
+}
+
+/// Examples of `length` time steps, made of the digits of a file, `count` of them in an epoch of training.
+pub(crate) fn parts(data: &Data, count: usize, length: usize) -> Result<Parts<Drawn<Vec<Digit>>>> {
+    Ok(Drawn::parts(digits(data)?, count, length))
 }
 
 /// What a trained model is scored on: all digits of a file; of the set inside the program, its test part.
 pub(crate) fn to_score(data: &Data) -> Result<Vec<Digit>> {
-    match digits(data)? {
+    match read(&data.csv()?)? {
         digits if data.is_embedded() => Ok(by_number(digits).test),
         digits if digits.is_empty() => Err(Error::failure("there are no digits", "give a line or more")),
         digits => Ok(digits),
     }
+}
+
+/// Examples of `length` time steps that a trained model is scored on.
+pub(crate) fn drawn_to_score(data: &Data, length: usize) -> Result<Drawn<Vec<Digit>>> {
+    Ok(Drawn::to_score(to_score(data)?, length))
 }
 
 fn read(table: &Table) -> Result<Vec<Digit>> {
@@ -65,8 +76,7 @@ fn read(table: &Table) -> Result<Vec<Digit>> {
     table.rows.iter().map(one).collect()
 }
 
-/// The three parts of the digits of a file.
-pub(crate) fn split(digits: Vec<Digit>) -> Result<Parts<Vec<Digit>>> {
+fn split(digits: Vec<Digit>) -> Result<Parts<Vec<Digit>>> {
     let parts = by_number(digits);
     match parts.test.len() {
         0 => Err(Error::failure("there are too few digits for three parts", "give 5 lines or more")),
@@ -100,6 +110,74 @@ pub(crate) fn overlay(large: &mut ArrayViewMut2<'_, u8>, small: &Picture, row: i
             *pixel = level.max(*pixel);
         }
     }
+}
+
+/// A digit, moved by so many pixels.
+pub(crate) fn moved(Digit { picture, value }: &Digit, down: isize, right: isize) -> Digit {
+    let mut canvas = Picture::zeros(picture.dim());
+    overlay(&mut canvas.view_mut(), picture, down, right);
+    Digit { picture: canvas, value: *value }
+}
+
+/// A digit from its grey levels, row by row, with commas between. What stands behind them is not looked at.
+pub(crate) fn read_digit(line: &str) -> Result<Digit> {
+    let levels: Vec<&str> = line.split(',').take(SIDE * SIDE).collect();
+    let picture = parse(&levels, SIDE)?;
+    if picture.ncols() != SIDE {
+        return Err(Error::failure(
+            format!("{} pixels where there should be {}", levels.len(), SIDE * SIDE),
+            "a line is the grey levels of an 8x8 picture, row by row, with commas between",
+        ));
+    }
+    Ok(Digit { picture, value: 0 })
+}
+
+/// The name of each digit as a word, whose id is its place behind the special tokens.
+pub(crate) const WORDS: [&str; 10] = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
+const FIRST_WORD: u32 = Specials::NAMES.len() as u32;
+/// How many ids there are, with the special tokens.
+pub(crate) const VOCABULARY: usize = WORDS.len() + FIRST_WORD as usize;
+
+/// Digits side by side, at most.
+pub(crate) const SIDE_BY_SIDE: usize = 4;
+
+/// A picture and the words that describe it, as ids.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Captioned {
+    pub(crate) picture: Picture,
+    pub(crate) words: Vec<u32>,
+}
+
+impl Captioned {
+    /// Any digits side by side.
+    pub(crate) fn draw(digits: &[Digit], dice: &mut Rng) -> Captioned {
+        let count = dice.between(1, SIDE_BY_SIDE as isize);
+        let mut picture = Picture::zeros((SIDE, SIDE * count as usize));
+        let mut words = vec![];
+        for place in 0..count {
+            let digit = dice.choose(digits);
+            overlay(&mut picture.view_mut(), &digit.picture, 0, place * SIDE as isize);
+            words.push(FIRST_WORD + digit.value);
+        }
+        Captioned { picture, words }
+    }
+
+    /// A picture of eight rows from its grey levels, row by row.
+    pub(crate) fn read(line: &str) -> Result<Captioned> {
+        let (picture, most) = (parse(&line.split(',').collect::<Vec<_>>(), SIDE)?, SIDE_BY_SIDE * SIDE);
+        if picture.ncols() > most {
+            let hint = format!("it may have {SIDE} rows and up to {most} columns");
+            return Err(Error::failure(format!("a picture of {} columns", picture.ncols()), hint));
+        }
+        Ok(Captioned { picture, words: vec![] })
+    }
+}
+
+/// Words with spaces between.
+pub(crate) fn sentence(words: &[u32]) -> String {
+    let name =
+        |id: &u32| id.checked_sub(FIRST_WORD).and_then(|digit| WORDS.get(digit as usize).copied()).unwrap_or("?");
+    words.iter().map(name).collect::<Vec<_>>().join(" ")
 }
 
 /// Pictures of one height as numbers from 0 to 1, `[batch, height, width]`; those that are narrower have paper on the

@@ -1,10 +1,10 @@
 //! A series of numbers in columns: read from a file, as changes over a season and back.
 
-use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
+use ndarray::{Array2, Array3, ArrayD, ArrayView1, ArrayView2, Axis, Ix3, concatenate};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 use unspool::text::{Csv, Source};
-use unspool_task::{Curves, Data, Drawn, Error, Figure, Parts, Result};
+use unspool_task::{Curves, Data, Drawn, Error, Figure, Parts, Result, check_signals};
 
 /// How a value differs from the one a season before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -104,6 +104,12 @@ pub(crate) struct Scale {
 }
 
 impl Scale {
+    /// Finds the scale of the values that are seen in training.
+    pub(crate) fn fit(seen: ArrayView2<'_, f64>, season: usize, change: Change) -> Scale {
+        let (mean, deviation) = moments(changes(seen, season, change).view());
+        Scale { change, season, mean, deviation, value_deviation: moments(seen).1 }
+    }
+
     /// Checks that there is a number for each column.
     pub(crate) fn check(&self, columns: usize) -> Result<()> {
         let whole = self.mean.len() == columns && self.mean.iter().all(|mean| mean.is_finite());
@@ -118,10 +124,66 @@ impl Scale {
     }
 
     /// Normalised changes of values, from the second season on.
-    pub(crate) fn normal(&self, values: ArrayView2<'_, f64>) -> Array2<f32> {
+    fn normal(&self, values: ArrayView2<'_, f64>) -> Array2<f32> {
         let mut normal = changes(values, self.season, self.change);
         normal.indexed_iter_mut().for_each(|((_, k), x)| *x = (*x - self.mean[k]) / self.deviation[k]);
         normal.mapv(|x| x as f32)
+    }
+
+    /// Windows as arrays, which read `context` changes before each forecast.
+    pub(crate) fn batch(&self, windows: &[&Window], context: usize) -> Result<Batch> {
+        let normal = |window: &&Window| {
+            let all = concatenate(Axis(0), &[window.last(context + self.season), window.coming.view()]);
+            all.map(|all| self.normal(all.view())).map_err(|cause| Error::failure(cause.to_string(), ""))
+        };
+        let rows = windows.iter().map(normal).collect::<Result<Vec<Array2<f32>>>>()?;
+        let part = |from: usize, until: usize| {
+            let shape = (rows.len(), until - from, self.mean.len());
+            Array3::from_shape_fn(shape, |(row, t, k)| rows[row][[from + t, k]])
+        };
+        let end = rows.first().map_or(context, Array2::nrows);
+        let last = windows.iter().map(|window| window.last(self.season).to_owned()).collect();
+        Ok(Batch { known: part(0, context), coming: part(context, end), last })
+    }
+
+    /// Values `[steps, column]` of each row from the last season known and normalised changes `[row, steps, column]`.
+    pub(crate) fn values(&self, last: &[Array2<f64>], normal: ArrayD<f64>) -> Result<Vec<Array2<f64>>> {
+        let normal = normal.into_dimensionality::<Ix3>().map_err(|cause| Error::failure(cause.to_string(), ""))?;
+        let value = |(last, normal): (&Array2<f64>, ArrayView2<'_, f64>)| {
+            let change = |(t, k)| normal[[t, k]] * self.deviation[k] + self.mean[k];
+            self.ahead(last.view(), Array2::from_shape_fn(normal.dim(), change).view())
+        };
+        Ok(last.iter().zip(normal.outer_iter()).map(value).collect())
+    }
+
+    /// The error of a rule, known values to the change that is expected of each column, over all forecasts.
+    pub(crate) fn error_of(&self, windows: &[Window], rule: impl Fn(ArrayView2<'_, f64>) -> Vec<f64>) -> Result<f64> {
+        let mut squares = vec![];
+        for window in windows {
+            check_signals()?;
+            let rule = rule(window.known.view());
+            let change = Array2::from_shape_fn((window.coming.nrows(), rule.len()), |(_, k)| rule[k]);
+            let errors = self.ahead(window.last(self.season), change.view()) - &window.coming;
+            squares.extend(errors.into_iter().map(|error| error * error));
+        }
+        Ok(rmse(squares.into_iter()))
+    }
+
+    /// The errors of forecasts as last season; with last season's change (of its sum); with the mean change of the last
+    /// three seasons.
+    pub(crate) fn baselines(&self, windows: &[Window]) -> Result<Vec<(&'static str, f64)>> {
+        let (season, change) = (self.season, self.change);
+        let last_season = |known: ArrayView2<'_, f64>| vec![0.0; known.ncols()];
+        let last_change = |known: ArrayView2<'_, f64>| change_of_sums(known, season, change);
+        let drift = |known: ArrayView2<'_, f64>| {
+            let from = known.nrows().saturating_sub(4 * season);
+            moments(changes(during(known, from..known.nrows()), season, change).view()).0
+        };
+        Ok(vec![
+            ("last_season", self.error_of(windows, last_season)?),
+            ("last_season_change", self.error_of(windows, last_change)?),
+            ("drift", self.error_of(windows, drift)?),
+        ])
     }
 
     /// Values `[steps, column]` from the last season known and the changes over it.
@@ -132,6 +194,50 @@ impl Scale {
             values[[t, k]] = self.change.after(before, *change);
         }
         values
+    }
+}
+
+/// The values before a forecast, as many as anything is said of, and those that come.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Window {
+    pub(crate) known: Array2<f64>,
+    pub(crate) coming: Array2<f64>,
+    pub(crate) origin: usize,
+}
+
+impl Window {
+    /// Of a series the forecast of this number, `horizon` steps from its origin, and up to `before` steps before it.
+    pub(crate) fn new(series: &Series, number: usize, before: usize, horizon: usize) -> Window {
+        let (values, origin) = (series.values.view(), series.origins[number]);
+        let coming = during(values, origin..origin + horizon).to_owned();
+        Window { known: during(values, origin.saturating_sub(before)..origin).to_owned(), coming, origin }
+    }
+
+    /// A window of which nothing is known that comes.
+    pub(crate) fn asked(known: Array2<f64>) -> Window {
+        Window { coming: Array2::zeros((0, known.ncols())), origin: known.nrows(), known }
+    }
+
+    /// The last steps known.
+    pub(crate) fn last(&self, steps: usize) -> ArrayView2<'_, f64> {
+        during(self.known.view(), self.known.nrows() - steps..self.known.nrows())
+    }
+}
+
+/// Normalised changes: what is known, `[batch, context, column]`, and what comes, `[batch, horizon, column]`.
+pub(crate) struct Batch {
+    pub(crate) known: Array3<f32>,
+    pub(crate) coming: Array3<f32>,
+    /// The last season known of each row, `[season, column]`, for the way back to values.
+    pub(crate) last: Vec<Array2<f64>>,
+}
+
+impl unspool_task::Batch for Batch {
+    fn loss_count(&self) -> usize {
+        self.coming.len()
+    }
+    fn units(&self) -> Option<usize> {
+        Some(self.last.len() * (self.known.dim().1 + self.coming.dim().1 - 1))
     }
 }
 
@@ -298,23 +404,19 @@ pub(crate) fn change_of_sums(known: ArrayView2<'_, f64>, season: usize, change: 
 }
 
 /// The first column of some forecasts with what came, and the last `before` steps known at first.
-pub(crate) fn curves<'a>(
-    name: &str,
-    before: usize,
-    windows: impl Iterator<Item = (usize, &'a Array2<f64>, &'a Array2<f64>, &'a Array2<f64>)>,
-) -> Figure {
+pub(crate) fn curves(name: &str, before: usize, windows: &[Window], forecasts: &[Array2<f64>]) -> Figure {
     const MOST: usize = 5;
     let line = |values: ArrayView2<'_, f64>, from: usize| -> Vec<(f64, f64)> {
         values.column(0).iter().enumerate().map(|(t, y)| ((from + t) as f64, *y)).collect()
     };
     let (mut observed, mut made_lines) = (vec![], vec![]);
-    for (origin, known, coming, made) in windows.take(MOST) {
+    for (Window { known, coming, origin }, made) in windows.iter().zip(forecasts).take(MOST) {
         if observed.is_empty() {
             let steps = before.min(known.nrows());
-            observed = line(during(known.view(), known.nrows() - steps..known.nrows()), origin - steps);
+            observed = line(during(known.view(), known.nrows() - steps..known.nrows()), *origin - steps);
         }
-        observed.extend(line(coming.view(), origin));
-        made_lines.push((format!("forecast after {origin} steps"), line(made.view(), origin)));
+        observed.extend(line(coming.view(), *origin));
+        made_lines.push((format!("forecast after {origin} steps"), line(made.view(), *origin)));
     }
     let lines = std::iter::once((name.to_owned(), observed)).chain(made_lines).collect();
     let (title, x, y) = ("Forecasts and what came".into(), "step".into(), name.to_owned());

@@ -1,7 +1,10 @@
 //! Sounds and what is said in them: read from `--data`, parted, and single digits joined into strings.
 
-use crate::log_mel::LogMel;
+use crate::log_mel::{LogMel, join, normalise};
+use ndarray::{Array2, Array3, Axis};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use unspool::{graph::Graph, nn::Sequence};
 use unspool_task::{Data, Drawn, Error, Parts, Recording, Result, Rng, by_number, limits};
 
 /// Recordings in a string, at most.
@@ -52,7 +55,7 @@ impl Utterance {
 }
 
 /// A string of recordings in noise.
-pub(crate) fn string(recordings: &[Utterance], rate: u32, dice: &mut Rng) -> Utterance {
+fn string(recordings: &[Utterance], rate: u32, dice: &mut Rng) -> Utterance {
     Utterance::joined(recordings, rate, dice).noisy(dice)
 }
 
@@ -113,19 +116,133 @@ impl Sounds {
         Ok(Sounds { all, ..self })
     }
 
+    /// All characters that are said.
+    pub(crate) fn characters(&self) -> BTreeSet<char> {
+        self.all.iter().flat_map(|one| one.said.chars()).collect()
+    }
+
+    /// Refuses a sound that is too short to say what its transcript has of the characters that are known.
+    pub(crate) fn check_lengths(&self, known: &BTreeSet<char>, frames: &Frames) -> Result<()> {
+        for one in &self.all {
+            let said: Vec<char> = one.said.chars().filter(|c| known.contains(c)).collect();
+            let needed = said.len() + said.windows(2).filter(|pair| pair[0] == pair[1]).count();
+            let steps = frames.features.frames(one.samples.len()).div_ceil(TOGETHER);
+            if steps < needed {
+                let what = format!("{}: {steps} steps of 20 ms are too short to say {:?}", one.name, one.said);
+                return Err(Error::failure(what, "leave it out, or correct its transcript"));
+            }
+        }
+        Ok(())
+    }
+
+    /// The example of this number: a string made of the recordings, or one of the sounds itself.
+    pub(crate) fn example(&self, number: usize, dice: &mut Rng) -> (Vec<f32>, String) {
+        match self.joined {
+            true => {
+                let string = string(&self.all, self.rate, dice);
+                (string.samples, string.said)
+            }
+            false => (self.all[number].samples.clone(), self.all[number].said.clone()),
+        }
+    }
+
     /// So many strings of these sounds, or the sounds themselves.
-    pub(crate) fn drawn(self, strings: usize, features: &LogMel) -> Drawn<Sounds> {
+    pub(crate) fn drawn(self, strings: usize, frames: &Frames) -> Drawn<Sounds> {
         let lengths = match self.joined {
             true => vec![(0, 1); strings],
-            false => self.all.iter().map(|one| (0, features.frames(one.samples.len()))).collect(),
+            false => self.all.iter().map(|one| (0, frames.features.frames(one.samples.len()))).collect(),
         };
         Drawn::new(self, lengths)
     }
 }
 
+/// Bands of the features, and how many frames of 10 ms are read at a time.
+const BANDS: usize = 32;
+const TOGETHER: usize = 2;
+/// Elements of what a model reads at a time.
+pub(crate) const FEATURES: usize = TOGETHER * BANDS;
+
+/// How a model hears sounds of one rate.
+pub(crate) struct Frames {
+    rate: u32,
+    features: LogMel,
+}
+
+impl Frames {
+    /// Of so many samples a second.
+    pub(crate) fn new(rate: u32) -> Frames {
+        Frames { rate, features: LogMel::new(rate, BANDS) }
+    }
+
+    /// What a model reads of a sound, `[time, feature]`.
+    pub(crate) fn of(&self, samples: &[f32]) -> Array2<f32> {
+        let mut frames = self.features.of(samples);
+        normalise(&mut frames);
+        join(&frames, TOGETHER)
+    }
+
+    /// What it reads of a wav file, in pieces that are short enough to be heard at once.
+    pub(crate) fn read(&self, path: &str) -> Result<Vec<Array2<f32>>> {
+        let sound = Recording::read(path)?;
+        if sound.rate != self.rate {
+            return Err(Error::failure(
+                format!("{path}: {} samples a second, where the model was trained on {}", sound.rate, self.rate),
+                "convert it to that rate",
+            ));
+        }
+        Ok(pieces(&sound.samples, self.rate as usize).into_iter().map(|piece| self.of(piece)).collect())
+    }
+}
+
+/// What the model reads of a sound, `[time, feature]`, in pieces that are heard one after the other, and what is said.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Heard {
+    pub(crate) pieces: Vec<Array2<f32>>,
+    pub(crate) said: String,
+}
+
+/// Frames `[batch, time, feature]` of all pieces, how many of each are real, how many pieces each example has, and the
+/// labels.
+pub(crate) struct Batch {
+    frames: Array3<f32>,
+    pub(crate) lengths: Vec<usize>,
+    pub(crate) pieces: Vec<usize>,
+    pub(crate) labels: Vec<Vec<u32>>,
+}
+
+/// The loss is of whole strings.
+impl unspool_task::Batch for Batch {
+    fn loss_count(&self) -> usize {
+        self.lengths.len()
+    }
+    fn units(&self) -> Option<usize> {
+        Some(self.lengths.iter().sum())
+    }
+}
+
+impl Batch {
+    /// Some examples as arrays.
+    pub(crate) fn new(heard: &[&Heard], labels: impl Fn(&str) -> Vec<u32>) -> Batch {
+        let rows: Vec<&Array2<f32>> = heard.iter().flat_map(|one| &one.pieces).collect();
+        let lengths: Vec<usize> = rows.iter().map(|row| row.nrows()).collect();
+        let longest = lengths.iter().copied().max().unwrap_or(0);
+        let mut frames = Array3::zeros((rows.len(), longest, FEATURES));
+        for (row, mut place) in rows.iter().zip(frames.outer_iter_mut()) {
+            place.slice_axis_mut(Axis(0), (..row.nrows()).into()).assign(row);
+        }
+        let pieces = heard.iter().map(|one| one.pieces.len()).collect();
+        Batch { frames, lengths, pieces, labels: heard.iter().map(|one| labels(&one.said)).collect() }
+    }
+
+    /// The real frames.
+    pub(crate) fn sequence<'g>(&self, graph: &'g Graph<'g>) -> Sequence<'g> {
+        Sequence::pack(graph.input(&self.frames), &self.lengths)
+    }
+}
+
 /// A sound in pieces that are short enough to be heard at once, cut in the quietest tenth of a second near the end of
 /// each.
-pub(crate) fn pieces(samples: &[f32], rate: usize) -> Vec<&[f32]> {
+fn pieces(samples: &[f32], rate: usize) -> Vec<&[f32]> {
     let most = (limits::HEARD_AT_ONCE * rate).max(1);
     let (mut pieces, mut rest) = (vec![], samples);
     while rest.len() > most {

@@ -1,9 +1,8 @@
 //! Writing with a decoder: each token is said as soon as it is chosen.
 
 use unspool::{
-    graph::Params,
     nn::{
-        self, Decoder, DecoderSteps,
+        self,
         decoding::{Decoding, Prediction, Sampling, StepFunction},
     },
     text::{DecodeStream, Tokenizer},
@@ -12,8 +11,8 @@ use unspool_task::{Error, Generate, Result};
 
 /// Writes tokens after a prompt, or without one after the token `begin`. Each character is written as soon as its last
 /// token is chosen.
-pub(crate) fn write<D: Decoder>(
-    steps: Steps<'_, '_, D>,
+pub(crate) fn write(
+    steps: impl StepFunction,
     tokenizer: &Tokenizer,
     begin: u32,
     ask: &Generate,
@@ -46,41 +45,22 @@ pub(crate) fn write<D: Decoder>(
     last.filter(|_| ask.length > 0).map_or(Ok(()), |last| aloud.say(last))
 }
 
-/// The steps of a decoder that has read at most so many tokens: then it begins anew with the later half of them.
-pub(crate) struct Steps<'p, 'd, D> {
-    params: &'p Params,
-    decoder: &'d D,
-    steps: DecoderSteps<'p, 'd, D>,
-    read: Vec<u32>,
-    limit: usize,
-}
-
-impl<'p, 'd, D: Decoder> Steps<'p, 'd, D> {
-    pub(crate) fn new(params: &'p Params, decoder: &'d D, limit: usize) -> Result<Self> {
-        let steps = DecoderSteps::new(params, decoder, 1, |graph| decoder.initial_state(graph, 1))?;
-        Ok(Steps { params, decoder, steps, read: vec![], limit: limit.max(2) })
-    }
-}
-
-impl<D: Decoder> StepFunction for Steps<'_, '_, D> {
-    fn sentences(&self) -> usize {
-        1
-    }
-
-    fn step(&mut self, parents: &[u32], tokens: &[u32]) -> nn::Result<Prediction> {
-        if self.limit < usize::MAX {
-            if self.read.len() >= self.limit {
-                self.read.drain(..self.limit.div_ceil(2));
-                self.steps =
-                    DecoderSteps::new(self.params, self.decoder, 1, |graph| self.decoder.initial_state(graph, 1))?;
-                for token in &self.read {
-                    self.steps.step(&[0], &[*token])?;
-                }
-            }
-            self.read.extend(tokens);
-        }
-        self.steps.step(parents, tokens)
-    }
+/// A sample of so many tokens, under its temperature.
+pub(crate) fn sample(
+    steps: impl StepFunction,
+    tokenizer: &Tokenizer,
+    begin: u32,
+    length: usize,
+    temperature: f64,
+) -> Result<String> {
+    let mut text = format!("at temperature {temperature}:\n");
+    let ask = Generate { prompt: String::new(), length, temperature, top_k: None, top_p: None, seed: 1 };
+    let mut keep = |piece: &str| {
+        text.push_str(piece);
+        Ok(())
+    };
+    write(steps, tokenizer, begin, &ask, &mut keep)?;
+    Ok(text)
 }
 
 /// A step function that says each token it reads, but for the first few: they were said by somebody else.

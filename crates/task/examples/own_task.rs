@@ -80,6 +80,12 @@ struct Batch {
     classes: Vec<u32>,
 }
 
+impl unspool_task::Batch for Batch {
+    fn loss_count(&self) -> usize {
+        self.classes.len()
+    }
+}
+
 impl Steps {
     /// `[batch, 2]`
     fn logits<'g>(&self, graph: &'g Graph<'g>, batch: &Batch) -> Var<'g> {
@@ -142,10 +148,6 @@ impl Task for Steps {
         let steps =
             Array3::from_shape_fn((walks.len(), time, 1), |(b, t, _)| walks[b].0.get(t).copied().unwrap_or(0.0));
         Ok(Batch { steps, lengths, classes: walks.iter().map(|walk| walk.is_above()).collect() })
-    }
-
-    fn loss_count(&self, batch: &Batch) -> usize {
-        batch.classes.len()
     }
 
     fn loss<'g>(&self, graph: &'g Graph<'g>, batch: &Batch) -> Var<'g> {

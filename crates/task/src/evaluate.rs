@@ -1,6 +1,7 @@
 //! How good a model is on a part of the data.
 
 use super::{
+    batch::Batch,
     chosen::Chosen,
     commands::EvaluateOptions,
     data::{Columns, Data},
@@ -64,7 +65,7 @@ pub(crate) fn part<T: Task>(
         signals::check_if_alone(exchange)?;
         let batch = part.batch(task, &batches[number])?;
         let graph = Graph::inference(params);
-        let sums = (sum_of_losses(task, &graph, &batch)?, task.loss_count(&batch));
+        let sums = (sum_of_losses(task, &graph, &batch)?, batch.loss_count());
         Ok((sums, task.answers(params, &batch, search)?))
     })?;
     let (mut losses, mut counts) = (0.0, 0);

@@ -1,8 +1,12 @@
 //! Things to see in a report, as data.
 
 use crate::error::Result;
+use ndarray::ArrayView1;
 use serde::{Deserialize, Serialize};
-use unspool::text::score::Confusion;
+use unspool::{
+    nn::decoding::Hypothesis,
+    text::{Padded, Tokenizer, score::Confusion},
+};
 
 /// Something to see.
 #[derive(Clone, Debug)]
@@ -88,6 +92,21 @@ pub struct Attention {
 }
 
 impl Attention {
+    /// Says what a model attended to in a row of its sources while it wrote, token for token. A character in several
+    /// tokens stands at the last of them. Returns nothing where the model attends to nothing.
+    pub fn of_row(tokenizer: &Tokenizer, sources: &Padded, row: usize, written: &Hypothesis) -> Option<Attention> {
+        let length = *sources.lengths.get(row)?;
+        let source: Vec<u32> = sources.ids.row(row).iter().take(length).copied().collect();
+        let (columns, mut rows) =
+            (tokenizer.decode_pieces(&source).ok()?, tokenizer.decode_pieces(&written.tokens).ok()?);
+        // In a batch with longer sources, a source is padded; padding has no weight and is not shown.
+        let real = |row: ArrayView1<'_, f64>| row.iter().take(length).copied().collect();
+        let weights: Vec<Vec<f64>> = written.attention.as_ref()?.rows().into_iter().map(real).collect();
+        // The end token was looked for, too.
+        rows.resize(weights.len(), String::new());
+        Some(Attention { rows, columns, weights })
+    }
+
     /// Whole words instead of their pieces, where a piece that begins with a space begins a word: a word written looked
     /// where its pieces did on average; a word looked at has the weight of its pieces together. A piece that completes
     /// no character belongs to the word before it, but for the last one, which is the end of the text.

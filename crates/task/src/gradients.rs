@@ -1,6 +1,6 @@
 //! A step of training, recorded and walked back.
 
-use crate::{error::Result, task::Task};
+use crate::{batch::Batch, error::Result, task::Task};
 use unspool::graph::{Gradients, Graph};
 
 /// Records a batch's mean loss, so far on in a training, and walks back as a step of training does.
@@ -8,6 +8,6 @@ use unspool::graph::{Gradients, Graph};
 /// # Errors
 /// The first error of the recording.
 pub fn gradients<'g, T: Task>(task: &T, graph: &'g Graph<'g>, batch: &T::Batch, progress: f64) -> Result<Gradients> {
-    let loss = task.training_loss(graph, batch, progress) * (1.0 / task.loss_count(batch).max(1) as f64);
+    let loss = task.training_loss(graph, batch, progress) * (1.0 / batch.loss_count().max(1) as f64);
     Ok(loss.backward()?)
 }

@@ -3,7 +3,7 @@
 use crate::{error::Result, limits};
 use clap::{ArgAction, Args};
 use std::{fmt::Display, ops::RangeInclusive, str::FromStr};
-use unspool::{nn::CellKind, text::TokenKind};
+use unspool::{models::ClassifierConfig, nn::CellKind, text::TokenKind};
 
 /// A value, or what is wrong with the text.
 type Parsed<T> = std::result::Result<T, String>;
@@ -147,4 +147,27 @@ pub struct PairOptions {
     /// [from 1 to 65536]
     #[arg(long, value_name = "N", default_value = "16384", value_parser = count(1..=limits::SIZE))]
     pub bigram_buckets: usize,
+}
+
+impl PairOptions {
+    /// Returns the sizes of a model that reads texts in this way and names classes.
+    pub fn classifier(
+        &self,
+        reader: &ReaderOptions,
+        vocabulary: usize,
+        classes: usize,
+        dropout: f64,
+    ) -> ClassifierConfig {
+        ClassifierConfig {
+            vocabulary_size: vocabulary,
+            bigram_buckets: self.bigram_buckets,
+            embedding_size: 128,
+            cell: reader.recurrent.cell,
+            layers: reader.recurrent.layers,
+            hidden_size: reader.recurrent.hidden_size,
+            bidirectional: reader.bidirectional,
+            classes,
+            dropout,
+        }
+    }
 }

@@ -6,7 +6,7 @@ use crate::{
     number::counted,
 };
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use unspool::text::LabelSet;
 
 /// The labels of an example: one for a text, one for each word of a sentence.
@@ -39,6 +39,11 @@ impl Labels {
     /// Returns the ids.
     pub fn ids(&self) -> &[u32] {
         &self.ids
+    }
+
+    /// How many of them the train part has.
+    pub(crate) fn known(&self) -> usize {
+        self.ids.len() - self.unknown.len()
     }
 
     /// Returns the names.
@@ -100,9 +105,44 @@ impl<'a> Unknown<'a> {
     }
 }
 
-/// Returns how many of the labels the model has.
-pub fn count_of_known(labels: &[u32], classes: usize) -> usize {
-    labels.iter().filter(|label| (**label as usize) < classes).count()
+/// Counts how often each name has each label. The most frequent one is what a tagger guesses that knows nothing else.
+///
+/// ```
+/// use unspool_task::MostFrequent;
+/// let mut known = MostFrequent::new(2);
+/// for (word, tag) in [("a", 1), ("b", 0), ("a", 1), ("a", 0), ("c", 1)] {
+///     known.count(word, tag);
+/// }
+/// assert_eq!((known.guess("a"), known.guess("b"), known.guess("d")), (1, 0, 1));
+/// ```
+#[derive(Clone, Debug)]
+pub struct MostFrequent {
+    of_all: Vec<u64>,
+    of_name: BTreeMap<String, Vec<u64>>,
+}
+
+impl MostFrequent {
+    /// Begins with no name, for so many labels.
+    pub fn new(labels: usize) -> MostFrequent {
+        MostFrequent { of_all: vec![0; labels], of_name: BTreeMap::new() }
+    }
+
+    /// Counts a name's label.
+    pub fn count(&mut self, name: &str, label: u32) {
+        if !self.of_name.contains_key(name) {
+            self.of_name.insert(name.to_owned(), vec![0; self.of_all.len()]);
+        }
+        for counts in [Some(&mut self.of_all), self.of_name.get_mut(name)].into_iter().flatten() {
+            counts[label as usize] += 1;
+        }
+    }
+
+    /// Returns the most frequent label of a name, of equals the first. A name that was not counted has the most
+    /// frequent label of all.
+    pub fn guess(&self, name: &str) -> u32 {
+        let counts = self.of_name.get(name).unwrap_or(&self.of_all);
+        (0..counts.len()).rev().max_by_key(|label| counts[*label]).unwrap_or(0) as u32
+    }
 }
 
 /// Returns the names of classes, and behind them one for labels that are none of them, if there are such labels.
@@ -132,7 +172,7 @@ mod tests {
         );
         assert_eq!((some.score(), some.check("dev", 4).is_ok()), (Some(("unknown_labels", 3.0)), true));
         assert!(some.check("dev", 3).is_err());
-        assert_eq!(count_of_known(labels.ids(), 2), 1);
+        assert_eq!(labels.known(), 1);
         assert_eq!(with_unknown(&["x".into(), "y".into()], labels.ids()).len(), 3);
     }
 }

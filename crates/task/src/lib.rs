@@ -8,6 +8,7 @@
 #![deny(clippy::print_stderr, clippy::print_stdout)]
 
 mod any_task;
+mod batch;
 mod begun;
 mod checksum;
 mod chosen;
@@ -61,6 +62,7 @@ mod tokenize;
 mod train;
 mod watch;
 
+pub use batch::{Batch, Targets};
 pub use data::{Data, DataSet, Recording, Stream, Table, TableRows};
 pub use draw::{Draw, Rng};
 pub use entry::{Entry, task};
@@ -71,11 +73,12 @@ pub use groups::{
     ArchOptions, DirectionOptions, PairOptions, ReaderOptions, RecurrentOptions, TextOptions, TokenOptions, choice,
     count,
 };
-pub use labels::{Labels, count_of_known, with_unknown};
+pub use labels::{Labels, MostFrequent, with_unknown};
 pub use parts::Parts;
+pub use signals::check_signals;
 pub use source::{Drawn, Kind, Source, by_number};
-pub use task::{Digits, Generate, Learned, Metric, Score, Search, Shown, Spec, Task};
-pub use texts::{check_tokenizer, encode, one_token_each};
+pub use task::{Digits, Generate, Learned, Metric, SavedModel, Score, Search, Shown, Spec, Task};
+pub use texts::{check_tokenizer, decode_line, encode, one_token_each};
 
 use any_task::AnyTask;
 use options::{Asked, Command};

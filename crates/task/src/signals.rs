@@ -45,6 +45,27 @@ pub(crate) fn check() -> Result<()> {
     }
 }
 
+/// Whether several processes train together.
+static TOGETHER: AtomicBool = AtomicBool::new(false);
+
+/// Says how many processes train together.
+pub(crate) fn set_ranks(ranks: usize) {
+    TOGETHER.store(ranks > 1, Ordering::Relaxed);
+}
+
+/// Ends what takes long in a task, such as a baseline, once a signal has asked the training to stop. Of several
+/// processes all go on to a place where they stop together.
+///
+/// ```
+/// assert!(unspool_task::check_signals().is_ok());
+/// ```
+///
+/// # Errors
+/// A signal came.
+pub fn check_signals() -> Result<()> {
+    if TOGETHER.load(Ordering::Relaxed) { Ok(()) } else { check() }
+}
+
 /// As [`check`], where this is the only process. Several processes go on to a place where all of them stop, which is
 /// the next [`check_together`].
 pub(crate) fn check_if_alone(exchange: &dyn Exchange) -> Result<()> {

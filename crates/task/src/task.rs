@@ -1,6 +1,7 @@
 //! What a task is.
 
 use crate::{
+    batch::Batch,
     data::{Data, DataSet},
     draw::Draw,
     error::{Error, Result},
@@ -11,18 +12,23 @@ use crate::{
     source::Source,
 };
 use clap::Args;
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use unspool::{
     graph::{Graph, Params, Var},
-    nn::CarriedRows,
+    nn::{CarriedRows, decoding::Beam},
     text::{BatchSize, Tokenizer, score::accuracy},
 };
 
 /// What a file of rows with named columns must look like.
 const TABLE_HELP: &str = "\
     TSV file with a header line that names its columns: one file, which is divided by a hash of each line; three \
-    (TRAIN \
-    DEV TEST); or a folder with one file whose name contains `train`, one with `dev`, and one with `test`";
+    (TRAIN DEV TEST); or a folder with one file whose name contains `train`, one with `dev`, and one with `test`";
+
+/// What a file of rows with two named columns must look like.
+const PAIRS_HELP: &str = "\
+    TSV file with a header line that names its columns: one file, which is divided by a hash of each line; three \
+    (TRAIN DEV TEST); or a folder with one file whose name contains `train`, one with `dev`, and one with `test`. Or \
+    six files of plain text, two for each part, in which equal lines belong together";
 
 /// A recipe, and once it is [built](Task::build), a model with all that is needed to use it.
 ///
@@ -52,7 +58,7 @@ pub trait Task: Sized + Sync + 'static {
     /// What the model reads of a row, and what would be right.
     type Example: Serialize + DeserializeOwned + Send + Sync;
     /// Some examples as arrays.
-    type Batch: Send + Sync;
+    type Batch: Batch;
     /// What the model says of one example.
     type Answer: Serialize + DeserializeOwned + Send + Sync;
 
@@ -121,14 +127,6 @@ pub trait Task: Sized + Sync + 'static {
     /// # Errors
     /// The examples do not fit together.
     fn batch(&self, examples: &[&Self::Example]) -> Result<Self::Batch>;
-
-    /// Returns how much of [`Spec::unit`] a batch has, where the lengths of its examples do not say it.
-    fn units(&self, _batch: &Self::Batch) -> Option<usize> {
-        None
-    }
-
-    /// Returns what the loss is a sum over: target tokens, examples, frames.
-    fn loss_count(&self, batch: &Self::Batch) -> usize;
 
     /// Records Σ of the losses of a batch: a scalar.
     fn loss<'g>(&self, graph: &'g Graph<'g>, batch: &Self::Batch) -> Var<'g>;
@@ -215,7 +213,7 @@ pub struct Spec {
     pub about: &'static str,
     /// How its models are compared.
     pub metric: Metric,
-    /// What the [lengths](Task::lengths) of examples, or [`Task::units`], count, in the plural.
+    /// What the [lengths](Task::lengths) of examples, or [`Batch::units`], count, in the plural.
     pub unit: &'static str,
     /// Passes over the train part: the default of `--epochs`.
     pub epochs: u64,
@@ -298,7 +296,8 @@ impl Spec {
     /// Adds `--data` for tables of rows, and an option for each of the columns that are read.
     #[must_use]
     pub const fn table(self, columns: &'static [(&'static str, &'static str)], sets: &'static [DataSet]) -> Spec {
-        Spec { columns, ..self.data(TABLE_HELP, sets) }
+        let help = if columns.len() == 2 { PAIRS_HELP } else { TABLE_HELP };
+        Spec { columns, ..self.data(help, sets) }
     }
 
     /// Adds what `--compare` can name.
@@ -376,6 +375,29 @@ impl<S> Learned<S> {
     }
 }
 
+impl<C> Learned<SavedModel<C>> {
+    /// Says that the model's configuration is all that needs to be known.
+    pub fn model(model: C) -> Learned<SavedModel<C>> {
+        SavedModel { model }.into()
+    }
+}
+
+/// What a task saves that needs to know nothing but the model's own configuration.
+///
+/// ```
+/// use unspool::models::PerceptronConfig;
+/// use unspool_task::{Learned, SavedModel};
+/// let model = PerceptronConfig { input_size: 64, hidden_size: 32, layers: 2, classes: 10, dropout: 0.0 };
+/// let learned: Learned<SavedModel<PerceptronConfig>> = Learned::model(model);
+/// assert_eq!(learned.saved.model.classes, 10);
+/// ```
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SavedModel<C> {
+    /// The configuration.
+    pub model: C,
+}
+
 impl<S> From<S> for Learned<S> {
     fn from(saved: S) -> Learned<S> {
         Learned { saved, tokenizer: None }
@@ -402,6 +424,16 @@ impl Search {
     /// Returns how many answers are wanted.
     pub fn count(self) -> usize {
         if let Search::Best { count, .. } = self { count.max(1) } else { 1 }
+    }
+
+    /// Returns a beam that finds as many answers as are wanted, and keeps `width` at each step or as many as that.
+    pub fn beam(self, width: usize) -> Beam {
+        Beam::new(width.max(self.count())).best(self.count())
+    }
+
+    /// Returns whether what was attended to is wanted.
+    pub fn wants_attention(self) -> bool {
+        matches!(self, Search::Best { attention: true, .. })
     }
 }
 

@@ -28,6 +28,14 @@ pub fn encode(text: &str, tokenizer: &Tokenizer, max_length: usize, draw: &Draw)
     Ok(ids)
 }
 
+/// Returns tokens as text on one line: where bytes are tokens, a model can write the end of a line.
+///
+/// # Errors
+/// A token is none of the tokenizer's.
+pub fn decode_line(tokens: &[u32], tokenizer: &Tokenizer) -> Result<String> {
+    Ok(tokenizer.decode(tokens)?.trim().replace(['\n', '\r'], " "))
+}
+
 /// Returns the tokenizer of a task that has one. It and the model must number the same tokens.
 ///
 /// # Errors

@@ -2,6 +2,7 @@
 //! of it.
 
 use super::{
+    batch::Batch,
     begun::Begun,
     chosen::Chosen,
     error::{Error, Result},
@@ -60,6 +61,7 @@ const SHOWN: usize = 20;
 /// Of several processes each does its own part of the computing, and the first alone says and writes something.
 pub(crate) fn train<T: Task>(chosen: &Chosen<T>, exchange: &dyn Exchange) -> Result<()> {
     let is_first = exchange.rank() == 0;
+    signals::set_ranks(exchange.ranks());
     // What is wrong with `--compare` is told before anything is trained.
     chosen.comparisons()?;
     let place = is_first.then(|| find_place(chosen)).transpose()?;
@@ -486,14 +488,14 @@ impl<T: Task> Objective for Run<'_, T> {
         let rows = batch.rows.chunks(batch.shard).nth(number).unwrap_or_default();
         let key = RngKey::seed(self.seed()).fold_in_str("examples").fold_in(batch.epoch);
         let arrays = self.train().batch(&self.begun.task, rows, key)?;
-        let units = self.begun.task.units(&arrays).unwrap_or_else(|| self.train().units(rows));
+        let units = arrays.units().unwrap_or_else(|| self.train().units(rows));
         self.units.fetch_add(units as u64, Ordering::Relaxed);
         let done = batch.epoch as f64 + batch.number as f64 / self.batches.max(1) as f64;
         Ok((done / self.epochs() as f64, arrays))
     }
 
     fn weight(&self, (_, batch): &(f64, T::Batch)) -> f64 {
-        self.begun.task.loss_count(batch) as f64
+        batch.loss_count() as f64
     }
 
     fn loss<'g>(&self, graph: &'g Graph<'g>, (progress, batch): &(f64, T::Batch)) -> Var<'g> {

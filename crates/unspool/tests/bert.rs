@@ -58,8 +58,7 @@ fn a_bert_tokenizer_decodes_rightly() {
             let gradients = loss.backward().unwrap();
             adam.step(&mut params, &gradients, 0.01).unwrap();
         }
-        let mut steps = model.steps(&params, &source).unwrap();
-        let found = model.decoding(&source).beam(&mut steps, &Beam::new(2)).unwrap();
+        let found = model.decode(&params, &source, Some(&Beam::new(2))).unwrap();
         found.iter().map(|best| tokenizer.decode(&best[0].tokens).unwrap()).collect()
     };
     assert_eq!(written(specials), texts);

@@ -34,7 +34,7 @@ fn gradients_are_right() {
         let judged = check::composition(&params, &[], |graph, _| {
             let films = graph.input(&films);
             let films = Sequence::pack(films, &[2, 1]);
-            model.each_frame(&films).rows().powi(2).sum_all() + model.whole(&films).powi(2).sum_all()
+            model.logits(&films).rows().powi(2).sum_all() + model.film_logits(&films).powi(2).sum_all()
         })
         .unwrap();
         assert!(judged.right > 50 && judged.unjudged * 10 < judged.right, "{cell:?}: {judged}");
@@ -53,7 +53,7 @@ fn frames(params: &Params, model: &VideoClassifier, changed: Option<usize>) -> V
         film.index_axis_mut(Axis(1), t).mapv_inplace(|x| -x);
     }
     let graph = Graph::new(params);
-    let logits = model.each_frame(&Sequence::full(graph.input(film))).padded();
+    let logits = model.logits(&Sequence::full(graph.input(film))).padded();
     (0..4).map(|t| logits.index(1, t).value().unwrap()).collect()
 }
 

@@ -4,19 +4,11 @@
 //! A cell that cannot hold on to the first does no better than to say 1, whose mean squared error is 1/6 ≈ 0.167.
 
 use super::*;
-use crate::memory::{self, Options, Saved, gradients_through_time};
-use ndarray::{Array2, Array3};
-use unspool::models::{MemoryReader, MemoryReaderConfig};
+use crate::memory::{self, Options};
 
 pub(crate) struct Adding {
     config: MemoryReaderConfig,
     model: MemoryReader,
-}
-
-/// Numbers `[batch, time, (number in 0..1, mark)]`, and the sums `[batch, 1]`.
-pub(crate) struct Batch {
-    numbers: Array3<f32>,
-    sums: Array2<f32>,
 }
 
 /// The numbers, and which two are marked: one in the first half, one in the second.
@@ -41,28 +33,29 @@ impl Task for Adding {
             .defaults(&[("hidden-size", "64")]);
 
     type Options = Options;
-    type Saved = Saved;
+    type Saved = SavedModel<MemoryReaderConfig>;
     type Source = Drawn<Vec<()>>;
     type Example = Sum;
-    type Batch = Batch;
+    /// Numbers `[batch, time, (number in 0..1, mark)]`, and the sums `[batch, 1]`.
+    type Batch = (Array3<f32>, Array2<f32>);
     type Answer = f32;
 
-    fn read(options: &Options, _data: &Data) -> Result<Parts<Drawn<Vec<()>>>> {
+    fn read(options: &Options, _data: &Data) -> Result<Parts<Self::Source>> {
         Ok(options.parts())
     }
 
-    fn learn(options: &Options, _train: &Drawn<Vec<()>>) -> Result<Learned<Saved>> {
-        Ok(Saved { model: options.model(2, 1) }.into())
+    fn learn(options: &Options, _train: &Self::Source) -> Result<Learned<Self::Saved>> {
+        Ok(Learned::model(options.model(2, 1)))
     }
 
-    fn build(saved: Saved, _: Option<Tokenizer>, params: &mut Params) -> Result<Adding> {
-        saved.model.check()?;
-        let config = MemoryReaderConfig { input_size: 2, output_size: 1, ..saved.model };
+    fn build(SavedModel { model }: Self::Saved, _: Option<Tokenizer>, params: &mut Params) -> Result<Adding> {
+        model.check()?;
+        let config = MemoryReaderConfig { input_size: 2, output_size: 1, ..model };
         Ok(Adding { model: MemoryReader::new(params, &config)?, config })
     }
 
-    fn read_to_score(&self, _data: &Data) -> Result<Drawn<Vec<()>>> {
-        Ok(Drawn::to_score(vec![], self.config.length))
+    fn read_to_score(&self, _data: &Data) -> Result<Self::Source> {
+        Ok(memory::to_score(&self.config))
     }
 
     fn example(&self, _: &Vec<()>, draw: &Draw) -> Result<Sum> {
@@ -95,7 +88,7 @@ impl Task for Adding {
         (0, sum.numbers.len())
     }
 
-    fn batch(&self, sums: &[&Sum]) -> Result<Batch> {
+    fn batch(&self, sums: &[&Sum]) -> Result<Self::Batch> {
         let time = sums.first().map_or(0, |sum| sum.numbers.len());
         if sums.iter().any(|sum| sum.numbers.len() != time) {
             return Err(Error::failure("sequences of unequal lengths make no batch", ""));
@@ -105,21 +98,16 @@ impl Task for Adding {
             sum.numbers.iter().enumerate().for_each(|(t, x)| numbers[[b, t, 0]] = *x);
             sum.marked.iter().for_each(|at| numbers[[b, *at, 1]] = 1.0);
         }
-        Ok(Batch { numbers, sums: Array2::from_shape_fn((sums.len(), 1), |(b, _)| sums[b].value()) })
+        Ok((numbers, Array2::from_shape_fn((sums.len(), 1), |(b, _)| sums[b].value())))
     }
 
-    fn loss_count(&self, batch: &Batch) -> usize {
-        batch.sums.len()
+    fn loss<'g>(&self, graph: &'g Graph<'g>, (numbers, sums): &Self::Batch) -> Var<'g> {
+        self.model.squared_loss(graph.input(numbers), graph.input(sums))
     }
 
-    fn loss<'g>(&self, graph: &'g Graph<'g>, batch: &Batch) -> Var<'g> {
-        let answer = self.model.logits(graph.input(&batch.numbers), 1).index(1, 0);
-        (answer - graph.input(&batch.sums)).powi(2).sum_all()
-    }
-
-    fn answers(&self, params: &Params, batch: &Batch, _search: Search) -> Result<Vec<f32>> {
+    fn answers(&self, params: &Params, (numbers, _): &Self::Batch, _search: Search) -> Result<Vec<f32>> {
         let graph = Graph::inference(params);
-        let answer = self.model.logits(graph.input(&batch.numbers), 1).index(1, 0);
+        let answer = self.model.logits(graph.input(numbers), 1).index(1, 0);
         Ok(answer.value()?.to_f64().iter().map(|x| *x as f32).collect())
     }
 
@@ -134,12 +122,12 @@ impl Task for Adding {
         Shown::answer(given, digits.of(f64::from(*answer)))
     }
 
-    fn baselines(&self, _train: &Drawn<Vec<()>>, test: &[Sum]) -> Result<Vec<(&'static str, f64)>> {
+    fn baselines(&self, _train: &Self::Source, test: &[Sum]) -> Result<Vec<(&'static str, f64)>> {
         Ok(vec![("always_1", self.score(test, &vec![1.0; test.len()])?.value)])
     }
 
     fn figures(&self, params: &Params, test: &[Sum], _answers: &[f32]) -> Result<Vec<Figure>> {
-        Ok(vec![gradients_through_time(self, &self.config, params, test)?])
+        memory::gradients_through_time(self, &self.config, params, test)
     }
 }
 
@@ -151,7 +139,7 @@ mod tests {
     fn adding(cell: CellKind) -> (Adding, Params) {
         let model = MemoryReaderConfig { input_size: 2, cell, layers: 1, hidden_size: 16, output_size: 1, length: 100 };
         let mut params = Params::seeded(1);
-        (Adding::build(Saved { model }, None, &mut params).unwrap(), params)
+        (Adding::build(SavedModel { model }, None, &mut params).unwrap(), params)
     }
 
     fn test_part(task: &Adding) -> Vec<Sum> {
@@ -164,8 +152,8 @@ mod tests {
         let sums = test_part(&task);
         assert!(sums.iter().all(|sum| sum.marked[0] < 50 && (50..100).contains(&sum.marked[1])));
         let batch = task.batch(&[&sums[0], &sums[7]]).unwrap();
-        let by_hand = (0..100).map(|t| batch.numbers[[1, t, 0]] * batch.numbers[[1, t, 1]]).sum::<f32>();
-        assert!((batch.sums[[1, 0]] - by_hand).abs() < 1e-6);
+        let by_hand = (0..100).map(|t| batch.0[[1, t, 0]] * batch.0[[1, t, 1]]).sum::<f32>();
+        assert!((batch.1[[1, 0]] - by_hand).abs() < 1e-6);
         let always_1 = task.score(&sums, &vec![1.0; sums.len()]).unwrap().value;
         assert!((always_1 - 1.0 / 6.0).abs() < 0.02, "{always_1}");
     }

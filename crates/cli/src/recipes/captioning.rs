@@ -1,22 +1,7 @@
 //! One-to-many: a picture of one to four handwritten digits in, their names out: "three one four".
 
 use super::*;
-use crate::pictures::{self, Digit, Picture, SIDE, art, overlay};
-use ndarray::Array3;
-use unspool::{
-    models::{Captioner, CaptionerConfig, ConvEncoderConfig},
-    text::{
-        DecoderInput, Specials, TeacherForcing,
-        score::{accuracy, token_error_rate},
-    },
-};
-
-/// The name of each digit; its id is its place behind the special tokens.
-const WORDS: [&str; 10] = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
-const FIRST: u32 = Specials::NAMES.len() as u32;
-
-/// Digits side by side, at most.
-const MOST: usize = 4;
+use crate::pictures::{self, Captioned, Digit, SIDE, SIDE_BY_SIDE, art, sentence};
 
 pub(crate) struct Captioning(Captioner);
 
@@ -33,24 +18,6 @@ pub(crate) struct Options {
     pictures: usize,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Saved {
-    model: CaptionerConfig,
-}
-
-/// A picture and its words, as ids.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct Captioned {
-    picture: Picture,
-    words: Vec<u32>,
-}
-
-fn sentence(words: &[u32]) -> String {
-    let name = |id: &u32| id.checked_sub(FIRST).and_then(|digit| WORDS.get(digit as usize).copied()).unwrap_or("?");
-    words.iter().map(name).collect::<Vec<_>>().join(" ")
-}
-
 impl Task for Captioning {
     const SPEC: Spec =
         Spec::new("captioning", "Write the names of the digits in a picture (one-to-many)", Metric::more("exact", 4))
@@ -62,77 +29,54 @@ impl Task for Captioning {
             .pictures(&["picture"]);
 
     type Options = Options;
-    type Saved = Saved;
+    type Saved = SavedModel<CaptionerConfig>;
     type Source = Drawn<Vec<Digit>>;
     type Example = Captioned;
     type Batch = (Array3<f32>, TeacherForcing);
     /// Captions with their log-probabilities, best first.
     type Answer = Vec<(Vec<u32>, f64)>;
 
-    fn read(options: &Options, data: &Data) -> Result<Parts<Drawn<Vec<Digit>>>> {
-        Ok(Drawn::parts(pictures::split(pictures::digits(data)?)?, options.pictures, 1))
+    fn read(options: &Options, data: &Data) -> Result<Parts<Self::Source>> {
+        pictures::parts(data, options.pictures, 1)
     }
 
-    fn learn(Options { recurrent, inputs, .. }: &Options, _train: &Drawn<Vec<Digit>>) -> Result<Learned<Saved>> {
-        let eye = ConvEncoderConfig { height: SIDE, width: MOST * SIDE, channels: 16, features: 128, dropout: 0.1 };
-        let model = CaptionerConfig {
-            eye,
-            cell: recurrent.cell,
-            layers: recurrent.layers,
-            hidden_size: recurrent.hidden_size,
+    fn learn(options: &Options, _train: &Self::Source) -> Result<Learned<Self::Saved>> {
+        let RecurrentOptions { cell, layers, hidden_size } = options.recurrent;
+        let (height, width) = (SIDE, SIDE_BY_SIDE * SIDE);
+        Ok(Learned::model(CaptionerConfig {
+            eye: ConvEncoderConfig { height, width, channels: 16, features: 128, dropout: 0.1 },
+            cell,
+            layers,
+            hidden_size,
             embedding_size: 64,
-            vocabulary_size: WORDS.len() + FIRST as usize,
-            feed: if inputs == "fed-back" { DecoderInput::Back } else { DecoderInput::Zero },
+            vocabulary_size: pictures::VOCABULARY,
+            feed: if options.inputs == "fed-back" { DecoderInput::Back } else { DecoderInput::Zero },
             specials: Specials::FIXED,
-        };
-        Ok(Saved { model }.into())
+        }))
     }
 
-    fn build(Saved { model }: Saved, _: Option<Tokenizer>, params: &mut Params) -> Result<Captioning> {
+    fn build(SavedModel { model }: Self::Saved, _: Option<Tokenizer>, params: &mut Params) -> Result<Captioning> {
         model.check()?;
         Ok(Captioning(Captioner::new(params, &model)))
     }
 
-    fn read_to_score(&self, data: &Data) -> Result<Drawn<Vec<Digit>>> {
-        Ok(Drawn::to_score(pictures::to_score(data)?, 1))
+    fn read_to_score(&self, data: &Data) -> Result<Self::Source> {
+        pictures::drawn_to_score(data, 1)
     }
 
-    /// Any digits side by side.
     fn example(&self, digits: &Vec<Digit>, draw: &Draw) -> Result<Captioned> {
-        let mut rng = draw.rng();
-        let count = rng.between(1, MOST as isize);
-        let mut picture = Picture::zeros((SIDE, SIDE * count as usize));
-        let mut words = vec![];
-        for place in 0..count {
-            let digit = rng.choose(digits);
-            overlay(&mut picture.view_mut(), &digit.picture, 0, place * SIDE as isize);
-            words.push(FIRST + digit.value);
-        }
-        Ok(Captioned { picture, words })
+        Ok(Captioned::draw(digits, &mut draw.rng()))
     }
 
     /// A line is the grey levels of a picture of eight rows, row by row.
     fn read_line(&self, line: &str, _draw: &Draw) -> Result<Captioned> {
-        let picture = pictures::parse(&line.split(',').collect::<Vec<_>>(), SIDE)?;
-        if picture.ncols() > MOST * SIDE {
-            let hint = format!("it may have {} rows and up to {} columns", SIDE, MOST * SIDE);
-            return Err(Error::failure(format!("a picture of {} columns", picture.ncols()), hint));
-        }
-        Ok(Captioned { picture, words: vec![] })
+        Captioned::read(line)
     }
 
-    fn batch(&self, made: &[&Captioned]) -> Result<(Array3<f32>, TeacherForcing)> {
+    fn batch(&self, made: &[&Captioned]) -> Result<Self::Batch> {
         let words: Vec<&[u32]> = made.iter().map(|one| one.words.as_slice()).collect();
-        let seen = pictures::batch(made.iter().map(|one| &one.picture), SIDE, MOST * SIDE);
+        let seen = pictures::batch(made.iter().map(|one| &one.picture), SIDE, SIDE_BY_SIDE * SIDE);
         Ok((seen, TeacherForcing::new(&words, Specials::FIXED)))
-    }
-
-    fn units(&self, (_, captions): &Self::Batch) -> Option<usize> {
-        Some(captions.tokens())
-    }
-
-    fn loss_count(&self, (_, captions): &Self::Batch) -> usize {
-        captions.tokens()
     }
 
     fn loss<'g>(&self, graph: &'g Graph<'g>, (pictures, captions): &Self::Batch) -> Var<'g> {
@@ -140,7 +84,9 @@ impl Task for Captioning {
     }
 
     fn answers(&self, params: &Params, (pictures, _): &Self::Batch, search: Search) -> Result<Vec<Self::Answer>> {
-        Ok(self.0.captions(params, pictures, MOST + 1, search.count())?)
+        let beam = (search.count() > 1).then(|| search.beam(1));
+        let found = self.0.decode(params, pictures, SIDE_BY_SIDE + 1, beam.as_ref())?.into_iter();
+        Ok(found.map(|best| best.into_iter().map(|one| (one.tokens, one.log_prob)).collect()).collect())
     }
 
     fn score(&self, made: &[Captioned], answers: &[Self::Answer]) -> Result<Score> {

@@ -5,12 +5,6 @@ use crate::{
     films::{self, CLIP, Clip, DIRECTIONS, clip},
     pictures::{self, Digit, NAMES, art},
 };
-use ndarray::Array4;
-use unspool::{
-    models::{VideoClassifier, VideoClassifierConfig},
-    nn::Sequence,
-    text::score::accuracy,
-};
 
 pub(crate) struct Clips(VideoClassifier);
 
@@ -23,23 +17,10 @@ pub(crate) struct Options {
     films: usize,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Saved {
-    model: VideoClassifierConfig,
-}
-
-/// Films and what happens in them.
-pub(crate) struct Batch {
-    films: Array4<f32>,
-    digits: Vec<u32>,
-    directions: Vec<u32>,
-}
-
 impl Clips {
     /// Logits `[batch, digits]` and `[batch, directions]`: those of a film are the first and the last.
     fn logits<'g>(&self, graph: &'g Graph<'g>, films: &Array4<f32>) -> [Var<'g>; 2] {
-        let logits = self.0.whole(&Sequence::full(graph.input(films)));
+        let logits = self.0.film_logits(&Sequence::full(graph.input(films)));
         [logits.slice(1, 0..NAMES.len()), logits.slice(1, NAMES.len()..NAMES.len() + DIRECTIONS.len())]
     }
 }
@@ -61,28 +42,29 @@ impl Task for Clips {
     .pictures(&["film"]);
 
     type Options = Options;
-    type Saved = Saved;
+    type Saved = SavedModel<VideoClassifierConfig>;
     type Source = Drawn<Vec<Digit>>;
     type Example = Clip;
-    type Batch = Batch;
+    /// Films and what happens in each: which digit moves, and which way.
+    type Batch = (Array4<f32>, Vec<(u32, u32)>);
     /// Pairs of digit and direction with their probabilities, best first.
     type Answer = Vec<((u32, u32), f64)>;
 
-    fn read(options: &Options, data: &Data) -> Result<Parts<Drawn<Vec<Digit>>>> {
-        Ok(Drawn::parts(pictures::split(pictures::digits(data)?)?, options.films, CLIP))
+    fn read(options: &Options, data: &Data) -> Result<Parts<Self::Source>> {
+        pictures::parts(data, options.films, CLIP)
     }
 
-    fn learn(Options { reader, .. }: &Options, _train: &Drawn<Vec<Digit>>) -> Result<Learned<Saved>> {
-        Ok(Saved { model: films::model(Some(reader.recurrent.cell), reader, NAMES.len() + DIRECTIONS.len()) }.into())
+    fn learn(Options { reader, .. }: &Options, _train: &Self::Source) -> Result<Learned<Self::Saved>> {
+        Ok(Learned::model(films::model(Some(reader.recurrent.cell), reader, NAMES.len() + DIRECTIONS.len())))
     }
 
-    fn build(Saved { model }: Saved, _: Option<Tokenizer>, params: &mut Params) -> Result<Clips> {
+    fn build(SavedModel { model }: Self::Saved, _: Option<Tokenizer>, params: &mut Params) -> Result<Clips> {
         films::check(&model, NAMES.len() + DIRECTIONS.len())?;
         Ok(Clips(VideoClassifier::new(params, &model)))
     }
 
-    fn read_to_score(&self, data: &Data) -> Result<Drawn<Vec<Digit>>> {
-        Ok(Drawn::to_score(pictures::to_score(data)?, CLIP))
+    fn read_to_score(&self, data: &Data) -> Result<Self::Source> {
+        pictures::drawn_to_score(data, CLIP)
     }
 
     fn example(&self, digits: &Vec<Digit>, draw: &Draw) -> Result<Clip> {
@@ -98,34 +80,30 @@ impl Task for Clips {
         (0, clip.film.dim().0)
     }
 
-    fn batch(&self, clips: &[&Clip]) -> Result<Batch> {
-        let (digits, directions) = clips.iter().map(|clip| (clip.digit, clip.direction)).unzip();
-        Ok(Batch { films: films::batch(clips.iter().map(|clip| &clip.film))?, digits, directions })
+    fn batch(&self, clips: &[&Clip]) -> Result<Self::Batch> {
+        let moves = clips.iter().map(|clip| (clip.digit, clip.direction)).collect();
+        Ok((films::batch(clips.iter().map(|clip| &clip.film))?, moves))
     }
 
-    fn loss_count(&self, batch: &Batch) -> usize {
-        batch.digits.len()
+    fn loss<'g>(&self, graph: &'g Graph<'g>, (films, moves): &Self::Batch) -> Var<'g> {
+        let [digits, directions] = self.logits(graph, films);
+        let (right_digits, right_directions): (Vec<u32>, Vec<u32>) = moves.iter().copied().unzip();
+        (digits.cross_entropy(&right_digits) + directions.cross_entropy(&right_directions)).sum_all()
     }
 
-    fn loss<'g>(&self, graph: &'g Graph<'g>, batch: &Batch) -> Var<'g> {
-        let [digits, directions] = self.logits(graph, &batch.films);
-        let loss = digits.cross_entropy(&batch.digits) + directions.cross_entropy(&batch.directions);
-        loss.sum_all()
-    }
-
-    fn answers(&self, params: &Params, batch: &Batch, search: Search) -> Result<Vec<Self::Answer>> {
+    fn answers(&self, params: &Params, (films, _): &Self::Batch, search: Search) -> Result<Vec<Self::Answer>> {
         let graph = Graph::inference(params);
-        let [digits, directions] = self.logits(&graph, &batch.films);
+        let [digits, directions] = self.logits(&graph, films);
         let digits = digits.softmax().top_k(NAMES.len())?;
         let directions = directions.softmax().top_k(DIRECTIONS.len())?;
-        let pairs = |digits: Vec<(u32, f64)>, directions: Vec<(u32, f64)>| {
+        let pairs = |(digits, directions): (Vec<(u32, f64)>, Vec<(u32, f64)>)| {
             let pair = |(digit, p): &(u32, f64)| directions.iter().map(|(way, q)| ((*digit, *way), p * q)).collect();
             let mut best: Self::Answer = digits.iter().flat_map::<Self::Answer, _>(pair).collect();
             best.sort_by(|a, b| b.1.total_cmp(&a.1));
             best.truncate(search.count());
             best
         };
-        Ok(digits.into_iter().zip(directions).map(|(digits, directions)| pairs(digits, directions)).collect())
+        Ok(digits.into_iter().zip(directions).map(pairs).collect())
     }
 
     /// Both the digit and its way must be right.

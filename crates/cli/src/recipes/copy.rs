@@ -11,12 +11,7 @@
 //! them.
 
 use super::*;
-use crate::memory::{self, Options, Saved, gradients_through_time};
-use ndarray::Array3;
-use unspool::{
-    models::{MemoryReader, MemoryReaderConfig},
-    text::score::accuracy,
-};
+use crate::memory::{self, Options};
 
 /// Symbols that are to be said again.
 const SYMBOLS: usize = 10;
@@ -44,19 +39,21 @@ pub(crate) struct Batch {
     symbols: Vec<u32>,
 }
 
+impl unspool_task::Batch for Batch {
+    fn loss_count(&self) -> usize {
+        self.symbols.len()
+    }
+    fn units(&self) -> Option<usize> {
+        Some(self.inputs.dim().0 * self.inputs.dim().1)
+    }
+}
+
 /// What is said at each of the last steps, and how far its probabilities are from the right ones: Σ (p − right)² over
 /// the symbols.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Said {
     symbols: Vec<u32>,
     squares: f64,
-}
-
-impl Copying {
-    /// `[batch · symbols, kinds]`.
-    fn logits<'g>(&self, graph: &'g Graph<'g>, batch: &Batch) -> Var<'g> {
-        self.model.logits(graph.input(&batch.inputs), SYMBOLS).reshape([batch.symbols.len(), KINDS])
-    }
 }
 
 /// As digits.
@@ -72,23 +69,23 @@ impl Task for Copying {
         .defaults(&[("hidden-size", "64")]);
 
     type Options = Options;
-    type Saved = Saved;
+    type Saved = SavedModel<MemoryReaderConfig>;
     type Source = Drawn<Vec<()>>;
     type Example = Symbols;
     type Batch = Batch;
     type Answer = Said;
 
-    fn read(options: &Options, _data: &Data) -> Result<Parts<Drawn<Vec<()>>>> {
+    fn read(options: &Options, _data: &Data) -> Result<Parts<Self::Source>> {
         Ok(options.parts())
     }
 
-    fn learn(options: &Options, _train: &Drawn<Vec<()>>) -> Result<Learned<Saved>> {
-        Ok(Saved { model: options.model(KINDS + 2, KINDS) }.into())
+    fn learn(options: &Options, _train: &Self::Source) -> Result<Learned<Self::Saved>> {
+        Ok(Learned::model(options.model(KINDS + 2, KINDS)))
     }
 
-    fn build(saved: Saved, _: Option<Tokenizer>, params: &mut Params) -> Result<Copying> {
-        saved.model.check()?;
-        let config = MemoryReaderConfig { input_size: KINDS + 2, output_size: KINDS, ..saved.model };
+    fn build(SavedModel { model }: Self::Saved, _: Option<Tokenizer>, params: &mut Params) -> Result<Copying> {
+        model.check()?;
+        let config = MemoryReaderConfig { input_size: KINDS + 2, output_size: KINDS, ..model };
         if config.length <= 2 * SYMBOLS {
             return Err(Error::failure(
                 format!("length is {}", config.length),
@@ -98,8 +95,8 @@ impl Task for Copying {
         Ok(Copying { model: MemoryReader::new(params, &config)?, config })
     }
 
-    fn read_to_score(&self, _data: &Data) -> Result<Drawn<Vec<()>>> {
-        Ok(Drawn::to_score(vec![], self.config.length))
+    fn read_to_score(&self, _data: &Data) -> Result<Self::Source> {
+        Ok(memory::to_score(&self.config))
     }
 
     fn example(&self, _: &Vec<()>, draw: &Draw) -> Result<Symbols> {
@@ -137,27 +134,15 @@ impl Task for Copying {
         Ok(Batch { inputs, symbols: rows.iter().flat_map(|row| &row.symbols).copied().collect() })
     }
 
-    fn units(&self, batch: &Batch) -> Option<usize> {
-        Some(batch.inputs.dim().0 * batch.inputs.dim().1)
-    }
-
-    fn loss_count(&self, batch: &Batch) -> usize {
-        batch.symbols.len()
-    }
-
     fn loss<'g>(&self, graph: &'g Graph<'g>, batch: &Batch) -> Var<'g> {
-        self.logits(graph, batch).cross_entropy(&batch.symbols).sum_all()
+        self.model.loss(graph.input(&batch.inputs), SYMBOLS, &batch.symbols)
     }
 
     fn answers(&self, params: &Params, batch: &Batch, _search: Search) -> Result<Vec<Said>> {
         let graph = Graph::inference(params);
-        let logits = self.logits(&graph, batch);
+        let logits = self.model.logits(graph.input(&batch.inputs), SYMBOLS).reshape([batch.symbols.len(), KINDS]);
         let (said, p) = (logits.argmax()?, logits.softmax().value()?.to_f64());
-        let square = |(row, right): (ndarray::ArrayViewD<'_, f64>, &u32)| -> f64 {
-            let off = |(kind, p): (usize, &f64)| (p - f64::from(u8::from(kind == *right as usize))).powi(2);
-            row.iter().enumerate().map(off).sum()
-        };
-        let squares: Vec<f64> = p.outer_iter().zip(&batch.symbols).map(square).collect();
+        let squares = memory::squared_errors(&p, &batch.symbols);
         let rows = said.chunks(SYMBOLS).zip(squares.chunks(SYMBOLS));
         Ok(rows.map(|(said, squares)| Said { symbols: said.to_vec(), squares: squares.iter().sum() }).collect())
     }
@@ -176,12 +161,12 @@ impl Task for Copying {
         Shown::answer(vec![("symbols", text(&row.symbols))], text(&said.symbols))
     }
 
-    fn baselines(&self, _train: &Drawn<Vec<()>>, _test: &[Symbols]) -> Result<Vec<(&'static str, f64)>> {
+    fn baselines(&self, _train: &Self::Source, _test: &[Symbols]) -> Result<Vec<(&'static str, f64)>> {
         Ok(vec![("chance", 1.0 / KINDS as f64)])
     }
 
     fn figures(&self, params: &Params, test: &[Symbols], _answers: &[Said]) -> Result<Vec<Figure>> {
-        Ok(vec![gradients_through_time(self, &self.config, params, test)?])
+        memory::gradients_through_time(self, &self.config, params, test)
     }
 }
 
@@ -194,7 +179,7 @@ mod tests {
         let (input_size, output_size) = (KINDS + 2, KINDS);
         let model =
             MemoryReaderConfig { input_size, cell: CellKind::Gru, layers: 1, hidden_size: 4, output_size, length };
-        Copying::build(Saved { model }, None, &mut Params::seeded(1))
+        Copying::build(SavedModel { model }, None, &mut Params::seeded(1))
     }
 
     #[test]

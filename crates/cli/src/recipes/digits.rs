@@ -1,9 +1,7 @@
 //! One-to-one: a handwritten digit in, its class out. A plain network, where no sequence is.
 
 use super::*;
-use crate::pictures::{self, Digit, NAMES, Picture, SIDE, art, overlay};
-use ndarray::Array3;
-use unspool::models::{Perceptron, PerceptronConfig};
+use crate::pictures::{self, Digit, NAMES, SIDE, art, moved};
 
 /// In an epoch of training each digit is seen so often, each time moved by a pixel or not.
 const TIMES: usize = 5;
@@ -20,10 +18,9 @@ pub(crate) struct Options {
     hidden_size: usize,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Saved {
-    model: PerceptronConfig,
+/// The digits of a part, each so often.
+fn seen(digits: Vec<Digit>, times: usize) -> Drawn<Vec<Digit>> {
+    Drawn::new(digits.clone(), vec![(0, 1); times * digits.len()])
 }
 
 impl Task for Digits {
@@ -38,25 +35,24 @@ impl Task for Digits {
     .pictures(&["picture"]);
 
     type Options = Options;
-    type Saved = Saved;
+    type Saved = SavedModel<PerceptronConfig>;
     type Source = Drawn<Vec<Digit>>;
     type Example = Digit;
     type Batch = (Array3<f32>, Vec<u32>);
     type Answer = Vec<(u32, f64)>;
 
-    fn read(_options: &Options, data: &Data) -> Result<Parts<Drawn<Vec<Digit>>>> {
-        let Parts { train, dev, test } = pictures::split(pictures::digits(data)?)?;
-        let seen = |digits: Vec<Digit>, times: usize| Drawn::new(digits.clone(), vec![(0, 1); times * digits.len()]);
+    fn read(_options: &Options, data: &Data) -> Result<Parts<Self::Source>> {
+        let Parts { train, dev, test } = pictures::digits(data)?;
         Ok(Parts { train: seen(train, TIMES), dev: seen(dev, 1), test: seen(test, 1) })
     }
 
-    fn learn(options: &Options, _train: &Drawn<Vec<Digit>>) -> Result<Learned<Saved>> {
+    fn learn(options: &Options, _train: &Self::Source) -> Result<Learned<Self::Saved>> {
         let Options { layers, hidden_size } = *options;
         let (input_size, classes, dropout) = (SIDE * SIDE, NAMES.len(), 0.4);
-        Ok(Saved { model: PerceptronConfig { input_size, hidden_size, layers, classes, dropout } }.into())
+        Ok(Learned::model(PerceptronConfig { input_size, hidden_size, layers, classes, dropout }))
     }
 
-    fn build(Saved { model }: Saved, _: Option<Tokenizer>, params: &mut Params) -> Result<Digits> {
+    fn build(SavedModel { model }: Self::Saved, _: Option<Tokenizer>, params: &mut Params) -> Result<Digits> {
         model.check()?;
         if (model.input_size, model.classes) != (SIDE * SIDE, NAMES.len()) {
             let what = format!("input_size is {}, classes is {}", model.input_size, model.classes);
@@ -65,41 +61,25 @@ impl Task for Digits {
         Ok(Digits(Perceptron::new(params, &model)))
     }
 
-    fn read_to_score(&self, data: &Data) -> Result<Drawn<Vec<Digit>>> {
-        let digits = pictures::to_score(data)?;
-        Ok(Drawn::new(digits.clone(), vec![(0, 1); digits.len()]))
+    fn read_to_score(&self, data: &Data) -> Result<Self::Source> {
+        Ok(seen(pictures::to_score(data)?, 1))
     }
 
     /// In training the picture is moved by up to a pixel in each direction.
     fn example(&self, digits: &Vec<Digit>, draw: &Draw) -> Result<Digit> {
-        let Digit { picture, value } = &digits[draw.number() % digits.len()];
-        let mut canvas = Picture::zeros(picture.dim());
-        let mut rng = draw.rng();
+        let (digit, mut rng) = (&digits[draw.number() % digits.len()], draw.rng());
         let (down, right) = if draw.is_training() { (rng.between(-1, 1), rng.between(-1, 1)) } else { (0, 0) };
-        overlay(&mut canvas.view_mut(), picture, down, right);
-        Ok(Digit { picture: canvas, value: *value })
+        Ok(moved(digit, down, right))
     }
 
     /// A line is the 64 grey levels of a picture; a label behind them, as in the data, is not looked at.
     fn read_line(&self, line: &str, _draw: &Draw) -> Result<Digit> {
-        let levels: Vec<&str> = line.split(',').take(SIDE * SIDE).collect();
-        let picture = pictures::parse(&levels, SIDE)?;
-        if picture.ncols() != SIDE {
-            return Err(Error::failure(
-                format!("{} pixels where there should be {}", levels.len(), SIDE * SIDE),
-                "a line is the grey levels of an 8x8 picture, row by row, with commas between",
-            ));
-        }
-        Ok(Digit { picture, value: 0 })
+        pictures::read_digit(line)
     }
 
-    fn batch(&self, digits: &[&Digit]) -> Result<(Array3<f32>, Vec<u32>)> {
+    fn batch(&self, digits: &[&Digit]) -> Result<Self::Batch> {
         let pictures = pictures::batch(digits.iter().map(|digit| &digit.picture), SIDE, SIDE);
         Ok((pictures, digits.iter().map(|digit| digit.value).collect()))
-    }
-
-    fn loss_count(&self, (_, classes): &Self::Batch) -> usize {
-        classes.len()
     }
 
     fn loss<'g>(&self, graph: &'g Graph<'g>, (pictures, classes): &Self::Batch) -> Var<'g> {

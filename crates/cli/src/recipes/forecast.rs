@@ -4,9 +4,7 @@
 //! part before it has as many steps, and nothing of either is read, fitted or normalised by in training.
 
 use super::*;
-use crate::series::{self, Change, Scale, Series, changes, during, moments, rmse, text};
-use ndarray::{Array2, Array3, ArrayView2};
-use unspool::models::{Forecaster, ForecasterConfig};
+use crate::series::{self, Batch, Change, Scale, Series, Window, during, rmse, text};
 
 pub(crate) struct Forecast {
     saved: Saved,
@@ -49,34 +47,6 @@ pub(crate) struct Saved {
     model: ForecasterConfig,
 }
 
-/// The values before a forecast, as many as anything is said of, and those that come.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct Window {
-    known: Array2<f64>,
-    coming: Array2<f64>,
-    origin: usize,
-}
-
-/// Normalised changes: what is known, `[batch, context, column]`, and what comes, `[batch, horizon, column]`.
-pub(crate) struct Batch {
-    known: Array3<f32>,
-    coming: Array3<f32>,
-    /// The last season known of each row, `[season, column]`, for the way back to values.
-    last: Vec<Array2<f64>>,
-}
-
-impl Saved {
-    /// The error of a rule, known values to the change that is expected of each column, over all forecasts.
-    fn error_of(&self, test: &[Window], rule: impl Fn(ArrayView2<'_, f64>) -> Vec<f64>) -> f64 {
-        rmse(test.iter().flat_map(|window| {
-            let (known, rule) = (window.known.view(), rule(window.known.view()));
-            let change = Array2::from_shape_fn((self.horizon, rule.len()), |(_, k)| rule[k]);
-            let last = during(known, known.nrows() - self.scale.season..known.nrows());
-            (self.scale.ahead(last, change.view()) - &window.coming).into_iter().map(|error| error * error)
-        }))
-    }
-}
-
 impl Task for Forecast {
     const SPEC: Spec = Spec::new(
         "forecast",
@@ -115,8 +85,7 @@ impl Task for Forecast {
         let (series, change, season) = (train.material(), Change::of(&options.change), options.season);
         let end = series.origins.last().map_or(0, |origin| origin + options.horizon);
         let seen = during(series.values.view(), 0..end);
-        let (mean, deviation) = moments(changes(seen, season, change).view());
-        let scale = Scale { change, season, mean, deviation, value_deviation: moments(seen).1 };
+        let scale = Scale::fit(seen, season, change);
         let RecurrentOptions { cell, layers, hidden_size } = options.recurrent;
         let (names, context, horizon) = (series.names.clone(), options.context, options.horizon);
         let model = ForecasterConfig { columns: names.len(), cell, layers, hidden_size };
@@ -143,51 +112,20 @@ impl Task for Forecast {
     }
 
     fn example(&self, series: &Series, draw: &Draw) -> Result<Window> {
-        let (values, origin) = (series.values.view(), series.origins[draw.number()]);
-        let least = self.saved.context + self.saved.scale.season;
-        let from = origin.saturating_sub(least.max(4 * self.saved.scale.season));
-        let coming = during(values, origin..origin + self.saved.horizon).to_owned();
-        Ok(Window { known: during(values, from..origin).to_owned(), coming, origin })
+        let Saved { context, horizon, scale, .. } = &self.saved;
+        let before = (context + scale.season).max(4 * scale.season);
+        Ok(Window::new(series, draw.number(), before, *horizon))
     }
 
     /// A line is the known values, the latest last: steps with spaces between, of many columns each step's with commas
     /// between.
     fn read_line(&self, line: &str, _draw: &Draw) -> Result<Window> {
-        let known = series::parse(
-            line,
-            &self.saved.names,
-            self.saved.scale.season + self.saved.context,
-            self.saved.scale.change,
-        )?;
-        Ok(Window { coming: Array2::zeros((0, known.ncols())), origin: known.nrows(), known })
+        let Saved { names, context, scale, .. } = &self.saved;
+        Ok(Window::asked(series::parse(line, names, scale.season + context, scale.change)?))
     }
 
     fn batch(&self, windows: &[&Window]) -> Result<Batch> {
-        let Saved { context, scale, .. } = &self.saved;
-        let last = |window: &&Window| {
-            during(window.known.view(), window.known.nrows() - scale.season..window.known.nrows()).to_owned()
-        };
-        let normal = |window: &&Window| {
-            let known =
-                during(window.known.view(), window.known.nrows() - context - scale.season..window.known.nrows());
-            let all = ndarray::concatenate(ndarray::Axis(0), &[known, window.coming.view()]);
-            all.map(|all| scale.normal(all.view())).map_err(|cause| Error::failure(cause.to_string(), ""))
-        };
-        let rows = windows.iter().map(normal).collect::<Result<Vec<Array2<f32>>>>()?;
-        let part = |from: usize, until: usize| {
-            let shape = (rows.len(), until - from, self.saved.names.len());
-            Array3::from_shape_fn(shape, |(row, t, k)| rows[row][[from + t, k]])
-        };
-        let end = rows.first().map_or(*context, Array2::nrows);
-        Ok(Batch { known: part(0, *context), coming: part(*context, end), last: windows.iter().map(last).collect() })
-    }
-
-    fn units(&self, batch: &Batch) -> Option<usize> {
-        Some(batch.last.len() * (self.saved.context + self.saved.horizon - 1))
-    }
-
-    fn loss_count(&self, batch: &Batch) -> usize {
-        batch.coming.len()
+        self.saved.scale.batch(windows, self.saved.context)
     }
 
     fn loss<'g>(&self, graph: &'g Graph<'g>, batch: &Batch) -> Var<'g> {
@@ -195,14 +133,10 @@ impl Task for Forecast {
     }
 
     fn answers(&self, params: &Params, batch: &Batch, _search: Search) -> Result<Vec<Array2<f64>>> {
-        let Saved { names, horizon, scale, .. } = &self.saved;
+        let Saved { horizon, scale, .. } = &self.saved;
         let graph = Graph::inference(params);
-        let made = self.model.forecast(graph.input(&batch.known), *horizon).value()?.to_f64();
-        let value = |(row, last): (usize, &Array2<f64>)| {
-            let change = |(t, k)| made[[row, t, k]] * scale.deviation[k] + scale.mean[k];
-            scale.ahead(last.view(), Array2::from_shape_fn((*horizon, names.len()), change).view())
-        };
-        Ok(batch.last.iter().enumerate().map(value).collect())
+        let made = self.model.decode(graph.input(&batch.known), *horizon).value()?.to_f64();
+        scale.values(&batch.last, made)
     }
 
     /// Over all columns; of many also the error in each column's deviations, squared and averaged.
@@ -216,8 +150,8 @@ impl Task for Forecast {
     }
 
     fn show(&self, window: &Window, answer: &Array2<f64>, digits: Digits) -> Shown {
-        let known = during(window.known.view(), window.known.nrows() - self.saved.scale.season..window.known.nrows());
-        let text = |values: ArrayView2<'_, f64>| text(values, |value| digits.of(value));
+        let known = window.last(self.saved.scale.season);
+        let text = |values: ndarray::ArrayView2<'_, f64>| text(values, |value| digits.of(value));
         let given = vec![("last season", text(known)), ("observed", text(window.coming.view()))];
         Shown::answer(given, text(answer.view()))
     }
@@ -226,31 +160,19 @@ impl Task for Forecast {
         train.material().note.iter().cloned().collect()
     }
 
-    /// As last season; with last season's change (of its sum); with the mean change of the last three seasons.
     fn baselines(&self, _train: &Drawn<Series>, test: &[Window]) -> Result<Vec<(&'static str, f64)>> {
-        let Scale { season, change, .. } = self.saved.scale;
-        let last_season = |known: ArrayView2<'_, f64>| vec![0.0; known.ncols()];
-        let last_change = |known: ArrayView2<'_, f64>| series::change_of_sums(known, season, change);
-        let drift = |known: ArrayView2<'_, f64>| {
-            let from = known.nrows().saturating_sub(4 * season);
-            moments(changes(during(known, from..known.nrows()), season, change).view()).0
-        };
-        Ok(vec![
-            ("last_season", self.saved.error_of(test, last_season)),
-            ("last_season_change", self.saved.error_of(test, last_change)),
-            ("drift", self.saved.error_of(test, drift)),
-        ])
+        self.saved.scale.baselines(test)
     }
 
     fn figures(&self, _params: &Params, test: &[Window], answers: &[Array2<f64>]) -> Result<Vec<Figure>> {
-        let shown = test.iter().zip(answers).map(|(window, made)| (window.origin, &window.known, &window.coming, made));
-        Ok(vec![series::curves(&self.saved.names[0], 3 * self.saved.scale.season, shown)])
+        Ok(vec![series::curves(&self.saved.names[0], 3 * self.saved.scale.season, test, answers)])
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::series::changes;
     use unspool::{nn::CellKind, text::Part};
 
     fn options(season: usize, context: usize, horizon: usize, change: &str) -> Options {
@@ -315,7 +237,7 @@ mod tests {
         let test = windows(&task, &parts.test);
         let batch = task.batch(&test.iter().collect::<Vec<_>>()).unwrap();
         let answers = task.answers(&params, &batch, Search::Full).unwrap();
-        let usual = task.saved.error_of(&test, |_| task.saved.scale.mean.clone());
+        let usual = task.saved.scale.error_of(&test, |_| task.saved.scale.mean.clone()).unwrap();
         assert!((task.score(&test, &answers).unwrap().value - usual).abs() < 1e-3);
     }
 

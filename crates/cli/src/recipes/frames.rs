@@ -5,44 +5,21 @@
 
 use super::*;
 use crate::{
-    films::{self, NOBODY, SCENE, Scene, scene},
-    pictures::{self, Digit, NAMES, art},
-};
-use clap::ArgAction;
-use ndarray::{Array4, Axis};
-use unspool::{
-    models::{VideoClassifier, VideoClassifierConfig},
-    nn::Sequence,
-    text::score::accuracy,
+    films::{self, MemoryOptions, NOBODY, SCENE, Scene, name, scene},
+    pictures::{self, Digit, NAMES},
 };
 
 pub(crate) struct Frames(VideoClassifier);
 
 #[derive(Clone, Args)]
 pub(crate) struct Options {
-    /// Use a recurrence over the frames; without it each frame is judged by itself
-    #[arg(long, value_name = "true|false", default_value = "true", action = ArgAction::Set,
-          num_args = 0..=1, require_equals = true, default_missing_value = "true")]
-    memory: bool,
+    #[command(flatten)]
+    memory: MemoryOptions,
     #[command(flatten)]
     reader: ReaderOptions,
     /// Synthetic films per training epoch [from 1 to 1000000]
     #[arg(long, value_name = "N", default_value = "2000", value_parser = count(1..=1_000_000))]
     films: usize,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Saved {
-    model: VideoClassifierConfig,
-}
-
-fn name(present: u32) -> String {
-    if present == NOBODY { "-".to_owned() } else { present.to_string() }
-}
-
-fn names(present: impl IntoIterator<Item = u32>) -> String {
-    present.into_iter().map(name).collect::<Vec<_>>().join(" ")
 }
 
 impl Task for Frames {
@@ -59,7 +36,7 @@ impl Task for Frames {
     .pictures(&["film"]);
 
     type Options = Options;
-    type Saved = Saved;
+    type Saved = SavedModel<VideoClassifierConfig>;
     type Source = Drawn<Vec<Digit>>;
     type Example = Scene;
     /// Films, and who is there at each frame, film by film.
@@ -67,22 +44,21 @@ impl Task for Frames {
     /// Who is there at each frame, and how likely.
     type Answer = Vec<(u32, f64)>;
 
-    fn read(options: &Options, data: &Data) -> Result<Parts<Drawn<Vec<Digit>>>> {
-        Ok(Drawn::parts(pictures::split(pictures::digits(data)?)?, options.films, SCENE))
+    fn read(options: &Options, data: &Data) -> Result<Parts<Self::Source>> {
+        pictures::parts(data, options.films, SCENE)
     }
 
-    fn learn(Options { memory, reader, .. }: &Options, _train: &Drawn<Vec<Digit>>) -> Result<Learned<Saved>> {
-        let cell = memory.then_some(reader.recurrent.cell);
-        Ok(Saved { model: films::model(cell, reader, NAMES.len() + 1) }.into())
+    fn learn(Options { memory, reader, .. }: &Options, _train: &Self::Source) -> Result<Learned<Self::Saved>> {
+        Ok(Learned::model(films::model(memory.memory.then_some(reader.recurrent.cell), reader, NAMES.len() + 1)))
     }
 
-    fn build(Saved { model }: Saved, _: Option<Tokenizer>, params: &mut Params) -> Result<Frames> {
+    fn build(SavedModel { model }: Self::Saved, _: Option<Tokenizer>, params: &mut Params) -> Result<Frames> {
         films::check(&model, NAMES.len() + 1)?;
         Ok(Frames(VideoClassifier::new(params, &model)))
     }
 
-    fn read_to_score(&self, data: &Data) -> Result<Drawn<Vec<Digit>>> {
-        Ok(Drawn::to_score(pictures::to_score(data)?, SCENE))
+    fn read_to_score(&self, data: &Data) -> Result<Self::Source> {
+        pictures::drawn_to_score(data, SCENE)
     }
 
     fn example(&self, digits: &Vec<Digit>, draw: &Draw) -> Result<Scene> {
@@ -91,8 +67,7 @@ impl Task for Frames {
 
     /// A line is a film of whole frames; the answer has a name for each, `-` for nobody.
     fn read_line(&self, line: &str, _draw: &Draw) -> Result<Scene> {
-        let film = films::read(line)?;
-        Ok(Scene { present: vec![NOBODY; film.dim().0], hidden: vec![false; film.dim().0], film })
+        Ok(Scene::unlabelled(films::read(line)?))
     }
 
     fn lengths(&self, scene: &Scene) -> (usize, usize) {
@@ -104,17 +79,13 @@ impl Task for Frames {
         Ok((films, scenes.iter().flat_map(|scene| &scene.present).copied().collect()))
     }
 
-    fn loss_count(&self, (_, present): &(Array4<f32>, Vec<u32>)) -> usize {
-        present.len()
-    }
-
     fn loss<'g>(&self, graph: &'g Graph<'g>, (films, present): &(Array4<f32>, Vec<u32>)) -> Var<'g> {
         self.0.loss(&Sequence::full(graph.input(films)), present)
     }
 
     fn answers(&self, params: &Params, (films, _): &Self::Batch, _search: Search) -> Result<Vec<Vec<(u32, f64)>>> {
         let graph = Graph::inference(params);
-        let logits = self.0.each_frame(&Sequence::full(graph.input(films)));
+        let logits = self.0.logits(&Sequence::full(graph.input(films)));
         Ok(logits.layout().unpack(&logits.rows().softmax().top_k(1)?.concat()))
     }
 
@@ -131,11 +102,9 @@ impl Task for Frames {
     }
 
     fn show(&self, Scene { film, present, .. }: &Scene, found: &Vec<(u32, f64)>, _digits: Digits) -> Shown {
-        let quarter = |frames: Vec<usize>| art(&films::strip(&film.select(Axis(0), &frames)));
-        let frames: Vec<usize> = (0..present.len()).collect();
-        let film = frames.chunks(present.len().div_ceil(4).max(1)).map(|some| quarter(some.to_vec()));
-        let given = vec![("film", film.collect::<Vec<_>>().join("\n")), ("present", names(present.iter().copied()))];
+        let names = |present: Vec<u32>| present.into_iter().map(name).collect::<Vec<_>>().join(" ");
+        let given = vec![("film", films::in_lines(film, 4)), ("present", names(present.clone()))];
         let likely = found.iter().map(|(_, p)| p).product();
-        Shown::best(given, vec![(names(found.iter().map(|(present, _)| *present)), likely)])
+        Shown::best(given, vec![(names(found.iter().map(|(present, _)| *present).collect()), likely)])
     }
 }

@@ -14,14 +14,23 @@ pub(crate) mod speech;
 pub(crate) mod tagging;
 pub(crate) mod translation;
 
+// What recipes name.
 use clap::Args;
+use ndarray::{Array2, Array3, Array4};
 use serde::{Deserialize, Serialize};
 use unspool::{
     graph::{Graph, Params, Var},
-    text::{BatchSize, Row, Tokenizer},
+    models::*,
+    nn::{CarriedRows, Sequence, TruthSchedule, decoding::LengthPenalty},
+    text::{
+        BatchSize, DecoderInput, LabelSet, Padded, Row, Sentence, Specials, TeacherForcing, TokenKind, Tokenizer,
+        TokenizerOptions, Vocabulary,
+        score::{Bleu, Confusion, accuracy, token_error_rate},
+    },
 };
 use unspool_task::{
-    ArchOptions, Curves, Data, Digits, DirectionOptions, Draw, Drawn, Error, Figure, Labels, Learned, Metric,
-    PairOptions, Parts, ReaderOptions, RecurrentOptions, Result, Score, Search, Shown, Spec, Stream, TableRows, Task,
-    TextOptions, TokenOptions, check_tokenizer, choice, count, count_of_known, encode, limits, one_token_each,
+    ArchOptions, Attention, Curves, Data, Digits, DirectionOptions, Draw, Drawn, Error, Figure, Generate, Labels,
+    Learned, Metric, MostFrequent, PairOptions, Parts, ReaderOptions, RecurrentOptions, Result, SavedModel, Score,
+    Search, Shown, Source, Spec, Stream, TableRows, Targets, Task, TextOptions, TokenOptions, check_tokenizer, choice,
+    count, decode_line, encode, limits, one_token_each,
 };

@@ -1,10 +1,6 @@
 //! From texts to labels: a recurrence over their tokens.
 
 use super::*;
-use unspool::{
-    models::{Classifier, ClassifierConfig},
-    text::{LabelSet, Labelled},
-};
 
 pub(crate) struct Sentiment {
     saved: Saved,
@@ -47,24 +43,14 @@ impl Task for Sentiment {
     type Saved = Saved;
     type Source = TableRows;
     type Example = Text;
-    type Batch = Labelled;
+    type Batch = (Padded, Targets);
     type Answer = Vec<(u32, f64)>;
 
     fn learn(options: &Options, train: &TableRows) -> Result<Learned<Saved>> {
         let tokenizer =
             train.tokenizer(options.text.tokens.kind()?, &one_token_each(options.text.tokens.vocabulary))?;
-        let (labels, reader) = (train.labels(1)?, &options.reader);
-        let model = ClassifierConfig {
-            vocabulary_size: tokenizer.vocabulary_size(),
-            bigram_buckets: options.pairs.bigram_buckets,
-            embedding_size: 128,
-            cell: reader.recurrent.cell,
-            layers: reader.recurrent.layers,
-            hidden_size: reader.recurrent.hidden_size,
-            bidirectional: reader.bidirectional,
-            classes: labels.len(),
-            dropout: 0.5,
-        };
+        let labels = train.labels(1)?;
+        let model = options.pairs.classifier(&options.reader, tokenizer.vocabulary_size(), labels.len(), 0.5);
         Ok(Learned::text(Saved { max_length: options.text.max_length, labels, model }, tokenizer))
     }
 
@@ -87,10 +73,10 @@ impl Task for Sentiment {
         Some(&text.label)
     }
 
-    fn batch(&self, texts: &[&Text]) -> Result<Labelled> {
+    fn batch(&self, texts: &[&Text]) -> Result<Self::Batch> {
         let ids: Vec<&[u32]> = texts.iter().map(|text| text.ids.as_slice()).collect();
-        let classes: Vec<u32> = texts.iter().map(|text| text.label.first()).collect();
-        Ok(Labelled::new(&ids, &classes, self.tokenizer.specials().pad)?)
+        let labels: Vec<&Labels> = texts.iter().map(|text| &text.label).collect();
+        Ok((Padded::new(&ids, self.tokenizer.specials().pad), Targets::new(&labels)))
     }
 
     fn notes(&self, _train: &TableRows, _dev: &[Text], _test: &[Text]) -> Vec<String> {
@@ -98,17 +84,13 @@ impl Task for Sentiment {
         vec![format!("labels: {}; {} tokens known", labels.names().join(", "), model.vocabulary_size)]
     }
 
-    fn loss_count(&self, batch: &Labelled) -> usize {
-        count_of_known(&batch.labels, self.saved.labels.len())
+    fn loss<'g>(&self, graph: &'g Graph<'g>, (input, labels): &Self::Batch) -> Var<'g> {
+        self.model.loss(graph, input, &labels.ids)
     }
 
-    fn loss<'g>(&self, graph: &'g Graph<'g>, batch: &Labelled) -> Var<'g> {
-        self.model.loss(graph, &batch.input, &batch.labels)
-    }
-
-    fn answers(&self, params: &Params, batch: &Labelled, search: Search) -> Result<Vec<Vec<(u32, f64)>>> {
+    fn answers(&self, params: &Params, (input, _): &Self::Batch, search: Search) -> Result<Vec<Vec<(u32, f64)>>> {
         let graph = Graph::inference(params);
-        let logits = self.model.logits(&graph, &batch.input);
+        let logits = self.model.logits(&graph, input);
         Ok(logits.softmax().top_k(search.count().min(self.saved.labels.len()))?)
     }
 

@@ -5,10 +5,6 @@
 
 use super::*;
 use crate::spaces::{SPACE, characters, spaced};
-use unspool::{
-    models::{CharacterTagger, ClassifierConfig},
-    text::{Padded, TokenKind, score::Confusion},
-};
 
 /// Characters beyond this many are unknown to the model; rarer ones teach it little.
 const VOCABULARY: usize = 2000;
@@ -26,12 +22,6 @@ pub(crate) struct Options {
     pairs: PairOptions,
 }
 
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Saved {
-    model: ClassifierConfig,
-}
-
 /// A text without its spaces, and the spaces.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Text {
@@ -39,16 +29,6 @@ pub(crate) struct Text {
     spaces: Vec<u32>,
     /// With its spaces.
     text: String,
-}
-
-impl Spacing {
-    /// In the normal form that the tokenizer reads texts in.
-    fn text(&self, text: &str, draw: &Draw) -> Result<Text> {
-        let (text, unknown) = (self.tokenizer.normalize(text)?, self.tokenizer.specials().unk);
-        let (characters, spaces) = characters(&text);
-        let id = |c: &char| self.tokenizer.id(c.encode_utf8(&mut [0; 4])).unwrap_or(unknown);
-        Ok(Text { ids: characters.iter().map(id).collect(), spaces, text: draw.shown(&text) })
-    }
 }
 
 impl Task for Spacing {
@@ -64,37 +44,31 @@ impl Task for Spacing {
     .samples(3);
 
     type Options = Options;
-    type Saved = Saved;
+    type Saved = SavedModel<ClassifierConfig>;
     type Source = TableRows;
     type Example = Text;
     type Batch = (Padded, Vec<u32>);
     type Answer = Vec<u32>;
 
-    fn learn(Options { reader, pairs }: &Options, train: &TableRows) -> Result<Learned<Saved>> {
+    fn learn(Options { reader, pairs }: &Options, train: &TableRows) -> Result<Learned<Self::Saved>> {
         let tokenizer = train.tokenizer(TokenKind::Character, &one_token_each(VOCABULARY))?;
-        let model = ClassifierConfig {
-            vocabulary_size: tokenizer.vocabulary_size(),
-            bigram_buckets: pairs.bigram_buckets,
-            embedding_size: 128,
-            cell: reader.recurrent.cell,
-            layers: reader.recurrent.layers,
-            hidden_size: reader.recurrent.hidden_size,
-            bidirectional: reader.bidirectional,
-            classes: 2,
-            dropout: 0.4,
-        };
-        Ok(Learned::text(Saved { model }, tokenizer))
+        let model = pairs.classifier(reader, tokenizer.vocabulary_size(), 2, 0.4);
+        Ok(Learned::text(SavedModel { model }, tokenizer))
     }
 
-    fn build(Saved { model }: Saved, tokenizer: Option<Tokenizer>, params: &mut Params) -> Result<Spacing> {
+    fn build(SavedModel { model }: Self::Saved, tokenizer: Option<Tokenizer>, params: &mut Params) -> Result<Spacing> {
         model.check()?;
         let tokenizer = check_tokenizer(tokenizer, model.vocabulary_size)?;
         Ok(Spacing { tokenizer, model: CharacterTagger::new(params, &model) })
     }
 
-    /// A text that is read has a character that is no white space: an empty field is an error of the table.
+    /// In the normal form that the tokenizer reads texts in. A text that is read has a character that is no white
+    /// space: an empty field is an error of the table.
     fn example(&self, row: &Row, draw: &Draw) -> Result<Text> {
-        self.text(&row[0], draw)
+        let (text, unknown) = (self.tokenizer.normalize(&row[0])?, self.tokenizer.specials().unk);
+        let (characters, spaces) = characters(&text);
+        let id = |c: &char| self.tokenizer.id(c.encode_utf8(&mut [0; 4])).unwrap_or(unknown);
+        Ok(Text { ids: characters.iter().map(id).collect(), spaces, text: draw.shown(&text) })
     }
 
     fn lengths(&self, text: &Text) -> (usize, usize) {
@@ -105,10 +79,6 @@ impl Task for Spacing {
         let ids: Vec<&[u32]> = texts.iter().map(|text| text.ids.as_slice()).collect();
         let spaces = texts.iter().flat_map(|text| &text.spaces).copied().collect();
         Ok((Padded::new(&ids, self.tokenizer.specials().pad), spaces))
-    }
-
-    fn loss_count(&self, (_, spaces): &(Padded, Vec<u32>)) -> usize {
-        spaces.len()
     }
 
     fn loss<'g>(&self, graph: &'g Graph<'g>, (input, spaces): &(Padded, Vec<u32>)) -> Var<'g> {

@@ -4,28 +4,15 @@
 //! of sounds with transcripts is taken as it is: what is said are then the characters of its transcripts.
 
 use super::*;
-use crate::{
-    log_mel::{LogMel, join, normalise},
-    utterances::{Sounds, pieces, string},
-};
-use ndarray::{Array2, Array3, ArrayView2, Axis};
+use crate::utterances::{Batch, FEATURES, Frames, Heard, Sounds};
 use std::collections::BTreeSet;
-use unspool::{
-    models::{Recognizer, RecognizerConfig},
-    nn::{Sequence, ctc},
-    text::score::token_error_rate,
-};
-use unspool_task::Recording;
 
-/// Bands of the features, and how many frames of 10 ms are read at a time.
-const BANDS: usize = 32;
-const TOGETHER: usize = 2;
 /// Prefixes that are kept in the search for what was said.
 const BEAM: usize = 8;
 
 pub(crate) struct Speech {
     saved: Saved,
-    features: LogMel,
+    frames: Frames,
     model: Recognizer,
 }
 
@@ -55,22 +42,6 @@ pub(crate) struct Saved {
     model: RecognizerConfig,
 }
 
-/// What the model reads of a sound, `[time, feature]`, in pieces that are heard one after the other, and what is said.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct Heard {
-    pieces: Vec<Array2<f32>>,
-    said: String,
-}
-
-/// Frames `[batch, time, feature]` of all pieces, how many of each are real, how many pieces each example has, and the
-/// labels.
-pub(crate) struct Batch {
-    frames: Array3<f32>,
-    lengths: Vec<usize>,
-    pieces: Vec<usize>,
-    labels: Vec<Vec<u32>>,
-}
-
 impl Saved {
     /// Characters that were in no transcript to train on are no labels, and count as errors.
     fn labels(&self, said: &str) -> Vec<u32> {
@@ -81,34 +52,6 @@ impl Saved {
     fn text(&self, labels: &[u32]) -> String {
         let characters: Vec<char> = self.characters.chars().collect();
         labels.iter().filter_map(|label| characters.get((*label as usize).checked_sub(1)?)).collect()
-    }
-}
-
-impl Speech {
-    fn frames(&self, samples: &[f32]) -> Array2<f32> {
-        let mut frames = self.features.of(samples);
-        normalise(&mut frames);
-        join(&frames, TOGETHER)
-    }
-
-    /// A piece's logits, `[time, class]`, decoded.
-    fn each_piece<T>(
-        &self,
-        params: &Params,
-        batch: &Batch,
-        decode: impl Fn(ArrayView2<'_, f64>) -> unspool::nn::Result<T>,
-    ) -> Result<Vec<T>> {
-        let graph = Graph::inference(params);
-        let logits = self.model.logits(&batch.sequence(&graph)).padded().value()?.to_f64();
-        let logits = logits.into_dimensionality::<ndarray::Ix3>().map_err(|e| Error::failure(e.to_string(), ""))?;
-        let rows = logits.outer_iter().zip(&batch.lengths);
-        rows.map(|(row, &length)| Ok(decode(row.slice_axis(Axis(0), (..length).into()))?)).collect()
-    }
-}
-
-impl Batch {
-    fn sequence<'g>(&self, graph: &'g Graph<'g>) -> Sequence<'g> {
-        Sequence::pack(graph.input(&self.frames), &self.lengths)
     }
 }
 
@@ -139,39 +82,22 @@ impl Task for Speech {
 
     fn read(options: &Options, data: &Data) -> Result<Parts<Drawn<Sounds>>> {
         let Parts { train, dev, test } = Sounds::read(data)?.parts(options.leave_out.as_deref(), data)?;
-        let known: BTreeSet<char> = train.all.iter().flat_map(|one| one.said.chars()).collect();
-        let features = LogMel::new(train.rate, BANDS);
-        for one in train.all.iter().chain(&dev.all).chain(&test.all) {
-            let said: Vec<char> = one.said.chars().filter(|c| known.contains(c)).collect();
-            let needed = said.len() + said.windows(2).filter(|pair| pair[0] == pair[1]).count();
-            let frames = features.frames(one.samples.len()).div_ceil(TOGETHER);
-            if frames < needed {
-                let what = format!("{}: {frames} steps of 20 ms are too short to say {:?}", one.name, one.said);
-                return Err(Error::failure(what, "leave it out, or correct its transcript"));
-            }
-        }
-        let strings = options.strings;
-        let drawn = |sounds: Sounds, count: usize| sounds.drawn(count, &features);
+        let (known, frames, held_out) = (train.characters(), Frames::new(train.rate), options.strings.min(1000));
+        [&train, &dev, &test].iter().try_for_each(|part| part.check_lengths(&known, &frames))?;
         Ok(Parts {
-            train: drawn(train, strings),
-            dev: drawn(dev, strings.min(1000)),
-            test: drawn(test, strings.min(1000)),
+            train: train.drawn(options.strings, &frames),
+            dev: dev.drawn(held_out, &frames),
+            test: test.drawn(held_out, &frames),
         })
     }
 
     fn learn(Options { reader, .. }: &Options, train: &Drawn<Sounds>) -> Result<Learned<Saved>> {
-        let Sounds { all, rate, joined } = train.material();
-        let characters: BTreeSet<char> = all.iter().flat_map(|one| one.said.chars()).collect();
-        let model = RecognizerConfig {
-            features: TOGETHER * BANDS,
-            cell: reader.recurrent.cell,
-            layers: reader.recurrent.layers,
-            hidden_size: reader.recurrent.hidden_size,
-            bidirectional: reader.bidirectional,
-            labels: characters.len(),
-            dropout: 0.2,
-        };
-        Ok(Saved { rate: *rate, characters: characters.into_iter().collect(), joined: *joined, model }.into())
+        let (sounds, ReaderOptions { recurrent, bidirectional }) = (train.material(), reader.clone());
+        let (characters, RecurrentOptions { cell, layers, hidden_size }) = (sounds.characters(), recurrent);
+        let (features, labels, dropout) = (FEATURES, characters.len(), 0.2);
+        let model = RecognizerConfig { features, cell, layers, hidden_size, bidirectional, labels, dropout };
+        let characters = characters.into_iter().collect();
+        Ok(Saved { rate: sounds.rate, characters, joined: sounds.joined, model }.into())
     }
 
     fn build(saved: Saved, _: Option<Tokenizer>, params: &mut Params) -> Result<Speech> {
@@ -180,42 +106,28 @@ impl Task for Speech {
             let hint = "a sound has from 1000 to 1000000 samples a second";
             return Err(Error::failure(format!("rate is {}", saved.rate), hint));
         }
-        if (saved.model.features, saved.model.labels) != (TOGETHER * BANDS, saved.characters.chars().count()) {
+        if (saved.model.features, saved.model.labels) != (FEATURES, saved.characters.chars().count()) {
             let hint = "the run folder must hold the files of one training, unchanged";
             return Err(Error::failure("the model reads other frames or says other characters", hint));
         }
         let model = Recognizer::new(params, &saved.model);
-        Ok(Speech { features: LogMel::new(saved.rate, BANDS), saved, model })
+        Ok(Speech { frames: Frames::new(saved.rate), saved, model })
     }
 
     fn read_to_score(&self, data: &Data) -> Result<Drawn<Sounds>> {
         let sounds = Sounds::read(data)?.into_scored(data, self.saved.rate, self.saved.joined)?;
-        Ok(sounds.drawn(1000, &self.features))
+        Ok(sounds.drawn(1000, &self.frames))
     }
 
     /// A string made of the recordings, or one of the sounds itself.
     fn example(&self, sounds: &Sounds, draw: &Draw) -> Result<Heard> {
-        let (samples, said) = match sounds.joined {
-            true => {
-                let string = string(&sounds.all, self.saved.rate, &mut draw.rng());
-                (string.samples, string.said)
-            }
-            false => (sounds.all[draw.number()].samples.clone(), sounds.all[draw.number()].said.clone()),
-        };
-        Ok(Heard { pieces: vec![self.frames(&samples)], said })
+        let (samples, said) = sounds.example(draw.number(), &mut draw.rng());
+        Ok(Heard { pieces: vec![self.frames.of(&samples)], said })
     }
 
     /// A line is the path of a wav file. Of a long one, the pieces are heard one after the other.
     fn read_line(&self, line: &str, _draw: &Draw) -> Result<Heard> {
-        let sound = Recording::read(line)?;
-        if sound.rate != self.saved.rate {
-            return Err(Error::failure(
-                format!("{line}: {} samples a second, where the model was trained on {}", sound.rate, self.saved.rate),
-                "convert it to that rate",
-            ));
-        }
-        let pieces = pieces(&sound.samples, self.saved.rate as usize);
-        Ok(Heard { pieces: pieces.into_iter().map(|piece| self.frames(piece)).collect(), said: String::new() })
+        Ok(Heard { pieces: self.frames.read(line)?, said: String::new() })
     }
 
     fn lengths(&self, heard: &Heard) -> (usize, usize) {
@@ -223,24 +135,7 @@ impl Task for Speech {
     }
 
     fn batch(&self, heard: &[&Heard]) -> Result<Batch> {
-        let rows: Vec<&Array2<f32>> = heard.iter().flat_map(|one| &one.pieces).collect();
-        let lengths: Vec<usize> = rows.iter().map(|row| row.nrows()).collect();
-        let longest = lengths.iter().copied().max().unwrap_or(0);
-        let mut frames = Array3::zeros((rows.len(), longest, TOGETHER * BANDS));
-        for (row, mut place) in rows.iter().zip(frames.outer_iter_mut()) {
-            place.slice_axis_mut(Axis(0), (..row.nrows()).into()).assign(row);
-        }
-        let pieces = heard.iter().map(|one| one.pieces.len()).collect();
-        Ok(Batch { frames, lengths, pieces, labels: heard.iter().map(|one| self.saved.labels(&one.said)).collect() })
-    }
-
-    fn units(&self, batch: &Batch) -> Option<usize> {
-        Some(batch.lengths.iter().sum())
-    }
-
-    /// The loss is of whole strings.
-    fn loss_count(&self, batch: &Batch) -> usize {
-        batch.lengths.len()
+        Ok(Batch::new(heard, |said| self.saved.labels(said)))
     }
 
     fn loss<'g>(&self, graph: &'g Graph<'g>, batch: &Batch) -> Var<'g> {
@@ -249,15 +144,12 @@ impl Task for Speech {
 
     /// A sound in several pieces has the best answer to each, and no other.
     fn answers(&self, params: &Params, batch: &Batch, search: Search) -> Result<Vec<Self::Answer>> {
-        let mut found = self
-            .each_piece(params, batch, |logits| match search {
-                Search::Quick => Ok(vec![(ctc::greedy(logits, 0)?, 0.0)]),
-                _ => {
-                    let found = ctc::prefix_beam(logits, 0, BEAM.max(search.count()))?.into_iter();
-                    Ok(found.take(search.count()).map(|one| (one.labels, one.log_probability)).collect())
-                }
-            })?
-            .into_iter();
+        let graph = Graph::inference(params);
+        let beam = (search != Search::Quick).then_some(BEAM.max(search.count()));
+        let mut found =
+            self.model.decode(&batch.sequence(&graph), beam)?.into_iter().map(|best| {
+                best.into_iter().take(search.count()).map(|one| (one.labels, one.log_probability)).collect()
+            });
         let whole = |pieces: &usize| -> Self::Answer {
             let mut pieces: Vec<Self::Answer> = found.by_ref().take(*pieces).collect();
             match pieces.len() {

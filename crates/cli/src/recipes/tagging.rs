@@ -1,11 +1,7 @@
 //! From words to a tag for each: parts of speech, from the words and their characters.
 
 use super::*;
-use std::collections::BTreeMap;
-use unspool::{
-    models::{Tagger, TaggerConfig, TaggerInput, TaggerReader},
-    text::{LabelSet, Normalization, Padded, Sentence, Specials, Vocabulary, score::accuracy},
-};
+use unspool::text::Normalization;
 
 /// A word that the train part has once is no more known than one it does not have, so that the model learns what to do
 /// with those.
@@ -62,10 +58,6 @@ fn lower(word: &str) -> String {
     NORMALIZATION.apply(word).to_lowercase()
 }
 
-fn column(mut sentence: Sentence, number: usize) -> Vec<String> {
-    std::mem::take(&mut sentence.columns[number])
-}
-
 impl Task for Tagging {
     const SPEC: Spec = Spec::new(
         "tagging",
@@ -87,7 +79,7 @@ impl Task for Tagging {
     type Saved = Saved;
     type Source = Stream<Sentence>;
     type Example = Tagged;
-    type Batch = (TaggerInput, Vec<u32>);
+    type Batch = (TaggerInput, Targets);
     /// The tag of each word, and its probability.
     type Answer = Vec<(u32, f64)>;
 
@@ -98,18 +90,13 @@ impl Task for Tagging {
     }
 
     fn learn(options: &Options, train: &Stream<Sentence>) -> Result<Learned<Saved>> {
-        let tags = train.read(|sentences| {
-            let tags = sentences.flat_map(|sentence| {
-                let line = sentence.line;
-                column(sentence, 1).into_iter().map(move |tag| (line, tag))
-            });
-            LabelSet::collect(&train.file, tags)
-        })??;
+        let column = |mut sentence: Sentence, number: usize| std::mem::take(&mut sentence.columns[number]).into_iter();
+        let lined = |sentence: Sentence| (sentence.line, column(sentence, 1));
+        let tags = |(line, tags): (u64, std::vec::IntoIter<String>)| tags.map(move |tag| (line, tag));
+        let tags = train.read(|rows| LabelSet::collect(&train.file, rows.map(lined).flat_map(tags)))??;
         let vocabulary = |pieces: fn(String) -> Vec<String>| {
-            train.read(|sentences| {
-                let words = sentences.flat_map(|sentence| column(sentence, 0));
-                Vocabulary::count(words.flat_map(pieces), LEAST, MOST)
-            })
+            let words = |row| column(row, 0).flat_map(pieces);
+            train.read(|rows| Vocabulary::count(rows.flat_map(words), LEAST, MOST))
         };
         let characters = vocabulary(|word| NORMALIZATION.apply(&word).chars().map(String::from).collect())??;
         let words = vocabulary(|word| vec![lower(&word)])??;
@@ -129,25 +116,16 @@ impl Task for Tagging {
             hidden_size,
             dropout: 0.4,
         };
-        Ok(Saved {
-            word_columns: train.columns.iter().filter_map(|n| n.parse().ok()).collect(),
-            tags,
-            characters,
-            words,
-            model,
-        }
-        .into())
+        let word_columns = train.columns.iter().filter_map(|n| n.parse().ok()).collect();
+        Ok(Saved { word_columns, tags, characters, words, model }.into())
     }
 
     fn build(saved: Saved, _: Option<Tokenizer>, params: &mut Params) -> Result<Tagging> {
         saved.model.check()?;
         let sizes = [saved.words.len(), saved.characters.len(), saved.tags.len()];
         if sizes != [saved.model.words, saved.model.characters, saved.model.tags] {
-            let hint = "the run folder must hold the files of one training, unchanged";
-            return Err(Error::failure(
-                format!("the lists of words, characters and tags have {sizes:?} entries"),
-                hint,
-            ));
+            let what = format!("the lists of words, characters and tags have {sizes:?} entries");
+            return Err(Error::failure(what, "the run folder must hold the files of one training, unchanged"));
         }
         Ok(Tagging { model: Tagger::new(params, &saved.model), saved })
     }
@@ -178,30 +156,16 @@ impl Task for Tagging {
         Some(&sentence.tags)
     }
 
-    fn batch(&self, sentences: &[&Tagged]) -> Result<(TaggerInput, Vec<u32>)> {
-        let mut numbers: BTreeMap<&str, u32> = BTreeMap::new();
-        let (mut forms, mut form_of) = (vec![], vec![]);
-        for word in sentences.iter().flat_map(|sentence| &sentence.words) {
-            let number = *numbers.entry(word).or_insert_with(|| {
-                let (form, known) = (NORMALIZATION.apply(word), &self.saved.characters);
-                let ids: Vec<u32> = form.chars().map(|c| known.id_or_unknown(c.encode_utf8(&mut [0; 4]))).collect();
-                forms.push(ids);
-                forms.len() as u32 - 1
-            });
-            form_of.push(number);
-        }
-        let pad = Specials::FIXED.pad;
-        let ids: Vec<&[u32]> = sentences.iter().map(|sentence| sentence.ids.as_slice()).collect();
-        let input = TaggerInput { words: Padded::new(&ids, pad), forms: Padded::new(&forms, pad), form_of };
-        Ok((input, sentences.iter().flat_map(|sentence| sentence.tags.ids()).copied().collect()))
+    fn batch(&self, sentences: &[&Tagged]) -> Result<Self::Batch> {
+        let id = |c: char| self.saved.characters.id_or_unknown(c.encode_utf8(&mut [0; 4]));
+        let spell = |word: &str| NORMALIZATION.apply(word).chars().map(id).collect();
+        let rows: Vec<_> = sentences.iter().map(|one| (one.words.as_slice(), one.ids.as_slice())).collect();
+        let tags: Vec<&Labels> = sentences.iter().map(|sentence| &sentence.tags).collect();
+        Ok((TaggerInput::new(&rows, spell, Specials::FIXED.pad), Targets::new(&tags)))
     }
 
-    fn loss_count(&self, (_, tags): &(TaggerInput, Vec<u32>)) -> usize {
-        count_of_known(tags, self.saved.tags.len())
-    }
-
-    fn loss<'g>(&self, graph: &'g Graph<'g>, (input, tags): &(TaggerInput, Vec<u32>)) -> Var<'g> {
-        self.model.loss(graph, input, tags)
+    fn loss<'g>(&self, graph: &'g Graph<'g>, (input, tags): &Self::Batch) -> Var<'g> {
+        self.model.loss(graph, input, &tags.ids)
     }
 
     fn answers(&self, params: &Params, (input, _): &Self::Batch, _search: Search) -> Result<Vec<Vec<(u32, f64)>>> {
@@ -229,32 +193,21 @@ impl Task for Tagging {
             let unknown = ids.clone().filter(|id| **id == Specials::FIXED.unk).count();
             100.0 * unknown as f64 / ids.count().max(1) as f64
         };
-        let (words, tags) = (self.saved.words.len(), self.saved.tags.len());
-        let (dev, test) = (unknown(dev), unknown(test));
-        vec![format!(
-            "{words} words and {tags} tags known; of the words of dev {dev:.1} % are not, of test {test:.1} %"
-        )]
+        let Saved { words, tags, .. } = &self.saved;
+        let known = format!("{} words and {} tags known", words.len(), tags.len());
+        vec![format!("{known}; of the words of dev {:.1} % are not, of test {:.1} %", unknown(dev), unknown(test))]
     }
 
     /// The most frequent tag of each word of the train part, and of all words for those it does not have.
     fn baselines(&self, train: &Stream<Sentence>, test: &[Tagged]) -> Result<Vec<(&'static str, f64)>> {
-        let none = || vec![0u64; self.saved.tags.len()];
-        let asked = || test.iter().flat_map(|sentence| &sentence.words);
-        let mut of_word: BTreeMap<&str, Vec<u64>> = asked().map(|word| (word.as_str(), none())).collect();
-        let mut of_all = none();
+        let (set, mut seen) = (&self.saved.tags, MostFrequent::new(self.saved.tags.len()));
         train.read(|sentences| {
             for sentence in sentences {
-                for (word, tag) in sentence.columns[0].iter().zip(&sentence.columns[1]) {
-                    let Some(tag) = self.saved.tags.id(tag) else { continue };
-                    of_all[tag as usize] += 1;
-                    of_word.get_mut(word.as_str()).into_iter().for_each(|counts| counts[tag as usize] += 1);
-                }
+                let words = sentence.columns[0].iter().zip(&sentence.columns[1]);
+                words.for_each(|(word, tag)| set.id(tag).into_iter().for_each(|tag| seen.count(word, tag)));
             }
         })?;
-        // Of equals the first.
-        let most = |counts: &[u64]| (0..counts.len()).rev().max_by_key(|tag| counts[*tag]).unwrap_or(0) as u32;
-        let seen = |word: &str| of_word.get(word).filter(|counts| counts.iter().any(|count| *count > 0));
-        let guesses: Vec<u32> = asked().map(|word| most(seen(word).unwrap_or(&of_all))).collect();
+        let guesses: Vec<u32> = test.iter().flat_map(|sentence| &sentence.words).map(|word| seen.guess(word)).collect();
         let right: Vec<u32> = test.iter().flat_map(|sentence| sentence.tags.ids()).copied().collect();
         Ok(vec![("most_frequent_tag", accuracy(&guesses, &right)?)])
     }

@@ -1,16 +1,6 @@
 //! From sentences to sentences: an encoder, and a decoder that attends.
 
 use super::*;
-use ndarray::ArrayView1;
-use unspool::{
-    models::{Teaching, TransformerTranslator, TransformerTranslatorConfig, Translator, TranslatorConfig},
-    nn::{
-        TruthSchedule,
-        decoding::{Beam, Decoding, Hypothesis, LengthPenalty, StepFunction},
-    },
-    text::{Padded, TeacherForcing, TokenKind, TokenizerOptions, score::Bleu},
-};
-use unspool_task::Attention;
 
 /// Translations are searched for with so many kept at each step.
 const BEAM: usize = 5;
@@ -27,12 +17,7 @@ const SCHEDULE: TruthSchedule = TruthSchedule::Linear { start: 1.0, slope: 0.5e-
 pub(crate) struct Translation {
     saved: Saved,
     tokenizer: Tokenizer,
-    model: Model,
-}
-
-enum Model {
-    Recurrent(Translator),
-    Transformer(TransformerTranslator),
+    model: Translator,
 }
 
 #[derive(Clone, Args)]
@@ -63,14 +48,7 @@ pub(crate) struct Options {
 pub(crate) struct Saved {
     max_length: usize,
     teacher_forcing: String,
-    model: ModelConfig,
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum ModelConfig {
-    Recurrent(TranslatorConfig),
-    Transformer(TransformerTranslatorConfig),
+    model: TranslatorConfig,
 }
 
 /// A sentence and its translation, as tokens.
@@ -90,42 +68,6 @@ pub(crate) struct Translated {
     attention: Option<Attention>,
 }
 
-impl Translation {
-    /// How a batch is translated: the rules, and the model's steps.
-    fn steps<'p>(&'p self, params: &'p Params, source: &Padded) -> Result<(Decoding, Box<dyn StepFunction + 'p>)> {
-        Ok(match &self.model {
-            Model::Recurrent(model) => (model.decoding(source), Box::new(model.steps(params, source)?)),
-            Model::Transformer(model) => (model.decoding(source), Box::new(model.steps(params, source)?)),
-        })
-    }
-
-    /// What was looked at for each token that was written.
-    fn attention(&self, source: &[u32], found: &Hypothesis) -> Option<Attention> {
-        // A character in several tokens stands at the last of them.
-        let pieces = |ids: &[u32]| self.tokenizer.decode_pieces(ids).ok();
-        let mut rows = pieces(&found.tokens)?;
-        // In a batch with longer sentences, a sentence is padded; padding has no weight and is not shown.
-        let real = |row: ArrayView1<'_, f64>| row.iter().take(source.len()).copied().collect();
-        let weights: Vec<Vec<f64>> = found.attention.as_ref()?.rows().into_iter().map(real).collect();
-        // The end token was looked for, too.
-        rows.resize(weights.len(), String::new());
-        Some(Attention { rows, columns: pieces(source)?, weights })
-    }
-
-    /// Bytes are tokens too, so that a model can write the end of a line; a translation is one line.
-    fn text(&self, found: &Hypothesis) -> Result<String> {
-        Ok(self.tokenizer.decode(&found.tokens)?.trim().replace(['\n', '\r'], " "))
-    }
-
-    fn recorded<'g>(&self, graph: &'g Graph<'g>, (source, target): &(Padded, TeacherForcing), truth: f64) -> Var<'g> {
-        let teaching = Teaching { smoothing: SMOOTHING, truth };
-        match &self.model {
-            Model::Recurrent(model) => model.loss(graph, source, target, teaching),
-            Model::Transformer(model) => model.loss(graph, source, target, teaching),
-        }
-    }
-}
-
 impl Task for Translation {
     const SPEC: Spec = Spec::new(
         "translation",
@@ -135,12 +77,6 @@ impl Task for Translation {
     .training(7, 3e-3, 1)
     .own_batches()
     .table(&[("source", "swedish"), ("target", "english")], &[crate::data::TATOEBA_SWE, crate::data::TATOEBA_KOR])
-    .data(
-        "TSV file with a header line that names its columns: one file, which is divided by a hash of each line; three \
-         (TRAIN DEV TEST); or a folder with one file whose name contains `train`, one with `dev`, and one with \
-         `test`. Or six files of plain text, two for each part, in which equal lines belong together",
-        &[crate::data::TATOEBA_SWE, crate::data::TATOEBA_KOR],
-    )
     .compare(&[("without_attention", &[("attention", "none")])])
     .defaults(&[("hidden-size", "256")])
     .samples(3);
@@ -161,45 +97,27 @@ impl Task for Translation {
         let both = |rows: &mut dyn Iterator<Item = Row>| {
             Tokenizer::train(TokenKind::ByteLevelBpe, rows.flat_map(|row| row.fields), &how)
         };
-        let (tokenizer, usual) = (train.read(both)??, TranslatorConfig::default());
-        let RecurrentOptions { cell, layers, hidden_size } = options.arch.recurrent;
-        let vocabulary_size = tokenizer.vocabulary_size();
-        let model = match options.arch.is_transformer() {
-            false => ModelConfig::Recurrent(TranslatorConfig {
-                vocabulary_size,
-                cell,
-                layers,
-                hidden_size,
-                attention: options.attention == "additive",
-                specials: tokenizer.specials(),
-                ..usual
-            }),
-            true => ModelConfig::Transformer(TransformerTranslatorConfig {
-                vocabulary_size,
-                size: hidden_size,
-                heads: options.arch.heads(),
-                feedforward: 4 * hidden_size,
-                layers,
-                dropout: usual.dropout,
-                specials: tokenizer.specials(),
-            }),
+        let (tokenizer, arch) = (train.read(both)??, &options.arch);
+        let RecurrentOptions { cell, layers, hidden_size } = arch.recurrent;
+        let (vocabulary_size, specials) = (tokenizer.vocabulary_size(), tokenizer.specials());
+        let attention = options.attention == "additive";
+        let usual = RecurrentTranslatorConfig { vocabulary_size, specials, ..RecurrentTranslatorConfig::default() };
+        let (size, heads, feedforward, dropout) = (hidden_size, arch.heads(), 4 * hidden_size, usual.dropout);
+        let recurrent = RecurrentTranslatorConfig { cell, layers, hidden_size, attention, ..usual };
+        let transformer =
+            TransformerTranslatorConfig { vocabulary_size, size, heads, feedforward, layers, dropout, specials };
+        let model = match arch.is_transformer() {
+            false => TranslatorConfig::Recurrent(recurrent),
+            true => TranslatorConfig::Transformer(transformer),
         };
         let Options { max_length, teacher_forcing, .. } = options.clone();
         Ok(Learned::text(Saved { max_length, teacher_forcing, model }, tokenizer))
     }
 
     fn build(saved: Saved, tokenizer: Option<Tokenizer>, params: &mut Params) -> Result<Translation> {
-        let (model, vocabulary_size) = match &saved.model {
-            ModelConfig::Recurrent(config) => {
-                config.check()?;
-                (Model::Recurrent(Translator::new(params, config)), config.vocabulary_size)
-            }
-            ModelConfig::Transformer(config) => {
-                config.check()?;
-                (Model::Transformer(TransformerTranslator::new(params, config)), config.vocabulary_size)
-            }
-        };
-        Ok(Translation { saved, tokenizer: check_tokenizer(tokenizer, vocabulary_size)?, model })
+        saved.model.check()?;
+        let tokenizer = check_tokenizer(tokenizer, saved.model.vocabulary_size())?;
+        Ok(Translation { model: Translator::new(params, &saved.model), saved, tokenizer })
     }
 
     fn example(&self, row: &Row, draw: &Draw) -> Result<Pair> {
@@ -214,63 +132,55 @@ impl Task for Translation {
     }
 
     fn read_line(&self, line: &str, draw: &Draw) -> Result<Pair> {
-        self.example(&Row { line: 0, fields: vec![line.trim().to_owned()], hash: 0 }, draw)
+        self.example(&TableRows::row_of_line(line.trim())?, draw)
     }
 
     fn lengths(&self, pair: &Pair) -> (usize, usize) {
         (pair.source.len(), pair.target.len() + 1)
     }
 
-    fn batch(&self, pairs: &[&Pair]) -> Result<(Padded, TeacherForcing)> {
+    fn batch(&self, pairs: &[&Pair]) -> Result<Self::Batch> {
         let specials = self.tokenizer.specials();
         let sources: Vec<&[u32]> = pairs.iter().map(|pair| pair.source.as_slice()).collect();
         let targets: Vec<&[u32]> = pairs.iter().map(|pair| pair.target.as_slice()).collect();
         Ok((Padded::new(&sources, specials.pad), TeacherForcing::new(&targets, specials)))
     }
 
-    fn loss_count(&self, (_, target): &(Padded, TeacherForcing)) -> usize {
-        target.tokens()
+    fn loss<'g>(&self, graph: &'g Graph<'g>, (source, target): &Self::Batch) -> Var<'g> {
+        self.model.loss(graph, source, target, Teaching { smoothing: SMOOTHING, truth: 1.0 })
     }
 
-    fn loss<'g>(&self, graph: &'g Graph<'g>, batch: &(Padded, TeacherForcing)) -> Var<'g> {
-        self.recorded(graph, batch, 1.0)
-    }
-
-    fn training_loss<'g>(&self, graph: &'g Graph<'g>, batch: &(Padded, TeacherForcing), progress: f64) -> Var<'g> {
+    fn training_loss<'g>(&self, graph: &'g Graph<'g>, (source, target): &Self::Batch, progress: f64) -> Var<'g> {
         let truth = match self.saved.teacher_forcing.as_str() {
             "scheduled" => SCHEDULE.at((1000.0 * progress) as u64),
             "never" => 0.0,
             _ => 1.0,
         };
-        self.recorded(graph, batch, truth)
+        self.model.loss(graph, source, target, Teaching { smoothing: SMOOTHING, truth })
     }
 
-    fn answers(
-        &self,
-        params: &Params,
-        (source, _): &(Padded, TeacherForcing),
-        search: Search,
-    ) -> Result<Vec<Translated>> {
-        let (decoding, mut steps) = self.steps(params, source)?;
+    fn answers(&self, params: &Params, (source, _): &Self::Batch, search: Search) -> Result<Vec<Translated>> {
+        let text = |tokens: &[u32]| decode_line(tokens, &self.tokenizer);
         let greedy = match search {
             Search::Best { .. } => vec![String::new(); source.len()],
-            _ => decoding.greedy(&mut steps)?.iter().map(|found| self.text(found)).collect::<Result<_>>()?,
+            _ => {
+                let found = self.model.decode(params, source, None)?;
+                found.iter().map(|one| text(&one[0].tokens)).collect::<Result<_>>()?
+            }
         };
         if search == Search::Quick {
             let quick = |text: String| Translated { best: vec![(text.clone(), 0.0)], greedy: text, attention: None };
             return Ok(greedy.into_iter().map(quick).collect());
         }
-        let beam = Beam::new(BEAM.max(search.count())).best(search.count()).penalty(LengthPenalty::Average);
-        let (decoding, mut steps) = self.steps(params, source)?;
-        let found = decoding.beam(&mut steps, &beam)?.into_iter().zip(greedy).enumerate();
-        let translated = |(row, (found, greedy)): (usize, (Vec<Hypothesis>, String))| {
-            let best = found.iter().map(|found| Ok((self.text(found)?, found.score))).collect::<Result<Vec<_>>>()?;
-            let ids: Vec<u32> = source.ids.row(row).iter().take(source.lengths[row]).copied().collect();
-            let wanted = matches!(search, Search::Best { attention: true, .. });
-            let first = found.first().filter(|_| wanted);
-            Ok(Translated { best, greedy, attention: first.and_then(|found| self.attention(&ids, found)) })
-        };
-        found.map(translated).collect()
+        let beam = search.beam(BEAM).penalty(LengthPenalty::Average);
+        let found = self.model.decode(params, source, Some(&beam))?;
+        let rows = found.iter().zip(greedy).enumerate().map(|(row, (found, greedy))| {
+            let best = found.iter().map(|one| Ok((text(&one.tokens)?, one.score))).collect::<Result<_>>()?;
+            let first = found.first().filter(|_| search.wants_attention());
+            let attention = first.and_then(|one| Attention::of_row(&self.tokenizer, source, row, one));
+            Ok(Translated { best, greedy, attention })
+        });
+        rows.collect()
     }
 
     fn score(&self, pairs: &[Pair], answers: &[Translated]) -> Result<Score> {

@@ -1,12 +1,12 @@
 //! One-to-many: a picture in, words out.
 
-use super::{ConvEncoder, ConvEncoderConfig, config};
+use super::{ConvEncoder, ConvEncoderConfig, config, seq2seq::search};
 use crate::{
     graph::{Graph, Params, Var},
     layout::ToLayout,
     nn::{
         AnyCell, Cell, CellKind, Decoder, DecoderSteps, Embedding, Linear, Result, Stack,
-        decoding::{Beam, Decoding},
+        decoding::{Beam, Decoding, Hypothesis},
         map_state, teacher_forcing,
     },
     text::{DecoderInput, Specials, TeacherForcing},
@@ -55,9 +55,6 @@ impl CaptionerConfig {
     }
 }
 
-/// A caption's tokens, and its score.
-pub type Caption = (Vec<u32>, f64);
-
 /// An [`ConvEncoder`] on the picture, whose features become the first state of a recurrence that writes the words
 /// (Vinyals and others 2015):
 ///
@@ -67,8 +64,8 @@ pub type Caption = (Vec<u32>, f64);
 /// x₀ is the vector of `<bos>`; x_t is that of the word before, or zeros ([`DecoderInput`]).
 ///
 /// ```
-/// use unspool::{graph::{Graph, Params}, models::{Caption, Captioner, CaptionerConfig, ConvEncoderConfig}};
-/// use unspool::{nn::CellKind, text::{DecoderInput, Specials, TeacherForcing}};
+/// use unspool::{graph::{Graph, Params}, models::{Captioner, CaptionerConfig, ConvEncoderConfig}};
+/// use unspool::{nn::{CellKind, decoding::Beam}, text::{DecoderInput, Specials, TeacherForcing}};
 /// let eye = ConvEncoderConfig { height: 8, width: 12, channels: 2, features: 16, dropout: 0.0 };
 /// let config = CaptionerConfig {
 ///     eye, cell: CellKind::Gru, layers: 1, hidden_size: 8, embedding_size: 4, vocabulary_size: 10,
@@ -82,8 +79,8 @@ pub type Caption = (Vec<u32>, f64);
 /// let graph = Graph::new(&params);
 /// let loss = model.loss(graph.input(&pictures), &captions).item()?;
 /// assert!((loss / captions.tokens() as f64 - 10f64.ln()).abs() < 0.7);              // nothing is learned yet
-/// let best: Vec<Vec<Caption>> = model.captions(&params, &pictures, 5, 3)?;
-/// assert!(best[0][0].1 >= best[0][1].1);                                            // the likeliest first
+/// let best = model.decode(&params, &pictures, 5, Some(&Beam::new(3).best(3)))?;
+/// assert!(best[0][0].log_prob >= best[0][1].log_prob);                              // the likeliest first
 /// # Ok::<(), unspool::nn::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -124,7 +121,8 @@ impl Captioner {
         map_state(&self.writer.initial_state(pictures.graph(), batch), |_| seen)
     }
 
-    /// Σ of the cross-entropy over the words of the captions, `<eos>` counted, for pictures `[batch, height, width]`.
+    /// Returns Σ of the cross-entropy over the words of the captions, `<eos>` counted, for pictures
+    /// `[batch, height, width]`.
     #[track_caller]
     pub fn loss<'g>(&self, pictures: Var<'g>, captions: &TeacherForcing) -> Var<'g> {
         let (graph, state) = (pictures.graph(), self.first_state(pictures));
@@ -132,30 +130,23 @@ impl Captioner {
         logits.cross_entropy(&captions.target).sum_all()
     }
 
-    /// The `best` likeliest captions of each picture that a beam finds, greedily if it is 1, with their
-    /// log-probabilities; at most `max_length` words, `<eos>` counted.
+    /// Returns the captions that a beam finds for each picture, best first, without a beam the one that takes the
+    /// likeliest word at each step; at most `max_length` words, `<eos>` counted.
     ///
     /// # Errors
     /// The first error of a recording.
-    pub fn captions(
+    pub fn decode(
         &self,
         params: &Params,
         pictures: &Array3<f32>,
         max_length: usize,
-        best: usize,
-    ) -> Result<Vec<Vec<Caption>>> {
+        beam: Option<&Beam>,
+    ) -> Result<Vec<Vec<Hypothesis>>> {
+        let Specials { bos, eos, .. } = self.writer.specials;
         let batch = pictures.dim().0;
         let mut steps =
             DecoderSteps::new(params, &self.writer, batch, |graph| self.first_state(graph.input(pictures)))?;
-        let decoding = Decoding::new(self.writer.specials.bos, self.writer.specials.eos, max_length);
-        let found = match best {
-            0 | 1 => decoding.greedy(&mut steps)?.into_iter().map(|one| vec![one]).collect(),
-            best => decoding.beam(&mut steps, &Beam::new(best).best(best))?,
-        };
-        let plain = |captions: Vec<_>| {
-            captions.into_iter().map(|one: crate::nn::decoding::Hypothesis| (one.tokens, one.log_prob))
-        };
-        Ok(found.into_iter().map(|captions| plain(captions).collect()).collect())
+        search(&Decoding::new(bos, eos, max_length), &mut steps, beam)
     }
 }
 

@@ -44,7 +44,7 @@ impl ForecasterConfig {
 /// let config = ForecasterConfig { columns: 2, cell: CellKind::Gru, layers: 1, hidden_size: 4 };
 /// let model = Forecaster::new(&mut params, &config)?;
 /// let graph = Graph::new(&params);
-/// let coming = model.forecast(graph.full([3, 6, 2], 0.5), 4);                      // [batch, time, column]
+/// let coming = model.decode(graph.full([3, 6, 2], 0.5), 4);                        // [batch, time, column]
 /// assert_eq!(*coming.shape()?, [3, 4, 2]);
 /// assert_eq!(coming.slice(1, 0..1).value()?, coming.slice(1, 3..4).value()?);       // the readout's bias
 /// assert_eq!(model.loss(graph.full([3, 6, 2], 0.5), coming).item()?, 0.0);
@@ -71,9 +71,10 @@ impl Forecaster {
         Ok(Forecaster { memory, readout })
     }
 
-    /// Returns the next `horizon` steps: `[batch, time, column] -> [batch, horizon, column]`.
+    /// Returns the next `horizon` steps, each read from the one before:
+    /// `[batch, time, column] -> [batch, horizon, column]`.
     #[track_caller]
-    pub fn forecast<'g>(&self, known: Var<'g>, horizon: usize) -> Var<'g> {
+    pub fn decode<'g>(&self, known: Var<'g>, horizon: usize) -> Var<'g> {
         let (graph, rows) = (known.graph(), known.known_shape().map_or(0, |shape| shape[0]));
         let one = Layout::new(&vec![1; rows]);
         let read = |xs: &Sequence<'g>, states| {
@@ -94,6 +95,6 @@ impl Forecaster {
     #[track_caller]
     pub fn loss<'g>(&self, known: Var<'g>, coming: Var<'g>) -> Var<'g> {
         let horizon = coming.known_shape().map_or(0, |shape| shape[1]);
-        (self.forecast(known, horizon) - coming).powi(2).sum_all()
+        (self.decode(known, horizon) - coming).powi(2).sum_all()
     }
 }

@@ -1,32 +1,27 @@
-//! The next token: a recurrence over a text, and what is likely to come.
+//! A language model of either architecture.
 
-use super::config;
+use super::{RecurrentLanguageModel, RecurrentLanguageModelConfig, TransformerLanguageModelConfig};
 use crate::{
     graph::{Graph, Params, Var},
+    layout::ToLayout,
     nn::{
-        AnyCell, AnyState, Cell, CellKind, Decoder, Embedding, Layout, Linear, Positions, Recurrent, RecurrentConfig,
-        Result, Sequence, TransformerConfig, TransformerDecoder,
+        CarriedRows, Cell, Decoder, DecoderSteps, Result, TransformerDecoder,
+        decoding::{Prediction, StepFunction},
+        state_to_tensors,
     },
+    text::Padded,
 };
-use ndarray::{AsArray, Ix2, aview1};
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 
-/// The sizes of a [`LanguageModel`].
+/// The architecture of a [`LanguageModel`], and its sizes.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LanguageModelConfig {
-    /// How many token ids there are.
-    pub vocabulary_size: usize,
-    /// Elements of a token's vector.
-    pub embedding_size: usize,
-    /// The kind of cell.
-    pub cell: CellKind,
-    /// Layers of cells, one over the other.
-    pub layers: usize,
-    /// Elements of a layer's state.
-    pub hidden_size: usize,
-    /// The share of elements dropped in training: of the tokens' vectors, between layers and before the readout.
-    pub dropout: f64,
+#[serde(rename_all = "kebab-case")]
+pub enum LanguageModelConfig {
+    /// Layers of cells.
+    Recurrent(RecurrentLanguageModelConfig),
+    /// Layers of self-attention.
+    Transformer(TransformerLanguageModelConfig),
 }
 
 impl LanguageModelConfig {
@@ -35,158 +30,188 @@ impl LanguageModelConfig {
     /// # Errors
     /// [`Error::Config`](crate::nn::Error::Config) names the first that is not.
     pub fn check(&self) -> Result<()> {
-        config::check(
-            &[
-                ("vocabulary_size", self.vocabulary_size),
-                ("embedding_size", self.embedding_size),
-                ("layers", self.layers),
-                ("hidden_size", self.hidden_size),
-            ],
-            self.dropout,
-        )
+        match self {
+            LanguageModelConfig::Recurrent(config) => config.check(),
+            LanguageModelConfig::Transformer(config) => config.check(),
+        }
+    }
+
+    /// Returns how many token ids there are.
+    pub fn vocabulary_size(&self) -> usize {
+        match self {
+            LanguageModelConfig::Recurrent(config) => config.vocabulary_size,
+            LanguageModelConfig::Transformer(config) => config.vocabulary_size,
+        }
     }
 }
 
-/// Layers of any cell over the tokens' vectors, and a readout (Mikolov and others 2010; Zaremba, Sutskever and Vinyals
-/// 2014, for the places of dropout). It is a [`Cell`] and a [`Decoder`], so it writes by any
-/// [way of decoding](crate::nn::decoding).
+/// Windows of long texts: what is read, and what follows the last tokens of each.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TokenWindows {
+    /// What is read, a window per row.
+    pub input: Padded,
+    /// How many of the last tokens of each row are predicted.
+    pub counts: Vec<usize>,
+    /// What follows each of them, row after row.
+    pub targets: Vec<u32>,
+    /// Which of the streams that are read side by side the rows belong to, and whether all of them begin here. Without
+    /// it no state is carried from window to window.
+    pub streams: Option<(Range<usize>, bool)>,
+}
+
+/// A [`RecurrentLanguageModel`] or a [`TransformerDecoder`], as a configuration says. A recurrence carries its state
+/// from window to window, though no gradient (truncated back-propagation through time); a Transformer sees its own
+/// window alone.
 ///
 /// ```
-/// use unspool::graph::Params;
-/// use unspool::models::{LanguageModel, LanguageModelConfig};
-/// use unspool::nn::{Cell, CellKind, DecoderSteps, decoding::{Decoding, Sampling}};
-///
-/// let config = LanguageModelConfig {
+/// use unspool::graph::{Graph, Params};
+/// use unspool::models::{LanguageModel, LanguageModelConfig, RecurrentLanguageModelConfig, TokenWindows};
+/// use unspool::nn::{CarriedRows, CellKind, decoding::{Decoding, Sampling}};
+/// use unspool::text::Padded;
+/// let config = RecurrentLanguageModelConfig {
 ///     vocabulary_size: 30, embedding_size: 8, cell: CellKind::Gru, layers: 2, hidden_size: 16, dropout: 0.1,
 /// };
+/// let config = LanguageModelConfig::Recurrent(config);
+/// config.check()?;
 /// let mut params = Params::seeded(1);
 /// let model = LanguageModel::new(&mut params, &config);
-/// let mut steps = DecoderSteps::new(&params, &model, 1, |graph| model.initial_state(graph, 1))?;
-/// let written = Decoding::endless(4, 20).sample(&mut steps, &Sampling::new(7).temperature(0.8))?;
-/// assert_eq!(written[0].tokens.len(), 20);
+/// let (input, carried) = (Padded::new(&[vec![5, 6, 7], vec![8, 9]], 0), CarriedRows::new(2));
+/// let windows = TokenWindows { input, counts: vec![3, 1], targets: vec![6, 7, 8, 4], streams: Some((0..2, true)) };
+/// let graph = Graph::new(&params);
+/// let loss = model.loss(&graph, &windows, &carried).item()?;
+/// assert!((loss / 4.0 - 30f64.ln()).abs() < 0.7);                                     // nothing is learned yet
+/// assert!(carried.rows(0..2).is_some());                                              // for the next windows
+/// let mut steps = model.steps(&params, usize::MAX)?;
+/// assert_eq!(Decoding::endless(4, 20).sample(&mut steps, &Sampling::new(7))?[0].tokens.len(), 20);
 /// # Ok::<(), unspool::nn::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct LanguageModel {
-    embedding: Embedding,
-    recurrence: Recurrent<AnyCell>,
-    readout: Linear,
-    dropout: f64,
+pub enum LanguageModel {
+    /// Layers of cells.
+    Recurrent(RecurrentLanguageModel),
+    /// Layers of self-attention.
+    Transformer(TransformerDecoder),
 }
 
 impl LanguageModel {
     /// Adds the model's parameters.
     pub fn new(params: &mut Params, config: &LanguageModelConfig) -> LanguageModel {
-        let LanguageModelConfig { vocabulary_size, embedding_size, hidden_size, dropout, .. } = *config;
-        let layers = RecurrentConfig { layers: config.layers, bidirectional: false, dropout };
-        LanguageModel {
-            embedding: Embedding::normal(params.scope("embedding"), vocabulary_size, embedding_size, 0.3),
-            recurrence: Recurrent::of(config.cell, params.scope("recurrence"), embedding_size, hidden_size, layers),
-            readout: Linear::new(params.scope("readout"), hidden_size, vocabulary_size),
-            dropout,
+        match config {
+            LanguageModelConfig::Recurrent(config) => {
+                LanguageModel::Recurrent(RecurrentLanguageModel::new(params, config))
+            }
+            LanguageModelConfig::Transformer(config) => LanguageModel::Transformer(config.build(params)),
         }
     }
 
-    /// Returns the vectors of the real tokens of a padded batch `[batch, time]`.
-    #[track_caller]
-    pub fn embedded<'a, 'g>(
-        &self,
-        graph: &'g Graph<'g>,
-        ids: impl AsArray<'a, u32, Ix2>,
-        lengths: impl Into<Layout>,
-    ) -> Sequence<'g> {
-        self.embedding.sequence(graph, ids, lengths).map(|rows| rows.dropout(self.dropout))
-    }
-
-    /// Returns the outputs over whole sequences, layer after layer, and the states behind them, to be carried into the
-    /// next window.
-    #[track_caller]
-    pub fn unroll<'g>(&self, xs: &Sequence<'g>, state: Vec<AnyState<'g>>) -> (Sequence<'g>, Vec<AnyState<'g>>) {
-        self.recurrence.unroll(xs, state)
-    }
-}
-
-impl Cell for LanguageModel {
-    type State<'g> = Vec<AnyState<'g>>;
-
-    fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Vec<AnyState<'g>> {
-        self.recurrence.initial_state(graph, batch)
-    }
-
-    fn step<'g>(&self, x: Var<'g>, state: Vec<AnyState<'g>>) -> (Var<'g>, Vec<AnyState<'g>>) {
-        match self.recurrence.stack() {
-            Some(layers) => layers.step(x, state),
-            None => (x.graph().inert(), state),
-        }
-    }
-}
-
-impl Decoder for LanguageModel {
-    fn embed<'g>(&self, graph: &'g Graph<'g>, tokens: &[u32]) -> Var<'g> {
-        self.embedding.apply(graph, aview1(tokens)).dropout(self.dropout)
-    }
-
-    fn logits<'g>(&self, outputs: Var<'g>, _: Var<'g>) -> Var<'g> {
-        self.readout.apply(outputs.dropout(self.dropout))
-    }
-
-    fn outputs<'g>(&self, xs: &Sequence<'g>, state: Vec<AnyState<'g>>) -> Sequence<'g> {
-        self.unroll(xs, state).0
-    }
-}
-
-/// The sizes of a language model that is a Transformer: causal self-attention over a window of tokens.
-///
-/// ```
-/// use unspool::{graph::{Graph, Params}, models::TransformerLanguageModelConfig, nn::Decoder};
-/// let config =
-///     TransformerLanguageModelConfig { vocabulary_size: 30, hidden_size: 8, heads: 2, layers: 1, dropout: 0.1 };
-/// let mut params = Params::seeded(0);
-/// let model = config.build(&mut params);
-/// let graph = Graph::new(&params);
-/// let xs = model.embedded(&graph, &ndarray::array![[5, 6, 7]], &[3]);
-/// let hs = model.outputs(&xs, unspool::nn::Cell::initial_state(&model, &graph, 1));
-/// assert_eq!(*model.logits(hs.rows(), xs.rows()).shape()?, [3, 30]);
-/// # Ok::<(), unspool::graph::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TransformerLanguageModelConfig {
-    /// How many token ids there are.
-    pub vocabulary_size: usize,
-    /// Elements of a token's vector.
-    pub hidden_size: usize,
-    /// Heads of attention; they divide the hidden size.
-    pub heads: usize,
-    /// Layers of attention.
-    pub layers: usize,
-    /// The share of elements dropped in training.
-    pub dropout: f64,
-}
-
-impl TransformerLanguageModelConfig {
-    /// Checks that every size is from 1 to 65536, and the dropout from 0 up, less than 1.
+    /// Returns −ln p of each token that is to be predicted, `[tokens]`. A recurrence goes on from the states that its
+    /// streams carry, and leaves those behind the windows there.
     ///
     /// # Errors
-    /// [`Error::Config`](crate::nn::Error::Config) names the first that is not.
-    pub fn check(&self) -> Result<()> {
-        config::check(
-            &[
-                ("vocabulary_size", self.vocabulary_size),
-                ("hidden_size", self.hidden_size),
-                ("heads", self.heads),
-                ("layers", self.layers),
-            ],
-            self.dropout,
-        )
+    /// Kept in the graph: states that cannot be carried.
+    #[track_caller]
+    pub fn losses<'g>(&self, graph: &'g Graph<'g>, windows: &TokenWindows, carried: &CarriedRows) -> Var<'g> {
+        let TokenWindows { input, counts, targets, streams } = windows;
+        let layout = input.layout();
+        let predicted =
+            |(row, (length, count)): (usize, (&usize, &usize))| (length - count..*length).map(move |t| (row, t));
+        let places = input.lengths.iter().zip(counts).enumerate().flat_map(predicted);
+        let places: Vec<u32> = places.filter_map(|(row, t)| Some(layout.row(row, t)? as u32)).collect();
+        let logits = match self {
+            LanguageModel::Transformer(model) => {
+                let xs = model.embedded(graph, &input.ids, &layout);
+                let outputs = model.outputs(&xs, model.initial_state(graph, layout.batch()));
+                model.logits(outputs.rows().index_select(&places), xs.rows())
+            }
+            LanguageModel::Recurrent(model) => {
+                let before = streams.as_ref().filter(|(_, begin)| !begin);
+                let state = match before.and_then(|(streams, _)| carried.rows(streams.clone())) {
+                    Some(before) => model.state_from_tensors(graph, &before),
+                    None => model.initial_state(graph, layout.batch()),
+                };
+                let xs = model.embedded(graph, &input.ids, &layout);
+                let (outputs, state) = model.unroll(&xs, state);
+                // The graph keeps an error, and says it when the loss is asked for.
+                if let (Some((streams, _)), Ok(state)) = (streams, state_to_tensors(&state))
+                    && let Err(cause) = carried.put(streams.clone(), &state)
+                {
+                    graph.fail(graph.error("carried state", cause.to_string()));
+                }
+                model.logits(outputs.rows().index_select(&places), xs.rows())
+            }
+        };
+        logits.cross_entropy(targets)
     }
 
-    /// Adds the model's parameters.
-    pub fn build(&self, params: &mut Params) -> TransformerDecoder {
-        let (size, deviation) = (self.hidden_size, 1.0 / (self.hidden_size as f64).sqrt());
-        let table = Embedding::normal(params.scope("embedding"), self.vocabulary_size, size, deviation);
-        let (heads, feedforward, dropout) = (self.heads, 4 * size, self.dropout);
-        let config = TransformerConfig { size, heads, feedforward, dropout, norm_first: true, bias: true };
-        TransformerDecoder::language_model(params.scope("decoder"), self.layers, table, Positions::Sinusoidal, config)
+    /// Returns Σ of the [`losses`](LanguageModel::losses).
+    #[track_caller]
+    pub fn loss<'g>(&self, graph: &'g Graph<'g>, windows: &TokenWindows, carried: &CarriedRows) -> Var<'g> {
+        self.losses(graph, windows, carried).sum_all()
+    }
+
+    /// Returns the steps of writing one text, for any [way of decoding](crate::nn::decoding). A Transformer that has
+    /// read `window` tokens begins anew with the later half of them.
+    ///
+    /// # Errors
+    /// The first error of a recording.
+    pub fn steps<'a>(&'a self, params: &'a Params, window: usize) -> Result<Box<dyn StepFunction + 'a>> {
+        Ok(match self {
+            LanguageModel::Recurrent(model) => Box::new(first_steps(params, model)?),
+            LanguageModel::Transformer(model) => Box::new(WindowedSteps::new(params, model, window)?),
+        })
+    }
+
+    /// Returns the `count` likeliest tokens after a text with their probabilities, the likeliest first.
+    ///
+    /// # Errors
+    /// The first error of a recording.
+    pub fn next_tokens(&self, params: &Params, text: &[u32], count: usize, window: usize) -> Result<Vec<(u32, f64)>> {
+        let (mut steps, mut next) = (self.steps(params, window)?, None);
+        for token in text {
+            next = Some(steps.step(&[0], &[*token])?.log_probs);
+        }
+        let probability = |(token, log_prob): (usize, &f64)| (token as u32, log_prob.exp());
+        let mut best: Vec<(u32, f64)> = next.iter().flatten().enumerate().map(probability).collect();
+        best.sort_by(|a, b| b.1.total_cmp(&a.1));
+        best.truncate(count);
+        Ok(best)
+    }
+}
+
+fn first_steps<'p, 'd, D: Decoder>(params: &'p Params, decoder: &'d D) -> Result<DecoderSteps<'p, 'd, D>> {
+    DecoderSteps::new(params, decoder, 1, |graph| decoder.initial_state(graph, 1))
+}
+
+/// The steps of a decoder that has read at most so many tokens: then it begins anew with the later half of them.
+struct WindowedSteps<'p, 'd, D> {
+    params: &'p Params,
+    decoder: &'d D,
+    steps: DecoderSteps<'p, 'd, D>,
+    read: Vec<u32>,
+    window: usize,
+}
+
+impl<'p, 'd, D: Decoder> WindowedSteps<'p, 'd, D> {
+    fn new(params: &'p Params, decoder: &'d D, window: usize) -> Result<Self> {
+        let steps = first_steps(params, decoder)?;
+        Ok(WindowedSteps { params, decoder, steps, read: vec![], window: window.max(2) })
+    }
+}
+
+impl<D: Decoder> StepFunction for WindowedSteps<'_, '_, D> {
+    fn sentences(&self) -> usize {
+        1
+    }
+
+    fn step(&mut self, parents: &[u32], tokens: &[u32]) -> Result<Prediction> {
+        if self.read.len() >= self.window {
+            self.read.drain(..self.window.div_ceil(2));
+            self.steps = first_steps(self.params, self.decoder)?;
+            for token in &self.read {
+                self.steps.step(&[0], &[*token])?;
+            }
+        }
+        self.read.extend(tokens);
+        self.steps.step(parents, tokens)
     }
 }

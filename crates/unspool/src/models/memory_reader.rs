@@ -55,7 +55,10 @@ impl MemoryReaderConfig {
 /// let mut params = Params::seeded(0);
 /// let model = MemoryReader::new(&mut params, &config)?;
 /// let graph = Graph::new(&params);
-/// assert_eq!(*model.logits(graph.zeros([5, 20, 2]), 4).shape()?, [5, 4, 3]);       // [batch, last steps, output]
+/// let xs = graph.zeros([5, 20, 2]);
+/// assert_eq!(*model.logits(xs, 4).shape()?, [5, 4, 3]);                            // [batch, last steps, output]
+/// assert!(model.loss(xs, 4, &[0; 20]).item()? > 0.0);                              // of classes at these steps
+/// assert!(model.squared_loss(xs, graph.zeros([5, 3])).item()? > 0.0);              // of numbers at the last one
 /// # Ok::<(), unspool::graph::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -88,5 +91,17 @@ impl MemoryReader {
         let (hs, _) = self.cells.unroll(&xs, self.cells.initial_state(xs.graph(), xs.batch()));
         let time = xs.layout().time();
         self.readout.apply(hs.steps(time.saturating_sub(steps), time).padded())
+    }
+
+    /// Returns Σ of the cross-entropy of the last `steps` steps, for classes that stand row after row.
+    #[track_caller]
+    pub fn loss<'g>(&self, xs: Var<'g>, steps: usize, classes: &[u32]) -> Var<'g> {
+        self.logits(xs, steps).cross_entropy(classes).sum_all()
+    }
+
+    /// Returns Σ of the squared errors of the last step, for right outputs `[batch, output]`.
+    #[track_caller]
+    pub fn squared_loss<'g>(&self, xs: Var<'g>, right: Var<'g>) -> Var<'g> {
+        (self.logits(xs, 1).index(1, 0) - right).powi(2).sum_all()
     }
 }

@@ -1,6 +1,7 @@
 //! Models that the tasks train: plain structs of layers, each with its loss and its way of being used.
 //!
-//! A model is parameters and sizes, like any layer:
+//! All have one shape: `new` adds the parameters that a configuration says, which serde reads and whose `check` refuses
+//! sizes that make no model; `loss` records what is trained, and `logits` or `decode` what is used.
 //!
 //! ```
 //! use unspool::{graph::{Graph, Params}, models::{Perceptron, PerceptronConfig}};
@@ -25,22 +26,32 @@ mod memory_reader;
 mod pair_embedding;
 mod perceptron;
 mod recognizer;
+mod recurrent_language_model;
+mod recurrent_translator;
+mod seq2seq;
 mod tagger;
-mod transformer;
+mod transformer_language_model;
+mod transformer_translator;
 mod translator;
 mod video_classifier;
 
-pub use captioner::{Caption, Captioner, CaptionerConfig};
+pub use captioner::{Captioner, CaptionerConfig};
 pub use character_tagger::CharacterTagger;
 pub use classifier::{Classifier, ClassifierConfig};
 pub use conv_encoder::{ConvEncoder, ConvEncoderConfig};
 pub use forecaster::{Forecaster, ForecasterConfig};
-pub use language_model::{LanguageModel, LanguageModelConfig, TransformerLanguageModelConfig};
+pub use language_model::{LanguageModel, LanguageModelConfig, TokenWindows};
 pub use memory_reader::{MemoryReader, MemoryReaderConfig};
 pub use pair_embedding::PairEmbedding;
 pub use perceptron::{Perceptron, PerceptronConfig};
 pub use recognizer::{Recognizer, RecognizerConfig};
+pub use recurrent_language_model::{RecurrentLanguageModel, RecurrentLanguageModelConfig};
+pub use recurrent_translator::{
+    RecurrentDecoder, RecurrentDecoderState, RecurrentEncoder, RecurrentTranslator, RecurrentTranslatorConfig,
+};
+pub use seq2seq::{Encoder, Seq2Seq, Teaching};
 pub use tagger::{Tagger, TaggerConfig, TaggerInput, TaggerReader};
-pub use transformer::{TransformerTranslator, TransformerTranslatorConfig};
-pub use translator::{Teaching, Translator, TranslatorConfig, TranslatorState};
+pub use transformer_language_model::TransformerLanguageModelConfig;
+pub use transformer_translator::{TransformerTranslator, TransformerTranslatorConfig};
+pub use translator::{Translator, TranslatorConfig};
 pub use video_classifier::{VideoClassifier, VideoClassifierConfig};

@@ -3,8 +3,12 @@
 use super::config;
 use crate::{
     graph::{Params, Var},
-    nn::{AnyCell, CellKind, Linear, Recurrent, RecurrentConfig, Result, Sequence, ctc::Ctc},
+    nn::{
+        AnyCell, CellKind, Error, Linear, Recurrent, RecurrentConfig, Result, Sequence,
+        ctc::{self, Ctc, Hypothesis},
+    },
 };
+use ndarray::{Axis, Ix3};
 use serde::{Deserialize, Serialize};
 
 /// The sizes of a [`Recognizer`].
@@ -60,7 +64,8 @@ impl RecognizerConfig {
 /// let frames = Sequence::pack(graph.zeros([2, 7, 6]), &[7, 4]);                      // [batch, time, feature]
 /// assert_eq!(*model.logits(&frames).padded().shape()?, [2, 7, 11]);
 /// assert!(model.loss(&frames, &[vec![3, 1], vec![10]]).item()? > 0.0);
-/// # Ok::<(), unspool::graph::Error>(())
+/// assert_eq!(model.decode(&frames, Some(4))?.len(), 2);                              // the best labels of each row
+/// # Ok::<(), unspool::nn::Error>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Recognizer {
@@ -90,12 +95,31 @@ impl Recognizer {
         hs.map(|rows| self.readout.apply(rows.dropout(self.dropout)))
     }
 
-    /// Σ over the rows of −ln p of its labels, which count from 1.
+    /// Returns Σ over the rows of −ln p of its labels, which count from 1.
     ///
     /// # Errors
     /// Kept in the graph: those of [`Ctc::losses`].
     #[track_caller]
     pub fn loss<'g>(&self, frames: &Sequence<'g>, labels: &[Vec<u32>]) -> Var<'g> {
         Ctc::new().losses(&self.logits(frames), labels).sum_all()
+    }
+
+    /// Returns what a search over prefixes of labels finds for each row, best first, of the `beam` prefixes that it
+    /// keeps at each frame. Without a beam that is the likeliest label of each frame, with a log-probability of 0.
+    ///
+    /// # Errors
+    /// The first error of a recording.
+    pub fn decode(&self, frames: &Sequence<'_>, beam: Option<usize>) -> Result<Vec<Vec<Hypothesis>>> {
+        let logits = self.logits(frames).padded().value()?.to_f64();
+        let logits = logits.into_dimensionality::<Ix3>().map_err(|error| Error::Decoding { why: error.to_string() })?;
+        let real = logits.outer_iter().zip(frames.lengths());
+        let found = real.map(|(row, length)| {
+            let row = row.slice_axis_move(Axis(0), (..*length).into());
+            match beam {
+                Some(width) => ctc::prefix_beam(row, 0, width),
+                None => Ok(vec![Hypothesis { labels: ctc::greedy(row, 0)?, log_probability: 0.0 }]),
+            }
+        });
+        found.collect()
     }
 }

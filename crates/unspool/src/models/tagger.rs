@@ -11,6 +11,7 @@ use crate::{
     text::Padded,
 };
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The sizes of a [`Tagger`].
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -87,6 +88,32 @@ pub struct TaggerInput {
     pub forms: Padded,
     /// The form of each real word, sentence after sentence.
     pub form_of: Vec<u32>,
+}
+
+impl TaggerInput {
+    /// Makes a batch of sentences, of which each word has a text and an id. A form that occurs again is spelled once:
+    /// `spell` gives the ids of its characters.
+    ///
+    /// ```
+    /// use unspool::models::TaggerInput;
+    /// let letters = |word: &str| word.bytes().map(u32::from).collect();
+    /// let input = TaggerInput::new(&[(&["a", "bc", "a"], &[4, 5, 4]), (&["bc"], &[5])], letters, 0);
+    /// assert_eq!((input.words.lengths, input.form_of), (vec![3, 1], vec![0, 1, 0, 1]));
+    /// assert_eq!(input.forms.ids, ndarray::array![[97, 0], [98, 99]]);
+    /// ```
+    pub fn new<W: AsRef<str>>(sentences: &[(&[W], &[u32])], spell: impl Fn(&str) -> Vec<u32>, pad: u32) -> TaggerInput {
+        let mut numbers: BTreeMap<&str, u32> = BTreeMap::new();
+        let (mut forms, mut form_of) = (vec![], vec![]);
+        for word in sentences.iter().flat_map(|(words, _)| words.iter()) {
+            let number = *numbers.entry(word.as_ref()).or_insert_with(|| {
+                forms.push(spell(word.as_ref()));
+                forms.len() as u32 - 1
+            });
+            form_of.push(number);
+        }
+        let ids: Vec<&[u32]> = sentences.iter().map(|(_, ids)| *ids).collect();
+        TaggerInput { words: Padded::new(&ids, pad), forms: Padded::new(&forms, pad), form_of }
+    }
 }
 
 /// A word is its own vector beside the last states of a recurrence over its characters, both ways (Ling and others

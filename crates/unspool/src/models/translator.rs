@@ -1,40 +1,26 @@
-//! Many-to-many through an encoder and a decoder that attends.
+//! A translator of either architecture.
 
-use super::config;
-use crate::{
-    graph::{CrossEntropy, Graph, Param, Params, Scope, Var, init},
-    layout::ToLayout,
-    nn::{
-        AdditiveAttention, AnyCell, Cell, CellKind, Decoder, DecoderSteps, Embedding, Linear, Recurrent,
-        RecurrentConfig, Result, Sequence, attention::padding_bias, decoding::Decoding, gru_gates, scheduled_sampling,
-        teacher_forcing,
-    },
-    text::{Padded, Specials, TeacherForcing},
+use super::{
+    RecurrentTranslator, RecurrentTranslatorConfig, Teaching, TransformerTranslator, TransformerTranslatorConfig,
 };
-use ndarray::aview1;
+use crate::{
+    graph::{Graph, Params, Var},
+    nn::{
+        Result,
+        decoding::{Beam, Hypothesis},
+    },
+    text::{Padded, TeacherForcing},
+};
 use serde::{Deserialize, Serialize};
 
-/// The sizes of a [`Translator`].
+/// The architecture of a [`Translator`], and its sizes.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TranslatorConfig {
-    /// How many token ids there are, for both languages together.
-    pub vocabulary_size: usize,
-    /// Elements of a token's vector.
-    pub embedding_size: usize,
-    /// The kind of the encoder's cells; the decoder's is a GRU.
-    pub cell: CellKind,
-    /// Layers of the encoder.
-    pub layers: usize,
-    /// Elements of the decoder's state and of each direction of the encoder's.
-    pub hidden_size: usize,
-    /// Whether the decoder attends to all that the encoder wrote. Otherwise it reads at each step what the encoder
-    /// ended with.
-    pub attention: bool,
-    /// The share of elements dropped in training.
-    pub dropout: f64,
-    /// The special tokens of the tokenizer, which say where a text begins and ends.
-    pub specials: Specials,
+#[serde(rename_all = "kebab-case")]
+pub enum TranslatorConfig {
+    /// Recurrent encoder and decoder.
+    Recurrent(RecurrentTranslatorConfig),
+    /// Encoder and decoder of self-attention.
+    Transformer(TransformerTranslatorConfig),
 }
 
 impl TranslatorConfig {
@@ -43,130 +29,58 @@ impl TranslatorConfig {
     /// # Errors
     /// [`Error::Config`](crate::nn::Error::Config) names the first that is not.
     pub fn check(&self) -> Result<()> {
-        config::check(
-            &[
-                ("vocabulary_size", self.vocabulary_size),
-                ("embedding_size", self.embedding_size),
-                ("layers", self.layers),
-                ("hidden_size", self.hidden_size),
-            ],
-            self.dropout,
-        )
+        match self {
+            TranslatorConfig::Recurrent(config) => config.check(),
+            TranslatorConfig::Transformer(config) => config.check(),
+        }
     }
-}
 
-impl Default for TranslatorConfig {
-    fn default() -> Self {
-        TranslatorConfig {
-            vocabulary_size: 4000,
-            embedding_size: 192,
-            cell: CellKind::Gru,
-            layers: 1,
-            hidden_size: 256,
-            attention: true,
-            dropout: 0.2,
-            specials: Specials::FIXED,
+    /// Returns how many token ids there are, for both languages together.
+    pub fn vocabulary_size(&self) -> usize {
+        match self {
+            TranslatorConfig::Recurrent(config) => config.vocabulary_size,
+            TranslatorConfig::Transformer(config) => config.vocabulary_size,
         }
     }
 }
 
-/// How a translator is taught.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Teaching {
-    /// Label smoothing (Szegedy and others 2016).
-    pub smoothing: f64,
-    /// The probability with which each token read in training is the true one, and not the decoder's own: 1 is teacher
-    /// forcing. See [`scheduled_sampling`].
-    pub truth: f64,
-}
-
-/// A translation is cut here if the model does not end it: this many times the source's tokens, and some.
-const LONGEST_FACTOR: usize = 2;
-const LONGEST_EXTRA: usize = 10;
-
-/// A bidirectional recurrence reads the source; a GRU that attends to it additively writes the target (Bahdanau, Cho
-/// and Bengio 2015). Without attention the GRU reads a summary of the source at each step (Cho and others 2014). One
-/// table of token vectors serves the source, the target and, transposed, the output (Press and Wolf 2017).
-///
-/// A translation is any [way of decoding](crate::nn::decoding) over the model's [steps](Translator::steps):
+/// A [`RecurrentTranslator`] or a [`TransformerTranslator`], as a configuration says.
 ///
 /// ```
 /// use unspool::graph::Params;
-/// use unspool::models::{Translator, TranslatorConfig};
-/// use unspool::nn::decoding::{Beam, LengthPenalty};
+/// use unspool::models::{RecurrentTranslatorConfig, Translator, TranslatorConfig};
 /// use unspool::text::Padded;
-///
-/// let mut params = Params::seeded(1);
-/// let sizes = TranslatorConfig {
-///     vocabulary_size: 40, embedding_size: 8, hidden_size: 8, ..TranslatorConfig::default()
+/// let config = RecurrentTranslatorConfig {
+///     vocabulary_size: 40, embedding_size: 8, hidden_size: 8, ..RecurrentTranslatorConfig::default()
 /// };
-/// let model = Translator::new(&mut params, &sizes);
-/// let source = Padded::new(&[vec![5, 6, 7], vec![8]], 0);
-/// let beam = Beam::new(5).best(2).penalty(LengthPenalty::Average);
-/// let found = model.decoding(&source).beam(&mut model.steps(&params, &source)?, &beam)?;
-/// let attention = found[0][0].attention.as_ref().unwrap();                // [tokens (and the end), source]
-/// assert_eq!((found.len(), attention.ncols()), (2, 3));
+/// let config = TranslatorConfig::Recurrent(config);
+/// config.check()?;
+/// let mut params = Params::seeded(1);
+/// let model = Translator::new(&mut params, &config);
+/// let greedy = model.decode(&params, &Padded::new(&[vec![5, 6, 7], vec![8]], 0), None)?;
+/// assert_eq!((greedy.len(), greedy[0].len()), (2, 1));
 /// # Ok::<(), unspool::nn::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Translator {
-    embedding: Embedding,
-    encoder: Recurrent<AnyCell>,
-    bridge: Linear,
-    decoder: ContextGru,
-    readout: Linear,
-    output_bias: Param,
-    dropout: f64,
-    specials: Specials,
+pub enum Translator {
+    /// Recurrent encoder and decoder.
+    Recurrent(RecurrentTranslator),
+    /// Encoder and decoder of self-attention.
+    Transformer(TransformerTranslator),
 }
 
 impl Translator {
     /// Adds the model's parameters.
     pub fn new(params: &mut Params, config: &TranslatorConfig) -> Translator {
-        let TranslatorConfig { vocabulary_size, embedding_size, hidden_size, dropout, .. } = *config;
-        let memory = 2 * hidden_size;
-        let layers = RecurrentConfig { layers: config.layers, bidirectional: true, dropout };
-        let deviation = 1.0 / (embedding_size.max(1) as f64).sqrt();
-        Translator {
-            embedding: Embedding::normal(params.scope("embedding"), vocabulary_size, embedding_size, deviation),
-            encoder: Recurrent::of(config.cell, params.scope("encoder"), embedding_size, hidden_size, layers),
-            bridge: Linear::new(params.scope("bridge"), memory, hidden_size),
-            decoder: ContextGru::new(params.scope("decoder"), embedding_size, memory, hidden_size, config.attention),
-            readout: Linear::new(params.scope("readout"), hidden_size + memory + embedding_size, embedding_size),
-            output_bias: params.scope("output").add("bias", [vocabulary_size], init::zeros()),
-            dropout,
-            specials: config.specials,
+        match config {
+            TranslatorConfig::Recurrent(config) => Translator::Recurrent(RecurrentTranslator::new(params, config)),
+            TranslatorConfig::Transformer(config) => {
+                Translator::Transformer(TransformerTranslator::new(params, config))
+            }
         }
     }
 
-    /// Vectors of tokens, with elements of variance 1 and dropout.
-    fn scaled<'g>(&self, vectors: Var<'g>) -> Var<'g> {
-        let width = vectors.known_shape().map_or(1, |shape| shape.last_axis());
-        (vectors * (width as f64).sqrt()).dropout(self.dropout)
-    }
-
-    /// Reads the source and gives the decoder's first state.
-    fn encode<'g>(&self, graph: &'g Graph<'g>, source: &Padded) -> TranslatorState<'g> {
-        let _scope = graph.scope("encoder");
-        let batch = source.len();
-        let xs = self.embedding.sequence(graph, &source.ids, source.layout()).map(|rows| self.scaled(rows));
-        let (outputs, last) = self.encoder.unroll(&xs, self.encoder.initial_state(graph, batch));
-        let summary = self.encoder.last(graph, &last);
-        let memory = match &self.decoder.attention {
-            Some(_) => outputs,
-            None => Sequence::full(summary.unsqueeze(1)),
-        };
-        let memory = memory.map(|rows| rows.dropout(self.dropout));
-        TranslatorState {
-            h: self.bridge.apply(summary).tanh(),
-            looked: graph.zeros([batch, memory.layout().time()]),
-            memory: memory.padded(),
-            keys: self.decoder.attention.as_ref().map(|attention| attention.keys(&memory)),
-            padding: padding_bias(graph, memory.layout()),
-        }
-    }
-
-    /// Σ of the cross-entropy over the real target tokens.
+    /// Returns Σ of the cross-entropy over the real target tokens: see [`Seq2Seq::loss`](super::Seq2Seq::loss).
     #[track_caller]
     pub fn loss<'g>(
         &self,
@@ -175,167 +89,20 @@ impl Translator {
         target: &TeacherForcing,
         teaching: Teaching,
     ) -> Var<'g> {
-        taught(self, self.encode(graph, source), graph, target, teaching)
-    }
-
-    /// The steps of translating a batch.
-    ///
-    /// # Errors
-    /// The first error of the encoder's recording.
-    pub fn steps<'p, 'd>(&'d self, params: &'p Params, source: &Padded) -> Result<DecoderSteps<'p, 'd, Translator>> {
-        DecoderSteps::new(params, self, source.lengths.len(), |graph| self.encode(graph, source))
-    }
-
-    /// The rules of translating a batch: from the token of beginning to that of the end; each sentence is cut at twice
-    /// its source's tokens and ten, whatever stands beside it. Padding, the beginning and the unknown token are not
-    /// written.
-    pub fn decoding(&self, source: &Padded) -> Decoding {
-        rules(source, self.specials)
-    }
-}
-
-/// Σ of the cross-entropy over the real target tokens, of any decoder. Outside training it always reads the true ones.
-#[track_caller]
-pub(super) fn taught<'g, D: Decoder>(
-    decoder: &D,
-    state: D::State<'g>,
-    graph: &'g Graph<'g>,
-    target: &TeacherForcing,
-    teaching: Teaching,
-) -> Var<'g> {
-    let layout = target.layout();
-    let logits = if teaching.truth < 1.0 && graph.is_training() {
-        scheduled_sampling(decoder, graph, &target.input, layout, state, teaching.truth)
-    } else {
-        teacher_forcing(decoder, graph, &target.input, layout, state)
-    };
-    logits.cross_entropy_with(&target.target, CrossEntropy::new().smoothing(teaching.smoothing)).sum_all()
-}
-
-/// How a batch is translated, by any model.
-pub(super) fn rules(source: &Padded, specials: Specials) -> Decoding {
-    let longest = |&n: &usize| n * LONGEST_FACTOR + LONGEST_EXTRA;
-    Decoding::new(specials.bos, specials.eos, 0)
-        .max_lengths(source.lengths.iter().map(longest).collect::<Vec<_>>())
-        .banned(vec![specials.pad, specials.bos, specials.unk])
-}
-
-impl Cell for Translator {
-    type State<'g> = TranslatorState<'g>;
-
-    fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> TranslatorState<'g> {
-        // An empty memory: a translation starts from what the encoder gives.
-        let params = graph.params();
-        let (hidden, memory) = (params.shape(self.bridge.weight)[0], params.shape(self.bridge.weight)[1]);
-        TranslatorState {
-            h: graph.zeros([batch, hidden]),
-            looked: graph.zeros([batch, 1]),
-            memory: graph.zeros([batch, 1, memory]),
-            keys: self.decoder.attention.as_ref().map(|_| graph.zeros([batch, 1, hidden])),
-            padding: graph.zeros([batch, 1]),
+        match self {
+            Translator::Recurrent(model) => model.loss(graph, source, target, teaching),
+            Translator::Transformer(model) => model.loss(graph, source, target, teaching),
         }
     }
 
-    fn step<'g>(&self, x: Var<'g>, state: TranslatorState<'g>) -> (Var<'g>, TranslatorState<'g>) {
-        self.step_projected(x, self.project(x), state)
-    }
-
-    fn project<'g>(&self, xs: Var<'g>) -> Var<'g> {
-        self.decoder.input.apply(xs)
-    }
-
-    /// The last token's vector and what the attention found in the source make the next state. The output is both the
-    /// state and that context.
-    fn step_projected<'g>(
-        &self,
-        x: Var<'g>,
-        projected: Var<'g>,
-        state: TranslatorState<'g>,
-    ) -> (Var<'g>, TranslatorState<'g>) {
-        let ContextGru { context: of_context, hidden, attention, .. } = &self.decoder;
-        let (context, looked) = match (attention, state.keys) {
-            (Some(attention), Some(keys)) => attention.attend(state.h, keys, state.memory, state.padding),
-            _ => (state.memory.squeeze(1), state.looked),
-        };
-        let h = gru_gates(projected + of_context.apply(context), hidden.apply(state.h), state.h);
-        (x.graph().concat(&[h, context], -1), TranslatorState { h, looked, ..state })
-    }
-}
-
-impl Decoder for Translator {
-    /// Scaled so that the elements have variance 1.
-    fn embed<'g>(&self, graph: &'g Graph<'g>, tokens: &[u32]) -> Var<'g> {
-        self.scaled(self.embedding.apply(graph, aview1(tokens)))
-    }
-
-    fn logits<'g>(&self, outputs: Var<'g>, xs: Var<'g>) -> Var<'g> {
-        let features = outputs.graph().concat(&[outputs, xs], -1);
-        let features = self.readout.apply(features).tanh().dropout(self.dropout);
-        features.linear(self.embedding.weight, Some(self.output_bias))
-    }
-
-    fn attention<'g>(&self, _: &'g Graph<'g>, state: &TranslatorState<'g>) -> Option<Var<'g>> {
-        self.decoder.attention.as_ref().map(|_| state.looked)
-    }
-}
-
-crate::nn::state! {
-    /// What a [`Translator`] carries from token to token. The memory, its keys and its padding stay as they are for a
-    /// whole sentence.
+    /// Returns translations of each source, best first: see [`Seq2Seq::decode`](super::Seq2Seq::decode).
     ///
-    /// ```
-    /// use unspool::graph::{Graph, Params};
-    /// use unspool::models::{Translator, TranslatorConfig, TranslatorState};
-    /// use unspool::nn::{Cell, leaves};
-    /// let sizes = TranslatorConfig {
-    ///     vocabulary_size: 40, embedding_size: 8, hidden_size: 8, ..TranslatorConfig::default()
-    /// };
-    /// let mut params = Params::seeded(1);
-    /// let model = Translator::new(&mut params, &sizes);
-    /// let graph = Graph::new(&params);
-    /// let state: TranslatorState<'_> = model.initial_state(&graph, 2);
-    /// // A row for each sentence.
-    /// assert!(leaves(&state).iter().all(|leaf| leaf.shape().is_ok_and(|shape| shape[0] == 2)));
-    /// # Ok::<(), unspool::graph::Error>(())
-    /// ```
-    pub struct TranslatorState<'g> {
-        /// `[batch, hidden]`.
-        h: Var<'g>,
-        /// The last step's weights over the source, `[batch, source]`.
-        looked: Var<'g>,
-        /// The encoder's outputs `[batch, source, memory]`, or without attention what it ended with
-        /// `[batch, 1, memory]`.
-        memory: Var<'g>,
-        /// The outputs' keys for the attention, if there is one.
-        keys: Option<Var<'g>>,
-        /// 0 at real places, −∞ at padding.
-        padding: Var<'g>,
-    }
-}
-
-/// The weights of a GRU that reads a token's vector and a context, and of the attention that finds the context.
-#[derive(Clone, Debug)]
-struct ContextGru {
-    input: Linear,
-    context: Linear,
-    hidden: Linear,
-    attention: Option<AdditiveAttention>,
-}
-
-impl ContextGru {
-    fn new(
-        mut scope: Scope<'_>,
-        input_size: usize,
-        memory_size: usize,
-        hidden_size: usize,
-        attends: bool,
-    ) -> ContextGru {
-        ContextGru {
-            input: Linear::new(scope.scope("input"), input_size, 3 * hidden_size),
-            context: Linear::without_bias(scope.scope("context"), memory_size, 3 * hidden_size),
-            hidden: Linear::new(scope.scope("hidden"), hidden_size, 3 * hidden_size),
-            attention: attends
-                .then(|| AdditiveAttention::new(scope.scope("attention"), hidden_size, memory_size, hidden_size)),
+    /// # Errors
+    /// The first error of a recording.
+    pub fn decode(&self, params: &Params, source: &Padded, beam: Option<&Beam>) -> Result<Vec<Vec<Hypothesis>>> {
+        match self {
+            Translator::Recurrent(model) => model.decode(params, source, beam),
+            Translator::Transformer(model) => model.decode(params, source, beam),
         }
     }
 }

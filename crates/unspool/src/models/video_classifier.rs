@@ -49,8 +49,8 @@ impl VideoClassifierConfig {
 /// let model = VideoClassifier::new(&mut params, &config);
 /// let graph = Graph::new(&params);
 /// let films = Sequence::pack(graph.zeros([2, 5, 8, 12]), &[5, 3]);       // [batch, time, height, width]
-/// assert_eq!(*model.each_frame(&films).padded().shape()?, [2, 5, 3]);    // many-to-many, aligned
-/// assert_eq!(*model.whole(&films).shape()?, [2, 3]);                     // many-to-one
+/// assert_eq!(*model.logits(&films).padded().shape()?, [2, 5, 3]);        // many-to-many, aligned
+/// assert_eq!(*model.film_logits(&films).shape()?, [2, 3]);               // many-to-one
 /// # Ok::<(), unspool::graph::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -75,7 +75,7 @@ impl VideoClassifier {
 
     /// Returns the logits of each frame, `[.., outputs]`, for films whose frames are `[height, width]`.
     #[track_caller]
-    pub fn each_frame<'g>(&self, films: &Sequence<'g>) -> Sequence<'g> {
+    pub fn logits<'g>(&self, films: &Sequence<'g>) -> Sequence<'g> {
         let seen = films.map(|frames| self.eye.look(frames));
         let known = match &self.memory {
             Some(memory) => memory.unroll(&seen, memory.initial_state(films.graph(), films.batch())).0,
@@ -87,7 +87,7 @@ impl VideoClassifier {
     /// Returns the logits of each film, `[batch, outputs]`, from what is known at its end. Without a memory that is the
     /// mean over the frames.
     #[track_caller]
-    pub fn whole<'g>(&self, films: &Sequence<'g>) -> Var<'g> {
+    pub fn film_logits<'g>(&self, films: &Sequence<'g>) -> Var<'g> {
         let (graph, seen) = (films.graph(), films.map(|frames| self.eye.look(frames)));
         let known = match &self.memory {
             Some(memory) => {
@@ -102,6 +102,6 @@ impl VideoClassifier {
     /// Returns Σ of the cross-entropy of each frame, for classes that stand film after film.
     #[track_caller]
     pub fn loss<'g>(&self, films: &Sequence<'g>, classes: &[u32]) -> Var<'g> {
-        labels::labels_loss(&self.each_frame(films), classes)
+        labels::labels_loss(&self.logits(films), classes)
     }
 }

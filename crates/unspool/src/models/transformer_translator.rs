@@ -1,17 +1,11 @@
 //! Many-to-many through a Transformer.
 
-use super::{
-    config,
-    translator::{Teaching, rules, taught},
-};
+use super::{Encoder, Seq2Seq, config};
 use crate::{
-    graph::{Graph, Params, Var},
+    graph::{Graph, Params},
     layout::ToLayout,
-    nn::{
-        DecoderSteps, Embedding, Positions, Result, TransformerConfig, TransformerDecoder, TransformerEncoder,
-        TransformerState, decoding::Decoding,
-    },
-    text::{Padded, Specials, TeacherForcing},
+    nn::{Embedding, Positions, Result, TransformerConfig, TransformerDecoder, TransformerEncoder, TransformerState},
+    text::{Padded, Specials},
 };
 use serde::{Deserialize, Serialize};
 
@@ -93,16 +87,11 @@ impl Default for TransformerTranslatorConfig {
 ///     let gradients = loss.backward()?;
 ///     adam.step(&mut params, &gradients, 0.01)?;
 /// }
-/// let found = model.decoding(&source).beam(&mut model.steps(&params, &source)?, &Beam::new(3))?;
+/// let found = model.decode(&params, &source, Some(&Beam::new(3)))?;
 /// assert_eq!([&found[0][0].tokens, &found[1][0].tokens], [&targets[0], &targets[1]]);
 /// # Ok::<(), unspool::nn::Error>(())
 /// ```
-#[derive(Clone, Debug)]
-pub struct TransformerTranslator {
-    specials: Specials,
-    encoder: TransformerEncoder,
-    decoder: TransformerDecoder,
-}
+pub type TransformerTranslator = Seq2Seq<TransformerEncoder, TransformerDecoder>;
 
 impl TransformerTranslator {
     /// Adds the model's parameters.
@@ -112,46 +101,16 @@ impl TransformerTranslator {
         let table = Embedding::normal(params.scope("embedding"), vocabulary_size, size, deviation);
         let of_layer = TransformerConfig { size, heads, feedforward, dropout, norm_first: true, bias: true };
         let places = Positions::Sinusoidal;
-        TransformerTranslator {
-            specials: config.specials,
-            encoder: TransformerEncoder::new(params.scope("encoder"), layers, places, of_layer),
-            decoder: TransformerDecoder::new(params.scope("decoder"), layers, table, places, of_layer),
-        }
+        let encoder = TransformerEncoder::new(params.scope("encoder"), layers, places, of_layer);
+        let decoder = TransformerDecoder::new(params.scope("decoder"), layers, table, places, of_layer);
+        Seq2Seq::from_parts(encoder, decoder, config.specials)
     }
+}
 
-    /// Reads the source and gives the decoder's first state.
-    fn encode<'g>(&self, graph: &'g Graph<'g>, source: &Padded) -> TransformerState<'g> {
+impl Encoder<TransformerDecoder> for TransformerEncoder {
+    fn encode<'g>(&self, decoder: &TransformerDecoder, graph: &'g Graph<'g>, source: &Padded) -> TransformerState<'g> {
         let _scope = graph.scope("encoder");
-        let xs = self.decoder.embedded(graph, &source.ids, source.layout());
-        self.decoder.start(&self.encoder.apply(&xs))
-    }
-
-    /// Σ of the cross-entropy over the real target tokens.
-    #[track_caller]
-    pub fn loss<'g>(
-        &self,
-        graph: &'g Graph<'g>,
-        source: &Padded,
-        target: &TeacherForcing,
-        teaching: Teaching,
-    ) -> Var<'g> {
-        taught(&self.decoder, self.encode(graph, source), graph, target, teaching)
-    }
-
-    /// The steps of translating a batch.
-    ///
-    /// # Errors
-    /// The first error of the encoder's recording.
-    pub fn steps<'p, 'd>(
-        &'d self,
-        params: &'p Params,
-        source: &Padded,
-    ) -> Result<DecoderSteps<'p, 'd, TransformerDecoder>> {
-        DecoderSteps::new(params, &self.decoder, source.lengths.len(), |graph| self.encode(graph, source))
-    }
-
-    /// The rules of translating a batch: those of a [`Translator`](super::Translator::decoding).
-    pub fn decoding(&self, source: &Padded) -> Decoding {
-        rules(source, self.specials)
+        let xs = decoder.embedded(graph, &source.ids, source.layout());
+        decoder.start(&self.apply(&xs))
     }
 }
