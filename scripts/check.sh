@@ -23,7 +23,7 @@ sizes() {
     size unspool-graph 55
     size unspool-nn 75
     size unspool-text 100
-    size unspool 120
+    size unspool 70
     size unspool-task 160
     size unspool-cli 165
 }

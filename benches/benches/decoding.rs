@@ -3,11 +3,10 @@
 //!     cargo bench -p unspool-benches --bench decoding
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use ndarray::aview1;
 use std::hint::black_box;
-use unspool_graph::{Graph, Params, Var};
+use unspool_graph::Params;
 use unspool_nn::{
-    Cell, Decoder, DecoderSteps, Embedding, Linear, Lstm, LstmState,
+    Cell, DecoderSteps, Embedding, Linear, Lstm, TokenModel,
     decoding::{Beam, Decoding, Sampling},
 };
 
@@ -15,34 +14,9 @@ const SENTENCES: usize = 8;
 const TOKENS: usize = 32;
 const WORDS: usize = 4000;
 
-struct Model {
-    embedding: Embedding,
-    cell: Lstm,
-    readout: Linear,
-}
-
-impl Cell for Model {
-    type State<'g> = LstmState<'g>;
-    fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> LstmState<'g> {
-        self.cell.initial_state(graph, batch)
-    }
-    fn step<'g>(&self, x: Var<'g>, state: LstmState<'g>) -> (Var<'g>, LstmState<'g>) {
-        self.cell.step(x, state)
-    }
-}
-
-impl Decoder for Model {
-    fn embed<'g>(&self, graph: &'g Graph<'g>, tokens: &[u32]) -> Var<'g> {
-        self.embedding.apply(graph, aview1(tokens))
-    }
-    fn logits<'g>(&self, outputs: Var<'g>, _: Var<'g>) -> Var<'g> {
-        self.readout.apply(outputs)
-    }
-}
-
 fn decoding(criterion: &mut Criterion) {
     let mut params = Params::seeded(1);
-    let model = Model {
+    let model = TokenModel {
         embedding: Embedding::new(params.scope("embedding"), WORDS, 256),
         cell: Lstm::new(params.scope("rnn"), 256, 256),
         readout: Linear::new(params.scope("readout"), 256, WORDS),

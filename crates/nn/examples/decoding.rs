@@ -1,9 +1,9 @@
 //! Writing 10,000 symbols one by one in flat memory, and the same model's best guesses side by side.
 
-use ndarray::{Array2, aview1};
-use unspool_graph::{Graph, Params, Var};
+use ndarray::Array2;
+use unspool_graph::{Graph, Params};
 use unspool_nn::{
-    Adam, Cell, Decoder, DecoderSteps, Embedding, Gru, Linear, Result,
+    Adam, Cell, DecoderSteps, Embedding, Gru, Linear, Result, TokenModel,
     decoding::{Beam, Decoding, LengthPenalty, Sampling},
     teacher_forcing,
 };
@@ -11,35 +11,12 @@ use unspool_nn::{
 const TEXT: &[u8] = b"to be or not to be, ";
 const TOKENS: usize = 10_000;
 
-/// A language model over characters: a cell with a table of vectors before it and a readout behind it.
-struct Model {
-    embedding: Embedding,
-    cell: Gru,
-    readout: Linear,
-}
-
-impl Cell for Model {
-    type State<'g> = Var<'g>;
-    fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> {
-        self.cell.initial_state(graph, batch)
-    }
-    fn step<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
-        self.cell.step(x, h)
-    }
-}
-
-impl Decoder for Model {
-    fn embed<'g>(&self, graph: &'g Graph<'g>, tokens: &[u32]) -> Var<'g> {
-        self.embedding.apply(graph, aview1(tokens))
-    }
-    fn logits<'g>(&self, outputs: Var<'g>, _: Var<'g>) -> Var<'g> {
-        self.readout.apply(outputs)
-    }
-}
+/// A language model over characters.
+type Model = TokenModel<Gru>;
 
 fn trained() -> Result<(Params, Model)> {
     let mut params = Params::seeded(9);
-    let model = Model {
+    let model = TokenModel {
         embedding: Embedding::new(params.scope("embedding"), 128, 16),
         cell: Gru::new(params.scope("rnn"), 16, 48),
         readout: Linear::new(params.scope("readout"), 48, 128),

@@ -124,6 +124,7 @@ pub use decoding::{
     attention_decoder::{AttentionDecoder, AttentionDecoderState, Bridge},
     decoder::{Decoder, DecoderSteps, teacher_forcing},
     scheduled_sampling::{TruthSchedule, scheduled_sampling},
+    token_model::TokenModel,
 };
 pub use error::{Error, Result};
 pub use layer::{Conv2d, Embedding, LayerNorm, Linear};

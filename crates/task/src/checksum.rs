@@ -5,7 +5,7 @@ use std::{io::Read, path::Path};
 /// CRC-32 and the number of bytes, of several contents one after the other.
 #[derive(Default)]
 pub(crate) struct Checksum {
-    crc: flate2::Crc,
+    crc: crc32fast::Hasher,
     bytes: u64,
 }
 
@@ -39,7 +39,7 @@ impl Checksum {
 
     /// As text.
     pub(crate) fn text(&self) -> String {
-        format!("{:08x} ({} bytes)", self.crc.sum(), self.bytes)
+        format!("{:08x} ({} bytes)", self.crc.clone().finalize(), self.bytes)
     }
 }
 

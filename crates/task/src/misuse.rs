@@ -1,4 +1,7 @@
 //! What clap says of a command line, in one line and a hint.
+//!
+//! The two come out of the text that clap renders. A formatter in clap's place (`clap::error::ErrorFormatter`) would
+//! have to write the message of each of its kinds again; `crates/cli/tests/messages.rs` says what the lines must be.
 
 use crate::{
     any_task::AnyTask,

@@ -1,5 +1,8 @@
 //! `report.html`: a training as a page to look at. One file that needs nothing else, light or dark as its reader likes
 //! it.
+//!
+//! It is written as text and not with a crate such as `maud`: half of the page is SVG, which comes as text, and each
+//! other value passes `escape`.
 
 use super::{error::Result, figure, shown};
 use crate::figures::{Attention, ClassCounts, Figure};

@@ -105,8 +105,10 @@ mod prefetch;
 mod random;
 pub mod score;
 mod streaming_batches;
+#[cfg(feature = "tokenizer")]
 mod tagging;
 mod teacher_forcing;
+#[cfg(feature = "tokenizer")]
 mod tokenizer;
 mod vocabulary;
 
@@ -121,7 +123,9 @@ pub use error::{Error, Place, Unpacking};
 pub use label::LabelSet;
 pub use prefetch::Prefetch;
 pub use streaming_batches::StreamingBatches;
+#[cfg(feature = "tokenizer")]
 pub use tagging::{Aligned, TagAt, Tagged};
 pub use teacher_forcing::{DecoderInput, TeacherForcing};
+#[cfg(feature = "tokenizer")]
 pub use tokenizer::{DecodeStream, LARGEST_TOKENIZER_FILE, Normalization, TokenKind, Tokenizer, TokenizerOptions};
 pub use vocabulary::{Coverage, Specials, Vocabulary};

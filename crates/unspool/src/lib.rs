@@ -73,6 +73,17 @@
 //!
 //! [`prelude`] has what most programs name. [`models`] has the models behind the program's trainings.
 //!
+//! # Features
+//!
+//! None is on by default.
+//!
+//! - `tokenizer`: `text::Tokenizer`, which is trained or loaded from a `tokenizer.json`. It adds 50
+//!   crates.
+//! - `drawing`: `graph::Drawing` and `graph::Graph::topology`, a recording as a picture
+//!   and as a graph.
+//! - `proptest`: the laws of recurrence (`nn::laws`), for the tests of a cell of your own.
+//! - `mpi`: training over processes that `mpirun` starts, which needs an MPI library and libclang.
+//!
 //! # Where to go on
 //!
 //! - [`tutorial`]: a book in sixteen chapters, from a sequence to a cell and an operation of your own. Its code is
@@ -114,5 +125,7 @@ pub mod prelude {
         Adam, Cell, Embedding, Gru, Layout, Linear, Lstm, Rnn, Sequence, State, checkpoint, schedule, sharded, state,
         state_to_tensors, unroll,
     };
-    pub use crate::text::{BatchSize, Buckets, Padded, Source, TeacherForcing, TokenKind, Tokenizer, Tsv};
+    pub use crate::text::{BatchSize, Buckets, Padded, Source, TeacherForcing, Tsv};
+    #[cfg(feature = "tokenizer")]
+    pub use crate::text::{TokenKind, Tokenizer};
 }

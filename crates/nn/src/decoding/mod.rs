@@ -40,6 +40,7 @@ pub(crate) mod decoder;
 mod ensemble;
 mod one_by_one;
 pub(crate) mod scheduled_sampling;
+pub(crate) mod token_model;
 
 pub use beam::{Beam, LengthPenalty};
 pub use ensemble::Ensemble;

@@ -1,4 +1,7 @@
 //! Comma-separated values, as RFC 4180 has them.
+//!
+//! The parser is not the crate `csv`'s, which takes what a quote in the wrong place makes of a table. Here such a quote
+//! is an error with its line, and the limits on a line's length hold, as in every other format.
 
 use super::lines::Lines;
 use super::split::hash_line;

@@ -38,26 +38,12 @@ pub struct Teaching {
 /// [`TransformerTranslator`](super::TransformerTranslator) are made so. With an encoder of your own:
 ///
 /// ```
-/// use ndarray::aview1;
 /// use unspool::graph::{Graph, Params, Var};
 /// use unspool::models::{Encoder, Seq2Seq, Teaching};
-/// use unspool::nn::{Cell, Decoder, Embedding, Gru, Linear, decoding::Beam};
+/// use unspool::nn::{Embedding, Gru, Linear, TokenModel, decoding::Beam};
 /// use unspool::{prelude::ToLayout, text::{Padded, Specials, TeacherForcing}};
 ///
-/// struct Writer { table: Embedding, cell: Gru, readout: Linear }
-///
-/// impl Cell for Writer {
-///     type State<'g> = Var<'g>;
-///     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> {
-///         self.cell.initial_state(graph, batch)
-///     }
-///     fn step<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) { self.cell.step(x, h) }
-/// }
-///
-/// impl Decoder for Writer {
-///     fn embed<'g>(&self, graph: &'g Graph<'g>, tokens: &[u32]) -> Var<'g> { self.table.apply(graph, aview1(tokens)) }
-///     fn logits<'g>(&self, outputs: Var<'g>, _: Var<'g>) -> Var<'g> { self.readout.apply(outputs) }
-/// }
+/// type Writer = TokenModel<Gru>;
 ///
 /// /// The mean of the source's vectors.
 /// struct Mean(Embedding);
@@ -69,10 +55,11 @@ pub struct Teaching {
 /// }
 ///
 /// let mut params = Params::seeded(1);
-/// let table = Embedding::new(params.scope("table"), 12, 8);
+/// let embedding = Embedding::new(params.scope("embedding"), 12, 8);
 /// let cell = Gru::new(params.scope("cell"), 8, 8);
 /// let readout = Linear::new(params.scope("readout"), 8, 12);
-/// let model = Seq2Seq::from_parts(Mean(table.clone()), Writer { table, cell, readout }, Specials::FIXED);
+/// let decoder = Writer { embedding, cell, readout };
+/// let model = Seq2Seq::from_parts(Mean(decoder.embedding), decoder, Specials::FIXED);
 /// let source = Padded::new(&[vec![5, 6, 7], vec![8]], Specials::FIXED.pad);
 /// let target = TeacherForcing::new(&[vec![6], vec![9, 9]], Specials::FIXED);
 /// let graph = Graph::new(&params);
