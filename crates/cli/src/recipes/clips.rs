@@ -96,14 +96,14 @@ impl Task for Clips {
         let [digits, directions] = self.logits(&graph, films);
         let digits = digits.softmax().top_k(NAMES.len())?;
         let directions = directions.softmax().top_k(DIRECTIONS.len())?;
-        let pairs = |(digits, directions): (Vec<(u32, f64)>, Vec<(u32, f64)>)| {
+        let pairs = |digits: Vec<(u32, f64)>, directions: Vec<(u32, f64)>| {
             let pair = |(digit, p): &(u32, f64)| directions.iter().map(|(way, q)| ((*digit, *way), p * q)).collect();
             let mut best: Self::Answer = digits.iter().flat_map::<Self::Answer, _>(pair).collect();
             best.sort_by(|a, b| b.1.total_cmp(&a.1));
             best.truncate(search.count());
             best
         };
-        Ok(digits.into_iter().zip(directions).map(pairs).collect())
+        Ok(digits.into_iter().zip(directions).map(|(digits, directions)| pairs(digits, directions)).collect())
     }
 
     /// Both the digit and its way must be right.
