@@ -92,6 +92,8 @@
 //!   thirty-seven programs.
 //! - [`coming_from_pytorch`]: what is called what, and the differences that bite.
 #![forbid(unsafe_code)]
+// Without a feature, links to what it adds lead nowhere.
+#![cfg_attr(not(all(feature = "drawing", feature = "tokenizer")), allow(rustdoc::broken_intra_doc_links))]
 
 pub use unspool_graph as graph;
 pub use unspool_graph::ndarray;
