@@ -3,14 +3,9 @@
 
 mod common;
 
-use common::{refuses, run, succeeds};
+use common::{killed_until_it_ends, refuses, run, succeeds};
 use serde_json::Value;
-use std::{
-    fs,
-    path::Path,
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::{fs, path::Path, time::Duration};
 use tempfile::TempDir;
 
 /// A text with a rhythm, and tagged sentences in two forms.
@@ -114,28 +109,8 @@ fn a_state_that_is_carried_survives_a_stop_at_any_number_of_threads() {
     let at = folder.path();
     let options = ["--layers", "1"];
     succeeds(at, &[&LANGUAGE[..], &["whole", "--epochs", "3", "--threads", "1"], &options[..]].concat(), b"");
-    let (mut resumed, mut ended) = (false, false);
-    for wait in 1..=100 {
-        let threads = if wait % 2 == 0 { "1" } else { "2" };
-        let mut child = Command::new(env!("CARGO_BIN_EXE_unspool"))
-            .args(
-                [&LANGUAGE[..], &["stopped", "--epochs", "3", "--resume", "--threads", threads], &options[..]].concat(),
-            )
-            .current_dir(at)
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        std::thread::sleep(Duration::from_millis(60 * wait));
-        let _ = child.kill();
-        let output = child.wait_with_output().unwrap();
-        resumed |= String::from_utf8_lossy(&output.stderr).contains("resumed at step ");
-        ended = output.status.success();
-        if ended {
-            break;
-        }
-    }
-    assert!(ended, "no start came to its end");
+    let stopped = [&LANGUAGE[..], &["stopped", "--epochs", "3"], &options[..]].concat();
+    let mut resumed = killed_until_it_ends(at, &stopped, Duration::from_millis(60));
     let again = run(at, &[&LANGUAGE[..], &["stopped", "--epochs", "3", "--resume"], &options[..]].concat(), b"");
     resumed |= String::from_utf8_lossy(&again.stderr).contains("resumed at step ");
     assert!(resumed && again.status.success());

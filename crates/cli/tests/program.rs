@@ -2,8 +2,8 @@
 
 mod common;
 
-use common::{fault, refuses, run, succeeds, without_metadata};
-use std::{fs, path::Path};
+use common::{fault, killed_until_it_ends, refuses, run, succeeds, without_metadata};
+use std::{fs, path::Path, time::Duration};
 use tempfile::TempDir;
 
 /// Translations of a tiny language, in a folder of its own.
@@ -360,27 +360,8 @@ fn a_run_that_was_killed_goes_on_to_the_same_bits() {
         ]
     };
     succeeds(at, &train("whole", "1"), b"");
-    // Killed somewhere, again and again, until one of them comes to its end. Each start goes on where the one before
-    // was saved.
-    let (mut resumed, mut ended) = (false, false);
-    for wait in 1..=100 {
-        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_unspool"))
-            .args([&train("stopped", if wait % 2 == 0 { "1" } else { "2" })[..], &["--resume"]].concat())
-            .current_dir(at)
-            .stdout(std::process::Stdio::null())
-            .stderr(std::process::Stdio::piped())
-            .spawn()
-            .unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(40 * wait));
-        let _ = child.kill();
-        let output = child.wait_with_output().unwrap();
-        resumed |= String::from_utf8_lossy(&output.stderr).contains("resumed at step ");
-        ended = output.status.success();
-        if ended {
-            break;
-        }
-    }
-    assert!(ended, "no start came to its end");
+    let stopped = &train("stopped", "1")[..10];
+    let mut resumed = killed_until_it_ends(at, stopped, Duration::from_millis(40));
     for name in FILES {
         let [whole, stopped] = ["whole", "stopped"].map(|run| fs::read(at.join(run).join(name)).unwrap());
         assert!(whole == stopped, "{name}");

@@ -8,7 +8,7 @@ use crate::{
     limits,
     run::{self, TASK},
     task::Task,
-    threads::{self, Threads},
+    threads::Threads,
 };
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, parser::ValueSource, value_parser};
 use std::{
@@ -242,8 +242,6 @@ pub(crate) struct Chosen<T: Task> {
 impl<T: Task> Chosen<T> {
     /// Chooses from a command line. A run is resumed with the options that it began with.
     pub(crate) fn new(matches: &ArgMatches) -> Result<Chosen<T>> {
-        let threads = matches.try_get_one::<u16>(threads::THREADS).ok().flatten().copied();
-        threads::set(threads)?;
         let place = match matches.try_contains_id("resume") {
             Ok(_) => Place::from_arg_matches(matches).map_err(|error| Error::misuse(error.to_string(), ""))?,
             Err(_) => Place::default(),

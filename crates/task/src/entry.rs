@@ -8,7 +8,7 @@ use crate::{
     evaluate, generate, look, predict,
     run::RunFolder,
     task::Task,
-    testing_hooks, train,
+    testing_hooks, threads, train,
 };
 use clap::{ArgMatches, Command};
 use std::{marker::PhantomData, path::Path};
@@ -50,10 +50,12 @@ impl<T: Task> AnyTask for Of<T> {
     }
 
     fn train(&self, matches: &ArgMatches, exchange: &dyn Exchange) -> Result<()> {
+        threads::set_chosen(matches)?;
         train::train(&Chosen::<T>::new(matches)?, exchange)
     }
 
     fn draw(&self, matches: &ArgMatches) -> Result<()> {
+        threads::set_chosen(matches)?;
         look::draw(&Chosen::<T>::new(matches)?, &DrawOptions::new::<T>(matches))
     }
 

@@ -4,7 +4,7 @@ use crate::{
     error::{Error, Result},
     limits,
 };
-use clap::{Args, value_parser};
+use clap::{ArgMatches, Args, value_parser};
 
 /// The option's name.
 pub(crate) const THREADS: &str = "threads";
@@ -22,6 +22,11 @@ pub(crate) struct Threads {
         )
     )]
     pub(crate) count: Option<u16>,
+}
+
+/// Sets as many threads as a command line of a task says.
+pub(crate) fn set_chosen(matches: &ArgMatches) -> Result<()> {
+    set(matches.try_get_one::<u16>(THREADS).ok().flatten().copied())
 }
 
 /// Sets how many threads share the work; results do not depend on it.

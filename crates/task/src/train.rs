@@ -2,26 +2,25 @@
 //! of it.
 
 use super::{
-    batch::Batch,
     begun::Begun,
     chosen::Chosen,
     error::{Error, Result},
-    evaluate, figure,
+    evaluate,
     identity::Identity,
     json::{Evaluated, Report, print},
     look,
-    number::{score, significant},
+    number::score,
+    page::{Trained, page},
     progress::Progress,
-    report::Page,
     run::{CONFIG, Place, REPORT, RunFolder, SAMPLES, SAVED, TOKENIZER},
     say, shell, signals,
     watch::{Watch, Watched},
 };
 use crate::{
     examples::{Scored, Train},
-    task::{Digits, Metric, Search, Shown, Task},
+    task::{Metric, Search, Task},
 };
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 use std::{
     collections::BTreeMap,
     sync::{
@@ -31,20 +30,16 @@ use std::{
     time::Instant,
 };
 use unspool::{
-    graph::{Graph, Params, RngKey, Tensor, Var},
+    graph::Params,
     nn::{
-        Adam, CarriedRows, Trainer,
+        Adam, Trainer,
         exchange::{Exchange, Reduce},
         optimizer::Averaged,
         schedule::linear_with_warm_up,
-        training::{Ended, Evaluated as Epoch, Evaluation, Event, Objective, Outcome},
+        training::{Ended, Event, Outcome},
     },
     text::BatchSize,
 };
-
-/// A batch of this many rows or more is cut into shards, so that several cores work on it. The cut depends on the batch
-/// alone.
-const ROWS_TO_SHARD: usize = 16;
 
 /// Steps over which the learning rate rises, but at most a tenth of all; and the share of its peak at the end.
 const WARM_UP: u64 = 200;
@@ -52,9 +47,6 @@ const LAST_RATE: f64 = 0.05;
 
 /// Gradients of the mean loss are shortened to this norm.
 const CLIP_NORM: f64 = 1.0;
-
-/// Examples of the test part in the report.
-const SHOWN: usize = 20;
 
 /// Reads the data, trains or goes on training, evaluates, and leaves a run folder and a line of JSON.
 ///
@@ -128,38 +120,22 @@ fn folder<T: Task>(place: Option<Place>, exchange: &dyn Exchange) -> Result<RunF
 }
 
 /// All that a training is made of.
-struct Run<'a, T: Task> {
-    exchange: &'a dyn Exchange,
+pub(crate) struct Run<'a, T: Task> {
+    pub(crate) exchange: &'a dyn Exchange,
     chosen: &'a Chosen<T>,
-    begun: Begun<T>,
+    pub(crate) begun: Begun<T>,
     /// Before each epoch it is given its rows.
     train: RwLock<Train<T>>,
     size: BatchSize,
-    batches: usize,
+    pub(crate) batches: usize,
     /// The checksum of the data.
     data: Option<String>,
     /// Real time steps computed so far, in this process.
-    units: AtomicU64,
+    pub(crate) units: AtomicU64,
     /// Those of earlier processes, of which this one goes on.
     units_before: AtomicU64,
     /// What to show after an epoch.
-    samples: Mutex<Vec<String>>,
-}
-
-/// A model that was trained.
-struct Trained<A> {
-    epoch: u64,
-    params: Params,
-    history: Vec<Epoch>,
-    /// What it says of the test part.
-    answers: Vec<A>,
-    dev: Evaluated,
-    test: Evaluated,
-    seconds: f64,
-    evaluation_seconds: f64,
-    per_second: f64,
-    /// Why files beside the weights are missing or old.
-    unwritten: Vec<Error>,
+    pub(crate) samples: Mutex<Vec<String>>,
 }
 
 impl<'a, T: Task> Run<'a, T> {
@@ -202,7 +178,9 @@ impl<'a, T: Task> Run<'a, T> {
                 score(value.as_f64().unwrap_or(f64::NAN), digits)
             ));
         }
-        match self.page(chosen, &trained, &baselines).and_then(|page| folder.write(REPORT, &page.html()?)) {
+        let rows = self.train().lengths().len();
+        let page = page(chosen, &self.begun, rows, &trained, &baselines);
+        match page.and_then(|page| folder.write(REPORT, &page.html()?)) {
             Ok(()) => say::line(&format!("run folder: {}; open its {REPORT} in a browser", folder.path().display())),
             Err(stopped @ Error::Stopped { .. }) => return Err(stopped),
             Err(error) => unwritten.push(error),
@@ -329,40 +307,45 @@ impl<'a, T: Task> Run<'a, T> {
         Ok(Trained { epoch, params, history, answers, dev, test, seconds, evaluation_seconds, per_second, unwritten })
     }
 
-    fn train(&self) -> RwLockReadGuard<'_, Train<T>> {
+    pub(crate) fn train(&self) -> RwLockReadGuard<'_, Train<T>> {
         self.train.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn epochs(&self) -> u64 {
+    pub(crate) fn epochs(&self) -> u64 {
         self.chosen.training.epochs
     }
 
-    fn seed(&self) -> u64 {
+    pub(crate) fn seed(&self) -> u64 {
         self.chosen.training.begin.seed
     }
 
     /// How many shards a batch is cut into.
-    fn shards(&self) -> usize {
+    pub(crate) fn shards(&self) -> usize {
         self.chosen.training.shards as usize
     }
 
     /// The batches of an epoch.
-    fn order(&self, epoch: u64) -> Result<Vec<Vec<usize>>> {
+    pub(crate) fn order(&self, epoch: u64) -> Result<Vec<Vec<usize>>> {
         self.train().order(self.size, self.seed(), epoch)
     }
 
     /// Gives each process the rows of the train part that it needs, by rank. All call it at the same place.
-    fn fetch(&self, needed: &[Vec<usize>]) -> Result<()> {
+    pub(crate) fn fetch(&self, needed: &[Vec<usize>]) -> Result<()> {
         let mut train = self.train.write().unwrap_or_else(PoisonError::into_inner);
         train.fetch(needed, self.exchange)
     }
 
-    fn part(&self, params: &Params, part: &Scored<T>, search: Search) -> Result<(Evaluated, Vec<T::Answer>)> {
+    pub(crate) fn part(
+        &self,
+        params: &Params,
+        part: &Scored<T>,
+        search: Search,
+    ) -> Result<(Evaluated, Vec<T::Answer>)> {
         evaluate::part(&self.begun.task, params, part, self.size, search, self.exchange)
     }
 
     /// What the model writes of itself, for the one who shows it.
-    fn written(&self, params: &Params) -> Result<Vec<String>> {
+    pub(crate) fn written(&self, params: &Params) -> Result<Vec<String>> {
         if self.exchange.rank() == 0 { self.begun.task.samples(params) } else { Ok(vec![]) }
     }
 
@@ -370,58 +353,6 @@ impl<'a, T: Task> Run<'a, T> {
     fn units_everywhere(&self) -> f64 {
         let working = self.exchange.ranks().min(self.shards());
         self.units_before.load(Ordering::Relaxed) as f64 + self.units.load(Ordering::Relaxed) as f64 * working as f64
-    }
-
-    /// The training as a page.
-    fn page(&self, chosen: &Chosen<T>, trained: &Trained<T::Answer>, baselines: &Map<String, Value>) -> Result<Page> {
-        let Metric { name, digits, .. } = T::SPEC.metric;
-        let Begun { task, dev, test, params: initial, .. } = &self.begun;
-        let fact = |name: &str, value: String| (name.to_owned(), value);
-        let number = |value: f64| score(value, digits);
-        let mut scores = vec![fact(&format!("{name} on test"), number(trained.test.score.value))];
-        scores.extend(trained.test.score.more.iter().map(|(name, value)| fact(name, number(*value))));
-        scores.extend(trained.test.score.signature.iter().map(|signature| fact("signature", signature.clone())));
-        scores.push(fact(&format!("{name} on dev"), number(trained.dev.score.value)));
-        scores.push(fact("loss on test", significant(trained.test.loss, 5)));
-        scores.extend(
-            baselines
-                .iter()
-                .map(|(other, value)| fact(&format!("{name}, {other}"), number(value.as_f64().unwrap_or(f64::NAN)))),
-        );
-        let mut facts = vec![];
-        if !chosen.data.is_empty() {
-            facts.push(fact("data", chosen.data.join(", ")));
-        }
-        let (train, dev_rows, test_rows) = (self.train().lengths().len(), dev.examples.len(), test.examples.len());
-        facts.extend([
-            fact("examples", format!("{train} in train, {dev_rows} in dev, {test_rows} in test")),
-            fact("parameters", initial.elements().to_string()),
-            fact("epochs", format!("{}; epoch {} was the best on dev", self.epochs(), trained.epoch)),
-            fact(
-                "training",
-                format!("{:.1} s, {:.0} {} per second", trained.seconds, trained.per_second, T::SPEC.unit),
-            ),
-            fact("evaluation", format!("{:.1} s", trained.evaluation_seconds)),
-            fact("seed", self.seed().to_string()),
-        ]);
-        let text = |value: &toml::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        let shown = test.examples.iter().zip(&trained.answers).take(SHOWN);
-        signals::check()?;
-        let mut figures = task.figures(&trained.params, &test.examples, &trained.answers)?;
-        signals::check()?;
-        figures.extend(trained.test.score.figure.clone());
-        figures.extend(look::gradient_norms(task, &trained.params, dev)?);
-        Ok(Page {
-            title: format!("unspool train {}", T::SPEC.name),
-            about: T::SPEC.about.to_owned(),
-            facts,
-            options: chosen.config.iter().map(|(name, value)| (name.clone(), text(value))).collect(),
-            scores,
-            curve: figure::learning_curve(T::SPEC.name, name, &trained.history)?,
-            rows: shown.map(|(example, answer)| row(task.show(example, answer, Digits::Few))).collect(),
-            pictures: T::SPEC.pictures,
-            figures,
-        })
     }
 
     fn run(
@@ -450,93 +381,4 @@ impl<'a, T: Task> Run<'a, T> {
         }
         trainer.run(&mut self.begun.params.clone(), &mut Adam::new(), self, on)
     }
-}
-
-/// A place in a training, and the rows of its batch.
-struct Rows {
-    epoch: u64,
-    number: usize,
-    rows: Vec<usize>,
-    /// How many of them are a shard.
-    shard: usize,
-}
-
-impl<T: Task> Objective for Run<'_, T> {
-    type Batch = Rows;
-    /// How much of the training is done, and the arrays.
-    type Shard = (f64, T::Batch);
-    type Error = Error;
-
-    fn epoch(&self, epoch: u64) -> Result<Vec<Rows>> {
-        let shard = |rows: usize| if rows >= ROWS_TO_SHARD { rows.div_ceil(self.shards()) } else { rows.max(1) };
-        let rows = |(number, rows): (usize, Vec<usize>)| Rows { epoch, number, shard: shard(rows.len()), rows };
-        let batches: Vec<Rows> = self.order(epoch)?.into_iter().enumerate().map(rows).collect();
-        let ranks = self.exchange.ranks();
-        let mut needed = vec![vec![]; ranks];
-        for (number, rows) in batches.iter().flat_map(|batch| batch.rows.chunks(batch.shard).enumerate()) {
-            needed[number % ranks].extend_from_slice(rows);
-        }
-        self.fetch(&needed)?;
-        Ok(batches)
-    }
-
-    fn shards(&self, batch: &Rows) -> usize {
-        batch.rows.chunks(batch.shard).len()
-    }
-
-    fn shard(&self, batch: &Rows, number: usize) -> Result<(f64, T::Batch)> {
-        let rows = batch.rows.chunks(batch.shard).nth(number).unwrap_or_default();
-        let key = RngKey::seed(self.seed()).fold_in_str("examples").fold_in(batch.epoch);
-        let arrays = self.train().batch(&self.begun.task, rows, key)?;
-        let units = arrays.units().unwrap_or_else(|| self.train().units(rows));
-        self.units.fetch_add(units as u64, Ordering::Relaxed);
-        let done = batch.epoch as f64 + batch.number as f64 / self.batches.max(1) as f64;
-        Ok((done / self.epochs() as f64, arrays))
-    }
-
-    fn weight(&self, (_, batch): &(f64, T::Batch)) -> f64 {
-        batch.loss_count() as f64
-    }
-
-    fn loss<'g>(&self, graph: &'g Graph<'g>, (progress, batch): &(f64, T::Batch)) -> Var<'g> {
-        self.begun.task.training_loss(graph, batch, *progress)
-    }
-
-    fn carried(&self) -> Vec<Tensor> {
-        self.begun.task.carried().map_or_else(Vec::new, CarriedRows::all)
-    }
-
-    fn carry(&self, carried: Vec<Tensor>) -> Result<()> {
-        Ok(self.begun.task.carried().map_or(Ok(()), |rows| rows.restore(carried))?)
-    }
-
-    fn share(&self, exchange: &dyn Exchange) -> Result<()> {
-        Ok(self.begun.task.carried().map_or(Ok(()), |rows| rows.share(exchange))?)
-    }
-
-    fn evaluate(&self, params: &Params) -> Result<Evaluation> {
-        let dev = &self.begun.dev;
-        let (found, answers) = self.part(params, dev, Search::Quick)?;
-        let mut samples = vec![];
-        for (example, answer) in dev.examples.iter().zip(&answers).take(T::SPEC.samples) {
-            let row = row(self.begun.task.show(example, answer, Digits::Few));
-            samples.extend(row.iter().map(|(heading, text)| format!("  {heading:<10} {text}")));
-            samples.push(String::new());
-        }
-        let written = self.written(params)?;
-        samples.extend(
-            written.iter().flat_map(|text| text.lines().map(|line| format!("  {line}")).chain([String::new()])),
-        );
-        *self.samples.lock().unwrap_or_else(PoisonError::into_inner) = samples;
-        let value = found.score.value;
-        Ok(Evaluation::of_score(T::SPEC.metric.sign(value))
-            .metric("loss", found.loss)
-            .metric(T::SPEC.metric.name, value))
-    }
-}
-
-/// A row of the report: what was given, and what the model says.
-fn row(shown: Shown) -> Vec<(&'static str, String)> {
-    let answer = shown.probability.map_or(shown.answer.clone(), |p| format!("{} ({p:.2})", shown.answer));
-    shown.given.into_iter().chain([("model", answer)]).collect()
 }

@@ -5,6 +5,7 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
+    time::Duration,
 };
 
 /// Runs the program in a folder.
@@ -102,6 +103,26 @@ pub(crate) fn without_metadata(weights: &[u8]) -> Vec<u8> {
     header.remove("__metadata__").unwrap();
     let header = serde_json::to_vec(&header).unwrap();
     [&(header.len() as u64).to_le_bytes()[..], &header, &weights[8 + length..]].concat()
+}
+
+/// Kills a training that resumes, somewhere, again and again, until one start comes to its end: each goes on where the
+/// one before was saved, on one thread and on two in turn. Gives whether one of them said that it resumed.
+#[allow(dead_code)] // Not every test uses all of these.
+pub(crate) fn killed_until_it_ends(at: &Path, arguments: &[&str], step: Duration) -> bool {
+    let mut resumed = false;
+    for wait in 1..=100 {
+        let threads = if wait % 2 == 0 { "1" } else { "2" };
+        let mut command = program(at, &[arguments, &["--resume", "--threads", threads]].concat());
+        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        std::thread::sleep(step * wait);
+        let _ = child.kill();
+        let output = child.wait_with_output().unwrap();
+        resumed |= String::from_utf8_lossy(&output.stderr).contains("resumed at step ");
+        if output.status.success() {
+            return resumed;
+        }
+    }
+    panic!("{arguments:?}: no start came to its end");
 }
 
 fn program(at: &Path, arguments: &[&str]) -> Command {

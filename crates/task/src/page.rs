@@ -1,0 +1,96 @@
+//! A training as a page: what is told of it.
+
+use crate::{
+    begun::Begun,
+    chosen::Chosen,
+    error::{Error, Result},
+    figure,
+    json::Evaluated,
+    look,
+    number::{score, significant},
+    report::Page,
+    signals,
+    task::{Digits, Metric, Shown, Task},
+};
+use serde_json::{Map, Value};
+use unspool::{graph::Params, nn::training::Evaluated as Epoch};
+
+/// Examples of the test part in the report.
+const SHOWN: usize = 20;
+
+/// A model that was trained.
+pub(crate) struct Trained<A> {
+    pub(crate) epoch: u64,
+    pub(crate) params: Params,
+    pub(crate) history: Vec<Epoch>,
+    /// What it says of the test part.
+    pub(crate) answers: Vec<A>,
+    pub(crate) dev: Evaluated,
+    pub(crate) test: Evaluated,
+    pub(crate) seconds: f64,
+    pub(crate) evaluation_seconds: f64,
+    pub(crate) per_second: f64,
+    /// Why files beside the weights are missing or old.
+    pub(crate) unwritten: Vec<Error>,
+}
+
+/// The training as a page, on so many rows.
+pub(crate) fn page<T: Task>(
+    chosen: &Chosen<T>,
+    begun: &Begun<T>,
+    train: usize,
+    trained: &Trained<T::Answer>,
+    baselines: &Map<String, Value>,
+) -> Result<Page> {
+    let Metric { name, digits, .. } = T::SPEC.metric;
+    let Begun { task, dev, test, params: initial, .. } = begun;
+    let fact = |name: &str, value: String| (name.to_owned(), value);
+    let number = |value: f64| score(value, digits);
+    let mut scores = vec![fact(&format!("{name} on test"), number(trained.test.score.value))];
+    scores.extend(trained.test.score.more.iter().map(|(name, value)| fact(name, number(*value))));
+    scores.extend(trained.test.score.signature.iter().map(|signature| fact("signature", signature.clone())));
+    scores.push(fact(&format!("{name} on dev"), number(trained.dev.score.value)));
+    scores.push(fact("loss on test", significant(trained.test.loss, 5)));
+    scores.extend(
+        baselines
+            .iter()
+            .map(|(other, value)| fact(&format!("{name}, {other}"), number(value.as_f64().unwrap_or(f64::NAN)))),
+    );
+    let mut facts = vec![];
+    if !chosen.data.is_empty() {
+        facts.push(fact("data", chosen.data.join(", ")));
+    }
+    let (dev_rows, test_rows) = (dev.examples.len(), test.examples.len());
+    facts.extend([
+        fact("examples", format!("{train} in train, {dev_rows} in dev, {test_rows} in test")),
+        fact("parameters", initial.elements().to_string()),
+        fact("epochs", format!("{}; epoch {} was the best on dev", chosen.training.epochs, trained.epoch)),
+        fact("training", format!("{:.1} s, {:.0} {} per second", trained.seconds, trained.per_second, T::SPEC.unit)),
+        fact("evaluation", format!("{:.1} s", trained.evaluation_seconds)),
+        fact("seed", chosen.training.begin.seed.to_string()),
+    ]);
+    let text = |value: &toml::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let shown = test.examples.iter().zip(&trained.answers).take(SHOWN);
+    signals::check()?;
+    let mut figures = task.figures(&trained.params, &test.examples, &trained.answers)?;
+    signals::check()?;
+    figures.extend(trained.test.score.figure.clone());
+    figures.extend(look::gradient_norms(task, &trained.params, dev)?);
+    Ok(Page {
+        title: format!("unspool train {}", T::SPEC.name),
+        about: T::SPEC.about.to_owned(),
+        facts,
+        options: chosen.config.iter().map(|(name, value)| (name.clone(), text(value))).collect(),
+        scores,
+        curve: figure::learning_curve(T::SPEC.name, name, &trained.history)?,
+        rows: shown.map(|(example, answer)| row(task.show(example, answer, Digits::Few))).collect(),
+        pictures: T::SPEC.pictures,
+        figures,
+    })
+}
+
+/// A row of the report: what was given, and what the model says.
+pub(crate) fn row(shown: Shown) -> Vec<(&'static str, String)> {
+    let answer = shown.probability.map_or(shown.answer.clone(), |p| format!("{} ({p:.2})", shown.answer));
+    shown.given.into_iter().chain([("model", answer)]).collect()
+}
