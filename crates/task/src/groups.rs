@@ -1,7 +1,10 @@
 //! Options that several tasks have, to be flattened into theirs, and parsers of values.
 
 use crate::{error::Result, limits};
-use clap::{ArgAction, Args};
+use clap::{
+    ArgAction, Args,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 use std::{fmt::Display, ops::RangeInclusive, str::FromStr};
 use unspool::{models::ClassifierConfig, nn::CellKind, text::TokenKind};
 
@@ -42,6 +45,17 @@ where
         number.ok_or_else(|| format!("`{text}` is not from {} to {}", range.start(), range.end()))
     }
 }
+
+/// A parser of what has a name for each of its values, which the help lists.
+pub(crate) fn named<T>(names: &'static [&'static str]) -> impl TypedValueParser<Value = T>
+where
+    T: FromStr<Err: std::error::Error + Send + Sync + 'static> + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<T>())
+}
+
+/// The names of the kinds of token.
+pub(crate) const TOKEN_KINDS: &[&str] = &["bpe", "words", "characters", "syllables"];
 
 fn cell(name: &str) -> Parsed<CellKind> {
     let known = CellKind::ALL.map(CellKind::name).join(", ");
@@ -112,7 +126,7 @@ impl ArchOptions {
 pub struct TokenOptions {
     /// Token type: characters, byte-level byte pairs (bpe), words, or Hangul syllables and words of other letters
     #[arg(long, value_name = "characters|bpe|words|syllables", default_value = "characters",
-          value_parser = choice(&["characters", "bpe", "words", "syllables"]))]
+          value_parser = choice(TOKEN_KINDS))]
     pub tokens: String,
     /// Vocabulary size; rarer tokens are encoded as unknown [from 5 to 65000]
     #[arg(long, value_name = "TOKENS", default_value = "2000", value_parser = count(5..=65_000))]

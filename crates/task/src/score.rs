@@ -2,6 +2,7 @@
 
 use super::{
     error::{Error, Result},
+    groups::named,
     limits, lines,
 };
 use clap::{Args, Subcommand, ValueEnum, value_parser};
@@ -16,8 +17,8 @@ pub(crate) enum ScoreOptions {
         #[command(flatten)]
         texts: Texts,
         /// Tokenization of the sentences.
-        #[arg(long, value_enum, default_value = "13a")]
-        tokenize: Words,
+        #[arg(long, default_value = "13a", value_parser = named::<Tokenization>(&["13a", "intl", "char", "none"]))]
+        tokenize: Tokenization,
     },
     /// Compute chrF (Popović 2015): the F-score of n-grams of one to six characters; with --word-order 2, chrF++.
     Chrf {
@@ -53,28 +54,6 @@ enum Format {
     Json,
 }
 
-/// The tokenizers of BLEU, by the names that signatures give them.
-#[derive(Clone, Copy, ValueEnum)]
-pub(crate) enum Words {
-    #[value(name = "13a")]
-    V13a,
-    #[value(name = "intl")]
-    International,
-    Char,
-    None,
-}
-
-impl From<Words> for Tokenization {
-    fn from(words: Words) -> Tokenization {
-        match words {
-            Words::V13a => Tokenization::V13a,
-            Words::International => Tokenization::International,
-            Words::Char => Tokenization::Char,
-            Words::None => Tokenization::None,
-        }
-    }
-}
-
 impl ScoreOptions {
     /// Scores, and prints one line.
     pub(crate) fn run(&self) -> Result<()> {
@@ -83,7 +62,7 @@ impl ScoreOptions {
         let references: Vec<&[String]> = references.iter().map(Vec::as_slice).collect();
         let (name, score, signature, text) = match self {
             Self::Bleu { tokenize, .. } => {
-                let bleu = Bleu { tokenization: (*tokenize).into(), lowercase: texts.lowercase, ..Default::default() };
+                let bleu = Bleu { tokenization: *tokenize, lowercase: texts.lowercase, ..Default::default() };
                 let found = bleu.score(&hypotheses, &references)?;
                 let text = found.to_string();
                 ("BLEU".to_owned(), found.score, found.signature, text)

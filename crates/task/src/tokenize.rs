@@ -2,6 +2,7 @@
 
 use super::{
     error::{Error, Result},
+    groups::{TOKEN_KINDS, named},
     limits, lines,
     number::counted,
     overwrite::check_overwrite,
@@ -34,8 +35,8 @@ pub(crate) struct TrainOptions {
     #[arg(long)]
     overwrite: bool,
     /// Token type: byte-level byte pairs (bpe), words, characters, or Hangul syllables and words of other letters.
-    #[arg(long, value_enum, default_value = "bpe")]
-    kind: Kind,
+    #[arg(long, default_value = "bpe", value_parser = named::<TokenKind>(TOKEN_KINDS))]
+    kind: TokenKind,
     /// Largest number of token ids, including the four special tokens.
     #[arg(long, value_name = "TOKENS", default_value_t = 8000, value_parser = value_parser!(u32).range(1..=10_000_000))]
     vocabulary: u32,
@@ -66,14 +67,6 @@ pub(crate) struct UseOptions {
     tokenizer: PathBuf,
     #[command(flatten)]
     max_length: lines::LongestLine<{ limits::LINE }>,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Kind {
-    Bpe,
-    Words,
-    Characters,
-    Syllables,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -125,12 +118,6 @@ impl TrainOptions {
         if self.files.is_empty() {
             texts = lines::read(None, self.max_length.max_line)?;
         }
-        let kind = match self.kind {
-            Kind::Bpe => TokenKind::ByteLevelBpe,
-            Kind::Words => TokenKind::Word,
-            Kind::Characters => TokenKind::Character,
-            Kind::Syllables => TokenKind::Syllable,
-        };
         let options = TokenizerOptions {
             vocabulary_size: self.vocabulary as usize,
             minimum_count: self.minimum_count,
@@ -144,7 +131,7 @@ impl TrainOptions {
             },
             lowercase: self.lowercase,
         };
-        let tokenizer = Tokenizer::train(kind, &texts, &options).map_err(|error| match error {
+        let tokenizer = Tokenizer::train(self.kind, &texts, &options).map_err(|error| match error {
             text::Error::VocabularyTooSmall { .. } => {
                 Error::misuse(format!("--vocabulary: {error}"), "ask for a larger --vocabulary")
             }
