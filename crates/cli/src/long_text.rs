@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use unspool::{
     models::TokenWindows,
-    text::{Padded, Tokenizer},
+    text::{Padded, TokenIds, Tokenizer},
 };
 use unspool_task::{Drawn, Error, Result};
 
@@ -13,7 +13,7 @@ const CONTEXT: usize = 256;
 /// A part of the text as tokens.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Text {
-    pub(crate) ids: Vec<u32>,
+    pub(crate) ids: TokenIds,
     /// Of the text that is predicted: all but the first token.
     pub(crate) characters: u64,
     pub(crate) tokenizer: String,
@@ -21,23 +21,24 @@ pub(crate) struct Text {
 
 impl Text {
     pub(crate) fn new(text: &str, tokenizer: &Tokenizer) -> Result<Text> {
-        let ids = tokenizer.encode(text)?;
+        let ids = tokenizer.encode_text(text)?;
         if ids.len() < 2 {
             let what = format!("a text of {} tokens has none to predict", ids.len());
             return Err(Error::failure(what, "give a longer text"));
         }
-        let first = tokenizer.decode(&ids[..1])?.chars().count();
-        let characters = tokenizer.normalize(text)?.chars().count().saturating_sub(first) as u64;
+        let first = tokenizer.decode(&ids.to_vec(0..1))?.chars().count();
+        let characters = tokenizer.count_characters(text)?.saturating_sub(first) as u64;
         Ok(Text { ids, characters, tokenizer: String::new() })
     }
 }
 
-/// A window: what is read, and of the last tokens what follows each.
+/// A window: tokens, of which so many at the end are predicted. All but the last one are read; where none is predicted,
+/// all.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Window {
-    pub(crate) input: Vec<u32>,
-    pub(crate) targets: Vec<u32>,
-    /// Characters of the targets.
+    pub(crate) ids: TokenIds,
+    pub(crate) predicted: usize,
+    /// Characters of those that are predicted.
     pub(crate) characters: u64,
     /// In training, which stream it is of, and whether that begins here.
     pub(crate) stream: Option<(usize, bool)>,
@@ -46,7 +47,16 @@ pub(crate) struct Window {
 impl Window {
     /// A window of which no more is known than what is read.
     pub(crate) fn asked(input: Vec<u32>) -> Window {
-        Window { input, targets: vec![], characters: 0, stream: None }
+        Window { ids: input.into(), predicted: 0, characters: 0, stream: None }
+    }
+
+    /// How many tokens are read.
+    pub(crate) fn length(&self) -> usize {
+        self.ids.len() - usize::from(self.predicted > 0)
+    }
+
+    fn targets(&self) -> Vec<u32> {
+        self.ids.to_vec(self.ids.len() - self.predicted..self.ids.len())
     }
 
     /// The window of this number in training: window after window of all streams.
@@ -54,8 +64,8 @@ impl Window {
         let (step, stream, starts) = (number / streams * window, number % streams, starts(text.ids.len() - 1, streams));
         let start = starts[stream] + step;
         let end = (start + window).min(starts[stream + 1]).max(start);
-        let (input, targets) = (text.ids[start..end].to_vec(), text.ids[start + 1..=end].to_vec());
-        Window { input, targets, characters: 0, stream: Some((stream, step == 0)) }
+        let (ids, predicted) = (text.ids.slice(start..end + 1), end - start);
+        Window { ids, predicted, characters: 0, stream: Some((stream, step == 0)) }
     }
 
     /// The window of this number in a part that is scored, which predicts `new` tokens and reads as many before them.
@@ -65,21 +75,20 @@ impl Window {
         // The characters of the text are those of all windows; a window has its share of them.
         let share = |tokens_until: usize| text.characters as u128 * tokens_until as u128 / tokens as u128;
         let characters = (share(until) - share(from)) as u64;
-        let (input, targets) =
-            (text.ids[from.saturating_sub(new)..until].to_vec(), text.ids[from + 1..=until].to_vec());
-        Window { input, targets, characters, stream: None }
+        let (ids, predicted) = (text.ids.slice(from.saturating_sub(new)..until + 1), until - from);
+        Window { ids, predicted, characters, stream: None }
     }
 
     /// Some windows as arrays. Streams that stand side by side carry their states on.
     pub(crate) fn batch(windows: &[&Window], pad: u32) -> TokenWindows {
-        let inputs: Vec<&[u32]> = windows.iter().map(|window| window.input.as_slice()).collect();
+        let inputs: Vec<Vec<u32>> = windows.iter().map(|window| window.ids.to_vec(0..window.length())).collect();
         let numbers: Option<Vec<usize>> = windows.iter().map(|window| Some(window.stream?.0)).collect();
         let begin = windows.first().and_then(|window| window.stream).is_some_and(|(_, begin)| begin);
         let in_order = numbers.filter(|all| all.windows(2).all(|pair| pair[0] + 1 == pair[1]));
         TokenWindows {
             input: Padded::new(&inputs, pad),
-            counts: windows.iter().map(|window| window.targets.len()).collect(),
-            targets: windows.iter().flat_map(|window| &window.targets).copied().collect(),
+            counts: windows.iter().map(|window| window.predicted).collect(),
+            targets: windows.iter().flat_map(|window| window.targets()).collect(),
             streams: in_order.and_then(|all| Some((*all.first()?..*all.last()? + 1, begin))),
         }
     }
@@ -93,10 +102,10 @@ pub(crate) fn notes(
     test: &[Window],
     tokenizer: &Tokenizer,
 ) -> Vec<String> {
-    let tokens = |part: &[Window]| part.iter().map(|window| window.targets.len()).sum::<usize>();
+    let tokens = |part: &[Window]| part.iter().map(|window| window.predicted).sum::<usize>();
     let unknown = |part: &[Window]| {
         let unk = tokenizer.specials().unk;
-        part.iter().flat_map(|window| &window.targets).filter(|id| **id == unk).count()
+        part.iter().flat_map(|window| window.targets()).filter(|id| *id == unk).count()
     };
     let mut notes = vec![format!(
         "{} tokens to train on in {streams} columns, {} for dev, {} for test; {} kinds of token",
@@ -132,16 +141,16 @@ pub(crate) fn windows(text: Text, new: usize) -> Drawn<Text> {
 
 /// What a text without a prompt goes on from: the end of a line, where the train part has one, else its most frequent
 /// token. Either was read in training; no text has the token that begins a sequence.
-pub(crate) fn beginning(train: &[u32], tokenizer: &Tokenizer) -> Result<Option<u32>> {
+pub(crate) fn beginning(train: &TokenIds, tokenizer: &Tokenizer) -> Result<Option<u32>> {
     let unknown = tokenizer.specials().unk;
     if let [end] = tokenizer.encode("\n")?[..]
         && end != unknown
-        && train.contains(&end)
+        && train.iter().any(|id| id == end)
     {
         return Ok(Some(end));
     }
     let mut counts = vec![0usize; tokenizer.vocabulary_size()];
-    train.iter().filter(|id| **id != unknown).for_each(|id| counts[*id as usize] += 1);
+    train.iter().filter(|id| *id != unknown).for_each(|id| counts[id as usize] += 1);
     // Of equals the first.
     let most = (0..counts.len()).rev().max_by_key(|id| counts[*id]).filter(|id| counts[*id] > 0);
     Ok(most.map(|id| id as u32))
@@ -176,9 +185,9 @@ mod tests {
     fn a_text_without_a_prompt_goes_on_from_a_token_that_was_trained() {
         let begins = |kind, text: &str| {
             let tokenizer = tokenizer(kind, text, 300);
-            let ids = tokenizer.encode(text).unwrap();
+            let ids = tokenizer.encode_text(text).unwrap();
             let begin = beginning(&ids, &tokenizer).unwrap().unwrap();
-            assert!(ids.contains(&begin));
+            assert!(ids.iter().any(|id| id == begin));
             tokenizer.token(begin).unwrap()
         };
         let lines = "the fox\nthe dog\n";

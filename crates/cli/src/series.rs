@@ -1,8 +1,8 @@
 //! A series of numbers in columns: read from a file, as changes over a season and back.
 
-use ndarray::{Array2, Array3, ArrayD, ArrayView1, ArrayView2, Axis, Ix3, concatenate};
+use ndarray::{ArcArray2, Array2, Array3, ArrayD, ArrayView1, ArrayView2, Axis, Ix3, concatenate};
 use serde::{Deserialize, Serialize};
-use std::ops::Range;
+use std::{cell::RefCell, ops::Range};
 use unspool::text::{Csv, Source};
 use unspool_task::{Curves, Data, Drawn, Error, Figure, Parts, Result, check_signals};
 
@@ -34,11 +34,14 @@ impl Change {
     }
 }
 
+/// Forecasts of the dev part, at most: they are made after each epoch.
+const DEV_FORECASTS: usize = 2000;
+
 /// A series, and how many of its steps are known before each forecast.
 #[derive(Clone)]
 pub(crate) struct Series {
-    /// `[time, column]`
-    pub(crate) values: Array2<f64>,
+    /// `[time, column]`, shared by the three parts.
+    pub(crate) values: ArcArray2<f64>,
     /// The columns' names.
     pub(crate) names: Vec<String>,
     pub(crate) origins: Vec<usize>,
@@ -47,24 +50,27 @@ pub(crate) struct Series {
 }
 
 impl Series {
-    /// The three parts, in order of time: train, then dev and test with `forecasts` forecasts each. `first` steps are
-    /// known before any forecast; `needed` says of what they are.
+    /// The three parts, in order of time: train, then dev and test with `forecasts` forecasts each, or as many as a
+    /// tenth of the series has. `first` steps are known before any forecast; `needed` says of what they are.
     pub(crate) fn parts(
         self,
         first: usize,
         horizon: usize,
-        forecasts: usize,
-        needed: impl Fn() -> String,
+        forecasts: Option<usize>,
+        needed: impl Fn(usize) -> String,
     ) -> Result<Parts<Drawn<Series>>> {
-        let (count, held_out) = (self.values.nrows(), forecasts * horizon);
+        let count = self.values.nrows();
+        let forecasts = forecasts.unwrap_or_else(|| count.div_ceil(10).div_ceil(horizon));
+        let held_out = forecasts * horizon;
         let least = first + horizon + 2 * held_out;
         if count < least {
-            return Err(Error::failure(format!("{count} steps are too few: there must be {least}"), needed()));
+            return Err(Error::failure(format!("{count} steps are too few: there must be {least}"), needed(forecasts)));
         }
         let (test, dev) = (count - held_out, count - 2 * held_out);
+        let every = (test - horizon + 1 - dev).div_ceil(DEV_FORECASTS);
         Ok(Parts {
             train: self.at((first..=dev - horizon).collect()),
-            dev: self.at((dev..=test - horizon).collect()),
+            dev: self.at((dev..=test - horizon).step_by(every).collect()),
             test: self.at((test..count).step_by(horizon).collect()),
         })
     }
@@ -249,9 +255,9 @@ pub(crate) fn read(
     choose: impl FnOnce(&[String]) -> Result<Vec<String>>,
     change: Change,
 ) -> Result<Series> {
-    let mut names = vec![];
-    let table = data.csv_columns(|file, header| {
-        names = choose(header)?;
+    let chosen = RefCell::new(vec![]);
+    let find = |file: &str, header: &[String]| {
+        let names = choose(header)?;
         let hint = || format!("its columns are {}", header.join(", "));
         let place = |name: &String| {
             let mut places = (0..header.len()).filter(|place| header[*place] == *name);
@@ -266,28 +272,29 @@ pub(crate) fn read(
         };
         let mut places = names.iter().map(place).collect::<Result<Vec<_>>>()?;
         places.extend((0..header.len()).find(|place| !places.contains(place)));
+        chosen.replace(names);
         Ok(places)
-    })?;
-    let mut values = Array2::zeros((table.rows.len(), names.len()));
-    for (row, mut into) in table.rows.iter().zip(values.rows_mut()) {
-        for ((text, value), name) in row.fields.iter().zip(&mut into).zip(&names) {
-            let place = format!("{}:{}", table.file, row.line);
+    };
+    let (mut values, mut dates) = (vec![], Dates::default());
+    data.csv_columns(find, |file, row| {
+        let place = format!("{file}:{}", row.line);
+        let names = chosen.borrow();
+        let (fields, date) = row.fields.split_at(names.len().min(row.fields.len()));
+        for (text, name) in fields.iter().zip(names.iter()) {
             if text.trim().is_empty() {
                 let what = format!("{place}: column `{name}` is empty");
                 return Err(Error::failure(what, "a series has a number at each step"));
             }
-            *value = number(text, change).map_err(|error| error.at(&place))?;
+            values.push(number(text, change).map_err(|error| error.at(&place))?);
         }
-    }
-    let dates = table.rows.iter().map(|row| (row.line, row.fields.get(names.len()).map_or("", |date| date.trim())));
-    let unsorted = goes_back(dates).map(|(line, date, before)| {
-        format!(
-            "{}:{line}: {date} is before {before}, the date of the line above; steps are read in the order of the \
-             lines, so sort them by date",
-            table.file
-        )
-    });
-    Ok(Series { values, names, origins: vec![], note: unsorted })
+        dates.add(&place, date.first().map_or("", |date| date.trim()));
+        Ok(())
+    })?;
+    let names = chosen.into_inner();
+    let steps = values.len() / names.len().max(1);
+    let values = ArcArray2::from_shape_vec((steps, names.len()), values)
+        .map_err(|cause| Error::failure(cause.to_string(), ""))?;
+    Ok(Series { values, names, origins: vec![], note: dates.note() })
 }
 
 /// The columns that an option names: with commas between, a name that has a comma in double quotes. Without it the last
@@ -304,19 +311,31 @@ pub(crate) fn columns(option: Option<&str>, header: &[String]) -> Result<Vec<Str
     Ok(names.iter().map(|name| name.trim().to_owned()).collect())
 }
 
-/// The first line whose date is before that of the line above, with both; none if there is a line without a date.
-fn goes_back<'a>(dates: impl Iterator<Item = (u64, &'a str)>) -> Option<(u64, &'a str, &'a str)> {
-    let (mut before, mut found) = ("", None);
-    for (line, date) in dates {
-        if !is_date(date) {
-            return None;
+/// Looks at dates that pass by, whether one is before that of the line above.
+#[derive(Default)]
+struct Dates {
+    before: String,
+    note: Option<String>,
+    /// There is a line without a date.
+    missing: bool,
+}
+
+impl Dates {
+    fn add(&mut self, place: &str, date: &str) {
+        self.missing |= !is_date(date);
+        if *date < *self.before && self.note.is_none() {
+            self.note = Some(format!(
+                "{place}: {date} is before {}, the date of the line above; steps are read in the order of the lines, \
+                 so sort them by date",
+                self.before
+            ));
         }
-        if date < before && found.is_none() {
-            found = Some((line, date, before));
-        }
-        before = date;
+        date.clone_into(&mut self.before);
     }
-    found
+
+    fn note(self) -> Option<String> {
+        self.note.filter(|_| !self.missing)
+    }
 }
 
 /// A year, a month, and what may follow: such texts stand in the order of their times.
@@ -459,9 +478,30 @@ mod tests {
     }
 
     #[test]
+    fn a_long_series_is_split_by_proportion_and_a_short_one_into_whole_forecasts() {
+        let split = |count: usize, horizon: usize| {
+            let (values, names) = (ArcArray2::zeros((count, 1)), vec!["x".to_owned()]);
+            let series = Series { values, names, origins: vec![], note: None };
+            let parts = series.parts(24, horizon, None, |_| String::new()).unwrap();
+            [parts.train, parts.dev, parts.test].map(|part| part.material().origins.clone())
+        };
+        let [train, dev, test] = split(100_000, 24);
+        assert_eq!((train[0], train[train.len() - 1], dev[0], test[0]), (24, 79_992 - 8 - 24, 79_984, 89_992));
+        assert!(dev.len() > 1500 && dev.len() <= DEV_FORECASTS && dev[dev.len() - 1] <= 89_992 - 24);
+        assert_eq!(test.len(), 417);
+        let [_, dev, test] = split(144, 12);
+        assert_eq!((dev.len(), test), (13, vec![120, 132]));
+    }
+
+    #[test]
     fn dates_that_go_back_are_found_and_what_is_no_date_is_not_looked_at() {
-        let back = |dates: &[&'static str]| goes_back((2..).zip(dates.iter().copied()));
-        assert_eq!(back(&["1949-01", "1949-03", "1949-02", "1948-01"]), Some((4, "1949-02", "1949-03")));
+        let back = |all: &[&str]| {
+            let mut dates = Dates::default();
+            all.iter().enumerate().for_each(|(row, date)| dates.add(&format!("t:{}", row + 2), date));
+            dates.note()
+        };
+        let found = back(&["1949-01", "1949-03", "1949-02", "1948-01"]).unwrap();
+        assert!(found.starts_with("t:4: 1949-02 is before 1949-03, the date of the line above"), "{found}");
         assert_eq!(back(&["1949-01-31", "1949-01-31", "1950-01-01"]), None);
         assert_eq!(back(&["9", "10", "1"]), None);
         assert_eq!(back(&["1949-02", "1949-01", "total"]), None);

@@ -110,7 +110,7 @@ fn series_are_forecast() {
     fs::write(at.join("word.csv"), "step,a\n1,5\n2,five\n").unwrap();
     let train = |data| ["train", "forecast", "--data", data];
     refuses(at, &train("cold.csv"), 1, "cold.csv:3: `-5` is not positive");
-    refuses(at, &train("short.csv"), 1, "3 steps are too few: there must be 84");
+    refuses(at, &train("short.csv"), 1, "3 steps are too few: there must be 60");
     refuses(at, &train("word.csv"), 1, "word.csv:3: `five` is no number");
     refuses(at, &[&train("two.csv")[..], &["--columns", "a,c"]].concat(), 1, "two.csv: no column `c`");
 }

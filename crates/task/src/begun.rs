@@ -6,7 +6,7 @@ use crate::{
     examples::{Cut, Scored, Train},
     parts::Parts,
     processes::broadcast,
-    run::{COLUMNS, TASK},
+    run::{COLUMNS, MODEL_CONFIG, TASK},
     source::Source,
     task::{Learned, Task},
 };
@@ -28,12 +28,15 @@ pub(crate) struct Begun<T: Task> {
     /// The text of model.toml, and of tokenizer.json if there is one.
     pub(crate) saved: String,
     pub(crate) tokenizer: Option<String>,
+    /// The checksum of the data.
+    pub(crate) data: Option<String>,
 }
 
 impl<T: Task> Begun<T> {
     /// Reads the data, and builds the model in the precision asked for. Beside it stands the train part.
     pub(crate) fn new(chosen: &Chosen<T>, exchange: &dyn Exchange) -> Result<(Begun<T>, Train<T>)> {
-        let Parts { train: source, dev, test } = T::read(&chosen.options, &chosen.data(exchange))?;
+        let data = chosen.data(exchange);
+        let Parts { train: source, dev, test } = T::read(&chosen.options, &data)?;
         let (learned, saved, tokenizer) = learn::<T>(chosen, &source, exchange)?;
         let mut params = Params::seeded(chosen.training.begin.seed);
         let task = T::build(learned.saved, learned.tokenizer, &mut params)?;
@@ -42,11 +45,21 @@ impl<T: Task> Begun<T> {
             params = params.to_f64();
         }
         let cut = Cut::default();
-        let train = Train::new(&task, &source, &cut, exchange)?;
-        let dev = Scored::new(&task, &dev, Part::Dev, &cut, exchange)?;
-        let test = Scored::new(&task, &test, Part::Test, &cut, exchange)?;
-        Ok((Begun { task, source, dev, test, cut, params, saved, tokenizer }, train))
+        let prepared_by = without_model(&saved);
+        let kept = data.kept()?.with(&[T::SPEC.name, &prepared_by, tokenizer.as_deref().unwrap_or_default()]);
+        let train = Train::new(&task, &source, &cut, &kept, exchange)?;
+        let dev = Scored::new(&task, &dev, Part::Dev, &cut, &kept, exchange)?;
+        let test = Scored::new(&task, &test, Part::Test, &cut, &kept, exchange)?;
+        let data = data.checksum()?;
+        Ok((Begun { task, source, dev, test, cut, params, saved, tokenizer, data }, train))
     }
+}
+
+/// What was saved, but for the model's own configuration, on which no example depends.
+fn without_model(saved: &str) -> String {
+    let mut table: toml::Table = saved.parse().unwrap_or_default();
+    table.remove(MODEL_CONFIG);
+    table.to_string()
 }
 
 /// What the first process learns from the train part, in every process, with the texts that the run folder keeps.

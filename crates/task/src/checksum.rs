@@ -1,29 +1,38 @@
 //! Checksums of contents: two files that have the same one are taken for the same.
 
-use std::{io::Read, path::Path};
+use std::{
+    io::{self, Read},
+    path::Path,
+};
+use xxhash_rust::xxh3::Xxh3;
 
-/// CRC-32 and the number of bytes, of several contents one after the other.
+/// The 128 bits of XXH3 over several contents, one after the other, and how many bytes they have.
 #[derive(Default)]
 pub(crate) struct Checksum {
-    crc: crc32fast::Hasher,
-    bytes: u64,
+    sum: Xxh3,
+    pub(crate) bytes: u64,
 }
 
 impl Checksum {
     /// Adds contents, and where they end.
     pub(crate) fn add(mut self, contents: &[u8]) -> Checksum {
-        self.crc.update(contents);
+        self.sum.update(contents);
         self.end(contents.len() as u64)
     }
 
     /// Adds the contents of a file, as [`Checksum::add`] would.
-    pub(crate) fn add_file(mut self, path: &Path) -> std::io::Result<Checksum> {
-        let (mut file, mut piece, mut length) = (unspool_files::open(path)?, vec![0; 1 << 16], 0);
+    pub(crate) fn add_file(self, path: &Path) -> io::Result<Checksum> {
+        self.add_reader(unspool_files::open(path)?)
+    }
+
+    /// Adds what a reader gives up to its end.
+    pub(crate) fn add_reader(mut self, mut reader: impl Read) -> io::Result<Checksum> {
+        let (mut piece, mut length) = (vec![0; 1 << 16], 0);
         loop {
-            match file.read(&mut piece)? {
+            match reader.read(&mut piece)? {
                 0 => break,
                 read => {
-                    self.crc.update(&piece[..read]);
+                    self.sum.update(&piece[..read]);
                     length += read as u64;
                 }
             }
@@ -32,14 +41,14 @@ impl Checksum {
     }
 
     fn end(mut self, length: u64) -> Checksum {
-        self.crc.update(&length.to_le_bytes());
+        self.sum.update(&length.to_le_bytes());
         self.bytes += length;
         self
     }
 
-    /// As text.
+    /// As 32 hexadecimal digits.
     pub(crate) fn text(&self) -> String {
-        format!("{:08x} ({} bytes)", self.crc.clone().finalize(), self.bytes)
+        format!("{:032x}", self.sum.digest128())
     }
 }
 

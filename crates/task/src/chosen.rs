@@ -1,11 +1,13 @@
 //! The options of a training. Precedence: command line, then `--config`, then the defaults of the task.
 
 use crate::{
+    cache::Cache,
     config::{self, Entry},
     data::{Columns, Data},
     error::{Error, Result},
     groups::{choice, within},
     limits,
+    lines::LimitOptions,
     run::{self, TASK},
     task::Task,
     threads::Threads,
@@ -85,6 +87,12 @@ pub(crate) struct Place {
     /// Train another model too, whose test score stands beside that of the model
     #[arg(long, value_name = "NAME")]
     pub(crate) compare: Vec<String>,
+    /// Most megabytes of prepared data that are kept in the user's cache directory, so that the next training on the
+    /// same data begins at once; 0 keeps none
+    #[arg(long, value_name = "MB", default_value_t = limits::CACHE)]
+    cache_size: u64,
+    #[command(flatten)]
+    limits: LimitOptions,
 }
 
 const DATA: &str = "data";
@@ -308,6 +316,8 @@ impl<T: Task> Chosen<T> {
     /// The data that is named.
     pub(crate) fn data<'a>(&self, exchange: &'a dyn Exchange) -> Data<'a> {
         Data::new(&self.data, T::SPEC.sets, self.columns.clone(), exchange)
+            .limits(self.place.limits.limits())
+            .cache(Cache::of_user(self.place.cache_size))
     }
 
     /// What `--compare` names: the same options but for some.

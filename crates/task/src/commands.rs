@@ -1,6 +1,6 @@
 //! The options of the commands beside `train`.
 
-use crate::{chosen, groups::within, limits, lines::LongestLine, task::Task, threads::Threads};
+use crate::{chosen, groups::within, limits, lines::LimitOptions, task::Task, threads::Threads};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, value_parser};
 use std::path::PathBuf;
 
@@ -23,7 +23,7 @@ pub(crate) struct PredictOptions {
     #[arg(long)]
     pub(crate) attention: bool,
     #[command(flatten)]
-    pub(crate) max_length: LongestLine<{ limits::ANSWERED_LINE }>,
+    pub(crate) limits: LimitOptions,
     #[command(flatten)]
     pub(crate) threads: Threads,
 }
@@ -37,6 +37,8 @@ pub(crate) struct EvaluateOptions {
     /// text); or the name of a built-in data set, whose test part is scored.
     #[arg(long, value_name = "FILE|NAME", num_args = 1.., required = true)]
     pub(crate) data: Vec<String>,
+    #[command(flatten)]
+    pub(crate) limits: LimitOptions,
     #[command(flatten)]
     pub(crate) threads: Threads,
 }

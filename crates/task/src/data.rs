@@ -15,9 +15,16 @@ use super::{
     error::{Error, Result},
     limits,
 };
-use crate::{parts::Parts, processes::broadcast, signals};
+use crate::{
+    cache::{Cache, Kept},
+    lines::InputLimits,
+    parts::Parts,
+    processes::broadcast,
+    signals,
+    stage::Stage,
+};
 use serde::{Serialize, de::DeserializeOwned};
-use std::path::Path;
+use std::{path::Path, sync::OnceLock};
 use tables::{Origin, is_pipe, language, parallel, sentences};
 use unspool::{
     nn::exchange::{Exchange, OneProcess},
@@ -88,6 +95,10 @@ pub struct Data<'a> {
     sets: &'static [DataSet],
     columns: Option<Columns>,
     exchange: &'a dyn Exchange,
+    limits: InputLimits,
+    cache: Cache,
+    /// Of the contents, once somebody has asked for it, and how many bytes they have.
+    checksum: OnceLock<Option<(String, u64)>>,
 }
 
 impl<'a> Data<'a> {
@@ -104,15 +115,43 @@ impl<'a> Data<'a> {
         columns: Option<Columns>,
         exchange: &'a dyn Exchange,
     ) -> Data<'a> {
-        Data { names: names(values), sets, columns, exchange }
+        let (limits, cache, checksum) = Default::default();
+        Data { names: names(values), sets, columns, exchange, limits, cache, checksum }
     }
 
-    /// Makes something in the first of the processes that read the data, and returns it in all of them.
+    /// Sets how much of a file is taken.
+    pub(crate) fn limits(self, limits: InputLimits) -> Data<'a> {
+        Data { limits, ..self }
+    }
+
+    /// Keeps what is prepared of the data.
+    pub(crate) fn cache(self, cache: Cache) -> Data<'a> {
+        Data { cache, ..self }
+    }
+
+    /// Prepares something of the data in the first of the processes that read it, and returns it in all of them. What
+    /// took a while is kept from one training to the next, as long as the data, the `options` and the program are the
+    /// same.
     ///
     /// # Errors
     /// Those of `make`; another process cannot be reached.
-    pub fn once<P: Serialize + DeserializeOwned>(&self, make: impl FnOnce() -> Result<P>) -> Result<P> {
-        broadcast(self.exchange, make)
+    pub fn prepare<P: Serialize + DeserializeOwned>(
+        &self,
+        options: &[&str],
+        make: impl FnOnce() -> Result<P>,
+    ) -> Result<P> {
+        broadcast(self.exchange, || {
+            self.kept()?.with(&["prepare"]).get_or_make(options, || {
+                let _stage = Stage::new("preparing the data");
+                make()
+            })
+        })
+    }
+
+    /// Where what is prepared of this data is kept.
+    pub(crate) fn kept(&self) -> Result<Kept> {
+        let found = self.contents()?;
+        Ok(found.map_or_else(Kept::default, |(checksum, bytes)| Kept::new(self.cache.clone(), checksum, bytes)))
     }
 
     /// What errors call it.
@@ -128,9 +167,22 @@ impl<'a> Data<'a> {
     /// The checksum of its contents, part by part, wherever the files are: data that has the same one is taken for the
     /// same. None where there is no data.
     pub(crate) fn checksum(&self) -> Result<Option<String>> {
+        Ok(self.contents()?.map(|(checksum, _)| checksum))
+    }
+
+    /// The checksum, and how many bytes the contents have.
+    fn contents(&self) -> Result<Option<(String, u64)>> {
+        if let Some(found) = self.checksum.get() {
+            return Ok(found.clone());
+        }
+        let found = self.sum()?.map(|sum| (sum.text(), sum.bytes));
+        Ok(self.checksum.get_or_init(|| found).clone())
+    }
+
+    fn sum(&self) -> Result<Option<Checksum>> {
         if let Some(set) = self.embedded() {
             let parts = set.files.iter().fold(Checksum::default(), |sum, (_, bytes)| sum.add(bytes));
-            return Ok(Some(parts.text()));
+            return Ok(Some(parts));
         }
         let mut sum = Checksum::default();
         for name in self.files()? {
@@ -145,10 +197,11 @@ impl<'a> Data<'a> {
                     sum.add(name.as_bytes()).add_file(file).map_err(|cause| Error::file(file, "read", &cause))
                 })?
             } else {
+                self.file(&name)?;
                 sum.add_file(path).map_err(failed)?
             };
         }
-        Ok((!self.names.is_empty()).then(|| sum.text()))
+        Ok((!self.names.is_empty()).then_some(sum))
     }
 
     /// The files that are named, or the three in the folder that is.
@@ -176,16 +229,16 @@ impl<'a> Data<'a> {
         let in_folder = self.folder()?;
         let found = match (set, in_folder.as_deref().unwrap_or(&self.names)) {
             (Some(DataSet { files: [train, dev, test], .. }), _) => {
-                parts([train, dev, test].map(|(file, bytes)| columns.tsv(Origin::Inside(file, bytes), &chosen)))
+                parts([train, dev, test].map(|part| columns.tsv(Origin::inside(*part), &chosen)))
             }
             (Some(set), _) => return Err(set.other_kind("a table of rows in three parts")),
             (None, [one]) => columns.tsv(self.file(one)?, &chosen).split(|row| row.hash),
             (None, [train, dev, test]) => {
-                parts([train, dev, test].map(|path| columns.tsv(Origin::path(path), &chosen)))
+                parts([train, dev, test].map(|path| columns.tsv(Origin::path(path, self.limits), &chosen)))
             }
             (None, [a, b, c, d, e, f]) => {
                 let names = [language(a), language(b)];
-                parts([[a, b], [c, d], [e, f]].map(|pair| parallel(pair).named(&names)))
+                parts([[a, b], [c, d], [e, f]].map(|pair| parallel(pair, self.limits).named(&names)))
             }
             (None, others) => {
                 return Err(Error::misuse(
@@ -195,7 +248,9 @@ impl<'a> Data<'a> {
             }
         };
         let Parts { train, dev, test } = self.begun(found)?;
-        Ok(Parts { train: TableRows(train), dev: TableRows(dev), test: TableRows(test) })
+        let kept = self.kept()?;
+        let rows = |rows| TableRows::new(rows, kept.clone());
+        Ok(Parts { train: rows(train), dev: rows(dev), test: rows(test) })
     }
 
     /// Parts that can be gone through again and again, of files that begin as they should: a column that is missing in
@@ -221,14 +276,14 @@ impl<'a> Data<'a> {
         let columns = self.columns()?;
         let tsv = |origin| Ok(columns.tsv(origin, &columns.choose(None)?));
         let rows = match (self.embedded(), self.names.as_slice()) {
-            (Some(DataSet { files: [_, _, (file, bytes)], .. }), _) => tsv(Origin::Inside(file, bytes)),
+            (Some(DataSet { files: [_, _, test], .. }), _) => tsv(Origin::inside(*test)),
             (Some(set), _) => Err(set.other_kind("a table of rows in three parts")),
             (None, [one]) => tsv(self.file(one)?),
             // Plain text has no columns to choose, and its files may have one ending.
-            (None, [first, second]) => Ok(parallel([first, second])),
+            (None, [first, second]) => Ok(parallel([first, second], self.limits)),
             (None, others) => Err(others_than_one(others.len())),
         };
-        rows.map(TableRows)
+        Ok(TableRows::new(rows?, Kept::default()))
     }
 
     fn columns(&self) -> Result<&Columns> {
@@ -241,12 +296,25 @@ impl<'a> Data<'a> {
         Table::of(rows)
     }
 
-    /// Some columns of one file of comma-separated values under a header: those whose places `choose` finds among their
-    /// names. Fields may be empty; the other columns are not looked at.
-    pub fn csv_columns(&self, choose: impl FnOnce(&str, &[String]) -> Result<Vec<usize>>) -> Result<Table> {
+    /// Goes through some columns of one file of comma-separated values under a header: those whose places `choose`
+    /// finds among their names. Fields may be empty; the other columns are not looked at. `each` is given the file's
+    /// name.
+    ///
+    /// # Errors
+    /// The file cannot be read, or has other columns; the first error of `each`.
+    pub fn csv_columns(
+        &self,
+        choose: impl FnOnce(&str, &[String]) -> Result<Vec<usize>>,
+        mut each: impl FnMut(&str, Row) -> Result<()>,
+    ) -> Result<()> {
         let rows = Csv::open(self.one()?.open()?)?.allow_empty();
-        let chosen = choose(rows.file(), rows.header())?;
-        Table::of(rows.columns(chosen.iter().map(|place| place + 1))?)
+        let file = rows.file().to_owned();
+        let chosen = choose(&file, rows.header())?;
+        for row in rows.columns(chosen.iter().map(|place| place + 1))? {
+            signals::check()?;
+            each(&file, row?)?;
+        }
+        Ok(())
     }
 
     /// One file as one text, at most `limit` bytes.
@@ -262,12 +330,14 @@ impl<'a> Data<'a> {
             let read = |path: &String| -> Result<String> { Ok(read_text(self.file(path)?.open()?, limit)?) };
             return Ok([read(train)?, read(dev)?, read(test)?]);
         }
-        let whole = self.text(limit)?;
-        let characters = whole.chars().count();
+        let mut train = self.text(limit)?;
+        let characters = train.chars().count();
         let place =
-            |fiftieth: usize| whole.char_indices().nth(characters * fiftieth / 50).map_or(whole.len(), |at| at.0);
+            |fiftieth: usize| train.char_indices().nth(characters * fiftieth / 50).map_or(train.len(), |at| at.0);
         let (dev, test) = (place(44), place(45));
-        Ok([whole[..dev].to_owned(), whole[dev..test].to_owned(), whole[test..].to_owned()])
+        let test = train.split_off(test);
+        let dev = train.split_off(dev);
+        Ok([train, dev, test])
     }
 
     /// Sentences of columns (CoNLL, or `form<TAB>tag`) in three parts: of three files, or of one that is split by a
@@ -341,7 +411,7 @@ impl<'a> Data<'a> {
     /// The one file that is named.
     fn one(&self) -> Result<Origin> {
         match (self.embedded(), self.names.as_slice()) {
-            (Some(DataSet { files: [(file, bytes)], .. }), _) => Ok(Origin::Inside(file, bytes)),
+            (Some(DataSet { files: [file], .. }), _) => Ok(Origin::inside(*file)),
             (Some(set), _) => Err(set.other_kind("one file")),
             (None, [one]) => self.file(one),
             (None, others) => Err(others_than_one(others.len())),
@@ -362,7 +432,7 @@ impl<'a> Data<'a> {
         if Path::new(path).is_dir() {
             return Err(Error::failure(format!("{path}: it is a folder"), "give the file in it"));
         }
-        Ok(Origin::path(path))
+        Ok(Origin::path(path, self.limits))
     }
 }
 
@@ -430,7 +500,7 @@ mod tests {
         std::fs::rename(path("sounds/1.wav"), path("sounds/2.wav")).unwrap();
         assert!(one != with_text && with_text != sum(&["sounds"]));
         assert_eq!(Data::open(&[], &[]).checksum().unwrap(), None);
-        assert!(data("missing.tsv").checksum().unwrap_err().to_string().starts_with("missing.tsv: cannot read: "));
+        assert!(data("missing.tsv").checksum().unwrap_err().to_string().starts_with("missing.tsv: no such file"));
     }
 
     #[test]

@@ -204,12 +204,15 @@ impl From<text::Error> for Error {
         use text::Error as E;
         let hint = match &error {
             E::Unreadable { cause, .. } | E::Unwritable { cause, .. } => hint_for(cause),
+            E::Unpacking { reason: text::Unpacking::Expanding { .. }, .. } => {
+                "if the file is what it should be, --max-gzip-ratio allows more"
+            }
             E::Unpacking { .. } => "fetch or pack the file again",
             E::NoHeader { .. } => "the first line of the file must name its columns",
             E::NoRows { .. } => "give a file with data in it",
             E::OtherSeparator { .. } => "write the file with the separator that is expected, or give another one",
             E::HeaderTwice { .. } => "give each column that is used a name of its own",
-            E::TooLong { .. } => "a line of a data file is a row, a sentence or a text: divide it",
+            E::TooLong { .. } => "divide it, or allow longer lines with --max-line",
             E::LineEnds { .. } => "write the file with line feeds at the ends of its lines",
             E::NotJson { .. } => "each line is a JSON object or list",
             E::NoColumn { .. } => {

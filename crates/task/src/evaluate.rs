@@ -2,6 +2,7 @@
 
 use super::{
     batch::Batch,
+    cache::Kept,
     chosen::Chosen,
     commands::EvaluateOptions,
     data::{Columns, Data},
@@ -12,6 +13,7 @@ use super::{
     restore::{Restored, restore},
     run::RunFolder,
     signals,
+    stage::Stage,
 };
 use crate::task::{Search, Task};
 use serde_json::json;
@@ -26,9 +28,10 @@ use unspool::{
 pub(crate) fn evaluate<T: Task>(folder: &RunFolder, options: &EvaluateOptions) -> Result<()> {
     let Restored { task, params, columns } = restore::<T>(folder)?;
     let columns = Columns::known(T::SPEC.columns, &columns);
-    let data = Data::new(&options.data, T::SPEC.sets, columns, &OneProcess);
+    let data = Data::new(&options.data, T::SPEC.sets, columns, &OneProcess).limits(options.limits.limits());
     let hint = "give a file in the form, and with the columns, of the data that the model was trained on";
-    let read = || Scored::new(&task, &task.read_to_score(&data)?, Part::Test, &Cut::default(), &OneProcess);
+    let read =
+        || Scored::new(&task, &task.read_to_score(&data)?, Part::Test, &Cut::default(), &Kept::default(), &OneProcess);
     let examples = read().map_err(|error| error.hint_for_options(&["--model", "--data", "--threads"], hint))?;
     let rows = examples.examples.len();
     if rows == 0 {
@@ -61,13 +64,17 @@ pub(crate) fn part<T: Task>(
     exchange: &dyn Exchange,
 ) -> Result<(Evaluated, Vec<T::Answer>)> {
     let batches = Buckets::pairs(part.lengths.clone(), size, 0)?.sorted();
+    let stage = Stage::of("evaluating", batches.len().div_ceil(exchange.ranks().max(1)) as u64);
     let results = processes::distribute(exchange, batches.len(), |number| {
         signals::check_if_alone(exchange)?;
         let batch = part.batch(task, &batches[number])?;
         let graph = Graph::inference(params);
         let sums = (sum_of_losses(task, &graph, &batch)?, batch.loss_count());
-        Ok((sums, task.answers(params, &batch, search)?))
+        let answers = task.answers(params, &batch, search)?;
+        stage.add(1);
+        Ok((sums, answers))
     })?;
+    drop(stage);
     let (mut losses, mut counts) = (0.0, 0);
     let mut answers: Vec<(usize, T::Answer)> = vec![];
     for (rows, ((loss, count), found)) in batches.iter().zip(results) {

@@ -2,12 +2,14 @@
 //! epoch, and those to be scored, which every process has.
 
 use crate::{
+    cache::Kept,
+    data::Stream,
     draw::Draw,
     error::{Error, Result},
     labels::Unknown,
     number::counted,
     processes::all_gather,
-    rows::Rows,
+    rows::{Made, MadeRow, Rows},
     source::{Drawn, Kind, Source},
     task::{Score, Task},
 };
@@ -29,8 +31,7 @@ pub(crate) struct Cut {
 }
 
 impl Cut {
-    fn add(&self, draw: &Draw) {
-        let (count, length) = draw.was_cut();
+    fn add(&self, (count, length): (usize, usize)) {
         if count > 0 {
             self.count.fetch_add(count, Ordering::Relaxed);
             self.length.fetch_max(length, Ordering::Relaxed);
@@ -54,19 +55,41 @@ pub(crate) enum Train<T: Task> {
     Drawn(Drawn<RowOf<T>>),
 }
 
+/// Makes the examples of the rows that are this process's, or takes those that an earlier training has made of them.
+fn made<T: Task>(
+    task: &T,
+    stream: &Stream<RowOf<T>>,
+    part: &str,
+    draw: impl Fn(usize) -> Draw + Sync,
+    kept: &Kept,
+    exchange: &dyn Exchange,
+) -> Result<Made<T::Example>> {
+    let (rank, ranks) = (exchange.rank().to_string(), exchange.ranks().to_string());
+    kept.get_or_make(&[part, &stream.columns.join("\t"), &rank, &ranks], || {
+        Made::new(exchange, stream.rows()?, |number, row| {
+            let draw = draw(number);
+            let example = task.example(&row, &draw)?;
+            Ok(MadeRow { lengths: task.lengths(&example), example, cut: draw.was_cut() })
+        })
+    })
+}
+
 impl<T: Task> Train<T> {
     /// Makes the examples of rows; others are made later.
-    pub(crate) fn new(task: &T, source: &T::Source, cut: &Cut, exchange: &dyn Exchange) -> Result<Train<T>> {
+    pub(crate) fn new(
+        task: &T,
+        source: &T::Source,
+        cut: &Cut,
+        kept: &Kept,
+        exchange: &dyn Exchange,
+    ) -> Result<Train<T>> {
         match source.kind() {
             Kind::Drawn(drawn) => Ok(Train::Drawn(drawn.clone())),
             Kind::Rows(stream) => {
-                let make = |number, row| {
-                    let draw = Draw::training(number, RngKey::seed(0));
-                    let example = task.example(&row, &draw)?;
-                    cut.add(&draw);
-                    Ok(example)
-                };
-                Ok(Train::Kept(Rows::new(exchange, false, stream.rows()?, make, |example| task.lengths(example))?))
+                let draw = |number| Draw::training(number, RngKey::seed(0));
+                let made = made(task, stream, "train", draw, kept, exchange)?;
+                cut.add(made.cut);
+                Ok(Train::Kept(Rows::new(made, exchange)?))
             }
         }
     }
@@ -103,7 +126,7 @@ impl<T: Task> Train<T> {
     /// Arrays of these examples, in an epoch of this key.
     pub(crate) fn batch(&self, task: &T, numbers: &[usize], key: RngKey) -> Result<T::Batch> {
         match self {
-            Train::Kept(rows) => task.batch(&rows.chosen(numbers)?),
+            Train::Kept(rows) => task.batch(&rows.chosen(numbers)?.iter().collect::<Vec<_>>()),
             Train::Drawn(drawn) => {
                 let make = |number: &usize| task.example(&drawn.material, &Draw::training(*number, key));
                 let made = numbers.iter().map(make).collect::<Result<Vec<_>>>()?;
@@ -126,27 +149,27 @@ impl<T: Task> Scored<T> {
         source: &T::Source,
         part: Part,
         cut: &Cut,
+        kept: &Kept,
         exchange: &dyn Exchange,
     ) -> Result<Scored<T>> {
-        let make = |number, row: &RowOf<T>| {
-            let draw = Draw::scored(number, part);
-            let example = task.example(row, &draw)?;
-            cut.add(&draw);
-            Ok(example)
-        };
-        let examples = match source.kind() {
+        let draw = |number| Draw::scored(number, part);
+        let (examples, lengths) = match source.kind() {
             Kind::Drawn(drawn) => {
+                let make = |number| {
+                    let draw = draw(number);
+                    let example = task.example(&drawn.material, &draw)?;
+                    cut.add(draw.was_cut());
+                    Ok(example)
+                };
                 let numbers = (0..drawn.lengths.len()).into_par_iter();
-                numbers.map(|number| make(number, &drawn.material)).collect::<Result<Vec<_>>>()?
+                (numbers.map(make).collect::<Result<Vec<_>>>()?, drawn.lengths.clone())
             }
             Kind::Rows(stream) => {
-                let rows = Rows::new(exchange, true, stream.rows()?, |n, row| make(n, &row), |one| task.lengths(one))?;
-                rows.into_owned()
+                let name = if part == Part::Dev { "dev" } else { "test" };
+                let made = made(task, stream, name, draw, kept, exchange)?;
+                cut.add(made.cut);
+                made.into_scored(exchange)?
             }
-        };
-        let lengths = match source.kind() {
-            Kind::Drawn(drawn) => drawn.lengths.clone(),
-            Kind::Rows(_) => examples.iter().map(|example| task.lengths(example)).collect(),
         };
         let scored = Scored { examples, lengths };
         let labels = scored.examples.iter().filter_map(|example| task.labels(example));

@@ -10,6 +10,7 @@
 mod any_task;
 mod batch;
 mod begun;
+mod cache;
 mod checksum;
 mod chosen;
 mod commands;
@@ -39,6 +40,7 @@ mod number;
 mod objective;
 mod options;
 mod overwrite;
+mod packed;
 mod page;
 mod parts;
 mod predict;
@@ -54,6 +56,7 @@ mod shell;
 mod shown;
 mod signals;
 mod source;
+mod stage;
 mod task;
 #[doc(hidden)]
 pub mod testing;

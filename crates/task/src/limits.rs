@@ -30,10 +30,10 @@ pub const BEST: u16 = 1000;
 /// Bytes of a line that a model answers, unless `--max-line` says otherwise: a recurrence keeps some kilobytes for
 /// each.
 pub const ANSWERED_LINE: u32 = 1 << 16;
-/// Bytes of a line that is only scored or tokenized, unless `--max-line` says otherwise.
-pub const LINE: u32 = 1 << 20;
 /// What `--max-line` may say.
 pub const LONGEST_LINE: u32 = 1 << 30;
+/// Megabytes of prepared data that are kept for the next training, unless `--cache-size` says otherwise.
+pub const CACHE: u64 = 4000;
 /// Bytes of a configuration file: labels may be many.
 pub const CONFIG: u64 = 16 << 20;
 /// Bytes of a text that is read as a whole.

@@ -8,27 +8,19 @@ use std::{
     io::{IsTerminal, Write},
     path::Path,
 };
-use unspool::text::{self, Lines, Source};
+use unspool::text::{Lines, MAX_GZIP_RATIO, MAX_LINE_LENGTH, Source};
 
-/// The lines of a file, or of standard input, each of at most so many bytes.
-pub(crate) fn open(path: Option<&Path>, max_length: u32) -> Result<Lines> {
-    let lines = Lines::open(match path {
+/// The lines of a file, or of standard input.
+pub(crate) fn open(path: Option<&Path>, limits: InputLimits) -> Result<Lines> {
+    Ok(Lines::open(limits.of(match path {
         Some(path) => Source::file(path)?,
         None => Source::stdin(),
-    })?;
-    Ok(lines.max_length(max_length as usize))
+    }))?)
 }
 
 /// All lines.
-pub(crate) fn read(path: Option<&Path>, max_length: u32) -> Result<Vec<String>> {
-    open(path, max_length)?.map(|line| line.map_err(told)).collect()
-}
-
-/// An error of a line, whose limit is an option here.
-pub(crate) fn told(error: text::Error) -> Error {
-    let is_long = matches!(error, text::Error::TooLong { .. });
-    let error = Error::from(error);
-    if is_long { error.hint("--max-line allows longer lines") } else { error }
+pub(crate) fn read(path: Option<&Path>, limits: InputLimits) -> Result<Vec<String>> {
+    open(path, limits)?.map(|line| Ok(line?)).collect()
 }
 
 /// What messages call a file or standard input.
@@ -36,17 +28,68 @@ pub(crate) fn name(path: Option<&Path>) -> String {
     path.map_or("standard input".to_owned(), |path| path.display().to_string())
 }
 
-/// The option that raises the limit of a line.
-#[derive(clap::Args)]
-pub(crate) struct LongestLine<const DEFAULT: u32> {
+/// How much of a file is taken before something must be wrong with it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct InputLimits {
+    max_line: usize,
+    max_gzip_ratio: u64,
+}
+
+impl Default for InputLimits {
+    fn default() -> InputLimits {
+        InputLimits { max_line: MAX_LINE_LENGTH, max_gzip_ratio: MAX_GZIP_RATIO }
+    }
+}
+
+impl InputLimits {
+    /// The same source, which keeps to these limits.
+    pub(crate) fn of(self, source: Source) -> Source {
+        source.max_line_length(self.max_line).max_gzip_ratio(self.max_gzip_ratio)
+    }
+}
+
+/// The options that raise the limits.
+#[derive(Clone, Copy, Debug, Default, clap::Args)]
+pub(crate) struct LimitOptions {
     #[arg(
         long,
         value_name = "BYTES",
-        default_value_t = DEFAULT,
         value_parser = clap::value_parser!(u32).range(1..=i64::from(limits::LONGEST_LINE)),
-        help = format!("Longest line to accept, in bytes [from 1 to {}]", limits::LONGEST_LINE)
+        help = format!(
+            "Maximum length of a line in bytes, by default {} of one that a model answers, else {MAX_LINE_LENGTH} \
+             [from 1 to {}]",
+            limits::ANSWERED_LINE,
+            limits::LONGEST_LINE
+        )
     )]
-    pub(crate) max_line: u32,
+    max_line: Option<u32>,
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = clap::value_parser!(u32).range(1..),
+        help = format!(
+            "Maximum size of gzip input once it is unpacked, in multiples of its packed size, by default \
+             {MAX_GZIP_RATIO} [from 1 to {}]",
+            u32::MAX
+        )
+    )]
+    max_gzip_ratio: Option<u32>,
+}
+
+impl LimitOptions {
+    /// For lines that are read into memory, or passed on.
+    pub(crate) fn limits(self) -> InputLimits {
+        let limits = InputLimits::default();
+        InputLimits {
+            max_line: self.max_line.map_or(limits.max_line, |bytes| bytes as usize),
+            max_gzip_ratio: self.max_gzip_ratio.map_or(limits.max_gzip_ratio, u64::from),
+        }
+    }
+
+    /// For lines that a model answers.
+    pub(crate) fn of_answered_lines(self) -> InputLimits {
+        LimitOptions { max_line: self.max_line.or(Some(limits::ANSWERED_LINE)), ..self }.limits()
+    }
 }
 
 /// Writes a line on standard output. A terminal is given no characters that would command it.
@@ -61,8 +104,12 @@ pub(crate) fn print(line: &str) -> Result<()> {
 
 /// Writes for each line what `answer` makes of it, as soon as it is there. Somebody who types at a terminal is asked
 /// for each line.
-pub(crate) fn each(path: Option<&Path>, max_length: u32, mut answer: impl FnMut(&str) -> Result<String>) -> Result<()> {
-    let mut lines = open(path, max_length)?;
+pub(crate) fn each(
+    path: Option<&Path>,
+    limits: InputLimits,
+    mut answer: impl FnMut(&str) -> Result<String>,
+) -> Result<()> {
+    let mut lines = open(path, limits)?;
     let typed = path.is_none() && std::io::stdin().is_terminal();
     let prompt = || {
         if typed {
@@ -73,7 +120,7 @@ pub(crate) fn each(path: Option<&Path>, max_length: u32, mut answer: impl FnMut(
     while let Some(line) = lines.next_line() {
         let answered = match line {
             Ok(line) => answer(line).map_err(|error| error.at(&lines.place().to_string())),
-            Err(error) => Err(told(error)),
+            Err(error) => Err(error.into()),
         };
         print(&answered?)?;
         prompt();

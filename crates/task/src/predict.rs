@@ -9,7 +9,7 @@ use crate::{
     commands::PredictOptions,
     draw::Draw,
     error::{Error, Result},
-    lines,
+    lines::{self, InputLimits},
     number::counted,
     restore::{Restored, restore},
     run::RunFolder,
@@ -47,7 +47,7 @@ pub(crate) fn predict<T: Task>(folder: &RunFolder, options: &PredictOptions) -> 
     }
     // How many lines were cut, by the length that was left of them.
     let mut cut = BTreeMap::<usize, u64>::new();
-    let answered = chunks(options.max_length.max_line, typed, |lines| {
+    let answered = chunks(options.limits.of_answered_lines(), typed, |lines| {
         let (answers, error) = answer(&task, &params, lines, size, form);
         for (answer, cut_to) in answers {
             cut_to.into_iter().for_each(|length| *cut.entry(length).or_default() += 1);
@@ -69,14 +69,14 @@ pub(crate) struct Line {
 
 /// Calls `each` with all lines that have come, until the input ends. A line that cannot be read is an error after the
 /// lines before it were answered.
-fn chunks(max_line: u32, typed: bool, mut each: impl FnMut(&[Line]) -> Result<()>) -> Result<()> {
+fn chunks(limits: InputLimits, typed: bool, mut each: impl FnMut(&[Line]) -> Result<()>) -> Result<()> {
     let (sender, receiver) = mpsc::sync_channel(AT_A_TIME);
     // The thread ends with the input, or when nobody takes its lines.
     thread::spawn(move || {
         let read = || -> Result<()> {
-            let mut lines = lines::open(None, max_line)?;
+            let mut lines = lines::open(None, limits)?;
             while let Some(line) = lines.next_line() {
-                let text = line.map(str::to_owned).map_err(lines::told);
+                let text = line.map(str::to_owned).map_err(Error::from);
                 let line = text.map(|text| Line { text, place: lines.place().to_string() });
                 let failed = line.is_err();
                 if sender.send(line).is_err() || failed {

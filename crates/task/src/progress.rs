@@ -1,8 +1,8 @@
 //! Progress on standard error: a bar on a terminal, elsewhere a plain line about once per minute; and the time that
 //! training and evaluation took.
 
-use super::{number::significant, say};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use super::{number::significant, say, stage::bars};
+use indicatif::{ProgressBar, ProgressStyle};
 use std::{
     cell::Cell,
     io::IsTerminal,
@@ -31,8 +31,8 @@ impl Progress {
     /// For a training of this many steps. `who` stands before each line. A quiet one shows nothing.
     pub(crate) fn new(steps: u64, unit: &'static str, who: &str, quiet: bool) -> Progress {
         let plain = !std::io::stderr().is_terminal();
-        let target = if quiet || plain { ProgressDrawTarget::hidden() } else { ProgressDrawTarget::stderr() };
-        let bar = ProgressBar::with_draw_target(Some(steps), target);
+        let bar = if quiet || plain { ProgressBar::hidden() } else { bars().add(ProgressBar::new(steps)) };
+        bar.set_length(steps);
         if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} · {msg} · {eta} left") {
             bar.set_style(style);
         }
@@ -72,7 +72,7 @@ impl Progress {
         if self.quiet {
             return;
         }
-        self.bar.suspend(|| say::line(&format!("{}{line}", self.who)));
+        bars().suspend(|| say::line(&format!("{}{line}", self.who)));
     }
 
     /// Takes the bar away.

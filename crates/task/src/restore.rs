@@ -35,7 +35,7 @@ pub(crate) fn restore<T: Task>(folder: &RunFolder) -> Result<Restored<T>> {
     let mut saved = run::read_toml(&folder.file(SAVED))?;
     saved.remove(TASK);
     let columns = saved.remove(COLUMNS).and_then(|columns| columns.try_into().ok()).unwrap_or_default();
-    let is_old = !saved.contains_key("model");
+    let is_old = !saved.contains_key(run::MODEL_CONFIG);
     let saved: T::Saved = saved.try_into().map_err(|cause: toml::de::Error| {
         within(match is_old {
             true => {

@@ -31,6 +31,8 @@ pub(crate) const SAVED: &str = "model.toml";
 pub(crate) const COLUMNS: &str = "columns";
 /// The key of a task's name in [`SAVED`].
 pub(crate) const TASK: &str = "task";
+/// The key of model.toml that holds the model's own configuration.
+pub(crate) const MODEL_CONFIG: &str = "model";
 /// A row an epoch.
 pub(crate) const METRICS: &str = "metrics.csv";
 /// The learning curve.

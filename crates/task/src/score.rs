@@ -3,7 +3,7 @@
 use super::{
     error::{Error, Result},
     groups::named,
-    limits, lines,
+    lines,
 };
 use clap::{Args, Subcommand, ValueEnum, value_parser};
 use serde_json::json;
@@ -45,7 +45,7 @@ pub(crate) struct Texts {
     #[arg(long, value_enum, default_value = "text")]
     format: Format,
     #[command(flatten)]
-    max_length: lines::LongestLine<{ limits::LINE }>,
+    limits: lines::LimitOptions,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -84,10 +84,10 @@ impl ScoreOptions {
 impl Texts {
     /// The hypotheses and each of the references, all equally long.
     fn read(&self) -> Result<(Vec<String>, Vec<Vec<String>>)> {
-        let max_length = self.max_length.max_line;
-        let read = |path: &PathBuf| lines::read(Some(path), max_length);
+        let limits = self.limits.limits();
+        let read = |path: &PathBuf| lines::read(Some(path), limits);
         let references = self.reference.iter().map(read).collect::<Result<Vec<_>>>()?;
-        let hypotheses = lines::read(self.hypothesis.as_deref(), max_length)?;
+        let hypotheses = lines::read(self.hypothesis.as_deref(), limits)?;
         for (path, reference) in self.reference.iter().zip(&references) {
             if reference.len() != hypotheses.len() {
                 return Err(Error::failure(

@@ -51,6 +51,9 @@ pub trait Task: Sized + Sync + 'static {
     /// Its options, each declared once: the default and the help stand beside the field.
     type Options: Args + Clone + Send + Sync;
     /// What is needed to use a trained model, beside tokenizer and weights: the model's own configuration, labels.
+    ///
+    /// Prepared examples are kept from one training to the next if nothing here was changed. A field `model` is the
+    /// exception: it is the model's own configuration, and [`example`](Task::example) must not depend on it.
     type Saved: Serialize + DeserializeOwned;
     /// How examples come: [`TableRows`](crate::TableRows) or another [`Stream`](crate::Stream) of rows, or
     /// [`Drawn`](crate::Drawn) of some material.

@@ -3,7 +3,7 @@
 use super::{
     error::{Error, Result},
     groups::{TOKEN_KINDS, named},
-    limits, lines,
+    lines,
     number::counted,
     overwrite::check_overwrite,
     run::TOKENIZER,
@@ -54,7 +54,7 @@ pub(crate) struct TrainOptions {
     #[arg(long)]
     lowercase: bool,
     #[command(flatten)]
-    max_length: lines::LongestLine<{ limits::LINE }>,
+    limits: lines::LimitOptions,
 }
 
 #[derive(Args)]
@@ -66,7 +66,7 @@ pub(crate) struct UseOptions {
     #[arg(long, value_name = "FILE")]
     tokenizer: PathBuf,
     #[command(flatten)]
-    max_length: lines::LongestLine<{ limits::LINE }>,
+    limits: lines::LimitOptions,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -84,15 +84,13 @@ impl TokenizeOptions {
             Self::Train(options) => options.train(),
             Self::Encode(options) => {
                 let tokenizer = options.tokenizer()?;
-                lines::each(options.file.as_deref(), options.max_length.max_line, |line| {
+                lines::each(options.file.as_deref(), options.limits.limits(), |line| {
                     Ok(spaced(&tokenizer.encode(line)?))
                 })
             }
             Self::Decode(options) => {
                 let tokenizer = options.tokenizer()?;
-                lines::each(options.file.as_deref(), options.max_length.max_line, |line| {
-                    Ok(tokenizer.decode(&ids(line)?)?)
-                })
+                lines::each(options.file.as_deref(), options.limits.limits(), |line| Ok(tokenizer.decode(&ids(line)?)?))
             }
         }
     }
@@ -113,10 +111,10 @@ impl TrainOptions {
         check_overwrite(out, self.overwrite)?;
         let mut texts = vec![];
         for file in &self.files {
-            texts.extend(lines::read(Some(file), self.max_length.max_line)?);
+            texts.extend(lines::read(Some(file), self.limits.limits())?);
         }
         if self.files.is_empty() {
-            texts = lines::read(None, self.max_length.max_line)?;
+            texts = lines::read(None, self.limits.limits())?;
         }
         let options = TokenizerOptions {
             vocabulary_size: self.vocabulary as usize,

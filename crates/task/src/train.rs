@@ -128,8 +128,6 @@ pub(crate) struct Run<'a, T: Task> {
     train: RwLock<Train<T>>,
     size: BatchSize,
     pub(crate) batches: usize,
-    /// The checksum of the data.
-    data: Option<String>,
     /// Real time steps computed so far, in this process.
     pub(crate) units: AtomicU64,
     /// Those of earlier processes, of which this one goes on.
@@ -143,10 +141,9 @@ impl<'a, T: Task> Run<'a, T> {
         let (begun, train) = Begun::new(chosen, exchange)?;
         let size = chosen.size;
         let batches = train.order(size, chosen.training.begin.seed, 0)?.len();
-        let data = chosen.data(exchange).checksum()?;
         let (train, samples) = (RwLock::new(train), Mutex::default());
         let (units, units_before) = Default::default();
-        Ok(Run { exchange, chosen, begun, train, size, batches, data, units, units_before, samples })
+        Ok(Run { exchange, chosen, begun, train, size, batches, units, units_before, samples })
     }
 
     /// Trains this model and those that it is compared with, writes the report, and prints the line of JSON.
@@ -208,9 +205,9 @@ impl<'a, T: Task> Run<'a, T> {
 
     /// Trains in a folder of its own, or resumes there. `who` stands before what is said.
     fn train_model(&self, chosen: &Chosen<T>, folder: &RunFolder, who: &str) -> Result<Trained<T::Answer>> {
-        let Begun { task, source, dev, test, cut, params: initial, saved, tokenizer } = &self.begun;
+        let Begun { task, source, dev, test, cut, params: initial, saved, tokenizer, data } = &self.begun;
         let config = chosen.config.to_string();
-        let identity = Identity::new(saved.clone(), &chosen.config, self.data.clone(), tokenizer.as_deref());
+        let identity = Identity::new(saved.clone(), &chosen.config, data.clone(), tokenizer.as_deref());
         let files = [(SAVED, Some(saved)), (CONFIG, Some(&config)), (TOKENIZER, tokenizer.as_ref())];
         let files: Vec<_> = files.iter().filter_map(|(name, text)| Some((*name, text.as_ref()?.as_str()))).collect();
         folder.begin(&identity, &files)?;

@@ -12,12 +12,15 @@
 //!            f g h → g h i               i j → j k
 //! ```
 
+use std::sync::Arc;
+
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
 use crate::batch::padded;
 use crate::error::Error;
 use crate::teacher_forcing::weights;
+use crate::token_ids::TokenIds;
 use crate::vocabulary::Specials;
 
 /// Cuts a text into B columns, which are read side by side.
@@ -37,7 +40,7 @@ use crate::vocabulary::Specials;
 /// ```
 #[derive(Clone, Debug)]
 pub struct BpttStreams {
-    ids: Vec<u32>,
+    ids: Arc<TokenIds>,
     /// Where each column begins; one more for the end.
     starts: Vec<usize>,
     time: usize,
@@ -49,7 +52,7 @@ pub struct BpttStreams {
 /// ```
 /// use unspool_text::BpttStreams;
 /// // Seven ids in two columns: three next ids each.
-/// let windows: Vec<_> = BpttStreams::new((10..17).collect(), 2, 2)?.windows().collect();
+/// let windows: Vec<_> = BpttStreams::new((10..17).collect::<Vec<_>>(), 2, 2)?.windows().collect();
 /// assert_eq!(windows[0].input, ndarray::array![[10, 11], [13, 14]]);
 /// assert_eq!(windows[1].target, ndarray::array![[13], [16]]);
 /// assert_eq!((windows[0].first, windows[1].first), (true, false));             // the state is carried into the second
@@ -74,7 +77,7 @@ pub struct BpttWindow {
 ///
 /// ```
 /// use unspool_text::BpttStreams;
-/// let streams = BpttStreams::new((10..30).collect(), 2, 4)?;
+/// let streams = BpttStreams::new((10..30).collect::<Vec<_>>(), 2, 4)?;
 /// let mut windows = streams.windows();
 /// windows.next();
 /// let saved = windows.position();
@@ -93,7 +96,8 @@ impl BpttStreams {
     ///
     /// # Errors
     /// [`Error::Option`] for 0 columns or steps, or a text with fewer next ids than columns.
-    pub fn new(ids: Vec<u32>, columns: usize, time: usize) -> Result<Self, Error> {
+    pub fn new(ids: impl Into<TokenIds>, columns: usize, time: usize) -> Result<Self, Error> {
+        let ids = ids.into();
         let positive = |option, value: usize| {
             let fault = Error::Option { option, found: value.to_string(), expected: "1 or more" };
             if value == 0 { Err(fault) } else { Ok(()) }
@@ -110,7 +114,7 @@ impl BpttStreams {
         }
         let (each, longer) = (steps / columns, steps % columns);
         let starts = (0..=columns).map(|column| column * each + column.min(longer)).collect();
-        Ok(BpttStreams { ids, starts, time, pad: Specials::FIXED.pad })
+        Ok(BpttStreams { ids: Arc::new(ids), starts, time, pad: Specials::FIXED.pad })
     }
 
     /// Sets the padding id, 0 by default.
@@ -118,6 +122,11 @@ impl BpttStreams {
     pub fn pad(mut self, pad: u32) -> Self {
         self.pad = pad;
         self
+    }
+
+    /// Returns the ids of the whole text.
+    pub fn ids(&self) -> &TokenIds {
+        &self.ids
     }
 
     /// Returns the number of columns: the batch.
@@ -157,10 +166,11 @@ impl BpttStreams {
         let lengths: Vec<usize> =
             self.starts.windows(2).map(|ends| (ends[1] - ends[0]).saturating_sub(step).min(time)).collect();
         let columns = self.columns();
-        let piece = |(start, length): (&usize, &usize)| &self.ids[start + step..start + step + length];
-        let next = |(start, length): (&usize, &usize)| &self.ids[start + step + 1..=start + step + length];
-        let input = padded(self.starts.iter().zip(&lengths).map(piece), columns, time, self.pad);
-        let target = padded(self.starts.iter().zip(&lengths).map(next), columns, time, self.pad);
+        let places = || self.starts.iter().map(|start| start + step).zip(&lengths);
+        let input: Vec<_> = places().map(|(from, length)| self.ids.to_vec(from..from + length)).collect();
+        let target: Vec<_> = places().map(|(from, length)| self.ids.to_vec(from + 1..from + length + 1)).collect();
+        let input = padded(input.iter().map(Vec::as_slice), columns, time, self.pad);
+        let target = padded(target.iter().map(Vec::as_slice), columns, time, self.pad);
         BpttWindow { input, target, weights: weights(&lengths, time), lengths, first: step == 0 }
     }
 }
@@ -169,7 +179,7 @@ impl BpttStreams {
 ///
 /// ```
 /// use unspool_text::BpttStreams;
-/// let streams = BpttStreams::new((0..101).collect(), 4, 10)?;
+/// let streams = BpttStreams::new((0..101).collect::<Vec<_>>(), 4, 10)?;
 /// assert_eq!(streams.windows().count(), 3);                                    // 25 steps: 10, 10 and 5
 /// assert_eq!(streams.windows().map(|window| window.lengths.iter().sum::<usize>()).sum::<usize>(), streams.tokens());
 /// # Ok::<(), unspool_text::Error>(())
@@ -237,7 +247,7 @@ mod tests {
 
         #[test]
         fn an_epoch_resumed_anywhere_goes_on_the_same(length in 20usize..80, stop in 0usize..6) {
-            let streams = BpttStreams::new((0..length as u32).collect(), 3, 4).unwrap();
+            let streams = BpttStreams::new((0..length as u32).collect::<Vec<_>>(), 3, 4).unwrap();
             let mut whole = streams.windows();
             for _ in 0..stop { whole.next(); }
             let resumed = streams.from(whole.position()).unwrap();

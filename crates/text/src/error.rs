@@ -50,8 +50,11 @@ pub enum Unpacking {
     #[error("the file is damaged: its gzip stream cannot be unpacked")]
     Damaged,
     /// The stream unpacks to much more than text of its size does.
-    #[error("its gzip stream unpacks to more than {ratio} times its size", ratio = crate::dataset::LARGEST_RATIO)]
-    Expanding,
+    #[error("its gzip stream unpacks to more than {ratio} times its size")]
+    Expanding {
+        /// How many times its size is allowed: see [`Source::max_gzip_ratio`](crate::Source::max_gzip_ratio).
+        ratio: u64,
+    },
 }
 
 /// Describes what went wrong in this crate. Every message names the place, the fault, and what would be right.

@@ -100,6 +100,7 @@
 mod batch;
 mod bptt_streams;
 mod bucket;
+mod character_class;
 mod dataset;
 mod error;
 mod label;
@@ -110,6 +111,7 @@ mod streaming_batches;
 #[cfg(feature = "tokenizer")]
 mod tagging;
 mod teacher_forcing;
+mod token_ids;
 #[cfg(feature = "tokenizer")]
 mod tokenizer;
 mod vocabulary;
@@ -118,8 +120,8 @@ pub use batch::{Labelled, Padded, Truncated, truncate};
 pub use bptt_streams::{BpttPosition, BpttStreams, BpttWindow, BpttWindows};
 pub use bucket::{BatchSize, Buckets, Epochs, Position};
 pub use dataset::{
-    Column, Conll, Csv, JsonLines, LONGEST_LINE, Lines, Parallel, Part, Row, Sentence, SkipBadLines, Skipping, Source,
-    Split, Table, Tsv, read_text,
+    Column, Conll, Csv, JsonLines, Lines, MAX_GZIP_RATIO, MAX_LINE_LENGTH, Parallel, Part, Row, Sentence, SkipBadLines,
+    Skipping, Source, Split, Table, Tsv, read_text,
 };
 pub use error::{Error, Place, Unpacking};
 pub use label::LabelSet;
@@ -128,6 +130,7 @@ pub use streaming_batches::StreamingBatches;
 #[cfg(feature = "tokenizer")]
 pub use tagging::{Aligned, TagAt, Tagged};
 pub use teacher_forcing::{DecoderInput, TeacherForcing};
+pub use token_ids::TokenIds;
 #[cfg(feature = "tokenizer")]
 pub use tokenizer::{DecodeStream, LARGEST_TOKENIZER_FILE, Normalization, TokenKind, Tokenizer, TokenizerOptions};
 pub use vocabulary::{Coverage, Specials, Vocabulary};

@@ -6,10 +6,13 @@
 //! training, special tokens that no text can forge, files that are checked before they are used.
 
 mod bpe;
+mod characters;
 mod check;
+mod corpus;
 mod decode;
 mod guard;
 mod train;
+mod words;
 
 use std::fmt;
 use std::io::Read;
@@ -22,8 +25,11 @@ use crate::dataset::Source;
 use crate::error::Error;
 use crate::vocabulary::{Coverage, Specials};
 
+use characters::Characters;
+use corpus::Cut;
 use decode::Spelling;
 use guard::guarded;
+use words::WordCaches;
 
 pub use decode::DecodeStream;
 pub use train::{Normalization, TokenKind, TokenizerOptions};
@@ -66,6 +72,11 @@ pub struct Tokenizer {
     /// Ids that no text may produce, in order: the special tokens but `<unk>`.
     reserved: Vec<u32>,
     size: usize,
+    cut: Cut,
+    /// A shorter way to the ids, where tokens are characters.
+    characters: Option<Characters>,
+    /// The same, where they are parts of words.
+    words: Option<WordCaches>,
 }
 
 impl Tokenizer {
@@ -141,8 +152,11 @@ impl Tokenizer {
         reserved.retain(|id| *id != specials.unk);
         reserved.sort_unstable();
         reserved.dedup();
-        let (file, spelling) = (Arc::from(file), checked.spelling);
-        Ok(Tokenizer { inner, file, spelling, specials, reserved, size })
+        let (file, spelling, cut) = (Arc::from(file), checked.spelling, checked.cut);
+        let tokens = || checked.tokens.iter().map(|(token, id)| (token.as_str(), *id));
+        let characters = checked.nfc_characters.map(|nfc| Characters::new(tokens(), &reserved, specials.unk, nfc));
+        let words = checked.has_words.then(WordCaches::default);
+        Ok(Tokenizer { inner, file, spelling, specials, reserved, size, cut, characters, words })
     }
 
     /// Returns the tokenizer as a `tokenizer.json`; equal tokenizers give equal text.
@@ -165,6 +179,16 @@ impl Tokenizer {
     /// # Errors
     /// [`Error::Library`], for tokenizers from elsewhere (an unknown character and no unknown token, for one).
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, Error> {
+        if let Some(ids) = self.characters.as_ref().and_then(|characters| characters.encode(text)) {
+            return Ok(ids);
+        }
+        match &self.words {
+            Some(words) => words.encode(text, |word| self.encode_by_library(word)),
+            None => self.encode_by_library(text),
+        }
+    }
+
+    fn encode_by_library(&self, text: &str) -> Result<Vec<u32>, Error> {
         let encoding = guarded(&self.file, "encode", || self.inner.encode_fast(text, false))?;
         Ok(self.permitted(encoding.get_ids()))
     }

@@ -31,10 +31,10 @@ pub(crate) struct Options {
     /// Steps per forecast [from 1 to 10000]
     #[arg(long, value_name = "STEPS", default_value = "12", value_parser = count(1..=limits::LENGTH))]
     horizon: usize,
-    /// Consecutive forecasts in the test part, at the end of the series; the dev part before it has as many steps
-    /// [from 1 to 10000]
-    #[arg(long, value_name = "N", default_value = "2", value_parser = count(1..=limits::LENGTH))]
-    forecasts: usize,
+    /// Consecutive forecasts in the test part, at the end of the series, by default those of a tenth of it; the dev
+    /// part before it has as many steps [from 1 to 10000]
+    #[arg(long, value_name = "N", value_parser = count(1..=limits::LENGTH))]
+    forecasts: Option<usize>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -72,11 +72,11 @@ impl Task for Forecast {
     fn read(options: &Options, data: &Data) -> Result<Parts<Drawn<Series>>> {
         let named = |header: &[String]| series::columns(options.columns.as_deref(), header);
         let series = series::read(data, named, Change::of(&options.change))?;
-        series.parts(options.season + options.context, options.horizon, options.forecasts, || {
-            let Options { season, context, horizon, forecasts, .. } = options;
+        series.parts(options.season + options.context, options.horizon, options.forecasts, |forecasts| {
+            let Options { season, context, horizon, .. } = options;
             format!(
-                "a season ({season}), a context ({context}) and a forecast ({horizon}) to train on, and {forecasts} \
-                 forecasts each for dev and for the test"
+                "a season ({season}), a context ({context}) and a forecast ({horizon}) to train on, and as many \
+                 forecasts for dev and for the test as --forecasts says ({forecasts})"
             )
         })
     }
@@ -183,7 +183,7 @@ mod tests {
             season,
             context,
             horizon,
-            forecasts: 2,
+            forecasts: None,
         }
     }
 
@@ -244,8 +244,9 @@ mod tests {
     #[test]
     fn too_short_series_are_refused() {
         let of_length = |count| {
-            let series = Series { values: Array2::ones((count, 1)), names: vec![], origins: vec![], note: None };
-            series.parts(24, 12, 2, String::new).map(drop)
+            let series =
+                Series { values: ndarray::ArcArray2::ones((count, 1)), names: vec![], origins: vec![], note: None };
+            series.parts(24, 12, Some(2), |_| String::new()).map(drop)
         };
         assert!(of_length(84).is_ok());
         let error = of_length(83).unwrap_err();

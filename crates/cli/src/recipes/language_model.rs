@@ -91,16 +91,14 @@ impl Task for NextToken {
 
     /// The first process alone reads the text: the others are given its tokens.
     fn read(options: &Options, data: &Data) -> Result<Parts<Drawn<Text>>> {
-        let [train, dev, test] = data.once(|| {
+        let TokenOptions { tokens, vocabulary } = &options.tokens;
+        let [train, dev, test] = data.prepare(&[tokens, &vocabulary.to_string()], || {
             let texts = data.texts(limits::TEXT)?;
-            let how = TokenizerOptions { minimum_count: 1, ..one_token_each(options.tokens.vocabulary) };
+            let how = TokenizerOptions { minimum_count: 1, ..one_token_each(*vocabulary) };
             let tokenizer = Tokenizer::train(options.tokens.kind()?, [&texts[0]], &how)?;
-            let json = tokenizer.to_json()?;
-            let [mut train, dev, test] = [0, 1, 2].map(|part| Text::new(&texts[part], &tokenizer));
-            if let Ok(train) = &mut train {
-                train.tokenizer = json;
-            }
-            Ok([train?, dev?, test?])
+            // A text goes as soon as its tokens are there.
+            let [train, dev, test] = texts.map(|text| Text::new(&text, &tokenizer));
+            Ok([Text { tokenizer: tokenizer.to_json()?, ..train? }, dev?, test?])
         })?;
         let window = options.window;
         let new = new_tokens(window, options.arch.is_transformer());
@@ -160,7 +158,7 @@ impl Task for NextToken {
     }
 
     fn lengths(&self, window: &Window) -> (usize, usize) {
-        (0, window.input.len())
+        (0, window.length())
     }
 
     fn batch(&self, windows: &[&Window]) -> Result<TokenWindows> {
@@ -189,7 +187,7 @@ impl Task for NextToken {
     fn score(&self, windows: &[Window], answers: &[Self::Answer]) -> Result<Score> {
         let nats: f64 = answers.iter().map(|(nats, _)| nats).sum();
         let characters: u64 = windows.iter().map(|window| window.characters).sum();
-        let tokens: usize = windows.iter().map(|window| window.targets.len()).sum();
+        let tokens: usize = windows.iter().map(|window| window.predicted).sum();
         let more = [
             ("bits_per_character", bits_per_character(nats, characters)?),
             ("perplexity", perplexity(nats, tokens as u64)?),
@@ -198,16 +196,16 @@ impl Task for NextToken {
     }
 
     fn show(&self, window: &Window, (nats, best): &Self::Answer, _digits: Digits) -> Shown {
-        let shown: Vec<u32> = window.input.iter().chain(window.targets.last()).copied().collect();
-        let from = shown.len().saturating_sub(window.targets.len() + 1);
+        let shown = window.ids.to_vec(0..window.ids.len());
+        let from = shown.len().saturating_sub(window.predicted + 1);
         let text = writing::window(&self.tokenizer, &shown, from).unwrap_or_default();
-        if window.targets.is_empty() {
+        if window.predicted == 0 {
             let spelled = |(id, p): &(u32, f64)| Some((self.tokenizer.spell(*id).ok()?, *p));
             let best: Vec<(String, f64)> = best.iter().filter_map(spelled).collect();
             let answer = best.first().map_or(String::new(), |(token, _)| format!("{token:?}"));
             return Shown { answer, ..Shown::probable(vec![("text", text)], best) };
         }
-        let nats = nats / window.targets.len() as f64;
+        let nats = nats / window.predicted as f64;
         Shown::answer(vec![("text", text)], format!("{nats:.3} nats a token"))
     }
 

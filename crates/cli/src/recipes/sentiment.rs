@@ -48,7 +48,7 @@ impl Task for Sentiment {
 
     fn learn(options: &Options, train: &TableRows) -> Result<Learned<Saved>> {
         let tokenizer =
-            train.tokenizer(options.text.tokens.kind()?, &one_token_each(options.text.tokens.vocabulary))?;
+            train.tokenizer(1, options.text.tokens.kind()?, &one_token_each(options.text.tokens.vocabulary))?;
         let labels = train.labels(1)?;
         let model = options.pairs.classifier(&options.reader, tokenizer.vocabulary_size(), labels.len(), 0.5);
         Ok(Learned::text(Saved { max_length: options.text.max_length, labels, model }, tokenizer))

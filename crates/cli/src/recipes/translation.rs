@@ -94,10 +94,7 @@ impl Task for Translation {
 
     fn learn(options: &Options, train: &TableRows) -> Result<Learned<Saved>> {
         let how = TokenizerOptions { vocabulary_size: options.vocabulary, ..TokenizerOptions::default() };
-        let both = |rows: &mut dyn Iterator<Item = Row>| {
-            Tokenizer::train(TokenKind::ByteLevelBpe, rows.flat_map(|row| row.fields), &how)
-        };
-        let (tokenizer, arch) = (train.read(both)??, &options.arch);
+        let (tokenizer, arch) = (train.tokenizer(2, TokenKind::ByteLevelBpe, &how)?, &options.arch);
         let RecurrentOptions { cell, layers, hidden_size } = arch.recurrent;
         let (vocabulary_size, specials) = (tokenizer.vocabulary_size(), tokenizer.specials());
         let attention = options.attention == "additive";

@@ -7,6 +7,11 @@ use super::{
     },
     Stream, read_bytes,
 };
+use crate::{
+    cache::Kept,
+    lines::InputLimits,
+    stage::{Stage, Watched},
+};
 use std::{
     collections::BTreeMap,
     fs,
@@ -17,9 +22,15 @@ use std::{
 };
 use unspool::text::{Conll, LabelSet, Parallel, Row, Sentence, Source, TokenKind, Tokenizer, TokenizerOptions, Tsv};
 
-/// Where bytes are, to be read as often as need be.
+/// Where bytes are, to be read as often as need be, and how much of them is taken.
 #[derive(Clone)]
-pub(super) enum Origin {
+pub(super) struct Origin {
+    place: Place,
+    limits: InputLimits,
+}
+
+#[derive(Clone)]
+enum Place {
     /// A file.
     File(String),
     /// What can be read only once, such as a pipe: it is kept then.
@@ -29,23 +40,33 @@ pub(super) enum Origin {
 }
 
 impl Origin {
-    pub(super) fn path(path: &str) -> Origin {
-        if is_pipe(path) { Origin::Pipe(path.to_owned()) } else { Origin::File(path.to_owned()) }
+    pub(super) fn path(path: &str, limits: InputLimits) -> Origin {
+        let path = path.to_owned();
+        Origin { place: if is_pipe(&path) { Place::Pipe(path) } else { Place::File(path) }, limits }
+    }
+
+    pub(super) fn inside((name, bytes): (&'static str, &'static [u8])) -> Origin {
+        Origin { place: Place::Inside(name, bytes), limits: InputLimits::default() }
     }
 
     pub(super) fn name(&self) -> &str {
-        match self {
-            Origin::File(path) | Origin::Pipe(path) => path,
-            Origin::Inside(name, _) => name,
+        match &self.place {
+            Place::File(path) | Place::Pipe(path) => path,
+            Place::Inside(name, _) => name,
         }
     }
 
+    /// Opens it. Whoever reads it sees how far that is, if it takes a while.
     pub(super) fn open(&self) -> Result<Source> {
-        match self {
-            Origin::File(path) => Ok(Source::file(path)?),
-            Origin::Pipe(path) => Ok(Source::reader(path, Cursor::new(of_pipe(path)?))),
-            Origin::Inside(name, bytes) => Ok(Source::bytes(*name, *bytes)),
-        }
+        Ok(self.limits.of(match &self.place {
+            Place::File(path) => {
+                let file = unspool_files::open(path).map_err(|cause| Error::file(Path::new(path), "read", &cause))?;
+                let length = fs::metadata(path).map_or(0, |found| found.len());
+                Source::reader(path, Watched::new(file, path, length))
+            }
+            Place::Pipe(path) => Source::reader(path, Cursor::new(of_pipe(path)?)),
+            Place::Inside(name, bytes) => Source::bytes(*name, *bytes),
+        }))
     }
 }
 
@@ -67,23 +88,35 @@ pub(super) fn is_pipe(path: &str) -> bool {
 
 /// The rows of a table, of which some columns are read.
 #[derive(Debug)]
-pub struct TableRows(pub(super) Stream<Row>);
+pub struct TableRows {
+    rows: Stream<Row>,
+    kept: Kept,
+}
 
 impl Deref for TableRows {
     type Target = Stream<Row>;
     fn deref(&self) -> &Stream<Row> {
-        &self.0
+        &self.rows
     }
 }
 
 impl TableRows {
-    /// Trains a tokenizer on the first column.
+    pub(super) fn new(rows: Stream<Row>, kept: Kept) -> TableRows {
+        TableRows { rows, kept }
+    }
+
+    /// Trains a tokenizer on the first so many columns, or takes the one that an earlier training has kept.
     ///
     /// # Errors
     /// A row cannot be read; the texts cannot be tokenized so.
-    pub fn tokenizer(&self, kind: TokenKind, options: &TokenizerOptions) -> Result<Tokenizer> {
-        let text = |row: Row| row.fields.into_iter().next().unwrap_or_default();
-        Ok(self.read(|rows| Tokenizer::train(kind, rows.map(text), options))??)
+    pub fn tokenizer(&self, columns: usize, kind: TokenKind, options: &TokenizerOptions) -> Result<Tokenizer> {
+        let (names, how) = (self.columns.join("\t"), format!("{columns} {kind:?} {options:?}"));
+        let json = self.kept.get_or_make(&["tokenizer", &names, &how], || {
+            let _stage = Stage::new("training the tokenizer");
+            let texts = |row: Row| row.fields.into_iter().take(columns);
+            Ok(self.read(|rows| Tokenizer::train(kind, rows.flat_map(texts), options))??.to_json()?)
+        })?;
+        Ok(Tokenizer::from_json("the tokenizer", &json)?)
     }
 
     /// Collects the labels of a column.
@@ -170,8 +203,8 @@ pub(super) fn language(path: &str) -> String {
 }
 
 /// Two files of plain text as two columns.
-pub(super) fn parallel(files: [&String; 2]) -> Stream<Row> {
-    let origins = files.map(|path| Origin::path(path));
+pub(super) fn parallel(files: [&String; 2], limits: InputLimits) -> Stream<Row> {
+    let origins = files.map(|path| Origin::path(path, limits));
     Stream::new(files[0].clone(), move || {
         let [first, second] = &origins;
         let rows = Parallel::open([first.open()?, second.open()?])?;

@@ -87,13 +87,6 @@ impl Conll {
         Ok(Conll { lines: Lines::open(source)?, chosen, shape: None, numbered: None, any: false, ended: false })
     }
 
-    /// Sets another limit for a line than [`LONGEST_LINE`](super::LONGEST_LINE); a sentence may be 64 times as long.
-    #[must_use]
-    pub fn longest_line(mut self, bytes: usize) -> Self {
-        self.lines = self.lines.max_length(bytes);
-        self
-    }
-
     /// Returns the source's name.
     pub fn file(&self) -> &str {
         self.lines.file()

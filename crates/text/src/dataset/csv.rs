@@ -160,7 +160,11 @@ mod tests {
     #[test]
     fn a_quote_that_is_never_closed_does_not_fill_the_memory() {
         let table = format!("x,y\n\"{}", "long\n".repeat(100));
-        let error = open(table).longest_line(50).next().unwrap().unwrap_err();
+        let error = Csv::open(Source::bytes("t.csv", table.into_bytes()).max_line_length(50))
+            .unwrap()
+            .next()
+            .unwrap()
+            .unwrap_err();
         assert_eq!(error.to_string(), "t.csv:2: longer than the 50 bytes allowed");
     }
 }

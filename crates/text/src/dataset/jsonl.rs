@@ -51,13 +51,6 @@ impl JsonLines {
         self
     }
 
-    /// Sets another limit for a line than [`LONGEST_LINE`](super::LONGEST_LINE).
-    #[must_use]
-    pub fn longest_line(mut self, bytes: usize) -> Self {
-        self.lines = self.lines.max_length(bytes);
-        self
-    }
-
     /// Returns the source's name.
     pub fn file(&self) -> &str {
         self.lines.file()

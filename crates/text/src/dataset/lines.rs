@@ -5,17 +5,6 @@ use std::io::{self, BufRead, Cursor};
 use super::Source;
 use crate::error::{Error, Place};
 
-/// Limits the length of a line, unless a reader is told otherwise: 1 MiB.
-///
-/// ```
-/// use unspool_text::{LONGEST_LINE, Lines, Source};
-/// let long = || Lines::open(Source::bytes("t", "x".repeat(LONGEST_LINE + 1).into_bytes()));
-/// assert!(long()?.next().unwrap().is_err());
-/// assert!(long()?.max_length(2 * LONGEST_LINE).next().unwrap().is_ok());
-/// # Ok::<(), unspool_text::Error>(())
-/// ```
-pub const LONGEST_LINE: usize = 1 << 20;
-
 /// U+FEFF in UTF-8, which some programs write in front of a text.
 pub(crate) const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 
@@ -68,16 +57,9 @@ impl Lines {
     /// # Errors
     /// [`Error::Unreadable`].
     pub fn open(source: Source) -> Result<Self, Error> {
-        let file = source.name().to_owned();
+        let (file, limit) = (source.name().to_owned(), source.line_limit());
         let reader = source.into_reader()?;
-        Ok(Lines { file, reader, limit: LONGEST_LINE, end: b'\n', line: 0, buffer: Vec::new(), ended: false })
-    }
-
-    /// Sets another limit for a line, in bytes.
-    #[must_use]
-    pub fn max_length(mut self, bytes: usize) -> Self {
-        self.limit = bytes;
-        self
+        Ok(Lines { file, reader, limit, end: b'\n', line: 0, buffer: Vec::new(), ended: false })
     }
 
     /// Returns the source's name.
@@ -209,6 +191,10 @@ mod tests {
         Lines::open(Source::bytes("t", bytes.into())).unwrap()
     }
 
+    fn short(bytes: impl Into<Vec<u8>>, limit: usize) -> Lines {
+        Lines::open(Source::bytes("t", bytes.into()).max_line_length(limit)).unwrap()
+    }
+
     fn shown(lines: Lines) -> Vec<Result<String, String>> {
         lines.map(|line| line.map_err(|error| error.to_string())).collect()
     }
@@ -233,7 +219,7 @@ mod tests {
 
         #[test]
         fn any_bytes_give_lines_or_errors(bytes in prop::collection::vec(prop::num::u8::ANY, 0..300)) {
-            let count = lines(bytes.clone()).max_length(20).count();
+            let count = short(bytes.clone(), 20).count();
             prop_assert!(count <= bytes.len() + 1);
         }
     }
@@ -246,7 +232,7 @@ mod tests {
 
     #[test]
     fn a_bad_line_is_named_and_the_next_is_read() {
-        let found = shown(lines(b"ok\n\xff\nlonger\nok\n".as_slice()).max_length(4));
+        let found = shown(short(b"ok\n\xff\nlonger\nok\n".as_slice(), 4));
         let utf8 = "t:2: not UTF-8 at byte 1 of the line (0xff)";
         let long = "t:3: longer than the 4 bytes allowed";
         assert_eq!(found, [Ok("ok".into()), Err(utf8.into()), Err(long.into()), Ok("ok".into())]);
@@ -260,7 +246,7 @@ mod tests {
         assert_eq!(shown(lines("a\rb\nc\rd")), [Ok("a\rb".into()), Ok("c\rd".into())]);
         assert_eq!(shown(lines("a\r")), [Ok("a".into())]);
         let named = "t: no line feed in the first 8 bytes, but carriage returns (line ends of the classic Mac OS)";
-        assert_eq!(shown(lines("a\rb\r".repeat(90_000)).max_length(8)), [Err(named.into())]);
+        assert_eq!(shown(short("a\rb\r".repeat(90_000), 8)), [Err(named.into())]);
     }
 
     #[test]

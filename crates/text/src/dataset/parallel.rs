@@ -53,13 +53,6 @@ impl Parallel {
         self
     }
 
-    /// Sets another limit for a line than [`LONGEST_LINE`](super::LONGEST_LINE).
-    #[must_use]
-    pub fn longest_line(mut self, bytes: usize) -> Self {
-        self.files = self.files.into_iter().map(|lines| lines.max_length(bytes)).collect();
-        self
-    }
-
     fn row(&mut self) -> Option<Result<Row, Error>> {
         let mut fields = Vec::with_capacity(self.files.len());
         let mut fault = None;

@@ -12,9 +12,28 @@ use crate::error::{Error, Unpacking};
 /// The first two bytes of a gzip stream (RFC 1952).
 const MAGIC: [u8; 2] = [0x1f, 0x8b];
 
-/// A gzip stream may unpack to this many times its size. Text shrinks to a third or a tenth of its size, a log to a
-/// thirtieth; deflate can reach a thousand, and a stream that does is made to fill memory.
-pub(crate) const LARGEST_RATIO: u64 = 100;
+/// Limits the length of a line in bytes, unless a [`Source`] is told otherwise: 1 MiB.
+///
+/// ```
+/// use unspool_text::{Lines, MAX_LINE_LENGTH, Source};
+/// let long = || Source::bytes("t", "x".repeat(MAX_LINE_LENGTH + 1).into_bytes());
+/// assert!(Lines::open(long())?.next().unwrap().is_err());
+/// assert!(Lines::open(long().max_line_length(2 * MAX_LINE_LENGTH))?.next().unwrap().is_ok());
+/// # Ok::<(), unspool_text::Error>(())
+/// ```
+pub const MAX_LINE_LENGTH: usize = 1 << 20;
+
+/// Limits how many times its size a gzip stream may unpack to, unless a [`Source`] is told otherwise. Text shrinks to a
+/// third or a tenth of its size, a log to a thirtieth; deflate can reach a thousand, and a stream that does is made to
+/// fill memory.
+///
+/// ```
+/// use unspool_text::{Lines, MAX_GZIP_RATIO, Source};
+/// let source = Source::bytes("t", b"text".as_slice()).max_gzip_ratio(10 * MAX_GZIP_RATIO);
+/// assert_eq!(Lines::open(source)?.count(), 1);
+/// # Ok::<(), unspool_text::Error>(())
+/// ```
+pub const MAX_GZIP_RATIO: u64 = 100;
 
 /// This many unpacked bytes are allowed whatever the ratio: a small file of one repeated line is nothing to worry
 /// about.
@@ -37,9 +56,15 @@ const LARGEST_UNPACKED: u64 = 1 << 40;
 pub struct Source {
     name: String,
     reader: Box<dyn Read + Send>,
+    max_line_length: usize,
+    max_gzip_ratio: u64,
 }
 
 impl Source {
+    fn new(name: String, reader: Box<dyn Read + Send>) -> Source {
+        Source { name, reader, max_line_length: MAX_LINE_LENGTH, max_gzip_ratio: MAX_GZIP_RATIO }
+    }
+
     /// Opens a file.
     ///
     /// # Errors
@@ -47,22 +72,39 @@ impl Source {
     pub fn file(path: impl AsRef<Path>) -> Result<Self, Error> {
         let name = path.as_ref().display().to_string();
         let file = unspool_files::open(path).map_err(|cause| Error::Unreadable { file: name.clone(), cause })?;
-        Ok(Source { name, reader: Box::new(file) })
+        Ok(Source::new(name, Box::new(file)))
     }
 
     /// Reads bytes in memory, or compiled in with `include_bytes!`.
     pub fn bytes(name: impl Into<String>, bytes: impl Into<Cow<'static, [u8]>>) -> Self {
-        Source { name: name.into(), reader: Box::new(Cursor::new(bytes.into())) }
+        Source::new(name.into(), Box::new(Cursor::new(bytes.into())))
     }
 
     /// Reads from any reader.
     pub fn reader(name: impl Into<String>, reader: impl Read + Send + 'static) -> Self {
-        Source { name: name.into(), reader: Box::new(reader) }
+        Source::new(name.into(), Box::new(reader))
     }
 
     /// Reads standard input.
     pub fn stdin() -> Self {
-        Source { name: "standard input".into(), reader: Box::new(io::stdin()) }
+        Source::new("standard input".into(), Box::new(io::stdin()))
+    }
+
+    /// Sets another limit for the length of a line, in bytes, than [`MAX_LINE_LENGTH`]. A record of several lines is as
+    /// long as a line at most; a sentence of [`Conll`](super::Conll), 64 times as long.
+    #[must_use]
+    pub fn max_line_length(self, bytes: usize) -> Source {
+        Source { max_line_length: bytes, ..self }
+    }
+
+    /// Sets another limit than [`MAX_GZIP_RATIO`] for how many times its size a gzip stream may unpack to.
+    #[must_use]
+    pub fn max_gzip_ratio(self, ratio: u64) -> Source {
+        Source { max_gzip_ratio: ratio, ..self }
+    }
+
+    pub(crate) fn line_limit(&self) -> usize {
+        self.max_line_length
     }
 
     /// Returns the name in errors.
@@ -86,7 +128,7 @@ impl Source {
         let whole = Cursor::new(first).chain(reader);
         let buffered = 1 << 16;
         Ok(if packed {
-            Box::new(BufReader::with_capacity(buffered, Unpacked::new(Box::new(whole))))
+            Box::new(BufReader::with_capacity(buffered, Unpacked::new(Box::new(whole), self.max_gzip_ratio)))
         } else {
             Box::new(BufReader::with_capacity(buffered, whole))
         })
@@ -113,12 +155,13 @@ struct Unpacked {
     /// `None` after the last member.
     member: Option<GzDecoder<BufReader<Counted>>>,
     given: u64,
+    max_ratio: u64,
 }
 
 impl Unpacked {
-    fn new(reader: Box<dyn Read + Send>) -> Unpacked {
+    fn new(reader: Box<dyn Read + Send>, max_ratio: u64) -> Unpacked {
         let packed = BufReader::with_capacity(1 << 16, Counted { reader, count: 0 });
-        Unpacked { member: Some(GzDecoder::new(packed)), given: 0 }
+        Unpacked { member: Some(GzDecoder::new(packed)), given: 0, max_ratio }
     }
 
     /// Goes on to the next member.
@@ -155,9 +198,10 @@ impl Read for Unpacked {
                 _ => cause,
             })?;
             self.given += read as u64;
-            let allowed = UNPACKED_AT_ANY_RATIO + LARGEST_RATIO * member.get_ref().get_ref().count;
+            let packed = member.get_ref().get_ref().count;
+            let allowed = self.max_ratio.saturating_mul(packed).saturating_add(UNPACKED_AT_ANY_RATIO);
             if self.given > allowed.min(LARGEST_UNPACKED) {
-                return Err(io::Error::other(Unpacking::Expanding));
+                return Err(io::Error::other(Unpacking::Expanding { ratio: self.max_ratio }));
             }
             if read > 0 {
                 return Ok(read);
@@ -197,6 +241,9 @@ mod tests {
         assert_eq!(unpack(packed(1 << 20)), Ok((1 << 20) + 1));
         let expanding = "t.gz: cannot read: its gzip stream unpacks to more than 100 times its size";
         assert_eq!(unpack(packed(100 << 20)), Err(expanding.into()));
+        // Somebody who knows the file can allow it.
+        let allowed = Source::bytes("t.gz", packed(100 << 20)).max_gzip_ratio(2000);
+        assert_eq!(copy(&mut allowed.into_reader().unwrap(), &mut sink()).unwrap(), (100 << 20) + 1);
     }
 
     #[test]

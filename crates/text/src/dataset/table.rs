@@ -100,13 +100,6 @@ impl<F: Format> Table<F> {
         self
     }
 
-    /// Sets another limit for a line, or for a record of several, than [`LONGEST_LINE`](super::LONGEST_LINE).
-    #[must_use]
-    pub fn longest_line(mut self, bytes: usize) -> Self {
-        self.lines = self.lines.max_length(bytes);
-        self
-    }
-
     /// Returns the names of all columns without the blanks around them, or their numbers where there is no header.
     pub fn header(&self) -> &[String] {
         &self.columns.names

@@ -3,6 +3,7 @@
 use std::str::FromStr;
 use std::sync::LazyLock;
 
+use crate::character_class::Class;
 use crate::error::Error;
 
 /// Chooses how a sentence is cut into words before n-grams are counted.
@@ -152,27 +153,6 @@ fn international(sentence: &str) -> String {
 
 /// Unicode's numbers, punctuation marks and symbols.
 static CLASSES: LazyLock<[Class; 3]> = LazyLock::new(|| [r"\p{N}", r"\p{P}", r"\p{S}"].map(Class::of));
-
-/// A set of characters as ranges in order.
-struct Class(Vec<(char, char)>);
-
-impl Class {
-    fn of(pattern: &str) -> Self {
-        let parsed = regex_syntax::parse(pattern).expect("a general category");
-        let ranges = match parsed.kind() {
-            regex_syntax::hir::HirKind::Class(regex_syntax::hir::Class::Unicode(class)) => {
-                class.ranges().iter().map(|range| (range.start(), range.end())).collect()
-            }
-            _ => Vec::new(),
-        };
-        Class(ranges)
-    }
-
-    fn has(&self, character: char) -> bool {
-        let place = self.0.partition_point(|(_, end)| *end < character);
-        self.0.get(place).is_some_and(|(start, _)| *start <= character)
-    }
-}
 
 #[cfg(test)]
 mod tests {

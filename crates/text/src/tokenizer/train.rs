@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::str::FromStr;
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokenizers::{
@@ -16,6 +17,7 @@ use tokenizers::{
 
 use unicode_normalization::{IsNormalized, UnicodeNormalization, is_nfc_quick, is_nfd_quick};
 
+use super::characters::CharacterCounts;
 use super::guard::guarded;
 use super::{Tokenizer, bpe};
 use crate::error::Error;
@@ -202,7 +204,7 @@ impl Tokenizer {
     ///
     /// # Errors
     /// [`Error::VocabularyTooSmall`]: 260 ids are the least, and 5 for what is not [`TokenizerOptions::lossless`].
-    pub fn train<T: AsRef<str>>(
+    pub fn train<T: AsRef<str> + Sync>(
         kind: TokenKind,
         texts: impl IntoIterator<Item = T>,
         options: &TokenizerOptions,
@@ -244,35 +246,96 @@ impl Tokenizer {
         Self::from_json("trained", &frame(model).to_string())
     }
 
-    /// How often each piece stands in the texts, in the order of the pieces.
-    fn count_pieces<T: AsRef<str>>(&self, texts: impl IntoIterator<Item = T>) -> Result<Vec<(String, u64)>, Error> {
-        let mut counts: HashMap<String, u64> = HashMap::new();
-        for text in texts {
-            let cut = guarded(&self.file, "cut a text", || {
-                let mut text = NormalizedString::from(text.as_ref());
-                if let Some(normalizer) = self.inner.get_normalizer() {
-                    normalizer.normalize(&mut text)?;
-                }
-                let mut pieces = PreTokenizedString::from(text);
-                if let Some(pre_tokenizer) = self.inner.get_pre_tokenizer() {
-                    pre_tokenizer.pre_tokenize(&mut pieces)?;
-                }
-                Ok(pieces)
-            })?;
-            for (piece, ..) in cut.get_splits(OffsetReferential::Normalized, OffsetType::None) {
-                match counts.get_mut(piece) {
-                    Some(count) => *count += 1,
-                    None => {
-                        counts.insert(piece.to_owned(), 1);
-                    }
-                }
+    /// Returns how often each piece occurs in the texts, in the order of the pieces. Texts are cut on all threads;
+    /// counts are sums of whole numbers, so the threads do not show in them.
+    pub(super) fn count_pieces<T: AsRef<str> + Sync>(
+        &self,
+        texts: impl IntoIterator<Item = T>,
+    ) -> Result<Vec<(String, u64)>, Error> {
+        let threads = rayon::current_num_threads();
+        let mut counts: Vec<Counts> = std::iter::repeat_with(Counts::default).take(threads).collect();
+        let mut texts = texts.into_iter();
+        loop {
+            // Enough for all threads, but not all texts at once.
+            let (mut some, mut bytes) = (vec![], 0);
+            while bytes < threads * (1 << 20)
+                && let Some(text) = texts.next()
+            {
+                bytes += text.as_ref().len().max(64);
+                some.push(text);
             }
+            if some.is_empty() {
+                break;
+            }
+            let blocks: Vec<&str> = some.iter().flat_map(|text| self.cut.blocks(text.as_ref())).collect();
+            let share = blocks.len().div_ceil(threads).max(1);
+            blocks
+                .par_chunks(share)
+                .zip(&mut counts)
+                .try_for_each(|(blocks, counts)| blocks.iter().try_for_each(|block| self.count_block(block, counts)))?;
         }
-        counts.remove("");
-        let mut counts: Vec<_> = counts.into_iter().collect();
+        let mut all = HashMap::<String, u64>::new();
+        let mut seen = HashMap::<String, u64>::new();
+        for Counts { pieces, characters, words } in counts {
+            pieces.into_iter().chain(characters.into_iter()).for_each(|(piece, n)| *all.entry(piece).or_default() += n);
+            words.into_iter().for_each(|(word, n)| *seen.entry(word).or_default() += n);
+        }
+        // The library says once for each word what its pieces are.
+        for (word, n) in seen {
+            self.pieces(&word, |piece| *all.entry(piece.to_owned()).or_default() += n)?;
+        }
+        let mut counts: Vec<_> = all.into_iter().collect();
+        counts.retain(|(piece, _)| !piece.is_empty());
         counts.sort_unstable();
         Ok(counts)
     }
+
+    fn count_block(&self, block: &str, Counts { pieces, characters, words }: &mut Counts) -> Result<(), Error> {
+        if self.characters.as_ref().is_some_and(|known| characters.add(block, known.nfc)) {
+            return Ok(());
+        }
+        if self.words.is_some() {
+            super::words::words(block).for_each(|word| count(words, word));
+            return Ok(());
+        }
+        self.pieces(block, |piece| count(pieces, piece))
+    }
+
+    /// Cuts a text by the library.
+    fn pieces(&self, text: &str, mut each: impl FnMut(&str)) -> Result<(), Error> {
+        let pieces = guarded(&self.file, "cut a text", || {
+            let mut text = NormalizedString::from(text);
+            if let Some(normalizer) = self.inner.get_normalizer() {
+                normalizer.normalize(&mut text)?;
+            }
+            let mut pieces = PreTokenizedString::from(text);
+            if let Some(pre_tokenizer) = self.inner.get_pre_tokenizer() {
+                pre_tokenizer.pre_tokenize(&mut pieces)?;
+            }
+            Ok(pieces)
+        })?;
+        pieces.get_splits(OffsetReferential::Normalized, OffsetType::None).iter().for_each(|(piece, ..)| each(piece));
+        Ok(())
+    }
+}
+
+/// Counts a piece, of which a string is made only once.
+fn count(counts: &mut HashMap<String, u64>, piece: &str) {
+    match counts.get_mut(piece) {
+        Some(count) => *count += 1,
+        None => {
+            counts.insert(piece.to_owned(), 1);
+        }
+    }
+}
+
+/// What a thread has counted.
+#[derive(Default)]
+struct Counts {
+    pieces: HashMap<String, u64>,
+    /// Words that are still to be cut by the library.
+    words: HashMap<String, u64>,
+    characters: CharacterCounts,
 }
 
 /// The special tokens, the bytes, and as many of the counted pieces as there is room for.
@@ -286,7 +349,7 @@ fn spelling(counts: Vec<(String, u64)>, options: &TokenizerOptions) -> Result<Ve
     Ok(tokens)
 }
 
-fn normalizer(kind: TokenKind, options: &TokenizerOptions) -> Value {
+pub(super) fn normalizer(kind: TokenKind, options: &TokenizerOptions) -> Value {
     let form = match options.normalization {
         Normalization::None => None,
         Normalization::Nfc => Some("NFC"),
@@ -308,7 +371,7 @@ fn normalizer(kind: TokenKind, options: &TokenizerOptions) -> Value {
     }
 }
 
-fn pre_tokenizer(kind: TokenKind, lossless: bool) -> Value {
+pub(super) fn pre_tokenizer(kind: TokenKind, lossless: bool) -> Value {
     let split =
         |pattern| json!({"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": false});
     match kind {

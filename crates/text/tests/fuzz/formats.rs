@@ -25,44 +25,45 @@ fn drain(rows: impl Iterator<Item = Result<Row, Error>>, width: usize, most: usi
 /// Reads the bytes as each format in turn.
 pub(crate) fn run(data: &[u8]) {
     let source = || Source::bytes("fuzz", data.to_vec());
+    let short = || source().max_line_length(LONGEST);
     let Ok(lines) = Lines::open(source()) else { return };
     // How many lines there are does not depend on how long they may be.
     let most = lines.count();
-    for line in Lines::open(source()).expect("it was opened before").max_length(LONGEST) {
+    for line in Lines::open(short()).expect("it was opened before") {
         match line {
             Ok(line) => assert!(line.len() <= LONGEST && !line.contains('\n')),
             Err(error) if error.is_bad_line() => {}
             Err(_) => break,
         }
     }
-    if let Ok(rows) = Tsv::open(source()) {
+    if let Ok(rows) = Tsv::open(short()) {
         let width = rows.header().len();
         for name in rows.header() {
             let _ = Tsv::open(source()).and_then(|rows| rows.columns([name]));
         }
-        drain(rows.longest_line(LONGEST).allow_empty(), width, most);
+        drain(rows.allow_empty(), width, most);
     }
     let _ = Conll::is_conllu(source());
-    if let Ok(rows) = Tsv::without_header(source()).and_then(|rows| rows.columns([1])) {
-        drain(rows.longest_line(LONGEST), 1, most);
+    if let Ok(rows) = Tsv::without_header(short()).and_then(|rows| rows.columns([1])) {
+        drain(rows, 1, most);
     }
-    if let Ok(rows) = Csv::open(source()) {
+    if let Ok(rows) = Csv::open(short()) {
         let width = rows.header().len();
-        drain(rows.longest_line(LONGEST).allow_empty(), width, most);
+        drain(rows.allow_empty(), width, most);
     }
-    if let Ok(rows) = JsonLines::open(source(), [Column::from("a"), Column::from(1)]) {
-        drain(rows.longest_line(LONGEST).allow_empty(), 2, most);
+    if let Ok(rows) = JsonLines::open(short(), [Column::from("a"), Column::from(1)]) {
+        drain(rows.allow_empty(), 2, most);
     }
-    if let Ok(rows) = Parallel::open([source(), source()]) {
-        drain(rows.longest_line(LONGEST), 2, most);
+    if let Ok(rows) = Parallel::open([short(), short()]) {
+        drain(rows, 2, most);
     }
     // The same file cut in two: parallel files of unlike lengths.
     let (left, right) = data.split_at(data.len() / 2);
     if let Ok(rows) = Parallel::open([left, right].map(|half| Source::bytes("half", half.to_vec()))) {
         drain(rows.allow_empty(), 2, 2 * data.len() + 2);
     }
-    if let Ok(sentences) = Conll::open(source(), [1, 2]) {
-        for sentence in sentences.longest_line(LONGEST).skip_bad_lines() {
+    if let Ok(sentences) = Conll::open(short(), [1, 2]) {
+        for sentence in sentences.skip_bad_lines() {
             let Ok(sentence) = sentence else { break };
             assert_eq!(sentence.columns[0].len(), sentence.columns[1].len());
         }
