@@ -92,6 +92,19 @@ fn a_power_at_zero_has_the_gradient_that_pytorch_gives_it() {
 #[test]
 fn the_least_whole_power_has_a_gradient() {
     assert_eq!(at(&[1.0], |x| x.powi(i32::MIN)), (vec![1.0], vec![f64::from(i32::MIN)]));
+    let x = 1.0 + 1e-8;
+    let (y, slope) = at(&[x], |x| x.powi(i32::MIN));
+    let expected = f64::from(i32::MIN) * y[0] / x;
+    assert!(y[0] > 0.0 && (slope[0] / expected - 1.0).abs() < 1e-12, "{slope:?} is not {expected}");
+}
+
+#[test]
+fn the_sum_of_nodes_is_none_of_none_and_gives_each_its_gradient() {
+    fn weighed<'g>(x: Var<'g>) -> Option<Var<'g>> {
+        x.split(0, 1).into_iter().zip([1.0, 2.0, 3.0]).map(|(x, c)| x * c).sum()
+    }
+    assert_eq!(at(&[5.0, 7.0, 11.0], |x| weighed(x).unwrap()), (vec![52.0], vec![1.0, 2.0, 3.0]));
+    assert!(std::iter::empty().sum::<Option<Var<'_>>>().is_none());
 }
 
 #[test]

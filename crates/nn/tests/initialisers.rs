@@ -1,7 +1,7 @@
 //! First values: each initialiser has the distribution of its formula, and each layer begins as PyTorch's does.
 
 use unspool_graph::{Params, RngKey, Shape, init};
-use unspool_nn::{Conv2d, Embedding, Gru, LayerNorm, Linear, Lstm, MultiheadAttention};
+use unspool_nn::{Conv2d, Embedding, Gru, LayerNorm, Linear, Lstm, LstmConfig, MultiheadAttention};
 
 /// A sample against a distribution: mean, deviation and fourth moment within five standard errors, which of 10⁵ draws
 /// is a percent or two.
@@ -127,4 +127,21 @@ fn layers_begin_as_those_of_pytorch() {
     }
     assert!(sample("heads.in_proj_bias").0.iter().chain(&sample("heads.out_proj.bias").0).all(|&x| x == 0.0));
     assert_eq!((sample("norm.weight").0, sample("norm.bias").0), (vec![1.0; 3], vec![0.0; 3]));
+}
+
+#[test]
+fn a_chosen_bias_of_the_forget_gate_stands_in_the_input_bias_alone() {
+    let mut params = Params::seeded(0);
+    Lstm::with_config(params.scope("lstm"), 3, 2, LstmConfig { forget_bias: Some(1.5), ..LstmConfig::default() });
+    let value = |name: &str| {
+        let param = params.iter().find(|&param| params.name(param) == name).expect("a bias");
+        params.value(param).expect("own").to_f64().into_raw_vec_and_offset().0
+    };
+    let (input, hidden) = (value("lstm.bias_ih_l0"), value("lstm.bias_hh_l0"));
+    assert_eq!((&input[2..4], &hidden[2..4]), (&[1.5; 2][..], &[0.0; 2][..]));
+    // The other gates begin as they do without it.
+    let bound = 1.0 / 2f64.sqrt();
+    for others in [&input[..2], &input[4..], &hidden[..2], &hidden[4..]] {
+        assert!(others.iter().all(|&x| x != 0.0 && x.abs() <= bound), "{others:?}");
+    }
 }

@@ -40,11 +40,15 @@ fn model(precision: Precision) -> (Params, Param, Param) {
     }
 }
 
-/// Gradients at a few rows of the table and at the bias.
+/// The first row of the second piece into which the table is cut: a piece has at most 2¹⁵ elements, in whole rows.
+const BORDER: u32 = (1 << 15) / 7;
+
+/// Gradients at a few rows of the table, on both sides of a border among them, and at the bias.
 fn gradients(params: &Params, table: Param, bias: Param, step: u64) -> Result<Gradients, unspool_graph::Error> {
-    let ids: Vec<u32> = (0..50).map(|i| (RngKey::seed(step).bits(i) % 9_000) as u32).collect();
+    let any = (0..50).map(|i| (RngKey::seed(step).bits(i) % 9_000) as u32);
+    let ids: Vec<u32> = any.chain([BORDER - 1, BORDER]).collect();
     let graph = Graph::new(params);
-    (graph.embedding(table, &ids, [50], None) + bias).powi(2).sum_all().backward()
+    (graph.embedding(table, &ids, [ids.len()], None) + bias).powi(2).sum_all().backward()
 }
 
 fn values(params: &Params) -> Vec<Tensor> {
@@ -432,5 +436,112 @@ fn a_rule_of_ones_own_is_its_formula_alone() -> Outcome {
     gradients.set(&params, w, vec![3.0f32, -4.0])?;
     let norm = ElementwiseOptimizer::<SignSgd>::new().step(&mut params, &gradients, 0.25)?;
     assert_eq!((norm, params.value(w)?), (5.0, vec![0.75f32, 1.25].into()));
+    Ok(())
+}
+
+/// A number of a parameter, and what a rule keeps of it.
+#[derive(Clone, Copy, Default)]
+struct Kept {
+    x: f64,
+    first: f64,
+    second: f64,
+}
+
+/// A rule: what becomes of a number at step t ≥ 1 by its gradient.
+type Formula = fn(&mut Kept, f64, i32);
+
+const RATE: f64 = 0.05;
+const DECAY: f64 = 0.3;
+
+/// Every rule with all of its settings, the names of what it keeps, and its formula for one number.
+fn formulas() -> Vec<(Box<dyn Optimizer>, &'static [&'static str], Formula)> {
+    vec![
+        (Box::new(Sgd::new().weight_decay(DECAY)), &[], |k, g, _| k.x -= RATE * (g + DECAY * k.x)),
+        (Box::new(Sgd::new().momentum(0.8).weight_decay(DECAY)), &["momentum_buffer"], |k, g, _| {
+            k.first = 0.8 * k.first + (g + DECAY * k.x);
+            k.x -= RATE * k.first;
+        }),
+        (Box::new(Sgd::new().nesterov(0.8).weight_decay(DECAY)), &["momentum_buffer"], |k, g, _| {
+            let g = g + DECAY * k.x;
+            k.first = 0.8 * k.first + g;
+            k.x -= RATE * (g + 0.8 * k.first);
+        }),
+        (
+            Box::new(Adam::new().betas((0.7, 0.9)).epsilon(0.01).weight_decay(DECAY)),
+            &["exp_avg", "exp_avg_sq"],
+            |k, g, t| adam(k, g + DECAY * k.x, t),
+        ),
+        (
+            Box::new(AdamW::new().betas((0.7, 0.9)).epsilon(0.01).weight_decay(DECAY)),
+            &["exp_avg", "exp_avg_sq"],
+            |k, g, t| {
+                k.x -= RATE * DECAY * k.x;
+                adam(k, g, t);
+            },
+        ),
+        (Box::new(RmsProp::new().alpha(0.8).epsilon(0.01).weight_decay(DECAY)), &["square_avg"], |k, g, _| {
+            let g = g + DECAY * k.x;
+            k.first = 0.8 * k.first + 0.2 * g.powi(2);
+            k.x -= RATE * g / (k.first.sqrt() + 0.01);
+        }),
+        (
+            Box::new(RmsProp::new().alpha(0.8).epsilon(0.01).momentum(0.6).weight_decay(DECAY)),
+            &["square_avg", "momentum_buffer"],
+            |k, g, _| {
+                let g = g + DECAY * k.x;
+                k.first = 0.8 * k.first + 0.2 * g.powi(2);
+                k.second = 0.6 * k.second + g / (k.first.sqrt() + 0.01);
+                k.x -= RATE * k.second;
+            },
+        ),
+        (Box::new(Adagrad::new().epsilon(0.01).weight_decay(DECAY)), &["sum"], |k, g, _| {
+            let g = g + DECAY * k.x;
+            k.first += g.powi(2);
+            k.x -= RATE * g / (k.first.sqrt() + 0.01);
+        }),
+    ]
+}
+
+/// Kingma and Ba 2015, algorithm 1, with β = (0.7, 0.9) and ε = 0.01.
+fn adam(k: &mut Kept, g: f64, t: i32) {
+    k.first = 0.7 * k.first + 0.3 * g;
+    k.second = 0.9 * k.second + 0.1 * g.powi(2);
+    let (mean, square) = (k.first / (1.0 - 0.7f64.powi(t)), k.second / (1.0 - 0.9f64.powi(t)));
+    k.x -= RATE * mean / (square.sqrt() + 0.01);
+}
+
+#[test]
+fn every_rule_is_its_formula_with_all_settings_on_along_the_mean_gradient() -> Outcome {
+    let starts = [0.7, -1.3, 2.0, 0.0];
+    for (mut optimizer, names, formula) in formulas() {
+        assert_eq!(optimizer.state_names(), names);
+        let mut params = Params::seeded(0).to_f64();
+        let w = params.scope("m").add("w", [4], init::values(starts.to_vec()));
+        let mut expected = starts.map(|x| Kept { x, ..Kept::default() });
+        for t in 1..=4 {
+            let mean: Vec<f64> = (0..4).map(|i| RngKey::seed(t).uniform(i) - 0.4).collect();
+            let mut gradients = Gradients::none(&params);
+            gradients.set(&params, w, mean.iter().map(|g| 2.0 * g).collect::<Vec<f64>>())?;
+            optimizer.update(&mut params, &gradients, StepParams { count: 2.0, ..StepParams::new(RATE) })?;
+            expected.iter_mut().zip(&mean).for_each(|(kept, &g)| formula(kept, g, t as i32));
+            for (found, kept) in params.value(w)?.to_f64().iter().zip(&expected) {
+                assert!((found - kept.x).abs() < 1e-13, "{names:?} at step {t}: {found} is not {}", kept.x);
+            }
+        }
+        assert_eq!((optimizer.steps(), optimizer.state().len()), (4, names.len()));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_norm_that_is_the_greatest_allowed_is_not_shortened() -> Outcome {
+    let mut params = Params::seeded(0).to_f64();
+    let w = params.scope("m").add("w", [2], init::zeros());
+    let mut gradients = Gradients::none(&params);
+    gradients.set(&params, w, vec![6.0f64, 8.0])?;
+    let scale = |max_norm| StepParams { count: 2.0, max_norm, rate: 0.1 }.gradient_scale(&gradients, Precision::F64);
+    assert_eq!((scale(5.0)?.norm, scale(5.0)?.factor), (5.0, 0.5));
+    let shortened = scale(4.0)?;
+    assert!((shortened.factor - 0.4).abs() < 1e-6 && shortened.norm == 5.0, "{shortened:?}");
     Ok(())
 }

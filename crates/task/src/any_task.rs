@@ -25,4 +25,5 @@ pub(crate) trait AnyTask: Sync {
     fn model_toml(&self, path: &std::path::Path, table: toml::Table);
     fn answers(&self, words: &[String]) -> Result<Answers>;
     fn losses(&self, words: &[String], ranks: usize) -> Vec<f64>;
+    fn step_losses(&self, words: &[String], steps: usize) -> Result<Vec<f64>>;
 }

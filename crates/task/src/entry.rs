@@ -82,4 +82,9 @@ impl<T: Task> AnyTask for Of<T> {
     fn losses(&self, words: &[String], ranks: usize) -> Vec<f64> {
         testing_hooks::losses::<T>(words, ranks)
     }
+
+    fn step_losses(&self, words: &[String], steps: usize) -> Result<Vec<f64>> {
+        let chosen = Chosen::<T>::new(&chosen::train_command::<T>().get_matches_from(words))?;
+        train::step_losses(&chosen, steps)
+    }
 }

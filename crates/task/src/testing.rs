@@ -73,3 +73,11 @@ pub fn ranges(entries: &[Entry]) -> usize {
 pub fn losses(entry: &Entry, words: &[String], ranks: usize) -> Vec<f64> {
     entry.0.losses(words, ranks)
 }
+
+/// Returns the loss of each of the first training steps, without writing anything.
+///
+/// # Errors
+/// The data or the options are wrong, or the training diverges.
+pub fn step_losses(entry: &Entry, words: &[String], steps: usize) -> Result<Vec<f64>> {
+    entry.0.step_losses(words, steps)
+}

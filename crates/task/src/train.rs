@@ -25,7 +25,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Mutex, PoisonError, RwLock, RwLockReadGuard,
-        atomic::{AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Instant,
 };
@@ -33,7 +33,7 @@ use unspool::{
     graph::Params,
     nn::{
         Adam, Trainer,
-        exchange::{Exchange, Reduce},
+        exchange::{Exchange, OneProcess, Reduce},
         optimizer::Averaged,
         schedule::linear_with_warm_up,
         training::{Ended, Event, Outcome},
@@ -359,23 +359,40 @@ impl<'a, T: Task> Run<'a, T> {
         metadata: BTreeMap<String, String>,
         on: impl FnMut(Event<'_>),
     ) -> Result<Outcome> {
-        let (epochs, learning_rate) = (self.epochs(), chosen.training.learning_rate);
-        let total = epochs * self.batches as u64;
-        let rate = |step| linear_with_warm_up(step, WARM_UP.min(total / 10), total, learning_rate, LAST_RATE);
-        let mut trainer = Trainer::new(epochs, rate)
-            .seed(self.seed())
-            .clip_norm(CLIP_NORM)
-            .checkpoints(folder.path())
-            .metadata(metadata)
-            .exchange(self.exchange)
-            .reduce(chosen.training.reduce())
-            .stop(signals::watch());
-        if let Some(decay) = T::SPEC.average {
-            trainer = trainer.average(Averaged::exponential(decay));
-        }
+        let mut trainer = self.trainer(chosen).checkpoints(folder.path()).metadata(metadata).stop(signals::watch());
         if chosen.place.resume {
             trainer = trainer.resume();
         }
         trainer.run(&mut self.begun.params.clone(), &mut Adam::new(), self, on)
     }
+
+    /// The trainer of a training that writes nothing and has no signal to listen to.
+    fn trainer(&self, chosen: &Chosen<T>) -> Trainer<'_> {
+        let (epochs, learning_rate) = (self.epochs(), chosen.training.learning_rate);
+        let total = epochs * self.batches as u64;
+        let rate = move |step| linear_with_warm_up(step, WARM_UP.min(total / 10), total, learning_rate, LAST_RATE);
+        let trainer = Trainer::new(epochs, rate)
+            .seed(self.seed())
+            .clip_norm(CLIP_NORM)
+            .exchange(self.exchange)
+            .reduce(chosen.training.reduce());
+        match T::SPEC.average {
+            Some(decay) => trainer.average(Averaged::exponential(decay)),
+            None => trainer,
+        }
+    }
+}
+
+/// Returns the loss of each of the first steps of a training that writes nothing.
+pub(crate) fn step_losses<T: Task>(chosen: &Chosen<T>, steps: usize) -> Result<Vec<f64>> {
+    let run = Run::<T>::prepare(chosen, &OneProcess)?;
+    let (mut losses, enough) = (vec![], AtomicBool::new(false));
+    let mut params = run.begun.params.clone();
+    run.trainer(chosen).stop(&enough).run(&mut params, &mut Adam::new(), &run, |event| {
+        if let Event::Step(done) = event {
+            losses.push(done.loss);
+            enough.store(losses.len() >= steps, Ordering::Relaxed);
+        }
+    })?;
+    Ok(losses)
 }

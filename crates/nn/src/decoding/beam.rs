@@ -271,10 +271,10 @@ impl Step<'_> {
             sentence.cut(length, penalty);
             return Ok(());
         }
-        // Log-probabilities only fall, so a hypothesis' score at its longest or its shortest bounds what may become of
-        // it.
+        // Log-probabilities only fall, and a penalty never ranks the longer of two hypotheses with the same one lower:
+        // the score at the greatest length bounds what may become of a hypothesis.
         let now = |live: &Live| penalty.score(live.log_prob, length);
-        let hope = |live: &Live| penalty.score(live.log_prob, length + 1).max(penalty.score(live.log_prob, limit));
+        let hope = |live: &Live| penalty.score(live.log_prob, limit);
         let greatest = |score: &dyn Fn(&Live) -> f64| sentence.live.iter().map(score).fold(f64::NEG_INFINITY, f64::max);
         let mut scores: Vec<f64> = sentence.done.iter().map(|done| done.score).collect();
         scores.sort_by(|a, b| b.total_cmp(a));

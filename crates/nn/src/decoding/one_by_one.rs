@@ -227,3 +227,23 @@ impl Growing {
         Hypothesis { tokens, ended, log_probs, log_prob, score: log_prob, attention }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_number_below_one_picks_a_token_and_a_border_belongs_to_the_second() {
+        let sampling = Sampling::new(0);
+        let halves = [0.5f64.ln(); 2];
+        for (uniform, token) in [(0.0, 0), (0.5f64.next_down(), 0), (0.5, 1), (1.0f64.next_down(), 1)] {
+            assert_eq!(sampling.pick(&halves, uniform), Some(token), "{uniform}");
+        }
+        // Rounding may leave something of the greatest number when all weights are taken off: the last token has it.
+        for seed in 0..1000 {
+            let log_probs: Vec<f64> = (0..7).map(|token| RngKey::seed(seed).normal(token)).collect();
+            let least = (0..7).min_by(|&a, &b| log_probs[a].total_cmp(&log_probs[b]));
+            assert_eq!(sampling.pick(&log_probs, 1.0f64.next_down()), least.map(|token| token as u32));
+        }
+    }
+}

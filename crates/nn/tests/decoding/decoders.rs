@@ -6,9 +6,10 @@ use crate::{
 };
 use ndarray::Array2;
 use proptest::prelude::*;
-use unspool_graph::{Graph, Params};
+use unspool_graph::{Graph, Params, Var};
 use unspool_nn::{
-    DecoderSteps, Error, Result, TruthSchedule,
+    Attention, AttentionDecoder, Bridge, Cell, Decoder, DecoderSteps, Embedding, Error, Gru, Result, Sequence,
+    TruthSchedule,
     decoding::{Beam, Decoding, Ensemble, LengthPenalty, StepFunction},
     scheduled_sampling, teacher_forcing,
 };
@@ -180,4 +181,108 @@ fn a_state_without_a_row_for_each_sentence_is_an_error() {
     let model = Small::new(&mut params);
     let made = DecoderSteps::new(&params, &model, 2, |graph| model.start(graph, 1, &ROWS, &LENGTHS));
     assert!(matches!(made, Err(Error::Decoding { why }) if why.contains("2 sentences")));
+}
+
+#[test]
+fn the_ready_made_decoder_gives_the_attention_of_each_of_its_steps() {
+    let mut params = Params::seeded(6);
+    let table = Embedding::new(params.scope("embedding"), 7, 5);
+    let model = AttentionDecoder::new(params.scope("decoder"), Gru::new, table, Attention::dot(), 4, 4);
+    let params = params.to_f64();
+    let memory = ndarray::Array3::from_shape_fn((2, 3, 4), |(b, s, j)| ((7 * b + 5 * s + 3 * j) % 4) as f64 - 1.5);
+    let lengths = [3, 2];
+    fn start<'g>(
+        model: &AttentionDecoder<Gru>,
+        graph: &'g Graph<'g>,
+        memory: &ndarray::Array3<f64>,
+        lengths: &[usize],
+    ) -> <AttentionDecoder<Gru> as Cell>::State<'g> {
+        model.start(&Bridge::Zero, &[], &Sequence::pack(graph.input(memory), lengths))
+    }
+    let mut steps = DecoderSteps::new(&params, &model, 2, |graph| start(&model, graph, &memory, &lengths)).unwrap();
+    let found = Decoding::endless(BEGIN, 3).greedy(&mut steps).unwrap();
+
+    let graph = Graph::new(&params);
+    let mut state = start(&model, &graph, &memory, &lengths);
+    for t in 0..3 {
+        let before = |row: usize| if t == 0 { BEGIN } else { found[row].tokens[t - 1] };
+        let ids = ndarray::array![before(0), before(1)];
+        (_, state) = model.step(table.apply(&graph, ids.view()), state);
+        let weights = state.weights.value().unwrap().to_f64();
+        for (row, length) in lengths.into_iter().enumerate() {
+            let given = found[row].attention.as_ref().unwrap().row(t).to_vec();
+            let own: Vec<f64> = weights.index_axis(ndarray::Axis(0), row).iter().copied().collect();
+            assert!(given.iter().zip(&own).all(|(a, b)| (a - b).abs() < 1e-12), "{given:?} is not {own:?}");
+            assert!((given[..length].iter().sum::<f64>() - 1.0).abs() < 1e-12, "{given:?}");
+        }
+    }
+}
+
+#[test]
+fn a_projected_bridge_joins_leaves_along_their_last_axis() {
+    let mut params = Params::seeded(0);
+    let bridge = Bridge::projected(params.scope("bridge"), 6, &[4]);
+    let graph = Graph::new(&params);
+    let last = [graph.full([2, 3, 5], 0.5), graph.full([2, 3, 1], -1.0)];
+    let first = bridge.apply(&graph, graph.zeros([2, 3, 4]), &last);
+    let Bridge::Projected(maps) = &bridge else { panic!("not the map that was made") };
+    let expected = maps[0].apply(graph.concat(&last, 2)).tanh();
+    assert_eq!(first.value().unwrap(), expected.value().unwrap());
+    assert_eq!(*first.shape().unwrap(), [2, 3, 4]);
+}
+
+/// A decoder that says which token it has just read: its logits are 1 at that token and 0 elsewhere.
+struct Echo;
+
+const ECHOED: usize = 3;
+
+impl Cell for Echo {
+    type State<'g> = Var<'g>;
+    fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> {
+        graph.zeros([batch, 1])
+    }
+    fn step<'g>(&self, x: Var<'g>, state: Var<'g>) -> (Var<'g>, Var<'g>) {
+        (x, state)
+    }
+}
+
+impl Decoder for Echo {
+    fn embed<'g>(&self, graph: &'g Graph<'g>, tokens: &[u32]) -> Var<'g> {
+        let one_hot = |(row, token): (usize, usize)| if tokens[row] as usize == token { 1.0f32 } else { 0.0 };
+        graph.input(Array2::from_shape_fn((tokens.len(), ECHOED), one_hot))
+    }
+    fn logits<'g>(&self, outputs: Var<'g>, _: Var<'g>) -> Var<'g> {
+        outputs
+    }
+}
+
+#[test]
+fn a_training_reads_the_truth_with_its_probability_and_its_own_tokens_otherwise() {
+    let params = Params::seeded(0);
+    // All examples begin with token 1, which is then their own next token; the true one is 2.
+    let ids = Array2::from_shape_fn((2000, 2), |(_, t)| 1 + t as u32);
+    let share_of_truth = |truth: f64| {
+        let graph = Graph::new(&params).training(5, 0);
+        let logits = scheduled_sampling(&Echo, &graph, &ids, &[2; 2000], Echo.initial_state(&graph, 2000), truth);
+        let read = logits.layout().unpack(&logits.rows().argmax().unwrap());
+        assert!(read.iter().all(|read| read[0] == 1));
+        read.iter().filter(|read| read[1] == 2).count() as f64 / 2000.0
+    };
+    assert_eq!((share_of_truth(1.0), share_of_truth(0.0)), (1.0, 0.0));
+    let share = share_of_truth(0.8);
+    assert!((share - 0.8).abs() < 0.04, "{share}");
+}
+
+#[test]
+fn a_recording_holds_one_token_however_long_the_sentences_are() {
+    let mut params = Params::seeded(3);
+    let model = Small::new(&mut params);
+    let recorded = |length: usize| {
+        let mut steps = steps(&params, &model, 1);
+        Decoding::endless(BEGIN, length).greedy(&mut steps).unwrap();
+        steps.recorded()
+    };
+    let one = recorded(1);
+    assert!(one > 10, "{one} nodes");
+    assert_eq!(recorded(9), one);
 }

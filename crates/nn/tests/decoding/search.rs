@@ -179,6 +179,83 @@ fn wrong_rules_are_errors() {
     // Nothing at all is possible: the sentence stops as it is.
     let stopped = rules.greedy(&mut Violation(f64::NEG_INFINITY, 1)).unwrap();
     assert!(stopped[0].tokens.is_empty() && !stopped[0].ended);
+    let stopped = rules.sample(&mut Violation(f64::NEG_INFINITY, 1), &Sampling::new(0)).unwrap();
+    assert!(stopped[0].tokens.is_empty() && !stopped[0].ended);
     let stopped = rules.beam(&mut Violation(f64::NEG_INFINITY, 1), &Beam::new(2)).unwrap();
     assert!(stopped[0].len() == 1 && stopped[0][0].tokens.is_empty());
+}
+
+/// The same log-probabilities for every row, in an order of elements of one's own choice.
+struct Fixed {
+    log_probs: Vec<f64>,
+    column_major: bool,
+    attended: usize,
+}
+
+impl Fixed {
+    fn new(log_probs: &[f64]) -> Fixed {
+        Fixed { log_probs: log_probs.to_vec(), column_major: false, attended: 1 }
+    }
+}
+
+impl StepFunction for Fixed {
+    fn sentences(&self) -> usize {
+        2
+    }
+    fn step(&mut self, parents: &[u32], _: &[u32]) -> Result<Prediction> {
+        let (rows, width) = (parents.len(), self.log_probs.len());
+        let log_probs = if self.column_major {
+            Array2::from_shape_fn((width, rows), |(token, _)| self.log_probs[token]).reversed_axes()
+        } else {
+            Array2::from_shape_fn((rows, width), |(_, token)| self.log_probs[token])
+        };
+        Ok(Prediction { log_probs, attention: Some(Array2::ones((rows, self.attended))) })
+    }
+}
+
+#[test]
+fn log_probabilities_may_lie_column_by_column() {
+    let rules = Decoding::new(BEGIN, END, 4);
+    let model = |column_major| Fixed { column_major, ..Fixed::new(&[-2.0, -1.5, -0.7, -3.0]) };
+    let greedy = rules.greedy(&mut model(true)).unwrap();
+    assert_eq!(greedy[1].tokens, [2, 2, 2, 2]);
+    assert_eq!(greedy, rules.greedy(&mut model(false)).unwrap());
+    let beam = Beam::new(3).best(3);
+    assert_eq!(rules.beam(&mut model(true), &beam).unwrap(), rules.beam(&mut model(false), &beam).unwrap());
+}
+
+#[test]
+fn an_ensemble_has_attention_where_its_members_look_at_the_same_places() {
+    let rules = Decoding::endless(BEGIN, 2);
+    let member = |attended| Fixed { attended, ..Fixed::new(&[-0.7, -0.7]) };
+    let both = |a, b| rules.greedy(&mut Ensemble::new(vec![member(a), member(b)])).unwrap().remove(0).attention;
+    assert_eq!(both(3, 3), Some(Array2::ones((2, 3))));
+    assert_eq!((both(3, 2), both(3, 1)), (None, None));
+}
+
+#[test]
+fn a_scored_target_is_a_hypothesis_of_its_tokens_that_has_ended() {
+    let scored = Decoding::new(BEGIN, END, 9).score(&mut Tree::new(4, 6, 2), &[vec![3, 2], vec![]]).unwrap();
+    assert!(scored.iter().all(|h| h.ended));
+    assert_eq!((&scored[0].tokens[..], &scored[1].tokens[..]), (&[3, 2][..], &[][..]));
+    assert_eq!((scored[0].log_probs.len(), scored[1].log_probs.len()), (3, 1));
+    let open = Decoding::endless(BEGIN, 9).score(&mut Tree::new(4, 6, 2), &[vec![3, 2], vec![5]]).unwrap();
+    assert!(open.iter().all(|h| !h.ended) && open[0].log_probs[..] == scored[0].log_probs[..2]);
+}
+
+#[test]
+fn sampling_keeps_to_the_likeliest_where_probabilities_are_tiny_or_equal() {
+    let drawn = |log_probs: &[f64], sampling: &dyn Fn(u64) -> Sampling| {
+        let mut counts = vec![0; log_probs.len()];
+        for seed in 0..200 {
+            let found = Decoding::endless(BEGIN, 1).sample(&mut Fixed::new(log_probs), &sampling(seed)).unwrap();
+            found.iter().for_each(|h| counts[h.tokens[0] as usize] += 1);
+        }
+        counts
+    };
+    // A low temperature leaves two tokens that are as likely as each other, though e^(−30 / 0.01) is 0.
+    let counts = drawn(&[-30.0, -31.0, -30.0], &|seed| Sampling::new(seed).temperature(0.01));
+    assert!(counts[1] == 0 && counts[0] > 150 && counts[2] > 150, "{counts:?}");
+    // One of two equals has half of the probability: the fewest tokens that sum to it are one.
+    assert_eq!(drawn(&[-1.0, -1.0], &|seed| Sampling::new(seed).top_p(0.5)), [400, 0]);
 }
