@@ -489,3 +489,15 @@ fn max_pooling_does_not_hide_nan() -> Outcome {
     }
     Ok(())
 }
+
+#[test]
+fn pooling_takes_one_vector_for_each_step() {
+    let params = Params::seeded(0);
+    let refused = |pool: &dyn for<'g> Fn(Sequence<'g>) -> Var<'g>| {
+        let graph = Graph::new(&params);
+        let error = pool(Sequence::pack(graph.zeros([2, 3, 4, 5]), &[3, 1])).value().unwrap_err().to_string();
+        assert!(error.contains("must be a vector for each real step"), "{error}");
+    };
+    refused(&|xs| xs.sum());
+    refused(&|xs| xs.max());
+}

@@ -260,6 +260,13 @@ fn a_window_at_step_0_begins_new_streams_and_one_out_of_order_is_an_error() {
         let epoch =
             |carried: &mut TruncatedBptt| all.iter().map(|window| run(carried, window).unwrap()).collect::<Vec<_>>();
         let first = epoch(&mut carried);
+        // The states that are carried are those of the whole stream.
+        let graph = Graph::new(&params);
+        let whole = value(unroll(&cell, &Sequence::full(graph.input(&xs)), cell.initial_state(&graph, 2)).0.padded());
+        for (window, ys) in all.iter().zip(&first) {
+            let expected = whole.slice_axis(Axis(1), window.new.clone().into());
+            assert!(ys.iter().zip(&expected).all(|(a, b)| (a - b).abs() < 1e-6), "{window:?}");
+        }
         assert_eq!(first, epoch(&mut carried), "the second epoch begins in the state where the first one ended");
         // Half an epoch, and then a new one.
         run(&mut carried, &all[0]).unwrap();
@@ -275,6 +282,45 @@ fn a_window_at_step_0_begins_new_streams_and_one_out_of_order_is_an_error() {
         // What was carried is as it was.
         assert_eq!((run(&mut carried, &all[2]).unwrap(), second), (first[2].clone(), first[1].clone()));
     }
+}
+
+#[test]
+fn after_a_reset_a_window_from_the_middle_begins_new_streams_and_its_new_steps_lie_within_it() {
+    let mut params = Params::seeded(1);
+    let cell = Lstm::new(params.scope("rnn"), 2, 3);
+    let xs = random(&[2, 4, 2], 6);
+    let graph = Graph::new(&params);
+    let from_zero = value(unroll(&cell, &Sequence::full(graph.input(&xs)), cell.initial_state(&graph, 2)).0.padded());
+    let all: Vec<_> = windows(12, 4, 4).collect();
+    let run = |carried: &mut TruncatedBptt, window: &unspool_nn::TruncatedWindow| {
+        let graph = Graph::new(&params);
+        let found = carried.unroll(&cell, &Sequence::full(graph.input(&xs)), window);
+        found.map(|ys| value(ys.padded())).map_err(|error| error.to_string())
+    };
+    let mut carried = TruncatedBptt::default();
+    assert_eq!(run(&mut carried, &all[0]).unwrap(), from_zero);
+    assert_ne!(run(&mut carried, &all[1]).unwrap(), from_zero);
+    carried.reset();
+    assert_eq!(run(&mut carried, &all[1]).unwrap(), from_zero);
+    carried.reset();
+    let mut outside = all[1].clone();
+    outside.new = 9..10;
+    assert!(run(&mut carried, &outside).unwrap_err().contains("not within the steps 4..8"));
+}
+
+#[test]
+fn zoneout_records_nothing_for_what_it_never_keeps_back() {
+    let mut params = Params::seeded(1);
+    let gru = Gru::new(params.scope("gru"), 2, 3);
+    let nodes = |cell: &dyn for<'g> Fn(Var<'g>, Var<'g>) -> Var<'g>| {
+        let graph = Graph::new(&params).training(1, 1);
+        let _ = cell(graph.zeros([2, 2]), graph.zeros([2, 3]));
+        graph.len()
+    };
+    let (never, sometimes) = (Zoneout::new(gru.clone(), &[0.0]), Zoneout::new(gru.clone(), &[0.5]));
+    let plain = nodes(&|x, h| gru.step(x, h).1);
+    assert_eq!(nodes(&|x, h| never.step(x, h).1), plain);
+    assert!(nodes(&|x, h| sometimes.step(x, h).1) > plain);
 }
 
 #[test]

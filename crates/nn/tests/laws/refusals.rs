@@ -2,7 +2,7 @@
 
 use crate::{HIDDEN, INPUT};
 use unspool_graph::{Graph, Params, Var};
-use unspool_nn::{Cell, Gru, Lstm, LstmState, Rnn, Sequence, unroll};
+use unspool_nn::{Cell, Gru, Lstm, LstmState, Rnn, Sequence, gru_gates, unroll};
 
 /// What does not fit is an error with the caller's line, and no panic.
 #[test]
@@ -32,6 +32,15 @@ fn a_state_that_does_not_fit_the_input_is_refused_by_every_cell() {
     };
     refused(&|x| rnn.step(x, x.graph().zeros([3, HIDDEN])).0, "must be x [batch, hidden]");
     refused(&|x| gru.step(x, x.graph().zeros([3, HIDDEN])).0, "must be x [batch, 3·hidden]");
+    for h in [[3, HIDDEN], [2, HIDDEN + 1]] {
+        refused(
+            &|x| {
+                let gates = x.graph().zeros([2, 3 * HIDDEN]);
+                gru_gates(gates, gates, x.graph().zeros(h))
+            },
+            "u of the same shape and h [batch, hidden]",
+        );
+    }
     for (h, c) in [([3, HIDDEN], [3, HIDDEN]), ([2, HIDDEN], [2, HIDDEN + 1]), ([2, HIDDEN], [3, HIDDEN])] {
         refused(
             &|x| lstm.step(x, LstmState { h: x.graph().zeros(h), c: x.graph().zeros(c) }).0,
