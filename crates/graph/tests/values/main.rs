@@ -1,6 +1,7 @@
 //! Values of operations against plain loops over small whole numbers, for which every order of adding gives the same
 //! bits. That gradients belong to the values is shown by `gradients`.
 
+mod names;
 mod places;
 mod products;
 mod reductions;
