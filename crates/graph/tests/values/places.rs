@@ -82,8 +82,8 @@ fn rows_are_selected_packed_reversed_and_arranged_with_holes() {
     let vars = parts.each_ref().map(|part| graph.input(part).watch());
     let arranged = graph.gather_rows(&vars, sources.into(), [4, 2]);
     let row = |i: usize, j: usize| if sources[i] == NO_ROW { 0.0 } else { all[[sources[i] as usize, j]] };
-    let expected = Array3::from_shape_fn((4, 2, 3), |(a, b, j)| row(2 * a + b, j));
-    assert_eq!(value(arranged), expected.into_dyn());
+    let expected = Array3::from_shape_fn((4, 2, 3), |(a, b, j)| row(2 * a + b, j)).into_dyn();
+    assert_eq!(value(arranged), expected);
     let share = numbers(&[4, 2, 3], 31);
     let gradients = (arranged * graph.input(&share)).sum_all().backward().unwrap();
     let mut slopes = ArrayD::<f64>::zeros(IxDyn(&[6, 3]));
@@ -91,9 +91,10 @@ fn rows_are_selected_packed_reversed_and_arranged_with_holes() {
         (0..3).for_each(|j| slopes[[source as usize, j]] += share[[i / 2, i % 2, j]]);
     }
     for (var, rows) in vars.into_iter().zip([0..2, 2..3, 3..6]) {
-        let expected = slopes.slice_axis(Axis(0), rows.into()).to_owned();
-        assert_eq!(gradients.of(var).unwrap().to_f64(), expected);
+        assert_eq!(gradients.of(var).unwrap().to_f64(), slopes.slice_axis(Axis(0), rows.into()));
     }
+    // Holes are zero too where memory is used again, which the walk back has left.
+    assert_eq!(value(graph.gather_rows(&vars, sources.into(), [4, 2])), expected);
     let graph = Graph::new(&params);
     assert!(why(graph.gather_rows(&[graph.zeros([2, 3])], [0, 2].into(), [2])).contains("row 2 does not exist"));
     let graph = Graph::new(&params);
@@ -122,4 +123,28 @@ fn an_embedding_gives_the_rows_of_its_ids_and_their_sums_back() {
     assert!(why(graph.embedding(table, &[1, 2], [3], None)).contains("2 ids do not fill [3]"));
     let graph = Graph::new(&params);
     assert!(why(graph.embedding(graph.zeros([4]), &[1], [1], None)).contains("must be a table [rows, width]"));
+}
+
+#[test]
+fn a_padded_batch_has_as_many_places_as_there_are_numbers_for() {
+    let params = double();
+    for (rows, time, fits) in [(65_535, 65_537, true), (65_536, 65_536, false)] {
+        let graph = Graph::new(&params);
+        let packed = graph.zeros([rows, time, 0]).pack(&vec![0; rows]);
+        assert_eq!(packed.value().is_ok(), fits, "{rows} · {time}");
+    }
+}
+
+#[test]
+fn a_comparison_is_where_a_gradient_ends() {
+    let mut params = double();
+    let weight = params.scope("m").add("weight", [2], unspool_graph::init::values(vec![1.0, 3.0]));
+    let graph = Graph::new(&params);
+    let x = graph.input(vec![2.0, 2.0]).watch();
+    let (above, line) = (graph.param(weight).gt(x), line!());
+    let gradients = (above * x).sum_all().backward().unwrap();
+    assert_eq!(gradients.of(x).unwrap().to_f64(), array![0.0, 1.0].into_dyn());
+    let report = gradients.report();
+    assert_eq!(report.missing, ["m.weight"]);
+    assert_eq!(report.exits, [format!("gt at {}:{line}", file!())]);
 }
