@@ -46,3 +46,17 @@ fn an_infinity_in_rows_that_wait_is_found_at_the_product_that_gave_them() {
         }
     }
 }
+
+#[test]
+fn the_gradient_of_what_is_repeated_begins_at_zero_in_memory_that_is_used_again() {
+    let params = Params::seeded(0);
+    let graph = Graph::new(&params);
+    let column = graph.input(ndarray::array![[1.0f32], [2.0], [3.0]]).watch();
+    let all = graph.input(Array2::from_shape_fn((3, 4), |(i, j)| (i + j) as f32)).watch();
+    for _ in 0..3 {
+        let gradients = (column * all).sum_all().backward().unwrap();
+        assert_eq!(gradients.of(column).unwrap(), ndarray::array![[6.0f32], [10.0], [14.0]].into());
+        let gradients = (all / column * 6.0).sum_all().backward().unwrap();
+        assert_eq!(gradients.of(column).unwrap(), ndarray::array![[-36.0f32], [-15.0], [-28.0 / 3.0]].into());
+    }
+}

@@ -14,9 +14,10 @@ use crate::{
 };
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, parser::ValueSource, value_parser};
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     error::Error as _,
     path::{Path, PathBuf},
+    sync::{Mutex, PoisonError},
 };
 use toml::{Table, Value};
 use unspool::{
@@ -116,8 +117,7 @@ fn options<T: Task>(command: Command) -> Command {
     let rows = spec.batch_rows.unwrap_or(1).to_string();
     let numbers =
         [("epochs", spec.epochs.to_string()), ("learning-rate", spec.learning_rate.to_string()), (BATCH_ROWS, rows)];
-    // Clap keeps defaults for as long as the program runs; a command is made a few times.
-    let numbers = numbers.map(|(name, value)| (name, &*Box::leak(value.into_boxed_str())));
+    let numbers = numbers.map(|(name, value)| (name, kept(value)));
     for (name, value) in numbers.iter().chain(spec.defaults) {
         command = command.mut_args(|argument| match argument.get_long() == Some(name) {
             true => argument.default_value(*value),
@@ -125,6 +125,19 @@ fn options<T: Task>(command: Command) -> Command {
         });
     }
     data::<T>(command)
+}
+
+/// The text for as long as the program runs, which clap asks of a default. Each text is kept once, however often a
+/// command is made.
+fn kept(text: String) -> &'static str {
+    static KEPT: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    let mut all = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = all.get(&*text) {
+        return known;
+    }
+    let text: &'static str = Box::leak(text.into_boxed_str());
+    all.insert(text);
+    text
 }
 
 /// `--data`, if the task reads any.
@@ -371,4 +384,15 @@ fn typed(text: &str) -> Value {
     }
     let number = text.parse().map(Value::Integer).or_else(|_| text.parse().map(Value::Float));
     number.unwrap_or_else(|_| text.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::kept;
+
+    #[test]
+    fn a_default_takes_memory_once_however_often_a_command_is_made() {
+        assert!(std::ptr::eq(kept("0.125".into()), kept("0.125".into())));
+        assert_eq!((kept("12".into()), kept("13".into())), ("12", "13"));
+    }
 }

@@ -72,6 +72,9 @@ fn products_that_do_not_fit_are_refused() {
     refused(&|g| g.zeros([2, 3]).linear(g.zeros([4]), None::<Var<'_>>), "must be x [.., in] and W [out, in]");
     refused(&|g| g.zeros([]).linear(g.zeros([4, 3]), None::<Var<'_>>), "must be x [.., in] and W [out, in]");
     refused(&|g| g.zeros([2, 3]).linear(g.zeros([4, 3]), Some(g.zeros([3]))), "the bias must be [4]");
+    let says = "must be x [.., channel, time] and w [out channel, channel, kernel]";
+    refused(&|g| g.zeros([5]).conv1d(g.zeros([2, 1, 3]), None::<Var<'_>>, 1, 0), says);
+    refused(&|g| g.zeros([1, 5]).conv1d(g.zeros([2, 3]), None::<Var<'_>>, 1, 0), says);
     let conv = |g: &mut dyn FnMut() -> (Vec<usize>, Vec<usize>, Vec<usize>, [usize; 2]), says: &str| {
         let (x, w, b, stride) = g();
         let graph = Graph::new(&params);

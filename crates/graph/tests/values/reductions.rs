@@ -2,7 +2,7 @@
 
 use crate::{close, double, numbers, value, why};
 use ndarray::{Array1, Array2, Array3, Axis, array};
-use unspool_graph::{CrossEntropy, Graph, Var};
+use unspool_graph::{CrossEntropy, Graph, Params, Var};
 
 #[test]
 fn sums_of_many_terms_along_every_axis_are_exact_and_means_are_their_shares() {
@@ -138,4 +138,39 @@ fn the_cross_entropy_of_a_wide_row_has_its_greatest_logit_anywhere() {
         -0.8 * log(targets[row]) - 0.2 / 4.0 * (0..4).map(log).sum::<f64>()
     };
     close(&found, &array![loss(0), 0.0, 2.0 * loss(2)].into_dyn());
+}
+
+#[test]
+fn a_large_mean_does_not_drown_the_variance_of_single_precision() {
+    let params = Params::seeded(0);
+    let graph = Graph::new(&params);
+    let x = graph.input(vec![1e6f32, 1e6 + 1.0]);
+    assert_eq!(x.layer_norm(1.0, 0.0, 0.0).value().unwrap(), vec![-1.0f32, 1.0].into());
+}
+
+#[test]
+fn the_first_of_equal_extremes_has_the_gradient() {
+    let params = double();
+    let graph = Graph::new(&params);
+    let x = graph.input(vec![2.0, 1.0, 3.0, 1.0, 3.0]).watch();
+    let slope = |y: unspool_graph::Var<'_>| y.backward().unwrap().of(x).unwrap().to_f64();
+    assert_eq!(slope(x.min(&[])), array![0.0, 1.0, 0.0, 0.0, 0.0].into_dyn());
+    assert_eq!(slope(x.max(&[])), array![0.0, 0.0, 1.0, 0.0, 0.0].into_dyn());
+}
+
+#[test]
+fn a_norm_is_exact_where_its_squares_are_too_small_or_too_large() {
+    let params = Params::seeded(0);
+    let graph = Graph::new(&params);
+    for scale in [1e-38f32, 1e-23, 1e-21, 1.0, 1e18, 1e30] {
+        let norm = graph.input(vec![3.0 * scale, 4.0 * scale]).norm(&[]).item().unwrap();
+        assert!((norm / f64::from(5.0 * scale) - 1.0).abs() < 1e-6, "{norm} is not {}", 5.0 * scale);
+    }
+}
+
+#[test]
+fn the_weight_of_a_class_is_one_unless_told() {
+    assert_eq!(CrossEntropy::new().class_weight(3), 1.0);
+    let options = CrossEntropy::new().class_weights(vec![0.5, 2.0, 4.0]).ignore(2);
+    assert_eq!([0, 1, 2, 3].map(|class| options.class_weight(class)), [0.5, 2.0, 0.0, 0.0]);
 }
