@@ -20,5 +20,5 @@ for target in "$@"; do
     found=target/fuzz-corpus/$target
     mkdir -p "$found"
     cargo fuzz run "$target" "$found" "${seeds[@]}" -- \
-        -dict="fuzz/dictionaries/$target.dict" -max_total_time="$seconds" -timeout=20
+        -dict="fuzz/dictionaries/$target.dict" -max_total_time="$seconds" -timeout=120
 done

@@ -1,8 +1,8 @@
 //! Gradients of a weight that wait for those of other steps: the order in which they are added, and what is found in
-//! them.
+//! them; and what is zero in memory that is used again.
 
 use ndarray::Array2;
-use unspool_graph::{Graph, Params, Var, init};
+use unspool_graph::{Graph, NO_ROW, Params, Var, init};
 
 /// 2²⁷: in single precision, nothing below 8 changes it.
 const LARGE: f32 = (1u32 << 27) as f32;
@@ -47,16 +47,35 @@ fn an_infinity_in_rows_that_wait_is_found_at_the_product_that_gave_them() {
     }
 }
 
+/// So many elements come from memory that holds anything at first.
+const MANY: usize = 3000;
+
 #[test]
-fn the_gradient_of_what_is_repeated_begins_at_zero_in_memory_that_is_used_again() {
+fn the_gradient_of_what_is_repeated_begins_at_zero() {
     let params = Params::seeded(0);
     let graph = Graph::new(&params);
-    let column = graph.input(ndarray::array![[1.0f32], [2.0], [3.0]]).watch();
-    let all = graph.input(Array2::from_shape_fn((3, 4), |(i, j)| (i + j) as f32)).watch();
-    for _ in 0..3 {
+    let column = graph.full([MANY, 1], 2.0).watch();
+    let all = graph.input(Array2::from_shape_fn((MANY, 2), |(_, j)| 3.0 + j as f32)).watch();
+    for _ in 0..2 {
         let gradients = (column * all).sum_all().backward().unwrap();
-        assert_eq!(gradients.of(column).unwrap(), ndarray::array![[6.0f32], [10.0], [14.0]].into());
-        let gradients = (all / column * 6.0).sum_all().backward().unwrap();
-        assert_eq!(gradients.of(column).unwrap(), ndarray::array![[-36.0f32], [-15.0], [-28.0 / 3.0]].into());
+        assert_eq!(gradients.of(column).unwrap(), Array2::from_elem((MANY, 1), 7.0f32).into());
+        let gradients = (all / column).sum_all().backward().unwrap();
+        assert_eq!(gradients.of(column).unwrap(), Array2::from_elem((MANY, 1), -1.75f32).into());
+    }
+}
+
+#[test]
+fn what_a_movement_leaves_free_is_zero() {
+    let params = Params::seeded(0);
+    let graph = Graph::new(&params);
+    let x = graph.full([MANY, 1], 5.0).watch();
+    for _ in 0..2 {
+        let sources: Vec<u32> = (0..MANY as u32).map(|row| if row % 3 == 0 { NO_ROW } else { row }).collect();
+        let holes = graph.gather_rows(&[x], sources.into(), [MANY]);
+        let expected = Array2::from_shape_fn((MANY, 1), |(row, _)| if row % 3 == 0 { 0.0f32 } else { 5.0 });
+        assert_eq!(holes.value().unwrap(), expected.clone().into());
+        assert_eq!((holes * 5.0).sum_all().backward().unwrap().of(x).unwrap(), expected.into());
+        let padded = x.pad(0, 1, 2).value().unwrap().to_f64();
+        assert_eq!((padded[[0, 0]], padded[[1, 0]], padded.sum()), (0.0, 5.0, 5.0 * MANY as f64));
     }
 }

@@ -93,8 +93,6 @@ fn rows_are_selected_packed_reversed_and_arranged_with_holes() {
     for (var, rows) in vars.into_iter().zip([0..2, 2..3, 3..6]) {
         assert_eq!(gradients.of(var).unwrap().to_f64(), slopes.slice_axis(Axis(0), rows.into()));
     }
-    // Holes are zero too where memory is used again, which the walk back has left.
-    assert_eq!(value(graph.gather_rows(&vars, sources.into(), [4, 2])), expected);
     let graph = Graph::new(&params);
     assert!(why(graph.gather_rows(&[graph.zeros([2, 3])], [0, 2].into(), [2])).contains("row 2 does not exist"));
     let graph = Graph::new(&params);

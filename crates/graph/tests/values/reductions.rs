@@ -144,8 +144,12 @@ fn the_cross_entropy_of_a_wide_row_has_its_greatest_logit_anywhere() {
 fn a_large_mean_does_not_drown_the_variance_of_single_precision() {
     let params = Params::seeded(0);
     let graph = Graph::new(&params);
-    let x = graph.input(vec![1e6f32, 1e6 + 1.0]);
-    assert_eq!(x.layer_norm(1.0, 0.0, 0.0).value().unwrap(), vec![-1.0f32, 1.0].into());
+    // The mean is 10⁷ + 2 and the variance 3.5, while the squares are of the order 10¹⁴.
+    let x = graph.input(vec![1e7f32, 1e7 + 1.0, 1e7 + 2.0, 1e7 + 5.0]);
+    let found = value(x.layer_norm(1.0, 0.0, 0.0));
+    for (found, deviation) in found.iter().zip([-2.0, -1.0, 0.0, 3.0]) {
+        assert!((found - deviation / 3.5f64.sqrt()).abs() < 1e-6, "{found}");
+    }
 }
 
 #[test]
