@@ -145,10 +145,6 @@ impl<B: Binary> Zip<B> {
                             terms.resize(n, E::ZERO);
                             let each = terms.iter_mut().zip(g[at..at + n].iter().zip(&y[at..at + n]));
                             match (asp, bsp) {
-                                (1, 1) => {
-                                    let both = ad[ao..ao + n].iter().zip(&bd[bo..bo + n]);
-                                    each.zip(both).for_each(|((t, (&g, &y)), (&a, &b))| *t = g * derivative(a, b, y));
-                                }
                                 (1, 0) => {
                                     let (a, b) = (&ad[ao..ao + n], bd[bo]);
                                     each.zip(a).for_each(|((t, (&g, &y)), &a)| *t = g * derivative(a, b, y));
@@ -157,9 +153,11 @@ impl<B: Binary> Zip<B> {
                                     let (a, b) = (ad[ao], &bd[bo..bo + n]);
                                     each.zip(b).for_each(|((t, (&g, &y)), &b)| *t = g * derivative(a, b, y));
                                 }
-                                _ => each.enumerate().for_each(|(i, (t, (&g, &y)))| {
-                                    *t = g * derivative(ad[ao + i * asp], bd[bo + i * bsp], y)
-                                }),
+                                // At least one of them has every element of a run, so both have.
+                                _ => {
+                                    let both = ad[ao..ao + n].iter().zip(&bd[bo..bo + n]);
+                                    each.zip(both).for_each(|((t, (&g, &y)), (&a, &b))| *t = g * derivative(a, b, y));
+                                }
                             }
                             if step == 0 {
                                 // Repeated along the run: the sum's order depends on the length alone.
@@ -256,10 +254,6 @@ impl<B: Binary> Operation for Zip<B> {
                     |at, n, (ao, asp), (bo, bsp)| {
                         let out = &mut output[at..at + n];
                         match (asp, bsp) {
-                            (1, 1) => {
-                                let (a, b) = (&a[ao..ao + n], &b[bo..bo + n]);
-                                out.iter_mut().zip(a).zip(b).for_each(|((y, &a), &b)| *y = self.f.value(a, b));
-                            }
                             (1, 0) => {
                                 let (a, b) = (&a[ao..ao + n], b[bo]);
                                 out.iter_mut().zip(a).for_each(|(y, &a)| *y = self.f.value(a, b));
@@ -268,9 +262,10 @@ impl<B: Binary> Operation for Zip<B> {
                                 let (a, b) = (a[ao], &b[bo..bo + n]);
                                 out.iter_mut().zip(b).for_each(|(y, &b)| *y = self.f.value(a, b));
                             }
+                            // At least one of them has every element of a run, so both have.
                             _ => {
-                                let each = out.iter_mut().enumerate();
-                                each.for_each(|(i, y)| *y = self.f.value(a[ao + i * asp], b[bo + i * bsp]));
+                                let (a, b) = (&a[ao..ao + n], &b[bo..bo + n]);
+                                out.iter_mut().zip(a).zip(b).for_each(|((y, &a), &b)| *y = self.f.value(a, b));
                             }
                         }
                     },
