@@ -15,14 +15,16 @@ cd "$(dirname "$0")/.."
 # Prints the crate's name and the arguments of `cargo test` for a file.
 tests_of() {
     case "$1" in
-    crates/graph/src/ops/*) echo unspool-graph --test gradients --test values --test dropout --test core --test hazards ;;
+    crates/graph/src/ops/*)
+        echo unspool-graph --test gradients --test values --test dropout --test gathering --test core --test hazards
+        ;;
     crates/graph/src/*)
         echo unspool-graph --test core --test random_graphs --test traps --test recompute --test hazards \
-            --test looking --test parametrization --test gathering
+            --test looking --test parametrization --test gathering --test reference
         ;;
     crates/nn/src/ctc/*) echo unspool-nn --test losses --test pytorch_parity --test gradients ;;
     crates/nn/src/decoding/*) echo unspool-nn --lib --test decoding ;;
-    crates/nn/src/cell/*) echo unspool-nn --test laws --test pytorch_parity --test initialisers ;;
+    crates/nn/src/cell/*) echo unspool-nn --test laws --test pytorch_parity --test initialisers --test reference ;;
     crates/nn/src/loss/*) echo unspool-nn --test losses --test pytorch_parity --test gradients ;;
     crates/nn/src/log_sum_exp.rs) echo unspool-nn --lib --test losses ;;
     crates/nn/src/optimizer/*) echo unspool-nn --lib --test optimizers --test pytorch_parity --test trainer ;;
