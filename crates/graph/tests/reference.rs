@@ -4,6 +4,9 @@
 use ndarray::{Array2, array};
 use unspool_graph::{Graph, Params, init, reference_mode, set_reference_mode};
 
+/// What a step reads, and what each element of its output counts in the loss.
+type Step = (Array2<f64>, Array2<f64>);
+
 #[test]
 fn the_plain_computation_has_the_exact_gradients_of_a_layer_that_two_steps_share() {
     let mut params = Params::seeded(0).to_f64();
@@ -23,11 +26,11 @@ fn the_plain_computation_has_the_exact_gradients_of_a_layer_that_two_steps_share
         for (x, share) in &steps {
             let y = graph.input(x).matmul(weight) + bias;
             assert_eq!(y.value().unwrap().to_f64(), (x.dot(&w) + array![0.5, -0.5, 0.25]).into_dyn());
-            total = total + (y * graph.input(share)).sum_all();
+            total += (y * graph.input(share)).sum_all();
         }
         let gradients = total.backward().unwrap();
         let of = |param| gradients.of(param).unwrap().to_f64();
-        let sum = |each: fn(&(Array2<f64>, Array2<f64>)) -> Array2<f64>| each(&steps[0]) + each(&steps[1]);
+        let sum = |each: fn(&Step) -> Array2<f64>| each(&steps[0]) + each(&steps[1]);
         assert_eq!(of(weight), sum(|(x, share)| x.t().dot(share)).into_dyn(), "plain: {plain}");
         let rows = sum(|(_, share)| share.sum_axis(ndarray::Axis(0)).insert_axis(ndarray::Axis(0)));
         assert_eq!(of(bias), rows.row(0).to_owned().into_dyn(), "plain: {plain}");

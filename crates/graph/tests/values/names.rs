@@ -16,7 +16,7 @@ const NAMED: [Named; 41] = [
     ("cross_entropy", |x| x.cross_entropy(&[0, 1, 2, 3])),
     ("cumsum", |x| x.cumsum(0)),
     ("detach", |x| x.detach()),
-    ("div", |x| x / x),
+    ("div", |x| x / x.exp()),
     ("dropout", |x| x.dropout(0.5)),
     ("embedding", |x| x.graph().embedding(x.index(0, 0), &[1], [1], None)),
     ("eq", |x| x.eq(x)),
@@ -46,7 +46,7 @@ const NAMED: [Named; 41] = [
     ("reverse_sequence", |x| x.reverse_sequence(&[3])),
     ("rows", |x| x.index_select(&[0, 0])),
     ("softmax", |x| x.softmax()),
-    ("sub", |x| x - x),
+    ("sub", |x| x - x.exp()),
     ("sum", |x| x.sum_all()),
     ("where", |x| x.where_(x, x)),
 ];
