@@ -117,6 +117,15 @@ pub enum Error {
         /// Where.
         at: Place,
     },
+    /// `item()` was asked of something with more or fewer elements than one.
+    #[error("item: one element is needed, this has shape {shape}; `value` returns all of them ({at})")]
+    #[non_exhaustive]
+    NotOneElement {
+        /// The shape it has.
+        shape: Shape,
+        /// Where.
+        at: Place,
+    },
     /// A tangent was asked of something that was made by an operation without forward mode.
     #[error("jvp: {operation} has no forward mode: its `Operation::jvp` is not written ({at})")]
     #[non_exhaustive]

@@ -235,12 +235,24 @@ impl<'g> Var<'g> {
     }
 
     /// Returns its value as one number; it must have one element.
+    ///
+    /// # Errors
+    /// The graph's first error; [`Error::NotOneElement`] if this has more or fewer.
+    ///
+    /// ```
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// assert_eq!(graph.full([2, 3], 1.5).sum_all().item()?, 9.0);
+    /// assert!(graph.full([2, 3], 1.5).item().unwrap_err().to_string().starts_with("item: one element is needed"));
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     #[track_caller]
     pub fn item(self) -> Result<f64> {
         let value = self.copied("item", Location::caller())?.to_f64();
         match (value.len(), value.first()) {
             (1, Some(&x)) => Ok(x),
-            _ => Err(Error::NotScalar { shape: self.shape()?, at: self.place() }),
+            _ => Err(Error::NotOneElement { shape: self.shape()?, at: self.place() }),
         }
     }
 

@@ -59,6 +59,14 @@ fn the_line_where_a_parameter_enters_is_named() {
     assert!(message.contains(&format!("it enters at crates/graph/tests/check.rs:{line}")), "{message}");
 }
 
+/// A function of arrays has its inputs from the check, so the line that called it is named.
+#[test]
+fn the_line_that_checks_a_function_is_named() {
+    let line = line!() + 1;
+    let failure = check::function(&[array![0.5, 2.0].into_dyn()], |_, x| x[0] * x[0].detach()).unwrap_err();
+    assert!(failure.to_string().contains(&format!("it enters at crates/graph/tests/check.rs:{line}")), "{failure}");
+}
+
 #[test]
 fn a_random_direction_finds_a_wrong_gradient_of_a_large_parameter() {
     let mut params = Params::seeded(1);

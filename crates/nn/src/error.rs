@@ -17,8 +17,8 @@ pub enum Error {
     Graph(#[from] unspool_graph::Error),
     /// Gradients, moments and parameters are not of one store and precision.
     #[error(
-        "the gradients are not of these parameters: they must come from a graph over the same `Params`, in the same \
-         precision"
+        "the optimizer's state, the gradients and the parameters do not belong together: the gradients must come from \
+         a graph over the same `Params` in the same precision, and all layers must be added before the first step"
     )]
     Foreign,
     /// A choice by name that is none.

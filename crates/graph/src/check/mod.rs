@@ -59,7 +59,7 @@ pub use genome::{Gene, Genome, Program};
 use crate::{Error, Graph, Param, Params, Place, Var, init};
 use ndarray::ArrayD;
 use point::Point;
-use std::{fmt, ops::AddAssign};
+use std::{fmt, ops::AddAssign, panic::Location};
 
 /// Sets the step of the finite differences.
 pub const STEP: f64 = 1e-4;
@@ -402,6 +402,7 @@ pub fn adjoint(params: &Params, model: impl for<'g> Fn(&'g Graph<'g>) -> Var<'g>
 /// check::function(&[x, y], |_, inputs| inputs[0] * inputs[1])?;
 /// # Ok::<(), check::Failure>(())
 /// ```
+#[track_caller]
 pub fn function(
     inputs: &[ArrayD<f64>],
     f: impl for<'g> Fn(&'g Graph<'g>, &[Var<'g>]) -> Var<'g>,
@@ -414,15 +415,10 @@ pub fn function(
         .map(|(i, x)| scope.add_sized(i.to_string(), x.shape(), init::values(x.iter().copied().collect())))
         .collect();
     let point = Point::new(&params, &[])?;
-    let model: Model<'_> = &|graph, _| entered(graph, &handles, &f);
+    let line = Location::caller();
+    let model: Model<'_> = &|graph, _| f(graph, &handles.iter().map(|&p| graph.own_param(p, line)).collect::<Vec<_>>());
     differences::every(&point, model)?;
     let skipped = skipped(adjoint::hold(&point, model).and_then(|()| overwriting::hold(&point, model)))?;
     constants::hold(&point, &handles, inputs, &f)?;
     Ok(Checked { skipped })
-}
-
-/// Calls `f` with the nodes of these parameters.
-fn entered<'g>(graph: &'g Graph<'g>, handles: &[Param], f: &impl Fn(&'g Graph<'g>, &[Var<'g>]) -> Var<'g>) -> Var<'g> {
-    let vars: Vec<Var<'g>> = handles.iter().map(|&p| graph.param(p)).collect();
-    f(graph, &vars)
 }

@@ -53,6 +53,9 @@ impl fmt::Display for Report {
             ("not finite", &self.not_finite),
             ("exit", &self.exits),
         ];
+        if self.is_clean() {
+            return f.write_str("every parameter has a finite gradient that is not zero everywhere");
+        }
         let lines = groups.iter().flat_map(|(what, names)| names.iter().map(move |name| format!("{what}: {name}")));
         f.write_str(&lines.collect::<Vec<_>>().join("\n"))
     }
