@@ -18,7 +18,7 @@ use std::{
 use xxhash_rust::xxh3::Xxh3;
 
 /// What takes less time to prepare is not kept.
-const WORTH_KEEPING: Duration = Duration::from_secs(1);
+const WORTH_KEEPING: Duration = Duration::from_millis(300);
 
 /// Less data is not looked for: it is prepared in less time than the checksum of the program takes.
 const WORTH_LOOKING: u64 = 1_000_000;

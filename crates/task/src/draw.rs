@@ -3,6 +3,9 @@
 use std::cell::Cell;
 use unspool::{graph::RngKey, text::Part};
 
+/// Examples of a part whose texts are shown, at most.
+pub(crate) const SHOWN: usize = 20;
+
 /// Which example of which part is made, and what it is made with.
 #[derive(Debug)]
 pub struct Draw {
@@ -43,8 +46,14 @@ impl Draw {
         self.key
     }
 
-    /// Returns a text that is only shown: that of an example that the model learns from is not kept.
+    /// Returns a text that is only shown. It is kept for the examples that may be shown, the first ones of a part that
+    /// is scored.
     pub fn shown(&self, text: &str) -> String {
+        if self.number < SHOWN { self.scored_with(text) } else { String::new() }
+    }
+
+    /// Returns a text that an example is scored with: that of an example that the model learns from is not kept.
+    pub fn scored_with(&self, text: &str) -> String {
         if self.training { String::new() } else { text.to_owned() }
     }
 
@@ -126,5 +135,7 @@ mod tests {
         assert_eq!((draw.cut(vec![1, 2], 2), draw.was_cut()), (vec![1, 2], (0, 0)));
         assert_eq!((draw.cut(vec![1, 2, 3], 2), draw.was_cut()), (vec![1, 2], (1, 2)));
         assert_eq!((draw.shown("text"), Draw::training(0, draw.key()).shown("text")), ("text".into(), String::new()));
+        let later = Draw::scored(SHOWN, Part::Dev);
+        assert_eq!((later.shown("text"), later.scored_with("text")), (String::new(), "text".into()));
     }
 }

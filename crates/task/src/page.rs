@@ -3,6 +3,7 @@
 use crate::{
     begun::Begun,
     chosen::Chosen,
+    draw::SHOWN,
     error::{Error, Result},
     figure,
     json::Evaluated,
@@ -14,9 +15,6 @@ use crate::{
 };
 use serde_json::{Map, Value};
 use unspool::{graph::Params, nn::training::Evaluated as Epoch};
-
-/// Examples of the test part in the report.
-const SHOWN: usize = 20;
 
 /// A model that was trained.
 pub(crate) struct Trained<A> {

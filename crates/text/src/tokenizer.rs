@@ -155,7 +155,7 @@ impl Tokenizer {
         let (file, spelling, cut) = (Arc::from(file), checked.spelling, checked.cut);
         let tokens = || checked.tokens.iter().map(|(token, id)| (token.as_str(), *id));
         let characters = checked.nfc_characters.map(|nfc| Characters::new(tokens(), &reserved, specials.unk, nfc));
-        let words = checked.has_words.then(WordCaches::default);
+        let words = checked.nfc_words.map(WordCaches::new);
         Ok(Tokenizer { inner, file, spelling, specials, reserved, size, cut, characters, words })
     }
 
@@ -182,7 +182,7 @@ impl Tokenizer {
         if let Some(ids) = self.characters.as_ref().and_then(|characters| characters.encode(text)) {
             return Ok(ids);
         }
-        match &self.words {
+        match self.words.as_ref().filter(|words| words.know(text)) {
             Some(words) => words.encode(text, |word| self.encode_by_library(word)),
             None => self.encode_by_library(text),
         }

@@ -124,7 +124,7 @@ impl Task for Translation {
             source: ids(&row[0])?,
             target: target.map_or(Ok(vec![]), ids)?,
             source_text: draw.shown(&row[0]),
-            reference: draw.shown(target.unwrap_or_default()),
+            reference: draw.scored_with(target.unwrap_or_default()),
         })
     }
 

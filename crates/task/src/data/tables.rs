@@ -124,8 +124,11 @@ impl TableRows {
     /// # Errors
     /// A row cannot be read; the labels are none, such as one alone.
     pub fn labels(&self, column: usize) -> Result<LabelSet> {
-        let label = |row: Row| (row.line, row[column].to_owned());
-        Ok(self.read(|rows| LabelSet::collect(&self.file, rows.map(label)))??)
+        let (names, place) = (self.columns.join("\t"), column.to_string());
+        self.kept.get_or_make(&["labels", &names, &place], || {
+            let label = |row: Row| (row.line, row[column].to_owned());
+            Ok(self.read(|rows| LabelSet::collect(&self.file, rows.map(label)))??)
+        })
     }
 }
 

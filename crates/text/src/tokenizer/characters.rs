@@ -4,11 +4,10 @@
 //! unknown one, a table says the same, some twenty times as fast. What it does not know for certain, such as a text
 //! that may have another normal form, goes through the library.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use unicode_normalization::{IsNormalized, is_nfc_quick};
 
-use super::Normalization;
-use super::train::{TokenKind, TokenizerOptions, normalizer, pre_tokenizer};
+use super::train::{TokenKind, pre_tokenizer};
 
 /// The ids of characters.
 #[derive(Clone, Debug)]
@@ -57,19 +56,19 @@ pub(super) fn rules(file: &Value) -> Option<bool> {
         && file.get("post_processor").is_none_or(Value::is_null)
         && file.get("pre_tokenizer") == Some(&pre_tokenizer(TokenKind::Character, false))
         && file.pointer("/model/type").and_then(Value::as_str) == Some("WordLevel");
-    let form = |normalization| {
-        let options = TokenizerOptions { lossless: false, normalization, ..TokenizerOptions::default() };
-        file.get("normalizer") == Some(&normalizer(TokenKind::Character, &options))
-    };
-    match is_plain {
-        true if form(Normalization::None) => Some(false),
-        true if form(Normalization::Nfc) => Some(true),
-        _ => None,
+    is_plain.then(|| nfc_alone(file)).flatten()
+}
+
+/// Whether a tokenizer's file brings texts into NFC; nothing where it changes them in other ways.
+pub(super) fn nfc_alone(file: &Value) -> Option<bool> {
+    match file.get("normalizer") {
+        None | Some(Value::Null) => Some(false),
+        Some(rule) => (*rule == json!({"type": "NFC"})).then_some(true),
     }
 }
 
 /// Whether a text surely is in the form that the rules ask for.
-fn is_normal(text: &str, nfc: bool) -> bool {
+pub(super) fn is_normal(text: &str, nfc: bool) -> bool {
     !nfc || text.is_ascii() || is_nfc_quick(text.chars()) == IsNormalized::Yes
 }
 
@@ -100,7 +99,7 @@ impl CharacterCounts {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Tokenizer;
+    use super::super::{Normalization, Tokenizer, TokenizerOptions};
     use super::*;
     use proptest::prelude::*;
 

@@ -44,14 +44,14 @@ pub(super) struct Checked {
     pub(super) cut: Cut,
     /// Where its tokens are characters, whether texts are brought into NFC.
     pub(super) nfc_characters: Option<bool>,
-    /// Whether texts are cut into words as byte-level BPE cuts them.
-    pub(super) has_words: bool,
+    /// Where texts are cut into words as byte-level BPE cuts them, whether they are brought into NFC before.
+    pub(super) nfc_words: Option<bool>,
 }
 
 /// Checks the file; an error is the reason why it cannot be used.
 pub(super) fn check(json: &str) -> Result<Checked, String> {
     let file: Value = serde_json::from_str(json).map_err(|error| error.to_string())?;
-    let (cut, nfc_characters, has_words) = (Cut::of(&file), characters::rules(&file), words::rules(&file));
+    let (cut, nfc_characters, nfc_words) = (Cut::of(&file), characters::rules(&file), words::rules(&file));
     let file = file.as_object().ok_or("the file is not a JSON object")?;
     for (part, what) in [("padding", "pads"), ("truncation", "truncates")] {
         if file.get(part).is_some_and(|part| !part.is_null()) {
@@ -78,7 +78,7 @@ pub(super) fn check(json: &str) -> Result<Checked, String> {
     let _ = (growth, grows(file.get("decoder"), 1)?);
     ["normalizer", "pre_tokenizer", "decoder"].iter().filter_map(|part| file.get(*part)).try_for_each(patterns)?;
     template(file.get("post_processor"), &tokens)?;
-    Ok(Checked { tokens, special, unknown, spelling: spelling(file.get("decoder")), cut, nfc_characters, has_words })
+    Ok(Checked { tokens, special, unknown, spelling: spelling(file.get("decoder")), cut, nfc_characters, nfc_words })
 }
 
 fn id_of(value: &Value) -> Option<u32> {

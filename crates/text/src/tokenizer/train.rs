@@ -294,7 +294,7 @@ impl Tokenizer {
         if self.characters.as_ref().is_some_and(|known| characters.add(block, known.nfc)) {
             return Ok(());
         }
-        if self.words.is_some() {
+        if self.words.as_ref().is_some_and(|known| known.know(block)) {
             super::words::words(block).for_each(|word| count(words, word));
             return Ok(());
         }

@@ -9,12 +9,13 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use serde_json::Value;
 
+use super::characters::{is_normal, nfc_alone};
 use super::train::{TokenKind, pre_tokenizer};
 use crate::character_class::Class;
 use crate::error::Error;
 
 /// Words that a cache holds, and the longest of them in bytes.
-const WORDS: usize = 50_000;
+const WORDS: usize = 20_000;
 const LONGEST: usize = 48;
 
 /// `\p{L}`, `\p{N}` and `\s`.
@@ -80,30 +81,44 @@ fn first_word(text: &str) -> Option<usize> {
     }
 }
 
-/// Whether a tokenizer's file cuts texts as [`words`] does, and does nothing else to them.
-pub(super) fn rules(file: &Value) -> bool {
+/// Of a tokenizer's file that cuts texts as [`words`] does, whether it brings them into NFC before; it does nothing
+/// else to them.
+pub(super) fn rules(file: &Value) -> Option<bool> {
     let is_none = |name: &str| file.get(name).is_none_or(Value::is_null);
     let is_special = |token: &Value| token.get("special").and_then(Value::as_bool) == Some(true);
-    file.get("pre_tokenizer") == Some(&pre_tokenizer(TokenKind::ByteLevelBpe, true))
-        && is_none("normalizer")
+    let is_plain = file.get("pre_tokenizer") == Some(&pre_tokenizer(TokenKind::ByteLevelBpe, true))
         && is_none("post_processor")
-        && file.get("added_tokens").and_then(Value::as_array).is_some_and(|all| all.iter().all(is_special))
+        && file.get("added_tokens").and_then(Value::as_array).is_some_and(|all| all.iter().all(is_special));
+    is_plain.then(|| nfc_alone(file)).flatten()
 }
 
 type Cache = HashMap<Box<str>, Box<[u32]>>;
 
 /// The ids of words that were seen: a cache for each thread that encodes.
-#[derive(Clone, Debug, Default)]
-pub(super) struct WordCaches(Arc<Mutex<Vec<Cache>>>);
+#[derive(Clone, Debug)]
+pub(super) struct WordCaches {
+    caches: Arc<Mutex<Vec<Cache>>>,
+    /// Whether texts are brought into NFC.
+    nfc: bool,
+}
 
 impl WordCaches {
-    /// The ids of a text. `library` gives those of a word.
+    pub(super) fn new(nfc: bool) -> WordCaches {
+        WordCaches { caches: Arc::default(), nfc }
+    }
+
+    /// Whether a text is surely cut as [`words`] does.
+    pub(super) fn know(&self, text: &str) -> bool {
+        is_normal(text, self.nfc)
+    }
+
+    /// The ids of a text that they know. `library` gives those of a word.
     pub(super) fn encode(
         &self,
         text: &str,
         library: impl Fn(&str) -> Result<Vec<u32>, Error>,
     ) -> Result<Vec<u32>, Error> {
-        let caches = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let caches = || self.caches.lock().unwrap_or_else(PoisonError::into_inner);
         let mut cache = caches().pop().unwrap_or_default();
         let mut ids = Vec::with_capacity(text.len() / 3);
         for word in words(text) {
@@ -124,12 +139,13 @@ impl WordCaches {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Tokenizer, TokenizerOptions};
+    use super::super::{Normalization, Tokenizer, TokenizerOptions};
     use super::*;
     use proptest::prelude::*;
 
-    fn tokenizer(text: &str) -> Tokenizer {
-        let options = TokenizerOptions { vocabulary_size: 320, minimum_count: 1, ..TokenizerOptions::default() };
+    fn tokenizer(text: &str, normalization: Normalization) -> Tokenizer {
+        let (vocabulary_size, minimum_count) = (320, 1);
+        let options = TokenizerOptions { vocabulary_size, minimum_count, normalization, ..TokenizerOptions::default() };
         Tokenizer::train(TokenKind::ByteLevelBpe, [text], &options).unwrap()
     }
 
@@ -152,9 +168,11 @@ mod tests {
                 ],
                 0..14,
             ),
+            nfc: bool,
         ) {
             let text = text.concat();
-            let tokenizer = tokenizer("abc cab, 12 it's");
+            let normalization = if nfc { Normalization::Nfc } else { Normalization::None };
+            let tokenizer = tokenizer("abc cab, 12 it's", normalization);
             prop_assert!(tokenizer.words.is_some());
             let library = Tokenizer { words: None, ..tokenizer.clone() };
             let ids = library.encode(&text).unwrap();
