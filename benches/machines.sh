@@ -2,7 +2,7 @@
 # Runs a program on several machines that are played by this one: each is a network namespace with a name of its own, joined by links
 # that `tc` slows. Needs root, `ip`, `tc` and Open MPI.
 #
-#     scripts/machines.sh 4 1gbit target/release/examples/exchange_times
+#     benches/machines.sh 4 1gbit target/release/examples/exchange_times
 set -euo pipefail
 [ $# -ge 3 ] || { echo "usage: $0 MACHINES RATE PROGRAM [ARGUMENTS]" >&2; exit 2; }
 machines=$1 rate=$2
