@@ -89,7 +89,7 @@
 #![warn(missing_debug_implementations)]
 
 pub mod attention;
-mod carried_rows;
+mod carried_states;
 mod cell;
 pub mod checkpoint;
 pub mod ctc;
@@ -115,7 +115,7 @@ mod transformer;
 mod wrapper;
 
 pub use attention::{AdditiveAttention, Attention, AttentionMemory, MultiheadAttention};
-pub use carried_rows::CarriedRows;
+pub use carried_states::CarriedStates;
 pub use cell::{
     AnyCell, AnyState, Cell, CellKind, Gru, GruConfig, Lstm, LstmConfig, LstmState, Nonlinearity, RecurrentInit, Rnn,
     RnnConfig, State, gru_gates, leaves, map_state, state_to_tensors,
@@ -123,7 +123,7 @@ pub use cell::{
 pub use decoding::{
     attention_decoder::{AttentionDecoder, AttentionDecoderState, Bridge},
     decoder::{Decoder, DecoderSteps, teacher_forcing},
-    scheduled_sampling::{TruthSchedule, scheduled_sampling},
+    scheduled_sampling::{TeacherForcingSchedule, scheduled_sampling},
     token_model::TokenModel,
 };
 pub use error::{Error, Result};

@@ -9,12 +9,12 @@ use std::{
 };
 use unspool_graph::{Graph, Params, RngKey, Tensor, Var};
 use unspool_nn::{
-    Adam, CarriedRows, Cell, Embedding, Error, Gru, Linear, Sequence, Sgd, checkpoint,
+    Adam, CarriedStates, Cell, Embedding, Error, Gru, Linear, Sequence, Sgd, checkpoint,
     exchange::{Exchange, Reduce, run_ranks},
     optimizer::{Averaged, Group, Optimizer},
     schedule::{OnPlateau, linear_with_warm_up},
     state_to_tensors,
-    training::{BEST, Ended, Evaluation, Event, Every, LAST, Objective, Outcome, Trainer},
+    training::{BEST, Evaluation, Event, Every, LAST, Objective, Outcome, StopReason, Trainer},
     unroll,
 };
 
@@ -132,7 +132,7 @@ fn run(folder: &Path, dies_at: u64) -> Result<(Outcome, Params), Error> {
 fn killed_at_any_shard_and_resumed_it_ends_with_the_same_files() -> Tested {
     let whole = tempfile::tempdir()?;
     let (outcome, _) = run(whole.path(), u64::MAX)?;
-    assert_eq!((outcome.ended, outcome.steps), (Ended::Finished, 12));
+    assert_eq!((outcome.stop_reason, outcome.steps), (StopReason::Finished, 12));
     assert_eq!(outcome.history.len(), 6);
     let files = |folder: &Path| [BEST, LAST].map(|file| std::fs::read(folder.join(file)).expect("a checkpoint"));
     let expected = files(whole.path());
@@ -188,7 +188,7 @@ fn asked_to_stop_it_saves_the_step_and_goes_on_from_there() -> Tested {
             }
         },
     )?;
-    assert_eq!((outcome.ended, outcome.steps), (Ended::Stopped, 5));
+    assert_eq!((outcome.stop_reason, outcome.steps), (StopReason::Stopped, 5));
     let mut resumed_at = None;
     let mut params = Params::seeded(5);
     let objective = First::new(&mut params);
@@ -221,7 +221,7 @@ fn an_evaluation_that_gives_up_when_asked_to_stop_is_repeated_on_resuming() -> T
             }
         },
     )?;
-    assert_eq!((outcome.ended, outcome.history.len(), evaluations), (Ended::Stopped, 1, 2));
+    assert_eq!((outcome.stop_reason, outcome.history.len(), evaluations), (StopReason::Stopped, 1, 2));
     let mut params = Params::seeded(5);
     let objective = First::new(&mut params);
     trainer(folder.path()).resume().run(&mut params, &mut optimizer(), &objective, |_| {})?;
@@ -280,7 +280,7 @@ fn patience_ends_it_and_the_best_are_kept() -> Tested {
         }
     })?;
     // 3.0 again is no improvement, but of equals the later is the best.
-    assert_eq!((outcome.ended, outcome.history.len()), (Ended::Early, 5));
+    assert_eq!((outcome.stop_reason, outcome.history.len()), (StopReason::Early, 5));
     assert_eq!(outcome.best().map(|best| best.epoch), Some(4));
     assert_eq!(outcome.best().cloned(), at_best);
     let best = outcome.best_params.ok_or("no best")?;
@@ -325,7 +325,7 @@ fn nowhere_to_write_and_nothing_to_train_on_are_errors_at_once() {
 struct Streaming {
     cell: Gru,
     readout: Linear,
-    carried: CarriedRows,
+    carried: CarriedStates,
 }
 
 impl Objective for Streaming {
@@ -378,7 +378,7 @@ fn what_is_carried_goes_on_too() -> Tested {
         let mut params = Params::seeded(5);
         let cell = Gru::new(params.scope("rnn"), 1, 4);
         let readout = Linear::new(params.scope("readout"), 4, 1);
-        let (objective, stop) = (Streaming { cell, readout, carried: CarriedRows::new(4) }, AtomicBool::new(false));
+        let (objective, stop) = (Streaming { cell, readout, carried: CarriedStates::new(4) }, AtomicBool::new(false));
         let trainer = Trainer::new(3, |_| 0.03).checkpoints(folder).resume().stop(&stop);
         trainer.run(&mut params, &mut Adam::new(), &objective, |event| {
             if let Event::Step(step) = event {
@@ -391,7 +391,7 @@ fn what_is_carried_goes_on_too() -> Tested {
     let expected = std::fs::read(whole.path().join(LAST))?;
     for stops_at in [1, 4, 5, 8] {
         let folder = tempfile::tempdir()?;
-        assert_eq!(train(folder.path(), stops_at)?.ended, Ended::Stopped);
+        assert_eq!(train(folder.path(), stops_at)?.stop_reason, StopReason::Stopped);
         train(folder.path(), 0)?;
         assert!(std::fs::read(folder.path().join(LAST))? == expected, "stopped at step {stops_at}");
     }
@@ -467,9 +467,13 @@ fn a_checkpoint_of_four_processes_goes_on_with_any_number() -> Tested {
         };
         // The first alone is asked to stop, and all do.
         assert!(
-            stopped(4, 5).into_iter().all(|outcome| outcome.is_ok_and(|o| o.ended == Ended::Stopped && o.steps == 5))
+            stopped(4, 5)
+                .into_iter()
+                .all(|outcome| outcome.is_ok_and(|o| o.stop_reason == StopReason::Stopped && o.steps == 5))
         );
-        assert!(stopped(ranks, 0).into_iter().all(|outcome| outcome.is_ok_and(|o| o.ended == Ended::Finished)));
+        assert!(
+            stopped(ranks, 0).into_iter().all(|outcome| outcome.is_ok_and(|o| o.stop_reason == StopReason::Finished))
+        );
         assert!(std::fs::read(folder.path().join(LAST))? == expected, "{ranks} processes");
     }
     Ok(())
@@ -533,7 +537,7 @@ fn what_is_carried_is_every_process_s() -> Tested {
             let mut params = Params::seeded(5);
             let cell = Gru::new(params.scope("rnn"), 1, 4);
             let readout = Linear::new(params.scope("readout"), 4, 1);
-            let objective = Streaming { cell, readout, carried: CarriedRows::new(4) };
+            let objective = Streaming { cell, readout, carried: CarriedStates::new(4) };
             let trainer = Trainer::new(3, |_| 0.03).checkpoints(folder).exchange(exchange);
             trainer.run(&mut params, &mut Adam::new(), &objective, |_| {}).map(|_| objective.carried.all())
         });
@@ -667,9 +671,9 @@ fn settings_without_a_meaning_are_refused_before_the_first_step() {
 }
 
 #[test]
-fn carried_rows_refuse_what_does_not_fit() -> Tested {
+fn carried_states_refuse_what_does_not_fit() -> Tested {
     let array = |rows: usize, width: usize| Tensor::from(Array2::<f32>::from_elem((rows, width), 1.0));
-    let carried = CarriedRows::new(4);
+    let carried = CarriedStates::new(4);
     carried.put(0..2, &[array(2, 3)])?;
     let kept = carried.all();
     for (streams, leaves) in [
@@ -690,7 +694,7 @@ fn carried_rows_refuse_what_does_not_fit() -> Tested {
         assert_eq!(carried.all(), kept);
     }
     // Sizes that no memory holds.
-    let endless = CarriedRows::new(usize::MAX);
+    let endless = CarriedStates::new(usize::MAX);
     assert!(matches!(endless.put(0..1, &[array(1, 1)]), Err(Error::Carried { .. })));
     assert!(endless.rows(0..usize::MAX).is_none());
     Ok(())

@@ -11,7 +11,7 @@ use std::sync::{PoisonError, atomic::Ordering};
 use unspool::{
     graph::{Graph, Params, RngKey, Tensor, Var},
     nn::{
-        CarriedRows,
+        CarriedStates,
         exchange::Exchange,
         training::{Evaluation, Objective},
     },
@@ -72,7 +72,7 @@ impl<T: Task> Objective for Run<'_, T> {
     }
 
     fn carried(&self) -> Vec<Tensor> {
-        self.begun.task.carried().map_or_else(Vec::new, CarriedRows::all)
+        self.begun.task.carried().map_or_else(Vec::new, CarriedStates::all)
     }
 
     fn carry(&self, carried: Vec<Tensor>) -> Result<()> {

@@ -15,7 +15,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use unspool::{
     graph::{Graph, Params, Var},
-    nn::{CarriedRows, decoding::Beam},
+    nn::{CarriedStates, decoding::Beam},
     text::{BatchSize, Tokenizer, score::accuracy},
 };
 
@@ -141,7 +141,7 @@ pub trait Task: Sized + Sync + 'static {
 
     /// Returns the states that are carried from step to step of a training, such as those of a recurrence over one long
     /// text. They are saved with each checkpoint.
-    fn carried(&self) -> Option<&CarriedRows> {
+    fn carried(&self) -> Option<&CarriedStates> {
         None
     }
 

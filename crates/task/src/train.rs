@@ -36,7 +36,7 @@ use unspool::{
         exchange::{Exchange, OneProcess, Reduce},
         optimizer::Averaged,
         schedule::linear_with_warm_up,
-        training::{Ended, Event, Outcome},
+        training::{Event, Outcome, StopReason},
     },
     text::BatchSize,
 };
@@ -266,7 +266,7 @@ impl<'a, T: Task> Run<'a, T> {
             progress.finish();
             signals::stopped(Some(outcome.steps))
         };
-        if outcome.ended == Ended::Stopped {
+        if outcome.stop_reason == StopReason::Stopped {
             return Err(stopped());
         }
         let (Some(best), Some(params)) = (outcome.best(), &outcome.best_params) else {

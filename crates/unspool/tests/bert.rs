@@ -1,7 +1,7 @@
 //! A tokenizer from elsewhere has special tokens of its own, and models end their texts with them.
 
 use unspool::{
-    models::{Teaching, TransformerTranslator, TransformerTranslatorConfig},
+    models::{LossOptions, TransformerTranslator, TransformerTranslatorConfig},
     nn::decoding::Beam,
     prelude::*,
     text::Specials,
@@ -53,8 +53,8 @@ fn a_bert_tokenizer_decodes_rightly() {
         let mut adam = Adam::new();
         for step in 0..80 {
             let graph = Graph::new(&params).training(1, step);
-            let teaching = Teaching { smoothing: 0.0, truth: 1.0 };
-            let loss = model.loss(&graph, &source, &target, teaching) / target.tokens() as f64;
+            let options = LossOptions { label_smoothing: 0.0, teacher_forcing_ratio: 1.0 };
+            let loss = model.loss(&graph, &source, &target, options) / target.tokens() as f64;
             let gradients = loss.backward().unwrap();
             adam.step(&mut params, &gradients, 0.01).unwrap();
         }

@@ -20,7 +20,7 @@ pub(crate) struct NextToken {
     saved: Saved,
     tokenizer: Tokenizer,
     model: LanguageModel,
-    carried: CarriedRows,
+    carried: CarriedStates,
 }
 
 #[derive(Clone, Args)]
@@ -136,7 +136,7 @@ impl Task for NextToken {
             return Err(Error::failure(format!("begin is {begin}"), "it must be less than vocabulary_size"));
         }
         let model = LanguageModel::new(params, &saved.model);
-        Ok(NextToken { carried: CarriedRows::new(saved.bptt_streams), saved, tokenizer, model })
+        Ok(NextToken { carried: CarriedStates::new(saved.bptt_streams), saved, tokenizer, model })
     }
 
     fn read_to_score(&self, data: &Data) -> Result<Drawn<Text>> {
@@ -169,7 +169,7 @@ impl Task for NextToken {
         self.model.loss(graph, batch, &self.carried)
     }
 
-    fn carried(&self) -> Option<&CarriedRows> {
+    fn carried(&self) -> Option<&CarriedStates> {
         Some(&self.carried)
     }
 

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use unspool::{
     graph::{Graph, Params, Var},
     models::*,
-    nn::{CarriedRows, Sequence, TruthSchedule, decoding::LengthPenalty},
+    nn::{CarriedStates, Sequence, TeacherForcingSchedule, decoding::LengthPenalty},
     text::{
         BatchSize, DecoderInput, LabelSet, Padded, Row, Sentence, Specials, TeacherForcing, TokenKind, Tokenizer,
         TokenizerOptions, Vocabulary,

@@ -12,7 +12,7 @@ const MAPS: usize = 5;
 const SMOOTHING: f64 = 0.1;
 
 /// The decoder's own tokens come in over a training's thousandths, until every other token is one.
-const SCHEDULE: TruthSchedule = TruthSchedule::Linear { start: 1.0, slope: 0.5e-3, least: 0.5 };
+const SCHEDULE: TeacherForcingSchedule = TeacherForcingSchedule::Linear { start: 1.0, slope: 0.5e-3, least: 0.5 };
 
 pub(crate) struct Translation {
     saved: Saved,
@@ -144,16 +144,16 @@ impl Task for Translation {
     }
 
     fn loss<'g>(&self, graph: &'g Graph<'g>, (source, target): &Self::Batch) -> Var<'g> {
-        self.model.loss(graph, source, target, Teaching { smoothing: SMOOTHING, truth: 1.0 })
+        self.model.loss(graph, source, target, LossOptions { label_smoothing: SMOOTHING, teacher_forcing_ratio: 1.0 })
     }
 
     fn training_loss<'g>(&self, graph: &'g Graph<'g>, (source, target): &Self::Batch, progress: f64) -> Var<'g> {
-        let truth = match self.saved.teacher_forcing.as_str() {
+        let teacher_forcing_ratio = match self.saved.teacher_forcing.as_str() {
             "scheduled" => SCHEDULE.at((1000.0 * progress) as u64),
             "never" => 0.0,
             _ => 1.0,
         };
-        self.model.loss(graph, source, target, Teaching { smoothing: SMOOTHING, truth })
+        self.model.loss(graph, source, target, LossOptions { label_smoothing: SMOOTHING, teacher_forcing_ratio })
     }
 
     fn answers(&self, params: &Params, (source, _): &Self::Batch, search: Search) -> Result<Vec<Translated>> {

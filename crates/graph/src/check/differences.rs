@@ -1,7 +1,7 @@
 //! Gradients against central differences.
 
 use super::{
-    Disagreement, Failure, Judged, Model, STEP, culprit,
+    CheckCounts, Disagreement, Failure, Model, STEP, culprit,
     point::{Point, apart, weigh, weights, wrong},
 };
 use crate::{Place, Result, RngKey};
@@ -102,8 +102,8 @@ pub(super) fn every(point: &Point, model: Model<'_>) -> std::result::Result<(), 
 
 /// Every coordinate whose differences at h and h/2 agree with each other must agree with the gradient too. Where they
 /// do, the differences' own error, which falls with the square of the step, is at most a third of the tolerance at h/2.
-pub(super) fn where_they_agree(point: &Point, model: Model<'_>) -> std::result::Result<Judged, Failure> {
-    let (mut worst, mut judged) = (Worst::default(), Judged::default());
+pub(super) fn where_they_agree(point: &Point, model: Model<'_>) -> std::result::Result<CheckCounts, Failure> {
+    let (mut worst, mut judged) = (Worst::default(), CheckCounts::default());
     coordinates(point, model, |at, analytic, slope| {
         let (whole, half) = (at.slope(STEP)?, at.slope(STEP / 2.0)?);
         if unsure(analytic, whole, half) {
@@ -118,7 +118,7 @@ pub(super) fn where_they_agree(point: &Point, model: Model<'_>) -> std::result::
 }
 
 /// The slope along one random direction of length 1 must agree, if its differences at h and h/2 do.
-pub(super) fn along(point: &Point, model: Model<'_>, seed: u64) -> std::result::Result<Judged, Failure> {
+pub(super) fn along(point: &Point, model: Model<'_>, seed: u64) -> std::result::Result<CheckCounts, Failure> {
     let mut direction = point.direction(RngKey::seed(seed).fold_in_str("direction"))?;
     let length = direction.iter().flatten().map(|u| u * u).sum::<f64>().sqrt();
     direction.iter_mut().for_each(|u| *u /= length.max(f64::MIN_POSITIVE));
@@ -128,10 +128,10 @@ pub(super) fn along(point: &Point, model: Model<'_>, seed: u64) -> std::result::
     let slope = |step: f64| -> Result<f64> { Ok((at(step)? - at(-step)?) / (2.0 * step)) };
     let (whole, numeric) = (slope(STEP)?, slope(STEP / 2.0)?);
     if unsure(analytic, whole, numeric) {
-        return Ok(Judged { unjudged: 1, ..Judged::default() });
+        return Ok(CheckCounts { unjudged: 1, ..CheckCounts::default() });
     }
     if !wrong(apart(analytic, numeric)) {
-        return Ok(Judged { right: 1, ..Judged::default() });
+        return Ok(CheckCounts { right: 1, ..CheckCounts::default() });
     }
     let (parameter, culprit) = ("a random direction".to_string(), culprit::find(point, model));
     Err(Failure::Gradient(Box::new(Disagreement { parameter, index: 0, analytic, numeric, entered: None, culprit })))

@@ -206,7 +206,7 @@ pub enum Failure {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[must_use = "what could not be judged has not passed"]
 #[non_exhaustive]
-pub struct Judged {
+pub struct CheckCounts {
     /// Coordinates (or directions) whose gradient agrees with finite differences.
     pub right: usize,
     /// Those whose differences at h and h/2 contradict each other: nothing is known of them but the test by forward
@@ -260,18 +260,18 @@ impl fmt::Display for Checked {
     }
 }
 
-impl AddAssign for Judged {
+impl AddAssign for CheckCounts {
     /// Adds what another check could say; the first reason to skip forward mode stays.
-    fn add_assign(&mut self, other: Judged) {
+    fn add_assign(&mut self, other: CheckCounts) {
         self.right += other.right;
         self.unjudged += other.unjudged;
         self.skipped = self.skipped.take().or(other.skipped);
     }
 }
 
-impl fmt::Display for Judged {
+impl fmt::Display for CheckCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Judged { right, unjudged, skipped } = self;
+        let CheckCounts { right, unjudged, skipped } = self;
         write!(f, "{right} coordinates agree with finite differences; {unjudged} could not be judged")?;
         skipped.as_ref().map_or(Ok(()), |why| write!(f, "; forward mode was skipped: {why}"))
     }
@@ -348,16 +348,16 @@ pub fn direction(
     inputs: &[(&str, ArrayD<f64>)],
     model: impl for<'g> Fn(&'g Graph<'g>, &[Var<'g>]) -> Var<'g>,
     seed: u64,
-) -> Result<Judged, Failure> {
+) -> Result<CheckCounts, Failure> {
     let point = Point::new(params, inputs)?;
     let skipped = skipped(adjoint::hold(&point, &model))?;
-    Ok(Judged { skipped, ..differences::along(&point, &model, seed)? })
+    Ok(CheckCounts { skipped, ..differences::along(&point, &model, seed)? })
 }
 
 /// Checks as [`model`] does, for a long composition. There the third derivatives can be so large that a right gradient
 /// misses its differences by more than the tolerance, and a kink can lie within a step. So forward mode is held against
 /// reverse mode, and a coordinate is judged by differences only where the estimates at h and at h/2 agree with each
-/// other. The others are counted in [`Judged`].
+/// other. The others are counted in [`CheckCounts`].
 ///
 /// ```
 /// use unspool_graph::{Params, check, init};
@@ -372,10 +372,10 @@ pub fn composition(
     params: &Params,
     inputs: &[(&str, ArrayD<f64>)],
     model: impl for<'g> Fn(&'g Graph<'g>, &[Var<'g>]) -> Var<'g>,
-) -> Result<Judged, Failure> {
+) -> Result<CheckCounts, Failure> {
     let point = Point::new(params, inputs)?;
     let skipped = skipped(adjoint::hold(&point, &model))?;
-    Ok(Judged { skipped, ..differences::where_they_agree(&point, &model)? })
+    Ok(CheckCounts { skipped, ..differences::where_they_agree(&point, &model)? })
 }
 
 /// Holds forward mode against reverse mode for `model` in a random direction: ⟨v, J·u⟩ = ⟨Jᵀ·v, u⟩ to a relative 1e-10.

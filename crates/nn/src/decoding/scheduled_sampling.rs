@@ -9,12 +9,12 @@ use unspool_graph::{Graph, Result, Var};
 /// counts from 0 (Bengio, Vinyals, Jaitly and Shazeer 2015, section 2.4).
 ///
 /// ```
-/// use unspool_nn::TruthSchedule;
-/// assert_eq!(TruthSchedule::Linear { start: 1.0, slope: 0.01, least: 0.25 }.at(50), 0.5);
-/// assert!(TruthSchedule::InverseSigmoid { k: 100.0 }.at(0) > 0.99);
+/// use unspool_nn::TeacherForcingSchedule;
+/// assert_eq!(TeacherForcingSchedule::Linear { start: 1.0, slope: 0.01, least: 0.25 }.at(50), 0.5);
+/// assert!(TeacherForcingSchedule::InverseSigmoid { k: 100.0 }.at(0) > 0.99);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum TruthSchedule {
+pub enum TeacherForcingSchedule {
     /// The same at all steps: 1 is teacher forcing, 0 runs free.
     Constant(f64),
     /// max(least, start − slope · i)
@@ -38,15 +38,15 @@ pub enum TruthSchedule {
     },
 }
 
-impl TruthSchedule {
+impl TeacherForcingSchedule {
     /// Returns the probability at a step, in [0, 1].
     pub fn at(self, step: u64) -> f64 {
         let i = step as f64;
         let truth = match self {
-            TruthSchedule::Constant(truth) => truth,
-            TruthSchedule::Linear { start, slope, least } => (start - slope * i).max(least),
-            TruthSchedule::Exponential { k } => k.powf(i),
-            TruthSchedule::InverseSigmoid { k } => k / (k + (i / k).exp()),
+            TeacherForcingSchedule::Constant(truth) => truth,
+            TeacherForcingSchedule::Linear { start, slope, least } => (start - slope * i).max(least),
+            TeacherForcingSchedule::Exponential { k } => k.powf(i),
+            TeacherForcingSchedule::InverseSigmoid { k } => k / (k + (i / k).exp()),
         };
         truth.clamp(0.0, 1.0)
     }
@@ -58,14 +58,14 @@ impl TruthSchedule {
 ///
 /// More in [chapter 11](https://github.com/unspool/unspool/blob/main/docs/11-encoder-decoder.md) of the tutorial.
 ///
-/// The choices are the training step's, `Graph::training`, each the example's own. [`TruthSchedule`] makes
+/// The choices are the training step's, `Graph::training`, each the example's own. [`TeacherForcingSchedule`] makes
 /// `truth` fall. No gradient flows through a choice. In evaluation, where nothing is drawn, `truth` from ½ on is 1 and
 /// below it 0.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
 /// use unspool_nn::{
-///     Cell, Embedding, Positions, TransformerConfig, TransformerDecoder, TruthSchedule, scheduled_sampling,
+///     Cell, Embedding, Positions, TransformerConfig, TransformerDecoder, TeacherForcingSchedule, scheduled_sampling,
 /// };
 /// let mut params = Params::seeded(1);
 /// let config = TransformerConfig { size: 8, heads: 2, feedforward: 16, dropout: 0.0, norm_first: true, bias: true };
@@ -74,7 +74,7 @@ impl TruthSchedule {
 /// let step = 200;
 /// let graph = Graph::new(&params).training(7, step);
 /// let read = ndarray::array![[1, 5, 6, 7], [1, 8, 0, 0]];
-/// let truth = TruthSchedule::Linear { start: 1.0, slope: 1e-3, least: 0.5 }.at(step); // 0.8
+/// let truth = TeacherForcingSchedule::Linear { start: 1.0, slope: 1e-3, least: 0.5 }.at(step); // 0.8
 /// let logits = scheduled_sampling(&model, &graph, &read, &[4, 2], model.initial_state(&graph, 2), truth);
 /// assert_eq!(*logits.rows().shape()?, [6, 20]);
 /// # Ok::<(), unspool_nn::Error>(())

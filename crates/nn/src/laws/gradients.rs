@@ -9,12 +9,12 @@ use crate::{Cell, Sequence, State, leaves, state_to_tensors};
 use ndarray::{ArrayD, Axis};
 use unspool_graph::{
     Graph, Params, Var,
-    check::{self, Judged},
+    check::{self, CheckCounts},
 };
 
 /// Truncated back-propagation whose window is the length or more gives the same bits as one recording of all, and the
 /// true slope along a random direction: a cell that cuts its own state is truncated whatever the window is.
-pub(super) fn truncation<S: CellUnderTest>(setting: &Setting<'_, S>) -> Result<Judged, String> {
+pub(super) fn truncation<S: CellUnderTest>(setting: &Setting<'_, S>) -> Result<CheckCounts, String> {
     let Setting { subject, cell, batch, .. } = setting;
     for params in &setting.precisions() {
         let full = setting.run_in(params, batch, false)?;
@@ -61,7 +61,7 @@ fn reads_parameters<'g>(params: &Params, state: &impl State<'g>) -> unspool_grap
 
 /// Gradients of parameters, inputs and initial states against central differences and forward mode, through the whole
 /// run.
-pub(super) fn right<S: CellUnderTest>(setting: &Setting<'_, S>) -> Result<Judged, String> {
+pub(super) fn right<S: CellUnderTest>(setting: &Setting<'_, S>) -> Result<CheckCounts, String> {
     let inputs = inputs(&setting.batch);
     let inputs: Vec<(&str, ArrayD<f64>)> = inputs.iter().map(|(name, x)| (name.as_str(), x.clone())).collect();
     let judged = check::composition(&setting.params, &inputs, |graph, inputs| whole(setting, graph, inputs));

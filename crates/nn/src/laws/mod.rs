@@ -91,7 +91,7 @@ use case::{cases, search};
 use ndarray::ArrayD;
 use outcome::Setting;
 use std::{cell::RefCell, fmt};
-use unspool_graph::{Graph, Params, RngKey, Scope, Var, check::Judged};
+use unspool_graph::{Graph, Params, RngKey, Scope, Var, check::CheckCounts};
 
 /// Describes what is tested: how a cell is made, how its initial state is made from free arrays, and how it is run.
 ///
@@ -239,8 +239,8 @@ pub struct Violation {
 /// assert!(judged.right > 0);
 /// # Ok::<(), laws::Violation>(())
 /// ```
-pub fn check<S: CellUnderTest>(subject: &S) -> Result<Judged, Violation> {
-    let mut judged = Judged::default();
+pub fn check<S: CellUnderTest>(subject: &S) -> Result<CheckCounts, Violation> {
+    let mut judged = CheckCounts::default();
     for law in Law::ALL {
         judged += check_law(law, subject)?;
     }
@@ -271,8 +271,8 @@ pub fn check<S: CellUnderTest>(subject: &S) -> Result<Judged, Violation> {
 /// let broken = laws::check_law(Law::Alone, &subject).unwrap_err();
 /// assert_eq!(broken.case.lengths.len(), 2); // the smallest batch that shows it
 /// ```
-pub fn check_law<S: CellUnderTest>(law: Law, subject: &S) -> Result<Judged, Violation> {
-    let total = RefCell::new(Judged::default());
+pub fn check_law<S: CellUnderTest>(law: Law, subject: &S) -> Result<CheckCounts, Violation> {
+    let total = RefCell::new(CheckCounts::default());
     // Every coordinate is moved for the gradients: fewer batches, and smaller ones.
     let (count, most) = if law == Law::Gradients { (8, 3) } else { (24, 5) };
     search(count, cases(most), |case| {
@@ -294,7 +294,7 @@ pub fn check_law<S: CellUnderTest>(law: Law, subject: &S) -> Result<Judged, Viol
 /// assert_eq!(case.time(), 5);
 /// assert!(laws::check_case(Law::Split, &laws::cell(2, |scope| Gru::new(scope, 2, 3)), &case).is_ok());
 /// ```
-pub fn check_case<S: CellUnderTest>(law: Law, subject: &S, case: &Case) -> Result<Judged, String> {
+pub fn check_case<S: CellUnderTest>(law: Law, subject: &S, case: &Case) -> Result<CheckCounts, String> {
     let setting = Setting::new(subject, case)?;
     match law {
         Law::Split => rules::split(&setting),
@@ -307,7 +307,7 @@ pub fn check_case<S: CellUnderTest>(law: Law, subject: &S, case: &Case) -> Resul
         Law::Gradients => return gradients::right(&setting),
         Law::Equality => Ok(()),
     }?;
-    Ok(Judged::default())
+    Ok(CheckCounts::default())
 }
 
 /// Checks that two cells whose parameters have the same names are the same function with the same gradients, up to

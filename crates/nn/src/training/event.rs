@@ -147,11 +147,11 @@ pub enum Event<'a> {
 /// # use unspool_nn::{Adam, training::{*, doc_example::Doubling}};
 /// # let (mut params, objective) = Doubling::new(7);
 /// let patient = Trainer::new(1000, |_| 0.0).patience(2).run(&mut params, &mut Adam::new(), &objective, |_| {})?;
-/// assert_eq!((patient.ended, patient.steps), (Ended::Early, 3)); // at a rate of 0 nothing gets better
+/// assert_eq!((patient.stop_reason, patient.steps), (StopReason::Early, 3)); // at a rate of 0 nothing gets better
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ended {
+pub enum StopReason {
     /// All epochs are done.
     Finished,
     /// The score has not grown for as long as the patience lasts.
@@ -166,7 +166,7 @@ pub enum Ended {
 /// # use unspool_nn::{Adam, training::{*, doc_example::Doubling}};
 /// # let (mut params, objective) = Doubling::new(7);
 /// let outcome = Trainer::new(30, |_| 0.1).run(&mut params, &mut Adam::new(), &objective, |_| {})?;
-/// assert_eq!((outcome.ended, outcome.steps, outcome.history.len()), (Ended::Finished, 30, 30));
+/// assert_eq!((outcome.stop_reason, outcome.steps, outcome.history.len()), (StopReason::Finished, 30, 30));
 /// let best = outcome.best().unwrap();
 /// assert!(outcome.history.iter().all(|other| other.evaluation.score <= best.evaluation.score));
 /// # Ok::<(), unspool_nn::Error>(())
@@ -174,7 +174,7 @@ pub enum Ended {
 #[derive(Clone, Debug)]
 pub struct Outcome {
     /// Why it ended.
-    pub ended: Ended,
+    pub stop_reason: StopReason,
     /// How many steps were done, with those before it was resumed.
     pub steps: u64,
     /// All evaluations, with those before it was resumed.

@@ -58,7 +58,7 @@ pub mod doc_example;
 mod event;
 mod state;
 
-pub use event::{Ended, Evaluated, Evaluation, Event, Outcome, StepDone};
+pub use event::{Evaluated, Evaluation, Event, Outcome, StepDone, StopReason};
 
 use crate::{
     Error, Result, checkpoint,
@@ -165,7 +165,7 @@ pub trait Objective: Sync {
     }
 
     /// Gives what this process's shards carried to the other processes; called after each step, in all of them.
-    /// [`CarriedRows::share`](crate::CarriedRows::share) does it.
+    /// [`CarriedStates::share`](crate::CarriedStates::share) does it.
     ///
     /// # Errors
     /// Where a process cannot be reached.
@@ -408,7 +408,7 @@ impl<'a> Trainer<'a> {
         let (mut batches, mut batches_of) = (vec![], None);
         let mut saved = Saved::now(Duration::ZERO);
         let mut reducer = Reducer::new(self.exchange, self.reduce);
-        let ended = loop {
+        let stop_reason = loop {
             let finished = state.epoch >= self.epochs;
             if self.evaluation_is_due(&state, finished) {
                 // An evaluation may take long: what was learned so far is safe before it begins.
@@ -419,7 +419,7 @@ impl<'a> Trainer<'a> {
                 let judged = self.average.as_ref().and_then(Averaged::params).unwrap_or(params);
                 let evaluation = match self.shared_evaluation(objective, judged) {
                     // An evaluation may give up once it sees the flag. It is repeated when the training is resumed.
-                    Err(_) if self.exchange.ranks() <= 1 && self.stop_is_set() => break Ended::Stopped,
+                    Err(_) if self.exchange.ranks() <= 1 && self.stop_is_set() => break StopReason::Stopped,
                     evaluation => evaluation?,
                 };
                 if let Some(plateau) = &self.plateau {
@@ -437,13 +437,13 @@ impl<'a> Trainer<'a> {
                 }
             }
             if finished {
-                break Ended::Finished;
+                break StopReason::Finished;
             }
             if self.patience.is_some_and(|patience| state.since_better() >= patience) {
-                break Ended::Early;
+                break StopReason::Early;
             }
             if self.asked_to_stop()? {
-                break Ended::Stopped;
+                break StopReason::Stopped;
             }
             if batches_of != Some(state.epoch) {
                 batches = objective.epoch(state.epoch)?;
@@ -471,7 +471,7 @@ impl<'a> Trainer<'a> {
         };
         self.save(&state, params, optimizer, &objective.carried(), &mut best)?;
         Ok(Outcome {
-            ended,
+            stop_reason,
             steps: state.step,
             best_index: state.best(),
             history: state.into_history(),

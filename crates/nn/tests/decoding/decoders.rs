@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use unspool_graph::{Graph, Params, Var};
 use unspool_nn::{
     Attention, AttentionDecoder, Bridge, Cell, Decoder, DecoderSteps, Embedding, Error, Gru, Result, Sequence,
-    TruthSchedule,
+    TeacherForcingSchedule,
     decoding::{Beam, Decoding, Ensemble, LengthPenalty, StepFunction},
     scheduled_sampling, teacher_forcing,
 };
@@ -125,13 +125,13 @@ fn scheduled_sampling_reads_its_share_and_has_gradients() {
 
 #[test]
 fn schedules_of_truth_fall_as_their_formulas() {
-    assert_eq!(TruthSchedule::Constant(0.3).at(99), 0.3);
-    let linear = TruthSchedule::Linear { start: 1.0, slope: 0.125, least: 0.25 };
+    assert_eq!(TeacherForcingSchedule::Constant(0.3).at(99), 0.3);
+    let linear = TeacherForcingSchedule::Linear { start: 1.0, slope: 0.125, least: 0.25 };
     assert_eq!((linear.at(0), linear.at(2), linear.at(50)), (1.0, 0.75, 0.25));
-    assert_eq!(TruthSchedule::Exponential { k: 0.5 }.at(3), 0.125);
+    assert_eq!(TeacherForcingSchedule::Exponential { k: 0.5 }.at(3), 0.125);
     let k = 20.0f64;
-    assert!((TruthSchedule::InverseSigmoid { k }.at((k * k.ln()).round() as u64) - 0.5).abs() < 0.01);
-    assert_eq!(TruthSchedule::InverseSigmoid { k }.at(u64::MAX), 0.0);
+    assert!((TeacherForcingSchedule::InverseSigmoid { k }.at((k * k.ln()).round() as u64) - 0.5).abs() < 0.01);
+    assert_eq!(TeacherForcingSchedule::InverseSigmoid { k }.at(u64::MAX), 0.0);
 }
 
 #[test]

@@ -5,7 +5,7 @@ use crate::{
     graph::{Graph, Params, Var},
     layout::ToLayout,
     nn::{
-        CarriedRows, Cell, Decoder, DecoderSteps, Result, TransformerDecoder,
+        CarriedStates, Cell, Decoder, DecoderSteps, Result, TransformerDecoder,
         decoding::{Prediction, StepFunction},
         state_to_tensors,
     },
@@ -66,7 +66,7 @@ pub struct TokenWindows {
 /// ```
 /// use unspool::graph::{Graph, Params};
 /// use unspool::models::{LanguageModel, LanguageModelConfig, RecurrentLanguageModelConfig, TokenWindows};
-/// use unspool::nn::{CarriedRows, CellKind, decoding::{Decoding, Sampling}};
+/// use unspool::nn::{CarriedStates, CellKind, decoding::{Decoding, Sampling}};
 /// use unspool::text::Padded;
 /// let config = RecurrentLanguageModelConfig {
 ///     vocabulary_size: 30, embedding_size: 8, cell: CellKind::Gru, layers: 2, hidden_size: 16, dropout: 0.1,
@@ -75,7 +75,7 @@ pub struct TokenWindows {
 /// config.check()?;
 /// let mut params = Params::seeded(1);
 /// let model = LanguageModel::new(&mut params, &config);
-/// let (input, carried) = (Padded::new(&[vec![5, 6, 7], vec![8, 9]], 0), CarriedRows::new(2));
+/// let (input, carried) = (Padded::new(&[vec![5, 6, 7], vec![8, 9]], 0), CarriedStates::new(2));
 /// let windows = TokenWindows { input, counts: vec![3, 1], targets: vec![6, 7, 8, 4], streams: Some((0..2, true)) };
 /// let graph = Graph::new(&params);
 /// let loss = model.loss(&graph, &windows, &carried).item()?;
@@ -110,7 +110,7 @@ impl LanguageModel {
     /// # Errors
     /// Kept in the graph: states that cannot be carried.
     #[track_caller]
-    pub fn losses<'g>(&self, graph: &'g Graph<'g>, windows: &TokenWindows, carried: &CarriedRows) -> Var<'g> {
+    pub fn losses<'g>(&self, graph: &'g Graph<'g>, windows: &TokenWindows, carried: &CarriedStates) -> Var<'g> {
         let TokenWindows { input, counts, targets, streams } = windows;
         let layout = input.layout();
         let predicted =
@@ -145,7 +145,7 @@ impl LanguageModel {
 
     /// Returns Σ of the [`losses`](LanguageModel::losses).
     #[track_caller]
-    pub fn loss<'g>(&self, graph: &'g Graph<'g>, windows: &TokenWindows, carried: &CarriedRows) -> Var<'g> {
+    pub fn loss<'g>(&self, graph: &'g Graph<'g>, windows: &TokenWindows, carried: &CarriedStates) -> Var<'g> {
         self.losses(graph, windows, carried).sum_all()
     }
 

@@ -49,7 +49,7 @@ pub use recurrent_language_model::{RecurrentLanguageModel, RecurrentLanguageMode
 pub use recurrent_translator::{
     RecurrentDecoder, RecurrentDecoderState, RecurrentEncoder, RecurrentTranslator, RecurrentTranslatorConfig,
 };
-pub use seq2seq::{Encoder, Seq2Seq, Teaching};
+pub use seq2seq::{Encoder, LossOptions, Seq2Seq};
 pub use tagger::{Tagger, TaggerConfig, TaggerInput, TaggerReader};
 pub use transformer_language_model::TransformerLanguageModelConfig;
 pub use transformer_translator::{TransformerTranslator, TransformerTranslatorConfig};

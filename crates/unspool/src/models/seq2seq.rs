@@ -23,12 +23,12 @@ pub trait Encoder<D: Decoder> {
 
 /// How a model that writes is trained.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Teaching {
+pub struct LossOptions {
     /// Label smoothing (Szegedy and others 2016).
-    pub smoothing: f64,
+    pub label_smoothing: f64,
     /// The probability with which each token read in training is the true one, and not the decoder's own: 1 is teacher
     /// forcing. See [`scheduled_sampling`].
-    pub truth: f64,
+    pub teacher_forcing_ratio: f64,
 }
 
 /// An encoder reads the source, and a decoder writes the target from what the encoder gives it (Sutskever, Vinyals and
@@ -39,7 +39,7 @@ pub struct Teaching {
 ///
 /// ```
 /// use unspool::graph::{Graph, Params, Var};
-/// use unspool::models::{Encoder, Seq2Seq, Teaching};
+/// use unspool::models::{Encoder, Seq2Seq, LossOptions};
 /// use unspool::nn::{Embedding, Gru, Linear, TokenModel, decoding::Beam};
 /// use unspool::{prelude::ToLayout, text::{Padded, Specials, TeacherForcing}};
 ///
@@ -63,7 +63,7 @@ pub struct Teaching {
 /// let source = Padded::new(&[vec![5, 6, 7], vec![8]], Specials::FIXED.pad);
 /// let target = TeacherForcing::new(&[vec![6], vec![9, 9]], Specials::FIXED);
 /// let graph = Graph::new(&params);
-/// let loss = model.loss(&graph, &source, &target, Teaching { smoothing: 0.1, truth: 1.0 });
+/// let loss = model.loss(&graph, &source, &target, LossOptions { label_smoothing: 0.1, teacher_forcing_ratio: 1.0 });
 /// assert!((loss.item()? / target.tokens() as f64 - 12f64.ln()).abs() < 0.7);          // nothing is learned yet
 /// let best = model.decode(&params, &source, Some(&Beam::new(3).best(2)))?;
 /// assert_eq!((best.len(), best[0].len()), (2, 2));                                    // two texts for each source
@@ -95,15 +95,15 @@ impl<E: Encoder<D>, D: Decoder> Seq2Seq<E, D> {
         graph: &'g Graph<'g>,
         source: &Padded,
         target: &TeacherForcing,
-        teaching: Teaching,
+        options: LossOptions,
     ) -> Var<'g> {
         let (layout, state) = (target.layout(), self.encoder.encode(&self.decoder, graph, source));
-        let logits = if teaching.truth < 1.0 && graph.is_training() {
-            scheduled_sampling(&self.decoder, graph, &target.input, layout, state, teaching.truth)
+        let logits = if options.teacher_forcing_ratio < 1.0 && graph.is_training() {
+            scheduled_sampling(&self.decoder, graph, &target.input, layout, state, options.teacher_forcing_ratio)
         } else {
             teacher_forcing(&self.decoder, graph, &target.input, layout, state)
         };
-        logits.cross_entropy_with(&target.target, CrossEntropy::new().smoothing(teaching.smoothing)).sum_all()
+        logits.cross_entropy_with(&target.target, CrossEntropy::new().smoothing(options.label_smoothing)).sum_all()
     }
 
     /// Returns the texts that a beam finds for each source, best first; without a beam the one that takes the likeliest

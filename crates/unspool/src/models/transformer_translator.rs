@@ -67,7 +67,7 @@ impl Default for TransformerTranslatorConfig {
 ///
 /// ```
 /// use unspool::graph::{Graph, Params};
-/// use unspool::models::{Teaching, TransformerTranslator, TransformerTranslatorConfig};
+/// use unspool::models::{LossOptions, TransformerTranslator, TransformerTranslatorConfig};
 /// use unspool::nn::{Adam, decoding::Beam};
 /// use unspool::text::{Padded, Specials, TeacherForcing};
 ///
@@ -82,8 +82,8 @@ impl Default for TransformerTranslatorConfig {
 /// let mut adam = Adam::new();
 /// for step in 0..60 {
 ///     let graph = Graph::new(&params).training(1, step);
-///     let teaching = Teaching { smoothing: 0.1, truth: 1.0 };
-///     let loss = model.loss(&graph, &source, &target, teaching) / target.tokens() as f64;
+///     let options = LossOptions { label_smoothing: 0.1, teacher_forcing_ratio: 1.0 };
+///     let loss = model.loss(&graph, &source, &target, options) / target.tokens() as f64;
 ///     let gradients = loss.backward()?;
 ///     adam.step(&mut params, &gradients, 0.01)?;
 /// }

@@ -1,7 +1,7 @@
 //! A translator of either architecture.
 
 use super::{
-    RecurrentTranslator, RecurrentTranslatorConfig, Teaching, TransformerTranslator, TransformerTranslatorConfig,
+    LossOptions, RecurrentTranslator, RecurrentTranslatorConfig, TransformerTranslator, TransformerTranslatorConfig,
 };
 use crate::{
     graph::{Graph, Params, Var},
@@ -87,11 +87,11 @@ impl Translator {
         graph: &'g Graph<'g>,
         source: &Padded,
         target: &TeacherForcing,
-        teaching: Teaching,
+        options: LossOptions,
     ) -> Var<'g> {
         match self {
-            Translator::Recurrent(model) => model.loss(graph, source, target, teaching),
-            Translator::Transformer(model) => model.loss(graph, source, target, teaching),
+            Translator::Recurrent(model) => model.loss(graph, source, target, options),
+            Translator::Transformer(model) => model.loss(graph, source, target, options),
         }
     }
 

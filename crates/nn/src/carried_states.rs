@@ -10,12 +10,12 @@ use unspool_graph::Tensor;
 
 /// Holds what a batch of streams carries from step to step when the batch is cut into shards: each shard takes the rows
 /// of its streams and puts their next state back. Shards may do so at the same time, from any thread, and with
-/// [`share`](CarriedRows::share) in several processes.
+/// [`share`](CarriedStates::share) in several processes.
 ///
 /// ```
 /// use unspool_graph::Tensor;
-/// use unspool_nn::CarriedRows;
-/// let carried = CarriedRows::new(4);
+/// use unspool_nn::CarriedStates;
+/// let carried = CarriedStates::new(4);
 /// assert_eq!(carried.rows(0..2), None);                                         // streams that have only just begun
 /// carried.put(0..2, &[Tensor::from(ndarray::array![[1.0], [2.0]])])?;
 /// carried.put(2..4, &[Tensor::from(ndarray::array![[3.0], [4.0]])])?;
@@ -27,7 +27,7 @@ use unspool_graph::Tensor;
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
 #[derive(Debug, Default)]
-pub struct CarriedRows {
+pub struct CarriedStates {
     streams: usize,
     state: Mutex<State>,
 }
@@ -40,10 +40,10 @@ struct State {
     fresh: Vec<bool>,
 }
 
-impl CarriedRows {
+impl CarriedStates {
     /// Creates an empty store for the states of `streams` streams.
-    pub fn new(streams: usize) -> CarriedRows {
-        CarriedRows { streams, state: Mutex::default() }
+    pub fn new(streams: usize) -> CarriedStates {
+        CarriedStates { streams, state: Mutex::default() }
     }
 
     /// Returns the leaves of these streams' states; `None` where nothing is carried yet.
@@ -139,11 +139,11 @@ impl CarriedRows {
         self.lock().leaves.clone()
     }
 
-    /// Takes back what [`all`](CarriedRows::all) gave.
+    /// Takes back what [`all`](CarriedStates::all) gave.
     ///
     /// # Errors
     /// [`Error::Carried`] for arrays of another number of streams. Arrays of other shapes than the model's are found by
-    /// the next [`put`](CarriedRows::put).
+    /// the next [`put`](CarriedStates::put).
     pub fn restore(&self, leaves: Vec<Tensor>) -> Result<()> {
         check_rows(&leaves, self.streams)?;
         let fresh = if leaves.is_empty() { vec![] } else { vec![false; self.streams] };
