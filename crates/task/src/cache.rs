@@ -64,7 +64,8 @@ impl Cache {
     where
         P: Serialize + DeserializeOwned,
     {
-        let (Some(folder), Some(program)) = (&self.folder, program()) else { return make() };
+        let Some(folder) = &self.folder else { return make() };
+        let Some(program) = program() else { return make() };
         let key = key.iter().fold(Checksum::default().add(program.as_bytes()), |sum, part| sum.add(part.as_bytes()));
         let path = folder.join(format!("{}.{ENDING}", key.text()));
         if let Ok(found) = read(&path) {
