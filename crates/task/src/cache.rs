@@ -5,14 +5,14 @@
 //! never takes what another one prepared for its own. A cache that cannot be read or written is no error: the data is
 //! prepared anew.
 
-use crate::{checksum::Checksum, error::Result, say};
+use crate::{checksum::Checksum, error::Result, processes, say};
 use etcetera::BaseStrategy;
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
     env, fs,
     io::{self, BufReader, Read, Seek, Write},
     path::{Path, PathBuf},
-    sync::OnceLock,
+    sync::{Once, OnceLock},
     time::{Duration, Instant, SystemTime},
 };
 use xxhash_rust::xxh3::Xxh3;
@@ -173,7 +173,12 @@ fn read<P: DeserializeOwned>(path: &Path) -> io::Result<P> {
     let (value, _) = postcard::from_io((reader, &mut scratch)).map_err(io::Error::other)?;
     // What is used is not removed soon.
     let _ = fs::File::options().append(true).open(path).and_then(|file| file.set_modified(SystemTime::now()));
-    say::line(&format!("prepared data of an earlier training is read from {}", path.display()));
+    // It is said once, whatever is read.
+    static SAID: Once = Once::new();
+    if processes::speaks() {
+        let folder = path.parent().unwrap_or(path).display();
+        SAID.call_once(|| say::line(&format!("what an earlier training has prepared is read from {folder}")));
+    }
     Ok(value)
 }
 
