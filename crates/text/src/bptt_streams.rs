@@ -12,8 +12,6 @@
 //!            f g h → g h i               i j → j k
 //! ```
 
-use std::sync::Arc;
-
 use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
@@ -40,7 +38,7 @@ use crate::vocabulary::Specials;
 /// ```
 #[derive(Clone, Debug)]
 pub struct BpttStreams {
-    ids: Arc<TokenIds>,
+    ids: TokenIds,
     /// Where each column begins; one more for the end.
     starts: Vec<usize>,
     time: usize,
@@ -114,7 +112,7 @@ impl BpttStreams {
         }
         let (each, longer) = (steps / columns, steps % columns);
         let starts = (0..=columns).map(|column| column * each + column.min(longer)).collect();
-        Ok(BpttStreams { ids: Arc::new(ids), starts, time, pad: Specials::FIXED.pad })
+        Ok(BpttStreams { ids, starts, time, pad: Specials::FIXED.pad })
     }
 
     /// Sets the padding id, 0 by default.
@@ -122,11 +120,6 @@ impl BpttStreams {
     pub fn pad(mut self, pad: u32) -> Self {
         self.pad = pad;
         self
-    }
-
-    /// Returns the ids of the whole text.
-    pub fn ids(&self) -> &TokenIds {
-        &self.ids
     }
 
     /// Returns the number of columns: the batch.

@@ -154,8 +154,8 @@ impl Tokenizer {
         reserved.dedup();
         let (file, spelling, cut) = (Arc::from(file), checked.spelling, checked.cut);
         let tokens = || checked.tokens.iter().map(|(token, id)| (token.as_str(), *id));
-        let characters = checked.nfc_characters.map(|nfc| Characters::new(tokens(), &reserved, specials.unk, nfc));
-        let words = checked.nfc_words.map(WordCaches::new);
+        let characters = checked.characters.map(|form| Characters::new(tokens(), &reserved, specials.unk, form));
+        let words = checked.words.map(WordCaches::new);
         Ok(Tokenizer { inner, file, spelling, specials, reserved, size, cut, characters, words })
     }
 
@@ -179,8 +179,8 @@ impl Tokenizer {
     /// # Errors
     /// [`Error::Library`], for tokenizers from elsewhere (an unknown character and no unknown token, for one).
     pub fn encode(&self, text: &str) -> Result<Vec<u32>, Error> {
-        if let Some(ids) = self.characters.as_ref().and_then(|characters| characters.encode(text)) {
-            return Ok(ids);
+        if let Some(characters) = self.characters.as_ref().filter(|characters| characters.know(text)) {
+            return Ok(characters.encode(text));
         }
         match self.words.as_ref().filter(|words| words.know(text)) {
             Some(words) => words.encode(text, |word| self.encode_by_library(word)),

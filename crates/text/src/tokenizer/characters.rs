@@ -4,10 +4,9 @@
 //! unknown one, a table says the same, some twenty times as fast. What it does not know for certain, such as a text
 //! that may have another normal form, goes through the library.
 
-use serde_json::{Value, json};
-use unicode_normalization::{IsNormalized, is_nfc_quick};
+use serde_json::Value;
 
-use super::train::{TokenKind, pre_tokenizer};
+use super::train::{Normalization, TokenKind, plain_rules};
 
 /// The ids of characters.
 #[derive(Clone, Debug)]
@@ -15,8 +14,8 @@ pub(super) struct Characters {
     /// By code point, up to the largest one that is known.
     ids: Vec<u32>,
     unknown: u32,
-    /// Whether texts are brought into NFC.
-    pub(super) nfc: bool,
+    /// The form that texts are brought into.
+    form: Normalization,
 }
 
 impl Characters {
@@ -25,7 +24,7 @@ impl Characters {
         tokens: impl Iterator<Item = (&'a str, u32)>,
         reserved: &[u32],
         unknown: u32,
-        nfc: bool,
+        form: Normalization,
     ) -> Characters {
         let mut ids = vec![];
         for (token, id) in tokens {
@@ -38,56 +37,42 @@ impl Characters {
                 ids[place] = if reserved.binary_search(&id).is_ok() { unknown } else { id };
             }
         }
-        Characters { ids, unknown, nfc }
+        Characters { ids, unknown, form }
     }
 
-    /// The ids of a text, if they are certain.
-    pub(super) fn encode(&self, text: &str) -> Option<Vec<u32>> {
+    /// Whether a text surely is in the form that the library would bring it into.
+    pub(super) fn know(&self, text: &str) -> bool {
+        self.form.surely_has(text)
+    }
+
+    /// The ids of a text that the table knows.
+    pub(super) fn encode(&self, text: &str) -> Vec<u32> {
         let id = |character| self.ids.get(character as usize).copied().unwrap_or(self.unknown);
-        is_normal(text, self.nfc).then(|| text.chars().map(id).collect())
+        text.chars().map(id).collect()
     }
 }
 
-/// Of a tokenizer's file whose rules are those of [`TokenKind::Character`] without bytes, whether texts are brought
-/// into NFC.
-pub(super) fn rules(file: &Value) -> Option<bool> {
-    let is_special = |token: &Value| token.get("special").and_then(Value::as_bool) == Some(true);
-    let is_plain = file.get("added_tokens").and_then(Value::as_array).is_some_and(|all| all.iter().all(is_special))
-        && file.get("post_processor").is_none_or(Value::is_null)
-        && file.get("pre_tokenizer") == Some(&pre_tokenizer(TokenKind::Character, false))
-        && file.pointer("/model/type").and_then(Value::as_str) == Some("WordLevel");
-    is_plain.then(|| nfc_alone(file)).flatten()
+/// Of a tokenizer's file whose rules are those of [`TokenKind::Character`] without bytes: the form that it brings texts
+/// into.
+pub(super) fn rules(file: &Value) -> Option<Normalization> {
+    let is_table = file.pointer("/model/type").and_then(Value::as_str) == Some("WordLevel");
+    plain_rules(file, TokenKind::Character, false).filter(|_| is_table)
 }
 
-/// Whether a tokenizer's file brings texts into NFC; nothing where it changes them in other ways.
-pub(super) fn nfc_alone(file: &Value) -> Option<bool> {
-    match file.get("normalizer") {
-        None | Some(Value::Null) => Some(false),
-        Some(rule) => (*rule == json!({"type": "NFC"})).then_some(true),
-    }
-}
-
-/// Whether a text surely is in the form that the rules ask for.
-pub(super) fn is_normal(text: &str, nfc: bool) -> bool {
-    !nfc || text.is_ascii() || is_nfc_quick(text.chars()) == IsNormalized::Yes
-}
-
-/// Counts of characters, of texts that surely are in the form that the rules ask for.
+/// Counts of characters.
 #[derive(Debug, Default)]
 pub(super) struct CharacterCounts(Vec<u64>);
 
 impl CharacterCounts {
-    /// Counts a text; false if that takes the library.
-    pub(super) fn add(&mut self, text: &str, nfc: bool) -> bool {
-        let is_normal = is_normal(text, nfc);
-        for character in text.chars().filter(|_| is_normal) {
+    /// Counts those of a text.
+    pub(super) fn add(&mut self, text: &str) {
+        for character in text.chars() {
             let place = character as usize;
             if place >= self.0.len() {
                 self.0.resize(place + 1, 0);
             }
             self.0[place] += 1;
         }
-        is_normal
     }
 
     /// The characters that were seen, and how often.
@@ -99,7 +84,7 @@ impl CharacterCounts {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Normalization, Tokenizer, TokenizerOptions};
+    use super::super::{Tokenizer, TokenizerOptions};
     use super::*;
     use proptest::prelude::*;
 
@@ -114,18 +99,18 @@ mod tests {
                 ],
                 0..12,
             ),
-            nfc: bool,
+            form in 0usize..5,
         ) {
             let text = text.concat();
-            let normalization = if nfc { Normalization::Nfc } else { Normalization::None };
+            let normalization = Normalization::ALL[form];
             let options = TokenizerOptions {
                 vocabulary_size: 400, minimum_count: 1, lossless: false, normalization, lowercase: false,
             };
             let tokenizer = Tokenizer::train(TokenKind::Character, [known.as_str(), "<"], &options).unwrap();
             let table = tokenizer.characters.clone().expect("its tokens are characters");
             let library = Tokenizer { characters: None, ..tokenizer.clone() };
-            if let Some(ids) = table.encode(&text) {
-                prop_assert_eq!(&ids, &library.encode(&text).unwrap());
+            if table.know(&text) {
+                prop_assert_eq!(&table.encode(&text), &library.encode(&text).unwrap());
             }
             prop_assert_eq!(tokenizer.encode(&text).unwrap(), library.encode(&text).unwrap());
             // Counting goes the same two ways.

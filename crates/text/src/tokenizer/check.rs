@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 use super::characters;
 use super::corpus::Cut;
 use super::decode::Spelling;
+use super::train::Normalization;
 use super::words;
 
 /// A text may grow by this factor on its way through the file's own rules, no more.
@@ -45,16 +46,17 @@ pub(super) struct Checked {
     pub(super) spelling: Spelling,
     /// Where a long text may be cut.
     pub(super) cut: Cut,
-    /// Where its tokens are characters, whether texts are brought into NFC.
-    pub(super) nfc_characters: Option<bool>,
-    /// Where texts are cut into words as byte-level BPE cuts them, whether they are brought into NFC before.
-    pub(super) nfc_words: Option<bool>,
+    /// Where its tokens are characters, the form that texts are brought into.
+    pub(super) characters: Option<Normalization>,
+    /// The same, where texts are cut into words as byte-level BPE cuts them.
+    pub(super) words: Option<Normalization>,
 }
 
 /// Checks the file; an error is the reason why it cannot be used.
 pub(super) fn check(json: &str) -> Result<Checked, String> {
     let file: Value = serde_json::from_str(json).map_err(|error| error.to_string())?;
-    let (cut, nfc_characters, nfc_words) = (Cut::of(&file), characters::rules(&file), words::rules(&file));
+    let cut = Cut::of(&file);
+    let (of_characters, of_words) = (characters::rules(&file), words::rules(&file));
     let file = file.as_object().ok_or("the file is not a JSON object")?;
     for (part, what) in [("padding", "pads"), ("truncation", "truncates")] {
         if file.get(part).is_some_and(|part| !part.is_null()) {
@@ -81,7 +83,15 @@ pub(super) fn check(json: &str) -> Result<Checked, String> {
     let _ = (growth, grows(file.get("decoder"), 1)?);
     ["normalizer", "pre_tokenizer", "decoder"].iter().filter_map(|part| file.get(*part)).try_for_each(patterns)?;
     template(file.get("post_processor"), &tokens)?;
-    Ok(Checked { tokens, special, unknown, spelling: spelling(file.get("decoder")), cut, nfc_characters, nfc_words })
+    Ok(Checked {
+        tokens,
+        special,
+        unknown,
+        spelling: spelling(file.get("decoder")),
+        cut,
+        characters: of_characters,
+        words: of_words,
+    })
 }
 
 fn id_of(value: &Value) -> Option<u32> {

@@ -17,9 +17,6 @@ const BLOCK: usize = 1 << 16;
 
 const KINDS: [TokenKind; 4] = [TokenKind::ByteLevelBpe, TokenKind::Word, TokenKind::Character, TokenKind::Syllable];
 
-const FORMS: [Normalization; 5] =
-    [Normalization::None, Normalization::Nfc, Normalization::Nfd, Normalization::Nfkc, Normalization::Nfkd];
-
 /// Where a long text may be cut without changing a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Cut {
@@ -43,7 +40,7 @@ impl Cut {
                 let options = TokenizerOptions { lossless, normalization, lowercase, ..TokenizerOptions::default() };
                 normalizer(kind, &options) == *rule("normalizer")
             };
-            let mut normalizers = FORMS.into_iter().flat_map(|form| [(form, false), (form, true)]);
+            let mut normalizers = Normalization::ALL.into_iter().flat_map(|form| [(form, false), (form, true)]);
             if added <= 4 && pre_tokenizer(kind, lossless) == *rule("pre_tokenizer") && normalizers.any(is_normalizer) {
                 return if kind == TokenKind::Word && lossless { Cut::AtSpace } else { Cut::BeforeSpace };
             }
@@ -163,7 +160,7 @@ mod tests {
             // Long enough to be cut.
             let text = text.repeat(3 * BLOCK / text.len() + 1);
             let options = TokenizerOptions {
-                vocabulary_size: 400, minimum_count: 1, lossless, lowercase, normalization: FORMS[form],
+                vocabulary_size: 400, minimum_count: 1, lossless, lowercase, normalization: Normalization::ALL[form],
             };
             let tokenizer = Tokenizer::train(KINDS[kind], TEXTS, &options).unwrap();
             prop_assert!(tokenizer.cut.blocks(&text).count() > 1);

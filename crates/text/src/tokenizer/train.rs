@@ -102,6 +102,10 @@ pub enum Normalization {
 }
 
 impl Normalization {
+    /// All forms.
+    pub(super) const ALL: [Normalization; 5] =
+        [Normalization::None, Normalization::Nfc, Normalization::Nfd, Normalization::Nfkc, Normalization::Nfkd];
+
     /// Returns a text in this form; no copy is made of one that clearly is.
     ///
     /// ```
@@ -111,20 +115,25 @@ impl Normalization {
     /// assert!(matches!(Normalization::Nfc.apply("한"), std::borrow::Cow::Borrowed("한")));
     /// ```
     pub fn apply(self, text: &str) -> Cow<'_, str> {
-        let is_already = match self {
-            Normalization::None => true,
-            Normalization::Nfc => is_nfc_quick(text.chars()) == IsNormalized::Yes,
-            Normalization::Nfd => is_nfd_quick(text.chars()) == IsNormalized::Yes,
-            Normalization::Nfkc | Normalization::Nfkd => text.is_ascii(),
-        };
         match self {
-            _ if is_already => Cow::Borrowed(text),
+            _ if self.surely_has(text) => Cow::Borrowed(text),
             Normalization::None => Cow::Borrowed(text),
             Normalization::Nfc => Cow::Owned(text.nfc().collect()),
             Normalization::Nfd => Cow::Owned(text.nfd().collect()),
             Normalization::Nfkc => Cow::Owned(text.nfkc().collect()),
             Normalization::Nfkd => Cow::Owned(text.nfkd().collect()),
         }
+    }
+
+    /// Whether a text is in this form; false where only a closer look could tell.
+    pub(super) fn surely_has(self, text: &str) -> bool {
+        text.is_ascii()
+            || match self {
+                Normalization::None => true,
+                Normalization::Nfc => is_nfc_quick(text.chars()) == IsNormalized::Yes,
+                Normalization::Nfd => is_nfd_quick(text.chars()) == IsNormalized::Yes,
+                Normalization::Nfkc | Normalization::Nfkd => false,
+            }
     }
 }
 
@@ -253,7 +262,7 @@ impl Tokenizer {
         texts: impl IntoIterator<Item = T>,
     ) -> Result<Vec<(String, u64)>, Error> {
         let threads = rayon::current_num_threads();
-        let mut counts: Vec<Counts> = std::iter::repeat_with(Counts::default).take(threads).collect();
+        let mut counts: Vec<Counts> = (0..threads).map(|_| Counts::default()).collect();
         let mut texts = texts.into_iter();
         loop {
             // Enough for all threads, but not all texts at once.
@@ -291,7 +300,8 @@ impl Tokenizer {
     }
 
     fn count_block(&self, block: &str, Counts { pieces, characters, words }: &mut Counts) -> Result<(), Error> {
-        if self.characters.as_ref().is_some_and(|known| characters.add(block, known.nfc)) {
+        if self.characters.as_ref().is_some_and(|known| known.know(block)) {
+            characters.add(block);
             return Ok(());
         }
         if self.words.as_ref().is_some_and(|known| known.know(block)) {
@@ -369,6 +379,19 @@ pub(super) fn normalizer(kind: TokenKind, options: &TokenizerOptions) -> Value {
         1 => rules.remove(0),
         _ => json!({"type": "Sequence", "normalizers": rules}),
     }
+}
+
+/// Of a tokenizer's file that cuts texts as such a kind of token does, and changes nothing but their form: that form.
+pub(super) fn plain_rules(file: &Value, kind: TokenKind, lossless: bool) -> Option<Normalization> {
+    let rule = |name: &str| file.get(name).unwrap_or(&Value::Null);
+    let is_special = |token: &Value| token.get("special").and_then(Value::as_bool) == Some(true);
+    let is_plain = *rule("pre_tokenizer") == pre_tokenizer(kind, lossless)
+        && rule("post_processor").is_null()
+        && rule("added_tokens").as_array().is_some_and(|all| all.iter().all(is_special));
+    Normalization::ALL.into_iter().filter(|_| is_plain).find(|&normalization| {
+        let options = TokenizerOptions { lossless, normalization, ..TokenizerOptions::default() };
+        *rule("normalizer") == normalizer(kind, &options)
+    })
 }
 
 pub(super) fn pre_tokenizer(kind: TokenKind, lossless: bool) -> Value {

@@ -9,8 +9,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use serde_json::Value;
 
-use super::characters::{is_normal, nfc_alone};
-use super::train::{TokenKind, pre_tokenizer};
+use super::train::{Normalization, TokenKind, plain_rules};
 use crate::character_class::Class;
 use crate::error::Error;
 
@@ -81,15 +80,9 @@ fn first_word(text: &str) -> Option<usize> {
     }
 }
 
-/// Of a tokenizer's file that cuts texts as [`words`] does, whether it brings them into NFC before; it does nothing
-/// else to them.
-pub(super) fn rules(file: &Value) -> Option<bool> {
-    let is_none = |name: &str| file.get(name).is_none_or(Value::is_null);
-    let is_special = |token: &Value| token.get("special").and_then(Value::as_bool) == Some(true);
-    let is_plain = file.get("pre_tokenizer") == Some(&pre_tokenizer(TokenKind::ByteLevelBpe, true))
-        && is_none("post_processor")
-        && file.get("added_tokens").and_then(Value::as_array).is_some_and(|all| all.iter().all(is_special));
-    is_plain.then(|| nfc_alone(file)).flatten()
+/// Of a tokenizer's file that cuts texts as [`words`] does: the form that it brings them into before.
+pub(super) fn rules(file: &Value) -> Option<Normalization> {
+    plain_rules(file, TokenKind::ByteLevelBpe, true)
 }
 
 type Cache = HashMap<Box<str>, Box<[u32]>>;
@@ -98,18 +91,18 @@ type Cache = HashMap<Box<str>, Box<[u32]>>;
 #[derive(Clone, Debug)]
 pub(super) struct WordCaches {
     caches: Arc<Mutex<Vec<Cache>>>,
-    /// Whether texts are brought into NFC.
-    nfc: bool,
+    /// The form that texts are brought into.
+    form: Normalization,
 }
 
 impl WordCaches {
-    pub(super) fn new(nfc: bool) -> WordCaches {
-        WordCaches { caches: Arc::default(), nfc }
+    pub(super) fn new(form: Normalization) -> WordCaches {
+        WordCaches { caches: Arc::default(), form }
     }
 
     /// Whether a text is surely cut as [`words`] does.
     pub(super) fn know(&self, text: &str) -> bool {
-        is_normal(text, self.nfc)
+        self.form.surely_has(text)
     }
 
     /// The ids of a text that they know. `library` gives those of a word.
@@ -139,7 +132,7 @@ impl WordCaches {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Normalization, Tokenizer, TokenizerOptions};
+    use super::super::{Tokenizer, TokenizerOptions};
     use super::*;
     use proptest::prelude::*;
 
@@ -168,10 +161,10 @@ mod tests {
                 ],
                 0..14,
             ),
-            nfc: bool,
+            form in 0usize..5,
         ) {
             let text = text.concat();
-            let normalization = if nfc { Normalization::Nfc } else { Normalization::None };
+            let normalization = Normalization::ALL[form];
             let tokenizer = tokenizer("abc cab, 12 it's", normalization);
             prop_assert!(tokenizer.words.is_some());
             let library = Tokenizer { words: None, ..tokenizer.clone() };
