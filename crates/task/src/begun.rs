@@ -46,10 +46,10 @@ impl<T: Task> Begun<T> {
         }
         let cut = Cut::default();
         let prepared_by = without_model(&saved);
-        let kept = data.kept()?.with(&[T::SPEC.name, &prepared_by, tokenizer.as_deref().unwrap_or_default()]);
-        let train = Train::new(&task, &source, &cut, &kept, exchange)?;
-        let dev = Scored::new(&task, &dev, Part::Dev, &cut, &kept, exchange)?;
-        let test = Scored::new(&task, &test, Part::Test, &cut, &kept, exchange)?;
+        let cache = data.data_cache()?.with(&[T::SPEC.name, &prepared_by, tokenizer.as_deref().unwrap_or_default()]);
+        let train = Train::new(&task, &source, &cut, &cache, exchange)?;
+        let dev = Scored::new(&task, &dev, Part::Dev, &cut, &cache, exchange)?;
+        let test = Scored::new(&task, &test, Part::Test, &cut, &cache, exchange)?;
         let data = data.checksum()?;
         Ok((Begun { task, source, dev, test, cut, params, saved, tokenizer, data }, train))
     }

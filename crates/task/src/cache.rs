@@ -105,22 +105,22 @@ impl Cache {
 
 /// A cache for what is prepared of some data.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Kept {
+pub(crate) struct DataCache {
     cache: Cache,
     key: Vec<String>,
 }
 
-impl Kept {
+impl DataCache {
     /// For data of this checksum and so many bytes.
-    pub(crate) fn new(cache: Cache, data: String, bytes: u64) -> Kept {
+    pub(crate) fn new(cache: Cache, data: String, bytes: u64) -> DataCache {
         let cache = if bytes < WORTH_LOOKING { Cache::default() } else { cache };
-        Kept { cache, key: vec![data] }
+        DataCache { cache, key: vec![data] }
     }
 
     /// For what depends on more than the data.
-    pub(crate) fn with(&self, more: &[&str]) -> Kept {
+    pub(crate) fn with(&self, more: &[&str]) -> DataCache {
         let more = more.iter().map(|&part| part.to_owned());
-        Kept { cache: self.cache.clone(), key: self.key.iter().cloned().chain(more).collect() }
+        DataCache { cache: self.cache.clone(), key: self.key.iter().cloned().chain(more).collect() }
     }
 
     /// As [`Cache::get_or_make`].

@@ -21,15 +21,10 @@ impl Checksum {
     }
 
     /// Adds the contents of a file, as [`Checksum::add`] would.
-    pub(crate) fn add_file(self, path: &Path) -> io::Result<Checksum> {
-        self.add_reader(unspool_files::open(path)?)
-    }
-
-    /// Adds what a reader gives up to its end.
-    pub(crate) fn add_reader(mut self, mut reader: impl Read) -> io::Result<Checksum> {
-        let (mut piece, mut length) = (vec![0; 1 << 16], 0);
+    pub(crate) fn add_file(mut self, path: &Path) -> io::Result<Checksum> {
+        let (mut file, mut piece, mut length) = (unspool_files::open(path)?, vec![0; 1 << 16], 0);
         loop {
-            match reader.read(&mut piece)? {
+            match file.read(&mut piece)? {
                 0 => break,
                 read => {
                     self.sum.update(&piece[..read]);

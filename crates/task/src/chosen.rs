@@ -117,7 +117,7 @@ fn options<T: Task>(command: Command) -> Command {
     let rows = spec.batch_rows.unwrap_or(1).to_string();
     let numbers =
         [("epochs", spec.epochs.to_string()), ("learning-rate", spec.learning_rate.to_string()), (BATCH_ROWS, rows)];
-    let numbers = numbers.map(|(name, value)| (name, kept(value)));
+    let numbers = numbers.map(|(name, value)| (name, interned(value)));
     for (name, value) in numbers.iter().chain(spec.defaults) {
         command = command.mut_args(|argument| match argument.get_long() == Some(name) {
             true => argument.default_value(*value),
@@ -129,9 +129,9 @@ fn options<T: Task>(command: Command) -> Command {
 
 /// The text for as long as the program runs, which clap asks of a default. Each text is kept once, however often a
 /// command is made.
-fn kept(text: String) -> &'static str {
-    static KEPT: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
-    let mut all = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+fn interned(text: String) -> &'static str {
+    static INTERNED: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
+    let mut all = INTERNED.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(known) = all.get(&*text) {
         return known;
     }
@@ -388,11 +388,11 @@ fn typed(text: &str) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use super::kept;
+    use super::interned;
 
     #[test]
     fn a_default_takes_memory_once_however_often_a_command_is_made() {
-        assert!(std::ptr::eq(kept("0.125".into()), kept("0.125".into())));
-        assert_eq!((kept("12".into()), kept("13".into())), ("12", "13"));
+        assert!(std::ptr::eq(interned("0.125".into()), interned("0.125".into())));
+        assert_eq!((interned("12".into()), interned("13".into())), ("12", "13"));
     }
 }

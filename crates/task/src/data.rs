@@ -16,7 +16,7 @@ use super::{
     limits,
 };
 use crate::{
-    cache::{Cache, Kept},
+    cache::{Cache, DataCache},
     lines::InputLimits,
     parts::Parts,
     processes::broadcast,
@@ -141,7 +141,7 @@ impl<'a> Data<'a> {
         make: impl FnOnce() -> Result<P>,
     ) -> Result<P> {
         broadcast(self.exchange, || {
-            self.kept()?.with(&["prepare"]).get_or_make(options, || {
+            self.data_cache()?.with(&["prepare"]).get_or_make(options, || {
                 let _stage = Stage::new("preparing the data");
                 make()
             })
@@ -149,9 +149,10 @@ impl<'a> Data<'a> {
     }
 
     /// Where what is prepared of this data is kept.
-    pub(crate) fn kept(&self) -> Result<Kept> {
+    pub(crate) fn data_cache(&self) -> Result<DataCache> {
         let found = self.contents()?;
-        Ok(found.map_or_else(Kept::default, |(checksum, bytes)| Kept::new(self.cache.clone(), checksum, bytes)))
+        Ok(found
+            .map_or_else(DataCache::default, |(checksum, bytes)| DataCache::new(self.cache.clone(), checksum, bytes)))
     }
 
     /// What errors call it.
@@ -197,6 +198,7 @@ impl<'a> Data<'a> {
                     sum.add(name.as_bytes()).add_file(file).map_err(|cause| Error::file(file, "read", &cause))
                 })?
             } else {
+                // One name alone that is no file may have been meant for a data set: the error says which there are.
                 self.file(&name)?;
                 sum.add_file(path).map_err(failed)?
             };
@@ -248,8 +250,8 @@ impl<'a> Data<'a> {
             }
         };
         let Parts { train, dev, test } = self.begun(found)?;
-        let kept = self.kept()?;
-        let rows = |rows| TableRows::new(rows, kept.clone());
+        let cache = self.data_cache()?;
+        let rows = |rows| TableRows::new(rows, cache.clone());
         Ok(Parts { train: rows(train), dev: rows(dev), test: rows(test) })
     }
 
@@ -265,8 +267,7 @@ impl<'a> Data<'a> {
         [&parts.train, &parts.dev, &parts.test].iter().try_for_each(|part| part.rows().map(drop))?;
         // A signal ends what goes through the rows, such as a baseline. Several processes go on to a place where all of
         // them stop.
-        let alone = self.exchange.ranks() <= 1;
-        let part = |part: Stream<R>| if alone { part.checked(signals::check) } else { part };
+        let part = |part: Stream<R>| part.checked(signals::check_signals);
         Ok(Parts { train: part(parts.train), dev: part(parts.dev), test: part(parts.test) })
     }
 
@@ -283,7 +284,7 @@ impl<'a> Data<'a> {
             (None, [first, second]) => Ok(parallel([first, second], self.limits)),
             (None, others) => Err(others_than_one(others.len())),
         };
-        Ok(TableRows::new(rows?, Kept::default()))
+        Ok(TableRows::new(rows?, DataCache::default()))
     }
 
     fn columns(&self) -> Result<&Columns> {
@@ -311,7 +312,7 @@ impl<'a> Data<'a> {
         let file = rows.file().to_owned();
         let chosen = choose(&file, rows.header())?;
         for row in rows.columns(chosen.iter().map(|place| place + 1))? {
-            signals::check()?;
+            signals::check_signals()?;
             each(&file, row?)?;
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use super::{
     batch::Batch,
-    cache::Kept,
+    cache::DataCache,
     chosen::Chosen,
     commands::EvaluateOptions,
     data::{Columns, Data},
@@ -30,9 +30,11 @@ pub(crate) fn evaluate<T: Task>(folder: &RunFolder, options: &EvaluateOptions) -
     let columns = Columns::known(T::SPEC.columns, &columns);
     let data = Data::new(&options.data, T::SPEC.sets, columns, &OneProcess).limits(options.limits.limits());
     let hint = "give a file in the form, and with the columns, of the data that the model was trained on";
-    let read =
-        || Scored::new(&task, &task.read_to_score(&data)?, Part::Test, &Cut::default(), &Kept::default(), &OneProcess);
-    let examples = read().map_err(|error| error.hint_for_options(&["--model", "--data", "--threads"], hint))?;
+    let read = || {
+        Scored::new(&task, &task.read_to_score(&data)?, Part::Test, &Cut::default(), &DataCache::default(), &OneProcess)
+    };
+    let options = ["--model", "--data", "--max-line", "--max-gzip-ratio", "--threads"];
+    let examples = read().map_err(|error| error.hint_for_options(&options, hint))?;
     let rows = examples.examples.len();
     if rows == 0 {
         return Err(Error::failure(format!("{}: nothing to score", data.name()), "give a file with examples"));

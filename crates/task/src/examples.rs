@@ -2,7 +2,7 @@
 //! epoch, and those to be scored, which every process has.
 
 use crate::{
-    cache::Kept,
+    cache::DataCache,
     data::Stream,
     draw::Draw,
     error::{Error, Result},
@@ -61,11 +61,11 @@ fn made<T: Task>(
     stream: &Stream<RowOf<T>>,
     part: &str,
     draw: impl Fn(usize) -> Draw + Sync,
-    kept: &Kept,
+    cache: &DataCache,
     exchange: &dyn Exchange,
 ) -> Result<Made<T::Example>> {
     let (rank, ranks) = (exchange.rank().to_string(), exchange.ranks().to_string());
-    kept.get_or_make(&[part, &stream.columns.join("\t"), &rank, &ranks], || {
+    cache.get_or_make(&[part, &stream.columns.join("\t"), &rank, &ranks], || {
         Made::new(exchange, stream.rows()?, |number, row| {
             let draw = draw(number);
             let example = task.example(&row, &draw)?;
@@ -80,14 +80,14 @@ impl<T: Task> Train<T> {
         task: &T,
         source: &T::Source,
         cut: &Cut,
-        kept: &Kept,
+        cache: &DataCache,
         exchange: &dyn Exchange,
     ) -> Result<Train<T>> {
         match source.kind() {
             Kind::Drawn(drawn) => Ok(Train::Drawn(drawn.clone())),
             Kind::Rows(stream) => {
                 let draw = |number| Draw::training(number, RngKey::seed(0));
-                let made = made(task, stream, "train", draw, kept, exchange)?;
+                let made = made(task, stream, "train", draw, cache, exchange)?;
                 cut.add(made.cut);
                 Ok(Train::Kept(Rows::new(made, exchange)?))
             }
@@ -125,14 +125,14 @@ impl<T: Task> Train<T> {
 
     /// Arrays of these examples, in an epoch of this key.
     pub(crate) fn batch(&self, task: &T, numbers: &[usize], key: RngKey) -> Result<T::Batch> {
-        match self {
-            Train::Kept(rows) => task.batch(&rows.chosen(numbers)?.iter().collect::<Vec<_>>()),
+        let examples = match self {
+            Train::Kept(rows) => rows.chosen(numbers)?,
             Train::Drawn(drawn) => {
                 let make = |number: &usize| task.example(&drawn.material, &Draw::training(*number, key));
-                let made = numbers.iter().map(make).collect::<Result<Vec<_>>>()?;
-                task.batch(&made.iter().collect::<Vec<_>>())
+                numbers.iter().map(make).collect::<Result<Vec<_>>>()?
             }
-        }
+        };
+        task.batch(&examples.iter().collect::<Vec<_>>())
     }
 }
 
@@ -149,7 +149,7 @@ impl<T: Task> Scored<T> {
         source: &T::Source,
         part: Part,
         cut: &Cut,
-        kept: &Kept,
+        cache: &DataCache,
         exchange: &dyn Exchange,
     ) -> Result<Scored<T>> {
         let draw = |number| Draw::scored(number, part);
@@ -166,7 +166,7 @@ impl<T: Task> Scored<T> {
             }
             Kind::Rows(stream) => {
                 let name = if part == Part::Dev { "dev" } else { "test" };
-                let made = made(task, stream, name, draw, kept, exchange)?;
+                let made = made(task, stream, name, draw, cache, exchange)?;
                 cut.add(made.cut);
                 made.into_scored(exchange)?
             }

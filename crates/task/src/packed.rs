@@ -4,7 +4,7 @@
 //! one or two bytes, and a sentence is a range of bytes. An example is unpacked when a batch is made of it.
 
 use crate::{
-    error::Result,
+    error::{Error, Result},
     processes::{packed, unpacked},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -58,14 +58,35 @@ impl<T: Serialize + DeserializeOwned> Packed<T> {
     }
 
     /// A value of its bytes.
+    ///
+    /// # Errors
+    /// The type's `Deserialize` does not read what its `Serialize` writes.
     pub(crate) fn unpack(bytes: &[u8]) -> Result<T> {
-        unpacked(bytes)
+        unpacked(bytes).map_err(|_| {
+            let hint = "its fields are written one after the other, so none can be skipped, flattened or untagged";
+            Error::failure(format!("{} cannot be read as it was written", std::any::type_name::<T>()), hint)
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A field that is skipped is missed where there are no names of fields.
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Skips {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        label: Option<u32>,
+        text: String,
+    }
+
+    #[test]
+    fn a_type_that_skips_fields_is_named() {
+        let bytes = Packed::pack(&Skips { label: None, text: "a".into() }).unwrap();
+        let error = Packed::<Skips>::unpack(&bytes).unwrap_err().to_string();
+        assert!(error.contains("Skips cannot be read as it was written"), "{error}");
+    }
 
     #[test]
     fn values_come_back_as_they_went_in_and_ids_take_two_bytes_or_one() {

@@ -126,7 +126,7 @@ pub(crate) fn answer<T: Task>(
     size: BatchSize,
     form: Form,
 ) -> (Vec<Answered>, Option<Error>) {
-    let options = ["--model", "--best", "--attention", "--max-line", "--threads"];
+    let options = ["--model", "--best", "--attention", "--max-line", "--max-gzip-ratio", "--threads"];
     let read = |line: &Line| -> Result<Option<(T::Example, Option<usize>)>> {
         // A blank line asks nothing: its answer is blank, too, or an object without answers.
         if line.text.trim().is_empty() {

@@ -39,6 +39,15 @@ struct Work {
 }
 
 impl Work {
+    /// Begins a part of so much. Two files that are read side by side are one part; a file that is read after another
+    /// one is a part of its own.
+    fn begin(&self, all: u64) {
+        let (before, done) = (self.all.load(Ordering::Relaxed), self.done.load(Ordering::Relaxed));
+        let is_over = done >= before;
+        self.all.store(if is_over { all } else { before + all }, Ordering::Relaxed);
+        self.done.store(if is_over { 0 } else { done }, Ordering::Relaxed);
+    }
+
     /// The share that is done, if it is known.
     fn share(&self) -> Option<f64> {
         let (all, done) = (self.all.load(Ordering::Relaxed), self.done.load(Ordering::Relaxed));
@@ -69,8 +78,7 @@ impl Stage {
     pub(crate) fn of(what: &str, all: u64) -> Stage {
         let mut current = current().lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(work) = current.as_ref() {
-            work.all.store(all, Ordering::Relaxed);
-            work.done.store(0, Ordering::Relaxed);
+            work.begin(all);
             return Stage { work: work.clone(), shown: None };
         }
         let work = Arc::new(Work { all: all.into(), ..Work::default() });
@@ -169,9 +177,14 @@ mod tests {
         let mut reader = Watched::new([7; 300].as_slice(), "a", 300);
         reader.read_exact(&mut [0; 100]).unwrap();
         assert_eq!(stage.work.share(), Some(1.0 / 3.0));
-        drop(reader);
-        // The next part of it begins anew.
-        let _second = Watched::new([7; 10].as_slice(), "b", 10);
+        // What is read beside it is a part of the same.
+        let mut second = Watched::new([7; 100].as_slice(), "b", 100);
+        assert_eq!(stage.work.share(), Some(0.25));
+        io::copy(&mut reader, &mut io::sink()).unwrap();
+        io::copy(&mut second, &mut io::sink()).unwrap();
+        assert_eq!(stage.work.share(), Some(1.0));
+        // What is read after it begins anew.
+        let _third = Watched::new([7; 10].as_slice(), "c", 10);
         assert_eq!(stage.work.share(), Some(0.0));
     }
 }

@@ -58,7 +58,8 @@ pub trait Task: Sized + Sync + 'static {
     /// How examples come: [`TableRows`](crate::TableRows) or another [`Stream`](crate::Stream) of rows, or
     /// [`Drawn`](crate::Drawn) of some material.
     type Source: Source;
-    /// What the model reads of a row, and what would be right.
+    /// What the model reads of a row, and what would be right. It is packed without the names of its fields, so serde
+    /// must not skip, flatten or leave untagged any of them.
     type Example: Serialize + DeserializeOwned + Send + Sync;
     /// Some examples as arrays.
     type Batch: Batch;

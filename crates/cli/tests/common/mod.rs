@@ -1,4 +1,5 @@
 //! What the tests of the program share.
+#![allow(dead_code)] // Not every test uses all of these.
 
 use std::{
     fs,
@@ -9,7 +10,6 @@ use std::{
 };
 
 /// Runs the program in a folder.
-#[allow(dead_code)] // Not every test uses all of these.
 pub(crate) fn run(at: &Path, arguments: &[&str], input: &[u8]) -> Output {
     let mut child = Command::new(env!("CARGO_BIN_EXE_unspool"))
         .args(arguments)
@@ -25,7 +25,6 @@ pub(crate) fn run(at: &Path, arguments: &[&str], input: &[u8]) -> Output {
 }
 
 /// Asserts success; gives what stands on standard output.
-#[allow(dead_code)] // Not every test uses all of these.
 pub(crate) fn succeeds(at: &Path, arguments: &[&str], input: &[u8]) -> String {
     let output = run(at, arguments, input);
     assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
@@ -34,7 +33,6 @@ pub(crate) fn succeeds(at: &Path, arguments: &[&str], input: &[u8]) -> String {
 
 /// Asserts the exit code, one line that says `saying`, at most one hint, nothing on standard output, and a folder as it
 /// was.
-#[allow(dead_code)] // Not every test uses all of these.
 pub(crate) fn refuses(at: &Path, arguments: &[&str], code: i32, saying: &str) {
     let before = listing(at);
     let output = run(at, arguments, b"");
@@ -48,7 +46,6 @@ pub(crate) fn refuses(at: &Path, arguments: &[&str], code: i32, saying: &str) {
 }
 
 /// Every file with its contents, and every folder.
-#[allow(dead_code)] // Not every test uses all of these.
 pub(crate) fn listing(at: &Path) -> Vec<(PathBuf, Option<Vec<u8>>)> {
     let mut all = vec![];
     for entry in fs::read_dir(at).unwrap() {
@@ -67,7 +64,6 @@ pub(crate) fn listing(at: &Path) -> Vec<(PathBuf, Option<Vec<u8>>)> {
 
 /// Lets a training end, as a kill does, right after the operation on a file that its log calls `operation`, where `OUT`
 /// is its folder.
-#[allow(dead_code)] // Not every test uses all of these.
 pub(crate) fn fault(at: &Path, arguments: &[&str], operation: &str, out: &str) {
     let operation = operation.replace("OUT", out);
     let trial: Vec<&str> = arguments.iter().map(|&word| if word == out { "trial" } else { word }).collect();
@@ -78,7 +74,6 @@ pub(crate) fn fault(at: &Path, arguments: &[&str], operation: &str, out: &str) {
 }
 
 /// The operations on files of a run of the program, in order.
-#[allow(dead_code)] // Not every test uses all of these.
 pub(crate) fn operations(at: &Path, arguments: &[&str]) -> Vec<String> {
     let log = at.join("operations.log");
     let output = program(at, arguments).env("UNSPOOL_FAULT_LOG", &log).output().unwrap();
@@ -89,13 +84,11 @@ pub(crate) fn operations(at: &Path, arguments: &[&str]) -> Vec<String> {
 }
 
 /// Runs the program with a fault: `NUMBER:abort`, or `NUMBER:CODE` for an error of the system.
-#[allow(dead_code)] // Not every test uses all of these.
 pub(crate) fn faulty(at: &Path, arguments: &[&str], fault: &str) -> Output {
     program(at, arguments).env("UNSPOOL_FAULT", fault).output().unwrap()
 }
 
 /// A file of weights as another program would write it: without metadata in its header.
-#[allow(dead_code)] // Not every test uses all of these.
 pub(crate) fn without_metadata(weights: &[u8]) -> Vec<u8> {
     let length = u64::from_le_bytes(weights[..8].try_into().unwrap()) as usize;
     let mut header: serde_json::Map<String, serde_json::Value> =
@@ -107,7 +100,6 @@ pub(crate) fn without_metadata(weights: &[u8]) -> Vec<u8> {
 
 /// Kills a training that resumes, somewhere, again and again, until one start comes to its end: each goes on where the
 /// one before was saved, on one thread and on two in turn. Gives whether one of them said that it resumed.
-#[allow(dead_code)] // Not every test uses all of these.
 pub(crate) fn killed_until_it_ends(at: &Path, arguments: &[&str], step: Duration) -> bool {
     let mut resumed = false;
     for wait in 1..=100 {

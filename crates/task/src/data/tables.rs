@@ -8,7 +8,7 @@ use super::{
     Stream, read_bytes,
 };
 use crate::{
-    cache::Kept,
+    cache::DataCache,
     lines::InputLimits,
     stage::{Stage, Watched},
 };
@@ -90,7 +90,7 @@ pub(super) fn is_pipe(path: &str) -> bool {
 #[derive(Debug)]
 pub struct TableRows {
     rows: Stream<Row>,
-    kept: Kept,
+    cache: DataCache,
 }
 
 impl Deref for TableRows {
@@ -101,8 +101,8 @@ impl Deref for TableRows {
 }
 
 impl TableRows {
-    pub(super) fn new(rows: Stream<Row>, kept: Kept) -> TableRows {
-        TableRows { rows, kept }
+    pub(super) fn new(rows: Stream<Row>, cache: DataCache) -> TableRows {
+        TableRows { rows, cache }
     }
 
     /// Trains a tokenizer on the first so many columns, or takes the one that an earlier training has kept.
@@ -111,7 +111,7 @@ impl TableRows {
     /// A row cannot be read; the texts cannot be tokenized so.
     pub fn tokenizer(&self, columns: usize, kind: TokenKind, options: &TokenizerOptions) -> Result<Tokenizer> {
         let (names, how) = (self.columns.join("\t"), format!("{columns} {kind:?} {options:?}"));
-        let json = self.kept.get_or_make(&["tokenizer", &names, &how], || {
+        let json = self.cache.get_or_make(&["tokenizer", &names, &how], || {
             let _stage = Stage::new("training the tokenizer");
             let texts = |row: Row| row.fields.into_iter().take(columns);
             Ok(self.read(|rows| Tokenizer::train(kind, rows.flat_map(texts), options))??.to_json()?)
@@ -125,7 +125,7 @@ impl TableRows {
     /// A row cannot be read; the labels are none, such as one alone.
     pub fn labels(&self, column: usize) -> Result<LabelSet> {
         let (names, place) = (self.columns.join("\t"), column.to_string());
-        self.kept.get_or_make(&["labels", &names, &place], || {
+        self.cache.get_or_make(&["labels", &names, &place], || {
             let label = |row: Row| (row.line, row[column].to_owned());
             Ok(self.read(|rows| LabelSet::collect(&self.file, rows.map(label)))??)
         })

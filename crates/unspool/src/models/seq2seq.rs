@@ -39,7 +39,7 @@ pub struct LossOptions {
 ///
 /// ```
 /// use unspool::graph::{Graph, Params, Var};
-/// use unspool::models::{Encoder, Seq2Seq, LossOptions};
+/// use unspool::models::{Encoder, LossOptions, Seq2Seq};
 /// use unspool::nn::{Embedding, Gru, Linear, TokenModel, decoding::Beam};
 /// use unspool::{prelude::ToLayout, text::{Padded, Specials, TeacherForcing}};
 ///
