@@ -3,4 +3,4 @@
 # it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-cargo hack check --workspace --feature-powerset --exclude-features mpi --locked
+RUSTFLAGS="-D warnings" cargo hack check --workspace --feature-powerset --exclude-features mpi --locked

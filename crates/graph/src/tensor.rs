@@ -67,8 +67,8 @@ impl Tensor {
     /// Writes the elements in row-major order, in precision `E`.
     pub(crate) fn write_to<E: Element>(&self, out: &mut [E]) {
         match self {
-            Tensor::F32(a) => out.iter_mut().zip(a).for_each(|(y, &x)| *y = E::from_f64(f64::from(x))),
-            Tensor::F64(a) => out.iter_mut().zip(a).for_each(|(y, &x)| *y = E::from_f64(x)),
+            Tensor::F32(a) => convert(a, out, |x| E::from_f64(f64::from(x))),
+            Tensor::F64(a) => convert(a, out, E::from_f64),
         }
     }
 
@@ -88,6 +88,14 @@ impl Tensor {
             Either::F32(array) => Tensor::F32(array),
             Either::F64(array) => Tensor::F64(array),
         }
+    }
+}
+
+/// Writes each element, converted, in row-major order. Nearly all arrays lie in that order, and are read as a slice.
+fn convert<A: Copy, E: Element>(array: &ArrayD<A>, out: &mut [E], to: impl Fn(A) -> E) {
+    match array.as_slice() {
+        Some(elements) => out.iter_mut().zip(elements).for_each(|(y, &x)| *y = to(x)),
+        None => out.iter_mut().zip(array).for_each(|(y, &x)| *y = to(x)),
     }
 }
 

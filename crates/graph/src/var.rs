@@ -1,13 +1,14 @@
 //! A handle on a node, and the operands that may stand beside it.
 
 use crate::{
-    Error, Graph, Param, Result, Shape, Tensor,
+    Element, Error, Graph, Param, Result, Shape, Tensor,
     element::typed,
     error::Place,
     notes::Exit,
     recording::Recording,
     tape::{Mark, NONE},
 };
+use ndarray::{ArrayD, IxDyn};
 use std::{fmt, panic::Location};
 
 /// Refers to a node of a recording: it holds a reference to its [`Graph`] and an index, so it is `Copy` and costs
@@ -203,16 +204,42 @@ impl<'g> Var<'g> {
         self.copied("value", Location::caller())
     }
 
+    /// Returns a copy of its value in double precision, whichever the recording has.
+    ///
+    /// ```
+    /// # use unspool_graph::{Graph, Params};
+    /// # let params = Params::seeded(0);
+    /// # let graph = Graph::new(&params);
+    /// assert_eq!(graph.full([2, 3], 1.5).to_f64()?[[1, 2]], 1.5);
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn to_f64(self) -> Result<ArrayD<f64>> {
+        self.read("to_f64", Location::caller())?;
+        let (shape, elements) = typed!(&*self.graph.recording.borrow(), Recording { tape, .. } => {
+            let view = tape.view(self.graph.params, self.id);
+            (view.shape, view.data.iter().map(|x| Element::to_f64(*x)).collect())
+        });
+        // A node's value always fills its shape.
+        Ok(ArrayD::from_shape_vec(IxDyn(&shape), elements).unwrap_or_default())
+    }
+
     fn copied(self, by: &'static str, line: &'static Location<'static>) -> Result<Tensor> {
+        self.read(by, line)?;
+        Ok(typed!(&*self.graph.recording.borrow(), Recording { tape, .. } => {
+            let view = tape.view(self.graph.params, self.id);
+            Tensor::from_elements(&view.shape, view.data)
+        }))
+    }
+
+    /// Checks that there is a value, and notes that it leaves the recording.
+    fn read(self, by: &'static str, line: &'static Location<'static>) -> Result<()> {
         self.graph.check()?;
         if self.id == NONE {
             return Err(self.missing());
         }
         self.record_exit(by, line);
-        Ok(typed!(&*self.graph.recording.borrow(), Recording { tape, .. } => {
-            let view = tape.view(self.graph.params, self.id);
-            Tensor::from_elements(&view.shape, view.data)
-        }))
+        Ok(())
     }
 
     /// Returns its value, cut off from the recording: a plain array that may outlive the graph. The same as

@@ -8,7 +8,7 @@ fn dropped(rows: Option<RowIds>, shape: [usize; 2], p: f64) -> Array2<f64> {
     let params = Params::seeded(0).to_f64();
     let graph = Graph::new(&params).training(3, 7);
     let _rows = rows.map(|rows| graph.name_rows(rows));
-    graph.full(shape, 1.0).dropout(p).value().unwrap().to_f64().into_dimensionality().unwrap()
+    graph.full(shape, 1.0).dropout(p).to_f64().unwrap().into_dimensionality().unwrap()
 }
 
 #[test]

@@ -12,7 +12,7 @@ fn at(x: &[f64], f: impl for<'g> Fn(Var<'g>) -> Var<'g>) -> (Vec<f64>, Vec<f64>)
     let x = graph.input(x.to_vec()).watch();
     let y = f(x);
     let gradient = y.sum_all().backward().unwrap().of(x).unwrap();
-    (y.value().unwrap().to_f64().into_raw_vec_and_offset().0, gradient.to_f64().into_raw_vec_and_offset().0)
+    (y.to_f64().unwrap().into_raw_vec_and_offset().0, gradient.to_f64().into_raw_vec_and_offset().0)
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn sums_of_many_single_precision_numbers_keep_their_digits() {
     near(x.transpose(0, 1).sum(&[1]).value().unwrap(), &exact, "a last axis");
     near(x.sum(&[]).value().unwrap(), &[exact.iter().sum()], "all");
     near(x.reshape([ROWS / 4, 4, 2]).sum(&[0, 1]).value().unwrap(), &exact, "two leading axes");
-    let between = x.reshape([ROWS / 4, 2, 2, 2]).sum(&[0, 2]).value().unwrap().to_f64();
+    let between = x.reshape([ROWS / 4, 2, 2, 2]).sum(&[0, 2]).to_f64().unwrap();
     near(Tensor::from(between.sum_axis(ndarray::Axis(0)).into_dyn()), &exact, "axes with one between");
     let squares: Vec<f64> =
         (0..2).map(|j| column.column(j).iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt()).collect();
@@ -199,7 +199,7 @@ fn a_norm_has_the_range_of_its_numbers() {
     let graph = Graph::new(&params);
     let x = graph.input(array![[3e30f32, 4e30], [3e-30, 4e-30], [0.0, 0.0], [3.0, 4.0], [f32::INFINITY, 1.0]]).watch();
     let y = x.norm(&[1]);
-    let value = y.value().unwrap().to_f64();
+    let value = y.to_f64().unwrap();
     for (y, exact) in value.iter().zip([5e30, 5e-30, 0.0, 5.0]) {
         assert!((y - exact).abs() <= exact * 1e-6, "{y} instead of {exact}");
     }
@@ -295,7 +295,7 @@ fn memory_that_a_dropped_recording_left_can_be_handed_back() {
     let graph = Graph::new(&copy);
     let y = graph.zeros([1 << 12]).tanh();
     params.release_memory();
-    assert_eq!(y.value().unwrap().to_f64().sum(), 0.0);
+    assert_eq!(y.to_f64().unwrap().sum(), 0.0);
 }
 
 #[test]

@@ -245,10 +245,11 @@ fn what_took_the_numbers_out_is_named_where_a_parameter_got_nothing() {
     let mut m = params.scope("m");
     let (w, u) = (m.add("w", [2, 2], init::uniform(1.0)), m.add("u", [2], init::constant(1.0)));
     type Take = for<'g> fn(Var<'g>) -> f64;
-    let take: [(&str, u32, Take); 4] = [
+    let take: [(&str, u32, Take); 5] = [
         ("argmax", line!(), |h| h.argmax().unwrap()[0].into()),
         ("top_k", line!(), |h| h.top_k(1).unwrap()[0][0].1),
-        ("value", line!(), |h| h.value().unwrap().to_f64()[[0, 1]]),
+        ("value", line!(), |h| h.value().unwrap().shape()[0] as f64),
+        ("to_f64", line!(), |h| h.to_f64().unwrap()[[0, 1]]),
         ("item", line!(), |h| h.sum_all().item().unwrap()),
     ];
     for (name, line, take) in take {

@@ -11,7 +11,7 @@ fn weights() -> (Params, Param, Param) {
 }
 
 fn value(v: Var<'_>) -> ndarray::ArrayD<f64> {
-    v.value().unwrap().to_f64()
+    v.to_f64().unwrap()
 }
 
 #[test]

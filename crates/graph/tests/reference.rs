@@ -25,7 +25,7 @@ fn the_plain_computation_has_the_exact_gradients_of_a_layer_that_two_steps_share
         let mut total = graph.zeros([]);
         for (x, share) in &steps {
             let y = graph.input(x).matmul(weight) + bias;
-            assert_eq!(y.value().unwrap().to_f64(), (x.dot(&w) + array![0.5, -0.5, 0.25]).into_dyn());
+            assert_eq!(y.to_f64().unwrap(), (x.dot(&w) + array![0.5, -0.5, 0.25]).into_dyn());
             total += (y * graph.input(share)).sum_all();
         }
         let gradients = total.backward().unwrap();

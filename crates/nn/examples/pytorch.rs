@@ -219,7 +219,7 @@ impl Case {
             let x = numbers.find(&format!("x{i}")).ok_or("no input")?;
             xs.push(graph.input(numbers.value(x)?));
         }
-        (self.run)(&xs).into_iter().map(|y| Ok(y.value()?.to_f64())).collect()
+        (self.run)(&xs).into_iter().map(|y| Ok(y.to_f64()?)).collect()
     }
 }
 

@@ -103,7 +103,7 @@ fn padding_reaches_neither_values_nor_gradients() {
             let graph = Graph::new(&params);
             let (xs, memory) = (graph.input(padded(2, filler)).watch(), graph.input(padded(3, filler)).watch());
             let out = model.run(xs, memory);
-            let value = out.value().unwrap().to_f64();
+            let value = out.to_f64().unwrap();
             let gradients = out.vjp(random(value.shape(), 4)).unwrap();
             let mut all = vec![value];
             all.extend(params.iter().filter_map(|p| gradients.of(p)).map(|g| g.to_f64()));
@@ -152,7 +152,7 @@ fn weights_are_a_distribution_over_the_real_places() {
     let mut seen = 0;
     for model in &models {
         let Model::One(attention) = model else { continue };
-        let weights = attention.attend(xs.index(1, 0), &attention.memory(&real(memory))).1.value().unwrap().to_f64();
+        let weights = attention.attend(xs.index(1, 0), &attention.memory(&real(memory))).1.to_f64().unwrap();
         for (b, &length) in LENGTHS.iter().enumerate() {
             let row: Vec<f64> = (0..TIME).map(|s| weights[[b, s]]).collect();
             assert!((row[..length].iter().sum::<f64>() - 1.0).abs() < 1e-12 && row[length..].iter().all(|&w| w == 0.0));
@@ -164,7 +164,7 @@ fn weights_are_a_distribution_over_the_real_places() {
         else {
             panic!()
         };
-        let weights = attention.apply(&real(xs), &real(memory), causal).1.value().unwrap().to_f64();
+        let weights = attention.apply(&real(xs), &real(memory), causal).1.to_f64().unwrap();
         for (at, &w) in weights.indexed_iter() {
             let (t, s) = (at[2], at[3]);
             let shown = s < LENGTHS[at[0]] && (!causal || s <= t);
@@ -197,7 +197,7 @@ fn losses<'g, D: Decoder>(
     targets: &[Vec<u32>],
 ) {
     let at_once = teacher_forcing(decoder, graph, ids, &LENGTHS, start(graph));
-    let own = at_once.cross_entropy(next).value().unwrap().to_f64();
+    let own = at_once.cross_entropy(next).to_f64().unwrap();
     let own = at_once.layout().unpack(own.as_slice().unwrap()).concat();
     let mut steps = DecoderSteps::new(params, decoder, 3, start).unwrap();
     let scored = Decoding::new(0, 1, 9).score(&mut steps, targets).unwrap();
@@ -208,7 +208,7 @@ fn losses<'g, D: Decoder>(
     }
     let stepped = scheduled_sampling(decoder, graph, ids, &LENGTHS, start(graph), 1.0);
     let (at_once, stepped) = (at_once.rows(), stepped.rows());
-    let (a, b) = (at_once.value().unwrap().to_f64(), stepped.value().unwrap().to_f64());
+    let (a, b) = (at_once.to_f64().unwrap(), stepped.to_f64().unwrap());
     assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-12));
     // Beams reorder the cache: what they find has the log-probabilities that the cacheless model gives it.
     let mut steps = DecoderSteps::new(params, decoder, 3, start).unwrap();
@@ -267,7 +267,7 @@ fn heads_look_as_the_layer_does_and_their_keys_are_made_once() {
         let attention = Attention::multi_head(same.scope("a"), SIZE, memory_size, 2);
         let (params, same) = (params.to_f64(), same.to_f64());
         let (query, memory) = (random(&[3, 1, SIZE], 1), random(&[3, TIME, memory_size], 2));
-        let value = |x: Var<'_>| x.value().unwrap().to_f64();
+        let value = |x: Var<'_>| x.to_f64().unwrap();
 
         let graph = Graph::new(&params);
         let (context, weights) = layer.apply(&Sequence::full(graph.input(&query)), &real(graph.input(&memory)), false);
@@ -307,7 +307,7 @@ fn bridges_give_the_state_its_leaves() {
     let initial = || cell.initial_state(&graph, 3);
     let kept = leaves(&Bridge::Last.apply(&graph, initial(), &last));
     assert!(kept[0].same_node(last[0]) && kept[1].same_node(last[1]));
-    assert_eq!(leaves(&Bridge::Zero.apply(&graph, initial(), &last))[0].value().unwrap().to_f64().sum(), 0.0);
+    assert_eq!(leaves(&Bridge::Zero.apply(&graph, initial(), &last))[0].to_f64().unwrap().sum(), 0.0);
     let made = leaves(&projected.apply(&graph, initial(), &last));
     assert_eq!(*made[1].shape().unwrap(), [3, SIZE]);
     let _ = Bridge::Last.apply(&graph, initial(), &last[..1]);
@@ -327,7 +327,7 @@ fn dropout_belongs_to_the_example() {
         let _rows = graph.name_rows(rows.iter().map(|&row| row as u32).collect::<Vec<_>>());
         let xs = graph.input(all.select(ndarray::Axis(0), rows));
         let lengths: Vec<usize> = rows.iter().map(|&row| LENGTHS[row]).collect();
-        encoder.apply(&Sequence::pack(xs, &lengths)).padded().value().unwrap().to_f64()
+        encoder.apply(&Sequence::pack(xs, &lengths)).padded().to_f64().unwrap()
     };
     let (whole, some, next) = (of(&[0, 1, 2], 0), of(&[2, 0], 0), of(&[2, 0], 1));
     let off = |a: &ArrayD<f64>| -> f64 {
@@ -357,7 +357,7 @@ fn where_there_is_nothing_to_look_at_the_context_is_zero() {
             }
             _ => continue,
         };
-        let weights = weights.value().unwrap().to_f64();
+        let weights = weights.to_f64().unwrap();
         assert_eq!(weights.index_axis(ndarray::Axis(0), 1).sum(), 0.0);
         let gradients = context.sum_all().backward().unwrap();
         for x in [xs, memory] {
@@ -387,7 +387,7 @@ fn a_layer_without_biases_is_one_whose_biases_are_zero() {
         fn run(params: &Params, layer: &TransformerLayer) -> ArrayD<f64> {
             let graph = Graph::new(params);
             let (xs, memory) = (graph.input(padded(2, 0.0)), graph.input(padded(3, 0.0)));
-            layer.apply(&real(xs), Some(&real(memory)), true).padded().value().unwrap().to_f64()
+            layer.apply(&real(xs), Some(&real(memory)), true).padded().to_f64().unwrap()
         }
         let (with, without) = (run(&params.to_f64(), &with), run(&bare_params.to_f64(), &without));
         assert!(with.iter().zip(&without).all(|(a, b)| (a - b).abs() < 1e-12) && with.iter().any(|&x| x != 0.0));

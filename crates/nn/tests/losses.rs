@@ -364,14 +364,14 @@ fn ctc_gradients_agree_with_finite_differences() -> Outcome {
     let x = graph.input(random(&[3, 2, 4], 10)).watch();
     let frames = Sequence::pack(x, &[2, 0, 2]);
     let losses = Ctc::new().impossible_is_zero().losses(&frames, &[vec![1, 1], vec![], vec![1]]);
-    let values = losses.value()?.to_f64();
+    let values = losses.to_f64()?;
     assert_eq!((values[[0]], values[[1]]), (0.0, 0.0));
     let slopes = losses.sum_all().backward()?.of(x).ok_or("no gradient")?.to_f64();
     let any = |row: usize| slopes.index_axis(ndarray::Axis(0), row).iter().any(|g| *g != 0.0);
     assert_eq!((any(0), any(1), any(2)), (false, false, true));
     // No frames hold no labels, with certainty.
     let empty = Sequence::pack(graph.zeros([1, 2, 4]), &[0]);
-    assert_eq!(Ctc::new().losses(&empty, &[vec![]]).value()?.to_f64()[[0]], 0.0);
+    assert_eq!(Ctc::new().losses(&empty, &[vec![]]).to_f64()?[[0]], 0.0);
     Ok(())
 }
 
@@ -413,7 +413,7 @@ fn ctc_does_not_hide_nan() -> Outcome {
         logits[[0, t, class]] = f32::NAN;
         for ctc in [Ctc::new(), Ctc::new().impossible_is_zero()] {
             let graph = Graph::new(&params);
-            let losses = ctc.losses(&Sequence::full(graph.input(&logits)), &[vec![1], vec![1]]).value()?.to_f64();
+            let losses = ctc.losses(&Sequence::full(graph.input(&logits)), &[vec![1], vec![1]]).to_f64()?;
             assert!(losses[[0]].is_nan() && losses[[1]].is_finite(), "NaN at frame {t}, class {class}: {losses}");
         }
     }
@@ -421,7 +421,7 @@ fn ctc_does_not_hide_nan() -> Outcome {
     let mut logits = Array3::<f32>::from_elem((1, 3, 2), f32::NEG_INFINITY);
     logits.slice_mut(ndarray::s![0, 1, ..]).fill(f32::NAN);
     let graph = Graph::new(&params);
-    assert!(Ctc::new().losses(&Sequence::full(graph.input(&logits)), &[vec![1]]).value()?.to_f64()[[0]].is_nan());
+    assert!(Ctc::new().losses(&Sequence::full(graph.input(&logits)), &[vec![1]]).to_f64()?[[0]].is_nan());
     Ok(())
 }
 

@@ -15,7 +15,7 @@ fn inputs() -> Array3<f64> {
 }
 
 fn value(v: Var<'_>) -> ArrayD<f64> {
-    v.value().unwrap().to_f64()
+    v.to_f64().unwrap()
 }
 
 fn training(params: &Params) -> Graph<'_> {

@@ -18,7 +18,7 @@ fn random(shape: &[usize], seed: u64) -> ArrayD<f64> {
 }
 
 fn value(v: Var<'_>) -> ArrayD<f64> {
-    v.value().unwrap().to_f64()
+    v.to_f64().unwrap()
 }
 
 /// Lengths from 0 to 4, at least one not 0, under a time axis of 5.

@@ -19,7 +19,7 @@ fn random(shape: &[usize], seed: u64) -> ArrayD<f64> {
 }
 
 fn value(v: Var<'_>) -> ArrayD<f64> {
-    v.value().unwrap().to_f64()
+    v.to_f64().unwrap()
 }
 
 const TIME: usize = 6;

@@ -124,6 +124,7 @@ impl TokenIds {
     }
 
     /// Gives back memory beyond what the ids need.
+    #[cfg(feature = "tokenizer")]
     pub(crate) fn shrink(&mut self) {
         with_ids!(&mut self.ids, all => all.shrink_to_fit());
     }

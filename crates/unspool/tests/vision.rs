@@ -76,8 +76,8 @@ fn an_eye_looks_at_each_picture_by_itself() {
     let mut params = Params::seeded(5);
     let eye = ConvEncoder::new(params.scope("eye"), &EYE);
     let (graph, films) = (Graph::new(&params), films(2, 3));
-    let all = eye.look(graph.input(&films)).value().unwrap().to_f64();
-    let one = eye.look(graph.input(films.index_axis(Axis(0), 1))).value().unwrap().to_f64();
+    let all = eye.look(graph.input(&films)).to_f64().unwrap();
+    let one = eye.look(graph.input(films.index_axis(Axis(0), 1))).to_f64().unwrap();
     let difference = (&all.index_axis(Axis(0), 1) - &one).mapv(f64::abs).iter().fold(0.0, |a: f64, b| a.max(*b));
     assert!(difference < 1e-6 && one.iter().any(|x| *x > 0.0), "{difference}");
 }

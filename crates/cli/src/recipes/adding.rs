@@ -108,7 +108,7 @@ impl Task for Adding {
     fn answers(&self, params: &Params, (numbers, _): &Self::Batch, _search: Search) -> Result<Vec<f32>> {
         let graph = Graph::inference(params);
         let answer = self.model.logits(graph.input(numbers), 1).index(1, 0);
-        Ok(answer.value()?.to_f64().iter().map(|x| *x as f32).collect())
+        Ok(answer.to_f64()?.iter().map(|x| *x as f32).collect())
     }
 
     fn score(&self, sums: &[Sum], answers: &[f32]) -> Result<Score> {

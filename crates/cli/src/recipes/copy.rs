@@ -141,7 +141,7 @@ impl Task for Copying {
     fn answers(&self, params: &Params, batch: &Batch, _search: Search) -> Result<Vec<Said>> {
         let graph = Graph::inference(params);
         let logits = self.model.logits(graph.input(&batch.inputs), SYMBOLS).reshape([batch.symbols.len(), KINDS]);
-        let (said, p) = (logits.argmax()?, logits.softmax().value()?.to_f64());
+        let (said, p) = (logits.argmax()?, logits.softmax().to_f64()?);
         let squares = memory::squared_errors(&p, &batch.symbols);
         let rows = said.chunks(SYMBOLS).zip(squares.chunks(SYMBOLS));
         Ok(rows.map(|(said, squares)| Said { symbols: said.to_vec(), squares: squares.iter().sum() }).collect())

@@ -135,7 +135,7 @@ impl Task for Forecast {
     fn answers(&self, params: &Params, batch: &Batch, _search: Search) -> Result<Vec<Array2<f64>>> {
         let Saved { horizon, scale, .. } = &self.saved;
         let graph = Graph::inference(params);
-        let made = self.model.decode(graph.input(&batch.known), *horizon).value()?.to_f64();
+        let made = self.model.decode(graph.input(&batch.known), *horizon).to_f64()?;
         scale.values(&batch.last, made)
     }
 

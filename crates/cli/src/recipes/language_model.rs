@@ -180,7 +180,7 @@ impl Task for NextToken {
             return rows.map(|(ids, length)| Ok((0.0, next(&ids.to_vec()[..*length])?))).collect();
         }
         let graph = Graph::inference(params);
-        let mut losses = self.model.losses(&graph, batch, &self.carried).value()?.to_f64().into_iter();
+        let mut losses = self.model.losses(&graph, batch, &self.carried).to_f64()?.into_iter();
         Ok(batch.counts.iter().map(|&count| (losses.by_ref().take(count).sum(), vec![])).collect())
     }
 

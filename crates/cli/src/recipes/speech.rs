@@ -187,7 +187,7 @@ impl Task for Speech {
     fn figures(&self, params: &Params, test: &[Heard], _answers: &[Self::Answer]) -> Result<Vec<Figure>> {
         let batch = self.batch(&test.iter().take(1).collect::<Vec<_>>())?;
         let graph = Graph::inference(params);
-        let p = self.model.logits(&batch.sequence(&graph)).padded().softmax().value()?.to_f64();
+        let p = self.model.logits(&batch.sequence(&graph)).padded().softmax().to_f64()?;
         let line = |label: u32| (0..batch.lengths[0]).map(|t| (t as f64, p[[0, t, label as usize]])).collect();
         let heard: BTreeSet<u32> = batch.labels[0].iter().copied().collect();
         let mut lines = vec![("nothing".to_owned(), line(0))];

@@ -10,7 +10,7 @@ use crate::RngKey;
 pub(super) fn hold(point: &Point, model: Model<'_>) -> Result<(), Failure> {
     let graph = point.graph();
     let run = point.record(&graph, model);
-    let v = weights(&run.out.value()?.to_f64());
+    let v = weights(&run.out.to_f64()?);
     let u = point.direction(RngKey::seed(2))?;
     let (reverse, size) = run.reverse(point, run.out, &v, &u)?;
     let tangent = graph.jvp(run.out, &run.tangents(point, &u))?.to_f64();

@@ -20,7 +20,7 @@ pub(super) fn hold(
         let tensors: Vec<Var<'_>> =
             tensors.map(|(i, (&p, x))| if constant == Some(i) { graph.input(x) } else { graph.param(p) }).collect();
         let out = f(&graph, &tensors);
-        let gradients = out.vjp(weights(&out.value()?.to_f64()))?;
+        let gradients = out.vjp(weights(&out.to_f64()?))?;
         let of = |(&p, x): (&Param, &ArrayD<f64>)| {
             gradients.of(p).map_or_else(|| ArrayD::zeros(x.raw_dim()), |gradient| gradient.to_f64())
         };

@@ -16,7 +16,7 @@ struct Slope {
 fn slopes(point: &Point, model: Model<'_>) -> Result<Vec<Slope>> {
     let graph = point.graph();
     let run = point.record(&graph, model);
-    let gradients = run.out.vjp(weights(&run.out.value()?.to_f64()))?;
+    let gradients = run.out.vjp(weights(&run.out.to_f64()?))?;
     (0..point.leaves())
         .map(|leaf| Ok(Slope { gradient: run.gradient(point, &gradients, leaf)?, entered: run.entered(point, leaf) }))
         .collect()

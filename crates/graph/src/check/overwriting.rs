@@ -32,7 +32,7 @@ fn agrees(point: &Point, model: Model<'_>, last: Option<u32>) -> Result<bool> {
     let graph = point.graph();
     let run = point.record(&graph, &|graph, inputs| used_again(model(graph, inputs), last));
     let u = point.direction(RngKey::seed(4))?;
-    let v = weights(&run.out.value()?.to_f64());
+    let v = weights(&run.out.to_f64()?);
     let (reverse, size) = run.reverse(point, run.out, &v, &u)?;
     let tangent = graph.jvp(run.out, &run.tangents(point, &u))?.to_f64();
     let forward: f64 = tangent.iter().zip(&v).map(|(t, v)| t * v).sum();

@@ -127,7 +127,7 @@ impl<'g> Var<'g> {
     /// # use unspool_graph::{Graph, Params};
     /// # let params = Params::seeded(0);
     /// # let graph = Graph::new(&params);
-    /// let y = graph.input(array![0.0f32, 1000.0]).softplus().value()?.to_f64();
+    /// let y = graph.input(array![0.0f32, 1000.0]).softplus().to_f64()?;
     /// assert!((y[[0]] - 2f64.ln()).abs() < 1e-6);
     /// assert_eq!(y[[1]], 1000.0);
     /// # Ok::<(), unspool_graph::Error>(())

@@ -276,7 +276,7 @@ impl<'g> Var<'g> {
     /// # use unspool_graph::{Graph, Params};
     /// # let params = Params::seeded(0);
     /// # let graph = Graph::new(&params);
-    /// let y = graph.input(array![0.0f32, 1.0]).exp().value()?.to_f64();
+    /// let y = graph.input(array![0.0f32, 1.0]).exp().to_f64()?;
     /// assert!((y[[1]] - 1f64.exp()).abs() < 1e-6);
     /// # Ok::<(), unspool_graph::Error>(())
     /// ```

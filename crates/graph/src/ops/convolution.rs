@@ -247,7 +247,11 @@ impl Operation for Conv2d {
         if ctx.inputs.len() == 3 {
             into.accumulate(2, |slot| {
                 for plane in live.iter().flat_map(|f| f * out..(f + 1) * out) {
-                    slot[plane % out] += dispatch(|| sum(&g[plane * self.area()..(plane + 1) * self.area()]));
+                    let g = &g[plane * self.area()..(plane + 1) * self.area()];
+                    slot[plane % out] += dispatch(
+                        #[inline(always)]
+                        || sum(g),
+                    );
                 }
             });
         }

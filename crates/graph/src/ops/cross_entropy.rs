@@ -19,7 +19,7 @@ use std::{panic::Location, sync::Arc};
 /// let graph = Graph::new(&params);
 /// let logits = graph.input(ndarray::array![[2.0f32, 0.0], [0.0, 0.0], [5.0, 1.0]]);
 /// let losses = logits.cross_entropy_with(&[0, 1, 0], CrossEntropy::new().weights(vec![1.0, 1.0, 0.0]));
-/// let losses = losses.value()?.to_f64();
+/// let losses = losses.to_f64()?;
 /// assert!((losses[[1]] - 2f64.ln()).abs() < 1e-6 && losses[[2]] == 0.0);
 /// # Ok::<(), unspool_graph::Error>(())
 /// ```
@@ -269,7 +269,7 @@ impl<'g> Var<'g> {
     /// # let params = Params::seeded(0);
     /// # let graph = Graph::new(&params);
     /// // Four classes that are all as likely: ln 4, whichever is right.
-    /// let losses = graph.zeros([2, 4]).cross_entropy(&[3, 0]).value()?.to_f64();
+    /// let losses = graph.zeros([2, 4]).cross_entropy(&[3, 0]).to_f64()?;
     /// assert!((losses[[0]] - 4f64.ln()).abs() < 1e-6 && losses[[0]] == losses[[1]]);
     /// # Ok::<(), unspool_graph::Error>(())
     /// ```
@@ -288,7 +288,7 @@ impl<'g> Var<'g> {
     /// # let graph = Graph::new(&params);
     /// use unspool_graph::CrossEntropy;
     /// let logits = graph.input(array![[9.0f32, 0.0], [0.0, 9.0]]);
-    /// let losses = logits.cross_entropy_with(&[0, 7], CrossEntropy::new().smoothing(0.1).ignore(7)).value()?.to_f64();
+    /// let losses = logits.cross_entropy_with(&[0, 7], CrossEntropy::new().smoothing(0.1).ignore(7)).to_f64()?;
     /// assert!(losses[[0]] > 0.4, "a sure answer is not quite right: {losses}");
     /// assert_eq!(losses[[1]], 0.0);
     /// # Ok::<(), unspool_graph::Error>(())

@@ -184,11 +184,12 @@ impl Operation for Linear {
             }
         }
         if let Some(Some(b)) = tangents.get(2) {
-            dispatch(|| {
-                output
-                    .chunks_exact_mut(n.max(1))
-                    .for_each(|row| row.iter_mut().zip(b.data()).for_each(|(y, &b)| *y += b))
-            });
+            for row in output.chunks_exact_mut(n.max(1)) {
+                dispatch(
+                    #[inline(always)]
+                    || row.iter_mut().zip(b.data()).for_each(|(y, &b)| *y += b),
+                );
+            }
         }
     }
 }

@@ -2,7 +2,10 @@
 
 use crate::{
     Element, GradSink, OpContext, Operation, Shape, Var, View,
-    kernels::{dispatch, sum, vector::sum_of},
+    kernels::{
+        dispatch, sum,
+        vector::{LANES, sum_map, sum_of},
+    },
 };
 use ndarray::{ArrayBase, Data, Dimension};
 use std::{panic::Location, sync::Arc};
@@ -82,12 +85,12 @@ impl<S: Data<Elem = bool>, D: Dimension> From<ArrayBase<S, D, bool>> for Mask {
 struct Shown(Option<Mask>);
 
 impl Shown {
-    /// The test whether element j of a row takes part.
-    #[inline(always)]
-    fn row(&self, shape: Shape, row: usize) -> impl Fn(usize) -> bool {
-        let flags = self.0.as_ref().map(|mask| (&mask.flags, mask.row(&shape, row)));
-        #[inline(always)]
-        move |j| flags.is_none_or(|(flags, (at, step))| flags[at + j * step])
+    /// Sets what does not take part in row `row` of a tensor of this shape. All else runs over whole rows, in vectors.
+    fn hide<E: Element>(&self, shape: Shape, row: usize, elements: &mut [E], value: E) {
+        let Some(mask) = &self.0 else { return };
+        let (at, step) = mask.row(&shape, row);
+        let hidden = elements.iter_mut().enumerate().filter(|(j, _)| !mask.flags[at + j * step]);
+        hidden.for_each(|(_, element)| *element = value);
     }
 }
 
@@ -102,17 +105,19 @@ struct Softmax(Shown);
 /// ∂L/∂x_j = ∂L/∂y_j − e^{y_j} Σ_k ∂L/∂y_k
 struct LogSoftmax(Shown);
 
-/// The greatest shown element of a row, `None` where none is shown.
+/// The greatest element of a row, in lanes that are compared side by side; 0 where it is −∞, which cannot be
+/// subtracted.
 #[inline(always)]
-fn greatest<E: Element>(x: &[E], shown: impl Fn(usize) -> bool) -> Option<E> {
-    let mut top = None;
-    for (j, &x) in x.iter().enumerate() {
-        if shown(j) {
-            top = Some(top.map_or(x, |t: E| t.maximum(x)));
-        }
+fn greatest<E: Element>(x: &[E]) -> E {
+    let least = E::from_f64(f64::NEG_INFINITY);
+    let mut lanes = [least; LANES];
+    let (whole, rest) = x.as_chunks::<LANES>();
+    for chunk in whole {
+        lanes.iter_mut().zip(chunk).for_each(|(top, &x)| *top = top.maximum(x));
     }
-    // A row of −∞ alone has no greatest element that could be subtracted.
-    top.map(|t| if t == E::from_f64(f64::NEG_INFINITY) { E::ZERO } else { t })
+    lanes.iter_mut().zip(rest).for_each(|(top, &x)| *top = top.maximum(x));
+    let top = lanes.into_iter().fold(least, E::maximum);
+    if top == least { E::ZERO } else { top }
 }
 
 fn check(inputs: &[Shape], shown: &Shown) -> Result<Shape, String> {
@@ -132,24 +137,16 @@ impl Operation for Softmax {
         check(inputs, &self.0)
     }
     fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {
-        let width = inputs[0].shape().last_axis();
-        if width == 0 {
-            return;
-        }
+        let width = inputs[0].shape().last_axis().max(1);
         let rows = output.chunks_exact_mut(width).zip(inputs[0].data().chunks_exact(width));
         for (row, (y, x)) in rows.enumerate() {
-            let shown = self.0.row(inputs[0].shape(), row);
-            let Some(top) = greatest(x, &shown) else {
-                y.fill(E::ZERO);
-                continue;
-            };
+            y.copy_from_slice(x);
+            self.0.hide(inputs[0].shape(), row, y, E::from_f64(f64::NEG_INFINITY));
             dispatch(
                 #[inline(always)]
                 || {
-                    y.iter_mut().zip(x).for_each(|(y, &x)| *y = (x - top).exp());
-                    if self.0.0.is_some() {
-                        y.iter_mut().enumerate().filter(|(j, _)| !shown(*j)).for_each(|(_, y)| *y = E::ZERO);
-                    }
+                    let top = greatest(y);
+                    y.iter_mut().for_each(|y| *y = (*y - top).exp());
                     let all = sum(y);
                     let scale = if all == E::ZERO { E::ZERO } else { E::ONE / all };
                     y.iter_mut().for_each(|y| *y *= scale);
@@ -202,42 +199,54 @@ impl Operation for LogSoftmax {
         let width = inputs[0].shape().last_axis().max(1);
         let rows = output.chunks_exact_mut(width).zip(inputs[0].data().chunks_exact(width));
         for (row, (y, x)) in rows.enumerate() {
-            let shown = self.0.row(inputs[0].shape(), row);
-            let top = greatest(x, &shown).unwrap_or(E::ZERO);
-            let total = dispatch(|| {
-                sum_of(
-                    x.len(),
-                    #[inline(always)]
-                    |j| if shown(j) { (x[j] - top).exp() } else { E::ZERO },
-                )
-            });
-            let normaliser = top + total.ln();
-            y.iter_mut()
-                .zip(x)
-                .enumerate()
-                .for_each(|(j, (y, &x))| *y = if shown(j) { x - normaliser } else { E::ZERO });
+            y.copy_from_slice(x);
+            self.0.hide(inputs[0].shape(), row, y, E::from_f64(f64::NEG_INFINITY));
+            dispatch(
+                #[inline(always)]
+                || {
+                    let top = greatest(y);
+                    let total = sum_map(
+                        y,
+                        #[inline(always)]
+                        |y| (y - top).exp(),
+                    );
+                    let normaliser = top + total.ln();
+                    y.iter_mut().for_each(|y| *y -= normaliser);
+                },
+            );
+            self.0.hide(inputs[0].shape(), row, y, E::ZERO);
         }
     }
     fn backward<E: Element>(&self, ctx: &OpContext<'_, E, ()>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
-        let width = gradient.shape().last_axis().max(1);
+        let (shape, width) = (gradient.shape(), gradient.shape().last_axis().max(1));
+        let mut own = into.buffer(width);
         into.accumulate(0, |slot| {
             let rows = slot.chunks_exact_mut(width).zip(ctx.output.data().chunks_exact(width));
             for (row, ((slot, y), g)) in rows.zip(gradient.data().chunks_exact(width)).enumerate() {
-                let shown = self.0.row(gradient.shape(), row);
-                let total = sum_of(g.len(), |j| if shown(j) { g[j] } else { E::ZERO });
-                for j in (0..slot.len()).filter(|&j| shown(j)) {
-                    slot[j] += g[j] - y[j].exp() * total;
-                }
+                own.copy_from_slice(g);
+                self.0.hide(shape, row, &mut own, E::ZERO);
+                dispatch(
+                    #[inline(always)]
+                    || {
+                        let total = sum(&own);
+                        own.iter_mut().zip(y).for_each(|(own, &y)| *own -= y.exp() * total);
+                    },
+                );
+                self.0.hide(shape, row, &mut own, E::ZERO);
+                slot.iter_mut().zip(&own[..]).for_each(|(s, &own)| *s += own);
             }
         });
     }
     fn jvp<E: Element>(&self, ctx: &OpContext<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
-        let (Some(v), width) = (tangents[0], ctx.output.shape().last_axis().max(1)) else { return };
+        let Some(v) = tangents[0] else { return };
+        let (shape, width) = (v.shape(), v.shape().last_axis().max(1));
         let rows = output.chunks_exact_mut(width).zip(ctx.output.data().chunks_exact(width));
         for (row, ((out, y), v)) in rows.zip(v.data().chunks_exact(width)).enumerate() {
-            let shown = self.0.row(ctx.output.shape(), row);
-            let along = sum_of(y.len(), |j| if shown(j) { y[j].exp() * v[j] } else { E::ZERO });
-            (0..out.len()).filter(|&j| shown(j)).for_each(|j| out[j] = v[j] - along);
+            out.iter_mut().zip(y).zip(v).for_each(|((out, &y), &v)| *out = y.exp() * v);
+            self.0.hide(shape, row, out, E::ZERO);
+            let along = sum(out);
+            out.iter_mut().zip(v).for_each(|(out, &v)| *out = v - along);
+            self.0.hide(shape, row, out, E::ZERO);
         }
     }
 }
@@ -302,7 +311,7 @@ impl<'g> Var<'g> {
     /// # use unspool_graph::{Graph, Params};
     /// # let params = Params::seeded(0);
     /// # let graph = Graph::new(&params);
-    /// let y = graph.zeros([1, 3]).masked_log_softmax([true, true, false]).value()?.to_f64();
+    /// let y = graph.zeros([1, 3]).masked_log_softmax([true, true, false]).to_f64()?;
     /// assert!((y[[0, 0]] + 2f64.ln()).abs() < 1e-6 && y[[0, 2]] == 0.0);
     /// # Ok::<(), unspool_graph::Error>(())
     /// ```

@@ -20,7 +20,7 @@ pub(crate) fn numbers(shape: &[usize], seed: usize) -> ArrayD<f64> {
 }
 
 pub(crate) fn value(x: Var<'_>) -> ArrayD<f64> {
-    x.value().unwrap().to_f64()
+    x.to_f64().unwrap()
 }
 
 pub(crate) fn why(x: Var<'_>) -> String {

@@ -22,7 +22,7 @@ use unspool_graph::{
 /// let (keys, bias) = (attention.keys(&memory), padding_bias(&graph, memory.layout()));
 /// let (context, weights) = attention.attend(graph.full([2, 6], 0.5), keys, memory.padded(), bias);
 /// assert_eq!(*context.shape()?, [2, 4]);
-/// let weights = weights.value()?.to_f64();
+/// let weights = weights.to_f64()?;
 /// assert_eq!([weights[[1, 0]], weights[[1, 1]], weights[[1, 2]]], [1.0, 0.0, 0.0]);
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```

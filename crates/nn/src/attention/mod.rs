@@ -28,8 +28,8 @@
 //! let read = graph.input(ndarray::array![[[9.0f32, 0.0], [0.0, 9.0], [5.0, 5.0]]]); // [batch, source, memory]
 //! let memory = attention.memory(&Sequence::pack(read, &[2]));                       // the third place is padding
 //! let (context, weights) = attention.attend(graph.input(ndarray::array![[1.0f32, 0.0]]), &memory);
-//! assert!(weights.value()?.to_f64()[[0, 0]] > 0.99);
-//! assert!((context.value()?.to_f64()[[0, 0]] - 9.0).abs() < 0.1);
+//! assert!(weights.to_f64()?[[0, 0]] > 0.99);
+//! assert!((context.to_f64()?[[0, 0]] - 9.0).abs() < 0.1);
 //! # Ok::<(), unspool_graph::Error>(())
 //! ```
 
@@ -53,7 +53,7 @@ crate::state! {
     /// let graph = Graph::new(&params);
     /// let memory = Attention::dot().memory(&Sequence::pack(graph.full([2, 3, 4], 1.0), &[3, 1]));
     /// assert_eq!((*memory.keys.shape()?).to_vec(), [2, 3, 4]);
-    /// assert_eq!(memory.padding.value()?.to_f64()[[1, 2]], f64::NEG_INFINITY);
+    /// assert_eq!(memory.padding.to_f64()?[[1, 2]], f64::NEG_INFINITY);
     /// # Ok::<(), unspool_nn::Error>(())
     /// ```
     #[derive(Debug)]
@@ -82,7 +82,7 @@ crate::state! {
 /// let memory = attention.memory(&Sequence::pack(graph.full([2, 5, 4], 1.0), &[5, 2]));
 /// let (context, weights) = attention.attend(graph.full([2, 6], 0.5), &memory);
 /// assert_eq!(*context.shape()?, [2, 4]);                                          // the weights are [2, 5]
-/// let weights = weights.value()?.to_f64();
+/// let weights = weights.to_f64()?;
 /// assert!((weights[[1, 0]] - 0.5).abs() < 1e-6 && weights[[1, 2]] == 0.0);
 /// # Ok::<(), unspool_graph::Error>(())
 /// ```
@@ -128,7 +128,7 @@ impl Attention {
     /// let memory = attention.memory(&Sequence::pack(graph.full([2, 5, 4], 1.0), &[5, 2]));
     /// let (context, weights) = attention.attend(graph.full([2, 6], 0.5), &memory);
     /// assert_eq!(*context.shape()?, [2, 6]);
-    /// assert!((weights.value()?.to_f64()[[1, 0]] - 0.5).abs() < 1e-6);
+    /// assert!((weights.to_f64()?[[1, 0]] - 0.5).abs() < 1e-6);
     /// # Ok::<(), unspool_graph::Error>(())
     /// ```
     pub fn multi_head(scope: Scope<'_>, query_size: usize, memory_size: usize, heads: usize) -> Attention {
@@ -185,7 +185,7 @@ impl Attention {
 /// use unspool_nn::{Layout, attention::padding_bias};
 /// let params = Params::seeded(0);
 /// let graph = Graph::new(&params);
-/// let weights = (graph.zeros([2, 3]) + padding_bias(&graph, &Layout::new(&[3, 2]))).softmax().value()?.to_f64();
+/// let weights = (graph.zeros([2, 3]) + padding_bias(&graph, &Layout::new(&[3, 2]))).softmax().to_f64()?;
 /// assert_eq!([weights[[1, 0]], weights[[1, 1]], weights[[1, 2]]], [0.5, 0.5, 0.0]);
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```

@@ -23,7 +23,7 @@ use unspool_graph::{Param, Scope, Var, init};
 /// let xs = Sequence::pack(graph.full([2, 5, 8], 1.0), &[5, 3]);
 /// let (ys, weights) = attention.apply(&xs, &xs, true); // to itself, and only backward
 /// assert_eq!(*ys.padded().shape()?, [2, 5, 8]);
-/// assert_eq!(weights.value()?.to_f64()[[0, 1, 0, 4]], 0.0); // [batch, heads, time, source]
+/// assert_eq!(weights.to_f64()?[[0, 1, 0, 4]], 0.0); // [batch, heads, time, source]
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
 #[derive(Clone, Debug)]

@@ -52,7 +52,7 @@ crate::state! {
     /// let graph = Graph::new(&params);
     /// let remembered = LstmState { h: graph.zeros([2, 4]), c: graph.full([2, 4], 5.0) }; // another first state
     /// let (_, next) = cell.step(graph.zeros([2, 3]), remembered);
-    /// assert!(next.c.value()?.to_f64().iter().all(|&c| c > 1.0));
+    /// assert!(next.c.to_f64()?.iter().all(|&c| c > 1.0));
     /// # Ok::<(), unspool_nn::Error>(())
     /// ```
     #[derive(Debug)]

@@ -28,7 +28,7 @@ use unspool_graph::{Graph, Result, Tensor, Var};
 /// let graph = Graph::new(&params);
 /// let state = [(graph.zeros([2, 4]), graph.zeros([2, 4]))]; // one layer's h and c
 /// let next = state.rebuild(&mut leaves(&state).into_iter().map(|leaf| leaf + 1.0));
-/// assert_eq!(next[0].1.value()?.to_f64().sum(), 8.0);
+/// assert_eq!(next[0].1.to_f64()?.sum(), 8.0);
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
 pub trait State<'g>: Clone {

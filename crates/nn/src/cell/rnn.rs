@@ -40,7 +40,7 @@ pub struct Rnn {
 /// let cell = Rnn::with_config(params.scope("rnn"), 1, 8, irnn);
 /// let graph = Graph::new(&params);
 /// let (h, _) = cell.step(graph.full([2, 1], 1.0), cell.initial_state(&graph, 2));
-/// assert!(h.value()?.to_f64().iter().all(|&h| h >= 0.0));
+/// assert!(h.to_f64()?.iter().all(|&h| h >= 0.0));
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

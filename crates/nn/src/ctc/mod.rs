@@ -12,7 +12,7 @@
 //! // [batch, time, class]; class 0 is the blank
 //! let logits = ndarray::array![[[0.0f32, 5.0, 0.0], [5.0, 0.0, 0.0], [0.0, 5.0, 0.0]]];
 //! let losses = Ctc::new().losses(&Sequence::full(graph.input(&logits)), &[vec![1, 1]]);  // [batch]
-//! assert!(losses.value()?.to_f64()[[0]] < 0.1);
+//! assert!(losses.to_f64()?[[0]] < 0.1);
 //! let frames = logits.index_axis(ndarray::Axis(0), 0);                                   // [time, class]
 //! assert_eq!(greedy(frames, 0)?, [1, 1]);
 //! assert_eq!(prefix_beam(frames, 0, 4)?[0].labels, [1, 1]);
@@ -38,7 +38,7 @@ use unspool_graph::{Element, GradSink, OpContext, Operation, Shape, Var, View};
 /// let params = Params::seeded(0);
 /// let graph = Graph::new(&params);
 /// let ctc = Ctc::new().blank(2).impossible_is_zero();
-/// let losses = ctc.losses(&Sequence::full(graph.zeros([2, 2, 3])), &[vec![0, 1], vec![0, 0]]).value()?.to_f64();
+/// let losses = ctc.losses(&Sequence::full(graph.zeros([2, 2, 3])), &[vec![0, 1], vec![0, 0]]).to_f64()?;
 /// assert!((losses[[0]] - 9f64.ln()).abs() < 1e-5); // one path of nine
 /// assert_eq!(losses[[1]], 0.0);                     // two equal labels need three frames
 /// # Ok::<(), unspool_nn::Error>(())

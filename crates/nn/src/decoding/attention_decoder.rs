@@ -67,7 +67,7 @@ crate::state! {
     /// let first = decoder.start(&Bridge::Zero, &[], &memory);
     /// let (_, next) = decoder.step(graph.zeros([2, 6]), first);
     /// assert_eq!((*next.cell.shape()?).to_vec(), [2, 8]);
-    /// assert_eq!(next.weights.sum(&[-1]).value()?.to_f64().sum(), 2.0); // one distribution over the memory per row
+    /// assert_eq!(next.weights.sum(&[-1]).to_f64()?.sum(), 2.0); // one distribution over the memory per row
     /// # Ok::<(), unspool_nn::Error>(())
     /// ```
     #[derive(Debug)]

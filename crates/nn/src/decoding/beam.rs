@@ -154,13 +154,18 @@ struct Top {
 }
 
 impl Top {
-    fn offer(&mut self, candidate: Candidate) {
-        let full = self.candidates.len() == self.count;
-        if full && self.candidates.last().is_some_and(|last| last.total >= candidate.total) {
-            return;
+    /// What a candidate must exceed to be among them.
+    fn bar(&self) -> f64 {
+        match self.candidates.last() {
+            Some(last) if self.candidates.len() == self.count => last.total,
+            _ => f64::NEG_INFINITY,
         }
+    }
+
+    /// Takes in a candidate above the bar.
+    fn insert(&mut self, candidate: Candidate) {
         let place = self.candidates.partition_point(|c| c.total >= candidate.total);
-        if full {
+        if self.candidates.len() == self.count {
             self.candidates.pop();
         }
         self.candidates.insert(place, candidate);
@@ -239,9 +244,13 @@ impl Step<'_> {
             let mut log_probs = prediction.log_probs.row_mut(self.row + nth);
             let Some(log_probs) = log_probs.as_slice_mut() else { continue };
             self.rules.restrict(self.sentence, self.written, log_probs)?;
-            for (token, &log_prob) in log_probs.iter().enumerate().filter(|(_, x)| **x > f64::NEG_INFINITY) {
+            let mut bar = top.bar();
+            for (token, &log_prob) in log_probs.iter().enumerate() {
                 let total = live.log_prob + log_prob;
-                top.offer(Candidate { total, log_prob, nth: nth as u32, token: token as u32 });
+                if total > bar {
+                    top.insert(Candidate { total, log_prob, nth: nth as u32, token: token as u32 });
+                    bar = top.bar();
+                }
             }
         }
         if top.candidates.is_empty() {

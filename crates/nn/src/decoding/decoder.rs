@@ -290,7 +290,7 @@ fn run<'g, D: Decoder>(
 }
 
 fn matrix(x: Var<'_>) -> Result<Array2<f64>> {
-    let value = x.value()?.to_f64();
+    let value = x.to_f64()?;
     let shape = value.shape().to_vec();
     let why = |_| Error::Decoding { why: format!("logits and attention are [rows, …] matrices, not {shape:?}") };
     value.into_dimensionality::<Ix2>().map_err(why)

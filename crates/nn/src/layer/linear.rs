@@ -157,8 +157,8 @@ impl Embedding {
 /// let exact = LayerNorm::without_bias(params.scope("exact"), 2).epsilon(0.0);
 /// let graph = Graph::new(&params);
 /// let x = graph.input(ndarray::array![[1.0f32, 3.0]]);
-/// assert_eq!(exact.apply(x).value()?.to_f64().into_raw_vec_and_offset().0, [-1.0, 1.0]);
-/// assert!(norm.apply(x).value()?.to_f64()[[0, 1]] < 1.0);
+/// assert_eq!(exact.apply(x).to_f64()?.into_raw_vec_and_offset().0, [-1.0, 1.0]);
+/// assert!(norm.apply(x).to_f64()?[[0, 1]] < 1.0);
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug)]

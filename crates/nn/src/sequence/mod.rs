@@ -240,7 +240,7 @@ impl<'g> Sequence<'g> {
     /// let graph = Graph::new(&params);
     /// let of = |number| Sequence::pack(graph.full([2, 3, 1], number), &[3, 1]);
     /// let (a, b) = (of(1.0), of(2.0));
-    /// assert_eq!(a.zip(&b, |a, b| a + b).rows().value()?.to_f64().sum(), 12.0);
+    /// assert_eq!(a.zip(&b, |a, b| a + b).rows().to_f64()?.sum(), 12.0);
     /// let other = Sequence::pack(graph.full([2, 3, 1], 2.0), &[2, 2]);
     /// assert!(a.zip(&other, |a, b| a + b).rows().value().is_err());
     /// # Ok::<(), unspool_graph::Error>(())
@@ -412,7 +412,7 @@ impl<'g> Sequence<'g> {
     /// let graph = Graph::new(&params);
     /// let logits = Sequence::full(graph.zeros([1, 2, 5]));
     /// let losses = logits.cross_entropy_with(&ndarray::array![[1, 4]], CrossEntropy::new().smoothing(0.1));
-    /// assert!((losses.value()?.to_f64()[[0]] - 5f64.ln()).abs() < 1e-6);
+    /// assert!((losses.to_f64()?[[0]] - 5f64.ln()).abs() < 1e-6);
     /// # Ok::<(), unspool_graph::Error>(())
     /// ```
     #[track_caller]

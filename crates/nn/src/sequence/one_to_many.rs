@@ -14,7 +14,7 @@ use unspool_graph::{Result, Var};
 /// # let params = Params::seeded(0);
 /// # let graph = Graph::new(&params);
 /// let xs = zero_filled(graph.full([2, 1], 7.0), 3).padded();
-/// assert_eq!(xs.value()?.to_f64().into_raw_vec_and_offset().0, [7.0, 0.0, 0.0, 7.0, 0.0, 0.0]);
+/// assert_eq!(xs.to_f64()?.into_raw_vec_and_offset().0, [7.0, 0.0, 0.0, 7.0, 0.0, 0.0]);
 /// # Ok::<(), unspool_graph::Error>(())
 /// ```
 #[track_caller]
@@ -35,7 +35,7 @@ pub fn zero_filled(x: Var<'_>, time: usize) -> Sequence<'_> {
 /// # let params = Params::seeded(0);
 /// # let graph = Graph::new(&params);
 /// let xs = repeated(graph.full([2, 1], 7.0), 3).padded();
-/// assert_eq!(xs.value()?.to_f64().into_raw_vec_and_offset().0, [7.0; 6]);
+/// assert_eq!(xs.to_f64()?.into_raw_vec_and_offset().0, [7.0; 6]);
 /// # Ok::<(), unspool_graph::Error>(())
 /// ```
 #[track_caller]

@@ -137,7 +137,7 @@ impl FromStr for Pooling {
 /// let graph = Graph::new(&params);
 /// let (pooled, weights) = pooling.apply(&Sequence::pack(graph.zeros([2, 3, 4]), &[3, 2]));
 /// assert_eq!(*pooled.shape()?, [2, 4]);
-/// assert_eq!(weights.value()?.to_f64()[[1, 1]], 0.5); // two real steps, alike
+/// assert_eq!(weights.to_f64()?[[1, 1]], 0.5); // two real steps, alike
 /// # Ok::<(), unspool_graph::Error>(())
 /// ```
 #[derive(Clone, Debug)]

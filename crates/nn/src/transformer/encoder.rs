@@ -17,7 +17,7 @@ use unspool_graph::Scope;
 /// let encoder = TransformerEncoder::new(params.scope("encoder"), 2, Positions::Sinusoidal, config);
 /// let graph = Graph::new(&params);
 /// let ys = encoder.apply(&Sequence::pack(graph.full([2, 5, 8], 1.0), &[5, 3])).padded();
-/// assert_eq!(ys.value()?.to_f64()[[1, 4, 0]], 0.0); // padding
+/// assert_eq!(ys.to_f64()?[[1, 4, 0]], 0.0); // padding
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
 #[derive(Clone, Debug)]

@@ -22,7 +22,7 @@ use unspool_graph::{Graph, Var};
 /// let graph = Graph::new(&params).training(1, 0);
 /// let xs = locked_dropout(&Sequence::pack(graph.full([2, 5, 3], 1.0), &[5, 2]), 0.1);
 /// let (ys, _) = unroll(&cell, &xs, cell.initial_state(&graph, 2));
-/// let ys = ys.padded().value()?.to_f64();
+/// let ys = ys.padded().to_f64()?;
 /// for j in 0..8 {
 ///     assert_eq!(ys[[0, 0, j]] == 0.0, ys[[0, 4, j]] == 0.0); // dropped at one step, dropped at all
 /// }
@@ -96,7 +96,7 @@ fn written<'g>(y: Var<'g>, mask: Option<Var<'g>>) -> Var<'g> {
 /// use unspool_nn::{Sequence, locked_dropout};
 /// let params = Params::seeded(1);
 /// let graph = Graph::new(&params).training(7, 0);
-/// let ys = locked_dropout(&Sequence::full(graph.full([1, 3, 8], 1.0)), 0.5).padded().value()?.to_f64();
+/// let ys = locked_dropout(&Sequence::full(graph.full([1, 3, 8], 1.0)), 0.5).padded().to_f64()?;
 /// assert!((1..3).all(|t| (0..8).all(|j| ys[[0, t, j]] == ys[[0, 0, j]]))); // one mask for all steps
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```

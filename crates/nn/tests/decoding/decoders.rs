@@ -77,14 +77,14 @@ proptest! {
         let next = Array2::from_shape_fn((3, 4), |(b, t)| targets[b].get(t).copied().unwrap_or(END));
         let state = || model.start(&graph, seed, &ROWS, &LENGTHS);
         let taught = teacher_forcing(&model, &graph, &ids, &lengths, state());
-        let losses = taught.cross_entropy(&next).value().unwrap().to_f64();
+        let losses = taught.cross_entropy(&next).to_f64().unwrap();
         let losses = taught.layout().unpack(losses.as_slice().unwrap()).concat();
         let own: Vec<f64> = scored.iter().flat_map(|h| h.log_probs.clone()).collect();
         for (a, b) in losses.iter().zip(&own) {
             prop_assert!((a + b).abs() < 1e-12);
         }
         let sampled = scheduled_sampling(&model, &graph, &ids, &lengths, state(), 1.0);
-        let (a, b) = (taught.rows().value().unwrap().to_f64(), sampled.rows().value().unwrap().to_f64());
+        let (a, b) = (taught.rows().to_f64().unwrap(), sampled.rows().to_f64().unwrap());
         prop_assert!(a.iter().zip(&b).all(|(a, b)| (a - b).abs() < 1e-12));
         // Running free, it reads what greedy search writes.
         let free = scheduled_sampling(&model, &graph, &ids, &lengths, state(), 0.0);
@@ -208,7 +208,7 @@ fn the_ready_made_decoder_gives_the_attention_of_each_of_its_steps() {
         let before = |row: usize| if t == 0 { BEGIN } else { found[row].tokens[t - 1] };
         let ids = ndarray::array![before(0), before(1)];
         (_, state) = model.step(table.apply(&graph, ids.view()), state);
-        let weights = state.weights.value().unwrap().to_f64();
+        let weights = state.weights.to_f64().unwrap();
         for (row, length) in lengths.into_iter().enumerate() {
             let given = found[row].attention.as_ref().unwrap().row(t).to_vec();
             let own: Vec<f64> = weights.index_axis(ndarray::Axis(0), row).iter().copied().collect();

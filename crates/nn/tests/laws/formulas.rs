@@ -67,7 +67,7 @@ fn fused_attention_is_its_formula() {
             let scores = ((keys + query.linear(w, Some(b)).unsqueeze(1)).tanh() * v).sum(&[-1]);
             let plain_weights = (scores + bias).softmax();
             let plain = (plain_weights.unsqueeze(-1) * memory).sum(&[1]);
-            let value = |v: Var<'_>| v.value().unwrap().to_f64();
+            let value = |v: Var<'_>| v.to_f64().unwrap();
             let off = |a: Var<'_>, b: Var<'_>| -> f64 {
                 value(a).iter().zip(&value(b)).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max)
             };

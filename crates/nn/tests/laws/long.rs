@@ -58,7 +58,7 @@ macro_rules! for_each_pair {
 }
 
 fn value(v: Var<'_>) -> ArrayD<f64> {
-    v.value().unwrap().to_f64()
+    v.to_f64().unwrap()
 }
 
 /// Outputs, final states and all gradients in double precision, over rows of unequal lengths.

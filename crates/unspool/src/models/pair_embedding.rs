@@ -19,7 +19,7 @@ use ndarray::{Array2, ArrayView2, AsArray, Ix2};
 /// let graph = Graph::new(&params);
 /// let vectors = pairs.sequence(&graph, &ndarray::array![[5, 6, 5, 6]], &[4]).padded();
 /// assert_eq!(*vectors.shape()?, [1, 4, 8]);
-/// let vectors = vectors.value()?.to_f64();
+/// let vectors = vectors.to_f64()?;
 /// assert_eq!(vectors.index_axis(ndarray::Axis(1), 1), vectors.index_axis(ndarray::Axis(1), 3)); // 5 6, both times
 /// # Ok::<(), unspool::graph::Error>(())
 /// ```

@@ -110,7 +110,7 @@ impl Recognizer {
     /// # Errors
     /// The first error of a recording.
     pub fn decode(&self, frames: &Sequence<'_>, beam: Option<usize>) -> Result<Vec<Vec<Hypothesis>>> {
-        let logits = self.logits(frames).padded().value()?.to_f64();
+        let logits = self.logits(frames).padded().to_f64()?;
         let logits = logits.into_dimensionality::<Ix3>().map_err(|error| Error::Decoding { why: error.to_string() })?;
         let real = logits.outer_iter().zip(frames.lengths());
         let found = real.map(|(row, length)| {

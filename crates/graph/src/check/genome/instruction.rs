@@ -149,7 +149,7 @@ impl Decoder<'_, '_> {
 
     /// The least distance of two values' elements.
     fn distance(&self, a: V, b: V) -> f64 {
-        let difference = self.known[a.0].value().and_then(|a| Ok((a.to_f64(), self.known[b.0].value()?.to_f64())));
+        let difference = self.known[a.0].value().and_then(|a| Ok((a.to_f64(), self.known[b.0].to_f64()?)));
         let Ok((a, b)) = difference else { return 0.0 };
         let Some(shape) = self.shape_of(a.shape()).broadcast(&self.shape_of(b.shape())) else { return 0.0 };
         let (Some(a), Some(b)) = (a.broadcast(&*shape), b.broadcast(&*shape)) else { return 0.0 };

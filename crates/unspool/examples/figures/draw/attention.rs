@@ -97,7 +97,7 @@ fn attention() -> Result<String> {
 fn positions() -> Result<String> {
     let params = Params::seeded(0).to_f64();
     let graph = Graph::new(&params);
-    let values = Positions::Sinusoidal.of(&graph, &(0..40).collect::<Vec<u32>>(), 16).value()?.to_f64();
+    let values = Positions::Sinusoidal.of(&graph, &(0..40).collect::<Vec<u32>>(), 16).to_f64()?;
     let rows: Vec<(String, Vec<f64>)> =
         (0..16).step_by(2).map(|k| (k.to_string(), (0..40).map(|p| (1.0 + values[[p, k]]) / 2.0).collect())).collect();
     let heads: Vec<String> = (0..40).map(|p| if p % 10 == 0 { p.to_string() } else { String::new() }).collect();

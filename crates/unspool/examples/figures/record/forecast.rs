@@ -31,7 +31,7 @@ fn forecasts(counts: &[f64], from: usize, steps: u64, seeds: RangeInclusive<u64>
         }
         let graph = Graph::new(&params);
         let (_, last) = unroll(&cell, &Sequence::full(graph.input(windows(count, 24))), cell.initial_state(&graph, 24));
-        let said = readout.apply(last).value()?.to_f64();
+        let said = readout.apply(last).to_f64()?;
         said.iter().zip(&mut sum).for_each(|(said, sum)| *sum += said * scale / networks);
     }
     Ok(sum.iter().zip(&counts[from - 1..]).map(|(change, before)| before * change.exp()).collect())
