@@ -8,7 +8,7 @@ use super::{
 use clap::{Args, Subcommand, ValueEnum, value_parser};
 use serde_json::json;
 use std::path::PathBuf;
-use unspool::text::score::{Bleu, Chrf, Tokenization};
+use unspool::text::score::{Bleu, Chrf, CorpusMetric, Tokenization};
 
 #[derive(Subcommand)]
 pub(crate) enum ScoreOptions {

@@ -6,7 +6,7 @@
 use std::hint::black_box;
 
 use criterion::{BatchSize as Setup, Criterion, Throughput, criterion_group, criterion_main};
-use unspool_text::score::{Bleu, Chrf};
+use unspool_text::score::{Bleu, Chrf, CorpusMetric};
 use unspool_text::{BatchSize, Buckets, Padded, Source, Specials, TokenKind, Tokenizer, TokenizerOptions, read_text};
 
 fn shakespeare() -> String {

@@ -7,6 +7,7 @@
 
 mod conll;
 mod csv;
+mod ending;
 mod jsonl;
 mod lines;
 mod parallel;

@@ -5,7 +5,7 @@
 //!
 //! ```
 //! use unspool_text::{BatchSize, Buckets, Error, Padded, Row, Source, TeacherForcing, TokenKind, Tokenizer,
-//!                    TokenizerOptions, Tsv, score::Bleu};
+//!                    TokenizerOptions, Tsv, score::{Bleu, CorpusMetric}};
 //!
 //! // Rows of a file, by the names of its columns.
 //! let table = "english\tswedish\nHelp!\tHjälp!\nI know.\tJag vet.\nI know Tom.\tJag känner Tom.\n";

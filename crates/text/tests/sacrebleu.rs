@@ -1,7 +1,7 @@
 //! Scores equal sacrebleu's to 1e-9, with its signatures and its text form. `fixtures/make_scores.py` made the numbers.
 
 use serde_json::Value;
-use unspool_text::score::{Bleu, Chrf, SACREBLEU, Smoothing};
+use unspool_text::score::{Bleu, Chrf, CorpusMetric, SACREBLEU, Smoothing};
 
 const FIXTURES: &str = include_str!("fixtures/scores.json");
 

@@ -25,7 +25,7 @@ use unspool::{
     text::{
         BatchSize, DecoderInput, LabelSet, Padded, Row, Sentence, Specials, TeacherForcing, TokenKind, Tokenizer,
         TokenizerOptions, Vocabulary,
-        score::{Bleu, Confusion, accuracy, token_error_rate},
+        score::{Bleu, Confusion, CorpusMetric, accuracy, token_error_rate},
     },
 };
 use unspool_task::{

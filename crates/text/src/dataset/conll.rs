@@ -1,5 +1,6 @@
 //! Columns of words, as the CoNLL shared tasks have them: a word a line, a blank line between sentences.
 
+use super::ending::Ending;
 use super::lines::Lines;
 use super::row::Column;
 use super::source::Source;
@@ -50,8 +51,7 @@ pub struct Conll {
     shape: Option<(Separator, usize)>,
     /// Whether the file is CoNLL-U, known from the first sentence on.
     numbered: Option<bool>,
-    any: bool,
-    ended: bool,
+    ending: Ending,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,7 +84,7 @@ impl Conll {
             }),
         };
         let chosen = columns.into_iter().map(Into::into).map(index).collect::<Result<_, _>>()?;
-        Ok(Conll { lines: Lines::open(source)?, chosen, shape: None, numbered: None, any: false, ended: false })
+        Ok(Conll { lines: Lines::open(source)?, chosen, shape: None, numbered: None, ending: Ending::default() })
     }
 
     /// Returns the source's name.
@@ -153,7 +153,7 @@ impl Conll {
         expected: usize,
     ) -> Result<Sentence, Error> {
         if let Some(column) = self.chosen.iter().find(|column| **column >= expected) {
-            self.ended = true;
+            self.ending.end();
             let (file, column) = (self.lines.file().to_owned(), format!("number {}", column + 1));
             return Err(Error::NoColumn { file, column, found: expected.to_string() });
         }
@@ -266,16 +266,11 @@ impl Iterator for Conll {
     type Item = Result<Sentence, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.ended {
+        if self.ending.is_over() {
             return None;
         }
         let sentence = self.sentence();
-        if sentence.is_none() {
-            self.ended = true;
-            return (!self.any).then(|| Err(Error::NoRows { file: self.lines.file().to_owned() }));
-        }
-        self.any = true;
-        sentence
+        self.ending.pass(sentence, self.lines.file())
     }
 }
 

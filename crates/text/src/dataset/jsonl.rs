@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::value::RawValue;
 use serde_json::{Number, Value};
 
+use super::ending::Ending;
 use super::lines::Lines;
 use super::row::{Column, Row};
 use super::source::Source;
@@ -30,8 +31,7 @@ pub struct JsonLines {
     lines: Lines,
     columns: Vec<Column>,
     allow_empty: bool,
-    any: bool,
-    ended: bool,
+    ending: Ending,
 }
 
 impl JsonLines {
@@ -41,7 +41,7 @@ impl JsonLines {
     /// [`Error::Unreadable`].
     pub fn open<C: Into<Column>>(source: Source, columns: impl IntoIterator<Item = C>) -> Result<Self, Error> {
         let columns = columns.into_iter().map(Into::into).collect();
-        Ok(JsonLines { lines: Lines::open(source)?, columns, allow_empty: false, any: false, ended: false })
+        Ok(JsonLines { lines: Lines::open(source)?, columns, allow_empty: false, ending: Ending::default() })
     }
 
     /// Lets wanted fields be empty, null or missing; the last two arrive as empty.
@@ -107,20 +107,13 @@ impl Iterator for JsonLines {
     type Item = Result<Row, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.ended {
+        if self.ending.is_over() {
             return None;
         }
         let place = Place::new(self.lines.file(), self.lines.place().line + 1);
-        match self.lines.next_line() {
-            None => {
-                self.ended = true;
-                (!self.any).then_some(Err(Error::NoRows { file: place.file }))
-            }
-            Some(line) => {
-                self.any = true;
-                Some(line.and_then(|line| row(&self.columns, self.allow_empty, place, line)))
-            }
-        }
+        let line = self.lines.next_line();
+        let row = line.map(|line| line.and_then(|line| row(&self.columns, self.allow_empty, place, line)));
+        self.ending.pass(row, self.lines.file())
     }
 }
 

@@ -1,5 +1,6 @@
 //! Parallel text, and plain text as its simplest case: line n of each file belongs together.
 
+use super::ending::Ending;
 use super::lines::{BYTE_ORDER_MARK, Lines};
 use super::row::Row;
 use super::source::Source;
@@ -24,8 +25,7 @@ use crate::error::{Error, Place};
 pub struct Parallel {
     files: Vec<Lines>,
     allow_empty: bool,
-    any: bool,
-    ended: bool,
+    ending: Ending,
 }
 
 impl Parallel {
@@ -35,7 +35,7 @@ impl Parallel {
     /// [`Error::Unreadable`].
     pub fn open(sources: impl IntoIterator<Item = Source>) -> Result<Self, Error> {
         let files = sources.into_iter().map(Lines::open).collect::<Result<_, _>>()?;
-        Ok(Parallel { files, allow_empty: false, any: false, ended: false })
+        Ok(Parallel { files, allow_empty: false, ending: Ending::default() })
     }
 
     /// Opens one file of plain text, a row per line.
@@ -76,7 +76,7 @@ impl Parallel {
         }
         match (first_ended, first_alive) {
             (Some(shorter), Some(longer)) => {
-                self.ended = true;
+                self.ending.end();
                 let [shorter, longer] = [shorter, longer].map(|index| self.files[index].file().to_owned());
                 Some(Err(Error::Uneven { shorter, longer, lines: number - 1 }))
             }
@@ -93,19 +93,15 @@ impl Iterator for Parallel {
     type Item = Result<Row, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.ended {
+        if self.ending.is_over() {
             return None;
         }
         let row = self.row();
-        if row.is_none() {
-            self.ended = true;
-            let file = self.files.first().map_or("no file", Lines::file).to_owned();
-            return (!self.any).then_some(Err(Error::NoRows { file }));
-        }
-        self.any = true;
         // After a read error the file has ended; going on would only say that the others have not.
-        self.ended |= matches!(&row, Some(Err(error)) if !error.is_bad_line());
-        row
+        if matches!(&row, Some(Err(error)) if !error.is_bad_line()) {
+            self.ending.end();
+        }
+        self.ending.pass(row, self.files.first().map_or("no file", Lines::file))
     }
 }
 

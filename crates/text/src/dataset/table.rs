@@ -1,5 +1,6 @@
 //! Tables: records of fields under a header.
 
+use super::ending::Ending;
 use super::lines::Lines;
 use super::row::{Column, Columns, Row};
 use super::source::Source;
@@ -42,8 +43,7 @@ pub struct Table<F> {
     columns: Columns,
     /// The first row of a table without a header, read to count its columns.
     waiting: Option<Record>,
-    any: bool,
-    ended: bool,
+    ending: Ending,
     format: std::marker::PhantomData<fn() -> F>,
 }
 
@@ -77,7 +77,7 @@ impl<F: Format> Table<F> {
     }
 
     fn new(lines: Lines, columns: Columns, waiting: Option<Record>) -> Self {
-        Table { lines, columns, waiting, any: false, ended: false, format: std::marker::PhantomData }
+        Table { lines, columns, waiting, ending: Ending::default(), format: std::marker::PhantomData }
     }
 
     /// Chooses the columns that a row has, and their order; without this call a row has all columns.
@@ -115,19 +115,12 @@ impl<F: Format> Iterator for Table<F> {
     type Item = Result<Row, Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.ended {
+        if self.ending.is_over() {
             return None;
         }
-        match self.waiting.take().map(Ok).or_else(|| F::next_record(&mut self.lines)) {
-            None => {
-                self.ended = true;
-                (!self.any).then(|| Err(Error::NoRows { file: self.lines.file().to_owned() }))
-            }
-            Some(record) => {
-                self.any = true;
-                Some(record.and_then(|record| self.columns.row(self.lines.file(), record)))
-            }
-        }
+        let record = self.waiting.take().map(Ok).or_else(|| F::next_record(&mut self.lines));
+        let row = record.map(|record| record.and_then(|record| self.columns.row(self.lines.file(), record)));
+        self.ending.pass(row, self.lines.file())
     }
 }
 

@@ -9,13 +9,13 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::words::{self, Tokenization};
-use super::{check_counts, two_decimals};
+use super::{CorpusMetric, check_counts, two_decimals};
 use crate::error::Error;
 
 /// Is the length of the longest n-gram.
 ///
 /// ```
-/// use unspool_text::score::{Bleu, ORDER};
+/// use unspool_text::score::{Bleu, CorpusMetric, ORDER};
 /// let counts = Bleu::default().counts(&["a b c"], &[&["a b c"]])?;
 /// assert_eq!((ORDER, counts[0].total), (4, [3, 2, 1, 0]));
 /// # Ok::<(), unspool_text::Error>(())
@@ -25,7 +25,7 @@ pub const ORDER: usize = 4;
 /// Chooses what is done about an n for which nothing matched (Chen and Cherry 2014).
 ///
 /// ```
-/// use unspool_text::score::{Bleu, Smoothing};
+/// use unspool_text::score::{Bleu, CorpusMetric, Smoothing};
 /// let score = |smoothing| -> Result<f64, unspool_text::Error> {
 ///     // Two words of four match, and one pair; no three in a row.
 ///     Ok(Bleu { smoothing, ..Bleu::default() }.score(&["the cat sat here"], &[&["the cat lay there"]])?.score)
@@ -81,7 +81,7 @@ impl fmt::Display for Smoothing {
 /// More in [chapter 11](https://github.com/unspool/unspool/blob/main/docs/11-encoder-decoder.md) of the tutorial.
 ///
 /// ```
-/// use unspool_text::score::Bleu;
+/// use unspool_text::score::{Bleu, CorpusMetric};
 ///
 /// let references = ["The cat sat on the mat.", "It is raining."];
 /// let hypotheses = ["The cat sat on a mat.", "It is raining."];
@@ -105,7 +105,7 @@ pub struct Bleu {
 /// Holds what BLEU counts in one sentence; sums over sentences score a corpus.
 ///
 /// ```
-/// use unspool_text::score::{Bleu, BleuCounts};
+/// use unspool_text::score::{Bleu, BleuCounts, CorpusMetric};
 /// let bleu = Bleu::default();
 /// let (hypotheses, references) = (["a b c d e", "f g h"], ["a b c d x", "f g h i"]);
 /// let mut corpus = BleuCounts::default();
@@ -143,7 +143,7 @@ impl std::ops::AddAssign<&BleuCounts> for BleuCounts {
 /// Holds a BLEU score and all that went into it.
 ///
 /// ```
-/// use unspool_text::score::Bleu;
+/// use unspool_text::score::{Bleu, CorpusMetric};
 /// let bleu = Bleu::default().score(&["a b c d e"], &[&["a b c d e f"]])?;
 /// assert_eq!(bleu.precisions, [100.0; 4]);
 /// assert_eq!(bleu.brevity_penalty, (1.0_f64 - 6.0 / 5.0).exp());              // five words where there are six
@@ -186,29 +186,11 @@ impl fmt::Display for BleuScore {
     }
 }
 
-impl Bleu {
-    /// Returns the score of a corpus. `references` holds one or more whole translations of it, each a list of
-    /// sentences.
-    ///
-    /// # Errors
-    /// [`Error::Count`] when there is no hypothesis, or a translation has more or fewer sentences.
-    pub fn score<H: AsRef<str>, R: AsRef<str>>(
-        &self,
-        hypotheses: &[H],
-        references: &[&[R]],
-    ) -> Result<BleuScore, Error> {
-        let mut sum = BleuCounts::default();
-        for counts in self.counts(hypotheses, references)? {
-            sum += &counts;
-        }
-        Ok(self.of_counts(sum, references.len()))
-    }
+impl CorpusMetric for Bleu {
+    type Counts = BleuCounts;
+    type Score = BleuScore;
 
-    /// Returns the counts of each sentence, for resampling.
-    ///
-    /// # Errors
-    /// As [`Bleu::score`].
-    pub fn counts<H: AsRef<str>, R: AsRef<str>>(
+    fn counts<H: AsRef<str>, R: AsRef<str>>(
         &self,
         hypotheses: &[H],
         references: &[&[R]],
@@ -224,17 +206,7 @@ impl Bleu {
         Ok(sentences.collect())
     }
 
-    fn prepare(&self, sentence: &str) -> String {
-        let sentence = sentence.trim_end_matches(words::is_space);
-        if self.lowercase {
-            self.tokenization.apply(&sentence.to_lowercase())
-        } else {
-            self.tokenization.apply(sentence)
-        }
-    }
-
-    /// Returns the score of summed counts.
-    pub fn of_counts(&self, counts: BleuCounts, references: usize) -> BleuScore {
+    fn of_counts(&self, counts: BleuCounts, references: usize) -> BleuScore {
         let (hypothesis, reference) = (counts.hypothesis_length as f64, counts.reference_length as f64);
         // 0 for nothing against something: exp(−∞).
         let is_short = counts.hypothesis_length < counts.reference_length;
@@ -275,6 +247,17 @@ impl Bleu {
         let mean = precisions[..order].iter().map(|precision| log(*precision)).sum::<f64>() / order as f64;
         let score = if any { brevity_penalty * mean.exp() } else { 0.0 };
         BleuScore { score, precisions, brevity_penalty, counts, signature: self.signature(references) }
+    }
+}
+
+impl Bleu {
+    fn prepare(&self, sentence: &str) -> String {
+        let sentence = sentence.trim_end_matches(words::is_space);
+        if self.lowercase {
+            self.tokenization.apply(&sentence.to_lowercase())
+        } else {
+            self.tokenization.apply(sentence)
+        }
     }
 
     /// Returns the settings as sacrebleu writes them.

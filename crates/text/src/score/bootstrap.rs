@@ -35,7 +35,7 @@ pub struct Comparison {
 /// Compares two systems by their sentences' counts, `samples` draws of them.
 ///
 /// ```
-/// use unspool_text::score::{Bleu, BleuCounts, paired_bootstrap};
+/// use unspool_text::score::{Bleu, BleuCounts, CorpusMetric, paired_bootstrap};
 ///
 /// let references = ["a b c d e", "f g h i j", "k l m n o"];
 /// let bleu = Bleu::default();

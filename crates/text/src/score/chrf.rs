@@ -9,13 +9,13 @@ use std::fmt;
 use std::ops::AddAssign;
 
 use super::words::{is_space, split};
-use super::{check_counts, two_decimals};
+use super::{CorpusMetric, check_counts, two_decimals};
 use crate::error::Error;
 
 /// Holds the settings of chrF; the defaults are sacrebleu's chrF2.
 ///
 /// ```
-/// use unspool_text::score::Chrf;
+/// use unspool_text::score::{Chrf, CorpusMetric};
 ///
 /// let chrf = Chrf::default().score(&["도와주세요!"], &[&["도와줘!"]])?;
 /// assert_eq!(chrf.to_string(), "chrF2|nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no|version:2.6.0 = 24.41");
@@ -46,7 +46,7 @@ impl Default for Chrf {
 /// over sentences score a corpus.
 ///
 /// ```
-/// use unspool_text::score::Chrf;
+/// use unspool_text::score::{Chrf, CorpusMetric};
 /// let counts = Chrf { char_order: 2, ..Chrf::default() }.counts(&["ab c"], &[&["abd"]])?;
 /// // Characters: a, b of three and three; pairs: ab of ab, bc and ab, bd.
 /// assert_eq!(counts[0].orders, [[3, 3, 2], [2, 2, 1]]);
@@ -74,7 +74,7 @@ impl AddAssign<&ChrfCounts> for ChrfCounts {
 /// Holds a chrF score and how it was computed.
 ///
 /// ```
-/// use unspool_text::score::Chrf;
+/// use unspool_text::score::{Chrf, CorpusMetric};
 /// let chrf = Chrf::default().score(&["the same"], &[&["the same"]])?;
 /// assert_eq!((chrf.score, chrf.name.as_str()), (100.0, "chrF2"));
 /// assert_eq!(chrf.signature, "nrefs:1|case:mixed|eff:yes|nc:6|nw:0|space:no|version:2.6.0");
@@ -99,34 +99,12 @@ impl fmt::Display for ChrfScore {
     }
 }
 
-impl Chrf {
-    /// Returns the settings of chrF2++, which counts words and pairs of words, too.
-    pub fn plus_plus() -> Self {
-        Chrf { word_order: 2, ..Default::default() }
-    }
+impl CorpusMetric for Chrf {
+    type Counts = ChrfCounts;
+    type Score = ChrfScore;
 
-    /// Returns the score of a corpus. `references` holds one or more whole translations of it, each a list of
-    /// sentences; if there are several, the one most similar to a sentence counts.
-    ///
-    /// # Errors
-    /// [`Error::Count`], [`Error::NothingToScore`], and [`Error::Option`] when both orders are 0.
-    pub fn score<H: AsRef<str>, R: AsRef<str>>(
-        &self,
-        hypotheses: &[H],
-        references: &[&[R]],
-    ) -> Result<ChrfScore, Error> {
-        let mut sum = ChrfCounts::default();
-        for counts in self.counts(hypotheses, references)? {
-            sum += &counts;
-        }
-        Ok(self.of_counts(sum, references.len()))
-    }
-
-    /// Returns the counts of each sentence, for resampling.
-    ///
-    /// # Errors
-    /// As [`Chrf::score`].
-    pub fn counts<H: AsRef<str>, R: AsRef<str>>(
+    /// Of several references the one most similar to a sentence counts.
+    fn counts<H: AsRef<str>, R: AsRef<str>>(
         &self,
         hypotheses: &[H],
         references: &[&[R]],
@@ -158,14 +136,20 @@ impl Chrf {
         Ok(sentences.collect())
     }
 
-    /// Returns the score of summed counts.
-    pub fn of_counts(&self, counts: ChrfCounts, references: usize) -> ChrfScore {
+    fn of_counts(&self, counts: ChrfCounts, references: usize) -> ChrfScore {
         ChrfScore {
             score: self.f_score(&counts),
             name: format!("chrF{}{}", self.beta, "+".repeat(self.word_order)),
             counts,
             signature: self.signature(references),
         }
+    }
+}
+
+impl Chrf {
+    /// Returns the settings of chrF2++, which counts words and pairs of words, too.
+    pub fn plus_plus() -> Self {
+        Chrf { word_order: 2, ..Default::default() }
     }
 
     /// Returns the settings as sacrebleu writes them.

@@ -1,6 +1,6 @@
 //! Any text as hypotheses and references: scores within their bounds.
 
-use unspool_text::score::{Bleu, Chrf, Confusion, Edits, Smoothing, Tokenization, token_error_rate};
+use unspool_text::score::{Bleu, Chrf, Confusion, CorpusMetric, Edits, Smoothing, Tokenization, token_error_rate};
 
 /// Lines in pairs: a hypothesis, then its reference.
 pub(crate) fn run(data: &[u8]) {
