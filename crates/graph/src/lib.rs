@@ -107,6 +107,7 @@ mod grad_sink;
 mod grad_store;
 mod gradients;
 mod graph;
+mod jacobian;
 mod kernels;
 mod layer_fn;
 mod leaf;

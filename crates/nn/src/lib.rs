@@ -94,6 +94,7 @@ mod cell;
 pub mod checkpoint;
 pub mod ctc;
 pub mod decoding;
+pub mod dynamics;
 mod error;
 pub mod exchange;
 #[cfg(feature = "proptest")]

@@ -8,7 +8,7 @@ use ndarray::{Array2, ArrayD};
 use unspool_graph::{Graph, Params, Precision, Scope};
 use unspool_nn::{
     Cell, Conv2d, Embedding, LayerNorm, Linear, MultiheadAttention, Recurrent, RecurrentConfig, Sequence,
-    TransformerConfig, TransformerLayer,
+    TransformerConfig, TransformerLayer, dynamics, map_state,
 };
 
 /// `nn.RNN`, `nn.LSTM`, `nn.GRU`: layers and directions of cells.
@@ -63,6 +63,27 @@ pub(crate) fn recurrent<C: Cell>(
         outputs.push(("cn", ends[1]));
     }
     case.compare_all(&outputs, &inputs, &named, tolerance)
+}
+
+/// ∂h_1/∂h_0 of one step from h_0 = 0.3, and c_0 = 0 where there is one.
+pub(crate) fn state_jacobian<C: Cell>(
+    case: &Case,
+    precision: Precision,
+    tolerance: f64,
+    make: impl Fn(Scope<'_>, usize, usize) -> C,
+) -> Outcome {
+    let mut params = Params::seeded(0);
+    let hidden = case.usize("hidden_size")?;
+    let cell = make(params.scope(""), case.usize("input_size")?, hidden);
+    let mut params = to(params, precision);
+    case.fill_all(&mut params)?;
+    let graph = Graph::new(&params);
+    let x = graph.input(case.get("input.x")?).squeeze(1);
+    let mut start = vec![0.3, 0.0].into_iter();
+    let state = map_state(&cell.initial_state(&graph, x.shape()?[0]), |leaf| leaf + start.next().unwrap_or(0.0));
+    let (jacobian, _) = dynamics::state_jacobian(&cell, x, state)?;
+    let of_h = jacobian.slice(ndarray::s![.., ..hidden, ..hidden]).to_owned().into_dyn();
+    Ok(case.compare("output.jacobian", Some(of_h), tolerance)?)
 }
 
 pub(crate) fn linear(case: &Case, precision: Precision, tolerance: f64) -> Outcome {

@@ -9,7 +9,10 @@ mod plain;
 mod training;
 
 use case::Case;
-use layers::{convolution, embedding, layer_norm, linear, multihead_attention, pooling, recurrent, transformer_layer};
+use layers::{
+    convolution, embedding, layer_norm, linear, multihead_attention, pooling, recurrent, state_jacobian,
+    transformer_layer,
+};
 use plain::{PlainGru, PlainLstm, PlainRnn};
 use std::path::PathBuf;
 use training::{binary, clip_grad_norm, cross_entropy, ctc, steps};
@@ -65,6 +68,12 @@ fn compare(case: &Case, precision: Precision, tolerance: f64) -> Outcome {
         "clip_grad_norm" => clip_grad_norm(case, precision, tolerance),
         "bce_with_logits" => binary(case, precision, tolerance),
         "ctc_loss" => ctc(case, precision, tolerance),
+        "state_jacobian" => match case.config["layer"].as_str() {
+            Some("RNN") => state_jacobian(case, precision, tolerance, Rnn::new),
+            Some("LSTM") => state_jacobian(case, precision, tolerance, Lstm::new),
+            Some("GRU") => state_jacobian(case, precision, tolerance, Gru::new),
+            other => Err(format!("the layer {other:?} is unknown").into()),
+        },
         kind if kind.starts_with("optimizer.") => steps(case, precision, tolerance),
         other => Err(format!("the kind {other:?} is unknown").into()),
     }
