@@ -24,6 +24,7 @@ impl Case {
         for (name, view) in all.tensors() {
             let eights = view.data().chunks_exact(8).map(|b| <[u8; 8]>::try_from(b).unwrap_or_default());
             let values: Vec<f64> = match view.dtype() {
+                Dtype::BOOL => view.data().iter().copied().map(f64::from).collect(),
                 Dtype::F64 => eights.map(f64::from_le_bytes).collect(),
                 Dtype::I64 => eights.map(|b| i64::from_le_bytes(b) as f64).collect(),
                 other => return Err(format!("{name} is {other:?}").into()),

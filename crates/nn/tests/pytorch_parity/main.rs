@@ -7,6 +7,7 @@ mod layers;
 #[path = "../plain/mod.rs"]
 mod plain;
 mod training;
+mod trainings;
 
 use case::Case;
 use layers::{
@@ -16,6 +17,7 @@ use layers::{
 use plain::{PlainGru, PlainLstm, PlainRnn};
 use std::path::PathBuf;
 use training::{binary, clip_grad_norm, cross_entropy, ctc, steps};
+use trainings::training;
 use unspool_graph::Precision;
 use unspool_nn::{Gru, GruConfig, Lstm, LstmConfig, Nonlinearity, Rnn, RnnConfig};
 
@@ -74,6 +76,11 @@ fn compare(case: &Case, precision: Precision, tolerance: f64) -> Outcome {
             Some("GRU") => state_jacobian(case, precision, tolerance, Gru::new),
             other => Err(format!("the layer {other:?} is unknown").into()),
         },
+        kind if kind.starts_with("training.") => match precision {
+            Precision::F64 => training(case),
+            // Over 200 steps rounding in single precision says nothing about a rule.
+            Precision::F32 => Ok(()),
+        },
         kind if kind.starts_with("optimizer.") => steps(case, precision, tolerance),
         other => Err(format!("the kind {other:?} is unknown").into()),
     }
@@ -114,6 +121,15 @@ fn every_case_agrees_with_pytorch() -> Outcome {
 #[test]
 fn a_wrong_number_and_an_unknown_kind_are_found() -> Outcome {
     for mut case in cases()? {
+        if let Some(losses) = case.tensors.get_mut("output.losses") {
+            // The last loss, and the last weight that is compared.
+            losses[[199]] += 1e-8;
+            assert!(compare(&case, Precision::F64, 1e-10).is_err(), "{}", case.file);
+            case.tensors.get_mut("output.losses").unwrap()[[199]] -= 1e-8;
+            *case.tensors.get_mut("param.end.readout.bias").unwrap().last_mut().unwrap() += 1e-7;
+            assert!(compare(&case, Precision::F64, 1e-10).is_err(), "{}", case.file);
+            continue;
+        }
         if !case.tensors.contains_key("output.y") {
             continue;
         }
