@@ -26,6 +26,7 @@ const LONGEST_LINE: u64 = 1 << 20;
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LoadedVectors {
     /// Rows of the table that have a vector from the file.
     pub rows: Vec<usize>,

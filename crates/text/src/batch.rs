@@ -118,6 +118,7 @@ impl Labelled {
 /// assert_eq!(format!("{} texts lost {} tokens", lost.rows, lost.ids), "2 texts lost 3 tokens");
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Truncated {
     /// How many sequences were too long.
     pub rows: usize,

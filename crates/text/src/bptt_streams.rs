@@ -58,6 +58,7 @@ pub struct BpttStreams {
 /// # Ok::<(), unspool_text::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct BpttWindow {
     /// `[batch, time]`; time is T, less in an epoch's last window.
     pub input: Array2<u32>,

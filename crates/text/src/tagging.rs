@@ -25,6 +25,7 @@ use crate::tokenizer::Tokenizer;
 /// # Ok::<(), unspool_text::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Aligned {
     /// The ids of the words with single spaces between.
     pub ids: Vec<u32>,
@@ -123,6 +124,7 @@ impl TagAt {
 /// # Ok::<(), unspool_text::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Tagged {
     /// `[batch, time]` with lengths.
     pub input: Padded,

@@ -191,6 +191,7 @@ impl From<Vocabulary> for Vec<String> {
 /// # Ok::<(), unspool_text::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Coverage {
     /// All tokens.
     pub tokens: u64,

@@ -104,6 +104,7 @@ struct Entry {
 /// assert!(table.to_string().starts_with("operation"));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ProfileTable {
     /// Of what the rows are.
     pub title: &'static str,

@@ -218,6 +218,7 @@ impl fmt::Display for Law {
 /// Reports a law that does not hold, and the smallest batch found that shows it.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("this law is broken: {law}\n{why}\nthe smallest batch that shows it: {case:?}")]
+#[non_exhaustive]
 pub struct Violation {
     /// The law.
     pub law: Law,

@@ -151,6 +151,7 @@ pub enum Event<'a> {
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum StopReason {
     /// All epochs are done.
     Finished,

@@ -152,6 +152,7 @@ impl std::ops::AddAssign<&BleuCounts> for BleuCounts {
 /// # Ok::<(), unspool_text::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct BleuScore {
     /// From 0 to 100.
     pub score: f64,

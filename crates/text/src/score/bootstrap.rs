@@ -20,6 +20,7 @@ use crate::random::SplitMix64;
 /// # Ok::<(), unspool_text::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Comparison {
     /// The first system's score on the whole test set.
     pub baseline: f64,

@@ -81,6 +81,7 @@ impl AddAssign<&ChrfCounts> for ChrfCounts {
 /// # Ok::<(), unspool_text::Error>(())
 /// ```
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct ChrfScore {
     /// From 0 to 100.
     pub score: f64,

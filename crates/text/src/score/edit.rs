@@ -18,6 +18,7 @@ use crate::error::Error;
 /// assert_eq!(corpus.rate(), 2.0 / 6.0);
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Edits {
     /// Tokens replaced.
     pub substitutions: u64,
