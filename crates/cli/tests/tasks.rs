@@ -71,6 +71,26 @@ fn films_are_read() {
     assert_eq!(predict(at, "frames", &levels(3 * 12 * 16))[0].split(' ').count(), 3);
 }
 
+/// The name of a cell is an option, and what a model was trained with is in its folder.
+#[test]
+fn a_cell_of_the_gallery_is_trained_and_loaded_by_its_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let data = digits(at);
+    let sizes = ["--data", data, "--hidden-size", "8", "--layers", "2"];
+    for cell in ["slstm", "clockwork-rnn"] {
+        let line = train(at, "captioning", &[&sizes[..], &["--pictures", "24", "--cell", cell]].concat());
+        assert!(line["test"]["exact"].is_f64(), "{cell}: {line}");
+        assert_eq!(predict(at, "captioning", &levels(8 * 24)).len(), 1);
+        fs::remove_dir_all(at.join("captioning")).unwrap();
+    }
+    let line = train(at, "clips", &[&sizes[..], &["--films", "12", "--cell", "layer-norm-lstm"]].concat());
+    assert!(line["test"]["digit"].is_f64(), "{line}");
+    assert!(predict(at, "clips", &levels(3 * 12 * 16))[0].contains(' '));
+    let unknown = ["train", "adding", "--cell", "slstn"];
+    refuses(at, &unknown, 2, "`slstn` is not one of rnn, relu, lstm, gru, antisymmetric-rnn");
+}
+
 #[test]
 fn pictures_that_are_none_are_refused() {
     let folder = tempfile::tempdir().unwrap();

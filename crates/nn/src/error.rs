@@ -31,6 +31,16 @@ pub enum Error {
         /// The names there are.
         known: String,
     },
+    /// A cell that was chosen by name does not offer what only some cells do.
+    #[error("the cell {kind} does not offer {what}: {others} do")]
+    CellLacks {
+        /// The kind of the cell.
+        kind: crate::CellKind,
+        /// The method that was called.
+        what: &'static str,
+        /// The names of the cells that offer it.
+        others: &'static str,
+    },
     /// A search for tokens was asked for something impossible, or its model's answer makes no sense.
     #[error("decoding: {why}")]
     Decoding {

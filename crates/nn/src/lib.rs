@@ -33,8 +33,8 @@
 //!   [`state!`](state).
 //! - A [`Sequence`] is a padded batch as one value: its real steps, packed. [`unroll`] runs a cell over it;
 //!   [`Recurrent`] makes layers and directions of cells; [`Pooling`] makes one vector of a sequence.
-//! - [`Rnn`], [`Gru`], [`Lstm`] are ready cells. [`Stack`], [`Residual`], [`Zoneout`], [`InitialState`] and
-//!   [`Attending`] are cells around cells.
+//! - [`Rnn`], [`Gru`], [`Lstm`] are ready cells, and [`cells`] is a gallery of more. [`Stack`], [`Residual`],
+//!   [`Zoneout`], [`InitialState`] and [`Attending`] are cells around cells.
 //! - [`Linear`], [`Embedding`], [`LayerNorm`], [`Conv2d`] and those of [`attention`] and [`TransformerEncoder`] are
 //!   layers: plain structs.
 //! - A [`Decoder`] reads and writes tokens: [`teacher_forcing`] trains it, [`DecoderSteps`] and [`decoding`] write with
@@ -91,6 +91,7 @@
 pub mod attention;
 mod carried_states;
 mod cell;
+pub mod cells;
 pub mod checkpoint;
 pub mod ctc;
 pub mod decoding;

@@ -8,6 +8,9 @@ use unspool_nn::{
     unroll_recomputed,
 };
 
+/// The cells whose gates are fused operations.
+const BUILT_IN: [CellKind; 4] = [CellKind::Rnn, CellKind::Relu, CellKind::Lstm, CellKind::Gru];
+
 const LENGTHS: [usize; 3] = [7, 2, 5];
 
 fn inputs() -> Array3<f64> {
@@ -30,12 +33,12 @@ fn read<'g, C: Cell>(graph: &'g Graph<'g>, cell: &C) -> Sequence<'g> {
 
 fn dropped(params: &mut Params, kind: CellKind, rate: f64) -> (AnyCell, WeightDrop<AnyCell>) {
     let cell = kind.build(params.scope("rnn"), 3, 8);
-    (cell.clone(), WeightDrop::new(cell.clone(), [cell.weight_hh()], rate))
+    (cell.clone(), WeightDrop::new(cell.clone(), [cell.weight_hh().unwrap()], rate))
 }
 
 #[test]
 fn evaluating_twice_gives_the_bits_of_the_plain_cell() {
-    for kind in CellKind::ALL {
+    for kind in BUILT_IN {
         let mut params = Params::seeded(1);
         let (plain, cell) = dropped(&mut params, kind, 0.9);
         let graph = Graph::new(&params);
@@ -47,7 +50,7 @@ fn evaluating_twice_gives_the_bits_of_the_plain_cell() {
 
 #[test]
 fn a_rate_of_nine_tenths_changes_the_output_and_a_rate_of_0_does_not() {
-    for kind in CellKind::ALL {
+    for kind in BUILT_IN {
         let run = |rate: f64| {
             let mut params = Params::seeded(1);
             let (plain, cell) = dropped(&mut params, kind, rate);
@@ -64,11 +67,11 @@ fn a_rate_of_nine_tenths_changes_the_output_and_a_rate_of_0_does_not() {
 /// The raw weight is the parameter, and its gradient is the mask times the gradient of the weight that was used.
 #[test]
 fn the_raw_weight_gets_the_masked_gradient() {
-    for kind in CellKind::ALL {
+    for kind in BUILT_IN {
         let mut params = Params::seeded(1);
         let (plain, cell) = dropped(&mut params, kind, 0.5);
         let params = params.to_f64();
-        let weight = plain.weight_hh();
+        let weight = plain.weight_hh().unwrap();
         let graph = training(&params);
         let loss = |ys: Sequence<'_>| ys.rows().powi(2).sum_all().backward().unwrap();
         let gradient = loss(read(&graph, &cell)).of(weight).unwrap().to_f64();

@@ -58,15 +58,19 @@ where
 pub(crate) const TOKEN_KINDS: &[&str] = &["bpe", "words", "characters", "syllables"];
 
 fn cell(name: &str) -> Parsed<CellKind> {
-    let known = CellKind::ALL.map(CellKind::name).join(", ");
-    name.parse().map_err(|_| format!("`{name}` is not one of {known}"))
+    name.parse().map_err(|_| format!("`{name}` is not one of {}", cells()))
+}
+
+fn cells() -> String {
+    CellKind::ALL.map(CellKind::name).join(", ")
 }
 
 /// The sizes of a recurrence.
 #[derive(Clone, Debug, Args)]
 pub struct RecurrentOptions {
-    /// Recurrent cell: plain with tanh (rnn) or ReLU (relu), or gated (lstm, gru)
-    #[arg(long, value_name = "rnn|relu|lstm|gru", default_value = "gru", value_parser = cell)]
+    /// The kind of recurrent cell.
+    #[arg(long, value_name = "NAME", default_value = "gru", value_parser = cell,
+          help = format!("Recurrent cell: {}", cells()))]
     pub cell: CellKind,
     /// Number of stacked recurrent layers [from 1 to 32]
     #[arg(long, value_name = "N", default_value = "1", value_parser = count(1..=limits::LAYERS))]

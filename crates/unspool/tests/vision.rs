@@ -7,6 +7,9 @@ use unspool::{
     nn::{CellKind, Sequence},
 };
 
+/// The cells whose gates are fused operations.
+const BUILT_IN: [CellKind; 4] = [CellKind::Rnn, CellKind::Relu, CellKind::Lstm, CellKind::Gru];
+
 /// The smallest there is: each ReLU and each maximum is a kink that may lie within a step of the differences.
 const EYE: ConvEncoderConfig = ConvEncoderConfig { height: 4, width: 5, channels: 2, features: 4, dropout: 0.0 };
 
@@ -28,7 +31,7 @@ fn reader(cell: Option<CellKind>, bidirectional: bool) -> (Params, VideoClassifi
 #[test]
 fn gradients_are_right() {
     let films = films(2, 2);
-    let kinds = CellKind::ALL.into_iter().map(|kind| (Some(kind), true));
+    let kinds = BUILT_IN.into_iter().map(|kind| (Some(kind), true));
     for (cell, bidirectional) in kinds.chain([(None, false)]) {
         let (params, model) = reader(cell, bidirectional);
         let judged = check::composition(&params, &[], |graph, _| {

@@ -1,59 +1,192 @@
 //! A kind of cell that is chosen when the program runs, as by an option or a configuration.
 
-use crate::{Cell, Error, Gru, Lstm, LstmState, Nonlinearity, Rnn, RnnConfig};
+use crate::{Cell, Error, Gru, Lstm, Nonlinearity, Result, Rnn, RnnConfig, State, cells};
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 use unspool_graph::{Graph, Param, Params, Scope, Var};
 
-/// Lists the built-in cells by name.
-///
-/// ```
-/// use unspool_nn::CellKind;
-/// assert_eq!("lstm".parse::<CellKind>()?, CellKind::Lstm);
-/// assert_eq!(CellKind::Relu.to_string(), "relu");
-/// let error = "lsmt".parse::<CellKind>().unwrap_err();
-/// assert_eq!(error.to_string(), "there is no cell \"lsmt\": it must be one of rnn, relu, lstm, gru");
-/// # Ok::<(), unspool_nn::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum CellKind {
-    /// `rnn`: [`Rnn`] with tanh.
-    Rnn,
-    /// `relu`: [`Rnn`] with ReLU.
-    Relu,
-    /// `lstm`: [`Lstm`].
-    Lstm,
-    /// `gru`: [`Gru`].
-    Gru,
+/// Makes [`CellKind`], [`AnyCell`] and [`AnyState`] of a list of cells. A line is the kind, its name in options and
+/// configurations, the cell's type, and what makes it, where that is not the type's `new`.
+macro_rules! any_cell {
+    ($($kind:ident = $name:literal, $cell:ty $(, $new:expr)?;)+) => {
+        /// Lists the cells that can be chosen by name.
+        ///
+        /// ```
+        /// use unspool_nn::CellKind;
+        /// assert_eq!("lstm".parse::<CellKind>()?, CellKind::Lstm);
+        /// assert_eq!(CellKind::Relu.to_string(), "relu");
+        /// let error = "lsmt".parse::<CellKind>().unwrap_err().to_string();
+        /// assert!(error.starts_with("there is no cell \"lsmt\": it must be one of rnn, relu, lstm, gru"), "{error}");
+        /// # Ok::<(), unspool_nn::Error>(())
+        /// ```
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[non_exhaustive]
+        pub enum CellKind {
+            $(
+                #[doc = concat!("`", $name, "`: [`", stringify!($cell), "`].")]
+                #[serde(rename = $name)]
+                $kind,
+            )+
+        }
+
+        impl CellKind {
+            /// Lists every kind, in the order of the names in errors.
+            pub const ALL: [CellKind; [$($name),+].len()] = [$(CellKind::$kind),+];
+
+            /// Returns the name, as it stands in options and configurations.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(CellKind::$kind => $name,)+
+                }
+            }
+
+            /// Builds a cell of this kind with its default options, for inputs of `input_size` and outputs of
+            /// `hidden_size` elements.
+            pub fn build(self, scope: Scope<'_>, input_size: usize, hidden_size: usize) -> AnyCell {
+                match self {
+                    $(CellKind::$kind => {
+                        AnyCell::$kind(any_cell!(@new $cell $(, $new)?)(scope, input_size, hidden_size))
+                    })+
+                }
+            }
+        }
+
+        /// Holds a cell that was chosen by name, of any [`CellKind`]. It runs as fast as the cell inside.
+        ///
+        /// ```
+        /// use unspool_graph::{Graph, Params};
+        /// use unspool_nn::{Cell, CellKind, Sequence, leaves, unroll};
+        /// for kind in CellKind::ALL {
+        ///     let mut params = Params::seeded(1);
+        ///     let cell = kind.build(params.scope("rnn"), 3, 8);
+        ///     let graph = Graph::new(&params);
+        ///     let xs = Sequence::pack(graph.zeros([2, 5, 3]), &[5, 2]);
+        ///     let (ys, last) = unroll(&cell, &xs, cell.initial_state(&graph, 2));
+        ///     assert_eq!(*ys.padded().shape()?, [2, 5, 8]);
+        ///     assert_eq!(cell.kind(), kind);
+        /// }
+        /// # Ok::<(), unspool_graph::Error>(())
+        /// ```
+        #[derive(Clone, Debug)]
+        #[non_exhaustive]
+        pub enum AnyCell {
+            $(
+                #[doc = concat!("A cell of the kind `", $name, "`.")]
+                $kind($cell),
+            )+
+        }
+
+        /// Holds the state of an [`AnyCell`], which is that of the cell inside.
+        ///
+        /// ```
+        /// use unspool_graph::{Graph, Params};
+        /// use unspool_nn::{AnyState, Cell, CellKind, leaves};
+        /// let mut params = Params::seeded(1);
+        /// let lstm = CellKind::Lstm.build(params.scope("rnn"), 3, 4);
+        /// let graph = Graph::new(&params);
+        /// let state = lstm.initial_state(&graph, 2);
+        /// assert_eq!(leaves(&state).len(), 2);
+        /// assert!(matches!(state, AnyState::Lstm(inner) if *inner.c.shape()? == [2, 4]));
+        /// # Ok::<(), unspool_nn::Error>(())
+        /// ```
+        #[derive(Clone, Debug)]
+        #[non_exhaustive]
+        pub enum AnyState<'g> {
+            $(
+                #[doc = concat!("The state of a cell of the kind `", $name, "`.")]
+                $kind(<$cell as Cell>::State<'g>),
+            )+
+        }
+
+        impl AnyCell {
+            /// Returns the kind of the cell inside.
+            pub fn kind(&self) -> CellKind {
+                match self {
+                    $(AnyCell::$kind(_) => CellKind::$kind,)+
+                }
+            }
+        }
+
+        impl<'g> State<'g> for AnyState<'g> {
+            fn leaves(&self, out: &mut Vec<Var<'g>>) {
+                match self {
+                    $(AnyState::$kind(state) => state.leaves(out),)+
+                }
+            }
+            fn rebuild(&self, leaves: &mut dyn Iterator<Item = Var<'g>>) -> Self {
+                match self {
+                    $(AnyState::$kind(state) => AnyState::$kind(state.rebuild(leaves)),)+
+                }
+            }
+        }
+
+        impl Cell for AnyCell {
+            type State<'g> = AnyState<'g>;
+
+            fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> AnyState<'g> {
+                match self {
+                    $(AnyCell::$kind(cell) => AnyState::$kind(cell.initial_state(graph, batch)),)+
+                }
+            }
+
+            fn step<'g>(&self, x: Var<'g>, state: AnyState<'g>) -> (Var<'g>, AnyState<'g>) {
+                match (self, state) {
+                    $((AnyCell::$kind(cell), AnyState::$kind(state)) => {
+                        let (y, state) = cell.step(x, state);
+                        (y, AnyState::$kind(state))
+                    })+
+                    (_, state) => self.refuse(x, state),
+                }
+            }
+
+            fn project<'g>(&self, xs: Var<'g>) -> Var<'g> {
+                match self {
+                    $(AnyCell::$kind(cell) => cell.project(xs),)+
+                }
+            }
+
+            fn step_projected<'g>(
+                &self,
+                x: Var<'g>,
+                projected: Var<'g>,
+                state: AnyState<'g>,
+            ) -> (Var<'g>, AnyState<'g>) {
+                match (self, state) {
+                    $((AnyCell::$kind(cell), AnyState::$kind(state)) => {
+                        let (y, state) = cell.step_projected(x, projected, state);
+                        (y, AnyState::$kind(state))
+                    })+
+                    (_, state) => self.refuse(x, state),
+                }
+            }
+        }
+    };
+    (@new $cell:ty) => { <$cell>::new };
+    (@new $cell:ty, $new:expr) => { $new };
 }
 
-impl CellKind {
-    /// Lists every kind, in the order of the names in errors.
-    pub const ALL: [CellKind; 4] = [CellKind::Rnn, CellKind::Relu, CellKind::Lstm, CellKind::Gru];
+any_cell! {
+    Rnn = "rnn", Rnn;
+    Relu = "relu", Rnn, rnn_with_relu;
+    Lstm = "lstm", Lstm;
+    Gru = "gru", Gru;
+    AntisymmetricRnn = "antisymmetric-rnn", cells::AntisymmetricRnn;
+    ClockworkRnn = "clockwork-rnn", cells::ClockworkRnn;
+    CoRnn = "co-rnn", cells::CoRnn;
+    CoupledLstm = "coupled-lstm", cells::CoupledLstm;
+    FastGrnn = "fast-grnn", cells::FastGrnn;
+    IndRnn = "ind-rnn", cells::IndRnn;
+    LayerNormLstm = "layer-norm-lstm", cells::LayerNormLstm;
+    Lem = "lem", cells::Lem;
+    MinimalGatedUnit = "minimal-gated-unit", cells::MinimalGatedUnit;
+    MultiplicativeLstm = "multiplicative-lstm", cells::MultiplicativeLstm;
+    PeepholeLstm = "peephole-lstm", cells::PeepholeLstm;
+    Slstm = "slstm", cells::Slstm;
+}
 
-    /// Returns the name, as it stands in options and configurations.
-    pub fn name(self) -> &'static str {
-        match self {
-            CellKind::Rnn => "rnn",
-            CellKind::Relu => "relu",
-            CellKind::Lstm => "lstm",
-            CellKind::Gru => "gru",
-        }
-    }
-
-    /// Builds a cell of this kind for inputs of `input_size` and states of `hidden_size` elements.
-    pub fn build(self, scope: Scope<'_>, input_size: usize, hidden_size: usize) -> AnyCell {
-        match self {
-            CellKind::Rnn => AnyCell::Rnn(Rnn::new(scope, input_size, hidden_size)),
-            CellKind::Relu => {
-                let config = RnnConfig { nonlinearity: Nonlinearity::Relu, ..RnnConfig::default() };
-                AnyCell::Rnn(Rnn::with_config(scope, input_size, hidden_size, config))
-            }
-            CellKind::Lstm => AnyCell::Lstm(Lstm::new(scope, input_size, hidden_size)),
-            CellKind::Gru => AnyCell::Gru(Gru::new(scope, input_size, hidden_size)),
-        }
-    }
+fn rnn_with_relu(scope: Scope<'_>, input_size: usize, hidden_size: usize) -> Rnn {
+    let config = RnnConfig { nonlinearity: Nonlinearity::Relu, ..RnnConfig::default() };
+    Rnn::with_config(scope, input_size, hidden_size, config)
 }
 
 impl fmt::Display for CellKind {
@@ -64,75 +197,42 @@ impl fmt::Display for CellKind {
 
 impl FromStr for CellKind {
     type Err = Error;
-    fn from_str(name: &str) -> Result<CellKind, Error> {
+    fn from_str(name: &str) -> Result<CellKind> {
         let known = || CellKind::ALL.map(CellKind::name).join(", ");
         let found = CellKind::ALL.into_iter().find(|kind| kind.name() == name);
         found.ok_or_else(|| Error::UnknownName { what: "cell", name: name.into(), known: known() })
     }
 }
 
-/// Holds one of the built-in cells, chosen at run time. It runs as fast as the cell inside.
-///
-/// ```
-/// use unspool_graph::{Graph, Params};
-/// use unspool_nn::{Cell, CellKind, Sequence, unroll};
-/// for kind in CellKind::ALL {
-///     let mut params = Params::seeded(1);
-///     let cell = kind.build(params.scope("rnn"), 3, 8);
-///     let graph = Graph::new(&params);
-///     let xs = Sequence::pack(graph.zeros([2, 5, 3]), &[5, 2]);
-///     let (ys, last) = unroll(&cell, &xs, cell.initial_state(&graph, 2));
-///     assert_eq!(*ys.padded().shape()?, [2, 5, 8]);
-///     assert_eq!(*last.h.shape()?, [2, 8]);
-/// }
-/// # Ok::<(), unspool_graph::Error>(())
-/// ```
-#[derive(Clone, Debug)]
-pub enum AnyCell {
-    /// The plain cell, with tanh or ReLU.
-    Rnn(Rnn),
-    /// Long short-term memory.
-    Lstm(Lstm),
-    /// The gated recurrent unit.
-    Gru(Gru),
-}
-
-crate::state! {
-    /// Holds the state of any built-in cell.
-    ///
-    /// ```
-    /// use unspool_graph::{Graph, Params};
-    /// use unspool_nn::{Cell, CellKind};
-    /// let mut params = Params::seeded(1);
-    /// let (lstm, gru) = (CellKind::Lstm.build(params.scope("a"), 3, 4), CellKind::Gru.build(params.scope("b"), 3, 4));
-    /// let graph = Graph::new(&params);
-    /// assert!(lstm.initial_state(&graph, 2).c.is_some() && gru.initial_state(&graph, 2).c.is_none());
-    /// # Ok::<(), unspool_nn::Error>(())
-    /// ```
-    #[derive(Debug)]
-    pub struct AnyState<'g> {
-        /// The hidden vector, which is also the output: `[batch, hidden]`.
-        pub h: Var<'g>,
-        /// An LSTM's memory: `[batch, hidden]`.
-        pub c: Option<Var<'g>>,
-    }
-}
-
 impl AnyCell {
     /// Returns the recurrent weight W_hh, for [`WeightDrop`](crate::WeightDrop) and its like.
-    pub fn weight_hh(&self) -> Param {
+    ///
+    /// # Errors
+    /// A cell other than an [`Rnn`], an [`Lstm`] or a [`Gru`]: others have several such weights, or none. Find them by
+    /// their names, as with [`Params::find`].
+    ///
+    /// ```
+    /// use unspool_graph::Params;
+    /// use unspool_nn::CellKind;
+    /// let mut params = Params::seeded(0);
+    /// let weight = CellKind::Gru.build(params.scope("rnn"), 3, 2).weight_hh()?;
+    /// assert_eq!(*params.shape(weight), [6, 2]);
+    /// # Ok::<(), unspool_nn::Error>(())
+    /// ```
+    pub fn weight_hh(&self) -> Result<Param> {
         match self {
-            AnyCell::Rnn(cell) => cell.weight_hh(),
-            AnyCell::Lstm(cell) => cell.weight_hh(),
-            AnyCell::Gru(cell) => cell.weight_hh(),
+            AnyCell::Rnn(cell) | AnyCell::Relu(cell) => Ok(cell.weight_hh()),
+            AnyCell::Lstm(cell) => Ok(cell.weight_hh()),
+            AnyCell::Gru(cell) => Ok(cell.weight_hh()),
+            other => Err(other.lacks("weight_hh", "rnn, relu, lstm and gru")),
         }
     }
 
     /// Sets the biases so that the gates remember for 1 to `max_length` steps at first, some elements for short and
     /// some for long (chrono initialization: Tallec and Ollivier 2018, "Can recurrent neural networks warp time?"): b =
     /// ln(u), where u goes in even steps from 1 to `max_length` − 1 over the elements, while the paper draws it. An
-    /// LSTM's forget gate has bias b and its input gate −b; a GRU's z, which keeps, has b. A plain cell has no gates
-    /// and is left as it is, and so is a cell without biases.
+    /// LSTM's forget gate has bias b and its input gate −b; a GRU's z, which keeps, has b. A cell without
+    /// biases is left as it is.
     ///
     /// ```
     /// use unspool_graph::Params;
@@ -141,17 +241,17 @@ impl AnyCell {
     /// CellKind::Gru.build(params.scope("rnn"), 3, 2).init_chrono(&mut params, 100)?;
     /// let bias = params.value(params.find("rnn.bias_ih_l0").unwrap())?.to_f64();
     /// assert!((bias[[2]].exp() - 1.0).abs() < 1e-5 && (bias[[3]].exp() - 99.0).abs() < 1e-3); // z of both elements
-    /// # Ok::<(), unspool_graph::Error>(())
+    /// # Ok::<(), unspool_nn::Error>(())
     /// ```
     ///
     /// # Errors
-    /// Parameters of another store.
-    pub fn init_chrono(&self, params: &mut Params, max_length: usize) -> Result<(), unspool_graph::Error> {
+    /// A cell other than an [`Lstm`] or a [`Gru`], and parameters of another store.
+    pub fn init_chrono(&self, params: &mut Params, max_length: usize) -> Result<()> {
         // The gate's place among those of the layout, and the sign of its bias.
         let (weights, gates): (_, &[(usize, f64)]) = match self {
-            AnyCell::Rnn(_) => return Ok(()),
             AnyCell::Lstm(cell) => (cell.weights(), &[(0, -1.0), (1, 1.0)]),
             AnyCell::Gru(cell) => (cell.weights(), &[(1, 1.0)]),
+            other => return Err(other.lacks("init_chrono", "lstm and gru")),
         };
         let (hidden, most) = (weights.hidden_size, max_length.saturating_sub(1).max(1) as f64);
         let memory = |element: usize| 1.0 + (most - 1.0) * element as f64 / (hidden.max(2) - 1) as f64;
@@ -167,53 +267,16 @@ impl AnyCell {
         }
         Ok(())
     }
-}
 
-impl Cell for AnyCell {
-    type State<'g> = AnyState<'g>;
-
-    fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> AnyState<'g> {
-        match self {
-            AnyCell::Rnn(cell) => AnyState { h: cell.initial_state(graph, batch), c: None },
-            AnyCell::Gru(cell) => AnyState { h: cell.initial_state(graph, batch), c: None },
-            AnyCell::Lstm(cell) => {
-                let LstmState { h, c } = cell.initial_state(graph, batch);
-                AnyState { h, c: Some(c) }
-            }
-        }
+    fn lacks(&self, what: &'static str, others: &'static str) -> Error {
+        Error::CellLacks { kind: self.kind(), what, others }
     }
 
-    fn step<'g>(&self, x: Var<'g>, state: AnyState<'g>) -> (Var<'g>, AnyState<'g>) {
-        self.step_projected(x, self.project(x), state)
-    }
-
-    fn project<'g>(&self, xs: Var<'g>) -> Var<'g> {
-        match self {
-            AnyCell::Rnn(cell) => cell.project(xs),
-            AnyCell::Gru(cell) => cell.project(xs),
-            AnyCell::Lstm(cell) => cell.project(xs),
-        }
-    }
-
-    fn step_projected<'g>(
-        &self,
-        x: Var<'g>,
-        projected: Var<'g>,
-        AnyState { h, c }: AnyState<'g>,
-    ) -> (Var<'g>, AnyState<'g>) {
-        let (h, c) = match (self, c) {
-            (AnyCell::Rnn(cell), _) => (cell.step_projected(x, projected, h).1, None),
-            (AnyCell::Gru(cell), _) => (cell.step_projected(x, projected, h).1, None),
-            (AnyCell::Lstm(cell), Some(c)) => {
-                let (_, LstmState { h, c }) = cell.step_projected(x, projected, LstmState { h, c });
-                (h, Some(c))
-            }
-            (AnyCell::Lstm(_), None) => {
-                let graph = x.graph();
-                graph.fail(graph.error("lstm", "the state has no memory c: it is that of another kind of cell"));
-                (graph.inert(), None)
-            }
-        };
-        (h, AnyState { h, c })
+    /// What a step gives from the state of another kind of cell.
+    #[track_caller]
+    fn refuse<'g>(&self, x: Var<'g>, state: AnyState<'g>) -> (Var<'g>, AnyState<'g>) {
+        let graph = x.graph();
+        graph.fail(graph.error(self.kind().name(), "the state is that of another kind of cell"));
+        (graph.inert(), state)
     }
 }

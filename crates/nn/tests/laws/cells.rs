@@ -1,16 +1,17 @@
 //! The cells of which the laws are asked. Adding one is a line in the list.
 
-use crate::{
-    HIDDEN, INPUT,
-    more_cells::{CoupledGates, LayerNormLstm, MinimalGated, Peephole},
-    random,
-};
+use crate::{HIDDEN, INPUT, random};
 use ndarray::{ArrayD, IxDyn};
-use unspool_graph::{Graph, Param, Params, RngKey, Scope, Var, init};
+use unspool_graph::{Graph, Param, Params, RngKey, Scope, Shape, Var, init};
 use unspool_nn::{
     AdditiveAttention, Attention, Cell, CellKind, Gru, GruConfig, InitialState, Lstm, LstmConfig, LstmState,
     Nonlinearity, RecurrentInit, Residual, Rnn, RnnConfig, Sequence, Stack, VariationalDropout, Zoneout,
+    cells::{
+        AntisymmetricRnn, ClockworkRnn, CoRnn, CoupledLstm, FastGrnn, ForgetGate, IndRnn, LayerNormLstm, Lem,
+        MinimalGatedUnit, MultiplicativeLstm, PeepholeLstm, Slstm, SlstmConfig,
+    },
     laws::{self, CellUnderTest},
+    leaves,
 };
 
 /// For each: its name, and how it is made.
@@ -35,6 +36,11 @@ fn lstm_with(config: LstmConfig) -> impl CellUnderTest {
 
 fn gru_with(config: GruConfig) -> impl CellUnderTest {
     laws::cell(INPUT, move |scope| Gru::with_config(scope, INPUT, HIDDEN, config))
+}
+
+/// An sLSTM of four units whose normalizer, leaf 2 of its state, begins above 0, as it is after any step.
+fn slstm_with(config: SlstmConfig) -> impl CellUnderTest {
+    starting(move |scope| Slstm::with_config(scope, INPUT, 4, config), |leaf| if leaf == 2 { 1.5 } else { 0.0 }, 4)
 }
 
 laws_hold! {
@@ -84,12 +90,50 @@ laws_hold! {
     attending_by_dot_products: Looking(|_| Attention::dot());
     attending_by_scaled_dot_products: Looking(|_| Attention::scaled_dot());
     attending_by_several_heads: Looking(|scope| Attention::multi_head(scope, HIDDEN, HIDDEN, 3));
-    peephole: laws::cell(INPUT, |scope| Peephole::new(scope, INPUT, HIDDEN));
-    coupled_gates: laws::cell(INPUT, |scope| CoupledGates::new(scope, INPUT, HIDDEN));
+    antisymmetric_rnn: laws::cell(INPUT, |scope| AntisymmetricRnn::new(scope, INPUT, HIDDEN));
+    clockwork_rnn: starting(|scope| ClockworkRnn::with_periods(scope, INPUT, HIDDEN, &[1, 2, 3]), |_| 0.0, 1);
+    co_rnn: laws::cell(INPUT, |scope| CoRnn::new(scope, INPUT, HIDDEN));
+    coupled_lstm: laws::cell(INPUT, |scope| CoupledLstm::new(scope, INPUT, HIDDEN));
+    fast_grnn: laws::cell(INPUT, |scope| FastGrnn::new(scope, INPUT, HIDDEN));
+    ind_rnn: laws::cell(INPUT, |scope| IndRnn::new(scope, INPUT, HIDDEN));
     layer_norm_lstm: laws::cell(INPUT, |scope| LayerNormLstm::new(scope, INPUT, 8));
-    minimal_gated: laws::cell(INPUT, |scope| MinimalGated::new(scope, INPUT, HIDDEN));
+    lem: laws::cell(INPUT, |scope| Lem::new(scope, INPUT, HIDDEN));
+    minimal_gated_unit: laws::cell(INPUT, |scope| MinimalGatedUnit::new(scope, INPUT, HIDDEN));
+    multiplicative_lstm: laws::cell(INPUT, |scope| MultiplicativeLstm::new(scope, INPUT, HIDDEN));
+    peephole_lstm: laws::cell(INPUT, |scope| PeepholeLstm::new(scope, INPUT, HIDDEN));
+    slstm: slstm_with(SlstmConfig { forget: ForgetGate::Sigmoid, heads: 1 });
+    slstm_with_an_exponential_forget_gate: slstm_with(SlstmConfig { forget: ForgetGate::Exp, heads: 1 });
+    slstm_with_heads: slstm_with(SlstmConfig { heads: 2, ..Default::default() });
     own: laws::cell(INPUT, Own::new);
     decoder_with_attention: Attended;
+}
+
+/// A cell that does not begin at any numbers: `self.1` is added to those of a leaf, and leaves from `self.2` on begin
+/// as the cell lets them.
+struct Starting<F>(F, fn(usize) -> f64, usize);
+
+fn starting<C: Cell>(
+    make: impl Fn(Scope<'_>) -> C,
+    add: fn(usize) -> f64,
+    leaves: usize,
+) -> impl CellUnderTest<Cell = C> {
+    Starting(make, add, leaves)
+}
+
+impl<C: Cell, F: Fn(Scope<'_>) -> C> CellUnderTest for Starting<F> {
+    type Cell = C;
+    fn input_size(&self) -> usize {
+        INPUT
+    }
+    fn make(&self, scope: Scope<'_>) -> C {
+        self.0(scope)
+    }
+    fn free(&self, cell: &C, params: &Params, batch: usize, draw: RngKey) -> Vec<ArrayD<f64>> {
+        let graph = Graph::new(params);
+        let shapes = leaves(&cell.initial_state(&graph, batch)).into_iter().filter_map(Var::known_shape);
+        let free = |(leaf, shape): (usize, Shape)| random(&shape, draw.fold_in(leaf as u64)) + self.1(leaf);
+        shapes.take(self.2).enumerate().map(free).collect()
+    }
 }
 
 unspool_nn::state! {

@@ -6,9 +6,6 @@ mod controls;
 mod formulas;
 mod long;
 mod modules;
-#[allow(dead_code)] // its main
-#[path = "../../examples/more_cells.rs"]
-mod more_cells;
 #[path = "../plain/mod.rs"]
 mod plain;
 mod refusals;

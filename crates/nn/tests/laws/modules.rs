@@ -11,6 +11,9 @@ use unspool_nn::{
     unroll_directed,
 };
 
+/// The cells whose gates are fused operations.
+const BUILT_IN: [CellKind; 4] = [CellKind::Rnn, CellKind::Relu, CellKind::Lstm, CellKind::Gru];
+
 /// A module as a cell: its states are the module's.
 struct Module<C>(Recurrent<C>);
 
@@ -64,7 +67,7 @@ fn hold(subject: &impl CellUnderTest) {
 #[test]
 fn layers_one_way_keep_every_law() {
     let layers = RecurrentConfig { layers: 2, dropout: 0.3, ..RecurrentConfig::default() };
-    for kind in CellKind::ALL {
+    for kind in BUILT_IN {
         hold(&Modules { make: |scope: Scope<'_>, input, hidden| kind.build(scope, input, hidden), layers });
     }
 }
@@ -73,7 +76,7 @@ fn layers_one_way_keep_every_law() {
 #[test]
 fn layers_both_ways_keep_every_law_but_those_of_split_and_step() {
     let layers = RecurrentConfig { layers: 2, bidirectional: true, dropout: 0.3 };
-    for kind in CellKind::ALL {
+    for kind in BUILT_IN {
         let subject = Modules { make: |scope: Scope<'_>, input, hidden| kind.build(scope, input, hidden), layers };
         for law in Law::ALL.into_iter().filter(|&law| !matches!(law, Law::Split | Law::Step)) {
             if let Err(broken) = laws::check_law(law, &subject) {

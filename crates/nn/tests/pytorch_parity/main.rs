@@ -3,6 +3,7 @@
 //! and by plain operations. Cases are found by their `kind` and `config`, not by file name.
 
 mod case;
+mod gallery;
 mod layers;
 #[path = "../plain/mod.rs"]
 mod plain;
@@ -10,6 +11,7 @@ mod training;
 mod trainings;
 
 use case::Case;
+use gallery::gallery;
 use layers::{
     convolution, embedding, layer_norm, linear, multihead_attention, pooling, recurrent, state_jacobian,
     transformer_layer,
@@ -19,7 +21,10 @@ use std::path::PathBuf;
 use training::{binary, clip_grad_norm, cross_entropy, ctc, steps};
 use trainings::training;
 use unspool_graph::Precision;
-use unspool_nn::{Gru, GruConfig, Lstm, LstmConfig, Nonlinearity, Rnn, RnnConfig};
+use unspool_nn::{
+    Gru, GruConfig, Lstm, LstmConfig, Nonlinearity, Rnn, RnnConfig,
+    cells::{ForgetGate, Slstm, SlstmConfig},
+};
 
 type Outcome = Result<(), Box<dyn std::error::Error>>;
 
@@ -58,6 +63,11 @@ fn compare(case: &Case, precision: Precision, tolerance: f64) -> Outcome {
         "GRUResetBefore" => {
             let config = GruConfig { reset_after: false, ..GruConfig::default() };
             recurrent(case, precision, tolerance, |s, input, hidden| Gru::with_config(s, input, hidden, config))
+        }
+        "Slstm" => {
+            let forget = if case.config["forget"] == "exp" { ForgetGate::Exp } else { ForgetGate::Sigmoid };
+            let config = SlstmConfig { heads: 1, forget };
+            gallery(case, precision, tolerance, |s, input, hidden| Slstm::with_config(s, input, hidden, config))
         }
         "Linear" => linear(case, precision, tolerance),
         "Conv2d" => convolution(case, precision, tolerance),
@@ -133,9 +143,14 @@ fn a_wrong_number_and_an_unknown_kind_are_found() -> Outcome {
         if !case.tensors.contains_key("output.y") {
             continue;
         }
-        for name in
-            ["output.y", "grad.param.weight_hh_l0", "grad.param.linear1.weight", "grad.input.x", "grad.input.logits"]
-        {
+        for name in [
+            "output.y",
+            "grad.param.weight_hh_l0",
+            "grad.param.weight_hh",
+            "grad.param.linear1.weight",
+            "grad.input.x",
+            "grad.input.logits",
+        ] {
             let Some(tensor) = case.tensors.get_mut(name) else { continue };
             let Some(x) = tensor.iter_mut().last() else { continue };
             let before = std::mem::replace(x, *x + 1e-9 * x.abs().max(1.0));

@@ -5,9 +5,9 @@ use crate::{
     graph::{Graph, Params, Var},
     layout::ToLayout,
     nn::{
-        AnyCell, Cell, CellKind, Decoder, DecoderSteps, Embedding, Linear, Result, Stack,
+        AnyCell, AnyState, Cell, CellKind, Decoder, DecoderSteps, Embedding, Linear, Result, Stack, State,
         decoding::{Beam, Decoding, Hypothesis},
-        map_state, teacher_forcing,
+        leaves, teacher_forcing,
     },
     text::{DecoderInput, Specials, TeacherForcing},
 };
@@ -58,7 +58,7 @@ impl CaptionerConfig {
 /// An [`ConvEncoder`] on the picture, whose features become the first state of a recurrence that writes the words
 /// (Vinyals and others 2015):
 ///
-/// - h₀ = tanh(W·look(picture) + b), in every layer
+/// - h₀ = tanh(W·look(picture) + b), in every layer; an LSTM's c₀ is the same
 /// - h_t = cell(x_t, h_{t−1}), logits_t = readout(h_t)
 ///
 /// x₀ is the vector of `<bos>`; x_t is that of the word before, or zeros ([`DecoderInput`]).
@@ -118,7 +118,12 @@ impl Captioner {
     fn first_state<'g>(&self, pictures: Var<'g>) -> <CaptionDecoder as Cell>::State<'g> {
         let batch = pictures.known_shape().map_or(0, |shape| shape[0]);
         let seen = self.start.apply(self.eye.look(pictures)).tanh();
-        map_state(&self.writer.initial_state(pictures.graph(), batch), |_| seen)
+        let first = |state: AnyState<'g>| {
+            let given = |(i, leaf)| if i == 0 || matches!(state, AnyState::Lstm(_)) { seen } else { leaf };
+            let given: Vec<Var<'g>> = leaves(&state).into_iter().enumerate().map(given).collect();
+            state.rebuild(&mut given.into_iter())
+        };
+        self.writer.initial_state(pictures.graph(), batch).into_iter().map(first).collect()
     }
 
     /// Returns Σ of the cross-entropy over the words of the captions, `<eos>` counted, for pictures

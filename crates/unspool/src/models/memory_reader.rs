@@ -2,7 +2,7 @@
 
 use super::config;
 use crate::{
-    graph::{Error, Params, Var},
+    graph::{Params, Var},
     nn::{AnyCell, CellKind, Linear, Recurrent, RecurrentConfig, Result, Sequence},
 };
 use serde::{Deserialize, Serialize};
@@ -44,8 +44,8 @@ impl MemoryReaderConfig {
     }
 }
 
-/// Layers of cells over whole sequences, and a readout of the last steps. Gates begin so that their memory lasts as
-/// long as a sequence (Tallec and Ollivier 2018).
+/// Layers of cells over whole sequences, and a readout of the last steps. The gates of an LSTM or a GRU
+/// begin so that their memory lasts as long as a sequence (Tallec and Ollivier 2018).
 ///
 /// ```
 /// use unspool::{graph::{Graph, Params}, models::{MemoryReader, MemoryReaderConfig}, nn::CellKind};
@@ -59,7 +59,7 @@ impl MemoryReaderConfig {
 /// assert_eq!(*model.logits(xs, 4).shape()?, [5, 4, 3]);                            // [batch, last steps, output]
 /// assert!(model.loss(xs, 4, &[0; 20]).item()? > 0.0);                              // of classes at these steps
 /// assert!(model.squared_loss(xs, graph.zeros([5, 3])).item()? > 0.0);              // of numbers at the last one
-/// # Ok::<(), unspool::graph::Error>(())
+/// # Ok::<(), unspool::nn::Error>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct MemoryReader {
@@ -72,13 +72,15 @@ impl MemoryReader {
     ///
     /// # Errors
     /// The first error of the store, such as a size of 0.
-    pub fn new(params: &mut Params, config: &MemoryReaderConfig) -> std::result::Result<MemoryReader, Error> {
+    pub fn new(params: &mut Params, config: &MemoryReaderConfig) -> Result<MemoryReader> {
         let MemoryReaderConfig { input_size, cell, hidden_size, output_size, length, .. } = *config;
         let layers = RecurrentConfig { layers: config.layers, ..RecurrentConfig::default() };
         let cells = Recurrent::of(cell, params.scope("memory"), input_size, hidden_size, layers);
         let readout = Linear::new(params.scope("readout"), hidden_size, output_size);
-        for cell in cells.cells() {
-            cell.init_chrono(params, length)?;
+        if matches!(cell, CellKind::Lstm | CellKind::Gru) {
+            for cell in cells.cells() {
+                cell.init_chrono(params, length)?;
+            }
         }
         Ok(MemoryReader { cells, readout })
     }
