@@ -18,7 +18,7 @@
 use ndarray::{Array2, Array3};
 use std::fmt::Write;
 use unspool_graph::{Graph, Params, RngKey, Var};
-use unspool_nn::{Adam, AnyCell, Cell, CellKind, Linear, Result, Sequence, unroll};
+use unspool_nn::{Adam, AnyCell, Cell, CellKind, Linear, Result, Sequence, leaves, unroll};
 
 const HIDDEN: usize = 48;
 const BATCH: usize = 32;
@@ -62,7 +62,7 @@ impl Adder {
         let batch = xs.shape()[0];
         let start = self.cell.initial_state(graph, batch);
         let (_, last) = unroll(&self.cell, &Sequence::full(graph.input(xs)), start);
-        (self.readout.apply(last.h) - graph.input(sums)).powi(2).mean(&[])
+        (self.readout.apply(leaves(&last)[0]) - graph.input(sums)).powi(2).mean(&[])
     }
 
     /// ‖∂L/∂h_t‖ for each step t: the hidden vector is the first leaf of what is handed on.

@@ -41,6 +41,12 @@ pub enum Error {
         /// The names of the cells that offer it.
         others: &'static str,
     },
+    /// Trees are none.
+    #[error("forest: {why}")]
+    Forest {
+        /// Which node is not as in a tree, and why.
+        why: String,
+    },
     /// A search for tokens was asked for something impossible, or its model's answer makes no sense.
     #[error("decoding: {why}")]
     Decoding {

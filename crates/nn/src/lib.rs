@@ -35,6 +35,7 @@
 //!   [`Recurrent`] makes layers and directions of cells; [`Pooling`] makes one vector of a sequence.
 //! - [`Rnn`], [`Gru`], [`Lstm`] are ready cells, and [`cells`] is a gallery of more. [`Stack`], [`Residual`],
 //!   [`Zoneout`], [`InitialState`] and [`Attending`] are cells around cells.
+//! - [`tree`] runs a cell over trees in place of sequences, all trees of a batch together.
 //! - [`Linear`], [`Embedding`], [`LayerNorm`], [`Conv2d`] and those of [`attention`] and [`TransformerEncoder`] are
 //!   layers: plain structs.
 //! - A [`Decoder`] reads and writes tokens: [`teacher_forcing`] trains it, [`DecoderSteps`] and [`decoding`] write with
@@ -114,6 +115,7 @@ mod sizes;
 mod summary;
 pub mod training;
 mod transformer;
+pub mod tree;
 mod wrapper;
 
 pub use attention::{AdditiveAttention, Attention, AttentionMemory, MultiheadAttention};

@@ -5,7 +5,7 @@ use crate::Cell;
 use unspool_graph::{Graph, Param, RngKey, Scope, Shape, Var, init};
 
 /// Computes an independently recurrent network (Li, Li, Cook, Zhu and Gao 2018, "Independently recurrent neural network
-/// (IndRNN)", equation 2), with ReLU as in the paper:
+/// (IndRNN)", section 3), with ReLU as in the paper:
 ///
 /// - h' = ReLU(W x + u ∘ h + b)
 ///

@@ -11,7 +11,7 @@ use unspool_graph::{Graph, Param, Scope, Var, init};
 /// - z' = (1 − Δ₁) ∘ z + Δ₁ ∘ tanh(W_z y + V_z x + b_z)
 /// - y' = (1 − Δ₂) ∘ y + Δ₂ ∘ tanh(W_y z' + V_y x + b_y)
 ///
-/// The state is (y, z), and the output y'. Here Δt is 1, the paper's usual choice, so the time steps are gates.
+/// The state is (y, z), and the output y'. Here Δt is 1, so that the time steps are gates.
 ///
 /// Parameters `weight_ih [4·hidden, input]` and `bias [4·hidden]`, rows in the order 1, 2, z, y; `weight_hh [3·hidden,
 /// hidden]`, rows in the order 1, 2, z; `weight_hz [hidden, hidden]`, which is W_y; all uniform in ±1/√hidden.

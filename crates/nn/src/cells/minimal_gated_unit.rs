@@ -4,8 +4,8 @@ use super::gates::bound;
 use crate::Cell;
 use unspool_graph::{Graph, Param, Scope, Var, init};
 
-/// Computes a minimal gated unit (Zhou, Wu, Zhang and Zhou 2016, "Minimal gated unit for recurrent neural networks",
-/// section 3): a GRU whose one gate both resets and updates.
+/// Computes a minimal gated unit (Zhou, Wu, Zhang and Zhou 2016, "Minimal gated unit for recurrent neural
+/// networks"): a GRU whose one gate both resets and updates.
 ///
 /// - f = σ(W_if x + W_hf h + b_f),  n = tanh(W_in x + W_hn (f ∘ h) + b_n)
 /// - h' = (1 − f) ∘ h + f ∘ n

@@ -19,29 +19,29 @@
 //! # Ok::<(), unspool_graph::Error>(())
 //! ```
 
-mod antisymmetric_rnn;
-mod clockwork_rnn;
-mod co_rnn;
-mod coupled_lstm;
-mod fast_grnn;
 mod gates;
-mod ind_rnn;
-mod layer_norm_lstm;
-mod lem;
-mod minimal_gated_unit;
-mod multiplicative_lstm;
-mod peephole_lstm;
-mod slstm;
 
+mod antisymmetric_rnn;
 pub use antisymmetric_rnn::{AntisymmetricRnn, AntisymmetricRnnConfig};
+mod clockwork_rnn;
 pub use clockwork_rnn::{ClockworkRnn, ClockworkState};
+mod co_rnn;
 pub use co_rnn::{CoRnn, CoRnnConfig};
+mod coupled_lstm;
 pub use coupled_lstm::CoupledLstm;
+mod fast_grnn;
 pub use fast_grnn::FastGrnn;
+mod ind_rnn;
 pub use ind_rnn::IndRnn;
+mod layer_norm_lstm;
 pub use layer_norm_lstm::LayerNormLstm;
+mod lem;
 pub use lem::Lem;
+mod minimal_gated_unit;
 pub use minimal_gated_unit::MinimalGatedUnit;
+mod multiplicative_lstm;
 pub use multiplicative_lstm::MultiplicativeLstm;
+mod peephole_lstm;
 pub use peephole_lstm::PeepholeLstm;
+mod slstm;
 pub use slstm::{ForgetGate, Slstm, SlstmConfig, SlstmState};

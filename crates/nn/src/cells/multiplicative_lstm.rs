@@ -4,9 +4,9 @@ use super::gates::{Gates, bound};
 use crate::{Cell, LstmState};
 use unspool_graph::{Graph, Param, Scope, Var, init};
 
-/// Computes a multiplicative LSTM (Krause, Lu, Murray and Renals 2016, "Multiplicative LSTM for sequence modelling",
-/// section 3). The gates read, in the place of h, a product of what the input and the state give, so that each input
-/// has a transition of its own:
+/// Computes a multiplicative LSTM (Krause, Lu, Murray and Renals 2016, "Multiplicative LSTM for sequence modelling").
+/// The gates read, in the place of h, a product of what the input and the state give, so that each input has a
+/// transition of its own:
 ///
 /// - m = (W_mx x) ∘ (W_mh h)
 /// - i, f, o = σ(W_i· x + W_m· m + b_·),  g = tanh(W_ig x + W_mg m + b_g)
@@ -66,7 +66,8 @@ impl Cell for MultiplicativeLstm {
         x: Var<'g>,
         LstmState { h, c }: LstmState<'g>,
     ) -> (Var<'g>, LstmState<'g>) {
-        let (x_m, x) = (x.slice(-1, 0..self.hidden_size), x.slice(-1, self.hidden_size..5 * self.hidden_size));
+        let hidden = self.hidden_size;
+        let (x_m, x) = (x.slice(-1, 0..hidden), x.slice(-1, hidden..hidden.saturating_mul(5)));
         let m = x_m * h.linear(self.weight_mh, None::<Param>);
         let [i, f, g, o] = (x + self.gates.of_state(m)).chunk(-1);
         let c = f.sigmoid() * c + i.sigmoid() * g.tanh();

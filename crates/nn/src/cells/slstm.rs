@@ -136,7 +136,9 @@ impl Slstm {
         }
         let (size, batch) = (self.hidden_size / heads, h.known_shape().map_or(0, |shape| shape[0]));
         let weight = graph.param(self.weight_hh).reshape([4, heads, size, size]);
-        graph.einsum("bhi,ghoi->bgho", h.reshape([batch, heads, size]), weight).reshape([batch, 4 * self.hidden_size])
+        graph
+            .einsum("bhi,ghoi->bgho", h.reshape([batch, heads, size]), weight)
+            .reshape([batch, self.hidden_size.saturating_mul(4)])
     }
 }
 
