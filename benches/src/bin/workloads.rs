@@ -12,7 +12,9 @@ use std::{
 use unspool_graph::{Graph, Param, Params, RngKey, Scope, Tensor, Var, init};
 use unspool_nn::{
     Adam, Attending, Attention, Cell, Embedding, Gru, Linear, Lstm, LstmState, Result, Rnn, Sequence, bidirectional,
-    optimizer::StepParams, sharded, state_to_tensors, unroll,
+    cells::{GatedDeltaNet, GatedDeltaNetConfig, MinGru},
+    optimizer::StepParams,
+    sharded, state_to_tensors, unroll,
 };
 
 fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
@@ -38,7 +40,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
 /// What builds a model and times its steps.
 type Workload = fn(&Bench<'_>) -> Result<()>;
 
-const WORKLOADS: [(&str, Workload); 7] = [
+const WORKLOADS: [(&str, Workload); 9] = [
     ("rnn_small", rnn_small),
     ("rnn_small_custom", rnn_small_custom),
     ("lstm_custom_256", lstm_custom_256),
@@ -46,6 +48,8 @@ const WORKLOADS: [(&str, Workload); 7] = [
     ("sentiment", sentiment),
     ("gru_seq2seq_attn", gru_seq2seq_attn),
     ("infer_step", infer_step),
+    ("scan_min_gru", scan_min_gru),
+    ("delta_rule", delta_rule),
 ];
 
 struct Bench<'a> {
@@ -326,4 +330,26 @@ fn infer_step(bench: &Bench<'_>) -> Result<()> {
         (last, carried) = next((&embedding, &cell, &readout), &graph, last, &carried)?;
         Ok(())
     })
+}
+
+/// A language model of 64 symbols around one cell of width 256.
+fn one_cell<C: Cell>(params: &mut Params, make: impl FnOnce(Scope<'_>, usize, usize) -> C) -> Layers<C> {
+    Layers {
+        embedding: Embedding::new(params.scope("embedding"), 64, 256),
+        cells: vec![make(params.scope("rnn"), 256, 256)],
+        readout: Linear::new(params.scope("readout"), 256, 64),
+    }
+}
+
+fn scan_min_gru(bench: &Bench<'_>) -> Result<()> {
+    let mut params = Params::seeded(0);
+    let model = one_cell(&mut params, MinGru::new);
+    bench.language_model(params, model, 64, (8, 4096))
+}
+
+fn delta_rule(bench: &Bench<'_>) -> Result<()> {
+    let mut params = Params::seeded(0);
+    let config = GatedDeltaNetConfig { heads: 4, key_size: None };
+    let model = one_cell(&mut params, |scope, from, to| GatedDeltaNet::with_config(scope, from, to, config));
+    bench.language_model(params, model, 64, (4, 2048))
 }

@@ -142,7 +142,7 @@ pub use expression::Expression;
 pub use grad_sink::GradSink;
 pub use gradients::{Gradients, HasGradient, ParamGrad, Report, StateNorms};
 pub use graph::Graph;
-pub use kernels::{dispatch as vectorize, sum as lane_sum};
+pub use kernels::{Matrix, dispatch as vectorize, product as matrix_product, sum as lane_sum};
 pub use look::{Cost, Profile, ProfileTable, Saturation};
 #[cfg(feature = "drawing")]
 pub use look::{Detail, Drawing, Topology, Vertex};

@@ -33,8 +33,9 @@
 //!   [`state!`](state).
 //! - A [`Sequence`] is a padded batch as one value: its real steps, packed. [`unroll`] runs a cell over it;
 //!   [`Recurrent`] makes layers and directions of cells; [`Pooling`] makes one vector of a sequence.
-//! - [`Rnn`], [`Gru`], [`Lstm`] are ready cells, and [`cells`] is a gallery of more. [`Stack`], [`Residual`],
-//!   [`Zoneout`], [`InitialState`] and [`Attending`] are cells around cells.
+//! - [`Rnn`], [`Gru`], [`Lstm`] are ready cells, and [`cells`] is a gallery of more. Those whose steps are linear in the
+//!   state run over a whole sequence at once, by the operations of [`scan`]. [`Stack`], [`Residual`], [`Zoneout`],
+//!   [`InitialState`] and [`Attending`] are cells around cells.
 //! - [`tree`] runs a cell over trees in place of sequences, all trees of a batch together.
 //! - [`Linear`], [`Embedding`], [`LayerNorm`], [`Conv2d`] and those of [`attention`] and [`TransformerEncoder`] are
 //!   layers: plain structs.
@@ -108,6 +109,7 @@ pub mod loss;
 pub mod mpi;
 pub mod optimizer;
 mod pretrained;
+pub mod scan;
 pub mod schedule;
 mod sequence;
 mod sharded;
@@ -146,5 +148,6 @@ pub use transformer::{
 };
 pub use unspool_graph as graph;
 pub use wrapper::{
-    Attending, InitialState, Residual, Stack, VariationalDropout, WeightDrop, WeightNorm, Zoneout, locked_dropout,
+    Attending, InitialState, Residual, Stack, Stepwise, VariationalDropout, WeightDrop, WeightNorm, Zoneout,
+    locked_dropout,
 };

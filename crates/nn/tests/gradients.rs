@@ -5,8 +5,10 @@ use ndarray::{ArrayD, IxDyn};
 use unspool_graph::{Graph, Params, RngKey, Var, check};
 use unspool_nn::{
     Attention, Cell, Gru, Lstm, Nonlinearity, Pooling, Rnn, RnnConfig, Sequence,
+    cells::{Mlstm, RgLru},
     ctc::Ctc,
     loss::{self, LossReduction},
+    scan::{gated_delta_rule, linear_attention, linear_recurrence, linear_recurrence_complex},
     unroll,
 };
 
@@ -27,7 +29,7 @@ type Run = Box<dyn for<'g> Fn(&'g Graph<'g>, Var<'g>) -> Var<'g>>;
 type Make = fn(&mut Params) -> Run;
 
 /// The operations, and a model that records them.
-const CASES: [(&[&str], Make); 10] = [
+const CASES: [(&[&str], Make); 16] = [
     (&["rnn_step"], |params| {
         let cell = Rnn::new(params.scope("rnn"), 4, 3);
         Box::new(move |graph, xs| unroll(&cell, &Sequence::pack(xs, &LENGTHS), cell.initial_state(graph, 3)).0.padded())
@@ -82,7 +84,44 @@ const CASES: [(&[&str], Make); 10] = [
             huber + loss::binary_cross_entropy(&real, &share, LossReduction::all().sum())
         })
     }),
+    // Coefficients and first states from the same numbers, so that all three operands have a gradient.
+    (&["linear_recurrence"], |_| Box::new(|_, xs| recurrence(xs, linear_recurrence))),
+    (&["linear_recurrence"], |_| Box::new(|_, xs| recurrence(xs, linear_recurrence_complex))),
+    (&["linear_attention"], |_| Box::new(|_, xs| matrix_recurrence(xs, false))),
+    (&["gated_delta_rule"], |_| Box::new(|_, xs| matrix_recurrence(xs, true))),
+    (&["max_plus_recurrence"], |params| {
+        let cell = Mlstm::new(params.scope("rnn"), 4, 2);
+        Box::new(move |graph, xs| unroll(&cell, &Sequence::pack(xs, &LENGTHS), cell.initial_state(graph, 3)).0.padded())
+    }),
+    (&["bounded_sqrt"], |params| {
+        let cell = RgLru::new(params.scope("rnn"), 4, 3);
+        Box::new(move |graph, xs| unroll(&cell, &Sequence::pack(xs, &LENGTHS), cell.initial_state(graph, 3)).0.padded())
+    }),
 ];
+
+type Recurrence = for<'g> fn(&Sequence<'g>, &Sequence<'g>, Var<'g>) -> (Sequence<'g>, Var<'g>);
+
+fn recurrence<'g>(xs: Var<'g>, run: Recurrence) -> Var<'g> {
+    let (a, b) = (Sequence::pack(xs.tanh(), &[3, 0, 2]), Sequence::pack(xs.sin(), &[3, 0, 2]));
+    let (hs, last) = run(&a, &b, xs.index(1, 2));
+    hs.padded().sum(&[1]) + last.tanh()
+}
+
+/// A state that is a matrix, over more than a chunk: the steps of each example, again and again. All operands are made
+/// from the same numbers, the keys small, so that the state stays in range.
+fn matrix_recurrence<'g>(xs: Var<'g>, delta: bool) -> Var<'g> {
+    let (graph, time) = (xs.graph(), 70);
+    let long = graph.concat(&vec![xs; time / 3 + 1], 1).slice(1, 0..time).reshape([3, time, 2, 2]);
+    let over = |x: Var<'g>| Sequence::pack(x, &[time, 0, 65]);
+    let (q, k, v) = (over(long.sin()), over(long.tanh() * 0.5), over(long.cos()));
+    let log_alpha = over((long.index(-1, 0) + 2.0).log_sigmoid());
+    let s0 = (xs.index(1, 2) * 0.5).reshape([3, 2, 2, 1]) * xs.index(1, 0).reshape([3, 2, 1, 2]);
+    let (ys, last) = match delta {
+        false => linear_attention(&q, &k, &v, &log_alpha, s0),
+        true => gated_delta_rule(&q, &k, &v, &log_alpha, &over(long.index(-1, 1).sigmoid()), s0),
+    };
+    graph.concat(&[ys.padded().mean(&[1]).reshape([3, 4]), last.reshape([3, 8])], -1)
+}
 
 #[test]
 fn gradients_agree_with_finite_differences_and_tangents_with_gradients() {

@@ -6,21 +6,31 @@
 use crate::{Element, buffer::Buffer};
 use pulp::Simd;
 
-/// A matrix in memory: `data[row · row_stride + column · column_stride]`; one of the strides is 1.
-#[derive(Clone, Copy)]
-pub(crate) struct Matrix<'a, E> {
+/// Shows numbers in memory as a matrix for [`matrix_product`](crate::matrix_product): row by row, or as the transpose
+/// of that.
+///
+/// ```
+/// use unspool_graph::{Matrix, matrix_product};
+/// let (a, mut c) = ([1.0f32, 2.0, 3.0, 4.0, 5.0, 6.0], [0.0; 4]);
+/// // A·Aᵀ for A `[2, 3]`.
+/// matrix_product((2, 3, 2), Matrix::rows(&a, 3), Matrix::transposed(&a, 3), &mut c, false);
+/// assert_eq!(c, [14.0, 32.0, 32.0, 77.0]);
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct Matrix<'a, E> {
+    // `data[row · row_stride + column · column_stride]`; one of the strides is 1.
     pub(super) data: &'a [E],
     pub(super) row_stride: usize,
     pub(super) column_stride: usize,
 }
 
 impl<'a, E: Element> Matrix<'a, E> {
-    /// Row by row, `columns` to a row.
-    pub(crate) fn rows(data: &'a [E], columns: usize) -> Self {
+    /// Takes numbers that lie row by row, `columns` to a row.
+    pub fn rows(data: &'a [E], columns: usize) -> Self {
         Matrix { data, row_stride: columns, column_stride: 1 }
     }
-    /// The transpose of what [`Matrix::rows`] would give.
-    pub(crate) fn transposed(data: &'a [E], columns: usize) -> Self {
+    /// Takes the transpose of what [`Matrix::rows`] would take.
+    pub fn transposed(data: &'a [E], columns: usize) -> Self {
         Matrix { data, row_stride: 1, column_stride: columns }
     }
     /// Without its first `rows` rows and `columns` columns.

@@ -7,7 +7,9 @@ pub(crate) mod product;
 mod scratch;
 pub(crate) mod vector;
 
-pub(crate) use layout::{Matrix, Packed};
-pub(crate) use product::{product, product_by, worth_keeping};
+pub use layout::Matrix;
+pub(crate) use layout::Packed;
+pub use product::product;
+pub(crate) use product::{product_by, worth_keeping};
 pub(crate) use scratch::scratch;
 pub use vector::{dispatch, sum};

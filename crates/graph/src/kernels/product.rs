@@ -296,8 +296,22 @@ fn any<E: Element>((m, k, n): (usize, usize, usize), a: Matrix<'_, E>, c: &mut [
     m > 0 && n > 0 && k > 0
 }
 
-/// C = A·B, or C += A·B where `accumulate`: A `[m, k]`, B `[k, n]`, C `[m, n]` row by row.
-pub(crate) fn product<E: Element>(
+/// Computes C = A·B, or C += A·B where `accumulate`, for the sizes `(m, k, n)`: A `[m, k]`, B `[k, n]`, and C `[m, n]`
+/// row by row. For an operation of your own that multiplies matrices inside.
+///
+/// Each element is one chain of fused multiply–adds over k, in order, so that its bits depend on its row of A and its
+/// column of B alone, and on no number of threads.
+///
+/// # Panics
+/// If `a`, `b` or `c` has fewer numbers than these sizes need.
+///
+/// ```
+/// use unspool_graph::{Matrix, matrix_product};
+/// let (a, b, mut c) = ([1.0f64, 2.0], [3.0, 4.0], [10.0]);
+/// matrix_product((1, 2, 1), Matrix::rows(&a, 2), Matrix::rows(&b, 1), &mut c, true);
+/// assert_eq!(c, [21.0]);
+/// ```
+pub fn product<E: Element>(
     (m, k, n): (usize, usize, usize),
     a: Matrix<'_, E>,
     b: Matrix<'_, E>,

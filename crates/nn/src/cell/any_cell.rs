@@ -1,6 +1,6 @@
 //! A kind of cell that is chosen when the program runs, as by an option or a configuration.
 
-use crate::{Cell, Error, Gru, Lstm, Nonlinearity, Result, Rnn, RnnConfig, State, cells};
+use crate::{Cell, Error, Gru, Lstm, Nonlinearity, Result, Rnn, RnnConfig, Sequence, State, cells};
 use serde::{Deserialize, Serialize};
 use std::{fmt, str::FromStr};
 use unspool_graph::{Graph, Param, Params, Scope, Var};
@@ -159,6 +159,17 @@ macro_rules! any_cell {
                     (_, state) => self.refuse(x, state),
                 }
             }
+
+            fn scan<'g>(&self, xs: &Sequence<'g>, state: &AnyState<'g>) -> Option<(Sequence<'g>, AnyState<'g>)> {
+                match (self, state) {
+                    $((AnyCell::$kind(cell), AnyState::$kind(state)) => {
+                        let (ys, state) = cell.scan(xs, state)?;
+                        Some((ys, AnyState::$kind(state)))
+                    })+
+                    // The first step says what is wrong.
+                    _ => None,
+                }
+            }
         }
     };
     (@new $cell:ty) => { <$cell>::new };
@@ -175,13 +186,24 @@ any_cell! {
     CoRnn = "co-rnn", cells::CoRnn;
     CoupledLstm = "coupled-lstm", cells::CoupledLstm;
     FastGrnn = "fast-grnn", cells::FastGrnn;
+    GatedDeltaNet = "gated-delta-net", cells::GatedDeltaNet;
+    Hgrn = "hgrn", cells::Hgrn;
     IndRnn = "ind-rnn", cells::IndRnn;
     LayerNormLstm = "layer-norm-lstm", cells::LayerNormLstm;
     Lem = "lem", cells::Lem;
+    LinearAttention = "linear-attention", cells::LinearAttention;
+    Lru = "lru", cells::Lru;
+    MinGru = "min-gru", cells::MinGru;
+    MinLstm = "min-lstm", cells::MinLstm;
     MinimalGatedUnit = "minimal-gated-unit", cells::MinimalGatedUnit;
+    Mlstm = "mlstm", cells::Mlstm;
     MultiplicativeLstm = "multiplicative-lstm", cells::MultiplicativeLstm;
     PeepholeLstm = "peephole-lstm", cells::PeepholeLstm;
+    Qrnn = "qrnn", cells::Qrnn;
+    RgLru = "rg-lru", cells::RgLru;
+    S5 = "s5", cells::S5;
     Slstm = "slstm", cells::Slstm;
+    Sru = "sru", cells::Sru;
 }
 
 fn rnn_with_relu(scope: Scope<'_>, input_size: usize, hidden_size: usize) -> Rnn {

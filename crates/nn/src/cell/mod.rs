@@ -12,6 +12,7 @@ pub use lstm::{Lstm, LstmConfig, LstmState};
 pub use rnn::{Nonlinearity, Rnn, RnnConfig};
 pub use weights::RecurrentInit;
 
+use crate::Sequence;
 use unspool_graph::{Graph, Result, Tensor, Var};
 
 /// Describes the state that a cell passes from step to step. Everything that is done to a state (keeping ended rows,
@@ -243,6 +244,62 @@ pub trait Cell {
     fn step_projected<'g>(&self, x: Var<'g>, projected: Var<'g>, state: Self::State<'g>) -> (Var<'g>, Self::State<'g>) {
         let _ = projected;
         self.step(x, state)
+    }
+
+    /// Runs the cell over a whole sequence at once, from the state before the first step, if it can: a cell whose
+    /// steps are [linear in the state](crate::scan) needs no loop of recorded steps. [`unroll`](crate::unroll()) asks
+    /// for it first, and takes steps where it returns `None`, which is the default.
+    ///
+    /// - `state` and the returned state have their rows in the order of the batch; the returned one is each example's
+    ///   after its own last step, so that an example of length 0 keeps what it had.
+    /// - The outputs are those that [`step`](Cell::step) returns at each step, up to rounding. The laws check that.
+    ///
+    /// A scan has no time steps: an error or a profile names the sequence, and
+    /// [`record_grad_norms`](Graph::record_grad_norms) sees no states between the steps. Where these are wanted,
+    /// [`Stepwise`](crate::Stepwise) runs the same cell by its steps.
+    ///
+    /// ```
+    /// use unspool_graph::{Graph, Params, Var};
+    /// use unspool_nn::{Cell, Linear, Sequence, scan::linear_recurrence, unroll};
+    ///
+    /// /// h' = f ∘ h + (1 − f) ∘ W x,  f = σ(V x)
+    /// struct Leaky { forget: Linear, input: Linear }
+    ///
+    /// impl Leaky {
+    ///     /// The coefficients of h' = a ∘ h + b.
+    ///     fn coefficients<'g>(&self, x: Var<'g>) -> (Var<'g>, Var<'g>) {
+    ///         let f = self.forget.apply(x).sigmoid();
+    ///         (f, (1.0 - f) * self.input.apply(x))
+    ///     }
+    /// }
+    ///
+    /// impl Cell for Leaky {
+    ///     type State<'g> = Var<'g>;
+    ///     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> { graph.zeros([batch, 4]) }
+    ///     fn step<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
+    ///         let (a, b) = self.coefficients(x);
+    ///         let h = a * h + b;
+    ///         (h, h)
+    ///     }
+    ///     fn scan<'g>(&self, xs: &Sequence<'g>, h: &Var<'g>) -> Option<(Sequence<'g>, Var<'g>)> {
+    ///         let (a, b) = self.coefficients(xs.rows());
+    ///         Some(linear_recurrence(&xs.map(|_| a), &xs.map(|_| b), *h))
+    ///     }
+    /// }
+    /// let mut params = Params::seeded(1);
+    /// let (forget, input) = (Linear::new(params.scope("forget"), 3, 4), Linear::new(params.scope("input"), 3, 4));
+    /// let cell = Leaky { forget, input };
+    /// let graph = Graph::new(&params);
+    /// let xs = Sequence::pack(graph.full([2, 500, 3], 1.0), &[500, 2]);
+    /// let (hs, _) = unroll(&cell, &xs, cell.initial_state(&graph, 2));
+    /// assert_eq!(*hs.padded().shape()?, [2, 500, 4]);
+    /// assert!(graph.len() < 30);                                            // nodes, for 500 steps
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
+    #[track_caller]
+    fn scan<'g>(&self, xs: &Sequence<'g>, state: &Self::State<'g>) -> Option<(Sequence<'g>, Self::State<'g>)> {
+        let _ = (xs, state);
+        None
     }
 
     /// Returns the state that [`state_to_tensors`] took apart, on another recording.

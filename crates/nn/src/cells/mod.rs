@@ -2,9 +2,10 @@
 //!
 //! They are cells like [`Rnn`](crate::Rnn), [`Lstm`](crate::Lstm) and [`Gru`](crate::Gru): [`unroll`](crate::unroll())
 //! runs them, [wrappers](crate::Stack) go around them, the laws of recurrence hold of each, and
-//! [`CellKind`](crate::CellKind) makes any of them by its name. Their outputs have `hidden_size` elements, and the
-//! first leaf of a state is the hidden vector. Parameters are named as in PyTorch's recurrent layers; a layer or
-//! direction of [`Recurrent`](crate::Recurrent) adds its ending, such as `_l0`.
+//! [`CellKind`](crate::CellKind) makes any of them by its name. Their outputs have `hidden_size` elements, and where a
+//! state has a hidden vector it is the first leaf. Parameters are named as in PyTorch's recurrent layers; a layer or
+//! direction of [`Recurrent`](crate::Recurrent) adds its ending, such as `_l0`. Those whose steps are linear in the state
+//! run over a whole sequence at once, by the operations of [`scan`](crate::scan).
 //!
 //! ```
 //! use unspool_graph::{Graph, Params};
@@ -20,6 +21,7 @@
 //! ```
 
 mod gates;
+mod parts;
 
 mod antisymmetric_rnn;
 pub use antisymmetric_rnn::{AntisymmetricRnn, AntisymmetricRnnConfig};
@@ -31,17 +33,39 @@ mod coupled_lstm;
 pub use coupled_lstm::CoupledLstm;
 mod fast_grnn;
 pub use fast_grnn::FastGrnn;
+mod gated_delta_net;
+pub use gated_delta_net::{GatedDeltaNet, GatedDeltaNetConfig};
+mod hgrn;
+pub use hgrn::{Hgrn, HgrnConfig};
 mod ind_rnn;
 pub use ind_rnn::IndRnn;
 mod layer_norm_lstm;
 pub use layer_norm_lstm::LayerNormLstm;
 mod lem;
 pub use lem::Lem;
+mod linear_attention;
+pub use linear_attention::{LinearAttention, LinearAttentionConfig};
+mod lru;
+pub use lru::{Lru, LruConfig};
+mod min_gru;
+pub use min_gru::{Candidate, MinGru, MinGruConfig};
+mod min_lstm;
+pub use min_lstm::{MinLstm, MinLstmConfig};
 mod minimal_gated_unit;
 pub use minimal_gated_unit::MinimalGatedUnit;
+mod mlstm;
+pub use mlstm::{Mlstm, MlstmConfig, MlstmState};
 mod multiplicative_lstm;
 pub use multiplicative_lstm::MultiplicativeLstm;
 mod peephole_lstm;
 pub use peephole_lstm::PeepholeLstm;
+mod qrnn;
+pub use qrnn::{Qrnn, QrnnState};
+mod rg_lru;
+pub use rg_lru::RgLru;
+mod s5;
+pub use s5::{S5, S5Config};
 mod slstm;
 pub use slstm::{ForgetGate, Slstm, SlstmConfig, SlstmState};
+mod sru;
+pub use sru::Sru;

@@ -12,7 +12,11 @@
 //! | [`Truncation`](Law::Truncation) | a window of at least the length gives the full gradient, and no step detaches |
 //! | [`Start`](Law::Start) | outputs depend on the initial state, in each row and by each leaf that the cell changes |
 //! | [`Step`](Law::Step) | a step by hand is a step of an unrolling, [projected](crate::Cell::project) or not |
+//! | [`Scan`](Law::Scan) | a [scan](crate::Cell::scan) equals its steps, from any initial state |
 //! | [`Gradients`](Law::Gradients) | the gradients of everything agree with finite differences and with forward mode |
+//!
+//! Where a cell has a [scan](crate::Cell::scan), `Split` and `Step` compare values to rounding, as a scan may add in
+//! another order than steps do.
 //!
 //! Each law is asked of random batches of unequal lengths, empty rows among them, in both directions; a law that is
 //! broken comes back as a [`Violation`] with the smallest batch that shows it. The batches are the same at every call;
@@ -82,6 +86,7 @@ mod case;
 mod gradients;
 mod outcome;
 mod rules;
+mod scan;
 
 pub use case::Case;
 
@@ -187,6 +192,8 @@ pub enum Law {
     Start,
     /// A step by hand is a step of an unrolling forward. Asked in evaluation, of what has a step.
     Step,
+    /// A scan equals its steps. Asked in evaluation, of cells that have a scan.
+    Scan,
     /// Every gradient is right.
     Gradients,
     /// Two subjects are the same function; only [`equal`] asks it.
@@ -195,8 +202,17 @@ pub enum Law {
 
 impl Law {
     /// Lists the laws that [`check`] tests.
-    pub const ALL: [Law; 8] =
-        [Law::Split, Law::Padding, Law::Order, Law::Alone, Law::Truncation, Law::Start, Law::Step, Law::Gradients];
+    pub const ALL: [Law; 9] = [
+        Law::Split,
+        Law::Padding,
+        Law::Order,
+        Law::Alone,
+        Law::Truncation,
+        Law::Start,
+        Law::Step,
+        Law::Scan,
+        Law::Gradients,
+    ];
 }
 
 impl fmt::Display for Law {
@@ -209,6 +225,7 @@ impl fmt::Display for Law {
             Law::Truncation => "truncation at or beyond the length is full back-propagation through time",
             Law::Start => "the outputs depend on the initial state",
             Law::Step => "a step by hand is a step of an unrolling",
+            Law::Scan => "a scan equals its steps",
             Law::Gradients => "every gradient is right",
             Law::Equality => "both are the same function",
         })
@@ -304,6 +321,7 @@ pub fn check_case<S: CellUnderTest>(law: Law, subject: &S, case: &Case) -> Resul
         Law::Alone => rules::alone(&setting),
         Law::Start => gradients::start(&setting),
         Law::Step => rules::step(&setting),
+        Law::Scan => scan::equals_steps(&setting),
         Law::Truncation => return gradients::truncation(&setting),
         Law::Gradients => return gradients::right(&setting),
         Law::Equality => Ok(()),

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{Cell, Direction, leaves};
 use ndarray::{ArrayD, Axis, Dimension, IxDyn};
-use unspool_graph::{Gradients, Graph, Params, RngKey, Var};
+use unspool_graph::{Gradients, Graph, Params, Precision, RngKey, Var};
 
 pub(super) type Found = Result<(), String>;
 /// The state of a subject's cell.
@@ -26,6 +26,8 @@ pub(super) struct Setting<'a, S: CellUnderTest> {
     pub(super) batch: Batch,
     /// Which leaves of the state a step changes.
     pub(super) changes: Vec<bool>,
+    /// Whether the cell has a scan.
+    pub(super) scans: bool,
 }
 
 /// What a run gives.
@@ -63,8 +65,9 @@ impl<'a, S: CellUnderTest> Setting<'a, S> {
         let draw = RngKey::seed(case.seed);
         let free = subject.free(&cell, &params, case.lengths.len(), draw.fold_in(2));
         let batch = Batch::new(&case.lengths, case.time(), subject.input_size(), free, draw.fold_in(1));
-        let mut setting = Setting { subject, case, cell, params, batch, changes: vec![] };
+        let mut setting = Setting { subject, case, cell, params, batch, changes: vec![], scans: false };
         setting.changes = setting.changed_by_a_step();
+        setting.scans = setting.has_a_scan();
         Ok(setting)
     }
 
@@ -79,6 +82,23 @@ impl<'a, S: CellUnderTest> Setting<'a, S> {
         let start = leaves(&run.start);
         let last = leaves(&run.last);
         last.iter().enumerate().map(|(i, leaf)| start.get(i).is_none_or(|start| !leaf.same_node(*start))).collect()
+    }
+
+    fn has_a_scan(&self) -> bool {
+        let graph = self.graph(&self.params, &self.batch, false);
+        let free: Vec<Var<'_>> = self.batch.free.iter().map(|f| graph.input(f)).collect();
+        let start = self.subject.start(&self.cell, &graph, self.batch.lengths.len(), &free);
+        self.batch.is_real() && self.cell.scan(&self.batch.sequence(graph.input(&self.batch.xs)), &start).is_some()
+    }
+
+    /// How values of two runs are compared that cut a sequence differently: to the bit, or to rounding if the cell has
+    /// a scan, which may add in another order.
+    pub(super) fn alike(&self, precision: Precision) -> Compare {
+        match (self.scans, precision) {
+            (false, _) => same,
+            (true, Precision::F64) => near,
+            (true, Precision::F32) => near_in_f32,
+        }
     }
 
     /// The parameters in both precisions.
@@ -176,6 +196,11 @@ pub(super) fn same(what: &str, a: &ArrayD<f64>, b: &ArrayD<f64>) -> Found {
 /// Equal to rounding in double precision. Equal infinities are; not a number is equal to nothing.
 pub(super) fn near(what: &str, a: &ArrayD<f64>, b: &ArrayD<f64>) -> Found {
     compare(what, a, b, |a, b| a == b || (a - b).abs() <= 1e-12 * a.abs().max(1.0))
+}
+
+/// Equal to rounding in single precision.
+pub(super) fn near_in_f32(what: &str, a: &ArrayD<f64>, b: &ArrayD<f64>) -> Found {
+    compare(what, a, b, |a, b| a == b || (a - b).abs() <= 1e-5 * a.abs().max(1.0))
 }
 
 fn compare(what: &str, a: &ArrayD<f64>, b: &ArrayD<f64>, alike: impl Fn(f64, f64) -> bool) -> Found {

@@ -9,7 +9,7 @@ use crate::{Cell, Direction, Sequence, leaves, map_state, state_to_tensors};
 use ndarray::{ArrayD, Axis, IxDyn};
 use unspool_graph::{Precision, Tensor, Var};
 
-/// A sequence cut anywhere, the state carried, is the whole: values to the bit with the state detached and attached,
+/// A sequence cut anywhere, the state carried, is the whole: values to the bit (or [to rounding](Setting::alike)),
 /// gradients to rounding with both parts on one recording.
 pub(super) fn split<S: CellUnderTest>(setting: &Setting<'_, S>) -> Found {
     let Setting { subject, cell, batch, .. } = setting;
@@ -39,9 +39,10 @@ pub(super) fn split<S: CellUnderTest>(setting: &Setting<'_, S>) -> Found {
             carried = Some(state_to_tensors(&last).map_err(text)?);
         }
         let joined = ndarray::concatenate(Axis(1), &[ys[0].view(), ys[1].view()]).map_err(text)?;
-        same("outputs", &whole.ys, &joined)?;
+        let alike = setting.alike(params.precision());
+        alike("outputs", &whole.ys, &joined)?;
         let last: Vec<ArrayD<f64>> = carried.unwrap_or_default().iter().map(Tensor::to_f64).collect();
-        all(same, "last state", &whole.last, &last)?;
+        all(alike, "last state", &whole.last, &last)?;
     }
     let params = setting.params.to_f64();
     let whole = setting.run_in(&params, batch, false)?;
@@ -172,7 +173,7 @@ pub(super) fn step<S: CellUnderTest>(setting: &Setting<'_, S>) -> Found {
                 let row = |all: Var<'_>| all.slice(0, b..b + 1).index(1, t).value().map_err(text);
                 let (y, next) = cell.step(xs.slice(0, b..b + 1).index(1, t), state);
                 state = next;
-                same(
+                setting.alike(params.precision())(
                     &format!("output of row {b} at step {t}"),
                     &row(ys)?.to_f64(),
                     &y.value().map_err(text)?.to_f64(),

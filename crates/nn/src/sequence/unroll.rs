@@ -38,7 +38,8 @@ pub enum Direction {
 /// - `state`: the state before the first step; [`Cell::initial_state`], or one [attached](Cell::state_from_tensors).
 /// - Returns the outputs, one per real step, and the state of each example after its own last step.
 ///
-/// No gradient comes from padding, and more of it changes no bit. An example of length 0 keeps its initial state.
+/// No gradient comes from padding, and more of it changes no bit. An example of length 0 keeps its initial state. A
+/// cell that has a [scan](Cell::scan) is run by it.
 ///
 /// # Errors
 /// Kept in the graph: no real step at all, a state whose leaves do not have one row per example, a leaf of the state
@@ -94,7 +95,8 @@ pub fn unroll_directed<'g, C: Cell>(
     })
 }
 
-/// Runs the cell over the packed rows, step by step; the first step is time step `first`.
+/// Runs the cell over the packed rows, at once where it has a [scan](Cell::scan) and else step by step; the first step
+/// is time step `first`.
 ///
 /// The packed rows of step t are those of the examples that still run, longest first, so a step works on one slice of
 /// the inputs, and the state only ever loses rows at its end:
@@ -110,6 +112,10 @@ pub(crate) fn run<'g, C: Cell>(
 ) -> Result<(Sequence<'g>, C::State<'g>)> {
     let (graph, layout) = (xs.graph(), xs.layout());
     check(xs, state)?;
+    if let Some((ys, last)) = cell.scan(xs, state) {
+        scanned(xs, state, &ys, &last)?;
+        return Ok((xs.with_rows(ys.rows()), last));
+    }
     let projected = xs.map(|rows| cell.project(rows)).rows();
     let names = layout.sorted_names(graph);
     let mut now = match layout.order() {
@@ -235,6 +241,15 @@ fn unchanged_shapes<'g>(
         }
     }
     Ok(())
+}
+
+/// Returns an error unless a scan returned an output for each of the steps, and a state of the same shape.
+fn scanned<'g, S: State<'g>>(xs: &Sequence<'g>, before: &S, outputs: &Sequence<'g>, after: &S) -> Result<()> {
+    let graph = xs.graph();
+    if !outputs.layout().matches(xs.layout()) {
+        return Err(graph.error("unroll", "the cell's scan returned outputs over other steps than it was given"));
+    }
+    unchanged_shapes(graph, outputs.rows(), xs.layout().rows(), &leaves(before), &leaves(after))
 }
 
 /// Runs two cells over the same sequence, one in each direction, and puts their outputs side by side.

@@ -1,6 +1,6 @@
 //! How a sequence begins: a state that is learned, or drawn at random.
 
-use crate::{Cell, State, leaves};
+use crate::{Cell, Sequence, State, leaves};
 use unspool_graph::{Graph, Param, RngKey, Scope, Var, init};
 
 /// Gives a cell another initial state; in everything else it is the cell it wraps.
@@ -91,6 +91,10 @@ impl<C: Cell> Cell for InitialState<C> {
 
     fn step_projected<'g>(&self, x: Var<'g>, projected: Var<'g>, state: C::State<'g>) -> (Var<'g>, C::State<'g>) {
         self.cell.step_projected(x, projected, state)
+    }
+
+    fn scan<'g>(&self, xs: &Sequence<'g>, state: &C::State<'g>) -> Option<(Sequence<'g>, C::State<'g>)> {
+        self.cell.scan(xs, state)
     }
 }
 

@@ -40,6 +40,11 @@ macro_rules! cell {
                 let graph = x.graph();
                 graph.with_parametrization(&self.values(graph), || self.cell().step_projected(x, projected, state))
             }
+
+            fn scan<'g>(&self, xs: &Sequence<'g>, state: &C::State<'g>) -> Option<(Sequence<'g>, C::State<'g>)> {
+                let graph = xs.graph();
+                graph.with_parametrization(&self.values(graph), || self.cell().scan(xs, state))
+            }
         }
     };
 }

@@ -1,6 +1,6 @@
 //! A cell around which its input goes too.
 
-use crate::Cell;
+use crate::{Cell, Sequence};
 use unspool_graph::{Graph, Var};
 
 /// Adds a cell's input to its output, y' = y + x (He and others 2016; for recurrent stacks Wu and others 2016). Both
@@ -50,5 +50,9 @@ impl<C: Cell> Cell for Residual<C> {
     fn step_projected<'g>(&self, x: Var<'g>, projected: Var<'g>, state: C::State<'g>) -> (Var<'g>, C::State<'g>) {
         let (y, state) = self.cell.step_projected(x, projected, state);
         (y + x, state)
+    }
+    fn scan<'g>(&self, xs: &Sequence<'g>, state: &C::State<'g>) -> Option<(Sequence<'g>, C::State<'g>)> {
+        let (ys, last) = self.cell.scan(xs, state)?;
+        Some((ys.zip(xs, |y, x| y + x), last))
     }
 }

@@ -1,6 +1,6 @@
 //! Depth as a cell: layers that run in step with each other.
 
-use crate::Cell;
+use crate::{Cell, Sequence};
 use unspool_graph::{Graph, Var};
 
 /// Stacks cells one above the other into one cell: at each step a layer reads the output of the one below. Its state is
@@ -79,5 +79,18 @@ impl<C: Cell> Cell for Stack<C> {
             next.push(state);
         }
         (y, next)
+    }
+    /// The layers' scans, one after the other. Dropout between them draws anew at each step, so it takes steps.
+    fn scan<'g>(&self, xs: &Sequence<'g>, states: &Self::State<'g>) -> Option<(Sequence<'g>, Self::State<'g>)> {
+        if self.dropout > 0.0 && xs.graph().is_training() {
+            return None;
+        }
+        let (mut ys, mut last) = (xs.clone(), Vec::with_capacity(states.len()));
+        for (cell, state) in self.cells.iter().zip(states) {
+            let (outputs, state) = cell.scan(&ys, state)?;
+            ys = outputs;
+            last.push(state);
+        }
+        Some((ys, last))
     }
 }

@@ -1,7 +1,7 @@
 //! Dropout of a weight: one mask for a whole recording.
 
 use super::parametrized::{Parametrized, cell};
-use crate::Cell;
+use crate::{Cell, Sequence};
 use unspool_graph::{Graph, Param, Var};
 
 /// Drops out elements of a cell's weights instead of its state (Merity, Keskar and Socher 2018, DropConnect in

@@ -1,7 +1,7 @@
 //! Weight normalization: direction and length of a weight apart.
 
 use super::parametrized::{Parametrized, cell};
-use crate::Cell;
+use crate::{Cell, Sequence};
 use unspool_graph::{Graph, Param, Scope, Var, init};
 
 /// Normalizes a cell's weights (Salimans and Kingma 2016): each row of a weight is w = g · v / ‖v‖, where v is the raw

@@ -7,8 +7,10 @@ use unspool_nn::{
     AdditiveAttention, Attention, Cell, CellKind, Gru, GruConfig, InitialState, Lstm, LstmConfig, LstmState,
     Nonlinearity, RecurrentInit, Residual, Rnn, RnnConfig, Sequence, Stack, VariationalDropout, Zoneout,
     cells::{
-        AntisymmetricRnn, ClockworkRnn, CoRnn, CoupledLstm, FastGrnn, ForgetGate, IndRnn, LayerNormLstm, Lem,
-        MinimalGatedUnit, MultiplicativeLstm, PeepholeLstm, Slstm, SlstmConfig,
+        AntisymmetricRnn, Candidate, ClockworkRnn, CoRnn, CoupledLstm, FastGrnn, ForgetGate, GatedDeltaNet,
+        GatedDeltaNetConfig, Hgrn, HgrnConfig, IndRnn, LayerNormLstm, Lem, LinearAttention, LinearAttentionConfig, Lru,
+        LruConfig, MinGru, MinGruConfig, MinLstm, MinLstmConfig, MinimalGatedUnit, Mlstm, MlstmConfig,
+        MultiplicativeLstm, PeepholeLstm, Qrnn, RgLru, S5, S5Config, Slstm, SlstmConfig, Sru,
     },
     laws::{self, CellUnderTest},
     leaves,
@@ -104,6 +106,48 @@ laws_hold! {
     slstm: slstm_with(SlstmConfig { forget: ForgetGate::Sigmoid, heads: 1 });
     slstm_with_an_exponential_forget_gate: slstm_with(SlstmConfig { forget: ForgetGate::Exp, heads: 1 });
     slstm_with_heads: slstm_with(SlstmConfig { heads: 2, ..Default::default() });
+    min_gru: laws::cell(INPUT, |scope| MinGru::new(scope, INPUT, HIDDEN));
+    min_gru_positive: laws::cell(INPUT, |scope| {
+        MinGru::with_config(scope, INPUT, HIDDEN, MinGruConfig { candidate: Candidate::Positive })
+    });
+    min_lstm: laws::cell(INPUT, |scope| MinLstm::new(scope, INPUT, HIDDEN));
+    min_lstm_positive: laws::cell(INPUT, |scope| {
+        MinLstm::with_config(scope, INPUT, HIDDEN, MinLstmConfig { candidate: Candidate::Positive })
+    });
+    rg_lru: laws::cell(INPUT, |scope| RgLru::new(scope, INPUT, HIDDEN));
+    rg_lru_with_projection: laws::cell(INPUT, |scope| RgLru::new(scope, INPUT, 2));
+    lru: laws::cell(INPUT, |scope| Lru::new(scope, INPUT, HIDDEN));
+    lru_of_other_sizes: laws::cell(INPUT, |scope| {
+        Lru::with_config(scope, INPUT, 2, LruConfig { state_size: Some(4), ..LruConfig::default() })
+    });
+    s5: laws::cell(INPUT, |scope| S5::new(scope, INPUT, HIDDEN));
+    s5_of_other_sizes: laws::cell(INPUT, |scope| {
+        S5::with_config(scope, INPUT, 2, S5Config { state_size: Some(4), ..S5Config::default() })
+    });
+    hgrn: laws::cell(INPUT, |scope| Hgrn::new(scope, INPUT, HIDDEN));
+    hgrn_with_lower_bound: laws::cell(INPUT, |scope| {
+        Hgrn::with_config(scope, INPUT, 2, HgrnConfig { lower_bound: 0.5 })
+    });
+    sru: laws::cell(INPUT, |scope| Sru::new(scope, INPUT, HIDDEN));
+    sru_with_projection: laws::cell(INPUT, |scope| Sru::new(scope, INPUT, 2));
+    qrnn: laws::cell(INPUT, |scope| Qrnn::new(scope, INPUT, HIDDEN));
+    linear_attention: laws::cell(INPUT, |scope| LinearAttention::new(scope, INPUT, HIDDEN));
+    linear_attention_without_decay: laws::cell(INPUT, |scope| {
+        let config = LinearAttentionConfig { heads: 2, key_size: Some(3), decay: false };
+        LinearAttention::with_config(scope, INPUT, 4, config)
+    });
+    gated_delta_net: laws::cell(INPUT, |scope| GatedDeltaNet::new(scope, INPUT, HIDDEN));
+    gated_delta_net_with_heads: laws::cell(INPUT, |scope| {
+        GatedDeltaNet::with_config(scope, INPUT, 4, GatedDeltaNetConfig { heads: 2, key_size: Some(3) })
+    });
+    mlstm: laws::cell(INPUT, |scope| Mlstm::new(scope, INPUT, HIDDEN));
+    mlstm_with_heads: laws::cell(INPUT, |scope| {
+        Mlstm::with_config(scope, INPUT, 4, MlstmConfig { heads: 2, key_size: Some(3) })
+    });
+    wrappers_around_scans: laws::cell(INPUT, |mut scope| {
+        let layers = ["lower", "upper"].map(|name| Residual::new(MinGru::new(scope.scope(name), INPUT, INPUT)));
+        InitialState::learned(scope.scope("start"), Stack::new(layers).dropout(0.3))
+    });
     own: laws::cell(INPUT, Own::new);
     decoder_with_attention: Attended;
 }

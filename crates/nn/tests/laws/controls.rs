@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use unspool_graph::{Graph, Scope, Var};
 use unspool_nn::{
     Cell, Direction, Rnn, Sequence,
+    cells::{Candidate, MinGru, MinGruConfig},
     laws::{self, CellUnderTest, Law, Violation},
     unroll_directed,
 };
@@ -126,6 +127,31 @@ fn a_wrong_derivative_in_either_mode_or_both_breaks_the_law_of_gradients() {
 fn wrong_after<'g>(cell: &Rnn, x: Var<'g>, h: Var<'g>, wrong: Wrong) -> (Var<'g>, Var<'g>) {
     let (y, h) = cell.step(x, h);
     (y, h.graph().apply(wrong, &[h]))
+}
+
+/// A minGRU whose scan passes the carried state through its candidate function, as the states of the steps have been.
+struct Twice(MinGru);
+
+impl Cell for Twice {
+    type State<'g> = Var<'g>;
+    fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> {
+        self.0.initial_state(graph, batch)
+    }
+    fn step<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
+        self.0.step(x, h)
+    }
+    fn scan<'g>(&self, xs: &Sequence<'g>, h: &Var<'g>) -> Option<(Sequence<'g>, Var<'g>)> {
+        self.0.scan(xs, &Candidate::Positive.apply(*h))
+    }
+}
+
+#[test]
+fn a_carried_state_that_passes_through_a_function_twice_breaks_the_law_of_scans() {
+    let config = MinGruConfig { candidate: Candidate::Positive };
+    let subject = laws::cell(INPUT, move |scope| Twice(MinGru::with_config(scope, INPUT, HIDDEN, config)));
+    found(Law::Scan, &subject, 1, 1);
+    found(Law::Split, &subject, 1, 2);
+    found(Law::Step, &subject, 1, 1);
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! PyTorch's own numbers: outputs and all gradients of every case in `tests/vectors/`, or in the folder that
 //! `UNSPOOL_VECTORS` names, to 1e-10 · max(1, |expected|) in f64 and 1e-4 in f32, recurrent cells by their fused steps
-//! and by plain operations. Cases are found by their `kind` and `config`, not by file name.
+//! and by plain operations, cells that have a scan by their scan and by their steps. Cases are found by their `kind`
+//! and `config`, not by file name.
 
 mod case;
 mod gallery;
 mod layers;
 #[path = "../plain/mod.rs"]
 mod plain;
+mod scans;
 mod training;
 mod trainings;
 
@@ -17,6 +19,7 @@ use layers::{
     transformer_layer,
 };
 use plain::{PlainGru, PlainLstm, PlainRnn};
+use scans::{lru, matrix_state, min_gru, min_lstm, mlstm, recurrence, rg_lru};
 use std::path::PathBuf;
 use training::{binary, clip_grad_norm, cross_entropy, ctc, steps};
 use trainings::training;
@@ -91,6 +94,13 @@ fn compare(case: &Case, precision: Precision, tolerance: f64) -> Outcome {
             // Over 200 steps rounding in single precision says nothing about a rule.
             Precision::F32 => Ok(()),
         },
+        "linear_recurrence" => recurrence(case, precision, tolerance),
+        "MinGru" => min_gru(case, precision, tolerance),
+        "MinLstm" => min_lstm(case, precision, tolerance),
+        "RgLru" => rg_lru(case, precision, tolerance),
+        "Lru" => lru(case, precision, tolerance),
+        "mlstm" => mlstm(case, precision, tolerance),
+        "gated_delta_rule" | "linear_attention" => matrix_state(case, precision, tolerance),
         kind if kind.starts_with("optimizer.") => steps(case, precision, tolerance),
         other => Err(format!("the kind {other:?} is unknown").into()),
     }
