@@ -33,8 +33,8 @@
 //!   [`state!`](state).
 //! - A [`Sequence`] is a padded batch as one value: its real steps, packed. [`unroll`] runs a cell over it;
 //!   [`Recurrent`] makes layers and directions of cells; [`Pooling`] makes one vector of a sequence.
-//! - [`Rnn`], [`Gru`], [`Lstm`] are ready cells, and [`cells`] is a gallery of more. Those whose steps are linear in the
-//!   state run over a whole sequence at once, by the operations of [`scan`]. [`Stack`], [`Residual`], [`Zoneout`],
+//! - [`Rnn`], [`Gru`], [`Lstm`] are ready cells, and [`cells`] is a gallery of more. Those whose steps are linear in
+//!   the state run over a whole sequence at once, by the operations of [`scan`]. [`Stack`], [`Residual`], [`Zoneout`],
 //!   [`InitialState`] and [`Attending`] are cells around cells.
 //! - [`tree`] runs a cell over trees in place of sequences, all trees of a batch together.
 //! - [`Linear`], [`Embedding`], [`LayerNorm`], [`Conv2d`] and those of [`attention`] and [`TransformerEncoder`] are

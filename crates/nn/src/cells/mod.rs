@@ -2,10 +2,12 @@
 //!
 //! They are cells like [`Rnn`](crate::Rnn), [`Lstm`](crate::Lstm) and [`Gru`](crate::Gru): [`unroll`](crate::unroll())
 //! runs them, [wrappers](crate::Stack) go around them, the laws of recurrence hold of each, and
-//! [`CellKind`](crate::CellKind) makes any of them by its name. Their outputs have `hidden_size` elements, and where a
-//! state has a hidden vector it is the first leaf. Parameters are named as in PyTorch's recurrent layers; a layer or
-//! direction of [`Recurrent`](crate::Recurrent) adds its ending, such as `_l0`. Those whose steps are linear in the state
-//! run over a whole sequence at once, by the operations of [`scan`](crate::scan).
+//! [`CellKind`](crate::CellKind) makes any of them by its name. Those whose steps are linear in the state run over a
+//! whole sequence at once, by the operations of [`scan`](crate::scan).
+//!
+//! Their outputs have `hidden_size` elements, and where a state has a hidden vector it is the first leaf. Parameters
+//! are named as in PyTorch's recurrent layers; a layer or direction of [`Recurrent`](crate::Recurrent) adds its ending,
+//! such as `_l0`.
 //!
 //! ```
 //! use unspool_graph::{Graph, Params};
