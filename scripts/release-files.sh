@@ -14,11 +14,11 @@ name=unspool-$version-$target
 program=unspool
 case $target in *windows*) program=unspool.exe ;; esac
 
-cargo build --release --locked -p unspool-cli --bin unspool --target "$target"
+cargo build --profile dist --locked -p unspool-cli --bin unspool --target "$target"
 
 rm -rf "${out:?}/$name"
 mkdir -p "$out/$name"
-cp "$built/$target/release/$program" README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE "$out/$name"
+cp "$built/$target/dist/$program" README.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE "$out/$name"
 cp crates/cli/data/LICENSES.md "$out/$name/LICENSES-OF-DATA.md"
 tar -C "$out" -czf "$out/$name.tar.gz" "$name"
 rm -r "${out:?}/$name"
