@@ -2,8 +2,11 @@
 
 use unspool_graph::{Graph, Params, Var};
 use unspool_nn::{
-    Cell, Gru, InitialState, Layout, Positions, TransformerConfig, TransformerEncoder, attention::padding_bias,
-    repeated, zero_filled,
+    Cell, CellKind, Gru, InitialState, Layout, Positions, TransformerConfig, TransformerEncoder,
+    attention::padding_bias,
+    repeated,
+    tree::{self, Forest, NaryTreeLstm},
+    zero_filled,
 };
 
 const MAX: usize = usize::MAX;
@@ -49,5 +52,28 @@ fn layers_wider_than_memory_holds_are_errors() {
         let _encoder = TransformerEncoder::new(params.scope("encoder"), 1, Positions::Sinusoidal, config);
         let error = params.check().unwrap_err().to_string();
         assert!(error.contains("linear1"), "{feedforward}: {error}");
+    }
+}
+
+#[test]
+fn cells_larger_than_memory_holds_are_errors() {
+    for kind in CellKind::ALL {
+        for (input_size, hidden_size) in [(3, MAX), (3, MAX / 2), (3, 1 << 62), (3, 1 << 40), (1 << 62, 4), (3, 0)] {
+            let mut params = Params::seeded(0);
+            let cell = kind.build(params.scope("rnn"), input_size, hidden_size);
+            assert!(params.check().is_err(), "{kind} of {hidden_size}");
+            let graph = Graph::new(&params);
+            let (y, _) = cell.step(graph.zeros([2, 3]), cell.initial_state(&graph, 2));
+            let error = y.value().unwrap_err().to_string();
+            assert!(error.contains("rnn."), "{kind} of {hidden_size}: {error}");
+        }
+    }
+    for places in [MAX, MAX / 3, 1 << 61, 0] {
+        let mut params = Params::seeded(0);
+        let cell = NaryTreeLstm::new(params.scope("tree"), 3, 4, places);
+        let graph = Graph::new(&params);
+        let forest = Forest::from_parents(&[None, Some(0)]).unwrap();
+        let error = tree::unroll(&cell, &forest, graph.zeros([2, 3])).roots.h.value().unwrap_err().to_string();
+        assert!(error.contains("tree.weight_hh"), "{places}: {error}");
     }
 }
