@@ -128,6 +128,7 @@ pub trait TreeCell {
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct TreeStates<S> {
     /// The states of all nodes, in the order of their numbers: leaves `[node, …]`.
     pub nodes: S,
