@@ -91,7 +91,7 @@ impl Lru {
             log_radii.iter().map(|log_radius| 0.5 * (-(2.0 * log_radius).exp_m1()).ln()).collect()
         });
         let deviation = |from: usize| 1.0 / (from.max(1) as f64).sqrt();
-        let from_input = deviation(2 * input_size);
+        let from_input = deviation(input_size.saturating_mul(2));
         let b = ["b_re", "b_im"].map(|name| scope.add(name, [size, input_size], init::normal(from_input)));
         let c = ["c_re", "c_im"].map(|name| scope.add(name, [hidden_size, size], init::normal(deviation(size))));
         let d = Feedthrough::new(&mut scope, input_size, hidden_size);
@@ -130,7 +130,7 @@ impl Cell for Lru {
     type State<'g> = Var<'g>;
 
     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> {
-        graph.zeros([batch, 2 * self.state_size])
+        graph.zeros([batch, self.state_size.saturating_mul(2)])
     }
 
     fn step<'g>(&self, u: Var<'g>, s: Var<'g>) -> (Var<'g>, Var<'g>) {

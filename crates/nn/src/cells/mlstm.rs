@@ -115,9 +115,10 @@ impl Mlstm {
         let heads = self.heads;
         let q = heads.split(self.query.apply(x), heads.key);
         let k = heads.split(self.key.apply(x) / (heads.key as f64).sqrt(), heads.key);
-        let v = heads.split(self.value.apply(x), heads.value).pad(-1, 0, 1);
-        let one = x.graph().input(unit(heads.value));
-        ([q, k, v + one], self.input.apply(x), self.forget.apply(x).log_sigmoid())
+        let v = heads.split(self.value.apply(x), heads.value);
+        let rows = x.known_shape().map_or(0, |shape| shape[0]);
+        let v = x.graph().concat(&[v, x.graph().full([rows, heads.count, 1], 1.0)], -1);
+        ([q, k, v], self.input.apply(x), self.forget.apply(x).log_sigmoid())
     }
 
     /// o ∘ C q / max(|n · q|, 1), from `[C; n] q`, which is divided by exp(m).
@@ -125,14 +126,9 @@ impl Mlstm {
         let value = self.heads.value;
         // Where m < −80 the result is nothing in single precision either way, and exp(−m) would overflow.
         let one = (-m).minimum(80.0).exp().unsqueeze(-1);
-        let normalizer = read.slice(-1, value..value + 1).abs().maximum(one);
+        let normalizer = read.slice(-1, value..value.saturating_add(1)).abs().maximum(one);
         self.output.apply(x).sigmoid() * self.heads.join(read.slice(-1, 0..value) / normalizer)
     }
-}
-
-/// `size` zeros, and a 1.
-fn unit(size: usize) -> Vec<f64> {
-    (0..=size).map(|i| if i < size { 0.0 } else { 1.0 }).collect()
 }
 
 impl Cell for Mlstm {
@@ -140,7 +136,7 @@ impl Cell for Mlstm {
 
     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> MlstmState<'g> {
         let Heads { count, key, value } = self.heads;
-        MlstmState { c: graph.zeros([batch, count, value + 1, key]), m: graph.zeros([batch, count]) }
+        MlstmState { c: graph.zeros([batch, count, value.saturating_add(1), key]), m: graph.zeros([batch, count]) }
     }
 
     fn step<'g>(&self, x: Var<'g>, MlstmState { c, m: before }: MlstmState<'g>) -> (Var<'g>, MlstmState<'g>) {

@@ -80,7 +80,7 @@ impl Heads {
     #[track_caller]
     pub(super) fn join<'g>(self, x: Var<'g>) -> Var<'g> {
         let rows = x.known_shape().and_then(|shape| shape.first().copied()).unwrap_or(0);
-        x.reshape([rows, self.count * self.value])
+        x.reshape([rows, self.count.saturating_mul(self.value)])
     }
 }
 

@@ -84,7 +84,7 @@ impl S5 {
         let log_dt = scope.add("log_dt", [size], |shape: &Shape, draw: RngKey| {
             (0..shape.elements()).map(|i| low + (high - low) * draw.uniform(i as u64)).collect()
         });
-        let deviation = |from: usize| 1.0 / (2 * from.max(1)) as f64;
+        let deviation = |from: usize| 0.5 / from.max(1) as f64;
         let (from_input, from_state) = (deviation(input_size).sqrt(), deviation(size).sqrt());
         let b = ["b_re", "b_im"].map(|name| scope.add(name, [size, input_size], init::normal(from_input)));
         let c = ["c_re", "c_im"].map(|name| scope.add(name, [hidden_size, size], init::normal(from_state)));
@@ -125,7 +125,7 @@ impl Cell for S5 {
     type State<'g> = Var<'g>;
 
     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> {
-        graph.zeros([batch, 2 * self.state_size])
+        graph.zeros([batch, self.state_size.saturating_mul(2)])
     }
 
     fn step<'g>(&self, u: Var<'g>, s: Var<'g>) -> (Var<'g>, Var<'g>) {
