@@ -133,6 +133,7 @@ use std::{fmt, panic::Location};
 /// | `backward` | [`backward`](Var::backward) |
 /// | `autograd.grad` with `grad_outputs` | [`vjp`](Var::vjp) |
 /// | `func.jvp` | [`g.jvp`](Graph::jvp) |
+/// | `autograd.functional.jacobian` | [`g.jacobian`](Graph::jacobian) |
 /// | `requires_grad_`, `retain_grad` | [`watch`](Var::watch) |
 /// | `register_hook` | [`on_gradient`](Var::on_gradient) |
 /// | `detach` | [`detach`](Var::detach) |
@@ -143,6 +144,7 @@ use std::{fmt, panic::Location};
 /// | `autograd.set_detect_anomaly` | [`Graph::detect_anomaly`] |
 /// | `item` | [`item`](Var::item) |
 /// | `numpy` | [`value`](Var::value) |
+/// | `double().numpy()` | [`to_f64`](Var::to_f64) |
 #[derive(Clone, Copy)]
 #[must_use]
 pub struct Var<'g> {
