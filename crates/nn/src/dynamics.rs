@@ -27,7 +27,7 @@ use unspool_graph::{Graph, Result, Tensor, Var};
 
 /// Returns ∂s'/∂s of one step from the input `x [batch, feature]` and the state s, `[batch, out, in]` in double
 /// precision, and the state s' detached from what came before. The axes `out` and `in` hold the elements of all
-/// [leaves](crate::leaves) of the state, one leaf after the other: for an LSTM h, then c.
+/// [`leaves`] of the state, one leaf after the other: for an LSTM h, then c.
 ///
 /// It takes one backward pass per element of the state, for all rows of the batch at once.
 ///
@@ -94,6 +94,18 @@ fn reshaped(array: Array2<f64>, shape: &[usize]) -> Tensor {
 
 /// Returns the state Jacobians of every step of a sequence, for each example: `[state, state]` at each of its own
 /// steps, in time. See [`state_jacobian`].
+///
+/// ```
+/// use unspool_graph::{Graph, Params};
+/// use unspool_nn::{Cell, Gru, Sequence, dynamics::state_jacobians};
+/// let mut params = Params::seeded(1);
+/// let cell = Gru::new(params.scope("rnn"), 3, 4);
+/// let graph = Graph::new(&params);
+/// let xs = Sequence::pack(graph.full([2, 6, 3], 0.5), &[6, 2]);
+/// let jacobians = state_jacobians(&cell, &xs, cell.initial_state(&graph, 2))?;
+/// assert_eq!((jacobians[0].len(), jacobians[1].len(), jacobians[1][0].dim()), (6, 2, (4, 4)));
+/// # Ok::<(), unspool_graph::Error>(())
+/// ```
 ///
 /// # Errors
 /// The graph's first error.

@@ -54,9 +54,6 @@ where
     PossibleValuesParser::new(names).try_map(|name| name.parse::<T>())
 }
 
-/// The names of the kinds of token.
-pub(crate) const TOKEN_KINDS: &[&str] = &["bpe", "words", "characters", "syllables"];
-
 fn cell(name: &str) -> Parsed<CellKind> {
     name.parse().map_err(|_| format!("`{name}` is not one of {}", cells()))
 }
@@ -130,7 +127,7 @@ impl ArchOptions {
 pub struct TokenOptions {
     /// Token type: characters, byte-level byte pairs (bpe), words, or Hangul syllables and words of other letters
     #[arg(long, value_name = "characters|bpe|words|syllables", default_value = "characters",
-          value_parser = choice(TOKEN_KINDS))]
+          value_parser = choice(TokenKind::NAMES))]
     pub tokens: String,
     /// Vocabulary size; rarer tokens are encoded as unknown [from 5 to 65000]
     #[arg(long, value_name = "TOKENS", default_value = "2000", value_parser = count(5..=65_000))]

@@ -17,7 +17,7 @@ pub(crate) enum ScoreOptions {
         #[command(flatten)]
         texts: Texts,
         /// Tokenization of the sentences.
-        #[arg(long, default_value = "13a", value_parser = named::<Tokenization>(&["13a", "intl", "char", "none"]))]
+        #[arg(long, default_value = "13a", value_parser = named::<Tokenization>(Tokenization::NAMES))]
         tokenize: Tokenization,
     },
     /// Compute chrF (Popović 2015): the F-score of n-grams of one to six characters; with --word-order 2, chrF++.

@@ -2,14 +2,14 @@
 
 use super::{
     error::{Error, Result},
-    groups::{TOKEN_KINDS, named},
+    groups::named,
     lines,
     number::counted,
     overwrite::check_overwrite,
     run::TOKENIZER,
     say,
 };
-use clap::{Args, Subcommand, ValueEnum, value_parser};
+use clap::{Args, Subcommand, value_parser};
 use std::path::{Path, PathBuf};
 use unspool::text::{self, Normalization, TokenKind, Tokenizer, TokenizerOptions};
 
@@ -35,7 +35,7 @@ pub(crate) struct TrainOptions {
     #[arg(long)]
     overwrite: bool,
     /// Token type: byte-level byte pairs (bpe), words, characters, or Hangul syllables and words of other letters.
-    #[arg(long, default_value = "bpe", value_parser = named::<TokenKind>(TOKEN_KINDS))]
+    #[arg(long, default_value = "bpe", value_parser = named::<TokenKind>(TokenKind::NAMES))]
     kind: TokenKind,
     /// Largest number of token ids, including the four special tokens.
     #[arg(long, value_name = "TOKENS", default_value_t = 8000, value_parser = value_parser!(u32).range(1..=10_000_000))]
@@ -48,8 +48,8 @@ pub(crate) struct TrainOptions {
     #[arg(long)]
     unknown: bool,
     /// Unicode normalization form that is applied first.
-    #[arg(long, value_enum, default_value = "none")]
-    normalization: Form,
+    #[arg(long, default_value = "none", value_parser = named::<Normalization>(Normalization::NAMES))]
+    normalization: Normalization,
     /// Convert texts to lowercase.
     #[arg(long)]
     lowercase: bool,
@@ -67,15 +67,6 @@ pub(crate) struct UseOptions {
     tokenizer: PathBuf,
     #[command(flatten)]
     limits: lines::LimitOptions,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Form {
-    None,
-    Nfc,
-    Nfd,
-    Nfkc,
-    Nfkd,
 }
 
 impl TokenizeOptions {
@@ -120,13 +111,7 @@ impl TrainOptions {
             vocabulary_size: self.vocabulary as usize,
             minimum_count: self.minimum_count,
             lossless: !self.unknown,
-            normalization: match self.normalization {
-                Form::None => Normalization::None,
-                Form::Nfc => Normalization::Nfc,
-                Form::Nfd => Normalization::Nfd,
-                Form::Nfkc => Normalization::Nfkc,
-                Form::Nfkd => Normalization::Nfkd,
-            },
+            normalization: self.normalization,
             lowercase: self.lowercase,
         };
         let tokenizer = Tokenizer::train(self.kind, &texts, &options).map_err(|error| match error {

@@ -104,6 +104,7 @@ mod character_class;
 mod dataset;
 mod error;
 mod label;
+mod named;
 mod prefetch;
 mod random;
 pub mod score;

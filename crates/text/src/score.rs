@@ -39,9 +39,9 @@ pub const SACREBLEU: &str = "2.6.0";
 /// ```
 /// use unspool_text::score::{Bleu, Chrf, CorpusMetric};
 /// /// The score of two copies of a corpus, which is that of one.
-/// fn twice<M: CorpusMetric>(metric: &M, translation: &[&str], reference: &[&str]) -> Result<M::Score, unspool_text::Error> {
+/// fn twice<M: CorpusMetric>(metric: &M, texts: &[&str], right: &[&str]) -> Result<M::Score, unspool_text::Error> {
 ///     let mut sum = M::Counts::default();
-///     let counts = metric.counts(translation, &[reference])?;
+///     let counts = metric.counts(texts, &[right])?;
 ///     counts.iter().chain(&counts).for_each(|counts| sum += counts);
 ///     Ok(metric.of_counts(sum, 1))
 /// }

@@ -50,5 +50,5 @@ fn values(point: &Point, model: Model<'_>) -> Result<Vec<ArrayD<f64>>> {
     let graph = point.graph();
     let run: Run<'_> = point.record(&graph, model);
     run.out.shape()?;
-    run.nodes().map(|node| Ok(node.to_f64()?)).collect()
+    run.nodes().map(|node| node.to_f64()).collect()
 }

@@ -41,7 +41,7 @@ impl Point {
     /// The function's value.
     pub(super) fn value(&self, model: Model<'_>) -> Result<ArrayD<f64>> {
         let graph = self.graph();
-        Ok(self.record(&graph, model).out.to_f64()?)
+        self.record(&graph, model).out.to_f64()
     }
 
     pub(super) fn leaves(&self) -> usize {

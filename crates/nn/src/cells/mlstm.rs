@@ -2,7 +2,7 @@
 
 use super::parts::{Heads, linear, linear_without_bias};
 use crate::{Cell, Linear, Sequence, scan};
-use unspool_graph::{Graph, Scope, Var, init};
+use unspool_graph::{Graph, RngKey, Scope, Shape, Var};
 
 /// Computes mLSTM, the LSTM of xLSTM with a matrix memory (Beck and others 2024, "xLSTM: Extended Long Short-Term
 /// Memory", equations 19–27). Per head
@@ -100,11 +100,13 @@ impl Mlstm {
         let heads = Heads::new(&mut scope, hidden_size, config.heads, config.key_size);
         let [query, key] = ["q", "k"].map(|name| linear(&mut scope, name, input_size, heads.keys()));
         let [value, output] = ["v", "o"].map(|name| linear(&mut scope, name, input_size, hidden_size));
-        let bias = |head: usize| 3.0 + 3.0 * head as f64 / (heads.count.max(2) - 1) as f64;
-        let first: [Vec<f64>; 2] = [vec![0.0; heads.count], (0..heads.count).map(bias).collect()];
-        let [input, forget] = [("i", 0), ("f", 1)].map(|(name, which)| {
+        // The forget gates remember for longer from head to head.
+        let remember = |head: usize, count: usize| 3.0 + 3.0 * head as f64 / (count.max(2) - 1) as f64;
+        let [input, forget] = [("i", 0.0), ("f", 1.0)].map(|(name, share)| {
             let weight = linear_without_bias(&mut scope, name, input_size, heads.count).weight;
-            let bias = scope.add(format!("bias_{name}"), [heads.count], init::values(first[which].clone()));
+            let bias = scope.add(format!("bias_{name}"), [heads.count], move |shape: &Shape, _: RngKey| {
+                (0..shape.elements()).map(|head| share * remember(head, shape.elements())).collect()
+            });
             Linear { weight, bias: Some(bias) }
         });
         Mlstm { query, key, value, input, forget, output, heads }

@@ -2,8 +2,8 @@
 
 use crate::error::Error;
 
-/// Follows a reader to its end. A source without a single row is an error, which is reported once, and a reader that has
-/// ended stays ended.
+/// Follows a reader to its end. A source without a single row is an error, which is reported once, and a reader that
+/// has ended stays ended.
 #[derive(Debug, Default)]
 pub(super) struct Ending {
     any: bool,

@@ -1,10 +1,9 @@
 //! The tokenizers of machine translation scores, as sacrebleu has them.
 
-use std::str::FromStr;
 use std::sync::LazyLock;
 
 use crate::character_class::Class;
-use crate::error::Error;
+use crate::named::named;
 
 /// Chooses how a sentence is cut into words before n-grams are counted.
 ///
@@ -33,17 +32,12 @@ pub enum Tokenization {
     None,
 }
 
-impl Tokenization {
-    /// Returns the name in signatures: `13a`, `intl`, `char`, `none`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Tokenization::V13a => "13a",
-            Tokenization::International => "intl",
-            Tokenization::Char => "char",
-            Tokenization::None => "none",
-        }
-    }
+named! {
+    Tokenization, "the tokenization of a score",
+    "13a" => V13a, "intl" => International, "char" => Char, "none" => None,
+}
 
+impl Tokenization {
     /// Returns the sentence with white space between its words.
     pub fn apply(self, sentence: &str) -> String {
         match self {
@@ -59,19 +53,6 @@ impl Tokenization {
             }
             Tokenization::None => sentence.to_owned(),
         }
-    }
-}
-
-impl FromStr for Tokenization {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self, Error> {
-        let all = [Tokenization::V13a, Tokenization::International, Tokenization::Char, Tokenization::None];
-        all.into_iter().find(|tokenization| tokenization.name() == name).ok_or_else(|| Error::Option {
-            option: "the tokenization of a score",
-            found: format!("`{name}`"),
-            expected: "13a, intl, char or none",
-        })
     }
 }
 

@@ -5,7 +5,6 @@
 
 use std::borrow::Cow;
 use std::collections::HashMap;
-use std::str::FromStr;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -21,6 +20,7 @@ use super::characters::CharacterCounts;
 use super::guard::guarded;
 use super::{Tokenizer, bpe};
 use crate::error::Error;
+use crate::named::named;
 use crate::vocabulary::{Specials, Vocabulary};
 
 /// Chooses what a token is.
@@ -53,22 +53,9 @@ pub enum TokenKind {
     Syllable,
 }
 
-impl FromStr for TokenKind {
-    type Err = Error;
-
-    fn from_str(name: &str) -> Result<Self, Error> {
-        match name {
-            "bpe" => Ok(TokenKind::ByteLevelBpe),
-            "words" => Ok(TokenKind::Word),
-            "characters" => Ok(TokenKind::Character),
-            "syllables" => Ok(TokenKind::Syllable),
-            _ => Err(Error::Option {
-                option: "the kind of token",
-                found: format!("`{name}`"),
-                expected: "bpe, words, characters or syllables",
-            }),
-        }
-    }
+named! {
+    TokenKind, "the kind of token",
+    "bpe" => ByteLevelBpe, "words" => Word, "characters" => Character, "syllables" => Syllable,
 }
 
 /// Names Unicode's normal form that is applied before a text is cut. Decoding gives the normalised text.
@@ -99,6 +86,11 @@ pub enum Normalization {
     Nfkc,
     /// Decomposed, and compatibility characters replaced.
     Nfkd,
+}
+
+named! {
+    Normalization, "the normal form of Unicode",
+    "none" => None, "nfc" => Nfc, "nfd" => Nfd, "nfkc" => Nfkc, "nfkd" => Nfkd,
 }
 
 impl Normalization {

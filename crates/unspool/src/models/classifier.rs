@@ -34,11 +34,13 @@ pub struct ClassifierConfig {
 }
 
 impl ClassifierConfig {
-    /// Checks that every size is from 1 to 65536, and the dropout from 0 up, less than 1.
+    /// Checks that every size is from 1 to 65536, the dropout from 0 up, less than 1, and the cell one that keeps a
+    /// hidden vector.
     ///
     /// # Errors
     /// [`Error::Config`](crate::nn::Error::Config) names the first that is not.
     pub fn check(&self) -> Result<()> {
+        config::hidden_vector(self.cell)?;
         config::check(
             &[
                 ("vocabulary_size", self.vocabulary_size),

@@ -40,11 +40,13 @@ pub struct TaggerConfig {
 }
 
 impl TaggerConfig {
-    /// Checks that every size is from 1 to 65536, and the dropout from 0 up, less than 1.
+    /// Checks that every size is from 1 to 65536, the dropout from 0 up, less than 1, and the cell one that keeps a
+    /// hidden vector.
     ///
     /// # Errors
     /// [`Error::Config`](crate::nn::Error::Config) names the first that is not.
     pub fn check(&self) -> Result<()> {
+        config::hidden_vector(self.cell)?;
         if let TaggerReader::Transformer { heads } = self.reader {
             config::check(&[("heads", heads)], 0.0)?;
         }

@@ -26,11 +26,13 @@ pub struct VideoClassifierConfig {
 }
 
 impl VideoClassifierConfig {
-    /// Checks that every size is from 1 to 65536, and the dropout from 0 up, less than 1.
+    /// Checks that every size is from 1 to 65536, the dropout from 0 up, less than 1, and the cell one that keeps a
+    /// hidden vector.
     ///
     /// # Errors
     /// [`Error::Config`](crate::nn::Error::Config) names the first that is not.
     pub fn check(&self) -> Result<()> {
+        self.cell.map_or(Ok(()), config::hidden_vector)?;
         self.eye.check()?;
         config::check(&[("layers", self.layers), ("hidden_size", self.hidden_size), ("outputs", self.outputs)], 0.0)
     }
