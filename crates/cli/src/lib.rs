@@ -8,16 +8,19 @@ mod log_mel;
 mod long_text;
 mod memory;
 mod pictures;
+mod problems;
 mod recipes;
 mod series;
 mod spaces;
 mod utterances;
 mod writing;
 
+use problems::{Modular, Parity, Permutations, Recall, SelectiveCopy};
+use recipes::abilities::Ability;
 use unspool_task::{Entry, task};
 
 /// The tasks, in the order of the program's help.
-pub static TASKS: [Entry; 13] = [
+pub static TASKS: [Entry; 18] = [
     task::<recipes::translation::Translation>(),
     task::<recipes::sentiment::Sentiment>(),
     task::<recipes::digits::Digits>(),
@@ -28,6 +31,11 @@ pub static TASKS: [Entry; 13] = [
     task::<recipes::speech::Speech>(),
     task::<recipes::adding::Adding>(),
     task::<recipes::copy::Copying>(),
+    task::<Ability<Parity>>(),
+    task::<Ability<Modular>>(),
+    task::<Ability<Permutations>>(),
+    task::<Ability<Recall>>(),
+    task::<Ability<SelectiveCopy>>(),
     task::<recipes::spacing::Spacing>(),
     task::<recipes::tagging::Tagging>(),
     task::<recipes::language_model::NextToken>(),

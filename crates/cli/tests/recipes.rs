@@ -17,7 +17,8 @@ fn recipes() -> BTreeMap<String, String> {
 #[test]
 fn a_recipe_names_no_process_no_thread_no_file_and_no_parser() {
     let all = recipes();
-    assert_eq!(all.len(), unspool_cli::TASKS.len());
+    // One recipe is that of five tasks.
+    assert_eq!(all.len() + 4, unspool_cli::TASKS.len());
     for (name, text) in all {
         let processes = ["Exchange", "exchange", "Atomic", "Mutex", "rayon", "thread"];
         let files = ["std::fs", "fs::", "File::", "std::io", "Path"];
@@ -33,10 +34,13 @@ fn a_recipe_is_short() {
     let lines: BTreeMap<String, usize> =
         recipes().iter().map(|(name, text)| (name.clone(), text.lines().count())).collect();
     assert!(lines["sentiment"] <= 130, "{lines:?}");
-    assert!(lines.values().sum::<usize>() <= MOST, "{lines:?}");
+    assert!(lines["abilities"] <= 300, "{lines:?}");
+    let others = lines.iter().filter(|(name, _)| *name != "abilities").map(|(_, lines)| lines);
+    assert!(others.sum::<usize>() <= MOST, "{lines:?}");
 }
 
-/// Lines of all recipes together.
+/// Lines of all recipes of one task together. The one of five tasks has a bound of its own, so that a recipe of one task
+/// cannot grow by what that one leaves over.
 const MOST: usize = 2000;
 
 #[test]

@@ -66,6 +66,9 @@ fn options(task: &str) -> (Option<&'static str>, &'static [&'static str]) {
         "speech" => (Some("sounds"), &["--strings=16", "--batch-rows=8", "--layers=2"]),
         "adding" => (None, &["--sequences=32", "--length=30", "--batch-rows=16"]),
         "copy" => (None, &["--sequences=32", "--length=30", "--batch-rows=16", "--cell=lstm", "--layers=2"]),
+        "parity" | "modular" | "permutations" | "recall" | "selective-copy" => {
+            (None, &["--sequences=32", "--length=30", "--batch-rows=16"])
+        }
         "spacing" => (Some("rows.tsv"), &["--batch-rows=8"]),
         "tagging" => (Some("tags.tsv"), &["--batch-rows=8"]),
         "language-model" => (Some("text.txt"), &["--bptt-streams=8", "--window=10"]),

@@ -4,6 +4,7 @@ use crate::{
     commands::{EvaluateOptions, GenerateOptions, PredictOptions},
     error::Result,
     run::RunFolder,
+    task::Score,
 };
 use clap::{ArgMatches, Command};
 use unspool::nn::exchange::Exchange;
@@ -25,5 +26,6 @@ pub(crate) trait AnyTask: Sync {
     fn model_toml(&self, path: &std::path::Path, table: toml::Table);
     fn answers(&self, words: &[String]) -> Result<Answers>;
     fn losses(&self, words: &[String], ranks: usize) -> Vec<f64>;
+    fn train_and_score(&self, words: &[String]) -> Result<Score>;
     fn step_losses(&self, words: &[String], steps: usize) -> Result<Vec<f64>>;
 }

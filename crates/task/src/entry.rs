@@ -4,10 +4,10 @@ use crate::{
     any_task::{Answers, AnyTask},
     chosen::{self, Chosen},
     commands::{self, DrawOptions, EvaluateOptions, GenerateOptions, PredictOptions},
-    error::Result,
+    error::{Error, Result},
     evaluate, generate, look, predict,
     run::RunFolder,
-    task::Task,
+    task::{Score, Task},
     testing_hooks, threads, train,
 };
 use clap::{ArgMatches, Command};
@@ -22,6 +22,24 @@ impl Entry {
     /// Returns the name of the task on the command line.
     pub fn name(&self) -> &'static str {
         self.0.name()
+    }
+
+    /// Trains a model in this process and returns the scores of its best weights on the test part: what `unspool train`
+    /// does with the same options, such as `--seed=2`, without a run folder, signals, or a line of JSON.
+    ///
+    /// # Errors
+    /// An option or the data is wrong, or the training diverges.
+    ///
+    /// ```
+    /// use unspool_task::{Entry, Result};
+    /// fn accuracies(tasks: &[Entry]) -> Result<Vec<f64>> {
+    ///     tasks.iter().map(|task| Ok(task.train_and_score(&["--cell=gru".to_owned()])?.value)).collect()
+    /// }
+    /// assert_eq!(accuracies(&[])?, []);
+    /// # Ok::<(), unspool_task::Error>(())
+    /// ```
+    pub fn train_and_score(&self, options: &[String]) -> Result<Score> {
+        self.0.train_and_score(options)
     }
 }
 
@@ -81,6 +99,16 @@ impl<T: Task> AnyTask for Of<T> {
 
     fn losses(&self, words: &[String], ranks: usize) -> Vec<f64> {
         testing_hooks::losses::<T>(words, ranks)
+    }
+
+    fn train_and_score(&self, words: &[String]) -> Result<Score> {
+        let words = [T::SPEC.name].into_iter().chain(words.iter().map(String::as_str));
+        let matches = chosen::train_command::<T>().try_get_matches_from(words).map_err(|error| {
+            let error = error.to_string();
+            let line = error.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+            Error::misuse(line, format!("`unspool train {} --help` lists the options", T::SPEC.name))
+        })?;
+        train::train_and_score(&Chosen::<T>::new(&matches)?)
     }
 
     fn step_losses(&self, words: &[String], steps: usize) -> Result<Vec<f64>> {

@@ -122,6 +122,11 @@ impl<S> Drawn<S> {
         self
     }
 
+    /// Returns the lengths of all examples: see [`Task::lengths`](crate::Task::lengths).
+    pub fn lengths(&self) -> &[(usize, usize)] {
+        &self.lengths
+    }
+
     /// Returns what the examples are made of.
     pub fn material(&self) -> &S {
         &self.material

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     examples::{Scored, Train},
-    task::{Metric, Search, Task},
+    task::{Metric, Score, Search, Task},
 };
 use serde_json::{Map, json};
 use std::{
@@ -381,6 +381,17 @@ impl<'a, T: Task> Run<'a, T> {
             None => trainer,
         }
     }
+}
+
+/// Returns the scores of the best weights on the test part, after a training that writes nothing.
+pub(crate) fn train_and_score<T: Task>(chosen: &Chosen<T>) -> Result<Score> {
+    let run = Run::<T>::prepare(chosen, &OneProcess)?;
+    let mut params = run.begun.params.clone();
+    let outcome = run.trainer(chosen).run(&mut params, &mut Adam::new(), &run, |_| {})?;
+    let Some(params) = &outcome.best_params else {
+        return Err(Error::failure(format!("no epoch had a {} that is a number", T::SPEC.metric.name), ""));
+    };
+    Ok(run.part(params, &run.begun.test, Search::Full)?.0.score)
 }
 
 /// Returns the loss of each of the first steps of a training that writes nothing.

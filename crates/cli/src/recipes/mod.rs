@@ -1,5 +1,6 @@
 //! The recipes: what is trained on what, each from top to bottom.
 
+pub(crate) mod abilities;
 pub(crate) mod adding;
 pub(crate) mod captioning;
 pub(crate) mod clips;

@@ -52,5 +52,7 @@ fn models() -> Vec<Answers> {
         model("captioning", None, &["--pictures=9"]),
         model("adding", None, &["--length=24", "--sequences=4"]),
         model("copy", None, &["--length=24", "--sequences=4"]),
+        model("parity", None, &["--length=16", "--sequences=4"]),
+        model("recall", None, &["--length=16", "--sequences=4"]),
     ]
 }

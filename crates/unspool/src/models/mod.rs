@@ -29,6 +29,7 @@ mod recognizer;
 mod recurrent_language_model;
 mod recurrent_translator;
 mod seq2seq;
+mod step_classifier;
 mod tagger;
 mod transformer_language_model;
 mod transformer_translator;
@@ -50,6 +51,7 @@ pub use recurrent_translator::{
     RecurrentDecoder, RecurrentDecoderState, RecurrentEncoder, RecurrentTranslator, RecurrentTranslatorConfig,
 };
 pub use seq2seq::{Encoder, LossOptions, Seq2Seq};
+pub use step_classifier::{StepClassifier, StepClassifierConfig};
 pub use tagger::{Tagger, TaggerConfig, TaggerInput, TaggerReader};
 pub use transformer_language_model::TransformerLanguageModelConfig;
 pub use transformer_translator::{TransformerTranslator, TransformerTranslatorConfig};
