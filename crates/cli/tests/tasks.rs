@@ -208,3 +208,19 @@ fn long_memory_is_trained_on_what_is_made_on_the_fly() {
     refuses(at, &["train", "adding", "--compare", "lstm"], 2, "--compare lstm");
     refuses(at, &["train", "adding", "--cell", "rnn", "--compare", "rnn"], 2, "the model itself");
 }
+
+#[test]
+fn tasks_that_tell_cells_apart_report_longer_lengths() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let sizes = ["--sequences", "16", "--hidden-size", "4", "--length", "16", "--batch-rows", "8"];
+    let line = train(at, "recall", &[&sizes[..], &["--cell", "gated-delta-net"]].concat());
+    for name in ["accuracy", "length_x2", "length_x4", "length_x8"] {
+        assert!((0.0..=1.0).contains(&line["test"][name].as_f64().unwrap()), "{name}: {line}");
+    }
+    assert_eq!(line["baselines"]["chance"].as_f64(), Some(0.125));
+    let page = fs::read_to_string(at.join("recall/report.html")).unwrap();
+    assert!(page.contains("length_x8") && page.contains("Longer than in training"));
+    assert_eq!(predict(at, "recall", "12:3 17:0 12:8\n").len(), 1);
+    refuses(at, &["train", "parity", "--length", "15"], 2, "`15` is not from 16 to 4096");
+}
