@@ -39,8 +39,8 @@ fn a_recipe_is_short() {
     assert!(others.sum::<usize>() <= MOST, "{lines:?}");
 }
 
-/// Lines of all recipes of one task together. The one of five tasks has a bound of its own, so that a recipe of one task
-/// cannot grow by what that one leaves over.
+/// Lines of all recipes of one task together. The one of five tasks has a bound of its own, so that a recipe of one
+/// task cannot grow by what that one leaves over.
 const MOST: usize = 2000;
 
 #[test]

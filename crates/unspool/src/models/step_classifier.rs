@@ -87,8 +87,8 @@ impl StepClassifier {
         hs.map(|rows| self.readout.apply(rows))
     }
 
-    /// Returns Σ of the cross-entropy of each real step, for classes that stand sequence after sequence. A step that has
-    /// no right class is numbered as one class more and costs nothing.
+    /// Returns Σ of the cross-entropy of each real step, for classes that stand sequence after sequence. A step that
+    /// has no right class is numbered as one class more and costs nothing.
     #[track_caller]
     pub fn loss<'g>(&self, xs: &Sequence<'g>, classes: &[u32]) -> Var<'g> {
         labels::labels_loss(&self.logits(xs), classes)
