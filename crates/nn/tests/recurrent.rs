@@ -57,6 +57,9 @@ fn a_module_is_its_layers_put_together_by_hand() {
         assert_eq!(value(ys), value(by_hand.padded()));
 
         // The picture in the documentation: the top layer's final states stand at two steps of the outputs.
+        if ![CellKind::Rnn, CellKind::Relu, CellKind::Lstm, CellKind::Gru].contains(&kind) {
+            continue;
+        }
         let (ys, top) = (value(ys), value(rnn.last(&graph, &last)));
         for (b, &length) in lengths.iter().enumerate().filter(|(_, length)| **length > 0) {
             for j in 0..4 {
@@ -68,6 +71,16 @@ fn a_module_is_its_layers_put_together_by_hand() {
         assert_eq!(h_n.shape(), [4, 3, 4]);
         assert_eq!(h_n.index_axis(ndarray::Axis(0), 3), value(leaves(&last[3])[0]));
     }
+}
+
+/// Equal to the bit; up to rounding for cells of complex numbers and of matrices, whose scan adds in another order.
+fn alike(kind: CellKind, a: &ArrayD<f64>, b: &ArrayD<f64>) {
+    if kind.has_hidden_vector() {
+        return assert_eq!(a, b, "{kind}");
+    }
+    assert_eq!(a.shape(), b.shape(), "{kind}");
+    let near = a.iter().zip(b).all(|(a, b)| (a - b).abs() <= 1e-5 * a.abs().max(1e-3));
+    assert!(near, "{kind}: {a} {b}");
 }
 
 #[test]
@@ -89,11 +102,12 @@ fn a_one_way_module_steps_as_it_unrolls() {
         for t in 0..TIME {
             let graph = Graph::new(&params);
             let (y, state) = stack.step(graph.input(&xs).index(1, t), rnn.state_from_tensors(&graph, &carried));
-            assert_eq!(value(y), value(ys).index_axis(ndarray::Axis(1), t));
+            alike(kind, &value(y), &value(ys).index_axis(ndarray::Axis(1), t).to_owned());
             carried = state_to_tensors(&state).unwrap();
         }
-        let last: Vec<_> = leaves(&last).into_iter().map(value).collect();
-        assert_eq!(last, carried.iter().map(|c| c.to_f64()).collect::<Vec<_>>());
+        for (last, carried) in leaves(&last).into_iter().zip(&carried) {
+            alike(kind, &value(last), &carried.to_f64());
+        }
     }
     let mut params = Params::seeded(4);
     let both = RecurrentConfig { bidirectional: true, ..RecurrentConfig::default() };
