@@ -83,7 +83,7 @@ fn sums_modulo(inputs: &[Vec<u32>], modulus: u32) -> Vec<Option<u32>> {
 pub(crate) struct Permutations;
 
 /// What a token does: nothing, exchange the first two things, or move each to the next place. The last two generate all
-/// permutations; all 120 as tokens would mean the same problem after many more steps of training.
+/// permutations.
 const MOVES: [[usize; 5]; 3] = [[0, 1, 2, 3, 4], [1, 0, 2, 3, 4], [4, 0, 1, 2, 3]];
 
 impl Problem for Permutations {
