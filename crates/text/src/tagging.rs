@@ -25,7 +25,6 @@ use crate::tokenizer::Tokenizer;
 /// # Ok::<(), unspool_text::Error>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct Aligned {
     /// The ids of the words with single spaces between.
     pub ids: Vec<u32>,
