@@ -74,10 +74,9 @@ impl Tensor {
 
     /// The elements in row-major order, in precision `E`.
     pub(crate) fn elements<E: Element>(&self) -> Vec<E> {
-        match self {
-            Tensor::F32(a) => a.iter().map(|&x| E::from_f64(f64::from(x))).collect(),
-            Tensor::F64(a) => a.iter().map(|&x| E::from_f64(x)).collect(),
-        }
+        let mut elements = vec![E::ZERO; self.shape().iter().product()];
+        self.write_to(&mut elements);
+        elements
     }
 
     /// A tensor of these elements, which fill the shape.

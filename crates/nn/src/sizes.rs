@@ -1,4 +1,4 @@
-//! Sizes that no memory can hold are errors of the graph and not overflows.
+//! What follows from sizes: whether memory can hold an array, and how large its first values are.
 
 use unspool_graph::Graph;
 
@@ -12,4 +12,10 @@ pub(crate) fn elements(graph: &Graph<'_>, operation: &'static str, sizes: &[usiz
         graph.fail(graph.error(operation, format!("an array of {sizes:?} is larger than any memory")));
     }
     elements
+}
+
+/// Returns 1/√n, within which PyTorch draws the first values of weights that read n elements, or in a recurrence make
+/// n. Of no element at all it is that of one: the store says what is wrong.
+pub(crate) fn uniform_bound(n: usize) -> f64 {
+    1.0 / (n.max(1) as f64).sqrt()
 }

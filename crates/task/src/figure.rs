@@ -115,6 +115,17 @@ impl Axis {
     }
 }
 
+/// Returns the label of 10^`exponent`. The power itself is never computed: a mark may stand above every number (10^308.5).
+fn power_of_ten(exponent: f64) -> String {
+    let whole = exponent.floor();
+    let digits = format!("{:.1}", 10f64.powf(exponent - whole));
+    match digits.as_str() {
+        "1.0" => format!("1e{whole:.0}"),
+        "10.0" => format!("1e{:.0}", whole + 1.0),
+        _ => format!("{digits}e{whole:.0}"),
+    }
+}
+
 /// A name and the points that are drawn for it.
 type Line<'a> = (Cow<'a, str>, Vec<(f64, f64)>);
 
@@ -145,8 +156,7 @@ fn draw(area: &Area<'_>, panel: &Curves, title: &str) -> std::result::Result<(),
         .x_label_area_size(36)
         .y_label_area_size(56)
         .build_cartesian_2d(across.with_room(0.03, side, 0.0), up.with_room(0.08, constant, names))?;
-    let log_label =
-        |y: &f64| if y.fract().abs() < 1e-9 { format!("1e{y:.0}") } else { format!("{:.1e}", 10f64.powf(*y)) };
+    let log_label = |y: &f64| power_of_ten(*y);
     let y_label = |y: &f64| up.label(*y);
     // Epochs and time steps are whole numbers.
     let x_label = |x: &f64| if x.fract() == 0.0 || across.exponent != 0 { across.label(*x) } else { String::new() };
@@ -230,6 +240,18 @@ mod tests {
             let labels = picture.replace(['\n', ' '], "");
             assert!(labels.contains(wanted), "{wanted}: {picture}");
         }
+    }
+
+    #[test]
+    fn labels_of_a_logarithmic_axis_are_powers_of_ten() {
+        for (exponent, label) in
+            [(3.0, "1e3"), (0.5, "3.2e0"), (-4.5, "3.2e-5"), (2.9999999999, "1e3"), (0.0, "1e0"), (308.5, "3.2e308")]
+        {
+            assert_eq!(power_of_ten(exponent), label);
+        }
+        // The topmost mark of this picture lies above the largest number.
+        let line = vec![("line".into(), vec![(0.0, 4.724326776262133e304), (0.0, 1.7e308)])];
+        assert!(!curves(&Curves { log_y: true, ..panel(line) }).unwrap().contains("inf"));
     }
 
     #[test]

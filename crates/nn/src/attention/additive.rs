@@ -1,6 +1,6 @@
 //! Additive attention, and the weighted sum of a memory's places.
 
-use crate::{Linear, Sequence};
+use crate::{Linear, Sequence, sizes::uniform_bound};
 use unspool_graph::{
     Element, GradSink, OpContext, Operation, Param, Scope, Shape, Var, View, init, lane_sum, vectorize,
 };
@@ -40,11 +40,7 @@ impl AdditiveAttention {
         AdditiveAttention {
             query: Linear::new(scope.scope("query"), query_size, attention_size),
             key: Linear::without_bias(scope.scope("key"), memory_size, attention_size),
-            score: scope.add(
-                "score.weight",
-                [attention_size],
-                init::uniform(1.0 / (attention_size.max(1) as f64).sqrt()),
-            ),
+            score: scope.add("score.weight", [attention_size], init::uniform(uniform_bound(attention_size))),
         }
     }
 

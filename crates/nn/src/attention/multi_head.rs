@@ -1,6 +1,6 @@
 //! Scaled dot-product attention in several heads.
 
-use crate::{Layout, Linear, Sequence};
+use crate::{Layout, Linear, Sequence, sizes::uniform_bound};
 use unspool_graph::{Param, Scope, Var, init};
 
 /// Computes multi-head attention (Vaswani and others 2017, section 3.2); each head has its own projections:
@@ -74,7 +74,7 @@ impl MultiheadAttention {
         };
         let in_proj_bias = biased.then(|| scope.add("in_proj_bias", [size.saturating_mul(3)], init::zeros()));
         let mut out = scope.scope("out_proj");
-        let weight = out.add("weight", [size, size], init::uniform(1.0 / (size.max(1) as f64).sqrt()));
+        let weight = out.add("weight", [size, size], init::uniform(uniform_bound(size)));
         let out_proj = Linear { weight, bias: biased.then(|| out.add("bias", [size], init::zeros())) };
         MultiheadAttention { in_proj, in_proj_bias, out_proj, size, heads: heads.max(1), dropout: 0.0 }
     }

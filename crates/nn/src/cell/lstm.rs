@@ -1,7 +1,7 @@
 //! Long short-term memory, its gates in one pass over memory.
 
-use super::weights::{RecurrentInit, RecurrentWeights, Sizes, bound};
-use crate::Cell;
+use super::weights::{RecurrentInit, RecurrentWeights, Sizes};
+use crate::{Cell, sizes::uniform_bound};
 use unspool_graph::{
     Activation, Buffer, Element, Gated, GradSink, Graph, OpContext, Operation, Param, Scope, Shape, Show, Var, View,
     init, reference_mode, vectorize,
@@ -119,7 +119,7 @@ impl Lstm {
             }
         });
         let projection = projection.map(|size| {
-            let weight_hr = scope.add("weight_hr", [size, hidden_size], init::uniform(bound(hidden_size)));
+            let weight_hr = scope.add("weight_hr", [size, hidden_size], init::uniform(uniform_bound(hidden_size)));
             Projection { weight_hr, size }
         });
         Lstm { weights, projection }

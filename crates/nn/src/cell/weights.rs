@@ -1,5 +1,6 @@
 //! What the built-in cells have in common: two weights, two biases, and their products.
 
+use crate::sizes::uniform_bound;
 use unspool_graph::{Graph, Param, RngKey, Scope, Shape, Var, init};
 
 /// `weight_ih_l0 [gates·hidden, input]`, `weight_hh_l0 [gates·hidden, state]`, `bias_ih_l0` and
@@ -52,7 +53,7 @@ pub enum RecurrentInit {
 impl RecurrentInit {
     fn values(self, sizes: Sizes, shape: &Shape, draw: RngKey) -> Vec<f64> {
         match self {
-            RecurrentInit::Uniform => init::uniform(bound(sizes.hidden))(shape, draw),
+            RecurrentInit::Uniform => init::uniform(uniform_bound(sizes.hidden))(shape, draw),
             RecurrentInit::Orthogonal => init::orthogonal(1.0)(shape, draw),
             RecurrentInit::Identity => {
                 let gate = Shape::from([sizes.hidden, sizes.state]);
@@ -73,7 +74,7 @@ impl RecurrentWeights {
         first: impl Fn(&str, &mut [f64]),
     ) -> Self {
         let mut scope = scope.ending("_l0");
-        let (rows, bound) = (sizes.gates.saturating_mul(sizes.hidden), bound(sizes.hidden));
+        let (rows, bound) = (sizes.gates.saturating_mul(sizes.hidden), uniform_bound(sizes.hidden));
         let weight_ih = scope.add("weight_ih", [rows, sizes.input], init::uniform(bound));
         let weight_hh =
             scope.add("weight_hh", [rows, sizes.state], |shape: &Shape, draw| recurrent.values(sizes, shape, draw));
@@ -107,9 +108,4 @@ impl RecurrentWeights {
     pub(crate) fn of_state<'g>(&self, h: Var<'g>) -> Var<'g> {
         h.linear(self.weight_hh, self.bias_hh)
     }
-}
-
-/// PyTorch's bound of a recurrent layer's first values.
-pub(crate) fn bound(hidden_size: usize) -> f64 {
-    1.0 / (hidden_size.max(1) as f64).sqrt()
 }

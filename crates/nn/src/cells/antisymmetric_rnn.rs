@@ -1,7 +1,6 @@
 //! A recurrence that is a stable differential equation.
 
-use super::gates::bound;
-use crate::Cell;
+use crate::{Cell, sizes::uniform_bound};
 use unspool_graph::{Graph, Param, Scope, Var, init};
 
 /// Computes an antisymmetric recurrent network (Chang, Chen, Haber and Chi 2019, "AntisymmetricRNN: a dynamical system
@@ -76,7 +75,7 @@ impl AntisymmetricRnn {
         hidden_size: usize,
         config: AntisymmetricRnnConfig,
     ) -> AntisymmetricRnn {
-        let bound = bound(hidden_size);
+        let bound = uniform_bound(hidden_size);
         AntisymmetricRnn {
             weight_ih: scope.add("weight_ih", [hidden_size, input_size], init::uniform(bound)),
             weight_hh: scope.add("weight_hh", [hidden_size, hidden_size], init::uniform(bound)),

@@ -1,7 +1,6 @@
 //! A network of coupled oscillators.
 
-use super::gates::bound;
-use crate::Cell;
+use crate::{Cell, sizes::uniform_bound};
 use unspool_graph::{Graph, Param, Scope, Var, init};
 
 /// Computes a coupled oscillatory recurrent network (Rusch and Mishra 2021, "Coupled oscillatory recurrent neural
@@ -69,7 +68,7 @@ impl CoRnn {
 
     /// Adds a cell with these constants.
     pub fn with_config(mut scope: Scope<'_>, input_size: usize, hidden_size: usize, config: CoRnnConfig) -> CoRnn {
-        let bound = bound(hidden_size);
+        let bound = uniform_bound(hidden_size);
         CoRnn {
             weight_ih: scope.add("weight_ih", [hidden_size, input_size], init::uniform(bound)),
             weight_hy: scope.add("weight_hy", [hidden_size, hidden_size], init::uniform(bound)),

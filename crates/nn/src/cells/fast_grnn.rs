@@ -1,7 +1,6 @@
 //! A gated cell whose gate and candidate share their weights.
 
-use super::gates::bound;
-use crate::Cell;
+use crate::{Cell, sizes::uniform_bound};
 use unspool_graph::{Graph, Param, Scope, Var, init};
 
 /// Computes a FastGRNN (Kusupati, Singh, Bhatia, Kumar, Jain and Varma 2018, "FastGRNN: a fast, accurate, stable and
@@ -41,7 +40,7 @@ pub struct FastGrnn {
 impl FastGrnn {
     /// Adds a cell for inputs of `input_size` and states of `hidden_size` elements.
     pub fn new(mut scope: Scope<'_>, input_size: usize, hidden_size: usize) -> FastGrnn {
-        let bound = bound(hidden_size);
+        let bound = uniform_bound(hidden_size);
         FastGrnn {
             weight_ih: scope.add("weight_ih", [hidden_size, input_size], init::uniform(bound)),
             weight_hh: scope.add("weight_hh", [hidden_size, hidden_size], init::uniform(bound)),

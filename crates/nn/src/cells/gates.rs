@@ -1,5 +1,6 @@
 //! What most cells of the gallery have in common: the weights of several gates, side by side.
 
+use crate::sizes::uniform_bound;
 use unspool_graph::{Graph, Param, Scope, Var, init};
 
 /// `weight_ih [gates·hidden, input]`, `weight_hh [gates·hidden, hidden]` and `bias [gates·hidden]`, all uniform in
@@ -14,7 +15,7 @@ pub(super) struct Gates {
 
 impl Gates {
     pub(super) fn new(scope: &mut Scope<'_>, gates: usize, input_size: usize, hidden_size: usize) -> Gates {
-        let (rows, bound) = (gates.saturating_mul(hidden_size), bound(hidden_size));
+        let (rows, bound) = (gates.saturating_mul(hidden_size), uniform_bound(hidden_size));
         Gates {
             weight_ih: scope.add("weight_ih", [rows, input_size], init::uniform(bound)),
             weight_hh: scope.add("weight_hh", [rows, hidden_size], init::uniform(bound)),
@@ -40,9 +41,4 @@ impl Gates {
     pub(super) fn zeros<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> {
         graph.zeros([batch, self.hidden_size])
     }
-}
-
-/// The bound of a recurrent layer's first values in PyTorch: 1/√hidden.
-pub(super) fn bound(hidden_size: usize) -> f64 {
-    1.0 / (hidden_size.max(1) as f64).sqrt()
 }

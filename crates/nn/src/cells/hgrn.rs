@@ -1,8 +1,9 @@
 //! The hierarchically gated recurrent network's recurrence.
 
+use super::diagonal::{Diagonal, diagonal_cell};
 use super::parts::linear;
-use crate::{Cell, Linear, Sequence, scan::linear_recurrence};
-use unspool_graph::{Graph, Scope, Var};
+use crate::Linear;
+use unspool_graph::{Scope, Var};
 
 /// Computes the gated linear recurrence of HGRN (Qin, Yang and Zhong 2023, "Hierarchically Gated Recurrent Neural
 /// Network for Sequence Modeling", section 3.2), over real numbers, without the block's normalization and projection:
@@ -70,8 +71,13 @@ impl Hgrn {
         let [candidate, forget, output] = ["c", "f", "g"].map(|name| linear(&mut scope, name, input_size, hidden_size));
         Hgrn { candidate, forget, output, lower_bound, hidden_size }
     }
+}
 
-    /// The coefficients of h' = a ∘ h + b.
+impl Diagonal for Hgrn {
+    fn hidden_size(&self) -> usize {
+        self.hidden_size
+    }
+
     fn coefficients<'g>(&self, x: Var<'g>) -> (Var<'g>, Var<'g>) {
         let f = self.forget.apply(x).sigmoid() * (1.0 - self.lower_bound) + self.lower_bound;
         (f, (1.0 - f) * self.candidate.apply(x).silu())
@@ -82,22 +88,4 @@ impl Hgrn {
     }
 }
 
-impl Cell for Hgrn {
-    type State<'g> = Var<'g>;
-
-    fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> {
-        graph.zeros([batch, self.hidden_size])
-    }
-
-    fn step<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
-        let (a, b) = self.coefficients(x);
-        let h = a * h + b;
-        (self.output(h, x), h)
-    }
-
-    fn scan<'g>(&self, xs: &Sequence<'g>, h: &Var<'g>) -> Option<(Sequence<'g>, Var<'g>)> {
-        let (a, b) = self.coefficients(xs.rows());
-        let (hs, last) = linear_recurrence(&xs.map(|_| a), &xs.map(|_| b), *h);
-        Some((hs.zip(xs, |h, x| self.output(h, x)), last))
-    }
-}
+diagonal_cell!(Hgrn);

@@ -1,7 +1,6 @@
 //! A recurrence whose units do not see each other.
 
-use super::gates::bound;
-use crate::Cell;
+use crate::{Cell, sizes::uniform_bound};
 use unspool_graph::{Graph, Param, RngKey, Scope, Shape, Var, init};
 
 /// Computes an independently recurrent network (Li, Li, Cook, Zhu and Gao 2018, "Independently recurrent neural network
@@ -39,9 +38,9 @@ impl IndRnn {
     pub fn new(mut scope: Scope<'_>, input_size: usize, hidden_size: usize) -> IndRnn {
         let uniform = |shape: &Shape, draw: RngKey| (0..shape.elements() as u64).map(|i| draw.uniform(i)).collect();
         IndRnn {
-            weight_ih: scope.add("weight_ih", [hidden_size, input_size], init::uniform(bound(hidden_size))),
+            weight_ih: scope.add("weight_ih", [hidden_size, input_size], init::uniform(uniform_bound(hidden_size))),
             weight_hh: scope.add("weight_hh", [hidden_size], uniform),
-            bias: scope.add("bias", [hidden_size], init::uniform(bound(hidden_size))),
+            bias: scope.add("bias", [hidden_size], init::uniform(uniform_bound(hidden_size))),
             hidden_size,
         }
     }

@@ -1,7 +1,6 @@
 //! An LSTM with layer normalization inside.
 
-use super::gates::bound;
-use crate::{Cell, LayerNorm, LstmState};
+use crate::{Cell, LayerNorm, LstmState, sizes::uniform_bound};
 use unspool_graph::{Graph, Param, Scope, Var, init};
 
 /// Computes an LSTM with layer normalization (Ba, Kiros and Hinton 2016, "Layer normalization", supplement, equations
@@ -41,7 +40,7 @@ pub struct LayerNormLstm {
 impl LayerNormLstm {
     /// Adds a cell for inputs of `input_size` and states of `hidden_size` elements.
     pub fn new(mut scope: Scope<'_>, input_size: usize, hidden_size: usize) -> LayerNormLstm {
-        let (rows, bound) = (hidden_size.saturating_mul(4), bound(hidden_size));
+        let (rows, bound) = (hidden_size.saturating_mul(4), uniform_bound(hidden_size));
         LayerNormLstm {
             weight_ih: scope.add("weight_ih", [rows, input_size], init::uniform(bound)),
             weight_hh: scope.add("weight_hh", [rows, hidden_size], init::uniform(bound)),

@@ -1,7 +1,6 @@
 //! A memory on several time scales.
 
-use super::gates::bound;
-use crate::Cell;
+use crate::{Cell, sizes::uniform_bound};
 use unspool_graph::{Graph, Param, Scope, Var, init};
 
 /// Computes a long expressive memory (Rusch, Mishra, Erichson and Mahoney 2022, "Long expressive memory for sequence
@@ -39,7 +38,7 @@ pub struct Lem {
 impl Lem {
     /// Adds a cell for inputs of `input_size` and states of twice `hidden_size` elements.
     pub fn new(mut scope: Scope<'_>, input_size: usize, hidden_size: usize) -> Lem {
-        let (rows, bound) = (|parts: usize| hidden_size.saturating_mul(parts), bound(hidden_size));
+        let (rows, bound) = (|parts: usize| hidden_size.saturating_mul(parts), uniform_bound(hidden_size));
         Lem {
             weight_ih: scope.add("weight_ih", [rows(4), input_size], init::uniform(bound)),
             bias: scope.add("bias", [rows(4)], init::uniform(bound)),

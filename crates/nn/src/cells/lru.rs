@@ -1,8 +1,8 @@
 //! The linear recurrent unit: a diagonal state space over complex numbers.
 
-use super::parts::{Feedthrough, in_each_row, multiply_complex};
-use crate::{Cell, Sequence, scan::linear_recurrence_complex};
-use unspool_graph::{Graph, Param, RngKey, Scope, Shape, Var, init};
+use super::state_space::StateSpace;
+use crate::{Cell, Sequence, sizes::uniform_bound};
+use unspool_graph::{Graph, Param, RngKey, Scope, Shape, Var};
 
 /// Computes the linear recurrent unit (Orvieto and others 2023, "Resurrecting Recurrent Neural Networks for Long
 /// Sequences", section 3 and appendix A), a complex diagonal recurrence that cannot become unstable:
@@ -33,10 +33,7 @@ pub struct Lru {
     nu_log: Param,
     theta_log: Param,
     gamma_log: Param,
-    b: [Param; 2],
-    c: [Param; 2],
-    d: Feedthrough,
-    state_size: usize,
+    space: StateSpace,
 }
 
 /// Holds the options of an [`Lru`].
@@ -90,34 +87,28 @@ impl Lru {
         let gamma_log = scope.add("gamma_log", [size], |_: &Shape, _: RngKey| {
             log_radii.iter().map(|log_radius| 0.5 * (-(2.0 * log_radius).exp_m1()).ln()).collect()
         });
-        let deviation = |from: usize| 1.0 / (from.max(1) as f64).sqrt();
-        let from_input = deviation(input_size.saturating_mul(2));
-        let b = ["b_re", "b_im"].map(|name| scope.add(name, [size, input_size], init::normal(from_input)));
-        let c = ["c_re", "c_im"].map(|name| scope.add(name, [hidden_size, size], init::normal(deviation(size))));
-        let d = Feedthrough::new(&mut scope, input_size, hidden_size);
-        Lru { nu_log, theta_log, gamma_log, b, c, d, state_size: size }
+        let deviations = [uniform_bound(input_size.saturating_mul(2)), uniform_bound(size)];
+        let space = StateSpace::new(&mut scope, [input_size, size, hidden_size], deviations, 1.0);
+        Lru { nu_log, theta_log, gamma_log, space }
     }
 
     /// λ, `[2 · state]`.
     fn lambda<'g>(&self, graph: &'g Graph<'g>) -> Var<'g> {
-        let radius = (-graph.param(self.nu_log).exp()).exp();
-        let phase = graph.param(self.theta_log).exp();
-        graph.concat(&[radius * phase.cos(), radius * phase.sin()], 0)
+        graph.cached(self.nu_log, "lambda", || {
+            let radius = (-graph.param(self.nu_log).exp()).exp();
+            let phase = graph.param(self.theta_log).exp();
+            graph.concat(&[radius * phase.cos(), radius * phase.sin()], 0)
+        })
     }
 
     /// exp(γ) ∘ (B u).
     fn input<'g>(&self, u: Var<'g>) -> Var<'g> {
         let graph = u.graph();
-        let gamma = graph.param(self.gamma_log).exp();
-        let b = graph.concat(&self.b.map(|part| graph.param(part)), 0);
-        u.linear(b, None::<Param>) * graph.concat(&[gamma, gamma], 0)
-    }
-
-    /// Re(C s) + D ∘ u.
-    fn output<'g>(&self, s: Var<'g>, u: Var<'g>) -> Var<'g> {
-        let graph = u.graph();
-        let [re, im] = self.c.map(|part| graph.param(part));
-        s.linear(graph.concat(&[re, -im], 1), None::<Param>) + self.d.apply(u)
+        let gamma = graph.cached(self.gamma_log, "gamma", || {
+            let gamma = graph.param(self.gamma_log).exp();
+            graph.concat(&[gamma, gamma], 0)
+        });
+        self.space.of_input(u) * gamma
     }
 }
 
@@ -130,17 +121,14 @@ impl Cell for Lru {
     type State<'g> = Var<'g>;
 
     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> {
-        graph.zeros([batch, self.state_size.saturating_mul(2)])
+        self.space.zeros(graph, batch)
     }
 
     fn step<'g>(&self, u: Var<'g>, s: Var<'g>) -> (Var<'g>, Var<'g>) {
-        let s = multiply_complex(self.lambda(u.graph()), s) + self.input(u);
-        (self.output(s, u), s)
+        self.space.step(self.lambda(u.graph()), self.input(u), u, s)
     }
 
     fn scan<'g>(&self, us: &Sequence<'g>, s: &Var<'g>) -> Option<(Sequence<'g>, Var<'g>)> {
-        let lambda = us.map(|u| in_each_row(self.lambda(u.graph()), u));
-        let (states, last) = linear_recurrence_complex(&lambda, &us.map(|u| self.input(u)), *s);
-        Some((states.zip(us, |s, u| self.output(s, u)), last))
+        Some(self.space.scan(self.lambda(us.graph()), self.input(us.rows()), us, *s))
     }
 }

@@ -1,8 +1,9 @@
 //! The minimal gated recurrent unit, whose gate does not see the state.
 
+use super::diagonal::{Diagonal, diagonal_cell};
 use super::parts::linear;
-use crate::{Cell, Linear, Sequence, scan::linear_recurrence};
-use unspool_graph::{Graph, Scope, Var};
+use crate::Linear;
+use unspool_graph::{Scope, Var};
 
 /// Computes minGRU (Feng and others 2024, "Were RNNs All We Needed?", section 3.1), a gated recurrent unit whose gate
 /// and candidate depend on the input alone, so that it needs no loop:
@@ -99,29 +100,17 @@ impl MinGru {
             hidden_size,
         }
     }
+}
 
-    /// The coefficients of h' = a ∘ h + b.
+impl Diagonal for MinGru {
+    fn hidden_size(&self) -> usize {
+        self.hidden_size
+    }
+
     fn coefficients<'g>(&self, x: Var<'g>) -> (Var<'g>, Var<'g>) {
         let z = self.gate.apply(x).sigmoid();
         (1.0 - z, z * self.candidate.apply(self.hidden.apply(x)))
     }
 }
 
-impl Cell for MinGru {
-    type State<'g> = Var<'g>;
-
-    fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> {
-        graph.zeros([batch, self.hidden_size])
-    }
-
-    fn step<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
-        let (a, b) = self.coefficients(x);
-        let h = a * h + b;
-        (h, h)
-    }
-
-    fn scan<'g>(&self, xs: &Sequence<'g>, h: &Var<'g>) -> Option<(Sequence<'g>, Var<'g>)> {
-        let (a, b) = self.coefficients(xs.rows());
-        Some(linear_recurrence(&xs.map(|_| a), &xs.map(|_| b), *h))
-    }
-}
+diagonal_cell!(MinGru);

@@ -1,8 +1,12 @@
 //! The minimal LSTM, whose gates do not see the state.
 
-use super::{Candidate, parts::linear};
-use crate::{Cell, Linear, Sequence, scan::linear_recurrence};
-use unspool_graph::{Graph, Scope, Var};
+use super::{
+    Candidate,
+    diagonal::{Diagonal, diagonal_cell},
+    parts::linear,
+};
+use crate::Linear;
+use unspool_graph::{Scope, Var};
 
 /// Computes minLSTM (Feng and others 2024, "Were RNNs All We Needed?", section 3.2), an LSTM whose gates and candidate
 /// depend on the input alone; the two gates are scaled to the sum 1, so that the state keeps its scale over time:
@@ -66,29 +70,17 @@ impl MinLstm {
         let [forget, input, hidden] = ["f", "i", "h"].map(|name| linear(&mut scope, name, input_size, hidden_size));
         MinLstm { forget, input, hidden, candidate, hidden_size }
     }
+}
 
-    /// The coefficients of h' = a ∘ h + b.
+impl Diagonal for MinLstm {
+    fn hidden_size(&self) -> usize {
+        self.hidden_size
+    }
+
     fn coefficients<'g>(&self, x: Var<'g>) -> (Var<'g>, Var<'g>) {
         let odds = self.forget.apply(x).log_sigmoid() - self.input.apply(x).log_sigmoid();
         (odds.sigmoid(), (-odds).sigmoid() * self.candidate.apply(self.hidden.apply(x)))
     }
 }
 
-impl Cell for MinLstm {
-    type State<'g> = Var<'g>;
-
-    fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> {
-        graph.zeros([batch, self.hidden_size])
-    }
-
-    fn step<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
-        let (a, b) = self.coefficients(x);
-        let h = a * h + b;
-        (h, h)
-    }
-
-    fn scan<'g>(&self, xs: &Sequence<'g>, h: &Var<'g>) -> Option<(Sequence<'g>, Var<'g>)> {
-        let (a, b) = self.coefficients(xs.rows());
-        Some(linear_recurrence(&xs.map(|_| a), &xs.map(|_| b), *h))
-    }
-}
+diagonal_cell!(MinLstm);

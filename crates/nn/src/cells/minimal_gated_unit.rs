@@ -1,7 +1,6 @@
 //! A gated unit with a single gate.
 
-use super::gates::bound;
-use crate::Cell;
+use crate::{Cell, sizes::uniform_bound};
 use unspool_graph::{Graph, Param, Scope, Var, init};
 
 /// Computes a minimal gated unit (Zhou, Wu, Zhang and Zhou 2016, "Minimal gated unit for recurrent neural
@@ -36,7 +35,7 @@ pub struct MinimalGatedUnit {
 impl MinimalGatedUnit {
     /// Adds a cell for inputs of `input_size` and states of `hidden_size` elements.
     pub fn new(mut scope: Scope<'_>, input_size: usize, hidden_size: usize) -> MinimalGatedUnit {
-        let (rows, bound) = (hidden_size.saturating_mul(2), bound(hidden_size));
+        let (rows, bound) = (hidden_size.saturating_mul(2), uniform_bound(hidden_size));
         MinimalGatedUnit {
             weight_ih: scope.add("weight_ih", [rows, input_size], init::uniform(bound)),
             bias: scope.add("bias", [rows], init::uniform(bound)),

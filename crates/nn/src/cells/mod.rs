@@ -22,8 +22,10 @@
 //! # Ok::<(), unspool_graph::Error>(())
 //! ```
 
+mod diagonal;
 mod gates;
 mod parts;
+mod state_space;
 
 mod antisymmetric_rnn;
 pub use antisymmetric_rnn::{AntisymmetricRnn, AntisymmetricRnnConfig};

@@ -1,7 +1,7 @@
 //! An LSTM whose transition depends on the input.
 
-use super::gates::{Gates, bound};
-use crate::{Cell, LstmState};
+use super::gates::Gates;
+use crate::{Cell, LstmState, sizes::uniform_bound};
 use unspool_graph::{Graph, Param, Scope, Var, init};
 
 /// Computes a multiplicative LSTM (Krause, Lu, Murray and Renals 2016, "Multiplicative LSTM for sequence modelling").
@@ -38,7 +38,7 @@ pub struct MultiplicativeLstm {
 impl MultiplicativeLstm {
     /// Adds a cell for inputs of `input_size` and states of `hidden_size` elements.
     pub fn new(mut scope: Scope<'_>, input_size: usize, hidden_size: usize) -> MultiplicativeLstm {
-        let bound = bound(hidden_size);
+        let bound = uniform_bound(hidden_size);
         MultiplicativeLstm {
             weight_mx: scope.add("weight_mx", [hidden_size, input_size], init::uniform(bound)),
             weight_mh: scope.add("weight_mh", [hidden_size, hidden_size], init::uniform(bound)),

@@ -1,47 +1,21 @@
 //! What several cells of the gallery are made of.
 
-use crate::Linear;
-use unspool_graph::{Param, Scope, Var, init};
+use crate::{Linear, sizes::uniform_bound};
+use unspool_graph::{Scope, Var, init};
 
 /// The affine map W x + b with the parameters `weight_NAME [output, input]` and `bias_NAME [output]`, uniform in
 /// ±1/√input.
 pub(super) fn linear(scope: &mut Scope<'_>, name: &str, input_size: usize, output_size: usize) -> Linear {
     let weight = linear_without_bias(scope, name, input_size, output_size).weight;
-    let bias = scope.add(format!("bias_{name}"), [output_size], init::uniform(bound(input_size)));
+    let bias = scope.add(format!("bias_{name}"), [output_size], init::uniform(uniform_bound(input_size)));
     Linear { weight, bias: Some(bias) }
 }
 
 /// The linear map W x with the parameter `weight_NAME [output, input]`, uniform in ±1/√input.
 pub(super) fn linear_without_bias(scope: &mut Scope<'_>, name: &str, input_size: usize, output_size: usize) -> Linear {
-    let weight = scope.add(format!("weight_{name}"), [output_size, input_size], init::uniform(bound(input_size)));
+    let weight =
+        scope.add(format!("weight_{name}"), [output_size, input_size], init::uniform(uniform_bound(input_size)));
     Linear { weight, bias: None }
-}
-
-fn bound(input_size: usize) -> f64 {
-    1.0 / (input_size.max(1) as f64).sqrt()
-}
-
-/// What goes past a state space: D ∘ u with `d [size]` where outputs have the size of the inputs, and D u with
-/// `d [output, input]` where they have another.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Feedthrough {
-    d: Param,
-    elementwise: bool,
-}
-
-impl Feedthrough {
-    pub(super) fn new(scope: &mut Scope<'_>, input_size: usize, output_size: usize) -> Feedthrough {
-        let d = match input_size == output_size {
-            true => scope.add("d", [output_size], init::normal(1.0)),
-            false => scope.add("d", [output_size, input_size], init::normal(bound(input_size))),
-        };
-        Feedthrough { d, elementwise: input_size == output_size }
-    }
-
-    #[track_caller]
-    pub(super) fn apply<'g>(self, u: Var<'g>) -> Var<'g> {
-        if self.elementwise { u * self.d } else { u.linear(self.d, None::<Param>) }
-    }
 }
 
 /// How the features of a cell are shared out among heads.
@@ -82,13 +56,6 @@ impl Heads {
         let rows = x.known_shape().and_then(|shape| shape.first().copied()).unwrap_or(0);
         x.reshape([rows, self.count.saturating_mul(self.value)])
     }
-}
-
-/// The product of complex numbers, whose real parts are the first half of the last axis.
-#[track_caller]
-pub(super) fn multiply_complex<'g>(x: Var<'g>, y: Var<'g>) -> Var<'g> {
-    let [[x_re, x_im], [y_re, y_im]] = [x, y].map(|z| z.chunk::<2>(-1));
-    x.graph().concat(&[x_re * y_re - x_im * y_im, x_re * y_im + x_im * y_re], -1)
 }
 
 /// The same vector in each row of `like`.

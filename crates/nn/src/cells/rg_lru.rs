@@ -1,8 +1,9 @@
 //! The real-gated linear recurrent unit of Griffin.
 
+use super::diagonal::{Diagonal, diagonal_cell};
 use super::parts::linear;
-use crate::{Cell, Linear, Sequence, scan::linear_recurrence};
-use unspool_graph::{Element, GradSink, Graph, OpContext, Operation, Param, RngKey, Scope, Shape, Var, View};
+use crate::Linear;
+use unspool_graph::{Element, GradSink, OpContext, Operation, Param, RngKey, Scope, Shape, Var, View};
 
 /// Computes the real-gated linear recurrent unit (De and others 2024, "Griffin: Mixing Gated Linear Recurrences with
 /// Local Attention for Efficient Language Models", section 2.4, equations 1–4):
@@ -55,8 +56,13 @@ impl RgLru {
         let lambda = scope.add("lambda", [hidden_size], first);
         RgLru { projection, recurrence_gate, input_gate, lambda, hidden_size }
     }
+}
 
-    /// The coefficients of h' = a ∘ h + b.
+impl Diagonal for RgLru {
+    fn hidden_size(&self) -> usize {
+        self.hidden_size
+    }
+
     fn coefficients<'g>(&self, x: Var<'g>) -> (Var<'g>, Var<'g>) {
         let x = self.projection.map_or(x, |projection| projection.apply(x));
         let r = self.recurrence_gate.apply(x).sigmoid();
@@ -68,24 +74,7 @@ impl RgLru {
     }
 }
 
-impl Cell for RgLru {
-    type State<'g> = Var<'g>;
-
-    fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> {
-        graph.zeros([batch, self.hidden_size])
-    }
-
-    fn step<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
-        let (a, b) = self.coefficients(x);
-        let h = a * h + b;
-        (h, h)
-    }
-
-    fn scan<'g>(&self, xs: &Sequence<'g>, h: &Var<'g>) -> Option<(Sequence<'g>, Var<'g>)> {
-        let (a, b) = self.coefficients(xs.rows());
-        Some(linear_recurrence(&xs.map(|_| a), &xs.map(|_| b), *h))
-    }
-}
+diagonal_cell!(RgLru);
 
 /// y = √x;  dy/dx = 1 / (2 √x), but at most 1,000.
 struct BoundedSqrt;

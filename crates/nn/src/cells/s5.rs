@@ -1,7 +1,7 @@
 //! S5: a diagonal state space with many inputs and outputs.
 
-use super::parts::{Feedthrough, in_each_row, multiply_complex};
-use crate::{Cell, Sequence, scan::linear_recurrence_complex};
+use super::state_space::{StateSpace, multiply_complex};
+use crate::{Cell, Sequence};
 use unspool_graph::{Graph, Param, RngKey, Scope, Shape, Var, init};
 
 /// Computes S5 (Smith, Warrington and Linderman 2023, "Simplified State Space Layers for Sequence Modeling", section 3
@@ -36,10 +36,7 @@ pub struct S5 {
     log_a_real: Param,
     a_imag: Param,
     log_dt: Param,
-    b: [Param; 2],
-    c: [Param; 2],
-    d: Feedthrough,
-    state_size: usize,
+    space: StateSpace,
 }
 
 /// Holds the options of an [`S5`] cell.
@@ -84,40 +81,27 @@ impl S5 {
         let log_dt = scope.add("log_dt", [size], |shape: &Shape, draw: RngKey| {
             (0..shape.elements()).map(|i| low + (high - low) * draw.uniform(i as u64)).collect()
         });
-        let deviation = |from: usize| 0.5 / from.max(1) as f64;
-        let (from_input, from_state) = (deviation(input_size).sqrt(), deviation(size).sqrt());
-        let b = ["b_re", "b_im"].map(|name| scope.add(name, [size, input_size], init::normal(from_input)));
-        let c = ["c_re", "c_im"].map(|name| scope.add(name, [hidden_size, size], init::normal(from_state)));
-        let d = Feedthrough::new(&mut scope, input_size, hidden_size);
-        S5 { log_a_real, a_imag, log_dt, b, c, d, state_size: size }
+        let deviations = [input_size, size].map(|from| (0.5 / from.max(1) as f64).sqrt());
+        // Each element stands for a pair of conjugates, which add up to twice its real part.
+        let space = StateSpace::new(&mut scope, [input_size, size, hidden_size], deviations, 2.0);
+        S5 { log_a_real, a_imag, log_dt, space }
     }
 
     /// Λ̄ and Λ⁻¹ (Λ̄ − 1), each `[2 · state]`.
-    fn discretized<'g>(&self, graph: &'g Graph<'g>) -> (Var<'g>, Var<'g>) {
-        let (re, im) = (-graph.param(self.log_a_real).exp(), graph.param(self.a_imag));
-        let dt = graph.param(self.log_dt).exp();
-        let (decay, turn) = (re * dt, im * dt);
-        // Λ̄ − 1 = eˣ⁺ⁱʸ − 1 without the loss of digits near 0, where cos y − 1 = −2 sin²(y/2).
-        let half = (turn * 0.5).sin();
-        let (less_re, less_im) = (decay.expm1() * turn.cos() - half * half * 2.0, decay.exp() * turn.sin());
-        let norm = re * re + im * im;
-        let (inverse_re, inverse_im) = (re / norm, -im / norm);
-        let inverse = graph.concat(&[inverse_re, inverse_im], 0);
-        let less_one = graph.concat(&[less_re, less_im], 0);
-        (graph.concat(&[decay.exp() * turn.cos(), less_im], 0), multiply_complex(inverse, less_one))
-    }
-
-    /// `scale` ∘ (B u), over complex numbers.
-    fn input<'g>(&self, u: Var<'g>, scale: Var<'g>) -> Var<'g> {
-        let b = u.graph().concat(&self.b.map(|part| u.graph().param(part)), 0);
-        multiply_complex(scale, u.linear(b, None::<Param>))
-    }
-
-    /// 2 Re(C s) + D ∘ u.
-    fn output<'g>(&self, s: Var<'g>, u: Var<'g>) -> Var<'g> {
-        let graph = u.graph();
-        let [re, im] = self.c.map(|part| graph.param(part));
-        s.linear(graph.concat(&[re, -im], 1) * 2.0, None::<Param>) + self.d.apply(u)
+    fn discretized<'g>(&self, graph: &'g Graph<'g>) -> [Var<'g>; 2] {
+        let both = graph.cached(self.log_dt, "discretized", || {
+            let (re, im) = (-graph.param(self.log_a_real).exp(), graph.param(self.a_imag));
+            let dt = graph.param(self.log_dt).exp();
+            let (decay, turn) = (re * dt, im * dt);
+            // Λ̄ − 1 = eˣ⁺ⁱʸ − 1 without the loss of digits near 0, where cos y − 1 = −2 sin²(y/2).
+            let half = (turn * 0.5).sin();
+            let (less_re, less_im) = (decay.expm1() * turn.cos() - half * half * 2.0, decay.exp() * turn.sin());
+            let norm = re * re + im * im;
+            let inverse = graph.concat(&[re / norm, -im / norm], 0);
+            let scale = multiply_complex(inverse, graph.concat(&[less_re, less_im], 0));
+            graph.concat(&[decay.exp() * turn.cos(), less_im, scale], 0)
+        });
+        both.chunk(0)
     }
 }
 
@@ -125,19 +109,16 @@ impl Cell for S5 {
     type State<'g> = Var<'g>;
 
     fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> {
-        graph.zeros([batch, self.state_size.saturating_mul(2)])
+        self.space.zeros(graph, batch)
     }
 
     fn step<'g>(&self, u: Var<'g>, s: Var<'g>) -> (Var<'g>, Var<'g>) {
-        let (lambda, scale) = self.discretized(u.graph());
-        let s = multiply_complex(lambda, s) + self.input(u, scale);
-        (self.output(s, u), s)
+        let [lambda, scale] = self.discretized(u.graph());
+        self.space.step(lambda, multiply_complex(scale, self.space.of_input(u)), u, s)
     }
 
     fn scan<'g>(&self, us: &Sequence<'g>, s: &Var<'g>) -> Option<(Sequence<'g>, Var<'g>)> {
-        let (lambda, scale) = self.discretized(us.graph());
-        let lambda = us.map(|u| in_each_row(lambda, u));
-        let (states, last) = linear_recurrence_complex(&lambda, &us.map(|u| self.input(u, scale)), *s);
-        Some((states.zip(us, |s, u| self.output(s, u)), last))
+        let [lambda, scale] = self.discretized(us.graph());
+        Some(self.space.scan(lambda, multiply_complex(scale, self.space.of_input(us.rows())), us, *s))
     }
 }

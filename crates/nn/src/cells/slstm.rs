@@ -1,7 +1,6 @@
 //! The LSTM with exponential gates and a normalizer.
 
-use super::gates::bound;
-use crate::Cell;
+use crate::{Cell, sizes::uniform_bound};
 use unspool_graph::{Graph, Param, Scope, Var, init};
 
 /// Computes an sLSTM (Beck and others 2024, "xLSTM: extended long short-term memory", equations 8 to 17): an LSTM whose
@@ -117,7 +116,7 @@ impl Slstm {
         if config.heads == 0 || !hidden_size.is_multiple_of(config.heads) {
             scope.refuse("heads", &[config.heads, hidden_size], "the heads must divide the hidden size");
         }
-        let (rows, bound) = (hidden_size.saturating_mul(4), bound(hidden_size));
+        let (rows, bound) = (hidden_size.saturating_mul(4), uniform_bound(hidden_size));
         let head_size = hidden_size / config.heads.max(1);
         Slstm {
             weight_ih: scope.add("weight_ih", [rows, input_size], init::uniform(bound)),

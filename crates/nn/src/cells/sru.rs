@@ -1,8 +1,9 @@
 //! The simple recurrent unit.
 
+use super::diagonal::{Diagonal, diagonal_cell};
 use super::parts::{linear, linear_without_bias};
-use crate::{Cell, Linear, Sequence, scan::linear_recurrence};
-use unspool_graph::{Graph, Scope, Var};
+use crate::Linear;
+use unspool_graph::{Scope, Var};
 
 /// Computes the simple recurrent unit (Lei, Zhang and Artzi 2017, "Training RNNs as Fast as CNNs", arXiv:1709.02755v1,
 /// equations 3–7, where gates depend on the input alone):
@@ -46,8 +47,13 @@ impl Sru {
             (input_size != hidden_size).then(|| linear_without_bias(&mut scope, "skip", input_size, hidden_size));
         Sru { candidate, forget, reset, skip, hidden_size }
     }
+}
 
-    /// The coefficients of c' = a ∘ c + b.
+impl Diagonal for Sru {
+    fn hidden_size(&self) -> usize {
+        self.hidden_size
+    }
+
     fn coefficients<'g>(&self, x: Var<'g>) -> (Var<'g>, Var<'g>) {
         let f = self.forget.apply(x).sigmoid();
         (f, (1.0 - f) * self.candidate.apply(x))
@@ -59,22 +65,4 @@ impl Sru {
     }
 }
 
-impl Cell for Sru {
-    type State<'g> = Var<'g>;
-
-    fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> {
-        graph.zeros([batch, self.hidden_size])
-    }
-
-    fn step<'g>(&self, x: Var<'g>, c: Var<'g>) -> (Var<'g>, Var<'g>) {
-        let (a, b) = self.coefficients(x);
-        let c = a * c + b;
-        (self.output(c, x), c)
-    }
-
-    fn scan<'g>(&self, xs: &Sequence<'g>, c: &Var<'g>) -> Option<(Sequence<'g>, Var<'g>)> {
-        let (a, b) = self.coefficients(xs.rows());
-        let (cs, last) = linear_recurrence(&xs.map(|_| a), &xs.map(|_| b), *c);
-        Some((cs.zip(xs, |c, x| self.output(c, x)), last))
-    }
-}
+diagonal_cell!(Sru);

@@ -1,5 +1,6 @@
 //! The convolutional layer for frames and pictures, with PyTorch's names, layouts and first values.
 
+use crate::sizes::uniform_bound;
 use unspool_graph::{Param, Scope, Var, init};
 
 /// Computes a two-dimensional convolution. Parameters `weight [out channel, in channel, kernel height, kernel width]`
@@ -44,7 +45,7 @@ impl Conv2d {
         out_channels: usize,
         [rows, columns]: [usize; 2],
     ) -> (Conv2d, f64) {
-        let bound = 1.0 / ((in_channels * rows * columns).max(1) as f64).sqrt();
+        let bound = uniform_bound(in_channels.saturating_mul(rows).saturating_mul(columns));
         let weight = scope.add("weight", [out_channels, in_channels, rows, columns], init::uniform(bound));
         (Conv2d { weight, bias: None, stride: [1, 1], padding: [0, 0] }, bound)
     }

@@ -1,6 +1,6 @@
 //! The affine layer and the table of word vectors, with PyTorch's names, layouts and first values.
 
-use crate::{Layout, Sequence};
+use crate::{Layout, Sequence, sizes::uniform_bound};
 use ndarray::{ArrayView, ArrayView2, AsArray, Dimension, Ix2, aview1};
 use unspool_graph::{Graph, Param, Scope, Shape, Var, init};
 
@@ -28,13 +28,13 @@ pub struct Linear {
 impl Linear {
     /// Adds a layer with a bias.
     pub fn new(mut scope: Scope<'_>, input_size: usize, output_size: usize) -> Linear {
-        let bound = 1.0 / (input_size.max(1) as f64).sqrt();
+        let bound = uniform_bound(input_size);
         let weight = scope.add("weight", [output_size, input_size], init::uniform(bound));
         Linear { weight, bias: Some(scope.add("bias", [output_size], init::uniform(bound))) }
     }
     /// Adds a layer without a bias.
     pub fn without_bias(mut scope: Scope<'_>, input_size: usize, output_size: usize) -> Linear {
-        let bound = 1.0 / (input_size.max(1) as f64).sqrt();
+        let bound = uniform_bound(input_size);
         Linear { weight: scope.add("weight", [output_size, input_size], init::uniform(bound)), bias: None }
     }
     /// Applies the layer: `[.., in] -> [.., out]`.

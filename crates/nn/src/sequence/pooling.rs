@@ -1,6 +1,6 @@
 //! Many-to-one: one vector for a sequence, out of the vectors at its real steps.
 
-use crate::{Error, Layout, Linear, Sequence, log_sum_exp::exceeds};
+use crate::{Error, Layout, Linear, Sequence, log_sum_exp::exceeds, sizes::uniform_bound};
 use std::{fmt, str::FromStr};
 use unspool_graph::{Element, GradSink, NO_ROW, OpContext, Operation, Param, Scope, Shape, Var, View, init};
 
@@ -150,7 +150,7 @@ impl AttentionPooling {
     /// Adds a layer for vectors of `size` elements, compared in `attention_size` dimensions. Parameters `key.weight`,
     /// `key.bias`, `query [attention]`.
     pub fn new(mut scope: Scope<'_>, size: usize, attention_size: usize) -> AttentionPooling {
-        let bound = 1.0 / (attention_size.max(1) as f64).sqrt();
+        let bound = uniform_bound(attention_size);
         AttentionPooling {
             key: Linear::new(scope.scope("key"), size, attention_size),
             query: scope.add("query", [attention_size], init::uniform(bound)),

@@ -1,8 +1,8 @@
 //! The Tree-LSTM for any number of children, whose order does not matter.
 
-use super::TreeCell;
+use super::{TreeCell, weights::TreeLstmWeights};
 use crate::LstmState;
-use unspool_graph::{Graph, Param, Scope, Var, init};
+use unspool_graph::{Graph, Param, Scope, Var};
 
 /// Computes a child-sum Tree-LSTM (Tai, Socher and Manning 2015, "Improved semantic representations from
 /// tree-structured long short-term memory networks", equations 2 to 8). With the children's states h_k and c_k:
@@ -36,54 +36,28 @@ use unspool_graph::{Graph, Param, Scope, Var, init};
 /// ```
 #[derive(Clone, Debug)]
 pub struct ChildSumTreeLstm {
-    weight_ih: Param,
-    weight_hh: Param,
-    bias: Param,
-    weight_if: Param,
-    weight_hf: Param,
-    bias_f: Param,
-    hidden_size: usize,
+    weights: TreeLstmWeights,
 }
 
 impl ChildSumTreeLstm {
     /// Adds a cell for inputs of `input_size` and states of `hidden_size` elements.
-    pub fn new(mut scope: Scope<'_>, input_size: usize, hidden_size: usize) -> ChildSumTreeLstm {
-        let (three, bound) = (hidden_size.saturating_mul(3), bound(hidden_size));
-        ChildSumTreeLstm {
-            weight_ih: scope.add("weight_ih", [three, input_size], init::uniform(bound)),
-            weight_hh: scope.add("weight_hh", [three, hidden_size], init::uniform(bound)),
-            bias: scope.add("bias", [three], init::uniform(bound)),
-            weight_if: scope.add("weight_if", [hidden_size, input_size], init::uniform(bound)),
-            weight_hf: scope.add("weight_hf", [hidden_size, hidden_size], init::uniform(bound)),
-            bias_f: scope.add("bias_f", [hidden_size], init::uniform(bound)),
-            hidden_size,
-        }
+    pub fn new(scope: Scope<'_>, input_size: usize, hidden_size: usize) -> ChildSumTreeLstm {
+        let forget = [hidden_size, hidden_size];
+        ChildSumTreeLstm { weights: TreeLstmWeights::new(scope, input_size, hidden_size, hidden_size, forget) }
     }
 }
 
 impl TreeCell for ChildSumTreeLstm {
     type State<'g> = LstmState<'g>;
     fn initial_state<'g>(&self, graph: &'g Graph<'g>, rows: usize) -> LstmState<'g> {
-        let zeros = graph.zeros([rows, self.hidden_size]);
-        LstmState { h: zeros, c: zeros }
+        self.weights.zeros(graph, rows)
     }
     fn nodes<'g>(&self, x: Var<'g>, LstmState { h, c }: LstmState<'g>) -> LstmState<'g> {
-        let (of_input, of_sum) =
-            (x.linear(self.weight_ih, Some(self.bias)), h.sum(&[1]).linear(self.weight_hh, None::<Param>));
-        let [i, o, u] = (of_input + of_sum).chunk(-1);
-        let of_input = x.linear(self.weight_if, Some(self.bias_f)).unsqueeze(1);
-        let f = (of_input + h.linear(self.weight_hf, None::<Param>)).sigmoid(); // [node, child, hidden]
-        let c = i.sigmoid() * u.tanh() + (f * c).sum(&[1]);
-        LstmState { h: o.sigmoid() * c.tanh(), c }
+        let gates = h.sum(&[1]).linear(self.weights.weight_hh, None::<Param>);
+        let forget = h.linear(self.weights.weight_hf, None::<Param>);
+        self.weights.nodes(x, gates, forget, c)
     }
     fn leaf_nodes<'g>(&self, x: Var<'g>) -> LstmState<'g> {
-        let [i, o, u] = x.linear(self.weight_ih, Some(self.bias)).chunk(-1);
-        let c = i.sigmoid() * u.tanh();
-        LstmState { h: o.sigmoid() * c.tanh(), c }
+        self.weights.leaf_nodes(x)
     }
-}
-
-/// The bound of a recurrent layer's first values in PyTorch: 1/√hidden.
-pub(super) fn bound(hidden_size: usize) -> f64 {
-    1.0 / (hidden_size.max(1) as f64).sqrt()
 }

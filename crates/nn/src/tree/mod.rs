@@ -49,6 +49,7 @@
 mod child_sum_tree_lstm;
 mod forest;
 mod nary_tree_lstm;
+mod weights;
 
 pub use child_sum_tree_lstm::ChildSumTreeLstm;
 pub use forest::Forest;

@@ -1,8 +1,8 @@
 //! The Tree-LSTM for a fixed number of places, each with weights of its own.
 
-use super::{TreeCell, child_sum_tree_lstm::bound};
+use super::{TreeCell, weights::TreeLstmWeights};
 use crate::LstmState;
-use unspool_graph::{Graph, Param, Scope, Var, init};
+use unspool_graph::{Graph, Param, Scope, Var};
 
 /// Computes an N-ary Tree-LSTM (Tai, Socher and Manning 2015, "Improved semantic representations from tree-structured
 /// long short-term memory networks", equations 9 to 14). With the states h_l and c_l of the children at the places
@@ -35,40 +35,24 @@ use unspool_graph::{Graph, Param, Scope, Var, init};
 /// ```
 #[derive(Clone, Debug)]
 pub struct NaryTreeLstm {
-    weight_ih: Param,
-    weight_hh: Param,
-    bias: Param,
-    weight_if: Param,
-    weight_hf: Param,
-    bias_f: Param,
-    hidden_size: usize,
+    weights: TreeLstmWeights,
     places: usize,
 }
 
 impl NaryTreeLstm {
     /// Adds a cell for inputs of `input_size` and states of `hidden_size` elements, with N = `places` for children. No
     /// place at all is the store's error.
-    pub fn new(mut scope: Scope<'_>, input_size: usize, hidden_size: usize, places: usize) -> NaryTreeLstm {
-        let (three, bound) = (hidden_size.saturating_mul(3), bound(hidden_size));
+    pub fn new(scope: Scope<'_>, input_size: usize, hidden_size: usize, places: usize) -> NaryTreeLstm {
         let children = hidden_size.saturating_mul(places);
-        NaryTreeLstm {
-            weight_ih: scope.add("weight_ih", [three, input_size], init::uniform(bound)),
-            weight_hh: scope.add("weight_hh", [three, children], init::uniform(bound)),
-            bias: scope.add("bias", [three], init::uniform(bound)),
-            weight_if: scope.add("weight_if", [hidden_size, input_size], init::uniform(bound)),
-            weight_hf: scope.add("weight_hf", [children, children], init::uniform(bound)),
-            bias_f: scope.add("bias_f", [hidden_size], init::uniform(bound)),
-            hidden_size,
-            places,
-        }
+        let weights = TreeLstmWeights::new(scope, input_size, hidden_size, children, [children, children]);
+        NaryTreeLstm { weights, places }
     }
 }
 
 impl TreeCell for NaryTreeLstm {
     type State<'g> = LstmState<'g>;
     fn initial_state<'g>(&self, graph: &'g Graph<'g>, rows: usize) -> LstmState<'g> {
-        let zeros = graph.zeros([rows, self.hidden_size]);
-        LstmState { h: zeros, c: zeros }
+        self.weights.zeros(graph, rows)
     }
     fn places(&self) -> Option<usize> {
         Some(self.places)
@@ -76,16 +60,11 @@ impl TreeCell for NaryTreeLstm {
     fn nodes<'g>(&self, x: Var<'g>, LstmState { h, c }: LstmState<'g>) -> LstmState<'g> {
         let Some(places) = h.known_shape() else { return LstmState { h, c } }; // [node, child, hidden]
         let all = h.reshape([places[0], places[1] * places[2]]); // the children of a node side by side
-        let of_children = all.linear(self.weight_hh, None::<Param>);
-        let [i, o, u] = (x.linear(self.weight_ih, Some(self.bias)) + of_children).chunk(-1);
-        let of_input = x.linear(self.weight_if, Some(self.bias_f)).unsqueeze(1);
-        let f = (of_input + all.linear(self.weight_hf, None::<Param>).reshape(&*places)).sigmoid();
-        let c = i.sigmoid() * u.tanh() + (f * c).sum(&[1]);
-        LstmState { h: o.sigmoid() * c.tanh(), c }
+        let gates = all.linear(self.weights.weight_hh, None::<Param>);
+        let forget = all.linear(self.weights.weight_hf, None::<Param>).reshape(&*places);
+        self.weights.nodes(x, gates, forget, c)
     }
     fn leaf_nodes<'g>(&self, x: Var<'g>) -> LstmState<'g> {
-        let [i, o, u] = x.linear(self.weight_ih, Some(self.bias)).chunk(-1);
-        let c = i.sigmoid() * u.tanh();
-        LstmState { h: o.sigmoid() * c.tanh(), c }
+        self.weights.leaf_nodes(x)
     }
 }
