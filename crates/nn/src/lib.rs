@@ -108,6 +108,7 @@ pub mod loss;
 #[cfg(feature = "mpi")]
 pub mod mpi;
 pub mod optimizer;
+mod parallel_map;
 mod pretrained;
 pub mod scan;
 pub mod schedule;
@@ -135,6 +136,7 @@ pub use decoding::{
 pub use error::{Error, Result};
 pub use layer::{Conv2d, Embedding, LayerNorm, Linear};
 pub use optimizer::{Adam, AdamW, Optimizer, Sgd};
+pub use parallel_map::parallel_map;
 pub use pretrained::{LoadedVectors, load_vectors};
 pub use sequence::{
     AttentionPooling, Direction, Layout, Pooling, Recurrent, RecurrentConfig, Sequence, TruncatedBptt, TruncatedWindow,

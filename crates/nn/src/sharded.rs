@@ -1,6 +1,6 @@
 //! Data-parallel gradients on one machine: a batch is cut into shards, and each is recorded on a separate graph.
 
-use rayon::prelude::*;
+use crate::parallel_map;
 use unspool_graph::{Gradients, Graph, Params, Result, Var};
 
 /// Computes Σ of `loss` over the shards and its gradients, on all threads.
@@ -33,7 +33,7 @@ pub fn sharded<S: Sync>(
     loss: impl for<'g> Fn(&'g Graph<'g>, &S) -> Var<'g> + Sync,
 ) -> Result<(f64, Gradients)> {
     let one = |(i, shard): (usize, &S)| shard_gradients(params, training, i, |graph| loss(graph, shard));
-    let mut results = shards.par_iter().enumerate().map(one).collect::<Vec<_>>().into_iter();
+    let mut results = parallel_map(shards.iter().enumerate().collect(), one).into_iter();
     let (mut sum, mut gradients) = match results.next() {
         Some(first) => first?,
         None => (0.0, Gradients::none(params)),

@@ -13,11 +13,10 @@ use crate::{
     source::{Drawn, Kind, Source},
     task::{Score, Task},
 };
-use rayon::prelude::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use unspool::{
     graph::RngKey,
-    nn::exchange::Exchange,
+    nn::{exchange::Exchange, parallel_map},
     text::{BatchSize, Buckets, Part},
 };
 
@@ -161,8 +160,8 @@ impl<T: Task> Scored<T> {
                     cut.add(draw.was_cut());
                     Ok(example)
                 };
-                let numbers = (0..drawn.lengths.len()).into_par_iter();
-                (numbers.map(make).collect::<Result<Vec<_>>>()?, drawn.lengths.clone())
+                let examples = parallel_map((0..drawn.lengths.len()).collect(), make);
+                (examples.into_iter().collect::<Result<Vec<_>>>()?, drawn.lengths.clone())
             }
             Kind::Rows(stream) => {
                 let name = if part == Part::Dev { "dev" } else { "test" };

@@ -115,7 +115,8 @@ impl Axis {
     }
 }
 
-/// Returns the label of 10^`exponent`. The power itself is never computed: a mark may stand above every number (10^308.5).
+/// Returns the label of 10^`exponent`. A mark may stand above every number (10^308.5), so the power itself is not
+/// computed.
 fn power_of_ten(exponent: f64) -> String {
     let whole = exponent.floor();
     let digits = format!("{:.1}", 10f64.powf(exponent - whole));

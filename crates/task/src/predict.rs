@@ -16,11 +16,11 @@ use crate::{
     say,
     task::{Digits, Search, Shown, Task},
 };
-use rayon::prelude::*;
 use serde_json::{Value, json};
 use std::{collections::BTreeMap, io::IsTerminal, sync::mpsc, thread};
 use unspool::{
     graph::Params,
+    nn::parallel_map,
     text::{BatchSize, Buckets, Part},
 };
 
@@ -137,9 +137,8 @@ pub(crate) fn answer<T: Task>(
             task.read_line(&line.text, &draw).map_err(|error| error.hint_for_options(&options, "").at(&line.place))?;
         Ok(Some((example, Some(draw.was_cut().1).filter(|length| *length > 0))))
     };
-    let read: Vec<_> = lines.par_iter().map(read).collect();
     let (mut examples, mut error) = (vec![], None);
-    for found in read {
+    for found in parallel_map(lines.iter().collect(), read) {
         match found {
             Ok(example) => examples.push(example),
             Err(found) => {
@@ -196,7 +195,7 @@ fn answers<T: Task>(
         let none = || Error::failure("the model has no answer", "");
         ask(&[example]).and_then(|found| found.into_iter().next().ok_or_else(none))
     };
-    let of_batch = |rows: &Vec<usize>| -> Vec<(usize, Result<T::Answer>)> {
+    let of_batch = |rows: Vec<usize>| -> Vec<(usize, Result<T::Answer>)> {
         let chosen: Vec<&T::Example> = rows.iter().map(|row| asked[*row].1).collect();
         let numbers = rows.iter().map(|row| asked[*row].0);
         match ask(&chosen) {
@@ -204,7 +203,7 @@ fn answers<T: Task>(
             Err(_) => numbers.zip(chosen.iter().map(|example| alone(example))).collect(),
         }
     };
-    Ok(batches.par_iter().flat_map(of_batch).collect())
+    Ok(parallel_map(batches, of_batch).into_iter().flatten().collect())
 }
 
 /// The line that answers a line.

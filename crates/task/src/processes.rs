@@ -1,13 +1,15 @@
 //! Several processes of this program that train together, where `mpirun` has started them.
 
 use super::error::{Error, Result};
-use rayon::prelude::*;
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
     env,
     sync::atomic::{AtomicBool, Ordering},
 };
-use unspool::nn::exchange::{Exchange, owned};
+use unspool::nn::{
+    exchange::{Exchange, owned},
+    parallel_map,
+};
 
 /// Does the work with the processes that were started together. What goes wrong in one of them alone ends all, with a
 /// line that names it and its machine.
@@ -77,8 +79,7 @@ pub(crate) fn distribute<P: Serialize + DeserializeOwned + Send>(
     count: usize,
     each: impl Fn(usize) -> Result<P> + Sync,
 ) -> Result<Vec<P>> {
-    let numbers: Vec<usize> = owned(exchange, count).collect();
-    let found = numbers.into_par_iter().map(&each).collect::<Result<Vec<P>>>()?;
+    let found = parallel_map(owned(exchange, count).collect(), each).into_iter().collect::<Result<Vec<P>>>()?;
     in_order(exchange, count, found)
 }
 

@@ -9,11 +9,10 @@ use crate::{
     packed::Packed,
     processes::{in_order, packed, unpacked, unreadable},
 };
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_bytes::{ByteBuf, Bytes};
 use std::collections::BTreeMap;
-use unspool::nn::exchange::Exchange;
+use unspool::nn::{exchange::Exchange, parallel_map};
 
 /// Rows that are made at a time, or that one process gives another: no more are in memory twice.
 const AT_A_TIME: usize = 4096;
@@ -73,7 +72,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync> Made<T> {
                 let MadeRow { example, lengths, cut } = make(number, row)?;
                 Ok(MadeRow { example: Packed::pack(&example)?, lengths, cut })
             };
-            for row in some.into_par_iter().map(pack).collect::<Vec<_>>() {
+            for row in parallel_map(some, pack) {
                 let MadeRow { example, lengths, cut: (count, length) } = row?;
                 all.own.push(&example);
                 all.lengths.push(lengths);

@@ -15,8 +15,8 @@ pub(super) trait Diagonal {
     }
 }
 
-/// Implements [`Cell`](crate::Cell), with a scan, for a type that is [`Diagonal`]. One implementation for all such types
-/// would do the same, but then the compiler's hints about a user's own cell would speak of `Diagonal`.
+/// Implements [`Cell`](crate::Cell), with a scan, for a type that is [`Diagonal`]. One implementation for all such
+/// types would do the same, but then the compiler's hints about a user's own cell would speak of `Diagonal`.
 macro_rules! diagonal_cell {
     ($type:ident) => {
         const _: () = {

@@ -1,7 +1,7 @@
 //! The sum of the gradients of all processes' shards.
 
 use super::{Exchange, GradShard, owned, unreadable};
-use crate::{Error, Result, sharded::shard_gradients};
+use crate::{Error, Result, parallel_map, sharded::shard_gradients};
 use rayon::prelude::*;
 use std::{fmt, iter};
 use unspool_graph::{Buffer, Element, Elements, Gradients, Graph, Param, ParamGrad, Params, Precision, Var};
@@ -122,12 +122,12 @@ impl<'a> Reducer<'a> {
         shards: &[S],
         loss: impl for<'g> Fn(&'g Graph<'g>, &S) -> Var<'g> + Sync,
     ) -> Result<(f64, Gradients)> {
-        let own: Vec<_> = owned(self.exchange, shards.len()).collect();
         let one = |number: usize| -> Result<Sums> {
             let (loss, gradients) = shard_gradients(params, training, number, |graph| loss(graph, &shards[number]))?;
             Ok(Sums { loss, weight: 0.0, gradients })
         };
-        let own = own.into_par_iter().map(one).collect::<Vec<_>>().into_iter().collect::<Result<_>>()?;
+        let own = parallel_map(owned(self.exchange, shards.len()).collect(), one);
+        let own = own.into_iter().collect::<Result<_>>()?;
         let sums = self.sum(params, shards.len(), own)?;
         Ok((sums.loss, sums.gradients))
     }

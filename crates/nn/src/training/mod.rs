@@ -64,10 +64,10 @@ use crate::{
     Error, Result, checkpoint,
     exchange::{Exchange, OneProcess, Reduce, Reducer, Sums, owned},
     optimizer::{Averaged, Optimizer, StepParams},
+    parallel_map,
     schedule::{Lowered, OnPlateau},
     sharded::shard_gradients,
 };
-use rayon::prelude::*;
 use state::State;
 use std::{
     collections::BTreeMap,
@@ -375,11 +375,22 @@ impl<'a> Trainer<'a> {
     /// or does not fit, [`Error::Training`] for an epoch without batches or a checkpoint of a training with other
     /// settings, [`Error::Disagree`] for processes that do not belong together.
     pub fn run<O: Objective>(
-        mut self,
+        self,
         params: &mut Params,
         optimizer: &mut dyn Optimizer,
         objective: &O,
         mut on: impl FnMut(Event<'_>),
+    ) -> Result<Outcome, O::Error> {
+        self.run_all(params, optimizer, objective, &mut on)
+    }
+
+    /// Does what [`run`](Trainer::run) does, compiled once per objective and not once per closure.
+    fn run_all<O: Objective>(
+        mut self,
+        params: &mut Params,
+        optimizer: &mut dyn Optimizer,
+        objective: &O,
+        on: &mut dyn FnMut(Event<'_>),
     ) -> Result<Outcome, O::Error> {
         self.check_settings()?;
         let mut state = State::new(self.seed, self.accumulate);
@@ -524,8 +535,8 @@ impl<'a> Trainer<'a> {
                 shard_gradients(params, training, n, |graph| objective.loss(graph, &shard)).map_err(Error::from)?;
             Ok(Sums { loss, weight: objective.weight(&shard), gradients })
         };
-        let own: Vec<usize> = owned(self.exchange, all.len()).collect();
-        let own = own.into_par_iter().map(one).collect::<Vec<_>>().into_iter().collect::<Result<_, _>>()?;
+        let own = owned(self.exchange, all.len()).collect();
+        let own = parallel_map(own, one).into_iter().collect::<Result<_, _>>()?;
         Ok(reducer.sum(params, all.len(), own)?)
     }
 
