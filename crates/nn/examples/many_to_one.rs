@@ -38,10 +38,9 @@ fn run(pooling: Option<Pooling>) -> Result<f64> {
         pooling: Option<Pooling>,
         xs: &Sequence<'g>,
     ) -> Var<'g> {
-        let graph = xs.graph();
-        let (ys, last) = rnn.unroll(xs, rnn.initial_state(graph, xs.batch()));
+        let (ys, _) = rnn.unroll(xs, rnn.initial_state(xs.graph(), xs.batch()));
         readout.apply(match pooling {
-            Some(Pooling::Last) => rnn.last(graph, &last), // each direction's own end
+            Some(Pooling::Last) => rnn.last(&ys), // each direction's own end
             Some(pooling) => pooling.apply(&ys),
             None => attention.apply(&ys).0,
         })

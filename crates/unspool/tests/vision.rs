@@ -3,8 +3,12 @@
 use ndarray::{Array4, Axis};
 use unspool::{
     graph::{Graph, Params, RngKey, Tensor, check},
-    models::{ConvEncoder, ConvEncoderConfig, Perceptron, PerceptronConfig, VideoClassifier, VideoClassifierConfig},
+    models::{
+        Captioner, CaptionerConfig, ConvEncoder, ConvEncoderConfig, Perceptron, PerceptronConfig, VideoClassifier,
+        VideoClassifierConfig,
+    },
     nn::{CellKind, Sequence},
+    text::{DecoderInput, Specials, TeacherForcing},
 };
 
 /// The cells whose gates are fused operations.
@@ -47,6 +51,41 @@ fn gradients_are_right() {
     let model = Perceptron::new(&mut params, &config);
     let x = ndarray::Array2::from_shape_fn((4, 6), |(i, j)| RngKey::seed(1).normal((6 * i + j) as u64));
     check::parameters(&params, |graph| model.logits(graph.input(&x)).powi(2).sum_all()).unwrap();
+}
+
+/// The picture reaches the writer whatever its state is made of: as the state's vector, or as its first input.
+#[test]
+fn a_caption_depends_on_the_picture_with_every_cell() {
+    let captions = TeacherForcing::new(&[vec![5, 6, 7], vec![8]], Specials::FIXED);
+    let pictures = films(1, 2).index_axis_move(Axis(0), 0);
+    for cell in CellKind::ALL {
+        let config = CaptionerConfig {
+            eye: EYE,
+            cell,
+            layers: 2,
+            hidden_size: 4,
+            embedding_size: 3,
+            vocabulary_size: 10,
+            feed: DecoderInput::Back,
+            specials: Specials::FIXED,
+        };
+        let mut params = Params::seeded(3);
+        let model = Captioner::new(&mut params, &config);
+        let params = params.to_f64();
+        let graph = Graph::new(&params);
+        let pictures = graph.input(&pictures).watch();
+        let gradients = model.loss(pictures, &captions).backward().unwrap();
+        let gradient = gradients.of(pictures).unwrap().to_f64();
+        assert!(gradient.outer_iter().all(|picture| picture.iter().any(|&g| g != 0.0)), "{cell}");
+        let map = params.shape(params.find("start.weight").unwrap());
+        let vector = !matches!(cell, CellKind::GatedDeltaNet | CellKind::LinearAttention | CellKind::Lru)
+            && !matches!(cell, CellKind::Mlstm | CellKind::S5);
+        assert_eq!(map[0], if vector { 4 } else { 3 }, "{cell}");
+        assert_eq!(
+            model.decode(&params, &films(1, 2).index_axis_move(Axis(0), 0).mapv(|x| x as f32), 4, None).unwrap().len(),
+            2
+        );
+    }
 }
 
 /// Logits of each frame of one film, after the pixels of frame `changed` were turned round.

@@ -211,21 +211,6 @@ fn rnn_with_relu(scope: Scope<'_>, input_size: usize, hidden_size: usize) -> Rnn
     Rnn::with_config(scope, input_size, hidden_size, config)
 }
 
-impl CellKind {
-    /// Returns whether the first leaf of a cell's state is a hidden vector `[batch, hidden_size]`, as those need that
-    /// read a state as a summary or set it from a picture. The others keep complex numbers or a matrix.
-    ///
-    /// ```
-    /// use unspool_nn::CellKind;
-    /// assert!(CellKind::Lstm.has_hidden_vector() && CellKind::MinGru.has_hidden_vector());
-    /// assert!(!CellKind::GatedDeltaNet.has_hidden_vector());
-    /// ```
-    pub fn has_hidden_vector(self) -> bool {
-        use CellKind::*;
-        !matches!(self, GatedDeltaNet | LinearAttention | Lru | Mlstm | S5)
-    }
-}
-
 impl fmt::Display for CellKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())

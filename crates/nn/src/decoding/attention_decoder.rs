@@ -34,8 +34,8 @@ use unspool_graph::{Graph, Param, Scope, Var, init};
 /// let (source, lengths) = (ndarray::array![[5, 6, 7], [8, 9, 0]], [3, 2]);
 /// let mut steps = DecoderSteps::new(&params, &decoder, 2, |graph| {
 ///     let xs = table.sequence(graph, &source, &lengths);
-///     let (memory, last) = encoder.unroll(&xs, encoder.initial_state(graph, 2));
-///     decoder.start(&bridge, &[encoder.last(graph, &last)], &memory)
+///     let (memory, _) = encoder.unroll(&xs, encoder.initial_state(graph, 2));
+///     decoder.start(&bridge, &[encoder.last(&memory)], &memory)
 /// })?;
 /// let found = Decoding::new(1, 2, 9).beam(&mut steps, &Beam::new(3))?;
 /// assert_eq!(found[1][0].attention.as_ref().unwrap()[[0, 2]], 0.0);               // padding is not looked at

@@ -265,6 +265,11 @@ impl Layout {
         self.lengths().iter().flat_map(|&length| (0..self.time()).map(move |t| t < length)).collect()
     }
 
+    /// For each example the row of its first step, or a hole.
+    pub(crate) fn begins(&self) -> Arc<[u32]> {
+        (0..self.batch()).map(|b| self.row(b, 0).map_or(NO_ROW, |row| row as u32)).collect()
+    }
+
     /// For each example the row of its last step, or a hole.
     pub(crate) fn ends(&self) -> Arc<[u32]> {
         let end = |(b, &length): (usize, &usize)| length.checked_sub(1).and_then(|t| self.row(b, t));

@@ -203,6 +203,22 @@ impl<'g> Sequence<'g> {
         self.graph().gather_rows(&[self.rows], self.layout.ends(), [self.batch()])
     }
 
+    /// Returns the row of each example's first step, `[batch, …]`; zeros for an example of length 0.
+    ///
+    /// ```
+    /// use unspool_graph::{Graph, Params};
+    /// use unspool_nn::Sequence;
+    /// let params = Params::seeded(0);
+    /// let graph = Graph::new(&params);
+    /// let xs = Sequence::pack(graph.input(ndarray::array![[1.0f32, 2.0], [3.0, 9.0]]), &[2, 1]);
+    /// assert_eq!(xs.first().value()?, ndarray::array![1.0f32, 3.0].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn first(&self) -> Var<'g> {
+        self.graph().gather_rows(&[self.rows], self.layout.begins(), [self.batch()])
+    }
+
     /// Applies `network` to each real step by itself, all of them at once: rows `[Σ lengths, …]` to as many rows. A
     /// readout, dropout, a convolution per frame; its parameters are shared across time. The random draws of a step
     /// belong to its example and its time.

@@ -57,7 +57,7 @@ impl Default for RecurrentConfig {
 /// let (ys, last) = rnn.unroll(&xs, rnn.initial_state(&graph, 2));
 /// assert_eq!(*ys.padded().shape()?, [2, 5, 16]);                       // both directions side by side
 /// assert_eq!(last.len(), 4);                                           // layers · directions
-/// assert_eq!(*rnn.last(&graph, &last).shape()?, [2, 16]);
+/// assert_eq!(*rnn.last(&ys).shape()?, [2, 16]);
 /// # Ok::<(), unspool_graph::Error>(())
 /// ```
 ///
@@ -83,9 +83,9 @@ impl Default for RecurrentConfig {
 ///   h_n = [ [0], [1], [2], [3] ]      [layers · directions, batch, hidden]
 /// ```
 ///
-/// So for a row of length n the outputs hold the top layer's final states at two different steps: the forward half of
-/// the output at step n − 1 is `[2]`, the backward half of the output **at step 0** is `[3]`. [`last`](Recurrent::last)
-/// puts these two side by side; the whole output at step n − 1 would have the backward cell's first step, which has
+/// So for a row of length n the outputs hold what the top layer wrote at the end of its reading at two different steps: the
+/// forward half of the output at step n − 1 is of `[2]`, the backward half of the output **at step 0** is of `[3]`.
+/// [`last`](Recurrent::last) puts these two side by side; the whole output at step n − 1 would have the backward cell's first step, which has
 /// seen one input only.
 #[derive(Clone, Debug)]
 pub struct Recurrent<C> {
@@ -218,15 +218,16 @@ impl<C: Cell> Recurrent<C> {
         (ys, last)
     }
 
-    /// Returns what the top layer knew at the end of its reading, `[batch, directions · output]`: the first leaf of its
-    /// final states, which is the hidden vector of the built-in cells, both directions side by side. It is the input of
-    /// a classifier, or of a decoder's first state.
+    /// Returns the last output of each direction of the top layer, `[batch, directions · output]`, of the `outputs` that
+    /// [`unroll`](Recurrent::unroll) returned: the forward half at each example's last step beside the backward half at
+    /// its first step, where the backward cell ends. It is the input of a classifier, or of a decoder's first state, and
+    /// every cell has it, whatever its state is made of. Zeros for an example of length 0.
     #[track_caller]
-    pub fn last<'g>(&self, graph: &'g Graph<'g>, states: &[C::State<'g>]) -> Var<'g> {
-        let directions = if self.backward.is_empty() { 1 } else { 2 };
-        let top = &states[states.len().saturating_sub(directions)..];
-        let hidden: Vec<Var<'g>> = top.iter().filter_map(|state| leaves(state).first().copied()).collect();
-        graph.concat(&hidden, -1)
+    pub fn last<'g>(&self, outputs: &Sequence<'g>) -> Var<'g> {
+        let end = outputs.last();
+        let Some(shape) = end.known_shape().filter(|_| !self.backward.is_empty()) else { return end };
+        let (half, all) = (shape.last_axis() / 2, shape.last_axis());
+        end.graph().concat(&[end.slice(-1, 0..half), outputs.first().slice(-1, half..all)], -1)
     }
 
     /// Returns the states that [`state_to_tensors`](crate::state_to_tensors) took apart, on another recording.

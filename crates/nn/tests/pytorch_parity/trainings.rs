@@ -97,8 +97,8 @@ fn seq2seq(case: &Case) -> Outcome {
         let target_lengths = run.row("target_lengths", step)?;
         run.step(step, |graph| {
             let xs = source.sequence(graph, &read, &lengths);
-            let (memory, last) = encoder.unroll(&xs, encoder.initial_state(graph, lengths.len()));
-            let first = bridge.apply(encoder.last(graph, &last)).tanh();
+            let (memory, _) = encoder.unroll(&xs, encoder.initial_state(graph, lengths.len()));
+            let first = bridge.apply(encoder.last(&memory)).tanh();
             let state = decoder.cell.start(first, &memory);
             let logits = teacher_forcing(&decoder, graph, &input, &target_lengths, state);
             (logits.cross_entropy_with(&target, smoothing.clone()).mean(&[]), ())

@@ -37,13 +37,11 @@ pub struct CaptionerConfig {
 }
 
 impl CaptionerConfig {
-    /// Checks that every size is from 1 to 65536, the dropout from 0 up, less than 1, and the cell one that keeps a
-    /// hidden vector.
+    /// Checks that every size is from 1 to 65536, and the dropout from 0 up, less than 1.
     ///
     /// # Errors
     /// [`Error::Config`](crate::nn::Error::Config) names the first that is not.
     pub fn check(&self) -> Result<()> {
-        config::hidden_vector(self.cell)?;
         self.eye.check()?;
         config::check(
             &[
@@ -62,6 +60,11 @@ impl CaptionerConfig {
 ///
 /// - h₀ = tanh(W·look(picture) + b), in every layer; an LSTM's c₀ is the same
 /// - h_t = cell(x_t, h_{t−1}), logits_t = readout(h_t)
+///
+/// A cell whose state does not begin with a hidden vector `[batch, hidden_size]`, such as one that keeps a matrix or
+/// complex numbers, is shown the picture as its first input instead, before the first word, as in that paper:
+///
+/// - s₀ = the state after cell(W·look(picture) + b, initial state), where W maps to a word's vector
 ///
 /// x₀ is the vector of `<bos>`; x_t is that of the word before, or zeros ([`DecoderInput`]).
 ///
@@ -88,8 +91,17 @@ impl CaptionerConfig {
 #[derive(Clone, Debug)]
 pub struct Captioner {
     eye: ConvEncoder,
-    start: Linear,
+    start: Start,
     writer: CaptionDecoder,
+}
+
+/// How the writer learns of the picture.
+#[derive(Clone, Debug)]
+enum Start {
+    /// The map makes the hidden vector of each layer's first state.
+    State(Linear),
+    /// The map makes an input that is read before the first word.
+    Input(Linear),
 }
 
 impl Captioner {
@@ -101,9 +113,16 @@ impl Captioner {
             config.cell.build(params.scope(format!("writer.{layer}")), input_size, hidden_size)
         });
         let cells = Stack::new(cells.collect::<Vec<_>>()).dropout(config.eye.dropout);
+        let eye = ConvEncoder::new(params.scope("eye"), &config.eye);
+        let features = config.eye.features;
+        let start = if begins_with_vector(params, &cells, hidden_size) {
+            Start::State(Linear::new(params.scope("start"), features, hidden_size))
+        } else {
+            Start::Input(Linear::new(params.scope("start"), features, embedding_size))
+        };
         Captioner {
-            eye: ConvEncoder::new(params.scope("eye"), &config.eye),
-            start: Linear::new(params.scope("start"), config.eye.features, hidden_size),
+            eye,
+            start,
             writer: CaptionDecoder {
                 embedding: Embedding::new(params.scope("embedding"), vocabulary_size, embedding_size)
                     .padding(config.specials.pad),
@@ -119,13 +138,18 @@ impl Captioner {
     #[track_caller]
     fn first_state<'g>(&self, pictures: Var<'g>) -> <CaptionDecoder as Cell>::State<'g> {
         let batch = pictures.known_shape().map_or(0, |shape| shape[0]);
-        let seen = self.start.apply(self.eye.look(pictures)).tanh();
+        let initial = self.writer.initial_state(pictures.graph(), batch);
+        let seen = self.eye.look(pictures);
+        let seen = match &self.start {
+            Start::State(map) => map.apply(seen).tanh(),
+            Start::Input(map) => return self.writer.step(map.apply(seen), initial).1,
+        };
         let first = |state: AnyState<'g>| {
             let given = |(i, leaf)| if i == 0 || matches!(state, AnyState::Lstm(_)) { seen } else { leaf };
             let given: Vec<Var<'g>> = leaves(&state).into_iter().enumerate().map(given).collect();
             state.rebuild(&mut given.into_iter())
         };
-        self.writer.initial_state(pictures.graph(), batch).into_iter().map(first).collect()
+        initial.into_iter().map(first).collect()
     }
 
     /// Returns Σ of the cross-entropy over the words of the captions, `<eos>` counted, for pictures
@@ -155,6 +179,15 @@ impl Captioner {
             DecoderSteps::new(params, &self.writer, batch, |graph| self.first_state(graph.input(pictures)))?;
         search(&Decoding::new(bos, eos, max_length), &mut steps, beam)
     }
+}
+
+/// Whether the first leaf of every layer's state is `[batch, hidden_size]`.
+fn begins_with_vector(params: &Params, cells: &Stack<AnyCell>, hidden_size: usize) -> bool {
+    let graph = Graph::new(params);
+    let vector = |state: &AnyState<'_>| {
+        leaves(state).first().and_then(|leaf| leaf.known_shape()).is_some_and(|shape| *shape == [1, hidden_size])
+    };
+    cells.initial_state(&graph, 1).iter().all(vector)
 }
 
 /// The recurrence between words.

@@ -34,13 +34,11 @@ pub struct ClassifierConfig {
 }
 
 impl ClassifierConfig {
-    /// Checks that every size is from 1 to 65536, the dropout from 0 up, less than 1, and the cell one that keeps a
-    /// hidden vector.
+    /// Checks that every size is from 1 to 65536, and the dropout from 0 up, less than 1.
     ///
     /// # Errors
     /// [`Error::Config`](crate::nn::Error::Config) names the first that is not.
     pub fn check(&self) -> Result<()> {
-        config::hidden_vector(self.cell)?;
         config::check(
             &[
                 ("vocabulary_size", self.vocabulary_size),
@@ -56,7 +54,7 @@ impl ClassifierConfig {
 }
 
 /// A recurrence over a text, which reads of each token its own vector and that of it with the one before. The last
-/// states, and the mean and the greatest of the outputs over the real places, decide on the class.
+/// outputs, and the mean and the greatest of the outputs over the real places, decide on the class.
 ///
 /// ```
 /// use unspool::{graph::{Graph, Params}, models::{Classifier, ClassifierConfig}, nn::CellKind, text::Padded};
@@ -103,8 +101,8 @@ impl Classifier {
         let words = self.embedding.sequence(graph, &input.ids, &layout);
         let pairs = self.pairs.sequence(graph, &input.ids, &layout);
         let xs = words.zip(&pairs, |words, pairs| (words + pairs).dropout(self.dropout));
-        let (hs, last) = self.encoder.unroll(&xs, self.encoder.initial_state(graph, input.len()));
-        let features = graph.concat(&[self.encoder.last(graph, &last), hs.mean(), hs.max()], -1);
+        let (hs, _) = self.encoder.unroll(&xs, self.encoder.initial_state(graph, input.len()));
+        let features = graph.concat(&[self.encoder.last(&hs), hs.mean(), hs.max()], -1);
         self.readout.apply(features.dropout(self.dropout))
     }
 

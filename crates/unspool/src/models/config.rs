@@ -1,6 +1,6 @@
 //! What holds of the sizes of every model.
 
-use crate::nn::{CellKind, Error, Result};
+use crate::nn::{Error, Result};
 
 /// The largest size of a layer, a vocabulary or a stack. A model asks for memory before any weights show that a size is
 /// wrong.
@@ -19,17 +19,4 @@ pub(super) fn check(sizes: &[(&str, usize)], dropout: f64) -> Result<()> {
         return Err(Error::Config { what: format!("dropout is {dropout}"), right });
     }
     Ok(())
-}
-
-/// Refuses a cell whose state is no vector of the hidden size, for models that read one from it or write one into it.
-pub(super) fn hidden_vector(cell: CellKind) -> Result<()> {
-    if cell.has_hidden_vector() {
-        return Ok(());
-    }
-    let without = CellKind::ALL.into_iter().filter(|cell| !cell.has_hidden_vector());
-    let without = without.map(CellKind::name).collect::<Vec<_>>().join(", ");
-    Err(Error::Config {
-        what: format!("the cell is {cell}, which keeps no hidden vector"),
-        right: format!("this model needs one: any cell but {without} has it"),
-    })
 }

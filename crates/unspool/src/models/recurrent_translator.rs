@@ -37,13 +37,11 @@ pub struct RecurrentTranslatorConfig {
 }
 
 impl RecurrentTranslatorConfig {
-    /// Checks that every size is from 1 to 65536, the dropout from 0 up, less than 1, and the cell one that keeps a
-    /// hidden vector.
+    /// Checks that every size is from 1 to 65536, and the dropout from 0 up, less than 1.
     ///
     /// # Errors
     /// [`Error::Config`](crate::nn::Error::Config) names the first that is not.
     pub fn check(&self) -> Result<()> {
-        config::hidden_vector(self.cell)?;
         config::check(
             &[
                 ("vocabulary_size", self.vocabulary_size),
@@ -135,8 +133,8 @@ impl Encoder<RecurrentDecoder> for RecurrentEncoder {
         let _scope = graph.scope("encoder");
         let (batch, attention) = (source.len(), &decoder.gru.attention);
         let xs = decoder.embedding.sequence(graph, &source.ids, source.layout()).map(|rows| decoder.scaled(rows));
-        let (outputs, last) = self.recurrence.unroll(&xs, self.recurrence.initial_state(graph, batch));
-        let summary = self.recurrence.last(graph, &last);
+        let (outputs, _) = self.recurrence.unroll(&xs, self.recurrence.initial_state(graph, batch));
+        let summary = self.recurrence.last(&outputs);
         let memory = match attention {
             Some(_) => outputs,
             None => Sequence::full(summary.unsqueeze(1)),

@@ -40,13 +40,11 @@ pub struct TaggerConfig {
 }
 
 impl TaggerConfig {
-    /// Checks that every size is from 1 to 65536, the dropout from 0 up, less than 1, and the cell one that keeps a
-    /// hidden vector.
+    /// Checks that every size is from 1 to 65536, and the dropout from 0 up, less than 1.
     ///
     /// # Errors
     /// [`Error::Config`](crate::nn::Error::Config) names the first that is not.
     pub fn check(&self) -> Result<()> {
-        config::hidden_vector(self.cell)?;
         if let TaggerReader::Transformer { heads } = self.reader {
             config::check(&[("heads", heads)], 0.0)?;
         }
@@ -118,7 +116,7 @@ impl TaggerInput {
     }
 }
 
-/// A word is its own vector beside the last states of a recurrence over its characters, both ways (Ling and others
+/// A word is its own vector beside the last outputs of a recurrence over its characters, both ways (Ling and others
 /// 2015; Plank, Søgaard and Goldberg 2016); what reads the sentence is recurrent, or a Transformer.
 ///
 /// ```
@@ -193,10 +191,10 @@ impl Tagger {
         let TaggerInput { words, forms, form_of } = input;
         let layout = words.layout();
         let characters = self.characters.sequence(graph, &forms.ids, forms.layout());
-        let (_, last) = self.spelling.unroll(&characters, self.spelling.initial_state(graph, forms.len()));
+        let (spelled, _) = self.spelling.unroll(&characters, self.spelling.initial_state(graph, forms.len()));
         let spelled = graph.layer_fn("spelling", |graph| {
             let form_of = layout.pack_examples(form_of).map_err(|why| graph.error("spelling", why))?;
-            Ok(self.spelling.last(graph, &last).index_select(&form_of))
+            Ok(self.spelling.last(&spelled).index_select(&form_of))
         });
         let known = self.words.sequence(graph, &words.ids, &layout);
         let xs = known.concat(&Sequence::from_rows(spelled, &layout)).map(|rows| rows.dropout(self.dropout));

@@ -26,13 +26,11 @@ pub struct VideoClassifierConfig {
 }
 
 impl VideoClassifierConfig {
-    /// Checks that every size is from 1 to 65536, the dropout from 0 up, less than 1, and the cell one that keeps a
-    /// hidden vector.
+    /// Checks that every size is from 1 to 65536, and the dropout from 0 up, less than 1.
     ///
     /// # Errors
     /// [`Error::Config`](crate::nn::Error::Config) names the first that is not.
     pub fn check(&self) -> Result<()> {
-        self.cell.map_or(Ok(()), config::hidden_vector)?;
         self.eye.check()?;
         config::check(&[("layers", self.layers), ("hidden_size", self.hidden_size), ("outputs", self.outputs)], 0.0)
     }
@@ -93,8 +91,8 @@ impl VideoClassifier {
         let (graph, seen) = (films.graph(), films.map(|frames| self.eye.look(frames)));
         let known = match &self.memory {
             Some(memory) => {
-                let (_, last) = memory.unroll(&seen, memory.initial_state(graph, films.batch()));
-                memory.last(graph, &last)
+                let (outputs, _) = memory.unroll(&seen, memory.initial_state(graph, films.batch()));
+                memory.last(&outputs)
             }
             None => seen.mean(),
         };
