@@ -439,7 +439,7 @@ pub(crate) fn curves(name: &str, before: usize, windows: &[Window], forecasts: &
     }
     let lines = std::iter::once((name.to_owned(), observed)).chain(made_lines).collect();
     let (title, x, y) = ("Forecasts and what came".into(), "step".into(), name.to_owned());
-    Figure::Curves(Curves { title, x, y, log_y: false, lines })
+    Figure::Curves(Curves { title, x, y, log_y: false, lines, note: String::new() })
 }
 
 #[cfg(test)]

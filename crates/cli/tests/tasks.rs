@@ -221,6 +221,13 @@ fn tasks_that_tell_cells_apart_report_longer_lengths() {
     assert_eq!(line["baselines"]["chance"].as_f64(), Some(0.125));
     let page = fs::read_to_string(at.join("recall/report.html")).unwrap();
     assert!(page.contains("length_x8") && page.contains("Longer than in training"));
+    // What the recurrence does to its state is seen, also where the cell runs as a scan, and what is left out is said.
+    assert!(page.contains("Spectral radius of the state Jacobian through time"), "{page}");
+    assert!(page.contains("Lyapunov exponents, the same example") && page.contains("largest exponents were computed"));
     assert_eq!(predict(at, "recall", "12:3 17:0 12:8\n").len(), 1);
+    let wide = ["--sequences", "16", "--hidden-size", "520", "--length", "16", "--cell", "rnn"];
+    train(at, "parity", &wide);
+    let page = fs::read_to_string(at.join("parity/report.html")).unwrap();
+    assert!(page.contains("Left out: recurrent/l0/unroll, whose state has 520 elements, more than 512."), "{page}");
     refuses(at, &["train", "parity", "--length", "15"], 2, "`15` is not from 16 to 4096");
 }

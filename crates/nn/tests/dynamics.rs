@@ -4,8 +4,8 @@ use ndarray::{Array2, Array3, s};
 use proptest::prelude::*;
 use unspool_graph::{Graph, Params, Result, RngKey};
 use unspool_nn::{
-    Cell, Gru, Lstm, LstmState, Rnn, Sequence,
-    dynamics::{lyapunov_exponents, spectral_radius, state_jacobian, state_jacobians},
+    Cell, CellKind, Gru, Lstm, LstmState, Rnn, Sequence,
+    dynamics::{DynamicsLimits, lyapunov_exponents, record_dynamics, spectral_radius, state_jacobian, state_jacobians},
     unroll,
 };
 
@@ -124,4 +124,63 @@ fn a_lost_axis_has_an_exponent_of_minus_infinity() {
     assert!((found[0] - (2.0f64.ln() * 3.0 - 0.5 * 2f64.ln()) / 3.0).abs() < 1e-12 && found[1] == f64::NEG_INFINITY);
     assert_eq!(lyapunov_exponents(&[]), [0.0; 0]);
     assert!(spectral_radius(&ndarray::array![[f64::NAN]]).is_nan());
+}
+
+/// What is found on the side is what the Jacobians of the whole sequence say, for every cell, also for those that run
+/// as a scan.
+#[test]
+fn what_is_recorded_on_the_side_is_what_the_state_jacobians_say() -> Result<()> {
+    for kind in CellKind::ALL {
+        let mut params = Params::seeded(2);
+        let cell = kind.build(params.scope("rnn"), 3, 2);
+        let params = params.to_f64();
+        let graph = Graph::new(&params);
+        let xs = Sequence::pack(graph.input(random((3, 5, 3), 7)), &[2, 5, 3]);
+        let limits = DynamicsLimits { steps: 4, ..DynamicsLimits::default() };
+        let plain = unroll(&cell, &xs, cell.initial_state(&graph, 3)).0.rows().value()?;
+        let (ys, found) = record_dynamics(limits, || unroll(&cell, &xs, cell.initial_state(&graph, 3)).0);
+        assert_eq!(ys.rows().value()?, plain, "{kind}");
+        let found = found?;
+        let [run] = &found[..] else { panic!("{kind}: {found:?}") };
+        let all = &state_jacobians(&cell, &xs, cell.initial_state(&graph, 3))?[1][..4];
+        assert_eq!((run.length, run.scope.as_str()), (5, "unroll"));
+        let (given, wanted) = (&run.spectral_radii, all.iter().map(spectral_radius));
+        assert_eq!(given.len(), 4, "{kind}");
+        for ((step, radius), (t, wanted)) in given.iter().zip(wanted.enumerate()) {
+            assert_eq!(*step, t);
+            assert!((radius - wanted).abs() < 1e-9 * wanted.max(1e-3), "{kind}, step {t}: {radius} {wanted}");
+        }
+        for (given, wanted) in run.lyapunov_exponents.iter().zip(lyapunov_exponents(all)) {
+            assert!(*given == wanted || (given - wanted).abs() < 1e-6, "{kind}: {given} {wanted}");
+        }
+    }
+    Ok(())
+}
+
+/// The limits hold, an error is told, and nothing is recorded afterwards.
+#[test]
+fn what_is_too_large_is_named_and_not_looked_at() -> Result<()> {
+    let mut params = Params::seeded(2);
+    let cell = Lstm::new(params.scope("rnn"), 3, 5);
+    let graph = Graph::new(&params);
+    let xs = Sequence::full(graph.full([1, 6, 3], 0.5));
+    let limits = DynamicsLimits { state_size: 9, ..DynamicsLimits::default() };
+    let (_, found) = record_dynamics(limits, || unroll(&cell, &xs, cell.initial_state(&graph, 1)));
+    let found = found?;
+    assert_eq!((found[0].state_size, found[0].spectral_radii.len(), found[0].lyapunov_exponents.len()), (10, 0, 0));
+    let limits = DynamicsLimits { exponents: 2, ..DynamicsLimits::default() };
+    let (_, found) = record_dynamics(limits, || {
+        let one_step = Sequence::full(graph.full([1, 1, 3], 0.5));
+        unroll(&cell, &one_step, cell.initial_state(&graph, 1)); // no run to look at
+        unroll(&cell, &xs, cell.initial_state(&graph, 1))
+    });
+    let found = found?;
+    assert_eq!((found.len(), found[0].spectral_radii.len(), found[0].lyapunov_exponents.len()), (1, 6, 2));
+    let before = graph.len();
+    unroll(&cell, &xs, cell.initial_state(&graph, 1));
+    let plain = graph.len() - before;
+    let before = graph.len();
+    unroll(&cell, &xs, cell.initial_state(&graph, 1));
+    assert_eq!(graph.len() - before, plain);
+    Ok(())
 }

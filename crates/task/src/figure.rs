@@ -29,7 +29,8 @@ const ONE: (u32, u32) = (640, 340);
 pub(crate) fn learning_curve(task: &str, metric: &str, history: &[Epoch]) -> Result<String> {
     let line = |value: &dyn Fn(&Epoch) -> f64| history.iter().map(|e| (e.epoch as f64, value(e))).collect::<Vec<_>>();
     let dev = |name: &str| line(&|e| e.evaluation.get(name).unwrap_or(f64::NAN));
-    let panel = |title, lines| Curves { title, x: "epoch".into(), y: String::new(), log_y: false, lines };
+    let panel =
+        |title, lines| Curves { title, x: "epoch".into(), y: String::new(), log_y: false, lines, note: String::new() };
     let losses = vec![("train".into(), line(&|e| e.train_loss)), ("dev".into(), dev("loss"))];
     let left = panel(format!("{task}: loss"), losses);
     // The same colour as dev's loss: the first line of the panel is empty.
@@ -203,7 +204,7 @@ mod tests {
     use unspool::nn::training::Evaluation;
 
     fn panel(lines: Vec<(String, Vec<(f64, f64)>)>) -> Curves {
-        Curves { title: "t".into(), x: "step".into(), y: "value".into(), log_y: false, lines }
+        Curves { title: "t".into(), x: "step".into(), y: "value".into(), log_y: false, lines, note: String::new() }
     }
 
     /// Numbers of every size, and those that are none.
@@ -289,7 +290,7 @@ mod tests {
     #[test]
     fn what_has_no_logarithm_is_left_out() {
         let lines = vec![("norm".to_owned(), vec![(0.0, 0.0), (1.0, 1e-9), (2.0, 1.0), (3.0, f64::NAN)])];
-        let panel = Curves { title: "t".into(), x: "step".into(), y: "norm".into(), log_y: true, lines };
+        let panel = Curves { log_y: true, ..panel(lines) };
         let picture = curves(&panel).unwrap();
         assert_eq!(picture.matches("<circle").count(), 2);
         assert!(!picture.contains("NaN") && !picture.contains("inf"));

@@ -70,13 +70,15 @@ pub struct Curves {
     pub log_y: bool,
     /// The lines: names and points.
     pub lines: Vec<(String, Vec<(f64, f64)>)>,
+    /// What is said below them, if anything.
+    pub note: String,
 }
 
 impl Curves {
     /// ‖∂loss/∂h_t‖ over the time steps t.
     pub fn gradient_norms(title: String, lines: Vec<(String, Vec<(f64, f64)>)>) -> Curves {
         let (x, y) = ("time step".to_owned(), "norm of the loss's gradient by the state".to_owned());
-        Curves { title, x, y, log_y: true, lines }
+        Curves { title, x, y, log_y: true, lines, note: String::new() }
     }
 }
 

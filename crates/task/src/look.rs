@@ -17,12 +17,17 @@ use crate::{
 };
 use unspool::{
     graph::{Detail, Drawing, Graph, Params, RngKey},
-    nn::exchange::OneProcess,
+    nn::{
+        dynamics::{DynamicsLimits, RunDynamics, record_dynamics},
+        exchange::OneProcess,
+    },
     text::{BatchSize, Buckets},
 };
 
 /// Rows whose gradients are looked at.
 const ROWS: usize = 16;
+/// Elements of a state up to which the spectral radius is exact: see [`RunDynamics`].
+const EXACT: usize = 32;
 /// Lines of a profile that are shown: the rest is small.
 const COSTLIEST: usize = 25;
 
@@ -42,6 +47,76 @@ pub(crate) fn gradient_norms<T: Task>(task: &T, params: &Params, part: &Scored<T
         .collect();
     let title = format!("Gradient norm through time, {} examples of dev", rows.len());
     Ok((!lines.is_empty()).then(|| Figure::Curves(Curves::gradient_norms(title, lines))))
+}
+
+/// The spectral radius of ∂s_t/∂s_{t−1} at each step along each recurrence, and the Lyapunov exponents, for an example of
+/// a part; nothing where there is no recurrence.
+pub(crate) fn dynamics<T: Task>(task: &T, params: &Params, part: &Scored<T>) -> Result<Vec<Figure>> {
+    let batches = Buckets::pairs(part.lengths.clone(), BatchSize::Rows(ROWS), 0)?.sorted();
+    let Some(row) = batches.get(batches.len() / 2).and_then(|rows| rows.first()) else { return Ok(vec![]) };
+    let graph = Graph::new(params);
+    let batch = part.batch(task, &[*row])?;
+    let limits = DynamicsLimits::default();
+    let (_, found) = record_dynamics(limits, || task.training_loss(&graph, &batch, 0.0));
+    let (looked_at, too_large): (Vec<_>, Vec<_>) = found?.into_iter().partition(|run| !run.spectral_radii.is_empty());
+    if looked_at.is_empty() && too_large.is_empty() {
+        return Ok(vec![]);
+    }
+    let radii = |run: &RunDynamics| run.spectral_radii.iter().map(|&(step, radius)| (step as f64, radius)).collect();
+    let exponents = |run: &RunDynamics| (1..).map(f64::from).zip(run.lyapunov_exponents.iter().copied()).collect();
+    let lines = |points: &dyn Fn(&RunDynamics) -> Vec<(f64, f64)>| {
+        looked_at.iter().map(|run| (run.scope.clone(), points(run))).collect::<Vec<_>>()
+    };
+    let note = note(&looked_at, &too_large, limits);
+    let radii = Curves {
+        title: "Spectral radius of the state Jacobian through time, an example of dev".into(),
+        x: "time step".into(),
+        y: "spectral radius of ∂s(t) / ∂s(t − 1)".into(),
+        log_y: false,
+        lines: lines(&radii),
+        note: "A gradient that flows back fades where the radius stays below 1, and may explode where it stays above. "
+            .to_owned()
+            + &note,
+    };
+    let exponents = Curves {
+        title: "Lyapunov exponents, the same example".into(),
+        x: "number of the exponent".into(),
+        y: "growth in nats per step".into(),
+        log_y: false,
+        lines: lines(&exponents),
+        note:
+            "The rate at which a small change of the state grows along the run, by direction: below 0 it is forgotten. \
+               A direction that is lost altogether is not drawn. "
+                .to_owned()
+                + &note,
+    };
+    let exponents = (!looked_at.is_empty()).then_some(exponents);
+    Ok([radii].into_iter().chain(exponents).map(Figure::Curves).collect())
+}
+
+/// What was looked at, and what was left out.
+fn note(looked_at: &[RunDynamics], too_large: &[RunDynamics], limits: DynamicsLimits) -> String {
+    let mut said = String::new();
+    let name = |run: &RunDynamics| if run.scope.is_empty() { "the recurrence".to_owned() } else { run.scope.clone() };
+    let longest = looked_at.iter().map(|run| run.length).max().unwrap_or(0);
+    if longest > limits.steps {
+        said += &format!("The first {} of up to {longest} steps were looked at. ", limits.steps);
+    }
+    if looked_at.iter().any(|run| run.lyapunov_exponents.len() < run.state_size) {
+        said += &format!("The {} largest exponents were computed. ", limits.exponents);
+    }
+    if looked_at.iter().any(|run| run.state_size > EXACT) {
+        said += &format!("In states of more than {EXACT} elements the radius is estimated from {EXACT} directions. ");
+    }
+    for run in too_large {
+        said += &format!(
+            "Left out: {}, whose state has {} elements, more than {}. ",
+            name(run),
+            run.state_size,
+            limits.state_size
+        );
+    }
+    said.trim_end().to_owned()
 }
 
 /// What a step costs, line by line and operation by operation, as tables for people.

@@ -74,6 +74,7 @@ pub(crate) fn page<T: Task>(
     signals::check()?;
     figures.extend(trained.test.score.figure.clone());
     figures.extend(look::gradient_norms(task, &trained.params, dev)?);
+    figures.extend(look::dynamics(task, &trained.params, dev)?);
     Ok(Page {
         title: format!("unspool train {}", T::SPEC.name),
         about: T::SPEC.about.to_owned(),

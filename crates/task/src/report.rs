@@ -112,7 +112,15 @@ fn rows(rows: &[Vec<(&'static str, String)>], pictures: &[&str]) -> String {
 
 fn drawn(figure: &Figure) -> Result<(String, String)> {
     Ok(match figure {
-        Figure::Curves(curves) => (curves.title.clone(), format!("<figure>{}</figure>\n", figure::curves(curves)?)),
+        Figure::Curves(curves) => {
+            let below = match curves.note.as_str() {
+                "" => String::new(),
+                note => format!("<figcaption>{}</figcaption>", escape(note)),
+            };
+            // Where there is nothing to draw, the note says why.
+            let above = if curves.lines.is_empty() { String::new() } else { figure::curves(curves)? };
+            (curves.title.clone(), format!("<figure>{above}{below}</figure>\n"))
+        }
         Figure::Attention { title, map } => (title.clone(), attention(map)),
         Figure::Confusion(shown) => ("Which class is taken for which".into(), confusion(shown)),
     })

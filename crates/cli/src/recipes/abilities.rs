@@ -191,7 +191,8 @@ impl<P: Problem> Task for Ability<P> {
         if points.len() > 1 {
             let (title, x, y) = ("Longer than in training", "time steps", "accuracy");
             let lines = vec![(self.config.cell.to_string(), points)];
-            let curves = Curves { title: title.into(), x: x.into(), y: y.into(), log_y: false, lines };
+            let curves =
+                Curves { title: title.into(), x: x.into(), y: y.into(), log_y: false, lines, note: String::new() };
             score.figure = Some(Figure::Curves(curves));
         }
         Ok(score)

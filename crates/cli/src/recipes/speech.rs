@@ -193,6 +193,6 @@ impl Task for Speech {
         let mut lines = vec![("nothing".to_owned(), line(0))];
         lines.extend(heard.into_iter().map(|label| (self.saved.text(&[label]), line(label))));
         let (title, x, y) = ("What is heard when".to_owned(), "step of 20 ms".to_owned(), "probability".to_owned());
-        Ok(vec![Figure::Curves(Curves { title, x, y, log_y: false, lines })])
+        Ok(vec![Figure::Curves(Curves { title, x, y, log_y: false, lines, note: String::new() })])
     }
 }

@@ -6,6 +6,7 @@
 use crate::{
     Sequence,
     cell::{Cell, State, leaves, move_rows},
+    dynamics,
 };
 use unspool_graph::{Graph, Result, Var};
 
@@ -112,6 +113,7 @@ pub(crate) fn run<'g, C: Cell>(
 ) -> Result<(Sequence<'g>, C::State<'g>)> {
     let (graph, layout) = (xs.graph(), xs.layout());
     check(xs, state)?;
+    dynamics::observe(cell, xs, state, first);
     if let Some((ys, last)) = cell.scan(xs, state) {
         scanned(xs, state, &ys, &last)?;
         return Ok((xs.with_rows(ys.rows()), last));

@@ -20,10 +20,15 @@
 //! # Ok::<(), unspool_graph::Error>(())
 //! ```
 
+mod record;
+
+pub(crate) use record::observe;
+pub use record::{DynamicsLimits, RunDynamics, record_dynamics};
+
 use crate::{Cell, Sequence, leaves, map_state, unroll};
 use ndarray::{Array2, Array3, Axis, Slice};
 use std::cell::RefCell;
-use unspool_graph::{Graph, Result, Tensor, Var};
+use unspool_graph::{Graph, Result, RngKey, Tensor, Var};
 
 /// Returns ∂s'/∂s of one step from the input `x [batch, feature]` and the state s, `[batch, out, in]` in double
 /// precision, and the state s' detached from what came before. The axes `out` and `in` hold the elements of all
@@ -198,36 +203,154 @@ pub fn spectral_radius(jacobian: &Array2<f64>) -> f64 {
 /// ```
 pub fn lyapunov_exponents(jacobians: &[Array2<f64>]) -> Vec<f64> {
     let Some(first) = jacobians.first() else { return vec![] };
-    let size = first.nrows();
-    let mut axes = Array2::<f64>::eye(size);
-    let mut growth = vec![0.0; size];
-    for jacobian in jacobians {
-        axes = jacobian.dot(&axes);
-        let whole: Vec<f64> = (0..size).map(|i| norm(axes.column(i))).collect();
-        // Modified Gram–Schmidt. What is left of an axis after its part along the others is taken away may be rounding
-        // error alone: then the axis is lost.
-        for i in 0..size {
-            let left = norm(axes.column(i));
-            let norm = if left <= 4.0 * f64::EPSILON * whole[i] { 0.0 } else { left };
-            growth[i] += norm.ln();
-            if norm > 0.0 {
-                axes.column_mut(i).mapv_inplace(|x| x / norm);
-            } else {
-                axes.column_mut(i).fill(0.0);
-            }
-            let own = axes.column(i).to_owned();
-            for j in i + 1..size {
-                let along = own.dot(&axes.column(j));
-                axes.column_mut(j).scaled_add(-along, &own);
-            }
+    let mut ball = Ball::new(first.nrows(), first.nrows());
+    jacobians.iter().for_each(|jacobian| ball.push(jacobian));
+    ball.exponents()
+}
+
+/// The axes of a small ball of states, moved along a run, and how much each has grown.
+struct Ball {
+    axes: Array2<f64>,
+    growth: Vec<f64>,
+    steps: usize,
+}
+
+impl Ball {
+    /// Some axes of a ball in so many dimensions: the unit vectors, or where there are fewer, random ones, which have a
+    /// part along every direction. The unit vectors of some elements might never leave these.
+    fn new(size: usize, count: usize) -> Ball {
+        let count = count.min(size);
+        let mut axes = Array2::eye(size);
+        if count < size {
+            let key = RngKey::seed(1);
+            axes = Array2::from_shape_fn((size, count), |(i, j)| key.normal((i * count + j) as u64));
+            orthonormalize(&mut axes);
+        }
+        Ball { growth: vec![0.0; count], axes, steps: 0 }
+    }
+
+    /// Takes a step.
+    fn push(&mut self, jacobian: &Array2<f64>) {
+        self.axes = jacobian.dot(&self.axes);
+        let lengths = orthonormalize(&mut self.axes);
+        self.growth.iter_mut().zip(lengths).for_each(|(growth, length)| *growth += length.ln());
+        self.steps += 1;
+    }
+
+    /// The mean growth of each axis in nats per step, largest first; nothing before the first step.
+    fn exponents(&self) -> Vec<f64> {
+        let steps = self.steps as f64;
+        let mut all: Vec<f64> = self.growth.iter().filter(|_| self.steps > 0).map(|growth| growth / steps).collect();
+        all.sort_by(|a, b| b.total_cmp(a));
+        all
+    }
+}
+
+/// Makes columns orthonormal by modified Gram–Schmidt, and returns the length of each before it was divided by that. What
+/// is left of a column after its part along the others is taken away may be rounding error alone: then it is lost, all
+/// zeros.
+fn orthonormalize(axes: &mut Array2<f64>) -> Vec<f64> {
+    let mut lengths: Vec<f64> = axes.columns().into_iter().map(norm).collect();
+    for i in 0..lengths.len() {
+        let left = norm(axes.column(i));
+        lengths[i] = if left <= 4.0 * f64::EPSILON * lengths[i] { 0.0 } else { left };
+        if lengths[i] > 0.0 {
+            axes.column_mut(i).mapv_inplace(|x| x / lengths[i]);
+        } else {
+            axes.column_mut(i).fill(0.0);
+        }
+        let own = axes.column(i).to_owned();
+        for j in i + 1..lengths.len() {
+            let along = own.dot(&axes.column(j));
+            axes.column_mut(j).scaled_add(-along, &own);
         }
     }
-    growth.iter_mut().for_each(|growth| *growth /= jacobians.len() as f64);
-    growth.sort_by(|a, b| b.total_cmp(a));
-    growth
+    lengths
+}
+
+/// Returns the spectral radius of a large matrix as that of its projection on the Krylov space of `dimension` vectors,
+/// by Arnoldi's iteration, which finds the outermost eigenvalues first. It is exact where the matrix is not larger than
+/// that; else it is mostly too small, by a few percent for a matrix of random numbers.
+fn krylov_radius(matrix: &Array2<f64>, dimension: usize) -> f64 {
+    let size = matrix.nrows();
+    if size <= dimension {
+        return spectral_radius(matrix);
+    }
+    if matrix.iter().any(|x| !x.is_finite()) {
+        return f64::NAN;
+    }
+    let mut space = Array2::<f64>::zeros((dimension + 1, size)); // a vector a row
+    let mut projected = Array2::<f64>::zeros((dimension + 1, dimension));
+    let key = RngKey::seed(0);
+    space.row_mut(0).iter_mut().zip(0..).for_each(|(x, i)| *x = key.normal(i));
+    let first = norm(space.row(0));
+    space.row_mut(0).mapv_inplace(|x| x / first);
+    let mut found = dimension;
+    for j in 0..dimension {
+        let mut next = matrix.dot(&space.row(j));
+        let whole = norm(&next);
+        // Twice is enough for orthogonality to the last digits.
+        for i in (0..=j).chain(0..=j) {
+            let along = space.row(i).dot(&next);
+            projected[[i, j]] += along;
+            next.scaled_add(-along, &space.row(i));
+        }
+        let left = norm(&next);
+        if left <= 1e-14 * whole {
+            found = j + 1;
+            break;
+        }
+        projected[[j + 1, j]] = left;
+        space.row_mut(j + 1).assign(&(next / left));
+    }
+    spectral_radius(&Array2::from_shape_fn((found, found), |(i, j)| projected[[i, j]]))
 }
 
 /// The root of the sum of squares.
 fn norm<'a>(elements: impl IntoIterator<Item = &'a f64>) -> f64 {
     elements.into_iter().map(|x| x * x).sum::<f64>().sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A matrix with known eigenvalues, in coordinates that are not orthogonal.
+    fn mixed(eigenvalues: &[f64], seed: u64) -> Array2<f64> {
+        let (size, key) = (eigenvalues.len(), RngKey::seed(seed));
+        let strict = |i: usize, j: usize| 0.3 * key.normal((i * size + j) as u64) / (size as f64).sqrt();
+        Array2::from_shape_fn((size, size), |(i, j)| match i.cmp(&j) {
+            std::cmp::Ordering::Equal => eigenvalues[i],
+            std::cmp::Ordering::Less => strict(i, j),
+            std::cmp::Ordering::Greater => 0.0,
+        })
+    }
+
+    #[test]
+    fn a_projection_has_the_spectral_radius_of_the_whole() {
+        let eigenvalues: Vec<f64> =
+            (0..60).map(|i| 0.95 * 0.9f64.powi(i) * if i % 2 == 0 { 1.0 } else { -1.0 }).collect();
+        let matrix = mixed(&eigenvalues, 3);
+        assert!((spectral_radius(&matrix) - 0.95).abs() < 1e-9);
+        assert!((krylov_radius(&matrix, 32) - 0.95).abs() < 1e-6, "{}", krylov_radius(&matrix, 32));
+        assert_eq!(krylov_radius(&Array2::zeros((60, 60)), 32), 0.0);
+        assert!(krylov_radius(&Array2::from_elem((60, 60), f64::NAN), 32).is_nan());
+        // A few random numbers: what is found lies inside of the circle of eigenvalues, and near it.
+        let random =
+            Array2::from_shape_fn((200, 200), |(i, j)| RngKey::seed(5).normal((200 * i + j) as u64) / 200f64.sqrt());
+        let (whole, part) = (spectral_radius(&random), krylov_radius(&random, 32));
+        assert!((0.85..1.001).contains(&(part / whole)), "{part} of {whole}");
+    }
+
+    #[test]
+    fn the_leading_exponents_are_the_first_of_all() {
+        // Those of elements 2 and 3: the axes must not stay with the first elements.
+        let (small, steps) = (Array2::from_diag(&ndarray::array![0.2, 0.5, 0.9, 1.1]), 2000);
+        let mut ball = Ball::new(4, 2);
+        assert!(ball.exponents().is_empty());
+        (0..steps).for_each(|_| ball.push(&small));
+        for (leading, wanted) in ball.exponents().iter().zip([1.1f64.ln(), 0.9f64.ln()]) {
+            assert!((leading - wanted).abs() < 5.0 / f64::from(steps), "{leading} {wanted}");
+        }
+    }
 }
