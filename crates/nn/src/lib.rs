@@ -110,6 +110,7 @@ pub mod mpi;
 pub mod optimizer;
 mod parallel_map;
 mod pretrained;
+mod rtrl;
 pub mod scan;
 pub mod schedule;
 mod sequence;
@@ -138,6 +139,7 @@ pub use layer::{Conv2d, Embedding, LayerNorm, Linear};
 pub use optimizer::{Adam, AdamW, Optimizer, Sgd};
 pub use parallel_map::parallel_map;
 pub use pretrained::{LoadedVectors, load_vectors};
+pub use rtrl::Rtrl;
 pub use sequence::{
     AttentionPooling, Direction, Layout, Pooling, Recurrent, RecurrentConfig, Sequence, TruncatedBptt, TruncatedWindow,
     bidirectional, feed_back, repeated, unroll, unroll_directed, unroll_recomputed, windows, zero_filled,

@@ -170,6 +170,12 @@ macro_rules! any_cell {
                     _ => None,
                 }
             }
+
+            fn is_diagonal(&self) -> bool {
+                match self {
+                    $(AnyCell::$kind(cell) => cell.is_diagonal(),)+
+                }
+            }
         }
     };
     (@new $cell:ty) => { <$cell>::new };

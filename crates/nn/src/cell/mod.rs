@@ -302,6 +302,22 @@ pub trait Cell {
         None
     }
 
+    /// Returns whether the cell is diagonal: its state is one leaf `[batch, n]`, each of the n units reads of the state
+    /// before nothing but its own element, so that ∂s'/∂s has nothing off its diagonal, and row r of every parameter
+    /// that the state depends on is read by unit r mod n alone. [`Rtrl::diagonal`](crate::Rtrl::diagonal) then carries
+    /// one number per parameter. The laws check what a cell says here; by default it says no.
+    ///
+    /// ```
+    /// use unspool_graph::Params;
+    /// use unspool_nn::{Cell, Gru, cells::{IndRnn, MinGru}};
+    /// let mut params = Params::seeded(1);
+    /// assert!(IndRnn::new(params.scope("a"), 3, 4).is_diagonal() && MinGru::new(params.scope("b"), 3, 4).is_diagonal());
+    /// assert!(!Gru::new(params.scope("c"), 3, 4).is_diagonal());
+    /// ```
+    fn is_diagonal(&self) -> bool {
+        false
+    }
+
     /// Returns the state that [`state_to_tensors`] took apart, on another recording.
     ///
     /// # Errors

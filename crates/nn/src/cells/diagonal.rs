@@ -9,6 +9,11 @@ pub(super) trait Diagonal {
     /// a and b, for any number of rows.
     fn coefficients<'g>(&self, x: Var<'g>) -> (Var<'g>, Var<'g>);
 
+    /// Whether row r of every parameter that the coefficients read is read by unit r mod n alone.
+    fn is_by_unit(&self) -> bool {
+        true
+    }
+
     /// What a step returns, from the new state and the input.
     fn output<'g>(&self, h: Var<'g>, _x: Var<'g>) -> Var<'g> {
         h
@@ -34,6 +39,10 @@ macro_rules! diagonal_cell {
                     let (a, b) = self.coefficients(x);
                     let h = a * h + b;
                     (self.output(h, x), h)
+                }
+
+                fn is_diagonal(&self) -> bool {
+                    self.is_by_unit()
                 }
 
                 fn scan<'g>(&self, xs: &Sequence<'g>, h: &Var<'g>) -> Option<(Sequence<'g>, Var<'g>)> {

@@ -61,4 +61,7 @@ impl Cell for IndRnn {
         let h = (x + h * self.weight_hh).relu();
         (h, h)
     }
+    fn is_diagonal(&self) -> bool {
+        true
+    }
 }

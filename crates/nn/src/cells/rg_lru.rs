@@ -63,6 +63,11 @@ impl Diagonal for RgLru {
         self.hidden_size
     }
 
+    /// All units read the projection of the input.
+    fn is_by_unit(&self) -> bool {
+        self.projection.is_none()
+    }
+
     fn coefficients<'g>(&self, x: Var<'g>) -> (Var<'g>, Var<'g>) {
         let x = self.projection.map_or(x, |projection| projection.apply(x));
         let r = self.recurrence_gate.apply(x).sigmoid();

@@ -13,6 +13,7 @@
 //! | [`Start`](Law::Start) | outputs depend on the initial state, in each row and by each leaf that the cell changes |
 //! | [`Step`](Law::Step) | a step by hand is a step of an unrolling, [projected](crate::Cell::project) or not |
 //! | [`Scan`](Law::Scan) | a [scan](crate::Cell::scan) equals its steps, from any initial state |
+//! | [`RealTime`](Law::RealTime) | [gradients carried forward](crate::Rtrl) are those of back-propagation through time |
 //! | [`Gradients`](Law::Gradients) | the gradients of everything agree with finite differences and with forward mode |
 //!
 //! Where a cell has a [scan](crate::Cell::scan), `Split` and `Step` compare values to rounding, as a scan may add in
@@ -85,6 +86,7 @@ mod batch;
 mod case;
 mod gradients;
 mod outcome;
+mod real_time;
 mod rules;
 mod scan;
 
@@ -194,6 +196,9 @@ pub enum Law {
     Step,
     /// A scan equals its steps. Asked in evaluation, of cells that have a scan.
     Scan,
+    /// Real-time recurrent learning gives the gradients of back-propagation through time to 1e-10; for a cell that says
+    /// it is diagonal, in both forms. Asked in evaluation, forward, of what has a step.
+    RealTime,
     /// Every gradient is right.
     Gradients,
     /// Two subjects are the same function; only [`equal`] asks it.
@@ -202,7 +207,7 @@ pub enum Law {
 
 impl Law {
     /// Lists the laws that [`check`] tests.
-    pub const ALL: [Law; 9] = [
+    pub const ALL: [Law; 10] = [
         Law::Split,
         Law::Padding,
         Law::Order,
@@ -211,6 +216,7 @@ impl Law {
         Law::Start,
         Law::Step,
         Law::Scan,
+        Law::RealTime,
         Law::Gradients,
     ];
 }
@@ -226,6 +232,7 @@ impl fmt::Display for Law {
             Law::Start => "the outputs depend on the initial state",
             Law::Step => "a step by hand is a step of an unrolling",
             Law::Scan => "a scan equals its steps",
+            Law::RealTime => "gradients carried forward are those of back-propagation through time",
             Law::Gradients => "every gradient is right",
             Law::Equality => "both are the same function",
         })
@@ -291,8 +298,12 @@ pub fn check<S: CellUnderTest>(subject: &S) -> Result<CheckCounts, Violation> {
 /// ```
 pub fn check_law<S: CellUnderTest>(law: Law, subject: &S) -> Result<CheckCounts, Violation> {
     let total = RefCell::new(CheckCounts::default());
-    // Every coordinate is moved for the gradients: fewer batches, and smaller ones.
-    let (count, most) = if law == Law::Gradients { (8, 3) } else { (24, 5) };
+    // Every coordinate is moved for the gradients, and every element of a state is walked back from for their forward
+    // form: fewer batches, and smaller ones.
+    let (count, most) = match law {
+        Law::Gradients | Law::RealTime => (8, 3),
+        _ => (24, 5),
+    };
     search(count, cases(most), |case| {
         *total.borrow_mut() += check_case(law, subject, case)?;
         Ok(())
@@ -322,6 +333,7 @@ pub fn check_case<S: CellUnderTest>(law: Law, subject: &S, case: &Case) -> Resul
         Law::Start => gradients::start(&setting),
         Law::Step => rules::step(&setting),
         Law::Scan => scan::equals_steps(&setting),
+        Law::RealTime => real_time::equals_back_propagation(&setting),
         Law::Truncation => return gradients::truncation(&setting),
         Law::Gradients => return gradients::right(&setting),
         Law::Equality => Ok(()),

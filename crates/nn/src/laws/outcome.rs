@@ -86,8 +86,7 @@ impl<'a, S: CellUnderTest> Setting<'a, S> {
 
     fn has_a_scan(&self) -> bool {
         let graph = self.graph(&self.params, &self.batch, false);
-        let free: Vec<Var<'_>> = self.batch.free.iter().map(|f| graph.input(f)).collect();
-        let start = self.subject.start(&self.cell, &graph, self.batch.lengths.len(), &free);
+        let start = self.start(&graph);
         self.batch.is_real() && self.cell.scan(&self.batch.sequence(graph.input(&self.batch.xs)), &start).is_some()
     }
 
@@ -115,6 +114,12 @@ impl<'a, S: CellUnderTest> Setting<'a, S> {
         let graph = Graph::new(params);
         let graph = if training { graph.training(self.case.seed, 1) } else { graph };
         graph.with_named_rows(batch.who.clone())
+    }
+
+    /// The state before the first step, on a recording.
+    pub(super) fn start<'g>(&self, graph: &'g Graph<'g>) -> StateOf<'g, S> {
+        let free: Vec<Var<'g>> = self.batch.free.iter().map(|f| graph.input(f)).collect();
+        self.subject.start(&self.cell, graph, self.batch.lengths.len(), &free)
     }
 
     /// Records a run.
@@ -196,6 +201,11 @@ pub(super) fn same(what: &str, a: &ArrayD<f64>, b: &ArrayD<f64>) -> Found {
 /// Equal to rounding in double precision. Equal infinities are; not a number is equal to nothing.
 pub(super) fn near(what: &str, a: &ArrayD<f64>, b: &ArrayD<f64>) -> Found {
     compare(what, a, b, |a, b| a == b || (a - b).abs() <= 1e-12 * a.abs().max(1.0))
+}
+
+/// Equal to 1e-10: sums that were added in quite another order.
+pub(super) fn near_in_another_order(what: &str, a: &ArrayD<f64>, b: &ArrayD<f64>) -> Found {
+    compare(what, a, b, |a, b| a == b || (a - b).abs() <= 1e-10 * a.abs().max(1.0))
 }
 
 /// Equal to rounding in single precision.

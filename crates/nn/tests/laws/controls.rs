@@ -4,8 +4,8 @@ use crate::{HIDDEN, INPUT, wrong::Wrong};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use unspool_graph::{Graph, Scope, Var};
 use unspool_nn::{
-    Cell, Direction, Rnn, Sequence,
-    cells::{Candidate, MinGru, MinGruConfig},
+    Cell, Direction, Linear, Lstm, Rnn, Sequence,
+    cells::{Candidate, IndRnn, MinGru, MinGruConfig},
     laws::{self, CellUnderTest, Law, Violation},
     unroll_directed,
 };
@@ -152,6 +152,65 @@ fn a_carried_state_that_passes_through_a_function_twice_breaks_the_law_of_scans(
     found(Law::Scan, &subject, 1, 1);
     found(Law::Split, &subject, 1, 2);
     found(Law::Step, &subject, 1, 1);
+}
+
+/// A cell whose step forgets where its state came from, while an unrolling, which knows its projection, does not: an
+/// influence that is not carried.
+struct Forgetful(Rnn);
+
+impl Cell for Forgetful {
+    type State<'g> = Var<'g>;
+    fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Var<'g> {
+        self.0.initial_state(graph, batch)
+    }
+    fn step<'g>(&self, x: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
+        self.0.step(x, h.detach())
+    }
+    fn project<'g>(&self, xs: Var<'g>) -> Var<'g> {
+        xs * 1.0
+    }
+    fn step_projected<'g>(&self, x: Var<'g>, _: Var<'g>, h: Var<'g>) -> (Var<'g>, Var<'g>) {
+        self.0.step(x, h)
+    }
+}
+
+/// A cell that says it is diagonal, between a map of its inputs and its outputs.
+struct Diagonal<C>(Option<Linear>, C);
+
+impl<C: Cell> Cell for Diagonal<C> {
+    type State<'g> = C::State<'g>;
+    fn initial_state<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Self::State<'g> {
+        self.1.initial_state(graph, batch)
+    }
+    fn step<'g>(&self, x: Var<'g>, state: Self::State<'g>) -> (Var<'g>, Self::State<'g>) {
+        self.1.step(self.0.map_or(x, |map| map.apply(x)), state)
+    }
+    fn is_diagonal(&self) -> bool {
+        true
+    }
+}
+
+#[test]
+fn an_influence_that_is_not_carried_breaks_the_law_of_real_time() {
+    let broken = found(Law::RealTime, &laws::cell(INPUT, |scope| Forgetful(Rnn::new(scope, INPUT, HIDDEN))), 1, 2);
+    assert!(broken.why.contains("carried forward of any cell"), "{broken}");
+}
+
+#[test]
+fn a_cell_that_is_not_as_diagonal_as_it_says_breaks_the_law_of_real_time() {
+    let subject = laws::cell(INPUT, |scope| Diagonal(None, Rnn::new(scope, INPUT, HIDDEN)));
+    let broken = found(Law::RealTime, &subject, 1, 2);
+    assert!(broken.why.contains("as of a diagonal cell") || broken.why.contains("has slope"), "{broken}");
+    // Nothing off the diagonal, but a parameter that several units read.
+    let shared = |mut scope: Scope<'_>| {
+        let map = Linear::new(scope.scope("map"), INPUT, INPUT);
+        Diagonal(Some(map), IndRnn::new(scope.scope("cell"), INPUT, HIDDEN))
+    };
+    found(Law::RealTime, &laws::cell(INPUT, shared), 1, 3);
+    // And one whose state is more than its units.
+    let several = laws::cell(INPUT, |scope| Diagonal(None, Lstm::new(scope, INPUT, HIDDEN)));
+    let broken = found(Law::RealTime, &several, 1, 1);
+    assert!(broken.why.contains("is one leaf"), "{broken}");
 }
 
 #[test]
