@@ -16,7 +16,7 @@
 //! recording the gradients to add to, walks back over it, and drops it.
 
 use crate::{
-    Element, Error, GradSink, Gradients, Graph, Result, Tensor, Var, View,
+    Element, Error, Float, GradSink, Gradients, Graph, Result, Tensor, Var, View,
     buffer::Buffer,
     diagnose::check_gradients,
     element::typed,
@@ -24,15 +24,16 @@ use crate::{
     gradients::Gradient,
     look::through_time,
     measure::{Norms, Walk},
+    nested::Nested,
     recompute::Segment,
     record::with_views,
     recording::{Maker, Recording},
-    tape::NONE,
+    tape::{NONE, Tape, Value},
 };
 use std::time::Instant;
 
 /// What a walk has found, beside the gradients of the parameters.
-struct Found<E: Element> {
+struct Found<E: Float> {
     /// The gradients of watched nodes, latest first.
     watched: Vec<(u32, Buffer<E>)>,
     /// The operations without gradient that were met inside of segments.
@@ -41,7 +42,7 @@ struct Found<E: Element> {
 
 /// Walks a recording back from node `last`, to which `seed` is added, down to node `first`. The nodes before it were
 /// made by no operation; their gradients stay in the store that is returned.
-fn walk<'t, E: Element>(
+fn walk<'t, E: Float>(
     graph: &Graph<'_>,
     recording: &'t Recording<E>,
     (first, last): (u32, u32),
@@ -49,11 +50,13 @@ fn walk<'t, E: Element>(
     store: GradStore<'t, E>,
 ) -> Result<(GradStore<'t, E>, Found<E>)> {
     let tape = &recording.tape;
-    let mut into = GradSink { store, operands: &[], wrong: None };
+    let mut into = GradSink { store, operands: &[], wrong: None, changed: false };
     let mut found = Found { watched: vec![], exits: vec![] };
     into.store.add(last, seed);
+    let mut nested = Nested::new();
     for id in (first..=last).rev() {
         let node = &tape.nodes[id as usize];
+        nested.flow(graph, recording, id, &mut into.store)?;
         let began = graph.clock.as_ref().map(|_| Instant::now());
         // All that uses this node has been passed: what has come to it is the whole of its gradient. Nothing has where
         // the loss was not made from it. A parameter's gradient stays, and a view's is a part of its root's.
@@ -74,6 +77,7 @@ fn walk<'t, E: Element>(
                     |i| tape.view(graph.params, node.operands.as_slice()[i]),
                     |inputs| operation.backward(inputs, tape.view(graph.params, id), view, &mut into),
                 ),
+                &Maker::Gradient { of, wrt } => nested.push((of, wrt), tape.pool.copy(&gradient)),
                 Maker::Segment(segment) => {
                     walk_segment(graph, Segment::of(&**segment), view, &mut into, &mut found.exits)?
                 }
@@ -97,8 +101,48 @@ fn walk<'t, E: Element>(
     Ok((into.store, found))
 }
 
+/// Walks a recording back from node `last` to its beginning.
+fn walk_all<'t, E: Float>(
+    graph: &Graph<'_>,
+    recording: &'t Recording<E>,
+    last: u32,
+    seed: &[E],
+) -> Result<(GradStore<'t, E>, Found<E>)> {
+    let tape = &recording.tape;
+    if let Some(norms) = &graph.norms {
+        norms.replace(Norms::new(tape, last));
+    }
+    let store = GradStore::new(tape, last, graph.params.len());
+    if !tape.nodes[last as usize].wants {
+        return Ok((store, Found { watched: vec![], exits: vec![] }));
+    }
+    walk(graph, recording, (0, last), seed, store)
+}
+
+/// The gradients of the number at node `of` with respect to some nodes, which are parameters or watched; none where
+/// nothing flows.
+pub(crate) fn gradients_of<E: Float>(
+    graph: &Graph<'_>,
+    recording: &Recording<E>,
+    of: u32,
+    wrt: &[u32],
+) -> Result<Vec<Option<Buffer<E>>>> {
+    let (store, found) = walk_all(graph, recording, of, &[E::ONE])?;
+    let params = store.finish(graph.params);
+    let each = wrt.iter().map(|&wrt| {
+        let node = &recording.tape.nodes[wrt as usize];
+        match node.value {
+            Value::Param(index) => {
+                params[index as usize].clone().map(|gradient| gradient.into_dense(node.shape.elements()))
+            }
+            _ => found.watched.iter().find(|(id, _)| *id == wrt).map(|(_, gradient)| gradient.clone()),
+        }
+    });
+    Ok(each.collect())
+}
+
 /// Records the inside of a segment again, and walks back over it from `gradient`, the segment's own.
-fn walk_segment<E: Element>(
+fn walk_segment<E: Float>(
     outer: &Graph<'_>,
     segment: &Segment,
     gradient: View<'_, E>,
@@ -146,11 +190,14 @@ impl<'g> Var<'g> {
     /// # Ok::<(), unspool_graph::Error>(())
     /// ```
     pub fn backward(self) -> Result<Gradients> {
-        let shape = self.shape()?;
-        if shape.elements() != 1 {
-            return Err(Error::NotScalar { shape, at: self.place() });
-        }
+        self.checked_scalar()?;
         self.differentiate(None)
+    }
+
+    /// An error if this is not a single number.
+    pub(crate) fn checked_scalar(self) -> Result<()> {
+        let shape = self.shape()?;
+        if shape.elements() == 1 { Ok(()) } else { Err(Error::NotScalar { shape, at: self.place() }) }
     }
 
     /// Returns the vector–Jacobian product: the gradients of Σ `cotangent` · this, for a cotangent of this one's shape.
@@ -189,14 +236,7 @@ impl<'g> Var<'g> {
                 None => seed.fill(Element::ONE),
                 Some(tensor) => tensor.write_to(&mut seed),
             }
-            if let Some(norms) = &graph.norms {
-                norms.replace(Norms::new(tape, id));
-            }
-            let mut store = GradStore::new(tape, id, graph.params.len());
-            let mut found = Found { watched: vec![], exits: vec![] };
-            if tape.nodes[id as usize].wants {
-                (store, found) = walk(graph, recording, (0, id), &seed, store)?;
-            }
+            let (store, found) = walk_all(graph, recording, id, &seed)?;
             let watched = found.watched.into_iter().map(|(id, gradient)| {
                 (id, Tensor::from_elements(&tape.nodes[id as usize].shape, &gradient))
             });
@@ -218,6 +258,8 @@ impl<'g> Var<'g> {
                 exits: cuts(graph, recording, id, &entries).into_iter().chain(found.exits).collect(),
                 through_time: through_time(graph, tape, &norms),
                 norms,
+                fed_back: fed_back(graph, tape, id),
+                handed_out: Some(graph.handed_out.clone()),
                 entries: entries.into(),
                 ..Gradients::none(graph.params)
             })
@@ -225,9 +267,20 @@ impl<'g> Var<'g> {
     }
 }
 
+/// Says where a gradient of this recording has come back into it as numbers that node `from` was made from.
+fn fed_back<E: Float>(graph: &Graph<'_>, tape: &Tape<E>, from: u32) -> Vec<String> {
+    let all = graph.fed_back.borrow();
+    if all.is_empty() {
+        return vec![];
+    }
+    let reached = tape.leads_to(from);
+    let seen = all.iter().filter(|exit| reached.get(exit.node as usize) == Some(&true));
+    seen.map(|exit| format!("{} {}", exit.by, graph.place_of(exit.mark))).collect()
+}
+
 /// Says where a path to a parameter was cut: the operations without gradient between node `from` and something that
 /// wants a gradient, and, for a parameter that got none, where numbers made from it have left the recording.
-fn cuts<E: Element>(
+pub(crate) fn cuts<E: Float>(
     graph: &Graph<'_>,
     recording: &Recording<E>,
     from: u32,

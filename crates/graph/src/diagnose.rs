@@ -1,12 +1,12 @@
 //! Where the numbers went wrong: the first value or gradient that is not finite.
 
 use crate::{
-    Element, Error, Graph, Result,
+    Error, Float, Graph, Result,
     tape::{Tape, Value},
 };
 
 /// The least and the greatest of the finite elements, and how many are not finite.
-fn range<E: Element>(values: &[E]) -> String {
+fn range<E: Float>(values: &[E]) -> String {
     let finite = || values.iter().filter(|x| x.is_finite()).map(|x| x.to_f64());
     let bad = values.len() - finite().count();
     let (low, high) = (finite().fold(f64::INFINITY, f64::min), finite().fold(f64::NEG_INFINITY, f64::max));
@@ -18,7 +18,7 @@ fn range<E: Element>(values: &[E]) -> String {
     }
 }
 
-fn inputs<E: Element>(graph: &Graph<'_>, tape: &Tape<E>, id: u32) -> String {
+fn inputs<E: Float>(graph: &Graph<'_>, tape: &Tape<E>, id: u32) -> String {
     let operands = tape.nodes[id as usize].operands.as_slice();
     let each =
         operands.iter().enumerate().map(|(i, &o)| format!("input {i} {}", range(tape.view(graph.params, o).data)));
@@ -27,7 +27,7 @@ fn inputs<E: Element>(graph: &Graph<'_>, tape: &Tape<E>, id: u32) -> String {
 
 /// Makes a value that is not finite the graph's error. An infinity that came in with an input, such as the −∞ of an
 /// attention's mask, is let through as long as it stays one; what it makes not a number is not.
-pub(crate) fn check_value<E: Element>(graph: &Graph<'_>, tape: &Tape<E>, id: u32) {
+pub(crate) fn check_value<E: Float>(graph: &Graph<'_>, tape: &Tape<E>, id: u32) {
     let value = tape.view(graph.params, id);
     if value.data.iter().all(|x| x.is_finite()) {
         return;
@@ -47,7 +47,7 @@ pub(crate) fn check_value<E: Element>(graph: &Graph<'_>, tape: &Tape<E>, id: u32
 }
 
 /// An error if one of the gradients that node `id` has just passed on is not finite.
-pub(crate) fn check_gradients<E: Element>(
+pub(crate) fn check_gradients<E: Float>(
     graph: &Graph<'_>,
     tape: &Tape<E>,
     id: u32,

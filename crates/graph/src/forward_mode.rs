@@ -4,9 +4,10 @@
 //! a right pair of forward and backward, with no step size to choose.
 
 use crate::{
-    Element, Error, Graph, Operand, Result, Tensor, Var, View,
+    Element, Error, Float, Graph, Operand, Result, Tensor, Var, View,
     buffer::Buffer,
     element::typed,
+    nested::nested_tangent,
     recompute::Segment,
     record::with_views,
     recording::{Maker, Recording},
@@ -62,7 +63,7 @@ impl<'g> Graph<'g> {
     }
 }
 
-pub(crate) fn tangent_of<'a, E: Element>(tape: &Tape<E>, all: &'a [Option<Buffer<E>>], id: u32) -> Option<View<'a, E>> {
+pub(crate) fn tangent_of<'a, E: Float>(tape: &Tape<E>, all: &'a [Option<Buffer<E>>], id: u32) -> Option<View<'a, E>> {
     let (root, offset) = tape.root(id);
     let shape = tape.nodes[id as usize].shape;
     let whole = all[root as usize].as_ref()?;
@@ -70,7 +71,7 @@ pub(crate) fn tangent_of<'a, E: Element>(tape: &Tape<E>, all: &'a [Option<Buffer
 }
 
 /// The tangents of all nodes up to `to`, where these leaves move and everything else stands still.
-pub(crate) fn tangents<E: Element>(
+pub(crate) fn tangents<E: Float>(
     graph: &Graph<'_>,
     recording: &Recording<E>,
     to: u32,
@@ -108,6 +109,9 @@ pub(crate) fn tangents<E: Element>(
                     return Err(Error::NoForwardMode { operation: node.name, at: graph.place_of(node.mark) });
                 }
             }
+            &Maker::Gradient { of, wrt } => {
+                nested_tangent(graph, recording, (of, wrt), |id| tangent_of(tape, &all, id), &mut out)?
+            }
             Maker::Segment(segment) => {
                 segment_tangent(graph, tape, Segment::of(&**segment), operands, &moving, &mut out)?
             }
@@ -118,7 +122,7 @@ pub(crate) fn tangents<E: Element>(
 }
 
 /// The tangent of a segment, whose inside is recorded again for it.
-fn segment_tangent<E: Element>(
+fn segment_tangent<E: Float>(
     outer: &Graph<'_>,
     tape: &Tape<E>,
     segment: &Segment,

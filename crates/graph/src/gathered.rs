@@ -9,7 +9,6 @@
 use crate::{
     Element,
     buffer::{Buffer, Pool},
-    kernels::vector::dispatch,
     tape::NONE,
 };
 use std::sync::Arc;
@@ -66,7 +65,7 @@ impl<E: Element> BlockSum<E> {
         let total = &mut self.total[..];
         let width = total.len();
         self.rows += rows.len() / width;
-        dispatch(
+        E::vectorize(
             #[inline(always)]
             || {
                 // Four rows at a time, so that the sums are read and written once for the four.

@@ -45,6 +45,8 @@ pub struct GradSink<'a, E: Element> {
     pub(crate) operands: &'a [u32],
     /// The first gradient of a wrong size: input, elements got, elements expected.
     pub(crate) wrong: Option<(usize, usize, usize)>,
+    /// Whether a gradient was changed on its way by what has no derivative.
+    pub(crate) changed: bool,
 }
 
 impl<E: Element> fmt::Debug for GradSink<'_, E> {

@@ -22,7 +22,7 @@ use crate::{
     buffer::Buffer,
     gathered::{BLOCK, Block, BlockSum, RowSums},
     gradients::Gradient,
-    kernels::{Matrix, product, vector::dispatch},
+    kernels::{Matrix, product},
     reference::reference_mode,
     tape::{Tape, Value},
 };
@@ -289,7 +289,7 @@ impl<'t, E: Element> GradStore<'t, E> {
             if fresh {
                 elements.copy_from_slice(gradient);
             } else {
-                dispatch(
+                E::vectorize(
                     #[inline(always)]
                     || elements.iter_mut().zip(gradient).for_each(|(slot, &g)| *slot += g),
                 );

@@ -5,6 +5,7 @@ use crate::{
     Error, Params, Precision, Result, RngKey, RowIds,
     element::{Either, typed},
     error::Place,
+    handed_out::HandedOut,
     measure::{Norms, Times},
     notes::{Cached, Carried, Exit, Replacement, StepInput},
     recording::{Recording, Recordings},
@@ -97,6 +98,9 @@ pub struct Graph<'p> {
     pub(crate) carried: RefCell<Vec<Carried>>,
     /// Where numbers have left the recording.
     pub(crate) exits: RefCell<Vec<Exit>>,
+    /// What was taken out of its gradients, and where it came back in.
+    pub(crate) handed_out: HandedOut,
+    pub(crate) fed_back: RefCell<Vec<Exit>>,
     /// Whether it keeps what a backward needs.
     pub(crate) keeps_graph: bool,
     /// Whether it is the recording of a segment's inside.
@@ -143,6 +147,8 @@ impl<'p> Graph<'p> {
             norms: None,
             carried: RefCell::default(),
             exits: RefCell::default(),
+            handed_out: HandedOut::default(),
+            fed_back: RefCell::default(),
             keeps_graph: true,
             is_segment: false,
         }
@@ -273,6 +279,8 @@ impl<'p> Graph<'p> {
         self.key_counts.get_mut().clear();
         self.carried.get_mut().clear();
         self.exits.get_mut().clear();
+        self.handed_out = HandedOut::default();
+        self.fed_back.get_mut().clear();
         if let Some(times) = &mut self.clock {
             *times.get_mut() = Times::default();
         }

@@ -1,6 +1,6 @@
 //! Whole Jacobians, by as few passes as the shapes allow.
 
-use crate::{Error, Graph, HasGradient, Operand, Result, Shape, Tensor, Var, element::typed, recording::Recording};
+use crate::{Error, Graph, HasGradient, Operand, Result, Shape, Tensor, Var};
 use ndarray::{ArrayD, IxDyn};
 
 impl<'g> Graph<'g> {
@@ -31,11 +31,7 @@ impl<'g> Graph<'g> {
         let (rows, columns) = (of.shape()?, leaf.shape()?);
         self.kept("jacobian", of.place())?;
         let argument = |why| Error::Argument { operation: "jacobian", why, at: self.place() };
-        let followed = typed!(&*self.recording.borrow(), Recording { tape, .. } => {
-            let node = &tape.nodes[leaf.id as usize];
-            node.watched || (node.name == "param" && node.wants)
-        });
-        if !followed {
+        if !leaf.is_followed() {
             return Err(argument(
                 "the node to move is not watched, or a parameter that is frozen: use what `watch()` returns".into(),
             ));

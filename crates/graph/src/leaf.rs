@@ -1,8 +1,9 @@
 //! What enters a recording: arrays, constants and parameters.
 
 use crate::{
-    Buffer, Element, Error, Graph, Param, Shape, Tensor, Var,
+    Buffer, Element, Error, Float, Graph, Param, Shape, Tensor, Var,
     element::typed,
+    notes::Exit,
     recording::Recording,
     tape::{NONE, Node, Operands, Value},
 };
@@ -39,11 +40,16 @@ impl<'g> Graph<'g> {
         typed!(&mut *self.recording.borrow_mut(), recording => {
             let mut buffer = recording.tape.pool.take(shape.elements());
             value.write_to(&mut buffer);
-            self.push_leaf(recording, buffer, shape, line)
+            let var = self.push_leaf(recording, buffer, shape, line);
+            if self.handed_out.knows(&value) {
+                let by = "a gradient fed back as a constant";
+                self.fed_back.borrow_mut().push(Exit { node: var.id, by, mark: self.mark(line) });
+            }
+            var
         })
     }
 
-    fn push_leaf<E: Element>(
+    fn push_leaf<E: Float>(
         &'g self,
         recording: &mut Recording<E>,
         buffer: Buffer<E>,

@@ -3,7 +3,7 @@
 //! The operations of this crate and a user's own go through the same trait, [`Operation`]. An operation is generic over
 //! the precision ([`Element`]), owns all it needs (`'static`), and has one output.
 
-use crate::{Element, GradSink, Shape, View, buffer::Buffer};
+use crate::{Element, Float, GradSink, Shape, View, buffer::Buffer, element::Dual};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Holds what an operation may look at when it has run: its inputs, its own output, and what it kept.
@@ -133,10 +133,16 @@ pub trait Operation: Send + Sync + 'static {
     }
 }
 
-/// An operation as a recording stores it: its type and what it kept are erased, its precision is known.
-pub(crate) trait ErasedOperation<E: Element>: Send + Sync {
-    fn differentiable(&self) -> bool;
+/// An operation that has run, as a walk back needs it: its type and what it kept are erased.
+pub(crate) trait Backward<E: Element> {
     fn backward(&self, inputs: &[View<'_, E>], output: View<'_, E>, gradient: View<'_, E>, into: &mut GradSink<'_, E>);
+}
+
+/// An operation as a recording stores it.
+pub(crate) trait ErasedOperation<E: Float>: Backward<E> + Send + Sync {
+    fn differentiable(&self) -> bool;
+    /// Runs the same operation again, in dual numbers; what it gives walks back in them.
+    fn replay(&self, inputs: &[View<'_, Dual>], output: &mut [Dual]) -> Box<dyn Backward<Dual> + '_>;
     /// Writes the tangent; `false` where the operation has no forward mode.
     fn jvp(&self, inputs: &[View<'_, E>], output: View<'_, E>, tangents: &[Option<View<'_, E>>], out: &mut [E])
     -> bool;
@@ -151,13 +157,47 @@ pub(crate) struct Kept<O, S> {
     pub(crate) saved: S,
 }
 
-impl<E: Element, O: Operation> ErasedOperation<E> for Kept<O, O::Saved<E>> {
-    fn differentiable(&self) -> bool {
-        self.operation.differentiable()
+/// An operation that has run again, and what its forward kept then.
+struct Again<'a, O, S> {
+    operation: &'a O,
+    saved: S,
+}
+
+impl<O: Operation> Backward<Dual> for Again<'_, O, O::Saved<Dual>> {
+    fn backward(
+        &self,
+        inputs: &[View<'_, Dual>],
+        output: View<'_, Dual>,
+        gradient: View<'_, Dual>,
+        into: &mut GradSink<'_, Dual>,
+    ) {
+        let no_jvp = &AtomicBool::new(false);
+        self.operation.backward(&OpContext { inputs, output, saved: &self.saved, no_jvp }, gradient, into)
     }
+}
+
+/// The same for a recording in any precision, so that it is compiled once.
+fn replay<'a, O: Operation>(
+    operation: &'a O,
+    inputs: &[View<'_, Dual>],
+    output: &mut [Dual],
+) -> Box<dyn Backward<Dual> + 'a> {
+    Box::new(Again { operation, saved: operation.forward(inputs, output) })
+}
+
+impl<E: Element, O: Operation> Backward<E> for Kept<O, O::Saved<E>> {
     fn backward(&self, inputs: &[View<'_, E>], output: View<'_, E>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
         let no_jvp = &AtomicBool::new(false);
         self.operation.backward(&OpContext { inputs, output, saved: &self.saved, no_jvp }, gradient, into)
+    }
+}
+
+impl<E: Float, O: Operation> ErasedOperation<E> for Kept<O, O::Saved<E>> {
+    fn differentiable(&self) -> bool {
+        self.operation.differentiable()
+    }
+    fn replay(&self, inputs: &[View<'_, Dual>], output: &mut [Dual]) -> Box<dyn Backward<Dual> + '_> {
+        replay(&self.operation, inputs, output)
     }
     fn jvp(
         &self,
@@ -256,12 +296,18 @@ pub trait Gated: Operation {
 /// A gated operation, and what its forward kept.
 pub(crate) struct KeptGated<O, S>(pub(crate) Kept<O, S>);
 
-impl<E: Element, O: Gated> ErasedOperation<E> for KeptGated<O, O::Saved<E>> {
-    fn differentiable(&self) -> bool {
-        self.0.differentiable()
-    }
+impl<E: Float, O: Gated> Backward<E> for KeptGated<O, O::Saved<E>> {
     fn backward(&self, inputs: &[View<'_, E>], output: View<'_, E>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
         self.0.backward(inputs, output, gradient, into)
+    }
+}
+
+impl<E: Float, O: Gated> ErasedOperation<E> for KeptGated<O, O::Saved<E>> {
+    fn differentiable(&self) -> bool {
+        ErasedOperation::<E>::differentiable(&self.0)
+    }
+    fn replay(&self, inputs: &[View<'_, Dual>], output: &mut [Dual]) -> Box<dyn Backward<Dual> + '_> {
+        replay(&self.0.operation, inputs, output)
     }
     fn jvp(
         &self,
@@ -277,6 +323,6 @@ impl<E: Element, O: Gated> ErasedOperation<E> for KeptGated<O, O::Saved<E>> {
         self.0.operation.gates(&OpContext { inputs, output, saved: &self.0.saved, no_jvp }, show)
     }
     fn saved_bytes(&self) -> usize {
-        self.0.saved_bytes()
+        ErasedOperation::<E>::saved_bytes(&self.0)
     }
 }

@@ -9,7 +9,7 @@
 //! gradients are the same to the bit.
 
 use crate::{
-    Element, Error, Graph, Result, RowIds, Shape, Var,
+    Error, Float, Graph, Result, RowIds, Shape, Var,
     buffer::Buffer,
     notes::{Exit, Replacement, StepInput},
     recording::{Maker, Recording},
@@ -29,7 +29,7 @@ pub(crate) struct Segment {
 }
 
 /// What stays of the first recording.
-struct First<E: Element> {
+struct First<E: Float> {
     shape: Shape,
     value: Buffer<E>,
     used: Vec<u32>,
@@ -92,7 +92,7 @@ impl Plan {
     /// A parameter enters as itself, anything else as a leaf. Inputs that overlap in memory enter as parts of the node
     /// in which they lie, and so does a part of a parameter that is `used` inside by itself too: a gradient must have
     /// one place.
-    fn new<E: Element>(tape: &Tape<E>, inputs: &[u32], used: &[u32]) -> Plan {
+    fn new<E: Float>(tape: &Tape<E>, inputs: &[u32], used: &[u32]) -> Plan {
         let mut leaves: Vec<u32> = vec![];
         let shape = |id: u32| tape.nodes[id as usize].shape;
         let overlap = |a: u32, b: u32| {
@@ -126,13 +126,7 @@ impl Segment {
 
     /// An empty recording that continues `outer` at the segment's start, with the leaves on it. It has the scopes on
     /// loan.
-    fn open<'a, E: Element>(
-        &self,
-        outer: &'a Graph<'_>,
-        tape: &Tape<E>,
-        leaves: &[u32],
-        keeps_graph: bool,
-    ) -> Graph<'a> {
+    fn open<'a, E: Float>(&self, outer: &'a Graph<'_>, tape: &Tape<E>, leaves: &[u32], keeps_graph: bool) -> Graph<'a> {
         let inner = outer.inside(self.start.scope, self.start.step, self.start.rows.clone(), keeps_graph);
         if let Some(inside) = inner.recording.borrow_mut().of_mut::<E>() {
             for &id in leaves {
@@ -181,7 +175,7 @@ impl Segment {
     }
 
     /// The first run, of which only the value stays, which parameters it used, and where numbers have left it.
-    fn first<E: Element>(&mut self, outer: &Graph<'_>, inputs: &[u32]) -> Result<First<E>> {
+    fn first<E: Float>(&mut self, outer: &Graph<'_>, inputs: &[u32]) -> Result<First<E>> {
         let held = outer.recording.borrow();
         let Some(Recording { tape, .. }) = held.of::<E>() else {
             return Err(self.wrong(outer, "another precision".into()));
@@ -213,7 +207,7 @@ impl Segment {
     }
 
     /// How the operands enter for the walk back.
-    pub(crate) fn plan<E: Element>(&self, tape: &Tape<E>, operands: &[u32]) -> Plan {
+    pub(crate) fn plan<E: Float>(&self, tape: &Tape<E>, operands: &[u32]) -> Plan {
         let (inputs, used) = operands.split_at(self.inputs);
         Plan::new(tape, inputs, used)
     }
@@ -226,7 +220,7 @@ impl Segment {
 
     /// The second run: records the segment as it was recorded first, and lets `work` look at that recording and the
     /// node that it gave.
-    pub(crate) fn replay<E: Element>(
+    pub(crate) fn replay<E: Float>(
         &self,
         outer: &Graph<'_>,
         tape: &Tape<E>,
@@ -307,7 +301,7 @@ impl<'g> Graph<'g> {
         }
     }
 
-    fn recompute_in<E: Element>(
+    fn recompute_in<E: Float>(
         &'g self,
         run: Run,
         surrounding: Surrounding,

@@ -1,7 +1,7 @@
 //! Recording: an operation runs at once, and a node for it is written down.
 
 use crate::{
-    Element, Error, Gated, Graph, Operation, Shape, Var, View,
+    Element, Error, Float, Gated, Graph, Operation, Shape, Var, View,
     diagnose::check_value,
     element::typed,
     measure::Walk,
@@ -13,13 +13,13 @@ use std::{panic::Location, time::Instant};
 
 /// How an operation is kept for the backward pass.
 trait Keep<O: Operation> {
-    fn keep<E: Element>(kept: Kept<O, O::Saved<E>>) -> Box<dyn ErasedOperation<E>>;
+    fn keep<E: Float>(kept: Kept<O, O::Saved<E>>) -> Box<dyn ErasedOperation<E>>;
 }
 
 struct Plain;
 
 impl<O: Operation> Keep<O> for Plain {
-    fn keep<E: Element>(kept: Kept<O, O::Saved<E>>) -> Box<dyn ErasedOperation<E>> {
+    fn keep<E: Float>(kept: Kept<O, O::Saved<E>>) -> Box<dyn ErasedOperation<E>> {
         Box::new(kept)
     }
 }
@@ -27,7 +27,7 @@ impl<O: Operation> Keep<O> for Plain {
 struct WithGates;
 
 impl<O: Gated> Keep<O> for WithGates {
-    fn keep<E: Element>(kept: Kept<O, O::Saved<E>>) -> Box<dyn ErasedOperation<E>> {
+    fn keep<E: Float>(kept: Kept<O, O::Saved<E>>) -> Box<dyn ErasedOperation<E>> {
         Box::new(KeptGated(kept))
     }
 }
@@ -98,7 +98,7 @@ impl<'g> Graph<'g> {
         !self.failed() && inputs.iter().all(|v| v.id != NONE)
     }
 
-    fn run<E: Element, O: Operation, K: Keep<O>>(
+    fn run<E: Float, O: Operation, K: Keep<O>>(
         &'g self,
         recording: &mut Recording<E>,
         name: &'static str,
@@ -202,7 +202,7 @@ pub(crate) fn with_views<'a, E: Element, R>(
     }
 }
 
-fn with_shapes<E: Element, R>(views: &[View<'_, E>], f: impl FnOnce(&[Shape]) -> R) -> R {
+fn with_shapes<E: Float, R>(views: &[View<'_, E>], f: impl FnOnce(&[Shape]) -> R) -> R {
     match views {
         [] => f(&[]),
         [a] => f(&[a.shape]),

@@ -1,7 +1,7 @@
 //! A recording: its nodes, and what made each of them.
 
 use crate::{
-    Element,
+    Float,
     element::Family,
     operation::ErasedOperation,
     params::Arrays,
@@ -10,7 +10,7 @@ use crate::{
 use std::{any::Any, fmt};
 
 /// A recording in one precision.
-pub(crate) struct Recording<E: Element> {
+pub(crate) struct Recording<E: Float> {
     pub(crate) tape: Tape<E>,
     /// What made each node; `None` for what enters the recording (inputs and parameters), for a view into another node,
     /// and where nothing is kept for a backward.
@@ -21,28 +21,33 @@ pub(crate) struct Recording<E: Element> {
 pub(crate) struct Recordings;
 
 impl Family for Recordings {
-    type Of<E: Element> = Recording<E>;
+    type Of<E: Float> = Recording<E>;
 }
 
 /// What made a node.
-pub(crate) enum Maker<E: Element> {
+pub(crate) enum Maker<E: Float> {
     Operation(Box<dyn ErasedOperation<E>>),
+    /// The gradient of node `of`, a number, with respect to node `wrt`: [`Var::gradient`](crate::Var::gradient).
+    Gradient {
+        of: u32,
+        wrt: u32,
+    },
     /// A part of the model that is [recomputed](crate::Graph::recompute): a [`Segment`](crate::recompute::Segment). It
     /// runs on a graph, and a graph is made of recordings, so its type cannot be known here.
     Segment(Box<dyn Any + Send + Sync>),
 }
 
-impl<E: Element> Maker<E> {
+impl<E: Float> Maker<E> {
     /// Whether a gradient passes through.
     pub(crate) fn differentiable(&self) -> bool {
         match self {
             Maker::Operation(operation) => operation.differentiable(),
-            Maker::Segment(_) => true,
+            Maker::Gradient { .. } | Maker::Segment(_) => true,
         }
     }
 }
 
-impl<E: Element> Recording<E> {
+impl<E: Float> Recording<E> {
     pub(crate) fn new(arrays: &Arrays<E>) -> Self {
         Recording { tape: Tape::new(arrays), makers: arrays.pool.lists.take() }
     }
@@ -59,7 +64,7 @@ impl<E: Element> Recording<E> {
     }
 }
 
-impl<E: Element> Drop for Recording<E> {
+impl<E: Float> Drop for Recording<E> {
     fn drop(&mut self) {
         let mut makers = std::mem::take(&mut self.makers);
         makers.clear();
@@ -67,7 +72,7 @@ impl<E: Element> Drop for Recording<E> {
     }
 }
 
-impl<E: Element> fmt::Debug for Recording<E> {
+impl<E: Float> fmt::Debug for Recording<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.tape.fmt(f)
     }

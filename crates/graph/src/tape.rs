@@ -2,10 +2,10 @@
 //! already.
 
 use crate::{
-    Element, Params, Shape,
+    Element, Float, Params, Shape,
     buffer::{Buffer, Pool},
     params::Arrays,
-    view::{Packs, View},
+    view::{Packs, Panels, View},
 };
 use std::{fmt, panic::Location, sync::Arc};
 
@@ -99,9 +99,9 @@ impl<E: Element> Drop for Tape<E> {
 }
 
 impl<E: Element> Tape<E> {
-    pub(crate) fn new(arrays: &Arrays<E>) -> Self {
-        let pool = arrays.pool.clone();
-        Tape { nodes: pool.lists.take(), entered: vec![NONE; arrays.values.len()], pool }
+    /// An empty tape without parameters.
+    pub(crate) fn in_pool(pool: Arc<Pool<E>>) -> Self {
+        Tape { nodes: vec![], entered: vec![], pool }
     }
 
     pub(crate) fn reset(&mut self) {
@@ -114,26 +114,13 @@ impl<E: Element> Tape<E> {
         self.nodes.len() as u32 - 1
     }
 
-    /// A node's value.
-    #[inline]
-    pub(crate) fn view<'a>(&'a self, params: &'a Params, id: u32) -> View<'a, E> {
-        let node = &self.nodes[id as usize];
-        let (mut offset, mut holder) = (0, node);
-        if let Value::View { root, offset: inside } = node.value {
-            (offset, holder) = (inside, &self.nodes[root as usize]);
+    /// The value of a node on a tape without parameters.
+    pub(crate) fn held(&self, id: u32) -> View<'_, E> {
+        let (shape, (root, offset)) = (self.nodes[id as usize].shape, self.root(id));
+        match &self.nodes[root as usize].value {
+            Value::Own(buffer) => View::new(&buffer[offset..offset + shape.elements()], shape),
+            Value::Param(_) | Value::View { .. } => unreachable!("a root on such a tape has its own value"),
         }
-        let (data, packs) = match &holder.value {
-            Value::Own(buffer) => (&buffer[..], &node.packs),
-            Value::Param(index) => {
-                let arrays = params.arrays::<E>();
-                let whole = offset == 0 && node.shape == holder.shape;
-                let packs = if whole { &arrays.panels[*index as usize] } else { &node.packs };
-                (&arrays.values[*index as usize][..], packs)
-            }
-            Value::View { .. } => unreachable!("a part's root is never a part"),
-        };
-        let data = &data[offset..offset + node.shape.elements()];
-        View { data, shape: node.shape, packs: Some((packs, &self.pool)) }
     }
 
     /// For each node up to `to`, whether `to` was made from it.
@@ -154,5 +141,34 @@ impl<E: Element> Tape<E> {
             Value::View { root, offset } => (root, offset),
             _ => (id, 0),
         }
+    }
+}
+
+impl<E: Float> Tape<E> {
+    pub(crate) fn new(arrays: &Arrays<E>) -> Self {
+        let pool = arrays.pool.clone();
+        Tape { nodes: pool.lists.take(), entered: vec![NONE; arrays.values.len()], pool }
+    }
+
+    /// A node's value.
+    #[inline]
+    pub(crate) fn view<'a>(&'a self, params: &'a Params, id: u32) -> View<'a, E> {
+        let node = &self.nodes[id as usize];
+        let (mut offset, mut holder) = (0, node);
+        if let Value::View { root, offset: inside } = node.value {
+            (offset, holder) = (inside, &self.nodes[root as usize]);
+        }
+        let (data, packs): (&[E], &dyn Panels<E>) = match &holder.value {
+            Value::Own(buffer) => (&buffer[..], &node.packs),
+            Value::Param(index) => {
+                let arrays = params.arrays::<E>();
+                let whole = offset == 0 && node.shape == holder.shape;
+                let packs = if whole { &arrays.panels[*index as usize] } else { &node.packs };
+                (&arrays.values[*index as usize][..], packs)
+            }
+            Value::View { .. } => unreachable!("a part's root is never a part"),
+        };
+        let data = &data[offset..offset + node.shape.elements()];
+        View { data, shape: node.shape, packs: Some((packs, &self.pool)) }
     }
 }

@@ -1,8 +1,8 @@
 //! Values as they leave and enter a graph: arrays in one of the two precisions.
 
 use crate::{
-    Element, Precision, Shape,
-    element::{Either, Family},
+    Element, Float, Precision, Shape,
+    element::{Either, Family, Slice},
 };
 use ndarray::{ArrayBase, ArrayD, ArrayViewD, Data, Dimension, IxDyn};
 
@@ -80,7 +80,7 @@ impl Tensor {
     }
 
     /// A tensor of these elements, which fill the shape.
-    pub(crate) fn from_elements<E: Element>(shape: &Shape, elements: &[E]) -> Tensor {
+    pub(crate) fn from_elements<E: Float>(shape: &Shape, elements: &[E]) -> Tensor {
         // A node's value always fills its shape; an empty array stands in so that no panic is possible here.
         let array = ArrayD::from_shape_vec(IxDyn(shape), elements.to_vec());
         match E::wrap::<Array>(array.unwrap_or_else(|_| ArrayD::from_elem(IxDyn(&[0]), E::ZERO))) {
@@ -102,7 +102,7 @@ fn convert<A: Copy, E: Element>(array: &ArrayD<A>, out: &mut [E], to: impl Fn(A)
 struct Array;
 
 impl Family for Array {
-    type Of<E: Element> = ArrayD<E>;
+    type Of<E: Float> = ArrayD<E>;
 }
 
 macro_rules! from_array {
@@ -160,18 +160,17 @@ pub enum Elements<'a> {
     F64(&'a mut [f64]),
 }
 
-/// What [`Elements`] are of.
-struct Slice<'a>(std::marker::PhantomData<&'a ()>);
-
-impl<'a> Family for Slice<'a> {
-    type Of<E: Element> = &'a mut [E];
-}
-
-impl<'a, E: Element> From<&'a mut [E]> for Elements<'a> {
-    fn from(elements: &'a mut [E]) -> Self {
-        match E::wrap::<Slice<'a>>(elements) {
+impl<'a> Elements<'a> {
+    pub(crate) fn of(elements: Either<Slice<'a>>) -> Self {
+        match elements {
             Either::F32(elements) => Elements::F32(elements),
             Either::F64(elements) => Elements::F64(elements),
         }
+    }
+}
+
+impl<'a, E: Float> From<&'a mut [E]> for Elements<'a> {
+    fn from(elements: &'a mut [E]) -> Self {
+        Elements::of(E::wrap::<Slice<'a>>(elements))
     }
 }

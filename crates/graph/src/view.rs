@@ -1,7 +1,7 @@
 //! A value of a recording as an operation reads it.
 
 use crate::{
-    Element, Shape,
+    Element, Float, Shape,
     buffer::{Buffer, Pool},
     kernels::{Matrix, Packed, product, product_by, worth_keeping},
 };
@@ -44,8 +44,22 @@ use std::{
 pub struct View<'a, E: Element> {
     pub(crate) data: &'a [E],
     pub(crate) shape: Shape,
-    /// Where the panels of this value stay, and the pool they come from.
-    pub(crate) packs: Option<(&'a Packs<E>, &'a Arc<Pool<E>>)>,
+    /// Where the panels of this value stay, and the pool they come from; none where none are kept.
+    pub(crate) packs: Option<(&'a dyn Panels<E>, &'a Arc<Pool<E>>)>,
+}
+
+/// What multiplies by a matrix that stays.
+pub(crate) trait Panels<E: Element>: Sync {
+    /// C = A·B or C += A·B for the sizes `(m, k, n)`, where B is the matrix that stays, as it is or transposed.
+    fn multiply(
+        &self,
+        pool: &Arc<Pool<E>>,
+        sizes: (usize, usize, usize),
+        a: Matrix<'_, E>,
+        b: (Matrix<'_, E>, bool),
+        c: &mut [E],
+        accumulate: bool,
+    );
 }
 
 /// A matrix in panels, as it is and transposed, each made when first multiplied by.
@@ -56,6 +70,22 @@ impl<E: Element> Packs<E> {
     /// How many elements the panels hold.
     pub(crate) fn elements(&self) -> usize {
         self.0.get().into_iter().flat_map(|both| both.iter()).filter_map(OnceLock::get).map(Packed::elements).sum()
+    }
+}
+
+impl<E: Float> Panels<E> for Packs<E> {
+    fn multiply(
+        &self,
+        pool: &Arc<Pool<E>>,
+        (m, k, n): (usize, usize, usize),
+        a: Matrix<'_, E>,
+        (b, transposed): (Matrix<'_, E>, bool),
+        c: &mut [E],
+        accumulate: bool,
+    ) {
+        let both = self.0.get_or_init(Default::default);
+        let packed = both[usize::from(transposed)].get_or_init(|| Packed::new((k, n), b, |len| pool.take(len)));
+        product_by(m, a, packed, c, accumulate);
     }
 }
 
@@ -107,8 +137,6 @@ impl<'a, E: Element> View<'a, E> {
         let Some((packs, pool)) = self.packs.filter(|_| worth_keeping((m, k, n))) else {
             return product((m, k, n), a, b, c, accumulate);
         };
-        let both = packs.0.get_or_init(Default::default);
-        let packed = both[usize::from(transposed)].get_or_init(|| Packed::new((k, n), b, |len| pool.take(len)));
-        product_by(m, a, packed, c, accumulate);
+        packs.multiply(pool, (m, k, n), a, (b, transposed), c, accumulate);
     }
 }

@@ -37,6 +37,16 @@ impl<'g> Var<'g> {
     }
 }
 
+impl Var<'_> {
+    /// Whether a walk back keeps its gradient: whether it is watched, or a parameter that is not frozen.
+    pub(crate) fn is_followed(self) -> bool {
+        typed!(&*self.graph.recording.borrow(), Recording { tape, .. } => {
+            let node = &tape.nodes[self.id as usize];
+            node.watched || (node.name == "param" && node.wants)
+        })
+    }
+}
+
 impl HasGradient for Var<'_> {
     fn find(self, gradients: &Gradients) -> Option<Tensor> {
         let mut watched = gradients.watched.iter().filter(|_| gradients.graph == Some(self.graph.number));

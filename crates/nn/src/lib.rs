@@ -144,7 +144,7 @@ pub use sequence::{
     AttentionPooling, Direction, Layout, Pooling, Recurrent, RecurrentConfig, Sequence, TruncatedBptt, TruncatedWindow,
     bidirectional, feed_back, repeated, unroll, unroll_directed, unroll_recomputed, windows, zero_filled,
 };
-pub use sharded::sharded;
+pub use sharded::{sharded, sharded_hessian_vector};
 pub use summary::{Summary, summary};
 pub use training::Trainer;
 pub use transformer::{

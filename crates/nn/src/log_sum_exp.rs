@@ -13,26 +13,27 @@ fn is_nan<E: Element>(x: E) -> bool {
 }
 
 /// Returns the maximum; −∞ of nothing.
-fn maximum(x: impl IntoIterator<Item = f64>) -> f64 {
-    x.into_iter().fold(f64::NEG_INFINITY, |best, x| if exceeds(x, best) { x } else { best })
+fn maximum<E: Element>(x: impl IntoIterator<Item = E>) -> E {
+    x.into_iter().fold(E::from_f64(f64::NEG_INFINITY), |best, x| if exceeds(x, best) { x } else { best })
 }
 
-/// Returns ln Σ eˣ.
-pub(crate) fn log_sum_exp<E: Element>(x: &[E]) -> f64 {
-    let top = maximum(x.iter().map(|x| x.to_f64()));
-    if top == f64::NEG_INFINITY {
+/// Returns ln Σ eˣ, in double precision.
+pub(crate) fn log_sum_exp<E: Element>(x: &[E]) -> E::Wide {
+    let top = maximum(x.iter().map(|x| x.widen()));
+    if top.to_f64() == f64::NEG_INFINITY {
         return top;
     }
-    top + x.iter().map(|x| (x.to_f64() - top).exp()).sum::<f64>().ln()
+    top + x.iter().map(|x| (x.widen() - top).exp()).sum::<E::Wide>().ln()
 }
 
 /// Returns ln Σ eˣ of a few numbers, most of which may be −∞.
-pub(crate) fn log_add<const N: usize>(x: [f64; N]) -> f64 {
+pub(crate) fn log_add<E: Element, const N: usize>(x: [E; N]) -> E {
     let top = maximum(x);
-    if top == f64::NEG_INFINITY {
+    if top.to_f64() == f64::NEG_INFINITY {
         return top;
     }
-    top + x.iter().map(|x| if *x == f64::NEG_INFINITY { 0.0 } else { (x - top).exp() }).sum::<f64>().ln()
+    let each = x.into_iter().map(|x| if x.to_f64() == f64::NEG_INFINITY { E::ZERO } else { (x - top).exp() });
+    top + each.sum::<E>().ln()
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Gradients that several processes add up in shares: the bits are those of adding whole gradients one after the other.
 
 use proptest::prelude::*;
-use unspool_graph::{Element, Gradients, Graph, ParamGrad, Params, Precision, Var, init};
+use unspool_graph::{Float, Gradients, Graph, ParamGrad, Params, Precision, Var, init};
 use unspool_nn::exchange::GradShard;
 
 const WORDS: usize = 11;
@@ -74,7 +74,7 @@ fn gradients(params: &Params, summand: &Summand) -> Gradients {
 
 /// All that can be told of gradients, to the bit and in order.
 fn told(gradients: &Gradients, params: &Params) -> Vec<String> {
-    fn part<E: Element>(part: Option<ParamGrad<'_, E>>) -> String {
+    fn part<E: Float>(part: Option<ParamGrad<'_, E>>) -> String {
         let bits = |values: &[E]| values.iter().map(|x| x.to_f64().to_bits()).collect::<Vec<_>>();
         match part {
             None => "none".into(),
@@ -100,7 +100,7 @@ fn added(params: &Params, all: &[Gradients]) -> Gradients {
 }
 
 /// The same by `parts` processes, each of which gets bytes alone.
-fn added_in_shares<E: Element>(params: &Params, all: &[Gradients], parts: usize) -> Gradients {
+fn added_in_shares<E: Float>(params: &Params, all: &[Gradients], parts: usize) -> Gradients {
     // One list for all messages: what is left of a longer one must not be seen.
     let mut message = vec![];
     let mut sum_of = |part| {
@@ -116,7 +116,7 @@ fn added_in_shares<E: Element>(params: &Params, all: &[Gradients], parts: usize)
     GradShard::<E>::join(params, &sums).unwrap()
 }
 
-fn written<E: Element>(params: &Params, gradients: &Gradients, part: usize, parts: usize) -> Vec<u8> {
+fn written<E: Float>(params: &Params, gradients: &Gradients, part: usize, parts: usize) -> Vec<u8> {
     let mut bytes = vec![];
     GradShard::<E>::write(params, gradients, 0, part, parts, &mut bytes);
     bytes

@@ -2,7 +2,7 @@
 
 use super::{
     CheckCounts, Disagreement, Failure, Model, STEP, culprit,
-    point::{Point, apart, weigh, weights, wrong},
+    point::{Point, apart, unit, unsure, weigh, weights, wrong},
 };
 use crate::{Place, Result, RngKey};
 use ndarray::ArrayD;
@@ -119,9 +119,7 @@ pub(super) fn where_they_agree(point: &Point, model: Model<'_>) -> std::result::
 
 /// The slope along one random direction of length 1 must agree, if its differences at h and h/2 do.
 pub(super) fn along(point: &Point, model: Model<'_>, seed: u64) -> std::result::Result<CheckCounts, Failure> {
-    let mut direction = point.direction(RngKey::seed(seed).fold_in_str("direction"))?;
-    let length = direction.iter().flatten().map(|u| u * u).sum::<f64>().sqrt();
-    direction.iter_mut().for_each(|u| *u /= length.max(f64::MIN_POSITIVE));
+    let direction = unit(point.direction(RngKey::seed(seed).fold_in_str("direction"))?);
     let analytic: f64 =
         slopes(point, model)?.iter().zip(&direction).map(|(slope, u)| (&slope.gradient * u).sum()).sum();
     let at = |step: f64| -> Result<f64> { Ok(weigh(&point.moved(&direction, step)?.value(model)?)) };
@@ -135,9 +133,4 @@ pub(super) fn along(point: &Point, model: Model<'_>, seed: u64) -> std::result::
     }
     let (parameter, culprit) = ("a random direction".to_string(), culprit::find(point, model));
     Err(Failure::Gradient(Box::new(Disagreement { parameter, index: 0, analytic, numeric, entered: None, culprit })))
-}
-
-/// Whether the differences contradict each other. A gradient that is not a number is wrong whatever they are.
-fn unsure(analytic: f64, whole: f64, half: f64) -> bool {
-    analytic.is_finite() && wrong(apart(half, whole))
 }

@@ -14,6 +14,7 @@
 //! | a model with too many parameters to move each | [`direction`] |
 //! | a long composition, whose differences need not be exact enough | [`composition`] |
 //! | forward mode against reverse mode alone | [`adjoint`] |
+//! | second derivatives | [`second_order`] |
 //!
 //! A [`Failure`] names the worst element with both numbers and, where it can be told, the operation that is wrong and
 //! the line that recorded it: the first one on the tape whose own gradient disagrees.
@@ -50,6 +51,7 @@ mod differences;
 mod genome;
 mod overwriting;
 mod point;
+mod second_order;
 #[cfg(feature = "proptest")]
 pub mod strategy;
 
@@ -124,12 +126,20 @@ impl fmt::Display for Culprit {
 
 impl fmt::Display for Disagreement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.said("backward gives", "finite differences give"))
+    }
+}
+
+impl Disagreement {
+    fn of_second_order(&self) -> String {
+        self.said("H·v is", "differences of gradients give")
+    }
+
+    fn said(&self, one: &str, other: &str) -> String {
         let Disagreement { parameter, index, analytic, numeric, entered, culprit } = self;
-        write!(f, "{parameter}[{index}]: backward gives {analytic:e}, finite differences give {numeric:e}")?;
-        if let Some(place) = entered {
-            write!(f, "; it enters {place}")?;
-        }
-        culprit.as_ref().map_or(Ok(()), |culprit| culprit.fmt(f))
+        let entered = entered.as_ref().map(|place| format!("; it enters {place}")).unwrap_or_default();
+        let culprit = culprit.as_ref().map(Culprit::to_string).unwrap_or_default();
+        format!("{parameter}[{index}]: {one} {analytic:e}, {other} {numeric:e}{entered}{culprit}")
     }
 }
 
@@ -159,6 +169,22 @@ pub enum Failure {
         forward: f64,
         /// By reverse mode.
         reverse: f64,
+        /// The operation at which it goes wrong, if one could be told.
+        culprit: Option<Culprit>,
+    },
+    /// A second derivative is wrong: an operation's backward is no function of its inputs that a derivative follows, as
+    /// where it reads them by [`to_f64`](crate::Element::to_f64).
+    #[error("a second derivative is wrong: {}", .0.of_second_order())]
+    SecondOrder(Box<Disagreement>),
+    /// The second derivatives are not symmetric.
+    #[error("⟨u, H·v⟩ = {one:e}, but ⟨v, H·u⟩ = {other:e}{}",
+        .culprit.as_ref().map(Culprit::to_string).unwrap_or_default())]
+    #[non_exhaustive]
+    Asymmetric {
+        /// ⟨u, H·v⟩.
+        one: f64,
+        /// ⟨v, H·u⟩.
+        other: f64,
         /// The operation at which it goes wrong, if one could be told.
         culprit: Option<Culprit>,
     },
@@ -389,6 +415,46 @@ pub fn composition(
 /// ```
 pub fn adjoint(params: &Params, model: impl for<'g> Fn(&'g Graph<'g>) -> Var<'g>) -> Result<(), Failure> {
     adjoint::hold(&Point::new(params, &[])?, &|graph, _| model(graph))
+}
+
+/// Checks the second derivatives of `model`, a function to a tensor of any shape y: of Σ w (y + y²/2) with fixed
+/// weights w, [`hessian_vector`](Var::hessian_vector) in a random direction of all parameters and inputs must agree
+/// with differences of gradients, and ⟨u, H·v⟩ must be ⟨v, H·u⟩ to a relative 1e-10. As in [`composition`], an element
+/// is judged where the differences at h and h/2 agree.
+///
+/// ```
+/// use unspool_graph::{Element, GradSink, OpContext, Operation, Params, Shape, View, check};
+///
+/// /// y = x³, whose backward reads x in a way that no derivative follows.
+/// struct Cube;
+///
+/// impl Operation for Cube {
+///     type Saved<E: Element> = ();
+///     fn name(&self) -> &'static str { "cube" }
+///     fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> { Ok(inputs[0]) }
+///     fn forward<E: Element>(&self, x: &[View<'_, E>], y: &mut [E]) {
+///         y.iter_mut().zip(x[0].data()).for_each(|(y, &x)| *y = x * x * x);
+///     }
+///     fn backward<E: Element>(&self, ctx: &OpContext<'_, E, ()>, g: View<'_, E>, into: &mut GradSink<'_, E>) {
+///         let slope = ctx.inputs[0].data().iter().map(|x| E::from_f64(3.0 * x.to_f64() * x.to_f64()));
+///         into.add(0, slope.zip(g.data()).map(|(slope, &g)| slope * g).collect());
+///     }
+/// }
+///
+/// let (params, x) = (Params::seeded(0), ndarray::array![0.5, 2.0].into_dyn());
+/// let right = check::second_order(&params, &[("x", x.clone())], |_, x| x[0].powi(3))?;
+/// assert_eq!((right.right, right.unjudged), (2, 0));
+/// assert!(check::function(&[x.clone()], |graph, x| graph.apply(Cube, x)).is_ok()); // its gradient is right
+/// let wrong = check::second_order(&params, &[("x", x)], |graph, x| graph.apply(Cube, x)).unwrap_err().to_string();
+/// assert!(wrong.starts_with("a second derivative is wrong: x[1]") && wrong.contains("goes wrong at cube"), "{wrong}");
+/// # Ok::<(), check::Failure>(())
+/// ```
+pub fn second_order(
+    params: &Params,
+    inputs: &[(&str, ArrayD<f64>)],
+    model: impl for<'g> Fn(&'g Graph<'g>, &[Var<'g>]) -> Var<'g>,
+) -> Result<CheckCounts, Failure> {
+    second_order::hold(&Point::new(params, inputs)?, &model)
 }
 
 /// Checks an operation as a function of tensors: each becomes a parameter, and both [`parameters`] and [`adjoint`] must

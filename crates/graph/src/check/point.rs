@@ -100,6 +100,13 @@ impl Point {
     }
 }
 
+/// A direction of length 1.
+pub(super) fn unit(mut direction: Vec<ArrayD<f64>>) -> Vec<ArrayD<f64>> {
+    let length = direction.iter().flatten().map(|u| u * u).sum::<f64>().sqrt();
+    direction.iter_mut().for_each(|u| *u /= length.max(f64::MIN_POSITIVE));
+    direction
+}
+
 impl Run<'_> {
     /// The gradient of a leaf, zeros if it has none.
     pub(super) fn gradient(&self, point: &Point, gradients: &Gradients, leaf: usize) -> Result<ArrayD<f64>> {
@@ -175,7 +182,12 @@ pub(super) fn wrong(apart: f64) -> bool {
     apart.is_nan() || apart > super::TOLERANCE
 }
 
-/// Whether a product of forward mode and one of reverse mode are the same to rounding, where `size` is the sum of the
+/// Whether differences at h and h/2 contradict each other. A gradient that is not a number is wrong whatever they are.
+pub(super) fn unsure(analytic: f64, whole: f64, half: f64) -> bool {
+    analytic.is_finite() && wrong(apart(half, whole))
+}
+
+/// Whether two products that should be equal, such as one of forward mode and one of reverse mode, are so to rounding, where `size` is the sum of the
 /// terms' sizes.
 pub(super) fn agree(forward: f64, reverse: f64, size: f64) -> bool {
     (forward - reverse).abs() <= super::ADJOINT_TOLERANCE * size.max(1.0)

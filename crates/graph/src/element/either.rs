@@ -2,15 +2,15 @@
 //!
 //! Models have no type parameter for the precision, so what a [`Params`](crate::Params), a graph or a set of gradients
 //! holds is in one precision or the other, which is known when the program runs. Such a thing is an [`Either`] of its
-//! [`Family`]. [`typed!`] runs the same code for both precisions; code that is generic over an [`Element`] asks for the
-//! thing in its own with [`Either::of`].
+//! [`Family`]. [`typed!`] runs the same code for both precisions; code that is generic over a [`Float`] asks for the thing
+//! in its own with [`Either::of`].
 
-use super::{Element, Precision};
-use std::fmt;
+use super::{Float, Precision};
+use std::{fmt, marker::PhantomData};
 
 /// Names what there is in each precision: a list of arrays, a recording.
 pub trait Family {
-    type Of<E: Element>;
+    type Of<E: Float>;
 }
 
 /// Holds a thing in one of the two precisions.
@@ -30,23 +30,20 @@ macro_rules! typed {
 }
 pub(crate) use typed;
 
-/// Finds an [`Element`]'s own side of an [`Either`]; what is no element has none.
+/// Finds a [`Float`]'s own side of an [`Either`]; a dual number has none.
 pub trait Side: Sized {
     #[doc(hidden)]
     fn wrap<F: Family>(thing: F::Of<Self>) -> Either<F>
     where
-        Self: Element;
+        Self: Float;
     #[doc(hidden)]
     fn of<F: Family>(either: &Either<F>) -> Option<&F::Of<Self>>
     where
-        Self: Element;
+        Self: Float;
     #[doc(hidden)]
     fn of_mut<F: Family>(either: &mut Either<F>) -> Option<&mut F::Of<Self>>
     where
-        Self: Element;
-    /// This thread's working memory: taken, grown where needed, and put back.
-    #[doc(hidden)]
-    fn scratch() -> &'static std::thread::LocalKey<std::cell::Cell<Vec<Self>>>;
+        Self: Float;
 }
 
 macro_rules! side {
@@ -61,15 +58,19 @@ macro_rules! side {
             fn of_mut<F: Family>(either: &mut Either<F>) -> Option<&mut F::Of<Self>> {
                 if let Either::$variant(thing) = either { Some(thing) } else { None }
             }
-            fn scratch() -> &'static std::thread::LocalKey<std::cell::Cell<Vec<Self>>> {
-                thread_local!(static SCRATCH: std::cell::Cell<Vec<$type>> = const { std::cell::Cell::new(vec![]) });
-                &SCRATCH
-            }
         }
     };
 }
 side!(f32, F32);
 side!(f64, F64);
+
+/// Numbers of either precision that are lent to be changed in place.
+#[derive(Debug)]
+pub struct Slice<'a>(PhantomData<&'a ()>);
+
+impl<'a> Family for Slice<'a> {
+    type Of<E: Float> = &'a mut [E];
+}
 
 impl<F: Family> Either<F> {
     /// Which of the two it is.
@@ -81,11 +82,11 @@ impl<F: Family> Either<F> {
     }
     /// The thing, if it is in precision `E`.
     #[inline(always)]
-    pub(crate) fn of<E: Element>(&self) -> Option<&F::Of<E>> {
+    pub(crate) fn of<E: Float>(&self) -> Option<&F::Of<E>> {
         E::of(self)
     }
     #[inline(always)]
-    pub(crate) fn of_mut<E: Element>(&mut self) -> Option<&mut F::Of<E>> {
+    pub(crate) fn of_mut<E: Float>(&mut self) -> Option<&mut F::Of<E>> {
         E::of_mut(self)
     }
 }

@@ -1,11 +1,17 @@
-//! The two precisions, and the mathematics of one element in each.
+//! The two precisions and the dual numbers, and the mathematics of one element in each.
 
+mod dual;
 mod either;
+mod float;
 mod lanes;
+mod loops;
 mod math;
 
-pub(crate) use either::{Either, Family, Side, typed};
+pub(crate) use dual::Dual;
+pub(crate) use either::{Either, Family, Side, Slice, typed};
+pub use float::Float;
 pub(crate) use lanes::Lanes;
+pub(crate) use loops::Loops;
 
 use std::{
     fmt::Debug,
@@ -29,7 +35,13 @@ pub enum Precision {
     F64,
 }
 
-/// Abstracts over the numbers that tensors hold: `f32` or `f64`. Operations are written once for both.
+/// Abstracts over the numbers that operations compute with: `f32`, `f64`, and the dual numbers of [second
+/// derivatives](crate::Var::hessian_vector). Operations are written once for all of them.
+///
+/// A dual number is a double-precision number and its derivative. All that this trait offers carries the derivative on,
+/// but for [`to_f64`](Element::to_f64), which gives the number alone: an operation that computes in double precision
+/// whatever the model's precision does so in [`Wide`](Element::Wide). Two dual numbers are equal if their derivatives
+/// are too, so that `g == E::ZERO` is said of no gradient that still matters; `<` and `>` compare the numbers alone.
 ///
 /// `f32` uses rational and polynomial approximations for `exp`, `tanh` and `sigmoid` that run in vector registers;
 /// their errors are stated at [`Element::exp`], [`Element::tanh`] and [`Element::sigmoid`] and tested over the whole
@@ -46,8 +58,7 @@ pub enum Precision {
 /// assert!((log_cosh(100.0f32) - (100.0 - 2f32.ln())).abs() < 1e-4);
 /// ```
 pub trait Element:
-    Side
-    + Lanes
+    Loops
     + Copy
     + Debug
     + Default
@@ -66,9 +77,9 @@ pub trait Element:
     + MulAssign
     + Sum
 {
-    /// As many bytes as a number has.
-    type Bytes: AsRef<[u8]> + AsMut<[u8]> + Copy + Default;
-    /// Which of the two this is.
+    /// The numbers of this sort that have double precision: `f64` for both `f32` and `f64`.
+    type Wide: Element<Wide = Self::Wide>;
+    /// How precise the numbers are.
     const PRECISION: Precision;
     /// 0.
     const ZERO: Self;
@@ -76,8 +87,12 @@ pub trait Element:
     const ONE: Self;
     /// The number nearest to `x`.
     fn from_f64(x: f64) -> Self;
-    /// The number as an `f64`, which is exact.
+    /// The number as an `f64`, which is exact, without the derivative that a dual number has.
     fn to_f64(self) -> f64;
+    /// The number in double precision, which is exact.
+    fn widen(self) -> Self::Wide;
+    /// The number nearest to one in double precision.
+    fn narrow(wide: Self::Wide) -> Self;
     /// eˣ. In `f32` the relative error is at most 2e-7 where the result is a normal number.
     fn exp(self) -> Self;
     /// ln x.
@@ -112,16 +127,12 @@ pub trait Element:
     fn is_finite(self) -> bool;
     /// The greater of the two; not-a-number if either is.
     fn maximum(self, other: Self) -> Self;
-    /// The number's bits, the lowest byte first.
-    fn to_le_bytes(self) -> Self::Bytes;
-    /// The number that has these bits.
-    fn from_le_bytes(bytes: Self::Bytes) -> Self;
 }
 
 macro_rules! element {
     ($type:ident, $variant:ident, $exp:expr, $tanh:expr, $sigmoid:expr) => {
         impl Element for $type {
-            type Bytes = [u8; size_of::<$type>()];
+            type Wide = f64;
             const PRECISION: Precision = Precision::$variant;
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
@@ -132,6 +143,14 @@ macro_rules! element {
             #[inline(always)]
             fn to_f64(self) -> f64 {
                 self as f64
+            }
+            #[inline(always)]
+            fn widen(self) -> f64 {
+                self as f64
+            }
+            #[inline(always)]
+            fn narrow(wide: f64) -> Self {
+                wide as $type
             }
             #[inline(always)]
             fn exp(self) -> Self {
@@ -200,14 +219,6 @@ macro_rules! element {
             #[inline(always)]
             fn maximum(self, other: Self) -> Self {
                 if self > other || self.is_nan() { self } else { other }
-            }
-            #[inline(always)]
-            fn to_le_bytes(self) -> Self::Bytes {
-                self.to_le_bytes()
-            }
-            #[inline(always)]
-            fn from_le_bytes(bytes: Self::Bytes) -> Self {
-                $type::from_le_bytes(bytes)
             }
         }
     };

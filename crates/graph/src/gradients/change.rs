@@ -2,7 +2,7 @@
 
 use super::{Gradient, Gradients};
 use crate::{
-    Buffer, Element, Error, Param, Params, Result, Shape, Tensor,
+    Buffer, Element, Error, Float, Param, Params, Result, Shape, Tensor,
     element::{Either, typed},
 };
 
@@ -28,7 +28,7 @@ impl Gradients {
     /// # Ok::<(), unspool_graph::Error>(())
     /// ```
     pub fn add(&mut self, other: &Gradients) -> Result<()> {
-        fn add_each<E: Element>(own: &mut [Option<Gradient<E>>], more: &[Option<Gradient<E>>], shapes: &[Shape]) {
+        fn add_each<E: Float>(own: &mut [Option<Gradient<E>>], more: &[Option<Gradient<E>>], shapes: &[Shape]) {
             for ((own, more), shape) in own.iter_mut().zip(more).zip(shapes) {
                 match (own, more) {
                     (_, None) => {}
@@ -48,6 +48,8 @@ impl Gradients {
             }
         }
         self.add_exits(other.exits.iter().cloned());
+        let more = other.fed_back.iter().filter(|place| !self.fed_back.contains(place)).cloned().collect::<Vec<_>>();
+        self.fed_back.extend(more);
         Ok(())
     }
 
@@ -89,7 +91,7 @@ impl Gradients {
     /// [`Error::Limit`] if `bound` is negative or not a number.
     pub fn clip_value(&mut self, bound: f64) -> Result<()> {
         check_limit("clip_value", bound)?;
-        fn clip<E: Element>(entries: &mut [Option<Gradient<E>>], bound: E) {
+        fn clip<E: Float>(entries: &mut [Option<Gradient<E>>], bound: E) {
             // Comparing leaves an element that is not a number as it is.
             let clip = |x: &mut E| match *x {
                 over if over > bound => *x = bound,
@@ -146,7 +148,7 @@ impl Gradients {
     /// assert_eq!(gradients.of(w).unwrap(), vec![9.0f32, -1.0].into());
     /// # Ok::<(), unspool_graph::Error>(())
     /// ```
-    pub fn set_dense<E: Element>(&mut self, p: Param, elements: Buffer<E>) -> Result<()> {
+    pub fn set_dense<E: Float>(&mut self, p: Param, elements: Buffer<E>) -> Result<()> {
         let index = self.place(p).ok_or(Error::Foreign { what: "a parameter" })?;
         if elements.len() != self.shapes[index].elements() {
             return Err(self.wrong_shape(index, &[elements.len()], "the gradient has another number of elements"));
@@ -171,7 +173,7 @@ impl Gradients {
     /// assert!(gradients.set_rows(table, vec![3], vec![1.0f32, 2.0].into()).is_err());
     /// # Ok::<(), unspool_graph::Error>(())
     /// ```
-    pub fn set_rows<E: Element>(&mut self, p: Param, rows: Vec<u32>, values: Buffer<E>) -> Result<()> {
+    pub fn set_rows<E: Float>(&mut self, p: Param, rows: Vec<u32>, values: Buffer<E>) -> Result<()> {
         let index = self.place(p).ok_or(Error::Foreign { what: "a parameter" })?;
         let count = self.shapes[index].first().copied().unwrap_or(1);
         let width = self.shapes[index].elements() / count.max(1);
@@ -185,7 +187,7 @@ impl Gradients {
         self.put(index, Gradient::Rows { rows, width, values })
     }
 
-    fn put<E: Element>(&mut self, index: usize, gradient: Gradient<E>) -> Result<()> {
+    fn put<E: Float>(&mut self, index: usize, gradient: Gradient<E>) -> Result<()> {
         let entries = self.entries.of_mut().ok_or(Error::Foreign { what: "gradients" })?;
         entries[index] = Some(gradient);
         Ok(())
@@ -210,7 +212,7 @@ impl Gradients {
     /// # Ok::<(), unspool_graph::Error>(())
     /// ```
     pub fn split_off(&mut self, which: impl Fn(Param) -> bool) -> Gradients {
-        fn take<E: Element>(
+        fn take<E: Float>(
             entries: &mut [Option<Gradient<E>>],
             which: impl Fn(usize) -> bool,
         ) -> Vec<Option<Gradient<E>>> {
@@ -227,6 +229,8 @@ impl Gradients {
             graph: None,
             watched: vec![],
             exits: vec![],
+            fed_back: vec![],
+            handed_out: None,
             norms: vec![],
             through_time: vec![],
         }

@@ -1,6 +1,6 @@
 //! The gradient of one parameter.
 
-use crate::{Element, buffer::Buffer, kernels::dispatch, kernels::vector::sum_map};
+use crate::{Element, buffer::Buffer, kernels::vector::sum_map};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
@@ -70,7 +70,7 @@ impl<E: Element> Gradient<E> {
     /// share pieces of a fixed size, whose sums are added in their order.
     pub(crate) fn square_sum(&self) -> f64 {
         let piece = |values: &[E]| {
-            dispatch(
+            E::vectorize(
                 #[inline(always)]
                 || {
                     sum_map(
@@ -90,7 +90,7 @@ impl<E: Element> Gradient<E> {
 
     pub(crate) fn scale(&mut self, factor: f64) {
         let factor = E::from_f64(factor);
-        dispatch(
+        E::vectorize(
             #[inline(always)]
             || self.values_mut().iter_mut().for_each(|x| *x *= factor),
         );
@@ -105,6 +105,16 @@ impl<E: Element> Gradient<E> {
                 add_rows(&mut out, &rows, width, &values);
                 out
             }
+        }
+    }
+
+    /// Σ x·y in double precision, where both are of a parameter of so many elements.
+    pub(crate) fn dot(&self, other: &Gradient<E>, elements: usize) -> f64 {
+        let dense = |gradient: &Gradient<E>| gradient.clone().into_dense(elements);
+        let sum = |a: &[E], b: &[E]| a.iter().zip(b).map(|(a, b)| a.to_f64() * b.to_f64()).sum();
+        match (self, other) {
+            (Gradient::Dense(a), Gradient::Dense(b)) => sum(a, b),
+            (a, b) => sum(&dense(a), &dense(b)),
         }
     }
 
@@ -141,7 +151,7 @@ const PIECE: usize = 1 << 16;
 /// a ← a + b, element by element, shared out over threads where there are many.
 fn add_all<E: Element>(a: &mut [E], b: &[E]) {
     let piece = |a: &mut [E], b: &[E]| {
-        dispatch(
+        E::vectorize(
             #[inline(always)]
             || a.iter_mut().zip(b).for_each(|(a, &b)| *a += b),
         )

@@ -1,6 +1,7 @@
 //! Gradients as a user holds them: they own their data and outlive the recording.
 
 mod change;
+mod direction;
 mod gradient;
 mod report;
 mod state_norms;
@@ -11,8 +12,9 @@ pub use report::Report;
 pub use state_norms::StateNorms;
 
 use crate::{
-    Element, Param, Params, Precision, Shape, Tensor,
+    Element, Float, Param, Params, Precision, Shape, Tensor,
     element::{Either, Family, typed},
+    handed_out::HandedOut,
 };
 use std::sync::Arc;
 
@@ -20,10 +22,10 @@ use std::sync::Arc;
 pub(crate) struct Entries;
 
 impl Family for Entries {
-    type Of<E: Element> = Vec<Option<Gradient<E>>>;
+    type Of<E: Float> = Vec<Option<Gradient<E>>>;
 }
 
-impl<E: Element> From<Vec<Option<Gradient<E>>>> for Either<Entries> {
+impl<E: Float> From<Vec<Option<Gradient<E>>>> for Either<Entries> {
     fn from(entries: Vec<Option<Gradient<E>>>) -> Self {
         E::wrap(entries)
     }
@@ -59,6 +61,10 @@ pub struct Gradients {
     pub(crate) entries: Either<Entries>,
     pub(crate) watched: Vec<(u32, Tensor)>,
     pub(crate) exits: Vec<String>,
+    /// Where a gradient was fed back into the recording as numbers.
+    pub(crate) fed_back: Vec<String>,
+    /// Where the recording notes what is taken out.
+    pub(crate) handed_out: Option<HandedOut>,
     /// The norm of each node's gradient, if the graph recorded them; not a number where none flowed.
     pub(crate) norms: Vec<f64>,
     pub(crate) through_time: Vec<StateNorms>,
@@ -104,7 +110,11 @@ impl Gradients {
     /// Returns the gradient of a parameter or of a watched node, as a whole array; `None` if nothing flowed there, and
     /// for a parameter of another store or a node of another graph.
     pub fn of(&self, what: impl HasGradient) -> Option<Tensor> {
-        what.find(self)
+        let found = what.find(self);
+        if let (Some(gradient), Some(handed_out)) = (&found, &self.handed_out) {
+            handed_out.add(gradient);
+        }
+        found
     }
 
     /// Returns all gradients with their parameters and those parameters' names, in the parameters' order, if the model
@@ -121,7 +131,7 @@ impl Gradients {
     /// assert!(matches!(all[..], [(p, "m.w", ParamGrad::Dense([6.0, 6.0]))] if p == w));
     /// # Ok::<(), unspool_graph::Error>(())
     /// ```
-    pub fn iter<E: Element>(&self) -> impl Iterator<Item = (Param, &str, ParamGrad<'_, E>)> {
+    pub fn iter<E: Float>(&self) -> impl Iterator<Item = (Param, &str, ParamGrad<'_, E>)> {
         let entries = self.entries.of::<E>().into_iter().flatten();
         let named = entries.zip(&self.names).zip(self.origins.iter()).enumerate();
         named.filter_map(|(i, ((entry, name), &store))| {
@@ -145,7 +155,7 @@ impl Gradients {
     /// assert_eq!(gradients.of(w).unwrap().to_f64()[[0]], 3.0);
     /// # Ok::<(), unspool_graph::Error>(())
     /// ```
-    pub fn iter_mut<E: Element>(&mut self) -> impl Iterator<Item = (Param, &str, &mut [E])> {
+    pub fn iter_mut<E: Float>(&mut self) -> impl Iterator<Item = (Param, &str, &mut [E])> {
         let entries = self.entries.of_mut::<E>().into_iter().flatten();
         let named = entries.zip(&self.names).zip(self.origins.iter()).enumerate();
         named.filter_map(|(i, ((entry, name), &store))| {
@@ -176,7 +186,7 @@ impl Gradients {
 
     /// Returns, for an optimizer, the gradient of the `index`th parameter if the model is in precision `E`; its rows
     /// alone where only some rows of an embedding have one.
-    pub fn param_grad<E: Element>(&self, index: usize) -> Option<ParamGrad<'_, E>> {
+    pub fn param_grad<E: Float>(&self, index: usize) -> Option<ParamGrad<'_, E>> {
         Some(self.entries.of::<E>()?.get(index)?.as_ref()?.view())
     }
 
@@ -255,6 +265,8 @@ impl Gradients {
             },
             watched: vec![],
             exits: vec![],
+            fed_back: vec![],
+            handed_out: None,
             norms: vec![],
             through_time: vec![],
         }
@@ -263,7 +275,22 @@ impl Gradients {
     /// Returns what should not be overlooked: parameters that got no gradient, an all-zero or a non-finite one; and,
     /// where a parameter got none, the operations at which a path to it may have been cut. A comparison that makes a
     /// mask, or a value that is cut off on purpose, is no finding as long as every parameter gets its gradient by
-    /// another path.
+    /// another path. A gradient that was fed back into the recording by [`input`](crate::Graph::input), as a constant, is
+    /// one in any case: [`Var::gradient`](crate::Var::gradient) is what keeps it in the recording.
+    ///
+    /// ```
+    /// # use unspool_graph::{Graph, Params, init};
+    /// # let mut params = Params::seeded(0);
+    /// let w = params.scope("m").add("w", [2], init::constant(1.0));
+    /// let graph = Graph::new(&params);
+    /// let x = graph.full([2], 0.5).watch();
+    /// let y = (x * w).tanh().sum_all();
+    /// let slope = graph.input(y.backward()?.of(x).unwrap()); // numbers
+    /// let report = (y + slope.norm(&[])).backward()?.report();
+    /// assert!(report.exits[0].contains("fed back as a constant"), "{report}");
+    /// assert!((y + y.gradient(x).norm(&[])).backward()?.report().is_clean());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
     pub fn report(&self) -> Report {
         let mut report = Report { missing: vec![], zero: vec![], not_finite: vec![], exits: vec![] };
         for ((i, name), &frozen) in self.names.iter().enumerate().zip(&self.frozen) {
@@ -284,6 +311,8 @@ impl Gradients {
         if !report.missing.is_empty() {
             report.exits.clone_from(&self.exits);
         }
+        // A loss that depends on a gradient as on a constant is not what it looks like, whoever got a gradient.
+        report.exits.extend(self.fed_back.iter().cloned());
         report
     }
 }

@@ -29,7 +29,7 @@ pub struct Report {
     /// Where parameters are missing: at which lines a path from the loss to a parameter was cut, by operations without
     /// gradient, and where numbers made from them have left the recording: by [`detach`](crate::Var::to_tensor),
     /// [`value`](crate::Var::value), [`item`](crate::Var::item), [`argmax`](crate::Var::argmax) or
-    /// [`top_k`](crate::Var::top_k).
+    /// [`top_k`](crate::Var::top_k). Whether any are missing or not: where a gradient was fed back as a constant.
     pub exits: Vec<String>,
 }
 

@@ -3,7 +3,7 @@
 //! A *panel* is as many columns of B as three vector registers hold, row after row, so that the innermost loop reads it
 //! straight through.
 
-use crate::{Element, buffer::Buffer};
+use crate::{Element, Float, buffer::Buffer};
 use pulp::Simd;
 
 /// Shows numbers in memory as a matrix for [`matrix_product`](crate::matrix_product): row by row, or as the transpose
@@ -33,6 +33,14 @@ impl<'a, E: Element> Matrix<'a, E> {
     pub fn transposed(data: &'a [E], columns: usize) -> Self {
         Matrix { data, row_stride: 1, column_stride: columns }
     }
+    /// Elements, and the distances of rows and of columns.
+    pub(super) fn strided((data, row_stride, column_stride): (&'a [E], usize, usize)) -> Self {
+        Matrix { data, row_stride, column_stride }
+    }
+    /// What [`strided`](Matrix::strided) takes.
+    pub(super) fn parts(self) -> (&'a [E], usize, usize) {
+        (self.data, self.row_stride, self.column_stride)
+    }
     /// Without its first `rows` rows and `columns` columns.
     pub(super) fn from(&self, rows: usize, columns: usize) -> Self {
         Matrix { data: &self.data[rows * self.row_stride + columns * self.column_stride..], ..*self }
@@ -51,9 +59,9 @@ impl<'a, E: Element> Matrix<'a, E> {
 const WIDE: usize = 3;
 
 /// How many numbers one vector register holds on this processor.
-pub(super) fn lanes<E: Element>() -> usize {
+pub(super) fn lanes<E: Float>() -> usize {
     struct Ask<E>(std::marker::PhantomData<E>);
-    impl<E: Element> pulp::WithSimd for Ask<E> {
+    impl<E: Float> pulp::WithSimd for Ask<E> {
         type Output = usize;
         #[inline(always)]
         fn with_simd<S: Simd>(self, _: S) -> usize {
@@ -76,7 +84,7 @@ pub(super) fn panels(n: usize, lanes: usize) -> impl Iterator<Item = (usize, usi
 
 /// Lays the columns `from..from + width` of B `[k, n]` out as a panel with room for `room` columns.
 #[inline(always)]
-pub(super) fn pack_panel<E: Element>(b: Matrix<'_, E>, (from, width, room): (usize, usize, usize), panel: &mut [E]) {
+pub(super) fn pack_panel<E: Float>(b: Matrix<'_, E>, (from, width, room): (usize, usize, usize), panel: &mut [E]) {
     if b.column_stride == 1 {
         for (row, to) in panel.chunks_exact_mut(room).enumerate() {
             let at = row * b.row_stride + from;
@@ -125,7 +133,9 @@ impl<E: Element> Packed<E> {
     pub(crate) fn elements(&self) -> usize {
         self.panels.len()
     }
+}
 
+impl<E: Float> Packed<E> {
     /// Packs B `[k, n]` into a buffer that `take` gives for a length.
     pub(crate) fn new((k, n): (usize, usize), b: Matrix<'_, E>, take: impl FnOnce(usize) -> Buffer<E>) -> Self {
         assert!(b.reach(k, n) <= b.data.len());
@@ -135,14 +145,14 @@ impl<E: Element> Packed<E> {
     }
 }
 
-pub(super) fn packed_len<E: Element>(k: usize, n: usize) -> usize {
+pub(super) fn packed_len<E: Float>(k: usize, n: usize) -> usize {
     n.next_multiple_of(lanes::<E>()) * k
 }
 
 /// All panels of B, one behind the other.
-pub(super) fn pack<E: Element>(b: Matrix<'_, E>, (k, n): (usize, usize), to: &mut [E]) {
+pub(super) fn pack<E: Float>(b: Matrix<'_, E>, (k, n): (usize, usize), to: &mut [E]) {
     struct Pack<'a, E>(Matrix<'a, E>, usize, usize, &'a mut [E]);
-    impl<E: Element> pulp::WithSimd for Pack<'_, E> {
+    impl<E: Float> pulp::WithSimd for Pack<'_, E> {
         type Output = ();
         #[inline(always)]
         fn with_simd<S: Simd>(self, _: S) {

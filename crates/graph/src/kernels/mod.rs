@@ -3,6 +3,7 @@
 //! Nothing here knows of graphs, shapes of rank above two, or gradients.
 
 mod layout;
+mod loops;
 pub(crate) mod product;
 mod scratch;
 pub(crate) mod vector;

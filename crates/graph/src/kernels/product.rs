@@ -9,14 +9,14 @@
 //! are made once ([`Packed`]) and kept.
 
 use super::layout::{Matrix, Packed, lanes, pack, pack_panel, packed_len, panels};
-use crate::{Element, reference::reference_mode};
+use crate::{Element, Float, reference::reference_mode};
 use pulp::Simd;
 use rayon::prelude::*;
 use std::ops::Range;
 
 /// B as a product reads it.
 #[derive(Clone, Copy)]
-enum Right<'a, E: Element> {
+enum Right<'a, E: Float> {
     /// All its panels.
     Panels(&'a [E]),
     /// As it lies: each panel is made when its turn comes, in the caches, and needs no memory of B's size.
@@ -24,7 +24,7 @@ enum Right<'a, E: Element> {
 }
 
 /// Some rows and some panels of a product, on one thread.
-struct Part<'a, E: Element> {
+struct Part<'a, E: Float> {
     m: usize,
     k: usize,
     n: usize,
@@ -56,7 +56,7 @@ pub(crate) fn worth_keeping((m, k, n): (usize, usize, usize)) -> bool {
 /// As many terms of a sum are added before the next rows come, so that a part of a panel stays there too.
 const LONG: usize = 1024;
 
-impl<E: Element> pulp::WithSimd for Part<'_, E> {
+impl<E: Float> pulp::WithSimd for Part<'_, E> {
     type Output = ();
 
     #[inline(always)]
@@ -108,7 +108,7 @@ fn rows_at_once<S: Simd>(left: usize) -> usize {
 
 /// Lays rows of A out as the tiles read them: of the rows that are multiplied at once, column after column.
 #[inline(always)]
-fn pack_rows<E: Element, S: Simd>(a: Matrix<'_, E>, rows: usize, left: &mut [E]) {
+fn pack_rows<E: Float, S: Simd>(a: Matrix<'_, E>, rows: usize, left: &mut [E]) {
     let terms = left.len() / rows;
     let (mut row, mut rest) = (0, left);
     if a.row_stride == 1 {
@@ -139,7 +139,7 @@ fn pack_rows<E: Element, S: Simd>(a: Matrix<'_, E>, rows: usize, left: &mut [E])
 
 /// Blocks of `M` rows of A that lie side by side in its transpose.
 #[inline(always)]
-fn pack_columns<E: Element, const M: usize>(a: Matrix<'_, E>, terms: usize, to: &mut [E]) {
+fn pack_columns<E: Float, const M: usize>(a: Matrix<'_, E>, terms: usize, to: &mut [E]) {
     let to = to.as_chunks_mut::<M>().0;
     let blocks = to.len() / terms;
     for p in 0..terms {
@@ -150,7 +150,7 @@ fn pack_columns<E: Element, const M: usize>(a: Matrix<'_, E>, terms: usize, to: 
     }
 }
 
-impl<E: Element> Part<'_, E> {
+impl<E: Float> Part<'_, E> {
     /// Packed rows from `row` on against a panel.
     #[inline(always)]
     fn panel<S: Simd, const V: usize>(
@@ -211,7 +211,7 @@ impl<E: Element> Part<'_, E> {
 /// A part of a row in registers, zeros behind it. Sums go in and out by value: one whose address is taken leaves its
 /// register.
 #[inline(always)]
-fn load<E: Element, S: Simd, const V: usize>(simd: S, row: &[E]) -> [E::Register<S>; V] {
+fn load<E: Float, S: Simd, const V: usize>(simd: S, row: &[E]) -> [E::Register<S>; V] {
     if let Ok(whole) = E::registers::<S>(row).try_into() {
         return whole;
     }
@@ -221,7 +221,7 @@ fn load<E: Element, S: Simd, const V: usize>(simd: S, row: &[E]) -> [E::Register
 }
 
 #[inline(always)]
-fn store<E: Element, S: Simd, const V: usize>(row: &mut [E], sums: [E::Register<S>; V]) {
+fn store<E: Float, S: Simd, const V: usize>(row: &mut [E], sums: [E::Register<S>; V]) {
     if let Ok(whole) = <&mut [_; V]>::try_from(E::registers_mut::<S>(row)) {
         *whole = sums;
         return;
@@ -232,7 +232,7 @@ fn store<E: Element, S: Simd, const V: usize>(row: &mut [E], sums: [E::Register<
 
 /// The first `M` rows of A, column after column.
 #[inline(always)]
-fn pack_block<E: Element, const M: usize>(a: Matrix<'_, E>, to: &mut [E]) {
+fn pack_block<E: Float, const M: usize>(a: Matrix<'_, E>, to: &mut [E]) {
     let to = to.as_chunks_mut::<M>().0;
     if a.row_stride == 1 {
         for (p, to) in to.iter_mut().enumerate() {
@@ -255,7 +255,7 @@ const SPLIT_FROM: usize = 4 << 20;
 /// The same for a product of one row, which waits for memory.
 const SPLIT_ROW_FROM: usize = 1 << 20;
 
-fn multiply<E: Element>(
+fn multiply<E: Float>(
     (m, k, n): (usize, usize, usize),
     a: Matrix<'_, E>,
     b: Right<'_, E>,
@@ -288,7 +288,12 @@ fn multiply<E: Element>(
 }
 
 /// Whether there is anything to multiply; C is written where it is the empty sum.
-fn any<E: Element>((m, k, n): (usize, usize, usize), a: Matrix<'_, E>, c: &mut [E], accumulate: bool) -> bool {
+pub(super) fn any<E: Element>(
+    (m, k, n): (usize, usize, usize),
+    a: Matrix<'_, E>,
+    c: &mut [E],
+    accumulate: bool,
+) -> bool {
     assert!(a.reach(m, k) <= a.data.len() && m * n <= c.len());
     if k == 0 && !accumulate {
         c[..m * n].fill(E::ZERO);
@@ -312,6 +317,17 @@ fn any<E: Element>((m, k, n): (usize, usize, usize), a: Matrix<'_, E>, c: &mut [
 /// assert_eq!(c, [21.0]);
 /// ```
 pub fn product<E: Element>(
+    sizes: (usize, usize, usize),
+    a: Matrix<'_, E>,
+    b: Matrix<'_, E>,
+    c: &mut [E],
+    accumulate: bool,
+) {
+    E::product(sizes, a.parts(), b.parts(), c, accumulate);
+}
+
+/// [`product`] of numbers that fill the processor's vectors.
+pub(super) fn real_product<E: Float>(
     (m, k, n): (usize, usize, usize),
     a: Matrix<'_, E>,
     b: Matrix<'_, E>,
@@ -339,7 +355,7 @@ pub fn product<E: Element>(
 }
 
 /// [`product`] in the [reference mode](crate::reference_mode).
-fn plain_loops<E: Element>(
+fn plain_loops<E: Float>(
     (m, k, n): (usize, usize, usize),
     a: Matrix<'_, E>,
     b: Matrix<'_, E>,
@@ -358,7 +374,7 @@ fn plain_loops<E: Element>(
 }
 
 /// As [`product`], by a matrix that is packed already.
-pub(crate) fn product_by<E: Element>(m: usize, a: Matrix<'_, E>, b: &Packed<E>, c: &mut [E], accumulate: bool) {
+pub(crate) fn product_by<E: Float>(m: usize, a: Matrix<'_, E>, b: &Packed<E>, c: &mut [E], accumulate: bool) {
     if any((m, b.k, b.n), a, c, accumulate) {
         multiply((m, b.k, b.n), a, Right::Panels(&b.panels), &mut c[..m * b.n], accumulate);
     }
@@ -370,7 +386,7 @@ mod tests {
     use crate::element::Lanes;
     use proptest::prelude::*;
 
-    fn fill<E: Element>(n: usize, seed: usize) -> Vec<E> {
+    fn fill<E: Float>(n: usize, seed: usize) -> Vec<E> {
         (0..n).map(|i| E::from_f64(((i * 7919 + seed * 104_729) % 2003) as f64 / 1001.5 - 1.0)).collect()
     }
 

@@ -1,7 +1,7 @@
 //! Where the time goes: calls, time and bytes by operation, by scope and by line.
 
 use crate::{
-    Element, Graph,
+    Float, Graph,
     element::typed,
     recompute::Segment,
     recording::{Maker, Recording},
@@ -224,7 +224,7 @@ impl Graph<'_> {
 }
 
 /// Bytes that a node keeps for the walk back. A parameter's own values are not the recording's.
-fn kept_bytes<E: Element>(recording: &Recording<E>, id: usize) -> usize {
+fn kept_bytes<E: Float>(recording: &Recording<E>, id: usize) -> usize {
     let node = &recording.tape.nodes[id];
     let element = std::mem::size_of::<E>();
     let own = if matches!(node.value, Value::Own(_)) { node.shape.elements() * element } else { 0 };
@@ -232,6 +232,7 @@ fn kept_bytes<E: Element>(recording: &Recording<E>, id: usize) -> usize {
     let kept = match &recording.makers[id] {
         None => 0,
         Some(Maker::Operation(operation)) => operation.saved_bytes(),
+        Some(Maker::Gradient { .. }) => 0,
         Some(Maker::Segment(segment)) => Segment::of(&**segment).bytes(),
     };
     own + packed + kept

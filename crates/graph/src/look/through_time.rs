@@ -1,7 +1,7 @@
 //! Norms of gradients, node by node, and along the states that a recurrence hands from step to step.
 
 use crate::{
-    Element, Graph, StateNorms, Var,
+    Float, Graph, StateNorms, Var,
     element::typed,
     notes::Carried,
     recording::Recording,
@@ -10,7 +10,7 @@ use crate::{
 
 /// The noted norms in order, a series for each leaf of each recurrence. A step that does not follow the last begins a
 /// new series.
-pub(crate) fn through_time<E: Element>(graph: &Graph<'_>, tape: &Tape<E>, norms: &[f64]) -> Vec<StateNorms> {
+pub(crate) fn through_time<E: Float>(graph: &Graph<'_>, tape: &Tape<E>, norms: &[f64]) -> Vec<StateNorms> {
     let mut series: Vec<(u32, StateNorms)> = vec![];
     if norms.is_empty() {
         return vec![];

@@ -3,6 +3,7 @@
 use super::elementwise::{Binary, Unary, Zip};
 use crate::{Element, Operand, Param, Var};
 use std::{
+    cmp::Ordering,
     ops::{Add, Div, Mul, Neg, Sub},
     panic::Location,
 };
@@ -73,20 +74,19 @@ binary!(/// y = a · b
 binary!(/// y = a / b;  ∂y/∂b = −y / b
     Quotient, "div", |a, b| a / b, |_, b, _| E::ONE / b, |_, b, y| -y / b);
 binary!(/// y = max(a, b); where they are equal, half of the gradient goes to each
-    Larger, "maximum", |a, b| a.maximum(b), |a, b, _| share(a > b, a == b), |a, b, _| share(b > a, a == b));
+    Larger, "maximum", |a, b| a.maximum(b), |a, b, _| share(a, b), |a, b, _| share(b, a));
 binary!(/// y = min(a, b); where they are equal, half of the gradient goes to each
-    Smaller, "minimum", |a, b| -(-a).maximum(-b), |a, b, _| share(a < b, a == b), |a, b, _| share(b < a, a == b));
+    Smaller, "minimum", |a, b| -(-a).maximum(-b), |a, b, _| share(b, a), |a, b, _| share(a, b));
 binary!(/// y = aᵇ;  ∂y/∂a = b·aᵇ⁻¹, 0 for b = 0;  ∂y/∂b = y·ln a, 0 where a is 0 and b ≥ 0
     Power, "powf", |a, b| a.powf(b), |a, b, _| if b == E::ZERO { E::ZERO } else { b * a.powf(b - E::ONE) },
     |a, b, y| if a == E::ZERO && b >= E::ZERO { E::ZERO } else { y * a.ln() });
 
-fn share<E: Element>(all: bool, half: bool) -> E {
-    E::from_f64(if all {
-        1.0
-    } else if half {
-        0.5
-    } else {
-        0.0
+/// Which part of the gradient goes to `own`, where the greater one is taken.
+fn share<E: Element>(own: E, other: E) -> E {
+    E::from_f64(match own.partial_cmp(&other) {
+        Some(Ordering::Greater) => 1.0,
+        Some(Ordering::Equal) => 0.5,
+        _ => 0.0,
     })
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
     Element, GradSink, OpContext, Operand, Operation, Shape, Var, View,
-    kernels::{Matrix, dispatch, product, scratch, sum},
+    kernels::{Matrix, product, scratch, sum},
 };
 use std::{ops::Range, panic::Location};
 
@@ -248,7 +248,7 @@ impl Operation for Conv2d {
             into.accumulate(2, |slot| {
                 for plane in live.iter().flat_map(|f| f * out..(f + 1) * out) {
                     let g = &g[plane * self.area()..(plane + 1) * self.area()];
-                    slot[plane % out] += dispatch(
+                    slot[plane % out] += E::vectorize(
                         #[inline(always)]
                         || sum(g),
                     );

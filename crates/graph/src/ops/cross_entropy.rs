@@ -3,10 +3,7 @@
 
 use crate::{
     Buffer, Element, GradSink, OpContext, Operation, Shape, Var, View,
-    kernels::{
-        dispatch,
-        vector::{sum_map, sum_of},
-    },
+    kernels::vector::{sum_map, sum_of},
 };
 use rayon::prelude::*;
 use std::{panic::Location, sync::Arc};
@@ -101,7 +98,7 @@ impl Loss {
         let spread = E::from_f64(self.options.smoothing / count as f64);
         let main = E::from_f64(1.0 - self.options.smoothing) * self.class::<E>(target);
         let total = main + spread * self.classes::<E>(count);
-        dispatch(
+        E::vectorize(
             #[inline(always)]
             || match (&self.options.classes, fresh) {
                 (None, true) => slot
@@ -172,7 +169,7 @@ impl Operation for Loss {
                 return;
             }
             let x = &x[row * width..(row + 1) * width];
-            *normaliser = dispatch(
+            *normaliser = E::vectorize(
                 #[inline(always)]
                 || log_sum_exp(x),
             );

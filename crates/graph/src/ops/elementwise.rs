@@ -1,9 +1,7 @@
 //! The elementwise kinds: y = f(x), and y = f(a, b) with NumPy's broadcasting.
 
 use crate::{
-    Activation, Element, Gated, GradSink, OpContext, Operation, Shape, Show, Var, View,
-    kernels::{dispatch, sum},
-    shape::Broadcast,
+    Activation, Element, Gated, GradSink, OpContext, Operation, Shape, Show, Var, View, kernels::sum, shape::Broadcast,
 };
 use std::panic::Location;
 
@@ -33,7 +31,7 @@ impl<U: Unary> Operation for Map<U> {
 
     fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {
         let x = inputs[0].data();
-        dispatch(
+        E::vectorize(
             #[inline(always)]
             || output.iter_mut().zip(x).for_each(|(y, &x)| *y = self.0.value(x)),
         )
@@ -42,7 +40,7 @@ impl<U: Unary> Operation for Map<U> {
     fn backward<E: Element>(&self, ctx: &OpContext<'_, E, ()>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
         let (x, y, g) = (ctx.inputs[0].data(), ctx.output.data(), gradient.data());
         into.update(0, |slot, fresh| {
-            dispatch(
+            E::vectorize(
                 #[inline(always)]
                 || {
                     let each = slot.iter_mut().zip(x).zip(y).zip(g);
@@ -110,7 +108,7 @@ impl<B: Binary> Zip<B> {
         let (ad, bd) = (a.data(), b.data());
         if a.shape() == b.shape() {
             return into.update(usize::from(!first), |slot, fresh| {
-                dispatch(
+                E::vectorize(
                     #[inline(always)]
                     || {
                         let each = slot.iter_mut().zip(g).zip(ad.iter().zip(bd).zip(y));
@@ -135,7 +133,7 @@ impl<B: Binary> Zip<B> {
             }
             let write = fresh && whole;
             let mut terms = vec![];
-            dispatch(
+            E::vectorize(
                 #[inline(always)]
                 || {
                     runs.each(
@@ -194,7 +192,7 @@ impl<B: Binary> Zip<B> {
             let to = g.len().min(from + many);
             let (g, y, other) = (&g[from..to], &y[from..to], &other[from..to]);
             let terms = &mut terms[..to - from];
-            dispatch(
+            E::vectorize(
                 #[inline(always)]
                 || {
                     let rows = g.chunks_exact(width).zip(y.chunks_exact(width)).zip(other.chunks_exact(width));
@@ -236,7 +234,7 @@ impl<B: Binary> Operation for Zip<B> {
     fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {
         let (a, b) = (inputs[0].data(), inputs[1].data());
         if inputs[0].shape() == inputs[1].shape() {
-            return dispatch(
+            return E::vectorize(
                 #[inline(always)]
                 || output.iter_mut().zip(a).zip(b).for_each(|((y, &a), &b)| *y = self.f.value(a, b)),
             );
@@ -246,7 +244,7 @@ impl<B: Binary> Operation for Zip<B> {
         }
         let wide = &self.wide;
         let runs = Broadcast::new(wide, inputs[0].shape().strides_in(wide), inputs[1].shape().strides_in(wide));
-        dispatch(
+        E::vectorize(
             #[inline(always)]
             || {
                 runs.each(

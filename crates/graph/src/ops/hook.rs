@@ -23,7 +23,16 @@ impl Operation for Hooked {
     fn backward<E: Element>(&self, _: &OpContext<'_, E, ()>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
         let mut changed = into.buffer(gradient.data().len());
         changed.copy_from_slice(gradient.data());
-        (self.0)(Elements::from(&mut changed[..]));
+        match E::as_float(&mut changed) {
+            Some(elements) => (self.0)(Elements::of(elements)),
+            // Of a dual gradient a hook sees the gradient. What it makes of it has no derivative that one knows.
+            None => {
+                let before: Vec<f64> = gradient.data().iter().map(|g| g.to_f64()).collect();
+                let mut after = before.clone();
+                (self.0)(Elements::F64(&mut after));
+                into.changed |= before.iter().zip(&after).any(|(before, after)| before.to_bits() != after.to_bits());
+            }
+        }
         into.add_slice(0, &changed);
     }
     fn jvp<E: Element>(&self, _: &OpContext<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
@@ -37,6 +46,8 @@ impl<'g> Var<'g> {
     /// Returns the same value as a node whose gradient `hook` sees, and may change, before it flows on to what the
     /// value was made from (PyTorch's `register_hook`). What is made from the returned node passes through the hook,
     /// and nothing else.
+    ///
+    /// In a [second derivative](Var::hessian_vector) a hook may look, but not change anything.
     ///
     /// A gradient that is turned round, as in domain-adversarial training (Ganin and others 2016):
     ///

@@ -3,7 +3,7 @@
 //! An instance is one index map, told as runs. Forward copies along it, the tangent too; the adjoint scatters back
 //! along it.
 
-use crate::{Element, GradSink, Graph, OpContext, Operation, Shape, Var, View, kernels::dispatch};
+use crate::{Element, GradSink, Graph, OpContext, Operation, Shape, Var, View};
 use std::panic::Location;
 
 /// A stretch of the output: `len` elements from `to` on, which are elements `from`, `from + step`, … of input `input`.
@@ -104,7 +104,7 @@ impl<M: Movement> Operation for Move<M> {
         }
         for i in 0..inputs.len() {
             into.accumulate(i, |slot| {
-                dispatch(
+                E::vectorize(
                     #[inline(always)]
                     || {
                         movement.runs(inputs, output, &mut |run| {

@@ -2,7 +2,7 @@
 
 use crate::{
     Element, GradSink, OpContext, Operand, Operation, Shape, Var, View,
-    kernels::{Matrix, dispatch, product},
+    kernels::{Matrix, product},
     shape::Broadcast,
 };
 use std::panic::Location;
@@ -185,7 +185,7 @@ impl Operation for Linear {
         }
         if let Some(Some(b)) = tangents.get(2) {
             for row in output.chunks_exact_mut(n.max(1)) {
-                dispatch(
+                E::vectorize(
                     #[inline(always)]
                     || row.iter_mut().zip(b.data()).for_each(|(y, &b)| *y += b),
                 );

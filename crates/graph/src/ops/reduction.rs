@@ -3,10 +3,7 @@
 use super::arithmetic::Difference;
 use crate::{
     Element, GradSink, OpContext, Operation, Precision, Shape, Var, View,
-    kernels::{
-        dispatch,
-        vector::{LANES, sum_map},
-    },
+    kernels::vector::{LANES, sum_map},
     shape::{Broadcast, MAX_RANK},
     tape::NONE,
 };
@@ -39,7 +36,7 @@ const BLOCK: usize = 512;
 fn sum_over<E: Element>(axes: &Axes, shape: &Shape, x: &[E], f: impl Fn(E) -> E, output: &mut [E]) {
     output.fill(E::ZERO);
     let add = |to: &mut [E], x: &[E], step: usize| {
-        dispatch(
+        E::vectorize(
             #[inline(always)]
             || {
                 if step == 0 {

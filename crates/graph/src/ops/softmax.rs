@@ -3,7 +3,7 @@
 use crate::{
     Element, GradSink, OpContext, Operation, Shape, Var, View,
     kernels::{
-        dispatch, sum,
+        sum,
         vector::{LANES, sum_map, sum_of},
     },
 };
@@ -142,7 +142,7 @@ impl Operation for Softmax {
         for (row, (y, x)) in rows.enumerate() {
             y.copy_from_slice(x);
             self.0.hide(inputs[0].shape(), row, y, E::from_f64(f64::NEG_INFINITY));
-            dispatch(
+            E::vectorize(
                 #[inline(always)]
                 || {
                     let top = greatest(y);
@@ -159,7 +159,7 @@ impl Operation for Softmax {
         into.accumulate(0, |slot| {
             let rows = slot.chunks_exact_mut(width).zip(ctx.output.data().chunks_exact(width));
             for ((slot, y), g) in rows.zip(gradient.data().chunks_exact(width)) {
-                dispatch(
+                E::vectorize(
                     #[inline(always)]
                     || {
                         // What has no share takes no part, so that a gradient which is not finite there stays there.
@@ -201,7 +201,7 @@ impl Operation for LogSoftmax {
         for (row, (y, x)) in rows.enumerate() {
             y.copy_from_slice(x);
             self.0.hide(inputs[0].shape(), row, y, E::from_f64(f64::NEG_INFINITY));
-            dispatch(
+            E::vectorize(
                 #[inline(always)]
                 || {
                     let top = greatest(y);
@@ -225,7 +225,7 @@ impl Operation for LogSoftmax {
             for (row, ((slot, y), g)) in rows.zip(gradient.data().chunks_exact(width)).enumerate() {
                 own.copy_from_slice(g);
                 self.0.hide(shape, row, &mut own, E::ZERO);
-                dispatch(
+                E::vectorize(
                     #[inline(always)]
                     || {
                         let total = sum(&own);

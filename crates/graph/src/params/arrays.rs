@@ -1,6 +1,6 @@
 //! The numbers of all parameters in one precision, and what recordings over them share.
 
-use crate::{Element, buffer::Pool, element::Family, view::Packs};
+use crate::{Element, Float, buffer::Pool, element::Family, view::Packs};
 use std::sync::Arc;
 
 /// The arrays of a store in one precision.
@@ -18,7 +18,7 @@ pub(crate) struct Arrays<E: Element> {
 pub(crate) struct Stored;
 
 impl Family for Stored {
-    type Of<E: Element> = Arrays<E>;
+    type Of<E: Float> = Arrays<E>;
 }
 
 impl<E: Element> Arrays<E> {

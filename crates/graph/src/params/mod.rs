@@ -8,7 +8,7 @@ pub(crate) use arrays::Arrays;
 pub use scope::Scope;
 
 use crate::{
-    Buffer, Element, Error, Precision, Result, RngKey, Shape, Tensor,
+    Buffer, Element, Error, Float, Precision, Result, RngKey, Shape, Tensor,
     element::{Either, typed},
 };
 use arrays::Stored;
@@ -174,7 +174,7 @@ impl Params {
     }
 
     /// The arrays, for a recording over this store, which is in its precision.
-    pub(crate) fn arrays<E: Element>(&self) -> &Arrays<E> {
+    pub(crate) fn arrays<E: Float>(&self) -> &Arrays<E> {
         self.arrays.of().unwrap_or_else(|| unreachable!("a recording has the precision of its parameters"))
     }
 
@@ -261,7 +261,7 @@ impl Params {
     }
 
     /// Returns the elements of a parameter, row by row, if the store is in precision `E`.
-    pub fn elements_of<E: Element>(&self, p: Param) -> Option<&[E]> {
+    pub fn elements_of<E: Float>(&self, p: Param) -> Option<&[E]> {
         self.arrays.of().filter(|_| self.owns(p)).map(|arrays| &arrays.values[p.index as usize][..])
     }
 
@@ -287,7 +287,7 @@ impl Params {
         self.elements_mut()
     }
 
-    fn elements_mut<E: Element>(&mut self) -> Option<Vec<&mut [E]>> {
+    fn elements_mut<E: Float>(&mut self) -> Option<Vec<&mut [E]>> {
         Some(self.arrays.of_mut()?.for_writing().iter_mut().map(Vec::as_mut_slice).collect())
     }
 
@@ -371,7 +371,7 @@ impl Params {
     /// let params = Params::seeded(0);
     /// assert_eq!(params.buffer::<f32>(3).len(), 3);
     /// ```
-    pub fn buffer<E: Element>(&self, len: usize) -> Buffer<E> {
+    pub fn buffer<E: Float>(&self, len: usize) -> Buffer<E> {
         self.arrays.of::<E>().map_or_else(|| vec![E::ZERO; len].into(), |arrays| arrays.pool.take(len))
     }
 

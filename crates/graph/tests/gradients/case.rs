@@ -2,7 +2,7 @@
 
 use ndarray::{ArrayD, IxDyn};
 use proptest::prelude::*;
-use unspool_graph::{Graph, RngKey, Var, check};
+use unspool_graph::{Graph, Params, RngKey, Var, check};
 
 /// A random shape and the random choices that go with it.
 #[derive(Clone, Debug)]
@@ -137,8 +137,13 @@ pub(crate) fn right(
     inputs: &[ArrayD<f64>],
     f: impl for<'g> Fn(&'g Graph<'g>, &[Var<'g>]) -> Var<'g>,
 ) -> Result<(), TestCaseError> {
-    let checked = check::function(inputs, f).map_err(|failure| TestCaseError::fail(failure.to_string()))?;
-    // An operation of this crate has a forward mode.
+    let checked = check::function(inputs, &f).map_err(|failure| TestCaseError::fail(failure.to_string()))?;
+    // An operation of this crate has a forward mode, and second derivatives.
     prop_assert_eq!(checked.skipped, None);
+    let named: Vec<(&str, ArrayD<f64>)> = inputs.iter().map(|x| ("x", x.clone())).collect();
+    let judged = check::second_order(&Params::seeded(0), &named, &f);
+    let judged = judged.map_err(|failure| TestCaseError::fail(failure.to_string()))?;
+    // Differences of a long product may be unsure of an element or two.
+    prop_assert!(judged.unjudged <= judged.right, "{}", judged);
     Ok(())
 }

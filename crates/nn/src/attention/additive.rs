@@ -1,9 +1,7 @@
 //! Additive attention, and the weighted sum of a memory's places.
 
 use crate::{Linear, Sequence, sizes::uniform_bound};
-use unspool_graph::{
-    Element, GradSink, OpContext, Operation, Param, Scope, Shape, Var, View, init, lane_sum, vectorize,
-};
+use unspool_graph::{Element, GradSink, OpContext, Operation, Param, Scope, Shape, Var, View, init, lane_sum};
 
 /// Computes additive attention (Bahdanau, Cho and Bengio 2015, appendix A.1.2):
 ///
@@ -92,7 +90,7 @@ impl Operation for AdditiveScore {
         let mut terms = vec![E::ZERO; width];
         for (i, out) in output.iter_mut().enumerate() {
             let (k, q) = (&k[i * width..][..width], &q[i / places * width..][..width]);
-            vectorize(
+            E::vectorize(
                 #[inline(always)]
                 || {
                     terms.iter_mut().zip(k).zip(q).zip(v).for_each(|(((t, &k), &q), &v)| *t = v * (k + q).tanh());
@@ -112,7 +110,7 @@ impl Operation for AdditiveScore {
             for (i, &g) in g.iter().enumerate().filter(|(_, g)| **g != E::ZERO) {
                 let (k, row) = (&k[i * width..][..width], i / places * width..i / places * width + width);
                 let (slot, q, to_query) = (&mut to_keys[i * width..][..width], &q[row.clone()], &mut to_query[row]);
-                vectorize(
+                E::vectorize(
                     #[inline(always)]
                     || {
                         let values = k.iter().zip(q).zip(v);
@@ -167,7 +165,7 @@ impl WeightedSum {
         let (places, width) = (shape[1], shape[2]);
         for (i, &w) in weights.iter().enumerate().filter(|(_, w)| **w != E::ZERO) {
             let (m, out) = (&memory[i * width..][..width], &mut output[i / places * width..][..width]);
-            vectorize(
+            E::vectorize(
                 #[inline(always)]
                 || out.iter_mut().zip(m).for_each(|(y, &m)| *y += w * m),
             );
@@ -200,7 +198,7 @@ impl Operation for WeightedSum {
             let mut terms = vec![E::ZERO; width];
             for (i, slot) in slot.iter_mut().enumerate() {
                 let (m, g) = (&m[i * width..][..width], &g[i / places * width..][..width]);
-                vectorize(
+                E::vectorize(
                     #[inline(always)]
                     || {
                         terms.iter_mut().zip(m).zip(g).for_each(|((t, &m), &g)| *t = m * g);
@@ -212,7 +210,7 @@ impl Operation for WeightedSum {
         into.accumulate(1, |slot| {
             for (i, &w) in w.iter().enumerate().filter(|(_, w)| **w != E::ZERO) {
                 let (slot, g) = (&mut slot[i * width..][..width], &g[i / places * width..][..width]);
-                vectorize(
+                E::vectorize(
                     #[inline(always)]
                     || slot.iter_mut().zip(g).for_each(|(s, &g)| *s += w * g),
                 );

@@ -4,7 +4,7 @@ use super::weights::{RecurrentInit, RecurrentWeights, Sizes};
 use crate::Cell;
 use unspool_graph::{
     Activation, Buffer, Element, Gated, GradSink, Graph, OpContext, Operation, Param, Scope, Shape, Show, Var, View,
-    reference_mode, vectorize,
+    reference_mode,
 };
 
 /// Computes a gated recurrent unit (Cho and others 2014) that resets after the product, as PyTorch's `nn.GRU` does,
@@ -187,7 +187,7 @@ impl Operation for GruGates {
             let (x, u) = (&x[row * 3 * width..][..3 * width], &u[row * 3 * width..][..3 * width]);
             let (h, out) = (&h[row * width..][..width], &mut output[row * width..][..width]);
             let (rz, n) = saved[row * 3 * width..][..3 * width].split_at_mut(2 * width);
-            vectorize(
+            E::vectorize(
                 #[inline(always)]
                 || {
                     rz.iter_mut().zip(x).zip(u).for_each(|((s, &x), &u)| *s = (x + u).sigmoid());
@@ -220,7 +220,7 @@ impl Operation for GruGates {
             let (x_z, x_n) = rest.split_at_mut(width);
             let (u_r, rest) = to_u[row * 3 * width..][..3 * width].split_at_mut(width);
             let (u_z, u_n) = rest.split_at_mut(width);
-            vectorize(
+            E::vectorize(
                 #[inline(always)]
                 || {
                     for j in 0..width {
@@ -238,7 +238,7 @@ impl Operation for GruGates {
         into.accumulate(2, |slot| {
             for (row, slot) in slot.chunks_exact_mut(width.max(1)).enumerate() {
                 let (z, d) = (&ctx.saved[row * 3 * width + width..][..width], &d[row * width..][..width]);
-                vectorize(
+                E::vectorize(
                     #[inline(always)]
                     || slot.iter_mut().zip(z).zip(d).for_each(|((s, &z), &d)| *s += z * d),
                 );

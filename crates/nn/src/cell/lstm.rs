@@ -4,7 +4,7 @@ use super::weights::{RecurrentInit, RecurrentWeights, Sizes};
 use crate::{Cell, sizes::uniform_bound};
 use unspool_graph::{
     Activation, Buffer, Element, Gated, GradSink, Graph, OpContext, Operation, Param, Scope, Shape, Show, Var, View,
-    init, reference_mode, vectorize,
+    init, reference_mode,
 };
 
 /// Computes a long short-term memory (Hochreiter and Schmidhuber 1997, with the forget gate of Gers and others 2000),
@@ -204,7 +204,7 @@ impl Operation for LstmGates {
             let span = row * width..(row + 1) * width;
             let (c, t, h_next, c_next) =
                 (&c[span.clone()], &mut tanh[span.clone()], &mut hs[span.clone()], &mut cs[span]);
-            vectorize(
+            E::vectorize(
                 #[inline(always)]
                 || {
                     let each = gates.iter_mut().zip(x).zip(u);
@@ -248,7 +248,7 @@ impl Operation for LstmGates {
             let (a_f, rest) = rest.split_at_mut(width);
             let (a_g, a_o) = rest.split_at_mut(width);
             let to_c = &mut to_c[span];
-            vectorize(
+            E::vectorize(
                 #[inline(always)]
                 || {
                     for j in 0..width {

@@ -3,7 +3,7 @@
 use super::weights::{RecurrentInit, RecurrentWeights, Sizes};
 use crate::Cell;
 use unspool_graph::{
-    Activation, Element, Gated, GradSink, Graph, OpContext, Operation, Param, Scope, Shape, Show, Var, View, vectorize,
+    Activation, Element, Gated, GradSink, Graph, OpContext, Operation, Param, Scope, Shape, Show, Var, View,
 };
 
 /// Computes h' = f(x·W_ihᵀ + b_ih + h·W_hhᵀ + b_hh), where f is tanh or ReLU (Elman 1990). Names and layouts are those
@@ -123,7 +123,7 @@ impl RnnStep {
     /// `to` = `d` · f', elementwise; `y` is f's value.
     fn times_derivative<E: Element>(&self, to: &mut [E], y: &[E], d: &[E]) {
         let each = to.iter_mut().zip(y).zip(d);
-        vectorize(
+        E::vectorize(
             #[inline(always)]
             || match self.relu {
                 true => each.for_each(|((to, &y), &d)| *to = if y > E::ZERO { d } else { E::ZERO }),
@@ -149,7 +149,7 @@ impl Operation for RnnStep {
 
     fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {
         let each = output.iter_mut().zip(inputs[0].data()).zip(inputs[1].data());
-        vectorize(
+        E::vectorize(
             #[inline(always)]
             || match self.relu {
                 // Not-a-number is not less than 0, and stays.

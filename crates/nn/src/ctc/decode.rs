@@ -118,7 +118,7 @@ fn check_blank(classes: usize, blank: u32) -> Result<()> {
 /// Returns ln Σ eˣ of frame `t`, which is finite: then at least one class has a probability greater than 0, so a beam
 /// never becomes empty.
 fn normalizer<E: Element>(frame: ArrayView1<'_, E>, t: usize) -> Result<f64> {
-    let sum = log_sum_exp(&frame.to_vec());
+    let sum = log_sum_exp(&frame.to_vec()).to_f64();
     if sum.is_finite() {
         return Ok(sum);
     }

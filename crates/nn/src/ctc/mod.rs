@@ -94,13 +94,19 @@ struct Losses {
 }
 
 /// What forward keeps of a row.
-struct Row {
+struct Row<W> {
     /// ln α: `[frame, state]`, with the frame's own label in it.
-    alphas: Vec<f64>,
+    alphas: Vec<W>,
     /// ln Σ eˣ of each frame.
-    normalisers: Vec<f64>,
+    normalisers: Vec<W>,
     /// ln p of the target.
-    log_p: f64,
+    log_p: W,
+}
+
+impl<W: Element> Row<W> {
+    fn is_impossible(&self) -> bool {
+        self.log_p.to_f64() == f64::NEG_INFINITY
+    }
 }
 
 /// How many frames a target needs.
@@ -124,69 +130,71 @@ impl Losses {
     }
 
     /// The forward variables of one row; `x` are its frames, `[time, class]`.
-    fn run<E: Element>(&self, row: usize, x: &[E], classes: usize) -> Row {
+    fn run<E: Element>(&self, row: usize, x: &[E], classes: usize) -> Row<E::Wide> {
         let (frames, states) = (self.lengths[row], self.states(row));
-        let normalisers: Vec<f64> = x.chunks_exact(classes).take(frames).map(log_sum_exp).collect();
-        let mut alphas = vec![f64::NEG_INFINITY; frames * states];
+        let never = E::Wide::from_f64(f64::NEG_INFINITY);
+        let normalisers: Vec<E::Wide> = x.chunks_exact(classes).take(frames).map(log_sum_exp).collect();
+        let mut alphas = vec![never; frames * states];
         for t in 0..frames {
             let frame = &x[t * classes..][..classes];
             let (before, now) = alphas.split_at_mut(t * states);
             let before = before.rchunks_exact(states).next();
             for s in 0..states {
                 let came = match before {
-                    None if s < 2 => 0.0,
+                    None if s < 2 => E::Wide::ZERO,
                     None => continue,
                     Some(before) => {
-                        let one = if s >= 1 { before[s - 1] } else { f64::NEG_INFINITY };
-                        let two = if self.skips(row, s) { before[s - 2] } else { f64::NEG_INFINITY };
+                        let one = if s >= 1 { before[s - 1] } else { never };
+                        let two = if self.skips(row, s) { before[s - 2] } else { never };
                         log_add([before[s], one, two])
                     }
                 };
-                now[s] = came + frame[self.label(row, s)].to_f64() - normalisers[t];
+                now[s] = came + frame[self.label(row, s)].widen() - normalisers[t];
             }
         }
         let log_p = match alphas.rchunks_exact(states).next() {
             // No frames hold no labels, with certainty.
-            None if states == 1 => 0.0,
-            None => f64::NEG_INFINITY,
-            Some(last) => log_add([last[states - 1], if states > 1 { last[states - 2] } else { f64::NEG_INFINITY }]),
+            None if states == 1 => E::Wide::ZERO,
+            None => never,
+            Some(last) => log_add([last[states - 1], if states > 1 { last[states - 2] } else { never }]),
         };
         Row { alphas, normalisers, log_p }
     }
 
     /// ∂L/∂x of one row, `[time, class]`, by the backward variables.
-    fn slope<E: Element>(&self, row: usize, x: &[E], classes: usize, ran: &Row) -> Vec<f64> {
+    fn slope<E: Element>(&self, row: usize, x: &[E], classes: usize, ran: &Row<E::Wide>) -> Vec<E::Wide> {
         let (frames, states) = (self.lengths[row], self.states(row));
-        let mut out = vec![0.0; x.len()];
-        if ran.log_p == f64::NEG_INFINITY && self.ctc.impossible_is_zero {
+        let (never, certain) = (E::Wide::from_f64(f64::NEG_INFINITY), E::Wide::ZERO);
+        let mut out = vec![certain; x.len()];
+        if ran.is_impossible() && self.ctc.impossible_is_zero {
             return out;
         }
         // ln β without the frame's own label, of this frame and with it, of the one after.
-        let mut betas = vec![f64::NEG_INFINITY; states];
-        let mut after = vec![f64::NEG_INFINITY; states];
+        let mut betas = vec![never; states];
+        let mut after = vec![never; states];
         for t in (0..frames).rev() {
             let (frame, slope) = (&x[t * classes..][..classes], &mut out[t * classes..][..classes]);
             for (s, beta) in betas.iter_mut().enumerate() {
                 *beta = if t + 1 == frames {
-                    if s + 2 >= states { 0.0 } else { f64::NEG_INFINITY }
+                    if s + 2 >= states { certain } else { never }
                 } else {
-                    let one = if s + 1 < states { after[s + 1] } else { f64::NEG_INFINITY };
-                    let two = if s + 2 < states && self.skips(row, s + 2) { after[s + 2] } else { f64::NEG_INFINITY };
+                    let one = if s + 1 < states { after[s + 1] } else { never };
+                    let two = if s + 2 < states && self.skips(row, s + 2) { after[s + 2] } else { never };
                     log_add([after[s], one, two])
                 };
             }
-            slope.iter_mut().zip(frame).for_each(|(slope, x)| *slope = (x.to_f64() - ran.normalisers[t]).exp());
+            slope.iter_mut().zip(frame).for_each(|(slope, x)| *slope = (x.widen() - ran.normalisers[t]).exp());
             for s in 0..states {
                 let label = self.label(row, s);
                 slope[label] -= (ran.alphas[t * states + s] + betas[s] - ran.log_p).exp();
-                after[s] = betas[s] + frame[label].to_f64() - ran.normalisers[t];
+                after[s] = betas[s] + frame[label].widen() - ran.normalisers[t];
             }
         }
         out
     }
 
     /// The slopes of all rows; each is computed by itself, so threads change no bits.
-    fn slopes<E: Element>(&self, ran: &OpContext<'_, E, Vec<Row>>) -> Vec<Vec<f64>> {
+    fn slopes<E: Element>(&self, ran: &OpContext<'_, E, Vec<Row<E::Wide>>>) -> Vec<Vec<E::Wide>> {
         let (x, shape) = (ran.inputs[0].data(), ran.inputs[0].shape());
         let size = shape[1] * shape[2];
         let rows = ran.saved.par_iter().enumerate();
@@ -195,7 +203,7 @@ impl Losses {
 }
 
 impl Operation for Losses {
-    type Saved<E: Element> = Vec<Row>;
+    type Saved<E: Element> = Vec<Row<E::Wide>>;
 
     fn name(&self) -> &'static str {
         "ctc"
@@ -236,21 +244,21 @@ impl Operation for Losses {
         Ok([batch].into())
     }
 
-    fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) -> Vec<Row> {
+    fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) -> Vec<Row<E::Wide>> {
         let (x, shape) = (inputs[0].data(), inputs[0].shape());
         let size = shape[1] * shape[2];
         let rows = (0..shape[0]).into_par_iter();
-        let rows: Vec<Row> = rows.map(|row| self.run(row, &x[row * size..][..size], shape[2])).collect();
+        let rows: Vec<Row<E::Wide>> = rows.map(|row| self.run(row, &x[row * size..][..size], shape[2])).collect();
         for (loss, row) in output.iter_mut().zip(&rows) {
-            let zero = row.log_p == f64::NEG_INFINITY && self.ctc.impossible_is_zero;
-            *loss = if zero { E::ZERO } else { E::from_f64(-row.log_p) };
+            let zero = row.is_impossible() && self.ctc.impossible_is_zero;
+            *loss = if zero { E::ZERO } else { E::narrow(-row.log_p) };
         }
         rows
     }
 
     fn backward<E: Element>(
         &self,
-        ran: &OpContext<'_, E, Vec<Row>>,
+        ran: &OpContext<'_, E, Vec<Row<E::Wide>>>,
         gradient: View<'_, E>,
         into: &mut GradSink<'_, E>,
     ) {
@@ -258,15 +266,20 @@ impl Operation for Losses {
             return;
         }
         let rows = self.slopes(ran).into_iter().zip(gradient.data());
-        into.add(0, rows.flat_map(|(row, &g)| row.into_iter().map(move |slope| E::from_f64(slope) * g)).collect());
+        into.add(0, rows.flat_map(|(row, &g)| row.into_iter().map(move |slope| E::narrow(slope) * g)).collect());
     }
 
-    fn jvp<E: Element>(&self, ran: &OpContext<'_, E, Vec<Row>>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
+    fn jvp<E: Element>(
+        &self,
+        ran: &OpContext<'_, E, Vec<Row<E::Wide>>>,
+        tangents: &[Option<View<'_, E>>],
+        output: &mut [E],
+    ) {
         let Some(v) = tangents[0] else { return };
         let shape = ran.inputs[0].shape();
         let rows = v.data().chunks_exact((shape[1] * shape[2]).max(1));
         for ((out, slopes), v) in output.iter_mut().zip(self.slopes(ran)).zip(rows) {
-            *out = E::from_f64(slopes.iter().zip(v).map(|(slope, v)| slope * v.to_f64()).sum());
+            *out = E::narrow(slopes.iter().zip(v).map(|(&slope, v)| slope * v.widen()).sum());
         }
     }
 }

@@ -5,7 +5,7 @@
 use super::wire::{self, Head, Wire, Writer};
 use crate::{Error, Result};
 use std::collections::BTreeMap;
-use unspool_graph::{Buffer, Element, Gradients, Param, ParamGrad, Params, Shape};
+use unspool_graph::{Buffer, Float, Gradients, Param, ParamGrad, Params, Shape};
 
 /// Adds up one process's share of a sum of gradients: rows `part`, `part + parts`, … of every parameter, a row being
 /// all that follows its first axis. In turn and not in blocks, since the frequent words of an embedding mostly stand
@@ -36,7 +36,7 @@ use unspool_graph::{Buffer, Element, Gradients, Param, ParamGrad, Params, Shape}
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
 #[derive(Debug)]
-pub struct GradShard<'p, E: Element> {
+pub struct GradShard<'p, E: Float> {
     params: &'p Params,
     head: Head,
     /// Of each parameter: its rows in this share, and the elements of a row.
@@ -48,7 +48,7 @@ pub struct GradShard<'p, E: Element> {
 
 /// What has been added for one parameter.
 #[derive(Debug)]
-enum Sum<E: Element> {
+enum Sum<E: Float> {
     Nothing,
     Dense(Buffer<E>),
     Rows(RowSums<E>),
@@ -56,7 +56,7 @@ enum Sum<E: Element> {
 
 /// Sums of an embedding's rows, which are numbered within the share.
 #[derive(Debug)]
-struct RowSums<E: Element> {
+struct RowSums<E: Float> {
     /// Where each row's sum lies in `values`.
     place: BTreeMap<u32, usize>,
     rows: Vec<u32>,
@@ -66,7 +66,7 @@ struct RowSums<E: Element> {
     values: Buffer<E>,
 }
 
-impl<E: Element> RowSums<E> {
+impl<E: Float> RowSums<E> {
     fn add(&mut self, params: &Params, [row, first @ ..]: [u32; 3], bytes: &[u8]) {
         let width = bytes.len() / size_of::<E>();
         match self.place.get(&row) {
@@ -83,7 +83,7 @@ impl<E: Element> RowSums<E> {
     }
 }
 
-impl<'p, E: Element> GradShard<'p, E> {
+impl<'p, E: Float> GradShard<'p, E> {
     /// Makes the share `part`, from 0, of `parts`, at least 1, with nothing in it, to add to. The parameters are in
     /// precision `E`.
     pub fn none(params: &'p Params, part: usize, parts: usize) -> Self {
@@ -227,7 +227,7 @@ impl<'p, E: Element> GradShard<'p, E> {
 }
 
 /// Puts in the rows of an embedding, in the order in which they came first.
-fn set_joined_rows<E: Element>(
+fn set_joined_rows<E: Float>(
     all: &mut Gradients,
     params: &Params,
     p: Param,

@@ -4,7 +4,7 @@ use super::{Exchange, GradShard, owned, unreadable};
 use crate::{Error, Result, parallel_map, sharded::shard_gradients};
 use rayon::prelude::*;
 use std::{fmt, iter};
-use unspool_graph::{Buffer, Element, Elements, Gradients, Graph, Param, ParamGrad, Params, Precision, Var};
+use unspool_graph::{Buffer, Elements, Float, Gradients, Graph, Param, ParamGrad, Params, Precision, Var};
 
 /// Holds the sums of one shard of a batch, or of several together: sums, not means.
 ///
@@ -151,14 +151,14 @@ impl<'a> Reducer<'a> {
         }
     }
 
-    fn sum_in<E: Element>(&mut self, params: &Params, shards: usize, own: Vec<Sums>) -> Result<Sums> {
+    fn sum_in<E: Float>(&mut self, params: &Params, shards: usize, own: Vec<Sums>) -> Result<Sums> {
         match self.reduce {
             Reduce::Exact => self.in_order::<E>(params, shards, own),
             Reduce::Fast => self.in_any_order::<E>(params, Sums::of_all(params, own)?),
         }
     }
 
-    fn in_order<E: Element>(&mut self, params: &Params, shards: usize, own: Vec<Sums>) -> Result<Sums> {
+    fn in_order<E: Float>(&mut self, params: &Params, shards: usize, own: Vec<Sums>) -> Result<Sums> {
         let (rank, ranks) = (self.exchange.rank(), self.sent.len());
         let mut share = GradShard::<E>::none(params, rank, ranks);
         let mut total = None;
@@ -187,7 +187,7 @@ impl<'a> Reducer<'a> {
         Ok(Sums { loss, weight, gradients: GradShard::<E>::join(params, &self.all().collect::<Vec<_>>())? })
     }
 
-    fn in_any_order<E: Element>(&mut self, params: &Params, mut own: Sums) -> Result<Sums> {
+    fn in_any_order<E: Float>(&mut self, params: &Params, mut own: Sums) -> Result<Sums> {
         let grad = |gradients: &Gradients, p: Param| {
             let all = params.index(p).and_then(|index| gradients.param_grad::<E>(index));
             matches!(all, Some(ParamGrad::Dense(_)))
@@ -227,7 +227,7 @@ impl<'a> Reducer<'a> {
 }
 
 /// Every element of a parameter's gradient: zeros where it has none.
-fn dense<E: Element>(params: &Params, gradients: &Gradients, index: usize, p: Param) -> Buffer<E> {
+fn dense<E: Float>(params: &Params, gradients: &Gradients, index: usize, p: Param) -> Buffer<E> {
     let mut dense = params.buffer(params.shape(p).elements());
     dense.fill(E::ZERO);
     if let Some(ParamGrad::SparseRows { rows, width, values }) = gradients.param_grad::<E>(index) {

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 use std::{array, iter, slice};
-use unspool_graph::{Buffer, Element};
+use unspool_graph::{Buffer, Float};
 
 /// How many elements one thread reads at a time.
 const PIECE: usize = 1 << 16;
@@ -22,7 +22,7 @@ pub(super) struct Head {
 }
 
 impl Head {
-    pub(super) fn new<E: Element>(part: usize, parts: usize) -> Head {
+    pub(super) fn new<E: Float>(part: usize, parts: usize) -> Head {
         Head { part, parts, element: size_of::<E>() }
     }
 
@@ -57,7 +57,7 @@ impl<'a> Writer<'a> {
         self.room(4).copy_from_slice(&number.to_le_bytes());
     }
 
-    fn elements<E: Element>(&mut self, values: &[E]) {
+    fn elements<E: Float>(&mut self, values: &[E]) {
         let bytes = self.room(size_of_val(values));
         bytes
             .chunks_exact_mut(size_of::<E>())
@@ -70,13 +70,13 @@ impl<'a> Writer<'a> {
     }
 
     /// All elements, which may stand in several places.
-    pub(super) fn dense<'v, E: Element>(&mut self, values: impl Iterator<Item = &'v [E]>) {
+    pub(super) fn dense<'v, E: Float>(&mut self, values: impl Iterator<Item = &'v [E]>) {
         self.room(1)[0] = DENSE;
         values.for_each(|values| self.elements(values));
     }
 
     /// So many rows: of each its number and where it came first, and then the elements.
-    pub(super) fn rows<'v, E: Element>(
+    pub(super) fn rows<'v, E: Float>(
         &mut self,
         count: u32,
         rows: impl Iterator<Item = [u32; 3]>,
@@ -142,7 +142,7 @@ pub(super) fn read<'a>(mut all: &'a [u8], head: Head, sizes: &[[usize; 2]]) -> O
 }
 
 /// The number in as many bytes as it has.
-fn read_one<E: Element>(bytes: &[u8]) -> E {
+fn read_one<E: Float>(bytes: &[u8]) -> E {
     let mut own = E::Bytes::default();
     own.as_mut().copy_from_slice(bytes);
     E::from_le_bytes(own)
@@ -154,16 +154,16 @@ fn row(bytes: &[u8; 12]) -> [u32; 3] {
 }
 
 /// values ← bytes.
-pub(super) fn copy<E: Element>(values: &mut [E], bytes: &[u8]) {
+pub(super) fn copy<E: Float>(values: &mut [E], bytes: &[u8]) {
     each(values, bytes, |x, new| *x = new);
 }
 
 /// values ← values + bytes.
-pub(super) fn add<E: Element>(values: &mut [E], bytes: &[u8]) {
+pub(super) fn add<E: Float>(values: &mut [E], bytes: &[u8]) {
     each(values, bytes, |x, more| *x += more);
 }
 
-fn each<E: Element>(values: &mut [E], bytes: &[u8], change: impl Fn(&mut E, E) + Sync) {
+fn each<E: Float>(values: &mut [E], bytes: &[u8], change: impl Fn(&mut E, E) + Sync) {
     let piece = |(values, bytes): (&mut [E], &[u8])| {
         values.iter_mut().zip(bytes.chunks_exact(size_of::<E>())).for_each(|(x, bytes)| change(x, read_one(bytes)));
     };
@@ -174,7 +174,7 @@ fn each<E: Element>(values: &mut [E], bytes: &[u8], change: impl Fn(&mut E, E) +
 }
 
 /// Rows taken by turns: the first of the first share, the first of the second, …, the second of the first, ….
-pub(super) fn by_turns<E: Element>(mut values: Buffer<E>, width: usize, shares: &[&[u8]]) -> Buffer<E> {
+pub(super) fn by_turns<E: Float>(mut values: Buffer<E>, width: usize, shares: &[&[u8]]) -> Buffer<E> {
     let row_bytes = width * size_of::<E>();
     let rows = PIECE.div_ceil(width.max(1));
     values.par_chunks_mut((rows * width).max(1)).enumerate().for_each(|(piece, values)| {

@@ -69,6 +69,15 @@ pub(super) fn right<S: CellUnderTest>(setting: &Setting<'_, S>) -> Result<CheckC
     if judged.unjudged > judged.right / 10 { Err(format!("too little can be said: {judged}")) } else { Ok(judged) }
 }
 
+/// Second derivatives by parameters, inputs and initial states against differences of gradients, through the whole run.
+pub(super) fn second_order<S: CellUnderTest>(setting: &Setting<'_, S>) -> Result<CheckCounts, String> {
+    let inputs = inputs(&setting.batch);
+    let inputs: Vec<(&str, ArrayD<f64>)> = inputs.iter().map(|(name, x)| (name.as_str(), x.clone())).collect();
+    let judged = check::second_order(&setting.params, &inputs, |graph, inputs| whole(setting, graph, inputs));
+    let judged = judged.map_err(text)?;
+    if judged.unjudged > judged.right / 10 { Err(format!("too little can be said: {judged}")) } else { Ok(judged) }
+}
+
 /// What a run reads beside its parameters.
 fn inputs(batch: &Batch) -> Vec<(String, ArrayD<f64>)> {
     let free = batch.free.iter().enumerate().map(|(i, f)| (format!("initial state, leaf {i}"), f.clone()));

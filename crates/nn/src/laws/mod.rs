@@ -15,6 +15,7 @@
 //! | [`Scan`](Law::Scan) | a [scan](crate::Cell::scan) equals its steps, from any initial state |
 //! | [`RealTime`](Law::RealTime) | [gradients carried forward](crate::Rtrl) are those of back-propagation through time |
 //! | [`Gradients`](Law::Gradients) | the gradients of everything agree with finite differences and with forward mode |
+//! | [`SecondOrder`](Law::SecondOrder) | second derivatives agree with differences of gradients, and are symmetric |
 //!
 //! Where a cell has a [scan](crate::Cell::scan), `Split` and `Step` compare values to rounding, as a scan may add in
 //! another order than steps do.
@@ -201,13 +202,15 @@ pub enum Law {
     RealTime,
     /// Every gradient is right.
     Gradients,
+    /// Every second derivative is right.
+    SecondOrder,
     /// Two subjects are the same function; only [`equal`] asks it.
     Equality,
 }
 
 impl Law {
     /// Lists the laws that [`check`] tests.
-    pub const ALL: [Law; 10] = [
+    pub const ALL: [Law; 11] = [
         Law::Split,
         Law::Padding,
         Law::Order,
@@ -218,6 +221,7 @@ impl Law {
         Law::Scan,
         Law::RealTime,
         Law::Gradients,
+        Law::SecondOrder,
     ];
 }
 
@@ -234,6 +238,7 @@ impl fmt::Display for Law {
             Law::Scan => "a scan equals its steps",
             Law::RealTime => "gradients carried forward are those of back-propagation through time",
             Law::Gradients => "every gradient is right",
+            Law::SecondOrder => "every second derivative is right",
             Law::Equality => "both are the same function",
         })
     }
@@ -301,7 +306,7 @@ pub fn check_law<S: CellUnderTest>(law: Law, subject: &S) -> Result<CheckCounts,
     // Every coordinate is moved for the gradients, and every element of a state is walked back from for their forward
     // form: fewer batches, and smaller ones.
     let (count, most) = match law {
-        Law::Gradients | Law::RealTime => (8, 3),
+        Law::Gradients | Law::RealTime | Law::SecondOrder => (8, 3),
         _ => (24, 5),
     };
     search(count, cases(most), |case| {
@@ -336,6 +341,7 @@ pub fn check_case<S: CellUnderTest>(law: Law, subject: &S, case: &Case) -> Resul
         Law::RealTime => real_time::equals_back_propagation(&setting),
         Law::Truncation => return gradients::truncation(&setting),
         Law::Gradients => return gradients::right(&setting),
+        Law::SecondOrder => return gradients::second_order(&setting),
         Law::Equality => Ok(()),
     }?;
     Ok(CheckCounts::default())

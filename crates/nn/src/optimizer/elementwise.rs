@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{Error, Result};
 use rayon::prelude::*;
-use unspool_graph::{Element, Gradients, ParamGrad, Params, Precision, vectorize};
+use unspool_graph::{Element, Float, Gradients, ParamGrad, Params, Precision, vectorize};
 
 /// Holds the numbers of one step for one parameter, from which an [`UpdateRule`] makes its constants.
 ///
@@ -46,7 +46,7 @@ pub struct UpdateParams {
 /// numbers per element.
 ///
 /// ```
-/// use unspool_graph::{Element, Gradients, Params, init};
+/// use unspool_graph::{Element, Float, Gradients, Params, init};
 /// use unspool_nn::optimizer::{ElementwiseOptimizer, UpdateParams, UpdateRule};
 ///
 /// /// θ ← θ − rate · sign(g) (Bernstein and others 2018).
@@ -333,7 +333,7 @@ impl Common {
     }
 
     /// Changes all parameters, in one precision.
-    fn run<E: Element, R: UpdateRule>(
+    fn run<E: Float, R: UpdateRule>(
         &self,
         rule: &R,
         steps: &[Option<UpdateParams>],

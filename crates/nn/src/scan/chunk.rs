@@ -15,7 +15,7 @@
 //! next, never as quotients or differences of long sums: nothing overflows, and a decay of 0 is an ordinary number.
 //! Likewise no gradient of a decay is a difference of sums.
 
-use unspool_graph::{Element, Matrix, Precision, lane_sum, matrix_product, vectorize};
+use unspool_graph::{Element, Matrix, Precision, lane_sum, matrix_product};
 
 /// The operands of a chunk's steps, each row by row.
 pub(super) struct Chunk<E> {
@@ -105,7 +105,7 @@ fn solve<E: Element>(l: &[E], x: &mut [E], size: usize) {
         let block = &mut rest[..(last - first) * width];
         let below = Matrix::rows(&l[first * size..], size);
         matrix_product((last - first, first, width), below, Matrix::rows(done, width), block, true);
-        vectorize(
+        E::vectorize(
             #[inline(always)]
             || {
                 for i in first..last {
@@ -130,7 +130,7 @@ fn solve_transposed<E: Element>(l: &[E], x: &mut [E], size: usize) {
             let beside = Matrix::transposed(&l[last * size + first..], size);
             matrix_product((last - first, size - last, width), beside, Matrix::rows(done, width), block, true);
         }
-        vectorize(
+        E::vectorize(
             #[inline(always)]
             || {
                 for i in (first..last).rev() {

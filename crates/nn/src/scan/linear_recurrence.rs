@@ -2,7 +2,7 @@
 
 use super::{at_step, in_packed_order, last_state};
 use crate::{Layout, Sequence};
-use unspool_graph::{Element, GradSink, OpContext, Operation, Shape, Var, View, vectorize};
+use unspool_graph::{Element, GradSink, OpContext, Operation, Shape, Var, View};
 
 /// Computes h_t = a_t ∘ h_{t−1} + b_t for every step of every example, as one node.
 ///
@@ -128,7 +128,7 @@ impl LinearRecurrence {
             let (done, now) = to.split_at_mut(at.start);
             let before = if t == 0 { first } else { &done[at_step(&self.layout, t - 1, width)] };
             let now = &mut now[..at.len()];
-            vectorize(
+            E::vectorize(
                 #[inline(always)]
                 || self.numbers.multiply_add(&a[at.clone()], &before[..at.len()], now, width),
             );
@@ -176,7 +176,7 @@ impl Operation for LinearRecurrence {
         for t in (1..steps).rev() {
             let (before, now) = (at_step(&self.layout, t - 1, width), at_step(&self.layout, t, width));
             let (to, from) = delta.split_at_mut(now.start);
-            vectorize(
+            E::vectorize(
                 #[inline(always)]
                 || {
                     let to = &mut to[before.start..before.start + now.len()];
@@ -196,7 +196,7 @@ impl Operation for LinearRecurrence {
                         &states[at_step(&self.layout, t - 1, width)][..now.len()]
                     };
                     let (delta, to) = (&delta[now.clone()], &mut to_a[now]);
-                    vectorize(
+                    E::vectorize(
                         #[inline(always)]
                         || self.numbers.conjugate_multiply_add(before, delta, to, width),
                     );

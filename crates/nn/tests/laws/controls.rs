@@ -2,7 +2,7 @@
 
 use crate::{HIDDEN, INPUT, wrong::Wrong};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use unspool_graph::{Graph, Scope, Var};
+use unspool_graph::{Element, GradSink, Graph, OpContext, Operation, Scope, Shape, Var, View};
 use unspool_nn::{
     Cell, Direction, Linear, Lstm, Rnn, Sequence,
     cells::{Candidate, IndRnn, MinGru, MinGruConfig},
@@ -122,6 +122,34 @@ fn a_wrong_derivative_in_either_mode_or_both_breaks_the_law_of_gradients() {
         let broken = found(Law::Gradients, &mistaken(wrong), 1, 1);
         assert!(broken.why.contains("goes wrong at wrong"), "{broken}");
     }
+}
+
+/// tanh x, whose backward reads its own value as if it stood still.
+struct Still;
+
+impl Operation for Still {
+    type Saved<E: Element> = ();
+    fn name(&self) -> &'static str {
+        "still"
+    }
+    fn shape(&self, inputs: &[Shape]) -> Result<Shape, String> {
+        Ok(inputs[0])
+    }
+    fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {
+        output.iter_mut().zip(inputs[0].data()).for_each(|(y, &x)| *y = x.tanh());
+    }
+    fn backward<E: Element>(&self, ctx: &OpContext<'_, E, ()>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
+        let slope = ctx.output.data().iter().map(|y| E::from_f64(1.0 - y.to_f64() * y.to_f64()));
+        into.add(0, slope.zip(gradient.data()).map(|(slope, &g)| slope * g).collect());
+    }
+}
+
+#[test]
+fn a_backward_that_no_derivative_follows_breaks_the_law_of_second_derivatives_alone() {
+    let still = mistaken(|cell, x, h| cell.step(x, h.graph().apply(Still, &[h])));
+    assert!(laws::check_law(Law::Gradients, &still).is_ok());
+    let broken = found(Law::SecondOrder, &still, 1, 1);
+    assert!(broken.why.contains("goes wrong at still"), "{broken}");
 }
 
 fn wrong_after<'g>(cell: &Rnn, x: Var<'g>, h: Var<'g>, wrong: Wrong) -> (Var<'g>, Var<'g>) {

@@ -5,11 +5,13 @@ use crate::{
     plain::{PlainGru, PlainLstm, PlainRnn},
     random,
 };
+use ndarray::ArrayD;
 use proptest::prelude::*;
-use unspool_graph::{Graph, Param, Params, RngKey, Var, check, init};
+use unspool_graph::{Gradients, Graph, Param, Params, RngKey, Scope, Var, check, init};
 use unspool_nn::{
     AdditiveAttention, Cell, Gru, Layout, Lstm, LstmState, Nonlinearity, Rnn, RnnConfig, Sequence, gru_gates,
     laws::{self, CellUnderTest},
+    unroll,
 };
 
 fn plain_gru() -> impl CellUnderTest {
@@ -42,6 +44,36 @@ fn fused_steps_are_their_formulas() {
     .unwrap();
     laws::equal(&laws::cell(INPUT, |scope| Gru::new(scope, INPUT, HIDDEN)), &plain_gru()).unwrap();
     laws::equal(&laws::cell(INPUT, |scope| Lstm::new(scope, INPUT, HIDDEN)), &plain_lstm()).unwrap();
+}
+
+/// H·v, and the gradient of a penalty on the gradient of the inputs, of three steps.
+fn second_order<C: Cell>(make: fn(Scope<'_>, usize, usize) -> C) -> Vec<ArrayD<f64>> {
+    let mut params = Params::seeded(3).to_f64();
+    let cell = make(params.scope("rnn"), INPUT, HIDDEN);
+    let graph = Graph::new(&params);
+    let x = graph.input(random(&[2, 3, INPUT], RngKey::seed(1))).watch();
+    let (ys, _) = unroll(&cell, &Sequence::pack(x, &[3, 1]), cell.initial_state(&graph, 2));
+    let loss = ys.padded().powi(2).sum_all();
+    let h_v = loss.hessian_vector(&Gradients::random(&params, RngKey::seed(2)).tangents()).unwrap();
+    let penalty = loss.gradient(x).powi(2).sum_all().backward().unwrap();
+    let of = |gradients: &Gradients| {
+        let params = params.iter().map(|p| gradients.of(p).unwrap().to_f64());
+        params.chain([gradients.of(x).unwrap().to_f64()]).collect::<Vec<_>>()
+    };
+    [of(&h_v), of(&penalty)].concat()
+}
+
+#[test]
+fn fused_steps_have_the_second_derivatives_of_their_formulas() {
+    let pairs = [
+        (second_order(Rnn::new), second_order(PlainRnn::tanh)),
+        (second_order(Gru::new), second_order(PlainGru::new)),
+        (second_order(Lstm::new), second_order(PlainLstm::new)),
+    ];
+    for (fused, formula) in pairs.iter().flat_map(|(fused, formula)| fused.iter().zip(formula)) {
+        let apart = |(a, b): (&f64, &f64)| (a - b).abs() > 1e-10 * a.abs().max(1.0);
+        assert!(!fused.iter().zip(formula).any(apart) && fused.iter().any(|&x| x != 0.0), "{fused} {formula}");
+    }
 }
 
 /// Additive attention of plain operations: the fused scores and the fused sum are its formula, over many places too,

@@ -86,6 +86,37 @@ pub(crate) fn state_jacobian<C: Cell>(
     Ok(case.compare("output.jacobian", Some(of_h), tolerance)?)
 }
 
+/// H·v over all parameters and the inputs, of L = Σ (y · c)²/2 over all steps.
+pub(crate) fn hessian_vector<C: Cell>(
+    case: &Case,
+    precision: Precision,
+    tolerance: f64,
+    make: impl Fn(Scope<'_>, usize, usize) -> C,
+) -> Outcome {
+    let mut params = Params::seeded(0);
+    let (input, hidden) = (case.usize("input_size")?, case.usize("hidden_size")?);
+    let rnn = Recurrent::new(params.scope(""), make, input, hidden, RecurrentConfig::default());
+    let mut params = to(params, precision);
+    let named = case.fill_all(&mut params)?;
+    let graph = Graph::new(&params);
+    let x = graph.input(case.get("input.x")?).watch();
+    let [batch, ..] = x.dims::<3>()?;
+    let (ys, _) = rnn.unroll(&Sequence::full(x), rnn.initial_state(&graph, batch));
+    let loss = ((ys.padded() * graph.input(case.get("input.c")?)).powi(2) * 0.5).sum_all();
+    case.compare("output.loss", Some(loss.to_f64()?), tolerance)?;
+    let mut direction = vec![(x, case.get("direction.x")?.into())];
+    for (name, p) in &named {
+        direction.push((graph.param(*p), case.get(&format!("direction.{name}"))?.into()));
+    }
+    for (prefix, of) in [("grad", loss.backward()?), ("output.hv", loss.hessian_vector(&direction)?)] {
+        case.compare(&format!("{prefix}.x"), of.of(x).map(|g| g.to_f64()), tolerance)?;
+        for (name, p) in &named {
+            case.compare(&format!("{prefix}.{name}"), of.of(*p).map(|g| g.to_f64()), tolerance)?;
+        }
+    }
+    Ok(())
+}
+
 pub(crate) fn linear(case: &Case, precision: Precision, tolerance: f64) -> Outcome {
     let mut params = Params::seeded(0);
     let layer = Linear::new(params.scope(""), case.usize("i")?, case.usize("o")?);

@@ -15,8 +15,8 @@ mod trainings;
 use case::Case;
 use gallery::gallery;
 use layers::{
-    convolution, embedding, layer_norm, linear, multihead_attention, pooling, recurrent, state_jacobian,
-    transformer_layer,
+    convolution, embedding, hessian_vector, layer_norm, linear, multihead_attention, pooling, recurrent,
+    state_jacobian, transformer_layer,
 };
 use plain::{PlainGru, PlainLstm, PlainRnn};
 use scans::{lru, matrix_state, min_gru, min_lstm, mlstm, recurrence, rg_lru};
@@ -89,6 +89,21 @@ fn compare(case: &Case, precision: Precision, tolerance: f64) -> Outcome {
             Some("GRU") => state_jacobian(case, precision, tolerance, Gru::new),
             other => Err(format!("the layer {other:?} is unknown").into()),
         },
+        "hessian_vector" => match case.config["layer"].as_str() {
+            Some("RNN") => {
+                hessian_vector(case, precision, tolerance, PlainRnn::tanh)?;
+                hessian_vector(case, precision, tolerance, Rnn::new)
+            }
+            Some("LSTM") => {
+                hessian_vector(case, precision, tolerance, PlainLstm::new)?;
+                hessian_vector(case, precision, tolerance, Lstm::new)
+            }
+            Some("GRU") => {
+                hessian_vector(case, precision, tolerance, PlainGru::new)?;
+                hessian_vector(case, precision, tolerance, Gru::new)
+            }
+            other => Err(format!("the layer {other:?} is unknown").into()),
+        },
         kind if kind.starts_with("training.") => match precision {
             Precision::F64 => training(case),
             // Over 200 steps rounding in single precision says nothing about a rule.
@@ -150,7 +165,7 @@ fn a_wrong_number_and_an_unknown_kind_are_found() -> Outcome {
             assert!(compare(&case, Precision::F64, 1e-10).is_err(), "{}", case.file);
             continue;
         }
-        if !case.tensors.contains_key("output.y") {
+        if !case.tensors.contains_key("output.y") && case.kind != "hessian_vector" {
             continue;
         }
         for name in [
@@ -160,6 +175,7 @@ fn a_wrong_number_and_an_unknown_kind_are_found() -> Outcome {
             "grad.param.linear1.weight",
             "grad.input.x",
             "grad.input.logits",
+            "output.hv.weight_hh_l0",
         ] {
             let Some(tensor) = case.tensors.get_mut(name) else { continue };
             let Some(x) = tensor.iter_mut().last() else { continue };

@@ -1,0 +1,115 @@
+//! How loops and products run for each sort of number.
+
+use super::{
+    Matrix,
+    product::{any, real_product},
+    vector::dispatch,
+};
+use crate::element::{Dual, Either, Element, Loops, Side, Slice};
+use std::{cell::Cell, thread::LocalKey};
+
+macro_rules! in_vectors {
+    ($type:ident) => {
+        impl Loops for $type {
+            fn scratch() -> &'static LocalKey<Cell<Vec<Self>>> {
+                thread_local!(static SCRATCH: Cell<Vec<$type>> = const { Cell::new(vec![]) });
+                &SCRATCH
+            }
+            fn as_float(numbers: &mut [Self]) -> Option<Either<Slice<'_>>> {
+                Some(Self::wrap(numbers))
+            }
+            #[inline(always)]
+            fn vectorize<R>(work: impl FnOnce() -> R) -> R {
+                dispatch(work)
+            }
+            fn product(
+                sizes: (usize, usize, usize),
+                a: (&[Self], usize, usize),
+                b: (&[Self], usize, usize),
+                c: &mut [Self],
+                accumulate: bool,
+            ) {
+                real_product(sizes, Matrix::strided(a), Matrix::strided(b), c, accumulate);
+            }
+        }
+    };
+}
+in_vectors!(f32);
+in_vectors!(f64);
+
+impl Loops for Dual {
+    fn scratch() -> &'static LocalKey<Cell<Vec<Self>>> {
+        thread_local!(static SCRATCH: Cell<Vec<Dual>> = const { Cell::new(vec![]) });
+        &SCRATCH
+    }
+
+    fn as_float(_: &mut [Self]) -> Option<Either<Slice<'_>>> {
+        None
+    }
+
+    #[inline(always)]
+    fn vectorize<R>(work: impl FnOnce() -> R) -> R {
+        work()
+    }
+
+    /// (A + Ȧε)·(B + Ḃε) = A·B + (Ȧ·B + A·Ḃ)ε: three products in double precision, two or one where A or B stands
+    /// still.
+    fn product(
+        (m, k, n): (usize, usize, usize),
+        (a, a_rows, a_columns): (&[Self], usize, usize),
+        (b, b_rows, b_columns): (&[Self], usize, usize),
+        c: &mut [Self],
+        accumulate: bool,
+    ) {
+        if !any((m, k, n), Matrix::strided((a, a_rows, a_columns)), c, accumulate) {
+            return;
+        }
+        let c = &mut c[..m * n];
+        if !accumulate {
+            c.fill(Dual::ZERO);
+        }
+        let ([a, a_tangent], [b, b_tangent], [mut value, mut tangent]) = (planes(a), planes(b), planes(c));
+        let matrix_a = |plane| Matrix::strided((plane, a_rows, a_columns));
+        let matrix_b = |plane| Matrix::strided((plane, b_rows, b_columns));
+        let moves = |tangent: &[f64]| tangent.iter().any(|&t| t != 0.0);
+        real_product((m, k, n), matrix_a(&a), matrix_b(&b), &mut value, true);
+        if moves(&a_tangent) {
+            real_product((m, k, n), matrix_a(&a_tangent), matrix_b(&b), &mut tangent, true);
+        }
+        if moves(&b_tangent) {
+            real_product((m, k, n), matrix_a(&a), matrix_b(&b_tangent), &mut tangent, true);
+        }
+        for ((c, value), tangent) in c.iter_mut().zip(value).zip(tangent) {
+            *c = Dual { value, tangent };
+        }
+    }
+}
+
+/// The values, and the tangents.
+fn planes(x: &[Dual]) -> [Vec<f64>; 2] {
+    [x.iter().map(|x| x.value).collect(), x.iter().map(|x| x.tangent).collect()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_product_of_dual_matrices_is_the_sum_of_dual_products() {
+        let (m, k, n) = (5, 7, 4);
+        let number = |i: usize| Dual { value: (i * 37 % 11) as f64 - 5.0, tangent: (i * 53 % 7) as f64 - 3.0 };
+        let (a, b): (Vec<_>, Vec<_>) = ((0..m * k).map(number).collect(), (0..k * n).map(|i| number(i + 3)).collect());
+        let c: Vec<Dual> = (0..m * n).map(|i| number(i + 8)).collect();
+        for accumulate in [false, true] {
+            let mut got = c.clone();
+            // B as its transpose is laid out.
+            let turned: Vec<Dual> = (0..n * k).map(|i| b[i % k * n + i / k]).collect();
+            Dual::product((m, k, n), (&a, k, 1), (&turned, 1, k), &mut got, accumulate);
+            for (i, got) in got.iter().enumerate() {
+                let start = if accumulate { c[i] } else { Dual::ZERO };
+                let sum = (0..k).fold(start, |sum, p| sum + a[i / n * k + p] * b[p * n + i % n]);
+                assert_eq!(*got, sum);
+            }
+        }
+    }
+}
