@@ -1,6 +1,7 @@
 //! A gradient as a node: y.gradient(x) on its way back, and its tangent.
 //!
-//! The node's value is ∂y/∂x for a number y. Where a gradient v has come back to it, each node θ that y was made from gets
+//! The node's value is ∂y/∂x for a number y. Where a gradient v has come back to it, each node θ that y was made from
+//! gets
 //!
 //! ∂⟨v, ∂y/∂x⟩ / ∂θ = d/dε ∂y/∂θ (x + ε·v),
 //!

@@ -1,7 +1,7 @@
 //! What an operation is: one small type that says its shape, its value, its gradient and its tangent.
 //!
 //! The operations of this crate and a user's own go through the same trait, [`Operation`]. An operation is generic over
-//! the precision ([`Element`]), owns all it needs (`'static`), and has one output.
+//! its numbers ([`Element`]), owns all it needs (`'static`), and has one output.
 
 use crate::{Element, Float, GradSink, Shape, View, buffer::Buffer, element::Dual};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -86,6 +86,10 @@ pub struct OpContext<'a, E: Element, S> {
 /// assert_eq!(gradients.of(x).unwrap().to_f64()[[0]], 12.0);
 /// # Ok::<(), unspool_graph::Error>(())
 /// ```
+///
+/// For [second derivatives](crate::Var::hessian_vector) nothing is asked of it: they come from `forward` and `backward`
+/// in dual numbers, one more [`Element`]. What these compute in `E` is followed; a number that went through
+/// [`to_f64`](Element::to_f64) stands still, which [`check::second_order`](crate::check::second_order) finds.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is no operation",
     label = "this cannot be recorded",

@@ -100,9 +100,9 @@ impl<'g> Var<'g> {
     /// # Ok::<(), unspool_graph::Error>(())
     /// ```
     ///
-    /// By [several](Var::gradients) nodes at once it costs as much as by one. A node that this number does not depend on
-    /// gives zeros. Gradients are nested once: the gradient of what was made
-    /// from one, taken by [`backward`](Var::backward), is the last.
+    /// By [several](Var::gradients) nodes at once it costs as much as by one. A node that this number does not depend
+    /// on gives zeros. Gradients are nested once: the gradient of what was made from one, taken by
+    /// [`backward`](Var::backward), is the last.
     ///
     /// # Errors
     /// Kept in the graph: [`Error::NotScalar`] if this is not a single number; [`Error::Argument`] for a node that is
@@ -114,8 +114,8 @@ impl<'g> Var<'g> {
         self.gradients_at(&[wrt.on(self.graph)], Location::caller())[0]
     }
 
-    /// Returns the [`gradient`](Var::gradient) of this number by several parameters, or watched nodes, in one walk back:
-    /// a step of learning inside of a loss, as in MAML (Finn and others 2017).
+    /// Returns the [`gradient`](Var::gradient) of this number by several parameters, or watched nodes, in one walk
+    /// back: a step of learning inside of a loss, as in MAML (Finn and others 2017).
     ///
     /// ```
     /// # use unspool_graph::{Graph, Params, init};

@@ -221,6 +221,29 @@ fn both_work_through_a_segment_that_is_recomputed() {
     }
 }
 
+/// Forward mode through a gradient (by columns) and a walk back through it (by rows) give the Hessian.
+#[test]
+fn the_jacobian_of_a_gradient_is_the_hessian() {
+    let mut params = Params::seeded(8).to_f64();
+    let rnn = Rnn::new(&mut params);
+    let graph = Graph::new(&params);
+    let x = graph.input(x()).watch();
+    let y = rnn.run(x, 3).exp().sum_all();
+    let by_rows = graph.jacobian(y.gradient(rnn.bias), rnn.bias).unwrap();
+    // More elements than moving ones, so that columns are fewer.
+    let gradient = y.gradient(rnn.bias);
+    let by_columns = graph.jacobian(graph.concat(&[gradient, gradient * 2.0], 0), rnn.bias).unwrap();
+    for j in 0..3 {
+        let mut v = ArrayD::zeros(by_rows.shape()[1..].to_vec());
+        v[[j]] = 1.0;
+        let h_v = of(&y.hessian_vector(&[(rnn.bias, v.into())]).unwrap(), rnn.bias);
+        for i in 0..3 {
+            assert!((by_rows[[i, j]] - h_v[[i]]).abs() < 1e-12 && (by_rows[[i, j]] - by_rows[[j, i]]).abs() < 1e-12);
+            assert!((by_columns[[i, j]] - h_v[[i]]).abs() < 1e-12);
+        }
+    }
+}
+
 #[test]
 fn a_node_that_does_not_lead_there_gives_zeros() {
     let params = Params::seeded(0);

@@ -77,7 +77,7 @@ pub fn sharded_hessian_vector<S: Sync>(
         let graph = shard_graph(params, training, i);
         recorded(&graph, &|graph| loss(graph, shard), &|loss| loss.hessian_vector(&direction))
     };
-    let results = shards.par_iter().enumerate().map(one).collect::<Vec<_>>();
+    let results = parallel_map(shards.iter().enumerate().collect(), one);
     let mut sum = Gradients::none(params);
     results.into_iter().try_for_each(|result| sum.add(&result?))?;
     Ok(sum)

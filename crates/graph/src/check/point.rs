@@ -187,8 +187,8 @@ pub(super) fn unsure(analytic: f64, whole: f64, half: f64) -> bool {
     analytic.is_finite() && wrong(apart(half, whole))
 }
 
-/// Whether two products that should be equal, such as one of forward mode and one of reverse mode, are so to rounding, where `size` is the sum of the
-/// terms' sizes.
+/// Whether two products that should be equal, such as one of forward mode and one of reverse mode, are so to rounding,
+/// where `size` is the sum of the terms' sizes.
 pub(super) fn agree(forward: f64, reverse: f64, size: f64) -> bool {
     (forward - reverse).abs() <= super::ADJOINT_TOLERANCE * size.max(1.0)
 }

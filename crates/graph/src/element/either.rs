@@ -2,8 +2,8 @@
 //!
 //! Models have no type parameter for the precision, so what a [`Params`](crate::Params), a graph or a set of gradients
 //! holds is in one precision or the other, which is known when the program runs. Such a thing is an [`Either`] of its
-//! [`Family`]. [`typed!`] runs the same code for both precisions; code that is generic over a [`Float`] asks for the thing
-//! in its own with [`Either::of`].
+//! [`Family`]. [`typed!`] runs the same code for both precisions; code that is generic over a [`Float`] asks for the
+//! thing in its own with [`Either::of`].
 
 use super::{Float, Precision};
 use std::{fmt, marker::PhantomData};

@@ -275,8 +275,8 @@ impl Gradients {
     /// Returns what should not be overlooked: parameters that got no gradient, an all-zero or a non-finite one; and,
     /// where a parameter got none, the operations at which a path to it may have been cut. A comparison that makes a
     /// mask, or a value that is cut off on purpose, is no finding as long as every parameter gets its gradient by
-    /// another path. A gradient that was fed back into the recording by [`input`](crate::Graph::input), as a constant, is
-    /// one in any case: [`Var::gradient`](crate::Var::gradient) is what keeps it in the recording.
+    /// another path. A gradient that was fed back into the recording by [`input`](crate::Graph::input), as a constant,
+    /// is one in any case: [`Var::gradient`](crate::Var::gradient) is what keeps it in the recording.
     ///
     /// ```
     /// # use unspool_graph::{Graph, Params, init};
