@@ -19,9 +19,9 @@ impl<'g> Var<'g> {
     ///
     /// The recording is run again in dual numbers of double precision, and walked back in them (Pearlmutter 1994). So
     /// H·v is exact, for a model in single precision too, where it is rounded once at its end; and it exists for every
-    /// operation, also for one of your own. It costs about as much as six forward and backward passes in double
-    /// precision without vectors, and for a moment sixteen bytes for each number of the recording. A recording of
-    /// which it is not asked pays nothing.
+    /// operation, also for one of your own. A recording of which it is not asked pays nothing. It costs a few forward
+    /// and backward passes in double precision, whose loops run without vectors (matrix products have them), and while
+    /// it runs sixteen bytes for each number of the recording, parameters among them.
     ///
     /// What has kinks, such as [`relu`](Var::relu) or [`max`](Var::max), behaves as the piece does on which the point
     /// lies. What passes no gradient, such as [`detach`](Var::detach), stands still.
