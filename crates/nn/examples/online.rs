@@ -5,8 +5,8 @@
 //! At each step a coin is thrown, and the answer is what it showed three steps ago: no single input says it, so it must
 //! be held in the state. The cell answers, is told the right answer, and changes its weights, at every step of one
 //! stream. Nothing is ever unrolled: [`Rtrl`] carries the gradient forward beside the state. A linear recurrence with a
-//! decay per unit ([`MinGru`]) is diagonal, so the memory for that is one number per parameter; a [`Gru`] of a few units
-//! does it with its whole influence matrix.
+//! decay per unit ([`MinGru`]) is diagonal, so the memory for that is one number per parameter; a [`Gru`] of a few
+//! units does it with its whole influence matrix.
 //!
 //! The program asserts that both learn, and that what is carried has the same size at the end as after the first step.
 

@@ -24,9 +24,9 @@ use unspool_graph::{Gradients, Graph, Param, Params, Tensor, Var};
 /// | back-propagation through T steps | T · one step | T backward passes of a step |
 ///
 /// S is the number of elements of all [`leaves`] of the state of an example, and P that of the parameters which the
-/// state depends on; those that only an output or a loss reads cost nothing here. So the first form is for small states,
-/// and the second for [diagonal](Cell::is_diagonal) cells of any size (Mozer 1989, "A focused backpropagation algorithm
-/// for temporal pattern recognition"; Zucchet and others 2023, "Online learning of long-range dependencies").
+/// state depends on; those that only an output or a loss reads cost nothing here. So the first form is for small
+/// states, and the second for [diagonal](Cell::is_diagonal) cells of any size (Mozer 1989, "A focused backpropagation
+/// algorithm for temporal pattern recognition"; Zucchet and others 2023, "Online learning of long-range dependencies").
 ///
 /// Steps are taken as in evaluation, without dropout, and a cell reads its input and its state alone, without [inputs
 /// beside them](crate::Sequence::with_input). The influence is computed in double precision.
@@ -94,8 +94,8 @@ impl Rtrl {
         Rtrl::from_state(cell, params, |graph| cell.initial_state(graph, batch))
     }
 
-    /// Begins with another state than the cell's initial one, such as what an encoder made: `state` records it. Where it
-    /// depends on parameters, their influence on it is carried on.
+    /// Begins with another state than the cell's initial one, such as what an encoder made: `state` records it. Where
+    /// it depends on parameters, their influence on it is carried on.
     ///
     /// ```
     /// use unspool_graph::Params;
@@ -200,8 +200,9 @@ impl Rtrl {
     /// let mut losses = vec![];
     /// for t in 0..200 {
     ///     let x = ndarray::array![[f32::from(t % 2 == 0)]]; // the next one is the other one
-    ///     let (loss, gradients) =
-    ///         rtrl.step(&cell, &params, x.clone(), |h| (readout.apply(h) - h.graph().input(1.0 - x)).powi(2).sum_all())?;
+    ///     let (loss, gradients) = rtrl.step(&cell, &params, x.clone(), |h| {
+    ///         (readout.apply(h) - h.graph().input(1.0 - x)).powi(2).sum_all()
+    ///     })?;
     ///     sgd.step(&mut params, &gradients, 0.1)?;
     ///     losses.push(loss);
     /// }

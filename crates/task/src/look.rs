@@ -49,8 +49,8 @@ pub(crate) fn gradient_norms<T: Task>(task: &T, params: &Params, part: &Scored<T
     Ok((!lines.is_empty()).then(|| Figure::Curves(Curves::gradient_norms(title, lines))))
 }
 
-/// The spectral radius of ∂s_t/∂s_{t−1} at each step along each recurrence, and the Lyapunov exponents, for an example of
-/// a part; nothing where there is no recurrence.
+/// The spectral radius of ∂s_t/∂s_{t−1} at each step along each recurrence, and the Lyapunov exponents, for an example
+/// of a part; nothing where there is no recurrence.
 pub(crate) fn dynamics<T: Task>(task: &T, params: &Params, part: &Scored<T>) -> Result<Vec<Figure>> {
     let batches = Buckets::pairs(part.lengths.clone(), BatchSize::Rows(ROWS), 0)?.sorted();
     let Some(row) = batches.get(batches.len() / 2).and_then(|rows| rows.first()) else { return Ok(vec![]) };

@@ -246,9 +246,9 @@ impl Ball {
     }
 }
 
-/// Makes columns orthonormal by modified Gram–Schmidt, and returns the length of each before it was divided by that. What
-/// is left of a column after its part along the others is taken away may be rounding error alone: then it is lost, all
-/// zeros.
+/// Makes columns orthonormal by modified Gram–Schmidt, and returns the length of each before it was divided by that.
+/// What is left of a column after its part along the others is taken away may be rounding error alone: then it is lost,
+/// all zeros.
 fn orthonormalize(axes: &mut Array2<f64>) -> Vec<f64> {
     let mut lengths: Vec<f64> = axes.columns().into_iter().map(norm).collect();
     for i in 0..lengths.len() {

@@ -121,7 +121,8 @@ pub fn record_dynamics<R>(limits: DynamicsLimits, f: impl FnOnce() -> R) -> (R, 
     (result, recorder.map_or(Ok(vec![]), |recorder| recorder.found))
 }
 
-/// Looks at a recurrence that is about to run, if that was asked for. What its steps unroll themselves is not looked at.
+/// Looks at a recurrence that is about to run, if that was asked for. What its steps unroll themselves is not looked
+/// at.
 pub(crate) fn observe<'g, C: Cell>(cell: &C, xs: &Sequence<'g>, state: &C::State<'g>, first: usize) {
     let Some(mut recorder) = RECORDER.with(|known| known.borrow_mut().take()) else { return };
     if xs.layout().running().len() > 1

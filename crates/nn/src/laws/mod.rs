@@ -13,7 +13,7 @@
 //! | [`Start`](Law::Start) | outputs depend on the initial state, in each row and by each leaf that the cell changes |
 //! | [`Step`](Law::Step) | a step by hand is a step of an unrolling, [projected](crate::Cell::project) or not |
 //! | [`Scan`](Law::Scan) | a [scan](crate::Cell::scan) equals its steps, from any initial state |
-//! | [`RealTime`](Law::RealTime) | [gradients carried forward](crate::Rtrl) are those of back-propagation through time |
+//! | [`RealTime`](Law::RealTime) | gradients [carried forward](crate::Rtrl) are those of back-propagation |
 //! | [`Gradients`](Law::Gradients) | the gradients of everything agree with finite differences and with forward mode |
 //! | [`SecondOrder`](Law::SecondOrder) | second derivatives agree with differences of gradients, and are symmetric |
 //!

@@ -83,10 +83,10 @@ impl Default for RecurrentConfig {
 ///   h_n = [ [0], [1], [2], [3] ]      [layers · directions, batch, hidden]
 /// ```
 ///
-/// So for a row of length n the outputs hold what the top layer wrote at the end of its reading at two different steps: the
-/// forward half of the output at step n − 1 is of `[2]`, the backward half of the output **at step 0** is of `[3]`.
-/// [`last`](Recurrent::last) puts these two side by side; the whole output at step n − 1 would have the backward cell's first step, which has
-/// seen one input only.
+/// So for a row of length n the outputs hold what the top layer wrote at the end of its reading at two different steps:
+/// the forward half of the output at step n − 1 is of `[2]`, the backward half of the output **at step 0** is of `[3]`.
+/// [`last`](Recurrent::last) puts these two side by side; the whole output at step n − 1 would have the backward cell's
+/// first step, which has seen one input only.
 #[derive(Clone, Debug)]
 pub struct Recurrent<C> {
     forward: Stack<C>,
@@ -218,10 +218,10 @@ impl<C: Cell> Recurrent<C> {
         (ys, last)
     }
 
-    /// Returns the last output of each direction of the top layer, `[batch, directions · output]`, of the `outputs` that
-    /// [`unroll`](Recurrent::unroll) returned: the forward half at each example's last step beside the backward half at
-    /// its first step, where the backward cell ends. It is the input of a classifier, or of a decoder's first state, and
-    /// every cell has it, whatever its state is made of. Zeros for an example of length 0.
+    /// Returns the last output of each direction of the top layer, `[batch, directions · output]`, of the `outputs`
+    /// that [`unroll`](Recurrent::unroll) returned: the forward half at each example's last step beside the backward
+    /// half at its first step, where the backward cell ends. It is the input of a classifier, or of a decoder's first
+    /// state, and every cell has it, whatever its state is made of. Zeros for an example of length 0.
     #[track_caller]
     pub fn last<'g>(&self, outputs: &Sequence<'g>) -> Var<'g> {
         let end = outputs.last();

@@ -72,8 +72,8 @@ fn layers_one_way_keep_every_law() {
     }
 }
 
-/// All but the laws of split, of steps and of real time: what reads from the end cannot be cut and carried on, and has no
-/// step.
+/// All but the laws of split, of steps and of real time: what reads from the end cannot be cut and carried on, and has
+/// no step.
 #[test]
 fn layers_both_ways_keep_every_law_but_those_that_need_a_step_or_a_cut() {
     let layers = RecurrentConfig { layers: 2, bidirectional: true, dropout: 0.3 };
