@@ -13,7 +13,7 @@ use unspool_graph::{Gradients, Graph, Param, Params, Tensor, Var};
 /// - J_t = (∂s_t/∂s_{t−1}) J_{t−1} + ∂s_t/∂θ
 ///
 /// The sum of these gradients over the steps is that of back-propagation through time over the whole sequence, to
-/// rounding; the [laws](crate::laws) check it for every cell. Nothing of the past is kept, so a stream may be endless,
+/// rounding; `laws` check it for every cell. Nothing of the past is kept, so a stream may be endless,
 /// and the parameters may change after each step. The influence is then that of the parameters as they were, which is
 /// near the true one while they change slowly.
 ///
