@@ -81,6 +81,7 @@ fn small_and_large_numbers_keep_their_digits() {
         }
         let page = fs::read_to_string(at.join(name).join("report.html")).unwrap();
         assert!(!page.contains("<td>0 0 0") && page.len() < 100_000);
+        assert!(page.contains("largest Hessian eigenvalue"));
     }
 }
 

@@ -15,6 +15,7 @@ mod checksum;
 mod chosen;
 mod commands;
 mod config;
+mod curvature;
 mod data;
 mod draw;
 mod entry;

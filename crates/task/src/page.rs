@@ -3,6 +3,7 @@
 use crate::{
     begun::Begun,
     chosen::Chosen,
+    curvature::LargestEigenvalue,
     draw::SHOWN,
     error::{Error, Result},
     figure,
@@ -67,6 +68,9 @@ pub(crate) fn page<T: Task>(
         fact("evaluation", format!("{:.1} s", trained.evaluation_seconds)),
         fact("seed", chosen.training.begin.seed.to_string()),
     ]);
+    signals::check()?;
+    let largest = LargestEigenvalue::of(task, &trained.params, dev)?;
+    facts.extend(largest.map(|largest| fact("largest Hessian eigenvalue", largest.line())));
     let text = |value: &toml::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let shown = test.examples.iter().zip(&trained.answers).take(SHOWN);
     signals::check()?;

@@ -1,0 +1,50 @@
+//! How sharply the loss curves around the weights that were learned.
+
+use crate::{batch::Batch, error::Result, examples::Scored, task::Task};
+use unspool::{
+    graph::{Gradients, Graph, Params, RngKey},
+    text::{BatchSize, Buckets},
+};
+
+/// Examples whose loss is looked at.
+const EXAMPLES: usize = 4;
+/// Each costs about as much as six steps of training on these examples.
+const POWER_ITERATIONS: usize = 12;
+
+/// The eigenvalue of greatest size, with its sign, of the Hessian of the mean loss of a few examples of a part.
+pub(crate) struct LargestEigenvalue {
+    pub(crate) value: f64,
+    pub(crate) examples: usize,
+}
+
+impl LargestEigenvalue {
+    /// Estimates it by power iteration, v ← H·v / ‖H·v‖, with ⟨v, H·v⟩ of the last v. `None` where the loss has no
+    /// curvature along any parameter, and where there is nothing to look at.
+    pub(crate) fn of<T: Task>(task: &T, params: &Params, part: &Scored<T>) -> Result<Option<LargestEigenvalue>> {
+        let batches = Buckets::pairs(part.lengths.clone(), BatchSize::Rows(EXAMPLES), 0)?.sorted();
+        let Some(rows) = batches.get(batches.len() / 2) else { return Ok(None) };
+        let (graph, batch) = (Graph::new(params), part.batch(task, rows)?);
+        let loss = task.training_loss(&graph, &batch, 0.0) * (1.0 / batch.loss_count().max(1) as f64);
+        let mut v = Gradients::random(params, RngKey::seed(0));
+        let mut value = 0.0;
+        for _ in 0..POWER_ITERATIONS {
+            let norm = v.norm();
+            if norm == 0.0 || !norm.is_finite() {
+                return Ok(None);
+            }
+            v.scale(1.0 / norm);
+            let curved = loss.hessian_vector(&v.tangents())?;
+            value = v.dot(&curved)?;
+            v = curved;
+        }
+        Ok(value.is_finite().then_some(LargestEigenvalue { value, examples: rows.len() }))
+    }
+
+    /// One line for people.
+    pub(crate) fn line(&self) -> String {
+        format!(
+            "{:.3e}, of the mean loss of {} examples of dev, by {POWER_ITERATIONS} power iterations",
+            self.value, self.examples
+        )
+    }
+}
