@@ -41,7 +41,7 @@ use unspool_graph::{Gradients, Graph, Param, Params, Tensor, Var};
 /// let weight = params.find("rnn.weight_hh_l0").unwrap();
 ///
 /// let mut rtrl = Rtrl::new(&cell, &params, 1)?;
-/// let mut carried = ndarray::ArrayD::zeros(ndarray::IxDyn(&params.shape(weight)));
+/// let mut carried = ndarray::ArrayD::<f64>::zeros(ndarray::IxDyn(&params.shape(weight)));
 /// for t in 0..20 {
 ///     let x = Array2::from_elem((1, 1), (t as f64).sin()); // [batch, feature]
 ///     let (_, gradients) = rtrl.step(&cell, &params, x, |h| h.powi(2).sum_all())?;
