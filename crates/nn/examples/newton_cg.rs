@@ -1,5 +1,5 @@
-//! Newton's method on a small recurrent fit, its equation solved by conjugate gradients: H·v is all that is asked of the
-//! Hessian H (Martens 2010, "Deep learning via Hessian-free optimization").
+//! Newton's method on a small recurrent fit, its equation solved by conjugate gradients: H·v is all that is asked of
+//! the Hessian H (Martens 2010, "Deep learning via Hessian-free optimization").
 //!
 //! `cargo run --release -p unspool-nn --example newton_cg`
 //!
