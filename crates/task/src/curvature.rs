@@ -1,6 +1,6 @@
 //! How sharply the loss curves around the weights that were learned.
 
-use crate::{batch::Batch, error::Result, examples::Scored, task::Task};
+use crate::{batch::Batch, error::Result, examples::Scored, number::significant, task::Task};
 use unspool::{
     graph::{Gradients, Graph, Params, RngKey},
     text::{BatchSize, Buckets},
@@ -43,8 +43,9 @@ impl LargestEigenvalue {
     /// One line for people.
     pub(crate) fn line(&self) -> String {
         format!(
-            "{:.3e}, of the mean loss of {} examples of dev, by {POWER_ITERATIONS} power iterations",
-            self.value, self.examples
+            "{}, of the mean loss of {} examples of dev, by {POWER_ITERATIONS} power iterations",
+            significant(self.value, 3),
+            self.examples
         )
     }
 }
