@@ -6,7 +6,6 @@ name,peer,threads,median_ms,min_ms,tokens_per_s.
 """
 import os
 import sys
-import time
 from functools import partial
 
 threads, only = int(sys.argv[1]), sys.argv[2:]
@@ -18,6 +17,7 @@ if threads == 1:
 import jax
 import jax.numpy as jnp
 import numpy as np
+from timing import measure
 
 SYMBOLS, WIDTH, HEADS = 64, 256, 4
 rng = np.random.default_rng(0)
@@ -96,25 +96,15 @@ def trainer(params, cell, batch, time_steps):
     zeros = jax.tree.map(jnp.zeros_like, params)
     state = [(params, zeros, zeros, jnp.float32(0))]
 
-    def run():
+    def run_step():
         state[0] = jax.block_until_ready(step(*state[0]))
 
-    return run
+    return run_step
 
 
-def measure(name, peer, tokens, step):
-    if only and name not in only:
-        return
-    for _ in range(3):
-        step()
-    times, began = [], time.perf_counter()
-    while len(times) < 5 or time.perf_counter() - began < 4:
-        before = time.perf_counter()
-        step()
-        times.append(time.perf_counter() - before)
-    times.sort()
-    median = times[len(times) // 2]
-    print(f"{name},{peer},{threads},{median * 1e3:.3f},{times[0] * 1e3:.3f},{tokens / median:.0f}", flush=True)
+def run(name, peer, tokens, step):
+    if not only or name in only:
+        measure(name, peer, threads, tokens, step)
 
 
 def gru_weights():
@@ -124,9 +114,9 @@ def gru_weights():
 
 for peer, scan in [("jax lax.scan", by_steps), ("jax associative_scan", by_tree)]:
     cell = partial(min_gru, scan=scan)
-    measure("scan_min_gru", peer, 8 * 4096, trainer(gru_weights(), cell, 8, 4096))
+    run("scan_min_gru", peer, 8 * 4096, trainer(gru_weights(), cell, 8, 4096))
 
 delta = {name: weights(WIDTH, WIDTH) for name in ("weight_q", "weight_k", "weight_v")}
 delta |= {name: weights(WIDTH, HEADS) for name in ("weight_beta", "weight_alpha")}
 delta |= {"bias_alpha": jnp.zeros(HEADS), "a_log": jnp.zeros(HEADS)}
-measure("delta_rule", "jax lax.scan", 4 * 2048, trainer(model(delta), delta_rule, 4, 2048))
+run("delta_rule", "jax lax.scan", 4 * 2048, trainer(model(delta), delta_rule, 4, 2048))

@@ -4,10 +4,10 @@ Each is a training step of a language model with 64 symbols and one cell of widt
 Adam. Prints name,peer,threads,median_ms,min_ms,tokens_per_s.
 """
 import sys
-import time
 
 import torch
 import torch.nn.functional as F
+from timing import measure
 from torch import nn
 
 threads, only = int(sys.argv[1]), sys.argv[2:]
@@ -63,7 +63,7 @@ class Model(nn.Module):
         return self.readout(self.cell(self.embedding(x)))
 
 
-def measure(name, cell, batch, time_steps):
+def run(name, cell, batch, time_steps):
     if only and name not in only:
         return
     model = Model(cell())
@@ -76,16 +76,8 @@ def measure(name, cell, batch, time_steps):
         nn.utils.clip_grad_norm_(model.parameters(), 5.0)
         optimizer.step()
 
-    step()
-    times, began = [], time.perf_counter()
-    while len(times) < 5 or time.perf_counter() - began < 4:
-        before = time.perf_counter()
-        step()
-        times.append(time.perf_counter() - before)
-    times.sort()
-    median = times[len(times) // 2]
-    print(f"{name},torch,{threads},{median * 1e3:.3f},{times[0] * 1e3:.3f},{batch * time_steps / median:.0f}", flush=True)
+    measure(name, "torch", threads, batch * time_steps, step)
 
 
-measure("scan_min_gru", MinGru, 8, 4096)
-measure("delta_rule", DeltaRule, 4, 2048)
+run("scan_min_gru", MinGru, 8, 4096)
+run("delta_rule", DeltaRule, 4, 2048)

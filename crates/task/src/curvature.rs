@@ -1,10 +1,7 @@
 //! How sharply the loss curves around the weights that were learned.
 
-use crate::{batch::Batch, error::Result, examples::Scored, number::significant, task::Task};
-use unspool::{
-    graph::{Gradients, Graph, Params, RngKey},
-    text::{BatchSize, Buckets},
-};
+use crate::{error::Result, examples::Scored, gradients::mean_loss, number::significant, task::Task};
+use unspool::graph::{Gradients, Graph, Params, RngKey};
 
 /// Examples whose loss is looked at.
 const EXAMPLES: usize = 4;
@@ -21,10 +18,12 @@ impl LargestEigenvalue {
     /// Estimates it by power iteration, v ← H·v / ‖H·v‖, with ⟨v, H·v⟩ of the last v. `None` where the loss has no
     /// curvature along any parameter, and where there is nothing to look at.
     pub(crate) fn of<T: Task>(task: &T, params: &Params, part: &Scored<T>) -> Result<Option<LargestEigenvalue>> {
-        let batches = Buckets::pairs(part.lengths.clone(), BatchSize::Rows(EXAMPLES), 0)?.sorted();
-        let Some(rows) = batches.get(batches.len() / 2) else { return Ok(None) };
-        let (graph, batch) = (Graph::new(params), part.batch(task, rows)?);
-        let loss = task.training_loss(&graph, &batch, 0.0) * (1.0 / batch.loss_count().max(1) as f64);
+        let rows = part.of_middle_length(EXAMPLES)?;
+        if rows.is_empty() {
+            return Ok(None);
+        }
+        let graph = Graph::new(params);
+        let loss = mean_loss(task, &graph, &part.batch(task, &rows)?, 0.0);
         let mut v = Gradients::random(params, RngKey::seed(0));
         let mut value = 0.0;
         for _ in 0..POWER_ITERATIONS {

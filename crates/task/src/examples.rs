@@ -186,6 +186,13 @@ impl<T: Task> Scored<T> {
         Unknown::of(self.examples.iter().filter_map(|example| task.labels(example)))
     }
 
+    /// So many examples at most, of like lengths: the batch in the middle, if all are sorted by length.
+    pub(crate) fn of_middle_length(&self, count: usize) -> Result<Vec<usize>> {
+        let mut batches = Buckets::pairs(self.lengths.clone(), BatchSize::Rows(count), 0)?.sorted();
+        let middle = batches.len() / 2;
+        Ok(if batches.is_empty() { vec![] } else { batches.swap_remove(middle) })
+    }
+
     /// Arrays of these examples.
     pub(crate) fn batch(&self, task: &T, numbers: &[usize]) -> Result<T::Batch> {
         let missing = || Error::failure("an example is needed that is not there", "");

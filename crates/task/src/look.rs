@@ -21,7 +21,6 @@ use unspool::{
         dynamics::{DynamicsLimits, RunDynamics, record_dynamics},
         exchange::OneProcess,
     },
-    text::{BatchSize, Buckets},
 };
 
 /// Rows whose gradients are looked at.
@@ -33,10 +32,12 @@ const COSTLIEST: usize = 25;
 
 /// ‖∂loss/∂h_t‖ along each recurrence, for some examples of a part; nothing where there is no recurrence.
 pub(crate) fn gradient_norms<T: Task>(task: &T, params: &Params, part: &Scored<T>) -> Result<Option<Figure>> {
-    let batches = Buckets::pairs(part.lengths.clone(), BatchSize::Rows(ROWS), 0)?.sorted();
-    let Some(rows) = batches.get(batches.len() / 2) else { return Ok(None) };
+    let rows = part.of_middle_length(ROWS)?;
+    if rows.is_empty() {
+        return Ok(None);
+    }
     let graph = Graph::new(params).record_grad_norms();
-    let series = gradients(task, &graph, &part.batch(task, rows)?, 0.0)?.through_time().to_vec();
+    let series = gradients(task, &graph, &part.batch(task, &rows)?, 0.0)?.through_time().to_vec();
     let lines: Vec<_> = series
         .into_iter()
         .filter(|series| series.norms.len() > 1)
@@ -52,10 +53,9 @@ pub(crate) fn gradient_norms<T: Task>(task: &T, params: &Params, part: &Scored<T
 /// The spectral radius of ∂s_t/∂s_{t−1} at each step along each recurrence, and the Lyapunov exponents, for an example
 /// of a part; nothing where there is no recurrence.
 pub(crate) fn dynamics<T: Task>(task: &T, params: &Params, part: &Scored<T>) -> Result<Vec<Figure>> {
-    let batches = Buckets::pairs(part.lengths.clone(), BatchSize::Rows(ROWS), 0)?.sorted();
-    let Some(row) = batches.get(batches.len() / 2).and_then(|rows| rows.first()) else { return Ok(vec![]) };
+    let Some(&row) = part.of_middle_length(ROWS)?.first() else { return Ok(vec![]) };
     let graph = Graph::new(params);
-    let batch = part.batch(task, &[*row])?;
+    let batch = part.batch(task, &[row])?;
     let limits = DynamicsLimits::default();
     let (_, found) = record_dynamics(limits, || task.training_loss(&graph, &batch, 0.0));
     let (looked_at, too_large): (Vec<_>, Vec<_>) = found?.into_iter().partition(|run| !run.spectral_radii.is_empty());

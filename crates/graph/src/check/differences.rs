@@ -3,6 +3,7 @@
 use super::{
     CheckCounts, Disagreement, Failure, Model, STEP, culprit,
     point::{Point, apart, unit, unsure, weigh, weights, wrong},
+    worst::Worst,
 };
 use crate::{Place, Result, RngKey};
 use ndarray::ArrayD;
@@ -64,29 +65,12 @@ fn coordinates(
     Ok(())
 }
 
-/// The worst coordinate so far.
-#[derive(Default)]
-struct Worst(Option<(f64, Disagreement)>);
-
-impl Worst {
-    fn add(&mut self, point: &Point, at: &Coordinate<'_>, (analytic, numeric): (f64, f64), slope: &Slope) {
-        let off = apart(analytic, numeric);
-        if self.0.as_ref().is_none_or(|(known, _)| off > *known || (off.is_nan() && !known.is_nan())) {
-            let (parameter, index, entered) = (point.name(at.leaf).to_string(), at.index, slope.entered.clone());
-            self.0 = Some((off, Disagreement { parameter, index, analytic, numeric, entered, culprit: None }));
-        }
-    }
-
-    /// A failure if the worst is too bad.
-    fn verdict(self, point: &Point, model: Model<'_>) -> std::result::Result<(), Failure> {
-        match self.0 {
-            Some((off, disagreement)) if wrong(off) => {
-                let culprit = culprit::find(point, model);
-                Err(Failure::Gradient(Box::new(Disagreement { culprit, ..disagreement })))
-            }
-            _ => Ok(()),
-        }
-    }
+/// A failure if the worst is too bad.
+fn verdict(worst: Worst, point: &Point, model: Model<'_>) -> std::result::Result<(), Failure> {
+    worst.found().map_or(Ok(()), |disagreement| {
+        let culprit = culprit::find(point, model);
+        Err(Failure::Gradient(Box::new(Disagreement { culprit, ..disagreement })))
+    })
 }
 
 /// Every coordinate must agree.
@@ -94,10 +78,10 @@ pub(super) fn every(point: &Point, model: Model<'_>) -> std::result::Result<(), 
     let mut worst = Worst::default();
     coordinates(point, model, |at, analytic, slope| {
         let numeric = at.slope(STEP)?;
-        worst.add(point, at, (analytic, numeric), slope);
+        worst.add(point, (at.leaf, at.index), (analytic, numeric), || slope.entered.clone());
         Ok(())
     })?;
-    worst.verdict(point, model)
+    verdict(worst, point, model)
 }
 
 /// Every coordinate whose differences at h and h/2 agree with each other must agree with the gradient too. Where they
@@ -110,11 +94,11 @@ pub(super) fn where_they_agree(point: &Point, model: Model<'_>) -> std::result::
             judged.unjudged += 1;
         } else {
             judged.right += 1;
-            worst.add(point, at, (analytic, half), slope);
+            worst.add(point, (at.leaf, at.index), (analytic, half), || slope.entered.clone());
         }
         Ok(())
     })?;
-    worst.verdict(point, model).map(|()| judged)
+    verdict(worst, point, model).map(|()| judged)
 }
 
 /// The slope along one random direction of length 1 must agree, if its differences at h and h/2 do.

@@ -54,6 +54,7 @@ mod point;
 mod second_order;
 #[cfg(feature = "proptest")]
 pub mod strategy;
+mod worst;
 
 #[cfg(feature = "proptest")]
 pub use genome::{Gene, Genome, Program};

@@ -3,6 +3,7 @@
 use super::{
     CheckCounts, Culprit, Disagreement, Failure, Model, STEP,
     point::{Point, Run, agree, apart, unit, unsure, weights, wrong},
+    worst::Worst,
 };
 use crate::{Result, RngKey, Var};
 use ndarray::ArrayD;
@@ -57,7 +58,7 @@ pub(super) fn hold(point: &Point, model: Model<'_>) -> std::result::Result<Check
         Ok(slopes(&moved(point, model, &v, step)?, &moved(point, model, &v, -step)?, step))
     };
     let (whole, half) = (estimate(STEP)?, estimate(STEP / 2.0)?);
-    let (mut judged, mut worst) = (CheckCounts::default(), None::<(f64, Disagreement)>);
+    let (mut judged, mut worst) = (CheckCounts::default(), Worst::default());
     for leaf in 0..point.leaves() {
         let each = h_v[leaf].iter().zip(&whole[leaf]).zip(&half[leaf]).enumerate();
         for (index, ((&analytic, &whole), &numeric)) in each {
@@ -66,14 +67,10 @@ pub(super) fn hold(point: &Point, model: Model<'_>) -> std::result::Result<Check
                 continue;
             }
             judged.right += 1;
-            let off = apart(analytic, numeric);
-            if wrong(off) && worst.as_ref().is_none_or(|(known, _)| !off.is_nan() && off > *known || known.is_nan()) {
-                let (parameter, entered) = (point.name(leaf).to_string(), run.entered(point, leaf));
-                worst = Some((off, Disagreement { parameter, index, analytic, numeric, entered, culprit: None }));
-            }
+            worst.add(point, (leaf, index), (analytic, numeric), || run.entered(point, leaf));
         }
     }
-    if let Some((_, disagreement)) = worst {
+    if let Some(disagreement) = worst.found() {
         let culprit = culprit(point, model, &v);
         return Err(Failure::SecondOrder(Box::new(Disagreement { culprit, ..disagreement })));
     }

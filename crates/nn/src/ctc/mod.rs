@@ -26,8 +26,8 @@ pub use decode::{Hypothesis, greedy, prefix_beam};
 use crate::{
     Sequence,
     log_sum_exp::{log_add, log_sum_exp},
+    parallel_map,
 };
-use rayon::prelude::*;
 use unspool_graph::{Element, GradSink, OpContext, Operation, Shape, Var, View};
 
 /// Computes the loss of connectionist temporal classification, with its options.
@@ -197,8 +197,8 @@ impl Losses {
     fn slopes<E: Element>(&self, ran: &OpContext<'_, E, Vec<Row<E::Wide>>>) -> Vec<Vec<E::Wide>> {
         let (x, shape) = (ran.inputs[0].data(), ran.inputs[0].shape());
         let size = shape[1] * shape[2];
-        let rows = ran.saved.par_iter().enumerate();
-        rows.map(|(row, kept)| self.slope(row, &x[row * size..][..size], shape[2], kept)).collect()
+        let rows = ran.saved.iter().enumerate().collect();
+        parallel_map(rows, |(row, kept)| self.slope(row, &x[row * size..][..size], shape[2], kept))
     }
 }
 
@@ -247,8 +247,7 @@ impl Operation for Losses {
     fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) -> Vec<Row<E::Wide>> {
         let (x, shape) = (inputs[0].data(), inputs[0].shape());
         let size = shape[1] * shape[2];
-        let rows = (0..shape[0]).into_par_iter();
-        let rows: Vec<Row<E::Wide>> = rows.map(|row| self.run(row, &x[row * size..][..size], shape[2])).collect();
+        let rows = parallel_map((0..shape[0]).collect(), |row| self.run(row, &x[row * size..][..size], shape[2]));
         for (loss, row) in output.iter_mut().zip(&rows) {
             let zero = row.is_impossible() && self.ctc.impossible_is_zero;
             *loss = if zero { E::ZERO } else { E::narrow(-row.log_p) };

@@ -1,8 +1,7 @@
 //! Recurrences whose state is a matrix per head: linear attention and the delta rule, in chunks.
 
 use super::chunk::Chunk;
-use crate::{Layout, Sequence};
-use rayon::prelude::*;
+use crate::{Layout, Sequence, parallel_map};
 use unspool_graph::{Buffer, Element, GradSink, OpContext, Operation, Shape, Var, View};
 
 /// As many steps are computed at once, counted from each example's first step.
@@ -297,7 +296,7 @@ impl Operation for MatrixRecurrence {
             }
             (rows, state)
         };
-        let ran: Vec<(Vec<E>, Vec<E>)> = work.into_par_iter().map(run).collect();
+        let ran: Vec<(Vec<E>, Vec<E>)> = parallel_map(work, run);
         for (head, (rows, state)) in heads.iter().zip(ran) {
             self.scatter(&rows, head, sizes.heads, outputs);
             last[of_head(head, sizes.heads, sizes.state())].copy_from_slice(&state);
@@ -340,7 +339,7 @@ impl Operation for MatrixRecurrence {
             }
             (all, to_state)
         };
-        let ran: Vec<([Vec<E>; 5], Vec<E>)> = work.into_par_iter().map(run).collect();
+        let ran: Vec<([Vec<E>; 5], Vec<E>)> = parallel_map(work, run);
         for (operand, input) in [Q, K, V, LOG_ALPHA, BETA].into_iter().enumerate().take(inputs.len() - 1) {
             into.accumulate(input, |to| {
                 for (head, (slopes, _)) in heads.iter().zip(&ran) {
