@@ -7,10 +7,13 @@ macro_rules! embedded {
         DataSet {
             name: $name,
             columns: $columns,
-            files: &[$((
-                concat!($name, ".", $file),
-                include_bytes!(concat!("../data/", $name, ".", $file)).as_slice(),
-            )),+],
+            files: &[$((concat!($name, ".", $file), {
+                // A static is in the program once, a constant once for each part of the program that uses it.
+                const COMPILED_IN: &[u8; include_bytes!(concat!("../data/", $name, ".", $file)).len()] =
+                    include_bytes!(concat!("../data/", $name, ".", $file));
+                static BYTES: [u8; COMPILED_IN.len()] = *COMPILED_IN;
+                BYTES.as_slice()
+            })),+],
         }
     };
 }

@@ -164,7 +164,7 @@ fn walk_segment<E: Float>(
         // Its first nodes are copies of nodes outside. What flows to them flows to those.
         let leaves = &plan.leaves;
         let lent = into.store.lend(tape, leaves, last);
-        let (lent, found) = walk(inner, recording, (leaves.len() as u32, last), gradient.data, lent)?;
+        let (lent, found) = walk(inner, recording, (leaves.len() as u32, last), gradient.data(), lent)?;
         into.store.take_back(leaves, lent);
         exits.extend(found.exits);
         Ok(())

@@ -9,8 +9,41 @@ use std::{
     sync::{Arc, Mutex, MutexGuard},
 };
 
-/// From this length on a buffer comes from the pool; shorter ones are what an allocator is good at.
+/// From this length on a buffer comes from the pool that all recordings over the parameters share; shorter ones wait on
+/// their own thread, which takes no lock.
 const POOLED_FROM: usize = 2048;
+
+/// Short buffers have room for a multiple of this many elements.
+const GRAIN: usize = 16;
+
+/// The short buffers that wait on a thread, by their length in grains. At most 2 MB of single precision.
+pub(crate) struct ShortBuffers<E>([Vec<Vec<E>>; POOLED_FROM / GRAIN]);
+
+impl<E> ShortBuffers<E> {
+    pub(crate) const NONE: Self = ShortBuffers([const { vec![] }; POOLED_FROM / GRAIN]);
+}
+
+impl<E: Element> ShortBuffers<E> {
+    fn take(grains: usize) -> Option<Vec<E>> {
+        E::thread_memory().try_with(|memory| memory.short.borrow_mut().0[grains - 1].pop()).ok().flatten()
+    }
+
+    /// Keeps a buffer for its next use; one that did not come from here, and more than 16 KB of a length, go back to
+    /// the allocator. So does everything at the end of a thread.
+    fn give(data: Vec<E>) {
+        const KEPT: usize = 256;
+        let grains = data.len() / GRAIN;
+        if grains == 0 || grains > POOLED_FROM / GRAIN || !data.len().is_multiple_of(GRAIN) {
+            return;
+        }
+        let _ = E::thread_memory().try_with(|memory| {
+            let waiting = &mut memory.short.borrow_mut().0[grains - 1];
+            if waiting.len() * grains < KEPT {
+                waiting.push(data);
+            }
+        });
+    }
+}
 
 /// What waits for the next recording over the same parameters.
 #[derive(Debug, Default)]
@@ -99,20 +132,23 @@ fn capacity(len: usize) -> usize {
 }
 
 impl<E: Element> Pool<E> {
-    /// Gives all that waits back to the system.
+    /// Gives all that waits back to the system, and with it what waits on this thread.
     pub(crate) fn release(&self) {
         lock(&self.buffers).clear();
         lock(&self.lists.0).clear();
+        E::thread_memory().with(|memory| memory.short.replace(ShortBuffers::NONE));
     }
 
     /// A buffer with any contents: the caller writes all of it. Dev builds fill it with not-a-number, so that a test
     /// sees where not.
     pub(crate) fn take(self: &Arc<Self>, len: usize) -> Buffer<E> {
         if len < POOLED_FROM {
-            return Buffer { data: vec![E::ZERO; len], len, pool: None };
+            let grains = len.div_ceil(GRAIN);
+            let data = if grains == 0 { None } else { ShortBuffers::take(grains) };
+            return Buffer::begun(data.unwrap_or_else(|| vec![E::ZERO; grains * GRAIN]), len, None);
         }
         let data = self.waiting(len).unwrap_or_else(|| vec![E::ZERO; capacity(len)]);
-        self.pooled(data, len)
+        Buffer::begun(data, len, Some(self.clone()))
     }
 
     /// As [`take`](Pool::take), with an error in words where the machine does not have that much memory.
@@ -128,20 +164,13 @@ impl<E: Element> Pool<E> {
             format!("needs {:.1} GB of memory, which this machine does not give", bytes / 1e9)
         })?;
         data.resize(capacity(len).max(data.len()), E::ZERO);
-        Ok(self.pooled(data, len))
+        Ok(Buffer::begun(data, len, Some(self.clone())))
     }
 
     /// A buffer of about that length that waits for its next use, if there is one.
     fn waiting(&self, len: usize) -> Option<Vec<E>> {
         let wanted = capacity(len);
         lock(&self.buffers).range_mut(wanted..=wanted + wanted / 4).find_map(|(_, buffers)| buffers.pop())
-    }
-
-    fn pooled(self: &Arc<Self>, mut data: Vec<E>, len: usize) -> Buffer<E> {
-        if cfg!(debug_assertions) {
-            data[..len].fill(E::from_f64(f64::NAN));
-        }
-        Buffer { data, len, pool: Some(self.clone()) }
     }
 
     pub(crate) fn zeros(self: &Arc<Self>, len: usize) -> Buffer<E> {
@@ -171,6 +200,14 @@ impl<E: Element> From<Vec<E>> for Buffer<E> {
 }
 
 impl<E: Element> Buffer<E> {
+    /// A buffer whose first `len` elements may be anything.
+    fn begun(mut data: Vec<E>, len: usize, pool: Option<Arc<Pool<E>>>) -> Buffer<E> {
+        if cfg!(debug_assertions) {
+            data[..len].fill(E::from_f64(f64::NAN));
+        }
+        Buffer { data, len, pool }
+    }
+
     /// Makes it longer by these elements.
     ///
     /// ```
@@ -213,9 +250,10 @@ impl<E: Element> PartialEq for Buffer<E> {
 
 impl<E: Element> Drop for Buffer<E> {
     fn drop(&mut self) {
-        if let Some(pool) = self.pool.take() {
-            let data = std::mem::take(&mut self.data);
-            lock(&pool.buffers).entry(data.len()).or_default().push(data);
+        let data = std::mem::take(&mut self.data);
+        match self.pool.take() {
+            Some(pool) => lock(&pool.buffers).entry(data.len()).or_default().push(data),
+            None => ShortBuffers::give(data),
         }
     }
 }

@@ -21,7 +21,7 @@ fn range<E: Float>(values: &[E]) -> String {
 fn inputs<E: Float>(graph: &Graph<'_>, tape: &Tape<E>, id: u32) -> String {
     let operands = tape.nodes[id as usize].operands.as_slice();
     let each =
-        operands.iter().enumerate().map(|(i, &o)| format!("input {i} {}", range(tape.view(graph.params, o).data)));
+        operands.iter().enumerate().map(|(i, &o)| format!("input {i} {}", range(tape.view(graph.params, o).data())));
     each.collect::<Vec<_>>().join("; ")
 }
 
@@ -29,20 +29,20 @@ fn inputs<E: Float>(graph: &Graph<'_>, tape: &Tape<E>, id: u32) -> String {
 /// attention's mask, is let through as long as it stays one; what it makes not a number is not.
 pub(crate) fn check_value<E: Float>(graph: &Graph<'_>, tape: &Tape<E>, id: u32) {
     let value = tape.view(graph.params, id);
-    if value.data.iter().all(|x| x.is_finite()) {
+    if value.data().iter().all(|x| x.is_finite()) {
         return;
     }
     let node = &tape.nodes[id as usize];
     let given = |&operand: &u32| {
         let view = tape.view(graph.params, operand);
         !matches!(tape.nodes[tape.root(operand).0 as usize].value, Value::Param(_))
-            && view.data.iter().any(|x| x.to_f64().is_infinite())
+            && view.data().iter().any(|x| x.to_f64().is_infinite())
     };
-    let number = value.data.iter().all(|x| !x.to_f64().is_nan());
+    let number = value.data().iter().all(|x| !x.to_f64().is_nan());
     if number && node.operands.as_slice().iter().any(given) {
         return;
     }
-    let detail = format!("{}; {}", range(value.data), inputs(graph, tape, id));
+    let detail = format!("{}; {}", range(value.data()), inputs(graph, tape, id));
     graph.fail(Error::NotFinite { what: format!("the value of {}", node.name), detail, at: graph.place_of(node.mark) });
 }
 

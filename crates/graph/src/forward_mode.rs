@@ -57,7 +57,7 @@ impl<'g> Graph<'g> {
             let all = tangents(self, recording, of.id, seeds)?;
             let shape = tape.nodes[of.id as usize].shape;
             let zeros = || vec![Element::ZERO; shape.elements()];
-            let tangent = tangent_of(tape, &all, of.id).map_or_else(zeros, |v| v.data.to_vec());
+            let tangent = tangent_of(tape, &all, of.id).map_or_else(zeros, |v| v.data().to_vec());
             Ok(Tensor::from_elements(&shape, &tangent))
         })
     }
@@ -141,10 +141,10 @@ fn segment_tangent<E: Float>(
         let leaves = (0..inputs as u32).zip(&moving[..inputs]);
         let used = operands[inputs..].iter().map(|&operand| entered(operand)).zip(&moving[inputs..]);
         let seeds = leaves.chain(used).filter(|(id, _)| *id != NONE);
-        let seeds = seeds.filter_map(|(id, v)| v.map(|v| (id, v.data.to_vec()))).collect();
+        let seeds = seeds.filter_map(|(id, v)| v.map(|v| (id, v.data().to_vec()))).collect();
         let all = tangents(inner, recording, to, seeds)?;
         match tangent_of(inside, &all, to) {
-            Some(tangent) if tangent.data.len() == out.len() => out.copy_from_slice(tangent.data),
+            Some(tangent) if tangent.data().len() == out.len() => out.copy_from_slice(tangent.data()),
             Some(tangent) => {
                 let why = format!("the segment gave {} when run again, which is another shape", tangent.shape);
                 return Err(segment.wrong(inner, why + "; it must depend on its inputs alone"));

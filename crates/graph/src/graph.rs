@@ -279,7 +279,7 @@ impl<'p> Graph<'p> {
         self.key_counts.get_mut().clear();
         self.carried.get_mut().clear();
         self.exits.get_mut().clear();
-        self.handed_out = HandedOut::default();
+        self.handed_out.clear();
         self.fed_back.get_mut().clear();
         if let Some(times) = &mut self.clock {
             *times.get_mut() = Times::default();

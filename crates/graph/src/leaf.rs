@@ -1,7 +1,7 @@
 //! What enters a recording: arrays, constants and parameters.
 
 use crate::{
-    Buffer, Element, Error, Float, Graph, Param, Shape, Tensor, Var,
+    Element, Error, Float, Graph, Input, Param, Shape, Var,
     element::typed,
     notes::Exit,
     recording::Recording,
@@ -25,23 +25,31 @@ impl<'g> Graph<'g> {
         Var { graph: self, id: NONE }
     }
 
-    /// Brings an array in. It gets no gradient unless it is [watched](Var::watch).
+    /// Brings an array in, given or lent: an `ndarray` array or view, a [`Tensor`](crate::Tensor), a `Vec` or a number,
+    /// of either precision. It gets no gradient unless it is [watched](Var::watch).
     #[track_caller]
-    pub fn input(&'g self, value: impl Into<Tensor>) -> Var<'g> {
+    pub fn input<'a>(&'g self, value: impl Into<Input<'a>>) -> Var<'g> {
         self.input_at(value.into(), Location::caller())
     }
 
-    fn input_at(&'g self, value: Tensor, line: &'static Location<'static>) -> Var<'g> {
+    fn input_at(&'g self, value: Input<'_>, line: &'static Location<'static>) -> Var<'g> {
         let Some(shape) = Shape::new(value.shape()) else {
             let why = format!("{:?} has more axes or elements than a tensor can have", value.shape());
             self.fail(Error::Argument { operation: "input", why, at: self.place_of(self.mark(line)) });
             return self.inert();
         };
         typed!(&mut *self.recording.borrow_mut(), recording => {
-            let mut buffer = recording.tape.pool.take(shape.elements());
-            value.write_to(&mut buffer);
-            let var = self.push_leaf(recording, buffer, shape, line);
-            if self.handed_out.knows(&value) {
+            let known = self.handed_out.knows(&value);
+            let value = match value {
+                Input::Shared(tensor) if recording.reads(&tensor) => Value::Lent(tensor),
+                value => {
+                    let mut buffer = recording.tape.pool.take(shape.elements());
+                    value.write_to(&mut buffer);
+                    Value::Own(buffer)
+                }
+            };
+            let var = self.push_leaf(recording, value, shape, line);
+            if known {
                 let by = "a gradient fed back as a constant";
                 self.fed_back.borrow_mut().push(Exit { node: var.id, by, mark: self.mark(line) });
             }
@@ -52,7 +60,7 @@ impl<'g> Graph<'g> {
     fn push_leaf<E: Float>(
         &'g self,
         recording: &mut Recording<E>,
-        buffer: Buffer<E>,
+        value: Value<E>,
         shape: Shape,
         line: &'static Location<'static>,
     ) -> Var<'g> {
@@ -61,7 +69,7 @@ impl<'g> Graph<'g> {
         }
         let id = recording.push(
             Node {
-                value: Value::Own(buffer),
+                value,
                 shape,
                 operands: Operands::Few(0, [NONE; 3]),
                 mark: self.mark(line),
@@ -106,7 +114,7 @@ impl<'g> Graph<'g> {
             match recording.tape.pool.try_take(shape.elements()) {
                 Ok(mut buffer) => {
                     buffer.fill(Element::from_f64(value));
-                    self.push_leaf(recording, buffer, shape, line)
+                    self.push_leaf(recording, Value::Own(buffer), shape, line)
                 }
                 Err(why) => {
                     let why = format!("{shape} {why}");

@@ -163,6 +163,6 @@ pub use row_ids::RowIds;
 pub use scope::ScopeGuard;
 pub use shape::{MAX_RANK, Shape, ShapeError};
 pub use step::{ProvideGuard, StepGuard};
-pub use tensor::{Elements, Tensor};
+pub use tensor::{Elements, Input, Tensor};
 pub use var::{Operand, Var};
 pub use view::View;

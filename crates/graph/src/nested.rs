@@ -97,7 +97,7 @@ pub(crate) fn nested_tangent<'t, E: Float>(
     out: &mut [E],
 ) -> Result<()> {
     let runs = running(graph, recording, (Some(&[wrt]), of), OPERATION)?;
-    let enter = |id: u32, x: &[Dual]| Some(moved_by(x, tangent(id).filter(|_| !runs[id as usize])?.data));
+    let enter = |id: u32, x: &[Dual]| Some(moved_by(x, tangent(id).filter(|_| !runs[id as usize])?.data()));
     let replay = Replay::new(graph, recording, of, &runs, &enter)?;
     replay.walk_back(&[Dual::ONE], &mut |id, gradient| {
         if id == wrt {

@@ -133,7 +133,7 @@ impl Segment {
                 let (node, value) = (&tape.nodes[id as usize], tape.view(outer.params, id));
                 inside.push(
                     Node {
-                        value: Value::Own(tape.pool.copy(value.data)),
+                        value: Value::Own(tape.pool.copy(value.data())),
                         shape: node.shape,
                         operands: Operands::Few(0, [NONE; 3]),
                         mark: node.mark,
@@ -200,7 +200,7 @@ impl Segment {
             Value::Own(value) => value,
             other => {
                 *node = other;
-                tape.pool.copy(inside.view(outer.params, out).data)
+                tape.pool.copy(inside.view(outer.params, out).data())
             }
         };
         Ok(First { shape, value, used, exits: inner.exits.take() })

@@ -8,8 +8,9 @@ use crate::{
     operation::{ErasedOperation, Kept, KeptGated},
     recording::{Maker, Recording},
     tape::{NONE, Node, Operands, Value},
+    view::SelectedRows,
 };
-use std::{panic::Location, time::Instant};
+use std::{panic::Location, sync::OnceLock, time::Instant};
 
 /// How an operation is kept for the backward pass.
 trait Keep<O: Operation> {
@@ -157,6 +158,31 @@ impl<'g> Graph<'g> {
             check_value(self, &recording.tape, id);
         }
         Var { graph: self, id }
+    }
+
+    /// Records rows of a node, without copying; `None` where that cannot be: they do not exist, or a backward will ask
+    /// for the operation.
+    pub(crate) fn lend_rows(&'g self, of: Var<'g>, ids: &[u32], line: &'static Location<'static>) -> Option<Var<'g>> {
+        let shape = of.known_shape()?;
+        let count = *shape.first()?;
+        if self.keeps_graph || self.is_segment || !self.usable("rows", &[of], line) {
+            return None;
+        }
+        let shape = shape.with(0, ids.len()).filter(|_| ids.iter().all(|&row| (row as usize) < count))?;
+        typed!(&mut *self.recording.borrow_mut(), recording => {
+            let rows = SelectedRows { ids: ids.into(), copied: OnceLock::new() };
+            let id = recording.push(Node {
+                value: Value::Rows { root: of.id, rows },
+                shape,
+                operands: Operands::new([of.id].into_iter()),
+                mark: self.mark(line),
+                wants: false,
+                watched: false,
+                packs: Default::default(),
+                name: "rows",
+            }, None);
+            Some(Var { graph: self, id })
+        })
     }
 
     /// Records a part of a node, without copying: `shape` elements from `offset` on.

@@ -1,7 +1,7 @@
 //! A recording: its nodes, and what made each of them.
 
 use crate::{
-    Float,
+    Float, Tensor,
     element::Family,
     operation::ErasedOperation,
     params::Arrays,
@@ -55,6 +55,11 @@ impl<E: Float> Recording<E> {
     pub(crate) fn reset(&mut self) {
         self.tape.reset();
         self.makers.clear();
+    }
+
+    /// Whether the elements of a tensor are in this recording's precision, and in order.
+    pub(crate) fn reads(&self, tensor: &Tensor) -> bool {
+        tensor.as_slice::<E>().is_some()
     }
 
     /// Writes a node down; its number.

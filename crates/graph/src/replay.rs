@@ -133,7 +133,7 @@ impl<'a, E: Float> Replay<'a, E> {
                 }
                 None if runs[id] => (replay.part(id as u32), None),
                 _ if needed[id] => {
-                    let value = recording.tape.view(graph.params, id as u32).data;
+                    let value = recording.tape.view(graph.params, id as u32).data();
                     let mut entered = replay.tape.pool.take(value.len());
                     entered.iter_mut().zip(value).for_each(|(x, value)| *x = Dual::from_f64(value.to_f64()));
                     (Value::Own(enter(id as u32, &entered).map_or(entered, Buffer::from)), None)
@@ -169,7 +169,7 @@ impl<'a, E: Float> Replay<'a, E> {
             Maker::Segment(segment) => {
                 let segment = Segment::of(&**segment);
                 self.inside(segment, operands, node.shape, |inner, _| {
-                    output.copy_from_slice(inner.tape.held(inner.last()).data);
+                    output.copy_from_slice(inner.tape.held(inner.last()).data());
                     Ok(())
                 })?;
                 Again::Segment(segment)
@@ -222,7 +222,7 @@ impl<'a, E: Float> Replay<'a, E> {
             let used = operands[inputs..].iter().map(entered).filter(|(id, _)| *id != NONE);
             let doors: Vec<(u32, u32)> = (0..inputs as u32).zip(plan.leaves.iter().copied()).chain(used).collect();
             let runs = running(inner, recording, (None, to), "recompute")?;
-            let enter = |id: u32, _: &[Dual]| Some(self.tape.held(outer(&doors, id)?).data.to_vec());
+            let enter = |id: u32, _: &[Dual]| Some(self.tape.held(outer(&doors, id)?).data().to_vec());
             let pool = self.tape.pool.clone();
             work(&Replay::in_pool(inner, recording, to, &runs, &enter, pool)?, &doors)
         })

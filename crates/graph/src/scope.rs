@@ -45,17 +45,14 @@ impl Graph<'_> {
     }
 
     pub(crate) fn enter(&self, name: &str, line: &'static Location<'static>, layer: bool) -> ScopeGuard<'_> {
-        let (before, mut scopes) = (self.scope.get(), self.scopes.borrow_mut());
-        let key = (before, name.to_string(), std::ptr::from_ref(line) as usize);
-        let id = match scopes.known.get(&key) {
-            Some(&id) => id,
-            None => {
-                let id = scopes.all.len() as u32;
-                scopes.all.push(ScopeNote { parent: before, name: name.to_string(), line, layer });
-                scopes.known.insert(key, id);
-                id
-            }
-        };
+        let (before, scopes) = (self.scope.get(), &mut *self.scopes.borrow_mut());
+        let known = scopes.known.entry((before, std::ptr::from_ref(line) as usize)).or_default();
+        let id = known.get(name).copied().unwrap_or_else(|| {
+            let id = scopes.all.len() as u32;
+            scopes.all.push(ScopeNote { parent: before, name: name.to_string(), line, layer });
+            known.insert(name.to_string(), id);
+            id
+        });
         self.scope.set(id);
         let token = self.open_scopes.open((before, self.step.get()));
         ScopeGuard { open: &self.open_scopes, scope: &self.scope, step: &self.step, token }

@@ -6,7 +6,8 @@ use std::{cell::RefCell, collections::HashMap, panic::Location};
 #[derive(Default)]
 pub(crate) struct Scopes {
     pub(crate) all: Vec<ScopeNote>,
-    pub(crate) known: HashMap<(u32, String, usize), u32>,
+    /// By the scope around and the line that opened them, then by name.
+    pub(crate) known: HashMap<(u32, usize), HashMap<String, u32>>,
 }
 
 pub(crate) struct ScopeNote {

@@ -120,8 +120,13 @@ impl Shape {
     /// assert_eq!((shape.without(0), shape.without(2)), (Some(Shape::from([4])), None));
     /// ```
     pub fn without(&self, axis: usize) -> Option<Shape> {
-        let mut sizes = self.to_vec();
-        (axis < sizes.len()).then(|| sizes.remove(axis)).and_then(|_| Shape::new(&sizes))
+        let rank = self.len();
+        if axis >= rank {
+            return None;
+        }
+        let mut sizes = self.sizes;
+        sizes.copy_within(axis + 1.., axis);
+        Shape::new(&sizes[..rank - 1])
     }
 
     /// Returns the shape with an axis of size `size` in front of axis `axis`; `None` if there is no such place, no room
@@ -134,12 +139,14 @@ impl Shape {
     /// assert_eq!(shape.insert(3, 3), None);
     /// ```
     pub fn insert(&self, axis: usize, size: usize) -> Option<Shape> {
-        let mut sizes = self.to_vec();
-        if axis > sizes.len() {
+        let rank = self.len();
+        if axis > rank || rank == MAX_RANK {
             return None;
         }
-        sizes.insert(axis, size);
-        Shape::new(&sizes)
+        let mut sizes = self.sizes;
+        sizes.copy_within(axis..rank, axis + 1);
+        sizes[axis] = size;
+        Shape::new(&sizes[..rank + 1])
     }
 
     /// How far apart neighbours along each axis lie in row-major order.

@@ -2,10 +2,10 @@
 //! already.
 
 use crate::{
-    Element, Float, Params, Shape,
+    Element, Float, Params, Shape, Tensor,
     buffer::{Buffer, Pool},
     params::Arrays,
-    view::{Packs, Panels, View},
+    view::{Packs, Panels, SelectedRows, View},
 };
 use std::{fmt, panic::Location, sync::Arc};
 
@@ -20,6 +20,10 @@ pub(crate) enum Value<E: Element> {
     Param(u32),
     /// Inside the value of node `root`, which is no part of another itself, from `offset` on.
     View { root: u32, offset: usize },
+    /// In a tensor in the recording's precision that whoever carries it from recording to recording has lent.
+    Lent(Arc<Tensor>),
+    /// In rows of the value of node `root`, of which nothing was copied: in a recording for inference.
+    Rows { root: u32, rows: SelectedRows<E> },
 }
 
 /// The operands of a node; two or fewer, as nearly all have, cost no allocation.
@@ -119,7 +123,7 @@ impl<E: Element> Tape<E> {
         let (shape, (root, offset)) = (self.nodes[id as usize].shape, self.root(id));
         match &self.nodes[root as usize].value {
             Value::Own(buffer) => View::new(&buffer[offset..offset + shape.elements()], shape),
-            Value::Param(_) | Value::View { .. } => unreachable!("a root on such a tape has its own value"),
+            _ => unreachable!("a root on such a tape has its own value"),
         }
     }
 
@@ -160,6 +164,15 @@ impl<E: Float> Tape<E> {
         }
         let (data, packs): (&[E], &dyn Panels<E>) = match &holder.value {
             Value::Own(buffer) => (&buffer[..], &node.packs),
+            Value::Lent(tensor) => (tensor.as_slice().unwrap_or_default(), &node.packs),
+            Value::Rows { root, rows } => {
+                let view =
+                    View::of_rows(self.view(params, *root), rows, holder.shape).with_packs((&node.packs, &self.pool));
+                if std::ptr::eq(holder, node) {
+                    return view;
+                }
+                (view.data(), &node.packs)
+            }
             Value::Param(index) => {
                 let arrays = params.arrays::<E>();
                 let whole = offset == 0 && node.shape == holder.shape;
@@ -169,6 +182,6 @@ impl<E: Float> Tape<E> {
             Value::View { .. } => unreachable!("a part's root is never a part"),
         };
         let data = &data[offset..offset + node.shape.elements()];
-        View { data, shape: node.shape, packs: Some((packs, &self.pool)) }
+        View::new(data, node.shape).with_packs((packs, &self.pool))
     }
 }

@@ -2,9 +2,10 @@
 
 use crate::{
     Element, Float, Precision, Shape,
-    element::{Either, Family, Slice},
+    element::{Either, Family, Shown, Slice},
 };
-use ndarray::{ArrayBase, ArrayD, ArrayViewD, Data, Dimension, IxDyn};
+use ndarray::{ArrayBase, ArrayD, ArrayViewD, CowArray, Data, Dimension, IxDyn};
+use std::sync::Arc;
 
 /// Holds an array that owns its elements, in single or double precision.
 ///
@@ -64,12 +65,32 @@ impl Tensor {
         }
     }
 
+    /// The elements, if they are in precision `E` and lie in row-major order.
+    pub(crate) fn as_slice<E: Float>(&self) -> Option<&[E]> {
+        let elements: Either<Shown<'_>> = match self {
+            Tensor::F32(array) => Either::F32(array.as_slice()?),
+            Tensor::F64(array) => Either::F64(array.as_slice()?),
+        };
+        elements.of::<E>().copied()
+    }
+
     /// Writes the elements in row-major order, in precision `E`.
     pub(crate) fn write_to<E: Element>(&self, out: &mut [E]) {
-        match self {
-            Tensor::F32(a) => convert(a, out, |x| E::from_f64(f64::from(x))),
-            Tensor::F64(a) => convert(a, out, E::from_f64),
+        Input::from(self).write_to(out);
+    }
+
+    /// Takes these elements, which fill the shape; in place where the shape and the precision stay.
+    pub(crate) fn assign<E: Float>(&mut self, shape: &Shape, elements: &[E]) {
+        if self.shape() == &shape[..] {
+            let mut own: Option<Either<Slice<'_>>> = match self {
+                Tensor::F32(array) => array.as_slice_mut().map(Either::F32),
+                Tensor::F64(array) => array.as_slice_mut().map(Either::F64),
+            };
+            if let Some(own) = own.as_mut().and_then(Either::of_mut::<E>) {
+                return own.copy_from_slice(elements);
+            }
         }
+        *self = Tensor::from_elements(shape, elements);
     }
 
     /// The elements in row-major order, in precision `E`.
@@ -91,7 +112,7 @@ impl Tensor {
 }
 
 /// Writes each element, converted, in row-major order. Nearly all arrays lie in that order, and are read as a slice.
-fn convert<A: Copy, E: Element>(array: &ArrayD<A>, out: &mut [E], to: impl Fn(A) -> E) {
+fn convert<A: Copy, E: Element>(array: &CowArray<'_, A, IxDyn>, out: &mut [E], to: impl Fn(A) -> E) {
     match array.as_slice() {
         Some(elements) => out.iter_mut().zip(elements).for_each(|(y, &x)| *y = to(x)),
         None => out.iter_mut().zip(array).for_each(|(y, &x)| *y = to(x)),
@@ -105,8 +126,95 @@ impl Family for Array {
     type Of<E: Float> = ArrayD<E>;
 }
 
+/// Holds what enters a recording by [`Graph::input`](crate::Graph::input): an array of either precision, given or lent.
+///
+/// ```
+/// use ndarray::{Array2, array};
+/// use unspool_graph::{Graph, Params, Tensor};
+/// let params = Params::seeded(0);
+/// let graph = Graph::new(&params);
+/// let (lent, carried) = (array![[1.0f32, 2.0]], Tensor::from(vec![3.0f32]));
+/// let all = [
+///     graph.input(&lent), graph.input(lent.view()), graph.input(&carried), graph.input(vec![4.0f32]), graph.input(5.0f32),
+///     graph.input(Array2::<f32>::zeros((2, 2))),
+/// ];
+/// assert_eq!(all.map(|x| x.sum_all().item().unwrap()), [3.0, 3.0, 3.0, 4.0, 5.0, 0.0]);
+/// ```
+#[derive(Clone, Debug)]
+pub enum Input<'a> {
+    /// Single precision.
+    F32(CowArray<'a, f32, IxDyn>),
+    /// Double precision.
+    F64(CowArray<'a, f64, IxDyn>),
+    /// A tensor that several hold. In the recording's precision it is read where it lies.
+    Shared(Arc<Tensor>),
+}
+
+impl Input<'_> {
+    pub(crate) fn shape(&self) -> &[usize] {
+        match self {
+            Input::Shared(tensor) => tensor.shape(),
+            Input::F32(a) => a.shape(),
+            Input::F64(a) => a.shape(),
+        }
+    }
+
+    /// Writes the elements in row-major order, in precision `E`.
+    pub(crate) fn write_to<E: Element>(&self, out: &mut [E]) {
+        match self {
+            Input::F32(a) => convert(a, out, |x| E::from_f64(f64::from(x))),
+            Input::F64(a) => convert(a, out, E::from_f64),
+            Input::Shared(tensor) => tensor.write_to(out),
+        }
+    }
+}
+
+impl From<Tensor> for Input<'_> {
+    fn from(tensor: Tensor) -> Self {
+        match tensor {
+            Tensor::F32(array) => Input::F32(array.into()),
+            Tensor::F64(array) => Input::F64(array.into()),
+        }
+    }
+}
+
+impl<'a> From<&'a Tensor> for Input<'a> {
+    fn from(tensor: &'a Tensor) -> Self {
+        match tensor {
+            Tensor::F32(array) => Input::F32(array.view().into()),
+            Tensor::F64(array) => Input::F64(array.view().into()),
+        }
+    }
+}
+
+impl From<Arc<Tensor>> for Input<'_> {
+    fn from(tensor: Arc<Tensor>) -> Self {
+        Input::Shared(tensor)
+    }
+}
+
 macro_rules! from_array {
     ($type:ident, $variant:ident) => {
+        impl<S: Data<Elem = $type>, D: Dimension> From<ArrayBase<S, D, $type>> for Input<'_> {
+            fn from(array: ArrayBase<S, D, $type>) -> Self {
+                Input::$variant(array.into_owned().into_dyn().into())
+            }
+        }
+        impl<'a, S: Data<Elem = $type>, D: Dimension> From<&'a ArrayBase<S, D, $type>> for Input<'a> {
+            fn from(array: &'a ArrayBase<S, D, $type>) -> Self {
+                Input::$variant(array.view().into_dyn().into())
+            }
+        }
+        impl From<Vec<$type>> for Input<'_> {
+            fn from(values: Vec<$type>) -> Self {
+                Tensor::from(values).into()
+            }
+        }
+        impl From<$type> for Input<'_> {
+            fn from(value: $type) -> Self {
+                Tensor::from(value).into()
+            }
+        }
         impl<S: Data<Elem = $type>, D: Dimension> From<ArrayBase<S, D, $type>> for Tensor {
             fn from(array: ArrayBase<S, D, $type>) -> Self {
                 Tensor::$variant(array.into_owned().into_dyn())

@@ -220,7 +220,7 @@ impl<'g> Var<'g> {
         self.read("to_f64", Location::caller())?;
         let (shape, elements) = typed!(&*self.graph.recording.borrow(), Recording { tape, .. } => {
             let view = tape.view(self.graph.params, self.id);
-            (view.shape, view.data.iter().map(|x| Element::to_f64(*x)).collect())
+            (view.shape, view.data().iter().map(|x| Element::to_f64(*x)).collect())
         });
         // A node's value always fills its shape.
         Ok(ArrayD::from_shape_vec(IxDyn(&shape), elements).unwrap_or_default())
@@ -230,7 +230,7 @@ impl<'g> Var<'g> {
         self.read(by, line)?;
         Ok(typed!(&*self.graph.recording.borrow(), Recording { tape, .. } => {
             let view = tape.view(self.graph.params, self.id);
-            Tensor::from_elements(&view.shape, view.data)
+            Tensor::from_elements(&view.shape, view.data())
         }))
     }
 
@@ -249,6 +249,34 @@ impl<'g> Var<'g> {
     #[track_caller]
     pub fn to_tensor(self) -> Result<Tensor> {
         self.copied("detach", Location::caller())
+    }
+
+    /// Copies its value into a tensor, without an allocation where that has its shape and precision already: for states
+    /// that are carried from step to step in the same memory.
+    ///
+    /// # Errors
+    /// The graph's first error; the tensor then stays as it is.
+    ///
+    /// ```
+    /// use unspool_graph::{Graph, Params, Tensor};
+    /// let params = Params::seeded(0);
+    /// let mut graph = Graph::inference(&params);
+    /// let mut carried = Tensor::from(vec![1.0f32, 2.0]);
+    /// for _step in 0..3 {
+    ///     graph.reset();
+    ///     (graph.input(&carried) * 2.0).assign_to(&mut carried)?;
+    /// }
+    /// assert_eq!(carried, Tensor::from(vec![8.0f32, 16.0]));
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
+    #[track_caller]
+    pub fn assign_to(self, tensor: &mut Tensor) -> Result<()> {
+        self.read("assign_to", Location::caller())?;
+        typed!(&*self.graph.recording.borrow(), Recording { tape, .. } => {
+            let view = tape.view(self.graph.params, self.id);
+            tensor.assign(&view.shape, view.data());
+        });
+        Ok(())
     }
 
     /// Notes that numbers have left the recording here; once where the same line takes the same node's again and again.

@@ -42,10 +42,19 @@ use std::{
 /// ```
 #[derive(Clone, Copy)]
 pub struct View<'a, E: Element> {
-    pub(crate) data: &'a [E],
+    /// The elements, or those of the value whose rows these are.
+    data: &'a [E],
     pub(crate) shape: Shape,
     /// Where the panels of this value stay, and the pool they come from; none where none are kept.
     pub(crate) packs: Option<(&'a dyn Panels<E>, &'a Arc<Pool<E>>)>,
+    rows: Option<&'a SelectedRows<E>>,
+}
+
+/// Rows of another value, which are copied when somebody needs them side by side, and not before.
+#[derive(Debug)]
+pub(crate) struct SelectedRows<E: Element> {
+    pub(crate) ids: Arc<[u32]>,
+    pub(crate) copied: OnceLock<Buffer<E>>,
 }
 
 /// What multiplies by a matrix that stays.
@@ -97,11 +106,65 @@ impl<E: Element> fmt::Debug for View<'_, E> {
 
 impl<'a, E: Element> View<'a, E> {
     pub(crate) fn new(data: &'a [E], shape: Shape) -> Self {
-        View { data, shape, packs: None }
+        View { data, shape, packs: None, rows: None }
+    }
+    /// The rows of `of` that `rows` names.
+    pub(crate) fn of_rows(of: View<'a, E>, rows: &'a SelectedRows<E>, shape: Shape) -> Self {
+        View { rows: Some(rows), ..View::new(of.data(), shape) }
+    }
+    /// The same, with where its panels stay, and the pool they come from.
+    pub(crate) fn with_packs(self, packs: (&'a dyn Panels<E>, &'a Arc<Pool<E>>)) -> Self {
+        View { packs: Some(packs), ..self }
     }
     /// Returns the elements, row by row.
     pub fn data(&self) -> &'a [E] {
-        self.data
+        let Some(rows) = self.rows else { return self.data };
+        rows.copied.get_or_init(|| {
+            let (mut all, width) = (self.buffer(self.shape.elements()), self.row_len());
+            for (i, row) in all.chunks_exact_mut(width.max(1)).enumerate() {
+                row.copy_from_slice(self.row(i));
+            }
+            all
+        })
+    }
+    /// Returns the elements of place `i` of the first axis, wherever they lie. An operation that goes through a batch
+    /// by its rows spares a decoder the copies of a memory that several of them share.
+    ///
+    /// # Panics
+    /// If there is no such place.
+    ///
+    /// ```
+    /// use unspool_graph::{Element, Graph, GradSink, Operation, Params, OpContext, Shape, View};
+    ///
+    /// /// y[b] = Σ of row b.
+    /// struct RowSum;
+    ///
+    /// impl Operation for RowSum {
+    ///     type Saved<E: Element> = ();
+    ///     fn name(&self) -> &'static str { "row_sum" }
+    ///     fn shape(&self, x: &[Shape]) -> Result<Shape, String> { Ok(Shape::from([x[0][0]])) }
+    ///     fn forward<E: Element>(&self, x: &[View<'_, E>], y: &mut [E]) {
+    ///         y.iter_mut().enumerate().for_each(|(b, y)| *y = x[0].row(b).iter().copied().sum());
+    ///     }
+    ///     fn backward<E: Element>(&self, ctx: &OpContext<'_, E, ()>, g: View<'_, E>, into: &mut GradSink<'_, E>) {
+    ///         let width = ctx.inputs[0].shape()[1];
+    ///         into.add(0, g.data().iter().flat_map(|&g| std::iter::repeat_n(g, width)).collect());
+    ///     }
+    /// }
+    ///
+    /// let params = Params::seeded(0);
+    /// let graph = Graph::inference(&params);
+    /// let memory = graph.input(ndarray::array![[1.0f32, 2.0], [3.0, 4.0]]);
+    /// let shared = memory.index_select(&[1, 1, 0]);                        // of which nothing is copied here
+    /// assert_eq!(graph.apply(RowSum, &[shared]).value()?, ndarray::array![7.0f32, 7.0, 3.0].into());
+    /// # Ok::<(), unspool_graph::Error>(())
+    /// ```
+    pub fn row(&self, i: usize) -> &'a [E] {
+        let (at, width) = (self.rows.map_or(i, |rows| rows.ids[i] as usize), self.row_len());
+        &self.data[at * width..][..width]
+    }
+    fn row_len(&self) -> usize {
+        self.shape.iter().skip(1).product()
     }
     /// Returns the sizes of the axes.
     pub fn shape(&self) -> Shape {
@@ -115,7 +178,7 @@ impl<'a, E: Element> View<'a, E> {
     /// Returns the value as an `ndarray` view.
     pub fn array(&self) -> ArrayViewD<'a, E> {
         // The elements of a value always fill its shape.
-        ArrayViewD::from_shape(IxDyn(&self.shape), self.data).expect("a value fills its shape")
+        ArrayViewD::from_shape(IxDyn(&self.shape), self.data()).expect("a value fills its shape")
     }
     /// C = A·B or C += A·B for A `[m, …]` and this value as B, whose panels are made at most once for a value that
     /// stays.
@@ -130,9 +193,9 @@ impl<'a, E: Element> View<'a, E> {
         accumulate: bool,
     ) {
         let (k, n, b) = if transposed {
-            (columns, rows, Matrix::transposed(self.data, columns))
+            (columns, rows, Matrix::transposed(self.data(), columns))
         } else {
-            (rows, columns, Matrix::rows(self.data, columns))
+            (rows, columns, Matrix::rows(self.data(), columns))
         };
         let Some((packs, pool)) = self.packs.filter(|_| worth_keeping((m, k, n))) else {
             return product((m, k, n), a, b, c, accumulate);

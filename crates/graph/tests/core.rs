@@ -55,6 +55,8 @@ fn a_hundred_thousand_nodes_go_forward_backward_and_away_without_recursion() {
             assert!(graph.len() > 100_000);
             let gradients = x.sum_all().backward().unwrap();
             assert_eq!(gradients.of(w).unwrap().to_f64().as_slice(), Some(&[1.0, 1.0][..]));
+            drop((graph, gradients));
+            params.release_memory();
         }
         assert_eq!(held(), before, "bytes were left behind");
     };

@@ -72,6 +72,13 @@ impl<'a> Family for Slice<'a> {
     type Of<E: Float> = &'a mut [E];
 }
 
+/// Numbers of either precision that are shown.
+pub(crate) struct Shown<'a>(PhantomData<&'a ()>);
+
+impl<'a> Family for Shown<'a> {
+    type Of<E: Float> = &'a [E];
+}
+
 impl<F: Family> Either<F> {
     /// Which of the two it is.
     pub(crate) fn precision(&self) -> Precision {

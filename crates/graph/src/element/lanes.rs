@@ -24,8 +24,6 @@ pub trait Lanes: Copy + Sized + 'static {
     fn registers<S: Simd>(x: &[Self]) -> &[Self::Register<S>];
     fn registers_mut<S: Simd>(x: &mut [Self]) -> &mut [Self::Register<S>];
     fn numbers<S: Simd>(x: &mut [Self::Register<S>]) -> &mut [Self];
-    /// This thread's room for rows of A and for a panel of B: taken, grown where needed, and put back.
-    fn room() -> &'static std::thread::LocalKey<std::cell::Cell<[Vec<Self>; 2]>>;
 }
 
 macro_rules! lanes {
@@ -51,12 +49,6 @@ macro_rules! lanes {
             #[inline(always)]
             fn numbers<S: Simd>(x: &mut [S::$register]) -> &mut [Self] {
                 pulp::bytemuck::cast_slice_mut(x)
-            }
-            fn room() -> &'static std::thread::LocalKey<std::cell::Cell<[Vec<Self>; 2]>> {
-                thread_local! {
-                    static ROOM: std::cell::Cell<[Vec<$type>; 2]> = const { std::cell::Cell::new([vec![], vec![]]) };
-                }
-                &ROOM
             }
         }
     };

@@ -1,7 +1,32 @@
 //! What loops over many numbers do differently for each sort of them.
 
 use super::{Either, Slice};
-use std::{cell::Cell, thread::LocalKey};
+use crate::buffer::ShortBuffers;
+use std::{
+    cell::{Cell, RefCell},
+    thread::LocalKey,
+};
+
+/// Holds what a thread keeps from call to call, so that a loop in its steady state does not ask the allocator.
+#[expect(missing_debug_implementations, reason = "only named here")]
+pub struct ThreadMemory<E> {
+    /// Working memory: taken, grown where needed, and put back.
+    pub(crate) scratch: Cell<Vec<E>>,
+    /// Room of a matrix product for rows of A and for a panel of B.
+    pub(crate) room: Cell<[Vec<E>; 2]>,
+    /// Short buffers that wait for their next use.
+    pub(crate) short: RefCell<ShortBuffers<E>>,
+}
+
+impl<E> ThreadMemory<E> {
+    pub(crate) const fn empty() -> Self {
+        ThreadMemory {
+            scratch: Cell::new(vec![]),
+            room: Cell::new([vec![], vec![]]),
+            short: RefCell::new(ShortBuffers::NONE),
+        }
+    }
+}
 
 /// Says how loops over slices run for one sort of number; the module `kernels` says it for each.
 ///
@@ -10,8 +35,8 @@ use std::{cell::Cell, thread::LocalKey};
 /// its matrix products are those of double precision.
 #[doc(hidden)]
 pub trait Loops: Sized + 'static {
-    /// This thread's working memory: taken, grown where needed, and put back.
-    fn scratch() -> &'static LocalKey<Cell<Vec<Self>>>;
+    /// This thread's memory for numbers of this sort.
+    fn thread_memory() -> &'static LocalKey<ThreadMemory<Self>>;
     /// The numbers as those of a model; none of dual numbers.
     fn as_float(numbers: &mut [Self]) -> Option<Either<Slice<'_>>>;
     /// Runs a loop over numbers of this sort.

@@ -8,10 +8,10 @@ mod loops;
 mod math;
 
 pub(crate) use dual::Dual;
-pub(crate) use either::{Either, Family, Side, Slice, typed};
+pub(crate) use either::{Either, Family, Shown, Side, Slice, typed};
 pub use float::Float;
 pub(crate) use lanes::Lanes;
-pub(crate) use loops::Loops;
+pub(crate) use loops::{Loops, ThreadMemory};
 
 use std::{
     fmt::Debug,

@@ -1,6 +1,6 @@
 //! How the matrices of a product lie: as they come, and B in panels.
 //!
-//! A *panel* is as many columns of B as three vector registers hold, row after row, so that the innermost loop reads it
+//! A *panel* is as many columns of B as a few vector registers hold, row after row, so that the innermost loop reads it
 //! straight through.
 
 use crate::{Element, Float, buffer::Buffer};
@@ -55,44 +55,110 @@ impl<'a, E: Element> Matrix<'a, E> {
         }
     }
 }
-/// Registers to a panel's row.
-const WIDE: usize = 3;
+/// The tile of sums that a processor keeps in its registers, and with it the width of a panel.
+#[derive(Clone, Copy)]
+pub(super) struct Tile {
+    /// Rows of A at most.
+    pub(super) rows: usize,
+    /// Registers per row of a panel.
+    registers: usize,
+    /// Numbers per register.
+    lanes: usize,
+}
 
-/// How many numbers one vector register holds on this processor.
-pub(super) fn lanes<E: Float>() -> usize {
-    struct Ask<E>(std::marker::PhantomData<E>);
-    impl<E: Float> pulp::WithSimd for Ask<E> {
-        type Output = usize;
-        #[inline(always)]
-        fn with_simd<S: Simd>(self, _: S) -> usize {
-            E::lanes::<S>()
-        }
+impl Tile {
+    /// Returns the tile for the vectors `S`. With 32 registers, 8 × 3 sums leave room for a row of the panel and for an
+    /// element of A. With 16 registers, 6 × 2 do: 12 sums, 2 registers of the panel, 1 for the element. One sum more, and
+    /// the compiler keeps some of them on the stack, where each step waits for a store and a load.
+    #[inline(always)]
+    pub(super) fn of<E: Float, S: Simd>() -> Tile {
+        let (rows, registers) = if S::REGISTER_COUNT >= 32 { (8, 3) } else { (6, 2) };
+        Tile { rows, registers, lanes: E::lanes::<S>() }
     }
-    super::vector::arch().dispatch(Ask::<E>(std::marker::PhantomData))
+
+    /// Returns the tile for this processor.
+    pub(super) fn here<E: Float>() -> Tile {
+        struct Ask<E>(std::marker::PhantomData<E>);
+        impl<E: Float> pulp::WithSimd for Ask<E> {
+            type Output = Tile;
+            #[inline(always)]
+            fn with_simd<S: Simd>(self, _: S) -> Tile {
+                Tile::of::<E, S>()
+            }
+        }
+        super::vector::arch().dispatch(Ask::<E>(std::marker::PhantomData))
+    }
+
+    /// Cuts the columns of a matrix of `n` columns evenly into panels: first column, columns there, columns of room.
+    #[inline(always)]
+    pub(super) fn panels(self, n: usize) -> impl Iterator<Item = (usize, usize, usize)> + Clone {
+        let (registers, lanes) = (n.div_ceil(self.lanes), self.lanes);
+        let count = registers.div_ceil(self.registers);
+        let (each, wider) = (registers / count.max(1), registers % count.max(1));
+        (0..count).map(
+            #[inline(always)]
+            move |i| {
+                let (from, room) = ((each * i + wider.min(i)) * lanes, (each + usize::from(i < wider)) * lanes);
+                (from, room.min(n - from), room)
+            },
+        )
+    }
+
+    /// Returns how many panels are made at a time: of 512 columns or so, so that long pieces of B's rows are read and
+    /// the panels are still in the second cache when they are multiplied by.
+    #[inline(always)]
+    pub(super) fn panels_together(self) -> usize {
+        512 / (self.registers * self.lanes)
+    }
+
+    /// Returns the length of all panels of a matrix `[k, n]`.
+    pub(super) fn packed_len(self, k: usize, n: usize) -> usize {
+        n.next_multiple_of(self.lanes) * k
+    }
 }
 
-/// The columns of a matrix of `n` columns, cut evenly into panels: first column, columns there, columns of room.
+/// Lays some columns of B `[k, n]` out as panels that follow one another.
 #[inline(always)]
-pub(super) fn panels(n: usize, lanes: usize) -> impl Iterator<Item = (usize, usize, usize)> {
-    let registers = n.div_ceil(lanes);
-    let count = registers.div_ceil(WIDE);
-    (0..count).map(move |i| {
-        let (from, to) = (registers * i / count * lanes, registers * (i + 1) / count * lanes);
-        (from, to.min(n) - from, to - from)
-    })
-}
-
-/// Lays the columns `from..from + width` of B `[k, n]` out as a panel with room for `room` columns.
-#[inline(always)]
-pub(super) fn pack_panel<E: Float>(b: Matrix<'_, E>, (from, width, room): (usize, usize, usize), panel: &mut [E]) {
-    if b.column_stride == 1 {
-        for (row, to) in panel.chunks_exact_mut(room).enumerate() {
-            let at = row * b.row_stride + from;
-            to[..width].copy_from_slice(&b.data[at..at + width]);
-            to[width..].fill(E::ZERO);
+pub(super) fn pack_panels<E: Float, S: Simd>(
+    b: Matrix<'_, E>,
+    panels: impl Iterator<Item = (usize, usize, usize)> + Clone,
+    mut to: &mut [E],
+) {
+    let columns: usize = panels.clone().map(|panel| panel.2).sum();
+    let k = to.len() / columns.max(1);
+    if b.column_stride != 1 {
+        for panel in panels {
+            pack_panel_of_transpose(b, panel, to.split_off_mut(..panel.2 * k).unwrap_or_default());
         }
         return;
     }
+    // A few rows through all panels and then the next few, so that what is read lies together.
+    for rows in (0..k).step_by(ROWS) {
+        let mut begin = 0;
+        for (from, width, room) in panels.clone() {
+            let to = &mut to[begin + rows * room..begin + k.min(rows + ROWS) * room];
+            for (row, to) in to.chunks_exact_mut(room).enumerate() {
+                let from = &b.data[(rows + row) * b.row_stride + from..][..width];
+                if width == room {
+                    // In whole registers, without a call.
+                    E::registers_mut::<S>(to).copy_from_slice(E::registers::<S>(from));
+                } else {
+                    to[..width].copy_from_slice(from);
+                    to[width..].fill(E::ZERO);
+                }
+            }
+            begin += room * k;
+        }
+    }
+}
+
+/// Rows that are laid out before the next columns are.
+const ROWS: usize = 8;
+
+/// Lays the columns `from..from + width` of B `[k, n]`, whose transpose lies row by row, out as a panel with room for
+/// `room` columns.
+#[inline(always)]
+fn pack_panel_of_transpose<E: Float>(b: Matrix<'_, E>, (from, width, room): (usize, usize, usize), panel: &mut [E]) {
     let k = panel.len() / room;
     let column = |c: usize| &b.data[(from + c) * b.column_stride..][..k];
     // Squares of sixteen columns and rows are turned in registers: what is read lies together, and so does what is
@@ -139,14 +205,10 @@ impl<E: Float> Packed<E> {
     /// Packs B `[k, n]` into a buffer that `take` gives for a length.
     pub(crate) fn new((k, n): (usize, usize), b: Matrix<'_, E>, take: impl FnOnce(usize) -> Buffer<E>) -> Self {
         assert!(b.reach(k, n) <= b.data.len());
-        let mut panels = take(packed_len::<E>(k, n));
+        let mut panels = take(Tile::here::<E>().packed_len(k, n));
         pack(b, (k, n), &mut panels);
         Packed { k, n, panels }
     }
-}
-
-pub(super) fn packed_len<E: Float>(k: usize, n: usize) -> usize {
-    n.next_multiple_of(lanes::<E>()) * k
 }
 
 /// All panels of B, one behind the other.
@@ -157,8 +219,13 @@ pub(super) fn pack<E: Float>(b: Matrix<'_, E>, (k, n): (usize, usize), to: &mut 
         #[inline(always)]
         fn with_simd<S: Simd>(self, _: S) {
             let Pack(b, k, n, to) = self;
-            for panel in panels(n, E::lanes::<S>()) {
-                pack_panel(b, panel, &mut to[panel.0 * k..][..panel.2 * k]);
+            let tile = Tile::of::<E, S>();
+            let (mut panels, mut rest) = (tile.panels(n), to);
+            while !rest.is_empty() {
+                let together = panels.clone().take(tile.panels_together());
+                let columns: usize = together.clone().map(|panel| panel.2).sum();
+                pack_panels::<E, S>(b, together, rest.split_off_mut(..columns * k).unwrap_or_default());
+                panels.nth(tile.panels_together() - 1);
             }
         }
     }

@@ -5,15 +5,15 @@ use super::{
     product::{any, real_product},
     vector::dispatch,
 };
-use crate::element::{Dual, Either, Element, Loops, Side, Slice};
-use std::{cell::Cell, thread::LocalKey};
+use crate::element::{Dual, Either, Element, Loops, Side, Slice, ThreadMemory};
+use std::thread::LocalKey;
 
 macro_rules! in_vectors {
     ($type:ident) => {
         impl Loops for $type {
-            fn scratch() -> &'static LocalKey<Cell<Vec<Self>>> {
-                thread_local!(static SCRATCH: Cell<Vec<$type>> = const { Cell::new(vec![]) });
-                &SCRATCH
+            fn thread_memory() -> &'static LocalKey<ThreadMemory<Self>> {
+                thread_local!(static MEMORY: ThreadMemory<$type> = const { ThreadMemory::empty() });
+                &MEMORY
             }
             fn as_float(numbers: &mut [Self]) -> Option<Either<Slice<'_>>> {
                 Some(Self::wrap(numbers))
@@ -38,9 +38,9 @@ in_vectors!(f32);
 in_vectors!(f64);
 
 impl Loops for Dual {
-    fn scratch() -> &'static LocalKey<Cell<Vec<Self>>> {
-        thread_local!(static SCRATCH: Cell<Vec<Dual>> = const { Cell::new(vec![]) });
-        &SCRATCH
+    fn thread_memory() -> &'static LocalKey<ThreadMemory<Self>> {
+        thread_local!(static MEMORY: ThreadMemory<Dual> = const { ThreadMemory::empty() });
+        &MEMORY
     }
 
     fn as_float(_: &mut [Self]) -> Option<Either<Slice<'_>>> {

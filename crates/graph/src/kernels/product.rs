@@ -4,11 +4,10 @@
 //! element's bits depend on its row of A and its column of B alone: not on the rows beside it, the threads, the vector
 //! width or where a long sum was cut in two calls; and a row of zeros in a sum of rows changes nothing.
 //!
-//! B is laid out in [panels](super::layout). Eight rows of A against a panel keep 24 registers of sums busy (four rows
-//! and twelve on processors with 16 registers). A recurrence multiplies by the same B at every time step: its panels
-//! are made once ([`Packed`]) and kept.
+//! B is laid out in [panels](super::layout). Several rows of A against a panel keep a [`Tile`] of sums in registers. A
+//! recurrence multiplies by the same B at every time step: its panels are made once ([`Packed`]) and kept.
 
-use super::layout::{Matrix, Packed, lanes, pack, pack_panel, packed_len, panels};
+use super::layout::{Matrix, Packed, Tile, pack, pack_panels};
 use crate::{Element, Float, reference::reference_mode};
 use pulp::Simd;
 use rayon::prelude::*;
@@ -37,12 +36,17 @@ struct Part<'a, E: Float> {
     accumulate: bool,
 }
 
-/// As many elements of A are packed at a time as stay in the second cache beside a part of a panel. Where B is too
-/// large for the caches, it comes from memory once for each of these blocks, and they are better larger.
+/// As many elements of A at most are packed at a time as stay in the second cache beside a part of a panel. Where B is
+/// too large for the caches, it comes from memory once for each of these blocks, and they are better larger.
 const BLOCK: [usize; 2] = [1 << 16, 1 << 18];
 
 /// A B of more elements than this is large.
 const LARGE: usize = 1 << 21;
+
+/// Where C has more elements than this, it does not stay in the caches, and what is written must lie together: a few rows
+/// go through many panels before the next rows come. Otherwise all rows go through one panel, which stays in the first
+/// cache.
+const WIDE: usize = 1 << 20;
 
 /// From this many rows of A on, what the panels of B cost is little beside the product: those of a large B are not
 /// kept.
@@ -54,52 +58,74 @@ pub(crate) fn worth_keeping((m, k, n): (usize, usize, usize)) -> bool {
 }
 
 /// As many terms of a sum are added before the next rows come, so that a part of a panel stays there too.
-const LONG: usize = 1024;
+const LONG: usize = 512;
 
 impl<E: Float> pulp::WithSimd for Part<'_, E> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        let [mut left, mut right] = E::room().take();
-        let (lanes, k) = (E::lanes::<S>(), self.k);
+        let [mut left, mut right] = E::thread_memory().with(|memory| memory.room.take());
+        let (tile, k) = (Tile::of::<E, S>(), self.k);
+        let panels = tile.panels(self.n).take(self.panels.end).skip(self.panels.start);
+        let first = panels.clone().next().map_or(0, |panel| panel.0);
         let terms = k.div_ceil(k.div_ceil(LONG));
-        let rows = (BLOCK[usize::from(k * self.n > LARGE)] / terms / 8 * 8).max(8);
+        let most = (BLOCK[usize::from(k * self.n > LARGE)] / terms).max(1);
+        let rows = self.m.div_ceil(self.m.div_ceil(most)).next_multiple_of(tile.rows);
         for begin in (0..k).step_by(terms) {
             let terms = terms.min(k - begin);
             for row in (0..self.m).step_by(rows) {
                 let rows = rows.min(self.m - row);
                 left.resize((rows * terms).max(left.len()), E::ZERO);
                 pack_rows::<E, S>(self.a.from(row, begin), rows, &mut left[..rows * terms]);
-                let first = panels(self.n, lanes).nth(self.panels.start).map_or(0, |panel| panel.0);
-                for panel in panels(self.n, lanes).skip(self.panels.start).take(self.panels.len()) {
-                    let b = match self.b {
-                        Right::Panels(panels) => &panels[panel.0 * k + panel.2 * begin..][..panel.2 * terms],
+                let (mut rest, mut group) = (panels.clone(), first);
+                loop {
+                    let together = rest.clone().take(tile.panels_together());
+                    let columns: usize = together.clone().map(|panel| panel.2).sum();
+                    if columns == 0 {
+                        break;
+                    }
+                    // The panels of this group, how many terms each of them has, and which of these come first here.
+                    let (b, height, begin) = match self.b {
+                        Right::Panels(panels) => (&panels[group * k..][..columns * k], k, begin),
                         Right::Plain(b) => {
-                            right.resize((panel.2 * terms).max(right.len()), E::ZERO);
-                            pack_panel(b.from(begin, 0), panel, &mut right[..panel.2 * terms]);
-                            &right[..panel.2 * terms]
+                            right.resize((columns * terms).max(right.len()), E::ZERO);
+                            pack_panels::<E, S>(b.from(begin, 0), together.clone(), &mut right[..columns * terms]);
+                            (&right[..columns * terms], terms, 0)
                         }
                     };
-                    let (place, a) = ((row, panel.0 - first, panel.1), &left[..rows * terms]);
-                    match panel.2 / lanes {
-                        3 => self.panel::<S, 3>(simd, place, a, b),
-                        2 => self.panel::<S, 2>(simd, place, a, b),
-                        _ => self.panel::<S, 1>(simd, place, a, b),
+                    let together = together.map(
+                        #[inline(always)]
+                        |(from, width, room)| {
+                            let at = (from - group) * height + room * begin;
+                            (from - first, width, &b[at..][..room * terms])
+                        },
+                    );
+                    let a = &left[..rows * terms];
+                    if self.m * self.n > WIDE {
+                        self.group(simd, row, a, rows, together);
+                    } else {
+                        for panel in together {
+                            self.group(simd, row, a, rows, std::iter::once(panel));
+                        }
                     }
+                    group += columns;
+                    rest.nth(tile.panels_together() - 1);
                 }
             }
             self.accumulate = true;
         }
-        E::room().set([left, right]);
+        E::thread_memory().with(|memory| memory.room.set([left, right]));
     }
 }
 
-/// How many of the next rows are multiplied at once.
+/// Returns how many of the next rows are multiplied at once. Few rows at once leave the multipliers waiting for sums, so
+/// 8 rows left for a tile of 6 are 4 and 4, not 6 and 2.
 #[inline(always)]
 fn rows_at_once<S: Simd>(left: usize) -> usize {
     match left {
         8.. if S::REGISTER_COUNT >= 32 => 8,
+        9.. | 6 if S::REGISTER_COUNT < 32 => 6,
         4.. => 4,
         2.. => 2,
         _ => 1,
@@ -111,29 +137,35 @@ fn rows_at_once<S: Simd>(left: usize) -> usize {
 fn pack_rows<E: Float, S: Simd>(a: Matrix<'_, E>, rows: usize, left: &mut [E]) {
     let terms = left.len() / rows;
     let (mut row, mut rest) = (0, left);
-    if a.row_stride == 1 {
-        // Row after row of the transpose, so that what is read lies together.
-        let many = rows_at_once::<S>(rows);
-        let (whole, after) = rest.split_at_mut(rows / many * many * terms);
-        match many {
-            8 => pack_columns::<E, 8>(a, terms, whole),
-            4 => pack_columns::<E, 4>(a, terms, whole),
-            2 => pack_columns::<E, 2>(a, terms, whole),
-            _ => pack_columns::<E, 1>(a, terms, whole),
-        }
-        (row, rest) = (rows / many * many, after);
-    }
     while row < rows {
         let many = rows_at_once::<S>(rows - row);
-        let (to, after) = rest.split_at_mut(many * terms);
+        // All tiles of this height.
+        let mut end = row + many;
+        while end < rows && rows_at_once::<S>(rows - end) == many {
+            end += many;
+        }
+        let (to, after) = rest.split_at_mut((end - row) * terms);
         let a = a.from(row, 0);
         match many {
-            8 => pack_block::<E, 8>(a, to),
-            4 => pack_block::<E, 4>(a, to),
-            2 => pack_block::<E, 2>(a, to),
-            _ => pack_block::<E, 1>(a, to),
+            8 => pack_tiles::<E, 8>(a, terms, to),
+            6 => pack_tiles::<E, 6>(a, terms, to),
+            4 => pack_tiles::<E, 4>(a, terms, to),
+            2 => pack_tiles::<E, 2>(a, terms, to),
+            _ => pack_tiles::<E, 1>(a, terms, to),
         }
-        (row, rest) = (row + many, after);
+        (row, rest) = (end, after);
+    }
+}
+
+/// Packs rows of A for tiles of `M` rows.
+#[inline(always)]
+fn pack_tiles<E: Float, const M: usize>(a: Matrix<'_, E>, terms: usize, to: &mut [E]) {
+    if a.row_stride == 1 {
+        // Row after row of the transpose, so that what is read lies together.
+        return pack_columns::<E, M>(a, terms, to);
+    }
+    for (i, to) in to.chunks_exact_mut(M * terms).enumerate() {
+        pack_block::<E, M>(a.from(i * M, 0), to);
     }
 }
 
@@ -151,27 +183,49 @@ fn pack_columns<E: Float, const M: usize>(a: Matrix<'_, E>, terms: usize, to: &m
 }
 
 impl<E: Float> Part<'_, E> {
-    /// Packed rows from `row` on against a panel.
+    /// Packed rows from `row` on against some panels: from which column on, how many columns, and the numbers. A few
+    /// rows go through all of the panels before the next rows come.
     #[inline(always)]
-    fn panel<S: Simd, const V: usize>(
+    fn group<'b, S: Simd>(
         &mut self,
         simd: S,
-        (mut row, from, width): (usize, usize, usize),
+        mut row: usize,
         left: &[E],
+        mut rows: usize,
+        group: impl Iterator<Item = (usize, usize, &'b [E])> + Clone,
+    ) {
+        let (mut rest, terms) = (left, left.len() / rows);
+        while rows > 0 {
+            let many = rows_at_once::<S>(rows);
+            let (a, after) = rest.split_at(many * terms);
+            for (from, width, panel) in group.clone() {
+                match panel.len() / terms / E::lanes::<S>() {
+                    3 if S::REGISTER_COUNT >= 32 => self.tiles::<S, 3>(simd, many, (row, from, width), a, panel),
+                    2 => self.tiles::<S, 2>(simd, many, (row, from, width), a, panel),
+                    _ => self.tiles::<S, 1>(simd, many, (row, from, width), a, panel),
+                }
+            }
+            (row, rows, rest) = (row + many, rows - many, after);
+        }
+    }
+
+    /// `many` packed rows against a panel of `V` registers a row.
+    #[inline(always)]
+    fn tiles<S: Simd, const V: usize>(
+        &mut self,
+        simd: S,
+        many: usize,
+        (row, from, width): (usize, usize, usize),
+        a: &[E],
         panel: &[E],
     ) {
         let b = E::registers::<S>(panel).as_chunks::<V>().0;
-        let (mut rest, mut rows) = (left, left.len() / b.len());
-        while rows > 0 {
-            let many = rows_at_once::<S>(rows);
-            let (a, after) = rest.split_at(many * b.len());
-            match many {
-                8 => self.tile::<S, 8, V>(simd, row, from, width, a, b),
-                4 => self.tile::<S, 4, V>(simd, row, from, width, a, b),
-                2 => self.tile::<S, 2, V>(simd, row, from, width, a, b),
-                _ => self.tile::<S, 1, V>(simd, row, from, width, a, b),
-            }
-            (row, rows, rest) = (row + many, rows - many, after);
+        match many {
+            8 => self.tile::<S, 8, V>(simd, row, from, width, a, b),
+            6 => self.tile::<S, 6, V>(simd, row, from, width, a, b),
+            4 => self.tile::<S, 4, V>(simd, row, from, width, a, b),
+            2 => self.tile::<S, 2, V>(simd, row, from, width, a, b),
+            _ => self.tile::<S, 1, V>(simd, row, from, width, a, b),
         }
     }
 
@@ -234,12 +288,6 @@ fn store<E: Float, S: Simd, const V: usize>(row: &mut [E], sums: [E::Register<S>
 #[inline(always)]
 fn pack_block<E: Float, const M: usize>(a: Matrix<'_, E>, to: &mut [E]) {
     let to = to.as_chunks_mut::<M>().0;
-    if a.row_stride == 1 {
-        for (p, to) in to.iter_mut().enumerate() {
-            to.copy_from_slice(&a.data[p * a.column_stride..][..M]);
-        }
-        return;
-    }
     let k = to.len();
     let rows: [&[E]; M] = std::array::from_fn(|i| &a.data[i * a.row_stride..][..k]);
     for (p, to) in to.iter_mut().enumerate() {
@@ -263,13 +311,14 @@ fn multiply<E: Float>(
     accumulate: bool,
 ) {
     let arch = super::vector::arch();
-    let count = panels(n, lanes::<E>()).count();
+    let tile = Tile::here::<E>();
+    let count = tile.panels(n).count();
     let threads = rayon::current_num_threads();
     if m == 1 && threads > 1 && k * n >= SPLIT_ROW_FROM {
         let (mut parts, mut rest) = (vec![], c);
         for i in 0..threads {
             let own = count * i / threads..count * (i + 1) / threads;
-            let width = panels(n, lanes::<E>()).skip(own.start).take(own.len()).map(|panel| panel.1).sum();
+            let width = tile.panels(n).skip(own.start).take(own.len()).map(|panel| panel.1).sum();
             let (this, after) = rest.split_at_mut(width);
             parts.push((own, this));
             rest = after;
@@ -344,14 +393,14 @@ pub(super) fn real_product<E: Float>(
     if k * n > LARGE {
         return multiply((m, k, n), a, Right::Plain(b), &mut c[..m * n], accumulate);
     }
-    let [left, mut room] = E::room().take();
-    let len = packed_len::<E>(k, n);
+    let [left, mut room] = E::thread_memory().with(|memory| memory.room.take());
+    let len = Tile::here::<E>().packed_len(k, n);
     room.resize(len.max(room.len()), E::ZERO);
     pack(b, (k, n), &mut room[..len]);
-    E::room().set([left, vec![]]);
+    E::thread_memory().with(|memory| memory.room.set([left, vec![]]));
     multiply((m, k, n), a, Right::Panels(&room[..len]), &mut c[..m * n], accumulate);
-    let [left, _] = E::room().take();
-    E::room().set([left, room]);
+    let [left, _] = E::thread_memory().with(|memory| memory.room.take());
+    E::thread_memory().with(|memory| memory.room.set([left, room]));
 }
 
 /// [`product`] in the [reference mode](crate::reference_mode).
@@ -383,7 +432,6 @@ pub(crate) fn product_by<E: Float>(m: usize, a: Matrix<'_, E>, b: &Packed<E>, c:
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::element::Lanes;
     use proptest::prelude::*;
 
     fn fill<E: Float>(n: usize, seed: usize) -> Vec<E> {
@@ -442,7 +490,7 @@ mod tests {
         #[inline(always)]
         fn with_simd<S: Simd>(self, simd: S) {
             let Whole((m, k, n), a, b, c) = self;
-            let panels = 0..panels(n, f64::lanes::<S>()).count();
+            let panels = 0..Tile::of::<f64, S>().panels(n).count();
             let (a, b) = (Matrix::rows(a, k), Right::Plain(Matrix::rows(b, n)));
             Part { m, k, n, a, b, panels, c, accumulate: true }.with_simd(simd)
         }

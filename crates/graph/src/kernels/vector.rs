@@ -20,14 +20,20 @@ pub fn dispatch<R>(work: impl FnOnce() -> R) -> R {
     arch().dispatch(work)
 }
 
-/// What the processor can do.
+/// Returns the widest vectors that the processor has, or narrower ones if the environment variable
+/// `UNSPOOL_CPU_CAPABILITY` asks for them: `avx2` to measure on a newer processor what older ones do, `scalar` for none.
 #[inline(always)]
 pub(crate) fn arch() -> pulp::Arch {
     if reference_mode() {
         return pulp::Arch::Scalar;
     }
     static ARCH: OnceLock<pulp::Arch> = OnceLock::new();
-    *ARCH.get_or_init(pulp::Arch::new)
+    *ARCH.get_or_init(|| match std::env::var("UNSPOOL_CPU_CAPABILITY").as_deref() {
+        Ok("scalar") => pulp::Arch::Scalar,
+        #[cfg(target_arch = "x86_64")]
+        Ok("avx2") => pulp::x86::V3::try_new().map_or(pulp::Arch::Scalar, pulp::Arch::V3),
+        _ => pulp::Arch::new(),
+    })
 }
 
 /// How many partial sums run side by side.

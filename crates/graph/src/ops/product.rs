@@ -92,7 +92,13 @@ impl Operation for Matmul {
         if self.one_matrix() {
             return inputs[1].multiply(m, Matrix::rows(inputs[0].data(), k), (k, n, false), output, false);
         }
-        self.multiply(inputs[0].data(), inputs[1].data(), output, false);
+        // The matrices of one row of the batch, such as all heads of one attended memory, lie together.
+        let (a, width) = (inputs[0].data(), inputs[1].shape().iter().skip(1).product::<usize>().max(1));
+        self.each(|i, at, bt| {
+            let b = &inputs[1].row(bt / width)[bt % width..][..k * n];
+            let (a, b) = (Matrix::rows(&a[at..at + m * k], k), Matrix::rows(b, n));
+            product((m, k, n), a, b, &mut output[i * m * n..(i + 1) * m * n], false);
+        });
     }
 
     fn backward<E: Element>(&self, ctx: &OpContext<'_, E, ()>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {

@@ -92,7 +92,8 @@ impl Movement for Gather {
 }
 
 impl<'g> Var<'g> {
-    /// Returns the rows `ids` of axis 0, in that order; a row taken twice gets both gradients.
+    /// Returns the rows `ids` of axis 0, in that order; a row taken twice gets both gradients. In a recording for
+    /// inference they are copied when an operation needs them side by side, and not before.
     ///
     /// ```
     /// # use ndarray::array;
@@ -105,6 +106,9 @@ impl<'g> Var<'g> {
     /// ```
     #[track_caller]
     pub fn index_select(self, ids: &[u32]) -> Var<'g> {
+        if let Some(rows) = self.graph.lend_rows(self, ids, Location::caller()) {
+            return rows;
+        }
         let gather = Gather { name: "rows", sources: ids.into(), leading: [ids.len()].into(), folded: 1, holes: false };
         self.graph.move_at(gather, &[self], Location::caller())
     }

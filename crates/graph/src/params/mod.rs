@@ -349,9 +349,9 @@ impl Params {
         self.owns(p) && self.frozen[p.index as usize]
     }
 
-    /// Hands the memory that finished recordings over these parameters have left for the next one back to the system.
-    /// It is kept so that a training loop in its steady state asks for none; after one long sequence it may be far more
-    /// than is needed.
+    /// Hands the memory that finished recordings over these parameters have left for the next one back to the system,
+    /// and the short buffers, 2 MB at most, that the calling thread keeps for all recordings. It is kept so that a
+    /// training loop in its steady state asks for none; after one long sequence it may be far more than is needed.
     ///
     /// ```
     /// use unspool_graph::{Graph, Params};

@@ -85,11 +85,11 @@ impl Operation for AdditiveScore {
     }
 
     fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {
-        let ([k, q, v], shape) = ([inputs[0].data(), inputs[1].data(), inputs[2].data()], inputs[0].shape());
+        let ([k, q], v, shape) = ([inputs[0], inputs[1]], inputs[2].data(), inputs[0].shape());
         let (places, width) = (shape[1], shape[2]);
         let mut terms = vec![E::ZERO; width];
         for (i, out) in output.iter_mut().enumerate() {
-            let (k, q) = (&k[i * width..][..width], &q[i / places * width..][..width]);
+            let (k, q) = (&k.row(i / places)[i % places * width..][..width], q.row(i / places));
             E::vectorize(
                 #[inline(always)]
                 || {
@@ -161,10 +161,11 @@ impl Operation for AdditiveScore {
 struct WeightedSum;
 
 impl WeightedSum {
-    fn add_up<E: Element>(shape: Shape, weights: &[E], memory: &[E], output: &mut [E]) {
-        let (places, width) = (shape[1], shape[2]);
-        for (i, &w) in weights.iter().enumerate().filter(|(_, w)| **w != E::ZERO) {
-            let (m, out) = (&memory[i * width..][..width], &mut output[i / places * width..][..width]);
+    fn add_up<E: Element>(weights: View<'_, E>, memory: View<'_, E>, output: &mut [E]) {
+        let (places, width) = (memory.shape()[1], memory.shape()[2]);
+        for (i, &w) in weights.data().iter().enumerate().filter(|(_, w)| **w != E::ZERO) {
+            let memory = memory.row(i / places);
+            let (m, out) = (&memory[i % places * width..][..width], &mut output[i / places * width..][..width]);
             E::vectorize(
                 #[inline(always)]
                 || out.iter_mut().zip(m).for_each(|(y, &m)| *y += w * m),
@@ -188,7 +189,7 @@ impl Operation for WeightedSum {
 
     fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {
         output.fill(E::ZERO);
-        Self::add_up(inputs[1].shape(), inputs[0].data(), inputs[1].data(), output);
+        Self::add_up(inputs[0], inputs[1], output);
     }
 
     fn backward<E: Element>(&self, ctx: &OpContext<'_, E, ()>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
@@ -219,12 +220,11 @@ impl Operation for WeightedSum {
     }
 
     fn jvp<E: Element>(&self, ctx: &OpContext<'_, E, ()>, tangents: &[Option<View<'_, E>>], output: &mut [E]) {
-        let shape = ctx.inputs[1].shape();
         if let Some(v) = tangents[0] {
-            Self::add_up(shape, v.data(), ctx.inputs[1].data(), output);
+            Self::add_up(v, ctx.inputs[1], output);
         }
         if let Some(v) = tangents[1] {
-            Self::add_up(shape, ctx.inputs[0].data(), v.data(), output);
+            Self::add_up(ctx.inputs[0], v, output);
         }
     }
 }

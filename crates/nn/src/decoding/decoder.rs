@@ -144,8 +144,8 @@ pub(crate) fn one_step<'g, D: Decoder>(
 /// Each search begins in the state that [`DecoderSteps::new`] was given, so one value serves any number of searches,
 /// one after another.
 ///
-/// A leaf of the state that no step changes, such as an attended memory, is kept once per sentence; its rows are laid
-/// out again for the hypotheses of each step.
+/// A leaf of the state that no step changes, such as an attended memory, is kept once per sentence, and the hypotheses
+/// of each step read it where it lies.
 ///
 /// ```
 /// use unspool_graph::Params;
@@ -273,11 +273,12 @@ fn run<'g, D: Decoder>(
     let given: Vec<Var<'g>> = carried
         .iter()
         .map(|leaf| {
-            let value = graph.input(&*leaf.value);
+            let value = graph.input(leaf.value.clone());
             leaf.rows.as_ref().map_or(value, |rows| value.index_select(rows))
         })
         .collect();
-    let like = decoder.initial_state(graph, tokens.len());
+    // For the structure alone: all its leaves are replaced.
+    let like = decoder.initial_state(graph, 1);
     let state = like.rebuild(&mut given.iter().copied());
     let (logits, next) = one_step(decoder, graph, tokens, state);
     let log_probs = matrix(logits.log_softmax())?;
