@@ -14,7 +14,7 @@ fn chain(shape: &[usize]) -> Result<()> {
     let (mut times, began) = (vec![], Instant::now());
     while times.len() < 10 || (began.elapsed() < Duration::from_secs(4) && times.len() < 500) {
         let start = Instant::now();
-        let mut x = Var::ones(shape, DType::F32, &Device::Cpu)?.as_tensor().to_tensor();
+        let mut x = Var::ones(shape, DType::F32, &Device::Cpu)?.as_tensor().detach();
         for _ in 0..NODES {
             x = (x * w.as_tensor())?;
         }
