@@ -135,7 +135,11 @@ impl Family for Array {
 /// let graph = Graph::new(&params);
 /// let (lent, carried) = (array![[1.0f32, 2.0]], Tensor::from(vec![3.0f32]));
 /// let all = [
-///     graph.input(&lent), graph.input(lent.view()), graph.input(&carried), graph.input(vec![4.0f32]), graph.input(5.0f32),
+///     graph.input(&lent),
+///     graph.input(lent.view()),
+///     graph.input(&carried),
+///     graph.input(vec![4.0f32]),
+///     graph.input(5.0f32),
 ///     graph.input(Array2::<f32>::zeros((2, 2))),
 /// ];
 /// assert_eq!(all.map(|x| x.sum_all().item().unwrap()), [3.0, 3.0, 3.0, 4.0, 5.0, 0.0]);

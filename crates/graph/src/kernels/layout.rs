@@ -67,9 +67,9 @@ pub(super) struct Tile {
 }
 
 impl Tile {
-    /// Returns the tile for the vectors `S`. With 32 registers, 8 × 3 sums leave room for a row of the panel and for an
-    /// element of A. With 16 registers, 6 × 2 do: 12 sums, 2 registers of the panel, 1 for the element. One sum more, and
-    /// the compiler keeps some of them on the stack, where each step waits for a store and a load.
+    /// Returns the tile for the vectors `S`. With 32 registers, 8 × 3 sums leave room for a row of the panel and for
+    /// an element of A. With 16 registers, 6 × 2 do: 12 sums, 2 registers of the panel, 1 for the element. One sum more
+    /// and the compiler keeps some of them on the stack, where each step waits for a store and a load.
     #[inline(always)]
     pub(super) fn of<E: Float, S: Simd>() -> Tile {
         let (rows, registers) = if S::REGISTER_COUNT >= 32 { (8, 3) } else { (6, 2) };

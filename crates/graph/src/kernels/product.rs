@@ -43,9 +43,9 @@ const BLOCK: [usize; 2] = [1 << 16, 1 << 18];
 /// A B of more elements than this is large.
 const LARGE: usize = 1 << 21;
 
-/// Where C has more elements than this, it does not stay in the caches, and what is written must lie together: a few rows
-/// go through many panels before the next rows come. Otherwise all rows go through one panel, which stays in the first
-/// cache.
+/// Where C has more elements than this, it does not stay in the caches, and what is written must lie together: a few
+/// rows go through many panels before the next rows come. Otherwise all rows go through one panel, which stays in the
+/// first cache.
 const WIDE: usize = 1 << 20;
 
 /// From this many rows of A on, what the panels of B cost is little beside the product: those of a large B are not
@@ -119,8 +119,8 @@ impl<E: Float> pulp::WithSimd for Part<'_, E> {
     }
 }
 
-/// Returns how many of the next rows are multiplied at once. Few rows at once leave the multipliers waiting for sums, so
-/// 8 rows left for a tile of 6 are 4 and 4, not 6 and 2.
+/// Returns how many of the next rows are multiplied at once. Few rows at once leave the multipliers waiting for sums,
+/// so 8 rows left for a tile of 6 are 4 and 4, not 6 and 2.
 #[inline(always)]
 fn rows_at_once<S: Simd>(left: usize) -> usize {
     match left {

@@ -21,7 +21,8 @@ pub fn dispatch<R>(work: impl FnOnce() -> R) -> R {
 }
 
 /// Returns the widest vectors that the processor has, or narrower ones if the environment variable
-/// `UNSPOOL_CPU_CAPABILITY` asks for them: `avx2` to measure on a newer processor what older ones do, `scalar` for none.
+/// `UNSPOOL_CPU_CAPABILITY` asks for them: `avx2` to measure on a newer processor what older ones do, `scalar` for
+/// none.
 #[inline(always)]
 pub(crate) fn arch() -> pulp::Arch {
     if reference_mode() {
