@@ -1,6 +1,6 @@
 //! Buffers that are used again: what one recording gives back, the next one takes.
 
-use crate::Element;
+use crate::{Element, element::ThreadMemory};
 use std::{
     any::{Any, TypeId},
     collections::{BTreeMap, HashMap},
@@ -16,33 +16,29 @@ const POOLED_FROM: usize = 2048;
 /// Short buffers have room for a multiple of this many elements.
 const GRAIN: usize = 16;
 
-/// The short buffers that wait on a thread, by their length in grains. At most 2 MB of single precision.
-pub(crate) struct ShortBuffers<E>([Vec<Vec<E>>; POOLED_FROM / GRAIN]);
-
-impl<E> ShortBuffers<E> {
-    pub(crate) const NONE: Self = ShortBuffers([const { vec![] }; POOLED_FROM / GRAIN]);
+/// A short buffer that waits on this thread.
+fn take_short<E: Element>(grains: usize) -> Option<Vec<E>> {
+    let take = |memory: &ThreadMemory<E>| memory.short.borrow_mut().get_mut(grains - 1).and_then(Vec::pop);
+    E::thread_memory().try_with(take).ok().flatten()
 }
 
-impl<E: Element> ShortBuffers<E> {
-    fn take(grains: usize) -> Option<Vec<E>> {
-        E::thread_memory().try_with(|memory| memory.short.borrow_mut().0[grains - 1].pop()).ok().flatten()
+/// Keeps a short buffer on this thread for its next use, by its length in grains. One that did not come from here, and
+/// more than 16 KB of a length, go back to the allocator. So does everything at the end of a thread.
+fn give_short<E: Element>(data: Vec<E>) {
+    const KEPT: usize = 256;
+    let grains = data.len() / GRAIN;
+    if grains == 0 || grains > POOLED_FROM / GRAIN || !data.len().is_multiple_of(GRAIN) {
+        return;
     }
-
-    /// Keeps a buffer for its next use; one that did not come from here, and more than 16 KB of a length, go back to
-    /// the allocator. So does everything at the end of a thread.
-    fn give(data: Vec<E>) {
-        const KEPT: usize = 256;
-        let grains = data.len() / GRAIN;
-        if grains == 0 || grains > POOLED_FROM / GRAIN || !data.len().is_multiple_of(GRAIN) {
-            return;
+    let _ = E::thread_memory().try_with(|memory| {
+        let mut waiting = memory.short.borrow_mut();
+        if waiting.is_empty() {
+            waiting.resize_with(POOLED_FROM / GRAIN, Vec::new);
         }
-        let _ = E::thread_memory().try_with(|memory| {
-            let waiting = &mut memory.short.borrow_mut().0[grains - 1];
-            if waiting.len() * grains < KEPT {
-                waiting.push(data);
-            }
-        });
-    }
+        if waiting[grains - 1].len() * grains < KEPT {
+            waiting[grains - 1].push(data);
+        }
+    });
 }
 
 /// What waits for the next recording over the same parameters.
@@ -136,7 +132,7 @@ impl<E: Element> Pool<E> {
     pub(crate) fn release(&self) {
         lock(&self.buffers).clear();
         lock(&self.lists.0).clear();
-        E::thread_memory().with(|memory| memory.short.replace(ShortBuffers::NONE));
+        E::thread_memory().with(|memory| memory.short.take());
     }
 
     /// A buffer with any contents: the caller writes all of it. Dev builds fill it with not-a-number, so that a test
@@ -144,7 +140,7 @@ impl<E: Element> Pool<E> {
     pub(crate) fn take(self: &Arc<Self>, len: usize) -> Buffer<E> {
         if len < POOLED_FROM {
             let grains = len.div_ceil(GRAIN);
-            let data = if grains == 0 { None } else { ShortBuffers::take(grains) };
+            let data = if grains == 0 { None } else { take_short(grains) };
             return Buffer::begun(data.unwrap_or_else(|| vec![E::ZERO; grains * GRAIN]), len, None);
         }
         let data = self.waiting(len).unwrap_or_else(|| vec![E::ZERO; capacity(len)]);
@@ -253,7 +249,7 @@ impl<E: Element> Drop for Buffer<E> {
         let data = std::mem::take(&mut self.data);
         match self.pool.take() {
             Some(pool) => lock(&pool.buffers).entry(data.len()).or_default().push(data),
-            None => ShortBuffers::give(data),
+            None => give_short(data),
         }
     }
 }

@@ -1,7 +1,6 @@
 //! What loops over many numbers do differently for each sort of them.
 
 use super::{Either, Slice};
-use crate::buffer::ShortBuffers;
 use std::{
     cell::{Cell, RefCell},
     thread::LocalKey,
@@ -14,17 +13,13 @@ pub struct ThreadMemory<E> {
     pub(crate) scratch: Cell<Vec<E>>,
     /// Room of a matrix product for rows of A and for a panel of B.
     pub(crate) room: Cell<[Vec<E>; 2]>,
-    /// Short buffers that wait for their next use.
-    pub(crate) short: RefCell<ShortBuffers<E>>,
+    /// Short buffers that wait for their next use, by their length.
+    pub(crate) short: RefCell<Vec<Vec<Vec<E>>>>,
 }
 
 impl<E> ThreadMemory<E> {
     pub(crate) const fn empty() -> Self {
-        ThreadMemory {
-            scratch: Cell::new(vec![]),
-            room: Cell::new([vec![], vec![]]),
-            short: RefCell::new(ShortBuffers::NONE),
-        }
+        ThreadMemory { scratch: Cell::new(vec![]), room: Cell::new([vec![], vec![]]), short: RefCell::new(vec![]) }
     }
 }
 
