@@ -20,12 +20,13 @@ docs() {
 
 # A small crate stays small: how many crates it is built from, itself included.
 sizes() {
+    size unspool-baselines 25
     size unspool-graph 55
     size unspool-nn 75
     size unspool-text 100
     size unspool 70
     size unspool-task 160
-    size unspool-cli 165
+    size unspool-cli 175
 }
 
 size() {

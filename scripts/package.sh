@@ -32,12 +32,12 @@ rm -rf crates/unspool/docs
 cp -R docs crates/unspool/docs
 
 if [ -n "$publish" ]; then
-    cargo publish --locked -p unspool-files -p unspool-graph -p unspool-nn -p unspool-text ${options[@]+"${options[@]}"}
+    cargo publish --locked -p unspool-files -p unspool-baselines -p unspool-graph -p unspool-nn -p unspool-text ${options[@]+"${options[@]}"}
     cargo publish --locked -p unspool -p unspool-task -p unspool-cli --allow-dirty ${options[@]+"${options[@]}"}
     exit
 fi
-cargo package --locked -p unspool-files -p unspool-graph -p unspool-nn -p unspool-text -p unspool -p unspool-task \
-    -p unspool-cli --allow-dirty \
+cargo package --locked -p unspool-files -p unspool-baselines -p unspool-graph -p unspool-nn -p unspool-text -p unspool \
+    -p unspool-task -p unspool-cli --allow-dirty \
     ${options[@]+"${options[@]}"}
 
 # What the docs and the program read must be inside, and the registry takes packages of up to 10 MB.
@@ -62,6 +62,7 @@ holds() {
     fi
 }
 holds unspool-files
+holds unspool-baselines
 holds unspool-graph
 holds unspool-nn examples/custom_cell.rs
 holds unspool-text

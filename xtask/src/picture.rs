@@ -10,7 +10,8 @@ use std::fmt::Write;
 const GREY: &str = "#808080";
 const RED: &str = "#d0453c";
 /// Readable on light pages and dark ones. In the order of [`CRATES`].
-const COLORS: [&str; CRATES.len()] = ["#6b7a8c", "#2ea06e", "#3b82c4", "#d0802a", "#9a62c7", "#b8557a", "#8a7a2e"];
+const COLORS: [&str; CRATES.len()] =
+    ["#6b7a8c", "#4f9a94", "#2ea06e", "#3b82c4", "#d0802a", "#9a62c7", "#b8557a", "#8a7a2e"];
 
 const BOX: f64 = 24.0;
 const ROW: f64 = 50.0;
@@ -134,8 +135,9 @@ pub fn draw(crates: &[Crate], days: &[Day]) -> String {
     let full = WIDE + BETWEEN + NARROW;
     let beside = MARGIN + WIDE + BETWEEN;
     let program = Frame::new(crates, "cli", MARGIN, MARGIN, full);
-    let runner = Frame::new(crates, "task", MARGIN, program.bottom() + BETWEEN, full);
-    let facade = Frame::new(crates, "unspool", MARGIN, runner.bottom() + BETWEEN, full);
+    let runner = Frame::new(crates, "task", MARGIN, program.bottom() + BETWEEN, WIDE);
+    let baselines = Frame::new(crates, "baselines", beside, program.bottom() + BETWEEN, NARROW);
+    let facade = Frame::new(crates, "unspool", MARGIN, runner.bottom().max(baselines.bottom()) + BETWEEN, full);
     let below = facade.bottom() + BETWEEN;
     let nn = Frame::new(crates, "nn", MARGIN, below, WIDE);
     let graph = Frame::new(crates, "graph", MARGIN, nn.bottom() + BETWEEN, WIDE);
@@ -150,11 +152,12 @@ pub fn draw(crates: &[Crate], days: &[Day]) -> String {
         "<svg xmlns='http://www.w3.org/2000/svg' width='{w:.0}' height='{h:.0}' viewBox='0 0 {w:.0} {h:.0}' \
          font-family='DejaVu Sans,sans-serif'>"
     );
-    for frame in [&program, &runner, &facade, &nn, &graph, &text_kit, &files] {
+    for frame in [&program, &runner, &baselines, &facade, &nn, &graph, &text_kit, &files] {
         frame.draw(&mut out);
     }
     for (x, from, to) in [
         (MARGIN + WIDE / 2.0, &program, &runner),
+        (beside + NARROW / 2.0, &program, &baselines),
         (MARGIN + WIDE / 2.0, &runner, &facade),
         (MARGIN + WIDE / 2.0, &facade, &nn),
         (beside + NARROW / 2.0, &facade, &text_kit),

@@ -8,7 +8,8 @@ use std::{
 };
 use xtask::history::git;
 
-const PACKAGES: [(&str, &str); 6] = [
+const PACKAGES: [(&str, &str); 7] = [
+    ("baselines", "unspool-baselines"),
     ("graph", "unspool-graph"),
     ("nn", "unspool-nn"),
     ("text", "unspool-text"),
@@ -96,7 +97,7 @@ fn the_other_packages_carry_no_data_of_others() {
         manifest.contains("exclude = [\"/tests/fixtures\", \"/tests/sacrebleu.rs\"]"),
         "the fixture is from Tatoeba"
     );
-    for folder in ["graph", "nn", "text", "unspool", "task"] {
+    for folder in ["baselines", "graph", "nn", "text", "unspool", "task"] {
         assert!(read(&format!("crates/{folder}/Cargo.toml")).contains("license.workspace = true"), "{folder}");
     }
 }

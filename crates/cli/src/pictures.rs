@@ -141,6 +141,11 @@ pub(crate) const VOCABULARY: usize = WORDS.len() + FIRST_WORD as usize;
 /// Digits side by side, at most.
 pub(crate) const SIDE_BY_SIDE: usize = 4;
 
+/// The id of a digit's name.
+pub(crate) fn word(digit: u32) -> u32 {
+    FIRST_WORD + digit
+}
+
 /// A picture and the words that describe it, as ids.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Captioned {
@@ -157,7 +162,7 @@ impl Captioned {
         for place in 0..count {
             let digit = dice.choose(digits);
             overlay(&mut picture.view_mut(), &digit.picture, 0, place * SIDE as isize);
-            words.push(FIRST_WORD + digit.value);
+            words.push(word(digit.value));
         }
         Captioned { picture, words }
     }

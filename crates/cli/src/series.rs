@@ -175,23 +175,6 @@ impl Scale {
         Ok(rmse(squares.into_iter()))
     }
 
-    /// The errors of forecasts as last season; with last season's change (of its sum); with the mean change of the last
-    /// three seasons.
-    pub(crate) fn baselines(&self, windows: &[Window]) -> Result<Vec<(&'static str, f64)>> {
-        let (season, change) = (self.season, self.change);
-        let last_season = |known: ArrayView2<'_, f64>| vec![0.0; known.ncols()];
-        let last_change = |known: ArrayView2<'_, f64>| change_of_sums(known, season, change);
-        let drift = |known: ArrayView2<'_, f64>| {
-            let from = known.nrows().saturating_sub(4 * season);
-            moments(changes(during(known, from..known.nrows()), season, change).view()).0
-        };
-        Ok(vec![
-            ("last_season", self.error_of(windows, last_season)?),
-            ("last_season_change", self.error_of(windows, last_change)?),
-            ("drift", self.error_of(windows, drift)?),
-        ])
-    }
-
     /// Values `[steps, column]` from the last season known and the changes over it.
     pub(crate) fn ahead(&self, last: ArrayView2<'_, f64>, changes: ArrayView2<'_, f64>) -> Array2<f64> {
         let mut values = Array2::zeros(changes.dim());

@@ -29,6 +29,7 @@ fn pages() -> Vec<PathBuf> {
         "benches",
         "fuzz",
         "crates/files",
+        "crates/baselines",
         "crates/graph",
         "crates/nn",
         "crates/text",
@@ -132,6 +133,7 @@ fn cargo_knows(words: &[&str], place: &str) {
     let root = workspace();
     let crates = [
         "crates/files",
+        "crates/baselines",
         "crates/graph",
         "crates/nn",
         "crates/text",

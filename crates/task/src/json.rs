@@ -32,6 +32,9 @@ pub(crate) struct Report {
     /// The test metric of what is compared with, by name.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub(crate) baselines: Map<String, Value>,
+    /// The names of those that do better than the model.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) worse_than: Vec<&'static str>,
 }
 
 impl Report {

@@ -8,12 +8,14 @@
 #![deny(clippy::print_stderr, clippy::print_stdout)]
 
 mod any_task;
+mod baseline;
 mod batch;
 mod begun;
 mod cache;
 mod checksum;
 mod chosen;
 mod commands;
+mod compared;
 mod config;
 mod curvature;
 mod data;
@@ -68,6 +70,7 @@ mod tokenize;
 mod train;
 mod watch;
 
+pub use baseline::Baseline;
 pub use batch::{Batch, Targets};
 pub use data::{Data, DataSet, Recording, Stream, Table, TableRows};
 pub use draw::{Draw, Rng};

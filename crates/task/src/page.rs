@@ -1,8 +1,10 @@
 //! A training as a page: what is told of it.
 
 use crate::{
+    baseline::Baseline,
     begun::Begun,
     chosen::Chosen,
+    compared::{better_than, named, told},
     curvature::LargestEigenvalue,
     draw::SHOWN,
     error::{Error, Result},
@@ -14,7 +16,6 @@ use crate::{
     signals,
     task::{Digits, Metric, Shown, Task},
 };
-use serde_json::{Map, Value};
 use unspool::{graph::Params, nn::training::Evaluated as Epoch};
 
 /// A model that was trained.
@@ -39,22 +40,22 @@ pub(crate) fn page<T: Task>(
     begun: &Begun<T>,
     train: usize,
     trained: &Trained<T::Answer>,
-    baselines: &Map<String, Value>,
+    baselines: &[Baseline],
 ) -> Result<Page> {
     let Metric { name, digits, .. } = T::SPEC.metric;
     let Begun { task, dev, test, params: initial, .. } = begun;
     let fact = |name: &str, value: String| (name.to_owned(), value);
     let number = |value: f64| score(value, digits);
-    let mut scores = vec![fact(&format!("{name} on test"), number(trained.test.score.value))];
+    let value = trained.test.score.value;
+    let mut scores = vec![fact(&format!("{name} on test"), number(value))];
+    let better = named(&better_than(value, T::SPEC.metric, baselines), T::SPEC.metric);
+    scores.extend(better.map(|better| fact("worse than", better)));
     scores.extend(trained.test.score.more.iter().map(|(name, value)| fact(name, number(*value))));
     scores.extend(trained.test.score.signature.iter().map(|signature| fact("signature", signature.clone())));
     scores.push(fact(&format!("{name} on dev"), number(trained.dev.score.value)));
     scores.push(fact("loss on test", significant(trained.test.loss, 5)));
-    scores.extend(
-        baselines
-            .iter()
-            .map(|(other, value)| fact(&format!("{name}, {other}"), number(value.as_f64().unwrap_or(f64::NAN)))),
-    );
+    let other = |other: &Baseline| fact(&format!("{name}, {}", other.title()), told(other, T::SPEC.metric));
+    scores.extend(baselines.iter().map(other));
     let mut facts = vec![];
     if !chosen.data.is_empty() {
         facts.push(fact("data", chosen.data.join(", ")));

@@ -1,6 +1,7 @@
 //! What a task is.
 
 use crate::{
+    baseline::Baseline,
     batch::Batch,
     data::{Data, DataSet},
     draw::Draw,
@@ -166,11 +167,19 @@ pub trait Task: Sized + Sync + 'static {
         vec![]
     }
 
-    /// Returns the test part's metric for what needs no training, by name.
+    /// Returns what cheap methods come to on the test part. They are fitted to the train part, and their settings are
+    /// chosen on the dev part.
+    ///
+    /// What takes long calls [`check_signals`](crate::check_signals) from time to time.
     ///
     /// # Errors
-    /// The data cannot be read any more.
-    fn baselines(&self, _train: &Self::Source, _test: &[Self::Example]) -> Result<Vec<(&'static str, f64)>> {
+    /// The data cannot be read any more, or a signal came.
+    fn baselines(
+        &self,
+        _train: &Self::Source,
+        _dev: &[Self::Example],
+        _test: &[Self::Example],
+    ) -> Result<Vec<Baseline>> {
         Ok(vec![])
     }
 

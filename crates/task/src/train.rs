@@ -2,8 +2,10 @@
 //! of it.
 
 use super::{
+    baseline::Baseline,
     begun::Begun,
     chosen::Chosen,
+    compared::{better_than, told, worse_line},
     error::{Error, Result},
     evaluate,
     identity::Identity,
@@ -18,9 +20,9 @@ use super::{
 };
 use crate::{
     examples::{Scored, Train},
-    task::{Metric, Score, Search, Task},
+    task::{Score, Search, Task},
 };
-use serde_json::{Map, json};
+use serde_json::json;
 use std::{
     collections::BTreeMap,
     sync::{
@@ -153,28 +155,27 @@ impl<'a, T: Task> Run<'a, T> {
     fn train_and_report(&self, chosen: &Chosen<T>, folder: &RunFolder) -> Result<()> {
         let mut trained = self.train_model(chosen, folder, "")?;
         let mut unwritten = std::mem::take(&mut trained.unwritten);
-        let mut baselines = Map::new();
+        let mut baselines = vec![];
         if self.exchange.rank() == 0 {
-            let found = self.begun.task.baselines(&self.begun.source, &self.begun.test.examples)?;
-            baselines.extend(found.into_iter().map(|(name, value)| (name.to_owned(), json!(value))));
+            let Begun { task, source, dev, test, .. } = &self.begun;
+            baselines = task.baselines(source, &dev.examples, &test.examples)?;
         }
         for (name, rival) in chosen.comparisons()? {
             signals::check_together(self.exchange)?;
             let run = Run::<T>::prepare(&rival, self.exchange)?;
             let found = run.train_model(&rival, &folder.inner(name)?, &format!("{name}: "))?;
             unwritten.extend(found.unwritten);
-            baselines.insert(name.to_owned(), json!(found.test.score.value));
+            baselines.push(Baseline::new(name, found.test.score.value));
         }
         if self.exchange.rank() > 0 {
             return Ok(());
         }
-        let Metric { name: metric, digits, .. } = T::SPEC.metric;
-        for (name, value) in &baselines {
-            say::line(&format!(
-                "for comparison, {name}: {metric} {}",
-                score(value.as_f64().unwrap_or(f64::NAN), digits)
-            ));
+        let (metric, value) = (T::SPEC.metric, trained.test.score.value);
+        for baseline in &baselines {
+            let name = if baseline.score().is_some() { format!("{} ", metric.name) } else { String::new() };
+            say::line(&format!("for comparison, {}: {name}{}", baseline.title(), told(baseline, metric)));
         }
+        worse_line(value, metric, &baselines).iter().for_each(|line| say::line(line));
         let rows = self.train().lengths().len();
         let page = page(chosen, &self.begun, rows, &trained, &baselines);
         match page.and_then(|page| folder.write(REPORT, &page.html()?)) {
@@ -190,9 +191,10 @@ impl<'a, T: Task> Run<'a, T> {
             seconds: trained.seconds,
             evaluation_seconds: trained.evaluation_seconds,
             per_second: json!({ T::SPEC.unit: trained.per_second }),
-            dev: Report::part(Some(trained.epoch), &trained.dev, metric),
-            test: Report::part(None, &trained.test, metric),
-            baselines,
+            dev: Report::part(Some(trained.epoch), &trained.dev, metric.name),
+            test: Report::part(None, &trained.test, metric.name),
+            baselines: baselines.iter().filter_map(|one| Some((one.name().to_owned(), json!(one.score()?)))).collect(),
+            worse_than: better_than(value, metric, &baselines).iter().map(|one| one.name()).collect(),
         })?;
         let resume = resume_command(chosen, folder);
         let hint = || {

@@ -204,8 +204,8 @@ impl<P: Problem> Task for Ability<P> {
         Shown::answer(given, text(answer))
     }
 
-    fn baselines(&self, _train: &Self::Source, _test: &[Inputs]) -> Result<Vec<(&'static str, f64)>> {
-        Ok(vec![("chance", 1.0 / P::CLASSES as f64)])
+    fn baselines(&self, _train: &Self::Source, _dev: &[Inputs], _test: &[Inputs]) -> Result<Vec<Baseline>> {
+        Ok(vec![Baseline::new("chance", 1.0 / P::CLASSES as f64)])
     }
 }
 

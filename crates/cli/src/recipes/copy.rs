@@ -161,8 +161,8 @@ impl Task for Copying {
         Shown::answer(vec![("symbols", text(&row.symbols))], text(&said.symbols))
     }
 
-    fn baselines(&self, _train: &Self::Source, _test: &[Symbols]) -> Result<Vec<(&'static str, f64)>> {
-        Ok(vec![("chance", 1.0 / KINDS as f64)])
+    fn baselines(&self, _train: &Self::Source, _dev: &[Symbols], _test: &[Symbols]) -> Result<Vec<Baseline>> {
+        Ok(vec![Baseline::new("chance", 1.0 / KINDS as f64)])
     }
 
     fn figures(&self, params: &Params, test: &[Symbols], _answers: &[Said]) -> Result<Vec<Figure>> {

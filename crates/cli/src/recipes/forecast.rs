@@ -160,8 +160,8 @@ impl Task for Forecast {
         train.material().note.iter().cloned().collect()
     }
 
-    fn baselines(&self, _train: &Drawn<Series>, test: &[Window]) -> Result<Vec<(&'static str, f64)>> {
-        self.saved.scale.baselines(test)
+    fn baselines(&self, train: &Drawn<Series>, dev: &[Window], test: &[Window]) -> Result<Vec<Baseline>> {
+        baselines::series::baselines(&self.saved.scale, train.material(), dev, test)
     }
 
     fn figures(&self, _params: &Params, test: &[Window], answers: &[Array2<f64>]) -> Result<Vec<Figure>> {
@@ -217,9 +217,11 @@ mod tests {
     fn baselines_are_the_known_ones_and_changes_go_back_to_values() {
         let (task, parts) = airline(&mut Params::seeded(1));
         let test = windows(&task, &parts.test);
-        let found = task.baselines(&parts.train, &test).unwrap();
-        let found: Vec<String> = found.iter().map(|(name, error)| format!("{name} {error:.1}")).collect();
-        assert_eq!(found, ["last_season 50.0", "last_season_change 28.6", "drift 16.9"]);
+        let found = task.baselines(&parts.train, &windows(&task, &parts.dev), &test).unwrap();
+        let told = |one: &Baseline| format!("{} {:.1}", one.name(), one.score().unwrap());
+        let told: Vec<String> = found.iter().map(told).collect();
+        assert_eq!(told[..4], ["last_value 108.2", "last_season 50.0", "last_season_change 28.6", "drift 16.9"]);
+        assert!(told[4].starts_with("ridge "), "{told:?}");
         for change in [Change::Growth, Change::Difference] {
             let scale = Scale { change, season: 4, ..task.saved.scale.clone() };
             let known = during(parts.test.material().values.view(), 100..120);

@@ -213,6 +213,15 @@ impl Task for NextToken {
         long_text::notes(train.material(), self.saved.bptt_streams, dev, test, &self.tokenizer)
     }
 
+    fn baselines(&self, train: &Drawn<Text>, dev: &[Window], test: &[Window]) -> Result<Vec<Baseline>> {
+        let score = |windows: &[Window], nats: Vec<f64>| {
+            let answers: Vec<Self::Answer> = nats.into_iter().map(|nats| (nats, vec![])).collect();
+            Ok(self.score(windows, &answers)?.value)
+        };
+        let vocabulary = self.tokenizer.vocabulary_size();
+        Ok(vec![baselines::language::kneser_ney(train.material(), vocabulary, dev, test, &score)?])
+    }
+
     fn samples(&self, params: &Params) -> Result<Vec<String>> {
         let sample = |temperature| {
             let steps = self.model.steps(params, self.saved.window)?;

@@ -16,11 +16,12 @@ pub(crate) mod tagging;
 pub(crate) mod translation;
 
 // What recipes name.
+use crate::baselines;
 use clap::Args;
 use ndarray::{Array2, Array3, Array4};
 use serde::{Deserialize, Serialize};
 use unspool::{
-    graph::{Graph, Params, Var},
+    graph::{Graph, Params, RngKey, Var},
     models::*,
     nn::{CarriedStates, Sequence, TeacherForcingSchedule, decoding::LengthPenalty},
     text::{
@@ -30,8 +31,8 @@ use unspool::{
     },
 };
 use unspool_task::{
-    ArchOptions, Attention, Curves, Data, Digits, DirectionOptions, Draw, Drawn, Error, Figure, Generate, Labels,
-    Learned, Metric, MostFrequent, PairOptions, Parts, ReaderOptions, RecurrentOptions, Result, SavedModel, Score,
-    Search, Shown, Source, Spec, Stream, TableRows, Targets, Task, TextOptions, TokenOptions, check_tokenizer, choice,
-    count, decode_line, encode, limits, one_token_each,
+    ArchOptions, Attention, Baseline, Curves, Data, Digits, DirectionOptions, Draw, Drawn, Error, Figure, Generate,
+    Labels, Learned, Metric, MostFrequent, PairOptions, Parts, ReaderOptions, RecurrentOptions, Result, SavedModel,
+    Score, Search, Shown, Source, Spec, Stream, TableRows, Targets, Task, TextOptions, TokenOptions, check_tokenizer,
+    choice, count, decode_line, encode, limits, one_token_each,
 };

@@ -62,7 +62,7 @@ impl Task for Sentiment {
 
     fn example(&self, row: &Row, draw: &Draw) -> Result<Text> {
         let ids = encode(&row[0], &self.tokenizer, self.saved.max_length, draw)?;
-        Ok(Text { ids, label: Labels::new(&self.saved.labels, row.fields.get(1)), text: draw.shown(&row[0]) })
+        Ok(Text { ids, label: Labels::new(&self.saved.labels, row.fields.get(1)), text: draw.scored_with(&row[0]) })
     }
 
     fn lengths(&self, text: &Text) -> (usize, usize) {
@@ -82,6 +82,22 @@ impl Task for Sentiment {
     fn notes(&self, _train: &TableRows, _dev: &[Text], _test: &[Text]) -> Vec<String> {
         let Saved { labels, model, .. } = &self.saved;
         vec![format!("labels: {}; {} tokens known", labels.names().join(", "), model.vocabulary_size)]
+    }
+
+    fn baselines(&self, train: &TableRows, dev: &[Text], test: &[Text]) -> Result<Vec<Baseline>> {
+        let labels = &self.saved.labels;
+        let sampled = train.read(|rows| {
+            let mut sample = baselines::texts::sample(labels.len());
+            for mut row in rows {
+                let label = row.fields.get(1).and_then(|label| labels.id(label));
+                let text = row.fields.swap_remove(0);
+                label.into_iter().for_each(|label| sample.add(baselines::texts::size(&text), (text.clone(), label)));
+            }
+            sample
+        })?;
+        let [dev, test] = [dev, test]
+            .map(|part| part.iter().map(|text| (text.text.as_str(), text.label.first())).collect::<Vec<_>>());
+        baselines::texts::classify(labels.len(), &sampled.into_items(), &dev, &test)
     }
 
     fn loss<'g>(&self, graph: &'g Graph<'g>, (input, labels): &Self::Batch) -> Var<'g> {

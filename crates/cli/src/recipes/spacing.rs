@@ -68,7 +68,19 @@ impl Task for Spacing {
         let (text, unknown) = (self.tokenizer.normalize(&row[0])?, self.tokenizer.specials().unk);
         let (characters, spaces) = characters(&text);
         let id = |c: &char| self.tokenizer.id(c.encode_utf8(&mut [0; 4])).unwrap_or(unknown);
-        Ok(Text { ids: characters.iter().map(id).collect(), spaces, text: draw.shown(&text) })
+        Ok(Text { ids: characters.iter().map(id).collect(), spaces, text: draw.scored_with(&text) })
+    }
+
+    fn baselines(&self, train: &TableRows, dev: &[Text], test: &[Text]) -> Result<Vec<Baseline>> {
+        let mut sample = baselines::texts::sample(2);
+        for row in train.rows()? {
+            let text = self.tokenizer.normalize(&row?[0])?;
+            sample.add(baselines::texts::BOUNDARY_FEATURES * text.chars().count(), text);
+        }
+        let train = sample.into_items();
+        let train: Vec<&str> = train.iter().map(String::as_str).collect();
+        let [dev, test] = [dev, test].map(|part| part.iter().map(|text| text.text.as_str()).collect::<Vec<_>>());
+        Ok(vec![baselines::texts::space([&train, &dev, &test])?])
     }
 
     fn lengths(&self, text: &Text) -> (usize, usize) {
