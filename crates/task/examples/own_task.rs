@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use std::process::ExitCode;
 use unspool::{graph::Scope, prelude::*};
 use unspool_task::{
-    Data, Digits, Draw, Drawn, Error, Learned, Metric, Parts, Result, Score, Search, Shown, Spec, Task, count,
+    Baselines, Data, Digits, Draw, Drawn, Error, Learned, Metric, Parts, Result, Score, Search, Shown, Spec, Task,
+    count,
 };
 
 /// h' = tanh(x·W_xh + h·W_hh + b)
@@ -96,6 +97,8 @@ impl Steps {
 }
 
 const NAMES: [&str; 2] = ["not above", "above"];
+
+impl Baselines for Steps {}
 
 impl Task for Steps {
     const SPEC: Spec = Spec::new("steps", "Say whether steps up and down end above where they began", Metric::ACCURACY)

@@ -86,7 +86,7 @@ pub use labels::{Labels, MostFrequent, with_unknown};
 pub use parts::Parts;
 pub use signals::check_signals;
 pub use source::{Drawn, Kind, Source, by_number};
-pub use task::{Digits, Generate, Learned, Metric, SavedModel, Score, Search, Shown, Spec, Task};
+pub use task::{Baselines, Digits, Generate, Learned, Metric, SavedModel, Score, Search, Shown, Spec, Task};
 pub use texts::{check_tokenizer, decode_line, encode, one_token_each};
 
 use any_task::AnyTask;

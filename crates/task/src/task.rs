@@ -45,7 +45,7 @@ const PAIRS_HELP: &str = "\
 /// 4. After each epoch [`answers`](Task::answers) and [`score`](Task::score) give the metric of the dev part; the
 ///    weights of the best epoch are kept, and at the end they are scored on the test part.
 /// 5. [`show`](Task::show) turns an example and its answer into texts, for the report and for `predict`.
-pub trait Task: Sized + Sync + 'static {
+pub trait Task: Baselines + Sized + Sync + 'static {
     /// What it is called, what it does, and how its models are compared.
     const SPEC: Spec;
 
@@ -167,22 +167,6 @@ pub trait Task: Sized + Sync + 'static {
         vec![]
     }
 
-    /// Returns what cheap methods come to on the test part. They are fitted to the train part, and their settings are
-    /// chosen on the dev part.
-    ///
-    /// What takes long calls [`check_signals`](crate::check_signals) from time to time.
-    ///
-    /// # Errors
-    /// The data cannot be read any more, or a signal came.
-    fn baselines(
-        &self,
-        _train: &Self::Source,
-        _dev: &[Self::Example],
-        _test: &[Self::Example],
-    ) -> Result<Vec<Baseline>> {
-        Ok(vec![])
-    }
-
     /// Returns texts that the model writes of itself: shown after each epoch, and those of the best weights kept.
     ///
     /// # Errors
@@ -208,6 +192,26 @@ pub trait Task: Sized + Sync + 'static {
             format!("a model of {} writes no text of its own", Self::SPEC.name),
             "`generate` is for models of language-model",
         ))
+    }
+}
+
+/// Computes the cheap methods that a task's models are compared with, such as a regression or the last value. They do
+/// not stand in the recipe: what a model is, and what it must beat, are read apart.
+///
+/// A task without any has an empty implementation: `impl Baselines for MyTask {}`.
+pub trait Baselines {
+    /// Returns what cheap methods come to on the test part. They are fitted to the train part, and their settings are
+    /// chosen on the dev part. By default there are none.
+    ///
+    /// What takes long calls [`check_signals`](crate::check_signals) from time to time.
+    ///
+    /// # Errors
+    /// The data cannot be read any more, or a signal came.
+    fn baselines(&self, _train: &Self::Source, _dev: &[Self::Example], _test: &[Self::Example]) -> Result<Vec<Baseline>>
+    where
+        Self: Task,
+    {
+        Ok(vec![])
     }
 }
 

@@ -1,11 +1,12 @@
 //! The cheap methods that each task's model is compared with: `unspool-baselines` has the methods, and here is what
 //! they read of a task's data. Their settings are chosen on the dev part; the test part is scored once.
 
-pub(crate) mod language;
-pub(crate) mod pictures;
-pub(crate) mod series;
-pub(crate) mod texts;
-pub(crate) mod translation;
+mod language;
+mod pictures;
+mod series;
+mod tasks;
+mod texts;
+mod translation;
 
 use unspool_baselines::Interrupted;
 use unspool_task::{Error, check_signals};

@@ -203,10 +203,6 @@ impl<P: Problem> Task for Ability<P> {
         let given = vec![("steps", steps.join(" ")), ("right", text(P::right(row).iter().flatten()))];
         Shown::answer(given, text(answer))
     }
-
-    fn baselines(&self, _train: &Self::Source, _dev: &[Inputs], _test: &[Inputs]) -> Result<Vec<Baseline>> {
-        Ok(vec![Baseline::new("chance", 1.0 / P::CLASSES as f64)])
-    }
 }
 
 #[cfg(test)]

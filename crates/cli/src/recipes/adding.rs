@@ -122,10 +122,6 @@ impl Task for Adding {
         Shown::answer(given, digits.of(f64::from(*answer)))
     }
 
-    fn baselines(&self, _train: &Self::Source, _dev: &[Sum], test: &[Sum]) -> Result<Vec<Baseline>> {
-        Ok(vec![Baseline::new("always_1", self.score(test, &vec![1.0; test.len()])?.value)])
-    }
-
     fn figures(&self, params: &Params, test: &[Sum], _answers: &[f32]) -> Result<Vec<Figure>> {
         memory::gradients_through_time(self, &self.config, params, test)
     }

@@ -96,19 +96,6 @@ impl Task for Captioning {
         Ok(Score::from(accuracy(&found, &words)?).with(more))
     }
 
-    /// The nearest neighbor of each digit: the picture is cut where one ends and the next begins.
-    fn baselines(&self, train: &Self::Source, _dev: &[Captioned], test: &[Captioned]) -> Result<Vec<Baseline>> {
-        Ok(vec![Baseline::timed(|| {
-            let cut = |made: &'_ Captioned| made.picture.ncols() / SIDE;
-            let digits = test.iter().flat_map(|made| made.picture.axis_chunks_iter(ndarray::Axis(1), SIDE));
-            let mut found = baselines::pictures::digits(train.material(), digits)?.into_iter().map(pictures::word);
-            let answers: Vec<Self::Answer> =
-                test.iter().map(|made| vec![(found.by_ref().take(cut(made)).collect(), 0.0)]).collect();
-            let score = self.score(test, &answers)?.value;
-            Ok(Baseline::new("nearest_neighbor", score).settings("of each digit, cut out"))
-        })?])
-    }
-
     fn show(&self, Captioned { picture, words }: &Captioned, answer: &Self::Answer, _digits: Digits) -> Shown {
         let given = vec![("picture", art(picture)), ("caption", sentence(words))];
         Shown::best(given, answer.iter().map(|(words, score)| (sentence(words), *score)).collect())

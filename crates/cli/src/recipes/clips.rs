@@ -117,20 +117,6 @@ impl Task for Clips {
         Ok(Score { value: accuracy(&found, &right)?, ..of_digits }.with(more))
     }
 
-    fn baselines(&self, train: &Self::Source, _dev: &[Clip], test: &[Clip]) -> Result<Vec<Baseline>> {
-        Ok(vec![Baseline::timed(|| {
-            let known = |number| self.example(train.material(), &Draw::training(number, RngKey::seed(0)));
-            let known = (0..baselines::pictures::FILMS).map(known).collect::<Result<Vec<Clip>>>()?;
-            let directions = DIRECTIONS.len() as u32;
-            let labeled = known.iter().map(|clip| (clip.film.view(), clip.digit * directions + clip.direction));
-            let found = baselines::pictures::nearest(labeled, test.iter().map(|clip| clip.film.view()))?;
-            let pair = |label: u32| vec![((label / directions, label % directions), 1.0)];
-            let answers: Vec<Self::Answer> = found.into_iter().map(pair).collect();
-            let films = format!("of {} films", known.len());
-            Ok(Baseline::new("nearest_neighbor", self.score(test, &answers)?.value).settings(films))
-        })?])
-    }
-
     fn show(&self, clip: &Clip, found: &Self::Answer, _digits: Digits) -> Shown {
         let moves = answer((clip.digit, clip.direction));
         let given = vec![("film", art(&films::strip(&clip.film))), ("moves", moves)];

@@ -16,7 +16,7 @@ use crate::memory::{self, Options};
 /// Symbols that are to be said again.
 const SYMBOLS: usize = 10;
 /// How many different ones there are.
-const KINDS: usize = 8;
+pub(crate) const KINDS: usize = 8;
 /// Behind the symbols among the inputs: nothing, and the sign.
 const NOTHING: usize = KINDS;
 const SIGN: usize = KINDS + 1;
@@ -159,10 +159,6 @@ impl Task for Copying {
 
     fn show(&self, row: &Symbols, said: &Said, _digits: Digits) -> Shown {
         Shown::answer(vec![("symbols", text(&row.symbols))], text(&said.symbols))
-    }
-
-    fn baselines(&self, _train: &Self::Source, _dev: &[Symbols], _test: &[Symbols]) -> Result<Vec<Baseline>> {
-        Ok(vec![Baseline::new("chance", 1.0 / KINDS as f64)])
     }
 
     fn figures(&self, params: &Params, test: &[Symbols], _answers: &[Said]) -> Result<Vec<Figure>> {

@@ -97,14 +97,6 @@ impl Task for Digits {
         Score::classes(answers.iter().map(|best| best[0].0), &right, &NAMES.map(str::to_owned))
     }
 
-    fn baselines(&self, train: &Self::Source, _dev: &[Digit], test: &[Digit]) -> Result<Vec<Baseline>> {
-        Ok(vec![Baseline::timed(|| {
-            let found = baselines::pictures::digits(train.material(), test.iter().map(|digit| digit.picture.view()))?;
-            let answers: Vec<Self::Answer> = found.into_iter().map(|digit| vec![(digit, 1.0)]).collect();
-            Ok(Baseline::new("nearest_neighbor", self.score(test, &answers)?.value))
-        })?])
-    }
-
     fn show(&self, digit: &Digit, answer: &Self::Answer, _digits: unspool_task::Digits) -> Shown {
         let given = vec![("picture", art(&digit.picture)), ("digit", digit.value.to_string())];
         Shown::probable(given, answer.iter().map(|(class, p)| (class.to_string(), *p)).collect())

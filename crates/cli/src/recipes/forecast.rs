@@ -7,7 +7,7 @@ use super::*;
 use crate::series::{self, Batch, Change, Scale, Series, Window, during, rmse, text};
 
 pub(crate) struct Forecast {
-    saved: Saved,
+    pub(crate) saved: Saved,
     model: Forecaster,
 }
 
@@ -43,7 +43,7 @@ pub(crate) struct Saved {
     names: Vec<String>,
     context: usize,
     horizon: usize,
-    scale: Scale,
+    pub(crate) scale: Scale,
     model: ForecasterConfig,
 }
 
@@ -160,10 +160,6 @@ impl Task for Forecast {
         train.material().note.iter().cloned().collect()
     }
 
-    fn baselines(&self, train: &Drawn<Series>, dev: &[Window], test: &[Window]) -> Result<Vec<Baseline>> {
-        baselines::series::baselines(&self.saved.scale, train.material(), dev, test)
-    }
-
     fn figures(&self, _params: &Params, test: &[Window], answers: &[Array2<f64>]) -> Result<Vec<Figure>> {
         Ok(vec![series::curves(&self.saved.names[0], 3 * self.saved.scale.season, test, answers)])
     }
@@ -174,6 +170,7 @@ mod tests {
     use super::*;
     use crate::series::changes;
     use unspool::{nn::CellKind, text::Part};
+    use unspool_task::{Baseline, Baselines};
 
     fn options(season: usize, context: usize, horizon: usize, change: &str) -> Options {
         Options {

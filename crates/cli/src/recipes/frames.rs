@@ -101,24 +101,6 @@ impl Task for Frames {
         Ok(if right.is_empty() { score } else { score.with([("hidden", accuracy(&found, &right)?)]) })
     }
 
-    /// That nobody is there; and the nearest neighbor of each frame by itself.
-    fn baselines(&self, train: &Self::Source, _dev: &[Scene], test: &[Scene]) -> Result<Vec<Baseline>> {
-        let nobody = |scene: &Scene| vec![(NOBODY, 1.0); scene.present.len()];
-        let nobody = self.score(test, &test.iter().map(nobody).collect::<Vec<_>>())?.value;
-        let nearest = Baseline::timed(|| {
-            let known = |number| self.example(train.material(), &Draw::training(number, RngKey::seed(0)));
-            let known = (0..baselines::pictures::FILMS_OF_FRAMES).map(known).collect::<Result<Vec<Scene>>>()?;
-            let labeled = known.iter().flat_map(|scene| scene.film.outer_iter().zip(scene.present.iter().copied()));
-            let asked = test.iter().flat_map(|scene| scene.film.outer_iter());
-            let mut found = baselines::pictures::nearest(labeled, asked)?.into_iter().map(|present| (present, 1.0));
-            let answers: Vec<Vec<_>> =
-                test.iter().map(|scene| found.by_ref().take(scene.present.len()).collect()).collect();
-            let films = format!("of the frames of {} films", known.len());
-            Ok(Baseline::new("nearest_neighbor", self.score(test, &answers)?.value).settings(films))
-        })?;
-        Ok(vec![Baseline::new("always_nobody", nobody), nearest])
-    }
-
     fn show(&self, Scene { film, present, .. }: &Scene, found: &Vec<(u32, f64)>, _digits: Digits) -> Shown {
         let names = |present: Vec<u32>| present.into_iter().map(name).collect::<Vec<_>>().join(" ");
         let given = vec![("film", films::in_lines(film, 4)), ("present", names(present.clone()))];

@@ -18,7 +18,7 @@ const TEMPERATURES: [f64; 2] = [0.5, 1.0];
 
 pub(crate) struct NextToken {
     saved: Saved,
-    tokenizer: Tokenizer,
+    pub(crate) tokenizer: Tokenizer,
     model: LanguageModel,
     carried: CarriedStates,
 }
@@ -211,15 +211,6 @@ impl Task for NextToken {
 
     fn notes(&self, train: &Drawn<Text>, dev: &[Window], test: &[Window]) -> Vec<String> {
         long_text::notes(train.material(), self.saved.bptt_streams, dev, test, &self.tokenizer)
-    }
-
-    fn baselines(&self, train: &Drawn<Text>, dev: &[Window], test: &[Window]) -> Result<Vec<Baseline>> {
-        let score = |windows: &[Window], nats: Vec<f64>| {
-            let answers: Vec<Self::Answer> = nats.into_iter().map(|nats| (nats, vec![])).collect();
-            Ok(self.score(windows, &answers)?.value)
-        };
-        let vocabulary = self.tokenizer.vocabulary_size();
-        Ok(vec![baselines::language::kneser_ney(train.material(), vocabulary, dev, test, &score)?])
     }
 
     fn samples(&self, params: &Params) -> Result<Vec<String>> {

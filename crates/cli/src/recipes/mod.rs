@@ -16,12 +16,11 @@ pub(crate) mod tagging;
 pub(crate) mod translation;
 
 // What recipes name.
-use crate::baselines;
 use clap::Args;
 use ndarray::{Array2, Array3, Array4};
 use serde::{Deserialize, Serialize};
 use unspool::{
-    graph::{Graph, Params, RngKey, Var},
+    graph::{Graph, Params, Var},
     models::*,
     nn::{CarriedStates, Sequence, TeacherForcingSchedule, decoding::LengthPenalty},
     text::{
@@ -31,8 +30,8 @@ use unspool::{
     },
 };
 use unspool_task::{
-    ArchOptions, Attention, Baseline, Curves, Data, Digits, DirectionOptions, Draw, Drawn, Error, Figure, Generate,
-    Labels, Learned, Metric, MostFrequent, PairOptions, Parts, ReaderOptions, RecurrentOptions, Result, SavedModel,
-    Score, Search, Shown, Source, Spec, Stream, TableRows, Targets, Task, TextOptions, TokenOptions, check_tokenizer,
-    choice, count, decode_line, encode, limits, one_token_each,
+    ArchOptions, Attention, Curves, Data, Digits, DirectionOptions, Draw, Drawn, Error, Figure, Generate, Labels,
+    Learned, Metric, PairOptions, Parts, ReaderOptions, RecurrentOptions, Result, SavedModel, Score, Search, Shown,
+    Source, Spec, Stream, TableRows, Targets, Task, TextOptions, TokenOptions, check_tokenizer, choice, count,
+    decode_line, encode, limits, one_token_each,
 };

@@ -3,7 +3,7 @@
 use super::*;
 
 pub(crate) struct Sentiment {
-    saved: Saved,
+    pub(crate) saved: Saved,
     tokenizer: Tokenizer,
     model: Classifier,
 }
@@ -22,15 +22,15 @@ pub(crate) struct Options {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Saved {
     max_length: usize,
-    labels: LabelSet,
+    pub(crate) labels: LabelSet,
     model: ClassifierConfig,
 }
 
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Text {
     ids: Vec<u32>,
-    label: Labels,
-    text: String,
+    pub(crate) label: Labels,
+    pub(crate) text: String,
 }
 
 impl Task for Sentiment {
@@ -82,22 +82,6 @@ impl Task for Sentiment {
     fn notes(&self, _train: &TableRows, _dev: &[Text], _test: &[Text]) -> Vec<String> {
         let Saved { labels, model, .. } = &self.saved;
         vec![format!("labels: {}; {} tokens known", labels.names().join(", "), model.vocabulary_size)]
-    }
-
-    fn baselines(&self, train: &TableRows, dev: &[Text], test: &[Text]) -> Result<Vec<Baseline>> {
-        let labels = &self.saved.labels;
-        let sampled = train.read(|rows| {
-            let mut sample = baselines::texts::sample(labels.len());
-            for mut row in rows {
-                let label = row.fields.get(1).and_then(|label| labels.id(label));
-                let text = row.fields.swap_remove(0);
-                label.into_iter().for_each(|label| sample.add(baselines::texts::size(&text), (text.clone(), label)));
-            }
-            sample
-        })?;
-        let [dev, test] = [dev, test]
-            .map(|part| part.iter().map(|text| (text.text.as_str(), text.label.first())).collect::<Vec<_>>());
-        baselines::texts::classify(labels.len(), &sampled.into_items(), &dev, &test)
     }
 
     fn loss<'g>(&self, graph: &'g Graph<'g>, (input, labels): &Self::Batch) -> Var<'g> {

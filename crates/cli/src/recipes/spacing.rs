@@ -10,7 +10,7 @@ use crate::spaces::{SPACE, characters, spaced};
 const VOCABULARY: usize = 2000;
 
 pub(crate) struct Spacing {
-    tokenizer: Tokenizer,
+    pub(crate) tokenizer: Tokenizer,
     model: CharacterTagger,
 }
 
@@ -28,7 +28,7 @@ pub(crate) struct Text {
     ids: Vec<u32>,
     spaces: Vec<u32>,
     /// With its spaces.
-    text: String,
+    pub(crate) text: String,
 }
 
 impl Task for Spacing {
@@ -69,18 +69,6 @@ impl Task for Spacing {
         let (characters, spaces) = characters(&text);
         let id = |c: &char| self.tokenizer.id(c.encode_utf8(&mut [0; 4])).unwrap_or(unknown);
         Ok(Text { ids: characters.iter().map(id).collect(), spaces, text: draw.scored_with(&text) })
-    }
-
-    fn baselines(&self, train: &TableRows, dev: &[Text], test: &[Text]) -> Result<Vec<Baseline>> {
-        let mut sample = baselines::texts::sample(2);
-        for row in train.rows()? {
-            let text = self.tokenizer.normalize(&row?[0])?;
-            sample.add(baselines::texts::BOUNDARY_FEATURES * text.chars().count(), text);
-        }
-        let train = sample.into_items();
-        let train: Vec<&str> = train.iter().map(String::as_str).collect();
-        let [dev, test] = [dev, test].map(|part| part.iter().map(|text| text.text.as_str()).collect::<Vec<_>>());
-        Ok(vec![baselines::texts::space([&train, &dev, &test])?])
     }
 
     fn lengths(&self, text: &Text) -> (usize, usize) {

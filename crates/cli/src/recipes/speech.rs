@@ -5,13 +5,13 @@
 
 use super::*;
 use crate::utterances::{Batch, FEATURES, Frames, Heard, Sounds};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// Prefixes that are kept in the search for what was said.
 const BEAM: usize = 8;
 
 pub(crate) struct Speech {
-    saved: Saved,
+    pub(crate) saved: Saved,
     frames: Frames,
     model: Recognizer,
 }
@@ -44,7 +44,7 @@ pub(crate) struct Saved {
 
 impl Saved {
     /// Characters that were in no transcript to train on are no labels, and count as errors.
-    fn labels(&self, said: &str) -> Vec<u32> {
+    pub(crate) fn labels(&self, said: &str) -> Vec<u32> {
         let label = |c: char| self.characters.chars().position(|known| known == c).map(|place| place as u32 + 1);
         said.chars().filter_map(label).collect()
     }
@@ -176,17 +176,6 @@ impl Task for Speech {
     fn show(&self, heard: &Heard, answer: &Self::Answer, _digits: Digits) -> Shown {
         let best = answer.iter().map(|(labels, score)| (self.saved.text(labels), *score)).collect();
         Shown::best(vec![("said", heard.said.clone())], best)
-    }
-
-    /// What is said most often, whatever is heard.
-    fn baselines(&self, train: &Drawn<Sounds>, _dev: &[Heard], test: &[Heard]) -> Result<Vec<Baseline>> {
-        let mut counts = BTreeMap::<&str, usize>::new();
-        train.material().all.iter().for_each(|one| *counts.entry(&one.said).or_default() += 1);
-        // Of equally frequent ones the first in the order of the alphabet.
-        let most = counts.iter().rev().max_by_key(|(_, count)| **count).map_or("", |(said, _)| said);
-        let answers: Vec<Self::Answer> = test.iter().map(|_| vec![(self.saved.labels(most), 0.0)]).collect();
-        let score = self.score(test, &answers)?.value;
-        Ok(vec![Baseline::new("most_frequent_answer", score).settings(format!("always `{most}`"))])
     }
 
     fn notes(&self, train: &Drawn<Sounds>, _dev: &[Heard], _test: &[Heard]) -> Vec<String> {

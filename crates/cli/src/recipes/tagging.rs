@@ -14,7 +14,7 @@ const MOST: usize = 50_000;
 const NORMALIZATION: Normalization = Normalization::Nfc;
 
 pub(crate) struct Tagging {
-    saved: Saved,
+    pub(crate) saved: Saved,
     model: Tagger,
 }
 
@@ -36,7 +36,7 @@ pub(crate) struct Options {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Saved {
     word_columns: Vec<usize>,
-    tags: LabelSet,
+    pub(crate) tags: LabelSet,
     characters: Vocabulary,
     words: Vocabulary,
     model: TaggerConfig,
@@ -44,9 +44,9 @@ pub(crate) struct Saved {
 
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Tagged {
-    words: Vec<String>,
+    pub(crate) words: Vec<String>,
     ids: Vec<u32>,
-    tags: Labels,
+    pub(crate) tags: Labels,
 }
 
 /// Words with their tags.
@@ -196,29 +196,5 @@ impl Task for Tagging {
         let Saved { words, tags, .. } = &self.saved;
         let known = format!("{} words and {} tags known", words.len(), tags.len());
         vec![format!("{known}; of the words of dev {:.1} % are not, of test {:.1} %", unknown(dev), unknown(test))]
-    }
-
-    /// The most frequent tag of each word of the train part, and of all words for those it does not have; and a
-    /// regression.
-    fn baselines(&self, train: &Stream<Sentence>, dev: &[Tagged], test: &[Tagged]) -> Result<Vec<Baseline>> {
-        let (set, mut seen) = (&self.saved.tags, MostFrequent::new(self.saved.tags.len()));
-        let mut sample = baselines::texts::sample(set.len());
-        train.read(|sentences| {
-            for mut sentence in sentences {
-                let names = sentence.columns.swap_remove(1);
-                let words = sentence.columns.swap_remove(0);
-                let tags: Vec<u32> = names.iter().filter_map(|tag| set.id(tag)).collect();
-                words.iter().zip(&tags).for_each(|(word, tag)| seen.count(word, *tag));
-                sample.add(baselines::texts::WORD_FEATURES * words.len(), (words, tags));
-            }
-        })?;
-        let guesses: Vec<u32> = test.iter().flat_map(|sentence| &sentence.words).map(|word| seen.guess(word)).collect();
-        let right: Vec<u32> = test.iter().flat_map(|sentence| sentence.tags.ids()).copied().collect();
-        let most_frequent = Baseline::new("most_frequent_tag", accuracy(&guesses, &right)?);
-        let train = sample.into_items();
-        let train: Vec<_> = train.iter().map(|(words, tags)| (words.as_slice(), tags.as_slice())).collect();
-        let [dev, test] =
-            [dev, test].map(|part| part.iter().map(|one| (one.words.as_slice(), one.tags.ids())).collect::<Vec<_>>());
-        Ok(vec![most_frequent, baselines::texts::tag(set.len(), [&train, &dev, &test])?])
     }
 }

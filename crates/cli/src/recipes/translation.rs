@@ -56,16 +56,16 @@ pub(crate) struct Saved {
 pub(crate) struct Pair {
     source: Vec<u32>,
     target: Vec<u32>,
-    source_text: String,
+    pub(crate) source_text: String,
     reference: String,
 }
 
 /// Translations as the search finds them, best first, and as the likeliest token at each step makes one.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Translated {
-    best: Vec<(String, f64)>,
-    greedy: String,
-    attention: Option<Attention>,
+    pub(crate) best: Vec<(String, f64)>,
+    pub(crate) greedy: String,
+    pub(crate) attention: Option<Attention>,
 }
 
 impl Task for Translation {
@@ -198,27 +198,6 @@ impl Task for Translation {
     fn notes(&self, train: &TableRows, _dev: &[Pair], _test: &[Pair]) -> Vec<String> {
         let size = self.tokenizer.vocabulary_size();
         vec![format!("{}, {size} tokens in the vocabulary", train.columns.join(" to "))]
-    }
-
-    fn baselines(&self, train: &TableRows, dev: &[Pair], test: &[Pair]) -> Result<Vec<Baseline>> {
-        let sampled = train.read(|rows| {
-            let mut sample = baselines::texts::sample(1);
-            for mut row in rows.filter(|row| row.fields.len() == 2) {
-                let target = row.fields.swap_remove(1);
-                let source = row.fields.swap_remove(0);
-                sample.add(baselines::translation::size(&source), (source, target));
-            }
-            sample
-        })?;
-        let score = |pairs: &[Pair], found: Vec<String>| {
-            let answer = |text: String| Translated { best: vec![(text, 0.0)], greedy: String::new(), attention: None };
-            Ok(self.score(pairs, &found.into_iter().map(answer).collect::<Vec<_>>())?.value)
-        };
-        let [sources, test_sources] =
-            [dev, test].map(|part| part.iter().map(|pair| pair.source_text.as_str()).collect::<Vec<_>>());
-        let (on_dev, on_test) = (|found| score(dev, found), |found| score(test, found));
-        let scores: [baselines::translation::Scored<'_>; 2] = [&on_dev, &on_test];
-        Ok(vec![baselines::translation::memory(&sampled.into_items(), &sources, &test_sources, scores)?])
     }
 
     fn figures(&self, params: &Params, test: &[Pair], _answers: &[Translated]) -> Result<Vec<Figure>> {

@@ -102,11 +102,14 @@ pub(crate) fn without_metadata(weights: &[u8]) -> Vec<u8> {
 /// one before was saved, on one thread and on two in turn. Gives whether one of them said that it resumed.
 pub(crate) fn killed_until_it_ends(at: &Path, arguments: &[&str], step: Duration) -> bool {
     let mut resumed = false;
-    for wait in 1..=100 {
-        let threads = if wait % 2 == 0 { "1" } else { "2" };
+    let mut wait = step;
+    for start in 0..100 {
+        let threads = if start % 2 == 0 { "2" } else { "1" };
         let mut command = program(at, &[arguments, &["--resume", "--threads", threads]].concat());
         let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        std::thread::sleep(step * wait);
+        std::thread::sleep(wait);
+        // Short at first, so that each part of the run is hit, and long enough for the whole of it in the end.
+        wait = wait.mul_f64(1.1);
         let _ = child.kill();
         let output = child.wait_with_output().unwrap();
         resumed |= String::from_utf8_lossy(&output.stderr).contains("resumed at step ");
