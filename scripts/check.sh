@@ -26,7 +26,7 @@ sizes() {
     size unspool-text 100
     size unspool 70
     size unspool-task 160
-    size unspool-cli 175
+    size unspool-cli 165
 }
 
 size() {

@@ -15,7 +15,7 @@ dynet_config.set(mem=1024, random_seed=1)
 import dynet as dy
 import numpy as np
 from sizes import LEARNING_RATE, MAX_NORM, WORKLOADS, check_weights, ids, lengths
-from timing import arguments, measure
+from timing import arguments, measure, run
 
 threads, only = arguments()
 if threads != 1:
@@ -110,7 +110,4 @@ def sentiment():
     train("sentiment", sum(long), params, loss)
 
 
-RUNS = {"rnn_small_custom": rnn_small_custom, "sentiment": sentiment}
-for name, run in RUNS.items():
-    if not only or name in only:
-        run()
+run({"rnn_small_custom": rnn_small_custom, "sentiment": sentiment}, only)

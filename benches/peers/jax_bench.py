@@ -7,7 +7,7 @@ UNROLL=4 unrolls the scans by four steps. Prints name,peer,threads,median_ms,min
 import os
 from functools import partial
 
-from timing import arguments, measure, use_processors
+from timing import arguments, measure, run, use_processors
 
 threads, only = arguments()
 use_processors(threads)
@@ -244,7 +244,7 @@ def infer_step():
     measure("infer_step", "jax", threads, 1, step, seconds=2.0, compiles=True)
 
 
-RUNS = {
+run({
     "rnn_small": lambda: language_model("rnn_small", rnn),
     "rnn_small_custom": lambda: language_model("rnn_small_custom", rnn_custom),
     "lstm_custom_256": lambda: language_model("lstm_custom_256", lstm_custom),
@@ -252,7 +252,4 @@ RUNS = {
     "sentiment": sentiment,
     "gru_seq2seq_attn": gru_seq2seq_attn,
     "infer_step": infer_step,
-}
-for name, run in RUNS.items():
-    if not only or name in only:
-        run()
+}, only)

@@ -7,7 +7,7 @@ name,peer,threads,median_ms,min_ms,tokens_per_s,compile_s.
 """
 import os
 
-from timing import arguments, measure, use_processors
+from timing import arguments, measure, run, use_processors
 
 threads, only = arguments()
 use_processors(threads)
@@ -196,7 +196,7 @@ def lstms(size):
     return [layers.LSTM(size.hidden_size, return_sequences=True) for _ in range(size.layers)]
 
 
-RUNS = {
+run({
     "rnn_small": lambda: language_model(
         "rnn_small", lambda size: [layers.SimpleRNN(size.hidden_size, return_sequences=True)]),
     "rnn_small_custom": lambda: language_model(
@@ -207,7 +207,4 @@ RUNS = {
     "sentiment": sentiment,
     "gru_seq2seq_attn": gru_seq2seq_attn,
     "infer_step": infer_step,
-}
-for name, run in RUNS.items():
-    if not only or name in only:
-        run()
+}, only)

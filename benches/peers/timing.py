@@ -12,6 +12,13 @@ def arguments():
     return int(sys.argv[1]), sys.argv[2:]
 
 
+def run(workloads, names):
+    """Calls the functions of the workloads with these names, all of them if there are none."""
+    for name, work in workloads.items():
+        if not names or name in names:
+            work()
+
+
 def use_processors(threads):
     """Restricts this process to as many processors as it has threads, for frameworks that start a thread for each.
 

@@ -5,26 +5,13 @@
 //! and kept, as at every time step of a recurrence but the first. A line of CSV for each:
 //! m,k,n,transposed,peer,threads,GFLOP/s, of the fastest of many batches of calls.
 
+#[path = "../product_shapes.rs"]
+mod product_shapes;
+
 use ndarray::Array2;
-use std::{error::Error, hint::black_box, str::FromStr, time::Instant};
+use product_shapes::{Shape, fill, length, seconds};
+use std::{error::Error, hint::black_box};
 use unspool_graph::{Graph, Matrix, Params, Tensor, init, matrix_product};
-
-/// C = A·B for A `[m, k]` and B `[k, n]`, one of which may lie in memory as its transpose.
-struct Shape {
-    sizes: (usize, usize, usize),
-    transposed: String,
-}
-
-impl FromStr for Shape {
-    type Err = Box<dyn Error>;
-
-    fn from_str(line: &str) -> Result<Shape, Box<dyn Error>> {
-        let [m, k, n, transposed, _] = line.split(',').collect::<Vec<_>>()[..] else {
-            return Err(format!("not five fields: {line:?}").into());
-        };
-        Ok(Shape { sizes: (m.parse()?, k.parse()?, n.parse()?), transposed: transposed.into() })
-    }
-}
 
 fn main() -> Result<(), Box<dyn Error>> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -33,45 +20,21 @@ fn main() -> Result<(), Box<dyn Error>> {
         [flag, number] if flag == "--threads" => number.parse()?,
         _ => return Err("usage: products [--threads N]".into()),
     };
-    let length = std::env::var("SECONDS_PER").map_or(Ok(1.0), |text| text.parse())?;
-    let shapes: Vec<Shape> =
-        include_str!("../../products.csv").lines().skip(1).map(str::parse).collect::<Result<_, _>>()?;
+    let length = length()?;
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
     println!("m,k,n,transposed,peer,threads,gflops");
-    for Shape { sizes: (m, k, n), transposed } in shapes {
-        let report = |peer: &str, seconds: f64| {
-            let speed = 2.0 * (m * k * n) as f64 / seconds / 1e9;
-            println!("{m},{k},{n},{transposed},{peer},{threads},{speed:.1}");
-        };
-        report("unspool", pool.install(|| seconds(length, plain((m, k, n), &transposed))));
-        if transposed == "none" {
-            report("unspool packed", pool.install(|| packed((m, k, n), length)));
+    for shape in Shape::all()? {
+        shape.report("unspool", threads, pool.install(|| seconds(length, plain(&shape))));
+        if shape.transposed == "none" {
+            shape.report("unspool packed", threads, pool.install(|| packed(shape.sizes, length)));
         }
     }
     Ok(())
 }
 
-/// Returns the seconds that a call of `work` takes in the fastest of batches of calls, which take `length` seconds.
-fn seconds(length: f64, mut work: impl FnMut()) -> f64 {
-    work();
-    let (begin, mut best) = (Instant::now(), f64::INFINITY);
-    while begin.elapsed().as_secs_f64() < length {
-        let (start, mut calls) = (Instant::now(), 0);
-        while start.elapsed().as_secs_f64() < 0.002 {
-            work();
-            calls += 1;
-        }
-        best = best.min(start.elapsed().as_secs_f64() / f64::from(calls));
-    }
-    best
-}
-
-fn fill(count: usize) -> Vec<f32> {
-    (0..count).map(|i| (i * 7919 % 2003) as f32 / 1001.5 - 1.0).collect()
-}
-
 /// Returns a product of matrices in memory.
-fn plain((m, k, n): (usize, usize, usize), transposed: &str) -> impl FnMut() {
+fn plain(Shape { sizes: (m, k, n), transposed }: &Shape) -> impl FnMut() + use<> {
+    let (m, k, n) = (*m, *k, *n);
     let (left, right, mut product) = (fill(m * k), fill(k * n), vec![0.0; m * n]);
     let (turn_left, turn_right) = (transposed == "A", transposed == "B");
     move || {

@@ -51,3 +51,8 @@ pub struct Interrupted;
 fn check(stop: &dyn Fn() -> bool) -> Result<(), Interrupted> {
     if stop() { Err(Interrupted) } else { Ok(()) }
 }
+
+/// Asks once in 256 rows whether to stop: a row takes microseconds.
+fn check_at(row: usize, stop: &dyn Fn() -> bool) -> Result<(), Interrupted> {
+    if row.is_multiple_of(256) { check(stop) } else { Ok(()) }
+}

@@ -1,6 +1,6 @@
 //! Multinomial logistic regression on sparse features.
 
-use crate::{Examples, Interrupted, check, naive_bayes::first_of_the_greatest};
+use crate::{Examples, Interrupted, check, check_at, naive_bayes::first_of_the_greatest};
 
 /// The strengths of the L2 penalty among which [`LogisticRegression::choose`] chooses, and the most passes over the
 /// examples.
@@ -9,9 +9,6 @@ const EPOCHS: usize = 8;
 
 /// Epochs without a better one after which training ends.
 const PATIENCE: usize = 3;
-
-/// Examples between two questions whether to stop.
-const OFTEN: usize = 256;
 
 /// Says how [`LogisticRegression`] scales its features.
 ///
@@ -176,9 +173,7 @@ impl LogisticRegression {
         let (classes, rate) = (self.classes, self.rate);
         let (mut p, mut scales) = (vec![0.0f32; classes], vec![0.0f32; classes]);
         for (count, row) in shuffled(train.len(), seed).into_iter().enumerate() {
-            if count % OFTEN == 0 {
-                check(stop)?;
-            }
+            check_at(count, stop)?;
             let (features, label) = (train.features(row as usize), train.label(row as usize) as usize);
             if label >= classes {
                 continue;
@@ -238,9 +233,7 @@ impl LogisticRegression {
         let (mut p, mut scales) = (vec![0.0; self.classes], vec![0.0; self.classes]);
         let mut found = Vec::with_capacity(rows.len());
         for row in 0..rows.len() {
-            if row % OFTEN == 0 {
-                check(stop)?;
-            }
+            check_at(row, stop)?;
             self.softmax(rows.features(row), &mut p, &mut scales);
             found.push(first_of_the_greatest(&p));
         }

@@ -1,6 +1,6 @@
 //! Multinomial naive Bayes on sparse features.
 
-use crate::{Examples, Interrupted, check};
+use crate::{Examples, Interrupted, check_at};
 
 /// Classifies by multinomial naive Bayes (Manning, Raghavan and Schütze 2008, "Introduction to Information Retrieval",
 /// section 13.2): log p(class | x) = log p(class) + Σ_features x_feature · log p(feature | class) + constant, where
@@ -44,9 +44,7 @@ impl NaiveBayes {
         let (mut counts, mut totals, mut rows) = (vec![0u32; buckets * classes], vec![0; classes], vec![0; classes]);
         let mask = (buckets - 1) as u32;
         for row in 0..train.len() {
-            if row % 256 == 0 {
-                check(stop)?;
-            }
+            check_at(row, stop)?;
             let class = train.label(row) as usize;
             if class >= classes {
                 continue;
@@ -95,9 +93,7 @@ impl NaiveBayes {
     /// [`Interrupted`] once `stop` returns true.
     pub fn predict_all(&self, rows: &Examples, alpha: f64, stop: &dyn Fn() -> bool) -> Result<Vec<u32>, Interrupted> {
         let predict = |row: usize| {
-            if row.is_multiple_of(256) {
-                check(stop)?;
-            }
+            check_at(row, stop)?;
             Ok(self.predict(rows.features(row), alpha))
         };
         (0..rows.len()).map(predict).collect()

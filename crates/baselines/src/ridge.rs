@@ -1,7 +1,7 @@
 //! Ridge regression of what comes in a series on what was before.
 
 use crate::{Interrupted, check};
-use nalgebra::{Cholesky, DMatrix, DVector};
+use ndarray::{Array1, Array2, Axis, linalg::general_mat_mul};
 
 /// Rows are added to the normal equations in blocks of this many.
 const BLOCK: usize = 512;
@@ -26,11 +26,11 @@ const BLOCK: usize = 512;
 #[derive(Clone, Debug)]
 pub struct Lags {
     /// Σ (x − mean)(x − mean)ᵀ / rows
-    gram: DMatrix<f64>,
+    gram: Array2<f64>,
     /// Σ (x − mean)(y − mean)ᵀ / rows
-    cross: DMatrix<f64>,
-    mean_x: DVector<f64>,
-    mean_y: DVector<f64>,
+    cross: Array2<f64>,
+    mean_x: Array1<f64>,
+    mean_y: Array1<f64>,
     rows: usize,
 }
 
@@ -53,17 +53,16 @@ impl Lags {
         let y = |origin: usize, h: usize| series[origin + h] - series[origin - 1];
         let count = origins.len().max(1) as f64;
         let mean = |of: &dyn Fn(usize, usize) -> f64, size: usize| {
-            DVector::from_fn(size, |k, _| origins.iter().map(|origin| of(*origin, k)).sum::<f64>() / count)
+            Array1::from_shape_fn(size, |k| origins.iter().map(|origin| of(*origin, k)).sum::<f64>() / count)
         };
         let (mean_x, mean_y) = (mean(&x, context), mean(&y, horizon));
-        let (mut gram, mut cross) = (DMatrix::zeros(context, context), DMatrix::zeros(context, horizon));
+        let (mut gram, mut cross) = (Array2::zeros((context, context)), Array2::zeros((context, horizon)));
         for origins in origins.chunks(BLOCK) {
             check(stop)?;
-            let xs = DMatrix::from_fn(origins.len(), context, |row, k| x(origins[row], k) - mean_x[k]);
-            let ys = DMatrix::from_fn(origins.len(), horizon, |row, h| y(origins[row], h) - mean_y[h]);
-            let transposed = xs.transpose();
-            gram.gemm(1.0 / count, &transposed, &xs, 1.0);
-            cross.gemm(1.0 / count, &transposed, &ys, 1.0);
+            let xs = Array2::from_shape_fn((origins.len(), context), |(row, k)| x(origins[row], k) - mean_x[k]);
+            let ys = Array2::from_shape_fn((origins.len(), horizon), |(row, h)| y(origins[row], h) - mean_y[h]);
+            general_mat_mul(1.0 / count, &xs.t(), &xs, 1.0, &mut gram);
+            general_mat_mul(1.0 / count, &xs.t(), &ys, 1.0, &mut cross);
         }
         Ok(Lags { gram, cross, mean_x, mean_y, rows: origins.len() })
     }
@@ -77,14 +76,48 @@ impl Lags {
     /// variance of the features: (XᵀX + λ I) W = Xᵀ Y by Cholesky's decomposition. None where the equations have no
     /// solution, as those of a constant series without a penalty.
     pub fn solve(&self, penalty: f64) -> Option<Ridge> {
-        let (mut gram, context) = (self.gram.clone(), self.gram.nrows());
-        let variance = gram.trace() / context.max(1) as f64;
-        (0..context).for_each(|k| gram[(k, k)] += penalty * variance);
-        let weights = Cholesky::new(gram)?.solve(&self.cross);
-        let bias = &self.mean_y - weights.transpose() * &self.mean_x;
+        let mut gram = self.gram.clone();
+        let variance = gram.diag().sum() / gram.nrows().max(1) as f64;
+        gram.diag_mut().iter_mut().for_each(|x| *x += penalty * variance);
+        let weights = solve(&cholesky(gram)?, self.cross.clone());
+        let bias = &self.mean_y - weights.t().dot(&self.mean_x);
         let finite = weights.iter().chain(bias.iter()).all(|x| x.is_finite());
         finite.then_some(Ridge { weights, bias })
     }
+}
+
+/// L of A = L Lᵀ, for a symmetric matrix; what stands above its diagonal is A's. None where A is not positive definite.
+fn cholesky(mut a: Array2<f64>) -> Option<Array2<f64>> {
+    // The inner product of the first `count` numbers of two rows.
+    let inner = |a: &Array2<f64>, i: usize, j: usize, count: usize| {
+        a.row(i).split_at(Axis(0), count).0.dot(&a.row(j).split_at(Axis(0), count).0)
+    };
+    for j in 0..a.nrows() {
+        let pivot = a[[j, j]] - inner(&a, j, j, j);
+        if pivot.is_nan() || pivot <= 0.0 {
+            return None;
+        }
+        a[[j, j]] = pivot.sqrt();
+        for i in j + 1..a.nrows() {
+            a[[i, j]] = (a[[i, j]] - inner(&a, i, j, j)) / a[[j, j]];
+        }
+    }
+    Some(a)
+}
+
+/// X of L Lᵀ X = B, given B: forward through L Y = B, then backward through Lᵀ X = Y.
+fn solve(l: &Array2<f64>, mut x: Array2<f64>) -> Array2<f64> {
+    for i in 0..l.nrows() {
+        let known = l.row(i).split_at(Axis(0), i).0.dot(&x.view().split_at(Axis(0), i).0);
+        let row = (&x.row(i) - known) / l[[i, i]];
+        x.row_mut(i).assign(&row);
+    }
+    for i in (0..l.nrows()).rev() {
+        let known = l.column(i).split_at(Axis(0), i + 1).1.dot(&x.view().split_at(Axis(0), i + 1).1);
+        let row = (&x.row(i) - known) / l[[i, i]];
+        x.row_mut(i).assign(&row);
+    }
+    x
 }
 
 /// Forecasts a series linearly, by weights that [`Lags::solve`] found.
@@ -100,8 +133,8 @@ impl Lags {
 #[derive(Clone, Debug)]
 pub struct Ridge {
     /// `[feature, step]`
-    weights: DMatrix<f64>,
-    bias: DVector<f64>,
+    weights: Array2<f64>,
+    bias: Array1<f64>,
 }
 
 impl Ridge {
@@ -111,8 +144,8 @@ impl Ridge {
         let last = known.last().copied().unwrap_or(f64::NAN);
         let first = known.first().copied().unwrap_or(f64::NAN);
         let value = |k: usize| known.len().checked_sub(2 + k).map_or(first, |place| known[place]);
-        let x = DVector::from_fn(self.weights.nrows(), |k, _| value(k) - last);
-        let change = self.weights.transpose() * x + &self.bias;
+        let x = Array1::from_shape_fn(self.weights.nrows(), |k| value(k) - last);
+        let change = self.weights.t().dot(&x) + &self.bias;
         change.iter().map(|change| last + change).collect()
     }
 }

@@ -1,6 +1,6 @@
 //! The nearest of many texts.
 
-use crate::{Examples, Interrupted, check};
+use crate::{Examples, Interrupted, check_at};
 
 /// Finds the nearest of many texts, as a translation memory does: that with the greatest cosine of TF-IDF vectors
 /// (Manning, Raghavan and Schütze 2008, "Introduction to Information Retrieval", section 6.4).
@@ -40,9 +40,7 @@ impl TranslationMemory {
         let buckets = sources.buckets(1);
         let mut having = vec![0u32; buckets + 1];
         for row in 0..count {
-            if row % 256 == 0 {
-                check(stop)?;
-            }
+            check_at(row, stop)?;
             counted(sources.features(row), buckets).iter().for_each(|(bucket, _)| having[bucket + 1] += 1);
         }
         let rarity = |having: &u32| (1.0 + ((1 + count) as f64 / f64::from(1 + having)).ln()) as f32;
@@ -52,9 +50,7 @@ impl TranslationMemory {
         let all = starts[buckets] as usize;
         let (mut rows, mut weights, mut next) = (vec![0; all], vec![0.0; all], starts.clone());
         for row in 0..count {
-            if row % 256 == 0 {
-                check(stop)?;
-            }
+            check_at(row, stop)?;
             for (bucket, weight) in vector(sources.features(row), &rarity) {
                 let place = next[bucket] as usize;
                 (rows[place], weights[place]) = (row as u32, weight);

@@ -23,9 +23,9 @@ fn take_short<E: Element>(grains: usize) -> Option<Vec<E>> {
 }
 
 /// Keeps a short buffer on this thread for its next use, by its length in grains. One that did not come from here, and
-/// more than 16 KB of a length, go back to the allocator. So does everything at the end of a thread.
+/// more than 4,096 elements of a length, go back to the allocator. So does everything at the end of a thread.
 fn give_short<E: Element>(data: Vec<E>) {
-    const KEPT: usize = 256;
+    const KEPT: usize = 4096 / GRAIN;
     let grains = data.len() / GRAIN;
     if grains == 0 || grains > POOLED_FROM / GRAIN || !data.len().is_multiple_of(GRAIN) {
         return;
@@ -35,7 +35,7 @@ fn give_short<E: Element>(data: Vec<E>) {
         if waiting.is_empty() {
             waiting.resize_with(POOLED_FROM / GRAIN, Vec::new);
         }
-        if waiting[grains - 1].len() * grains < KEPT {
+        if (waiting[grains - 1].len() + 1) * grains <= KEPT {
             waiting[grains - 1].push(data);
         }
     });

@@ -22,7 +22,7 @@ impl HandedOut {
         }
     }
 
-    /// Begins anew. Gradients of before that are still there do not tell the recording of after about it.
+    /// Forgets all fingerprints. Gradients of the recording so far that are still held no longer add theirs here.
     pub(crate) fn clear(&mut self) {
         match Arc::get_mut(&mut self.0) {
             Some(prints) => prints.get_mut().unwrap_or_else(PoisonError::into_inner).clear(),

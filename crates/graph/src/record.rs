@@ -12,6 +12,9 @@ use crate::{
 };
 use std::{panic::Location, sync::OnceLock, time::Instant};
 
+/// Selected rows of more elements than this are copied at once: 1 GB in single precision.
+const MOST_LENT: usize = 1 << 28;
+
 /// How an operation is kept for the backward pass.
 trait Keep<O: Operation> {
     fn keep<E: Float>(kept: Kept<O, O::Saved<E>>) -> Box<dyn ErasedOperation<E>>;
@@ -160,15 +163,18 @@ impl<'g> Graph<'g> {
         Var { graph: self, id }
     }
 
-    /// Records rows of a node, without copying; `None` where that cannot be: they do not exist, or a backward will ask
-    /// for the operation.
+    /// Records rows of a node, without copying; `None` where that cannot be: they do not exist, a backward will ask for
+    /// the operation, or a copy of them might need more memory than there is, of which the operation can tell.
     pub(crate) fn lend_rows(&'g self, of: Var<'g>, ids: &[u32], line: &'static Location<'static>) -> Option<Var<'g>> {
         let shape = of.known_shape()?;
         let count = *shape.first()?;
         if self.keeps_graph || self.is_segment || !self.usable("rows", &[of], line) {
             return None;
         }
-        let shape = shape.with(0, ids.len()).filter(|_| ids.iter().all(|&row| (row as usize) < count))?;
+        let shape = shape.with(0, ids.len()).filter(|shape| shape.elements() <= MOST_LENT)?;
+        if ids.iter().any(|&row| row as usize >= count) {
+            return None;
+        }
         typed!(&mut *self.recording.borrow_mut(), recording => {
             let rows = SelectedRows { ids: ids.into(), copied: OnceLock::new() };
             let id = recording.push(Node {

@@ -2,10 +2,6 @@
 //! that catches wrong derivatives, and gathered gradients of weights and biases that are the plain sum over the steps.
 
 use ndarray::{Array2, ArrayD, Axis, Ix2};
-use std::{
-    alloc::{GlobalAlloc, Layout, System},
-    cell::Cell,
-};
 use unspool_graph::{
     CrossEntropy, Element, GradSink, Gradients, Graph, OpContext, Operation, Param, Params, RngKey, Shape, Tensor, Var,
     View, check, init,
@@ -14,37 +10,16 @@ use unspool_graph::{
 mod wrong;
 use wrong::Wrong;
 
-/// Counts the bytes that each thread holds, so that tests may run side by side.
-struct Counting;
-
-thread_local! {
-    static HELD: Cell<isize> = const { Cell::new(0) };
+/// How many bytes of what this thread allocates in `work` are still held after it; fewer than 0 where it frees what was
+/// there before.
+fn left_behind(work: impl FnOnce()) -> i64 {
+    allocation_counter::measure(work).bytes_current
 }
-
-fn held() -> isize {
-    HELD.with(Cell::get)
-}
-
-// SAFETY: every call is passed on to the system's allocator as it came; the counter allocates nothing.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let _ = HELD.try_with(|held| held.set(held.get() + layout.size() as isize));
-        unsafe { System.alloc(layout) }
-    }
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        let _ = HELD.try_with(|held| held.set(held.get() - layout.size() as isize));
-        unsafe { System.dealloc(at, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 #[test]
 fn a_hundred_thousand_nodes_go_forward_backward_and_away_without_recursion() {
     let run = || {
-        let before = held();
-        {
+        let left = left_behind(|| {
             let mut params = Params::seeded(0);
             let w = params.scope("m").add("w", [2], init::constant(1.0));
             let graph = Graph::new(&params);
@@ -57,8 +32,8 @@ fn a_hundred_thousand_nodes_go_forward_backward_and_away_without_recursion() {
             assert_eq!(gradients.of(w).unwrap().to_f64().as_slice(), Some(&[1.0, 1.0][..]));
             drop((graph, gradients));
             params.release_memory();
-        }
-        assert_eq!(held(), before, "bytes were left behind");
+        });
+        assert_eq!(left, 0, "bytes were left behind");
     };
     // A stack on which a hundred thousand frames would never fit.
     std::thread::Builder::new().stack_size(256 << 10).spawn(run).unwrap().join().unwrap();
@@ -71,37 +46,36 @@ fn a_thousand_training_steps_leave_memory_flat_and_parameters_in_their_place() {
     let (w, u) = (m.add("w", [64, 64], init::xavier_uniform()), m.add("u", [64, 64], init::orthogonal(1.0)));
     let table = m.add("table", [50, 64], init::normal(0.1));
     let place = |params: &Params| params.elements_of::<f32>(u).unwrap().as_ptr();
-    let (start, mut flat) = (place(&params), 0);
+    let start = place(&params);
     for step in 0..1000 {
-        let gradients = {
-            let graph = Graph::new(&params).training(0, step);
-            let mut h = graph.zeros([40, 64]);
-            for t in 0..3 {
-                let ids: Vec<u32> = (0..40).map(|i| (i * 7 + t + step as u32) % 50).collect();
-                let x = graph.embedding(table, &ids, [40], None).dropout(0.1);
-                h = (x.matmul(w) + h.matmul(u)).tanh();
-            }
-            (h * h).mean(&[]).backward().unwrap()
-        };
-        let values = params.f32_mut().unwrap();
-        for (i, values) in values.into_iter().enumerate() {
-            match gradients.param_grad::<f32>(i) {
-                Some(unspool_graph::ParamGrad::Dense(g)) => values.iter_mut().zip(g).for_each(|(x, g)| *x -= 0.01 * g),
-                Some(unspool_graph::ParamGrad::SparseRows { rows, width, values: g }) => {
-                    for (j, &row) in rows.iter().enumerate() {
-                        let x = &mut values[row as usize * width..(row as usize + 1) * width];
-                        x.iter_mut().zip(&g[j * width..]).for_each(|(x, g)| *x -= 0.01 * g);
-                    }
+        let left = left_behind(|| {
+            let gradients = {
+                let graph = Graph::new(&params).training(0, step);
+                let mut h = graph.zeros([40, 64]);
+                for t in 0..3 {
+                    let ids: Vec<u32> = (0..40).map(|i| (i * 7 + t + step as u32) % 50).collect();
+                    let x = graph.embedding(table, &ids, [40], None).dropout(0.1);
+                    h = (x.matmul(w) + h.matmul(u)).tanh();
                 }
-                None => panic!("parameter {i} got no gradient"),
+                (h * h).mean(&[]).backward().unwrap()
+            };
+            let values = params.f32_mut().unwrap();
+            for (i, values) in values.into_iter().enumerate() {
+                match gradients.param_grad::<f32>(i) {
+                    Some(unspool_graph::ParamGrad::Dense(g)) => {
+                        values.iter_mut().zip(g).for_each(|(x, g)| *x -= 0.01 * g)
+                    }
+                    Some(unspool_graph::ParamGrad::SparseRows { rows, width, values: g }) => {
+                        for (j, &row) in rows.iter().enumerate() {
+                            let x = &mut values[row as usize * width..(row as usize + 1) * width];
+                            x.iter_mut().zip(&g[j * width..]).for_each(|(x, g)| *x -= 0.01 * g);
+                        }
+                    }
+                    None => panic!("parameter {i} got no gradient"),
+                }
             }
-        }
-        drop(gradients);
-        match step {
-            20 => flat = held(),
-            21.. => assert_eq!(held(), flat, "step {step} has left bytes behind"),
-            _ => {}
-        }
+        });
+        assert!(step <= 20 || left == 0, "step {step} has left {left} bytes behind");
     }
     assert_eq!(place(&params), start);
 }

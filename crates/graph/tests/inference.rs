@@ -49,6 +49,15 @@ fn rows_that_do_not_exist_are_refused_for_inference_too() {
 }
 
 #[test]
+fn rows_for_which_there_is_no_memory_are_an_error() {
+    let params = Params::seeded(0);
+    let graph = Graph::inference(&params);
+    let rows = graph.zeros([1, 1 << 20]).index_select(&vec![0; 1 << 24]); // 64 TB
+    let error = rows.sum_all().value().unwrap_err().to_string();
+    assert!(error.contains("GB of memory, which this machine does not give"), "{error}");
+}
+
+#[test]
 fn a_tensor_that_is_lent_is_read_in_either_precision_and_any_layout() {
     let params = Params::seeded(0);
     let double = params.to_f64();

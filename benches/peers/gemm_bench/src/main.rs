@@ -3,42 +3,23 @@
 //! `benches/products.csv` has the shapes. Prints m,k,n,transposed,peer,threads,GFLOP/s, of the fastest of many batches
 //! of calls in a second.
 
+#[path = "../../../src/product_shapes.rs"]
+mod product_shapes;
+
 use gemm::Parallelism;
-use std::{error::Error, hint::black_box, time::Instant};
+use product_shapes::{Shape, fill, length, seconds};
+use std::{error::Error, hint::black_box};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let threads: usize = std::env::var("RAYON_NUM_THREADS").map_or(Ok(1), |text| text.parse())?;
-    let length: f64 = std::env::var("SECONDS_PER").map_or(Ok(1.0), |text| text.parse())?;
-    for line in include_str!("../../../products.csv").lines().skip(1) {
-        let [m, k, n, transposed, _] = line.split(',').collect::<Vec<_>>()[..] else {
-            return Err(format!("not five fields: {line:?}").into());
-        };
-        let (m, k, n) = (m.parse()?, k.parse()?, n.parse()?);
+    let length = length()?;
+    for shape in Shape::all()? {
+        let ((m, k, n), transposed) = (shape.sizes, &shape.transposed);
         let (a, b, mut c) = (fill(m * k), fill(k * n), vec![0.0; m * n]);
         let call = || product((m, k, n), (&a, transposed == "A"), (&b, transposed == "B"), &mut c, threads);
-        let speed = 2.0 * (m * k * n) as f64 / seconds(length, call) / 1e9;
-        println!("{m},{k},{n},{transposed},gemm,{threads},{speed:.1}");
+        shape.report("gemm", threads, seconds(length, call));
     }
     Ok(())
-}
-
-/// Returns the seconds that a call of `work` takes in the fastest of batches of calls, which take `length` seconds.
-fn seconds(length: f64, mut work: impl FnMut()) -> f64 {
-    work();
-    let (begin, mut best) = (Instant::now(), f64::INFINITY);
-    while begin.elapsed().as_secs_f64() < length {
-        let (start, mut calls) = (Instant::now(), 0);
-        while start.elapsed().as_secs_f64() < 0.002 {
-            work();
-            calls += 1;
-        }
-        best = best.min(start.elapsed().as_secs_f64() / f64::from(calls));
-    }
-    best
-}
-
-fn fill(count: usize) -> Vec<f32> {
-    (0..count).map(|i| (i * 7919 % 2003) as f32 / 1001.5 - 1.0).collect()
 }
 
 /// C = A·B for A `[m, k]` and B `[k, n]`, each with whether it lies in memory as its transpose.

@@ -14,11 +14,20 @@ use crate::{
 };
 use std::collections::BTreeMap;
 use unspool::{graph::RngKey, text::score::accuracy};
-use unspool_task::{Baseline, Baselines, Draw, MostFrequent, Result, Task};
+use unspool_task::{Baseline, Baselines, Draw, Drawn, MostFrequent, Result, Task};
 
 type Train<T> = <T as Task>::Source;
 type Part<T> = [<T as Task>::Example];
 type Answers<T> = Vec<<T as Task>::Answer>;
+
+/// The first examples that a training draws of its material.
+fn first_drawn<T: Task<Source = Drawn<M>>, M: Send + Sync + 'static>(
+    task: &T,
+    train: &Drawn<M>,
+    count: usize,
+) -> Result<Vec<T::Example>> {
+    (0..count).map(|number| task.example(train.material(), &Draw::training(number, RngKey::seed(0)))).collect()
+}
 
 impl Baselines for Sentiment {
     fn baselines(&self, train: &Train<Self>, dev: &Part<Self>, test: &Part<Self>) -> Result<Vec<Baseline>> {
@@ -26,9 +35,10 @@ impl Baselines for Sentiment {
         let sampled = train.read(|rows| {
             let mut sample = texts::sample(labels.len());
             for mut row in rows {
-                let label = row.fields.get(1).and_then(|label| labels.id(label));
-                let text = row.fields.swap_remove(0);
-                label.into_iter().for_each(|label| sample.add(texts::size(&text), (text.clone(), label)));
+                if let Some(label) = row.fields.get(1).and_then(|label| labels.id(label)) {
+                    let text = row.fields.swap_remove(0);
+                    sample.add(texts::size(&text), (text, label));
+                }
             }
             sample
         })?;
@@ -146,8 +156,7 @@ impl Baselines for Captioning {
 impl Baselines for Clips {
     fn baselines(&self, train: &Train<Self>, _dev: &Part<Self>, test: &Part<Self>) -> Result<Vec<Baseline>> {
         Ok(vec![Baseline::timed(|| {
-            let known = |number| self.example(train.material(), &Draw::training(number, RngKey::seed(0)));
-            let known = (0..nearest::FILMS).map(known).collect::<Result<Vec<_>>>()?;
+            let known = first_drawn(self, train, nearest::FILMS)?;
             let directions = DIRECTIONS.len() as u32;
             let labeled = known.iter().map(|clip| (clip.film.view(), clip.digit * directions + clip.direction));
             let found = nearest::nearest(labeled, test.iter().map(|clip| clip.film.view()))?;
@@ -165,8 +174,7 @@ impl Baselines for Frames {
         let nobody = |scene: &Scene| vec![(NOBODY, 1.0); scene.present.len()];
         let nobody = self.score(test, &test.iter().map(nobody).collect::<Vec<_>>())?.value;
         let nearest = Baseline::timed(|| {
-            let known = |number| self.example(train.material(), &Draw::training(number, RngKey::seed(0)));
-            let known = (0..nearest::FILMS_OF_FRAMES).map(known).collect::<Result<Vec<_>>>()?;
+            let known = first_drawn(self, train, nearest::FILMS_OF_FRAMES)?;
             let labeled = known.iter().flat_map(|scene| scene.film.outer_iter().zip(scene.present.iter().copied()));
             let asked = test.iter().flat_map(|scene| scene.film.outer_iter());
             let mut found = nearest::nearest(labeled, asked)?.into_iter().map(|present| (present, 1.0));

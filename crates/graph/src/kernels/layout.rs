@@ -1,4 +1,4 @@
-//! How the matrices of a product lie: as they come, and B in panels.
+//! How the matrices of a product lie: as they come, A in tiles, and B in panels.
 //!
 //! A *panel* is as many columns of B as a few vector registers hold, row after row, so that the innermost loop reads it
 //! straight through.
@@ -55,6 +55,7 @@ impl<'a, E: Element> Matrix<'a, E> {
         }
     }
 }
+
 /// The tile of sums that a processor keeps in its registers, and with it the width of a panel.
 #[derive(Clone, Copy)]
 pub(super) struct Tile {
@@ -104,11 +105,23 @@ impl Tile {
         )
     }
 
-    /// Returns how many panels are made at a time: of 512 columns or so, so that long pieces of B's rows are read and
-    /// the panels are still in the second cache when they are multiplied by.
+    /// Goes through panels in groups that are made together, each with its columns of room: 512 or so, so that long
+    /// pieces of B's rows are read and the panels are still in the second cache when they are multiplied by.
     #[inline(always)]
-    pub(super) fn panels_together(self) -> usize {
-        512 / (self.registers * self.lanes)
+    pub(super) fn groups(
+        self,
+        mut panels: impl Iterator<Item = (usize, usize, usize)> + Clone,
+    ) -> impl Iterator<Item = (impl Iterator<Item = (usize, usize, usize)> + Clone, usize)> {
+        let count = 512 / (self.registers * self.lanes);
+        std::iter::from_fn(
+            #[inline(always)]
+            move || {
+                let group = panels.clone().take(count);
+                let columns = group.clone().map(|panel| panel.2).sum();
+                panels.nth(count - 1);
+                (columns > 0).then_some((group, columns))
+            },
+        )
     }
 
     /// Returns the length of all panels of a matrix `[k, n]`.
@@ -186,6 +199,82 @@ fn pack_panel_of_transpose<E: Float>(b: Matrix<'_, E>, (from, width, room): (usi
 /// The side of the squares that are turned while packing.
 const SIDE: usize = 16;
 
+/// Returns how many of the next rows are multiplied at once. Few rows at once leave the multipliers waiting for sums,
+/// so 8 rows left for a tile of 6 are 4 and 4, not 6 and 2.
+#[inline(always)]
+pub(super) fn rows_at_once<S: Simd>(left: usize) -> usize {
+    match left {
+        8.. if S::REGISTER_COUNT >= 32 => 8,
+        9.. | 6 if S::REGISTER_COUNT < 32 => 6,
+        4.. => 4,
+        2.. => 2,
+        _ => 1,
+    }
+}
+
+/// Lays rows of A out as the tiles read them: of the rows that are multiplied at once, column after column.
+#[inline(always)]
+pub(super) fn pack_rows<E: Float, S: Simd>(a: Matrix<'_, E>, rows: usize, left: &mut [E]) {
+    let terms = left.len() / rows;
+    let (mut row, mut rest) = (0, left);
+    while row < rows {
+        let many = rows_at_once::<S>(rows - row);
+        // All tiles of this height.
+        let mut end = row + many;
+        while end < rows && rows_at_once::<S>(rows - end) == many {
+            end += many;
+        }
+        let (to, after) = rest.split_at_mut((end - row) * terms);
+        let a = a.from(row, 0);
+        match many {
+            8 => pack_tiles::<E, 8>(a, terms, to),
+            6 => pack_tiles::<E, 6>(a, terms, to),
+            4 => pack_tiles::<E, 4>(a, terms, to),
+            2 => pack_tiles::<E, 2>(a, terms, to),
+            _ => pack_tiles::<E, 1>(a, terms, to),
+        }
+        (row, rest) = (end, after);
+    }
+}
+
+/// Packs rows of A for tiles of `M` rows.
+#[inline(always)]
+fn pack_tiles<E: Float, const M: usize>(a: Matrix<'_, E>, terms: usize, to: &mut [E]) {
+    if a.row_stride == 1 {
+        // Row after row of the transpose, so that what is read lies together.
+        return pack_columns::<E, M>(a, terms, to);
+    }
+    for (i, to) in to.chunks_exact_mut(M * terms).enumerate() {
+        pack_block::<E, M>(a.from(i * M, 0), to);
+    }
+}
+
+/// Blocks of `M` rows of A that lie side by side in its transpose.
+#[inline(always)]
+fn pack_columns<E: Float, const M: usize>(a: Matrix<'_, E>, terms: usize, to: &mut [E]) {
+    let to = to.as_chunks_mut::<M>().0;
+    let blocks = to.len() / terms;
+    for p in 0..terms {
+        let from = a.data[p * a.column_stride..][..blocks * M].as_chunks::<M>().0;
+        for (from, to) in from.iter().zip(to[p..].iter_mut().step_by(terms)) {
+            *to = *from;
+        }
+    }
+}
+
+/// The first `M` rows of A, column after column.
+#[inline(always)]
+fn pack_block<E: Float, const M: usize>(a: Matrix<'_, E>, to: &mut [E]) {
+    let to = to.as_chunks_mut::<M>().0;
+    let k = to.len();
+    let rows: [&[E]; M] = std::array::from_fn(|i| &a.data[i * a.row_stride..][..k]);
+    for (p, to) in to.iter_mut().enumerate() {
+        for (to, row) in to.iter_mut().zip(rows) {
+            *to = row[p];
+        }
+    }
+}
+
 /// B `[k, n]` in panels, to be multiplied by more than once.
 #[derive(Debug)]
 pub(crate) struct Packed<E: Element> {
@@ -220,12 +309,9 @@ pub(super) fn pack<E: Float>(b: Matrix<'_, E>, (k, n): (usize, usize), to: &mut 
         fn with_simd<S: Simd>(self, _: S) {
             let Pack(b, k, n, to) = self;
             let tile = Tile::of::<E, S>();
-            let (mut panels, mut rest) = (tile.panels(n), to);
-            while !rest.is_empty() {
-                let together = panels.clone().take(tile.panels_together());
-                let columns: usize = together.clone().map(|panel| panel.2).sum();
+            let mut rest = to;
+            for (together, columns) in tile.groups(tile.panels(n)) {
                 pack_panels::<E, S>(b, together, rest.split_off_mut(..columns * k).unwrap_or_default());
-                panels.nth(tile.panels_together() - 1);
             }
         }
     }

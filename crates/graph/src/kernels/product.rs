@@ -7,7 +7,7 @@
 //! B is laid out in [panels](super::layout). Several rows of A against a panel keep a [`Tile`] of sums in registers. A
 //! recurrence multiplies by the same B at every time step: its panels are made once ([`Packed`]) and kept.
 
-use super::layout::{Matrix, Packed, Tile, pack, pack_panels};
+use super::layout::{Matrix, Packed, Tile, pack, pack_panels, pack_rows, rows_at_once};
 use crate::{Element, Float, reference::reference_mode};
 use pulp::Simd;
 use rayon::prelude::*;
@@ -78,13 +78,8 @@ impl<E: Float> pulp::WithSimd for Part<'_, E> {
                 let rows = rows.min(self.m - row);
                 left.resize((rows * terms).max(left.len()), E::ZERO);
                 pack_rows::<E, S>(self.a.from(row, begin), rows, &mut left[..rows * terms]);
-                let (mut rest, mut group) = (panels.clone(), first);
-                loop {
-                    let together = rest.clone().take(tile.panels_together());
-                    let columns: usize = together.clone().map(|panel| panel.2).sum();
-                    if columns == 0 {
-                        break;
-                    }
+                let mut group = first;
+                for (together, columns) in tile.groups(panels.clone()) {
                     // The panels of this group, how many terms each of them has, and which of these come first here.
                     let (b, height, begin) = match self.b {
                         Right::Panels(panels) => (&panels[group * k..][..columns * k], k, begin),
@@ -110,75 +105,11 @@ impl<E: Float> pulp::WithSimd for Part<'_, E> {
                         }
                     }
                     group += columns;
-                    rest.nth(tile.panels_together() - 1);
                 }
             }
             self.accumulate = true;
         }
         E::thread_memory().with(|memory| memory.room.set([left, right]));
-    }
-}
-
-/// Returns how many of the next rows are multiplied at once. Few rows at once leave the multipliers waiting for sums,
-/// so 8 rows left for a tile of 6 are 4 and 4, not 6 and 2.
-#[inline(always)]
-fn rows_at_once<S: Simd>(left: usize) -> usize {
-    match left {
-        8.. if S::REGISTER_COUNT >= 32 => 8,
-        9.. | 6 if S::REGISTER_COUNT < 32 => 6,
-        4.. => 4,
-        2.. => 2,
-        _ => 1,
-    }
-}
-
-/// Lays rows of A out as the tiles read them: of the rows that are multiplied at once, column after column.
-#[inline(always)]
-fn pack_rows<E: Float, S: Simd>(a: Matrix<'_, E>, rows: usize, left: &mut [E]) {
-    let terms = left.len() / rows;
-    let (mut row, mut rest) = (0, left);
-    while row < rows {
-        let many = rows_at_once::<S>(rows - row);
-        // All tiles of this height.
-        let mut end = row + many;
-        while end < rows && rows_at_once::<S>(rows - end) == many {
-            end += many;
-        }
-        let (to, after) = rest.split_at_mut((end - row) * terms);
-        let a = a.from(row, 0);
-        match many {
-            8 => pack_tiles::<E, 8>(a, terms, to),
-            6 => pack_tiles::<E, 6>(a, terms, to),
-            4 => pack_tiles::<E, 4>(a, terms, to),
-            2 => pack_tiles::<E, 2>(a, terms, to),
-            _ => pack_tiles::<E, 1>(a, terms, to),
-        }
-        (row, rest) = (end, after);
-    }
-}
-
-/// Packs rows of A for tiles of `M` rows.
-#[inline(always)]
-fn pack_tiles<E: Float, const M: usize>(a: Matrix<'_, E>, terms: usize, to: &mut [E]) {
-    if a.row_stride == 1 {
-        // Row after row of the transpose, so that what is read lies together.
-        return pack_columns::<E, M>(a, terms, to);
-    }
-    for (i, to) in to.chunks_exact_mut(M * terms).enumerate() {
-        pack_block::<E, M>(a.from(i * M, 0), to);
-    }
-}
-
-/// Blocks of `M` rows of A that lie side by side in its transpose.
-#[inline(always)]
-fn pack_columns<E: Float, const M: usize>(a: Matrix<'_, E>, terms: usize, to: &mut [E]) {
-    let to = to.as_chunks_mut::<M>().0;
-    let blocks = to.len() / terms;
-    for p in 0..terms {
-        let from = a.data[p * a.column_stride..][..blocks * M].as_chunks::<M>().0;
-        for (from, to) in from.iter().zip(to[p..].iter_mut().step_by(terms)) {
-            *to = *from;
-        }
     }
 }
 
@@ -282,19 +213,6 @@ fn store<E: Float, S: Simd, const V: usize>(row: &mut [E], sums: [E::Register<S>
     }
     let mut room = sums;
     row.copy_from_slice(&E::numbers::<S>(&mut room)[..row.len()]);
-}
-
-/// The first `M` rows of A, column after column.
-#[inline(always)]
-fn pack_block<E: Float, const M: usize>(a: Matrix<'_, E>, to: &mut [E]) {
-    let to = to.as_chunks_mut::<M>().0;
-    let k = to.len();
-    let rows: [&[E]; M] = std::array::from_fn(|i| &a.data[i * a.row_stride..][..k]);
-    for (p, to) in to.iter_mut().enumerate() {
-        for (to, row) in to.iter_mut().zip(rows) {
-            *to = row[p];
-        }
-    }
 }
 
 /// Below this many multiplications a product is not split over threads: the hand-over costs more than it saves.

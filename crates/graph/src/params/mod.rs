@@ -350,7 +350,7 @@ impl Params {
     }
 
     /// Hands the memory that finished recordings over these parameters have left for the next one back to the system,
-    /// and the short buffers, 2 MB at most, that the calling thread keeps for all recordings. It is kept so that a
+    /// and the short buffers that the calling thread keeps for all recordings, at most 2 MB in single precision. It is kept so that a
     /// training loop in its steady state asks for none; after one long sequence it may be far more than is needed.
     ///
     /// ```

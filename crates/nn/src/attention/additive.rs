@@ -85,18 +85,21 @@ impl Operation for AdditiveScore {
     }
 
     fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {
-        let ([k, q], v, shape) = ([inputs[0], inputs[1]], inputs[2].data(), inputs[0].shape());
-        let (places, width) = (shape[1], shape[2]);
+        let (shape, v) = (inputs[0].shape(), inputs[2].data());
+        let (places, width) = (shape[1].max(1), shape[2]);
         let mut terms = vec![E::ZERO; width];
-        for (i, out) in output.iter_mut().enumerate() {
-            let (k, q) = (&k.row(i / places)[i % places * width..][..width], q.row(i / places));
-            E::vectorize(
-                #[inline(always)]
-                || {
-                    terms.iter_mut().zip(k).zip(q).zip(v).for_each(|(((t, &k), &q), &v)| *t = v * (k + q).tanh());
-                    *out = lane_sum(&terms);
-                },
-            );
+        for (row, output) in output.chunks_exact_mut(places).enumerate() {
+            let (keys, q) = (inputs[0].row(row), inputs[1].row(row));
+            for (place, out) in output.iter_mut().enumerate() {
+                let k = &keys[place * width..][..width];
+                E::vectorize(
+                    #[inline(always)]
+                    || {
+                        terms.iter_mut().zip(k).zip(q).zip(v).for_each(|(((t, &k), &q), &v)| *t = v * (k + q).tanh());
+                        *out = lane_sum(&terms);
+                    },
+                );
+            }
         }
     }
 
@@ -162,14 +165,16 @@ struct WeightedSum;
 
 impl WeightedSum {
     fn add_up<E: Element>(weights: View<'_, E>, memory: View<'_, E>, output: &mut [E]) {
-        let (places, width) = (memory.shape()[1], memory.shape()[2]);
-        for (i, &w) in weights.data().iter().enumerate().filter(|(_, w)| **w != E::ZERO) {
-            let memory = memory.row(i / places);
-            let (m, out) = (&memory[i % places * width..][..width], &mut output[i / places * width..][..width]);
-            E::vectorize(
-                #[inline(always)]
-                || out.iter_mut().zip(m).for_each(|(y, &m)| *y += w * m),
-            );
+        let width = memory.shape()[2];
+        for row in 0..memory.shape()[0] {
+            let (memory, out) = (memory.row(row), &mut output[row * width..][..width]);
+            for (place, &w) in weights.row(row).iter().enumerate().filter(|(_, w)| **w != E::ZERO) {
+                let m = &memory[place * width..][..width];
+                E::vectorize(
+                    #[inline(always)]
+                    || out.iter_mut().zip(m).for_each(|(y, &m)| *y += w * m),
+                );
+            }
         }
     }
 }
