@@ -116,7 +116,7 @@ impl Run {
 }
 
 /// The mean over seeds of a cell's accuracies on a task.
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 struct Row {
     cell: CellKind,
     task: String,
@@ -127,11 +127,19 @@ struct Row {
 }
 
 /// Everything that `table.json` says.
-#[derive(Serialize)]
-struct Table<'a> {
+#[derive(Serialize, Deserialize)]
+struct Table {
     times_the_trained_length: [usize; 4],
-    training: &'a [String],
+    training: Vec<String>,
     rows: Vec<Row>,
+}
+
+impl Table {
+    /// Returns the names of the tasks: those of the first cell, since every cell has a row for each.
+    fn tasks(&self) -> Vec<&str> {
+        let first = self.rows.first().map(|row| row.cell);
+        self.rows.iter().filter(|row| Some(row.cell) == first).map(|row| row.task.as_str()).collect()
+    }
 }
 
 fn main() -> ExitCode {
@@ -159,10 +167,11 @@ fn run(options: &Options) -> Result<()> {
         if run.find(&folder)? { done.push(run) } else { missing.push(run) }
     }
     done.extend(train(missing, done.len(), &folder)?);
-    let table = Table { times_the_trained_length: TIMES, training: &options.training, rows: rows(&done, options) };
+    let training = options.training.clone();
+    let table = Table { times_the_trained_length: TIMES, training, rows: rows(&done, options) };
     write(&options.out.join("table.json"), &json(&table)?)?;
-    write(&options.out.join("table.md"), &markdown(&table.rows))?;
-    write(&options.out.join("heat-map.svg"), &heat_map(&table.rows, options))
+    write(&options.out.join("table.md"), &markdown(&table))?;
+    write(&options.out.join("heat-map.svg"), &heat_map(&table))
 }
 
 /// Trains on all threads, a run on each. The first error ends it after the runs at hand, which are kept.
@@ -260,11 +269,10 @@ fn percent(share: f64) -> String {
 }
 
 /// A row per cell, a column per task: the accuracies in percent at each length.
-fn markdown(rows: &[Row]) -> String {
-    let first = rows.first().map(|row| row.cell);
-    let tasks: Vec<&str> = rows.iter().filter(|row| Some(row.cell) == first).map(|row| row.task.as_str()).collect();
+fn markdown(table: &Table) -> String {
+    let tasks = table.tasks();
     let mut text = format!("| cell | {} |\n|{}\n", tasks.join(" | "), " --- |".repeat(tasks.len() + 1));
-    for of_cell in rows.chunks(tasks.len().max(1)) {
+    for of_cell in table.rows.chunks(tasks.len().max(1)) {
         let cells: Vec<String> = of_cell.iter().map(|row| row.mean.map(percent).join(", ")).collect();
         let _ = writeln!(text, "| `{}` | {} |", of_cell[0].cell, cells.join(" | "));
     }
@@ -279,9 +287,10 @@ const HEIGHT: usize = 28;
 const GAP: usize = 12;
 
 /// A row per cell, for each task a column per length. The values stand in the cells in percent.
-fn heat_map(rows: &[Row], options: &Options) -> String {
-    let block = TIMES.len() * WIDTH + GAP;
-    let (width, height) = (LEFT + options.tasks.len() * block, TOP + options.cells.len() * HEIGHT + GAP);
+fn heat_map(table: &Table) -> String {
+    let tasks = table.tasks();
+    let (block, cells) = (TIMES.len() * WIDTH + GAP, table.rows.len() / tasks.len().max(1));
+    let (width, height) = (LEFT + tasks.len() * block, TOP + cells * HEIGHT + GAP);
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" \
          height=\"{height}\" font-family=\"sans-serif\" font-size=\"13\" text-anchor=\"middle\">\n\
@@ -291,14 +300,14 @@ fn heat_map(rows: &[Row], options: &Options) -> String {
     let label = |svg: &mut String, x: usize, y: usize, more: &str, text: &str| {
         let _ = writeln!(svg, "<text x=\"{x}\" y=\"{y}\"{more}>{text}</text>");
     };
-    for (number, task) in options.tasks.iter().enumerate() {
+    for (number, task) in tasks.iter().enumerate() {
         let left = LEFT + number * block;
         label(&mut svg, left + 2 * WIDTH, 24, " font-weight=\"bold\"", task);
         for (column, times) in TIMES.iter().enumerate() {
             label(&mut svg, left + column * WIDTH + WIDTH / 2, 50, "", &format!("×{times}"));
         }
     }
-    for (line, of_cell) in rows.chunks(options.tasks.len().max(1)).enumerate() {
+    for (line, of_cell) in table.rows.chunks(tasks.len().max(1)).enumerate() {
         let top = TOP + line * HEIGHT;
         label(&mut svg, LEFT - GAP, top + 19, " text-anchor=\"end\"", of_cell[0].cell.name());
         for (number, row) in of_cell.iter().enumerate() {
@@ -375,6 +384,18 @@ mod tests {
         let mixed = self::options(&[&words[..], &["--", "--hidden-size=5"]].concat());
         let error = super::run(&mixed).unwrap_err();
         assert!(error.code() == 2 && error.to_string().contains("a run with other options"), "{error}");
+    }
+
+    #[test]
+    fn the_page_shows_the_recorded_runs() {
+        let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+        let Ok(recorded) = fs::read_to_string(docs.join("figures/logs/which-cell.json")) else {
+            return; // A package has no pages.
+        };
+        let table: Table = serde_json::from_str(&recorded).unwrap();
+        let page = fs::read_to_string(docs.join("which-cell.md")).unwrap();
+        assert!(page.contains(&markdown(&table)), "the page lacks this table:\n{}", markdown(&table));
+        assert_eq!(fs::read_to_string(docs.join("figures/which-cell.svg")).unwrap(), heat_map(&table));
     }
 
     #[test]
