@@ -5,16 +5,17 @@
 //! threads, median and least milliseconds, tokens a second.
 
 use ndarray::Array2;
+use rayon::prelude::*;
 use std::{
     ops::Range,
     time::{Duration, Instant},
 };
-use unspool_graph::{Graph, Param, Params, RngKey, Scope, Tensor, Var, init};
+use unspool_graph::{Graph, Param, Params, RngKey, Scope, Tensor, Var, init, lane_sum, vectorize};
 use unspool_nn::{
     Adam, Attending, Attention, Cell, Embedding, Gru, Linear, Lstm, LstmState, Result, Rnn, Sequence, bidirectional,
     cells::{GatedDeltaNet, GatedDeltaNetConfig, MinGru},
     optimizer::StepParams,
-    sharded, state_to_tensors, unroll,
+    quantize, sharded, state_to_tensors, unroll,
 };
 
 fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
@@ -40,7 +41,7 @@ fn main() -> std::result::Result<(), Box<dyn std::error::Error>> {
 /// What builds a model and times its steps.
 type Workload = fn(&Bench<'_>) -> Result<()>;
 
-const WORKLOADS: [(&str, Workload); 9] = [
+const WORKLOADS: [(&str, Workload); 11] = [
     ("rnn_small", rnn_small),
     ("rnn_small_custom", rnn_small_custom),
     ("lstm_custom_256", lstm_custom_256),
@@ -48,6 +49,8 @@ const WORKLOADS: [(&str, Workload); 9] = [
     ("sentiment", sentiment),
     ("gru_seq2seq_attn", gru_seq2seq_attn),
     ("infer_step", infer_step),
+    ("infer_step_int8", infer_step_int8),
+    ("infer_step_read", infer_step_read),
     ("scan_min_gru", scan_min_gru),
     ("delta_rule", delta_rule),
 ];
@@ -304,30 +307,75 @@ fn gru_seq2seq_attn(bench: &Bench<'_>) -> Result<()> {
 }
 
 /// One token of greedy decoding.
-fn infer_step(bench: &Bench<'_>) -> Result<()> {
-    let mut params = Params::seeded(0);
-    let embedding = Embedding::new(params.scope("embedding"), 8000, 256);
-    let cell = Lstm::new(params.scope("rnn"), 256, 512);
-    let readout = Linear::new(params.scope("readout"), 512, 8000);
+/// A language model that writes one token after another.
+struct Writer {
+    embedding: Embedding,
+    cell: Lstm,
+    readout: Linear,
+}
 
-    fn next(
-        (embedding, cell, readout): (&Embedding, &Lstm, &Linear),
-        graph: &Graph<'_>,
-        last: u32,
-        carried: &[Tensor],
-    ) -> Result<(u32, Vec<Tensor>)> {
-        let state =
-            if carried.is_empty() { cell.initial_state(graph, 1) } else { cell.state_from_tensors(graph, carried) };
-        let x = graph.embedding(embedding.weight, &[last], [1], None);
-        let (h, state) = cell.step(x, state);
-        Ok((readout.apply(h).argmax()?[0], state_to_tensors(&state)?))
+impl Writer {
+    fn new(params: &mut Params) -> Writer {
+        Writer {
+            embedding: Embedding::new(params.scope("embedding"), 8000, 256),
+            cell: Lstm::new(params.scope("rnn"), 256, 512),
+            readout: Linear::new(params.scope("readout"), 512, 8000),
+        }
     }
 
-    let mut graph = Graph::new(&params);
-    let (mut last, mut carried) = (0, vec![]);
+    fn next(&self, graph: &Graph<'_>, last: u32, carried: &[Tensor]) -> Result<(u32, Vec<Tensor>)> {
+        let state = if carried.is_empty() {
+            self.cell.initial_state(graph, 1)
+        } else {
+            self.cell.state_from_tensors(graph, carried)
+        };
+        let x = graph.embedding(self.embedding.weight, &[last], [1], None);
+        let (h, state) = self.cell.step(x, state);
+        Ok((self.readout.apply(h).argmax()?[0], state_to_tensors(&state)?))
+    }
+
+    fn time(&self, bench: &Bench<'_>, params: &Params) -> Result<()> {
+        let mut graph = Graph::new(params);
+        let (mut last, mut carried) = (0, vec![]);
+        bench.time(1, 2, || {
+            graph.reset();
+            (last, carried) = self.next(&graph, last, &carried)?;
+            Ok(())
+        })
+    }
+}
+
+fn infer_step(bench: &Bench<'_>) -> Result<()> {
+    let mut params = Params::seeded(0);
+    Writer::new(&mut params).time(bench, &params)
+}
+
+/// The same with weights of 8 bits.
+fn infer_step_int8(bench: &Bench<'_>) -> Result<()> {
+    let mut params = Params::seeded(0);
+    let writer = Writer::new(&mut params);
+    quantize(&mut params)?;
+    writer.time(bench, &params)
+}
+
+/// The limit of `infer_step`: reads the weights that its products read, and does nothing else.
+fn infer_step_read(bench: &Bench<'_>) -> Result<()> {
+    let mut params = Params::seeded(0);
+    Writer::new(&mut params);
+    let read = params.iter().filter(|&p| !params.name(p).starts_with("embedding"));
+    let weights: Vec<f32> = read.flat_map(|p| params.elements_of(p).unwrap_or_default()).copied().collect();
+    let part = weights.len().div_ceil(bench.threads);
     bench.time(1, 2, || {
-        graph.reset();
-        (last, carried) = next((&embedding, &cell, &readout), &graph, last, &carried)?;
+        let sum: f32 = weights
+            .par_chunks(part)
+            .map(|part| {
+                vectorize(
+                    #[inline(always)]
+                    || lane_sum(part),
+                )
+            })
+            .sum();
+        std::hint::black_box(sum);
         Ok(())
     })
 }

@@ -201,6 +201,15 @@ pub enum Error {
         /// What is wrong.
         why: &'static str,
     },
+    /// A parameter whose values cannot be 8-bit integers with a scale for each row.
+    #[error("parameter {name:?} cannot be quantized: {why}")]
+    #[non_exhaustive]
+    Quantize {
+        /// The name.
+        name: String,
+        /// What is wrong.
+        why: &'static str,
+    },
     /// Gradients, values or handles of one store met another store or precision.
     #[error("{what} of another store or precision")]
     Foreign {

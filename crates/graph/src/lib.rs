@@ -154,7 +154,7 @@ pub use name_rows::RowsGuard;
 pub use ndarray;
 pub use operation::{Activation, Gated, OpContext, Operation, Show};
 pub use ops::{CrossEntropy, Mask, NO_ROW};
-pub use params::{Param, Params, Scope, init};
+pub use params::{Int8, Param, Params, Scope, init};
 #[cfg(feature = "drawing")]
 pub use petgraph;
 pub use reference::{reference_mode, set_reference_mode};

@@ -43,7 +43,8 @@
 //!   it.
 //! - [`loss`] and [`ctc`] say how wrong it is, [`Adam`] and others of [`optimizer`] make it better, [`schedule`] says
 //!   how fast.
-//! - [`sharded`] uses all cores, [`Trainer`] does the loop, [`checkpoint`] writes files.
+//! - [`sharded`] uses all cores, [`Trainer`] does the loop, [`checkpoint`] writes files, and [`quantize`] makes 8-bit
+//!   integers of a trained model's weights.
 //!
 //! # How do I …
 //!
@@ -110,6 +111,7 @@ pub mod mpi;
 pub mod optimizer;
 mod parallel_map;
 mod pretrained;
+mod quantize;
 mod rtrl;
 pub mod scan;
 pub mod schedule;
@@ -139,6 +141,7 @@ pub use layer::{Conv2d, Embedding, LayerNorm, Linear};
 pub use optimizer::{Adam, AdamW, Optimizer, Sgd};
 pub use parallel_map::parallel_map;
 pub use pretrained::{LoadedVectors, load_vectors};
+pub use quantize::quantize;
 pub use rtrl::Rtrl;
 pub use sequence::{
     AttentionPooling, Direction, Layout, Pooling, Recurrent, RecurrentConfig, Sequence, TruncatedBptt, TruncatedWindow,

@@ -1,7 +1,7 @@
 //! A task whose type is not known: what a program does with the one that the command line names.
 
 use crate::{
-    commands::{EvaluateOptions, GenerateOptions, PredictOptions},
+    commands::{EvaluateOptions, GenerateOptions, PredictOptions, QuantizeOptions},
     error::Result,
     run::RunFolder,
     task::Score,
@@ -23,6 +23,7 @@ pub(crate) trait AnyTask: Sync {
     fn predict(&self, folder: &RunFolder, options: &PredictOptions) -> Result<()>;
     fn evaluate(&self, folder: &RunFolder, options: &EvaluateOptions) -> Result<()>;
     fn generate(&self, folder: &RunFolder, options: &GenerateOptions) -> Result<()>;
+    fn quantize(&self, folder: &RunFolder, options: &QuantizeOptions) -> Result<()>;
     fn model_toml(&self, path: &std::path::Path, table: toml::Table);
     fn answers(&self, words: &[String]) -> Result<Answers>;
     fn losses(&self, words: &[String], ranks: usize) -> Vec<f64>;

@@ -44,6 +44,16 @@ pub(crate) struct EvaluateOptions {
 }
 
 #[derive(Args)]
+pub(crate) struct QuantizeOptions {
+    /// Run folder of a training.
+    #[arg(value_name = "RUN_DIR")]
+    pub(crate) model: PathBuf,
+    /// Folder for the quantized model [default: RUN_DIR-int8].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Args)]
 pub(crate) struct GenerateOptions {
     /// Run folder of a training of language-model.
     #[arg(long, value_name = "RUN_DIR")]

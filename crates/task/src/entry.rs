@@ -3,9 +3,9 @@
 use crate::{
     any_task::{Answers, AnyTask},
     chosen::{self, Chosen},
-    commands::{self, DrawOptions, EvaluateOptions, GenerateOptions, PredictOptions},
+    commands::{self, DrawOptions, EvaluateOptions, GenerateOptions, PredictOptions, QuantizeOptions},
     error::{Error, Result},
-    evaluate, generate, look, predict,
+    evaluate, generate, look, predict, quantize,
     run::RunFolder,
     task::{Score, Task},
     testing_hooks, threads, train,
@@ -87,6 +87,10 @@ impl<T: Task> AnyTask for Of<T> {
 
     fn generate(&self, folder: &RunFolder, options: &GenerateOptions) -> Result<()> {
         generate::generate::<T>(folder, options)
+    }
+
+    fn quantize(&self, folder: &RunFolder, options: &QuantizeOptions) -> Result<()> {
+        quantize::quantize::<T>(folder, options)
     }
 
     fn model_toml(&self, path: &Path, table: toml::Table) {

@@ -49,6 +49,7 @@ mod parts;
 mod predict;
 mod processes;
 mod progress;
+mod quantize;
 mod report;
 mod restore;
 mod rows;
@@ -132,6 +133,10 @@ pub fn run(tasks: &[Entry], words: impl IntoIterator<Item = OsString>) -> Result
             threads::set(options.threads.count)?;
             let folder = run::RunFolder::open(&options.model)?;
             restore::task_of(&folder, tasks)?.evaluate(&folder, &options)
+        }
+        Ok(Asked::Other(Command::Quantize(options))) => {
+            let folder = run::RunFolder::open(&options.model)?;
+            restore::task_of(&folder, tasks)?.quantize(&folder, &options)
         }
         Ok(Asked::Other(Command::Generate(options))) => {
             let folder = run::RunFolder::open(&options.model)?;

@@ -2,7 +2,7 @@
 
 use crate::{
     any_task::AnyTask,
-    commands::{EvaluateOptions, GenerateOptions, PredictOptions},
+    commands::{EvaluateOptions, GenerateOptions, PredictOptions, QuantizeOptions},
     score::ScoreOptions,
     tokenize::TokenizeOptions,
 };
@@ -26,6 +26,8 @@ pub(crate) enum Command {
     Predict(PredictOptions),
     /// Evaluate a trained model on a file, and write the scores as a line of JSON.
     Evaluate(EvaluateOptions),
+    /// Round a trained model's weights to 8-bit integers: a quarter of the size, and faster to decode with.
+    Quantize(QuantizeOptions),
     /// Generate text with a trained language model.
     Generate(GenerateOptions),
     /// Score a translation against references; the scores equal those of sacrebleu.

@@ -183,7 +183,9 @@ fn answers<T: Task>(
     let share = asked.len().div_ceil(rayon::current_num_threads()).max(1);
     let size = match size {
         BatchSize::Rows(rows) => BatchSize::Rows(rows.min(share)),
-        tokens => tokens,
+        // A search has several rows for a line, each with a number for every token there is, and no gradient makes a
+        // large batch worth while: what stays in the caches is faster.
+        BatchSize::Tokens(tokens) => BatchSize::Tokens(tokens.div_ceil(4)),
     };
     if asked.is_empty() {
         return Ok(BTreeMap::new());

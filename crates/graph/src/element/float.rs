@@ -31,6 +31,8 @@ pub trait Float: Element + Side + Lanes {
     fn to_le_bytes(self) -> Self::Bytes;
     /// The number that has these bits.
     fn from_le_bytes(bytes: Self::Bytes) -> Self;
+    /// The number that an 8-bit integer is, which is exact.
+    fn from_i8(integer: i8) -> Self;
 }
 
 macro_rules! float {
@@ -44,6 +46,10 @@ macro_rules! float {
             #[inline(always)]
             fn from_le_bytes(bytes: Self::Bytes) -> Self {
                 $type::from_le_bytes(bytes)
+            }
+            #[inline(always)]
+            fn from_i8(integer: i8) -> Self {
+                integer.into()
             }
         }
     )*};

@@ -3,6 +3,7 @@
 //! A *panel* is as many columns of B as a few vector registers hold, row after row, so that the innermost loop reads it
 //! straight through.
 
+use super::int8::Int8Panels;
 use crate::{Element, Float, buffer::Buffer};
 use pulp::Simd;
 
@@ -105,14 +106,20 @@ impl Tile {
         )
     }
 
-    /// Goes through panels in groups that are made together, each with its columns of room: 512 or so, so that long
-    /// pieces of B's rows are read and the panels are still in the second cache when they are multiplied by.
+    /// Returns how many panels are made together: 512 columns or so, so that long pieces of B's rows are read and the
+    /// panels are still in the second cache when they are multiplied by.
+    #[inline(always)]
+    pub(super) fn group(self) -> usize {
+        512 / (self.registers * self.lanes)
+    }
+
+    /// Goes through panels in groups of `count`, each with its columns of room.
     #[inline(always)]
     pub(super) fn groups(
         self,
         mut panels: impl Iterator<Item = (usize, usize, usize)> + Clone,
+        count: usize,
     ) -> impl Iterator<Item = (impl Iterator<Item = (usize, usize, usize)> + Clone, usize)> {
-        let count = 512 / (self.registers * self.lanes);
         std::iter::from_fn(
             #[inline(always)]
             move || {
@@ -280,13 +287,23 @@ fn pack_block<E: Float, const M: usize>(a: Matrix<'_, E>, to: &mut [E]) {
 pub(crate) struct Packed<E: Element> {
     pub(super) k: usize,
     pub(super) n: usize,
-    pub(super) panels: Buffer<E>,
+    pub(super) panels: Panels<E>,
+}
+
+/// What the panels hold.
+#[derive(Debug)]
+pub(super) enum Panels<E: Element> {
+    Numbers(Buffer<E>),
+    Int8(Int8Panels<E>),
 }
 
 impl<E: Element> Packed<E> {
-    /// How many elements the panels have.
+    /// How many elements take the memory of the panels.
     pub(crate) fn elements(&self) -> usize {
-        self.panels.len()
+        match &self.panels {
+            Panels::Numbers(numbers) => numbers.len(),
+            Panels::Int8(int8) => int8.bytes() / size_of::<E>(),
+        }
     }
 }
 
@@ -296,7 +313,13 @@ impl<E: Float> Packed<E> {
         assert!(b.reach(k, n) <= b.data.len());
         let mut panels = take(Tile::here::<E>().packed_len(k, n));
         pack(b, (k, n), &mut panels);
-        Packed { k, n, panels }
+        Packed { k, n, panels: Panels::Numbers(panels) }
+    }
+
+    /// Packs B `[k, n]` as [`Int8Panels`] with a scale for each column, or for each row.
+    pub(crate) fn int8((k, n): (usize, usize), b: Matrix<'_, E>, scales: &[E], of_columns: bool) -> Self {
+        assert!(b.reach(k, n) <= b.data.len());
+        Packed { k, n, panels: Panels::Int8(Int8Panels::new(Tile::here::<E>(), (k, n), b, scales, of_columns)) }
     }
 }
 
@@ -310,7 +333,7 @@ pub(super) fn pack<E: Float>(b: Matrix<'_, E>, (k, n): (usize, usize), to: &mut 
             let Pack(b, k, n, to) = self;
             let tile = Tile::of::<E, S>();
             let mut rest = to;
-            for (together, columns) in tile.groups(tile.panels(n)) {
+            for (together, columns) in tile.groups(tile.panels(n), tile.group()) {
                 pack_panels::<E, S>(b, together, rest.split_off_mut(..columns * k).unwrap_or_default());
             }
         }

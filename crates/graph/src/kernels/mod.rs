@@ -2,12 +2,14 @@
 //!
 //! Nothing here knows of graphs, shapes of rank above two, or gradients.
 
+mod int8;
 mod layout;
 mod loops;
 pub(crate) mod product;
 mod scratch;
 pub(crate) mod vector;
 
+pub(crate) use int8::integer;
 pub use layout::Matrix;
 pub(crate) use layout::Packed;
 pub use product::product;

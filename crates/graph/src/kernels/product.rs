@@ -7,7 +7,10 @@
 //! B is laid out in [panels](super::layout). Several rows of A against a panel keep a [`Tile`] of sums in registers. A
 //! recurrence multiplies by the same B at every time step: its panels are made once ([`Packed`]) and kept.
 
-use super::layout::{Matrix, Packed, Tile, pack, pack_panels, pack_rows, rows_at_once};
+use super::{
+    int8::{Int8Panels, numbers},
+    layout::{Matrix, Packed, Panels, Tile, pack, pack_panels, pack_rows, rows_at_once},
+};
 use crate::{Element, Float, reference::reference_mode};
 use pulp::Simd;
 use rayon::prelude::*;
@@ -20,6 +23,8 @@ enum Right<'a, E: Float> {
     Panels(&'a [E]),
     /// As it lies: each panel is made when its turn comes, in the caches, and needs no memory of B's size.
     Plain(Matrix<'a, E>),
+    /// All its panels as integers, made numbers when their turn comes.
+    Int8(&'a Int8Panels<E>),
 }
 
 /// Some rows and some panels of a product, on one thread.
@@ -65,6 +70,12 @@ impl<E: Float> pulp::WithSimd for Part<'_, E> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
+        if let Right::Int8(b) = self.b
+            && self.m == 1
+            && let Some(scales) = b.scales_of_columns()
+        {
+            return self.row(simd, b, scales);
+        }
         let [mut left, mut right] = E::thread_memory().with(|memory| memory.room.take());
         let (tile, k) = (Tile::of::<E, S>(), self.k);
         let panels = tile.panels(self.n).take(self.panels.end).skip(self.panels.start);
@@ -72,6 +83,9 @@ impl<E: Float> pulp::WithSimd for Part<'_, E> {
         let terms = k.div_ceil(k.div_ceil(LONG));
         let most = (BLOCK[usize::from(k * self.n > LARGE)] / terms).max(1);
         let rows = self.m.div_ceil(self.m.div_ceil(most)).next_multiple_of(tile.rows);
+        // What is made of integers for a few rows stays in the first cache.
+        let few = matches!(self.b, Right::Int8(_)) && self.m < MANY;
+        let count = if few { 1 } else { tile.group() };
         for begin in (0..k).step_by(terms) {
             let terms = terms.min(k - begin);
             for row in (0..self.m).step_by(rows) {
@@ -79,13 +93,18 @@ impl<E: Float> pulp::WithSimd for Part<'_, E> {
                 left.resize((rows * terms).max(left.len()), E::ZERO);
                 pack_rows::<E, S>(self.a.from(row, begin), rows, &mut left[..rows * terms]);
                 let mut group = first;
-                for (together, columns) in tile.groups(panels.clone()) {
+                for (together, columns) in tile.groups(panels.clone(), count) {
                     // The panels of this group, how many terms each of them has, and which of these come first here.
                     let (b, height, begin) = match self.b {
                         Right::Panels(panels) => (&panels[group * k..][..columns * k], k, begin),
                         Right::Plain(b) => {
                             right.resize((columns * terms).max(right.len()), E::ZERO);
                             pack_panels::<E, S>(b.from(begin, 0), together.clone(), &mut right[..columns * terms]);
+                            (&right[..columns * terms], terms, 0)
+                        }
+                        Right::Int8(b) => {
+                            right.resize((columns * terms).max(right.len()), E::ZERO);
+                            b.dequantize::<S>(together.clone(), (begin, terms, k), &mut right[..columns * terms]);
                             (&right[..columns * terms], terms, 0)
                         }
                     };
@@ -150,7 +169,7 @@ impl<E: Float> Part<'_, E> {
         a: &[E],
         panel: &[E],
     ) {
-        let b = E::registers::<S>(panel).as_chunks::<V>().0;
+        let b = E::registers::<S>(panel).as_chunks::<V>().0.iter().copied();
         match many {
             8 => self.tile::<S, 8, V>(simd, row, from, width, a, b),
             6 => self.tile::<S, 6, V>(simd, row, from, width, a, b),
@@ -158,6 +177,61 @@ impl<E: Float> Part<'_, E> {
             2 => self.tile::<S, 2, V>(simd, row, from, width, a, b),
             _ => self.tile::<S, 1, V>(simd, row, from, width, a, b),
         }
+    }
+
+    /// One row by integers, which become numbers in the registers: a step of decoding, and the fewer bytes it reads,
+    /// the less time it takes.
+    #[inline(always)]
+    fn row<S: Simd>(self, simd: S, b: &Int8Panels<E>, scales: &[E]) {
+        match E::lanes::<S>() {
+            16 => self.row_by::<S, 16>(simd, b, scales),
+            8 => self.row_by::<S, 8>(simd, b, scales),
+            4 => self.row_by::<S, 4>(simd, b, scales),
+            2 => self.row_by::<S, 2>(simd, b, scales),
+            _ => self.row_by::<S, 1>(simd, b, scales),
+        }
+    }
+
+    /// The same for registers of `LANES` numbers.
+    #[inline(always)]
+    fn row_by<S: Simd, const LANES: usize>(mut self, simd: S, b: &Int8Panels<E>, scales: &[E]) {
+        let [mut left, right] = E::thread_memory().with(|memory| memory.room.take());
+        left.resize(self.k.max(left.len()), E::ZERO);
+        pack_rows::<E, S>(self.a, 1, &mut left[..self.k]);
+        let panels = Tile::of::<E, S>().panels(self.n).take(self.panels.end).skip(self.panels.start);
+        let first = panels.clone().next().map_or(0, |panel| panel.0);
+        for (from, width, room) in panels {
+            let (values, scales) = (b.panel(from, room, self.k), &scales[from..from + room]);
+            let (values, scales) = (values.as_chunks::<LANES>().0, scales.as_chunks::<LANES>().0);
+            match scales.len() {
+                3 => self.row_by_panel::<S, LANES, 3>(simd, from - first, width, &left, values, scales),
+                2 => self.row_by_panel::<S, LANES, 2>(simd, from - first, width, &left, values, scales),
+                _ => self.row_by_panel::<S, LANES, 1>(simd, from - first, width, &left, values, scales),
+            }
+        }
+        E::thread_memory().with(|memory| memory.room.set([left, right]));
+    }
+
+    /// The same for a panel of `V` registers a row.
+    #[inline(always)]
+    fn row_by_panel<S: Simd, const LANES: usize, const V: usize>(
+        &mut self,
+        simd: S,
+        from: usize,
+        width: usize,
+        a: &[E],
+        values: &[[i8; LANES]],
+        scales: &[[E; LANES]],
+    ) {
+        let Some(scales) = scales.as_chunks::<V>().0.first() else { return };
+        let rows = values.as_chunks::<V>().0.iter().map(
+            #[inline(always)]
+            |values| {
+                let row = numbers(values, scales);
+                std::array::from_fn(|v| E::registers::<S>(row.as_flattened())[v])
+            },
+        );
+        self.tile::<S, 1, V>(simd, 0, from, width, &a[..self.k], rows);
     }
 
     /// `M` rows of A from `row` on, packed, against a panel of `V` registers a row.
@@ -169,7 +243,7 @@ impl<E: Float> Part<'_, E> {
         from: usize,
         width: usize,
         a: &[E],
-        b: &[[E::Register<S>; V]],
+        b: impl Iterator<Item = [E::Register<S>; V]>,
     ) {
         let n = self.n;
         let c = &mut self.c[row * n..];
@@ -343,7 +417,11 @@ fn plain_loops<E: Float>(
 /// As [`product`], by a matrix that is packed already.
 pub(crate) fn product_by<E: Float>(m: usize, a: Matrix<'_, E>, b: &Packed<E>, c: &mut [E], accumulate: bool) {
     if any((m, b.k, b.n), a, c, accumulate) {
-        multiply((m, b.k, b.n), a, Right::Panels(&b.panels), &mut c[..m * b.n], accumulate);
+        let right = match &b.panels {
+            Panels::Numbers(panels) => Right::Panels(panels),
+            Panels::Int8(panels) => Right::Int8(panels),
+        };
+        multiply((m, b.k, b.n), a, right, &mut c[..m * b.n], accumulate);
     }
 }
 
@@ -424,6 +502,54 @@ mod tests {
                 let mut got = c.clone();
                 route.dispatch(Whole((m, k, n), &a, &b, &mut got));
                 assert_eq!(got, expected, "{route:?}");
+            }
+        }
+    }
+
+    /// A whole product by integers, by whatever vectors it is compiled for.
+    struct ByIntegers<'a> {
+        sizes: (usize, usize, usize),
+        a: &'a [f32],
+        b: &'a [f32],
+        scales: &'a [f32],
+        of_columns: bool,
+        c: &'a mut [f32],
+    }
+
+    impl pulp::WithSimd for ByIntegers<'_> {
+        type Output = ();
+        #[inline(always)]
+        fn with_simd<S: Simd>(self, simd: S) {
+            let ((m, k, n), tile) = (self.sizes, Tile::of::<f32, S>());
+            let b = Int8Panels::new(tile, (k, n), Matrix::rows(self.b, n), self.scales, self.of_columns);
+            let (a, b) = (Matrix::rows(self.a, k), Right::Int8(&b));
+            Part { m, k, n, a, b, panels: 0..tile.panels(n).count(), c: self.c, accumulate: true }.with_simd(simd)
+        }
+    }
+
+    #[test]
+    fn every_route_multiplies_by_integers_as_by_the_numbers_that_they_stand_for() {
+        for (m, k, n) in [(1, 7, 33), (1, 600, 50), (5, 21, 50), (70, 520, 24)] {
+            for of_columns in [false, true] {
+                let scales: Vec<f32> = (0..k.max(n)).map(|i| 0.001 * (1 + i % 11) as f32).collect();
+                let scale = |row: usize, column: usize| scales[if of_columns { column } else { row }];
+                // From −127 to 127, both among them.
+                let integer = |i: usize| ((i * 7919) % 255) as f32 - 127.0;
+                let b: Vec<f32> = (0..k * n).map(|i| integer(i) * scale(i / n, i % n)).collect();
+                let (a, c) = (fill::<f32>(m * k, 1), fill::<f32>(m * n, 3));
+                let mut expected = c.clone();
+                for i in 0..m {
+                    for j in 0..n {
+                        let chain = |sum: f32, p: usize| a[i * k + p].mul_add(b[p * n + j], sum);
+                        expected[i * n + j] = (0..k).fold(c[i * n + j], chain);
+                    }
+                }
+                for route in crate::kernels::vector::routes() {
+                    let mut got = c.clone();
+                    let (sizes, scales) = ((m, k, n), &scales[..if of_columns { n } else { k }]);
+                    route.dispatch(ByIntegers { sizes, a: &a, b: &b, scales, of_columns, c: &mut got });
+                    assert_eq!(got, expected, "{route:?}");
+                }
             }
         }
     }

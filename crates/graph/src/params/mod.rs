@@ -2,9 +2,12 @@
 
 mod arrays;
 pub mod init;
+mod int8;
 mod scope;
 
 pub(crate) use arrays::Arrays;
+pub use int8::Int8;
+pub(crate) use int8::Quantized;
 pub use scope::Scope;
 
 use crate::{
@@ -256,7 +259,7 @@ impl Params {
             let why = "the new values have another shape";
             return Err(Error::ParamShape { name: self.names[i].clone(), shape: value.shape().to_vec(), why });
         }
-        typed!(&mut self.arrays, arrays => arrays.for_writing()[i].copy_from_slice(&value.elements()));
+        typed!(&mut self.arrays, arrays => arrays.one_for_writing(i).copy_from_slice(&value.elements()));
         Ok(())
     }
 
@@ -350,8 +353,9 @@ impl Params {
     }
 
     /// Hands the memory that finished recordings over these parameters have left for the next one back to the system,
-    /// and the short buffers that the calling thread keeps for all recordings, at most 2 MB in single precision. It is kept so that a
-    /// training loop in its steady state asks for none; after one long sequence it may be far more than is needed.
+    /// and the short buffers that the calling thread keeps for all recordings, at most 2 MB in single precision. It is
+    /// kept so that a training loop in its steady state asks for none; after one long sequence it may be far more than
+    /// is needed.
     ///
     /// ```
     /// use unspool_graph::{Graph, Params};

@@ -40,7 +40,7 @@ use std::{
     io,
     path::Path,
 };
-use unspool_graph::{Element, Params, Precision};
+use unspool_graph::{Element, Int8, Params, Precision};
 
 /// Names the key of the header that holds a model's own metadata, as JSON with sorted keys: the header must not depend
 /// on a hash map's order.
@@ -51,6 +51,9 @@ pub const TRAINING: &str = "training/";
 
 /// Among the metadata: the CRC-32 of all else in the file.
 const CHECKSUM: &str = "crc32";
+
+/// What follows the name of a quantized parameter in that of its scales, as in `weight_scale`.
+const SCALE: &str = "_scale";
 
 /// The longest header that is written or read, in bytes: a name and a shape for some hundred thousand tensors, and the
 /// metadata.
@@ -135,8 +138,10 @@ pub(crate) fn save_with_bytes(
 }
 
 /// Reads the file at `path` into `params`, which must have the same names and shapes. Everything is checked before
-/// anything is changed. Files in either precision are read. Returns the metadata that [`save`] was given; none for a
-/// file from elsewhere. Memory is bounded by the model's size, whatever the file says of itself.
+/// anything is changed. Files in either precision are read, and those of a [quantized](crate::quantize) model: its
+/// matrices are of kind `I8`, with the scales of their rows in a vector of kind `F32` whose name ends in `_scale`.
+/// Returns the metadata that [`save`] was given; none for a file from elsewhere. Memory is bounded by the model's size,
+/// whatever the file says of itself.
 ///
 /// # Errors
 /// [`Error::File`], [`Error::Format`], or [`Error::Mismatch`] with every name that is missing, unexpected, of another
@@ -203,7 +208,13 @@ pub(crate) fn load_with_bytes(
     for (which, (prefix, params)) in parts.iter().enumerate() {
         missing.extend(params.iter().enumerate().map(|(i, p)| (format!("{prefix}{}", params.name(p)), (which, i))));
     }
+    let mut rows: BTreeMap<String, usize> = BTreeMap::new();
+    for (prefix, params) in parts.iter() {
+        let row_count = |p| params.shape(p).first().copied().map(|rows| (format!("{prefix}{}", params.name(p)), rows));
+        rows.extend(params.iter().filter_map(row_count));
+    }
     let (mut findings, mut checksum) = (BTreeSet::new(), Checksum::default());
+    let (mut integers, mut scales) = (BTreeMap::new(), BTreeMap::new());
     for name in reader.names() {
         let info = reader.info(&name).clone();
         checksum.tensor(&name, &info);
@@ -212,6 +223,10 @@ pub(crate) fn load_with_bytes(
             continue;
         }
         let Some((which, index)) = missing.remove(&name) else {
+            if let Some(of) = reader.scales_of(&name).filter(|of| rows.get(of) == info.shape.first()) {
+                scales.insert(of, reader.read_scales(&info, &mut checksum)?);
+                continue;
+            }
             if ignore_prefix.is_none_or(|prefix| !name.starts_with(prefix)) {
                 findings.insert((4, format!("unexpected: {name}")));
             }
@@ -223,8 +238,12 @@ pub(crate) fn load_with_bytes(
         if info.shape != *shape {
             findings.insert((1, format!("another shape: {name} is {:?}, the model's is {shape}", info.shape)));
             reader.pass(&info, &mut checksum)?;
+        } else if info.dtype == Dtype::I8 {
+            let values = reader.read_bytes(&info, &mut checksum)?.into_iter().map(u8::cast_signed).collect();
+            integers.insert(name, (which, index, values));
         } else if !matches!(info.dtype, Dtype::F32 | Dtype::F64) {
-            findings.insert((2, format!("another kind of number: {name} is {:?}, not F32 or F64", info.dtype)));
+            let kind = info.dtype;
+            findings.insert((2, format!("another kind of number: {name} is {kind:?}, not F32, F64, or I8")));
             reader.pass(&info, &mut checksum)?;
         } else {
             let finite = match store.precision() {
@@ -244,6 +263,17 @@ pub(crate) fn load_with_bytes(
                 format!("its checksum is {claimed}, its contents have {found}: it was changed after it was written");
             return Err(Error::Format { path: path.display().to_string(), why });
         }
+    }
+    for (name, (which, index, values)) in integers {
+        let store = &mut staged[which];
+        let Some(p) = store.iter().nth(index) else { return Err(Error::Foreign) };
+        match scales.remove(&name) {
+            None => findings.insert((0, format!("missing: {name}{SCALE}, the scales of integers"))),
+            Some(scales) => match store.set_int8(p, &Int8 { values, scales }) {
+                Ok(()) => continue,
+                Err(why) => findings.insert((2, why.to_string())),
+            },
+        };
     }
     for (name, (which, index)) in missing {
         let params = &staged[which];

@@ -1,6 +1,6 @@
 //! Reads a checkpoint: its header, and then one tensor after the other, a piece at a time.
 
-use super::{KEY, LONGEST_HEADER, PIECE, checksum::Checksum, file_error, format_error};
+use super::{KEY, LONGEST_HEADER, PIECE, SCALE, checksum::Checksum, file_error, format_error};
 use crate::Result;
 use safetensors::{
     Dtype,
@@ -98,6 +98,22 @@ impl Reader {
         let mut all = Vec::with_capacity(info.data_offsets.1 - info.data_offsets.0);
         self.pieces(info, checksum, |bytes| all.extend_from_slice(bytes))?;
         Ok(all)
+    }
+
+    /// Returns the name of the integers of which a tensor holds the scales: as many as the integers have rows.
+    pub(super) fn scales_of(&self, name: &str) -> Option<String> {
+        let (scales, of) = (self.info(name), name.strip_suffix(SCALE)?);
+        let integers = self.header.info(of).filter(|integers| integers.dtype == Dtype::I8)?;
+        let fit =
+            scales.dtype == Dtype::F32 && integers.shape.first() == scales.shape.first() && scales.shape.len() == 1;
+        fit.then(|| of.to_owned())
+    }
+
+    /// Reads the next tensor, in single precision.
+    pub(super) fn read_scales(&mut self, info: &TensorInfo, checksum: &mut Checksum) -> Result<Vec<f32>> {
+        let mut scales = vec![0.0; info.shape.iter().product()];
+        self.read(info, &mut scales, checksum)?;
+        Ok(scales)
     }
 
     /// Reads the next tensor, in single or double precision, into `out`, which has its number of elements.

@@ -1,6 +1,6 @@
 //! Writes a checkpoint: one stream, a piece at a time, and nothing that the reader would refuse.
 
-use super::{CHECKSUM, KEY, LONGEST_HEADER, PIECE, checksum::Checksum, file_error};
+use super::{CHECKSUM, KEY, LONGEST_HEADER, PIECE, SCALE, checksum::Checksum, file_error};
 use crate::{Error, Result};
 use safetensors::{
     Dtype,
@@ -20,12 +20,28 @@ const NAMED: usize = 5;
 enum Item<'a> {
     Param(&'a Params, Param),
     Bytes(&'a [u8]),
+    /// The integers of a quantized parameter, row by row.
+    Int8(Vec<u8>, Vec<usize>),
+    /// Their scales, as bytes.
+    Scales(Vec<u8>),
+}
+
+/// Returns the tensors of a parameter: two of one that is quantized.
+fn items<'a>(prefix: &str, params: &'a Params, p: Param) -> Vec<(String, Item<'a>)> {
+    let name = format!("{prefix}{}", params.name(p));
+    let Some(int8) = params.int8(p) else { return vec![(name, Item::Param(params, p))] };
+    let scales = int8.scales.iter().flat_map(|scale| scale.to_le_bytes()).collect();
+    let values = int8.values.into_iter().map(i8::cast_unsigned).collect();
+    let scales = (format!("{name}{SCALE}"), Item::Scales(scales));
+    vec![(name, Item::Int8(values, params.shape(p).to_vec())), scales]
 }
 
 impl Item<'_> {
     fn info(&self, start: usize) -> TensorInfo {
         let (dtype, width, shape) = match self {
             Item::Bytes(bytes) => (Dtype::U8, 1, vec![bytes.len()]),
+            Item::Int8(_, shape) => (Dtype::I8, 1, shape.clone()),
+            Item::Scales(scales) => (Dtype::F32, 4, vec![scales.len() / 4]),
             Item::Param(params, p) => match params.precision() {
                 Precision::F32 => (Dtype::F32, 4, params.shape(*p).to_vec()),
                 Precision::F64 => (Dtype::F64, 8, params.shape(*p).to_vec()),
@@ -38,13 +54,14 @@ impl Item<'_> {
     fn each_piece(&self, mut give: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
         match self {
             Item::Bytes(bytes) => give(bytes),
+            Item::Int8(bytes, _) | Item::Scales(bytes) => give(bytes),
             Item::Param(params, p) => each_piece(params, *p, give),
         }
     }
 
     fn is_finite(&self) -> bool {
         match self {
-            Item::Bytes(_) => true,
+            Item::Bytes(_) | Item::Int8(..) | Item::Scales(_) => true,
             Item::Param(params, p) => is_finite(params, *p),
         }
     }
@@ -79,7 +96,7 @@ pub(super) fn write(
     let mut items: Vec<(String, Item<'_>)> =
         bytes.iter().map(|(name, bytes)| (name.to_string(), Item::Bytes(bytes))).collect();
     for (prefix, params) in parts {
-        items.extend(params.iter().map(|p| (format!("{prefix}{}", params.name(p)), Item::Param(params, p))));
+        items.extend(params.iter().flat_map(|p| self::items(prefix, params, p)));
     }
     items.sort_by(|a, b| a.0.cmp(&b.0));
     if let Some(twice) = items.windows(2).find(|pair| pair[0].0 == pair[1].0) {
