@@ -14,8 +14,14 @@ lint() {
     cargo clippy --workspace --all-targets --locked -- -D warnings
 }
 
+# rustdoc shows LaTeX as it is written, so it reads a copy of the pages in which mathematics is typeset.
 docs() {
-    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+    local pages=${CARGO_TARGET_DIR:-$PWD/target}/typeset
+    rm -rf "$pages"
+    mkdir -p "$(dirname "$pages")"
+    cp -R docs "$pages"
+    cargo run --quiet --locked -p xtask -- math "$pages"
+    UNSPOOL_DOCS=$pages RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 }
 
 # A small crate stays small: how many crates it is built from, itself included.

@@ -23,13 +23,14 @@ if [ -n "$clean" ] && [ -n "$(git status --porcelain)" ]; then
     exit 1
 fi
 
-# The tutorial is at the root of the workspace, outside of the package that shows it: the package gets a copy. Git
+# The tutorial is at the root of the workspace, outside of the package that shows it: the package gets a copy, with typeset mathematics. Git
 # ignores the copy and cargo calls it an uncommitted change, so `unspool` needs --allow-dirty; the check above stands
 # in for cargo's.
 trap 'rm -rf crates/unspool/docs' EXIT
 trap 'exit 143' INT TERM
 rm -rf crates/unspool/docs
 cp -R docs crates/unspool/docs
+cargo run --quiet --locked -p xtask -- math crates/unspool/docs
 
 if [ -n "$publish" ]; then
     cargo publish --locked -p unspool-files -p unspool-baselines -p unspool-graph -p unspool-nn -p unspool-text ${options[@]+"${options[@]}"}

@@ -4,4 +4,5 @@
 pub mod history;
 pub mod imports;
 pub mod layers;
+pub mod math;
 pub mod picture;

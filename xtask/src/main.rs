@@ -1,9 +1,10 @@
 //! Draws `docs/architecture.svg` from the code and from `docs/history.csv`: `cargo run -p xtask -- architecture`. With
-//! `-- history`, reads `docs/history.csv` from git anew before.
+//! `-- history`, reads `docs/history.csv` from git again first. `-- math FOLDER` typesets the LaTeX of the pages in a
+//! folder.
 #![forbid(unsafe_code)]
 
 use std::{fs, path::Path, process::ExitCode};
-use xtask::{history, imports, picture};
+use xtask::{history, imports, math, picture};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -11,8 +12,9 @@ fn main() -> ExitCode {
     let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["architecture"] => architecture(&root),
         ["history"] => record(&root).and_then(|()| architecture(&root)),
+        ["math", folder] => math::typeset_folder(Path::new(folder)),
         _ => {
-            eprintln!("usage: cargo run -p xtask -- architecture | history");
+            eprintln!("usage: cargo run -p xtask -- architecture | history | math FOLDER");
             return ExitCode::from(2);
         }
     };

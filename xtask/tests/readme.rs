@@ -1,4 +1,5 @@
-//! The program at the top of the README compiles and runs in a crate outside of this workspace.
+//! The program at the top of the README, and programs of the tutorial, compile and run in a crate outside of this
+//! workspace.
 
 use std::{
     env, fs,
@@ -10,12 +11,16 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").canonicalize().unwrap()
 }
 
-/// The contents of the README's fenced blocks of a language, in order.
-fn blocks(language: &str) -> Vec<String> {
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+/// The contents of a page's fenced blocks of a language, in order.
+fn blocks_of(page: &str, language: &str) -> Vec<String> {
+    let text = fs::read_to_string(root().join(page)).unwrap();
     let fence = format!("```{language}\n");
-    let inside = readme.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap_or_default().to_string());
+    let inside = text.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap_or_default().to_string());
     inside.collect()
+}
+
+fn blocks(language: &str) -> Vec<String> {
+    blocks_of("README.md", language)
 }
 
 /// Builds and runs a crate in a temporary folder, and returns its output and its errors.
@@ -68,4 +73,22 @@ fn the_program_of_the_readme_runs_in_a_crate_outside_of_this_workspace() {
 fn the_cell_of_the_readme_is_short() {
     let cell = &blocks("rust")[0];
     assert!(cell.lines().count() <= 32, "{} lines", cell.lines().count());
+}
+
+#[test]
+fn programs_of_the_tutorial_run_in_a_crate_with_the_lines_of_the_setup_page() {
+    assert_eq!(blocks_of("docs/setup.md", "toml"), blocks("toml"), "the setup page and the README");
+    let folder = tempfile::tempdir().unwrap();
+    for (chapter, block) in [
+        ("01-sequence-and-graph.md", 3),
+        ("03-recurrence.md", 1),
+        ("05-many-to-one.md", 3),
+        ("10-gates.md", 0),
+        ("12-attention.md", 0),
+    ] {
+        let program = &blocks_of(&format!("docs/{chapter}"), "rust")[block];
+        // The assertions are inside; a program that panics, or that does not compile, says so.
+        let (_, errors) = run(folder.path(), program);
+        assert!(errors.is_empty(), "{chapter}, block {block}: {errors}");
+    }
 }

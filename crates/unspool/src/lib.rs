@@ -86,7 +86,7 @@
 //!
 //! # Where to go on
 //!
-//! - [`tutorial`]: a book in sixteen chapters, from a sequence to a cell and an operation of your own. Its code is
+//! - [`tutorial`]: a book in twenty chapters, from a sequence to a cell and an operation of your own. Its code is
 //!   compiled and run.
 //! - [`cookbook`]: how do I mask padding, carry a state, freeze a layer, load PyTorch's weights, find a NaN, …:
 //!   thirty-seven programs.

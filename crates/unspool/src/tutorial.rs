@@ -30,4 +30,8 @@ chapters! {
     ch14_forecasting = "14-forecasting.md";
     ch15_own_cell = "15-own-cell.md";
     ch16_own_operation = "16-own-operation.md";
+    ch17_video = "17-video.md";
+    ch18_scan = "18-scan.md";
+    ch19_speech = "19-speech.md";
+    ch20_second_derivatives = "20-second-derivatives.md";
 }

@@ -146,7 +146,7 @@ fn every_block_is_complete_short_and_run() {
         for Block { language, lines, at } in chapter.blocks() {
             let place = format!("docs/{}:{at}", chapter.file);
             match language {
-                "text" | "console" => {}
+                "text" | "console" | "math" => {}
                 "rust" => {}
                 "rust,no_run" => {
                     let code = lines.join("\n");
@@ -202,7 +202,7 @@ fn command_is_known(command: &str, place: &str) {
 fn every_chapter_has_its_parts() {
     for chapter in &chapters()[1..] {
         let file = &chapter.file;
-        for part in ["\n## The problem", "\n## Exercises", "\n## Answers", "\n## Read next"] {
+        for part in ["\n## The problem", "\n## Summary", "\n## Exercises", "\n## Answers", "\n## Read next"] {
             assert!(chapter.text.contains(part), "{file} has no part {:?}", part.trim());
         }
         assert!(!chapter.figures().is_empty(), "{file} shows nothing");
@@ -258,8 +258,8 @@ fn every_figure_is_drawn_here_and_shown() {
     assert_eq!(shown, drawn, "shown by a chapter, and drawn by the example `figures`");
     let files =
         fs::read_dir(docs().join("figures")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let files: BTreeSet<String> =
-        files.filter_map(|file| file.strip_suffix(".svg").map(|name| format!("fig-{name}"))).collect();
+    let files = files.filter_map(|file| file.strip_suffix(".svg").map(|name| format!("fig-{name}")));
+    let files: BTreeSet<String> = files.filter(|file| file != "fig-which-cell").collect(); // unspool-cli draws that one
     assert_eq!(files, drawn, "files in docs/figures, and drawn by the example `figures`");
 }
 
@@ -267,7 +267,7 @@ fn every_figure_is_drawn_here_and_shown() {
 fn drawing_again_gives_the_same_bytes() {
     let mut all = vec![];
     for figure in draw::all() {
-        let svg = (figure.draw)().unwrap_or_else(|why| panic!("{}: {why}", figure.name));
+        let svg = figure.svg().unwrap_or_else(|why| panic!("{}: {why}", figure.name));
         let file = fs::read_to_string(docs().join(format!("figures/{}.svg", figure.name))).unwrap();
         assert!(svg == file, "{}: draw the figures anew: cargo run -p unspool --example figures", figure.name);
         all.push((figure.name, svg));
@@ -341,14 +341,14 @@ fn numbers_of_trainings_are_those_of_their_logs() {
         ("13-self-attention.md", shares("reversing", "20", &["one vector", "attention", "Transformer"])),
         ("14-forecasting.md", format!("| {:.2} % |", forecast_error("GRU"))),
         ("14-forecasting.md", format!("| {:.2} % |", forecast_error("last year's change"))),
-        ("10-gates.md", format!("is {:.5}, that of who says 1", logged("adding-100", "2000", "LSTM"))),
+        ("10-gates.md", format!("stays at {:.5}, no better", logged("adding-100", "2000", "LSTM"))),
         ("10-gates.md", format!("The GRU's is {:.5}", logged("adding-100", "2000", "GRU"))),
         ("13-self-attention.md", times("32")),
         ("13-self-attention.md", times("256")),
         ("13-self-attention.md", times("2048")),
         ("14-forecasting.md", lengths("50")),
-        ("14-forecasting.md", lengths("150")),
         ("14-forecasting.md", lengths("300")),
+        ("14-forecasting.md", lengths("1200")),
         (
             "15-own-cell.md",
             format!("{:.2} ms with `project` and {:.2} ms without", own("inputs early"), own("inputs late")),
@@ -368,5 +368,16 @@ fn numbers_of_trainings_are_those_of_their_logs() {
     for (file, words) in said {
         let chapter = chapters.iter().find(|chapter| chapter.file == file).unwrap();
         assert!(chapter.text.contains(&words), "{file} does not say {words:?}, which its log says");
+    }
+}
+
+#[test]
+fn texts_that_models_wrote_are_those_of_their_logs() {
+    let log = |name: &str| fs::read_to_string(docs().join(format!("figures/logs/{name}.csv"))).unwrap();
+    let written = log("writing");
+    let chapter = fs::read_to_string(docs().join("08-language-model.md")).unwrap();
+    let lines = written.lines().skip_while(|line| !line.starts_with("temperature")).skip(1);
+    for line in lines.filter_map(|line| line.split_once(',')).map(|(_, text)| text) {
+        assert!(chapter.contains(&format!("\n{line}\n")), "chapter 8 does not show {line:?}");
     }
 }

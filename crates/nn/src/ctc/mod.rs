@@ -4,6 +4,8 @@
 //! A path gives each frame a label or the blank; it stands for the labels that remain when repeats are merged and then
 //! blanks are dropped. The loss of a row is −ln of the summed probability of all paths for its target.
 //!
+//! More in [chapter 19](https://github.com/unspool/unspool/blob/main/docs/19-speech.md) of the tutorial.
+//!
 //! ```
 //! use unspool_graph::{Graph, Params};
 //! use unspool_nn::{Sequence, ctc::{Ctc, greedy, prefix_beam}};

@@ -8,6 +8,8 @@ use unspool_graph::{Param, Scope, Var, init};
 ///
 /// A film is `[batch, time, channel, height, width]`: leading axes are kept as they are.
 ///
+/// More in [chapter 17](https://github.com/unspool/unspool/blob/main/docs/17-video.md) of the tutorial.
+///
 /// ```
 /// use unspool_graph::{Graph, Params};
 /// use unspool_nn::Conv2d;

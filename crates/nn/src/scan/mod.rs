@@ -6,6 +6,8 @@
 //!
 //! # Why a loop, not a tree
 //!
+//! More in [chapter 18](https://github.com/unspool/unspool/blob/main/docs/18-scan.md) of the tutorial.
+//!
 //! A parallel prefix scan ("associative scan") combines steps pairwise in a tree: about twice the arithmetic and
 //! several passes over memory, in exchange for a depth of log T. That is a good trade for a GPU, whose thousands of
 //! lanes would otherwise wait for one another. A CPU core has 8 or 16 lanes, and `batch · feature` independent elements

@@ -19,7 +19,7 @@ fn main() -> draw::Result<()> {
     }
     let mut drawn = vec![];
     for figure in draw::all() {
-        let svg = (figure.draw)()?;
+        let svg = figure.svg()?;
         fs::write(folder.join(format!("{}.svg", figure.name)), &svg)?;
         println!("{:>8} bytes  {}", svg.len(), figure.name);
         drawn.push((figure.name, svg));

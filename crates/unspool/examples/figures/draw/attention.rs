@@ -2,8 +2,8 @@
 
 use super::{
     Figure, Result,
-    chart::{self, Chart},
-    curves::log,
+    chart::{self, Chart, Scale},
+    curves::{log, renamed},
     sketch::{Boxed, Kind, Sketch},
 };
 use plotters::prelude::SeriesLabelPosition;
@@ -22,10 +22,10 @@ pub(crate) const FIGURES: &[Figure] = &[
 /// Three letters are read, one vector is handed over, three letters and an end are written.
 fn encoder_decoder() -> Result<String> {
     let mut sketch = Sketch::new(860, 250);
-    let cell = |sketch: &mut Sketch, x: i32, name: &str| sketch.boxed(Kind::Step, (x, 130), 72, &[name]);
-    let encoder: Vec<Boxed> = (0..3).map(|t| cell(&mut sketch, 60 + 105 * t, "reader")).collect();
-    let decoder: Vec<Boxed> = (0..4).map(|t| cell(&mut sketch, 435 + 115 * t, "writer")).collect();
-    for (at, letter) in encoder.iter().zip(["a", "b", "c"]) {
+    let cell = |sketch: &mut Sketch, x: i32, name: &str| sketch.boxed(Kind::Step, (x, 130), 78, &[name]);
+    let encoder: Vec<Boxed> = (0..3).map(|t| cell(&mut sketch, 60 + 105 * t, "encoder")).collect();
+    let decoder: Vec<Boxed> = (0..4).map(|t| cell(&mut sketch, 435 + 115 * t, "decoder")).collect();
+    for (at, letter) in encoder.iter().zip(["p", "q", "r"]) {
         let x = sketch.boxed(Kind::Input, (at.top().0, 215), 48, &[letter]);
         sketch.arrow(&[x.top(), at.bottom()], 1.2);
     }
@@ -33,9 +33,9 @@ fn encoder_decoder() -> Result<String> {
         sketch.arrow(&[pair[0].right(), pair[1].left()], 1.2);
     }
     sketch.arrow(&[encoder[2].right(), decoder[0].left()], 3.0);
-    sketch.text(((encoder[2].right().0 + decoder[0].left().0) / 2, 112), "all of it", 12);
+    sketch.text(((encoder[2].right().0 + decoder[0].left().0) / 2, 112), "the vector c", 12);
     let (mut last, mut from): (&str, Option<Boxed>) = ("<bos>", None);
-    for (at, word) in decoder.iter().zip(["c", "b", "a", "<eos>"]) {
+    for (at, word) in decoder.iter().zip(["r", "q", "p", "<eos>"]) {
         let x = sketch.boxed(Kind::Input, (at.top().0, 215), 60, &[last]);
         let y = sketch.boxed(Kind::Output, (at.top().0, 40), 60, &[word]);
         sketch.arrow(&[x.top(), at.bottom()], 1.2);
@@ -51,31 +51,39 @@ fn encoder_decoder() -> Result<String> {
 
 fn reversing() -> Result<String> {
     let chart = Chart {
-        title: "Strings written backwards without a fault",
+        title: "Strings written backwards without a mistake",
         x: "letters (trained on 2 to 20)",
         y: "share of strings",
-        powers: (false, false),
+        scales: (Scale::Linear, Scale::Linear),
         range: Some((-0.02, 1.02)),
         legend: SeriesLabelPosition::LowerLeft,
     };
-    chart::lines(chart, &log("reversing", &["one vector", "attention", "Transformer"])?)
+    chart::lines(chart, &log("reversing", &["one vector", "attention"])?)
 }
 
-/// A square of ink for each number from 0 to 1, with names at the left and the top.
-fn grid(rows: &[(String, Vec<f64>)], heads: &[String], size: usize) -> String {
-    let (left, top) = (60, 40);
-    let (width, height) = (left + heads.len() * size + 20, top + rows.len() * size + 16);
-    let mut sketch = Sketch::new(width as i32, height as i32);
+/// A square of ink for each number from 0 to 1, with names at the left and the top, titles of both, and a scale.
+fn grid(rows: &[(String, Vec<f64>)], heads: &[String], size: usize, titles: (&str, &str)) -> String {
+    let (left, top) = (110, 66);
+    let (right, bottom) = (left + heads.len() * size, top + rows.len() * size);
+    let mut sketch = Sketch::new(right as i32 + 110, bottom as i32 + 20);
+    sketch.text(((left + right) as i32 / 2, 24), titles.1, 13);
+    sketch.text((46, (top + bottom) as i32 / 2), titles.0, 13);
     for (k, head) in heads.iter().enumerate() {
         sketch.text(((left + k * size + size / 2) as i32, top as i32 - 10), head, 13);
     }
     for (r, (name, values)) in rows.iter().enumerate() {
-        sketch.text((left as i32 - 26, (top + r * size + size * 2 / 3) as i32), name, 13);
+        sketch.text((left as i32 - 16, (top + r * size + size * 2 / 3) as i32), name, 13);
         for (k, value) in values.iter().enumerate() {
             sketch.ink(((left + k * size) as i32, (top + r * size) as i32), size as i32 - 1, *value);
         }
     }
     sketch.frame((left as i32, top as i32), ((heads.len() * size) as i32, (rows.len() * size) as i32));
+    for step in 0..5 {
+        let (amount, at) = (1.0 - 0.25 * f64::from(step), (right as i32 + 30, top as i32 + 30 * step));
+        sketch.frame(at, (26, 26));
+        sketch.ink(at, 26, amount);
+        sketch.text((at.0 + 50, at.1 + 18), &amount.to_string(), 12);
+    }
     sketch.finish()
 }
 
@@ -90,46 +98,57 @@ fn attention() -> Result<String> {
         Ok((name, cells.map(str::parse).collect::<std::result::Result<Vec<f64>, _>>()?))
     };
     let rows = lines.map(row).collect::<Result<Vec<_>>>()?;
-    Ok(grid(&rows, &heads, 28))
+    Ok(grid(&rows, &heads, 28, ("written", "read")))
 }
 
-/// (1 + sin) / 2 for the even elements of sixteen, a column a place.
+/// Four elements of the vectors, by place.
 fn positions() -> Result<String> {
-    let params = Params::seeded(0).to_f64();
+    let params = Params::seeded(0);
     let graph = Graph::new(&params);
-    let values = Positions::Sinusoidal.of(&graph, &(0..40).collect::<Vec<u32>>(), 16).to_f64()?;
-    let rows: Vec<(String, Vec<f64>)> =
-        (0..16).step_by(2).map(|k| (k.to_string(), (0..40).map(|p| (1.0 + values[[p, k]]) / 2.0).collect())).collect();
-    let heads: Vec<String> = (0..40).map(|p| if p % 10 == 0 { p.to_string() } else { String::new() }).collect();
-    Ok(grid(&rows, &heads, 14))
+    let values = Positions::Sinusoidal.of(&graph, &(0..50).collect::<Vec<u32>>(), 16).to_f64()?;
+    let wave = |k: usize| {
+        let points = (0..50).map(|p| (p as f64, values[[p, k]])).collect();
+        chart::Series::new(&format!("element {k}"), points)
+    };
+    let chart = Chart {
+        title: "Where a place is: sin(p / 10000^(k/16))",
+        x: "place p",
+        y: "value",
+        scales: (Scale::Linear, Scale::Linear),
+        range: Some((-1.6, 1.1)),
+        legend: SeriesLabelPosition::LowerRight,
+    };
+    chart::lines(chart, &[0, 4, 8, 12].map(wave))
 }
 
-/// Bytes that a recording keeps, by length.
+/// Megabytes that a recording keeps, by length.
 fn cost() -> Result<String> {
-    by_length("attention-cost", "What is kept for the walk back", "bytes")
+    by_length("attention-cost", "What is kept for the backward pass", "megabytes", 1e-6)
 }
 
-/// Milliseconds of a walk there and back, by length.
+/// Milliseconds of a forward and a backward pass, by length.
 fn time() -> Result<String> {
-    by_length("attention-time", "Forward and backward over one sequence", "milliseconds")
+    by_length("attention-time", "Forward and backward over one sequence", "milliseconds", 1.0)
 }
 
-fn by_length(name: &str, title: &'static str, y: &'static str) -> Result<String> {
+fn by_length(name: &str, title: &'static str, y: &'static str, unit: f64) -> Result<String> {
     let mut series = log(name, &["GRU", "Transformer layer"])?;
-    series.iter_mut().flat_map(|(_, points)| points).for_each(|point| *point = (point.0.log10(), point.1.log10()));
+    series.iter_mut().flat_map(|series| &mut series.points).for_each(|point| point.1 *= unit);
+    let scales = (Scale::Twos, Scale::Tens);
     let x = "length of the sequence";
-    let chart = Chart { title, x, y, powers: (true, true), range: None, legend: SeriesLabelPosition::UpperLeft };
-    chart::lines(chart, &series)
+    chart::lines(Chart { title, x, y, scales, range: None, legend: SeriesLabelPosition::UpperLeft }, &series)
 }
 
 fn forecast() -> Result<String> {
     let chart = Chart {
         title: "Passengers of 1959 and 1960, one month ahead",
-        x: "month",
+        x: "year",
         y: "thousands",
-        powers: (false, false),
-        range: None,
-        legend: SeriesLabelPosition::UpperLeft,
+        scales: (Scale::Linear, Scale::Linear),
+        range: Some((260.0, 660.0)),
+        legend: SeriesLabelPosition::LowerRight,
     };
-    chart::lines(chart, &log("forecast", &["passengers", "GRU", "a year ago"])?)
+    let mut series = log("forecast", &["passengers", "GRU", "last year's change"])?;
+    series.iter_mut().flat_map(|series| &mut series.points).for_each(|point| point.0 = 1949.0 + point.0 / 12.0);
+    chart::lines(chart, &renamed(series, &["passengers", "mean of the GRUs", "last year's change"]))
 }

@@ -1,13 +1,19 @@
 //! The figures, by name. A chapter says `![caption][fig-NAME]`; a figure belongs to the file that draws it.
 
+mod alignment;
 mod attention;
 mod chart;
 mod curves;
+mod gates;
 mod memory;
 mod networks;
 mod own;
 mod pictures;
+mod shapes;
 mod sketch;
+mod style;
+mod through_time;
+mod transformer;
 
 use std::fmt::Write;
 
@@ -19,12 +25,48 @@ pub(crate) struct Figure {
     /// What chapters call it, without `fig-`: `docs/figures/NAME.svg`.
     pub(crate) name: &'static str,
     /// Makes the SVG.
-    pub(crate) draw: fn() -> Result<String>,
+    draw: fn() -> Result<String>,
+}
+
+impl Figure {
+    /// The SVG, with the caption that its chapter gives it.
+    pub(crate) fn svg(&self) -> Result<String> {
+        let caption = caption(self.name)?.ok_or_else(|| format!("no chapter shows [fig-{}]", self.name))?;
+        Ok(style::described(&(self.draw)()?, &self.name.replace('-', " "), &caption))
+    }
+}
+
+/// What a chapter says of a figure: `![caption][fig-NAME]`.
+fn caption(name: &str) -> Result<Option<String>> {
+    let end = format!("][fig-{name}]");
+    for entry in std::fs::read_dir(env!("UNSPOOL_DOCS"))? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|end| end == "md") {
+            let text = std::fs::read_to_string(path)?;
+            if let Some((before, _)) = text.split_once(&end) {
+                return Ok(before.rsplit_once("![").map(|(_, caption)| caption.to_string()));
+            }
+        }
+    }
+    Ok(None)
 }
 
 /// All figures.
 pub(crate) fn all() -> Vec<Figure> {
-    [networks::FIGURES, curves::FIGURES, pictures::FIGURES, memory::FIGURES, attention::FIGURES, own::FIGURES].concat()
+    let files = [
+        networks::FIGURES,
+        shapes::FIGURES,
+        through_time::FIGURES,
+        curves::FIGURES,
+        pictures::FIGURES,
+        memory::FIGURES,
+        gates::FIGURES,
+        attention::FIGURES,
+        transformer::FIGURES,
+        alignment::FIGURES,
+        own::FIGURES,
+    ];
+    files.concat()
 }
 
 /// Definitions of the figures' names as data, in Markdown.

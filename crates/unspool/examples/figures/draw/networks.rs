@@ -15,7 +15,7 @@ pub(crate) const FIGURES: &[Figure] = &[
     Figure { name: "one-to-many", draw: one_to_many },
 ];
 
-const DIGITS: [char; 10] = ['₀', '₁', '₂', '₃', '₄', '₅', '₆', '₇', '₈', '₉'];
+pub(super) const DIGITS: [char; 10] = ['₀', '₁', '₂', '₃', '₄', '₅', '₆', '₇', '₈', '₉'];
 
 /// The graph of chapter 1: its nodes and edges as recorded, each node with its value and its gradient.
 fn ten_nodes() -> Result<String> {
@@ -62,19 +62,19 @@ fn ten_nodes() -> Result<String> {
 }
 
 /// Inputs below, cells in a row, what they give above.
-struct Row {
-    cells: Vec<Boxed>,
+pub(super) struct Row {
+    pub(super) cells: Vec<Boxed>,
 }
 
 impl Row {
     /// `steps` cells from `left` on, 120 apart, at height `y`.
-    fn new(sketch: &mut Sketch, left: i32, y: i32, steps: usize) -> Row {
+    pub(super) fn new(sketch: &mut Sketch, left: i32, y: i32, steps: usize) -> Row {
         let cells = (0..steps as i32).map(|t| sketch.boxed(Kind::Step, (left + 120 * t, y), 64, &["cell"])).collect();
         Row { cells }
     }
 
     /// The state from each cell to the next, and into the first from `start`.
-    fn states(&self, sketch: &mut Sketch, start: Boxed, names: bool) {
+    pub(super) fn states(&self, sketch: &mut Sketch, start: Boxed, names: bool) {
         sketch.arrow(&[start.right(), self.cells[0].left()], 1.2);
         for (t, pair) in self.cells.windows(2).enumerate() {
             let (from, to) = (pair[0].right(), pair[1].left());
@@ -86,30 +86,38 @@ impl Row {
     }
 }
 
-/// One cell with its loop, and the same over four steps.
+/// One cell with its loop, and the same over four steps; the weights stand at their arrows.
 fn rolled() -> Result<String> {
-    let mut sketch = Sketch::new(820, 250);
-    let cell = sketch.boxed(Kind::Step, (90, 130), 64, &["cell"]);
-    let x = sketch.boxed(Kind::Input, (90, 215), 48, &["xₜ"]);
-    let y = sketch.boxed(Kind::Output, (90, 40), 48, &["yₜ"]);
+    let mut sketch = Sketch::new(860, 260);
+    let cell = sketch.boxed(Kind::Step, (100, 130), 64, &["tanh"]);
+    let x = sketch.boxed(Kind::Input, (100, 220), 48, &["xₜ"]);
+    let y = sketch.boxed(Kind::Output, (100, 40), 48, &["yₜ"]);
     sketch.arrow(&[x.top(), cell.bottom()], 1.2);
     sketch.arrow(&[cell.top(), y.bottom()], 1.2);
     let (right, left) = (cell.right(), cell.left());
     sketch.arrow(
-        &[right, (right.0 + 28, right.1), (right.0 + 28, 175), (left.0 - 28, 175), (left.0 - 28, left.1), left],
+        &[right, (right.0 + 40, right.1), (right.0 + 40, 178), (left.0 - 34, 178), (left.0 - 34, left.1), left],
         1.2,
     );
-    sketch.text((right.0 + 42, right.1 - 4), "h", 13);
-    sketch.text((205, 136), "=", 24);
+    sketch.text((right.0 + 20, right.1 - 8), "hₜ", 13);
+    sketch.text((left.0 - 18, left.1 - 8), "hₜ₋₁", 12);
+    sketch.text((right.0 + 44, 196), "one step later", 12);
+    sketch.text((82, 198), "Wxh", 12);
+    sketch.text((124, 84), "Why", 12);
+    sketch.text((60, 172), "Whh", 12);
+    sketch.text((240, 136), "=", 24);
 
-    let start = sketch.boxed(Kind::Input, (280, 130), 48, &["h₀"]);
-    let row = Row::new(&mut sketch, 390, 130, 4);
+    let start = sketch.boxed(Kind::Input, (310, 130), 48, &["h₀"]);
+    let row = Row::new(&mut sketch, 420, 130, 4);
     row.states(&mut sketch, start, true);
     for (t, cell) in row.cells.iter().enumerate() {
-        let x = sketch.boxed(Kind::Input, (cell.top().0, 215), 48, &[&format!("x{}", DIGITS[t + 1])]);
+        let x = sketch.boxed(Kind::Input, (cell.top().0, 220), 48, &[&format!("x{}", DIGITS[t + 1])]);
         let y = sketch.boxed(Kind::Output, (cell.top().0, 40), 48, &[&format!("y{}", DIGITS[t + 1])]);
         sketch.arrow(&[x.top(), cell.bottom()], 1.2);
         sketch.arrow(&[cell.top(), y.bottom()], 1.2);
+        sketch.text((cell.top().0 + 20, 182), "Wxh", 12);
+        sketch.text((cell.top().0 + 20, 84), "Why", 12);
+        sketch.text((cell.left().0 - 28, 150), "Whh", 12);
     }
     Ok(sketch.finish())
 }
@@ -136,7 +144,7 @@ fn unrolled() -> Result<String> {
     for (t, pair) in stations.windows(2).enumerate() {
         let (from, to) = (pair[0].right(), pair[1].left());
         sketch.arrow(&[from, to], 1.0 + 4.0 * norm(t) / norm(4));
-        sketch.text(((from.0 + to.0) / 2, from.1 + 22), &format!("∂h{}", DIGITS[t]), 12);
+        sketch.text(((from.0 + to.0) / 2, from.1 + 22), &format!("‖∂L/∂h{}‖", DIGITS[t]), 12);
         sketch.text(((from.0 + to.0) / 2, from.1 + 38), &format!("{:.2}", norm(t)), 12);
     }
     for (t, cell) in cells.iter().enumerate() {
@@ -152,9 +160,11 @@ fn unrolled() -> Result<String> {
 
 /// Two cells over four steps, one in each direction.
 fn bidirectional() -> Result<String> {
-    let mut sketch = Sketch::new(560, 330);
-    let forward = Row::new(&mut sketch, 110, 215, 4).cells;
-    let backward = Row::new(&mut sketch, 150, 130, 4).cells;
+    let mut sketch = Sketch::new(660, 330);
+    let forward = Row::new(&mut sketch, 180, 215, 4).cells;
+    let backward = Row::new(&mut sketch, 220, 130, 4).cells;
+    sketch.text((74, 220), "reads forward →", 13);
+    sketch.text((74, 135), "← reads backward", 13);
     for t in 0..4 {
         let (f, b) = (forward[t], backward[t]);
         let x = sketch.boxed(Kind::Input, (f.top().0 + 20, 295), 48, &[&format!("x{}", DIGITS[t + 1])]);

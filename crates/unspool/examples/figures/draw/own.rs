@@ -2,7 +2,7 @@
 
 use super::{
     Figure, Result,
-    chart::{self, Chart},
+    chart::{self, Chart, Scale},
     curves::log,
 };
 use plotters::prelude::SeriesLabelPosition;
@@ -63,9 +63,9 @@ fn own_cell_curve() -> Result<String> {
         title: "The adding problem, fifty steps",
         x: "step of training",
         y: "mean squared error",
-        powers: (false, false),
-        range: Some((0.0, 0.2)),
-        legend: SeriesLabelPosition::UpperRight,
+        scales: (Scale::Linear, Scale::Tens),
+        range: None,
+        legend: SeriesLabelPosition::LowerLeft,
     };
     chart::lines(chart, &log("own-cell", &["minimal gated unit", "GRU"])?)
 }

@@ -1,8 +1,9 @@
-//! Boxes and arrows, in colours that read on light and on dark pages, without a background.
+//! Boxes and arrows.
 
+use super::style;
 use std::fmt::Write;
 
-/// What a box stands for, by its colour.
+/// What a box stands for. Each kind has a color, and corners or a frame of its own.
 #[derive(Clone, Copy)]
 pub(crate) enum Kind {
     /// What comes in.
@@ -51,19 +52,18 @@ impl Sketch {
         Sketch { width, height, body: String::new() }
     }
 
-    /// A box with its centre at (x, y), as wide as asked, a line of text in it for each of `lines`.
+    /// A box with its center at (x, y), as wide as asked, a line of text in it for each of `lines`.
     pub(crate) fn boxed(&mut self, kind: Kind, (x, y): (i32, i32), w: i32, lines: &[&str]) -> Boxed {
-        let colour = match kind {
-            Kind::Input => "#2ea06e",
-            Kind::Weight => "#b05cbe",
-            Kind::Step => "#3b82d6",
-            Kind::Output => "#d97720",
+        let (class, corner) = match kind {
+            Kind::Input => ("input", 14),
+            Kind::Weight => ("weight", 4),
+            Kind::Step => ("step", 4),
+            Kind::Output => ("output", 8),
         };
         let h = 14 + 16 * lines.len() as i32;
         let at = Boxed { x: x - w / 2, y: y - h / 2, w, h };
-        let frame = format!("x='{}' y='{}' width='{w}' height='{h}' rx='6'", at.x, at.y);
-        let paint = format!("fill='{colour}' fill-opacity='.14' stroke='{colour}' stroke-width='1.5'");
-        let _ = writeln!(self.body, "<rect {frame} {paint}/>");
+        let frame = format!("x='{}' y='{}' width='{w}' height='{h}' rx='{corner}'", at.x, at.y);
+        let _ = writeln!(self.body, "<rect class='{class}' {frame}/>");
         for (line, text) in (0..).zip(lines) {
             let size = if line == 0 { 14 } else { 12 };
             self.text((x, at.y + 20 + 16 * line), text, size);
@@ -71,32 +71,53 @@ impl Sketch {
         at
     }
 
-    /// Words in the middle of (x, y).
-    pub(crate) fn text(&mut self, (x, y): (i32, i32), text: &str, size: i32) {
-        let font =
-            format!("font-family='DejaVu Sans,sans-serif' font-size='{size}' text-anchor='middle' fill='#808080'");
-        let text = text.replace('<', "&lt;");
-        let _ = writeln!(self.body, "<text x='{x}' y='{y}' {font}>{text}</text>");
+    /// Words around (x, y).
+    pub(crate) fn text(&mut self, at: (i32, i32), text: &str, size: i32) {
+        self.words("word", at, text, size);
     }
 
-    /// A square with its corner at (x, y), the darker, the nearer `amount` is to 1.
-    pub(crate) fn ink(&mut self, (x, y): (i32, i32), size: i32, amount: f64) {
+    /// Words about what goes backward.
+    pub(crate) fn back_text(&mut self, at: (i32, i32), text: &str, size: i32) {
+        self.words("back-word", at, text, size);
+    }
+
+    fn words(&mut self, class: &str, (x, y): (i32, i32), text: &str, size: i32) {
+        let place = format!("class='{class}' x='{x}' y='{y}' font-size='{size}' text-anchor='middle'");
+        let _ = writeln!(self.body, "<text {place}>{}</text>", text.replace('<', "&lt;"));
+    }
+
+    /// A square with its corner at (x, y), the stronger, the nearer `amount` is to 1.
+    pub(crate) fn ink(&mut self, at: (i32, i32), size: i32, amount: f64) {
         if amount >= 0.005 {
-            let square = format!("x='{x}' y='{y}' width='{size}' height='{size}'");
-            let _ = writeln!(self.body, "<rect {square} fill='#3b82d6' fill-opacity='{amount:.2}'/>");
+            self.bar(at, (size, size), "ink", amount);
         }
+    }
+
+    /// A filled rectangle with its corner at (x, y), of a class of the style sheet.
+    pub(crate) fn bar(&mut self, (x, y): (i32, i32), (w, h): (i32, i32), class: &str, amount: f64) {
+        let place = format!("x='{x}' y='{y}' width='{w}' height='{h}'");
+        let _ = writeln!(self.body, "<rect class='{class}' {place} fill-opacity='{amount:.2}' stroke='none'/>");
     }
 
     /// A thin frame.
     pub(crate) fn frame(&mut self, (x, y): (i32, i32), (width, height): (i32, i32)) {
         let place = format!("x='{x}' y='{y}' width='{width}' height='{height}'");
-        let _ = writeln!(self.body, "<rect {place} fill='none' stroke='#808080' stroke-opacity='.4'/>");
+        let _ = writeln!(self.body, "<rect class='rule' {place} fill='none' stroke-opacity='.6'/>");
     }
 
     /// A line through these points, with a tip at its end.
     pub(crate) fn arrow(&mut self, points: &[(i32, i32)], width: f64) {
+        self.tipped("rule", "tip", points, width);
+    }
+
+    /// A dashed line for what goes backward.
+    pub(crate) fn back(&mut self, points: &[(i32, i32)], width: f64) {
+        self.tipped("back", "back-tip", points, width);
+    }
+
+    fn tipped(&mut self, line: &str, tip: &str, points: &[(i32, i32)], width: f64) {
         let path: Vec<String> = points.iter().map(|(x, y)| format!("{x},{y}")).collect();
-        let stroke = format!("fill='none' stroke='#808080' stroke-width='{width:.1}'");
+        let stroke = format!("class='{line}' fill='none' stroke-width='{width:.1}'");
         let _ = writeln!(self.body, "<polyline points='{}' {stroke}/>", path.join(" "));
         if let [.., (fx, fy), (x, y)] = *points {
             let (dx, dy) = (f64::from(x - fx), f64::from(y - fy));
@@ -109,15 +130,11 @@ impl Sketch {
                 );
                 format!("{cx:.1},{cy:.1}")
             };
-            let _ = writeln!(self.body, "<polygon points='{x},{y} {} {}' fill='#808080'/>", corner(1.0), corner(-1.0));
+            let _ = writeln!(self.body, "<polygon class='{tip}' points='{x},{y} {} {}'/>", corner(1.0), corner(-1.0));
         }
     }
 
     pub(crate) fn finish(self) -> String {
-        let Sketch { width, height, body } = self;
-        format!(
-            "<svg xmlns='http://www.w3.org/2000/svg' width='{width}' height='{height}' \
-             viewBox='0 0 {width} {height}'>\n{body}</svg>\n"
-        )
+        style::svg(self.width, self.height, &self.body)
     }
 }

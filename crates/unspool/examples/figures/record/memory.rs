@@ -1,4 +1,5 @@
-//! What cells remember: a bit over noise, two numbers of a hundred.
+//! What cells remember: a bit over noise, with five seeds, which make the parameters and the data; and two numbers of a
+//! hundred, with one.
 
 use super::{Result, SEED};
 use ndarray::{Array2, Array3};
@@ -10,10 +11,24 @@ use unspool::{
 };
 
 const BATCH: usize = 32;
+const SEEDS: [u64; 5] = [1, 2, 3, 4, 5];
+
+/// Names of columns: each name, and then its least and its greatest over the seeds.
+fn head(first: &str, names: &[&str]) -> String {
+    let columns: String = names.iter().map(|name| format!(",{name},{name} least,{name} greatest")).collect();
+    format!("{first}{columns}\n")
+}
+
+/// The mean, the least and the greatest, as columns.
+fn spread(values: &[f64], digits: usize) -> String {
+    let mean = values.iter().sum::<f64>() / values.len() as f64;
+    let least = values.iter().copied().fold(f64::INFINITY, f64::min);
+    let greatest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    format!(",{mean:.digits$},{least:.digits$},{greatest:.digits$}")
+}
 
 /// One bit, then noise: `[batch, time, 2]`, and the bits.
-fn signals(seed: u64, time: usize) -> (Array3<f32>, Vec<u32>) {
-    let draw = RngKey::seed(seed);
+fn signals(draw: RngKey, time: usize) -> (Array3<f32>, Vec<u32>) {
     let bits: Vec<u32> = (0..BATCH as u64).map(|b| (draw.bits(b) >> 63) as u32).collect();
     let xs = Array3::from_shape_fn((BATCH, time, 2), |(b, t, k)| match (t, k) {
         (0, 0) => 2.0 * bits[b] as f32 - 1.0,
@@ -24,13 +39,15 @@ fn signals(seed: u64, time: usize) -> (Array3<f32>, Vec<u32>) {
 }
 
 /// The share of bits that a cell says right in the last 20 of 400 steps, each of which has new ones.
-fn remembers(cell: &Rnn, mut params: Params, time: usize) -> Result<f64> {
+fn remembers(config: RnnConfig, seed: u64, time: usize) -> Result<f64> {
+    let mut params = Params::seeded(seed);
+    let cell = Rnn::with_config(params.scope("rnn"), 2, 32, config);
     let readout = Linear::new(params.scope("readout"), 32, 2);
     let (mut adam, mut right) = (Adam::new(), 0);
     for step in 0..400 {
-        let graph = Graph::new(&params).training(SEED, step);
-        let (xs, bits) = signals(step, time);
-        let (_, last) = unroll(cell, &Sequence::full(graph.input(xs)), cell.initial_state(&graph, BATCH));
+        let graph = Graph::new(&params).training(seed, step);
+        let (xs, bits) = signals(RngKey::seed(seed).fold_in(step), time);
+        let (_, last) = unroll(&cell, &Sequence::full(graph.input(xs)), cell.initial_state(&graph, BATCH));
         let logits = readout.apply(last);
         if step >= 380 {
             right += logits.argmax()?.iter().zip(&bits).filter(|(a, b)| a == b).count();
@@ -44,36 +61,18 @@ fn remembers(cell: &Rnn, mut params: Params, time: usize) -> Result<f64> {
 
 /// By the number of steps, for three first values of a plain cell.
 pub(super) fn remembering() -> Result<String> {
-    let mut out = String::from("steps,tanh usual,tanh rotation,ReLU identity\n");
+    let plain = RnnConfig::default();
+    let starts = [
+        plain,
+        RnnConfig { recurrent_init: RecurrentInit::Orthogonal, ..plain },
+        RnnConfig { nonlinearity: Nonlinearity::Relu, recurrent_init: RecurrentInit::Identity, ..plain },
+    ];
+    let mut out = head("steps", &["tanh usual", "tanh rotation", "ReLU identity"]);
     for time in [10, 20, 30, 40, 80, 160, 320] {
         write!(out, "{time}")?;
-        let starts: [fn(&mut Params) -> Rnn; 3] = [
-            |params| Rnn::new(params.scope("rnn"), 2, 32),
-            |params| {
-                Rnn::with_config(
-                    params.scope("rnn"),
-                    2,
-                    32,
-                    RnnConfig { recurrent_init: RecurrentInit::Orthogonal, ..RnnConfig::default() },
-                )
-            },
-            |params| {
-                Rnn::with_config(
-                    params.scope("rnn"),
-                    2,
-                    32,
-                    RnnConfig {
-                        nonlinearity: Nonlinearity::Relu,
-                        recurrent_init: RecurrentInit::Identity,
-                        ..RnnConfig::default()
-                    },
-                )
-            },
-        ];
-        for make in starts {
-            let mut params = Params::seeded(SEED);
-            let cell = make(&mut params);
-            write!(out, ",{:.3}", remembers(&cell, params, time)?)?;
+        for start in starts {
+            let found = SEEDS.iter().map(|&seed| remembers(start, seed, time)).collect::<Result<Vec<_>>>()?;
+            out += &spread(&found, 3);
         }
         writeln!(out)?;
     }

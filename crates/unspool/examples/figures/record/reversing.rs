@@ -14,7 +14,7 @@ use unspool::{
     text::Specials,
 };
 
-/// Eight letters behind the four special tokens.
+/// Eight letters after the four special tokens.
 const SYMBOLS: usize = 12;
 const LONGEST: usize = 20;
 const BATCH: usize = 64;
@@ -66,7 +66,7 @@ impl<D: Decoder> Model<D> {
         Ok(Decoding::new(bos, eos, source.ids.ncols() + 3).greedy(&mut steps)?)
     }
 
-    /// The share of 200 new strings of this length that come out without a fault.
+    /// The share of 200 new strings of this length that come out without a mistake.
     fn faultless(&self, length: usize) -> Result<f64> {
         let draw = RngKey::seed(SEED).fold_in_str("new").fold_in(length as u64);
         let strings: Vec<_> = (0..200).map(|b| string(draw.fold_in(b), length)).collect();
@@ -139,7 +139,7 @@ fn transformer() -> Model<TransformerDecoder> {
     Model { params, decoder, start }
 }
 
-/// The share of faultless strings by length; none longer than 20 was trained on.
+/// The share of strings without a mistake by length; none longer than 20 was trained on.
 pub(super) fn by_length() -> Result<String> {
     let (mut plain, mut attention, mut transformer) = (one_vector(), attending(), transformer());
     for (name, params) in
