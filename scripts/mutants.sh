@@ -22,6 +22,7 @@ tests_of() {
         echo unspool-graph --test core --test random_graphs --test traps --test recompute --test hazards \
             --test looking --test parametrization --test gathering --test reference
         ;;
+    crates/nn/src/crf/*) echo unspool-nn --test crf --test gradients ;;
     crates/nn/src/ctc/*) echo unspool-nn --test losses --test pytorch_parity --test gradients ;;
     crates/nn/src/decoding/*) echo unspool-nn --lib --test decoding ;;
     crates/nn/src/cell/*) echo unspool-nn --test laws --test pytorch_parity --test initialisers --test reference ;;
@@ -32,7 +33,7 @@ tests_of() {
     crates/nn/src/schedule.rs) echo unspool-nn --test optimizers --test trainer ;;
     crates/nn/src/*) echo unspool-nn --test wrappers ;;
     crates/text/src/bucket.rs) echo unspool-text --lib ;;
-    crates/text/src/score/*) echo unspool-text --lib --test sacrebleu ;;
+    crates/text/src/score/*) echo unspool-text --lib --test sacrebleu --test seqeval ;;
     *) return 1 ;;
     esac
 }

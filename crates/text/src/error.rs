@@ -298,6 +298,18 @@ pub enum Error {
         /// How many there should be.
         expected: usize,
     },
+    /// A tag that does not mark spans.
+    #[error("sentence {sentence}, word {word}: `{tag}` is no tag; expected {expected}")]
+    Tag {
+        /// The sentence, counted from 1.
+        sentence: usize,
+        /// The word, counted from 1.
+        word: usize,
+        /// The tag.
+        tag: String,
+        /// What is allowed.
+        expected: &'static str,
+    },
     /// No hypothesis, or no prediction.
     #[error("nothing to score")]
     NothingToScore,

@@ -44,7 +44,8 @@
 //!   back-propagation. [`truncate`] is the only function that shortens, and counts what it cuts.
 //! - [`Buckets`] (in memory) and [`StreamingBatches`] (streamed) say which rows go together in each epoch, and
 //!   where to resume; [`Prefetch`] does the work on another thread.
-//! - [`score`]: BLEU and chrF as sacrebleu computes them, F1, perplexity, error rates, and whether a difference counts.
+//! - [`score`]: BLEU, chrF and TER as sacrebleu computes them, F1 of spans as seqeval does, perplexity, error rates,
+//!   and whether a difference counts.
 //!
 //! # How do I …
 //!

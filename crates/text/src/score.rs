@@ -1,14 +1,21 @@
 //! How good an output is.
 //!
-//! Corpus BLEU and chrF are those of sacrebleu 2.6, to the digit and with its signature: scores are comparable only
-//! when tokenization, case and smoothing are the same, and the signature says which they were.
+//! Corpus BLEU, chrF and TER are those of sacrebleu 2.6, to the digit and with its signature: scores are comparable
+//! only when tokenization, case and smoothing are the same, and the signature says which they were. The F1 score of
+//! spans is that of seqeval 1.2.
 
 mod bleu;
 mod bootstrap;
 mod chrf;
 mod classification;
 mod edit;
+mod edit_matrix;
 mod language_model;
+mod minimum_bayes_risk;
+mod spans;
+mod tag_scheme;
+mod ter;
+mod tercom;
 mod words;
 
 pub use bleu::{Bleu, BleuCounts, BleuScore, ORDER, Smoothing};
@@ -17,6 +24,10 @@ pub use chrf::{Chrf, ChrfCounts, ChrfScore};
 pub use classification::{Confusion, accuracy};
 pub use edit::{Edits, token_error_rate};
 pub use language_model::{bits_per_character, perplexity};
+pub use minimum_bayes_risk::{Utility, expected_utility};
+pub use spans::{Span, SpanCounts, SpanScores};
+pub use tag_scheme::TagScheme;
+pub use ter::{Ter, TerCounts, TerScore};
 pub use words::Tokenization;
 
 use std::ops::AddAssign;

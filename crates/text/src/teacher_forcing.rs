@@ -67,6 +67,20 @@ impl TeacherForcing {
     pub fn tokens(&self) -> usize {
         self.lengths.iter().sum()
     }
+
+    /// Returns the tokens of each row without the special ones and padding.
+    ///
+    /// ```
+    /// use unspool_text::{Specials, TeacherForcing};
+    /// let rows = [vec![7, 8], vec![], vec![9]];
+    /// assert_eq!(TeacherForcing::new(&rows, Specials::FIXED).rows(), rows);
+    /// ```
+    pub fn rows(&self) -> Vec<Vec<u32>> {
+        let tokens = |(row, length): (usize, &usize)| {
+            self.target.row(row).iter().take(length.saturating_sub(1)).copied().collect()
+        };
+        self.lengths.iter().enumerate().map(tokens).collect()
+    }
 }
 
 /// Chooses what a decoder is fed when one vector becomes a sequence (one-to-many): an image's caption, a text from a

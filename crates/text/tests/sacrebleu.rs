@@ -1,7 +1,7 @@
 //! Scores equal sacrebleu's to 1e-9, with its signatures and its text form. `fixtures/make_scores.py` made the numbers.
 
 use serde_json::Value;
-use unspool_text::score::{Bleu, Chrf, CorpusMetric, SACREBLEU, Smoothing};
+use unspool_text::score::{Bleu, Chrf, CorpusMetric, SACREBLEU, Smoothing, Ter};
 
 const FIXTURES: &str = include_str!("fixtures/scores.json");
 
@@ -35,6 +35,16 @@ fn chrf(wanted: &Value) -> Chrf {
     }
 }
 
+fn ter(wanted: &Value) -> Ter {
+    let option = |key: &str| wanted[key].as_bool().unwrap();
+    Ter {
+        normalized: option("normalized"),
+        no_punct: option("no_punct"),
+        asian_support: option("asian_support"),
+        case_sensitive: option("case_sensitive"),
+    }
+}
+
 #[test]
 fn every_score_equals_that_of_sacrebleu() {
     let fixtures: Value = serde_json::from_str(FIXTURES).unwrap();
@@ -54,6 +64,11 @@ fn every_score_equals_that_of_sacrebleu() {
                 }
                 assert!(close(found.brevity_penalty, &wanted["bp"]), "{what}");
                 (found.score, found.signature.clone(), found.to_string())
+            } else if wanted["metric"] == "TER" {
+                let found = ter(wanted).score(&hypotheses, &references).unwrap();
+                assert_eq!(found.counts.edits, wanted["edits"].as_u64().unwrap(), "{what}");
+                assert!(close(found.counts.reference_length, &wanted["reference_length"]), "{what}");
+                (found.score, found.signature.clone(), found.to_string())
             } else {
                 let found = chrf(wanted).score(&hypotheses, &references).unwrap();
                 (found.score, found.signature.clone(), found.to_string())
@@ -64,5 +79,5 @@ fn every_score_equals_that_of_sacrebleu() {
             compared += 1;
         }
     }
-    assert!(compared > 400, "{compared}");
+    assert!(compared > 900, "{compared}");
 }

@@ -92,16 +92,25 @@ fn pairs(text: &[char], first: impl Fn(char) -> bool, second: impl Fn(char) -> b
 }
 
 fn v13a(sentence: &str) -> String {
-    let mut line = sentence.replace("<skipped>", "").replace("-\n", "").replace('\n', " ");
+    let line = entities(sentence.replace("<skipped>", "").replace("-\n", "").replace('\n', " "));
+    separate_points(&separate_marks(&line).chars().collect::<Vec<_>>())
+}
+
+/// Resolves the four entities of XML, one after the other, so that `&amp;lt;` becomes `<`.
+pub(super) fn entities(mut line: String) -> String {
     if line.contains('&') {
         for (entity, character) in [("&quot;", "\""), ("&amp;", "&"), ("&lt;", "<"), ("&gt;", ">")] {
             line = line.replace(entity, character);
         }
     }
-    let mut text = Vec::with_capacity(2 * line.len());
+    line
+}
+
+/// Puts spaces around ASCII punctuation but for `'`, `,`, `-` and `.`, and around the sentence.
+pub(super) fn separate_marks(line: &str) -> String {
+    let mut text = String::with_capacity(2 * line.len());
     text.push(' ');
     for character in line.chars() {
-        // ASCII punctuation but for `'`, `,`, `-` and `.`.
         if matches!(character, '{'..='~' | '['..='`' | ' '..='&' | '('..='+' | ':'..='@' | '/') {
             text.extend([' ', character, ' ']);
         } else {
@@ -109,9 +118,14 @@ fn v13a(sentence: &str) -> String {
         }
     }
     text.push(' ');
+    text
+}
+
+/// Separates periods and commas that do not stand between digits, and dashes that follow a digit.
+pub(super) fn separate_points(text: &[char]) -> String {
     let digit = |character: char| character.is_ascii_digit();
     let point = |character: char| character == '.' || character == ',';
-    let text = pairs(&text, |c| !digit(c), point, [false, true, true]);
+    let text = pairs(text, |c| !digit(c), point, [false, true, true]);
     let text = pairs(&text, point, |c| !digit(c), [true, true, false]);
     pairs(&text, digit, |c| c == '-', [false, true, true]).into_iter().collect()
 }
