@@ -30,7 +30,7 @@ pub(crate) enum Command {
     Quantize(QuantizeOptions),
     /// Generate text with a trained language model.
     Generate(GenerateOptions),
-    /// Score a translation against references; the scores equal those of sacrebleu.
+    /// Score translations or tags against references; the scores equal those of sacrebleu and seqeval.
     Score {
         #[command(subcommand)]
         score: ScoreOptions,
