@@ -41,8 +41,8 @@
 //!   layers: plain structs.
 //! - A [`Decoder`] reads and writes tokens: [`teacher_forcing`] trains it, [`DecoderSteps`] and [`decoding`] write with
 //!   it.
-//! - [`loss`] and [`ctc`] say how wrong it is, [`Adam`] and others of [`optimizer`] make it better, [`schedule`] says
-//!   how fast.
+//! - [`loss`], [`ctc`] and [`crf`] say how wrong it is, [`Adam`] and others of [`optimizer`] make it better,
+//!   [`schedule`] says how fast.
 //! - [`sharded`] uses all cores, [`Trainer`] does the loop, [`checkpoint`] writes files, and [`quantize`] makes 8-bit
 //!   integers of a trained model's weights.
 //!
@@ -96,6 +96,7 @@ mod carried_states;
 mod cell;
 pub mod cells;
 pub mod checkpoint;
+pub mod crf;
 pub mod ctc;
 pub mod decoding;
 pub mod dynamics;

@@ -26,9 +26,9 @@ pub(crate) fn log_sum_exp<E: Element>(x: &[E]) -> E::Wide {
     top + x.iter().map(|x| (x.widen() - top).exp()).sum::<E::Wide>().ln()
 }
 
-/// Returns ln Σ eˣ of a few numbers, most of which may be −∞.
-pub(crate) fn log_add<E: Element, const N: usize>(x: [E; N]) -> E {
-    let top = maximum(x);
+/// Returns ln Σ eˣ of numbers many of which may be −∞, as precisely as they are. They are gone through twice.
+pub(crate) fn log_add<E: Element>(x: impl IntoIterator<Item = E> + Clone) -> E {
+    let top = maximum(x.clone());
     if top.to_f64() == f64::NEG_INFINITY {
         return top;
     }

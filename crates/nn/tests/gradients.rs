@@ -6,6 +6,7 @@ use unspool_graph::{Graph, Params, RngKey, Var, check};
 use unspool_nn::{
     Attention, Cell, Gru, Lstm, Nonlinearity, Pooling, Rnn, RnnConfig, Sequence,
     cells::{Mlstm, RgLru},
+    crf::Crf,
     ctc::Ctc,
     loss::{self, LossReduction},
     scan::{gated_delta_rule, linear_attention, linear_recurrence, linear_recurrence_complex},
@@ -29,7 +30,7 @@ type Run = Box<dyn for<'g> Fn(&'g Graph<'g>, Var<'g>) -> Var<'g>>;
 type Make = fn(&mut Params) -> Run;
 
 /// The operations, and a model that records them.
-const CASES: [(&[&str], Make); 16] = [
+const CASES: [(&[&str], Make); 17] = [
     (&["rnn_step"], |params| {
         let cell = Rnn::new(params.scope("rnn"), 4, 3);
         Box::new(move |graph, xs| unroll(&cell, &Sequence::pack(xs, &LENGTHS), cell.initial_state(graph, 3)).0.padded())
@@ -67,6 +68,11 @@ const CASES: [(&[&str], Make); 16] = [
     (&["segment_sum"], |_| Box::new(|_, xs| Pooling::Mean.apply(&Sequence::pack(xs, &LENGTHS)).tanh())),
     (&["segment_max"], |_| Box::new(|_, xs| Pooling::Max.apply(&Sequence::pack(xs, &LENGTHS)).tanh())),
     (&["ctc"], |_| Box::new(|_, xs| Ctc::new().losses(&Sequence::pack(xs, &LENGTHS), &[vec![1, 2], vec![3], vec![2]]))),
+    (&["crf"], |params| {
+        let crf = Crf::new(params.scope("crf"), 4);
+        let tags = ndarray::array![[1, 0, 3], [4, 9, 9], [2, 2, 9]];
+        Box::new(move |_, xs| crf.losses(&Sequence::pack(xs, &LENGTHS), &tags))
+    }),
     (&["squared_error", "absolute_error"], |_| {
         Box::new(|_, xs| {
             let target = random(&[3, 3, 4], 8);
