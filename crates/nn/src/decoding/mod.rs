@@ -34,11 +34,13 @@
 //! # Ok::<(), unspool_nn::Error>(())
 //! ```
 
+mod alternatives;
 pub(crate) mod attention_decoder;
 mod beam;
 pub(crate) mod decoder;
 mod ensemble;
 mod one_by_one;
+mod required;
 pub(crate) mod scheduled_sampling;
 pub(crate) mod token_model;
 
@@ -199,6 +201,9 @@ pub struct Decoding {
     max_lengths: Vec<usize>,
     prefixes: Vec<Vec<u32>>,
     banned: Vec<u32>,
+    banned_sequences: Vec<Vec<u32>>,
+    no_repeat_ngram: usize,
+    required: Vec<Vec<Vec<u32>>>,
 }
 
 impl Decoding {
@@ -209,8 +214,18 @@ impl Decoding {
 
     /// Begins at the token `begin` and always writes `max_length` tokens.
     pub fn endless(begin: u32, max_length: usize) -> Decoding {
-        let (max_lengths, prefixes, banned) = (vec![], vec![], vec![]);
-        Decoding { begin, end: None, min_length: 0, max_length, max_lengths, prefixes, banned }
+        Decoding {
+            begin,
+            end: None,
+            min_length: 0,
+            max_length,
+            max_lengths: vec![],
+            prefixes: vec![],
+            banned: vec![],
+            banned_sequences: vec![],
+            no_repeat_ngram: 0,
+            required: vec![],
+        }
     }
 
     /// Forbids the end before this many tokens.
@@ -238,6 +253,57 @@ impl Decoding {
         self
     }
 
+    /// Bans sequences of tokens, such as words that are cut into several: none of them is written as a whole. An empty
+    /// sequence bans nothing.
+    ///
+    /// ```
+    /// use unspool_nn::{Result, decoding::{Decoding, Prediction, StepFunction}};
+    /// /// Token 1, less often token 2, whatever was written before.
+    /// struct Coin;
+    /// impl StepFunction for Coin {
+    ///     fn sentences(&self) -> usize { 1 }
+    ///     fn step(&mut self, _: &[u32], tokens: &[u32]) -> Result<Prediction> {
+    ///         let p = |token: usize| [0.0f64, 0.7, 0.3][token].ln();
+    ///         let log_probs = ndarray::Array2::from_shape_fn((tokens.len(), 3), |(_, token)| p(token));
+    ///         Ok(Prediction { log_probs, attention: None })
+    ///     }
+    /// }
+    /// let rules = Decoding::endless(0, 4);
+    /// let written = |rules: &Decoding| Ok::<_, unspool_nn::Error>(rules.greedy(&mut Coin)?[0].tokens.clone());
+    /// assert_eq!(written(&rules.clone().banned_sequences([vec![1, 1]]))?, [1, 2, 1, 2]);
+    /// assert_eq!(written(&rules.no_repeat_ngram(2))?, [1, 1, 2, 1]);           // 1 1, 1 2, 2 1
+    /// # Ok::<(), unspool_nn::Error>(())
+    /// ```
+    pub fn banned_sequences(mut self, sequences: impl Into<Vec<Vec<u32>>>) -> Decoding {
+        self.banned_sequences = sequences.into();
+        self.banned_sequences.retain(|sequence| !sequence.is_empty());
+        self
+    }
+
+    /// Forbids to write any `n` tokens in a row a second time; 0 allows all. Prefixes are written as they are, and
+    /// count among what was written.
+    ///
+    /// ```
+    /// use unspool_nn::{Result, decoding::{Decoding, Prediction, StepFunction}};
+    /// /// Token 1, less often token 2, whatever was written before.
+    /// struct Coin;
+    /// impl StepFunction for Coin {
+    ///     fn sentences(&self) -> usize { 1 }
+    ///     fn step(&mut self, _: &[u32], tokens: &[u32]) -> Result<Prediction> {
+    ///         let p = |token: usize| [0.0f64, 0.7, 0.3][token].ln();
+    ///         let log_probs = ndarray::Array2::from_shape_fn((tokens.len(), 3), |(_, token)| p(token));
+    ///         Ok(Prediction { log_probs, attention: None })
+    ///     }
+    /// }
+    /// // After 1 and 2 nothing is left that was not written.
+    /// assert_eq!(Decoding::endless(0, 4).no_repeat_ngram(1).greedy(&mut Coin)?[0].tokens, [1, 2]);
+    /// # Ok::<(), unspool_nn::Error>(())
+    /// ```
+    pub fn no_repeat_ngram(mut self, n: usize) -> Decoding {
+        self.no_repeat_ngram = n;
+        self
+    }
+
     fn limit(&self, sentence: usize) -> usize {
         self.max_lengths.get(sentence).copied().unwrap_or(self.max_length)
     }
@@ -245,7 +311,12 @@ impl Decoding {
     /// Checks that the rules are about all sentences, and goes back to their beginning.
     fn start(&self, model: &mut impl StepFunction) -> Result<()> {
         let sentences = model.sentences();
-        for (what, given) in [("greatest lengths", self.max_lengths.len()), ("prefixes", self.prefixes.len())] {
+        let lists = [
+            ("greatest lengths", self.max_lengths.len()),
+            ("prefixes", self.prefixes.len()),
+            ("lists of required sequences", self.required.len()),
+        ];
+        for (what, given) in lists {
             if given != 0 && given != sentences {
                 let why = format!("{given} {what} for {sentences} sentences; give one for each, or none");
                 return Err(Error::Decoding { why });
@@ -275,8 +346,15 @@ impl Decoding {
         Ok(prediction)
     }
 
-    /// Applies the rules to the log-probabilities of the token that follows `written` others in a sentence.
-    fn restrict(&self, sentence: usize, written: usize, log_probs: &mut [f64]) -> Result<()> {
+    /// Applies the rules to the log-probabilities of the token that follows `written` others in a sentence. `history`
+    /// gives those others, and is only called where a rule needs them.
+    fn restrict(
+        &self,
+        sentence: usize,
+        written: usize,
+        history: impl FnOnce() -> Vec<u32>,
+        log_probs: &mut [f64],
+    ) -> Result<()> {
         let size = log_probs.len();
         let known = |token: u32| match token as usize {
             id if id < size => Ok(id),
@@ -297,6 +375,26 @@ impl Decoding {
         }
         if let Some(end) = self.end.filter(|_| written < self.min_length) {
             log_probs[known(end)?] = f64::NEG_INFINITY;
+        }
+        let required = self.required_of(sentence);
+        if self.no_repeat_ngram > 0 || !self.banned_sequences.is_empty() || !required.is_empty() {
+            let history = history();
+            if let Some(end) = self.end.filter(|_| !required::progress(required, &history).next.is_empty()) {
+                log_probs[known(end)?] = f64::NEG_INFINITY;
+            }
+            for sequence in &self.banned_sequences {
+                if let Some((&last, _)) = sequence.split_last().filter(|(_, before)| history.ends_with(before)) {
+                    log_probs[known(last)?] = f64::NEG_INFINITY;
+                }
+            }
+            if let Some(start) =
+                (history.len() + 1).checked_sub(self.no_repeat_ngram).filter(|_| self.no_repeat_ngram > 0)
+            {
+                let last = &history[start..];
+                for ngram in history.windows(self.no_repeat_ngram).filter(|ngram| ngram.starts_with(last)) {
+                    log_probs[known(ngram[last.len()])?] = f64::NEG_INFINITY;
+                }
+            }
         }
         Ok(())
     }

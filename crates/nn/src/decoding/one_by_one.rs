@@ -159,12 +159,15 @@ impl Decoding {
         })
     }
 
-    fn one_by_one(
+    pub(super) fn one_by_one(
         &self,
         model: &mut impl StepFunction,
         mut choose: impl FnMut(usize, usize, &[f64]) -> Result<Option<u32>>,
     ) -> Result<Vec<Hypothesis>> {
         let sentences = model.sentences();
+        if self.required.iter().any(|sequences| !sequences.is_empty()) {
+            return Err(Error::Decoding { why: "required sequences are only written by a beam".into() });
+        }
         self.start(model)?;
         let mut found = vec![Growing::default(); sentences];
         let mut running: Vec<usize> = (0..sentences).filter(|&s| self.limit(s) > 0).collect();
@@ -178,7 +181,7 @@ impl Decoding {
             for (row, &sentence) in rows.iter().enumerate() {
                 let mut log_probs = prediction.log_probs.row_mut(row);
                 let Some(log_probs) = log_probs.as_slice_mut() else { continue };
-                self.restrict(sentence, written, log_probs)?;
+                self.restrict(sentence, written, || found[sentence].tokens.clone(), log_probs)?;
                 // Where nothing is allowed the sentence stops as it is.
                 let Some(token) = choose(sentence, written, log_probs)? else { continue };
                 let attention = prediction.attention.as_ref().map(|a| a.row(row));

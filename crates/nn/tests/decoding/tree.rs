@@ -62,6 +62,10 @@ impl StepFunction for Tree {
     fn sentences(&self) -> usize {
         self.sentences
     }
+    fn begin(&mut self) -> Result<()> {
+        self.rows = (0..self.sentences).map(|s| (s, vec![])).collect();
+        Ok(())
+    }
     fn step(&mut self, parents: &[u32], tokens: &[u32]) -> Result<Prediction> {
         let next = |(&p, &token): (&u32, &u32)| {
             let (sentence, mut history) = self.rows[p as usize].clone();
