@@ -167,6 +167,51 @@ fn a_tagger_is_trained_from_columns_or_a_folder_of_conllu_and_tags() {
 }
 
 #[test]
+fn a_tagger_of_spans_scores_them_and_writes_only_tags_that_may_follow_each_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    // A title makes one span of itself and the name behind it.
+    let mut file = String::new();
+    for i in 0..60 {
+        let name = ["Ada", "Bob", "Eva"][i % 3];
+        file += &match i % 4 {
+            0 => format!("{name}\tB-PER\nsings\tO\n\n"),
+            1 => format!("Dr\tB-PER\n{name}\tI-PER\nruns\tO\n\n"),
+            2 => format!("see\tO\nDr\tB-PER\n{name}\tI-PER\n\n"),
+            _ => "they\tO\nrun\tO\n\n".to_owned(),
+        };
+    }
+    fs::write(at.join("names.conll"), &file).unwrap();
+    let common = ["train", "tagging", "--data", "names.conll,names.conll,names.conll", "--hidden-size", "8"];
+    for output in ["softmax", "crf"] {
+        let more = ["--output", output, "--epochs", "6", "--out", output];
+        let trained = report(&succeeds(at, &[&common[..], &more].concat(), b""));
+        assert!(trained["test"]["span_f1"].as_f64().unwrap() > 0.9, "{output}: {trained}");
+        let scored = report(&succeeds(at, &["evaluate", "--model", output, "--data", "names.conll"], b""));
+        assert_eq!(scored["span_f1"], trained["test"]["span_f1"]);
+    }
+    let found = succeeds(at, &["predict", "--model", "crf"], b"see Dr Bob\n\nAda sings\n");
+    assert_eq!(found, "see/O Dr/B-PER Bob/I-PER\n\nAda/B-PER sings/O\n");
+    // Whatever the words are, a span of the CRF begins with a B-.
+    let words = "Bob Bob Dr Dr sings they Eva Dr run\n".repeat(3);
+    let tags = succeeds(at, &["predict", "--model", "crf"], words.as_bytes());
+    fs::write(at.join("tags"), &tags).unwrap();
+    let strict = ["score", "spans", "--reference", "tags", "--scheme", "iob2", "tags"];
+    let out = run(at, &strict, b"");
+    assert!(out.status.success() && out.stderr.is_empty(), "{}", String::from_utf8_lossy(&out.stderr));
+
+    // What does not follow the scheme is trained on all the same, and told.
+    fs::write(at.join("some.conll"), file + "no\tO\nBob\tI-PER\n").unwrap();
+    let more = ["train", "tagging", "--data", "some.conll,names.conll,names.conll", "--epochs", "1", "--out", "some"];
+    let out = run(at, &more, b"");
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(out.status.success(), "{said}");
+    let told = "1 sentence has tags that are not; the first at some.conll:211: word 2, `I-PER` after `O`";
+    assert!(said.contains(&format!("the tags are iob2, but {told}")), "{said}");
+    refuses(at, &[&common[..], &["--output", "hmm", "--out", "no"]].concat(), 2, "--output");
+}
+
+#[test]
 fn cells_layers_attention_and_teaching_can_be_chosen() {
     let folder = folder();
     let at = folder.path();

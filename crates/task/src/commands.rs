@@ -1,14 +1,16 @@
 //! The options of the commands beside `train`.
 
-use crate::{chosen, groups::within, limits, lines::LimitOptions, task::Task, threads::Threads};
+use crate::{
+    chosen, decoding::DecodingOptions, groups::within, limits, lines::LimitOptions, task::Task, threads::Threads,
+};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, value_parser};
 use std::path::PathBuf;
 
 #[derive(Args)]
 pub(crate) struct PredictOptions {
-    /// Run folder of a training.
-    #[arg(long, value_name = "RUN_DIR")]
-    pub(crate) model: PathBuf,
+    /// Run folder of a training; repeat the option to average the probabilities of several models.
+    #[arg(long, value_name = "RUN_DIR", required = true)]
+    pub(crate) model: Vec<PathBuf>,
     #[arg(
         long,
         value_name = "N",
@@ -26,6 +28,8 @@ pub(crate) struct PredictOptions {
     pub(crate) limits: LimitOptions,
     #[command(flatten)]
     pub(crate) threads: Threads,
+    #[command(flatten)]
+    pub(crate) decoding: DecodingOptions,
 }
 
 #[derive(Args)]

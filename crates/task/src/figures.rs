@@ -135,6 +135,34 @@ impl Attention {
         }
         Attention { rows, columns, weights }
     }
+
+    /// Returns the word of the source that each written word looked at most, as `SOURCE-TARGET` with numbers from 0:
+    /// the format of Pharaoh, in the order of the written words.
+    ///
+    /// ```
+    /// use unspool_task::Attention;
+    /// let names = |names: &[&str]| names.iter().map(|name| name.to_string()).collect();
+    /// let pieces = Attention {
+    ///     rows: names(&["the", " house", ""]),                             // the last row is the end of the text
+    ///     columns: names(&["hus", "et"]),
+    ///     weights: vec![vec![0.1, 0.9], vec![0.8, 0.2], vec![0.5, 0.5]],
+    /// };
+    /// assert_eq!(pieces.pharaoh(), "0-0 0-1");                             // `huset` is one word
+    /// ```
+    pub fn pharaoh(&self) -> String {
+        let words = self.over_words();
+        let written = words.rows.iter().zip(&words.weights).enumerate().filter(|(_, (word, _))| !word.is_empty());
+        let pairs = written.filter_map(|(target, (_, weights))| {
+            let looked = weights.iter().enumerate().filter(|(source, _)| !words.columns[*source].is_empty());
+            // Of equals the first.
+            let most = looked.fold(None, |best: Option<(usize, f64)>, (source, weight)| match best {
+                Some((_, most)) if *weight <= most => best,
+                _ => Some((source, *weight)),
+            });
+            most.map(|(source, _)| format!("{source}-{target}"))
+        });
+        pairs.collect::<Vec<_>>().join(" ")
+    }
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ mod compared;
 mod config;
 mod curvature;
 mod data;
+mod decoding;
 mod draw;
 mod entry;
 mod error;
@@ -60,6 +61,7 @@ mod shell;
 mod shown;
 mod signals;
 mod source;
+pub mod spans;
 mod stage;
 mod task;
 #[doc(hidden)]
@@ -74,6 +76,7 @@ mod watch;
 pub use baseline::Baseline;
 pub use batch::{Batch, Targets};
 pub use data::{Data, DataSet, Recording, Stream, Table, TableRows};
+pub use decoding::{Candidates, Decoder, DecodingOptions};
 pub use draw::{Draw, Rng};
 pub use entry::{Entry, task};
 pub use error::{Error, Result};
@@ -126,7 +129,7 @@ pub fn run(tasks: &[Entry], words: impl IntoIterator<Item = OsString>) -> Result
         Ok(Asked::Other(Command::Tokenize { action })) => action.run(),
         Ok(Asked::Other(Command::Predict(options))) => {
             threads::set(options.threads.count)?;
-            let folder = run::RunFolder::open(&options.model)?;
+            let folder = run::RunFolder::open(&options.model[0])?;
             restore::task_of(&folder, tasks)?.predict(&folder, &options)
         }
         Ok(Asked::Other(Command::Evaluate(options))) => {

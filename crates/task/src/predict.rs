@@ -11,7 +11,7 @@ use crate::{
     error::{Error, Result},
     lines::{self, InputLimits},
     number::counted,
-    restore::{Restored, restore},
+    restore::{Restored, check_alike, restore},
     run::RunFolder,
     say,
     task::{Digits, Search, Shown, Task},
@@ -37,7 +37,16 @@ pub(crate) struct Form {
 
 /// Reads standard input to its end. Somebody who types at a terminal is asked for each line.
 pub(crate) fn predict<T: Task>(folder: &RunFolder, options: &PredictOptions) -> Result<()> {
-    let Restored { task, params, .. } = restore::<T>(folder)?;
+    let Restored { mut task, params, .. } = restore::<T>(folder)?;
+    if options.model.len() > 1 || !options.decoding.is_usual() {
+        let others = options.model[1..].iter().map(|path| {
+            let other = RunFolder::open(path)?;
+            check_alike::<T>(folder, &other)?;
+            let Restored { task, params, .. } = restore::<T>(&other)?;
+            Ok((task, params))
+        });
+        task.decode_with(&options.decoding, others.collect::<Result<_>>()?)?;
+    }
     let size = Chosen::<T>::of_run(folder)?.size;
     let json = options.best.is_some() || options.attention;
     let form = Form { count: options.best.map_or(1, usize::from), attention: options.attention, json };

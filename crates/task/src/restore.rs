@@ -21,6 +21,25 @@ pub(crate) fn task_of(folder: &RunFolder, tasks: &[&'static dyn AnyTask]) -> Res
     })
 }
 
+/// Refuses another model of an ensemble that is of another task, or numbers other tokens.
+pub(crate) fn check_alike<T: Task>(one: &RunFolder, other: &RunFolder) -> Result<()> {
+    let names = format!("{} and {}", one.path().display(), other.path().display());
+    let saved = run::read_toml(&other.file(SAVED))?;
+    if saved.get(TASK).and_then(toml::Value::as_str) != Some(T::SPEC.name) {
+        return Err(Error::failure(format!("{names} are not of one task"), "average models of the same task"));
+    }
+    let tokens = |folder: &RunFolder| -> Result<Option<Vec<Option<String>>>> {
+        let path = folder.file(TOKENIZER);
+        let tokenizer = if path.exists() { Tokenizer::load(path)? } else { return Ok(None) };
+        Ok(Some((0..tokenizer.vocabulary_size() as u32).map(|id| tokenizer.token(id)).collect()))
+    };
+    if tokens(one)? != tokens(other)? {
+        let hint = "average models that were trained with the same tokenizer";
+        return Err(Error::failure(format!("{names} have different vocabularies"), hint));
+    }
+    Ok(())
+}
+
 /// A model that was trained.
 pub(crate) struct Restored<T> {
     pub(crate) task: T,

@@ -4,6 +4,7 @@ use crate::{
     baseline::Baseline,
     batch::Batch,
     data::{Data, DataSet},
+    decoding::DecodingOptions,
     draw::Draw,
     error::{Error, Result},
     figures::{Attention, Figure},
@@ -152,6 +153,18 @@ pub trait Task: Baselines + Sized + Sync + 'static {
     /// # Errors
     /// The first error of a recording.
     fn answers(&self, params: &Params, batch: &Self::Batch, search: Search) -> Result<Vec<Self::Answer>>;
+
+    /// Makes the answers for [`Search::Best`] as these options of `predict` say, together with further models of the
+    /// task, whose probabilities are averaged.
+    ///
+    /// # Errors
+    /// The model is none that decodes in this way.
+    fn decode_with(&mut self, _options: &DecodingOptions, _others: Vec<(Self, Params)>) -> Result<()> {
+        Err(Error::misuse(
+            format!("a model of {} is used alone, and without options of decoding", Self::SPEC.name),
+            "several of --model, and options of decoding, are for models of translation",
+        ))
+    }
 
     /// Returns the metric, from answers in the order of the examples.
     ///

@@ -26,12 +26,12 @@ use unspool::{
     text::{
         BatchSize, DecoderInput, LabelSet, Padded, Row, Sentence, Specials, TeacherForcing, TokenKind, Tokenizer,
         TokenizerOptions, Vocabulary,
-        score::{Bleu, Confusion, CorpusMetric, accuracy, token_error_rate},
+        score::{Bleu, Confusion, CorpusMetric, TagScheme, accuracy, token_error_rate},
     },
 };
 use unspool_task::{
-    ArchOptions, Attention, Curves, Data, Digits, DirectionOptions, Draw, Drawn, Error, Figure, Generate, Labels,
-    Learned, Metric, PairOptions, Parts, ReaderOptions, RecurrentOptions, Result, SavedModel, Score, Search, Shown,
-    Source, Spec, Stream, TableRows, Targets, Task, TextOptions, TokenOptions, check_tokenizer, choice, count,
-    decode_line, encode, limits, one_token_each,
+    ArchOptions, Attention, Curves, Data, Decoder, DecodingOptions, Digits, DirectionOptions, Draw, Drawn, Error,
+    Figure, Generate, Labels, Learned, Metric, PairOptions, Parts, ReaderOptions, RecurrentOptions, Result, SavedModel,
+    Score, Search, Shown, Source, Spec, Stream, TableRows, Targets, Task, TextOptions, TokenOptions, check_tokenizer,
+    choice, count, decode_line, encode, limits, one_token_each, spans,
 };

@@ -24,6 +24,9 @@ pub(crate) struct Options {
     arch: ArchOptions,
     #[command(flatten)]
     direction: DirectionOptions,
+    /// Output layer: each tag by itself (softmax), or the tags of a sentence together (crf)
+    #[arg(long, value_name = "softmax|crf", default_value = "softmax", value_parser = choice(&["softmax", "crf"]))]
+    output: String,
     /// Column of the words, counted from 1; 0 for the first, or for the second of ten (CoNLL-U) [from 0 to 1000]
     #[arg(long, value_name = "N", default_value = "0", value_parser = count(0..=1000))]
     word_column: usize,
@@ -37,6 +40,7 @@ pub(crate) struct Options {
 pub(crate) struct Saved {
     word_columns: Vec<usize>,
     pub(crate) tags: LabelSet,
+    scheme: Option<TagScheme>,
     characters: Vocabulary,
     words: Vocabulary,
     model: TaggerConfig,
@@ -94,6 +98,7 @@ impl Task for Tagging {
         let lined = |sentence: Sentence| (sentence.line, column(sentence, 1));
         let tags = |(line, tags): (u64, std::vec::IntoIter<String>)| tags.map(move |tag| (line, tag));
         let tags = train.read(|rows| LabelSet::collect(&train.file, rows.map(lined).flat_map(tags)))??;
+        let scheme = train.read(|rows| spans::scheme(&tags, rows))?;
         let vocabulary = |pieces: fn(String) -> Vec<String>| {
             let words = |row| column(row, 0).flat_map(pieces);
             train.read(|rows| Vocabulary::count(rows.flat_map(words), LEAST, MOST))
@@ -114,10 +119,11 @@ impl Task for Tagging {
             },
             layers,
             hidden_size,
+            crf: options.output == "crf",
             dropout: 0.4,
         };
         let word_columns = train.columns.iter().filter_map(|n| n.parse().ok()).collect();
-        Ok(Saved { word_columns, tags, characters, words, model }.into())
+        Ok(Saved { word_columns, tags, scheme, characters, words, model }.into())
     }
 
     fn build(saved: Saved, _: Option<Tokenizer>, params: &mut Params) -> Result<Tagging> {
@@ -127,7 +133,12 @@ impl Task for Tagging {
             let what = format!("the lists of words, characters and tags have {sizes:?} entries");
             return Err(Error::failure(what, "the run folder must hold the files of one training, unchanged"));
         }
-        Ok(Tagging { model: Tagger::new(params, &saved.model), saved })
+        let mut model = Tagger::new(params, &saved.model);
+        if let Some(scheme) = saved.scheme {
+            let name = |tag: Option<usize>| tag.and_then(|tag| saved.tags.name(tag as u32));
+            model = model.allow(|tag, next| scheme.allows(name(tag), name(next)));
+        }
+        Ok(Tagging { model, saved })
     }
 
     fn read_to_score(&self, data: &Data) -> Result<Stream<Sentence>> {
@@ -170,13 +181,16 @@ impl Task for Tagging {
 
     fn answers(&self, params: &Params, (input, _): &Self::Batch, _search: Search) -> Result<Vec<Vec<(u32, f64)>>> {
         let graph = Graph::inference(params);
-        let logits = self.model.logits(&graph, input);
-        Ok(logits.layout().unpack(&logits.rows().softmax().top_k(1)?.concat()))
+        Ok(self.model.decode(&graph, input)?)
     }
 
     fn score(&self, sentences: &[Tagged], answers: &[Vec<(u32, f64)>]) -> Result<Score> {
         let right: Vec<u32> = sentences.iter().flat_map(|sentence| sentence.tags.ids()).copied().collect();
-        Score::classes(answers.iter().flatten().map(|(tag, _)| *tag), &right, self.saved.tags.names())
+        let tags = |answer: &Vec<(u32, f64)>| answer.iter().map(|(tag, _)| *tag).collect::<Vec<_>>();
+        let found: Vec<Vec<u32>> = answers.iter().map(tags).collect();
+        let pairs = found.iter().map(Vec::as_slice).zip(sentences.iter().map(|sentence| &sentence.tags));
+        let f1 = self.saved.scheme.and_then(|_| spans::f1(&self.saved.tags, pairs)).map(|f1| ("span_f1", f1));
+        Ok(Score::classes(found.concat(), &right, self.saved.tags.names())?.with(f1))
     }
 
     /// The score is the sum of the tags' log-probabilities.
@@ -187,7 +201,7 @@ impl Task for Tagging {
         Shown::best(vec![("right", tagged(words, tags.names(set)))], vec![(tagged(words, found), score)])
     }
 
-    fn notes(&self, _train: &Stream<Sentence>, dev: &[Tagged], test: &[Tagged]) -> Vec<String> {
+    fn notes(&self, train: &Stream<Sentence>, dev: &[Tagged], test: &[Tagged]) -> Vec<String> {
         let unknown = |part: &[Tagged]| {
             let ids = part.iter().flat_map(|sentence| &sentence.ids);
             let unknown = ids.clone().filter(|id| **id == Specials::FIXED.unk).count();
@@ -195,6 +209,9 @@ impl Task for Tagging {
         };
         let Saved { words, tags, .. } = &self.saved;
         let known = format!("{} words and {} tags known", words.len(), tags.len());
-        vec![format!("{known}; of the words of dev {:.1} % are not, of test {:.1} %", unknown(dev), unknown(test))]
+        let known =
+            format!("{known}; of the words of dev {:.1} % are not, of test {:.1} %", unknown(dev), unknown(test));
+        let invalid = |scheme| train.read(|rows| spans::note(scheme, &train.file, rows)).ok().flatten();
+        [known].into_iter().chain(self.saved.scheme.and_then(invalid)).collect()
     }
 }

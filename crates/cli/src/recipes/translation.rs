@@ -18,6 +18,7 @@ pub(crate) struct Translation {
     saved: Saved,
     tokenizer: Tokenizer,
     model: Translator,
+    decoder: Decoder,
 }
 
 #[derive(Clone, Args)]
@@ -114,7 +115,13 @@ impl Task for Translation {
     fn build(saved: Saved, tokenizer: Option<Tokenizer>, params: &mut Params) -> Result<Translation> {
         saved.model.check()?;
         let tokenizer = check_tokenizer(tokenizer, saved.model.vocabulary_size())?;
-        Ok(Translation { model: Translator::new(params, &saved.model), saved, tokenizer })
+        Ok(Translation { model: Translator::new(params, &saved.model), saved, tokenizer, decoder: Decoder::default() })
+    }
+
+    fn decode_with(&mut self, options: &DecodingOptions, others: Vec<(Self, Params)>) -> Result<()> {
+        let others = others.into_iter().map(|(other, params)| (other.model, params)).collect();
+        self.decoder = Decoder::new(options, &self.tokenizer, others)?;
+        Ok(())
     }
 
     fn example(&self, row: &Row, draw: &Draw) -> Result<Pair> {
@@ -129,7 +136,11 @@ impl Task for Translation {
     }
 
     fn read_line(&self, line: &str, draw: &Draw) -> Result<Pair> {
-        self.example(&TableRows::row_of_line(line.trim())?, draw)
+        let mut row = TableRows::row_of_line(line.trim())?;
+        if let Some((source, target)) = line.split_once('\t').filter(|_| self.decoder.reads_targets()) {
+            row.fields = [source, target].map(|text| text.trim().to_owned()).to_vec();
+        }
+        self.example(&row, draw)
     }
 
     fn lengths(&self, pair: &Pair) -> (usize, usize) {
@@ -156,7 +167,7 @@ impl Task for Translation {
         self.model.loss(graph, source, target, LossOptions { label_smoothing: SMOOTHING, teacher_forcing_ratio })
     }
 
-    fn answers(&self, params: &Params, (source, _): &Self::Batch, search: Search) -> Result<Vec<Translated>> {
+    fn answers(&self, params: &Params, (source, target): &Self::Batch, search: Search) -> Result<Vec<Translated>> {
         let text = |tokens: &[u32]| decode_line(tokens, &self.tokenizer);
         let greedy = match search {
             Search::Best { .. } => vec![String::new(); source.len()],
@@ -170,14 +181,14 @@ impl Task for Translation {
             return Ok(greedy.into_iter().map(quick).collect());
         }
         let beam = search.beam(BEAM).penalty(LengthPenalty::Average);
-        let found = self.model.decode(params, source, Some(&beam))?;
-        let rows = found.iter().zip(greedy).enumerate().map(|(row, (found, greedy))| {
-            let best = found.iter().map(|one| Ok((text(&one.tokens)?, one.score))).collect::<Result<_>>()?;
+        let (targets, beam) = (target.rows(), (beam, search.count()));
+        let found = self.decoder.decode((&self.model, params), &self.tokenizer, source, &targets, beam)?;
+        let rows = found.into_iter().zip(greedy).enumerate().map(|(row, (found, greedy))| {
             let first = found.first().filter(|_| search.wants_attention());
-            let attention = first.and_then(|one| Attention::of_row(&self.tokenizer, source, row, one));
-            Ok(Translated { best, greedy, attention })
+            let attention = first.and_then(|(.., one)| Attention::of_row(&self.tokenizer, source, row, one));
+            Translated { best: found.into_iter().map(|(text, score, _)| (text, score)).collect(), greedy, attention }
         });
-        rows.collect()
+        Ok(rows.collect())
     }
 
     fn score(&self, pairs: &[Pair], answers: &[Translated]) -> Result<Score> {

@@ -7,6 +7,7 @@ use crate::{
     nn::{
         AnyCell, CellKind, Embedding, Linear, Positions, Recurrent, RecurrentConfig, Result, Sequence,
         TransformerConfig, TransformerEncoder,
+        crf::{Crf, Path},
     },
     text::Padded,
 };
@@ -35,6 +36,9 @@ pub struct TaggerConfig {
     pub layers: usize,
     /// Elements of its state in each direction, or of a Transformer's vectors.
     pub hidden_size: usize,
+    /// Whether the tags of a sentence are scored together, by a conditional random field.
+    #[serde(default)]
+    pub crf: bool,
     /// The share of elements dropped in training: of what the words are read as, and before the readout.
     pub dropout: f64,
 }
@@ -117,7 +121,8 @@ impl TaggerInput {
 }
 
 /// A word is its own vector beside the last outputs of a recurrence over its characters, both ways (Ling and others
-/// 2015; Plank, Søgaard and Goldberg 2016); what reads the sentence is recurrent, or a Transformer.
+/// 2015; Plank, Søgaard and Goldberg 2016); what reads the sentence is recurrent, or a Transformer. Each tag is chosen
+/// by itself or, with a conditional random field, the tags of a sentence together (Lample and others 2016).
 ///
 /// ```
 /// use unspool::graph::{Graph, Params};
@@ -126,7 +131,7 @@ impl TaggerInput {
 ///
 /// let config = TaggerConfig {
 ///     words: 9, characters: 12, tags: 3, word_size: 8, character_size: 4, cell: CellKind::Lstm,
-///     reader: TaggerReader::Recurrent { bidirectional: true }, layers: 1, hidden_size: 6, dropout: 0.3,
+///     reader: TaggerReader::Recurrent { bidirectional: true }, layers: 1, hidden_size: 6, crf: true, dropout: 0.3,
 /// };
 /// let mut params = Params::seeded(1);
 /// let tagger = Tagger::new(&mut params, &config);
@@ -137,7 +142,10 @@ impl TaggerInput {
 /// };
 /// let graph = Graph::new(&params);
 /// assert_eq!(*tagger.logits(&graph, &input).rows().shape()?, [4, 3]);                      // real words, tags
-/// # Ok::<(), unspool::graph::Error>(())
+/// assert!(tagger.loss(&graph, &input, &[0, 1, 2, 0]).item()? > 0.0);
+/// let found = tagger.decode(&graph, &input)?;
+/// assert_eq!((found[0].len(), found[1].len()), (3, 1));
+/// # Ok::<(), unspool::nn::Error>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Tagger {
@@ -146,6 +154,7 @@ pub struct Tagger {
     spelling: Recurrent<AnyCell>,
     reader: Reader,
     readout: Linear,
+    crf: Option<Crf>,
     dropout: f64,
 }
 
@@ -179,7 +188,14 @@ impl Tagger {
             }
         };
         let readout = Linear::new(params.scope("readout"), width, config.tags);
-        Tagger { words, characters, spelling, reader, readout, dropout }
+        let crf = config.crf.then(|| Crf::new(params.scope("crf"), config.tags));
+        Tagger { words, characters, spelling, reader, readout, crf, dropout }
+    }
+
+    /// Restricts the tags that a conditional random field finds, as [`Crf::allow`] does. Without one nothing changes.
+    pub fn allow(mut self, allowed: impl Fn(Option<usize>, Option<usize>) -> bool) -> Tagger {
+        self.crf = self.crf.map(|crf| crf.allow(allowed));
+        self
     }
 
     /// Returns the logits of each word, `[.., tags]`.
@@ -205,10 +221,33 @@ impl Tagger {
         ys.map(|rows| self.readout.apply(rows.dropout(self.dropout)))
     }
 
-    /// Returns Σ of the cross-entropy of each word, for tags that stand sentence after sentence. A tag that the model
-    /// does not have, numbered as one more, costs nothing.
+    /// Returns Σ of the cross-entropy of each word, or of each sentence's tags together, for tags that stand sentence
+    /// after sentence. A tag that the model does not have, numbered as one more, costs nothing.
     #[track_caller]
     pub fn loss<'g>(&self, graph: &'g Graph<'g>, input: &TaggerInput, tags: &[u32]) -> Var<'g> {
-        labels::labels_loss(&self.logits(graph, input), tags)
+        let logits = self.logits(graph, input);
+        let Some(crf) = &self.crf else { return labels::labels_loss(&logits, tags) };
+        graph.layer_fn("crf", |graph| {
+            let tags = logits.layout().pack_examples(tags).map_err(|why| graph.error("crf", why))?;
+            let tags = Padded::new(&logits.layout().unpack(&tags), 0);
+            Ok(crf.losses(&logits, &tags.ids).sum_all())
+        })
+    }
+
+    /// Returns the best tag of each word and its probability: by itself or, with a conditional random field, given the
+    /// tags before it, so that the product over a sentence is the probability of its tags.
+    ///
+    /// # Errors
+    /// The first error of the recording, and those of [`Crf::decode`].
+    pub fn decode<'g>(&self, graph: &'g Graph<'g>, input: &TaggerInput) -> Result<Vec<Vec<(u32, f64)>>> {
+        let logits = self.logits(graph, input);
+        match &self.crf {
+            None => Ok(logits.layout().unpack(&logits.rows().softmax().top_k(1)?.concat())),
+            Some(crf) => {
+                let tags = |path: Path| path.tags.into_iter().zip(path.log_probs);
+                let paths = crf.decode(&logits)?.into_iter();
+                Ok(paths.map(|path| tags(path).map(|(tag, log_prob)| (tag, log_prob.exp())).collect()).collect())
+            }
+        }
     }
 }

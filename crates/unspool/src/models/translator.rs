@@ -7,7 +7,7 @@ use crate::{
     graph::{Graph, Params, Var},
     nn::{
         Result,
-        decoding::{Beam, Hypothesis},
+        decoding::{Beam, Decoding, Hypothesis, StepFunction},
     },
     text::{Padded, TeacherForcing},
 };
@@ -59,6 +59,11 @@ impl TranslatorConfig {
 /// let model = Translator::new(&mut params, &config);
 /// let greedy = model.decode(&params, &Padded::new(&[vec![5, 6, 7], vec![8]], 0), None)?;
 /// assert_eq!((greedy.len(), greedy[0].len()), (2, 1));
+/// // Any other way of decoding, with the rules and the steps of the model.
+/// let one = Padded::new(&[vec![5, 6, 7]], 0);
+/// let rules = model.decoding(&one).no_repeat_ngram(1);
+/// let written = &rules.greedy(&mut model.steps(&params, &one)?)?[0].tokens;
+/// assert!((1..written.len()).all(|end| !written[..end].contains(&written[end])));
 /// # Ok::<(), unspool::nn::Error>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -103,6 +108,26 @@ impl Translator {
         match self {
             Translator::Recurrent(model) => model.decode(params, source, beam),
             Translator::Transformer(model) => model.decode(params, source, beam),
+        }
+    }
+
+    /// Returns the steps of writing for a batch of sources, for any [way of decoding](crate::nn::decoding), alone or in
+    /// an [`Ensemble`](crate::nn::decoding::Ensemble).
+    ///
+    /// # Errors
+    /// The first error of the encoder's recording.
+    pub fn steps<'a>(&'a self, params: &'a Params, source: &Padded) -> Result<Box<dyn StepFunction + 'a>> {
+        Ok(match self {
+            Translator::Recurrent(model) => Box::new(model.steps(params, source)?),
+            Translator::Transformer(model) => Box::new(model.steps(params, source)?),
+        })
+    }
+
+    /// Returns the rules of writing for a batch of sources: see [`Seq2Seq::decoding`](super::Seq2Seq::decoding).
+    pub fn decoding(&self, source: &Padded) -> Decoding {
+        match self {
+            Translator::Recurrent(model) => model.decoding(source),
+            Translator::Transformer(model) => model.decoding(source),
         }
     }
 }

@@ -1,0 +1,194 @@
+//! How `predict` has a translator decode: rules, several models together, the choice among candidates.
+
+use crate::{
+    error::{Error, Result},
+    figures::Attention,
+    groups::{named, within},
+    texts::decode_line,
+};
+use clap::Args;
+use std::cmp::Ordering;
+use unspool::{
+    graph::Params,
+    models::Translator,
+    nn::decoding::{self, Beam, Ensemble, Hypothesis, Sampling, StepFunction},
+    text::{
+        Padded, Tokenizer,
+        score::{Utility, expected_utility},
+    },
+};
+
+/// Holds the options of `predict` for models that write a text.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Decoding")]
+pub struct DecodingOptions {
+    /// Write no N tokens in a row a second time; 0 allows it [from 0 to 100]
+    #[arg(long, value_name = "N", default_value = "0", value_parser = within(0..=100usize))]
+    no_repeat_ngram: usize,
+    /// Weight of the coverage penalty, which prefers answers that attended to all of the source [from 0 to 100]
+    #[arg(long, value_name = "BETA", default_value = "0", allow_hyphen_values = true,
+          value_parser = within(0.0..=100.0))]
+    coverage_penalty: f64,
+    /// Word or phrase that is never written, as the tokenizer cuts it; may be repeated
+    #[arg(long, value_name = "TEXT")]
+    ban: Vec<String>,
+    /// Word or phrase that each answer must have, as the tokenizer cuts it; may be repeated
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["alternatives", "sample"])]
+    require: Vec<String>,
+    /// Choose by minimum Bayes risk: the candidate that agrees most with all candidates by this score
+    #[arg(long, value_name = "SCORE", value_parser = named::<Utility>(Utility::NAMES))]
+    mbr: Option<Utility>,
+    /// Candidates of --mbr [from 2 to 1000]
+    #[arg(long, value_name = "N", default_value = "10", value_parser = within(2..=1000usize))]
+    candidates: usize,
+    /// Draw the candidates of --mbr at random instead of searching for the best ones
+    #[arg(long, requires = "mbr")]
+    sample: bool,
+    /// Random seed of --sample; equal seeds give equal answers
+    #[arg(long, value_name = "N", default_value = "1", value_parser = within(0..=u64::MAX))]
+    seed: u64,
+    /// Begin each answer with the text that stands after a tab in its line
+    #[arg(long)]
+    prefix: bool,
+    /// Give the likeliest next words of each answer, each with what follows it: as many as --best says
+    #[arg(long, conflicts_with = "mbr")]
+    alternatives: bool,
+    /// Score the text that stands after a tab in each line instead of writing one: its log-probability
+    #[arg(long, conflicts_with_all = ["mbr", "prefix", "alternatives", "alignment"])]
+    score: bool,
+    /// Add the alignment of words that the attention gives, in the Pharaoh format: SOURCE-TARGET, counted from 0
+    #[arg(long)]
+    alignment: bool,
+}
+
+impl DecodingOptions {
+    /// Whether none of them is used.
+    pub(crate) fn is_usual(&self) -> bool {
+        let DecodingOptions { no_repeat_ngram, coverage_penalty, ref ban, ref require, mbr, .. } = *self;
+        let DecodingOptions { prefix, alternatives, score, alignment, .. } = *self;
+        no_repeat_ngram == 0
+            && coverage_penalty == 0.0
+            && ban.is_empty()
+            && require.is_empty()
+            && mbr.is_none()
+            && ![prefix, alternatives, score, alignment].contains(&true)
+    }
+}
+
+/// Decodes with one translator or several, by the rules of [`DecodingOptions`].
+#[derive(Debug, Default)]
+pub struct Decoder {
+    options: DecodingOptions,
+    banned: Vec<Vec<u32>>,
+    required: Vec<Vec<u32>>,
+    others: Vec<(Translator, Params)>,
+}
+
+/// Candidates of one source, best first: the text, what it is ranked by, and how it was found.
+pub type Candidates = Vec<(String, f64, Hypothesis)>;
+
+impl Decoder {
+    /// Decodes together with other translators over the same tokens.
+    ///
+    /// # Errors
+    /// A banned text has no tokens.
+    pub fn new(options: &DecodingOptions, tokenizer: &Tokenizer, others: Vec<(Translator, Params)>) -> Result<Decoder> {
+        // A word has other tokens at the beginning of a text than after a space.
+        let encode = |option: &str, text: &String| -> Result<(Vec<u32>, Option<Vec<u32>>)> {
+            let first = tokenizer.encode(text)?;
+            if first.is_empty() {
+                return Err(Error::misuse(format!("{option} {text:?}: there is no text"), "give a word"));
+            }
+            let (begun, both) = (tokenizer.encode("a")?, tokenizer.encode(&format!("a {text}"))?);
+            Ok((first, both.strip_prefix(begun.as_slice()).map(<[u32]>::to_vec)))
+        };
+        let mut banned = vec![];
+        for text in &options.ban {
+            let (first, later) = encode("--ban", text)?;
+            banned.extend([first].into_iter().chain(later));
+        }
+        let required = options.require.iter().map(|text| {
+            let (first, later) = encode("--require", text)?;
+            Ok(later.unwrap_or(first))
+        });
+        let required = required.collect::<Result<_>>()?;
+        Ok(Decoder { options: options.clone(), banned, required, others })
+    }
+
+    /// Returns whether the lines of `predict` have a second text after a tab.
+    pub fn reads_targets(&self) -> bool {
+        self.options.prefix || self.options.score
+    }
+
+    /// Returns the best candidates of each source, `count` at most. `targets` are prefixes, or texts to be scored.
+    ///
+    /// # Errors
+    /// The first error of a recording.
+    pub fn decode(
+        &self,
+        (model, params): (&Translator, &Params),
+        tokenizer: &Tokenizer,
+        source: &Padded,
+        targets: &[Vec<u32>],
+        (beam, count): (Beam, usize),
+    ) -> Result<Vec<Candidates>> {
+        let options = &self.options;
+        let together = |source: &Padded| -> Result<Ensemble<Box<dyn StepFunction + '_>>> {
+            let all = [(model, params)].into_iter().chain(self.others.iter().map(|(model, params)| (model, params)));
+            let steps = all.map(|(model, params)| Ok(model.steps(params, source)?));
+            Ok(Ensemble::new(steps.collect::<Result<Vec<_>>>()?))
+        };
+        let rules = |source: &Padded, prefixes: Vec<Vec<u32>>| -> decoding::Decoding {
+            let rules = model.decoding(source).banned_sequences(self.banned.clone());
+            let rules = rules.no_repeat_ngram(options.no_repeat_ngram);
+            if options.prefix { rules.prefixes(prefixes) } else { rules }
+        };
+        let beam = beam.coverage_penalty(options.coverage_penalty);
+        let found = if options.score {
+            let scored = model.decoding(source).score(&mut together(source)?, targets)?;
+            let told = |one: Hypothesis| vec![(format!("{:.6}", one.log_prob), one.log_prob, one)];
+            return Ok(scored.into_iter().map(told).collect());
+        } else if options.alternatives {
+            rules(source, targets.to_vec()).alternatives(&mut together(source)?, count)?
+        } else if options.mbr.is_some() && options.sample {
+            // The samples of a sentence are a batch, so that they do not depend on what else is translated.
+            let mut found = vec![];
+            for (row, length) in source.lengths.iter().enumerate() {
+                let ids: Vec<u32> = source.ids.row(row).iter().take(*length).copied().collect();
+                let copies = Padded::new(&vec![ids; options.candidates], tokenizer.specials().pad);
+                let prefixes = vec![targets[row].clone(); options.candidates];
+                found.push(rules(&copies, prefixes).sample(&mut together(&copies)?, &Sampling::new(options.seed))?);
+            }
+            found
+        } else {
+            let all = |beam: Beam| beam.width(options.candidates).best(options.candidates);
+            let beam = if options.mbr.is_some() { all(beam) } else { beam };
+            let required = vec![self.required.clone(); source.len()];
+            rules(source, targets.to_vec()).required(required).beam(&mut together(source)?, &beam)?
+        };
+        let ranked = found.into_iter().enumerate().map(|(row, found)| -> Result<Candidates> {
+            let texts = found.iter().map(|one| decode_line(&one.tokens, tokenizer)).collect::<Result<Vec<_>>>()?;
+            let mut scores: Vec<f64> = found.iter().map(|one| one.score).collect();
+            if let Some(utility) = options.mbr {
+                let top = found.iter().map(|one| one.log_prob).fold(f64::NEG_INFINITY, f64::max);
+                let weight = |one: &Hypothesis| if options.sample { 1.0 } else { (one.log_prob - top).exp() };
+                scores = expected_utility(&texts, &found.iter().map(weight).collect::<Vec<_>>(), utility)?;
+            }
+            let mut candidates: Candidates =
+                texts.into_iter().zip(scores).zip(found).map(|((text, score), one)| (text, score, one)).collect();
+            if options.mbr.is_some() {
+                candidates.sort_by(|a, b| b.1.partial_cmp(&a.1).unwrap_or(Ordering::Equal));
+                candidates.dedup_by(|a, b| a.0 == b.0);
+            }
+            candidates.truncate(count);
+            if options.alignment {
+                for (text, _, one) in &mut candidates {
+                    let alignment = Attention::of_row(tokenizer, source, row, one).map(|map| map.pharaoh());
+                    *text = format!("{text} ||| {}", alignment.unwrap_or_default());
+                }
+            }
+            Ok(candidates)
+        });
+        ranked.collect()
+    }
+}
