@@ -70,7 +70,7 @@ for task in "sentiment --data reviews.tsv" "spacing --data reviews.tsv" "tagging
     one=(train $task --hidden-size 16 --shards 5 --epochs 2)
     "$built/unspool" "${one[@]}" --out "$name-1" 2>/dev/null >"$name-1.json"
     "${mpi[@]}" -n 3 "$built/unspool" "${one[@]}" --out "$name-3" 2>/dev/null >"$name-3.json"
-    for file in model.toml model.safetensors training.safetensors; do same "$name-1/$file" "$name-3/$file"; done
+    for file in config.json model.safetensors training.safetensors; do same "$name-1/$file" "$name-3/$file"; done
     [ "$(sed 's/.*"dev"//' "$name-1.json")" = "$(sed 's/.*"dev"//' "$name-3.json")" ] || fail "$name: other scores"
     echo "$name over 3 processes: the same weights and scores as one"
 done

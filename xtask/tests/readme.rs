@@ -23,19 +23,20 @@ fn blocks(language: &str) -> Vec<String> {
     blocks_of("README.md", language)
 }
 
-/// Builds and runs a crate in a temporary folder, and returns its output and its errors.
+/// Builds and runs a crate in a temporary folder, and returns its output and its errors. Crates of one name would have
+/// one program in the target folder, and tests run side by side.
 ///
 /// The dependency on git becomes one on this checkout. `Cargo.lock` is that of this workspace, so nothing is
 /// downloaded. The dependencies of the libraries come out of the workspace's target folder; for that their profile must
 /// be the workspace's. The libraries themselves are compiled once more, because they are no members of the new crate's
 /// workspace; with little optimization that takes less time than it costs.
-fn run(folder: &Path, program: &str) -> (String, String) {
+fn run(folder: &Path, name: &str, program: &str) -> (String, String) {
     let git = "git = \"https://github.com/unspool/unspool\"";
     let path = format!("path = {:?}", root().join("crates/unspool"));
     let manifest = blocks("toml").swap_remove(0);
     assert!(manifest.contains(git) && manifest.contains("[profile.dev.package.\"*\"]"), "{manifest}");
     let dependencies = manifest.replace(git, &path).split("[profile").next().unwrap_or_default().to_string();
-    let package = "[package]\nname = \"of_the_readme\"\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[workspace]\n\n";
+    let package = format!("[package]\nname = {name:?}\nversion = \"0.0.0\"\nedition = \"2024\"\n\n[workspace]\n\n");
     let mut profile = "\n[profile.dev]\nopt-level = 2\ndebug = \"line-tables-only\"\n".to_owned();
     for library in ["unspool-graph", "unspool-nn", "unspool-text", "unspool"] {
         profile += &format!("[profile.dev.package.{library}]\nopt-level = 1\n");
@@ -56,14 +57,14 @@ fn run(folder: &Path, program: &str) -> (String, String) {
 fn the_program_of_the_readme_runs_in_a_crate_outside_of_this_workspace() {
     let folder = tempfile::tempdir().unwrap();
     let program = blocks("rust")[..2].join("\n");
-    let (output, errors) = run(folder.path(), &program);
+    let (output, errors) = run(folder.path(), "of_the_readme", &program);
     let losses: Vec<f64> = output.lines().filter_map(|line| line.rsplit(' ').next()?.parse().ok()).collect();
     assert!(losses.len() == 3 && losses[2] < 0.2, "{output}{errors}");
 
     // The error that the README shows, with its lines.
     let three = program.replace("(32, 10, 1)", "(32, 10, 3)");
     assert_ne!(program, three);
-    let (_, errors) = run(folder.path(), &three);
+    let (_, errors) = run(folder.path(), "of_the_readme", &three);
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
     let shown = readme.lines().find_map(|line| line.strip_prefix("    matmul: ")).unwrap();
     assert!(errors.contains(shown), "the README shows {shown:?}, the program said {errors}");
@@ -88,7 +89,7 @@ fn programs_of_the_tutorial_run_in_a_crate_with_the_lines_of_the_setup_page() {
     ] {
         let program = &blocks_of(&format!("docs/{chapter}"), "rust")[block];
         // The assertions are inside; a program that panics, or that does not compile, says so.
-        let (_, errors) = run(folder.path(), program);
+        let (_, errors) = run(folder.path(), "of_the_tutorial", program);
         assert!(errors.is_empty(), "{chapter}, block {block}: {errors}");
     }
 }

@@ -3,9 +3,10 @@
 use unspool_task::DataSet;
 
 macro_rules! embedded {
-    ($name:literal, $columns:expr, $($file:literal),+) => {
+    ($name:literal, $license:literal, $columns:expr, $($file:literal),+) => {
         DataSet {
             name: $name,
+            license: $license,
             columns: $columns,
             files: &[$((concat!($name, ".", $file), {
                 // A static is in the program once, a constant once for each part of the program that uses it.
@@ -19,15 +20,15 @@ macro_rules! embedded {
 }
 
 pub(crate) const TATOEBA_SWE: DataSet =
-    embedded!("tatoeba-eng-swe", ["swedish", "english"], "train.tsv.gz", "dev.tsv.gz", "test.tsv.gz");
+    embedded!("tatoeba-eng-swe", "CC-BY-2.0", ["swedish", "english"], "train.tsv.gz", "dev.tsv.gz", "test.tsv.gz");
 pub(crate) const TATOEBA_KOR: DataSet =
-    embedded!("tatoeba-eng-kor", ["korean", "english"], "train.tsv.gz", "dev.tsv.gz", "test.tsv.gz");
+    embedded!("tatoeba-eng-kor", "CC-BY-2.0", ["korean", "english"], "train.tsv.gz", "dev.tsv.gz", "test.tsv.gz");
 pub(crate) const NSMC: DataSet =
-    embedded!("nsmc-sample", ["document", "label"], "train.tsv.gz", "dev.tsv.gz", "test.tsv.gz");
-pub(crate) const DIGITS: DataSet = embedded!("digits", ["", ""], "csv.gz");
-pub(crate) const AIRLINE: DataSet = embedded!("airline-passengers", ["Month", "Passengers"], "csv.gz");
-pub(crate) const SHAKESPEARE: DataSet = embedded!("tiny-shakespeare", ["", ""], "txt.gz");
-pub(crate) const SPOKEN_DIGITS: DataSet = embedded!("spoken-digits", ["", ""], "tar.gz");
+    embedded!("nsmc-sample", "CC0-1.0", ["document", "label"], "train.tsv.gz", "dev.tsv.gz", "test.tsv.gz");
+pub(crate) const DIGITS: DataSet = embedded!("digits", "CC-BY-4.0", ["", ""], "csv.gz");
+pub(crate) const AIRLINE: DataSet = embedded!("airline-passengers", "facts", ["Month", "Passengers"], "csv.gz");
+pub(crate) const SHAKESPEARE: DataSet = embedded!("tiny-shakespeare", "public domain", ["", ""], "txt.gz");
+pub(crate) const SPOKEN_DIGITS: DataSet = embedded!("spoken-digits", "CC-BY-SA-4.0", ["", ""], "tar.gz");
 
 #[cfg(test)]
 mod tests {

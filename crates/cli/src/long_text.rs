@@ -1,14 +1,33 @@
 //! A long text as tokens: cut into streams that are read side by side, or into windows with what is read before each.
 
+use clap::Args;
 use serde::{Deserialize, Serialize};
 use unspool::{
     models::TokenWindows,
     text::{Padded, TokenIds, Tokenizer},
 };
-use unspool_task::{Drawn, Error, Result};
+use unspool_task::{ArchOptions, Drawn, EmbeddingOptions, Error, Result, TokenOptions, count};
 
 /// Outside training a recurrence reads so many tokens before those that it predicts.
 const CONTEXT: usize = 256;
+
+/// What reads a long text, and in which pieces.
+#[derive(Clone, Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    pub(crate) arch: ArchOptions,
+    #[command(flatten)]
+    pub(crate) tokens: TokenOptions,
+    #[command(flatten)]
+    pub(crate) embedding: EmbeddingOptions,
+    /// Length of truncated backpropagation; a recurrent state is carried further [from 2 to 4096]
+    #[arg(long, value_name = "TOKENS", default_value = "64", value_parser = count(2..=4096))]
+    pub(crate) window: usize,
+    /// Contiguous streams into which the text is divided and which are read side by side (the batch size) [from 1 to
+    /// 65536]
+    #[arg(long, value_name = "N", default_value = "32", value_parser = count(1..=65_536))]
+    pub(crate) bptt_streams: usize,
+}
 
 /// A part of the text as tokens.
 #[derive(Serialize, Deserialize)]

@@ -78,7 +78,8 @@ fn a_translator_decodes_as_it_is_asked_to() {
 
     // A banned word is not written, nor a token a second time.
     let banned = predict(at, &sources, &["--ban", "house", "--ban", "one"]);
-    assert!(plain.contains("house") && !banned.contains("house") && !banned.contains("one"), "{banned}");
+    let has = |text: &str, word: &str| text.split_whitespace().any(|one| one == word);
+    assert!(has(&plain, "house") && !has(&banned, "house") && !has(&banned, "one"), "{banned}");
     let once = predict(at, &sources, &["--no-repeat-ngram", "1"]);
     for line in once.lines() {
         let words: Vec<&str> = line.split_whitespace().collect();

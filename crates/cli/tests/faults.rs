@@ -13,12 +13,13 @@ use std::{
 use tempfile::TempDir;
 
 /// What equal trainings leave equal.
-const FILES: [&str; 7] = [
+const FILES: [&str; 8] = [
+    "README.md",
+    "config.json",
     "config.toml",
     "curve.svg",
     "metrics.csv",
     "model.safetensors",
-    "model.toml",
     "tokenizer.json",
     "training.safetensors",
 ];

@@ -50,8 +50,8 @@ fn conllu_with_an_empty_cell_is_conllu() {
         ("test.conllu", &conllu(&tags, "_")),
     ]);
     train(folder.path(), &["tagging", "--data", ".", "--out", "run"]);
-    let saved = fs::read_to_string(folder.path().join("run/model.toml")).unwrap();
-    assert!(saved.contains("columns = [2, 4]") || saved.contains("columns = [\n    2,\n    4,\n]"), "{saved}");
+    let saved = fs::read_to_string(folder.path().join("run/config.json")).unwrap();
+    assert!(saved.contains("\"word_columns\": [\n    2,\n    4\n  ]"), "{saved}");
     assert!(saved.contains("\"VERB\""), "{saved}");
 }
 
@@ -185,12 +185,12 @@ fn packed_files_that_are_cut_and_tables_of_another_form_are_called_what_they_are
     let packed = encoder.finish().unwrap();
     let commas = table.replace('\t', ",");
     let folder =
-        folder(&[("commas.csv", &commas), ("header.tsv", "document\tlabel\n"), ("header.csv", "Month,Value\n")]);
+        folder(&[("commas.tsv", &commas), ("header.tsv", "document\tlabel\n"), ("header.csv", "Month,Value\n")]);
     let at = folder.path();
     fs::write(at.join("cut.tsv.gz"), &packed[..packed.len() / 2]).unwrap();
     let sentiment = |file| ["train", "sentiment", "--data", file];
     refuses(at, &sentiment("cut.tsv.gz"), 1, "cut.tsv.gz: cannot read: the file is truncated");
-    refuses(at, &sentiment("commas.csv"), 1, "the header has commas where tabs separate the columns");
+    refuses(at, &sentiment("commas.tsv"), 1, "the header has commas where tabs separate the columns");
     refuses(at, &sentiment("header.tsv"), 1, "header.tsv: ");
     let said = String::from_utf8(run(at, &["train", "forecast", "--data", "header.csv"], b"").stderr).unwrap();
     assert!(said.contains("header.csv: no data rows") && !said.contains("tab"), "{said}");
@@ -231,9 +231,9 @@ fn text_is_written_in_whole_characters() {
     let next = succeeds(at, &["predict", "--model", "run", "--best", "300"], "샀쉀쑀\n".as_bytes());
     assert!(next.contains("<0xEC>") && !next.contains('\u{fffd}'), "{next}");
     // As the end of a line is a token of the train part, a text without a prompt goes on from there.
-    let saved = fs::read_to_string(at.join("run/model.toml")).unwrap();
+    let saved = fs::read_to_string(at.join("run/config.json")).unwrap();
     let line_end = succeeds(at, &["tokenize", "encode", "--tokenizer", "run"], "x\n".as_bytes());
-    assert!(saved.contains("begin = ") && !line_end.is_empty(), "{saved}");
+    assert!(saved.contains("\"begin\": ") && !line_end.is_empty(), "{saved}");
     let written = succeeds(at, &["generate", "--model", "run", "--length", "30", "--temperature", "0"], b"");
     assert!(!written.is_empty());
 }

@@ -33,14 +33,15 @@ fn train<'a>(task: &'a str, data: &'a str, out: &'a str, more: &[&'a str]) -> Ve
     arguments
 }
 
-/// What equal trainings leave equal. `report.html` and `times.toml` say how long it took, `run.lock` which process
-/// trains.
-const FILES: [&str; 7] = [
+/// What equal trainings leave equal. `report.html`, `times.toml` and `training.log` say how long it took, `run.lock`
+/// which process trains.
+const FILES: [&str; 8] = [
+    "README.md",
+    "config.json",
     "config.toml",
     "curve.svg",
     "metrics.csv",
     "model.safetensors",
-    "model.toml",
     "tokenizer.json",
     "training.safetensors",
 ];
@@ -56,7 +57,7 @@ fn whole_run(stdout: &str, folder: &Path, task: &str, metric: &str) {
     let mut names: Vec<String> =
         fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
-    names.retain(|name| !["report.html", "times.toml", "run.lock"].contains(&name.as_str()));
+    names.retain(|name| !["report.html", "times.toml", "training.log", "run.lock"].contains(&name.as_str()));
     assert_eq!(names, FILES);
     let page = fs::read_to_string(folder.join("report.html")).unwrap();
     assert!(page.contains(&format!("{metric} on test")) && page.contains("<svg") && page.ends_with("</html>\n"));
@@ -87,8 +88,8 @@ fn a_translator_is_trained_and_translates() {
     let stdout =
         succeeds(at, &["train", "translation", "--data", "pairs.tsv", "--source", "english", "--epochs", "1"], b"");
     whole_run(&stdout, &at.join("runs/translation-1"), "translation", "bleu");
-    let saved = fs::read_to_string(at.join("runs/translation-1/model.toml")).unwrap();
-    assert!(saved.contains("columns = [\"english\", \"swedish\"]"), "{saved}");
+    let saved = fs::read_to_string(at.join("runs/translation-1/config.json")).unwrap();
+    assert!(saved.contains("\"columns\": [\n    \"english\",\n    \"swedish\"\n  ]"), "{saved}");
 }
 
 #[test]
@@ -253,20 +254,20 @@ fn a_damaged_run_folder_is_refused() {
     let at = folder.path();
     succeeds(at, &train("sentiment", "reviews.tsv", "run", &[]), b"");
     let predict = ["predict", "--model", "run"];
-    let config = fs::read_to_string(at.join("run/model.toml")).unwrap();
+    let config = fs::read_to_string(at.join("run/config.json")).unwrap();
     let changed = |from: &str, to: &str| {
         assert!(config.contains(from), "{config}");
-        fs::write(at.join("run/model.toml"), config.replace(from, to)).unwrap();
+        fs::write(at.join("run/config.json"), config.replace(from, to)).unwrap();
     };
-    changed("hidden_size = 128", "hidden_size = 64");
+    changed("\"hidden_size\": 128", "\"hidden_size\": 64");
     refuses(at, &predict, 1, "hidden_size is 64 where it was 128");
-    changed("hidden_size = 128", "");
+    changed("\"hidden_size\": 128", "\"size\": 128");
     refuses(at, &predict, 1, "hidden_size is missing where it was 128");
     changed("sentiment", "cooking");
     refuses(at, &predict, 1, "cooking");
-    fs::write(at.join("run/model.toml"), [0xff]).unwrap();
-    refuses(at, &predict, 1, "model.toml");
-    fs::write(at.join("run/model.toml"), &config).unwrap();
+    fs::write(at.join("run/config.json"), [0xff]).unwrap();
+    refuses(at, &predict, 1, "config.json");
+    fs::write(at.join("run/config.json"), &config).unwrap();
     succeeds(at, &predict, b"bra\n");
 
     let output = run(at, &predict, b"bra\n\xff\n");
@@ -280,18 +281,18 @@ fn a_damaged_run_folder_is_refused() {
     // Weights from elsewhere say nothing of the model: its sizes are held against theirs.
     fs::write(at.join("run/model.safetensors"), without_metadata(&weights)).unwrap();
     succeeds(at, &predict, b"bra\n");
-    changed("hidden_size = 128", "hidden_size = 64");
+    changed("\"hidden_size\": 128", "\"hidden_size\": 64");
     refuses(at, &predict, 1, "encoder.weight_ih_l0 is [384, 128], the model's is [192, 128]");
-    changed("hidden_size = 128", "hidden_size = 99999999999");
+    changed("\"hidden_size\": 128", "\"hidden_size\": 99999999999");
     refuses(at, &predict, 1, "hidden_size is 99999999999");
-    changed("hidden_size = 128", "");
+    changed("\"hidden_size\": 128", "\"size\": 128");
     refuses(at, &predict, 1, "hidden_size");
-    changed("layers = 1", "layers = 0");
+    changed("\"layers\": 1", "\"layers\": 0");
     refuses(at, &predict, 1, "layers is 0");
-    fs::write(at.join("run/model.toml"), &config).unwrap();
+    fs::write(at.join("run/config.json"), &config).unwrap();
     fs::rename(at.join("run/tokenizer.json"), at.join("tokenizer.json")).unwrap();
     refuses(at, &predict, 1, "there is no tokenizer");
-    for name in ["model.toml", "model.safetensors"] {
+    for name in ["config.json", "model.safetensors"] {
         fs::remove_file(at.join("run").join(name)).unwrap();
         refuses(at, &predict, 1, name);
     }

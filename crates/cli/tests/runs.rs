@@ -119,7 +119,7 @@ fn files_of_two_runs_are_not_used_together() {
     let (task, data, sizes) = TASKS[1];
     succeeds(at, &train(task, data, "run", sizes), b"");
     let own = |name: &str| fs::read(at.join("run").join(name)).unwrap();
-    let (model, tokenizer, weights) = (own("model.toml"), own("tokenizer.json"), own("model.safetensors"));
+    let (model, tokenizer, weights) = (own("config.json"), own("tokenizer.json"), own("model.safetensors"));
     changed(at, data);
     succeeds(at, &train(task, data, "other", sizes), b"");
     let predict = ["predict", "--model", "run"];
@@ -131,12 +131,12 @@ fn files_of_two_runs_are_not_used_together() {
         refuses(at, command, 1, "tokenizer.json: does not belong to the ");
     }
     fs::write(at.join("run/tokenizer.json"), &tokenizer).unwrap();
-    let labels = String::from_utf8(model.clone()).unwrap().replace("[\"0\", \"1\"]", "[\"1\", \"1\"]");
-    fs::write(at.join("run/model.toml"), labels).unwrap();
+    let labels = String::from_utf8(model.clone()).unwrap().replace("\"0\"", "\"1\"");
+    fs::write(at.join("run/config.json"), labels).unwrap();
     for command in [&predict[..], &evaluate, &resume] {
         refuses(at, command, 1, "labels is [\"1\", \"1\"] where it was [\"0\", \"1\"]");
     }
-    fs::write(at.join("run/model.toml"), &model).unwrap();
+    fs::write(at.join("run/config.json"), &model).unwrap();
     fs::copy(at.join("other/model.safetensors"), at.join("run/model.safetensors")).unwrap();
     for command in [&predict[..], &evaluate, &resume] {
         refuses(at, command, 1, "does not belong to the ");
@@ -154,16 +154,17 @@ fn sizes_that_the_weights_do_not_have_are_refused_before_memory_is_asked_for() {
         let folder = folder();
         let at = folder.path();
         succeeds(at, &train(task, data, "run", sizes), b"");
-        let model = fs::read_to_string(at.join("run/model.toml")).unwrap();
+        let model = fs::read_to_string(at.join("run/config.json")).unwrap();
         let weights = fs::read(at.join("run/model.safetensors")).unwrap();
         let keys = ["hidden_size", "layers", "embedding_size"];
-        let sizes: Vec<&str> =
-            model.lines().filter(|line| keys.iter().any(|key| line.starts_with(&format!("{key} = ")))).collect();
+        let lines = model.lines().map(|line| line.trim().trim_end_matches(','));
+        let is_size = |line: &&str| keys.iter().any(|key| line.starts_with(&format!("\"{key}\": ")));
+        let sizes: Vec<&str> = lines.filter(is_size).collect();
         assert!(sizes.len() >= 2, "{model}");
         for size in sizes {
-            let (key, _) = size.split_once(" = ").unwrap();
-            let huge = format!("{key} = 65536");
-            fs::write(at.join("run/model.toml"), model.replace(size, &huge)).unwrap();
+            let key = size.split('"').nth(1).unwrap();
+            let huge = format!("\"{key}\": 65536");
+            fs::write(at.join("run/config.json"), model.replace(size, &huge)).unwrap();
             let mut commands =
                 vec![vec!["predict", "--model", "run"], vec!["evaluate", "--model", "run", "--data", data]];
             commands.extend((task == "language-model").then(|| vec!["generate", "--model", "run"]));
@@ -262,7 +263,7 @@ mod unix {
         let device = [sizes, &["--config", "/dev/zero"]].concat();
         refuses(at, &train(task, data, "new", &device), 1, "/dev/zero: not a configuration");
         succeeds(at, &train(task, data, "run", sizes), b"");
-        for name in ["config.toml", "model.toml"] {
+        for name in ["config.toml", "config.json"] {
             let kept = fs::read(at.join("run").join(name)).unwrap();
             fs::remove_file(at.join("run").join(name)).unwrap();
             symlink("/dev/zero", at.join("run").join(name)).unwrap();

@@ -171,8 +171,8 @@ fn speech_is_recognized() {
     fs::write(at.join("said/transcripts.tsv"), list).unwrap();
     let words = ["train", "speech", "--data", "said", "--epochs", "1", "--hidden-size", "4", "--out", "words"];
     succeeds(at, &words, b"");
-    let saved = fs::read_to_string(at.join("words/model.toml")).unwrap();
-    assert!(saved.contains("characters = \" ehnosy\"") && saved.contains("joined = false"), "{saved}");
+    let saved = fs::read_to_string(at.join("words/config.json")).unwrap();
+    assert!(saved.contains("\"characters\": \" ehnosy\"") && saved.contains("\"joined\": false"), "{saved}");
 
     let train = |data| ["train", "speech", "--data", data];
     fs::create_dir(at.join("silent")).unwrap();

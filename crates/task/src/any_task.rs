@@ -4,7 +4,7 @@ use crate::{
     commands::{EvaluateOptions, GenerateOptions, PredictOptions, QuantizeOptions},
     error::Result,
     run::RunFolder,
-    task::Score,
+    task::{Score, Spec},
 };
 use clap::{ArgMatches, Command};
 use unspool::nn::exchange::Exchange;
@@ -14,7 +14,10 @@ pub type Answers = Box<dyn Fn(&[&str])>;
 
 /// What a program does with a task.
 pub(crate) trait AnyTask: Sync {
-    fn name(&self) -> &'static str;
+    fn spec(&self) -> Spec;
+    fn name(&self) -> &'static str {
+        self.spec().name
+    }
     fn has_option(&self, name: &str) -> bool;
     fn train_command(&self) -> Command;
     fn draw_command(&self) -> Command;

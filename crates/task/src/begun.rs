@@ -6,13 +6,15 @@ use crate::{
     examples::{Cut, Scored, Train},
     parts::Parts,
     processes::broadcast,
-    run::{COLUMNS, MODEL_CONFIG, TASK},
+    run::{self, COLUMNS, MODEL, MODEL_CONFIG, TASK, TOKENIZER},
+    say,
     source::Source,
     task::{Learned, Task},
 };
+use std::path::Path;
 use unspool::{
     graph::{Params, Precision},
-    nn::exchange::Exchange,
+    nn::{checkpoint, exchange::Exchange, load_vectors},
     text::{Part, Tokenizer},
 };
 
@@ -25,7 +27,7 @@ pub(crate) struct Begun<T: Task> {
     pub(crate) test: Scored<T>,
     pub(crate) cut: Cut,
     pub(crate) params: Params,
-    /// The text of model.toml, and of tokenizer.json if there is one.
+    /// What the model needs to know, as TOML, and the text of tokenizer.json if there is one.
     pub(crate) saved: String,
     pub(crate) tokenizer: Option<String>,
     /// The checksum of the data.
@@ -41,6 +43,17 @@ impl<T: Task> Begun<T> {
         let mut params = Params::seeded(chosen.training.begin.seed);
         let task = T::build(learned.saved, learned.tokenizer, &mut params)?;
         params.check()?;
+        if let Some(path) = &chosen.training.vectors {
+            let line = load_word_vectors(path, &mut params, tokenizer.as_deref())?;
+            if exchange.rank() == 0 {
+                say::line(&line);
+            }
+        }
+        if let Some(from) = &chosen.training.init_from {
+            checkpoint::load(&from.join(MODEL), &mut params).map_err(|error| {
+                Error::from(error).hint("--init-from must name a finished run of the same task with the same model")
+            })?;
+        }
         if chosen.training.begin.precision() == Precision::F64 {
             params = params.to_f64();
         }
@@ -55,6 +68,26 @@ impl<T: Task> Begun<T> {
     }
 }
 
+/// The table of a model's token vectors.
+const EMBEDDING: &str = "embedding.weight";
+
+/// Gives the tokens that a file of word vectors has these vectors. Returns how many they are, as a line to show.
+fn load_word_vectors(path: &Path, params: &mut Params, tokenizer: Option<&str>) -> Result<String> {
+    let table = params.iter().find(|p| params.name(*p) == EMBEDDING);
+    let (Some(table), Some(json)) = (table, tokenizer) else {
+        return Err(Error::misuse("--vectors: the model has no table of token vectors", "leave --vectors out"));
+    };
+    let tokenizer = Tokenizer::from_json("the tokenizer", json)?;
+    let found = load_vectors(path, params, table, |word| tokenizer.id(word).map(|id| id as usize))
+        .map_err(|error| Error::from(error).hint("--embedding-size must be the size of the vectors"))?;
+    let (rows, all) = (found.rows.len(), tokenizer.vocabulary_size());
+    if rows == 0 {
+        let message = format!("{}: none of its {} words is a token of the model", path.display(), found.in_file);
+        return Err(Error::failure(message, "--tokens words makes tokens of words"));
+    }
+    Ok(format!("{rows} of {all} tokens begin with a vector of {}", path.display()))
+}
+
 /// What was saved, but for the model's own configuration, on which no example depends.
 fn without_model(saved: &str) -> String {
     let mut table: toml::Table = saved.parse().unwrap_or_default();
@@ -62,7 +95,8 @@ fn without_model(saved: &str) -> String {
     table.to_string()
 }
 
-/// What the first process learns from the train part, in every process, with the texts that the run folder keeps.
+/// What the first process learns from the train part, or takes from the run that the training starts from, in every
+/// process, with the texts that the run folder keeps.
 fn learn<T: Task>(
     chosen: &Chosen<T>,
     source: &T::Source,
@@ -70,15 +104,25 @@ fn learn<T: Task>(
 ) -> Result<(Learned<T::Saved>, String, Option<String>)> {
     let mut own = None;
     let (saved, tokenizer) = broadcast(exchange, || {
-        let learned = T::learn(&chosen.options, source)?;
-        let mut table = toml::Table::try_from(&learned.saved)
-            .map_err(|cause| Error::failure(format!("what the model needs to know is no TOML: {cause}"), ""))?;
+        let (mut table, tokenizer) = match &chosen.training.init_from {
+            Some(from) => {
+                let path = from.join(TOKENIZER);
+                let tokenizer = if path.exists() { Some(Tokenizer::load(path)?.to_json()?) } else { None };
+                (run::read_saved(from)?, tokenizer)
+            }
+            None => {
+                let learned = T::learn(&chosen.options, source)?;
+                let table = toml::Table::try_from(&learned.saved)
+                    .map_err(|cause| Error::failure(format!("what the model needs to know is no TOML: {cause}"), ""))?;
+                let tokenizer = learned.tokenizer.as_ref().map(Tokenizer::to_json).transpose()?;
+                own = Some(learned);
+                (table, tokenizer)
+            }
+        };
         table.insert(TASK.into(), T::SPEC.name.into());
         if !source.columns().is_empty() {
             table.insert(COLUMNS.into(), source.columns().to_vec().into());
         }
-        let tokenizer = learned.tokenizer.as_ref().map(Tokenizer::to_json).transpose()?;
-        own = Some(learned);
         Ok((table.to_string(), tokenizer))
     })?;
     let learned = match own {

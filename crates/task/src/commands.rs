@@ -1,29 +1,36 @@
 //! The options of the commands beside `train`.
 
 use crate::{
-    chosen, decoding::DecodingOptions, groups::within, limits, lines::LimitOptions, task::Task, threads::Threads,
+    decoding::DecodingOptions, format::Format, groups::within, limits, lines::LimitOptions, task::Task, task_options,
+    threads::Threads,
 };
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, value_parser};
 use std::path::PathBuf;
 
 #[derive(Args)]
 pub(crate) struct PredictOptions {
-    /// Run folder of a training; repeat the option to average the probabilities of several models.
-    #[arg(long, value_name = "RUN_DIR", required = true)]
+    /// Input file, read line by line [default: standard input]
+    #[arg(value_name = "FILE")]
+    pub(crate) file: Option<PathBuf>,
+    /// Run folder of a training; repeat the option to average the probabilities of several models
+    #[arg(long, short, value_name = "RUN_DIR", required = true)]
     pub(crate) model: Vec<PathBuf>,
     #[arg(
         long,
         value_name = "N",
         value_parser = value_parser!(u16).range(1..=i64::from(limits::BEST)),
-        help = format!(
-            "Give the N best answers to each line, with their scores, as JSON lines [from 1 to {}]",
-            limits::BEST
-        )
+        help = format!("Write the N best answers to each line, with their scores [from 1 to {}]", limits::BEST)
     )]
     pub(crate) best: Option<u16>,
-    /// Show the attention weights of each word of the answer, as JSON lines.
+    /// Write the attention weights of each word of the answer, in JSON
     #[arg(long)]
     pub(crate) attention: bool,
+    /// Output format [default: json with --best or --attention, otherwise text]
+    ///
+    /// In text a line is the answer and, where there is one, its probability after a tab. With --best it is the number
+    /// of the input line, the score, and the answer, separated by tabs. In JSON each input line has an object.
+    #[arg(long, value_enum)]
+    pub(crate) format: Option<Format>,
     #[command(flatten)]
     pub(crate) limits: LimitOptions,
     #[command(flatten)]
@@ -34,13 +41,18 @@ pub(crate) struct PredictOptions {
 
 #[derive(Args)]
 pub(crate) struct EvaluateOptions {
-    /// Run folder of a training.
-    #[arg(long, value_name = "RUN_DIR")]
+    /// Run folder of a training
+    #[arg(long, short, value_name = "RUN_DIR")]
     pub(crate) model: PathBuf,
-    /// File to score, all of it, in the form that the model was trained on (for a translation also two files of plain
-    /// text); or the name of a built-in data set, whose test part is scored.
-    #[arg(long, value_name = "FILE|NAME", num_args = 1.., required = true)]
+    /// File to score, or the name of a built-in data set, whose test part is scored
+    ///
+    /// All of the file is scored. It has the form of the data that the model was trained on; for a translation it may
+    /// also be two files of plain text.
+    #[arg(long, short, value_name = "FILE|NAME", num_args = 1.., required = true)]
     pub(crate) data: Vec<String>,
+    /// Output format
+    #[arg(long, value_enum, default_value = "json")]
+    pub(crate) format: Format,
     #[command(flatten)]
     pub(crate) limits: LimitOptions,
     #[command(flatten)]
@@ -59,13 +71,13 @@ pub(crate) struct QuantizeOptions {
 
 #[derive(Args)]
 pub(crate) struct GenerateOptions {
-    /// Run folder of a training of language-model.
-    #[arg(long, value_name = "RUN_DIR")]
+    /// Run folder of a training of language-model
+    #[arg(long, short, value_name = "RUN_DIR")]
     pub(crate) model: PathBuf,
-    /// Beginning of the text.
+    /// Beginning of the text
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true, allow_hyphen_values = true)]
     pub(crate) prompt: String,
-    /// Number of tokens to generate.
+    /// Number of tokens to generate
     #[arg(long, value_name = "TOKENS", default_value_t = 500)]
     pub(crate) length: usize,
     #[arg(
@@ -81,15 +93,20 @@ pub(crate) struct GenerateOptions {
         )
     )]
     pub(crate) temperature: f64,
-    /// Sample only from the K likeliest tokens.
+    /// Sample only from the K likeliest tokens
     #[arg(long, value_name = "K", value_parser = value_parser!(u32).range(1..))]
     pub(crate) top_k: Option<u32>,
-    /// Sample only from the smallest set of likeliest tokens whose probabilities sum to P or more.
+    /// Sample only from the smallest set of likeliest tokens whose probabilities sum to P or more
     #[arg(long, value_name = "P", allow_hyphen_values = true, value_parser = within(1e-6..=1.0))]
     pub(crate) top_p: Option<f64>,
-    /// Random seed; equal seeds give equal texts.
+    /// Random seed; equal seeds give equal texts
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
+    /// Output format; text is written token by token, and JSON once all of it is there
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) format: Format,
+    #[command(flatten)]
+    pub(crate) threads: Threads,
 }
 
 fn path(name: &'static str, value: &'static str, help: &'static str) -> Arg {
@@ -104,7 +121,7 @@ fn switch(name: &'static str, help: &'static str) -> Arg {
 pub(crate) fn draw_command<T: Task>() -> Command {
     let file = "Output file, whose name ends in .svg, .dot (for Graphviz), or .txt [default: TASK.svg, which is then \
          not overwritten]";
-    chosen::drawn::<T>()
+    task_options::drawn::<T>()
         .arg(path(OUT, "FILE", file))
         .arg(switch(ROLLED, "Draw each recurrence rolled up, as one cell with its loop, beside its unrolling"))
         .arg(switch(OVERWRITE, "Overwrite an existing file"))

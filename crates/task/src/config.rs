@@ -1,11 +1,13 @@
-//! Configuration files: TOML whose errors name the line and the column.
+//! Configuration files: TOML whose errors name the line and the column, and whose keys are options.
 
 use super::{
     error::{Error, Result},
     limits,
 };
+use clap::{Arg, ArgAction};
+use serde_json::value::RawValue;
 use std::{collections::BTreeMap, path::Path};
-use toml::{Spanned, Value};
+use toml::{Spanned, Table, Value};
 
 /// A key with its value.
 pub(crate) struct Entry {
@@ -49,9 +51,89 @@ fn entries(file: &str, text: &str) -> std::result::Result<Vec<Entry>, String> {
     Ok(entries.into_iter().map(entry).collect())
 }
 
+/// The value of an option in a configuration file; none where nothing is given.
+pub(crate) fn value_of(argument: &Arg, values: &[String]) -> Option<Value> {
+    if matches!(argument.get_action(), ArgAction::Append) {
+        return Some(strings(values));
+    }
+    // What an option is shows its default: a column that is called 007 is no number.
+    let default = argument.get_default_values().first().map(|default| typed(&default.to_string_lossy()));
+    let text = values.first()?;
+    Some(if default.is_some_and(|default| !default.is_str()) { typed(text) } else { text.as_str().into() })
+}
+
+/// Texts as a list.
+pub(crate) fn strings(values: &[String]) -> Value {
+    Value::Array(values.iter().cloned().map(Value::String).collect())
+}
+
+/// A text as a truth value or a number, where it is one.
+fn typed(text: &str) -> Value {
+    if let Ok(value) = text.parse() {
+        return Value::Boolean(value);
+    }
+    let number = text.parse().map(Value::Integer).or_else(|_| text.parse().map(Value::Float));
+    number.unwrap_or_else(|_| text.into())
+}
+
+/// The greatest depth of lists and objects within each other.
+const DEEPEST: usize = 32;
+
+/// Reads an object in JSON as a table. Numbers keep all their bits, which serde_json's own reader of numbers does not
+/// promise.
+pub(crate) fn json_table(text: &str) -> std::result::Result<Table, String> {
+    let raw: &RawValue = serde_json::from_str(text).map_err(|cause| cause.to_string())?;
+    match json_value(raw, DEEPEST)? {
+        Value::Table(table) => Ok(table),
+        _ => Err("it is no object".to_owned()),
+    }
+}
+
+fn json_value(raw: &RawValue, depth: usize) -> std::result::Result<Value, String> {
+    let text = raw.get();
+    if depth == 0 {
+        return Err(format!("lists and objects are more than {DEEPEST} deep"));
+    }
+    let wrong = |cause: serde_json::Error| cause.to_string();
+    Ok(match text.as_bytes().first() {
+        Some(b'{') => {
+            let fields: BTreeMap<String, &RawValue> = serde_json::from_str(text).map_err(wrong)?;
+            let field = |(name, raw)| Ok::<_, String>((name, json_value(raw, depth - 1)?));
+            Value::Table(fields.into_iter().map(field).collect::<std::result::Result<_, _>>()?)
+        }
+        Some(b'[') => {
+            let items: Vec<&RawValue> = serde_json::from_str(text).map_err(wrong)?;
+            let item = |raw: &RawValue| json_value(raw, depth - 1);
+            Value::Array(items.into_iter().map(item).collect::<std::result::Result<_, _>>()?)
+        }
+        Some(b'"') => Value::String(serde_json::from_str(text).map_err(wrong)?),
+        Some(b't' | b'f') => Value::Boolean(text == "true"),
+        _ => {
+            let number = text.parse().map(Value::Integer).or_else(|_| text.parse().map(Value::Float));
+            number.map_err(|_| format!("`{text}` is no value"))?
+        }
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_object_in_json_is_the_table_it_was_written_from_to_the_bit() {
+        let numbers = [0.011_532_309_949_479_647, 1e300, -2.5e-8, 3.0, f64::MIN_POSITIVE].map(Value::Float);
+        let table = Table::from_iter([
+            ("numbers".to_owned(), Value::Array(numbers.to_vec())),
+            ("size".to_owned(), Value::Integer(i64::MAX)),
+            ("inner".to_owned(), Value::Table(Table::from_iter([("a\"\n".to_owned(), Value::Boolean(true))]))),
+            ("names".to_owned(), strings(&["å".to_owned(), String::new()])),
+        ]);
+        assert_eq!(json_table(&serde_json::to_string_pretty(&table).unwrap()).unwrap(), table);
+        let deep = format!("{{\"a\":{}{}}}", "[".repeat(100_000), "]".repeat(100_000));
+        for text in ["", "[]", "{", "{\"a\": null}", "{\"a\": 1} 2", "\u{0}", deep.as_str()] {
+            assert!(json_table(text).is_err(), "{}", &text[..text.len().min(20)]);
+        }
+    }
 
     #[test]
     fn keys_and_faults_have_their_line_and_column() {

@@ -36,6 +36,8 @@ use unspool::{
 pub struct DataSet {
     /// What `--data` calls it.
     pub name: &'static str,
+    /// The SPDX identifier of its license, or what stands in its place, such as `public domain`.
+    pub license: &'static str,
     /// The columns that a task reads unless told otherwise; empty where there is no header.
     pub columns: [&'static str; 2],
     /// The names and bytes of one file, or of train, dev and test.
@@ -231,12 +233,12 @@ impl<'a> Data<'a> {
         let in_folder = self.folder()?;
         let found = match (set, in_folder.as_deref().unwrap_or(&self.names)) {
             (Some(DataSet { files: [train, dev, test], .. }), _) => {
-                parts([train, dev, test].map(|part| columns.tsv(Origin::inside(*part), &chosen)))
+                parts([train, dev, test].map(|part| columns.rows(Origin::inside(*part), &chosen)))
             }
             (Some(set), _) => return Err(set.other_kind("a table of rows in three parts")),
-            (None, [one]) => columns.tsv(self.file(one)?, &chosen).split(|row| row.hash),
+            (None, [one]) => columns.rows(self.file(one)?, &chosen).split(|row| row.hash),
             (None, [train, dev, test]) => {
-                parts([train, dev, test].map(|path| columns.tsv(Origin::path(path, self.limits), &chosen)))
+                parts([train, dev, test].map(|path| columns.rows(Origin::path(path, self.limits), &chosen)))
             }
             (None, [a, b, c, d, e, f]) => {
                 let names = [language(a), language(b)];
@@ -275,11 +277,11 @@ impl<'a> Data<'a> {
     /// two columns.
     pub fn table(&self) -> Result<TableRows> {
         let columns = self.columns()?;
-        let tsv = |origin| Ok(columns.tsv(origin, &columns.choose(None)?));
+        let rows_of = |origin| Ok(columns.rows(origin, &columns.choose(None)?));
         let rows = match (self.embedded(), self.names.as_slice()) {
-            (Some(DataSet { files: [_, _, test], .. }), _) => tsv(Origin::inside(*test)),
+            (Some(DataSet { files: [_, _, test], .. }), _) => rows_of(Origin::inside(*test)),
             (Some(set), _) => Err(set.other_kind("a table of rows in three parts")),
-            (None, [one]) => tsv(self.file(one)?),
+            (None, [one]) => rows_of(self.file(one)?),
             // Plain text has no columns to choose, and its files may have one ending.
             (None, [first, second]) => Ok(parallel([first, second], self.limits)),
             (None, others) => Err(others_than_one(others.len())),

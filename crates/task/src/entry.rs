@@ -5,10 +5,10 @@ use crate::{
     chosen::{self, Chosen},
     commands::{self, DrawOptions, EvaluateOptions, GenerateOptions, PredictOptions, QuantizeOptions},
     error::{Error, Result},
-    evaluate, generate, look, predict, quantize,
+    evaluate, generate, lines, look, predict, quantize,
     run::RunFolder,
-    task::{Score, Task},
-    testing_hooks, threads, train,
+    task::{Score, Spec, Task},
+    task_options, testing_hooks, threads, train,
 };
 use clap::{ArgMatches, Command};
 use std::{marker::PhantomData, path::Path};
@@ -51,16 +51,16 @@ pub const fn task<T: Task>() -> Entry {
 struct Of<T>(PhantomData<fn() -> T>);
 
 impl<T: Task> AnyTask for Of<T> {
-    fn name(&self) -> &'static str {
-        T::SPEC.name
+    fn spec(&self) -> Spec {
+        T::SPEC
     }
 
     fn has_option(&self, name: &str) -> bool {
-        chosen::has::<T>(name)
+        task_options::has::<T>(name)
     }
 
     fn train_command(&self) -> Command {
-        chosen::train_command::<T>()
+        task_options::train_command::<T>()
     }
 
     fn draw_command(&self) -> Command {
@@ -68,6 +68,10 @@ impl<T: Task> AnyTask for Of<T> {
     }
 
     fn train(&self, matches: &ArgMatches, exchange: &dyn Exchange) -> Result<()> {
+        if matches.get_flag(task_options::PRINT_CONFIG) {
+            let config = chosen::print_config::<T>(matches)?;
+            return if exchange.rank() == 0 { lines::print(config.trim_end()) } else { Ok(()) };
+        }
         threads::set_chosen(matches)?;
         train::train(&Chosen::<T>::new(matches)?, exchange)
     }
@@ -107,7 +111,7 @@ impl<T: Task> AnyTask for Of<T> {
 
     fn train_and_score(&self, words: &[String]) -> Result<Score> {
         let words = [T::SPEC.name].into_iter().chain(words.iter().map(String::as_str));
-        let matches = chosen::train_command::<T>().try_get_matches_from(words).map_err(|error| {
+        let matches = task_options::train_command::<T>().try_get_matches_from(words).map_err(|error| {
             let error = error.to_string();
             let line = error.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
             Error::misuse(line, format!("`unspool train {} --help` lists the options", T::SPEC.name))
@@ -116,7 +120,7 @@ impl<T: Task> AnyTask for Of<T> {
     }
 
     fn step_losses(&self, words: &[String], steps: usize) -> Result<Vec<f64>> {
-        let chosen = Chosen::<T>::new(&chosen::train_command::<T>().get_matches_from(words))?;
+        let chosen = Chosen::<T>::new(&task_options::train_command::<T>().get_matches_from(words))?;
         train::step_losses(&chosen, steps)
     }
 }

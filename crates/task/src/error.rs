@@ -143,12 +143,12 @@ impl Error {
         let (message, hint) = self.lines();
         match self {
             Error::Closed => return,
-            Error::NothingAsked(help) => return say::line(help),
-            Error::Stopped { .. } => say::line(&message),
-            _ => say::line(&format!("error: {message}")),
+            Error::NothingAsked(help) => return say::always(help),
+            Error::Stopped { .. } => say::always(&message),
+            _ => say::error(&message),
         }
         if !hint.is_empty() {
-            say::line(&format!("hint: {hint}"));
+            say::hint(&hint);
         }
     }
 

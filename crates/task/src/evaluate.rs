@@ -8,7 +8,8 @@ use super::{
     data::{Columns, Data},
     error::{Error, Result},
     examples::{Cut, Scored},
-    json::{Evaluated, Report},
+    format::Format,
+    json::{self, Evaluated, Report},
     lines, processes,
     restore::{Restored, restore},
     run::RunFolder,
@@ -33,6 +34,7 @@ pub(crate) fn evaluate<T: Task>(folder: &RunFolder, options: &EvaluateOptions) -
     let read = || {
         Scored::new(&task, &task.read_to_score(&data)?, Part::Test, &Cut::default(), &DataCache::default(), &OneProcess)
     };
+    let format = options.format;
     let options = ["--model", "--data", "--max-line", "--max-gzip-ratio", "--threads"];
     let examples = read().map_err(|error| error.hint_for_options(&options, hint))?;
     let rows = examples.examples.len();
@@ -49,7 +51,10 @@ pub(crate) fn evaluate<T: Task>(folder: &RunFolder, options: &EvaluateOptions) -
         line.extend(scores);
         line.insert("seconds".into(), json!(began.elapsed().as_secs_f64()));
     }
-    lines::print(&line.to_string())
+    lines::print(&match format {
+        Format::Json => line.to_string(),
+        Format::Text => json::text(&line),
+    })
 }
 
 /// The loss and score of a part, and what the model says of each example, in every process. Batches are spread over

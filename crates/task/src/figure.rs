@@ -5,7 +5,7 @@ use super::{
     number::significant,
     shown,
 };
-use crate::figures::Curves;
+use crate::{figures::Curves, training::epochs_of};
 use plotters::prelude::*;
 use std::borrow::Cow;
 use unspool::nn::training::Evaluated as Epoch;
@@ -26,8 +26,9 @@ const TWO: (u32, u32) = (860, 340);
 const ONE: (u32, u32) = (640, 340);
 
 /// Two panels over the epochs: losses, and the score on dev.
-pub(crate) fn learning_curve(task: &str, metric: &str, history: &[Epoch]) -> Result<String> {
-    let line = |value: &dyn Fn(&Epoch) -> f64| history.iter().map(|e| (e.epoch as f64, value(e))).collect::<Vec<_>>();
+pub(crate) fn learning_curve(task: &str, metric: &str, history: &[Epoch], steps_per_epoch: u64) -> Result<String> {
+    let point = |e: &Epoch, value: &dyn Fn(&Epoch) -> f64| (epochs_of(e.step, steps_per_epoch), value(e));
+    let line = |value: &dyn Fn(&Epoch) -> f64| history.iter().map(|e| point(e, value)).collect::<Vec<_>>();
     let dev = |name: &str| line(&|e| e.evaluation.get(name).unwrap_or(f64::NAN));
     let panel =
         |title, lines| Curves { title, x: "epoch".into(), y: String::new(), log_y: false, lines, note: String::new() };
@@ -282,7 +283,7 @@ mod tests {
     fn one_epoch_is_enough_for_a_picture() {
         let evaluation = Evaluation::of_loss(2.0).metric("score", 0.0);
         let epoch = Epoch { step: 9, epoch: 1, train_loss: 2.0, evaluation };
-        let picture = learning_curve("task", "score", &[epoch]).unwrap();
+        let picture = learning_curve("task", "score", &[epoch], 9).unwrap();
         assert!(picture.starts_with("<svg") && picture.trim_end().ends_with("</svg>"));
         assert!(!picture.contains("NaN"));
     }

@@ -3,11 +3,14 @@
 use super::{
     commands::GenerateOptions,
     error::{Error, Result},
+    format::Format,
+    lines,
     restore::{Restored, restore},
     run::RunFolder,
     shown,
 };
 use crate::task::{Generate, Task};
+use serde_json::json;
 use std::io::{IsTerminal, Write};
 
 /// Writes on standard output, each token as soon as it is chosen.
@@ -21,6 +24,15 @@ pub(crate) fn generate<T: Task>(folder: &RunFolder, options: &GenerateOptions) -
         seed: options.seed,
     };
     let Restored { task, params, .. } = restore::<T>(folder)?;
+    if options.format == Format::Json {
+        let mut text = String::new();
+        let mut keep = |part: &str| {
+            text += part;
+            Ok(())
+        };
+        task.generate(&params, &ask, &mut keep)?;
+        return lines::print(&json!({ "prompt": ask.prompt, "seed": ask.seed, "text": text }).to_string());
+    }
     let mut out = std::io::stdout().lock();
     let is_terminal = out.is_terminal();
     let mut write = |text: &str| {

@@ -1,12 +1,22 @@
 //! Options that several tasks have, to be flattened into theirs, and parsers of values.
 
-use crate::{error::Result, limits};
-use clap::{
-    ArgAction, Args,
-    builder::{PossibleValuesParser, TypedValueParser},
+use crate::{
+    data::TableRows,
+    error::{Error, Result},
+    limits,
+    texts::one_token_each,
 };
-use std::{fmt::Display, ops::RangeInclusive, str::FromStr};
-use unspool::{models::ClassifierConfig, nn::CellKind, text::TokenKind};
+use clap::{
+    Arg, ArgAction, Args, Command,
+    builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
+};
+use serde::{Deserialize, Serialize};
+use std::{ffi::OsStr, fmt::Display, ops::RangeInclusive, path::PathBuf, str::FromStr};
+use unspool::{
+    models::ClassifierConfig,
+    nn::{CellKind, decoding::LengthPenalty},
+    text::{TokenKind, Tokenizer, TokenizerOptions},
+};
 
 /// A value, or what is wrong with the text.
 type Parsed<T> = std::result::Result<T, String>;
@@ -22,17 +32,57 @@ pub fn count(range: RangeInclusive<usize>) -> impl Fn(&str) -> Parsed<usize> + C
     within(range)
 }
 
-/// A parser of one of some names.
+/// Parses a share from 0 to 0.95, such as one that dropout sets to zero.
 ///
 /// ```
-/// let parse = unspool_task::choice(&["always", "never"]);
-/// assert_eq!(parse("never"), Ok("never".to_owned()));
-/// assert_eq!(parse("ever"), Err("`ever` is not one of always, never".to_owned()));
+/// assert_eq!(unspool_task::share("0.1"), Ok(0.1));
+/// assert_eq!(unspool_task::share("1"), Err("`1` is not from 0 to 0.95".to_owned()));
 /// ```
-pub fn choice(names: &'static [&'static str]) -> impl Fn(&str) -> Parsed<String> + Clone {
-    move |text| match names.contains(&text) {
-        true => Ok(text.to_owned()),
-        false => Err(format!("`{text}` is not one of {}", names.join(", "))),
+///
+/// # Errors
+/// The text is no number, or it is not in that range.
+pub fn share(text: &str) -> std::result::Result<f64, String> {
+    within(0.0..=0.95)(text)
+}
+
+/// Parses one of some names, which help and completions list.
+///
+/// ```
+/// use clap::{Arg, Command};
+/// let option = Arg::new("feeding").long("feeding").value_parser(unspool_task::choice(&["always", "never"]));
+/// let command = Command::new("train").arg(option);
+/// assert!(command.clone().try_get_matches_from(["train", "--feeding=never"]).is_ok());
+/// let error = command.try_get_matches_from(["train", "--feeding=ever"]).unwrap_err();
+/// assert!(error.to_string().contains("`ever` is not one of always, never"));
+/// ```
+pub fn choice(names: &'static [&'static str]) -> impl TypedValueParser<Value = String> {
+    Choice(names.to_vec())
+}
+
+/// Parses one of these names. Clap's own parser of possible values does not name them in the cause of its error, which
+/// is what is shown of a wrong line in a configuration file.
+#[derive(Clone)]
+struct Choice(Vec<&'static str>);
+
+impl TypedValueParser for Choice {
+    type Value = String;
+
+    fn parse_ref(
+        &self,
+        command: &Command,
+        argument: Option<&Arg>,
+        value: &OsStr,
+    ) -> std::result::Result<String, clap::Error> {
+        let names = self.0.clone();
+        let parse = move |text: &str| match names.contains(&text) {
+            true => Ok(text.to_owned()),
+            false => Err(format!("`{text}` is not one of {}", names.join(", "))),
+        };
+        TypedValueParser::parse_ref(&parse, command, argument, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(self.0.iter().map(|name| PossibleValue::new(*name))))
     }
 }
 
@@ -54,20 +104,15 @@ where
     PossibleValuesParser::new(names).try_map(|name| name.parse::<T>())
 }
 
-fn cell(name: &str) -> Parsed<CellKind> {
-    name.parse().map_err(|_| format!("`{name}` is not one of {}", cells()))
-}
-
-fn cells() -> String {
-    CellKind::ALL.map(CellKind::name).join(", ")
+fn cell() -> impl TypedValueParser<Value = CellKind> {
+    Choice(CellKind::ALL.map(CellKind::name).to_vec()).try_map(|name| name.parse::<CellKind>())
 }
 
 /// The sizes of a recurrence.
 #[derive(Clone, Debug, Args)]
 pub struct RecurrentOptions {
-    /// The kind of recurrent cell.
-    #[arg(long, value_name = "NAME", default_value = "gru", value_parser = cell,
-          help = format!("Recurrent cell: {}", cells()))]
+    /// Recurrent cell
+    #[arg(long, value_name = "NAME", default_value = "gru", value_parser = cell())]
     pub cell: CellKind,
     /// Number of stacked recurrent layers [from 1 to 32]
     #[arg(long, value_name = "N", default_value = "1", value_parser = count(1..=limits::LAYERS))]
@@ -102,7 +147,7 @@ pub struct ReaderOptions {
 #[derive(Clone, Debug, Args)]
 pub struct ArchOptions {
     /// Architecture of the model
-    #[arg(long, value_name = "recurrent|transformer", default_value = "recurrent",
+    #[arg(long, value_name = "ARCH", default_value = "recurrent",
           value_parser = choice(&["recurrent", "transformer"]))]
     pub arch: String,
     /// The recurrence, or the Transformer's layers and size.
@@ -122,16 +167,78 @@ impl ArchOptions {
     }
 }
 
+/// How the best output of a decoder is searched for.
+#[derive(Clone, Debug, Args, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SearchOptions {
+    /// Beam size: how many outputs the search keeps at each step [from 1 to 1000]
+    #[arg(long, value_name = "N", default_value = "5", value_parser = count(1..=1000))]
+    pub beam_size: usize,
+    /// Length penalty of the search: `average` compares mean log-probabilities and `none` their sums, and a number is
+    /// the α of GNMT (Wu and others 2016)
+    #[arg(long, value_name = "average|none|ALPHA", default_value = "average", value_parser = length_penalty)]
+    pub length_penalty: String,
+}
+
+fn length_penalty(text: &str) -> Parsed<String> {
+    match text.parse::<f64>() {
+        _ if ["average", "none"].contains(&text) => Ok(text.to_owned()),
+        Ok(alpha) if (0.0..=10.0).contains(&alpha) => Ok(text.to_owned()),
+        _ => Err(format!("`{text}` is not average, none, or a number from 0 to 10")),
+    }
+}
+
+impl SearchOptions {
+    /// Returns what the score of a hypothesis is divided by.
+    ///
+    /// ```
+    /// use unspool::nn::decoding::LengthPenalty;
+    /// use unspool_task::SearchOptions;
+    /// let options = SearchOptions { beam_size: 5, length_penalty: "0.6".into() };
+    /// options.check()?;
+    /// assert_eq!(options.penalty(), LengthPenalty::Gnmt(0.6));
+    /// assert!(SearchOptions { beam_size: 0, ..options }.check().is_err());
+    /// # Ok::<(), unspool_task::Error>(())
+    /// ```
+    pub fn penalty(&self) -> LengthPenalty {
+        match self.length_penalty.as_str() {
+            "average" => LengthPenalty::Average,
+            "none" => LengthPenalty::None,
+            alpha => LengthPenalty::Gnmt(alpha.parse().unwrap_or(f64::NAN)),
+        }
+    }
+
+    /// Checks options that were read from a file.
+    ///
+    /// # Errors
+    /// One of them is not what the command line takes.
+    pub fn check(&self) -> Result<()> {
+        length_penalty(&self.length_penalty).map_err(|why| Error::failure(format!("length_penalty: {why}"), ""))?;
+        limits::check("beam_size", self.beam_size)
+    }
+}
+
 /// What a text is made of.
 #[derive(Clone, Debug, Args)]
 pub struct TokenOptions {
     /// Token type: characters, byte-level byte pairs (bpe), words, or Hangul syllables and words of other letters
-    #[arg(long, value_name = "characters|bpe|words|syllables", default_value = "characters",
-          value_parser = choice(TokenKind::NAMES))]
+    #[arg(long, value_name = "KIND", default_value = "characters", value_parser = choice(TokenKind::NAMES),
+          help_heading = "Data")]
     pub tokens: String,
     /// Vocabulary size; rarer tokens are encoded as unknown [from 5 to 65000]
-    #[arg(long, value_name = "TOKENS", default_value = "2000", value_parser = count(5..=65_000))]
+    #[arg(long, value_name = "TOKENS", default_value = "2000", value_parser = count(5..=65_000),
+          help_heading = "Data")]
     pub vocabulary: usize,
+    /// Convert texts to lowercase
+    #[arg(long, value_name = "true|false", default_value = "false", action = ArgAction::Set, num_args = 0..=1,
+          require_equals = true, default_missing_value = "true", help_heading = "Data")]
+    pub lowercase: bool,
+    /// Use the tokenizer in this tokenizer.json instead of training one
+    ///
+    /// `unspool tokenize train` writes such a file, and so does Hugging Face's `tokenizers`. The other options of
+    /// tokens then have no effect.
+    #[arg(long, value_name = "FILE", help_heading = "Data")]
+    pub tokenizer: Option<PathBuf>,
 }
 
 impl TokenOptions {
@@ -142,6 +249,27 @@ impl TokenOptions {
     pub fn kind(&self) -> Result<TokenKind> {
         Ok(self.tokens.parse()?)
     }
+
+    /// Returns how to train a tokenizer for a model that says something of each token: see [`one_token_each`].
+    pub fn one_token_each(&self) -> TokenizerOptions {
+        TokenizerOptions { lowercase: self.lowercase, ..one_token_each(self.vocabulary) }
+    }
+
+    /// Returns the tokenizer that `--tokenizer` names, if it names one.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is no tokenizer.
+    pub fn given(&self) -> Result<Option<Tokenizer>> {
+        Ok(self.tokenizer.as_ref().map(Tokenizer::load).transpose()?)
+    }
+
+    /// Returns the tokenizer that `--tokenizer` names, or one that is trained on the first columns of a table.
+    ///
+    /// # Errors
+    /// The file is no tokenizer; a row cannot be read; the texts cannot be tokenized so.
+    pub fn tokenizer(&self, train: &TableRows, columns: usize, options: &TokenizerOptions) -> Result<Tokenizer> {
+        self.given()?.map_or_else(|| train.tokenizer(columns, self.kind()?, options), Ok)
+    }
 }
 
 /// How texts are read.
@@ -151,8 +279,21 @@ pub struct TextOptions {
     #[command(flatten)]
     pub tokens: TokenOptions,
     /// Maximum length of a text; longer texts are cut, and their number is reported [from 1 to 10000]
-    #[arg(long, value_name = "TOKENS", default_value = "140", value_parser = count(1..=limits::LENGTH))]
+    #[arg(long, value_name = "TOKENS", default_value = "140", value_parser = count(1..=limits::LENGTH),
+          help_heading = "Data")]
     pub max_length: usize,
+}
+
+/// The vectors of tokens, and what is dropped of them.
+#[derive(Clone, Debug, Args)]
+pub struct EmbeddingOptions {
+    /// Size of a token's embedding vector in a recurrent model [from 1 to 65536]
+    #[arg(long, value_name = "N", default_value = "128", value_parser = count(1..=limits::SIZE))]
+    pub embedding_size: usize,
+    /// Share of activations that dropout sets to zero in training [from 0 to 0.95]
+    #[arg(long, value_name = "SHARE", default_value = "0.1", allow_hyphen_values = true,
+          value_parser = share)]
+    pub dropout: f64,
 }
 
 /// Vectors for pairs of neighbouring tokens.
@@ -162,27 +303,24 @@ pub struct PairOptions {
     /// [from 1 to 65536]
     #[arg(long, value_name = "N", default_value = "16384", value_parser = count(1..=limits::SIZE))]
     pub bigram_buckets: usize,
+    /// Vectors of single tokens.
+    #[command(flatten)]
+    pub embedding: EmbeddingOptions,
 }
 
 impl PairOptions {
     /// Returns the sizes of a model that reads texts in this way and names classes.
-    pub fn classifier(
-        &self,
-        reader: &ReaderOptions,
-        vocabulary: usize,
-        classes: usize,
-        dropout: f64,
-    ) -> ClassifierConfig {
+    pub fn classifier(&self, reader: &ReaderOptions, vocabulary: usize, classes: usize) -> ClassifierConfig {
         ClassifierConfig {
             vocabulary_size: vocabulary,
             bigram_buckets: self.bigram_buckets,
-            embedding_size: 128,
+            embedding_size: self.embedding.embedding_size,
             cell: reader.recurrent.cell,
             layers: reader.recurrent.layers,
             hidden_size: reader.recurrent.hidden_size,
             bidirectional: reader.bidirectional,
             classes,
-            dropout,
+            dropout: self.embedding.dropout,
         }
     }
 }

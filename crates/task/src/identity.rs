@@ -8,7 +8,7 @@ use super::{
 use std::{collections::BTreeMap, path::Path};
 use toml::{Table, Value};
 
-/// The text of model.toml: the task, its sizes, its labels.
+/// What config.json holds: the task, its sizes, its labels.
 const MODEL: &str = "model";
 /// The options but `--data`, as config.toml has them.
 const OPTIONS: &str = "options";
@@ -57,7 +57,7 @@ impl Identity {
         })
     }
 
-    /// Says what is not of this run in the model.toml that stands beside its checkpoint.
+    /// Says what is not of this run in the config.json that stands beside its checkpoint.
     pub(crate) fn difference_of_model(&self, found: &Table) -> Option<String> {
         self.0.get(MODEL).and_then(|began| difference_of_tables(began, found))
     }

@@ -2,7 +2,9 @@
 
 use super::{
     error::{Error, Result},
+    format::Format,
     lines,
+    number::significant,
 };
 use crate::task::Score;
 use serde::Serialize;
@@ -39,10 +41,11 @@ pub(crate) struct Report {
 
 impl Report {
     /// The scores of one part.
-    pub(crate) fn part(epoch: Option<u64>, Evaluated { loss, score }: &Evaluated, metric: &str) -> Value {
+    pub(crate) fn part(epoch: Option<f64>, Evaluated { loss, score }: &Evaluated, metric: &str) -> Value {
         let mut fields = Map::new();
         if let Some(epoch) = epoch {
-            fields.insert("epoch".into(), json!(epoch));
+            let whole = epoch as u64;
+            fields.insert("epoch".into(), if epoch == whole as f64 { json!(whole) } else { json!(epoch) });
         }
         fields.insert("loss".into(), json!(loss));
         fields.insert(metric.into(), json!(score.value));
@@ -61,7 +64,44 @@ pub(crate) struct Evaluated {
 }
 
 /// Prints it.
-pub(crate) fn print(report: &Report) -> Result<()> {
-    let line = serde_json::to_string(report).map_err(|e| Error::failure(format!("the report is no JSON: {e}"), ""))?;
-    lines::print(&line)
+pub(crate) fn print(report: &Report, format: Format) -> Result<()> {
+    let written = match format {
+        Format::Json => serde_json::to_string(report),
+        Format::Text => serde_json::to_value(report).map(|object| text(&object)),
+    };
+    lines::print(&written.map_err(|cause| Error::failure(format!("the report is no JSON: {cause}"), ""))?)
+}
+
+/// An object as lines of names and values. The values inside another object have its name before theirs.
+pub(crate) fn text(object: &Value) -> String {
+    let mut rows = vec![];
+    flatten("", object, &mut rows);
+    let width = rows.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+    rows.iter().map(|(name, value)| format!("{name:<width$}  {value}")).collect::<Vec<_>>().join("\n")
+}
+
+fn flatten(name: &str, value: &Value, rows: &mut Vec<(String, String)>) {
+    match value {
+        Value::Object(fields) => {
+            for (field, value) in fields {
+                flatten(format!("{name} {field}").trim_start(), value, rows);
+            }
+        }
+        Value::Number(number) if number.is_f64() => {
+            rows.push((name.to_owned(), significant(number.as_f64().unwrap_or(f64::NAN), 5)));
+        }
+        Value::String(text) => rows.push((name.to_owned(), text.clone())),
+        other => rows.push((name.to_owned(), other.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_becomes_lines_of_names_and_values() {
+        let object = json!({ "task": "copy", "test": { "loss": 0.123456789, "f1": 0.5 }, "rows": 12 });
+        assert_eq!(text(&object), "rows       12\ntask       copy\ntest f1    0.5\ntest loss  0.12346");
+    }
 }

@@ -12,9 +12,11 @@ mod baseline;
 mod batch;
 mod begun;
 mod cache;
+mod card;
 mod checksum;
 mod chosen;
 mod commands;
+mod commented;
 mod compared;
 mod config;
 mod curvature;
@@ -29,16 +31,22 @@ mod examples;
 mod faults;
 mod figure;
 mod figures;
+mod format;
 mod generate;
 mod gradients;
 mod groups;
 mod identity;
 mod json;
+mod kept;
 mod labels;
 pub mod limits;
 mod lines;
+mod list;
 mod lock;
+mod log;
 mod look;
+mod manual;
+mod markdown;
 mod misuse;
 mod number;
 mod objective;
@@ -64,6 +72,7 @@ mod source;
 pub mod spans;
 mod stage;
 mod task;
+mod task_options;
 #[doc(hidden)]
 pub mod testing;
 mod testing_hooks;
@@ -71,6 +80,7 @@ mod texts;
 mod threads;
 mod tokenize;
 mod train;
+mod training;
 mod watch;
 
 pub use baseline::Baseline;
@@ -83,8 +93,8 @@ pub use error::{Error, Result};
 pub use figures::{Attention, ClassCounts, Curves, Figure};
 pub use gradients::gradients;
 pub use groups::{
-    ArchOptions, DirectionOptions, PairOptions, ReaderOptions, RecurrentOptions, TextOptions, TokenOptions, choice,
-    count,
+    ArchOptions, DirectionOptions, EmbeddingOptions, PairOptions, ReaderOptions, RecurrentOptions, SearchOptions,
+    TextOptions, TokenOptions, choice, count, share,
 };
 pub use labels::{Labels, MostFrequent, with_unknown};
 pub use parts::Parts;
@@ -119,29 +129,42 @@ pub fn main(tasks: &[Entry]) -> ExitCode {
 pub fn run(tasks: &[Entry], words: impl IntoIterator<Item = OsString>) -> Result<()> {
     let tasks: Vec<&'static dyn AnyTask> = tasks.iter().map(|entry| entry.0).collect();
     let (tasks, words): (&[&'static dyn AnyTask], Vec<OsString>) = (&tasks, words.into_iter().collect());
-    match options::read(tasks, words.clone()) {
-        Err(error) => misuse::refused(tasks, &error, words.into_iter()),
-        Ok(Asked::Train(task, matches)) => {
-            processes::run_ranks(|exchange| named(tasks, &task)?.train(&matches, exchange))
-        }
-        Ok(Asked::Draw(task, matches)) => named(tasks, &task)?.draw(&matches),
-        Ok(Asked::Other(Command::Score { score })) => score.run(),
-        Ok(Asked::Other(Command::Tokenize { action })) => action.run(),
-        Ok(Asked::Other(Command::Predict(options))) => {
+    let (level, asked) = match options::read(tasks, words.clone()) {
+        Ok(read) => read,
+        Err(error) => return misuse::refused(tasks, &error, words.into_iter()),
+    };
+    say::set_level(level);
+    match asked {
+        Asked::Train(task, matches) => processes::run_ranks(|exchange| named(tasks, &task)?.train(&matches, exchange)),
+        Asked::Draw(task, matches) => named(tasks, &task)?.draw(&matches),
+        Asked::Other(command) => other(tasks, command),
+    }
+}
+
+/// Does what a command asks for that comes from no task.
+fn other(tasks: &[&'static dyn AnyTask], command: Command) -> Result<()> {
+    match command {
+        Command::Score { score } => score.run(),
+        Command::Tokenize { action } => action.run(),
+        Command::List(options) => options.run(tasks),
+        Command::Completions(options) => options.run(options::command(tasks)),
+        Command::Man(options) => options.run(options::command(tasks)),
+        Command::Predict(options) => {
             threads::set(options.threads.count)?;
             let folder = run::RunFolder::open(&options.model[0])?;
             restore::task_of(&folder, tasks)?.predict(&folder, &options)
         }
-        Ok(Asked::Other(Command::Evaluate(options))) => {
+        Command::Evaluate(options) => {
             threads::set(options.threads.count)?;
             let folder = run::RunFolder::open(&options.model)?;
             restore::task_of(&folder, tasks)?.evaluate(&folder, &options)
         }
-        Ok(Asked::Other(Command::Quantize(options))) => {
+        Command::Quantize(options) => {
             let folder = run::RunFolder::open(&options.model)?;
             restore::task_of(&folder, tasks)?.quantize(&folder, &options)
         }
-        Ok(Asked::Other(Command::Generate(options))) => {
+        Command::Generate(options) => {
+            threads::set(options.threads.count)?;
             let folder = run::RunFolder::open(&options.model)?;
             restore::task_of(&folder, tasks)?.generate(&folder, &options)
         }

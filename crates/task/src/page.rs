@@ -15,12 +15,15 @@ use crate::{
     report::Page,
     signals,
     task::{Digits, Metric, Shown, Task},
+    training::epochs_of,
 };
 use unspool::{graph::Params, nn::training::Evaluated as Epoch};
 
 /// A model that was trained.
 pub(crate) struct Trained<A> {
-    pub(crate) epoch: u64,
+    /// How many epochs of training its weights have seen.
+    pub(crate) epoch: f64,
+    pub(crate) steps_per_epoch: u64,
     pub(crate) params: Params,
     pub(crate) history: Vec<Epoch>,
     /// What it says of the test part.
@@ -34,6 +37,50 @@ pub(crate) struct Trained<A> {
     pub(crate) unwritten: Vec<Error>,
 }
 
+/// A training that goes on as a page: its curve, and its best evaluation so far.
+pub(crate) fn page_so_far<T: Task>(
+    chosen: &Chosen<T>,
+    begun: &Begun<T>,
+    train: usize,
+    history: &[Epoch],
+    curve: String,
+    steps_per_epoch: u64,
+) -> Result<String> {
+    let Metric { name, digits, .. } = T::SPEC.metric;
+    let best = history.iter().max_by(|a, b| a.evaluation.score.total_cmp(&b.evaluation.score));
+    let epochs = |epoch: &Epoch| significant(epochs_of(epoch.step, steps_per_epoch), 4);
+    let value = |epoch: &Epoch| score(epoch.evaluation.get(name).unwrap_or(f64::NAN), digits);
+    let scores = best.map(|best| (format!("best {name} on dev"), format!("{} (epoch {})", value(best), epochs(best))));
+    let mut facts = data_facts(chosen, begun, train);
+    if let Some(last) = history.last() {
+        facts.push(("epochs".to_owned(), format!("{} of {}", epochs(last), chosen.training.epochs)));
+    }
+    Page { facts, scores: scores.into_iter().collect(), curve, is_running: true, ..titled(chosen) }.html()
+}
+
+/// What every page of a training says.
+fn titled<T: Task>(chosen: &Chosen<T>) -> Page {
+    let text = |value: &toml::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    Page {
+        title: format!("unspool train {}", T::SPEC.name),
+        about: T::SPEC.about.to_owned(),
+        options: chosen.config.iter().map(|(name, value)| (name.clone(), text(value))).collect(),
+        pictures: T::SPEC.pictures,
+        ..Page::default()
+    }
+}
+
+/// Data, its size, and that of the model.
+fn data_facts<T: Task>(chosen: &Chosen<T>, begun: &Begun<T>, train: usize) -> Vec<(String, String)> {
+    let (dev, test) = (begun.dev.examples.len(), begun.test.examples.len());
+    let data = (!chosen.data.is_empty()).then(|| ("data".to_owned(), chosen.data.join(", ")));
+    let sizes = [
+        ("examples".to_owned(), format!("{train} in train, {dev} in dev, {test} in test")),
+        ("parameters".to_owned(), begun.params.elements().to_string()),
+    ];
+    data.into_iter().chain(sizes).collect()
+}
+
 /// The training as a page, on so many rows.
 pub(crate) fn page<T: Task>(
     chosen: &Chosen<T>,
@@ -43,7 +90,7 @@ pub(crate) fn page<T: Task>(
     baselines: &[Baseline],
 ) -> Result<Page> {
     let Metric { name, digits, .. } = T::SPEC.metric;
-    let Begun { task, dev, test, params: initial, .. } = begun;
+    let Begun { task, dev, test, .. } = begun;
     let fact = |name: &str, value: String| (name.to_owned(), value);
     let number = |value: f64| score(value, digits);
     let value = trained.test.score.value;
@@ -56,15 +103,10 @@ pub(crate) fn page<T: Task>(
     scores.push(fact("loss on test", significant(trained.test.loss, 5)));
     let other = |other: &Baseline| fact(&format!("{name}, {}", other.title()), told(other, T::SPEC.metric));
     scores.extend(baselines.iter().map(other));
-    let mut facts = vec![];
-    if !chosen.data.is_empty() {
-        facts.push(fact("data", chosen.data.join(", ")));
-    }
-    let (dev_rows, test_rows) = (dev.examples.len(), test.examples.len());
+    let mut facts = data_facts(chosen, begun, train);
+    let best = significant(trained.epoch, 4);
     facts.extend([
-        fact("examples", format!("{train} in train, {dev_rows} in dev, {test_rows} in test")),
-        fact("parameters", initial.elements().to_string()),
-        fact("epochs", format!("{}; epoch {} was the best on dev", chosen.training.epochs, trained.epoch)),
+        fact("epochs", format!("{}; epoch {best} was the best on dev", chosen.training.epochs)),
         fact("training", format!("{:.1} s, {:.0} {} per second", trained.seconds, trained.per_second, T::SPEC.unit)),
         fact("evaluation", format!("{:.1} s", trained.evaluation_seconds)),
         fact("seed", chosen.training.begin.seed.to_string()),
@@ -72,7 +114,6 @@ pub(crate) fn page<T: Task>(
     signals::check()?;
     let largest = LargestEigenvalue::of(task, &trained.params, dev)?;
     facts.extend(largest.map(|largest| fact("largest Hessian eigenvalue", largest.line())));
-    let text = |value: &toml::Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let shown = test.examples.iter().zip(&trained.answers).take(SHOWN);
     signals::check()?;
     let mut figures = task.figures(&trained.params, &test.examples, &trained.answers)?;
@@ -81,15 +122,12 @@ pub(crate) fn page<T: Task>(
     figures.extend(look::gradient_norms(task, &trained.params, dev)?);
     figures.extend(look::dynamics(task, &trained.params, dev)?);
     Ok(Page {
-        title: format!("unspool train {}", T::SPEC.name),
-        about: T::SPEC.about.to_owned(),
         facts,
-        options: chosen.config.iter().map(|(name, value)| (name.clone(), text(value))).collect(),
         scores,
-        curve: figure::learning_curve(T::SPEC.name, name, &trained.history)?,
+        curve: figure::learning_curve(T::SPEC.name, name, &trained.history, trained.steps_per_epoch)?,
         rows: shown.map(|(example, answer)| row(task.show(example, answer, Digits::Few))).collect(),
-        pictures: T::SPEC.pictures,
         figures,
+        ..titled(chosen)
     })
 }
 

@@ -9,6 +9,7 @@ use crate::{
     commands::PredictOptions,
     draw::Draw,
     error::{Error, Result},
+    format::Format,
     lines::{self, InputLimits},
     number::counted,
     restore::{Restored, check_alike, restore},
@@ -17,7 +18,7 @@ use crate::{
     task::{Digits, Search, Shown, Task},
 };
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, io::IsTerminal, sync::mpsc, thread};
+use std::{collections::BTreeMap, io::IsTerminal, path::Path, sync::mpsc, thread};
 use unspool::{
     graph::Params,
     nn::parallel_map,
@@ -33,9 +34,11 @@ pub(crate) struct Form {
     pub(crate) count: usize,
     pub(crate) attention: bool,
     pub(crate) json: bool,
+    /// Whether text has a line for each of the best answers, with its score.
+    pub(crate) ranked: bool,
 }
 
-/// Reads standard input to its end. Somebody who types at a terminal is asked for each line.
+/// Reads a file or standard input to its end. Somebody who types at a terminal is asked for each line.
 pub(crate) fn predict<T: Task>(folder: &RunFolder, options: &PredictOptions) -> Result<()> {
     let Restored { mut task, params, .. } = restore::<T>(folder)?;
     if options.model.len() > 1 || !options.decoding.is_usual() {
@@ -48,19 +51,29 @@ pub(crate) fn predict<T: Task>(folder: &RunFolder, options: &PredictOptions) -> 
         task.decode_with(&options.decoding, others.collect::<Result<_>>()?)?;
     }
     let size = Chosen::<T>::of_run(folder)?.size;
-    let json = options.best.is_some() || options.attention;
-    let form = Form { count: options.best.map_or(1, usize::from), attention: options.attention, json };
-    let typed = std::io::stdin().is_terminal();
+    let wants_more = options.best.is_some() || options.attention;
+    let format = options.format.unwrap_or(if wants_more { Format::Json } else { Format::Text });
+    if options.attention && format == Format::Text {
+        let message = "--attention with --format text: attention weights are written in JSON";
+        return Err(Error::misuse(message, "leave --format out"));
+    }
+    let count = options.best.map_or(1, usize::from);
+    let is_json = format == Format::Json;
+    let form = Form { count, attention: options.attention, json: is_json, ranked: options.best.is_some() && !is_json };
+    let typed = options.file.is_none() && std::io::stdin().is_terminal();
     if typed {
         say::line(&format!("{}: {}. Type a line; Ctrl-D ends.", folder.path().display(), T::SPEC.about));
     }
     // How many lines were cut, by the length that was left of them.
     let mut cut = BTreeMap::<usize, u64>::new();
-    let answered = chunks(options.limits.of_answered_lines(), typed, |lines| {
+    let answered = chunks(options.file.as_deref(), options.limits.of_answered_lines(), typed, |lines| {
         let (answers, error) = answer(&task, &params, lines, size, form);
         for (answer, cut_to) in answers {
             cut_to.into_iter().for_each(|length| *cut.entry(length).or_default() += 1);
-            lines::print(&answer)?;
+            // A blank line has no best answers.
+            if !(form.ranked && answer.is_empty()) {
+                lines::print(&answer)?;
+            }
         }
         error.map_or(Ok(()), Err)
     });
@@ -70,23 +83,32 @@ pub(crate) fn predict<T: Task>(folder: &RunFolder, options: &PredictOptions) -> 
     answered
 }
 
-/// A line of standard input, and where it stands.
+/// A line of the input, and where it stands.
 pub(crate) struct Line {
+    /// Its number, from 1.
+    pub(crate) number: u64,
     pub(crate) text: String,
     pub(crate) place: String,
 }
 
 /// Calls `each` with all lines that have come, until the input ends. A line that cannot be read is an error after the
 /// lines before it were answered.
-fn chunks(limits: InputLimits, typed: bool, mut each: impl FnMut(&[Line]) -> Result<()>) -> Result<()> {
+fn chunks(
+    path: Option<&Path>,
+    limits: InputLimits,
+    typed: bool,
+    mut each: impl FnMut(&[Line]) -> Result<()>,
+) -> Result<()> {
+    let path = path.map(Path::to_path_buf);
     let (sender, receiver) = mpsc::sync_channel(AT_A_TIME);
     // The thread ends with the input, or when nobody takes its lines.
     thread::spawn(move || {
         let read = || -> Result<()> {
-            let mut lines = lines::open(None, limits)?;
+            let (mut lines, mut number) = (lines::open(path.as_deref(), limits)?, 0);
             while let Some(line) = lines.next_line() {
+                number += 1;
                 let text = line.map(str::to_owned).map_err(Error::from);
-                let line = text.map(|text| Line { text, place: lines.place().to_string() });
+                let line = text.map(|text| Line { number, text, place: lines.place().to_string() });
                 let failed = line.is_err();
                 if sender.send(line).is_err() || failed {
                     break;
@@ -171,7 +193,7 @@ pub(crate) fn answer<T: Task>(
             }
             _ => None,
         };
-        told.push((text(&line.text, shown, form), example.as_ref().and_then(|(_, cut_to)| *cut_to)));
+        told.push((text(line, shown, form), example.as_ref().and_then(|(_, cut_to)| *cut_to)));
     }
     (told, error)
 }
@@ -218,13 +240,21 @@ fn answers<T: Task>(
 }
 
 /// The line that answers a line.
-fn text(line: &str, shown: Option<Shown>, form: Form) -> String {
+fn text(line: &Line, shown: Option<Shown>, form: Form) -> String {
     if form.json {
-        return json_line(line, shown, form);
+        return json_line(&line.text, shown, form);
     }
-    let Some(Shown { answer, probability, .. }) = shown else { return String::new() };
+    let Some(Shown { answer, probability, best, .. }) = shown else { return String::new() };
     // A model that writes bytes may write a line break; a line has one answer.
-    let answer = answer.replace(['\n', '\r'], " ");
+    let one_line = |text: &str| text.replace(['\n', '\r'], " ");
+    if form.ranked {
+        let ranked = |score: String, text: &str| format!("{}\t{score}\t{}", line.number, one_line(text));
+        return match best.as_slice() {
+            [] => ranked(String::new(), &answer),
+            best => best.iter().map(|(text, score)| ranked(format!("{score:.6}"), text)).collect::<Vec<_>>().join("\n"),
+        };
+    }
+    let answer = one_line(&answer);
     probability.map_or(answer.clone(), |p| format!("{answer}\t{p:.4}"))
 }
 

@@ -1,7 +1,11 @@
-//! Progress on standard error: a bar on a terminal, elsewhere a plain line about once per minute; and the time that
-//! training and evaluation took.
+//! Progress on standard error: a bar on a terminal, elsewhere a plain line about once per minute, or once per second
+//! where much is said; and the time that training and evaluation took.
 
-use super::{number::significant, say, stage::bars};
+use super::{
+    number::significant,
+    say::{self, Level},
+    stage::bars,
+};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::{
     cell::Cell,
@@ -10,8 +14,9 @@ use std::{
 };
 use unspool::nn::training::StepDone;
 
-/// The time between two plain lines.
+/// The time between two plain lines, and between two of them where much is said.
 const BETWEEN: Duration = Duration::from_secs(60);
+const BETWEEN_DETAILS: Duration = Duration::from_secs(1);
 
 /// Shows how far a training is.
 pub(crate) struct Progress {
@@ -31,7 +36,11 @@ impl Progress {
     /// For a training of this many steps. `who` stands before each line. A quiet one shows nothing.
     pub(crate) fn new(steps: u64, unit: &'static str, who: &str, quiet: bool) -> Progress {
         let plain = !std::io::stderr().is_terminal();
-        let bar = if quiet || plain { ProgressBar::hidden() } else { bars().add(ProgressBar::new(steps)) };
+        let bar = if quiet || plain || !say::says(Level::Usual) {
+            ProgressBar::hidden()
+        } else {
+            bars().add(ProgressBar::new(steps))
+        };
         bar.set_length(steps);
         if let Ok(style) = ProgressStyle::with_template("{bar:30} {pos}/{len} · {msg} · {eta} left") {
             bar.set_style(style);
@@ -47,10 +56,14 @@ impl Progress {
             self.bar.set_message(format!("loss {loss} · {per_second:.0} {}/s", self.unit));
         }
         self.bar.inc(1);
-        if self.plain && self.said.get().is_none_or(|at| at.elapsed() >= BETWEEN) {
+        let is_verbose = say::says(Level::Verbose);
+        let between = if is_verbose { BETWEEN_DETAILS } else { BETWEEN };
+        if (self.plain || is_verbose) && self.said.get().is_none_or(|at| at.elapsed() >= between) {
             self.said.set(Some(Instant::now()));
             let (began, before) = self.began.get();
-            self.say(&plain_line(done, (before, self.steps), began.elapsed(), per_second, self.unit));
+            let line = plain_line(done, (before, self.steps), began.elapsed(), per_second, self.unit);
+            let (rate, norm) = (significant(done.rate, 4), significant(done.norm, 4));
+            self.say(&if is_verbose { format!("{line}, learning rate {rate}, gradient norm {norm}") } else { line });
         }
     }
 
@@ -73,6 +86,13 @@ impl Progress {
             return;
         }
         bars().suspend(|| say::line(&format!("{}{line}", self.who)));
+    }
+
+    /// Writes above the bar what went wrong, although the training goes on.
+    pub(crate) fn warn(&self, line: &str) {
+        if !self.quiet {
+            bars().suspend(|| say::warning(&format!("{}{line}", self.who)));
+        }
     }
 
     /// Takes the bar away.

@@ -9,6 +9,7 @@ use crate::figures::{Attention, ClassCounts, Figure};
 use std::fmt::Write;
 
 /// What there is to tell.
+#[derive(Default)]
 pub(crate) struct Page {
     /// What was trained.
     pub(crate) title: String,
@@ -28,6 +29,8 @@ pub(crate) struct Page {
     pub(crate) pictures: &'static [&'static str],
     /// Further figures.
     pub(crate) figures: Vec<Figure>,
+    /// Whether the training goes on. The page is then read again from time to time.
+    pub(crate) is_running: bool,
 }
 
 const STYLE: &str = "
@@ -50,6 +53,9 @@ td, th { padding: .25rem .9rem .25rem 0; border-bottom: 1px solid var(--line); v
 details summary { cursor: pointer; color: var(--soft) }
 ";
 
+/// Lets a browser read the page of a training that goes on again, every 10 seconds.
+const REFRESH: &str = "<meta http-equiv=\"refresh\" content=\"10\">\n";
+
 /// The most rows and columns of an attention map.
 const WIDEST: usize = 60;
 
@@ -61,9 +67,11 @@ impl Page {
         let _ = write!(
             out,
             "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\
-             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{title}</title>\
-             <style>{STYLE}</style></head><body>\n<h1>{title}</h1>\n<p class=\"about\">{}</p>\n",
-            escape(&self.about)
+             <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n{}<title>{title}</title>\
+             <style>{STYLE}</style></head><body>\n<h1>{title}</h1>\n<p class=\"about\">{}</p>\n{}",
+            if self.is_running { REFRESH } else { "" },
+            escape(&self.about),
+            if self.is_running { "<p class=\"soft\">The training goes on.</p>\n" } else { "" }
         );
         section(&mut out, "Scores", &table("scores", &self.scores));
         section(&mut out, "Learning", &format!("<figure>{}</figure>", self.curve));
@@ -223,6 +231,7 @@ mod tests {
             curve: "<svg></svg>".into(),
             rows: vec![vec![("source", "<i>".into()), ("picture", "█ \n ░".into()), ("model", "█".into())]],
             pictures: &["picture"],
+            is_running: false,
             figures: vec![
                 Figure::Attention { title: "looks".into(), map },
                 Figure::confusion(&[0, 0, 0, 1], &[0, 0, 0, 0], vec!["0".into(), "1\u{202e}".into()]).unwrap(),

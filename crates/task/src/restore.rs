@@ -10,7 +10,7 @@ use unspool::{graph::Params, nn::checkpoint, text::Tokenizer};
 
 /// The one of these tasks that a run folder is of.
 pub(crate) fn task_of(folder: &RunFolder, tasks: &[&'static dyn AnyTask]) -> Result<&'static dyn AnyTask> {
-    let saved = run::read_toml(&folder.file(SAVED))?;
+    let saved = run::read_saved(folder.path())?;
     let name = saved.get(TASK).and_then(toml::Value::as_str).unwrap_or_default();
     tasks.iter().copied().find(|task| task.name() == name).ok_or_else(|| {
         let names: Vec<&str> = tasks.iter().map(|task| task.name()).collect();
@@ -24,7 +24,7 @@ pub(crate) fn task_of(folder: &RunFolder, tasks: &[&'static dyn AnyTask]) -> Res
 /// Refuses another model of an ensemble that is of another task, or numbers other tokens.
 pub(crate) fn check_alike<T: Task>(one: &RunFolder, other: &RunFolder) -> Result<()> {
     let names = format!("{} and {}", one.path().display(), other.path().display());
-    let saved = run::read_toml(&other.file(SAVED))?;
+    let saved = run::read_saved(other.path())?;
     if saved.get(TASK).and_then(toml::Value::as_str) != Some(T::SPEC.name) {
         return Err(Error::failure(format!("{names} are not of one task"), "average models of the same task"));
     }
@@ -51,7 +51,7 @@ pub(crate) struct Restored<T> {
 /// The model of a run folder, checked: sizes in range, tokenizer and weights that fit them.
 pub(crate) fn restore<T: Task>(folder: &RunFolder) -> Result<Restored<T>> {
     let within = |error: Error| error.at(&folder.file(SAVED).display().to_string());
-    let mut saved = run::read_toml(&folder.file(SAVED))?;
+    let mut saved = run::read_saved(folder.path())?;
     saved.remove(TASK);
     let columns = saved.remove(COLUMNS).and_then(|columns| columns.try_into().ok()).unwrap_or_default();
     let is_old = !saved.contains_key(run::MODEL_CONFIG);

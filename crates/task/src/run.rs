@@ -1,10 +1,13 @@
 //! The folder of one training.
 
 use super::{
+    config::json_table,
     error::{Error, Result},
     identity::Identity,
     limits,
     lock::{LOCK, Lock, Mark},
+    log::{self, LOG},
+    say,
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -26,12 +29,12 @@ pub(crate) const TOKENIZER: &str = "tokenizer.json";
 /// The options it ran with, as `--config` reads them.
 pub(crate) const CONFIG: &str = "config.toml";
 /// What the model needs to know beside tokenizer and weights: task, sizes, labels.
-pub(crate) const SAVED: &str = "model.toml";
+pub(crate) const SAVED: &str = "config.json";
 /// The key of the names of a table's columns in [`SAVED`].
 pub(crate) const COLUMNS: &str = "columns";
 /// The key of a task's name in [`SAVED`].
 pub(crate) const TASK: &str = "task";
-/// The key of model.toml that holds the model's own configuration.
+/// The key of config.json that holds the model's own configuration.
 pub(crate) const MODEL_CONFIG: &str = "model";
 /// A row an epoch.
 pub(crate) const METRICS: &str = "metrics.csv";
@@ -39,6 +42,8 @@ pub(crate) const METRICS: &str = "metrics.csv";
 pub(crate) const CURVE: &str = "curve.svg";
 /// All there is to see, as a page.
 pub(crate) const REPORT: &str = "report.html";
+/// What the model is and how good it is, for people who get the folder: a model card.
+pub(crate) const CARD: &str = "README.md";
 /// What the best weights write of themselves.
 pub(crate) const SAMPLES: &str = "samples.txt";
 /// How long the training took so far.
@@ -310,7 +315,8 @@ impl RunFolder {
             return has_weights;
         }
         // The trainer has written the last step, in a folder that had none.
-        for path in writer.written.take().iter().chain([&self.path.join(LAST)]) {
+        log::close();
+        for path in writer.written.take().iter().chain([&self.path.join(LAST), &self.path.join(LOG)]) {
             let _ = fs::remove_file(path);
         }
         if writer.made
@@ -366,6 +372,7 @@ impl RunFolder {
         let Some(writer) = &self.writer else { return Ok(()) };
         let path = self.file(name);
         unspool_files::write(&path, contents).map_err(|cause| Error::file(&path, "write", &cause))?;
+        say::detail(&format!("wrote {}", path.display()));
         writer.written.borrow_mut().insert(path);
         Ok(())
     }
@@ -387,7 +394,7 @@ fn belongs_together(folder: &Path, name: &str) -> Result<Identity> {
     let identity = Identity::of_header(&checkpoint::metadata(&folder.join(name))?);
     let (saved, tokenizer) = (folder.join(SAVED), folder.join(TOKENIZER));
     if saved.exists()
-        && let Some(difference) = identity.difference_of_model(&read_toml(&saved)?)
+        && let Some(difference) = identity.difference_of_model(&read_saved(folder)?)
     {
         return Err(mixed(&saved, &difference, name));
     }
@@ -404,6 +411,25 @@ fn mixed(path: &Path, difference: &str, checkpoint: &str) -> Error {
         format!("{}: does not belong to the {checkpoint} beside it: {difference}", path.display()),
         "the run folder must hold the files of one training, unchanged",
     )
+}
+
+/// Reads what the model needs to know from the folder of a run.
+pub(crate) fn read_saved(folder: &Path) -> Result<toml::Table> {
+    let path = folder.join(SAVED);
+    let bad = |why: String| {
+        Error::failure(format!("{}: not a configuration: {why}", path.display()), "it must be as the training wrote it")
+    };
+    let bytes = limits::read(&path, limits::CONFIG)?
+        .ok_or_else(|| bad(format!("it has more than {} bytes", limits::CONFIG)))?;
+    let text = String::from_utf8(bytes).map_err(|cause| bad(cause.to_string()))?;
+    json_table(&text).map_err(bad)
+}
+
+/// What the model needs to know as the text of [`SAVED`].
+pub(crate) fn saved_json(saved: &str) -> Result<String> {
+    let unwritable = |cause: String| Error::failure(format!("what the model needs to know is no JSON: {cause}"), "");
+    let table: toml::Table = saved.parse().map_err(|cause: toml::de::Error| unwritable(cause.to_string()))?;
+    Ok(serde_json::to_string_pretty(&table).map_err(|cause| unwritable(cause.to_string()))? + "\n")
 }
 
 /// Reads a TOML file, or as much of it as a configuration may have.
@@ -431,7 +457,7 @@ mod tests {
     fn run(path: &Path, with_model: bool) {
         let folder = Place::find(Some(path), false).unwrap().create("task").unwrap();
         folder.write(CONFIG, "").unwrap();
-        folder.write(SAVED, "size = 3").unwrap();
+        folder.write(SAVED, "{\"size\": 3}").unwrap();
         let header = BTreeMap::from([("model".to_owned(), "size = 3".to_owned())]);
         for name in [LAST, MODEL].into_iter().take(1 + usize::from(with_model)) {
             checkpoint::save(&folder.file(name), &Params::seeded(0), &header).unwrap();
@@ -478,9 +504,9 @@ mod tests {
             let path = folder.path().join(format!("run-{with_model}"));
             run(&path, with_model);
             assert_eq!((find(&path, false), find(&path, true)), (Err(2), Ok(())));
-            fs::write(path.join(SAVED), "size = 4").unwrap();
+            fs::write(path.join(SAVED), "{\"size\": 4}").unwrap();
             assert_eq!(find(&path, true), Err(1));
-            fs::write(path.join(SAVED), "# The same.\nsize = 3").unwrap();
+            fs::write(path.join(SAVED), "{ \"size\" : 3 }").unwrap();
             assert_eq!(find(&path, true), Ok(()));
             // Whose best weights are they?
             checkpoint::save(&path.join(MODEL), &Params::seeded(0), &BTreeMap::new()).unwrap();
@@ -508,7 +534,7 @@ mod tests {
         let path = above.path().join("run");
         let begin = |resume| {
             let folder = Place::find(Some(&path), resume).unwrap().create("task").unwrap();
-            folder.begin(&Identity::default(), &[(CONFIG, ""), (SAVED, "")]).unwrap();
+            folder.begin(&Identity::default(), &[(CONFIG, ""), (SAVED, "{}")]).unwrap();
             folder
         };
         let step = |folder: &RunFolder, name| {

@@ -4,10 +4,11 @@ mod spans;
 
 use super::{
     error::{Error, Result},
+    format::Format,
     groups::named,
     lines,
 };
-use clap::{Args, Subcommand, ValueEnum, value_parser};
+use clap::{Args, Subcommand, value_parser};
 use serde_json::{Value, json};
 use spans::SpanOptions;
 use std::{fmt::Display, ops::AddAssign, path::Path, path::PathBuf};
@@ -96,12 +97,6 @@ pub(crate) struct Lowercase {
     /// Ignore case.
     #[arg(long)]
     lowercase: bool,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-enum Format {
-    Text,
-    Json,
 }
 
 impl ScoreOptions {

@@ -10,6 +10,11 @@ pub(crate) fn quoted(word: &str) -> String {
     }
 }
 
+/// The command line of this process.
+pub(crate) fn command() -> String {
+    std::env::args_os().map(|word| quoted(&word.to_string_lossy())).collect::<Vec<_>>().join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,7 +3,10 @@
 //! What takes less than two seconds shows nothing. After that a terminal has a bar, and elsewhere there is a plain line
 //! about once per minute.
 
-use crate::{processes, say};
+use crate::{
+    processes,
+    say::{self, Level},
+};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use std::{
     io::{self, IsTerminal, Read},
@@ -110,7 +113,7 @@ impl Drop for Stage {
 fn show(what: &str, work: &Work, ended: &mpsc::Receiver<()>) {
     let began = Instant::now();
     let goes_on = |time| ended.recv_timeout(time) == Err(mpsc::RecvTimeoutError::Timeout);
-    if !goes_on(WORTH_SHOWING) || !processes::speaks() {
+    if !goes_on(WORTH_SHOWING) || !processes::speaks() || !say::says(Level::Usual) {
         return;
     }
     if !io::stderr().is_terminal() {

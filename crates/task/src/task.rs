@@ -23,14 +23,16 @@ use unspool::{
 
 /// What a file of rows with named columns must look like.
 const TABLE_HELP: &str = "\
-    TSV file with a header line that names its columns: one file, which is divided by a hash of each line; three \
-    (TRAIN DEV TEST); or a folder with one file whose name contains `train`, one with `dev`, and one with `test`";
+    TSV file with a header line that names its columns, CSV file with such a line, or file with a JSON object per line \
+    (the name ends in .csv or .jsonl, and all may end in .gz): one file, which is divided by a hash of each line; \
+    three (TRAIN DEV TEST); or a folder with one file whose name contains `train`, one with `dev`, and one with `test`";
 
 /// What a file of rows with two named columns must look like.
 const PAIRS_HELP: &str = "\
-    TSV file with a header line that names its columns: one file, which is divided by a hash of each line; three \
-    (TRAIN DEV TEST); or a folder with one file whose name contains `train`, one with `dev`, and one with `test`. Or \
-    six files of plain text, two for each part, in which equal lines belong together";
+    TSV file with a header line that names its columns, CSV file with such a line, or file with a JSON object per line \
+    (the name ends in .csv or .jsonl, and all may end in .gz): one file, which is divided by a hash of each line; \
+    three (TRAIN DEV TEST); or a folder with one file whose name contains `train`, one with `dev`, \
+    and one with `test`. Or six files of plain text, two for each part, in which equal lines belong together";
 
 /// A recipe, and once it is [built](Task::build), a model with all that is needed to use it.
 ///

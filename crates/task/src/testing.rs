@@ -1,6 +1,6 @@
 //! What the fuzz targets of a program and the tests beside them ask for. Nothing here is for users.
 
-use crate::{any_task::AnyTask, entry::Entry, error::Result, misuse, options, run};
+use crate::{any_task::AnyTask, entry::Entry, error::Result, markdown, misuse, options, run};
 use std::{ffi::OsString, path::Path};
 
 pub use crate::any_task::Answers;
@@ -13,11 +13,11 @@ fn tasks(entries: &[Entry]) -> Vec<&'static dyn AnyTask> {
 pub fn misuse(entries: &[Entry], words: Vec<OsString>) -> Option<(u8, String, String)> {
     let tasks = tasks(entries);
     let error = match options::read(&tasks, words.clone()) {
-        Ok(options::Asked::Train(task, _) | options::Asked::Draw(task, _)) => {
+        Ok((_, options::Asked::Train(task, _) | options::Asked::Draw(task, _))) => {
             assert!(tasks.iter().any(|known| known.name() == task));
             return None;
         }
-        Ok(options::Asked::Other(_)) => return None,
+        Ok((_, options::Asked::Other(_))) => return None,
         // Help is an answer, and would be printed.
         Err(error) if error.exit_code() == 0 => return None,
         Err(error) => error,
@@ -80,4 +80,9 @@ pub fn losses(entry: &Entry, words: &[String], ranks: usize) -> Vec<f64> {
 /// The data or the options are wrong, or the training diverges.
 pub fn step_losses(entry: &Entry, words: &[String], steps: usize) -> Result<Vec<f64>> {
     entry.0.step_losses(words, steps)
+}
+
+/// Returns the commands of a program as pages in Markdown, by the names of their files.
+pub fn command_pages(entries: &[Entry]) -> Vec<(String, String)> {
+    markdown::pages(options::command(&tasks(entries)))
 }

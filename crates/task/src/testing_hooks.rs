@@ -7,6 +7,7 @@ use crate::{
     error::Result,
     predict::{self, Form, Line},
     task::Task,
+    task_options,
 };
 use std::{path::Path, sync::Arc};
 use toml::{Table, Value};
@@ -43,16 +44,17 @@ fn is_small(value: &Value) -> bool {
 
 /// Answers lines with a small model that has its first weights.
 pub(crate) fn answers<T: Task>(words: &[String]) -> Result<Answers> {
-    let matches = chosen::train_command::<T>().get_matches_from(words);
+    let matches = task_options::train_command::<T>().get_matches_from(words);
     let chosen = Chosen::<T>::new(&matches)?;
     let (Begun { task, params, .. }, _) = Begun::new(&chosen, &OneProcess)?;
     let size = chosen.size;
     let model = Arc::new((task, params));
     Ok(Box::new(move |lines| {
         let (task, params) = &*model;
-        let line = |text: &&str| Line { text: (*text).to_owned(), place: "a line".into() };
+        let line = |text: &&str| Line { number: 1, text: (*text).to_owned(), place: "a line".into() };
         let lines: Vec<Line> = lines.iter().map(line).collect();
-        for form in [Form { count: 1, attention: false, json: false }, Form { count: 3, attention: true, json: true }] {
+        let usual = Form { count: 1, attention: false, json: false, ranked: false };
+        for form in [usual, Form { count: 3, attention: true, json: true, ..usual }] {
             let (together, error) = predict::answer(task, params, &lines, size, form);
             check::<T>(&lines, &together, form);
             assert_eq!(error.is_some(), together.len() < lines.len());
@@ -84,7 +86,7 @@ fn check<T: Task>(lines: &[Line], answers: &[(String, Option<usize>)], form: For
 /// The losses of all batches of an epoch and of dev, with first weights, where so many processes share out the rows.
 pub(crate) fn losses<T: Task>(words: &[String], ranks: usize) -> Vec<f64> {
     let all = run_ranks(ranks, |exchange| {
-        let chosen = Chosen::<T>::new(&chosen::train_command::<T>().get_matches_from(words)).expect("options");
+        let chosen = Chosen::<T>::new(&task_options::train_command::<T>().get_matches_from(words)).expect("options");
         let (Begun { task, dev, params, .. }, mut train) = Begun::new(&chosen, exchange).expect("data");
         let order = train.order(chosen.size, 1, 0).expect("batches");
         let own = |rank: usize| order.iter().skip(rank).step_by(ranks);

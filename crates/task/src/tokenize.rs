@@ -2,6 +2,7 @@
 
 use super::{
     error::{Error, Result},
+    format::Format,
     groups::named,
     lines,
     number::counted,
@@ -10,6 +11,7 @@ use super::{
     say,
 };
 use clap::{Args, Subcommand, value_parser};
+use serde_json::json;
 use std::path::{Path, PathBuf};
 use unspool::text::{self, Normalization, TokenKind, Tokenizer, TokenizerOptions};
 
@@ -65,6 +67,9 @@ pub(crate) struct UseOptions {
     /// Path of a tokenizer.json, or of a run folder that holds one.
     #[arg(long, value_name = "FILE")]
     tokenizer: PathBuf,
+    /// Output format; in JSON a line has a list of ids, or a text as a string
+    #[arg(long, value_enum, default_value = "text")]
+    format: Format,
     #[command(flatten)]
     limits: lines::LimitOptions,
 }
@@ -76,12 +81,16 @@ impl TokenizeOptions {
             Self::Encode(options) => {
                 let tokenizer = options.tokenizer()?;
                 lines::each(options.file.as_deref(), options.limits.limits(), |line| {
-                    Ok(spaced(&tokenizer.encode(line)?))
+                    let ids = tokenizer.encode(line)?;
+                    Ok(if options.format == Format::Json { json!(ids).to_string() } else { spaced(&ids) })
                 })
             }
             Self::Decode(options) => {
                 let tokenizer = options.tokenizer()?;
-                lines::each(options.file.as_deref(), options.limits.limits(), |line| Ok(tokenizer.decode(&ids(line)?)?))
+                lines::each(options.file.as_deref(), options.limits.limits(), |line| {
+                    let text = tokenizer.decode(&ids(line)?)?;
+                    Ok(if options.format == Format::Json { json!(text).to_string() } else { text })
+                })
             }
         }
     }

@@ -4,18 +4,20 @@
 use super::{
     baseline::Baseline,
     begun::Begun,
+    card::card,
     chosen::Chosen,
     compared::{better_than, told, worse_line},
     error::{Error, Result},
     evaluate,
     identity::Identity,
     json::{Evaluated, Report, print},
-    look,
-    number::score,
-    page::{Trained, page},
+    log, look,
+    number::{score, significant},
+    page::{Trained, page, page_so_far},
     progress::Progress,
-    run::{CONFIG, Place, REPORT, RunFolder, SAMPLES, SAVED, TOKENIZER},
+    run::{CARD, CONFIG, MODEL, Place, REPORT, RunFolder, SAMPLES, SAVED, TOKENIZER, saved_json},
     say, shell, signals,
+    training::epochs_of,
     watch::{Watch, Watched},
 };
 use crate::{
@@ -34,21 +36,12 @@ use std::{
 use unspool::{
     graph::Params,
     nn::{
-        Adam, Trainer,
+        Trainer, checkpoint,
         exchange::{Exchange, OneProcess, Reduce},
-        optimizer::Averaged,
-        schedule::linear_with_warm_up,
-        training::{Event, Outcome, StopReason},
+        training::{Evaluated as Epoch, Event, Outcome, StopReason},
     },
     text::BatchSize,
 };
-
-/// Steps over which the learning rate rises, but at most a tenth of all; and the share of its peak at the end.
-const WARM_UP: u64 = 200;
-const LAST_RATE: f64 = 0.05;
-
-/// Gradients of the mean loss are shortened to this norm.
-const CLIP_NORM: f64 = 1.0;
 
 /// Reads the data, trains or goes on training, evaluates, and leaves a run folder and a line of JSON.
 ///
@@ -61,6 +54,7 @@ pub(crate) fn train<T: Task>(chosen: &Chosen<T>, exchange: &dyn Exchange) -> Res
     let place = is_first.then(|| find_place(chosen)).transpose()?;
     ensure_equal(chosen, exchange)?;
     let run = Run::<T>::prepare(chosen, exchange)?;
+    chosen.training.optimizer(&run.begun.params)?;
     let folder = folder::<T>(place, exchange)?;
     if chosen.place.profile {
         let rows = run.order(0)?.into_iter().next().unwrap_or_default();
@@ -143,6 +137,14 @@ impl<'a, T: Task> Run<'a, T> {
         let (begun, train) = Begun::new(chosen, exchange)?;
         let size = chosen.size;
         let batches = train.order(size, chosen.training.begin.seed, 0)?.len();
+        if begun.task.carried().is_some() && chosen.training.accumulate > 1 {
+            let message = format!(
+                "--accumulate {}: {} carries a state from batch to batch",
+                chosen.training.accumulate,
+                T::SPEC.name
+            );
+            return Err(Error::misuse(message, "leave --accumulate out, and use larger batches"));
+        }
         let (train, samples) = (RwLock::new(train), Mutex::default());
         let (units, units_before) = Default::default();
         Ok(Run { exchange, chosen, begun, train, size, batches, units, units_before, samples })
@@ -183,7 +185,8 @@ impl<'a, T: Task> Run<'a, T> {
             Err(stopped @ Error::Stopped { .. }) => return Err(stopped),
             Err(error) => unwritten.push(error),
         }
-        print(&Report {
+        unwritten.extend(folder.write(CARD, &card(chosen, &self.begun, rows, &trained, &baselines)).err());
+        let report = Report {
             task: T::SPEC.name,
             seed: chosen.training.begin.seed,
             parameters: self.begun.params.elements(),
@@ -195,7 +198,8 @@ impl<'a, T: Task> Run<'a, T> {
             test: Report::part(None, &trained.test, metric.name),
             baselines: baselines.iter().filter_map(|one| Some((one.name().to_owned(), json!(one.score()?)))).collect(),
             worse_than: better_than(value, metric, &baselines).iter().map(|one| one.name()).collect(),
-        })?;
+        };
+        print(&report, chosen.place.format)?;
         let resume = resume_command(chosen, folder);
         let hint = || {
             format!(
@@ -210,11 +214,18 @@ impl<'a, T: Task> Run<'a, T> {
         let Begun { task, source, dev, test, cut, params: initial, saved, tokenizer, data } = &self.begun;
         let config = chosen.config.to_string();
         let identity = Identity::new(saved.clone(), &chosen.config, data.clone(), tokenizer.as_deref());
-        let files = [(SAVED, Some(saved)), (CONFIG, Some(&config)), (TOKENIZER, tokenizer.as_ref())];
+        let json = saved_json(saved)?;
+        let files = [(SAVED, Some(&json)), (CONFIG, Some(&config)), (TOKENIZER, tokenizer.as_ref())];
         let files: Vec<_> = files.iter().filter_map(|(name, text)| Some((*name, text.as_ref()?.as_str()))).collect();
         folder.begin(&identity, &files)?;
-        let total = self.epochs() * self.batches as u64;
-        let progress = Progress::new(total, T::SPEC.unit, who, self.exchange.rank() > 0);
+        let is_first = self.exchange.rank() == 0;
+        if is_first && who.is_empty() {
+            log::open(folder.path());
+            log::line(&format!("unspool {}: {}", env!("CARGO_PKG_VERSION"), shell::command()));
+        }
+        let steps_per_epoch = chosen.training.steps_per_epoch(self.batches);
+        let total = self.epochs() * steps_per_epoch;
+        let progress = Progress::new(total, T::SPEC.unit, who, !is_first);
         progress.say(&format!(
             "{}: {} parameters; {} rows in train, {} in dev, {} in test",
             T::SPEC.name,
@@ -243,17 +254,23 @@ impl<'a, T: Task> Run<'a, T> {
         let times = folder.times();
         self.units_before.store(times.tokens, Ordering::Relaxed);
         let tokens = || self.units_everywhere();
+        let rows = self.train().lengths().len();
+        let page =
+            |history: &[Epoch], curve: String| page_so_far(chosen, &self.begun, rows, history, curve, steps_per_epoch);
         let samples = || self.samples.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let watched = Watched {
             task: T::SPEC.name,
             metric: T::SPEC.metric,
             unit: T::SPEC.unit,
             epochs: self.epochs(),
+            steps_per_epoch,
+            page: who.is_empty().then_some(&page),
             tokens: &tokens,
             samples: &samples,
         };
         let mut watch = Watch::new(watched, folder, &progress, &times);
-        let outcome = self.run(chosen, folder, identity.metadata(), |event| watch.on(event));
+        let mut last = initial.clone();
+        let outcome = self.run(chosen, folder, identity.metadata(), &mut last, |event| watch.on(event));
         let mut unwritten = Vec::from_iter(watch.finish());
         let Watch { clock, history, .. } = watch;
         let outcome = match outcome {
@@ -271,23 +288,24 @@ impl<'a, T: Task> Run<'a, T> {
         if outcome.stop_reason == StopReason::Stopped {
             return Err(stopped());
         }
-        let (Some(best), Some(params)) = (outcome.best(), &outcome.best_params) else {
-            return Err(Error::failure(format!("no epoch had a {} that is a number", T::SPEC.metric.name), ""));
-        };
-
         let began = Instant::now();
         progress.evaluating();
         let judge = || -> Result<_> {
-            let dev = self.part(params, dev, Search::Quick)?.0;
+            let kept = self.kept(&outcome, &last, steps_per_epoch)?;
+            kept.told.iter().for_each(|line| progress.say(line));
+            if kept.is_last && is_first {
+                checkpoint::save(&folder.file(MODEL), kept.params, &identity.metadata())?;
+            }
+            let test = self.part(kept.params, test, Search::Full)?;
             signals::check_together(self.exchange)?;
-            let test = self.part(params, test, Search::Full)?;
-            signals::check_together(self.exchange)?;
-            Ok((dev, test, self.written(params)?))
+            let written = self.written(kept.params)?;
+            Ok((kept, test, written))
         };
-        let (dev, (test, answers), written) = judge().map_err(|error| match error {
+        let (kept, (test, answers), written) = judge().map_err(|error| match error {
             Error::Stopped { .. } => stopped(),
             other => other,
         })?;
+        let (params, step, dev) = (kept.params, kept.step, kept.dev);
         if !written.is_empty() {
             unwritten.extend(folder.write(SAMPLES, &(written.join("\n\n") + "\n")).err());
         }
@@ -297,13 +315,25 @@ impl<'a, T: Task> Run<'a, T> {
             "test {} {}{signature}, with the weights of epoch {}",
             T::SPEC.metric.name,
             score(test.score.value, T::SPEC.metric.digits),
-            best.epoch
+            significant(epochs_of(step, steps_per_epoch), 4)
         ));
         let seconds = clock.training.as_secs_f64();
         let evaluation_seconds = (clock.evaluating + began.elapsed()).as_secs_f64();
         let per_second = self.units_everywhere() / seconds.max(1e-9);
-        let (epoch, params) = (best.epoch, params.clone());
-        Ok(Trained { epoch, params, history, answers, dev, test, seconds, evaluation_seconds, per_second, unwritten })
+        let (epoch, params) = (epochs_of(step, steps_per_epoch), params.clone());
+        Ok(Trained {
+            epoch,
+            steps_per_epoch,
+            params,
+            history,
+            answers,
+            dev,
+            test,
+            seconds,
+            evaluation_seconds,
+            per_second,
+            unwritten,
+        })
     }
 
     pub(crate) fn train(&self) -> RwLockReadGuard<'_, Train<T>> {
@@ -312,6 +342,11 @@ impl<'a, T: Task> Run<'a, T> {
 
     pub(crate) fn epochs(&self) -> u64 {
         self.chosen.training.epochs
+    }
+
+    /// Whether a running average of the weights is what is evaluated.
+    pub(crate) fn is_averaged(&self) -> bool {
+        self.chosen.training.average > 0.0
     }
 
     pub(crate) fn seed(&self) -> u64 {
@@ -359,29 +394,20 @@ impl<'a, T: Task> Run<'a, T> {
         chosen: &Chosen<T>,
         folder: &RunFolder,
         metadata: BTreeMap<String, String>,
+        params: &mut Params,
         on: impl FnMut(Event<'_>),
     ) -> Result<Outcome> {
         let mut trainer = self.trainer(chosen).checkpoints(folder.path()).metadata(metadata).stop(signals::watch());
         if chosen.place.resume {
             trainer = trainer.resume();
         }
-        trainer.run(&mut self.begun.params.clone(), &mut Adam::new(), self, on)
+        let mut optimizer = chosen.training.optimizer(&self.begun.params)?;
+        trainer.run(params, &mut *optimizer, self, on)
     }
 
     /// The trainer of a training that writes nothing and has no signal to listen to.
     fn trainer(&self, chosen: &Chosen<T>) -> Trainer<'_> {
-        let (epochs, learning_rate) = (self.epochs(), chosen.training.learning_rate);
-        let total = epochs * self.batches as u64;
-        let rate = move |step| linear_with_warm_up(step, WARM_UP.min(total / 10), total, learning_rate, LAST_RATE);
-        let trainer = Trainer::new(epochs, rate)
-            .seed(self.seed())
-            .clip_norm(CLIP_NORM)
-            .exchange(self.exchange)
-            .reduce(chosen.training.reduce());
-        match T::SPEC.average {
-            Some(decay) => trainer.average(Averaged::exponential(decay)),
-            None => trainer,
-        }
+        chosen.training.trainer(self.batches).exchange(self.exchange)
     }
 }
 
@@ -389,11 +415,10 @@ impl<'a, T: Task> Run<'a, T> {
 pub(crate) fn train_and_score<T: Task>(chosen: &Chosen<T>) -> Result<Score> {
     let run = Run::<T>::prepare(chosen, &OneProcess)?;
     let mut params = run.begun.params.clone();
-    let outcome = run.trainer(chosen).run(&mut params, &mut Adam::new(), &run, |_| {})?;
-    let Some(params) = &outcome.best_params else {
-        return Err(Error::failure(format!("no epoch had a {} that is a number", T::SPEC.metric.name), ""));
-    };
-    Ok(run.part(params, &run.begun.test, Search::Full)?.0.score)
+    let mut optimizer = chosen.training.optimizer(&params)?;
+    let outcome = run.trainer(chosen).run(&mut params, &mut *optimizer, &run, |_| {})?;
+    let kept = run.kept(&outcome, &params, chosen.training.steps_per_epoch(run.batches))?;
+    Ok(run.part(kept.params, &run.begun.test, Search::Full)?.0.score)
 }
 
 /// Returns the loss of each of the first steps of a training that writes nothing.
@@ -401,7 +426,8 @@ pub(crate) fn step_losses<T: Task>(chosen: &Chosen<T>, steps: usize) -> Result<V
     let run = Run::<T>::prepare(chosen, &OneProcess)?;
     let (mut losses, enough) = (vec![], AtomicBool::new(false));
     let mut params = run.begun.params.clone();
-    run.trainer(chosen).stop(&enough).run(&mut params, &mut Adam::new(), &run, |event| {
+    let mut optimizer = chosen.training.optimizer(&params)?;
+    run.trainer(chosen).stop(&enough).run(&mut params, &mut *optimizer, &run, |event| {
         if let Event::Step(done) = event {
             losses.push(done.loss);
             enough.store(losses.len() >= steps, Ordering::Relaxed);

@@ -5,14 +5,18 @@ use super::{
     figure,
     number::{score, significant},
     progress::{Clock, Progress},
-    run::{CURVE, METRICS, RunFolder, Times},
+    run::{CURVE, METRICS, REPORT, RunFolder, Times},
+    say::{self, Level},
 };
-use crate::task::Metric;
+use crate::{task::Metric, training::epochs_of};
 use std::time::{Duration, Instant};
 use unspool::nn::training::{Evaluated as Epoch, Event};
 
 /// A training of more epochs writes a line only after some of them.
 const MOST_LINES: u64 = 60;
+
+/// Makes a report of the evaluations so far and the learning curve.
+type WritePage<'a> = dyn Fn(&[Epoch], String) -> Result<String> + 'a;
 
 /// A training as it is watched.
 pub(crate) struct Watched<'a> {
@@ -20,13 +24,17 @@ pub(crate) struct Watched<'a> {
     pub(crate) metric: Metric,
     pub(crate) unit: &'static str,
     pub(crate) epochs: u64,
+    pub(crate) steps_per_epoch: u64,
+    /// Gives the report as it is so far, with the evaluations and the learning curve; a model that another is compared
+    /// with has none of its own.
+    pub(crate) page: Option<&'a WritePage<'a>>,
     /// Gives the time steps computed so far.
     pub(crate) tokens: &'a dyn Fn() -> f64,
     /// Gives what to show after an epoch.
     pub(crate) samples: &'a dyn Fn() -> Vec<String>,
 }
 
-/// Writes progress lines, the table of metrics, and the learning curve.
+/// Writes progress lines, the table of metrics, the learning curve, and the report as it is so far.
 ///
 /// A file that cannot be written does not end the training. It is written later, once writing works again.
 pub(crate) struct Watch<'a> {
@@ -88,16 +96,17 @@ impl<'a> Watch<'a> {
     }
 
     fn say(&self, epoch: &Epoch, is_best: bool) {
-        let Watched { metric, unit, epochs, .. } = self.watched;
-        let every = epochs.div_ceil(MOST_LINES);
-        if !epoch.epoch.is_multiple_of(every) && epoch.epoch != epochs {
+        let Watched { metric, unit, epochs, steps_per_epoch, .. } = self.watched;
+        let every = if say::says(Level::Verbose) { 1 } else { epochs.div_ceil(MOST_LINES) };
+        let is_within = !epoch.step.is_multiple_of(steps_per_epoch);
+        if (is_within && every > 1) || !epoch.epoch.is_multiple_of(every) && epoch.epoch != epochs {
             return;
         }
         let get = |name| epoch.evaluation.get(name).unwrap_or(f64::NAN);
         let seconds = self.clock.training.as_secs_f64();
         self.progress.say(&format!(
             "epoch {}/{epochs}: train loss {}, dev loss {}, dev {} {}{}, {:.0} {unit}/s, {seconds:.1} s",
-            epoch.epoch,
+            significant(epochs_of(epoch.step, steps_per_epoch), 4),
             significant(epoch.train_loss, 5),
             significant(get("loss"), 5),
             metric.name,
@@ -117,33 +126,35 @@ impl<'a> Watch<'a> {
         if let Some(error) = &error
             && self.unwritten.is_none()
         {
-            self.progress.say(&format!("warning: {error}; the training continues, and writes it later"));
+            self.progress.warn(&format!("{error}; the training continues, and writes it later"));
         }
         self.unwritten = error;
         self.written = Some((Instant::now(), began.elapsed()));
     }
 
     fn write_files(&self) -> Result<()> {
-        let Watched { task, metric, .. } = self.watched;
+        let Watched { task, metric, steps_per_epoch, page, .. } = self.watched;
         let times = self.folder.write_times(&Times {
             training_seconds: self.clock.training.as_secs_f64(),
             evaluation_seconds: self.clock.evaluating.as_secs_f64(),
             tokens: (self.watched.tokens)() as u64,
         });
-        let metrics = self.folder.write(METRICS, &metrics(metric.name, &self.history));
-        let curve =
-            figure::learning_curve(task, metric.name, &self.history).and_then(|curve| self.folder.write(CURVE, &curve));
+        let metrics = self.folder.write(METRICS, &metrics(metric.name, &self.history, steps_per_epoch));
+        let curve = figure::learning_curve(task, metric.name, &self.history, steps_per_epoch)?;
+        let drawn = self.folder.write(CURVE, &curve);
+        let page = page.map_or(Ok(()), |page| self.folder.write(REPORT, &page(&self.history, curve)?));
         // A file that cannot be written holds up no other.
-        times.and(metrics).and(curve)
+        times.and(metrics).and(drawn).and(page)
     }
 }
 
-/// A row for each epoch, with all digits.
-fn metrics(metric: &str, history: &[Epoch]) -> String {
+/// A row for each evaluation, with all digits. One within an epoch has the share of the epoch that was done.
+fn metrics(metric: &str, history: &[Epoch], steps_per_epoch: u64) -> String {
     let mut out = format!("epoch,train_loss,dev_loss,dev_{metric}\n");
     for epoch in history {
         let get = |name| epoch.evaluation.get(name).unwrap_or(f64::NAN);
-        out += &format!("{},{:?},{:?},{:?}\n", epoch.epoch, epoch.train_loss, get("loss"), get(metric));
+        let epochs = epochs_of(epoch.step, steps_per_epoch);
+        out += &format!("{epochs},{:?},{:?},{:?}\n", epoch.train_loss, get("loss"), get(metric));
     }
     out
 }
@@ -166,8 +177,16 @@ mod tests {
         let folder = Place::find(Some(&path), false).unwrap().create("task").unwrap();
         let progress = Progress::new(2, "tokens", "", true);
         let metric = Metric { name: "rmse", digits: 2, less_is_better: true };
-        let watched =
-            || Watched { task: "task", metric, unit: "tokens", epochs: 2, tokens: &|| 1.0, samples: &Vec::new };
+        let watched = || Watched {
+            task: "task",
+            metric,
+            unit: "tokens",
+            epochs: 2,
+            steps_per_epoch: 1,
+            page: Some(&|history, _| Ok(format!("{} epochs", history.len()))),
+            tokens: &|| 1.0,
+            samples: &Vec::new,
+        };
         // A folder stands where the file belongs: no write can succeed.
         let mut watch = Watch::new(watched(), &folder, &progress, &Times::default());
         fs::create_dir_all(path.join(METRICS).join("in the way")).unwrap();
@@ -186,6 +205,7 @@ mod tests {
             ]
         );
         assert!(path.join(CURVE).exists());
+        assert_eq!(fs::read_to_string(path.join(REPORT)).unwrap(), "2 epochs");
 
         // What cannot be written at the end is told then.
         fs::remove_file(path.join(CURVE)).unwrap();

@@ -1,10 +1,14 @@
 //! What several machines bring, by a model of a step with measured numbers in it: prints the tables of `docs/scale.md`,
 //! and draws its figure. `cargo run -p unspool --example scale`
 
+#[allow(dead_code)] // The figures of the tutorial use more of it.
 #[path = "figures/draw/chart.rs"]
 mod chart;
+#[allow(dead_code)]
+#[path = "figures/draw/style.rs"]
+mod style;
 
-use chart::Chart;
+use chart::{Chart, Scale, Series};
 use plotters::prelude::SeriesLabelPosition;
 use std::path::Path;
 
@@ -67,20 +71,21 @@ fn figure() -> Result<String> {
         title: &title,
         x: "machines",
         y: "times as fast as one",
-        powers: (false, false),
+        scales: (Scale::Twos, Scale::Linear),
         range: None,
         legend: SeriesLabelPosition::UpperLeft,
     };
     let usual_fast = format!("{ten}, --reduce fast");
-    chart::lines(
+    let lines = chart::lines(
         chart,
         &[
-            (one, curve(slow, true)),
-            (ten, curve(usual, true)),
-            (hundred, curve(fast, true)),
-            (&usual_fast, curve(usual, false)),
+            Series::new(one, curve(slow, true)),
+            Series::new(ten, curve(usual, true)),
+            Series::new(hundred, curve(fast, true)),
+            Series::new(&usual_fast, curve(usual, false)),
         ],
-    )
+    )?;
+    Ok(style::described(&lines, "scale", &title))
 }
 
 /// Where docs/scale.md shows it.

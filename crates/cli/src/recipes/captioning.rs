@@ -10,7 +10,7 @@ pub(crate) struct Options {
     #[command(flatten)]
     recurrent: RecurrentOptions,
     /// Decoder input after the first step: the word before, or zeros, so that its state alone carries on
-    #[arg(long, value_name = "fed-back|zero-filled", default_value = "fed-back",
+    #[arg(long, value_name = "KIND", default_value = "fed-back",
           value_parser = choice(&["fed-back", "zero-filled"]))]
     inputs: String,
     /// Synthetic pictures per training epoch [from 1 to 1000000]

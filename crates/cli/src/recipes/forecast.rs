@@ -19,7 +19,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "NAMES")]
     columns: Option<String>,
     /// What is predicted: growth over the season before (for positive numbers), or the difference from it
-    #[arg(long, value_name = "growth|difference", default_value = "growth",
+    #[arg(long, value_name = "KIND", default_value = "growth",
           value_parser = choice(&["growth", "difference"]))]
     change: String,
     /// Length of a season: a change is measured over this many steps [from 1 to 10000]

@@ -7,7 +7,7 @@
 
 use super::*;
 use crate::{
-    long_text::{self, Text, Window, beginning, new_tokens, streams, windows},
+    long_text::{self, Options, Text, Window, beginning, new_tokens, streams, windows},
     writing,
 };
 use unspool::text::score::{bits_per_character, perplexity};
@@ -21,21 +21,6 @@ pub(crate) struct NextToken {
     pub(crate) tokenizer: Tokenizer,
     model: LanguageModel,
     carried: CarriedStates,
-}
-
-#[derive(Clone, Args)]
-pub(crate) struct Options {
-    #[command(flatten)]
-    arch: ArchOptions,
-    #[command(flatten)]
-    tokens: TokenOptions,
-    /// Length of truncated backpropagation; a recurrent state is carried further [from 2 to 4096]
-    #[arg(long, value_name = "TOKENS", default_value = "64", value_parser = count(2..=4096))]
-    window: usize,
-    /// Contiguous streams into which the text is divided and which are read side by side (the batch size) [from 1 to
-    /// 65536]
-    #[arg(long, value_name = "N", default_value = "32", value_parser = count(1..=65_536))]
-    bptt_streams: usize,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -91,11 +76,15 @@ impl Task for NextToken {
 
     /// The first process alone reads the text: the others are given its tokens.
     fn read(options: &Options, data: &Data) -> Result<Parts<Drawn<Text>>> {
-        let TokenOptions { tokens, vocabulary } = &options.tokens;
-        let [train, dev, test] = data.prepare(&[tokens, &vocabulary.to_string()], || {
+        let TokenOptions { tokens, vocabulary, lowercase, .. } = &options.tokens;
+        let given = options.tokens.given()?;
+        let json = given.as_ref().map_or(Ok(String::new()), Tokenizer::to_json)?;
+        let how: [&str; 4] = [tokens, &vocabulary.to_string(), &lowercase.to_string(), &json];
+        let [train, dev, test] = data.prepare(&how, || {
             let texts = data.texts(limits::TEXT)?;
-            let how = TokenizerOptions { minimum_count: 1, ..one_token_each(*vocabulary) };
-            let tokenizer = Tokenizer::train(options.tokens.kind()?, [&texts[0]], &how)?;
+            let how = TokenizerOptions { minimum_count: 1, ..options.tokens.one_token_each() };
+            let train = || Ok(Tokenizer::train(options.tokens.kind()?, [&texts[0]], &how)?);
+            let tokenizer = given.map_or_else(train, Ok::<_, Error>)?;
             // A text goes as soon as its tokens are there.
             let [train, dev, test] = texts.map(|text| Text::new(&text, &tokenizer));
             Ok([Text { tokenizer: tokenizer.to_json()?, ..train? }, dev?, test?])
@@ -113,8 +102,8 @@ impl Task for NextToken {
         let Text { ids, tokenizer, .. } = train.material();
         let tokenizer = Tokenizer::from_json("the tokenizer", tokenizer)?;
         let RecurrentOptions { cell, layers, hidden_size } = options.arch.recurrent;
-        let (vocabulary_size, dropout, heads) = (tokenizer.vocabulary_size(), 0.1, options.arch.heads());
-        let embedding_size = hidden_size.min(128);
+        let (vocabulary_size, heads) = (tokenizer.vocabulary_size(), options.arch.heads());
+        let EmbeddingOptions { embedding_size, dropout } = options.embedding;
         let recurrent =
             RecurrentLanguageModelConfig { vocabulary_size, embedding_size, cell, layers, hidden_size, dropout };
         let transformer = TransformerLanguageModelConfig { vocabulary_size, hidden_size, heads, layers, dropout };

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use unspool::{
     graph::{Graph, Params, Var},
     models::*,
-    nn::{CarriedStates, Sequence, TeacherForcingSchedule, decoding::LengthPenalty},
+    nn::{CarriedStates, Sequence, TeacherForcingSchedule},
     text::{
         BatchSize, DecoderInput, LabelSet, Padded, Row, Sentence, Specials, TeacherForcing, TokenKind, Tokenizer,
         TokenizerOptions, Vocabulary,
@@ -30,8 +30,9 @@ use unspool::{
     },
 };
 use unspool_task::{
-    ArchOptions, Attention, Curves, Data, Decoder, DecodingOptions, Digits, DirectionOptions, Draw, Drawn, Error,
-    Figure, Generate, Labels, Learned, Metric, PairOptions, Parts, ReaderOptions, RecurrentOptions, Result, SavedModel,
-    Score, Search, Shown, Source, Spec, Stream, TableRows, Targets, Task, TextOptions, TokenOptions, check_tokenizer,
-    choice, count, decode_line, encode, limits, one_token_each, spans,
+    ArchOptions, Attention, Curves, Data, Decoder, DecodingOptions, Digits, DirectionOptions, Draw, Drawn,
+    EmbeddingOptions, Error, Figure, Generate, Labels, Learned, Metric, PairOptions, Parts, ReaderOptions,
+    RecurrentOptions, Result, SavedModel, Score, Search, SearchOptions, Shown, Source, Spec, Stream, TableRows,
+    Targets, Task, TextOptions, TokenOptions, check_tokenizer, choice, count, decode_line, encode, limits,
+    one_token_each, share, spans,
 };

@@ -37,7 +37,8 @@ impl Task for Sentiment {
     const SPEC: Spec = Spec::new("sentiment", "Classify texts, such as film reviews by sentiment", Metric::ACCURACY)
         .training(4, 2e-3, 64)
         .average(0.998)
-        .table(&[("text", "document"), ("label", "label")], &[crate::data::NSMC]);
+        .table(&[("text", "document"), ("label", "label")], &[crate::data::NSMC])
+        .defaults(&[("dropout", "0.5")]);
 
     type Options = Options;
     type Saved = Saved;
@@ -47,10 +48,10 @@ impl Task for Sentiment {
     type Answer = Vec<(u32, f64)>;
 
     fn learn(options: &Options, train: &TableRows) -> Result<Learned<Saved>> {
-        let tokenizer =
-            train.tokenizer(1, options.text.tokens.kind()?, &one_token_each(options.text.tokens.vocabulary))?;
+        let tokens = &options.text.tokens;
+        let tokenizer = tokens.tokenizer(train, 1, &tokens.one_token_each())?;
         let labels = train.labels(1)?;
-        let model = options.pairs.classifier(&options.reader, tokenizer.vocabulary_size(), labels.len(), 0.5);
+        let model = options.pairs.classifier(&options.reader, tokenizer.vocabulary_size(), labels.len());
         Ok(Learned::text(Saved { max_length: options.text.max_length, labels, model }, tokenizer))
     }
 

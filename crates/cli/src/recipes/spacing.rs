@@ -41,6 +41,7 @@ impl Task for Spacing {
     .average(0.998)
     .unit("characters")
     .table(&[("text", "document")], &[crate::data::NSMC])
+    .defaults(&[("dropout", "0.4")])
     .samples(3);
 
     type Options = Options;
@@ -52,7 +53,7 @@ impl Task for Spacing {
 
     fn learn(Options { reader, pairs }: &Options, train: &TableRows) -> Result<Learned<Self::Saved>> {
         let tokenizer = train.tokenizer(1, TokenKind::Character, &one_token_each(VOCABULARY))?;
-        let model = pairs.classifier(reader, tokenizer.vocabulary_size(), 2, 0.4);
+        let model = pairs.classifier(reader, tokenizer.vocabulary_size(), 2);
         Ok(Learned::text(SavedModel { model }, tokenizer))
     }
 

@@ -27,6 +27,8 @@ pub(crate) struct Options {
     /// Output layer: each tag by itself (softmax), or the tags of a sentence together (crf)
     #[arg(long, value_name = "softmax|crf", default_value = "softmax", value_parser = choice(&["softmax", "crf"]))]
     output: String,
+    #[command(flatten)]
+    embedding: EmbeddingOptions,
     /// Column of the words, counted from 1; 0 for the first, or for the second of ten (CoNLL-U) [from 0 to 1000]
     #[arg(long, value_name = "N", default_value = "0", value_parser = count(0..=1000))]
     word_column: usize,
@@ -76,7 +78,7 @@ impl Task for Tagging {
          one file whose name contains `train`, one with `dev`, and one with `test`",
         &[],
     )
-    .defaults(&[("cell", "lstm")])
+    .defaults(&[("cell", "lstm"), ("dropout", "0.4")])
     .samples(2);
 
     type Options = Options;
@@ -110,7 +112,7 @@ impl Task for Tagging {
             words: words.len(),
             characters: characters.len(),
             tags: tags.len(),
-            word_size: 128,
+            word_size: options.embedding.embedding_size,
             character_size: 48,
             cell,
             reader: match options.arch.is_transformer() {
@@ -120,7 +122,7 @@ impl Task for Tagging {
             layers,
             hidden_size,
             crf: options.output == "crf",
-            dropout: 0.4,
+            dropout: options.embedding.dropout,
         };
         let word_columns = train.columns.iter().filter_map(|n| n.parse().ok()).collect();
         Ok(Saved { word_columns, tags, scheme, characters, words, model }.into())

@@ -2,14 +2,8 @@
 
 use super::*;
 
-/// Translations are searched for with so many kept at each step.
-const BEAM: usize = 5;
-
 /// Maps of attention in the report.
 const MAPS: usize = 5;
-
-/// Of the right token's probability in training, this share goes to all tokens alike.
-const SMOOTHING: f64 = 0.1;
 
 /// The decoder's own tokens come in over a training's thousandths, until every other token is one.
 const SCHEDULE: TeacherForcingSchedule = TeacherForcingSchedule::Linear { start: 1.0, slope: 0.5e-3, least: 0.5 };
@@ -25,22 +19,30 @@ pub(crate) struct Translation {
 pub(crate) struct Options {
     #[command(flatten)]
     arch: ArchOptions,
+    #[command(flatten)]
+    tokens: TokenOptions,
+    #[command(flatten)]
+    embedding: EmbeddingOptions,
+    #[command(flatten)]
+    search: SearchOptions,
     /// Attention of a recurrent decoder: over all encoder states (additive), or only the last state (none)
-    #[arg(long, value_name = "additive|none", default_value = "additive", value_parser = choice(&["additive", "none"]))]
+    #[arg(long, value_name = "KIND", default_value = "additive", value_parser = choice(&["additive", "none"]))]
     attention: String,
     /// Decoder input in training: the reference token (always), its own last token (never), or its own more and more
     /// often (scheduled)
-    #[arg(long, value_name = "always|scheduled|never", default_value = "always",
+    #[arg(long, value_name = "KIND", default_value = "always", help_heading = "Training",
           value_parser = choice(&["always", "scheduled", "never"]))]
     teacher_forcing: String,
-    /// Size of the vocabulary that both languages share [from 300 to 65000]
-    #[arg(long, value_name = "TOKENS", default_value = "4000", value_parser = count(300..=65_000))]
-    vocabulary: usize,
+    /// Label smoothing: the share of the right token's probability that goes to all tokens alike [from 0 to 0.95]
+    #[arg(long, value_name = "SHARE", default_value = "0.1", value_parser = share, help_heading = "Training")]
+    label_smoothing: f64,
     /// Maximum length of a sentence; longer ones are cut, and their number is reported [from 1 to 10000]
-    #[arg(long, value_name = "TOKENS", default_value = "100", value_parser = count(1..=limits::LENGTH))]
+    #[arg(long, value_name = "TOKENS", default_value = "100", value_parser = count(1..=limits::LENGTH),
+          help_heading = "Data")]
     max_length: usize,
     /// Tokens per batch on its longer side, padding included [from 1 to 10000000]
-    #[arg(long, value_name = "TOKENS", default_value = "1200", value_parser = count(1..=10_000_000))]
+    #[arg(long, value_name = "TOKENS", default_value = "1200", value_parser = count(1..=10_000_000),
+          help_heading = "Training")]
     batch_tokens: usize,
 }
 
@@ -49,6 +51,8 @@ pub(crate) struct Options {
 pub(crate) struct Saved {
     max_length: usize,
     teacher_forcing: String,
+    label_smoothing: f64,
+    search: SearchOptions,
     model: TranslatorConfig,
 }
 
@@ -79,7 +83,13 @@ impl Task for Translation {
     .own_batches()
     .table(&[("source", "swedish"), ("target", "english")], &[crate::data::TATOEBA_SWE, crate::data::TATOEBA_KOR])
     .compare(&[("without_attention", &[("attention", "none")])])
-    .defaults(&[("hidden-size", "256")])
+    .defaults(&[
+        ("hidden-size", "256"),
+        ("tokens", "bpe"),
+        ("vocabulary", "4000"),
+        ("embedding-size", "192"),
+        ("dropout", "0.2"),
+    ])
     .samples(3);
 
     type Options = Options;
@@ -94,26 +104,30 @@ impl Task for Translation {
     }
 
     fn learn(options: &Options, train: &TableRows) -> Result<Learned<Saved>> {
-        let how = TokenizerOptions { vocabulary_size: options.vocabulary, ..TokenizerOptions::default() };
-        let (tokenizer, arch) = (train.tokenizer(2, TokenKind::ByteLevelBpe, &how)?, &options.arch);
+        let TokenOptions { vocabulary: vocabulary_size, lowercase, .. } = options.tokens;
+        let how = TokenizerOptions { vocabulary_size, lowercase, ..TokenizerOptions::default() };
+        let (tokenizer, arch) = (options.tokens.tokenizer(train, 2, &how)?, &options.arch);
         let RecurrentOptions { cell, layers, hidden_size } = arch.recurrent;
         let (vocabulary_size, specials) = (tokenizer.vocabulary_size(), tokenizer.specials());
         let attention = options.attention == "additive";
         let usual = RecurrentTranslatorConfig { vocabulary_size, specials, ..RecurrentTranslatorConfig::default() };
-        let (size, heads, feedforward, dropout) = (hidden_size, arch.heads(), 4 * hidden_size, usual.dropout);
-        let recurrent = RecurrentTranslatorConfig { cell, layers, hidden_size, attention, ..usual };
+        let EmbeddingOptions { embedding_size, dropout } = options.embedding;
+        let (size, heads, feedforward) = (hidden_size, arch.heads(), 4 * hidden_size);
+        let recurrent =
+            RecurrentTranslatorConfig { embedding_size, cell, layers, hidden_size, attention, dropout, ..usual };
         let transformer =
             TransformerTranslatorConfig { vocabulary_size, size, heads, feedforward, layers, dropout, specials };
         let model = match arch.is_transformer() {
             false => TranslatorConfig::Recurrent(recurrent),
             true => TranslatorConfig::Transformer(transformer),
         };
-        let Options { max_length, teacher_forcing, .. } = options.clone();
-        Ok(Learned::text(Saved { max_length, teacher_forcing, model }, tokenizer))
+        let Options { max_length, teacher_forcing, label_smoothing, search, .. } = options.clone();
+        Ok(Learned::text(Saved { max_length, teacher_forcing, label_smoothing, search, model }, tokenizer))
     }
 
     fn build(saved: Saved, tokenizer: Option<Tokenizer>, params: &mut Params) -> Result<Translation> {
         saved.model.check()?;
+        saved.search.check()?;
         let tokenizer = check_tokenizer(tokenizer, saved.model.vocabulary_size())?;
         Ok(Translation { model: Translator::new(params, &saved.model), saved, tokenizer, decoder: Decoder::default() })
     }
@@ -155,7 +169,8 @@ impl Task for Translation {
     }
 
     fn loss<'g>(&self, graph: &'g Graph<'g>, (source, target): &Self::Batch) -> Var<'g> {
-        self.model.loss(graph, source, target, LossOptions { label_smoothing: SMOOTHING, teacher_forcing_ratio: 1.0 })
+        let label_smoothing = self.saved.label_smoothing;
+        self.model.loss(graph, source, target, LossOptions { label_smoothing, teacher_forcing_ratio: 1.0 })
     }
 
     fn training_loss<'g>(&self, graph: &'g Graph<'g>, (source, target): &Self::Batch, progress: f64) -> Var<'g> {
@@ -164,7 +179,8 @@ impl Task for Translation {
             "never" => 0.0,
             _ => 1.0,
         };
-        self.model.loss(graph, source, target, LossOptions { label_smoothing: SMOOTHING, teacher_forcing_ratio })
+        let label_smoothing = self.saved.label_smoothing;
+        self.model.loss(graph, source, target, LossOptions { label_smoothing, teacher_forcing_ratio })
     }
 
     fn answers(&self, params: &Params, (source, target): &Self::Batch, search: Search) -> Result<Vec<Translated>> {
@@ -180,7 +196,7 @@ impl Task for Translation {
             let quick = |text: String| Translated { best: vec![(text.clone(), 0.0)], greedy: text, attention: None };
             return Ok(greedy.into_iter().map(quick).collect());
         }
-        let beam = search.beam(BEAM).penalty(LengthPenalty::Average);
+        let beam = search.beam(self.saved.search.beam_size).penalty(self.saved.search.penalty());
         let (targets, beam) = (target.rows(), (beam, search.count()));
         let found = self.decoder.decode((&self.model, params), &self.tokenizer, source, &targets, beam)?;
         let rows = found.into_iter().zip(greedy).enumerate().map(|(row, (found, greedy))| {

@@ -1,4 +1,5 @@
 //! Small data and options for every task.
+#![allow(dead_code)] // Not every test uses both.
 
 use std::{fmt::Write, fs, path::Path};
 

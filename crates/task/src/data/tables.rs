@@ -6,10 +6,13 @@ use super::{
         limits,
     },
     Stream, read_bytes,
+    stream::Passing,
 };
 use crate::{
     cache::DataCache,
     lines::InputLimits,
+    number::counted,
+    processes, say,
     stage::{Stage, Watched},
 };
 use std::{
@@ -18,9 +21,12 @@ use std::{
     io::Cursor,
     ops::Deref,
     path::Path,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, Once, PoisonError},
 };
-use unspool::text::{Conll, LabelSet, Parallel, Row, Sentence, Source, TokenKind, Tokenizer, TokenizerOptions, Tsv};
+use unspool::text::{
+    self, Conll, Csv, JsonLines, LabelSet, Parallel, Row, Sentence, SkipBadLines, Skipping, Source, TokenKind,
+    Tokenizer, TokenizerOptions, Tsv,
+};
 
 /// Where bytes are, to be read as often as need be, and how much of them is taken.
 #[derive(Clone)]
@@ -138,6 +144,7 @@ impl TableRows {
 pub(crate) struct Columns {
     options: [(&'static str, Option<String>); 2],
     usual: [String; 2],
+    skip_bad_lines: bool,
 }
 
 impl Columns {
@@ -148,21 +155,26 @@ impl Columns {
     ) -> Option<Columns> {
         let (first, second) = (columns.first()?, columns.last()?);
         let options = [first, second].map(|(option, _)| (*option, given(option)));
-        Some(Columns { options, usual: [first, second].map(|(_, usual)| (*usual).to_owned()) })
+        Some(Columns { options, usual: [first, second].map(|(_, usual)| (*usual).to_owned()), skip_bad_lines: false })
+    }
+
+    /// The same, of a file whose bad lines are left out, or are not.
+    pub(crate) fn skip_bad_lines(self, skip_bad_lines: bool) -> Columns {
+        Columns { skip_bad_lines, ..self }
     }
 
     /// The columns that a model was trained on.
     pub(crate) fn known(columns: &[(&'static str, &'static str)], names: &[String]) -> Option<Columns> {
         let options = [columns.first()?, columns.last()?].map(|(option, _)| (*option, None));
-        Some(Columns { options, usual: [names.first()?.clone(), names.last()?.clone()] })
+        Some(Columns { options, usual: [names.first()?.clone(), names.last()?.clone()], skip_bad_lines: false })
     }
 
-    /// The two columns of a file.
-    pub(super) fn tsv(&self, origin: Origin, chosen: &[String; 2]) -> Stream<Row> {
+    /// The two columns of a table, in the format that the name of the file says.
+    pub(super) fn rows(&self, origin: Origin, chosen: &[String; 2]) -> Stream<Row> {
         let ([first, second], chosen) = (self.options.each_ref().map(|(option, _)| *option), chosen.clone());
-        let names = chosen.clone();
-        let hint = move |error: unspool::text::Error| {
-            let no_column = matches!(error, unspool::text::Error::NoColumn { .. });
+        let (names, skips) = (chosen.clone(), self.skip_bad_lines);
+        let hint = move |error: text::Error| {
+            let no_column = matches!(error, text::Error::NoColumn { .. });
             let error = Error::from(error);
             if no_column {
                 error.hint(format!("choose the columns by name with --{first} and --{second}"))
@@ -170,9 +182,15 @@ impl Columns {
                 error
             }
         };
+        let told = Arc::new(Once::new());
         Stream::new(origin.name().to_owned(), move || {
-            let rows = Tsv::open(origin.open()?).and_then(|table| table.columns(chosen.each_ref().map(String::as_str)));
-            Ok(Box::new(rows.map_err(hint)?.map(|row| Ok(row?))))
+            let rows = table(origin.open()?, &chosen).map_err(hint)?;
+            let told = told.clone();
+            let rows: Passing<Row> = match skips {
+                false => Box::new(rows.map(|row| Ok(row?))),
+                true => Box::new(Skipped { rows: rows.skip_bad_lines(), told }.map(|row| Ok(row?))),
+            };
+            Ok(rows)
         })
         .named(&names)
     }
@@ -195,6 +213,41 @@ impl Columns {
             ));
         }
         Ok(chosen.map(str::to_owned))
+    }
+}
+
+/// Rows up to the first error of reading; a bad line is an error among them.
+type Rows = Box<dyn Iterator<Item = std::result::Result<Row, text::Error>>>;
+
+/// Two columns of a table: JSON lines or comma-separated values where the name of the file says so, else tab-separated
+/// values.
+fn table(source: Source, columns: &[String; 2]) -> std::result::Result<Rows, text::Error> {
+    let columns = columns.each_ref().map(String::as_str);
+    let name = source.name().to_lowercase();
+    let name = name.strip_suffix(".gz").unwrap_or(&name);
+    Ok(match name.rsplit_once('.').map_or("", |(_, ending)| ending) {
+        "jsonl" | "ndjson" | "json" => Box::new(JsonLines::open(source, columns)?),
+        "csv" => Box::new(Csv::open(source)?.columns(columns)?),
+        _ => Box::new(Tsv::open(source)?.columns(columns)?),
+    })
+}
+
+/// Rows without the bad lines, whose number is told once, at the end of the first pass.
+struct Skipped {
+    rows: Skipping<Rows>,
+    told: Arc<Once>,
+}
+
+impl Iterator for Skipped {
+    type Item = std::result::Result<Row, text::Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let next = self.rows.next();
+        let (skipped, reasons) = (self.rows.skipped(), self.rows.reasons());
+        if let (None, Some(first), true) = (&next, reasons.first(), processes::speaks()) {
+            self.told.call_once(|| say::line(&format!("{} skipped; the first: {first}", counted(skipped, "bad line"))));
+        }
+        next
     }
 }
 
