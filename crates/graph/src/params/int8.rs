@@ -13,7 +13,7 @@ use std::sync::{Arc, OnceLock};
 /// The greatest integer; −128 is not used, so that the integers are symmetric.
 const GREATEST: f32 = i8::MAX as f32;
 
-/// Holds a matrix as 8-bit integers with a scale for each row: w[i, j] = scales[i] · values[i, j].
+/// Holds a matrix as 8-bit integers with a scale for each row: `w[i, j] = scales[i] · values[i, j]`.
 ///
 /// A layer here multiplies by the transpose of its weight `[out, in]`, as PyTorch does, so that a row is a column of
 /// the matrix on the right of the product, and belongs to one output.
