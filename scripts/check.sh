@@ -31,8 +31,8 @@ sizes() {
     size unspool-nn 75
     size unspool-text 100
     size unspool 70
-    size unspool-task 165
-    size unspool-cli 170
+    size unspool-task 161
+    size unspool-cli 168
 }
 
 size() {

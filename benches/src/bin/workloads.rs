@@ -306,7 +306,6 @@ fn gru_seq2seq_attn(bench: &Bench<'_>) -> Result<()> {
     })
 }
 
-/// One token of greedy decoding.
 /// A language model that writes one token after another.
 struct Writer {
     embedding: Embedding,
@@ -345,6 +344,7 @@ impl Writer {
     }
 }
 
+/// One token of greedy decoding.
 fn infer_step(bench: &Bench<'_>) -> Result<()> {
     let mut params = Params::seeded(0);
     Writer::new(&mut params).time(bench, &params)

@@ -176,11 +176,7 @@ impl<E: Float> Tape<E> {
             Value::Param(index) => {
                 let arrays = params.arrays::<E>();
                 let whole = offset == 0 && node.shape == holder.shape;
-                let packs: &dyn Panels<E> = match &arrays.int8[*index as usize] {
-                    Some(int8) if whole => int8,
-                    None if whole => &arrays.panels[*index as usize],
-                    _ => &node.packs,
-                };
+                let packs = if whole { &arrays.panels[*index as usize] } else { &node.packs };
                 (&arrays.values[*index as usize][..], packs)
             }
             Value::View { .. } => unreachable!("a part's root is never a part"),

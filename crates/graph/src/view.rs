@@ -73,12 +73,35 @@ pub(crate) trait Panels<E: Element>: Sync {
 
 /// A matrix in panels, as it is and transposed, each made when first multiplied by.
 #[derive(Debug, Default)]
-pub(crate) struct Packs<E: Element>(OnceLock<Box<[OnceLock<Packed<E>>; 2]>>);
+pub(crate) struct Packs<E: Element>(OnceLock<Box<Made<E>>>);
+
+/// Both panels, and what they are made of if the matrix is [quantized](crate::Params::quantize).
+#[derive(Debug)]
+struct Made<E: Element> {
+    /// A scale for each row.
+    scales: Option<Vec<E>>,
+    packed: [OnceLock<Packed<E>>; 2],
+}
 
 impl<E: Element> Packs<E> {
+    /// Panels of integers, for a matrix whose rows are integers times these scales.
+    pub(crate) fn of_int8(scales: Vec<E>) -> Self {
+        Packs(OnceLock::from(Box::new(Made { scales: Some(scales), packed: Default::default() })))
+    }
+
+    /// The scales of a quantized matrix.
+    pub(crate) fn scales(&self) -> Option<&[E]> {
+        self.0.get()?.scales.as_deref()
+    }
+
+    /// The same with panels of its own, which are not made yet.
+    pub(crate) fn unmade(&self) -> Self {
+        self.scales().map_or_else(Packs::default, |scales| Packs::of_int8(scales.to_vec()))
+    }
+
     /// How many elements the panels hold.
     pub(crate) fn elements(&self) -> usize {
-        self.0.get().into_iter().flat_map(|both| both.iter()).filter_map(OnceLock::get).map(Packed::elements).sum()
+        self.0.get().into_iter().flat_map(|made| &made.packed).filter_map(OnceLock::get).map(Packed::elements).sum()
     }
 }
 
@@ -92,8 +115,11 @@ impl<E: Float> Panels<E> for Packs<E> {
         c: &mut [E],
         accumulate: bool,
     ) {
-        let both = self.0.get_or_init(Default::default);
-        let packed = both[usize::from(transposed)].get_or_init(|| Packed::new((k, n), b, |len| pool.take(len)));
+        let made = self.0.get_or_init(|| Box::new(Made { scales: None, packed: Default::default() }));
+        let packed = made.packed[usize::from(transposed)].get_or_init(|| match &made.scales {
+            Some(scales) => Packed::int8((k, n), b, scales, transposed),
+            None => Packed::new((k, n), b, |len| pool.take(len)),
+        });
         product_by(m, a, packed, c, accumulate);
     }
 }

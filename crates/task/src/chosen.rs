@@ -3,7 +3,7 @@
 
 use crate::{
     cache::Cache,
-    commented::commented,
+    commented::{commented, defaults},
     config::{self, Entry, strings, value_of},
     data::{Columns, Data},
     error::{Error, Result},
@@ -54,7 +54,6 @@ pub(crate) fn read_config<T: Task>(path: &Path) -> Result<Given> {
     }
     let known = options::<T>(Command::new(""));
     for Entry { name, value, place } in entries {
-        let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         let values = match &value {
             _ if name == TASK && text(&value) == T::SPEC.name => continue,
             Value::Array(all) if is_list(&known, &name) && all.iter().all(Value::is_str) => {
@@ -84,6 +83,11 @@ pub(crate) fn read_config<T: Task>(path: &Path) -> Result<Given> {
     Ok(given)
 }
 
+/// A value of a configuration file as the command line takes it.
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
 fn words(given: &Given) -> Vec<String> {
     let words = given.iter().flat_map(|(name, values)| values.iter().map(move |value| format!("--{name}={value}")));
     std::iter::once(String::new()).chain(words).collect()
@@ -106,8 +110,7 @@ fn adopt_model<T: Task>(given: &mut Given) -> Result<()> {
             given.insert(name.to_owned(), vec![tokenizer.display().to_string()]);
             continue;
         }
-        let usual = || argument.get_default_values().iter().map(|value| value.to_string_lossy().into_owned()).collect();
-        let value: Vec<String> = theirs.get(name).cloned().unwrap_or_else(usual);
+        let value = theirs.get(name).cloned().unwrap_or_else(|| defaults(argument));
         match given.get(name) {
             Some(own) if *own != value => {
                 return Err(Error::misuse(
@@ -231,7 +234,6 @@ impl<T: Task> Chosen<T> {
             let usual: Vec<String> =
                 argument.get_default_values().iter().map(|text| text.to_string_lossy().into()).collect();
             let value = self.config.get(name).filter(|value| value_of(argument, &usual).as_ref() != Some(*value));
-            let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
             let values = match value {
                 Some(Value::Array(all)) => all.iter().map(text).collect(),
                 other => Vec::from_iter(other.map(text)),

@@ -15,15 +15,9 @@ pub(crate) fn commented(task: &str, known: &Command, given: &BTreeMap<String, Ve
          # An option that is commented out has no fixed default: remove the # to set it.\n\n\
          task = {task:?}\n"
     );
-    let mut headings: Vec<&str> = vec![];
     let shown = || known.get_arguments().filter(|argument| !argument.is_hide_set());
     let all = || shown().filter_map(|argument| Some((argument.get_long()?, argument)));
-    for heading in all().filter_map(|(_, argument)| argument.get_help_heading()) {
-        if !headings.contains(&heading) {
-            headings.push(heading);
-        }
-    }
-    for heading in headings {
+    for heading in headings(all().map(|(_, argument)| argument)).into_iter().flatten() {
         out += &format!("\n\n# {heading}\n");
         for (name, argument) in all().filter(|(_, argument)| argument.get_help_heading() == Some(heading)) {
             out += &format!("\n{}{}\n", comment(&help(argument)), setting(name, argument, given.get(name)));
@@ -32,9 +26,30 @@ pub(crate) fn commented(task: &str, known: &Command, given: &BTreeMap<String, Ve
     out
 }
 
+/// The headings of options, each once, in their order.
+pub(crate) fn headings<'a>(all: impl IntoIterator<Item = &'a Arg>) -> Vec<Option<&'a str>> {
+    let mut headings = vec![];
+    for heading in all.into_iter().map(Arg::get_help_heading) {
+        if !headings.contains(&heading) {
+            headings.push(heading);
+        }
+    }
+    headings
+}
+
+/// The long help of an option, or the short one where there is no other.
+pub(crate) fn long_help(argument: &Arg) -> String {
+    argument.get_long_help().or(argument.get_help()).map_or_else(String::new, ToString::to_string)
+}
+
+/// The values that an option has by default.
+pub(crate) fn defaults(argument: &Arg) -> Vec<String> {
+    argument.get_default_values().iter().map(|value| value.to_string_lossy().into_owned()).collect()
+}
+
 /// The long help of an option, with the values that it takes.
 fn help(argument: &Arg) -> String {
-    let help = argument.get_long_help().or(argument.get_help()).map_or_else(String::new, ToString::to_string);
+    let help = long_help(argument);
     let values = argument.get_possible_values();
     let names: Vec<&str> = values.iter().map(|value| value.get_name()).collect();
     if names.is_empty() { help } else { format!("{help} [possible values: {}]", names.join(", ")) }
@@ -42,8 +57,7 @@ fn help(argument: &Arg) -> String {
 
 /// The line that sets an option.
 fn setting(name: &str, argument: &Arg, given: Option<&Vec<String>>) -> String {
-    let defaults: Vec<String> =
-        argument.get_default_values().iter().map(|value| value.to_string_lossy().into_owned()).collect();
+    let defaults = defaults(argument);
     let values = given.unwrap_or(&defaults);
     match value_of(argument, values).filter(|_| !values.is_empty()) {
         Some(value) => format!("{name} = {value}"),

@@ -1,5 +1,6 @@
 //! The commands of the program as pages in Markdown, made from the same definitions as the help.
 
+use crate::commented::{defaults, headings, long_help};
 use clap::{Arg, ArgAction, Command};
 
 /// What stands at the top of every page.
@@ -101,17 +102,11 @@ fn differs(argument: &Arg, commands: &[&Command]) -> bool {
 
 /// Options under their headings.
 fn sections(all: &[&Arg], among: Option<&[&Command]>, level: &str) -> String {
-    let mut headings: Vec<Option<&str>> = vec![];
-    for heading in all.iter().map(|argument| argument.get_help_heading()) {
-        if !headings.contains(&heading) {
-            headings.push(heading);
-        }
-    }
     let section = |heading: Option<&str>| {
         let of: Vec<&Arg> = all.iter().copied().filter(|argument| argument.get_help_heading() == heading).collect();
         format!("{level} {}\n\n{}", heading.unwrap_or("Options"), table(&of, among))
     };
-    headings.into_iter().map(section).collect::<Vec<_>>().join("\n")
+    headings(all.iter().copied()).into_iter().map(section).collect::<Vec<_>>().join("\n")
 }
 
 /// Options as a table. A default that is not the same in all of some commands is left to each of them.
@@ -153,12 +148,12 @@ fn usage(argument: &Arg) -> String {
 }
 
 fn default(argument: &Arg) -> String {
-    argument.get_default_values().iter().map(|value| value.to_string_lossy()).collect::<Vec<_>>().join(" ")
+    defaults(argument).join(" ")
 }
 
 /// The long help in one line, which ends like a sentence.
 fn help(argument: &Arg) -> String {
-    let help = argument.get_long_help().or(argument.get_help()).map_or_else(String::new, ToString::to_string);
+    let help = long_help(argument);
     let paragraphs =
         help.split("\n\n").map(|paragraph| ended(&paragraph.split_whitespace().collect::<Vec<_>>().join(" ")));
     paragraphs.collect::<Vec<_>>().join(" ")

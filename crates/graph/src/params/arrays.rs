@@ -1,17 +1,15 @@
 //! The numbers of all parameters in one precision, and what recordings over them share.
 
-use super::Quantized;
 use crate::{Element, Float, buffer::Pool, element::Family, view::Packs};
 use std::sync::Arc;
 
 /// The arrays of a store in one precision.
 pub(crate) struct Arrays<E: Element> {
     pub(crate) values: Vec<Vec<E>>,
-    /// The panels of parameters that are multiplied by: all graphs over the same parameters share them, and they go
-    /// when a value changes.
+    /// The panels of parameters that are multiplied by, and the scales of those that are
+    /// [quantized](crate::Params::quantize): all graphs over the same parameters share them, and they go when a value
+    /// changes.
     pub(crate) panels: Vec<Packs<E>>,
-    /// The scales and the panels of those that are [quantized](crate::Params::quantize), which then have no others.
-    pub(crate) int8: Vec<Option<Quantized<E>>>,
     /// Memory that one recording leaves for the next. A copy of the store shares it.
     pub(crate) pool: Arc<Pool<E>>,
 }
@@ -27,27 +25,23 @@ impl Family for Stored {
 impl<E: Element> Arrays<E> {
     pub(crate) fn new(values: Vec<Vec<E>>) -> Self {
         let panels = values.iter().map(|_| Packs::default()).collect();
-        let int8 = values.iter().map(|_| None).collect();
-        Arrays { values, panels, int8, pool: Arc::default() }
+        Arrays { values, panels, pool: Arc::default() }
     }
 
     pub(crate) fn push(&mut self, values: Vec<E>) {
         self.values.push(values);
         self.panels.push(Packs::default());
-        self.int8.push(None);
     }
 
     /// All arrays for writing. Their panels are forgotten, and none of them is quantized any more.
     pub(crate) fn for_writing(&mut self) -> &mut [Vec<E>] {
         self.panels.iter_mut().for_each(|panels| *panels = Packs::default());
-        self.int8.fill(None);
         &mut self.values
     }
 
     /// One array for writing, of which the same is true.
     pub(crate) fn one_for_writing(&mut self, index: usize) -> &mut [E] {
         self.panels[index] = Packs::default();
-        self.int8[index] = None;
         &mut self.values[index]
     }
 
@@ -61,7 +55,8 @@ impl<E: Element> Arrays<E> {
 impl<E: Element> Clone for Arrays<E> {
     /// A copy lays out panels of its own when it needs them.
     fn clone(&self) -> Self {
-        Arrays { pool: self.pool.clone(), int8: self.int8.clone(), ..Arrays::new(self.values.clone()) }
+        let panels = self.panels.iter().map(Packs::unmade).collect();
+        Arrays { values: self.values.clone(), panels, pool: self.pool.clone() }
     }
 }
 

@@ -1,14 +1,7 @@
 //! Parameters as 8-bit integers, for models that are used and no longer trained.
 
 use super::{Param, Params};
-use crate::{
-    Element, Error, Float, Result,
-    buffer::Pool,
-    element::Either,
-    kernels::{Matrix, Packed, integer, product_by},
-    view::Panels,
-};
-use std::sync::{Arc, OnceLock};
+use crate::{Error, Result, element::Either, kernels::integer, view::Packs};
 
 /// The greatest integer; −128 is not used, so that the integers are symmetric.
 const GREATEST: f32 = i8::MAX as f32;
@@ -97,11 +90,11 @@ impl Params {
     /// See [`Params::quantize`].
     pub fn int8(&self, p: Param) -> Option<Int8> {
         let Either::F32(arrays) = &self.arrays else { return None };
-        let scales = &arrays.int8.get(self.index(p)?)?.as_ref()?.scales;
+        let scales = arrays.panels[self.index(p)?].scales()?;
         let values = self.elements_of::<f32>(p)?;
         let rows = values.chunks_exact(values.len() / scales.len()).zip(scales);
         let values = rows.flat_map(|(row, &scale)| row.iter().map(move |&w| integer(w, scale))).collect();
-        Some(Int8 { values, scales: scales.clone() })
+        Some(Int8 { values, scales: scales.to_vec() })
     }
 
     /// Puts integers and scales in a parameter's place, as [`int8`](Params::int8) returns them.
@@ -135,7 +128,7 @@ impl Params {
         let rows = int8.values.chunks_exact(columns).zip(&int8.scales);
         let values = rows.flat_map(|(row, scale)| row.iter().map(move |&q| f32::from(q) * scale));
         arrays.one_for_writing(index).iter_mut().zip(values).for_each(|(w, value)| *w = value);
-        arrays.int8[index] = Some(Quantized::new(int8.scales.clone()));
+        arrays.panels[index] = Packs::of_int8(int8.scales.clone());
         Ok(())
     }
 
@@ -151,41 +144,6 @@ impl Params {
 
     fn not_quantized(&self, p: Param, why: &'static str) -> Error {
         Error::Quantize { name: self.name(p).to_owned(), why }
-    }
-}
-
-/// The scales of a quantized matrix, and its panels as it is and transposed, each made when first multiplied by.
-#[derive(Debug)]
-pub(crate) struct Quantized<E: Element> {
-    scales: Vec<E>,
-    packed: [OnceLock<Packed<E>>; 2],
-}
-
-impl<E: Element> Quantized<E> {
-    fn new(scales: Vec<E>) -> Self {
-        Quantized { scales, packed: Default::default() }
-    }
-}
-
-impl<E: Element> Clone for Quantized<E> {
-    /// A copy lays out panels of its own when it needs them.
-    fn clone(&self) -> Self {
-        Quantized::new(self.scales.clone())
-    }
-}
-
-impl<E: Float> Panels<E> for Quantized<E> {
-    fn multiply(
-        &self,
-        _: &Arc<Pool<E>>,
-        (m, k, n): (usize, usize, usize),
-        a: Matrix<'_, E>,
-        (b, transposed): (Matrix<'_, E>, bool),
-        c: &mut [E],
-        accumulate: bool,
-    ) {
-        let make = || Packed::int8((k, n), b, &self.scales, transposed);
-        product_by(m, a, self.packed[usize::from(transposed)].get_or_init(make), c, accumulate);
     }
 }
 
@@ -232,7 +190,7 @@ mod tests {
             let int8 = Int8 { values, scales };
             params.set_int8(w, &int8).unwrap();
             prop_assert_eq!(params.int8(w), Some(int8.clone()));
-            // Rounding once more changes nothing but the scale of a row without ±127.
+            // A copy has the same integers, and the same values.
             let before = params.elements_of::<f32>(w).unwrap().to_vec();
             let copy = params.clone();
             prop_assert_eq!(copy.int8(w), Some(int8));

@@ -7,7 +7,6 @@ mod scope;
 
 pub(crate) use arrays::Arrays;
 pub use int8::Int8;
-pub(crate) use int8::Quantized;
 pub use scope::Scope;
 
 use crate::{

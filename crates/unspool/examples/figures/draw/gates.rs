@@ -112,7 +112,7 @@ fn gru() -> Result<String> {
     sketch.arrow(&[write.top(), add.bottom()], 1.2);
     sketch.arrow(&[n.top(), write.bottom()], 1.2);
     sketch.arrow(&[r.right(), (400, r.right().1), (400, n.left().1), n.left()], 1.2);
-    sketch.text((474, 232), "how much of hₜ₋₁ n reads", 12);
+    sketch.text((479, 232), "how much of hₜ₋₁ n reads", 12);
     for gate in [r, z, n] {
         sketch.arrow(&[x.right(), (gate.bottom().0, x.right().1), gate.bottom()], 1.0);
     }
