@@ -3,7 +3,8 @@
 use crate::{
     Element, Float, Shape,
     buffer::{Buffer, Pool},
-    kernels::{Matrix, Packed, product, product_by, worth_keeping},
+    element::Start,
+    kernels::{Matrix, Packed, product_by, worth_keeping},
 };
 use ndarray::{ArrayViewD, IxDyn};
 use std::{
@@ -59,7 +60,7 @@ pub(crate) struct SelectedRows<E: Element> {
 
 /// What multiplies by a matrix that stays.
 pub(crate) trait Panels<E: Element>: Sync {
-    /// C = A·B or C += A·B for the sizes `(m, k, n)`, where B is the matrix that stays, as it is or transposed.
+    /// C = A·B, begun at `start`, for the sizes `(m, k, n)`, where B is the matrix that stays, as it is or transposed.
     fn multiply(
         &self,
         pool: &Arc<Pool<E>>,
@@ -67,7 +68,7 @@ pub(crate) trait Panels<E: Element>: Sync {
         a: Matrix<'_, E>,
         b: (Matrix<'_, E>, bool),
         c: &mut [E],
-        accumulate: bool,
+        start: Start<'_, E>,
     );
 }
 
@@ -113,14 +114,14 @@ impl<E: Float> Panels<E> for Packs<E> {
         a: Matrix<'_, E>,
         (b, transposed): (Matrix<'_, E>, bool),
         c: &mut [E],
-        accumulate: bool,
+        start: Start<'_, E>,
     ) {
         let made = self.0.get_or_init(|| Box::new(Made { scales: None, packed: Default::default() }));
         let packed = made.packed[usize::from(transposed)].get_or_init(|| match &made.scales {
             Some(scales) => Packed::int8((k, n), b, scales, transposed),
             None => Packed::new((k, n), b, |len| pool.take(len)),
         });
-        product_by(m, a, packed, c, accumulate);
+        product_by(m, a, packed, c, start);
     }
 }
 
@@ -206,8 +207,8 @@ impl<'a, E: Element> View<'a, E> {
         // The elements of a value always fill its shape.
         ArrayViewD::from_shape(IxDyn(&self.shape), self.data()).expect("a value fills its shape")
     }
-    /// C = A·B or C += A·B for A `[m, …]` and this value as B, whose panels are made at most once for a value that
-    /// stays.
+    /// C = A·B, begun at `start`, for A `[m, …]` and this value as B, whose panels are made at most once for a value
+    /// that stays.
     ///
     /// `rows` and `columns` are the sizes in which it lies; `transposed` multiplies by its transpose.
     pub(crate) fn multiply(
@@ -216,7 +217,7 @@ impl<'a, E: Element> View<'a, E> {
         a: Matrix<'_, E>,
         (rows, columns, transposed): (usize, usize, bool),
         c: &mut [E],
-        accumulate: bool,
+        start: Start<'_, E>,
     ) {
         let (k, n, b) = if transposed {
             (columns, rows, Matrix::transposed(self.data(), columns))
@@ -224,8 +225,8 @@ impl<'a, E: Element> View<'a, E> {
             (rows, columns, Matrix::rows(self.data(), columns))
         };
         let Some((packs, pool)) = self.packs.filter(|_| worth_keeping((m, k, n))) else {
-            return product((m, k, n), a, b, c, accumulate);
+            return E::product((m, k, n), a.parts(), b.parts(), c, start);
         };
-        packs.multiply(pool, (m, k, n), a, (b, transposed), c, accumulate);
+        packs.multiply(pool, (m, k, n), a, (b, transposed), c, start);
     }
 }

@@ -1,6 +1,6 @@
 //! What loops over many numbers do differently for each sort of them.
 
-use super::{Either, Slice};
+use super::{Either, Element, Slice};
 use std::{
     cell::{Cell, RefCell},
     thread::LocalKey,
@@ -23,6 +23,42 @@ impl<E> ThreadMemory<E> {
     }
 }
 
+/// Says what the sums of a matrix product begin at.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub enum Start<'a, E> {
+    /// At zero: C = A·B.
+    Zero,
+    /// At what C holds: C += A·B.
+    Output,
+    /// Each row of C at this one, such as a bias: C = A·B + 1·row.
+    Row(&'a [E]),
+}
+
+impl<E: Element> Start<'_, E> {
+    /// At what C holds, or at zero.
+    pub(crate) fn new(accumulate: bool) -> Self {
+        if accumulate { Start::Output } else { Start::Zero }
+    }
+
+    /// The same from a column on.
+    pub(crate) fn from(self, column: usize) -> Self {
+        match self {
+            Start::Row(row) => Start::Row(&row[column..]),
+            other => other,
+        }
+    }
+
+    /// Writes it into the rows of C `[.., n]`.
+    pub(crate) fn write(self, n: usize, c: &mut [E]) {
+        match self {
+            Start::Zero => c.fill(E::ZERO),
+            Start::Output => {}
+            Start::Row(row) => c.chunks_exact_mut(n.max(1)).for_each(|c| c.copy_from_slice(row)),
+        }
+    }
+}
+
 /// Says how loops over slices run for one sort of number; the module `kernels` says it for each.
 ///
 /// Single and double precision run in the processor's vectors. A dual number's loops run as they are written, so that
@@ -36,13 +72,13 @@ pub trait Loops: Sized + 'static {
     fn as_float(numbers: &mut [Self]) -> Option<Either<Slice<'_>>>;
     /// Runs a loop over numbers of this sort.
     fn vectorize<R>(work: impl FnOnce() -> R) -> R;
-    /// C = A·B, or C += A·B where `accumulate`, for the sizes `(m, k, n)`: A and B are elements with the distances of
-    /// rows and of columns, as in `Matrix`.
+    /// C = A·B, begun at `start`, for the sizes `(m, k, n)`: A and B are elements with the distances of rows and of
+    /// columns, as in `Matrix`.
     fn product(
         sizes: (usize, usize, usize),
         a: (&[Self], usize, usize),
         b: (&[Self], usize, usize),
         c: &mut [Self],
-        accumulate: bool,
+        start: Start<'_, Self>,
     );
 }

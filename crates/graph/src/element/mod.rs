@@ -11,7 +11,7 @@ pub(crate) use dual::Dual;
 pub(crate) use either::{Either, Family, Shown, Side, Slice, typed};
 pub use float::Float;
 pub(crate) use lanes::Lanes;
-pub(crate) use loops::{Loops, ThreadMemory};
+pub(crate) use loops::{Loops, Start, ThreadMemory};
 
 use std::{
     fmt::Debug,

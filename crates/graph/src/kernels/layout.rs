@@ -39,7 +39,7 @@ impl<'a, E: Element> Matrix<'a, E> {
         Matrix { data, row_stride, column_stride }
     }
     /// What [`strided`](Matrix::strided) takes.
-    pub(super) fn parts(self) -> (&'a [E], usize, usize) {
+    pub(crate) fn parts(self) -> (&'a [E], usize, usize) {
         (self.data, self.row_stride, self.column_stride)
     }
     /// Without its first `rows` rows and `columns` columns.

@@ -5,7 +5,7 @@ use super::{
     product::{any, real_product},
     vector::dispatch,
 };
-use crate::element::{Dual, Either, Element, Loops, Side, Slice, ThreadMemory};
+use crate::element::{Dual, Either, Loops, Side, Slice, Start, ThreadMemory};
 use std::thread::LocalKey;
 
 macro_rules! in_vectors {
@@ -27,9 +27,9 @@ macro_rules! in_vectors {
                 a: (&[Self], usize, usize),
                 b: (&[Self], usize, usize),
                 c: &mut [Self],
-                accumulate: bool,
+                start: Start<'_, Self>,
             ) {
-                real_product(sizes, Matrix::strided(a), Matrix::strided(b), c, accumulate);
+                real_product(sizes, Matrix::strided(a), Matrix::strided(b), c, start);
             }
         }
     };
@@ -59,25 +59,23 @@ impl Loops for Dual {
         (a, a_rows, a_columns): (&[Self], usize, usize),
         (b, b_rows, b_columns): (&[Self], usize, usize),
         c: &mut [Self],
-        accumulate: bool,
+        start: Start<'_, Self>,
     ) {
-        if !any((m, k, n), Matrix::strided((a, a_rows, a_columns)), c, accumulate) {
+        if !any((m, k, n), Matrix::strided((a, a_rows, a_columns)), c, start) {
             return;
         }
         let c = &mut c[..m * n];
-        if !accumulate {
-            c.fill(Dual::ZERO);
-        }
+        start.write(n, c);
         let ([a, a_tangent], [b, b_tangent], [mut value, mut tangent]) = (planes(a), planes(b), planes(c));
         let matrix_a = |plane| Matrix::strided((plane, a_rows, a_columns));
         let matrix_b = |plane| Matrix::strided((plane, b_rows, b_columns));
         let moves = |tangent: &[f64]| tangent.iter().any(|&t| t != 0.0);
-        real_product((m, k, n), matrix_a(&a), matrix_b(&b), &mut value, true);
+        real_product((m, k, n), matrix_a(&a), matrix_b(&b), &mut value, Start::Output);
         if moves(&a_tangent) {
-            real_product((m, k, n), matrix_a(&a_tangent), matrix_b(&b), &mut tangent, true);
+            real_product((m, k, n), matrix_a(&a_tangent), matrix_b(&b), &mut tangent, Start::Output);
         }
         if moves(&b_tangent) {
-            real_product((m, k, n), matrix_a(&a), matrix_b(&b_tangent), &mut tangent, true);
+            real_product((m, k, n), matrix_a(&a), matrix_b(&b_tangent), &mut tangent, Start::Output);
         }
         for ((c, value), tangent) in c.iter_mut().zip(value).zip(tangent) {
             *c = Dual { value, tangent };
@@ -93,6 +91,7 @@ fn planes(x: &[Dual]) -> [Vec<f64>; 2] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Element;
 
     #[test]
     fn a_product_of_dual_matrices_is_the_sum_of_dual_products() {
@@ -100,14 +99,18 @@ mod tests {
         let number = |i: usize| Dual { value: (i * 37 % 11) as f64 - 5.0, tangent: (i * 53 % 7) as f64 - 3.0 };
         let (a, b): (Vec<_>, Vec<_>) = ((0..m * k).map(number).collect(), (0..k * n).map(|i| number(i + 3)).collect());
         let c: Vec<Dual> = (0..m * n).map(|i| number(i + 8)).collect();
-        for accumulate in [false, true] {
+        for start in [Start::Zero, Start::Output, Start::Row(&c[..n])] {
             let mut got = c.clone();
             // B as its transpose is laid out.
             let turned: Vec<Dual> = (0..n * k).map(|i| b[i % k * n + i / k]).collect();
-            Dual::product((m, k, n), (&a, k, 1), (&turned, 1, k), &mut got, accumulate);
+            Dual::product((m, k, n), (&a, k, 1), (&turned, 1, k), &mut got, start);
             for (i, got) in got.iter().enumerate() {
-                let start = if accumulate { c[i] } else { Dual::ZERO };
-                let sum = (0..k).fold(start, |sum, p| sum + a[i / n * k + p] * b[p * n + i % n]);
+                let begin = match start {
+                    Start::Zero => Dual::ZERO,
+                    Start::Output => c[i],
+                    Start::Row(row) => row[i % n],
+                };
+                let sum = (0..k).fold(begin, |sum, p| sum + a[i / n * k + p] * b[p * n + i % n]);
                 assert_eq!(*got, sum);
             }
         }

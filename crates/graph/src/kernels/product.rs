@@ -1,7 +1,7 @@
 //! The one function through which every matrix product goes, so that one place keeps the promise of the same bits.
 //!
-//! Each element of C = A·B is one chain of fused multiply–adds over k, in order, begun at zero or at what C held. So an
-//! element's bits depend on its row of A and its column of B alone: not on the rows beside it, the threads, the vector
+//! Each element of C = A·B is one chain of fused multiply–adds over k, in order, begun at zero, at what C held, or at a
+//! bias. So an element's bits depend on its row of A and its column of B alone: not on the rows beside it, the threads, the vector
 //! width or where a long sum was cut in two calls; and a row of zeros in a sum of rows changes nothing.
 //!
 //! B is laid out in [panels](super::layout). Several rows of A against a panel keep a [`Tile`] of sums in registers. A
@@ -11,7 +11,7 @@ use super::{
     int8::{Int8Panels, numbers},
     layout::{Matrix, Packed, Panels, Tile, pack, pack_panels, pack_rows, rows_at_once},
 };
-use crate::{Element, Float, reference::reference_mode};
+use crate::{Element, Float, element::Start, reference::reference_mode};
 use pulp::Simd;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -38,7 +38,7 @@ struct Part<'a, E: Float> {
     panels: Range<usize>,
     /// The rows of C from the first of these panels on.
     c: &'a mut [E],
-    accumulate: bool,
+    start: Start<'a, E>,
 }
 
 /// As many elements of A at most are packed at a time as stay in the second cache beside a part of a panel. Where B is
@@ -126,7 +126,7 @@ impl<E: Float> pulp::WithSimd for Part<'_, E> {
                     group += columns;
                 }
             }
-            self.accumulate = true;
+            self.start = Start::Output;
         }
         E::thread_memory().with(|memory| memory.room.set([left, right]));
     }
@@ -248,10 +248,14 @@ impl<E: Float> Part<'_, E> {
         let n = self.n;
         let c = &mut self.c[row * n..];
         let mut sums = [[E::splat(simd, E::ZERO); V]; M];
-        if self.accumulate {
-            for i in 0..M {
-                sums[i] = load::<E, S, V>(simd, &c[i * n + from..][..width]);
+        match self.start {
+            Start::Zero => {}
+            Start::Output => {
+                for i in 0..M {
+                    sums[i] = load::<E, S, V>(simd, &c[i * n + from..][..width]);
+                }
             }
+            Start::Row(row) => sums = [load::<E, S, V>(simd, &row[from..][..width]); M],
         }
         for (a, b) in a.as_chunks::<M>().0.iter().zip(b) {
             for i in 0..M {
@@ -300,31 +304,32 @@ fn multiply<E: Float>(
     a: Matrix<'_, E>,
     b: Right<'_, E>,
     c: &mut [E],
-    accumulate: bool,
+    start: Start<'_, E>,
 ) {
     let arch = super::vector::arch();
     let tile = Tile::here::<E>();
     let count = tile.panels(n).count();
     let threads = rayon::current_num_threads();
     if m == 1 && threads > 1 && k * n >= SPLIT_ROW_FROM {
-        let (mut parts, mut rest) = (vec![], c);
+        let (mut parts, mut rest, mut column) = (vec![], c, 0);
         for i in 0..threads {
             let own = count * i / threads..count * (i + 1) / threads;
             let width = tile.panels(n).skip(own.start).take(own.len()).map(|panel| panel.1).sum();
             let (this, after) = rest.split_at_mut(width);
-            parts.push((own, this));
-            rest = after;
+            parts.push((own, this, start.from(column)));
+            (rest, column) = (after, column + width);
         }
-        parts.into_par_iter().for_each(|(panels, c)| arch.dispatch(Part { m, k, n, a, b, panels, c, accumulate }));
+        let part = |(panels, c, start)| arch.dispatch(Part { m, k, n, a, b, panels, c, start });
+        parts.into_par_iter().for_each(part);
         return;
     }
     let threads = if m * k * n >= SPLIT_FROM { threads.min(m.div_ceil(8)) } else { 1 };
     if threads == 1 {
-        return arch.dispatch(Part { m, k, n, a, b, panels: 0..count, c, accumulate });
+        return arch.dispatch(Part { m, k, n, a, b, panels: 0..count, c, start });
     }
     let part = m.div_ceil(threads).next_multiple_of(8);
     c.par_chunks_mut(part * n).enumerate().for_each(|(i, c)| {
-        arch.dispatch(Part { m: c.len() / n, k, n, a: a.from(i * part, 0), b, panels: 0..count, c, accumulate });
+        arch.dispatch(Part { m: c.len() / n, k, n, a: a.from(i * part, 0), b, panels: 0..count, c, start });
     });
 }
 
@@ -333,11 +338,11 @@ pub(super) fn any<E: Element>(
     (m, k, n): (usize, usize, usize),
     a: Matrix<'_, E>,
     c: &mut [E],
-    accumulate: bool,
+    start: Start<'_, E>,
 ) -> bool {
     assert!(a.reach(m, k) <= a.data.len() && m * n <= c.len());
-    if k == 0 && !accumulate {
-        c[..m * n].fill(E::ZERO);
+    if k == 0 {
+        start.write(n, &mut c[..m * n]);
     }
     m > 0 && n > 0 && k > 0
 }
@@ -364,7 +369,7 @@ pub fn product<E: Element>(
     c: &mut [E],
     accumulate: bool,
 ) {
-    E::product(sizes, a.parts(), b.parts(), c, accumulate);
+    E::product(sizes, a.parts(), b.parts(), c, Start::new(accumulate));
 }
 
 /// [`product`] of numbers that fill the processor's vectors.
@@ -373,24 +378,24 @@ pub(super) fn real_product<E: Float>(
     a: Matrix<'_, E>,
     b: Matrix<'_, E>,
     c: &mut [E],
-    accumulate: bool,
+    start: Start<'_, E>,
 ) {
     assert!(b.reach(k, n) <= b.data.len());
-    if !any((m, k, n), a, c, accumulate) {
+    if !any((m, k, n), a, c, start) {
         return;
     }
     if reference_mode() {
-        return plain_loops((m, k, n), a, b, c, accumulate);
+        return plain_loops((m, k, n), a, b, c, start);
     }
     if k * n > LARGE {
-        return multiply((m, k, n), a, Right::Plain(b), &mut c[..m * n], accumulate);
+        return multiply((m, k, n), a, Right::Plain(b), &mut c[..m * n], start);
     }
     let [left, mut room] = E::thread_memory().with(|memory| memory.room.take());
     let len = Tile::here::<E>().packed_len(k, n);
     room.resize(len.max(room.len()), E::ZERO);
     pack(b, (k, n), &mut room[..len]);
     E::thread_memory().with(|memory| memory.room.set([left, vec![]]));
-    multiply((m, k, n), a, Right::Panels(&room[..len]), &mut c[..m * n], accumulate);
+    multiply((m, k, n), a, Right::Panels(&room[..len]), &mut c[..m * n], start);
     let [left, _] = E::thread_memory().with(|memory| memory.room.take());
     E::thread_memory().with(|memory| memory.room.set([left, room]));
 }
@@ -401,11 +406,12 @@ fn plain_loops<E: Float>(
     a: Matrix<'_, E>,
     b: Matrix<'_, E>,
     c: &mut [E],
-    accumulate: bool,
+    start: Start<'_, E>,
 ) {
+    start.write(n, &mut c[..m * n]);
     for (i, row) in c[..m * n].chunks_exact_mut(n).enumerate() {
         for (j, c) in row.iter_mut().enumerate() {
-            let mut sum = if accumulate { *c } else { E::ZERO };
+            let mut sum = *c;
             for p in 0..k {
                 sum += a.at(i, p) * b.at(p, j);
             }
@@ -415,19 +421,20 @@ fn plain_loops<E: Float>(
 }
 
 /// As [`product`], by a matrix that is packed already.
-pub(crate) fn product_by<E: Float>(m: usize, a: Matrix<'_, E>, b: &Packed<E>, c: &mut [E], accumulate: bool) {
-    if any((m, b.k, b.n), a, c, accumulate) {
+pub(crate) fn product_by<E: Float>(m: usize, a: Matrix<'_, E>, b: &Packed<E>, c: &mut [E], start: Start<'_, E>) {
+    if any((m, b.k, b.n), a, c, start) {
         let right = match &b.panels {
             Panels::Numbers(panels) => Right::Panels(panels),
             Panels::Int8(panels) => Right::Int8(panels),
         };
-        multiply((m, b.k, b.n), a, right, &mut c[..m * b.n], accumulate);
+        multiply((m, b.k, b.n), a, right, &mut c[..m * b.n], start);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::element::Loops;
     use proptest::prelude::*;
 
     fn fill<E: Float>(n: usize, seed: usize) -> Vec<E> {
@@ -453,9 +460,11 @@ mod tests {
             m in 0usize..20, k in 0usize..40, n in 0usize..60, seed in 0usize..100,
         ) {
             let (a, b, c) = (fill::<f64>(m * k, seed), fill::<f64>(k * n, seed + 1), fill::<f64>(m * n, seed + 2));
-            let (mut expected, mut fresh) = (c.clone(), vec![0.0; m * n]);
+            let bias = fill::<f64>(n, seed + 3);
+            let (mut expected, mut fresh, mut biased) = (c.clone(), vec![0.0; m * n], bias.repeat(m));
             plain(m, k, n, &a, &b, &mut expected);
             plain(m, k, n, &a, &b, &mut fresh);
+            plain(m, k, n, &a, &b, &mut biased);
             let (at, bt) = (turned(&a, m, k), turned(&b, k, n));
             let a_layouts = [Matrix::rows(&a, k), Matrix::transposed(&at, m)];
             let b_layouts = [Matrix::rows(&b, n), Matrix::transposed(&bt, k)];
@@ -466,11 +475,17 @@ mod tests {
                     prop_assert_eq!(&got, &expected);
                     let packed = Packed::new((k, n), b, |len| vec![f64::NAN; len].into());
                     let mut got = vec![f64::NAN; m * n];
-                    product_by(m, a, &packed, &mut got, false);
+                    product_by(m, a, &packed, &mut got, Start::Zero);
                     prop_assert_eq!(&got, &fresh);
+                    let mut got = vec![f64::NAN; m * n];
+                    product_by(m, a, &packed, &mut got, Start::Row(&bias));
+                    prop_assert_eq!(&got, &biased);
+                    let mut got = vec![f64::NAN; m * n];
+                    f64::product((m, k, n), a.parts(), b.parts(), &mut got, Start::Row(&bias));
+                    prop_assert_eq!(&got, &biased);
                     let mut got = c.clone();
-                    if super::any((m, k, n), a, &mut got, true) {
-                        multiply((m, k, n), a, Right::Plain(b), &mut got, true);
+                    if super::any((m, k, n), a, &mut got, Start::Output) {
+                        multiply((m, k, n), a, Right::Plain(b), &mut got, Start::Output);
                     }
                     prop_assert_eq!(&got, &expected);
                 }
@@ -488,7 +503,7 @@ mod tests {
             let Whole((m, k, n), a, b, c) = self;
             let panels = 0..Tile::of::<f64, S>().panels(n).count();
             let (a, b) = (Matrix::rows(a, k), Right::Plain(Matrix::rows(b, n)));
-            Part { m, k, n, a, b, panels, c, accumulate: true }.with_simd(simd)
+            Part { m, k, n, a, b, panels, c, start: Start::Output }.with_simd(simd)
         }
     }
 
@@ -523,7 +538,7 @@ mod tests {
             let ((m, k, n), tile) = (self.sizes, Tile::of::<f32, S>());
             let b = Int8Panels::new(tile, (k, n), Matrix::rows(self.b, n), self.scales, self.of_columns);
             let (a, b) = (Matrix::rows(self.a, k), Right::Int8(&b));
-            Part { m, k, n, a, b, panels: 0..tile.panels(n).count(), c: self.c, accumulate: true }.with_simd(simd)
+            Part { m, k, n, a, b, panels: 0..tile.panels(n).count(), c: self.c, start: Start::Output }.with_simd(simd)
         }
     }
 
@@ -585,7 +600,7 @@ mod tests {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
                 let mut c = vec![0.5; rows * n];
                 pool.install(|| match kept {
-                    true => product_by(rows, a, &packed, &mut c, true),
+                    true => product_by(rows, a, &packed, &mut c, Start::Output),
                     false => product((rows, k, n), a, b, &mut c, true),
                 });
                 c
@@ -593,9 +608,16 @@ mod tests {
             let expected = run(m, 1, true);
             for threads in [1, 2, 3] {
                 assert_eq!(run(m, threads, false), expected);
-                // One row is cut by columns.
+                // One row is cut by columns, and so is the row that it begins at.
                 assert_eq!(run(1, threads, true), expected[..n]);
                 assert_eq!(run(1, threads, false), expected[..n]);
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                let (bias, mut begun, mut biased) = (fill::<f32>(n, 4), fill::<f32>(n, 4), vec![f32::NAN; n]);
+                pool.install(|| {
+                    product_by(1, a, &packed, &mut biased, Start::Row(&bias));
+                    product_by(1, a, &packed, &mut begun, Start::Output);
+                });
+                assert_eq!(biased, begun);
             }
         }
     }

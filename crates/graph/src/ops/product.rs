@@ -2,6 +2,7 @@
 
 use crate::{
     Element, GradSink, OpContext, Operand, Operation, Shape, Var, View,
+    element::Start,
     kernels::{Matrix, product},
     shape::Broadcast,
 };
@@ -90,7 +91,7 @@ impl Operation for Matmul {
     fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {
         let &Matmul { m, k, n, .. } = self;
         if self.one_matrix() {
-            return inputs[1].multiply(m, Matrix::rows(inputs[0].data(), k), (k, n, false), output, false);
+            return inputs[1].multiply(m, Matrix::rows(inputs[0].data(), k), (k, n, false), output, Start::Zero);
         }
         // The matrices of one row of the batch, such as all heads of one attended memory, lie together.
         let (a, width) = (inputs[0].data(), inputs[1].shape().iter().skip(1).product::<usize>().max(1));
@@ -106,7 +107,7 @@ impl Operation for Matmul {
         let &Matmul { m, k, n, .. } = self;
         if self.one_matrix() {
             into.update(0, |slot, fresh| {
-                b.multiply(m, Matrix::rows(g, n), (k, n, true), slot, !fresh);
+                b.multiply(m, Matrix::rows(g, n), (k, n, true), slot, Start::new(!fresh));
             });
             into.accumulate_nothing_if_empty(1, m);
             return into.outer(1, a.data(), g, (k, n), false);
@@ -162,17 +163,15 @@ impl Operation for Linear {
     fn forward<E: Element>(&self, inputs: &[View<'_, E>], output: &mut [E]) {
         let (x, w) = (inputs[0], inputs[1]);
         let (m, n, k) = (x.shape().rows(), w.shape()[0], w.shape()[1]);
-        if let Some(b) = inputs.get(2).filter(|_| n > 0) {
-            output.chunks_exact_mut(n).for_each(|row| row.copy_from_slice(b.data()));
-        }
-        w.multiply(m, Matrix::rows(x.data(), k), (n, k, true), output, inputs.len() == 3);
+        let start = inputs.get(2).map_or(Start::Zero, |b| Start::Row(b.data()));
+        w.multiply(m, Matrix::rows(x.data(), k), (n, k, true), output, start);
     }
 
     fn backward<E: Element>(&self, ctx: &OpContext<'_, E, ()>, gradient: View<'_, E>, into: &mut GradSink<'_, E>) {
         let (x, w, g) = (ctx.inputs[0], ctx.inputs[1], gradient.data());
         let (m, n, k) = (x.shape().rows(), w.shape()[0], w.shape()[1]);
         into.update(0, |slot, fresh| {
-            w.multiply(m, Matrix::rows(g, n), (n, k, false), slot, !fresh);
+            w.multiply(m, Matrix::rows(g, n), (n, k, false), slot, Start::new(!fresh));
         });
         into.accumulate_nothing_if_empty(1, m);
         into.outer(1, g, x.data(), (n, k), true);
