@@ -146,6 +146,16 @@ pub enum Error {
         /// How many it should have.
         expected: usize,
     },
+    /// A row whose sentence has more words or fewer than it has tags.
+    #[error("{place}: {found} tag{} for {expected} word{}", plural(.found), plural(.expected))]
+    Tags {
+        /// The row.
+        place: Place,
+        /// How many tags it has.
+        found: usize,
+        /// How many words.
+        expected: usize,
+    },
     /// Bytes that are not UTF-8.
     #[error("{place}: not UTF-8 at byte {byte} of the line (0x{value:02x})")]
     NotUtf8 {
@@ -262,6 +272,12 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// Merges are to be left out of a tokenizer that has none.
+    #[error("{file}: the tokens are not made by merging byte pairs, so that no merge can be left out")]
+    NoMerges {
+        /// The name of the tokenizer's file; `trained` for a tokenizer that comes from no file.
+        file: String,
+    },
     /// A whole file over the limit for its kind.
     #[error("{file}: larger than the {limit} bytes allowed")]
     FileTooLarge {
@@ -352,6 +368,7 @@ impl Error {
         matches!(
             self,
             Error::Columns { .. }
+                | Error::Tags { .. }
                 | Error::NotUtf8 { .. }
                 | Error::EmptyField { .. }
                 | Error::TooLong { .. }

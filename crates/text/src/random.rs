@@ -23,6 +23,12 @@ impl SplitMix64 {
         mix(self.0)
     }
 
+    /// Uniform in [0, 1).
+    #[cfg(feature = "tokenizer")]
+    pub(crate) fn uniform(&mut self) -> f64 {
+        (self.next() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
     /// Uniform in `0..bound`, without bias: draws above the last whole multiple are thrown away (Lemire 2019).
     pub(crate) fn below(&mut self, bound: usize) -> usize {
         let bound = bound as u64;

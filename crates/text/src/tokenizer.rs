@@ -6,6 +6,7 @@
 //! training, special tokens that no text can forge, files that are checked before they are used.
 
 mod bpe;
+mod bpe_dropout;
 mod characters;
 mod check;
 mod corpus;
@@ -17,7 +18,7 @@ mod words;
 use std::fmt;
 use std::io::Read;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokenizers::{AddedToken, NormalizedString, Normalizer};
 
@@ -25,6 +26,7 @@ use crate::dataset::Source;
 use crate::error::Error;
 use crate::vocabulary::{Coverage, Specials};
 
+use bpe_dropout::Merges;
 use characters::Characters;
 use corpus::Cut;
 use decode::Spelling;
@@ -77,6 +79,8 @@ pub struct Tokenizer {
     characters: Option<Characters>,
     /// The same, where they are parts of words.
     words: Option<WordCaches>,
+    /// Its merges, or none, once somebody has asked for them.
+    merges: OnceLock<Option<Arc<Merges>>>,
 }
 
 impl Tokenizer {
@@ -156,7 +160,8 @@ impl Tokenizer {
         let tokens = || checked.tokens.iter().map(|(token, id)| (token.as_str(), *id));
         let characters = checked.characters.map(|form| Characters::new(tokens(), &reserved, specials.unk, form));
         let words = checked.words.map(WordCaches::new);
-        Ok(Tokenizer { inner, file, spelling, specials, reserved, size, cut, characters, words })
+        let merges = OnceLock::new();
+        Ok(Tokenizer { inner, file, spelling, specials, reserved, size, cut, characters, words, merges })
     }
 
     /// Returns the tokenizer as a `tokenizer.json`; equal tokenizers give equal text.

@@ -153,11 +153,7 @@ fn merges(model: &Map<String, Value>, vocabulary: &HashMap<String, u32>) -> Resu
         Some(prefix) => prefix.as_str().ok_or("`continuing_subword_prefix` is not a string")?,
     };
     for (index, merge) in merges.iter().enumerate() {
-        let parts = match merge {
-            Value::String(line) => line.split_once(' '),
-            Value::Array(parts) if parts.len() == 2 => parts[0].as_str().zip(parts[1].as_str()),
-            _ => None,
-        };
+        let parts = parts_of_merge(merge);
         let (left, right) = parts.ok_or_else(|| format!("merge {index} is not a pair"))?;
         let rest = right.strip_prefix(prefix).ok_or_else(|| format!("merge {index} lacks the prefix `{prefix}`"))?;
         for token in [left, right, &format!("{left}{rest}")] {
@@ -167,6 +163,15 @@ fn merges(model: &Map<String, Value>, vocabulary: &HashMap<String, u32>) -> Resu
         }
     }
     Ok(())
+}
+
+/// The two parts of a merge, which stand in one text or in two.
+pub(super) fn parts_of_merge(merge: &Value) -> Option<(&str, &str)> {
+    match merge {
+        Value::String(line) => line.split_once(' '),
+        Value::Array(parts) if parts.len() == 2 => parts[0].as_str().zip(parts[1].as_str()),
+        _ => None,
+    }
 }
 
 /// The longest word that is cut into pieces.
