@@ -2,7 +2,7 @@
 
 mod alignment;
 mod attention;
-mod chart;
+pub(crate) mod chart;
 mod curves;
 mod gates;
 mod memory;
@@ -11,7 +11,7 @@ mod own;
 mod pictures;
 mod shapes;
 mod sketch;
-mod style;
+pub(crate) mod style;
 mod through_time;
 mod transformer;
 

@@ -48,7 +48,7 @@ pub(super) fn of_plotters(drawn: &str) -> String {
 }
 
 /// The same figure with a title, and with its caption as a description.
-pub(super) fn described(svg: &str, title: &str, caption: &str) -> String {
+pub(crate) fn described(svg: &str, title: &str, caption: &str) -> String {
     let plain = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     let Some((head, rest)) = svg.split_once('>') else { return svg.to_string() };
     format!(

@@ -1,18 +1,13 @@
 //! What several machines bring, by a model of a step with measured numbers in it: prints the tables of `docs/scale.md`,
-//! and draws its figure. `cargo run -p unspool --example scale`
+//! and draws its figure.
 
-#[allow(dead_code)] // The figures of the tutorial use more of it.
-#[path = "figures/draw/chart.rs"]
-mod chart;
-#[allow(dead_code)]
-#[path = "figures/draw/style.rs"]
-mod style;
-
-use chart::{Chart, Scale, Series};
+use crate::draw::{
+    Result,
+    chart::{self, Chart, Scale, Series},
+    style,
+};
 use plotters::prelude::SeriesLabelPosition;
 use std::path::Path;
-
-type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 /// Shards of a batch.
 const SHARDS: f64 = 64.0;
@@ -93,7 +88,8 @@ fn path() -> std::path::PathBuf {
     Path::new(env!("UNSPOOL_DOCS")).join("scale.svg")
 }
 
-fn main() -> Result<()> {
+/// Prints the tables, and draws the figure.
+pub(crate) fn tell() -> Result<()> {
     println!(
         "| parameters | link | 2 machines | 4 | 8 | 16 | 32 | 64 | 8, fast |\n\
         | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
@@ -112,7 +108,10 @@ fn main() -> Result<()> {
 
 #[test]
 fn the_figure_is_the_one_of_the_page() -> Result<()> {
-    assert!(figure()? == std::fs::read_to_string(path())?, "draw it anew: cargo run -p unspool --example scale");
+    assert!(
+        figure()? == std::fs::read_to_string(path())?,
+        "draw it anew: cargo run -p unspool --example figures scale"
+    );
     Ok(())
 }
 
