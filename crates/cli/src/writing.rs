@@ -1,5 +1,6 @@
 //! Writing with a decoder: each token is said as soon as it is chosen.
 
+use std::collections::BTreeMap;
 use unspool::{
     nn::{
         self,
@@ -7,7 +8,7 @@ use unspool::{
     },
     text::{DecodeStream, Tokenizer},
 };
-use unspool_task::{Error, Generate, Result};
+use unspool_task::{DecodingOptions, Error, Generate, Result};
 
 /// Writes tokens after a prompt, or without one after the token `begin`. Each character is written as soon as its last
 /// token is chosen.
@@ -24,7 +25,7 @@ pub(crate) fn write(
     let prompt: Vec<u32> = prompt.collect();
     write(&ask.prompt)?;
     let decoding = Decoding::endless(begin, prompt.len() + ask.length)
-        .banned(vec![specials.pad, specials.unk, specials.bos, specials.eos])
+        .banned([specials.pad, specials.unk, specials.bos, specials.eos].map(|token| vec![token]))
         .prefixes(vec![prompt.clone()]);
     let text = tokenizer.decode_stream();
     let mut aloud = StreamingWriter { steps, text, silent: 1 + prompt.len(), write, fault: None };
@@ -61,6 +62,38 @@ pub(crate) fn sample(
     };
     write(steps, tokenizer, begin, &ask, &mut keep)?;
     Ok(text)
+}
+
+/// Refuses options of decoding, which are for models that search.
+pub(crate) fn check_usual(options: &DecodingOptions) -> Result<()> {
+    match options.is_usual() {
+        true => Ok(()),
+        false => Err(Error::misuse(
+            "a model of language-model does not search",
+            "options of decoding are for models of translation; `generate` has its own",
+        )),
+    }
+}
+
+/// The `count` likeliest next tokens by the mean of several models' probabilities, each model's in any order.
+pub(crate) fn likeliest(all: &[Vec<(u32, f64)>], count: usize) -> Vec<(u32, f64)> {
+    let mut sums = BTreeMap::new();
+    all.iter().flatten().for_each(|(token, p)| *sums.entry(*token).or_insert(0.0) += p);
+    let mut best: Vec<(u32, f64)> = sums.into_iter().map(|(token, sum)| (token, sum / all.len() as f64)).collect();
+    best.sort_by(|a, b| b.1.total_cmp(&a.1));
+    best.truncate(count);
+    best
+}
+
+/// −ln p of each token by the mean of several models' probabilities, given that of each model: −ln (1/M Σ exp(−loss)),
+/// taken around the least loss.
+pub(crate) fn losses_together(all: &[Vec<f64>]) -> Vec<f64> {
+    let together = |token: usize| {
+        let losses = || all.iter().filter_map(|losses| losses.get(token));
+        let least = losses().copied().fold(f64::INFINITY, f64::min);
+        least - (losses().map(|loss| (least - loss).exp()).sum::<f64>() / all.len() as f64).ln()
+    };
+    (0..all.first().map_or(0, Vec::len)).map(together).collect()
 }
 
 /// A step function that says each token it reads, but for the first few: they were said by somebody else.
@@ -116,6 +149,22 @@ pub(crate) fn window(tokenizer: &Tokenizer, ids: &[u32], start: usize) -> Result
 mod tests {
     use super::*;
     use unspool::text::{TokenKind, TokenizerOptions};
+
+    #[test]
+    fn models_together_have_the_mean_of_their_probabilities() {
+        let models = [vec![(1, 0.5), (0, 0.3), (2, 0.2)], vec![(0, 0.9), (1, 0.1), (2, 0.0)]];
+        let best = likeliest(&models, 2);
+        assert_eq!(best.iter().map(|(token, _)| *token).collect::<Vec<_>>(), [0, 1]);
+        assert!((best[0].1 - 0.6).abs() < 1e-12 && (best[1].1 - 0.3).abs() < 1e-12);
+        let losses = |ps: [f64; 2]| ps.map(|p| -p.ln()).to_vec();
+        let together = losses_together(&[losses([0.5, 1e-300]), losses([0.25, 1e-300])]);
+        assert!((together[0] + 0.375f64.ln()).abs() < 1e-12 && (together[1] - 300.0 * 10f64.ln()).abs() < 1e-9);
+        // A model with itself is that model, to the last bit.
+        let one = losses([0.3, 0.7]);
+        assert_eq!(losses_together(&[one.clone(), one.clone()]), one);
+        assert_eq!(losses_together(std::slice::from_ref(&one)), one);
+        assert_eq!(likeliest(&[models[0].clone(), models[0].clone()], 3), models[0]);
+    }
 
     #[test]
     fn windows_show_whole_characters_wherever_they_are_cut() {

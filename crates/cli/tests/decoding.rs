@@ -67,6 +67,11 @@ fn a_translator_decodes_as_it_is_asked_to() {
     // An ensemble of a model with itself is that model, down to the scores; with another model it is neither.
     let alone = best(&predict(at, &sources, &["--best", "3"]));
     let twice = best(&predict(at, &sources, &["--model", "one", "--best", "3"]));
+    // Folders may stand one after the other, and the input after them.
+    fs::write(at.join("sources.txt"), &sources).unwrap();
+    let listed = succeeds(at, &["predict", "--best", "3", "--model", "one", "one", "sources.txt"], b"");
+    assert_eq!(best(&listed), twice);
+    assert_eq!(succeeds(at, &["predict", "--model", "one", "sources.txt"], b""), plain);
     let both = best(&predict(at, &sources, &["--model", "two", "--best", "3"]));
     for (alone, twice) in alone.iter().flatten().zip(twice.iter().flatten()) {
         assert_eq!(alone.0, twice.0);
@@ -75,6 +80,21 @@ fn a_translator_decodes_as_it_is_asked_to() {
     assert!(alone.iter().flatten().zip(both.iter().flatten()).any(|(alone, both)| (alone.1 - both.1).abs() > 1e-6));
     let other = ["predict", "--model", "one", "--model", "other"];
     refuses(at, &other, 1, "one and other have different vocabularies");
+    refuses(at, &["predict", "--model", "one", "two", "other"], 1, "one and other have different vocabularies");
+    refuses(at, &["predict", "--model", "one", "nowhere", "two"], 1, "nowhere: no such folder");
+
+    // An ensemble is evaluated as a whole: of a model with itself all scores are those of the model.
+    let evaluate = |models: &[&str]| -> Value {
+        let line = succeeds(at, &[&["evaluate", "--data", "pairs.tsv", "--model"], models].concat(), b"");
+        serde_json::from_str(&line).unwrap()
+    };
+    let (alone, twice, both) = (evaluate(&["one"]), evaluate(&["one", "one"]), evaluate(&["one", "two"]));
+    for score in ["bleu", "bleu_greedy"] {
+        assert_eq!(alone[score], twice[score]);
+        assert!(both[score].is_f64(), "{both}");
+    }
+    assert!(alone["loss"].is_f64() && twice.get("loss").is_none(), "{twice}");
+    refuses(at, &["evaluate", "--data", "pairs.tsv", "--model", "one", "other"], 1, "one and other have different");
 
     // A banned word is not written, nor a token a second time.
     let banned = predict(at, &sources, &["--ban", "house", "--ban", "one"]);
@@ -119,6 +139,97 @@ fn a_translator_decodes_as_it_is_asked_to() {
         assert_eq!(pairs.split(' ').count(), text.split_whitespace().count(), "{line}");
     }
     assert_eq!(predict(at, &sources, &["--coverage-penalty", "0.2"]).lines().count(), PAIRS.len());
+}
+
+#[test]
+fn a_language_model_writes_and_is_scored_together_with_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    fs::write(at.join("text.txt"), "to be, or not to be: that is the question.\n".repeat(20)).unwrap();
+    fs::write(at.join("other.txt"), "zwei und drei\n".repeat(60)).unwrap();
+    let train = |data: &str, seed: &str, out: &str| {
+        let sizes = ["--hidden-size", "8", "--layers", "1", "--window", "8", "--bptt-streams", "2", "--epochs", "1"];
+        let arguments = ["train", "language-model", "--data", data, "--seed", seed, "--out", out];
+        succeeds(at, &[&arguments[..], &sizes].concat(), b"");
+    };
+    train("text.txt", "1", "one");
+    train("text.txt", "2", "two");
+    train("other.txt", "1", "other");
+    let generate = |models: &[&str], more: &[&str]| {
+        succeeds(at, &[&["generate", "--length", "40", "--model"], models, &["--prompt", "to"], more].concat(), b"")
+    };
+    let alone = generate(&["one"], &[]);
+    assert_eq!(generate(&["one", "one"], &[]), alone);
+    assert_ne!(generate(&["one", "two"], &[]), alone);
+    let evaluate = |models: &[&str]| -> Value {
+        let line = succeeds(at, &[&["evaluate", "--data", "text.txt", "--model"], models].concat(), b"");
+        serde_json::from_str(&line).unwrap()
+    };
+    let nats = |models: &[&str]| evaluate(models)["nats"].as_f64().unwrap();
+    assert_eq!(nats(&["one", "one"]), nats(&["one"]));
+    // The mean of probabilities is at least as good as the mean of the models (Jensen).
+    assert!(nats(&["one", "two"]) <= (nats(&["one"]) + nats(&["two"])) / 2.0);
+    let next = |models: &[&str]| {
+        let arguments = [&["predict", "--best", "3", "--model"], models].concat();
+        best(&succeeds(at, &arguments, b"to be\n")).remove(0)
+    };
+    assert_eq!(next(&["one", "one"]), next(&["one"]));
+    let mean = next(&["one", "two"]);
+    assert!(mean.windows(2).all(|pair| pair[0].1 >= pair[1].1) && mean != next(&["one"]), "{mean:?}");
+    refuses(at, &["generate", "--model", "one", "other"], 1, "one and other have different vocabularies");
+    refuses(at, &["predict", "--model", "one", "--ban", "be"], 2, "does not search");
+}
+
+#[test]
+fn no_translation_is_shorter_than_the_minimum() {
+    let folder = folder();
+    let at = folder.path();
+    let sizes =
+        ["--hidden-size", "8", "--batch-tokens", "60", "--epochs", "1", "--data", "pairs.tsv,pairs.tsv,pairs.tsv"];
+    let train = |out: &str, least: &str| {
+        succeeds(at, &[&["train", "translation", "--out", out, "--min-length", least], &sizes[..]].concat(), b"");
+    };
+    train("short", "0");
+    // More than the usual greatest length, which is then the least.
+    train("long", "40");
+    let tokens = |model: &str| -> Vec<usize> {
+        let found = succeeds(at, &["predict", "--model", model], sources().as_bytes());
+        let ids = succeeds(at, &["tokenize", "encode", "--tokenizer", model], found.as_bytes());
+        ids.lines().map(|line| line.split_whitespace().count()).collect()
+    };
+    let config = fs::read_to_string(at.join("long/config.json")).unwrap();
+    assert!(config.contains("\"min_length\": 40"), "{config}");
+    let (short, long) = (tokens("short"), tokens("long"));
+    assert!(short.iter().all(|count| *count < 30), "{short:?}");
+    // What is read again may have fewer tokens, as bytes that make no character.
+    assert!(long.iter().all(|count| *count > 30), "{long:?}");
+    refuses(at, &["train", "translation", "--min-length", "10001"], 2, "--min-length");
+}
+
+#[test]
+fn a_file_is_translated_document_by_document() {
+    let folder = folder();
+    let at = folder.path();
+    let text = "\nett hus\ntvå hus\n\n \ntre träd\n";
+    let lines = predict(at, text, &["--documents"]);
+    assert_eq!(lines, predict(at, text, &[]));
+    assert_eq!(lines.lines().map(str::is_empty).collect::<Vec<_>>(), [true, false, false, true, true, false]);
+    // In JSON a document is an object, whose lines are those that they are by themselves.
+    let objects = predict(at, text, &["--documents", "--format", "json"]);
+    let objects: Vec<Value> = objects.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let numbers: Vec<_> = objects.iter().map(|object| object["document"].as_u64().unwrap()).collect();
+    let counts: Vec<_> = objects.iter().map(|object| object["lines"].as_array().unwrap().len()).collect();
+    assert_eq!((numbers, counts), (vec![1, 2], vec![2, 1]));
+    let alone = predict(at, "tre träd\n", &["--format", "json"]);
+    assert_eq!(objects[1]["lines"][0], serde_json::from_str::<Value>(&alone).unwrap());
+    // Nothing crosses a blank line: what stands in other documents changes nothing.
+    let second = predict(at, "tre träd\n", &["--documents", "--format", "json"]);
+    assert_eq!(serde_json::from_str::<Value>(&second).unwrap()["lines"], objects[1]["lines"]);
+    // The documents before a line that cannot be read are answered, and its own up to it.
+    let bad = format!("ett hus\n\ntvå hus\n{}\n", "x".repeat(200));
+    let output = common::run(at, &["predict", "--model", "one", "--documents", "--max-line", "100"], bad.as_bytes());
+    assert_eq!((output.status.code(), String::from_utf8(output.stdout).unwrap().lines().count()), (Some(1), 3));
+    assert_eq!(predict(at, "", &["--documents"]), "");
 }
 
 #[test]

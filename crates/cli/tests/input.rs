@@ -51,7 +51,7 @@ fn conllu_with_an_empty_cell_is_conllu() {
     ]);
     train(folder.path(), &["tagging", "--data", ".", "--out", "run"]);
     let saved = fs::read_to_string(folder.path().join("run/config.json")).unwrap();
-    assert!(saved.contains("\"word_columns\": [\n    2,\n    4\n  ]"), "{saved}");
+    assert!(saved.contains("\"word_columns\": [\n    \"2\",\n    \"4\"\n  ]"), "{saved}");
     assert!(saved.contains("\"VERB\""), "{saved}");
 }
 
@@ -280,4 +280,102 @@ fn sounds_are_checked_where_they_are_read_and_loud_ones_are_heard() {
     refuses(at, &speech, 1, "transcripts.tsv:12: a line before says what is said in `3.wav`");
     fs::write(at.join("said/transcripts.tsv"), list("30.wav\tno\n")).unwrap();
     refuses(at, &speech, 1, "transcripts.tsv:12: there is no wav file `30.wav` beside it");
+}
+
+/// Sentences of a table, whose words stand in one column and whose tags in another.
+fn sentences(kind: &str, [words, tags]: [&str; 2], bad: Option<&str>) -> String {
+    let row = |number: usize| {
+        let text = format!("the film{} runs", number % 7);
+        match kind {
+            "csv" => format!("{number},{text},DET NOUN VERB\n"),
+            _ => format!("{{\"{tags}\": \"DET NOUN VERB\", \"{words}\": \"{text}\"}}\n"),
+        }
+    };
+    let mut rows: Vec<String> = (0..24).map(row).collect();
+    bad.into_iter().for_each(|bad| rows.insert(3, format!("{bad}\n")));
+    let header = if kind == "csv" { format!("id,{words},{tags}\n") } else { String::new() };
+    header + &rows.concat()
+}
+
+#[test]
+fn sentences_are_read_from_tables_with_columns_by_name() {
+    let usual = ["words", "tags"];
+    let folder = folder(&[
+        ("usual.csv", &sentences("csv", usual, None)),
+        ("usual.jsonl", &sentences("jsonl", usual, None)),
+        ("named.csv", &sentences("csv", ["tokens", "pos"], None)),
+        ("bad.csv", &sentences("csv", usual, Some("9,one two three,DET NOUN"))),
+        ("bad.jsonl", &sentences("jsonl", usual, Some("{\"words\": \"a\"}"))),
+        ("plain.tsv", &"the\tDET\nfilm1\tNOUN\nruns\tVERB\n\n".repeat(8)),
+    ]);
+    let at = folder.path();
+    let weights = |out: &str| fs::read(at.join(out).join("model.safetensors")).unwrap();
+    let parts = |file: &str| format!("--data={file},{file},{file}");
+    let tag =
+        |file: &str, out: &str, more: &[&str]| train(at, &[&["tagging", &parts(file), "--out", out], more].concat()).1;
+    tag("usual.csv", "csv", &[]);
+    tag("usual.jsonl", "jsonl", &[]);
+    tag("named.csv", "named", &["--word-column", "tokens", "--tag-column", "pos"]);
+    let length = |bytes: Vec<u8>| bytes.len();
+    assert_eq!(length(weights("csv")), length(weights("jsonl")));
+    let answer = |out: &str| succeeds(at, &["predict", "--model", out], b"the film1 runs\n");
+    assert_eq!((answer("csv"), answer("csv")), (answer("jsonl"), answer("named")));
+    let saved = fs::read_to_string(at.join("named/config.json")).unwrap();
+    assert!(saved.contains("\"tokens\"") && saved.contains("\"pos\""), "{saved}");
+    // A model is scored on the columns that it was trained on, and on a file of the other kind.
+    let scored = |out: &str, file: &str| {
+        let line = succeeds(at, &["evaluate", "--model", out, "--data", file], b"");
+        serde_json::from_str::<Value>(&line).unwrap()["rows"].as_u64().unwrap()
+    };
+    assert_eq!((scored("named", "named.csv"), scored("named", "plain.tsv"), scored("csv", "usual.jsonl")), (24, 8, 24));
+    refuses(at, &["evaluate", "--model", "named", "--data", "usual.csv"], 1, "no column `tokens`");
+    // A sentence with too few tags is a bad line.
+    refuses(at, &["train", "tagging", &parts("bad.csv"), "--out", "new"], 1, "bad.csv:5: 2 tags for 3 words");
+    refuses(at, &["evaluate", "--model", "csv", "--data", "bad.csv"], 1, "bad.csv:5: 2 tags for 3 words");
+    let said = tag("bad.csv", "skipped", &["--skip-bad-lines"]);
+    assert!(said.contains("1 bad line skipped; the first: bad.csv:5: 2 tags for 3 words"), "{said}");
+    let output = run(at, &["evaluate", "--model", "csv", "--data", "bad.jsonl", "--skip-bad-lines"], b"");
+    let (line, said) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert!(said.contains("1 bad line skipped; the first: bad.jsonl:4: there is no column `tags`"), "{said}");
+    assert_eq!(serde_json::from_str::<Value>(&line).unwrap()["rows"], 24);
+    // Two files of plain text are words and tags.
+    fs::write(at.join("a.words"), "the film1 runs\n".repeat(24)).unwrap();
+    fs::write(at.join("a.tags"), "DET NOUN VERB\n".repeat(24)).unwrap();
+    let pair = ["a.words", "a.tags"];
+    train(at, &[&["tagging", "--out", "pair", "--data"], &pair[..], &pair, &pair].concat());
+    let line = succeeds(at, &[&["evaluate", "--model", "csv", "--data"], &pair[..]].concat(), b"");
+    assert_eq!(serde_json::from_str::<Value>(&line).unwrap()["rows"], 24);
+    fs::write(at.join("b.tags"), "DET NOUN VERB\n".repeat(23) + "DET\n").unwrap();
+    let uneven = ["train", "tagging", "--data", "a.words", "b.tags", "a.words", "a.tags", "a.words", "a.tags"];
+    refuses(at, &uneven, 1, "b.tags:24: 1 tag for 3 words");
+    // Columns of a file with a word per line have numbers.
+    let arguments = ["train", "tagging", &parts("plain.tsv"), "--word-column", "words", "--out", "new"];
+    refuses(at, &arguments, 2, "plain.tsv: a file with a word per line has columns with numbers, not `words`");
+}
+
+#[test]
+fn bad_lines_of_parallel_files_and_in_an_evaluation_are_left_out_and_counted() {
+    let lines = |word: &str, bad: &str| {
+        let mut lines: Vec<String> = (0..30).map(|row| format!("{word} {row}\n")).collect();
+        lines.insert(4, format!("{bad}\n"));
+        lines.concat()
+    };
+    let table = format!("document\tlabel\n{}one\n", "bra film\tgood\nd\u{e5}lig film\tbad\n".repeat(15));
+    let folder = folder(&[("a.sv", &lines("hus", "tomt")), ("a.en", &lines("house", " ")), ("rows.tsv", &table)]);
+    let at = folder.path();
+    let pairs = ["a.sv", "a.en", "a.sv", "a.en", "a.sv", "a.en"];
+    let sizes = ["--out", "run", "--batch-tokens", "60", "--skip-bad-lines"];
+    refuses(at, &[&["train", "translation", "--data"], &pairs[..]].concat(), 1, "a.en:5: the line is empty");
+    let (_, said) = train(at, &[&["translation", "--data"], &pairs[..], &sizes].concat());
+    assert!(said.contains("1 bad line skipped; the first: a.en:5: the line is empty"), "{said}");
+    assert!(said.contains("30 rows in train"), "{said}");
+    let evaluate = ["evaluate", "--model", "run", "--data", "a.sv", "a.en"];
+    refuses(at, &evaluate, 1, "a.en:5: the line is empty");
+    let line = succeeds(at, &[&evaluate[..], &["--skip-bad-lines"]].concat(), b"");
+    assert_eq!(serde_json::from_str::<Value>(&line).unwrap()["rows"], 30);
+    let small = ["--bigram-buckets", "16", "--skip-bad-lines", "--out", "reviews"];
+    train(at, &[&["sentiment", "--data", "rows.tsv,rows.tsv,rows.tsv"], &small[..]].concat());
+    refuses(at, &["evaluate", "--model", "reviews", "--data", "rows.tsv"], 1, "rows.tsv:32: 1 column");
+    let line = succeeds(at, &["evaluate", "--model", "reviews", "--data", "rows.tsv", "--skip-bad-lines"], b"");
+    assert_eq!(serde_json::from_str::<Value>(&line).unwrap()["rows"], 30);
 }

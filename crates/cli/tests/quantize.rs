@@ -24,6 +24,8 @@ fn a_quantized_model_answers_nearly_the_same_and_is_a_quarter_of_the_size() {
 
     let line: serde_json::Value = serde_json::from_str(&succeeds(at, &["quantize", "run/"], b"")).unwrap();
     assert_eq!(line["model"], "run-int8");
+    let text = succeeds(at, &["quantize", "run", "--out", "again", "--format", "text"], b"");
+    assert!(text.lines().any(|line| line.split_whitespace().eq(["model", "again"])), "{text}");
     let size = |folder: &str| fs::metadata(at.join(folder).join("model.safetensors")).unwrap().len();
     assert_eq!(line["bytes"].as_u64(), Some(size("run-int8")));
     assert!(size("run-int8") * 10 < size("run") * 3, "{line}");

@@ -341,6 +341,7 @@ fn words_begin_with_the_vectors_of_a_file() {
     let numbers: Vec<f32> = table.chunks(4).map(|four| f32::from_le_bytes(four.try_into().unwrap())).collect();
     let has = |sign: f32| numbers.chunks(6).any(|row| (1..).zip(row).all(|(i, x)| (x - sign * i as f32).abs() < 1e-4));
     assert!(has(1.0) && has(-1.0));
+    refuses(at, &words("new", &[&tiny[..], &["--vectors", "none.txt"]].concat()), 1, "none.txt: cannot read");
     fs::write(at.join("narrow.txt"), "film 1 2\n").unwrap();
     refuses(at, &words("new", &[&tiny[..], &["--vectors", "narrow.txt"]].concat()), 1, "narrow.txt");
     fs::write(at.join("other.txt"), "nowhere 1 2 3 4 5 6\n").unwrap();

@@ -6,9 +6,10 @@ use crate::{
     examples::{Cut, Scored, Train},
     parts::Parts,
     processes::broadcast,
-    run::{self, COLUMNS, MODEL, MODEL_CONFIG, TASK, TOKENIZER},
+    restore,
+    run::{self, COLUMNS, MODEL, MODEL_CONFIG, TASK},
     say,
-    source::Source,
+    source::{Kind, Source},
     task::{Learned, Task},
 };
 use std::path::Path;
@@ -17,6 +18,9 @@ use unspool::{
     nn::{checkpoint, exchange::Exchange, load_vectors},
     text::{Part, Tokenizer},
 };
+
+/// The texts of [`run::TOKENIZERS`], as far as there are any.
+type Tokenizers = [Option<String>; 2];
 
 /// A task with its examples and its model's first values.
 pub(crate) struct Begun<T: Task> {
@@ -27,9 +31,9 @@ pub(crate) struct Begun<T: Task> {
     pub(crate) test: Scored<T>,
     pub(crate) cut: Cut,
     pub(crate) params: Params,
-    /// What the model needs to know, as TOML, and the text of tokenizer.json if there is one.
+    /// What the model needs to know, as TOML.
     pub(crate) saved: String,
-    pub(crate) tokenizer: Option<String>,
+    pub(crate) tokenizers: Tokenizers,
     /// The checksum of the data.
     pub(crate) data: Option<String>,
 }
@@ -39,12 +43,17 @@ impl<T: Task> Begun<T> {
     pub(crate) fn new(chosen: &Chosen<T>, exchange: &dyn Exchange) -> Result<(Begun<T>, Train<T>)> {
         let data = chosen.data(exchange);
         let Parts { train: source, dev, test } = T::read(&chosen.options, &data)?;
-        let (learned, saved, tokenizer) = learn::<T>(chosen, &source, exchange)?;
+        let (learned, saved, tokenizers) = learn::<T>(chosen, &source, exchange)?;
+        let Learned { saved: of_model, tokenizer, source_tokenizer } = learned;
+        let bpe_dropout = chosen.training.bpe_dropout;
+        if bpe_dropout > 0.0 {
+            check_bpe_dropout::<T>(&source, [&tokenizer, &source_tokenizer], bpe_dropout)?;
+        }
         let mut params = Params::seeded(chosen.training.begin.seed);
-        let task = T::build(learned.saved, learned.tokenizer, &mut params)?;
+        let task = T::build_with_source(of_model, source_tokenizer, tokenizer, &mut params)?;
         params.check()?;
         if let Some(path) = &chosen.training.vectors {
-            let line = load_word_vectors(path, &mut params, tokenizer.as_deref())?;
+            let line = load_word_vectors(path, &mut params, tokenizers[0].as_deref())?;
             if exchange.rank() == 0 {
                 say::line(&line);
             }
@@ -59,13 +68,28 @@ impl<T: Task> Begun<T> {
         }
         let cut = Cut::default();
         let prepared_by = without_model(&saved);
-        let cache = data.data_cache()?.with(&[T::SPEC.name, &prepared_by, tokenizer.as_deref().unwrap_or_default()]);
-        let train = Train::new(&task, &source, &cut, &cache, exchange)?;
+        let [tokenizer, source_tokenizer] = tokenizers.each_ref().map(|json| json.as_deref().unwrap_or_default());
+        let cache = data.data_cache()?.with(&[T::SPEC.name, &prepared_by, tokenizer, source_tokenizer]);
+        let train = Train::new(&task, &source, bpe_dropout, &cut, &cache, exchange)?;
         let dev = Scored::new(&task, &dev, Part::Dev, &cut, &cache, exchange)?;
         let test = Scored::new(&task, &test, Part::Test, &cut, &cache, exchange)?;
         let data = data.checksum()?;
-        Ok((Begun { task, source, dev, test, cut, params, saved, tokenizer, data }, train))
+        Ok((Begun { task, source, dev, test, cut, params, saved, tokenizers, data }, train))
     }
+}
+
+/// Refuses BPE dropout where no text of a row is cut into byte pairs.
+fn check_bpe_dropout<T: Task>(source: &T::Source, tokenizers: [&Option<Tokenizer>; 2], rate: f64) -> Result<()> {
+    let has_texts = matches!(source.kind(), Kind::Rows(_)) && T::Source::row_of_texts(vec![]).is_some();
+    if !has_texts || tokenizers[0].is_none() {
+        let message = format!("--bpe-dropout {rate}: {} does not read its examples as rows of text", T::SPEC.name);
+        return Err(Error::misuse(message, "leave --bpe-dropout out"));
+    }
+    tokenizers.into_iter().flatten().try_for_each(|tokenizer| {
+        let hint = "give --tokens bpe, or leave --bpe-dropout out";
+        let refused = |error| Error::misuse(format!("--bpe-dropout {rate}: {error}"), hint);
+        tokenizer.encode_with_dropout("", rate, &[]).map(drop).map_err(refused)
+    })
 }
 
 /// The table of a model's token vectors.
@@ -77,6 +101,7 @@ fn load_word_vectors(path: &Path, params: &mut Params, tokenizer: Option<&str>) 
     let (Some(table), Some(json)) = (table, tokenizer) else {
         return Err(Error::misuse("--vectors: the model has no table of token vectors", "leave --vectors out"));
     };
+    std::fs::metadata(path).map_err(|cause| Error::file(path, "read", &cause))?;
     let tokenizer = Tokenizer::from_json("the tokenizer", json)?;
     let found = load_vectors(path, params, table, |word| tokenizer.id(word).map(|id| id as usize))
         .map_err(|error| Error::from(error).hint("--embedding-size must be the size of the vectors"))?;
@@ -101,29 +126,29 @@ fn learn<T: Task>(
     chosen: &Chosen<T>,
     source: &T::Source,
     exchange: &dyn Exchange,
-) -> Result<(Learned<T::Saved>, String, Option<String>)> {
+) -> Result<(Learned<T::Saved>, String, Tokenizers)> {
     let mut own = None;
-    let (saved, tokenizer) = broadcast(exchange, || {
-        let (mut table, tokenizer) = match &chosen.training.init_from {
-            Some(from) => {
-                let path = from.join(TOKENIZER);
-                let tokenizer = if path.exists() { Some(Tokenizer::load(path)?.to_json()?) } else { None };
-                (run::read_saved(from)?, tokenizer)
-            }
+    let texts = |[own, source]: [&Option<Tokenizer>; 2]| -> Result<Tokenizers> {
+        let json = |tokenizer: &Option<Tokenizer>| tokenizer.as_ref().map(Tokenizer::to_json).transpose();
+        Ok([json(own)?, json(source)?])
+    };
+    let (saved, tokenizers) = broadcast(exchange, || {
+        let (mut table, tokenizers) = match &chosen.training.init_from {
+            Some(from) => (run::read_saved(from)?, texts(restore::tokenizers(from)?.each_ref())?),
             None => {
                 let learned = T::learn(&chosen.options, source)?;
                 let table = toml::Table::try_from(&learned.saved)
                     .map_err(|cause| Error::failure(format!("what the model needs to know is no TOML: {cause}"), ""))?;
-                let tokenizer = learned.tokenizer.as_ref().map(Tokenizer::to_json).transpose()?;
+                let tokenizers = texts([&learned.tokenizer, &learned.source_tokenizer])?;
                 own = Some(learned);
-                (table, tokenizer)
+                (table, tokenizers)
             }
         };
         table.insert(TASK.into(), T::SPEC.name.into());
         if !source.columns().is_empty() {
             table.insert(COLUMNS.into(), source.columns().to_vec().into());
         }
-        Ok((table.to_string(), tokenizer))
+        Ok((table.to_string(), tokenizers))
     })?;
     let learned = match own {
         Some(learned) => learned,
@@ -133,9 +158,10 @@ fn learn<T: Task>(
             table.remove(TASK);
             table.remove(COLUMNS);
             let load = |json: &String| Tokenizer::from_json("the first process's tokenizer", json);
-            let tokenizer = tokenizer.as_ref().map(load).transpose()?;
-            Learned { saved: table.try_into().map_err(unreadable)?, tokenizer }
+            let [tokenizer, source_tokenizer] = tokenizers.each_ref().map(|json| json.as_ref().map(load).transpose());
+            let saved = table.try_into().map_err(unreadable)?;
+            Learned { saved, tokenizer: tokenizer?, source_tokenizer: source_tokenizer? }
         }
     };
-    Ok((learned, saved, tokenizer))
+    Ok((learned, saved, tokenizers))
 }

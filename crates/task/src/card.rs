@@ -10,16 +10,17 @@ use crate::{
     json::Evaluated,
     number::{score, significant},
     page::Trained,
-    run::{CONFIG, MODEL, REPORT, SAVED, TOKENIZER},
+    run::{CONFIG, MODEL, REPORT, SAVED, SOURCE_TOKENIZER, TOKENIZER},
     shown,
     task::{Metric, Task},
 };
 
 /// The files of a run folder that others want, and what they hold.
-const FILES: [(&str, &str); 5] = [
+const FILES: [(&str, &str); 6] = [
     (MODEL, "the weights of the best epoch, which `safetensors` of any language can read"),
     (SAVED, "the sizes of the model and what else is needed to use it, such as labels"),
     (TOKENIZER, "the tokenizer, which Hugging Face's `tokenizers` can read; only where there is text"),
+    (SOURCE_TOKENIZER, "the tokenizer of the source; only where it has a vocabulary of its own"),
     (CONFIG, "the options of the training; `unspool train TASK --config` reads them"),
     (REPORT, "scores, curves and examples as a page"),
 ];

@@ -93,8 +93,8 @@ fn words(given: &Given) -> Vec<String> {
     std::iter::once(String::new()).chain(words).collect()
 }
 
-/// The option of the tasks whose texts have a tokenizer.
-const TOKENIZER: &str = "tokenizer";
+/// The options of the tasks whose texts have a tokenizer, in the order of [`run::TOKENIZERS`].
+const TOKENIZERS: [&str; 2] = ["tokenizer", "source-tokenizer"];
 
 /// Takes the options of the model from the run that `--init-from` names, whose weights would not fit others.
 fn adopt_model<T: Task>(given: &mut Given) -> Result<()> {
@@ -102,12 +102,13 @@ fn adopt_model<T: Task>(given: &mut Given) -> Result<()> {
     let folder = run::RunFolder::open(Path::new(&from))?;
     let theirs = read_config::<T>(&folder.file(run::CONFIG))?;
     // Its texts are cut into the tokens that the weights know.
-    let tokenizer = folder.file(run::TOKENIZER);
+    let tokenizers = run::TOKENIZERS.map(|name| folder.file(name));
     let known = options::<T>(Command::new(""));
     for argument in known.get_arguments().filter(|argument| is_of_model::<T>(argument)) {
         let Some(name) = argument.get_long() else { continue };
-        if name == TOKENIZER && tokenizer.exists() {
-            given.insert(name.to_owned(), vec![tokenizer.display().to_string()]);
+        let file = TOKENIZERS.iter().position(|option| *option == name).map(|place| &tokenizers[place]);
+        if let Some(file) = file.filter(|file| file.exists()) {
+            given.insert(name.to_owned(), vec![file.display().to_string()]);
             continue;
         }
         let value = theirs.get(name).cloned().unwrap_or_else(|| defaults(argument));
@@ -147,6 +148,7 @@ pub(crate) struct Chosen<T: Task> {
     pub(crate) data: Vec<String>,
     /// The columns of a table that are read.
     pub(crate) columns: Option<Columns>,
+    skip_bad_lines: bool,
     /// All that decides what comes out, as `--config` reads it.
     pub(crate) config: Table,
     pub(crate) place: Place,
@@ -215,11 +217,10 @@ impl<T: Task> Chosen<T> {
         }
         let rows = matches.try_get_one::<usize>(BATCH_ROWS).ok().flatten().copied().unwrap_or(1);
         let size = T::batch_size(&options).unwrap_or(BatchSize::Rows(rows));
-        let skips = matches.try_get_one::<bool>(SKIP_BAD_LINES).ok().flatten().is_some_and(|skips| *skips);
+        let skip_bad_lines = matches.try_get_one::<bool>(SKIP_BAD_LINES).ok().flatten().is_some_and(|skips| *skips);
         let columns = Columns::new(T::SPEC.columns, |option| given.get(option)?.first().cloned());
-        let columns = columns.map(|columns| columns.skip_bad_lines(skips));
         let config = table(T::SPEC.name, &known, &matches, &data);
-        Ok(Chosen { options, training, size, data, columns, config, place, given })
+        Ok(Chosen { options, training, size, data, columns, skip_bad_lines, config, place, given })
     }
 
     /// The command that trains in this way: the data, and the options that differ from their defaults.
@@ -247,6 +248,7 @@ impl<T: Task> Chosen<T> {
     pub(crate) fn data<'a>(&self, exchange: &'a dyn Exchange) -> Data<'a> {
         Data::new(&self.data, T::SPEC.sets, self.columns.clone(), exchange)
             .limits(self.place.limits.limits())
+            .skip_bad_lines(self.skip_bad_lines)
             .cache(Cache::of_user(self.place.cache_size))
     }
 

@@ -12,8 +12,11 @@ pub(crate) struct PredictOptions {
     /// Input file, read line by line [default: standard input]
     #[arg(value_name = "FILE")]
     pub(crate) file: Option<PathBuf>,
-    /// Run folder of a training; repeat the option to average the probabilities of several models
-    #[arg(long, short, value_name = "RUN_DIR", required = true)]
+    /// Run folder of a training, or several whose probabilities are averaged at each step (an ensemble)
+    ///
+    /// The models of an ensemble are of one task and have the same tokenizer. What follows the folders and is no folder
+    /// is the input file.
+    #[arg(long, short, value_name = "RUN_DIR", required = true, num_args = 1..)]
     pub(crate) model: Vec<PathBuf>,
     #[arg(
         long,
@@ -25,6 +28,12 @@ pub(crate) struct PredictOptions {
     /// Write the attention weights of each word of the answer, in JSON
     #[arg(long)]
     pub(crate) attention: bool,
+    /// Read documents, which blank lines separate, and answer each as a whole
+    ///
+    /// The answers to a document come once all of it is read, and what is answered together is of one document. Blank
+    /// lines stay where they are. In JSON each document has an object: its number, and the objects of its lines.
+    #[arg(long)]
+    pub(crate) documents: bool,
     /// Output format [default: json with --best or --attention, otherwise text]
     ///
     /// In text a line is the answer and, where there is one, its probability after a tab. With --best it is the number
@@ -39,17 +48,34 @@ pub(crate) struct PredictOptions {
     pub(crate) decoding: DecodingOptions,
 }
 
+impl PredictOptions {
+    /// Takes the file that stands after the folders of `--model`, where it would be read as one of them, as the input.
+    pub(crate) fn with_file(mut self) -> PredictOptions {
+        if self.file.is_none() && self.model.len() > 1 {
+            self.file = self.model.pop_if(|path| !path.is_dir());
+        }
+        self
+    }
+}
+
 #[derive(Args)]
 pub(crate) struct EvaluateOptions {
-    /// Run folder of a training
-    #[arg(long, short, value_name = "RUN_DIR")]
-    pub(crate) model: PathBuf,
+    /// Run folder of a training, or several whose probabilities are averaged at each step (an ensemble)
+    ///
+    /// The models of an ensemble are of one task and have the same tokenizer. They have scores, but no loss.
+    #[arg(long, short, value_name = "RUN_DIR", required = true, num_args = 1..)]
+    pub(crate) model: Vec<PathBuf>,
     /// File to score, or the name of a built-in data set, whose test part is scored
     ///
-    /// All of the file is scored. It has the form of the data that the model was trained on; for a translation it may
-    /// also be two files of plain text.
+    /// All of the file is scored. It has the form of the data that the model was trained on; for translation and
+    /// tagging it may also be two files of plain text.
     #[arg(long, short, value_name = "FILE|NAME", num_args = 1.., required = true)]
     pub(crate) data: Vec<String>,
+    /// Leave out lines that cannot be read, such as those with too few columns, and tell how many they are
+    ///
+    /// It is for tables, parallel files and sentences, which are read line by line.
+    #[arg(long)]
+    pub(crate) skip_bad_lines: bool,
     /// Output format
     #[arg(long, value_enum, default_value = "json")]
     pub(crate) format: Format,
@@ -61,19 +87,22 @@ pub(crate) struct EvaluateOptions {
 
 #[derive(Args)]
 pub(crate) struct QuantizeOptions {
-    /// Run folder of a training.
+    /// Run folder of a training
     #[arg(value_name = "RUN_DIR")]
     pub(crate) model: PathBuf,
-    /// Folder for the quantized model [default: RUN_DIR-int8].
+    /// Folder for the quantized model [default: RUN_DIR-int8]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// Output format
+    #[arg(long, value_enum, default_value = "json")]
+    pub(crate) format: Format,
 }
 
 #[derive(Args)]
 pub(crate) struct GenerateOptions {
-    /// Run folder of a training of language-model
-    #[arg(long, short, value_name = "RUN_DIR")]
-    pub(crate) model: PathBuf,
+    /// Run folder of a training of language-model, or several whose probabilities are averaged at each step
+    #[arg(long, short, value_name = "RUN_DIR", required = true, num_args = 1..)]
+    pub(crate) model: Vec<PathBuf>,
     /// Beginning of the text
     #[arg(long, value_name = "TEXT", default_value = "", hide_default_value = true, allow_hyphen_values = true)]
     pub(crate) prompt: String,

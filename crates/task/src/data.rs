@@ -25,10 +25,10 @@ use crate::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 use std::{path::Path, sync::OnceLock};
-use tables::{Origin, is_pipe, language, parallel, sentences};
+use tables::{BadLines, Origin, is_named_table, is_pipe, language, parallel, parallel_sentences, sentences};
 use unspool::{
     nn::exchange::{Exchange, OneProcess},
-    text::{Conll, Csv, Row, Sentence, read_text},
+    text::{Csv, Row, Sentence, read_text},
 };
 
 /// A data set compiled into a program.
@@ -98,6 +98,7 @@ pub struct Data<'a> {
     columns: Option<Columns>,
     exchange: &'a dyn Exchange,
     limits: InputLimits,
+    bad_lines: BadLines,
     cache: Cache,
     /// Of the contents, once somebody has asked for it, and how many bytes they have.
     checksum: OnceLock<Option<(String, u64)>>,
@@ -117,8 +118,13 @@ impl<'a> Data<'a> {
         columns: Option<Columns>,
         exchange: &'a dyn Exchange,
     ) -> Data<'a> {
-        let (limits, cache, checksum) = Default::default();
-        Data { names: names(values), sets, columns, exchange, limits, cache, checksum }
+        let (limits, bad_lines, cache, checksum) = Default::default();
+        Data { names: names(values), sets, columns, exchange, limits, bad_lines, cache, checksum }
+    }
+
+    /// Leaves out lines that cannot be read, or does not.
+    pub(crate) fn skip_bad_lines(self, are_skipped: bool) -> Data<'a> {
+        Data { bad_lines: BadLines::skipped(are_skipped), ..self }
     }
 
     /// Sets how much of a file is taken.
@@ -230,19 +236,18 @@ impl<'a> Data<'a> {
         let (set, columns) = (self.embedded(), self.columns()?);
         let chosen = columns.choose(set.map(|set| set.columns))?;
         let parts = |[train, dev, test]: [Stream<Row>; 3]| Parts { train, dev, test };
+        let rows = |origin| columns.rows(origin, &chosen, self.bad_lines.clone());
         let in_folder = self.folder()?;
         let found = match (set, in_folder.as_deref().unwrap_or(&self.names)) {
             (Some(DataSet { files: [train, dev, test], .. }), _) => {
-                parts([train, dev, test].map(|part| columns.rows(Origin::inside(*part), &chosen)))
+                parts([train, dev, test].map(|part| rows(Origin::inside(*part))))
             }
             (Some(set), _) => return Err(set.other_kind("a table of rows in three parts")),
-            (None, [one]) => columns.rows(self.file(one)?, &chosen).split(|row| row.hash),
-            (None, [train, dev, test]) => {
-                parts([train, dev, test].map(|path| columns.rows(Origin::path(path, self.limits), &chosen)))
-            }
+            (None, [one]) => rows(self.file(one)?).split(|row| row.hash),
+            (None, [train, dev, test]) => parts([train, dev, test].map(|path| rows(Origin::path(path, self.limits)))),
             (None, [a, b, c, d, e, f]) => {
                 let names = [language(a), language(b)];
-                parts([[a, b], [c, d], [e, f]].map(|pair| parallel(pair, self.limits).named(&names)))
+                parts([[a, b], [c, d], [e, f]].map(|pair| self.parallel(pair).named(&names)))
             }
             (None, others) => {
                 return Err(Error::misuse(
@@ -277,16 +282,20 @@ impl<'a> Data<'a> {
     /// two columns.
     pub fn table(&self) -> Result<TableRows> {
         let columns = self.columns()?;
-        let rows_of = |origin| Ok(columns.rows(origin, &columns.choose(None)?));
+        let rows_of = |origin| Ok(columns.rows(origin, &columns.choose(None)?, self.bad_lines.clone()));
         let rows = match (self.embedded(), self.names.as_slice()) {
             (Some(DataSet { files: [_, _, test], .. }), _) => rows_of(Origin::inside(*test)),
             (Some(set), _) => Err(set.other_kind("a table of rows in three parts")),
             (None, [one]) => rows_of(self.file(one)?),
             // Plain text has no columns to choose, and its files may have one ending.
-            (None, [first, second]) => Ok(parallel([first, second], self.limits)),
+            (None, [first, second]) => Ok(self.parallel([first, second])),
             (None, others) => Err(others_than_one(others.len())),
         };
         Ok(TableRows::new(rows?, DataCache::default()))
+    }
+
+    fn parallel(&self, files: [&String; 2]) -> Stream<Row> {
+        parallel(files, self.limits, self.bad_lines.clone())
     }
 
     fn columns(&self) -> Result<&Columns> {
@@ -343,14 +352,21 @@ impl<'a> Data<'a> {
         Ok([train, dev, test])
     }
 
-    /// Sentences of columns (CoNLL, or `form<TAB>tag`) in three parts: of three files, or of one that is split by a
-    /// hash of the sentence. Columns count from 1.
-    pub fn sentences(&self, columns: &[usize]) -> Result<Parts<Stream<Sentence>>> {
+    /// Sentences of words and tags in three parts: of three files, or of one that is split by a hash of the sentence. A
+    /// file has a word per line (CoNLL, CoNLL-U, or `form<TAB>tag`), with columns that are chosen by number from 1, or
+    /// a sentence per row (CSV, JSON lines), with columns that are chosen by name. Six files of plain text are two for
+    /// each part, with the words of a sentence per line and its tags.
+    pub fn sentences(&self, columns: [Option<&str>; 2]) -> Result<Parts<Stream<Sentence>>> {
         let in_folder = self.folder()?;
-        let read = |path: &String| -> Result<_> { Ok(sentences(self.file(path)?, columns)) };
+        let read = |path: &String| sentences(self.file(path)?, columns, self.bad_lines.clone());
         let parts = match in_folder.as_deref().unwrap_or(&self.names) {
             [one] => read(one)?.split(|sentence| sentence.hash),
             [train, dev, test] => Parts { train: read(train)?, dev: read(dev)?, test: read(test)? },
+            [a, b, c, d, e, f] => {
+                let [train, dev, test] =
+                    [[a, b], [c, d], [e, f]].map(|pair| parallel_sentences(pair, self.limits, self.bad_lines.clone()));
+                Parts { train, dev, test }
+            }
             others => {
                 return Err(Error::misuse(
                     format!("--data takes one file or three (train, dev, test), not {}", others.len()),
@@ -359,13 +375,6 @@ impl<'a> Data<'a> {
             }
         };
         self.begun(parts)
-    }
-
-    /// Whether the first file is CoNLL-U.
-    pub fn is_conllu(&self) -> Result<bool> {
-        let in_folder = self.folder()?;
-        let Some(first) = in_folder.as_deref().unwrap_or(&self.names).first() else { return Ok(false) };
-        Ok(Conll::is_conllu(self.file(first)?.open()?)?)
     }
 
     /// The files train, dev and test of the folder that is named, if one is: the one of each whose name has that word
@@ -393,9 +402,16 @@ impl<'a> Data<'a> {
         ["train", "dev", "test"].into_iter().map(find).collect::<Result<_>>().map(Some)
     }
 
-    /// All sentences of one file, as [`Data::sentences`].
-    pub fn all_sentences(&self, columns: &[usize]) -> Result<Stream<Sentence>> {
-        Ok(sentences(self.one()?, columns))
+    /// All sentences of one file, as [`Data::sentences`], where columns are chosen as they were in training. A file of
+    /// the other kind has its usual columns.
+    pub fn all_sentences(&self, columns: &[String]) -> Result<Stream<Sentence>> {
+        if let [words, tags] = self.names.as_slice() {
+            return Ok(parallel_sentences([words, tags], self.limits, self.bad_lines.clone()));
+        }
+        let origin = self.one()?;
+        let fits = |column: &&String| column.parse::<usize>().is_err() == is_named_table(origin.name());
+        let chosen = [0, 1].map(|i| columns.get(i).filter(fits).map(String::as_str));
+        sentences(origin, chosen, self.bad_lines.clone())
     }
 
     /// Sounds: the wav files of a folder, or of a set in the program, by their names. A file `transcripts.tsv` in the

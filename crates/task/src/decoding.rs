@@ -3,7 +3,7 @@
 use crate::{
     error::{Error, Result},
     figures::Attention,
-    groups::{named, within},
+    groups::{SearchOptions, named, within},
     texts::decode_line,
 };
 use clap::Args;
@@ -62,8 +62,12 @@ pub struct DecodingOptions {
 }
 
 impl DecodingOptions {
-    /// Whether none of them is used.
-    pub(crate) fn is_usual(&self) -> bool {
+    /// Returns whether none of them is used.
+    ///
+    /// ```
+    /// assert!(unspool_task::DecodingOptions::default().is_usual());
+    /// ```
+    pub fn is_usual(&self) -> bool {
         let DecodingOptions { no_repeat_ngram, coverage_penalty, ref ban, ref require, mbr, .. } = *self;
         let DecodingOptions { prefix, alternatives, score, alignment, .. } = *self;
         no_repeat_ngram == 0
@@ -76,9 +80,10 @@ impl DecodingOptions {
 }
 
 /// Decodes with one translator or several, by the rules of [`DecodingOptions`].
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Decoder {
     options: DecodingOptions,
+    search: SearchOptions,
     banned: Vec<Vec<u32>>,
     required: Vec<Vec<u32>>,
     others: Vec<(Translator, Params)>,
@@ -88,11 +93,22 @@ pub struct Decoder {
 pub type Candidates = Vec<(String, f64, Hypothesis)>;
 
 impl Decoder {
-    /// Decodes together with other translators over the same tokens.
+    /// Decodes as the model's own options of searching say, and nothing else.
+    pub fn usual(search: &SearchOptions) -> Decoder {
+        let (options, search) = (DecodingOptions::default(), search.clone());
+        Decoder { options, search, banned: vec![], required: vec![], others: vec![] }
+    }
+
+    /// Decodes as further options say, together with other translators over the same tokens.
     ///
     /// # Errors
     /// A banned text has no tokens.
-    pub fn new(options: &DecodingOptions, tokenizer: &Tokenizer, others: Vec<(Translator, Params)>) -> Result<Decoder> {
+    pub fn with(
+        self,
+        options: &DecodingOptions,
+        tokenizer: &Tokenizer,
+        others: Vec<(Translator, Params)>,
+    ) -> Result<Decoder> {
         // A word has other tokens at the beginning of a text than after a space.
         let encode = |option: &str, text: &String| -> Result<(Vec<u32>, Option<Vec<u32>>)> {
             let first = tokenizer.encode(text)?;
@@ -112,7 +128,7 @@ impl Decoder {
             Ok(later.unwrap_or(first))
         });
         let required = required.collect::<Result<_>>()?;
-        Ok(Decoder { options: options.clone(), banned, required, others })
+        Ok(Decoder { options: options.clone(), banned, required, others, ..self })
     }
 
     /// Returns whether the lines of `predict` have a second text after a tab.
@@ -120,29 +136,59 @@ impl Decoder {
         self.options.prefix || self.options.score
     }
 
-    /// Returns the best candidates of each source, `count` at most. `targets` are prefixes, or texts to be scored.
+    /// The steps of all models together.
+    fn steps<'a>(
+        &'a self,
+        (model, params): (&'a Translator, &'a Params),
+        source: &Padded,
+    ) -> Result<Ensemble<Box<dyn StepFunction + 'a>>> {
+        let all = [(model, params)].into_iter().chain(self.others.iter().map(|(model, params)| (model, params)));
+        let steps = all.map(|(model, params)| Ok(model.steps(params, source)?));
+        Ok(Ensemble::new(steps.collect::<Result<Vec<_>>>()?))
+    }
+
+    /// The model's rules of writing, with the minimum length. Where that is more than the maximum, it is both.
+    fn rules(&self, model: &Translator, source: &Padded) -> decoding::Decoding {
+        let (rules, least) = (model.decoding(source), self.search.min_length);
+        let most: Vec<usize> = (0..source.len()).map(|sentence| rules.max_length_of(sentence).max(least + 1)).collect();
+        rules.min_length(least).max_lengths(most)
+    }
+
+    /// Returns what the likeliest token at each step makes of each source.
+    ///
+    /// # Errors
+    /// The first error of a recording.
+    pub fn greedy(
+        &self,
+        (model, params): (&Translator, &Params),
+        tokenizer: &Tokenizer,
+        source: &Padded,
+    ) -> Result<Vec<String>> {
+        let found = self.rules(model, source).greedy(&mut self.steps((model, params), source)?)?;
+        found.iter().map(|one| decode_line(&one.tokens, tokenizer)).collect()
+    }
+
+    /// Returns the best candidates of each source, `count` at most. `targets` are prefixes, or texts to be
+    /// scored. The tokenizers are those of the source and of what is written.
     ///
     /// # Errors
     /// The first error of a recording.
     pub fn decode(
         &self,
         (model, params): (&Translator, &Params),
-        tokenizer: &Tokenizer,
+        tokenizers: [&Tokenizer; 2],
         source: &Padded,
         targets: &[Vec<u32>],
-        (beam, count): (Beam, usize),
+        count: usize,
     ) -> Result<Vec<Candidates>> {
-        let options = &self.options;
-        let together = |source: &Padded| -> Result<Ensemble<Box<dyn StepFunction + '_>>> {
-            let all = [(model, params)].into_iter().chain(self.others.iter().map(|(model, params)| (model, params)));
-            let steps = all.map(|(model, params)| Ok(model.steps(params, source)?));
-            Ok(Ensemble::new(steps.collect::<Result<Vec<_>>>()?))
-        };
+        let (options, [source_tokenizer, tokenizer]) = (&self.options, tokenizers);
+        let together = |source: &Padded| self.steps((model, params), source);
         let rules = |source: &Padded, prefixes: Vec<Vec<u32>>| -> decoding::Decoding {
-            let rules = model.decoding(source).banned_sequences(self.banned.clone());
+            let rules = self.rules(model, source).banned(self.banned.clone());
             let rules = rules.no_repeat_ngram(options.no_repeat_ngram);
             if options.prefix { rules.prefixes(prefixes) } else { rules }
         };
+        let beam = Beam::new(self.search.beam_size.max(count)).best(count).penalty(self.search.penalty());
         let beam = beam.coverage_penalty(options.coverage_penalty);
         let found = if options.score {
             let scored = model.decoding(source).score(&mut together(source)?, targets)?;
@@ -155,7 +201,7 @@ impl Decoder {
             let mut found = vec![];
             for (row, length) in source.lengths.iter().enumerate() {
                 let ids: Vec<u32> = source.ids.row(row).iter().take(*length).copied().collect();
-                let copies = Padded::new(&vec![ids; options.candidates], tokenizer.specials().pad);
+                let copies = Padded::new(&vec![ids; options.candidates], source_tokenizer.specials().pad);
                 let prefixes = vec![targets[row].clone(); options.candidates];
                 found.push(rules(&copies, prefixes).sample(&mut together(&copies)?, &Sampling::new(options.seed))?);
             }
@@ -183,7 +229,7 @@ impl Decoder {
             candidates.truncate(count);
             if options.alignment {
                 for (text, _, one) in &mut candidates {
-                    let alignment = Attention::of_row(tokenizer, source, row, one).map(|map| map.pharaoh());
+                    let alignment = Attention::of_row(tokenizers, source, row, one).map(|map| map.pharaoh());
                     *text = format!("{text} ||| {}", alignment.unwrap_or_default());
                 }
             }

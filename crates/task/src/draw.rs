@@ -1,7 +1,11 @@
 //! Which example it is, and the random numbers that it is made with.
 
+use crate::error::Result;
 use std::cell::Cell;
-use unspool::{graph::RngKey, text::Part};
+use unspool::{
+    graph::RngKey,
+    text::{Part, Tokenizer},
+};
 
 /// Examples of a part whose texts are shown, at most.
 pub(crate) const SHOWN: usize = 20;
@@ -13,17 +17,26 @@ pub struct Draw {
     key: RngKey,
     training: bool,
     cut: Cell<(usize, usize)>,
+    bpe_dropout: f64,
+    /// How many texts were encoded.
+    encoded: Cell<u64>,
 }
 
 impl Draw {
     /// Draws an example of the train part, in an epoch of this key.
     pub fn training(number: usize, key: RngKey) -> Draw {
-        Draw { number, key, training: true, cut: Cell::default() }
+        Draw { number, key, training: true, cut: Cell::default(), bpe_dropout: 0.0, encoded: Cell::default() }
+    }
+
+    /// The same, where texts lose this share of the merges of their byte pairs. What is scored loses none.
+    pub(crate) fn bpe_dropout(self, rate: f64) -> Draw {
+        Draw { bpe_dropout: if self.training { rate } else { 0.0 }, ..self }
     }
 
     /// Draws an example of a part that is scored: the same in every evaluation.
     pub fn scored(number: usize, part: Part) -> Draw {
-        Draw { number, key: RngKey::seed(0).fold_in(part as u64), training: false, cut: Cell::default() }
+        let key = RngKey::seed(0).fold_in(part as u64);
+        Draw { training: false, ..Draw::training(number, key) }
     }
 
     /// Returns the number of the example within its part.
@@ -55,6 +68,31 @@ impl Draw {
     /// Returns a text that an example is scored with: that of an example that the model learns from is not kept.
     pub fn scored_with(&self, text: &str) -> String {
         if self.training { String::new() } else { text.to_owned() }
+    }
+
+    /// Returns a text of the example as tokens. Where the model learns with BPE dropout, they are a function of the
+    /// seed, the epoch, the number of the example, how many of its texts were encoded before, and the place of each
+    /// word.
+    ///
+    /// ```
+    /// use unspool::{graph::RngKey, text::{TokenKind, Tokenizer, TokenizerOptions}};
+    /// use unspool_task::Draw;
+    /// let options = TokenizerOptions { minimum_count: 1, ..TokenizerOptions::default() };
+    /// let tokenizer = Tokenizer::train(TokenKind::ByteLevelBpe, ["low lower lowest"], &options)?;
+    /// let draw = Draw::training(7, RngKey::seed(1));
+    /// assert_eq!(draw.encode("low lower", &tokenizer)?, tokenizer.encode("low lower")?);
+    /// # Ok::<(), unspool_task::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The tokenizer cannot read it.
+    pub fn encode(&self, text: &str, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
+        let nth = self.encoded.replace(self.encoded.get() + 1);
+        if self.bpe_dropout == 0.0 {
+            return Ok(tokenizer.encode(text)?);
+        }
+        let key = self.key.fold_in_str("BPE dropout").fold_in(self.number as u64).bits(0);
+        Ok(tokenizer.encode_with_dropout(text, self.bpe_dropout, &[key, nth])?)
     }
 
     /// Cuts ids to a maximum length. The runner says how many were cut.
@@ -116,6 +154,7 @@ impl Rng {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use unspool::text::{TokenKind, TokenizerOptions};
 
     #[test]
     fn examples_are_others_in_each_epoch_and_the_same_in_evaluation() {
@@ -127,6 +166,34 @@ mod tests {
         assert_eq!(scored(Part::Dev), scored(Part::Dev));
         assert_ne!(scored(Part::Dev), scored(Part::Test));
         assert_eq!((epoch(0).iter().min(), epoch(0).iter().max()), (Some(&0), Some(&9)));
+    }
+
+    #[test]
+    fn bpe_dropout_is_a_function_of_epoch_row_text_and_word_and_leaves_what_is_scored_alone() {
+        let options = TokenizerOptions { minimum_count: 1, ..TokenizerOptions::default() };
+        let texts = ["lower lowest newer newest"; 3];
+        let tokenizer = Tokenizer::train(TokenKind::ByteLevelBpe, texts, &options).unwrap();
+        // A source and a target, as an example has them.
+        let pair = |draw: Draw, rate: f64| {
+            let draw = draw.bpe_dropout(rate);
+            [texts[0], texts[0]].map(|text| draw.encode(text, &tokenizer).unwrap())
+        };
+        let epoch = |seed, epoch| RngKey::seed(seed).fold_in(epoch);
+        let of = |seed, number, row| pair(Draw::training(row, epoch(seed, number)), 0.4);
+        let plain = tokenizer.encode(texts[0]).unwrap();
+        let one = of(1, 0, 5);
+        // In the middle of an epoch, where a training is resumed, the pieces are the same as in the whole of it.
+        let rows: Vec<_> = (0..40).map(|row| of(1, 0, row)).collect();
+        assert_eq!((&rows[5], &of(1, 0, 5)), (&one, &one));
+        assert!((20..40).map(|row| of(1, 0, row)).eq(rows[20..].iter().cloned()));
+        for other in [of(2, 0, 5), of(1, 1, 5), of(1, 0, 6)] {
+            assert_ne!(other, one);
+        }
+        assert_ne!(one[0], one[1], "equal texts of an example draw one by one");
+        assert_eq!(pair(Draw::training(5, epoch(1, 0)), 0.0), [plain.clone(), plain.clone()]);
+        for part in [Part::Dev, Part::Test] {
+            assert_eq!(pair(Draw::scored(5, part), 0.4), [plain.clone(), plain.clone()]);
+        }
     }
 
     #[test]

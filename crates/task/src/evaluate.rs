@@ -6,12 +6,13 @@ use super::{
     chosen::Chosen,
     commands::EvaluateOptions,
     data::{Columns, Data},
+    decoding::DecodingOptions,
     error::{Error, Result},
     examples::{Cut, Scored},
     format::Format,
     json::{self, Evaluated, Report},
     lines, processes,
-    restore::{Restored, restore},
+    restore::{Restored, restore_all},
     run::RunFolder,
     signals,
     stage::Stage,
@@ -27,9 +28,16 @@ use unspool::{
 
 /// Scores a trained model on all of a file, in one line of JSON.
 pub(crate) fn evaluate<T: Task>(folder: &RunFolder, options: &EvaluateOptions) -> Result<()> {
-    let Restored { task, params, columns } = restore::<T>(folder)?;
+    let others = &options.model[1..];
+    if options.skip_bad_lines && !T::SPEC.by_lines {
+        let message = format!("--skip-bad-lines: the data of {} is not read line by line", T::SPEC.name);
+        return Err(Error::misuse(message, "leave it out"));
+    }
+    let Restored { task, params, columns } = restore_all::<T>(folder, others, &DecodingOptions::default())?;
     let columns = Columns::known(T::SPEC.columns, &columns);
-    let data = Data::new(&options.data, T::SPEC.sets, columns, &OneProcess).limits(options.limits.limits());
+    let data = Data::new(&options.data, T::SPEC.sets, columns, &OneProcess)
+        .limits(options.limits.limits())
+        .skip_bad_lines(options.skip_bad_lines);
     let hint = "give a file in the form, and with the columns, of the data that the model was trained on";
     let read = || {
         Scored::new(&task, &task.read_to_score(&data)?, Part::Test, &Cut::default(), &DataCache::default(), &OneProcess)
@@ -49,6 +57,10 @@ pub(crate) fn evaluate<T: Task>(folder: &RunFolder, options: &EvaluateOptions) -
         (line.as_object_mut(), Report::part(None, &evaluated, T::SPEC.metric.name))
     {
         line.extend(scores);
+        if !others.is_empty() {
+            // It is that of the first model alone.
+            line.remove("loss");
+        }
         line.insert("seconds".into(), json!(began.elapsed().as_secs_f64()));
     }
     lines::print(&match format {
@@ -74,20 +86,42 @@ pub(crate) fn part<T: Task>(
     let stage = Stage::of("evaluating", batches.len().div_ceil(exchange.ranks().max(1)) as u64);
     let results = processes::distribute(exchange, batches.len(), |number| {
         signals::check_if_alone(exchange)?;
-        let batch = part.batch(task, &batches[number])?;
+        let rows = &batches[number];
+        let batch = part.batch(task, rows)?;
         let graph = Graph::inference(params);
         let sums = (sum_of_losses(task, &graph, &batch)?, batch.loss_count());
-        let answers = task.answers(params, &batch, search)?;
+        // The loss is that of the whole batch, whatever pieces a search answers it in.
+        let pieces = Buckets::pairs(part.lengths_of(rows), search.batch_size(size), 0)?.sorted();
+        let answers = match pieces.len() {
+            1 => task
+                .answers(params, &batch, search)?
+                .into_iter()
+                .zip(rows)
+                .map(|(answer, row)| (*row, answer))
+                .collect(),
+            _ => {
+                let mut answers = vec![];
+                for piece in pieces {
+                    let rows: Vec<usize> = piece.into_iter().map(|place| rows[place]).collect();
+                    answers.extend(rows.iter().copied().zip(task.answers(
+                        params,
+                        &part.batch(task, &rows)?,
+                        search,
+                    )?));
+                }
+                answers
+            }
+        };
         stage.add(1);
         Ok((sums, answers))
     })?;
     drop(stage);
     let (mut losses, mut counts) = (0.0, 0);
     let mut answers: Vec<(usize, T::Answer)> = vec![];
-    for (rows, ((loss, count), found)) in batches.iter().zip(results) {
+    for ((loss, count), found) in results {
         losses += loss;
         counts += count;
-        answers.extend(rows.iter().copied().zip(found));
+        answers.extend(found);
     }
     answers.sort_by_key(|(row, _)| *row);
     let answers: Vec<T::Answer> = answers.into_iter().map(|(_, answer)| answer).collect();

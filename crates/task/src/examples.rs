@@ -13,6 +13,7 @@ use crate::{
     source::{Drawn, Kind, Source},
     task::{Score, Task},
 };
+use serde::{Serialize, de::DeserializeOwned};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use unspool::{
     graph::RngKey,
@@ -50,43 +51,55 @@ impl Cut {
 pub(crate) enum Train<T: Task> {
     /// Examples of rows, of which this process has some.
     Kept(Rows<T::Example>),
+    /// The texts of rows, of which this process has some, for examples that are other ones in each epoch: the share of
+    /// merges that BPE dropout leaves out.
+    Texts(Rows<Vec<String>>, f64),
     /// Examples that are made when they are needed.
     Drawn(Drawn<RowOf<T>>),
 }
 
 /// Makes the examples of the rows that are this process's, or takes those that an earlier training has made of them.
-fn made<T: Task>(
+/// `keep` says what of a row and its example is kept.
+fn made<T: Task, K: Serialize + DeserializeOwned + Send + Sync>(
     task: &T,
     stream: &Stream<RowOf<T>>,
     part: &str,
     draw: impl Fn(usize) -> Draw + Sync,
+    keep: impl Fn(RowOf<T>, T::Example) -> K + Sync,
     cache: &DataCache,
     exchange: &dyn Exchange,
-) -> Result<Made<T::Example>> {
+) -> Result<Made<K>> {
     let (rank, ranks) = (exchange.rank().to_string(), exchange.ranks().to_string());
     cache.get_or_make(&[part, &stream.columns.join("\t"), &rank, &ranks], || {
         Made::new(exchange, stream.rows()?, |number, row| {
             let draw = draw(number);
             let example = task.example(&row, &draw)?;
-            Ok(MadeRow { lengths: task.lengths(&example), example, cut: draw.was_cut() })
+            Ok(MadeRow { lengths: task.lengths(&example), example: keep(row, example), cut: draw.was_cut() })
         })
     })
 }
 
 impl<T: Task> Train<T> {
-    /// Makes the examples of rows; others are made later.
+    /// Makes the examples of rows; others are made later, and so are those of texts that lose this share of merges.
     pub(crate) fn new(
         task: &T,
         source: &T::Source,
+        bpe_dropout: f64,
         cut: &Cut,
         cache: &DataCache,
         exchange: &dyn Exchange,
     ) -> Result<Train<T>> {
+        let draw = |number| Draw::training(number, RngKey::seed(0));
         match source.kind() {
             Kind::Drawn(drawn) => Ok(Train::Drawn(drawn.clone())),
+            Kind::Rows(stream) if bpe_dropout > 0.0 => {
+                let texts = |row, _| T::Source::texts(&row).unwrap_or_default().to_vec();
+                let made = made(task, stream, "texts", draw, texts, cache, exchange)?;
+                cut.add(made.cut);
+                Ok(Train::Texts(Rows::new(made, exchange)?, bpe_dropout))
+            }
             Kind::Rows(stream) => {
-                let draw = |number| Draw::training(number, RngKey::seed(0));
-                let made = made(task, stream, "train", draw, cache, exchange)?;
+                let made = made(task, stream, "train", draw, |_, example| example, cache, exchange)?;
                 cut.add(made.cut);
                 Ok(Train::Kept(Rows::new(made, exchange)?))
             }
@@ -97,6 +110,7 @@ impl<T: Task> Train<T> {
     pub(crate) fn lengths(&self) -> &[(usize, usize)] {
         match self {
             Train::Kept(rows) => rows.lengths(),
+            Train::Texts(rows, _) => rows.lengths(),
             Train::Drawn(drawn) => &drawn.lengths,
         }
     }
@@ -113,6 +127,7 @@ impl<T: Task> Train<T> {
     pub(crate) fn fetch(&mut self, needed: &[Vec<usize>], exchange: &dyn Exchange) -> Result<()> {
         match self {
             Train::Kept(rows) => rows.fetch(needed, exchange),
+            Train::Texts(rows, _) => rows.fetch(needed, exchange),
             Train::Drawn(_) => Ok(()),
         }
     }
@@ -126,6 +141,14 @@ impl<T: Task> Train<T> {
     pub(crate) fn batch(&self, task: &T, numbers: &[usize], key: RngKey) -> Result<T::Batch> {
         let examples = match self {
             Train::Kept(rows) => rows.chosen(numbers)?,
+            Train::Texts(rows, rate) => {
+                let none = || Error::failure("a row is not made of texts alone", "");
+                let make = |(texts, number): (Vec<String>, &usize)| {
+                    let row = T::Source::row_of_texts(texts).ok_or_else(none)?;
+                    task.example(&row, &Draw::training(*number, key).bpe_dropout(*rate))
+                };
+                rows.chosen(numbers)?.into_iter().zip(numbers).map(make).collect::<Result<Vec<_>>>()?
+            }
             Train::Drawn(drawn) => {
                 let make = |number: &usize| task.example(&drawn.material, &Draw::training(*number, key));
                 numbers.iter().map(make).collect::<Result<Vec<_>>>()?
@@ -165,7 +188,7 @@ impl<T: Task> Scored<T> {
             }
             Kind::Rows(stream) => {
                 let name = if part == Part::Dev { "dev" } else { "test" };
-                let made = made(task, stream, name, draw, cache, exchange)?;
+                let made = made(task, stream, name, draw, |_, example| example, cache, exchange)?;
                 cut.add(made.cut);
                 made.into_scored(exchange)?
             }
@@ -191,6 +214,11 @@ impl<T: Task> Scored<T> {
         let mut batches = Buckets::pairs(self.lengths.clone(), BatchSize::Rows(count), 0)?.sorted();
         let middle = batches.len() / 2;
         Ok(if batches.is_empty() { vec![] } else { batches.swap_remove(middle) })
+    }
+
+    /// The lengths of these examples.
+    pub(crate) fn lengths_of(&self, numbers: &[usize]) -> Vec<(usize, usize)> {
+        numbers.iter().filter_map(|number| self.lengths.get(*number)).copied().collect()
     }
 
     /// Arrays of these examples.

@@ -95,12 +95,18 @@ pub struct Attention {
 
 impl Attention {
     /// Says what a model attended to in a row of its sources while it wrote, token for token. A character in several
-    /// tokens stands at the last of them. Returns nothing where the model attends to nothing.
-    pub fn of_row(tokenizer: &Tokenizer, sources: &Padded, row: usize, written: &Hypothesis) -> Option<Attention> {
+    /// tokens stands at the last of them. Returns nothing where the model attends to nothing. The tokenizers are those
+    /// of the source and of what is written.
+    pub fn of_row(
+        [source_tokenizer, tokenizer]: [&Tokenizer; 2],
+        sources: &Padded,
+        row: usize,
+        written: &Hypothesis,
+    ) -> Option<Attention> {
         let length = *sources.lengths.get(row)?;
         let source: Vec<u32> = sources.ids.row(row).iter().take(length).copied().collect();
         let (columns, mut rows) =
-            (tokenizer.decode_pieces(&source).ok()?, tokenizer.decode_pieces(&written.tokens).ok()?);
+            (source_tokenizer.decode_pieces(&source).ok()?, tokenizer.decode_pieces(&written.tokens).ok()?);
         // In a batch with longer sources, a source is padded; padding has no weight and is not shown.
         let real = |row: ArrayView1<'_, f64>| row.iter().take(length).copied().collect();
         let weights: Vec<Vec<f64>> = written.attention.as_ref()?.rows().into_iter().map(real).collect();

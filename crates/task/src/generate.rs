@@ -2,10 +2,11 @@
 
 use super::{
     commands::GenerateOptions,
+    decoding::DecodingOptions,
     error::{Error, Result},
     format::Format,
     lines,
-    restore::{Restored, restore},
+    restore::{Restored, restore_all},
     run::RunFolder,
     shown,
 };
@@ -23,7 +24,7 @@ pub(crate) fn generate<T: Task>(folder: &RunFolder, options: &GenerateOptions) -
         top_p: options.top_p,
         seed: options.seed,
     };
-    let Restored { task, params, .. } = restore::<T>(folder)?;
+    let Restored { task, params, .. } = restore_all::<T>(folder, &options.model[1..], &DecodingOptions::default())?;
     if options.format == Format::Json {
         let mut text = String::new();
         let mut keep = |part: &str| {

@@ -4,16 +4,25 @@ use crate::{
     data::TableRows,
     error::{Error, Result},
     limits,
-    texts::one_token_each,
+    texts::{PairTokenizers, one_token_each},
 };
 use clap::{
     Arg, ArgAction, Args, Command,
     builder::{PossibleValue, PossibleValuesParser, TypedValueParser},
 };
 use serde::{Deserialize, Serialize};
-use std::{ffi::OsStr, fmt::Display, ops::RangeInclusive, path::PathBuf, str::FromStr};
+use std::{
+    ffi::OsStr,
+    fmt::Display,
+    ops::{Range, RangeInclusive},
+    path::PathBuf,
+    str::FromStr,
+};
 use unspool::{
-    models::ClassifierConfig,
+    models::{
+        ClassifierConfig, LanguageModelConfig, RecurrentLanguageModelConfig, RecurrentTranslatorConfig,
+        TransformerLanguageModelConfig, TransformerTranslatorConfig, TranslatorConfig,
+    },
     nn::{CellKind, decoding::LengthPenalty},
     text::{TokenKind, Tokenizer, TokenizerOptions},
 };
@@ -161,6 +170,92 @@ impl ArchOptions {
         self.arch == "transformer"
     }
 
+    /// Returns the sizes of a model that writes a text on.
+    ///
+    /// ```
+    /// use clap::{Args, Command, FromArgMatches};
+    /// use unspool_task::{ArchOptions, EmbeddingOptions};
+    /// let matches = EmbeddingOptions::augment_args(ArchOptions::augment_args(Command::new("train")))
+    ///     .get_matches_from(["train", "--arch=transformer", "--hidden-size=12"]);
+    /// let arch = ArchOptions::from_arg_matches(&matches)?;
+    /// let embedding = EmbeddingOptions::from_arg_matches(&matches)?;
+    /// let config = arch.language_model(&embedding, 300);
+    /// assert!(matches!(config, unspool::models::LanguageModelConfig::Transformer(sizes) if sizes.heads == 4));
+    /// # Ok::<(), clap::Error>(())
+    /// ```
+    pub fn language_model(&self, embedding: &EmbeddingOptions, vocabulary_size: usize) -> LanguageModelConfig {
+        let RecurrentOptions { cell, layers, hidden_size } = self.recurrent;
+        let (EmbeddingOptions { embedding_size, dropout }, heads) = (*embedding, self.heads());
+        match self.is_transformer() {
+            false => LanguageModelConfig::Recurrent(RecurrentLanguageModelConfig {
+                vocabulary_size,
+                embedding_size,
+                cell,
+                layers,
+                hidden_size,
+                dropout,
+            }),
+            true => LanguageModelConfig::Transformer(TransformerLanguageModelConfig {
+                vocabulary_size,
+                hidden_size,
+                heads,
+                layers,
+                dropout,
+            }),
+        }
+    }
+
+    /// Returns the sizes of a model that translates. A recurrent decoder attends, or does not.
+    ///
+    /// ```
+    /// use clap::{Args, Command, FromArgMatches};
+    /// use unspool::text::{TokenKind, Tokenizer, TokenizerOptions};
+    /// use unspool_task::{ArchOptions, EmbeddingOptions, PairTokenizers};
+    /// let matches = EmbeddingOptions::augment_args(ArchOptions::augment_args(Command::new("train")))
+    ///     .get_matches_from(["train", "--hidden-size=12"]);
+    /// let arch = ArchOptions::from_arg_matches(&matches)?;
+    /// let embedding = EmbeddingOptions::from_arg_matches(&matches)?;
+    /// let target = Tokenizer::train(TokenKind::ByteLevelBpe, ["ett hus"], &TokenizerOptions::default())?;
+    /// let tokenizers = PairTokenizers { source: None, target };
+    /// let config = arch.translator(&embedding, true, &tokenizers);
+    /// assert_eq!(config.vocabulary_sizes(), (None, tokenizers.target.vocabulary_size()));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn translator(
+        &self,
+        embedding: &EmbeddingOptions,
+        attention: bool,
+        tokenizers: &PairTokenizers,
+    ) -> TranslatorConfig {
+        let RecurrentOptions { cell, layers, hidden_size } = self.recurrent;
+        let (vocabulary_size, specials) = (tokenizers.target.vocabulary_size(), tokenizers.target.specials());
+        let source_vocabulary_size = tokenizers.source.as_ref().map(Tokenizer::vocabulary_size);
+        let EmbeddingOptions { embedding_size, dropout } = *embedding;
+        match self.is_transformer() {
+            false => TranslatorConfig::Recurrent(RecurrentTranslatorConfig {
+                vocabulary_size,
+                source_vocabulary_size,
+                embedding_size,
+                cell,
+                layers,
+                hidden_size,
+                attention,
+                dropout,
+                specials,
+            }),
+            true => TranslatorConfig::Transformer(TransformerTranslatorConfig {
+                vocabulary_size,
+                source_vocabulary_size,
+                size: hidden_size,
+                heads: self.heads(),
+                feedforward: 4 * hidden_size,
+                layers,
+                dropout,
+                specials,
+            }),
+        }
+    }
+
     /// Returns how many heads of attention divide the hidden size: four at most.
     pub fn heads(&self) -> usize {
         (1..=4).rev().find(|heads| self.recurrent.hidden_size.is_multiple_of(*heads)).unwrap_or(1)
@@ -178,6 +273,10 @@ pub struct SearchOptions {
     /// the α of GNMT (Wu and others 2016)
     #[arg(long, value_name = "average|none|ALPHA", default_value = "average", value_parser = length_penalty)]
     pub length_penalty: String,
+    /// Minimum length: an output does not end before it has so many tokens [from 0 to 10000]
+    #[arg(long, value_name = "TOKENS", default_value = "0", value_parser = count(0..=limits::LENGTH))]
+    #[serde(default)]
+    pub min_length: usize,
 }
 
 fn length_penalty(text: &str) -> Parsed<String> {
@@ -194,7 +293,7 @@ impl SearchOptions {
     /// ```
     /// use unspool::nn::decoding::LengthPenalty;
     /// use unspool_task::SearchOptions;
-    /// let options = SearchOptions { beam_size: 5, length_penalty: "0.6".into() };
+    /// let options = SearchOptions { beam_size: 5, length_penalty: "0.6".into(), min_length: 0 };
     /// options.check()?;
     /// assert_eq!(options.penalty(), LengthPenalty::Gnmt(0.6));
     /// assert!(SearchOptions { beam_size: 0, ..options }.check().is_err());
@@ -214,6 +313,10 @@ impl SearchOptions {
     /// One of them is not what the command line takes.
     pub fn check(&self) -> Result<()> {
         length_penalty(&self.length_penalty).map_err(|why| Error::failure(format!("length_penalty: {why}"), ""))?;
+        if self.min_length > limits::LENGTH {
+            let right = format!("it must be from 0 to {}", limits::LENGTH);
+            return Err(Error::failure(format!("min_length is {}", self.min_length), right));
+        }
         limits::check("beam_size", self.beam_size)
     }
 }
@@ -263,12 +366,47 @@ impl TokenOptions {
         Ok(self.tokenizer.as_ref().map(Tokenizer::load).transpose()?)
     }
 
-    /// Returns the tokenizer that `--tokenizer` names, or one that is trained on the first columns of a table.
+    /// Returns the tokenizer that `--tokenizer` names, or one that is trained on some columns of a table, by their
+    /// places.
     ///
     /// # Errors
     /// The file is no tokenizer; a row cannot be read; the texts cannot be tokenized so.
-    pub fn tokenizer(&self, train: &TableRows, columns: usize, options: &TokenizerOptions) -> Result<Tokenizer> {
+    pub fn tokenizer(&self, train: &TableRows, columns: Range<usize>, options: &TokenizerOptions) -> Result<Tokenizer> {
         self.given()?.map_or_else(|| train.tokenizer(columns, self.kind()?, options), Ok)
+    }
+}
+
+/// What the texts of pairs are made of: one vocabulary for both sides, or one for each.
+#[derive(Clone, Debug, Args)]
+pub struct PairTokenOptions {
+    /// What they are made of.
+    #[command(flatten)]
+    pub tokens: TokenOptions,
+    /// Give source and target a vocabulary each, of --vocabulary tokens, instead of one for both
+    ///
+    /// The model then has a table of token vectors for each. --tokenizer is the target's, if it is given.
+    #[arg(long, value_name = "true|false", default_value = "false", action = ArgAction::Set, num_args = 0..=1,
+          require_equals = true, default_missing_value = "true", help_heading = "Data")]
+    pub separate_vocabularies: bool,
+    /// Use the tokenizer in this tokenizer.json for the source; source and target then have a vocabulary each
+    #[arg(long, value_name = "FILE", help_heading = "Data")]
+    pub source_tokenizer: Option<PathBuf>,
+}
+
+impl PairTokenOptions {
+    /// Returns the tokenizers of the first two columns of a table. What is not given is trained.
+    ///
+    /// # Errors
+    /// A file is no tokenizer; a row cannot be read; the texts cannot be tokenized so.
+    pub fn tokenizers(&self, train: &TableRows) -> Result<PairTokenizers> {
+        let TokenOptions { vocabulary: vocabulary_size, lowercase, .. } = self.tokens;
+        let options = TokenizerOptions { vocabulary_size, lowercase, ..TokenizerOptions::default() };
+        if !self.separate_vocabularies && self.source_tokenizer.is_none() {
+            return Ok(PairTokenizers { source: None, target: self.tokens.tokenizer(train, 0..2, &options)? });
+        }
+        let of_source = TokenOptions { tokenizer: self.source_tokenizer.clone(), ..self.tokens.clone() };
+        let source = Some(of_source.tokenizer(train, 0..1, &options)?);
+        Ok(PairTokenizers { source, target: self.tokens.tokenizer(train, 1..2, &options)? })
     }
 }
 
@@ -285,7 +423,7 @@ pub struct TextOptions {
 }
 
 /// The vectors of tokens, and what is dropped of them.
-#[derive(Clone, Debug, Args)]
+#[derive(Clone, Copy, Debug, Args)]
 pub struct EmbeddingOptions {
     /// Size of a token's embedding vector in a recurrent model [from 1 to 65536]
     #[arg(long, value_name = "N", default_value = "128", value_parser = count(1..=limits::SIZE))]

@@ -14,8 +14,8 @@ const MODEL: &str = "model";
 const OPTIONS: &str = "options";
 /// The checksum of the data's contents, wherever the files are.
 const DATA: &str = "data";
-/// The checksum of tokenizer.json.
-const TOKENIZER: &str = "tokenizer";
+/// The checksums of tokenizer.json and of source_tokenizer.json.
+const TOKENIZERS: [&str; 2] = ["tokenizer", "source tokenizer"];
 
 /// What a run was begun with. It is the same for equal runs, wherever their files are.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -23,17 +23,26 @@ pub(crate) struct Identity(BTreeMap<String, String>);
 
 impl Identity {
     /// Of a run that begins, or would go on.
-    pub(crate) fn new(model: String, config: &Table, data: Option<String>, tokenizer: Option<&str>) -> Identity {
+    pub(crate) fn new(model: String, config: &Table, data: Option<String>, tokenizers: [Option<&str>; 2]) -> Identity {
         let mut options = config.clone();
         options.remove(DATA);
-        let tokenizer = tokenizer.map(|json| Checksum::default().add(json.as_bytes()).text());
-        let all = [(MODEL, Some(model)), (OPTIONS, Some(options.to_string())), (DATA, data), (TOKENIZER, tokenizer)];
+        let sum = |json: &str| Checksum::default().add(json.as_bytes()).text();
+        let [tokenizer, source] = tokenizers.map(|json| json.map(sum));
+        let [of_tokenizer, of_source] = TOKENIZERS;
+        let all = [
+            (MODEL, Some(model)),
+            (OPTIONS, Some(options.to_string())),
+            (DATA, data),
+            (of_tokenizer, tokenizer),
+            (of_source, source),
+        ];
         Identity(all.into_iter().filter_map(|(key, value)| Some((key.to_owned(), value?))).collect())
     }
 
     /// What the header of a checkpoint holds of it: nothing for a file from elsewhere.
     pub(crate) fn of_header(metadata: &BTreeMap<String, String>) -> Identity {
-        let own = |(key, _): &(&String, &String)| [MODEL, OPTIONS, DATA, TOKENIZER].contains(&key.as_str());
+        let own =
+            |(key, _): &(&String, &String)| [&[MODEL, OPTIONS, DATA][..], &TOKENIZERS].concat().contains(&key.as_str());
         Identity(metadata.iter().filter(own).map(|(key, value)| (key.clone(), value.clone())).collect())
     }
 
@@ -44,7 +53,7 @@ impl Identity {
 
     /// Says in what `now` differs, first what explains the rest.
     pub(crate) fn difference(&self, now: &Identity) -> Option<String> {
-        [OPTIONS, DATA, MODEL, TOKENIZER].into_iter().find_map(|key| {
+        [&[OPTIONS, DATA, MODEL][..], &TOKENIZERS].concat().into_iter().find_map(|key| {
             let (began, now) = (self.0.get(key), now.0.get(key));
             match (began, now) {
                 _ if began == now => None,
@@ -62,12 +71,12 @@ impl Identity {
         self.0.get(MODEL).and_then(|began| difference_of_tables(began, found))
     }
 
-    /// Says whether a tokenizer.json is another than the run's.
+    /// Says whether the file of the tokenizer, or of the source's, is another than the run's.
     ///
     /// # Errors
     /// It cannot be read.
-    pub(crate) fn difference_of_tokenizer(&self, path: &Path) -> Result<Option<String>> {
-        let Some(began) = self.0.get(TOKENIZER) else { return Ok(None) };
+    pub(crate) fn difference_of_tokenizer(&self, place: usize, path: &Path) -> Result<Option<String>> {
+        let Some(began) = self.0.get(TOKENIZERS[place]) else { return Ok(None) };
         let now = Checksum::default().add_file(path).map_err(|cause| Error::file(path, "read", &cause))?.text();
         Ok((now != *began).then(|| format!("its checksum is {now} where it was {began}")))
     }
@@ -85,7 +94,7 @@ impl Identity {
 
     /// Refuses options that the run in `folder` was not begun with, before anything is read.
     pub(crate) fn check_options(&self, config: &Table, folder: &Path) -> Result<()> {
-        let now = Identity::new(String::new(), config, None, None).0.remove(OPTIONS);
+        let now = Identity::new(String::new(), config, None, [None; 2]).0.remove(OPTIONS);
         let now = now.map(|options| (OPTIONS.to_owned(), options));
         let began = self.0.get(OPTIONS).map(|options| (OPTIONS.to_owned(), options.clone()));
         Identity(began.into_iter().collect()).check(&Identity(now.into_iter().collect()), folder)
@@ -119,7 +128,7 @@ mod tests {
     use super::*;
 
     fn identity(options: &str, data: &str, model: &str, tokenizer: &str) -> Identity {
-        Identity::new(model.into(), &options.parse().unwrap(), Some(data.into()), Some(tokenizer))
+        Identity::new(model.into(), &options.parse().unwrap(), Some(data.into()), [Some(tokenizer), None])
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod config;
 mod curvature;
 mod data;
 mod decoding;
+mod documents;
 mod draw;
 mod entry;
 mod error;
@@ -93,15 +94,15 @@ pub use error::{Error, Result};
 pub use figures::{Attention, ClassCounts, Curves, Figure};
 pub use gradients::gradients;
 pub use groups::{
-    ArchOptions, DirectionOptions, EmbeddingOptions, PairOptions, ReaderOptions, RecurrentOptions, SearchOptions,
-    TextOptions, TokenOptions, choice, count, share,
+    ArchOptions, DirectionOptions, EmbeddingOptions, PairOptions, PairTokenOptions, ReaderOptions, RecurrentOptions,
+    SearchOptions, TextOptions, TokenOptions, choice, count, share,
 };
 pub use labels::{Labels, MostFrequent, with_unknown};
 pub use parts::Parts;
 pub use signals::check_signals;
 pub use source::{Drawn, Kind, Source, by_number};
 pub use task::{Baselines, Digits, Generate, Learned, Metric, SavedModel, Score, Search, Shown, Spec, Task};
-pub use texts::{check_tokenizer, decode_line, encode, one_token_each};
+pub use texts::{PairTokenizers, check_tokenizer, decode_line, encode, one_token_each};
 
 use any_task::AnyTask;
 use options::{Asked, Command};
@@ -150,13 +151,14 @@ fn other(tasks: &[&'static dyn AnyTask], command: Command) -> Result<()> {
         Command::Completions(options) => options.run(options::command(tasks)),
         Command::Man(options) => options.run(options::command(tasks)),
         Command::Predict(options) => {
+            let options = options.with_file();
             threads::set(options.threads.count)?;
             let folder = run::RunFolder::open(&options.model[0])?;
             restore::task_of(&folder, tasks)?.predict(&folder, &options)
         }
         Command::Evaluate(options) => {
             threads::set(options.threads.count)?;
-            let folder = run::RunFolder::open(&options.model)?;
+            let folder = run::RunFolder::open(&options.model[0])?;
             restore::task_of(&folder, tasks)?.evaluate(&folder, &options)
         }
         Command::Quantize(options) => {
@@ -165,7 +167,7 @@ fn other(tasks: &[&'static dyn AnyTask], command: Command) -> Result<()> {
         }
         Command::Generate(options) => {
             threads::set(options.threads.count)?;
-            let folder = run::RunFolder::open(&options.model)?;
+            let folder = run::RunFolder::open(&options.model[0])?;
             restore::task_of(&folder, tasks)?.generate(&folder, &options)
         }
     }

@@ -30,6 +30,8 @@ pub const BEST: u16 = 1000;
 /// Bytes of a line that a model answers, unless `--max-line` says otherwise: a recurrence keeps some kilobytes for
 /// each.
 pub const ANSWERED_LINE: u32 = 1 << 16;
+/// Lines of a document that is answered as a whole.
+pub const DOCUMENT_LINES: usize = 1 << 16;
 /// What `--max-line` may say.
 pub const LONGEST_LINE: u32 = 1 << 30;
 /// Megabytes of prepared data that are kept for the next training, unless `--cache-size` says otherwise.

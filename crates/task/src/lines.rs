@@ -10,6 +10,14 @@ use std::{
 };
 use unspool::text::{Lines, MAX_GZIP_RATIO, MAX_LINE_LENGTH, Source};
 
+/// A line of the input, and where it stands.
+pub(crate) struct Line {
+    /// Its number, from 1.
+    pub(crate) number: u64,
+    pub(crate) text: String,
+    pub(crate) place: String,
+}
+
 /// The lines of a file, or of standard input.
 pub(crate) fn open(path: Option<&Path>, limits: InputLimits) -> Result<Lines> {
     Ok(Lines::open(limits.of(match path {

@@ -2,17 +2,19 @@
 //!
 //! Lines are answered in batches, on all threads: whatever has come, up to [`AT_A_TIME`] lines, sorted by length. A
 //! person who types, or a pipe that gives a line now and then, has each answer as soon as it is there; a file is
-//! answered hundreds of lines at a time. The answers do not depend on it, and stand in the order of the lines.
+//! answered hundreds of lines at a time. The answers do not depend on it, and stand in the order of the lines. With
+//! `--documents` the lines up to a blank one are answered together, and no others with them.
 
 use crate::{
     chosen::Chosen,
     commands::PredictOptions,
+    documents::{Documents, Piece},
     draw::Draw,
     error::{Error, Result},
     format::Format,
-    lines::{self, InputLimits},
+    lines::{self, InputLimits, Line},
     number::counted,
-    restore::{Restored, check_alike, restore},
+    restore::{Restored, restore_all},
     run::RunFolder,
     say,
     task::{Digits, Search, Shown, Task},
@@ -40,16 +42,7 @@ pub(crate) struct Form {
 
 /// Reads a file or standard input to its end. Somebody who types at a terminal is asked for each line.
 pub(crate) fn predict<T: Task>(folder: &RunFolder, options: &PredictOptions) -> Result<()> {
-    let Restored { mut task, params, .. } = restore::<T>(folder)?;
-    if options.model.len() > 1 || !options.decoding.is_usual() {
-        let others = options.model[1..].iter().map(|path| {
-            let other = RunFolder::open(path)?;
-            check_alike::<T>(folder, &other)?;
-            let Restored { task, params, .. } = restore::<T>(&other)?;
-            Ok((task, params))
-        });
-        task.decode_with(&options.decoding, others.collect::<Result<_>>()?)?;
-    }
+    let Restored { task, params, .. } = restore_all::<T>(folder, &options.model[1..], &options.decoding)?;
     let size = Chosen::<T>::of_run(folder)?.size;
     let wants_more = options.best.is_some() || options.attention;
     let format = options.format.unwrap_or(if wants_more { Format::Json } else { Format::Text });
@@ -66,29 +59,48 @@ pub(crate) fn predict<T: Task>(folder: &RunFolder, options: &PredictOptions) -> 
     }
     // How many lines were cut, by the length that was left of them.
     let mut cut = BTreeMap::<usize, u64>::new();
-    let answered = chunks(options.file.as_deref(), options.limits.of_answered_lines(), typed, |lines| {
+    // The answers, which `print` is given, up to the first line that has none.
+    let mut answer_all = |lines: &[Line], print: &mut dyn FnMut(String) -> Result<()>| {
         let (answers, error) = answer(&task, &params, lines, size, form);
         for (answer, cut_to) in answers {
             cut_to.into_iter().for_each(|length| *cut.entry(length).or_default() += 1);
             // A blank line has no best answers.
             if !(form.ranked && answer.is_empty()) {
-                lines::print(&answer)?;
+                print(answer)?;
             }
         }
         error.map_or(Ok(()), Err)
-    });
+    };
+    let mut print = |answer: String| lines::print(&answer);
+    let limits = options.limits.of_answered_lines();
+    let answered = if options.documents {
+        let mut documents = Documents::default();
+        let mut answer_piece = |piece: Piece| match piece {
+            Piece::Blank(_) if is_json => Ok(()),
+            Piece::Blank(line) => answer_all(&[line], &mut print),
+            Piece::Document(number, lines) if is_json => {
+                let mut objects = vec![];
+                let mut keep = |answer: String| -> Result<()> {
+                    objects.push(answer);
+                    Ok(())
+                };
+                answer_all(&lines, &mut keep)?;
+                lines::print(&format!("{{\"document\":{number},\"lines\":[{}]}}", objects.join(",")))
+            }
+            Piece::Document(_, lines) => answer_all(&lines, &mut print),
+        };
+        let read = chunks(options.file.as_deref(), limits, typed, |lines| {
+            lines.into_iter().try_for_each(|line| documents.push(line)?.into_iter().try_for_each(&mut answer_piece))
+        });
+        // What was read before an error is answered.
+        documents.end().map_or(Ok(()), answer_piece).and(read)
+    } else {
+        chunks(options.file.as_deref(), limits, typed, |lines| answer_all(&lines, &mut print))
+    };
     for (length, lines) in cut {
         say::line(&format!("{} cut to the first {length} tokens", counted(lines, "line")));
     }
     answered
-}
-
-/// A line of the input, and where it stands.
-pub(crate) struct Line {
-    /// Its number, from 1.
-    pub(crate) number: u64,
-    pub(crate) text: String,
-    pub(crate) place: String,
 }
 
 /// Calls `each` with all lines that have come, until the input ends. A line that cannot be read is an error after the
@@ -97,7 +109,7 @@ fn chunks(
     path: Option<&Path>,
     limits: InputLimits,
     typed: bool,
-    mut each: impl FnMut(&[Line]) -> Result<()>,
+    mut each: impl FnMut(Vec<Line>) -> Result<()>,
 ) -> Result<()> {
     let path = path.map(Path::to_path_buf);
     let (sender, receiver) = mpsc::sync_channel(AT_A_TIME);
@@ -134,7 +146,7 @@ fn chunks(
                 Err(found) => error = Some(found),
             }
         }
-        each(&lines)?;
+        each(lines)?;
         if let Some(error) = error {
             return Err(error);
         }
@@ -212,11 +224,9 @@ fn answers<T: Task>(
     let search = Search::Best { count: form.count, attention: form.attention };
     // Few lines are spread over the threads too.
     let share = asked.len().div_ceil(rayon::current_num_threads()).max(1);
-    let size = match size {
+    let size = match search.batch_size(size) {
         BatchSize::Rows(rows) => BatchSize::Rows(rows.min(share)),
-        // A search has several rows for a line, each with a number for every token there is, and no gradient makes a
-        // large batch worth while: what stays in the caches is faster.
-        BatchSize::Tokens(tokens) => BatchSize::Tokens(tokens.div_ceil(4)),
+        tokens @ BatchSize::Tokens(_) => tokens,
     };
     if asked.is_empty() {
         return Ok(BTreeMap::new());

@@ -3,9 +3,10 @@
 use crate::{
     commands::QuantizeOptions,
     error::{Error, Result},
-    lines,
+    format::Format,
+    json, lines,
     restore::restore,
-    run::{CONFIG, MODEL, Place, RunFolder, SAVED, TOKENIZER},
+    run::{CONFIG, MODEL, Place, RunFolder, SAVED, SOURCE_TOKENIZER, TOKENIZER},
     task::Task,
 };
 use serde_json::json;
@@ -23,7 +24,7 @@ pub(crate) fn quantize<T: Task>(folder: &RunFolder, options: &QuantizeOptions) -
     let numbers = params.elements();
     let rounded = nn::quantize(&mut params)?;
     let to = place.create(T::SPEC.name)?;
-    for name in [CONFIG, SAVED, TOKENIZER] {
+    for name in [CONFIG, SAVED, TOKENIZER, SOURCE_TOKENIZER] {
         let from = folder.file(name);
         match std::fs::read_to_string(&from) {
             Ok(text) => to.write(name, &text)?,
@@ -40,7 +41,10 @@ pub(crate) fn quantize<T: Task>(folder: &RunFolder, options: &QuantizeOptions) -
         "task": T::SPEC.name, "model": out, "numbers": numbers, "int8": rounded, "bytes": bytes,
         "bytes_before": bytes_before,
     });
-    lines::print(&line.to_string())
+    lines::print(&match options.format {
+        Format::Json => line.to_string(),
+        Format::Text => json::text(&line),
+    })
 }
 
 /// `runs/translation-1-int8` for `runs/translation-1`.

@@ -2,10 +2,12 @@
 
 use crate::{
     any_task::AnyTask,
+    decoding::DecodingOptions,
     error::{Error, Result},
-    run::{self, COLUMNS, MODEL, RunFolder, SAVED, TASK, TOKENIZER},
+    run::{self, COLUMNS, MODEL, RunFolder, SAVED, TASK, TOKENIZERS},
     task::Task,
 };
+use std::path::{Path, PathBuf};
 use unspool::{graph::Params, nn::checkpoint, text::Tokenizer};
 
 /// The one of these tasks that a run folder is of.
@@ -21,23 +23,54 @@ pub(crate) fn task_of(folder: &RunFolder, tasks: &[&'static dyn AnyTask]) -> Res
     })
 }
 
+/// The model of one run folder, or of several that write together, as these options say.
+pub(crate) fn restore_all<T: Task>(
+    folder: &RunFolder,
+    others: &[PathBuf],
+    options: &DecodingOptions,
+) -> Result<Restored<T>> {
+    let open = |path: &PathBuf| {
+        let other = RunFolder::open(path)?;
+        check_alike::<T>(folder, &other)?;
+        Ok(other)
+    };
+    // What does not fit is refused before any weights are read.
+    let others = others.iter().map(open).collect::<Result<Vec<RunFolder>>>()?;
+    let mut restored = restore::<T>(folder)?;
+    if !others.is_empty() || !options.is_usual() {
+        let others = others.iter().map(|other| restore::<T>(other).map(|found| (found.task, found.params)));
+        restored.task.decode_with(options, others.collect::<Result<_>>()?)?;
+    }
+    Ok(restored)
+}
+
 /// Refuses another model of an ensemble that is of another task, or numbers other tokens.
-pub(crate) fn check_alike<T: Task>(one: &RunFolder, other: &RunFolder) -> Result<()> {
+fn check_alike<T: Task>(one: &RunFolder, other: &RunFolder) -> Result<()> {
     let names = format!("{} and {}", one.path().display(), other.path().display());
     let saved = run::read_saved(other.path())?;
     if saved.get(TASK).and_then(toml::Value::as_str) != Some(T::SPEC.name) {
         return Err(Error::failure(format!("{names} are not of one task"), "average models of the same task"));
     }
-    let tokens = |folder: &RunFolder| -> Result<Option<Vec<Option<String>>>> {
-        let path = folder.file(TOKENIZER);
-        let tokenizer = if path.exists() { Tokenizer::load(path)? } else { return Ok(None) };
-        Ok(Some((0..tokenizer.vocabulary_size() as u32).map(|id| tokenizer.token(id)).collect()))
+    let tokens = |folder: &RunFolder| -> Result<[Option<Vec<Option<String>>>; 2]> {
+        let all =
+            |tokenizer: Tokenizer| (0..tokenizer.vocabulary_size() as u32).map(|id| tokenizer.token(id)).collect();
+        Ok(tokenizers(folder.path())?.map(|tokenizer| tokenizer.map(all)))
     };
     if tokens(one)? != tokens(other)? {
         let hint = "average models that were trained with the same tokenizer";
         return Err(Error::failure(format!("{names} have different vocabularies"), hint));
     }
     Ok(())
+}
+
+/// The tokenizers of a run folder, in the order of [`TOKENIZERS`], as far as there are any.
+pub(crate) fn tokenizers(folder: &Path) -> Result<[Option<Tokenizer>; 2]> {
+    let load = |name: &str| {
+        let path = folder.join(name);
+        if path.exists() { Tokenizer::load(path).map(Some) } else { Ok(None) }
+    };
+    let [tokenizer, source] = TOKENIZERS.map(load);
+    Ok([tokenizer?, source?])
 }
 
 /// A model that was trained.
@@ -63,14 +96,13 @@ pub(crate) fn restore<T: Task>(folder: &RunFolder) -> Result<Restored<T>> {
             false => Error::failure(cause.message().to_owned(), "it must be as the training wrote it"),
         })
     })?;
-    let tokenizer = folder.file(TOKENIZER);
-    let tokenizer = if tokenizer.exists() { Some(Tokenizer::load(tokenizer)?) } else { None };
+    let [tokenizer, source] = tokenizers(folder.path())?;
     // Sizes that come to more numbers than the weights have are refused before the model is made.
     let model = folder.file(MODEL);
     let elements = checkpoint::header(&model)?.elements();
     // Initial values are all overwritten: the seed is no matter.
     let mut params = Params::seeded(0).at_most(usize::try_from(elements).unwrap_or(usize::MAX));
-    let restored = T::build(saved, tokenizer, &mut params).map_err(within);
+    let restored = T::build_with_source(saved, source, tokenizer, &mut params).map_err(within);
     params.check().map_err(|error| {
         let message = format!("its sizes are not those of {MODEL}: {error}");
         within(Error::failure(message, "the run folder must hold the files of one training, unchanged"))

@@ -26,6 +26,10 @@ pub(crate) const MODEL: &str = training::BEST;
 pub(crate) const LAST: &str = training::LAST;
 /// Tokenizer, in the form of Hugging Face's `tokenizers`.
 pub(crate) const TOKENIZER: &str = "tokenizer.json";
+/// The tokenizer of the source, where it is another one.
+pub(crate) const SOURCE_TOKENIZER: &str = "source_tokenizer.json";
+/// Both, of which a run has none, the first, or both.
+pub(crate) const TOKENIZERS: [&str; 2] = [TOKENIZER, SOURCE_TOKENIZER];
 /// The options it ran with, as `--config` reads them.
 pub(crate) const CONFIG: &str = "config.toml";
 /// What the model needs to know beside tokenizer and weights: task, sizes, labels.
@@ -392,16 +396,18 @@ pub(crate) struct Times {
 /// a file from elsewhere says nothing.
 fn belongs_together(folder: &Path, name: &str) -> Result<Identity> {
     let identity = Identity::of_header(&checkpoint::metadata(&folder.join(name))?);
-    let (saved, tokenizer) = (folder.join(SAVED), folder.join(TOKENIZER));
+    let saved = folder.join(SAVED);
     if saved.exists()
         && let Some(difference) = identity.difference_of_model(&read_saved(folder)?)
     {
         return Err(mixed(&saved, &difference, name));
     }
-    if tokenizer.exists()
-        && let Some(difference) = identity.difference_of_tokenizer(&tokenizer)?
-    {
-        return Err(mixed(&tokenizer, &difference, name));
+    for (place, tokenizer) in TOKENIZERS.map(|name| folder.join(name)).iter().enumerate() {
+        if tokenizer.exists()
+            && let Some(difference) = identity.difference_of_tokenizer(place, tokenizer)?
+        {
+            return Err(mixed(tokenizer, &difference, name));
+        }
     }
     Ok(identity)
 }

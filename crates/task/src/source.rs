@@ -43,6 +43,16 @@ pub trait Source: Send + Sync + 'static {
         Err(Error::failure(format!("{}: nothing says how it is read", data.name()), "write `Task::read_to_score`"))
     }
 
+    /// Returns the texts of a row, if it is nothing but texts.
+    fn texts(_row: &Self::Row) -> Option<&[String]> {
+        None
+    }
+
+    /// Makes a row of its texts again, where rows are nothing but texts.
+    fn row_of_texts(_texts: Vec<String>) -> Option<Self::Row> {
+        None
+    }
+
     /// Makes a row of a line of text, where a line is one.
     ///
     /// # Errors
@@ -81,6 +91,12 @@ impl Source for TableRows {
     }
     fn open_to_score(data: &Data) -> Result<TableRows> {
         data.table()
+    }
+    fn texts(row: &Row) -> Option<&[String]> {
+        Some(&row.fields)
+    }
+    fn row_of_texts(fields: Vec<String>) -> Option<Row> {
+        Some(Row { line: 0, fields, hash: 0 })
     }
     fn row_of_line(line: &str) -> Result<Row> {
         Ok(Row { line: 0, fields: vec![line.to_owned()], hash: 0 })

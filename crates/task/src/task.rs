@@ -12,6 +12,7 @@ use crate::{
     number,
     parts::Parts,
     source::Source,
+    texts::PairTokenizers,
 };
 use clap::Args;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -33,6 +34,15 @@ const PAIRS_HELP: &str = "\
     (the name ends in .csv or .jsonl, and all may end in .gz): one file, which is divided by a hash of each line; \
     three (TRAIN DEV TEST); or a folder with one file whose name contains `train`, one with `dev`, \
     and one with `test`. Or six files of plain text, two for each part, in which equal lines belong together";
+
+/// What a file of sentences of words and tags must look like.
+const SENTENCES_HELP: &str = "\
+    File with a word per line, its columns separated by tabs, and a blank line after each sentence (CoNLL, CoNLL-U). \
+    Or a CSV file with a header line, or a file with a JSON object per line (the name ends in .csv or .jsonl), with a \
+    sentence per row: its words separated by spaces in one column, and as many tags in another. One file, which is \
+    divided by a hash of each sentence; three (TRAIN DEV TEST); or a folder with one file whose name contains `train`, \
+    one with `dev`, and one with `test`. Or six files of plain text, two for each part: the words of a sentence per \
+    line, and as many tags in the equal line of the other file";
 
 /// A recipe, and once it is [built](Task::build), a model with all that is needed to use it.
 ///
@@ -97,6 +107,24 @@ pub trait Task: Baselines + Sized + Sync + 'static {
     /// What was saved contradicts itself or the tokenizer. It may have been read from a file that holds anything.
     fn build(saved: Self::Saved, tokenizer: Option<Tokenizer>, params: &mut Params) -> Result<Self>;
 
+    /// Adds the parameters of a model whose source may have a tokenizer of its own. Only a task that has such models
+    /// writes it.
+    ///
+    /// # Errors
+    /// As [`build`](Task::build); and where there is a tokenizer too many.
+    fn build_with_source(
+        saved: Self::Saved,
+        source: Option<Tokenizer>,
+        tokenizer: Option<Tokenizer>,
+        params: &mut Params,
+    ) -> Result<Self> {
+        if source.is_some() {
+            let hint = "the run folder must hold the files of one training, unchanged";
+            return Err(Error::failure(format!("a model of {} has one tokenizer, not two", Self::SPEC.name), hint));
+        }
+        Self::build(saved, tokenizer, params)
+    }
+
     /// Opens all of a file, to be scored.
     ///
     /// # Errors
@@ -156,15 +184,15 @@ pub trait Task: Baselines + Sized + Sync + 'static {
     /// The first error of a recording.
     fn answers(&self, params: &Params, batch: &Self::Batch, search: Search) -> Result<Vec<Self::Answer>>;
 
-    /// Makes the answers for [`Search::Best`] as these options of `predict` say, together with further models of the
-    /// task, whose probabilities are averaged.
+    /// Answers from now on together with further models of the task, whose probabilities are averaged at each step, and
+    /// as these options of `predict` say. The loss stays that of the model alone.
     ///
     /// # Errors
     /// The model is none that decodes in this way.
     fn decode_with(&mut self, _options: &DecodingOptions, _others: Vec<(Self, Params)>) -> Result<()> {
         Err(Error::misuse(
             format!("a model of {} is used alone, and without options of decoding", Self::SPEC.name),
-            "several of --model, and options of decoding, are for models of translation",
+            "several of --model are for models of translation and language-model, options of decoding for the former",
         ))
     }
 
@@ -260,6 +288,8 @@ pub struct Spec {
     /// The data sets inside the program that `--data` can name. The first is the default; without any, `--data` has to
     /// be given.
     pub sets: &'static [DataSet],
+    /// Whether the data is read line by line, so that lines that cannot be read can be left out.
+    pub by_lines: bool,
     /// The columns of a table that the task reads, one or two: the option that chooses each, and its usual name.
     pub columns: &'static [(&'static str, &'static str)],
     /// What `--compare` can name: other options under which the model is trained as well.
@@ -287,6 +317,7 @@ impl Spec {
             average: None,
             data: None,
             sets: &[],
+            by_lines: false,
             columns: &[],
             comparisons: &[],
             defaults: &[],
@@ -325,11 +356,17 @@ impl Spec {
         Spec { data: Some(help), sets, ..self }
     }
 
+    /// Adds `--data` for files of sentences of words and tags: see [`Data::sentences`](crate::Data::sentences).
+    #[must_use]
+    pub const fn sentences(self) -> Spec {
+        Spec { by_lines: true, ..self.data(SENTENCES_HELP, &[]) }
+    }
+
     /// Adds `--data` for tables of rows, and an option for each of the columns that are read.
     #[must_use]
     pub const fn table(self, columns: &'static [(&'static str, &'static str)], sets: &'static [DataSet]) -> Spec {
         let help = if columns.len() == 2 { PAIRS_HELP } else { TABLE_HELP };
-        Spec { columns, ..self.data(help, sets) }
+        Spec { columns, by_lines: true, ..self.data(help, sets) }
     }
 
     /// Adds what `--compare` can name.
@@ -396,14 +433,21 @@ impl Metric {
 pub struct Learned<S> {
     /// What the model needs to know.
     pub saved: S,
-    /// The tokenizer, where there is one.
+    /// The tokenizer, where there is one: that of all texts, or of those that the model writes.
     pub tokenizer: Option<Tokenizer>,
+    /// The tokenizer of the source, where it is another one.
+    pub source_tokenizer: Option<Tokenizer>,
 }
 
 impl<S> Learned<S> {
     /// Pairs what the model needs to know with the tokenizer of its texts.
     pub fn text(saved: S, tokenizer: Tokenizer) -> Learned<S> {
-        Learned { saved, tokenizer: Some(tokenizer) }
+        Learned { saved, tokenizer: Some(tokenizer), source_tokenizer: None }
+    }
+
+    /// Pairs what the model needs to know with the tokenizers of its pairs of texts.
+    pub fn pairs(saved: S, PairTokenizers { source, target }: PairTokenizers) -> Learned<S> {
+        Learned { saved, tokenizer: Some(target), source_tokenizer: source }
     }
 }
 
@@ -432,7 +476,7 @@ pub struct SavedModel<C> {
 
 impl<S> From<S> for Learned<S> {
     fn from(saved: S) -> Learned<S> {
-        Learned { saved, tokenizer: None }
+        Learned { saved, tokenizer: None, source_tokenizer: None }
     }
 }
 
@@ -456,6 +500,16 @@ impl Search {
     /// Returns how many answers are wanted.
     pub fn count(self) -> usize {
         if let Search::Best { count, .. } = self { count.max(1) } else { 1 }
+    }
+
+    /// Returns the size of the batches that are answered, given that of a training. A beam has several rows for an
+    /// example, each with a number for every token there is, and no gradient makes a large batch worth while: what
+    /// stays in the caches is faster.
+    pub(crate) fn batch_size(self, of_training: BatchSize) -> BatchSize {
+        match (self, of_training) {
+            (Search::Full | Search::Best { .. }, BatchSize::Tokens(tokens)) => BatchSize::Tokens(tokens.div_ceil(4)),
+            _ => of_training,
+        }
     }
 
     /// Returns a beam that finds as many answers as are wanted, and keeps `width` at each step or as many as that.

@@ -86,7 +86,10 @@ pub(crate) fn options<T: Task>(command: Command) -> Command {
         });
     }
     let has_tokens = command.get_arguments().any(|argument| argument.get_long() == Some("tokenizer"));
-    command.mut_arg("vectors", |argument| argument.hide(!has_tokens))
+    let has_rows = !spec.columns.is_empty();
+    command
+        .mut_arg("vectors", |argument| argument.hide(!has_tokens))
+        .mut_arg("bpe_dropout", |argument| argument.hide(!(has_tokens && has_rows)))
 }
 
 /// The text for as long as the program runs, which clap asks of a default. Each text is kept once, however often a
@@ -120,7 +123,7 @@ fn data<T: Task>(command: Command) -> Command {
         let help = format!("Column of the table to read as the {option} [default: {usual}]");
         command = command.arg(Arg::new(*option).long(*option).value_name("COLUMN").help(help));
     }
-    if spec.columns.is_empty() {
+    if !spec.by_lines {
         return command;
     }
     let help = "Leave out lines that cannot be read, such as those with too few columns, and tell how many they are";

@@ -5,7 +5,8 @@ use crate::{
     begun::Begun,
     chosen::{self, Chosen},
     error::Result,
-    predict::{self, Form, Line},
+    lines::Line,
+    predict::{self, Form},
     task::Task,
     task_options,
 };

@@ -15,13 +15,13 @@ pub fn one_token_each(vocabulary_size: usize) -> TokenizerOptions {
     TokenizerOptions { vocabulary_size, lossless: false, normalization, ..TokenizerOptions::default() }
 }
 
-/// Returns a text as tokens, at most `max_length`. A text may come to no tokens at all, where a recurrence needs one:
-/// then it is an unknown one.
+/// Returns a text as tokens, at most `max_length`, as [`Draw::encode`] makes them. A text may come to no tokens at all,
+/// where a recurrence needs one: then it is an unknown one.
 ///
 /// # Errors
 /// The tokenizer cannot read it.
 pub fn encode(text: &str, tokenizer: &Tokenizer, max_length: usize, draw: &Draw) -> Result<Vec<u32>> {
-    let mut ids = draw.cut(tokenizer.encode(text)?, max_length);
+    let mut ids = draw.cut(draw.encode(text, tokenizer)?, max_length);
     if ids.is_empty() {
         ids.push(tokenizer.specials().unk);
     }
@@ -36,15 +36,68 @@ pub fn decode_line(tokens: &[u32], tokenizer: &Tokenizer) -> Result<String> {
     Ok(tokenizer.decode(tokens)?.trim().replace(['\n', '\r'], " "))
 }
 
+/// Holds the tokenizers of pairs of texts: one for both sides, or one for each.
+///
+/// ```
+/// use unspool::text::{TokenKind, Tokenizer, TokenizerOptions};
+/// use unspool_task::PairTokenizers;
+/// let options = TokenizerOptions { minimum_count: 1, ..TokenizerOptions::default() };
+/// let train = |text: &str| Tokenizer::train(TokenKind::Character, [text], &options);
+/// let (source, target) = (train("hus")?, train("house")?);
+/// let shared = PairTokenizers { source: None, target: target.clone() };
+/// assert_eq!(shared.both().map(Tokenizer::vocabulary_size), [target.vocabulary_size(); 2]);
+/// let size = source.vocabulary_size();
+/// let separate = PairTokenizers { source: Some(source), target };
+/// assert_eq!(separate.both()[0].vocabulary_size(), size);
+/// # Ok::<(), unspool::text::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct PairTokenizers {
+    /// That of the source, where it is another one.
+    pub source: Option<Tokenizer>,
+    /// That of the target, or of both.
+    pub target: Tokenizer,
+}
+
+impl PairTokenizers {
+    /// Returns the tokenizers of a model with so many source tokens, where it has a table of them, and target tokens.
+    ///
+    /// # Errors
+    /// One is missing, or has another vocabulary.
+    pub fn check(
+        source: Option<Tokenizer>,
+        target: Option<Tokenizer>,
+        (source_size, size): (Option<usize>, usize),
+    ) -> Result<PairTokenizers> {
+        let target = check_tokenizer(target, size)?;
+        match source_size {
+            None if source.is_some() => {
+                Err(Error::failure("there is a source tokenizer, and the model has one vocabulary", UNCHANGED))
+            }
+            None => Ok(PairTokenizers { source: None, target }),
+            Some(size) => Ok(PairTokenizers { source: Some(check_tokenizer(source, size)?), target }),
+        }
+    }
+
+    /// Returns the tokenizers of the source and of the target.
+    pub fn both(&self) -> [&Tokenizer; 2] {
+        [self.source.as_ref().unwrap_or(&self.target), &self.target]
+    }
+}
+
+/// What is right where files of a run folder do not fit together.
+const UNCHANGED: &str = "the run folder must hold the files of one training, unchanged";
+
 /// Returns the tokenizer of a task that has one. It and the model must number the same tokens.
 ///
 /// # Errors
 /// There is none, or it has another vocabulary.
 pub fn check_tokenizer(tokenizer: Option<Tokenizer>, vocabulary_size: usize) -> Result<Tokenizer> {
-    let whole = "the run folder must hold the files of one training, unchanged";
-    let Some(tokenizer) = tokenizer else { return Err(Error::failure("there is no tokenizer", whole)) };
+    let Some(tokenizer) = tokenizer else { return Err(Error::failure("there is no tokenizer", UNCHANGED)) };
     match tokenizer.vocabulary_size() {
         size if size == vocabulary_size => Ok(tokenizer),
-        size => Err(Error::failure(format!("vocabulary_size is {vocabulary_size}, the tokenizer's is {size}"), whole)),
+        size => {
+            Err(Error::failure(format!("vocabulary_size is {vocabulary_size}, the tokenizer's is {size}"), UNCHANGED))
+        }
     }
 }

@@ -15,7 +15,7 @@ use super::{
     number::{score, significant},
     page::{Trained, page, page_so_far},
     progress::Progress,
-    run::{CARD, CONFIG, MODEL, Place, REPORT, RunFolder, SAMPLES, SAVED, TOKENIZER, saved_json},
+    run::{CARD, CONFIG, MODEL, Place, REPORT, RunFolder, SAMPLES, SAVED, SOURCE_TOKENIZER, TOKENIZER, saved_json},
     say, shell, signals,
     training::epochs_of,
     watch::{Watch, Watched},
@@ -211,12 +211,19 @@ impl<'a, T: Task> Run<'a, T> {
 
     /// Trains in a folder of its own, or resumes there. `who` stands before what is said.
     fn train_model(&self, chosen: &Chosen<T>, folder: &RunFolder, who: &str) -> Result<Trained<T::Answer>> {
-        let Begun { task, source, dev, test, cut, params: initial, saved, tokenizer, data } = &self.begun;
+        let Begun { task, source, dev, test, cut, params: initial, saved, tokenizers, data } = &self.begun;
         let config = chosen.config.to_string();
-        let identity = Identity::new(saved.clone(), &chosen.config, data.clone(), tokenizer.as_deref());
+        let [tokenizer, source_tokenizer] = tokenizers.each_ref().map(Option::as_deref);
+        let of_tokenizers = [tokenizer, source_tokenizer];
+        let identity = Identity::new(saved.clone(), &chosen.config, data.clone(), of_tokenizers);
         let json = saved_json(saved)?;
-        let files = [(SAVED, Some(&json)), (CONFIG, Some(&config)), (TOKENIZER, tokenizer.as_ref())];
-        let files: Vec<_> = files.iter().filter_map(|(name, text)| Some((*name, text.as_ref()?.as_str()))).collect();
+        let files = [
+            (SAVED, Some(json.as_str())),
+            (CONFIG, Some(config.as_str())),
+            (TOKENIZER, tokenizer),
+            (SOURCE_TOKENIZER, source_tokenizer),
+        ];
+        let files: Vec<_> = files.into_iter().filter_map(|(name, text)| Some((name, text?))).collect();
         folder.begin(&identity, &files)?;
         let is_first = self.exchange.rank() == 0;
         if is_first && who.is_empty() {

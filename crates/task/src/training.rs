@@ -94,6 +94,15 @@ pub(crate) struct Training {
     /// The option may be repeated. A pattern that matches no parameter is an error.
     #[arg(long, value_name = "PATTERN")]
     freeze: Vec<String>,
+    /// Probability that a merge of byte pairs is left out, so that words have other pieces in each epoch (BPE dropout)
+    /// [from 0 to 1]
+    ///
+    /// It is for texts whose tokens are byte pairs (`--tokens bpe`), in training alone: dev, test and predictions are
+    /// cut as ever. Provilkov and others (2020) use 0.1. At 1 the tokens are single bytes. Batches are measured as
+    /// they would be without it.
+    #[arg(long, value_name = "RATE", default_value = "0", allow_hyphen_values = true,
+          value_parser = within(0.0..=1.0))]
+    pub(crate) bpe_dropout: f64,
     #[command(flatten)]
     pub(crate) begin: Begin,
     /// Shards into which a batch of 16 rows or more is divided among threads and processes; the weights depend on it
@@ -160,9 +169,11 @@ impl Training {
         move |step| match schedule.as_str() {
             "inverse-square-root" => schedule::inverse_square_root(step, warm_up, peak),
             "one-cycle" => schedule::one_cycle(step, warm_up, total, peak),
-            _ if step < warm_up => peak * (step + 1) as f64 / warm_up as f64,
-            "constant" => peak,
-            "cosine" => schedule::cosine(step - warm_up, total.saturating_sub(warm_up), peak, LAST_RATE),
+            "constant" if step >= warm_up => peak,
+            "cosine" if step >= warm_up => {
+                schedule::cosine(step - warm_up, total.saturating_sub(warm_up), peak, LAST_RATE)
+            }
+            // Those two rise as this one does.
             _ => schedule::linear_with_warm_up(step, warm_up, total, peak, LAST_RATE),
         }
     }

@@ -20,6 +20,8 @@ pub(crate) struct NextToken {
     saved: Saved,
     pub(crate) tokenizer: Tokenizer,
     model: LanguageModel,
+    /// Those whose probabilities are averaged with the model's.
+    others: Vec<(LanguageModel, Params)>,
     carried: CarriedStates,
 }
 
@@ -37,6 +39,17 @@ pub(crate) struct Saved {
 impl NextToken {
     fn new_tokens(&self) -> usize {
         new_tokens(self.saved.window, matches!(self.model, LanguageModel::Transformer(_)))
+    }
+
+    /// The model and the others, with their parameters.
+    fn all<'a>(&'a self, params: &'a Params) -> impl Iterator<Item = (&'a LanguageModel, &'a Params)> {
+        [(&self.model, params)].into_iter().chain(self.others.iter().map(|(model, params)| (model, params)))
+    }
+
+    /// The steps of writing with all of them.
+    fn steps<'a>(&'a self, params: &'a Params) -> Result<Ensemble<Box<dyn StepFunction + 'a>>> {
+        let steps = self.all(params).map(|(model, params)| Ok(model.steps(params, self.saved.window)?));
+        Ok(Ensemble::new(steps.collect::<Result<_>>()?))
     }
 
     /// What a text without a prompt goes on from.
@@ -101,16 +114,7 @@ impl Task for NextToken {
     fn learn(options: &Options, train: &Drawn<Text>) -> Result<Learned<Saved>> {
         let Text { ids, tokenizer, .. } = train.material();
         let tokenizer = Tokenizer::from_json("the tokenizer", tokenizer)?;
-        let RecurrentOptions { cell, layers, hidden_size } = options.arch.recurrent;
-        let (vocabulary_size, heads) = (tokenizer.vocabulary_size(), options.arch.heads());
-        let EmbeddingOptions { embedding_size, dropout } = options.embedding;
-        let recurrent =
-            RecurrentLanguageModelConfig { vocabulary_size, embedding_size, cell, layers, hidden_size, dropout };
-        let transformer = TransformerLanguageModelConfig { vocabulary_size, hidden_size, heads, layers, dropout };
-        let model = match options.arch.is_transformer() {
-            false => LanguageModelConfig::Recurrent(recurrent),
-            true => LanguageModelConfig::Transformer(transformer),
-        };
+        let model = options.arch.language_model(&options.embedding, tokenizer.vocabulary_size());
         let bptt_streams = options.bptt_streams.min(ids.len() - 1);
         let begin = beginning(ids, &tokenizer)?;
         Ok(Learned::text(Saved { window: options.window, bptt_streams, begin, model }, tokenizer))
@@ -125,7 +129,14 @@ impl Task for NextToken {
             return Err(Error::failure(format!("begin is {begin}"), "it must be less than vocabulary_size"));
         }
         let model = LanguageModel::new(params, &saved.model);
-        Ok(NextToken { carried: CarriedStates::new(saved.bptt_streams), saved, tokenizer, model })
+        let carried = CarriedStates::new(saved.bptt_streams);
+        Ok(NextToken { carried, saved, tokenizer, model, others: vec![] })
+    }
+
+    fn decode_with(&mut self, options: &DecodingOptions, others: Vec<(Self, Params)>) -> Result<()> {
+        writing::check_usual(options)?;
+        self.others = others.into_iter().map(|(other, params)| (other.model, params)).collect();
+        Ok(())
     }
 
     fn read_to_score(&self, data: &Data) -> Result<Drawn<Text>> {
@@ -165,11 +176,17 @@ impl Task for NextToken {
     fn answers(&self, params: &Params, batch: &TokenWindows, search: Search) -> Result<Vec<Self::Answer>> {
         if let Search::Best { count, .. } = search {
             let rows = batch.input.ids.outer_iter().zip(&batch.input.lengths);
-            let next = |ids: &[u32]| self.model.next_tokens(params, ids, count, self.saved.window);
-            return rows.map(|(ids, length)| Ok((0.0, next(&ids.to_vec()[..*length])?))).collect();
+            let window = self.saved.window;
+            let next = |ids: &[u32]| {
+                let all = self.all(params).map(|(one, params)| Ok(one.next_tokens(params, ids, usize::MAX, window)?));
+                Ok((0.0, writing::likeliest(&all.collect::<Result<Vec<_>>>()?, count)))
+            };
+            return rows.map(|(ids, length)| next(&ids.to_vec()[..*length])).collect();
         }
-        let graph = Graph::inference(params);
-        let mut losses = self.model.losses(&graph, batch, &self.carried).to_f64()?.into_iter();
+        let all = self.all(params).map(|(model, params)| {
+            Ok(model.losses(&Graph::inference(params), batch, &self.carried).to_f64()?.into_iter().collect())
+        });
+        let mut losses = writing::losses_together(&all.collect::<Result<Vec<_>>>()?).into_iter();
         Ok(batch.counts.iter().map(|&count| (losses.by_ref().take(count).sum(), vec![])).collect())
     }
 
@@ -204,14 +221,14 @@ impl Task for NextToken {
 
     fn samples(&self, params: &Params) -> Result<Vec<String>> {
         let sample = |temperature| {
-            let steps = self.model.steps(params, self.saved.window)?;
+            let steps = self.steps(params)?;
             writing::sample(steps, &self.tokenizer, self.begin(), SAMPLE, temperature)
         };
         TEMPERATURES.into_iter().map(sample).collect()
     }
 
     fn generate(&self, params: &Params, ask: &Generate, write: &mut dyn FnMut(&str) -> Result<()>) -> Result<()> {
-        let steps = self.model.steps(params, self.saved.window)?;
+        let steps = self.steps(params)?;
         writing::write(steps, &self.tokenizer, self.begin(), ask, write)
     }
 }

@@ -22,7 +22,10 @@ use serde::{Deserialize, Serialize};
 use unspool::{
     graph::{Graph, Params, Var},
     models::*,
-    nn::{CarriedStates, Sequence, TeacherForcingSchedule},
+    nn::{
+        CarriedStates, Sequence, TeacherForcingSchedule,
+        decoding::{Ensemble, StepFunction},
+    },
     text::{
         BatchSize, DecoderInput, LabelSet, Padded, Row, Sentence, Specials, TeacherForcing, TokenKind, Tokenizer,
         TokenizerOptions, Vocabulary,
@@ -31,8 +34,8 @@ use unspool::{
 };
 use unspool_task::{
     ArchOptions, Attention, Curves, Data, Decoder, DecodingOptions, Digits, DirectionOptions, Draw, Drawn,
-    EmbeddingOptions, Error, Figure, Generate, Labels, Learned, Metric, PairOptions, Parts, ReaderOptions,
-    RecurrentOptions, Result, SavedModel, Score, Search, SearchOptions, Shown, Source, Spec, Stream, TableRows,
-    Targets, Task, TextOptions, TokenOptions, check_tokenizer, choice, count, decode_line, encode, limits,
+    EmbeddingOptions, Error, Figure, Generate, Labels, Learned, Metric, PairOptions, PairTokenOptions, PairTokenizers,
+    Parts, ReaderOptions, RecurrentOptions, Result, SavedModel, Score, Search, SearchOptions, Shown, Source, Spec,
+    Stream, TableRows, Targets, Task, TextOptions, TokenOptions, check_tokenizer, choice, count, encode, limits,
     one_token_each, share, spans,
 };

@@ -49,7 +49,7 @@ impl Task for Sentiment {
 
     fn learn(options: &Options, train: &TableRows) -> Result<Learned<Saved>> {
         let tokens = &options.text.tokens;
-        let tokenizer = tokens.tokenizer(train, 1, &tokens.one_token_each())?;
+        let tokenizer = tokens.tokenizer(train, 0..1, &tokens.one_token_each())?;
         let labels = train.labels(1)?;
         let model = options.pairs.classifier(&options.reader, tokenizer.vocabulary_size(), labels.len());
         Ok(Learned::text(Saved { max_length: options.text.max_length, labels, model }, tokenizer))

@@ -52,7 +52,7 @@ impl Task for Spacing {
     type Answer = Vec<u32>;
 
     fn learn(Options { reader, pairs }: &Options, train: &TableRows) -> Result<Learned<Self::Saved>> {
-        let tokenizer = train.tokenizer(1, TokenKind::Character, &one_token_each(VOCABULARY))?;
+        let tokenizer = train.tokenizer(0..1, TokenKind::Character, &one_token_each(VOCABULARY))?;
         let model = pairs.classifier(reader, tokenizer.vocabulary_size(), 2);
         Ok(Learned::text(SavedModel { model }, tokenizer))
     }

@@ -29,18 +29,20 @@ pub(crate) struct Options {
     output: String,
     #[command(flatten)]
     embedding: EmbeddingOptions,
-    /// Column of the words, counted from 1; 0 for the first, or for the second of ten (CoNLL-U) [from 0 to 1000]
-    #[arg(long, value_name = "N", default_value = "0", value_parser = count(0..=1000))]
-    word_column: usize,
-    /// Column of the tags, counted from 1; 0 for the second, or for the fourth of ten (CoNLL-U) [from 0 to 1000]
-    #[arg(long, value_name = "N", default_value = "0", value_parser = count(0..=1000))]
-    tag_column: usize,
+    /// Column of the words: its number, or in a table its name [default: the first, or the second of ten (CoNLL-U);
+    /// `words`]
+    #[arg(long, value_name = "N|NAME", help_heading = "Data")]
+    word_column: Option<String>,
+    /// Column of the tags: its number, or in a table its name [default: the second, or the fourth of ten (CoNLL-U);
+    /// `tags`]
+    #[arg(long, value_name = "N|NAME", help_heading = "Data")]
+    tag_column: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Saved {
-    word_columns: Vec<usize>,
+    word_columns: Vec<String>,
     pub(crate) tags: LabelSet,
     scheme: Option<TagScheme>,
     characters: Vocabulary,
@@ -72,12 +74,7 @@ impl Task for Tagging {
     )
     .training(8, 4e-3, 32)
     .unit("words")
-    .data(
-        "File with a word per line, its columns separated by tabs, and a blank line after each sentence (CoNLL, \
-         CoNLL-U). One file, which is divided by a hash of each sentence; three (TRAIN DEV TEST); or a folder with \
-         one file whose name contains `train`, one with `dev`, and one with `test`",
-        &[],
-    )
+    .sentences()
     .defaults(&[("cell", "lstm"), ("dropout", "0.4")])
     .samples(2);
 
@@ -90,9 +87,7 @@ impl Task for Tagging {
     type Answer = Vec<(u32, f64)>;
 
     fn read(options: &Options, data: &Data) -> Result<Parts<Stream<Sentence>>> {
-        let usual = if data.is_conllu()? { [2, 4] } else { [1, 2] };
-        let chosen = [options.word_column, options.tag_column];
-        data.sentences(&[0, 1].map(|i| if chosen[i] == 0 { usual[i] } else { chosen[i] }))
+        data.sentences([options.word_column.as_deref(), options.tag_column.as_deref()])
     }
 
     fn learn(options: &Options, train: &Stream<Sentence>) -> Result<Learned<Saved>> {
@@ -124,8 +119,7 @@ impl Task for Tagging {
             crf: options.output == "crf",
             dropout: options.embedding.dropout,
         };
-        let word_columns = train.columns.iter().filter_map(|n| n.parse().ok()).collect();
-        Ok(Saved { word_columns, tags, scheme, characters, words, model }.into())
+        Ok(Saved { word_columns: train.columns.clone(), tags, scheme, characters, words, model }.into())
     }
 
     fn build(saved: Saved, _: Option<Tokenizer>, params: &mut Params) -> Result<Tagging> {

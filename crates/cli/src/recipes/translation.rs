@@ -10,7 +10,7 @@ const SCHEDULE: TeacherForcingSchedule = TeacherForcingSchedule::Linear { start:
 
 pub(crate) struct Translation {
     saved: Saved,
-    tokenizer: Tokenizer,
+    tokenizers: PairTokenizers,
     model: Translator,
     decoder: Decoder,
 }
@@ -20,7 +20,7 @@ pub(crate) struct Options {
     #[command(flatten)]
     arch: ArchOptions,
     #[command(flatten)]
-    tokens: TokenOptions,
+    tokens: PairTokenOptions,
     #[command(flatten)]
     embedding: EmbeddingOptions,
     #[command(flatten)]
@@ -104,46 +104,41 @@ impl Task for Translation {
     }
 
     fn learn(options: &Options, train: &TableRows) -> Result<Learned<Saved>> {
-        let TokenOptions { vocabulary: vocabulary_size, lowercase, .. } = options.tokens;
-        let how = TokenizerOptions { vocabulary_size, lowercase, ..TokenizerOptions::default() };
-        let (tokenizer, arch) = (options.tokens.tokenizer(train, 2, &how)?, &options.arch);
-        let RecurrentOptions { cell, layers, hidden_size } = arch.recurrent;
-        let (vocabulary_size, specials) = (tokenizer.vocabulary_size(), tokenizer.specials());
-        let attention = options.attention == "additive";
-        let usual = RecurrentTranslatorConfig { vocabulary_size, specials, ..RecurrentTranslatorConfig::default() };
-        let EmbeddingOptions { embedding_size, dropout } = options.embedding;
-        let (size, heads, feedforward) = (hidden_size, arch.heads(), 4 * hidden_size);
-        let recurrent =
-            RecurrentTranslatorConfig { embedding_size, cell, layers, hidden_size, attention, dropout, ..usual };
-        let transformer =
-            TransformerTranslatorConfig { vocabulary_size, size, heads, feedforward, layers, dropout, specials };
-        let model = match arch.is_transformer() {
-            false => TranslatorConfig::Recurrent(recurrent),
-            true => TranslatorConfig::Transformer(transformer),
-        };
+        let tokenizers = options.tokens.tokenizers(train)?;
+        let model = options.arch.translator(&options.embedding, options.attention == "additive", &tokenizers);
         let Options { max_length, teacher_forcing, label_smoothing, search, .. } = options.clone();
-        Ok(Learned::text(Saved { max_length, teacher_forcing, label_smoothing, search, model }, tokenizer))
+        Ok(Learned::pairs(Saved { max_length, teacher_forcing, label_smoothing, search, model }, tokenizers))
     }
 
     fn build(saved: Saved, tokenizer: Option<Tokenizer>, params: &mut Params) -> Result<Translation> {
+        Self::build_with_source(saved, None, tokenizer, params)
+    }
+
+    fn build_with_source(
+        saved: Saved,
+        source: Option<Tokenizer>,
+        tokenizer: Option<Tokenizer>,
+        params: &mut Params,
+    ) -> Result<Translation> {
         saved.model.check()?;
         saved.search.check()?;
-        let tokenizer = check_tokenizer(tokenizer, saved.model.vocabulary_size())?;
-        Ok(Translation { model: Translator::new(params, &saved.model), saved, tokenizer, decoder: Decoder::default() })
+        let tokenizers = PairTokenizers::check(source, tokenizer, saved.model.vocabulary_sizes())?;
+        let (model, decoder) = (Translator::new(params, &saved.model), Decoder::usual(&saved.search));
+        Ok(Translation { model, saved, tokenizers, decoder })
     }
 
     fn decode_with(&mut self, options: &DecodingOptions, others: Vec<(Self, Params)>) -> Result<()> {
         let others = others.into_iter().map(|(other, params)| (other.model, params)).collect();
-        self.decoder = Decoder::new(options, &self.tokenizer, others)?;
+        self.decoder = Decoder::usual(&self.saved.search).with(options, &self.tokenizers.target, others)?;
         Ok(())
     }
 
     fn example(&self, row: &Row, draw: &Draw) -> Result<Pair> {
-        let ids = |text: &str| encode(text, &self.tokenizer, self.saved.max_length, draw);
+        let ids = |side: usize, text: &str| encode(text, self.tokenizers.both()[side], self.saved.max_length, draw);
         let target = row.fields.get(1).map(String::as_str);
         Ok(Pair {
-            source: ids(&row[0])?,
-            target: target.map_or(Ok(vec![]), ids)?,
+            source: ids(0, &row[0])?,
+            target: target.map_or(Ok(vec![]), |text| ids(1, text))?,
             source_text: draw.scored_with(&row[0]),
             reference: draw.scored_with(target.unwrap_or_default()),
         })
@@ -162,10 +157,10 @@ impl Task for Translation {
     }
 
     fn batch(&self, pairs: &[&Pair]) -> Result<Self::Batch> {
-        let specials = self.tokenizer.specials();
+        let [of_source, specials] = self.tokenizers.both().map(Tokenizer::specials);
         let sources: Vec<&[u32]> = pairs.iter().map(|pair| pair.source.as_slice()).collect();
         let targets: Vec<&[u32]> = pairs.iter().map(|pair| pair.target.as_slice()).collect();
-        Ok((Padded::new(&sources, specials.pad), TeacherForcing::new(&targets, specials)))
+        Ok((Padded::new(&sources, of_source.pad), TeacherForcing::new(&targets, specials)))
     }
 
     fn loss<'g>(&self, graph: &'g Graph<'g>, (source, target): &Self::Batch) -> Var<'g> {
@@ -184,24 +179,19 @@ impl Task for Translation {
     }
 
     fn answers(&self, params: &Params, (source, target): &Self::Batch, search: Search) -> Result<Vec<Translated>> {
-        let text = |tokens: &[u32]| decode_line(tokens, &self.tokenizer);
         let greedy = match search {
             Search::Best { .. } => vec![String::new(); source.len()],
-            _ => {
-                let found = self.model.decode(params, source, None)?;
-                found.iter().map(|one| text(&one[0].tokens)).collect::<Result<_>>()?
-            }
+            _ => self.decoder.greedy((&self.model, params), &self.tokenizers.target, source)?,
         };
         if search == Search::Quick {
             let quick = |text: String| Translated { best: vec![(text.clone(), 0.0)], greedy: text, attention: None };
             return Ok(greedy.into_iter().map(quick).collect());
         }
-        let beam = search.beam(self.saved.search.beam_size).penalty(self.saved.search.penalty());
-        let (targets, beam) = (target.rows(), (beam, search.count()));
-        let found = self.decoder.decode((&self.model, params), &self.tokenizer, source, &targets, beam)?;
+        let both = self.tokenizers.both();
+        let found = self.decoder.decode((&self.model, params), both, source, &target.rows(), search.count())?;
         let rows = found.into_iter().zip(greedy).enumerate().map(|(row, (found, greedy))| {
             let first = found.first().filter(|_| search.wants_attention());
-            let attention = first.and_then(|(.., one)| Attention::of_row(&self.tokenizer, source, row, one));
+            let attention = first.and_then(|(.., one)| Attention::of_row(both, source, row, one));
             Translated { best: found.into_iter().map(|(text, score, _)| (text, score)).collect(), greedy, attention }
         });
         Ok(rows.collect())
@@ -223,7 +213,7 @@ impl Task for Translation {
     }
 
     fn notes(&self, train: &TableRows, _dev: &[Pair], _test: &[Pair]) -> Vec<String> {
-        let size = self.tokenizer.vocabulary_size();
+        let size = self.tokenizers.target.vocabulary_size();
         vec![format!("{}, {size} tokens in the vocabulary", train.columns.join(" to "))]
     }
 

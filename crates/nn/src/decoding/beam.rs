@@ -238,7 +238,7 @@ impl Decoding {
         self.start(model)?;
         let start = |s: usize| Sentence { live: vec![Live { node: None, log_prob: 0.0, row: s as u32 }], done: vec![] };
         let mut all: Vec<Sentence> = (0..sentences).map(start).collect();
-        let none = |s: &usize| self.limit(*s) == 0;
+        let none = |s: &usize| self.max_length_of(*s) == 0;
         (0..sentences).filter(none).for_each(|s| all[s].cut(|_, log_prob| beam.penalty.score(log_prob, 0)));
         let mut tree: Vec<Node> = vec![];
         let mut attention: Vec<Option<Array2<f64>>> = vec![];
@@ -304,7 +304,7 @@ impl Step<'_> {
         let Beam { width, best, penalty, .. } = *self.beam;
         // The tokens that each of its hypotheses has, and those that it will have.
         let (written, length) = (self.attention.len() - 1, self.attention.len());
-        let limit = self.rules.limit(self.sentence);
+        let limit = self.rules.max_length_of(self.sentence);
         let mut top = Top { count: width.saturating_mul(2), candidates: vec![] };
         // Continuations that go on with what is required, however unlikely they are.
         let (required, mut forced) = (self.rules.required_of(self.sentence), vec![]);

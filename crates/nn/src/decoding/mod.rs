@@ -184,7 +184,8 @@ pub struct Hypothesis {
 ///         Ok(Prediction { log_probs: Array2::from_elem((tokens.len(), 9), (1.0f64 / 9.0).ln()), attention: None })
 ///     }
 /// }
-/// let rules = Decoding::new(1, 0, 20).min_length(3).banned([2, 3]).prefixes([vec![7, 7], vec![]]).max_lengths([5, 9]);
+/// let rules = Decoding::new(1, 0, 20).min_length(3).max_lengths([5, 9]);
+/// let rules = rules.banned([vec![2]]).prefixes([vec![7, 7], vec![]]);
 /// let written = rules.sample(&mut Dice, &Sampling::new(7))?;
 /// assert_eq!(written[0].tokens[..2], [7, 7]);
 /// assert!(written.iter().all(|h| h.tokens.len() >= 3 && !h.tokens.contains(&2)));
@@ -200,8 +201,7 @@ pub struct Decoding {
     max_length: usize,
     max_lengths: Vec<usize>,
     prefixes: Vec<Vec<u32>>,
-    banned: Vec<u32>,
-    banned_sequences: Vec<Vec<u32>>,
+    banned: Vec<Vec<u32>>,
     no_repeat_ngram: usize,
     required: Vec<Vec<Vec<u32>>>,
 }
@@ -222,7 +222,6 @@ impl Decoding {
             max_lengths: vec![],
             prefixes: vec![],
             banned: vec![],
-            banned_sequences: vec![],
             no_repeat_ngram: 0,
             required: vec![],
         }
@@ -247,14 +246,8 @@ impl Decoding {
         self
     }
 
-    /// Bans tokens: they are never written.
-    pub fn banned(mut self, tokens: impl Into<Vec<u32>>) -> Decoding {
-        self.banned = tokens.into();
-        self
-    }
-
-    /// Bans sequences of tokens, such as words that are cut into several: none of them is written as a whole. An empty
-    /// sequence bans nothing.
+    /// Bans sequences of tokens, such as words that are cut into several, beside those that are banned already: none of
+    /// them is written as a whole. A sequence of one token bans that token, and an empty one bans nothing.
     ///
     /// ```
     /// use unspool_nn::{Result, decoding::{Decoding, Prediction, StepFunction}};
@@ -270,13 +263,13 @@ impl Decoding {
     /// }
     /// let rules = Decoding::endless(0, 4);
     /// let written = |rules: &Decoding| Ok::<_, unspool_nn::Error>(rules.greedy(&mut Coin)?[0].tokens.clone());
-    /// assert_eq!(written(&rules.clone().banned_sequences([vec![1, 1]]))?, [1, 2, 1, 2]);
+    /// assert_eq!(written(&rules.clone().banned([vec![1, 1]]))?, [1, 2, 1, 2]);
+    /// assert_eq!(written(&rules.clone().banned([vec![1]]))?, [2, 2, 2, 2]);
     /// assert_eq!(written(&rules.no_repeat_ngram(2))?, [1, 1, 2, 1]);           // 1 1, 1 2, 2 1
     /// # Ok::<(), unspool_nn::Error>(())
     /// ```
-    pub fn banned_sequences(mut self, sequences: impl Into<Vec<Vec<u32>>>) -> Decoding {
-        self.banned_sequences = sequences.into();
-        self.banned_sequences.retain(|sequence| !sequence.is_empty());
+    pub fn banned(mut self, sequences: impl IntoIterator<Item = Vec<u32>>) -> Decoding {
+        self.banned.extend(sequences);
         self
     }
 
@@ -304,7 +297,14 @@ impl Decoding {
         self
     }
 
-    fn limit(&self, sentence: usize) -> usize {
+    /// Returns the maximum length of a sentence.
+    ///
+    /// ```
+    /// use unspool_nn::decoding::Decoding;
+    /// let rules = Decoding::new(1, 0, 20).max_lengths([5, 9]);
+    /// assert_eq!((rules.max_length_of(1), Decoding::endless(1, 7).max_length_of(1)), (9, 7));
+    /// ```
+    pub fn max_length_of(&self, sentence: usize) -> usize {
         self.max_lengths.get(sentence).copied().unwrap_or(self.max_length)
     }
 
@@ -322,9 +322,9 @@ impl Decoding {
                 return Err(Error::Decoding { why });
             }
         }
-        match (0..sentences).find(|&s| self.end.is_some() && self.min_length > self.limit(s)) {
+        match (0..sentences).find(|&s| self.end.is_some() && self.min_length > self.max_length_of(s)) {
             Some(s) => {
-                let (least, most) = (self.min_length, self.limit(s));
+                let (least, most) = (self.min_length, self.max_length_of(s));
                 let why = format!("sentence {s} must have at least {least} tokens and at most {most}");
                 Err(Error::Decoding { why })
             }
@@ -370,19 +370,23 @@ impl Decoding {
             (0..size).filter(|&id| id != forced).for_each(|id| log_probs[id] = f64::NEG_INFINITY);
             return Ok(());
         }
-        for &token in &self.banned {
-            log_probs[known(token)?] = f64::NEG_INFINITY;
+        // Whether a token may be written at all does not depend on what was written before.
+        for sequence in &self.banned {
+            if let [token] = sequence[..] {
+                log_probs[known(token)?] = f64::NEG_INFINITY;
+            }
         }
         if let Some(end) = self.end.filter(|_| written < self.min_length) {
             log_probs[known(end)?] = f64::NEG_INFINITY;
         }
         let required = self.required_of(sentence);
-        if self.no_repeat_ngram > 0 || !self.banned_sequences.is_empty() || !required.is_empty() {
+        let has_sequences = self.banned.iter().any(|sequence| sequence.len() > 1);
+        if self.no_repeat_ngram > 0 || has_sequences || !required.is_empty() {
             let history = history();
             if let Some(end) = self.end.filter(|_| !required::progress(required, &history).next.is_empty()) {
                 log_probs[known(end)?] = f64::NEG_INFINITY;
             }
-            for sequence in &self.banned_sequences {
+            for sequence in &self.banned {
                 if let Some((&last, _)) = sequence.split_last().filter(|(_, before)| history.ends_with(before)) {
                     log_probs[known(last)?] = f64::NEG_INFINITY;
                 }

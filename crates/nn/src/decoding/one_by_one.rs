@@ -170,7 +170,7 @@ impl Decoding {
         }
         self.start(model)?;
         let mut found = vec![Growing::default(); sentences];
-        let mut running: Vec<usize> = (0..sentences).filter(|&s| self.limit(s) > 0).collect();
+        let mut running: Vec<usize> = (0..sentences).filter(|&s| self.max_length_of(s) > 0).collect();
         let mut parents: Vec<u32> = running.iter().map(|&s| s as u32).collect();
         let mut tokens = vec![self.begin; running.len()];
         let mut written = 0;
@@ -192,7 +192,7 @@ impl Decoding {
                     continue;
                 }
                 growing.tokens.push(token);
-                if written + 1 < self.limit(sentence) {
+                if written + 1 < self.max_length_of(sentence) {
                     running.push(sentence);
                     parents.push(row as u32);
                     tokens.push(token);

@@ -64,7 +64,7 @@ fn decoding([a, b]: [&Rules; 2]) -> Decoding {
     Decoding::new(BEGIN, END, 0)
         .max_lengths([a.limit, b.limit])
         .prefixes([a.prefix.clone(), b.prefix.clone()])
-        .banned(a.banned.clone())
+        .banned(a.banned.iter().map(|token| vec![*token]))
         .min_length(a.least)
 }
 
@@ -129,7 +129,7 @@ proptest! {
     ) {
         let rules = Decoding::new(BEGIN, END, limit)
             .prefixes([prefix.clone()])
-            .banned_sequences(banned.clone())
+            .banned(banned.clone())
             .no_repeat_ngram(n);
         let model = || Tree::new(seed, VOCABULARY as usize, 1);
         let forced = prefix.len().min(limit);
@@ -188,7 +188,7 @@ proptest! {
     fn alternatives_are_the_likeliest_next_tokens_each_continued_greedily(
         seed: u64, prefix in prop::collection::vec(2..6u32, 0..3), count in 1..8usize,
     ) {
-        let rules = Decoding::new(BEGIN, END, 5).banned([2]).prefixes([prefix.clone(), vec![]]);
+        let rules = Decoding::new(BEGIN, END, 5).banned([vec![2]]).prefixes([prefix.clone(), vec![]]);
         let model = || Tree::new(seed, 6, 2);
         let found = rules.alternatives(&mut model(), count).unwrap();
         for (sentence, prefix) in [prefix.clone(), vec![]].into_iter().enumerate() {

@@ -17,7 +17,7 @@ proptest! {
         seed: u64, penalty in penalties(), vocabulary in 3..9usize, limit in 0..7usize, least in 0..3usize,
         forced in prop::collection::vec(2..3u32, 0..3), banned in any::<bool>()) {
         let rules = Decoding::new(BEGIN, END, limit).min_length(least.min(limit))
-            .prefixes(vec![forced.clone(), vec![], vec![]]).banned(if banned { vec![2] } else { vec![] });
+            .prefixes(vec![forced.clone(), vec![], vec![]]).banned(banned.then(|| vec![2]));
         let greedy = rules.greedy(&mut Tree::new(seed, vocabulary, 3)).unwrap();
         let beam = rules.beam(&mut Tree::new(seed, vocabulary, 3), &Beam::new(1).penalty(penalty)).unwrap();
         for (sentence, (g, b)) in greedy.iter().zip(&beam).enumerate() {
@@ -81,7 +81,7 @@ proptest! {
 
     #[test]
     fn sampling_of_the_likeliest_alone_is_greedy(seed: u64, draws: u64) {
-        let rules = Decoding::new(BEGIN, END, 6).min_length(2).banned(vec![3]);
+        let rules = Decoding::new(BEGIN, END, 6).min_length(2).banned([vec![3]]);
         let greedy = rules.greedy(&mut Tree::new(seed, 7, 3)).unwrap();
         let all = Sampling::new(draws);
         for sampling in [all.top_k(1), all.top_p(1e-9), all.temperature(1e-6)] {
@@ -147,7 +147,7 @@ fn wrong_rules_are_errors() {
     };
     let rules = Decoding::new(BEGIN, END, 3);
     let model = || Tree::new(1, 4, 2);
-    assert!(says(rules.clone().banned(vec![4]).greedy(&mut model())).contains("token 4"));
+    assert!(says(rules.clone().banned([vec![4]]).greedy(&mut model())).contains("token 4"));
     assert!(says(rules.clone().prefixes(vec![vec![9], vec![]]).greedy(&mut model())).contains("token 9"));
     assert!(says(rules.clone().prefixes(vec![vec![]]).greedy(&mut model())).contains("1 prefixes for 2"));
     assert!(says(rules.clone().min_length(4).greedy(&mut model())).contains("at least 4"));

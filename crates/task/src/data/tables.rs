@@ -19,7 +19,7 @@ use std::{
     collections::BTreeMap,
     fs,
     io::Cursor,
-    ops::Deref,
+    ops::{Deref, Range},
     path::Path,
     sync::{Arc, Mutex, Once, PoisonError},
 };
@@ -111,15 +111,15 @@ impl TableRows {
         TableRows { rows, cache }
     }
 
-    /// Trains a tokenizer on the first so many columns, or takes the one that an earlier training has kept.
+    /// Trains a tokenizer on some columns, by their places, or takes the one that an earlier training has kept.
     ///
     /// # Errors
     /// A row cannot be read; the texts cannot be tokenized so.
-    pub fn tokenizer(&self, columns: usize, kind: TokenKind, options: &TokenizerOptions) -> Result<Tokenizer> {
-        let (names, how) = (self.columns.join("\t"), format!("{columns} {kind:?} {options:?}"));
+    pub fn tokenizer(&self, columns: Range<usize>, kind: TokenKind, options: &TokenizerOptions) -> Result<Tokenizer> {
+        let (names, how) = (self.columns.join("\t"), format!("{columns:?} {kind:?} {options:?}"));
         let json = self.cache.get_or_make(&["tokenizer", &names, &how], || {
             let _stage = Stage::new("training the tokenizer");
-            let texts = |row: Row| row.fields.into_iter().take(columns);
+            let texts = |row: Row| row.fields.into_iter().skip(columns.start).take(columns.len());
             Ok(self.read(|rows| Tokenizer::train(kind, rows.flat_map(texts), options))??.to_json()?)
         })?;
         Ok(Tokenizer::from_json("the tokenizer", &json)?)
@@ -144,7 +144,6 @@ impl TableRows {
 pub(crate) struct Columns {
     options: [(&'static str, Option<String>); 2],
     usual: [String; 2],
-    skip_bad_lines: bool,
 }
 
 impl Columns {
@@ -155,24 +154,19 @@ impl Columns {
     ) -> Option<Columns> {
         let (first, second) = (columns.first()?, columns.last()?);
         let options = [first, second].map(|(option, _)| (*option, given(option)));
-        Some(Columns { options, usual: [first, second].map(|(_, usual)| (*usual).to_owned()), skip_bad_lines: false })
-    }
-
-    /// The same, of a file whose bad lines are left out, or are not.
-    pub(crate) fn skip_bad_lines(self, skip_bad_lines: bool) -> Columns {
-        Columns { skip_bad_lines, ..self }
+        Some(Columns { options, usual: [first, second].map(|(_, usual)| (*usual).to_owned()) })
     }
 
     /// The columns that a model was trained on.
     pub(crate) fn known(columns: &[(&'static str, &'static str)], names: &[String]) -> Option<Columns> {
         let options = [columns.first()?, columns.last()?].map(|(option, _)| (*option, None));
-        Some(Columns { options, usual: [names.first()?.clone(), names.last()?.clone()], skip_bad_lines: false })
+        Some(Columns { options, usual: [names.first()?.clone(), names.last()?.clone()] })
     }
 
     /// The two columns of a table, in the format that the name of the file says.
-    pub(super) fn rows(&self, origin: Origin, chosen: &[String; 2]) -> Stream<Row> {
+    pub(super) fn rows(&self, origin: Origin, chosen: &[String; 2], bad_lines: BadLines) -> Stream<Row> {
         let ([first, second], chosen) = (self.options.each_ref().map(|(option, _)| *option), chosen.clone());
-        let (names, skips) = (chosen.clone(), self.skip_bad_lines);
+        let names = chosen.clone();
         let hint = move |error: text::Error| {
             let no_column = matches!(error, text::Error::NoColumn { .. });
             let error = Error::from(error);
@@ -182,17 +176,8 @@ impl Columns {
                 error
             }
         };
-        let told = Arc::new(Once::new());
-        Stream::new(origin.name().to_owned(), move || {
-            let rows = table(origin.open()?, &chosen).map_err(hint)?;
-            let told = told.clone();
-            let rows: Passing<Row> = match skips {
-                false => Box::new(rows.map(|row| Ok(row?))),
-                true => Box::new(Skipped { rows: rows.skip_bad_lines(), told }.map(|row| Ok(row?))),
-            };
-            Ok(rows)
-        })
-        .named(&names)
+        Stream::new(origin.name().to_owned(), move || Ok(bad_lines.of(table(origin.open()?, &chosen).map_err(hint)?)))
+            .named(&names)
     }
 
     /// The names of the two columns, given those of a set inside the program.
@@ -217,29 +202,61 @@ impl Columns {
 }
 
 /// Rows up to the first error of reading; a bad line is an error among them.
-type Rows = Box<dyn Iterator<Item = std::result::Result<Row, text::Error>>>;
+type Rows<R> = Box<dyn Iterator<Item = std::result::Result<R, text::Error>>>;
 
 /// Two columns of a table: JSON lines or comma-separated values where the name of the file says so, else tab-separated
 /// values.
-fn table(source: Source, columns: &[String; 2]) -> std::result::Result<Rows, text::Error> {
+fn table(source: Source, columns: &[String; 2]) -> std::result::Result<Rows<Row>, text::Error> {
     let columns = columns.each_ref().map(String::as_str);
-    let name = source.name().to_lowercase();
-    let name = name.strip_suffix(".gz").unwrap_or(&name);
-    Ok(match name.rsplit_once('.').map_or("", |(_, ending)| ending) {
+    Ok(match ending(source.name()).as_str() {
         "jsonl" | "ndjson" | "json" => Box::new(JsonLines::open(source, columns)?),
         "csv" => Box::new(Csv::open(source)?.columns(columns)?),
         _ => Box::new(Tsv::open(source)?.columns(columns)?),
     })
 }
 
+/// The ending of a file's name, in small letters and without `.gz`.
+fn ending(name: &str) -> String {
+    let name = name.to_lowercase();
+    let name = name.strip_suffix(".gz").unwrap_or(&name);
+    name.rsplit_once('.').map_or_else(String::new, |(_, ending)| ending.to_owned())
+}
+
+/// Whether the name of a file says that it is a table with named columns: CSV, or JSON lines.
+pub(super) fn is_named_table(name: &str) -> bool {
+    ["jsonl", "ndjson", "json", "csv"].contains(&ending(name).as_str())
+}
+
+/// What is done with lines that cannot be read: they are left out, or the first of them is an error.
+#[derive(Clone, Debug, Default)]
+pub(super) struct BadLines {
+    /// Where they are left out: whether their number was told.
+    left_out: Option<Arc<Once>>,
+}
+
+impl BadLines {
+    /// Leaves them out, or does not.
+    pub(super) fn skipped(are_skipped: bool) -> BadLines {
+        BadLines { left_out: are_skipped.then(|| Arc::new(Once::new())) }
+    }
+
+    /// Goes through the rows of a file.
+    fn of<R: 'static>(&self, rows: Rows<R>) -> Passing<R> {
+        match &self.left_out {
+            None => Box::new(rows.map(|row| Ok(row?))),
+            Some(told) => Box::new(Skipped { rows: rows.skip_bad_lines(), told: told.clone() }.map(|row| Ok(row?))),
+        }
+    }
+}
+
 /// Rows without the bad lines, whose number is told once, at the end of the first pass.
-struct Skipped {
-    rows: Skipping<Rows>,
+struct Skipped<R> {
+    rows: Skipping<Rows<R>>,
     told: Arc<Once>,
 }
 
-impl Iterator for Skipped {
-    type Item = std::result::Result<Row, text::Error>;
+impl<R> Iterator for Skipped<R> {
+    type Item = std::result::Result<R, text::Error>;
 
     fn next(&mut self) -> Option<Self::Item> {
         let next = self.rows.next();
@@ -259,22 +276,75 @@ pub(super) fn language(path: &str) -> String {
 }
 
 /// Two files of plain text as two columns.
-pub(super) fn parallel(files: [&String; 2], limits: InputLimits) -> Stream<Row> {
+pub(super) fn parallel(files: [&String; 2], limits: InputLimits, bad_lines: BadLines) -> Stream<Row> {
     let origins = files.map(|path| Origin::path(path, limits));
     Stream::new(files[0].clone(), move || {
         let [first, second] = &origins;
-        let rows = Parallel::open([first.open()?, second.open()?])?;
-        Ok(Box::new(rows.map(|row| Ok(row?))))
+        Ok(bad_lines.of(Box::new(Parallel::open([first.open()?, second.open()?])?)))
     })
 }
 
-/// The sentences of a file, so many columns of them, by number from 1.
-pub(super) fn sentences(origin: Origin, columns: &[usize]) -> Stream<Sentence> {
-    let columns = columns.to_vec();
-    let names: Vec<String> = columns.iter().map(usize::to_string).collect();
-    Stream::new(origin.name().to_owned(), move || {
-        let sentences = Conll::open(origin.open()?, columns.iter().copied())?;
-        Ok(Box::new(sentences.map(|sentence| Ok(sentence?))))
+/// Two columns of sentences, words and tags, as they are chosen: of a file with a word per line by number from 1, or of
+/// a table with a sentence per row by name.
+pub(super) fn sentences(origin: Origin, chosen: [Option<&str>; 2], bad_lines: BadLines) -> Result<Stream<Sentence>> {
+    let name = origin.name().to_owned();
+    if is_named_table(&name) {
+        let columns = [0, 1].map(|i| chosen[i].unwrap_or(["words", "tags"][i]).to_owned());
+        let names = columns.clone();
+        let rows = move || {
+            Ok(bad_lines
+                .of(Box::new(Tables { rows: table(origin.open()?, &columns)?, file: origin.name().to_owned() })))
+        };
+        return Ok(Stream::new(name, rows).named(&names));
+    }
+    let usual = if Conll::is_conllu(origin.open()?)? { [2, 4] } else { [1, 2] };
+    let columns = [0, 1].map(|i| match chosen[i] {
+        None => Ok(usual[i]),
+        Some(text) => text.parse().ok().filter(|number| (1..=MOST_COLUMNS).contains(number)).ok_or_else(|| {
+            let message = format!("{name}: a file with a word per line has columns with numbers, not `{text}`");
+            Error::misuse(message, "columns have names in CSV files and JSON lines")
+        }),
+    });
+    let [words, tags] = columns;
+    let columns = [words?, tags?];
+    let rows = move || Ok(bad_lines.of(Box::new(Conll::open(origin.open()?, columns)?)));
+    Ok(Stream::new(name, rows).named(&columns.map(|column| column.to_string())))
+}
+
+/// The sentences of two files of plain text: the words of a line with spaces between them, and as many tags in the line
+/// of the other.
+pub(super) fn parallel_sentences(files: [&String; 2], limits: InputLimits, bad_lines: BadLines) -> Stream<Sentence> {
+    let origins = files.map(|path| Origin::path(path, limits));
+    Stream::new(files[0].clone(), move || {
+        let [words, tags] = &origins;
+        let rows = Box::new(Parallel::open([words.open()?, tags.open()?])?);
+        Ok(bad_lines.of(Box::new(Tables { rows, file: tags.name().to_owned() })))
     })
-    .named(&names)
+}
+
+/// Columns of a file with a word per line, at most.
+const MOST_COLUMNS: usize = 1000;
+
+/// Sentences of a table: the words of a row with spaces between them, and as many tags.
+struct Tables {
+    rows: Rows<Row>,
+    file: String,
+}
+
+impl Iterator for Tables {
+    type Item = std::result::Result<Sentence, text::Error>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let sentence = |Row { line, fields, hash }: Row| {
+            let columns: Vec<Vec<String>> =
+                fields.iter().map(|text| text.split_whitespace().map(str::to_owned).collect()).collect();
+            match (columns[0].len(), columns[1].len()) {
+                (words, tags) if words == tags => Ok(Sentence { line, columns, hash }),
+                (expected, found) => {
+                    Err(text::Error::Tags { place: text::Place::new(&self.file, line), expected, found })
+                }
+            }
+        };
+        Some(self.rows.next()?.and_then(sentence))
+    }
 }

@@ -1,9 +1,9 @@
-//! BPE dropout (Provilkov, Emelianenko and Voita 2020): merges that are left out at random, so that a model meets a word
-//! in many pieces.
+//! BPE dropout (Provilkov, Emelianenko and Voita 2020): merges that are left out at random, so that a model meets a
+//! word in many pieces.
 //!
-//! The library has this too, but draws from a generator of its thread, without a seed. Here the library cuts a text into
-//! words and these into their smallest symbols, and the merges are done by [`Merges::merge`], which asks for each of
-//! them whether it is left out. Nothing of it is cached: each word of a text draws for itself.
+//! The library has this too, but draws from a generator of its thread, without a seed. Here the library cuts a text
+//! into words and these into their smallest symbols, and the merges are done by [`Merges::merge`], which asks for each
+//! of them whether it is left out. Nothing of it is cached: each word of a text draws for itself.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};

@@ -54,6 +54,6 @@ pub use seq2seq::{Encoder, LossOptions, Seq2Seq};
 pub use step_classifier::{StepClassifier, StepClassifierConfig};
 pub use tagger::{Tagger, TaggerConfig, TaggerInput, TaggerReader};
 pub use transformer_language_model::TransformerLanguageModelConfig;
-pub use transformer_translator::{TransformerTranslator, TransformerTranslatorConfig};
+pub use transformer_translator::{TransformerReader, TransformerTranslator, TransformerTranslatorConfig};
 pub use translator::{Translator, TranslatorConfig};
 pub use video_classifier::{VideoClassifier, VideoClassifierConfig};

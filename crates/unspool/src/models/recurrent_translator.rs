@@ -17,8 +17,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RecurrentTranslatorConfig {
-    /// How many token ids there are, for both languages together.
+    /// How many token ids there are: for both languages together, or for the target alone.
     pub vocabulary_size: usize,
+    /// How many token ids the source has, where it has a table of vectors of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_vocabulary_size: Option<usize>,
     /// Elements of a token's vector.
     pub embedding_size: usize,
     /// The kind of the encoder's cells; the decoder's is a GRU.
@@ -45,6 +48,7 @@ impl RecurrentTranslatorConfig {
         config::check(
             &[
                 ("vocabulary_size", self.vocabulary_size),
+                ("source_vocabulary_size", self.source_vocabulary_size.unwrap_or(1)),
                 ("embedding_size", self.embedding_size),
                 ("layers", self.layers),
                 ("hidden_size", self.hidden_size),
@@ -58,6 +62,7 @@ impl Default for RecurrentTranslatorConfig {
     fn default() -> Self {
         RecurrentTranslatorConfig {
             vocabulary_size: 4000,
+            source_vocabulary_size: None,
             embedding_size: 192,
             cell: CellKind::Gru,
             layers: 1,
@@ -71,7 +76,8 @@ impl Default for RecurrentTranslatorConfig {
 
 /// A bidirectional recurrence reads the source; a GRU that attends to it additively writes the target (Bahdanau, Cho
 /// and Bengio 2015). Without attention the GRU reads a summary of the source at each step (Cho and others 2014). One
-/// table of token vectors serves the source, the target and, transposed, the output (Press and Wolf 2017).
+/// table of token vectors serves the source, the target and, transposed, the output (Press and Wolf 2017), unless the
+/// source has a vocabulary of its own.
 ///
 /// ```
 /// use unspool::graph::Params;
@@ -100,8 +106,11 @@ impl RecurrentTranslator {
         let memory = 2 * hidden_size;
         let layers = RecurrentConfig { layers: config.layers, bidirectional: true, dropout };
         let deviation = 1.0 / (embedding_size.max(1) as f64).sqrt();
-        let embedding = Embedding::normal(params.scope("embedding"), vocabulary_size, embedding_size, deviation);
+        let table = |scope: Scope<'_>, size: usize| Embedding::normal(scope, size, embedding_size, deviation);
+        let embedding = table(params.scope("embedding"), vocabulary_size);
+        let source = config.source_vocabulary_size.map(|size| table(params.scope("source_embedding"), size));
         let encoder = RecurrentEncoder {
+            embedding: source,
             recurrence: Recurrent::of(config.cell, params.scope("encoder"), embedding_size, hidden_size, layers),
             bridge: Linear::new(params.scope("bridge"), memory, hidden_size),
         };
@@ -119,6 +128,8 @@ impl RecurrentTranslator {
 /// Reads a source in both directions, for a [`RecurrentDecoder`]. It is made by [`RecurrentTranslator::new`].
 #[derive(Clone, Debug)]
 pub struct RecurrentEncoder {
+    /// Its own table of token vectors; without one it reads with the decoder's.
+    embedding: Option<Embedding>,
     recurrence: Recurrent<AnyCell>,
     bridge: Linear,
 }
@@ -132,7 +143,8 @@ impl Encoder<RecurrentDecoder> for RecurrentEncoder {
     ) -> RecurrentDecoderState<'g> {
         let _scope = graph.scope("encoder");
         let (batch, attention) = (source.len(), &decoder.gru.attention);
-        let xs = decoder.embedding.sequence(graph, &source.ids, source.layout()).map(|rows| decoder.scaled(rows));
+        let embedding = self.embedding.as_ref().unwrap_or(&decoder.embedding);
+        let xs = embedding.sequence(graph, &source.ids, source.layout()).map(|rows| decoder.scaled(rows));
         let (outputs, _) = self.recurrence.unroll(&xs, self.recurrence.initial_state(graph, batch));
         let summary = self.recurrence.last(&outputs);
         let memory = match attention {

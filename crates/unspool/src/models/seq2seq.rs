@@ -131,7 +131,7 @@ impl<E: Encoder<D>, D: Decoder> Seq2Seq<E, D> {
         let Specials { pad, bos, eos, unk } = self.specials;
         let longest = |&n: &usize| n * LONGEST_FACTOR + LONGEST_EXTRA;
         let lengths: Vec<usize> = source.lengths.iter().map(longest).collect();
-        Decoding::new(bos, eos, 0).max_lengths(lengths).banned(vec![pad, bos, unk])
+        Decoding::new(bos, eos, 0).max_lengths(lengths).banned([pad, bos, unk].map(|token| vec![token]))
     }
 }
 

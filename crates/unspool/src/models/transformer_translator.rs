@@ -13,8 +13,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TransformerTranslatorConfig {
-    /// How many token ids there are, for both languages together.
+    /// How many token ids there are: for both languages together, or for the target alone.
     pub vocabulary_size: usize,
+    /// How many token ids the source has, where it has a table of vectors of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_vocabulary_size: Option<usize>,
     /// Elements of a vector; `heads` divides it.
     pub size: usize,
     /// Heads of each attention.
@@ -38,6 +41,7 @@ impl TransformerTranslatorConfig {
         config::check(
             &[
                 ("vocabulary_size", self.vocabulary_size),
+                ("source_vocabulary_size", self.source_vocabulary_size.unwrap_or(1)),
                 ("size", self.size),
                 ("heads", self.heads),
                 ("feedforward", self.feedforward),
@@ -52,6 +56,7 @@ impl Default for TransformerTranslatorConfig {
     fn default() -> Self {
         TransformerTranslatorConfig {
             vocabulary_size: 4000,
+            source_vocabulary_size: None,
             size: 256,
             heads: 4,
             feedforward: 1024,
@@ -63,7 +68,8 @@ impl Default for TransformerTranslatorConfig {
 }
 
 /// A Transformer (Vaswani and others 2017) with pre-norm layers and sinusoidal positions. One table of token vectors
-/// serves the source, the target and, transposed, the output (Press and Wolf 2017).
+/// serves the source, the target and, transposed, the output (Press and Wolf 2017), unless the source has a vocabulary
+/// of its own.
 ///
 /// ```
 /// use unspool::graph::{Graph, Params};
@@ -91,7 +97,7 @@ impl Default for TransformerTranslatorConfig {
 /// assert_eq!([&found[0][0].tokens, &found[1][0].tokens], [&targets[0], &targets[1]]);
 /// # Ok::<(), unspool::nn::Error>(())
 /// ```
-pub type TransformerTranslator = Seq2Seq<TransformerEncoder, TransformerDecoder>;
+pub type TransformerTranslator = Seq2Seq<TransformerReader, TransformerDecoder>;
 
 impl TransformerTranslator {
     /// Adds the model's parameters.
@@ -99,18 +105,50 @@ impl TransformerTranslator {
         let TransformerTranslatorConfig { vocabulary_size, size, heads, feedforward, layers, dropout, .. } = *config;
         let deviation = 1.0 / (size.max(1) as f64).sqrt();
         let table = Embedding::normal(params.scope("embedding"), vocabulary_size, size, deviation);
+        let source = config.source_vocabulary_size;
+        let source = source.map(|ids| Embedding::normal(params.scope("source_embedding"), ids, size, deviation));
         let of_layer = TransformerConfig { size, heads, feedforward, dropout, norm_first: true, bias: true };
         let places = Positions::Sinusoidal;
         let encoder = TransformerEncoder::new(params.scope("encoder"), layers, places, of_layer);
         let decoder = TransformerDecoder::new(params.scope("decoder"), layers, table, places, of_layer);
-        Seq2Seq::from_parts(encoder, decoder, config.specials)
+        Seq2Seq::from_parts(TransformerReader { embedding: source, size, encoder }, decoder, config.specials)
     }
 }
 
-impl Encoder<TransformerDecoder> for TransformerEncoder {
+/// Reads a source with layers of self-attention, for a [`TransformerDecoder`]. It is made by
+/// [`TransformerTranslator::new`].
+///
+/// ```
+/// use unspool::graph::Params;
+/// use unspool::models::{Seq2Seq, TransformerReader, TransformerTranslator, TransformerTranslatorConfig};
+/// use unspool::nn::TransformerDecoder;
+/// let sizes = TransformerTranslatorConfig {
+///     vocabulary_size: 12, source_vocabulary_size: Some(20), size: 16, ..TransformerTranslatorConfig::default()
+/// };
+/// let mut params = Params::seeded(1);
+/// let model: Seq2Seq<TransformerReader, TransformerDecoder> = TransformerTranslator::new(&mut params, &sizes);
+/// // Each language has a table of its own.
+/// let rows = |name: &str| params.iter().find(|p| params.name(*p) == name).map(|p| params.shape(p)[0]);
+/// assert_eq!((rows("embedding.weight"), rows("source_embedding.weight")), (Some(12), Some(20)));
+/// ```
+#[derive(Clone, Debug)]
+pub struct TransformerReader {
+    /// Its own table of token vectors; without one it reads with the decoder's.
+    embedding: Option<Embedding>,
+    size: usize,
+    encoder: TransformerEncoder,
+}
+
+impl Encoder<TransformerDecoder> for TransformerReader {
     fn encode<'g>(&self, decoder: &TransformerDecoder, graph: &'g Graph<'g>, source: &Padded) -> TransformerState<'g> {
         let _scope = graph.scope("encoder");
-        let xs = decoder.embedded(graph, &source.ids, source.layout());
-        decoder.start(&self.apply(&xs))
+        let xs = match &self.embedding {
+            None => decoder.embedded(graph, &source.ids, source.layout()),
+            Some(table) => {
+                let scale = (self.size as f64).sqrt();
+                table.sequence(graph, &source.ids, source.layout()).map(|rows| rows * scale)
+            }
+        };
+        decoder.start(&self.encoder.apply(&xs))
     }
 }

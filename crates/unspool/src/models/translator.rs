@@ -35,11 +35,12 @@ impl TranslatorConfig {
         }
     }
 
-    /// Returns how many token ids there are, for both languages together.
-    pub fn vocabulary_size(&self) -> usize {
+    /// Returns how many token ids the source has, where it has a table of vectors of its own, and how many there are
+    /// for the target, or else for both.
+    pub fn vocabulary_sizes(&self) -> (Option<usize>, usize) {
         match self {
-            TranslatorConfig::Recurrent(config) => config.vocabulary_size,
-            TranslatorConfig::Transformer(config) => config.vocabulary_size,
+            TranslatorConfig::Recurrent(config) => (config.source_vocabulary_size, config.vocabulary_size),
+            TranslatorConfig::Transformer(config) => (config.source_vocabulary_size, config.vocabulary_size),
         }
     }
 }
