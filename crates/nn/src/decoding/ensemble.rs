@@ -62,6 +62,9 @@ impl<S: StepFunction> StepFunction for Ensemble<S> {
         let Some(mut sum) = answers.next() else {
             return Err(Error::Decoding { why: "an ensemble needs at least one member".into() });
         };
+        if answers.len() == 0 {
+            return Ok(sum); // of one member, as it is
+        }
         for answer in answers {
             if answer.log_probs.dim() != sum.log_probs.dim() {
                 let (a, b) = (sum.log_probs.dim(), answer.log_probs.dim());

@@ -57,12 +57,13 @@ crate::state! {
     /// let graph = Graph::new(&params);
     /// let first: TransformerState<'_> = decoder.start(&Sequence::pack(graph.full([2, 5, 8], 1.0), &[5, 3]));
     /// let (_, next) = decoder.step(graph.full([2, 8], 1.0), first);
-    /// assert_eq!(leaves(&next)[0].shape()?[1], 1); // the keys of one token so far
+    /// assert_eq!(*leaves(&next)[0].shape()?, [2, 2, 4, 1]); // the keys of one token so far
     /// # Ok::<(), unspool_nn::Error>(())
     /// ```
     #[derive(Debug)]
     pub struct TransformerState<'g> {
-        /// Keys and values of each layer, `[batch, written, size]`.
+        /// Keys and values of what was written, for each layer: `[batch, heads, size / heads, written]` and
+        /// `[batch, heads, written, size / heads]`.
         caches: Vec<[Var<'g>; 2]>,
         /// Keys and values of the memory for each layer, `[batch, heads, size / heads, source]` and
         /// `[batch, heads, source, size / heads]`.
@@ -137,8 +138,9 @@ impl TransformerDecoder {
     }
 
     fn empty<'g>(&self, graph: &'g Graph<'g>, batch: usize) -> Vec<[Var<'g>; 2]> {
-        let none = graph.zeros([batch, 0, self.config.size]);
-        vec![[none; 2]; self.layers.len()]
+        let (heads, each) = (self.config.heads, self.config.size / self.config.heads.max(1));
+        let none = [graph.zeros([batch, heads, each, 0]), graph.zeros([batch, heads, 0, each])];
+        vec![none; self.layers.len()]
     }
 
     /// The memory as this layer sees it, and what of it is padding.
@@ -168,7 +170,7 @@ impl Cell for TransformerDecoder {
         let graph = x.graph();
         let _scope = graph.layer("transformer_decoder");
         let first = state.caches.first().and_then(|[keys, _]| keys.known_shape());
-        let place = first.and_then(|shape| shape.get(1).copied()).unwrap_or(0) as u32;
+        let place = first.map_or(0, |shape| shape.last_axis()) as u32;
         let mut rows = (x + self.positions.of(graph, &[place], self.config.size)).dropout(self.config.dropout);
         for (i, layer) in self.layers.iter().enumerate() {
             let Some(&cache) = state.caches.get(i) else { return (graph.inert(), state) };
@@ -198,7 +200,7 @@ impl Decoder for TransformerDecoder {
     fn outputs<'g>(&self, xs: &Sequence<'g>, state: TransformerState<'g>) -> Sequence<'g> {
         let graph = xs.graph();
         let _scope = graph.layer("transformer_decoder");
-        let written = |[keys, _]: &[Var<'g>; 2]| keys.known_shape().is_none_or(|shape| shape.get(1) != Some(&0));
+        let written = |[keys, _]: &[Var<'g>; 2]| keys.known_shape().is_none_or(|shape| shape.last_axis() != 0);
         if state.caches.iter().any(written) {
             let why = "all places at once need a state in which nothing is written yet";
             graph.fail(graph.error("transformer_decoder", why));

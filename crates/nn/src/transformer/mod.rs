@@ -175,7 +175,8 @@ impl TransformerLayer {
         xs.map(|rows| self.sublayers(rows, to_self, |attention, x| cross.map(|cross| to_memory(attention, x, cross))))
     }
 
-    /// One place more: rows `[batch, size]` after those whose keys and values are cached. Returns also the longer
+    /// One place more: rows `[batch, size]` after those whose keys and values are cached
+    /// [in heads](MultiheadAttention::in_heads), so that nothing but the new place is permuted. Returns also the longer
     /// cache, and where in the memory each row looked, `[batch, source]`, the mean over the heads.
     fn one_more<'g>(
         &self,
@@ -186,8 +187,9 @@ impl TransformerLayer {
         let (mut longer, mut looked) = (cache, None);
         let to_self = |x: Var<'g>| {
             let [q, k, v] = self.self_attn.all(x).map(|x| x.unsqueeze(1));
-            longer = [append(cache[0], k), append(cache[1], v)];
-            let (context, _) = self.self_attn.attend(q, self.self_attn.in_heads(longer), AttentionMask::All);
+            let [k, v] = self.self_attn.in_heads([k, v]);
+            longer = [append(cache[0], k, 3), append(cache[1], v, 2)];
+            let (context, _) = self.self_attn.attend(q, longer, AttentionMask::All);
             self.self_attn.output(context.squeeze(1))
         };
         let to_memory = |attention: &MultiheadAttention, x: Var<'g>| {
@@ -222,10 +224,10 @@ impl TransformerLayer {
     }
 }
 
-/// `[batch, time, size]` and one place more.
-fn append<'g>(cache: Var<'g>, one: Var<'g>) -> Var<'g> {
+/// Adds one place to a cache, along this axis.
+fn append<'g>(cache: Var<'g>, one: Var<'g>, axis: usize) -> Var<'g> {
     match cache.known_shape() {
-        Some(shape) if shape.get(1) == Some(&0) => one,
-        _ => cache.graph().concat(&[cache, one], 1),
+        Some(shape) if shape.get(axis) == Some(&0) => one,
+        _ => cache.graph().concat(&[cache, one], axis as isize),
     }
 }
