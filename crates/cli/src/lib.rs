@@ -12,6 +12,7 @@ mod pictures;
 mod problems;
 mod recipes;
 mod series;
+mod signals;
 mod spaces;
 mod utterances;
 mod writing;
@@ -21,13 +22,14 @@ use recipes::abilities::Ability;
 use unspool_task::{Entry, task};
 
 /// The tasks, in the order of the program's help.
-pub static TASKS: [Entry; 18] = [
+pub static TASKS: [Entry; 19] = [
     task::<recipes::translation::Translation>(),
     task::<recipes::sentiment::Sentiment>(),
     task::<recipes::digits::Digits>(),
     task::<recipes::captioning::Captioning>(),
     task::<recipes::clips::Clips>(),
     task::<recipes::frames::Frames>(),
+    task::<recipes::mnist1d::Mnist1d>(),
     task::<recipes::forecast::Forecast>(),
     task::<recipes::speech::Speech>(),
     task::<recipes::adding::Adding>(),

@@ -1,10 +1,40 @@
 //! A series of numbers in columns: read from a file, as changes over a season and back.
 
+use clap::Args;
 use ndarray::{ArcArray2, Array2, Array3, ArrayD, ArrayView1, ArrayView2, Axis, Ix3, concatenate};
 use serde::{Deserialize, Serialize};
 use std::{cell::RefCell, ops::Range};
 use unspool::text::{Csv, Source};
-use unspool_task::{Curves, Data, Drawn, Error, Figure, Parts, Result, check_signals};
+use unspool_task::{
+    Curves, Data, Drawn, Error, Figure, Parts, RecurrentOptions, Result, check_signals, choice, count, limits,
+};
+
+/// What is forecast of a series, and from what.
+#[derive(Clone, Args)]
+pub(crate) struct Options {
+    #[command(flatten)]
+    pub(crate) recurrent: RecurrentOptions,
+    /// Columns to forecast, separated by commas; quote a name with a comma ("Sales, EUR") [default: the last]
+    #[arg(long, value_name = "NAMES")]
+    pub(crate) columns: Option<String>,
+    /// What is predicted: growth over the season before (for positive numbers), or the difference from it
+    #[arg(long, value_name = "KIND", default_value = "growth",
+          value_parser = choice(&["growth", "difference"]))]
+    pub(crate) change: String,
+    /// Length of a season: a change is measured over this many steps [from 1 to 10000]
+    #[arg(long, value_name = "STEPS", default_value = "12", value_parser = count(1..=limits::LENGTH))]
+    pub(crate) season: usize,
+    /// Changes that are read before each forecast [from 1 to 10000]
+    #[arg(long, value_name = "STEPS", default_value = "12", value_parser = count(1..=limits::LENGTH))]
+    pub(crate) context: usize,
+    /// Steps per forecast [from 1 to 10000]
+    #[arg(long, value_name = "STEPS", default_value = "12", value_parser = count(1..=limits::LENGTH))]
+    pub(crate) horizon: usize,
+    /// Consecutive forecasts in the test part, at the end of the series, by default those of a tenth of it; the dev
+    /// part before it has as many steps [from 1 to 10000]
+    #[arg(long, value_name = "N", value_parser = count(1..=limits::LENGTH))]
+    pub(crate) forecasts: Option<usize>,
+}
 
 /// How a value differs from the one a season before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

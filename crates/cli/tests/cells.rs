@@ -9,7 +9,7 @@ use unspool::nn::CellKind;
 fn every_task_takes_a_training_step_with_every_cell() {
     let folder = tempfile::tempdir().unwrap();
     write_data(folder.path());
-    // `digits` is read by a perceptron.
+    // `digits` has no sequence.
     let tasks = unspool_cli::TASKS.iter().filter(|entry| entry.name() != "digits");
     for entry in tasks {
         let (data, more) = options(entry.name());

@@ -1,11 +1,11 @@
 //! The models that look at pictures and films: gradients, and what each may depend on.
 
-use ndarray::{Array4, Axis};
+use ndarray::{Array2, Array4, Axis};
 use unspool::{
     graph::{Graph, Params, RngKey, Tensor, check},
     models::{
-        Captioner, CaptionerConfig, ConvEncoder, ConvEncoderConfig, Perceptron, PerceptronConfig, VideoClassifier,
-        VideoClassifierConfig,
+        Captioner, CaptionerConfig, ConvEncoder, ConvEncoderConfig, ImageClassifier, ImageClassifierConfig, Perceptron,
+        PerceptronConfig, SignalClassifier, SignalClassifierConfig, VideoClassifier, VideoClassifierConfig,
     },
     nn::{CellKind, Sequence},
     text::{DecoderInput, Specials, TeacherForcing},
@@ -46,10 +46,26 @@ fn gradients_are_right() {
         .unwrap();
         assert!(judged.right > 50 && judged.unjudged * 10 < judged.right, "{cell:?}: {judged}");
     }
+    let mut params = Params::seeded(5);
+    let model = ImageClassifier::new(&mut params, &ImageClassifierConfig { eye: EYE, classes: 3 });
+    let pictures = films.index_axis(Axis(0), 0);
+    let judged = check::composition(&params, &[], |graph, _| model.loss(graph.input(pictures), &[2, 0])).unwrap();
+    assert!(judged.right > 50 && judged.unjudged * 10 < judged.right, "{judged}");
+    let signals = Array2::from_shape_fn((2, 9), |(row, t)| RngKey::seed(4).normal((9 * row + t) as u64));
+    for cell in BUILT_IN {
+        let (channels, layers, hidden_size, bidirectional) = (2, 1, 3, true);
+        let mut params = Params::seeded(5);
+        let config =
+            SignalClassifierConfig { channels, cell, layers, hidden_size, bidirectional, classes: 3, dropout: 0.0 };
+        let model = SignalClassifier::new(&mut params, &config);
+        let judged =
+            check::composition(&params, &[], |graph, _| model.loss(graph, graph.input(&signals), &[1, 2])).unwrap();
+        assert!(judged.right > 50 && judged.unjudged * 10 < judged.right, "{cell:?}: {judged}");
+    }
     let mut params = Params::seeded(2);
     let config = PerceptronConfig { input_size: 6, hidden_size: 5, layers: 2, classes: 3, dropout: 0.0 };
     let model = Perceptron::new(&mut params, &config);
-    let x = ndarray::Array2::from_shape_fn((4, 6), |(i, j)| RngKey::seed(1).normal((6 * i + j) as u64));
+    let x = Array2::from_shape_fn((4, 6), |(i, j)| RngKey::seed(1).normal((6 * i + j) as u64));
     check::parameters(&params, |graph| model.logits(graph.input(&x)).powi(2).sum_all()).unwrap();
 }
 

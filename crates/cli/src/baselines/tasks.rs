@@ -8,12 +8,15 @@ use crate::{
     problems::Problem,
     recipes::{
         abilities::Ability, adding::Adding, captioning::Captioning, clips::Clips, copy, copy::Copying, digits::Digits,
-        forecast::Forecast, frames::Frames, language_model::NextToken, sentiment::Sentiment, spacing::Spacing,
-        speech::Speech, tagging::Tagging, translation::Pair, translation::Translated, translation::Translation,
+        forecast::Forecast, frames::Frames, language_model::NextToken, mnist1d::Mnist1d, sentiment::Sentiment,
+        spacing::Spacing, speech::Speech, tagging::Tagging, translation::Pair, translation::Translated,
+        translation::Translation,
     },
+    signals::LENGTH,
 };
 use std::collections::BTreeMap;
 use unspool::{graph::RngKey, text::score::accuracy};
+use unspool_baselines::NearestNeighbor;
 use unspool_task::{Baseline, Baselines, Draw, Drawn, MostFrequent, Result, Task};
 
 type Train<T> = <T as Task>::Source;
@@ -184,6 +187,17 @@ impl Baselines for Frames {
             Ok(Baseline::new("nearest_neighbor", self.score(test, &answers)?.value).settings(films))
         })?;
         Ok(vec![Baseline::new("always_nobody", nobody), nearest])
+    }
+}
+
+impl Baselines for Mnist1d {
+    fn baselines(&self, train: &Train<Self>, _dev: &Part<Self>, test: &Part<Self>) -> Result<Vec<Baseline>> {
+        Ok(vec![Baseline::timed(|| {
+            let mut neighbors = NearestNeighbor::new(LENGTH);
+            train.material().iter().for_each(|signal| neighbors.add(&signal.values, signal.digit));
+            let found = test.iter().map(|signal| vec![(neighbors.label(&signal.values).unwrap_or(0), 1.0)]);
+            Ok(Baseline::new("nearest_neighbor", self.score(test, &found.collect::<Vec<_>>())?.value))
+        })?])
     }
 }
 

@@ -1,4 +1,4 @@
-//! One-to-one: a handwritten digit in, its class out. A plain network, where no sequence is.
+//! One-to-one: a picture of a handwritten digit in, its class out. A small convolutional network, and no sequence.
 
 use super::*;
 use crate::pictures::{self, Digit, NAMES, SIDE, art, moved};
@@ -6,15 +6,12 @@ use crate::pictures::{self, Digit, NAMES, SIDE, art, moved};
 /// In an epoch of training each digit is seen so often, each time moved by a pixel or not.
 const TIMES: usize = 5;
 
-pub(crate) struct Digits(Perceptron);
+pub(crate) struct Digits(ImageClassifier);
 
 #[derive(Clone, Args)]
 pub(crate) struct Options {
-    /// Number of hidden layers [from 1 to 32]
-    #[arg(long, value_name = "N", default_value = "2", value_parser = count(1..=limits::LAYERS))]
-    layers: usize,
-    /// Size of a hidden layer [from 1 to 16384]
-    #[arg(long, value_name = "N", default_value = "256", value_parser = count(1..=limits::HIDDEN_SIZE))]
+    /// Size of the hidden layer after the convolutions [from 1 to 16384]
+    #[arg(long, value_name = "N", default_value = "128", value_parser = count(1..=limits::HIDDEN_SIZE))]
     hidden_size: usize,
 }
 
@@ -26,16 +23,17 @@ fn seen(digits: Vec<Digit>, times: usize) -> Drawn<Vec<Digit>> {
 impl Task for Digits {
     const SPEC: Spec = Spec::new(
         "digits",
-        "Classify pictures of handwritten digits with a feedforward network (one-to-one)",
+        "Classify pictures of handwritten digits with a convolutional network (one-to-one)",
         Metric::ACCURACY,
     )
     .training(20, 2e-3, 32)
+    .average(0.998)
     .unit("pictures")
     .data(pictures::DATA_HELP, &[crate::data::DIGITS])
     .pictures(&["picture"]);
 
     type Options = Options;
-    type Saved = SavedModel<PerceptronConfig>;
+    type Saved = SavedModel<ImageClassifierConfig>;
     type Source = Drawn<Vec<Digit>>;
     type Example = Digit;
     type Batch = (Array3<f32>, Vec<u32>);
@@ -47,18 +45,18 @@ impl Task for Digits {
     }
 
     fn learn(options: &Options, _train: &Self::Source) -> Result<Learned<Self::Saved>> {
-        let Options { layers, hidden_size } = *options;
-        let (input_size, classes, dropout) = (SIDE * SIDE, NAMES.len(), 0.4);
-        Ok(Learned::model(PerceptronConfig { input_size, hidden_size, layers, classes, dropout }))
+        let features = options.hidden_size;
+        let eye = ConvEncoderConfig { height: SIDE, width: SIDE, channels: 32, features, dropout: 0.4 };
+        Ok(Learned::model(ImageClassifierConfig { eye, classes: NAMES.len() }))
     }
 
     fn build(SavedModel { model }: Self::Saved, _: Option<Tokenizer>, params: &mut Params) -> Result<Digits> {
         model.check()?;
-        if (model.input_size, model.classes) != (SIDE * SIDE, NAMES.len()) {
-            let what = format!("input_size is {}, classes is {}", model.input_size, model.classes);
-            return Err(Error::failure(what, format!("they must be {} and {}", SIDE * SIDE, NAMES.len())));
+        if (model.eye.height, model.eye.width, model.classes) != (SIDE, SIDE, NAMES.len()) {
+            let what = "the model looks at pictures of another size, or has other classes";
+            return Err(Error::failure(what, "the run folder must hold the files of one training, unchanged"));
         }
-        Ok(Digits(Perceptron::new(params, &model)))
+        Ok(Digits(ImageClassifier::new(params, &model)))
     }
 
     fn read_to_score(&self, data: &Data) -> Result<Self::Source> {
@@ -83,12 +81,12 @@ impl Task for Digits {
     }
 
     fn loss<'g>(&self, graph: &'g Graph<'g>, (pictures, classes): &Self::Batch) -> Var<'g> {
-        self.0.loss(graph.input(pictures).reshape([classes.len(), SIDE * SIDE]), classes)
+        self.0.loss(graph.input(pictures), classes)
     }
 
-    fn answers(&self, params: &Params, (pictures, classes): &Self::Batch, search: Search) -> Result<Vec<Self::Answer>> {
+    fn answers(&self, params: &Params, (pictures, _): &Self::Batch, search: Search) -> Result<Vec<Self::Answer>> {
         let graph = Graph::inference(params);
-        let logits = self.0.logits(graph.input(pictures).reshape([classes.len(), SIDE * SIDE]));
+        let logits = self.0.logits(graph.input(pictures));
         Ok(logits.softmax().top_k(search.count().min(NAMES.len()))?)
     }
 

@@ -4,37 +4,11 @@
 //! part before it has as many steps, and nothing of either is read, fitted or normalised by in training.
 
 use super::*;
-use crate::series::{self, Batch, Change, Scale, Series, Window, during, rmse, text};
+use crate::series::{self, Batch, Change, Options, Scale, Series, Window, during, rmse, text};
 
 pub(crate) struct Forecast {
     pub(crate) saved: Saved,
     model: Forecaster,
-}
-
-#[derive(Clone, Args)]
-pub(crate) struct Options {
-    #[command(flatten)]
-    recurrent: RecurrentOptions,
-    /// Columns to forecast, separated by commas; quote a name with a comma ("Sales, EUR") [default: the last]
-    #[arg(long, value_name = "NAMES")]
-    columns: Option<String>,
-    /// What is predicted: growth over the season before (for positive numbers), or the difference from it
-    #[arg(long, value_name = "KIND", default_value = "growth",
-          value_parser = choice(&["growth", "difference"]))]
-    change: String,
-    /// Length of a season: a change is measured over this many steps [from 1 to 10000]
-    #[arg(long, value_name = "STEPS", default_value = "12", value_parser = count(1..=limits::LENGTH))]
-    season: usize,
-    /// Changes that are read before each forecast [from 1 to 10000]
-    #[arg(long, value_name = "STEPS", default_value = "12", value_parser = count(1..=limits::LENGTH))]
-    context: usize,
-    /// Steps per forecast [from 1 to 10000]
-    #[arg(long, value_name = "STEPS", default_value = "12", value_parser = count(1..=limits::LENGTH))]
-    horizon: usize,
-    /// Consecutive forecasts in the test part, at the end of the series, by default those of a tenth of it; the dev
-    /// part before it has as many steps [from 1 to 10000]
-    #[arg(long, value_name = "N", value_parser = count(1..=limits::LENGTH))]
-    forecasts: Option<usize>,
 }
 
 #[derive(Serialize, Deserialize)]

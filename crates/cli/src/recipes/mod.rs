@@ -9,6 +9,7 @@ pub(crate) mod digits;
 pub(crate) mod forecast;
 pub(crate) mod frames;
 pub(crate) mod language_model;
+pub(crate) mod mnist1d;
 pub(crate) mod sentiment;
 pub(crate) mod spacing;
 pub(crate) mod speech;

@@ -50,6 +50,7 @@ fn models() -> Vec<Answers> {
         model("forecast", None, &["--season=2", "--context=2", "--horizon=2"]),
         model("digits", None, &[]),
         model("captioning", None, &["--pictures=9"]),
+        model("mnist1d", None, &["--signals=20"]),
         model("adding", None, &["--length=24", "--sequences=4"]),
         model("copy", None, &["--length=24", "--sequences=4"]),
         model("parity", None, &["--length=16", "--sequences=4"]),

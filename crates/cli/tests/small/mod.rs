@@ -50,6 +50,7 @@ pub(crate) fn options(task: &str) -> (Option<&'static str>, &'static [&'static s
         "captioning" => (Some("digits.csv"), &["--pictures=24", "--batch-rows=16", "--cell=lstm"]),
         "clips" => (Some("digits.csv"), &["--films=80", "--batch-rows=4"]),
         "frames" => (Some("digits.csv"), &["--films=40", "--batch-rows=2"]),
+        "mnist1d" => (None, &["--signals=40", "--batch-rows=16"]),
         "forecast" => (Some("series.csv"), &[]),
         "speech" => (Some("sounds"), &["--strings=16", "--batch-rows=8", "--layers=2"]),
         "adding" => (None, &["--sequences=32", "--length=30", "--batch-rows=16"]),
