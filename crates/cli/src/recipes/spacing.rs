@@ -4,7 +4,7 @@
 //! does not. The labels come free: take the spaces out of a text, and each character was followed by one or was not.
 
 use super::*;
-use crate::spaces::{SPACE, characters, spaced};
+use crate::spaces::{SPACE, THRESHOLD, characters, spaced};
 
 /// Characters beyond this many are unknown to the model; rarer ones teach it little.
 const VOCABULARY: usize = 2000;
@@ -89,7 +89,9 @@ impl Task for Spacing {
     fn answers(&self, params: &Params, (input, _): &(Padded, Vec<u32>), _search: Search) -> Result<Vec<Vec<u32>>> {
         let graph = Graph::inference(params);
         let logits = self.model.logits(&graph, input);
-        Ok(logits.layout().unpack(&logits.rows().argmax()?))
+        let probabilities = logits.rows().softmax().to_f64()?;
+        let spaces: Vec<u32> = probabilities.outer_iter().map(|p| u32::from(p[[SPACE]] >= THRESHOLD)).collect();
+        Ok(logits.layout().unpack(&spaces))
     }
 
     /// Of the spaces between characters; that none follows the last is no merit, and changes nothing in an F1 of
