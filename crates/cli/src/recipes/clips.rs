@@ -35,7 +35,8 @@ impl Task for Clips {
         "Classify the moving digit and its direction in a film (many-to-one over frames)",
         Metric::ACCURACY,
     )
-    .training(12, 3e-3, 32)
+    .training(24, 3e-3, 32)
+    .average(0.998)
     .unit("frames")
     .data(pictures::DATA_HELP, &[crate::data::DIGITS])
     .defaults(&[("hidden-size", "64"), ("bidirectional", "false")])
