@@ -31,8 +31,9 @@ sizes() {
     size unspool-nn 75
     size unspool-text 100
     size unspool 70
-    size unspool-task 161
-    size unspool-cli 168
+    size unspool-serve 31
+    size unspool-task 177
+    size unspool-cli 184
 }
 
 size() {

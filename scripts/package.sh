@@ -34,11 +34,11 @@ cargo run --quiet --locked -p xtask -- math crates/unspool/docs
 
 if [ -n "$publish" ]; then
     cargo publish --locked -p unspool-files -p unspool-baselines -p unspool-graph -p unspool-nn -p unspool-text ${options[@]+"${options[@]}"}
-    cargo publish --locked -p unspool -p unspool-task -p unspool-cli --allow-dirty ${options[@]+"${options[@]}"}
+    cargo publish --locked -p unspool -p unspool-serve -p unspool-task -p unspool-cli --allow-dirty ${options[@]+"${options[@]}"}
     exit
 fi
 cargo package --locked -p unspool-files -p unspool-baselines -p unspool-graph -p unspool-nn -p unspool-text -p unspool \
-    -p unspool-task -p unspool-cli --allow-dirty \
+    -p unspool-serve -p unspool-task -p unspool-cli --allow-dirty \
     ${options[@]+"${options[@]}"}
 
 # What the docs and the program read must be inside, and the registry takes packages of up to 10 MB.
@@ -68,5 +68,6 @@ holds unspool-graph
 holds unspool-nn examples/custom_cell.rs
 holds unspool-text
 holds unspool docs/00-preface.md docs/16-own-operation.md docs/cookbook.md docs/links.md docs/figures/embedded.md
+holds unspool-serve page/index.html src/openapi.json
 holds unspool-task
 holds unspool-cli src/main.rs data/LICENSES.md data/tatoeba-eng-swe.train.tsv.gz

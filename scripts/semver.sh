@@ -8,4 +8,4 @@ if [ -z "$tag" ]; then
     echo "SKIPPED: no release has been tagged yet"
     exit 0
 fi
-cargo semver-checks -p unspool-files -p unspool-baselines -p unspool-graph -p unspool-nn -p unspool-text -p unspool -p unspool-task --baseline-rev "$tag"
+cargo semver-checks -p unspool-files -p unspool-baselines -p unspool-graph -p unspool-nn -p unspool-text -p unspool -p unspool-serve -p unspool-task --baseline-rev "$tag"

@@ -15,13 +15,14 @@ use std::{
 pub type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 
 /// Folders under `crates`, and what their libraries are called in code.
-pub const CRATES: [(&str, &str); 8] = [
+pub const CRATES: [(&str, &str); 9] = [
     ("files", "unspool_files"),
     ("baselines", "unspool_baselines"),
     ("graph", "unspool_graph"),
     ("nn", "unspool_nn"),
     ("text", "unspool_text"),
     ("unspool", "unspool"),
+    ("serve", "unspool_serve"),
     ("task", "unspool_task"),
     ("cli", "unspool_cli"),
 ];

@@ -11,7 +11,7 @@ const GREY: &str = "#808080";
 const RED: &str = "#d0453c";
 /// Readable on light pages and dark ones. In the order of [`CRATES`].
 const COLORS: [&str; CRATES.len()] =
-    ["#6b7a8c", "#4f9a94", "#2ea06e", "#3b82c4", "#d0802a", "#9a62c7", "#b8557a", "#8a7a2e"];
+    ["#6b7a8c", "#4f9a94", "#2ea06e", "#3b82c4", "#d0802a", "#9a62c7", "#5f7fd0", "#b8557a", "#8a7a2e"];
 
 const BOX: f64 = 24.0;
 const ROW: f64 = 50.0;
@@ -137,7 +137,8 @@ pub fn draw(crates: &[Crate], days: &[Day]) -> String {
     let program = Frame::new(crates, "cli", MARGIN, MARGIN, full);
     let runner = Frame::new(crates, "task", MARGIN, program.bottom() + BETWEEN, WIDE);
     let baselines = Frame::new(crates, "baselines", beside, program.bottom() + BETWEEN, NARROW);
-    let facade = Frame::new(crates, "unspool", MARGIN, runner.bottom().max(baselines.bottom()) + BETWEEN, full);
+    let server = Frame::new(crates, "serve", beside, baselines.bottom() + BETWEEN, NARROW);
+    let facade = Frame::new(crates, "unspool", MARGIN, runner.bottom().max(server.bottom()) + BETWEEN, full);
     let below = facade.bottom() + BETWEEN;
     let nn = Frame::new(crates, "nn", MARGIN, below, WIDE);
     let graph = Frame::new(crates, "graph", MARGIN, nn.bottom() + BETWEEN, WIDE);
@@ -152,7 +153,7 @@ pub fn draw(crates: &[Crate], days: &[Day]) -> String {
         "<svg xmlns='http://www.w3.org/2000/svg' width='{w:.0}' height='{h:.0}' viewBox='0 0 {w:.0} {h:.0}' \
          font-family='DejaVu Sans,sans-serif'>"
     );
-    for frame in [&program, &runner, &baselines, &facade, &nn, &graph, &text_kit, &files] {
+    for frame in [&program, &runner, &baselines, &server, &facade, &nn, &graph, &text_kit, &files] {
         frame.draw(&mut out);
     }
     for (x, from, to) in [
@@ -167,6 +168,10 @@ pub fn draw(crates: &[Crate], days: &[Day]) -> String {
         if from.of.uses.contains(to.of.name) {
             polyline(&mut out, &[(x, from.bottom()), (x, to.area.y - 2.0)]);
         }
+    }
+    if runner.of.uses.contains(server.of.name) {
+        let at = server.area.y + TITLE / 2.0;
+        polyline(&mut out, &[(MARGIN + WIDE, at), (beside - 2.0, at)]);
     }
     // Past the neural networks, down to the recording.
     let side = MARGIN + WIDE + BETWEEN / 2.0;

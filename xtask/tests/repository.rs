@@ -8,12 +8,13 @@ use std::{
 };
 use xtask::history::git;
 
-const PACKAGES: [(&str, &str); 7] = [
+const PACKAGES: [(&str, &str); 8] = [
     ("baselines", "unspool-baselines"),
     ("graph", "unspool-graph"),
     ("nn", "unspool-nn"),
     ("text", "unspool-text"),
     ("unspool", "unspool"),
+    ("serve", "unspool-serve"),
     ("task", "unspool-task"),
     ("cli", "unspool-cli"),
 ];
@@ -97,7 +98,7 @@ fn the_other_packages_carry_no_data_of_others() {
         manifest.contains("exclude = [\"/tests/fixtures\", \"/tests/sacrebleu.rs\", \"/tests/seqeval.rs\"]"),
         "the fixture is from Tatoeba"
     );
-    for folder in ["baselines", "graph", "nn", "text", "unspool", "task"] {
+    for folder in ["baselines", "graph", "nn", "text", "unspool", "serve", "task"] {
         assert!(read(&format!("crates/{folder}/Cargo.toml")).contains("license.workspace = true"), "{folder}");
     }
 }

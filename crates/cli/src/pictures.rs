@@ -38,6 +38,11 @@ pub(crate) fn digits(data: &Data) -> Result<Parts<Vec<Digit>>> {
     split(read(&data.csv()?)?)
 }
 
+/// The digits of a part, each seen so many times.
+pub(crate) fn seen(digits: Vec<Digit>, times: usize) -> Drawn<Vec<Digit>> {
+    Drawn::new(digits.clone(), vec![(0, 1); times * digits.len()])
+}
+
 /// Examples of `length` time steps, made of the digits of a file, `count` of them in an epoch of training.
 pub(crate) fn parts(data: &Data, count: usize, length: usize) -> Result<Parts<Drawn<Vec<Digit>>>> {
     Ok(Drawn::parts(digits(data)?, count, length))

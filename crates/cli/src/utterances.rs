@@ -183,14 +183,54 @@ impl Frames {
 
     /// What it reads of a wav file, in pieces that are short enough to be heard at once.
     pub(crate) fn read(&self, path: &str) -> Result<Vec<Array2<f32>>> {
-        let sound = Recording::read(path)?;
+        self.heard(Recording::read(path)?)
+    }
+
+    /// What it reads of a sound, in pieces that are short enough to be heard at once.
+    pub(crate) fn heard(&self, sound: Recording) -> Result<Vec<Array2<f32>>> {
         if sound.rate != self.rate {
+            let name = &sound.name;
             return Err(Error::failure(
-                format!("{path}: {} samples a second, where the model was trained on {}", sound.rate, self.rate),
+                format!("{name}: {} samples a second, where the model was trained on {}", sound.rate, self.rate),
                 "convert it to that rate",
             ));
         }
         Ok(pieces(&sound.samples, self.rate as usize).into_iter().map(|piece| self.of(piece)).collect())
+    }
+}
+
+/// What can be said: the character at place i is label i + 1.
+#[derive(Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Characters(String);
+
+impl Characters {
+    /// In their order.
+    pub(crate) fn new(all: BTreeSet<char>) -> Characters {
+        Characters(all.into_iter().collect())
+    }
+
+    /// How many there are.
+    pub(crate) fn count(&self) -> usize {
+        self.0.chars().count()
+    }
+
+    /// Characters that were in no transcript to train on are no labels, and count as errors.
+    pub(crate) fn labels(&self, said: &str) -> Vec<u32> {
+        let label = |c: char| self.0.chars().position(|known| known == c).map(|place| place as u32 + 1);
+        said.chars().filter_map(label).collect()
+    }
+
+    /// What labels say.
+    pub(crate) fn text(&self, labels: &[u32]) -> String {
+        let characters: Vec<char> = self.0.chars().collect();
+        labels.iter().filter_map(|label| characters.get((*label as usize).checked_sub(1)?)).collect()
+    }
+}
+
+impl std::fmt::Display for Characters {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
     }
 }
 

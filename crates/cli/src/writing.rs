@@ -107,9 +107,16 @@ struct StreamingWriter<'a, S> {
 }
 
 impl<S> StreamingWriter<'_, S> {
+    /// Writes also what is empty, so that whoever reads can end the text with any token, and within a long prompt.
     fn say(&mut self, token: u32) -> Result<()> {
-        let text = self.text.step(token)?;
-        if text.is_empty() { Ok(()) } else { (self.write)(&text) }
+        let text = match self.silent {
+            0 => self.text.step(token)?,
+            _ => {
+                self.silent -= 1;
+                String::new()
+            }
+        };
+        (self.write)(&text)
     }
 }
 
@@ -120,15 +127,10 @@ impl<S: StepFunction> StepFunction for StreamingWriter<'_, S> {
 
     fn step(&mut self, parents: &[u32], tokens: &[u32]) -> nn::Result<Prediction> {
         for token in tokens {
-            match self.silent {
-                0 => {
-                    if let Err(fault) = self.say(*token) {
-                        let why = fault.to_string();
-                        self.fault = Some(fault);
-                        return Err(nn::Error::Decoding { why });
-                    }
-                }
-                _ => self.silent -= 1,
+            if let Err(fault) = self.say(*token) {
+                let why = fault.to_string();
+                self.fault = Some(fault);
+                return Err(nn::Error::Decoding { why });
             }
         }
         self.steps.step(parents, tokens)

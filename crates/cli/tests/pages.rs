@@ -6,7 +6,9 @@ mod common;
 use common::succeeds;
 use std::{
     fs,
+    io::{BufRead, BufReader},
     path::{Path, PathBuf},
+    process::{Command, Stdio},
 };
 
 fn workspace() -> PathBuf {
@@ -35,6 +37,7 @@ fn pages() -> Vec<PathBuf> {
         "crates/nn",
         "crates/text",
         "crates/unspool",
+        "crates/serve",
         "crates/task",
         "crates/cli",
         "crates/cli/data",
@@ -128,9 +131,24 @@ fn program_runs(at: &Path, arguments: &[&str], input: &str) {
             arguments.extend(["--epochs", "1"]);
         }
     }
+    if arguments[0] == "serve" {
+        return serves(at, &arguments);
+    }
     let said = succeeds(at, &arguments, input.as_bytes());
     let answers = arguments[0] == "predict" && !arguments.iter().any(|word| word.ends_with(".txt"));
     assert!(!answers || said.lines().count() == input.lines().count(), "{arguments:?}: {said}");
+}
+
+/// A server that is started as it is typed, on a free port, prints its address.
+fn serves(at: &Path, arguments: &[&str]) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_unspool"));
+    command.args(arguments).args(if arguments.contains(&"--port") { &[][..] } else { &["--port", "0"] });
+    let mut server = command.current_dir(at).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let mut line = String::new();
+    BufReader::new(server.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    server.kill().unwrap();
+    server.wait().unwrap();
+    assert!(line.starts_with("http://127.0.0.1:") && line.ends_with("/\n"), "{arguments:?}: {line:?}");
 }
 
 /// Examples, tests, benches, binaries and manifests that a command of cargo names are there.
@@ -143,6 +161,7 @@ fn cargo_knows(words: &[&str], place: &str) {
         "crates/nn",
         "crates/text",
         "crates/unspool",
+        "crates/serve",
         "crates/task",
         "crates/cli",
         "benches",
@@ -166,6 +185,7 @@ fn cargo_knows(words: &[&str], place: &str) {
                     "unspool-nn",
                     "unspool-graph",
                     "unspool-text",
+                    "unspool-serve",
                     "unspool-task",
                     "unspool-cli",
                     "unspool-benches",

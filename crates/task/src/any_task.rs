@@ -7,7 +7,9 @@ use crate::{
     task::{Score, Spec},
 };
 use clap::{ArgMatches, Command};
+use std::{path::PathBuf, sync::Arc};
 use unspool::nn::exchange::Exchange;
+use unspool_serve::Model;
 
 /// Answers lines, for the fuzz targets.
 pub type Answers = Box<dyn Fn(&[&str])>;
@@ -26,6 +28,7 @@ pub(crate) trait AnyTask: Sync {
     fn predict(&self, folder: &RunFolder, options: &PredictOptions) -> Result<()>;
     fn evaluate(&self, folder: &RunFolder, options: &EvaluateOptions) -> Result<()>;
     fn generate(&self, folder: &RunFolder, options: &GenerateOptions) -> Result<()>;
+    fn serve(&self, path: PathBuf) -> Result<Arc<dyn Model>>;
     fn quantize(&self, folder: &RunFolder, options: &QuantizeOptions) -> Result<()>;
     fn model_toml(&self, path: &std::path::Path, table: toml::Table);
     fn answers(&self, words: &[String]) -> Result<Answers>;

@@ -138,6 +138,24 @@ pub(crate) struct GenerateOptions {
     pub(crate) threads: Threads,
 }
 
+#[derive(Args)]
+pub(crate) struct ServeOptions {
+    /// Run folders, also of trainings that still run
+    #[arg(long, short, value_name = "RUN_DIR", num_args = 1.., required = true)]
+    pub(crate) model: Vec<PathBuf>,
+    /// Address or name to listen on
+    ///
+    /// By default only programs on this machine reach the server. On any other address everyone who reaches it can use
+    /// the models, without a password and without encryption.
+    #[arg(long, value_name = "HOST", default_value = "127.0.0.1")]
+    pub(crate) host: String,
+    /// Port to listen on; 0 takes a free one
+    #[arg(long, value_name = "PORT", default_value_t = 8000)]
+    pub(crate) port: u16,
+    #[command(flatten)]
+    pub(crate) threads: Threads,
+}
+
 fn path(name: &'static str, value: &'static str, help: &'static str) -> Arg {
     Arg::new(name).long(name).value_name(value).value_parser(value_parser!(PathBuf)).help(help)
 }

@@ -89,6 +89,19 @@ impl Recording {
     pub fn read(path: &str) -> Result<Recording> {
         sound::one(Path::new(path))
     }
+
+    /// Reads the bytes of a wav file, which messages call `name`.
+    ///
+    /// ```
+    /// let error = unspool_task::Recording::of_wav("upload", b"RIFF").unwrap_err();
+    /// assert!(error.to_string().starts_with("upload: "));
+    /// ```
+    ///
+    /// # Errors
+    /// They are no wav file, or one with a sample that is no number.
+    pub fn of_wav(name: &str, bytes: &[u8]) -> Result<Recording> {
+        sound::recording(name, bytes)
+    }
 }
 
 /// What `--data` names: files, or a data set inside the program. A task asks for it in the form it needs.

@@ -7,12 +7,18 @@ use crate::{
     error::{Error, Result},
     evaluate, generate, lines, look, predict, quantize,
     run::RunFolder,
+    served,
     task::{Score, Spec, Task},
     task_options, testing_hooks, threads, train,
 };
 use clap::{ArgMatches, Command};
-use std::{marker::PhantomData, path::Path};
+use std::{
+    marker::PhantomData,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 use unspool::nn::exchange::Exchange;
+use unspool_serve::Model;
 
 /// A task of a program: what [`main`](crate::main()) takes.
 #[derive(Clone, Copy)]
@@ -91,6 +97,10 @@ impl<T: Task> AnyTask for Of<T> {
 
     fn generate(&self, folder: &RunFolder, options: &GenerateOptions) -> Result<()> {
         generate::generate::<T>(folder, options)
+    }
+
+    fn serve(&self, path: PathBuf) -> Result<Arc<dyn Model>> {
+        Ok(Arc::new(served::Served::<T>::open(path)?))
     }
 
     fn quantize(&self, folder: &RunFolder, options: &QuantizeOptions) -> Result<()> {

@@ -66,6 +66,8 @@ mod rows;
 mod run;
 mod say;
 mod score;
+mod serve;
+mod served;
 mod shell;
 mod shown;
 mod signals;
@@ -101,8 +103,11 @@ pub use labels::{Labels, MostFrequent, with_unknown};
 pub use parts::Parts;
 pub use signals::check_signals;
 pub use source::{Drawn, Kind, Source, by_number};
-pub use task::{Baselines, Digits, Generate, Learned, Metric, SavedModel, Score, Search, Shown, Spec, Task};
-pub use texts::{PairTokenizers, check_tokenizer, decode_line, encode, one_token_each};
+pub use task::{
+    Baselines, Contributions, Digits, Generate, Learned, Metric, SavedModel, Score, Search, Shown, Spec, Task,
+};
+pub use texts::{PairTokenizers, check_tokenizer, decode_line, encode, one_token_each, parts_of};
+pub use unspool_serve::Input;
 
 use any_task::AnyTask;
 use options::{Asked, Command};
@@ -164,6 +169,10 @@ fn other(tasks: &[&'static dyn AnyTask], command: Command) -> Result<()> {
         Command::Quantize(options) => {
             let folder = run::RunFolder::open(&options.model)?;
             restore::task_of(&folder, tasks)?.quantize(&folder, &options)
+        }
+        Command::Serve(options) => {
+            threads::set(options.threads.count)?;
+            serve::serve(tasks, &options)
         }
         Command::Generate(options) => {
             threads::set(options.threads.count)?;

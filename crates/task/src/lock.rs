@@ -152,6 +152,16 @@ impl Drop for Lock {
     }
 }
 
+/// Returns whether a process trains in a folder now.
+pub(super) fn is_held(folder: &Path) -> bool {
+    let path = folder.join(LOCK);
+    // A file that names nobody is held by nobody, and is not touched. One that names somebody may be left by a process
+    // that was killed: then the lock can be shared, for a moment.
+    let names_somebody = read(&path).is_ok_and(|text| text.len() > MARK.len());
+    names_somebody
+        && File::open(&path).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
 fn held(folder: &Path, path: &Path) -> Error {
     let text = read(path).unwrap_or_default();
     let holder = toml::from_str::<Holder>(&text).map_or_else(|_| "another process".to_owned(), |holder| holder.text());
@@ -178,7 +188,12 @@ mod tests {
         assert_eq!(Mark::of(folder.path()), Mark::Whole);
         let error = Lock::take(folder.path()).unwrap_err();
         assert!(error.to_string().contains(&format!("process {} on ", std::process::id())), "{error}");
+        assert!(is_held(folder.path()));
         drop(lock);
+        assert!(!is_held(folder.path()));
+        fs::write(folder.path().join(LOCK), format!("{MARK}pid = 1\nhost = \"gone\"\nstarted = 0\n")).unwrap();
+        assert!(!is_held(folder.path()), "its process was killed");
+        fs::write(folder.path().join(LOCK), MARK).unwrap();
         assert_eq!(fs::read_to_string(folder.path().join(LOCK)).unwrap(), MARK);
         Lock::take(folder.path()).unwrap().discard();
         assert!(!folder.path().join(LOCK).exists());

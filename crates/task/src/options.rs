@@ -2,7 +2,7 @@
 
 use crate::{
     any_task::AnyTask,
-    commands::{EvaluateOptions, GenerateOptions, PredictOptions, QuantizeOptions},
+    commands::{EvaluateOptions, GenerateOptions, PredictOptions, QuantizeOptions, ServeOptions},
     list::ListOptions,
     manual::{CompletionsOptions, ManOptions},
     say::Level,
@@ -81,6 +81,16 @@ pub(crate) enum Command {
                                  unspool generate --model runs/language-model-1 --prompt ROMEO: --length 200\n  \
                                  unspool generate --model runs/language-model-1 --temperature 0.5 --format json")]
     Generate(GenerateOptions),
+    /// Serve trained models over HTTP: a page for trying them, and a JSON API
+    ///
+    /// The first line of standard output is the address. Requests that wait are answered as one batch. A run folder whose
+    /// training still runs shows its learning curve as it grows, and answers as soon as there are weights. Ctrl-C and
+    /// SIGTERM answer the requests that run, and end the server; a second one ends it at once.
+    #[command(after_long_help = "Examples:\n  \
+                                 unspool train sentiment\n  \
+                                 unspool serve --model runs/sentiment-1\n  \
+                                 unspool serve --model runs/sentiment-1 --port 0")]
+    Serve(ServeOptions),
     /// Score translations or tags against references; the scores equal those of sacrebleu and seqeval
     #[command(after_long_help = "Examples:\n  \
                                  unspool score bleu --reference reference.txt hypothesis.txt\n  \

@@ -212,7 +212,7 @@ pub(crate) fn answer<T: Task>(
 
 /// What the model says of each example that is there, by its number. Batches of like lengths are spread over threads;
 /// examples that make no batch are asked about one by one.
-fn answers<T: Task>(
+pub(crate) fn answers<T: Task>(
     task: &T,
     params: &Params,
     examples: &[Option<(T::Example, Option<usize>)>],

@@ -1,4 +1,5 @@
-//! Ctrl-C, SIGTERM and SIGHUP in a training: the first one asks it to stop and save, the second one ends it at once.
+//! Ctrl-C, SIGTERM and SIGHUP in a training: the first one asks it to stop and save, the second one ends it at once. A
+//! server answers what it was asked, and ends.
 //!
 //! A signal that was ignored when the program began stays ignored. `nohup` ignores SIGHUP so, and a shell ignores
 //! SIGINT for what it starts in the background. Other commands have nothing to save, and a signal simply ends them.

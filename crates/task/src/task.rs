@@ -21,6 +21,7 @@ use unspool::{
     nn::{CarriedStates, decoding::Beam},
     text::{BatchSize, Tokenizer, score::accuracy},
 };
+use unspool_serve::Input;
 
 /// What a file of rows with named columns must look like.
 const TABLE_HELP: &str = "\
@@ -58,7 +59,7 @@ const SENTENCES_HELP: &str = "\
 /// 4. After each epoch [`answers`](Task::answers) and [`score`](Task::score) give the metric of the dev part; the
 ///    weights of the best epoch are kept, and at the end they are scored on the test part.
 /// 5. [`show`](Task::show) turns an example and its answer into texts, for the report and for `predict`.
-pub trait Task: Baselines + Sized + Sync + 'static {
+pub trait Task: Baselines + Sized + Send + Sync + 'static {
     /// What it is called, what it does, and how its models are compared.
     const SPEC: Spec;
 
@@ -147,6 +148,14 @@ pub trait Task: Baselines + Sized + Sync + 'static {
         self.example(&Self::Source::row_of_line(line)?, draw)
     }
 
+    /// Makes an example of the bytes of a WAV file, as `serve` receives them.
+    ///
+    /// # Errors
+    /// It is no recording that the model hears; a task whose [`Spec::input`] is not [`Input::Sound`] hears none.
+    fn read_sound(&self, _wav: &[u8], _draw: &Draw) -> Result<Self::Example> {
+        Err(Error::failure(format!("a model of {} hears no sound", Self::SPEC.name), "ask it with a line of text"))
+    }
+
     /// Returns the lengths of an example's input and output in time steps: those of like lengths stand together in a
     /// batch. A single length is `(0, length)`.
     fn lengths(&self, _example: &Self::Example) -> (usize, usize) {
@@ -201,6 +210,20 @@ pub trait Task: Baselines + Sized + Sync + 'static {
     /// # Errors
     /// There is nothing to score.
     fn score(&self, examples: &[Self::Example], answers: &[Self::Answer]) -> Result<Score>;
+
+    /// Returns what each part of an example contributed to the best answer: of each token, in order, its text and its
+    /// gradient × input. A model that does not say it returns nothing.
+    ///
+    /// # Errors
+    /// The first error of a recording.
+    fn contributions(
+        &self,
+        _params: &Params,
+        _example: &Self::Example,
+        _answer: &Self::Answer,
+    ) -> Result<Option<Contributions>> {
+        Ok(None)
+    }
 
     /// Returns an example and what the model says of it as texts.
     fn show(&self, example: &Self::Example, answer: &Self::Answer, digits: Digits) -> Shown;
@@ -300,6 +323,8 @@ pub struct Spec {
     pub samples: usize,
     /// The headings of [`Task::show`] whose texts are pictures made of characters.
     pub pictures: &'static [&'static str],
+    /// How a model is asked: the form of its page in `serve`.
+    pub input: Input,
 }
 
 impl Spec {
@@ -323,6 +348,7 @@ impl Spec {
             defaults: &[],
             samples: 0,
             pictures: &[],
+            input: Input::Text,
         }
     }
 
@@ -388,6 +414,12 @@ impl Spec {
     #[must_use]
     pub const fn samples(self, samples: usize) -> Spec {
         Spec { samples, ..self }
+    }
+
+    /// Sets how a model is asked.
+    #[must_use]
+    pub const fn input(self, input: Input) -> Spec {
+        Spec { input, ..self }
     }
 
     /// Sets the headings of texts that are pictures.
@@ -617,6 +649,9 @@ impl Shown {
         Shown { probability, ..Shown::best(given, best) }
     }
 }
+
+/// What each part of a text contributed to an answer: the part, and its gradient × input.
+pub type Contributions = Vec<(String, f64)>;
 
 /// What `generate` is asked for.
 #[derive(Clone, Debug)]

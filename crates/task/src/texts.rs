@@ -88,6 +88,28 @@ impl PairTokenizers {
 /// What is right where files of a run folder do not fit together.
 const UNCHANGED: &str = "the run folder must hold the files of one training, unchanged";
 
+/// Returns the part of a text that each of its tokens stands for. Where each character is a token, an unknown one is
+/// shown as it is in the text.
+///
+/// ```
+/// use unspool::text::{TokenKind, Tokenizer};
+/// use unspool_task::{one_token_each, parts_of};
+/// let how = unspool::text::TokenizerOptions { minimum_count: 1, ..one_token_each(20) };
+/// let tokenizer = Tokenizer::train(TokenKind::Characters, ["good"], &how)?;
+/// assert_eq!(parts_of("dog!", &tokenizer.encode("dog!")?, &tokenizer)?, ["d", "o", "g", "!"]);
+/// # Ok::<(), unspool_task::Error>(())
+/// ```
+///
+/// # Errors
+/// A token is none of the tokenizer's.
+pub fn parts_of(text: &str, ids: &[u32], tokenizer: &Tokenizer) -> Result<Vec<String>> {
+    let (pieces, unknown) = (tokenizer.decode_pieces(ids)?, tokenizer.specials().unk);
+    let is_character = |(piece, id): (&String, &u32)| *id == unknown || piece.chars().count() == 1;
+    let characters: Vec<String> = text.chars().take(ids.len()).map(String::from).collect();
+    let each = characters.len() == ids.len() && pieces.iter().zip(ids).all(is_character);
+    Ok(if each { characters } else { pieces })
+}
+
 /// Returns the tokenizer of a task that has one. It and the model must number the same tokens.
 ///
 /// # Errors

@@ -208,7 +208,7 @@ impl Baselines for Speech {
         train.material().all.iter().for_each(|one| *counts.entry(&one.said).or_default() += 1);
         // Of equally frequent ones the first in the order of the alphabet.
         let most = counts.iter().rev().max_by_key(|(_, count)| **count).map_or("", |(said, _)| said);
-        let answers: Answers<Self> = test.iter().map(|_| vec![(self.saved.labels(most), 0.0)]).collect();
+        let answers: Answers<Self> = test.iter().map(|_| vec![(self.saved.characters.labels(most), 0.0)]).collect();
         let score = self.score(test, &answers)?.value;
         Ok(vec![Baseline::new("most_frequent_answer", score).settings(format!("always `{most}`"))])
     }

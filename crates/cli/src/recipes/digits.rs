@@ -1,7 +1,7 @@
 //! One-to-one: a picture of a handwritten digit in, its class out. A small convolutional network, and no sequence.
 
 use super::*;
-use crate::pictures::{self, Digit, NAMES, SIDE, art, moved};
+use crate::pictures::{self, Digit, INK, NAMES, SIDE, art, moved, seen};
 
 /// In an epoch of training each digit is seen so often, each time moved by a pixel or not.
 const TIMES: usize = 5;
@@ -15,11 +15,6 @@ pub(crate) struct Options {
     hidden_size: usize,
 }
 
-/// The digits of a part, each so often.
-fn seen(digits: Vec<Digit>, times: usize) -> Drawn<Vec<Digit>> {
-    Drawn::new(digits.clone(), vec![(0, 1); times * digits.len()])
-}
-
 impl Task for Digits {
     const SPEC: Spec = Spec::new(
         "digits",
@@ -30,7 +25,8 @@ impl Task for Digits {
     .average(0.998)
     .unit("pictures")
     .data(pictures::DATA_HELP, &[crate::data::DIGITS])
-    .pictures(&["picture"]);
+    .pictures(&["picture"])
+    .input(Input::Picture { side: SIDE, darkest: INK });
 
     type Options = Options;
     type Saved = SavedModel<ImageClassifierConfig>;

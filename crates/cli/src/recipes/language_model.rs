@@ -73,7 +73,8 @@ impl Task for NextToken {
          with `test`",
         &[crate::data::SHAKESPEARE],
     )
-    .defaults(&[("layers", "2"), ("hidden-size", "256"), ("vocabulary", "1000")]);
+    .defaults(&[("layers", "2"), ("hidden-size", "256"), ("vocabulary", "1000")])
+    .input(Input::Prompt);
 
     type Options = Options;
     type Saved = Saved;

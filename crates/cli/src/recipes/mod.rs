@@ -34,9 +34,9 @@ use unspool::{
     },
 };
 use unspool_task::{
-    ArchOptions, Attention, Curves, Data, Decoder, DecodingOptions, Digits, DirectionOptions, Draw, Drawn,
-    EmbeddingOptions, Error, Figure, Generate, Labels, Learned, Metric, PairOptions, PairTokenOptions, PairTokenizers,
-    Parts, ReaderOptions, RecurrentOptions, Result, SavedModel, Score, Search, SearchOptions, Shown, Source, Spec,
-    Stream, TableRows, Targets, Task, TextOptions, TokenOptions, check_tokenizer, choice, count, encode, limits,
-    one_token_each, share, spans,
+    ArchOptions, Attention, Contributions, Curves, Data, Decoder, DecodingOptions, Digits, DirectionOptions, Draw,
+    Drawn, EmbeddingOptions, Error, Figure, Generate, Input, Labels, Learned, Metric, PairOptions, PairTokenOptions,
+    PairTokenizers, Parts, ReaderOptions, Recording, RecurrentOptions, Result, SavedModel, Score, Search,
+    SearchOptions, Shown, Source, Spec, Stream, TableRows, Targets, Task, TextOptions, TokenOptions, check_tokenizer,
+    choice, count, decode_line, encode, limits, one_token_each, parts_of, share, spans,
 };

@@ -95,6 +95,13 @@ impl Task for Sentiment {
         Ok(logits.softmax().top_k(search.count().min(self.saved.labels.len()))?)
     }
 
+    fn contributions(&self, params: &Params, text: &Text, answer: &Self::Answer) -> Result<Option<Contributions>> {
+        let (input, _) = self.batch(&[text])?;
+        let best: Vec<u32> = answer.iter().map(|(class, _)| *class).take(1).collect();
+        let found = self.model.contributions(params, &input, &best)?.concat();
+        Ok(Some(parts_of(&text.text, &text.ids, &self.tokenizer)?.into_iter().zip(found).collect()))
+    }
+
     fn score(&self, texts: &[Text], answers: &[Vec<(u32, f64)>]) -> Result<Score> {
         let right: Vec<u32> = texts.iter().map(|text| text.label.first()).collect();
         Score::classes(answers.iter().map(|best| best[0].0), &right, self.saved.labels.names())

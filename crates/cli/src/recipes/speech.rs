@@ -4,7 +4,7 @@
 //! of sounds with transcripts is taken as it is: what is said are then the characters of its transcripts.
 
 use super::*;
-use crate::utterances::{Batch, FEATURES, Frames, Heard, Sounds};
+use crate::utterances::{Batch, Characters, FEATURES, Frames, Heard, Sounds};
 use std::collections::BTreeSet;
 
 /// Prefixes that are kept in the search for what was said.
@@ -35,24 +35,10 @@ pub(crate) struct Options {
 pub(crate) struct Saved {
     /// Samples a second.
     rate: u32,
-    /// What can be said: the character at place i is label i + 1.
-    characters: String,
+    pub(crate) characters: Characters,
     /// Whether strings are made of recordings.
     joined: bool,
     model: RecognizerConfig,
-}
-
-impl Saved {
-    /// Characters that were in no transcript to train on are no labels, and count as errors.
-    pub(crate) fn labels(&self, said: &str) -> Vec<u32> {
-        let label = |c: char| self.characters.chars().position(|known| known == c).map(|place| place as u32 + 1);
-        said.chars().filter_map(label).collect()
-    }
-
-    fn text(&self, labels: &[u32]) -> String {
-        let characters: Vec<char> = self.characters.chars().collect();
-        labels.iter().filter_map(|label| characters.get((*label as usize).checked_sub(1)?)).collect()
-    }
 }
 
 impl Task for Speech {
@@ -70,7 +56,8 @@ impl Task for Speech {
         &[crate::data::SPOKEN_DIGITS],
     )
     .defaults(&[("layers", "2"), ("hidden-size", "96")])
-    .samples(2);
+    .samples(2)
+    .input(Input::Sound);
 
     type Options = Options;
     type Saved = Saved;
@@ -96,8 +83,7 @@ impl Task for Speech {
         let (characters, RecurrentOptions { cell, layers, hidden_size }) = (sounds.characters(), recurrent);
         let (features, labels, dropout) = (FEATURES, characters.len(), 0.2);
         let model = RecognizerConfig { features, cell, layers, hidden_size, bidirectional, labels, dropout };
-        let characters = characters.into_iter().collect();
-        Ok(Saved { rate: sounds.rate, characters, joined: sounds.joined, model }.into())
+        Ok(Saved { rate: sounds.rate, characters: Characters::new(characters), joined: sounds.joined, model }.into())
     }
 
     fn build(saved: Saved, _: Option<Tokenizer>, params: &mut Params) -> Result<Speech> {
@@ -106,7 +92,7 @@ impl Task for Speech {
             let hint = "a sound has from 1000 to 1000000 samples a second";
             return Err(Error::failure(format!("rate is {}", saved.rate), hint));
         }
-        if (saved.model.features, saved.model.labels) != (FEATURES, saved.characters.chars().count()) {
+        if (saved.model.features, saved.model.labels) != (FEATURES, saved.characters.count()) {
             let hint = "the run folder must hold the files of one training, unchanged";
             return Err(Error::failure("the model reads other frames or says other characters", hint));
         }
@@ -130,12 +116,16 @@ impl Task for Speech {
         Ok(Heard { pieces: self.frames.read(line)?, said: String::new() })
     }
 
+    fn read_sound(&self, wav: &[u8], _draw: &Draw) -> Result<Heard> {
+        Ok(Heard { pieces: self.frames.heard(Recording::of_wav("the recording", wav)?)?, said: String::new() })
+    }
+
     fn lengths(&self, heard: &Heard) -> (usize, usize) {
         (0, heard.pieces.iter().map(Array2::nrows).sum())
     }
 
     fn batch(&self, heard: &[&Heard]) -> Result<Batch> {
-        Ok(Batch::new(heard, |said| self.saved.labels(said)))
+        Ok(Batch::new(heard, |said| self.saved.characters.labels(said)))
     }
 
     fn loss<'g>(&self, graph: &'g Graph<'g>, batch: &Batch) -> Var<'g> {
@@ -166,7 +156,8 @@ impl Task for Speech {
     /// Digits (or characters) that are wrong, missing or too many, for each that was said.
     fn score(&self, heard: &[Heard], answers: &[Self::Answer]) -> Result<Score> {
         let said: Vec<Vec<char>> = heard.iter().map(|one| one.said.chars().collect()).collect();
-        let text = |best: &Self::Answer| best.first().map_or(String::new(), |(labels, _)| self.saved.text(labels));
+        let text =
+            |best: &Self::Answer| best.first().map_or(String::new(), |(labels, _)| self.saved.characters.text(labels));
         let found: Vec<Vec<char>> = answers.iter().map(|best| text(best).chars().collect()).collect();
         let exact = found.iter().zip(&said).filter(|(found, said)| found == said).count() as f64;
         let more = [("exact", exact / said.len().max(1) as f64)];
@@ -174,7 +165,7 @@ impl Task for Speech {
     }
 
     fn show(&self, heard: &Heard, answer: &Self::Answer, _digits: Digits) -> Shown {
-        let best = answer.iter().map(|(labels, score)| (self.saved.text(labels), *score)).collect();
+        let best = answer.iter().map(|(labels, score)| (self.saved.characters.text(labels), *score)).collect();
         Shown::best(vec![("said", heard.said.clone())], best)
     }
 
@@ -191,7 +182,7 @@ impl Task for Speech {
         let line = |label: u32| (0..batch.lengths[0]).map(|t| (t as f64, p[[0, t, label as usize]])).collect();
         let heard: BTreeSet<u32> = batch.labels[0].iter().copied().collect();
         let mut lines = vec![("nothing".to_owned(), line(0))];
-        lines.extend(heard.into_iter().map(|label| (self.saved.text(&[label]), line(label))));
+        lines.extend(heard.into_iter().map(|label| (self.saved.characters.text(&[label]), line(label))));
         let (title, x, y) = ("What is heard when".to_owned(), "step of 20 ms".to_owned(), "probability".to_owned());
         Ok(vec![Figure::Curves(Curves { title, x, y, log_y: false, lines, note: String::new() })])
     }

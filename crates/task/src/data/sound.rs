@@ -104,7 +104,7 @@ pub(super) fn packed(file: &str, bytes: &'static [u8]) -> Result<Vec<Recording>>
     Ok(recordings)
 }
 
-fn recording(name: &str, bytes: &[u8]) -> Result<Recording> {
+pub(super) fn recording(name: &str, bytes: &[u8]) -> Result<Recording> {
     let wav::Wav { rate, samples } =
         wav::read(bytes).map_err(|fault| Error::failure(format!("{name}: {fault}"), fault.hint()))?;
     Ok(Recording { name: name.to_owned(), transcript: None, rate, samples })

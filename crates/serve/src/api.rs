@@ -1,0 +1,118 @@
+//! What requests hold, as JSON, checked.
+
+use crate::{
+    failure::Failure,
+    model::{Continuation, Question},
+};
+use hyper::StatusCode;
+use serde::{Deserialize, de::DeserializeOwned};
+
+/// Answers to one question, at most.
+pub(crate) const BEST: usize = 20;
+/// Tokens of a generated text, at most.
+pub(crate) const LENGTH: usize = 10_000;
+/// Bytes of a text that a model is asked with, at most: a recurrence keeps some kilobytes for each.
+pub(crate) const INPUT: usize = 1 << 16;
+/// The highest temperature.
+const TEMPERATURE: f64 = 1000.0;
+
+/// The description of the API, in the form of OpenAPI 3.1.
+pub(crate) const SCHEMA: &str = include_str!("openapi.json");
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Predict {
+    input: String,
+    #[serde(default = "one")]
+    best: usize,
+    #[serde(default)]
+    attention: bool,
+    #[serde(default)]
+    contributions: bool,
+}
+
+fn one() -> usize {
+    1
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Generate {
+    prompt: String,
+    length: usize,
+    temperature: f64,
+    top_k: Option<usize>,
+    top_p: Option<f64>,
+    seed: u64,
+}
+
+impl Default for Generate {
+    fn default() -> Generate {
+        let Continuation { prompt, length, temperature, top_k, top_p, seed } = Continuation::default();
+        Generate { prompt, length, temperature, top_k, top_p, seed }
+    }
+}
+
+/// Reads what a model shall be asked.
+pub(crate) fn question(body: &[u8]) -> Result<Question, Failure> {
+    let Predict { input, best, attention, contributions } = parse(body)?;
+    check_text("input", &input)?;
+    if input.trim().is_empty() {
+        return Err(invalid("input is blank", "give a text"));
+    }
+    // A model reads lines.
+    let line = input.replace(['\r', '\n'], " ");
+    let question = Question::of_text(line);
+    Ok(Question { best: check_best(best)?, attention, contributions, ..question })
+}
+
+/// Reads how a recording shall be heard from the query of its address.
+pub(crate) fn sound(query: Option<&str>, wav: Vec<u8>) -> Result<Question, Failure> {
+    let mut best = 1;
+    for part in query.unwrap_or_default().split('&').filter(|part| !part.is_empty()) {
+        let number = part.strip_prefix("best=").and_then(|number| number.parse().ok());
+        best = number.ok_or_else(|| invalid("the query is not best=N", format!("N is from 1 to {BEST}")))?;
+    }
+    if wav.is_empty() {
+        return Err(invalid("there is no recording", "send the bytes of a WAV file"));
+    }
+    Ok(Question { best: check_best(best)?, ..Question::of_sound(wav) })
+}
+
+/// Reads what shall be written.
+pub(crate) fn continuation(body: &[u8]) -> Result<Continuation, Failure> {
+    let Generate { prompt, length, temperature, top_k, top_p, seed } = parse(body)?;
+    check_text("prompt", &prompt)?;
+    check("length", (1..=LENGTH).contains(&length), format!("from 1 to {LENGTH}"))?;
+    check("temperature", (0.0..=TEMPERATURE).contains(&temperature), format!("from 0 to {TEMPERATURE}"))?;
+    check("top_k", top_k.is_none_or(|k| k > 0), "1 or more")?;
+    check("top_p", top_p.is_none_or(|p| (1e-6..=1.0).contains(&p)), "from 0.000001 to 1")?;
+    Ok(Continuation { prompt, length, temperature, top_k, top_p, seed })
+}
+
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
+    serde_json::from_slice(body).map_err(|cause| {
+        Failure::new(StatusCode::BAD_REQUEST, format!("the body is not what is asked for: {cause}"))
+            .hint("GET /api/schema describes it")
+    })
+}
+
+fn check_text(name: &str, text: &str) -> Result<(), Failure> {
+    check(name, text.len() <= INPUT, format!("at most {INPUT} bytes long"))
+}
+
+fn check_best(best: usize) -> Result<usize, Failure> {
+    check("best", (1..=BEST).contains(&best), format!("from 1 to {BEST}"))?;
+    Ok(best)
+}
+
+fn check(name: &str, is_right: bool, right: impl Into<String>) -> Result<(), Failure> {
+    match is_right {
+        true => Ok(()),
+        false => Err(invalid(format!("{name} is out of range"), format!("it must be {}", right.into()))),
+    }
+}
+
+fn invalid(message: impl Into<String>, hint: impl Into<String>) -> Failure {
+    Failure::new(StatusCode::UNPROCESSABLE_ENTITY, message).hint(hint)
+}
