@@ -30,26 +30,26 @@ fn main() -> Result<(), Box<dyn Error>> {
     let (asked, wrong, busy) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
     let longest = AtomicU64::new(0);
     let end = Instant::now() + Duration::from_secs(seconds);
-    thread::scope(|scope| -> Result<(), Box<dyn Error>> {
-        let client = |number: usize| -> std::io::Result<()> {
-            let mut connection = Connection::open(address)?;
-            let mut next = number;
-            while Instant::now() < end {
-                let began = Instant::now();
-                let place = next % questions.len();
-                let found = connection.ask(&questions[place])?;
-                longest.fetch_max(began.elapsed().as_millis() as u64, Relaxed);
-                asked.fetch_add(1, Relaxed);
-                match found.0 {
-                    503 => drop(busy.fetch_add(1, Relaxed)),
-                    _ if found != alone[place] => drop(wrong.fetch_add(1, Relaxed)),
-                    _ => {}
-                }
-                next += 7;
+    let client = |number: usize| -> std::io::Result<()> {
+        let mut connection = Connection::open(address)?;
+        let mut next = number;
+        while Instant::now() < end {
+            let began = Instant::now();
+            let place = next % questions.len();
+            let found = connection.ask(&questions[place])?;
+            longest.fetch_max(began.elapsed().as_millis() as u64, Relaxed);
+            asked.fetch_add(1, Relaxed);
+            match found.0 {
+                503 => drop(busy.fetch_add(1, Relaxed)),
+                _ if found != alone[place] => drop(wrong.fetch_add(1, Relaxed)),
+                _ => {}
             }
-            Ok(())
-        };
-        let client = &client;
+            next += 7;
+        }
+        Ok(())
+    };
+    let client = &client;
+    thread::scope(|scope| -> Result<(), Box<dyn Error>> {
         let small = || thread::Builder::new().stack_size(1 << 17);
         let all = (0..clients).map(|number| small().spawn_scoped(scope, move || client(number)));
         for one in all.collect::<Result<Vec<_>, _>>()? {

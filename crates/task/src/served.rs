@@ -1,7 +1,7 @@
 //! The model of a run folder as a server asks it.
 //!
-//! The folder may be that of a training that still runs. Its weights are read when somebody asks for the first time, and
-//! again once the training has replaced them by better ones; its record is read each time.
+//! The folder may be that of a training that still runs. Its weights are read as soon as they are there, and again once
+//! the training has replaced them by better ones; its record is read each time.
 
 use crate::{
     chosen::Chosen,

@@ -1,4 +1,5 @@
-//! Chromium without a window, told what to do over a pipe: the DevTools protocol, a message of JSON before each zero byte.
+//! Chromium without a window, told what to do over a pipe: the DevTools protocol, where a message is JSON and a zero
+//! byte.
 
 use serde_json::{Value, json};
 use std::{
