@@ -95,7 +95,7 @@ const UNCHANGED: &str = "the run folder must hold the files of one training, unc
 /// use unspool::text::{TokenKind, Tokenizer};
 /// use unspool_task::{one_token_each, parts_of};
 /// let how = unspool::text::TokenizerOptions { minimum_count: 1, ..one_token_each(20) };
-/// let tokenizer = Tokenizer::train(TokenKind::Characters, ["good"], &how)?;
+/// let tokenizer = Tokenizer::train(TokenKind::Character, ["good"], &how)?;
 /// assert_eq!(parts_of("dog!", &tokenizer.encode("dog!")?, &tokenizer)?, ["d", "o", "g", "!"]);
 /// # Ok::<(), unspool_task::Error>(())
 /// ```
