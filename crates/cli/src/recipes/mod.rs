@@ -38,5 +38,5 @@ use unspool_task::{
     Drawn, EmbeddingOptions, Error, Figure, Generate, Input, Labels, Learned, Metric, PairOptions, PairTokenOptions,
     PairTokenizers, Parts, ReaderOptions, Recording, RecurrentOptions, Result, SavedModel, Score, Search,
     SearchOptions, Shown, Source, Spec, Stream, TableRows, Targets, Task, TextOptions, TokenOptions, check_tokenizer,
-    choice, count, decode_line, encode, limits, one_token_each, parts_of, share, spans,
+    choice, count, encode, limits, one_token_each, parts_of, share, spans,
 };
