@@ -6,3 +6,4 @@ pub mod imports;
 pub mod layers;
 pub mod math;
 pub mod picture;
+pub mod results;

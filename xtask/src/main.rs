@@ -1,10 +1,10 @@
 //! Draws `docs/architecture.svg` from the code and from `docs/history.csv`: `cargo run -p xtask -- architecture`. With
 //! `-- history`, reads `docs/history.csv` from git again first. `-- math FOLDER` typesets the LaTeX of the pages in a
-//! folder.
+//! folder. `-- results` writes the table of `docs/results.md` from its records.
 #![forbid(unsafe_code)]
 
 use std::{fs, path::Path, process::ExitCode};
-use xtask::{history, imports, math, picture};
+use xtask::{history, imports, math, picture, results};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -13,8 +13,9 @@ fn main() -> ExitCode {
         ["architecture"] => architecture(&root),
         ["history"] => record(&root).and_then(|()| architecture(&root)),
         ["math", folder] => math::typeset_folder(Path::new(folder)),
+        ["results"] => results::write(&root),
         _ => {
-            eprintln!("usage: cargo run -p xtask -- architecture | history | math FOLDER");
+            eprintln!("usage: cargo run -p xtask -- architecture | history | math FOLDER | results");
             return ExitCode::from(2);
         }
     };
