@@ -15,6 +15,7 @@ commands=(
     "train translation"
     "train language-model"
     "train digits"
+    "train mnist1d"
     "train captioning"
     "train clips"
     "train frames --compare memoryless"

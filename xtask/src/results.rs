@@ -49,7 +49,7 @@ pub fn table(records: &str) -> Result<String> {
     }
     let machine = |record: &Value| {
         let [date, processor] = ["date", "processor"].map(|key| record[key].as_str().unwrap_or_default());
-        format!("{date} on {} cores of an {processor}", record["cores"])
+        format!("{date} on {} cores ({processor})", record["cores"])
     };
     let machines: BTreeSet<String> = records.iter().map(machine).collect();
     Ok(out + &format!("\nMeasured {}.\n", machines.into_iter().collect::<Vec<_>>().join(", and ")))
@@ -111,7 +111,7 @@ mod tests {
         let row = "| `unspool train x` | accuracy 0.8000 (0.7000 to 0.9000) | naive bayes 0.8000: one of them is better \
                    | 1,234,567 | 3 | 2.0 | 2 |\n";
         assert!(table.contains(row), "{table}");
-        assert!(table.ends_with("\nMeasured 2026-01-02 on 2 cores of an P.\n"), "{table}");
+        assert!(table.ends_with("\nMeasured 2026-01-02 on 2 cores (P).\n"), "{table}");
     }
 
     #[test]
