@@ -75,6 +75,14 @@ mutants *options:
 bench:
     bash scripts/bench.sh
 
+# Serves small models to many clients at a time, and reports wrong answers and memory; needs Linux.
+serve-load *options:
+    bash scripts/serve-load.sh {{ options }}
+
+# Uses the page of `unspool serve`; needs Chromium.
+serve-browser:
+    bash scripts/serve-browser.sh
+
 # Draws the picture of docs/architecture.md from the imports of the code.
 architecture:
     cargo run --locked -p xtask -- architecture

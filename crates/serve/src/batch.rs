@@ -1,9 +1,11 @@
 //! Requests that wait are answered as one batch.
 //!
 //! Each model has a thread and a queue of bounded length. The thread takes all questions that wait, up to the size of a
-//! batch, and answers them together; meanwhile others come and wait. Nobody waits for a batch to fill.
+//! batch, and answers them together; meanwhile others come and wait. Nobody waits for a batch to fill. Long questions
+//! make smaller batches, so that a batch never takes more memory than the longest question alone may take.
 
 use crate::{
+    api::INPUT,
     failure::Failure,
     limits::Limits,
     model::{Model, Prediction, Question, Refused},
@@ -15,6 +17,9 @@ use std::{
     thread,
 };
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+
+/// The weight of a batch of more than one question, at most: that of the longest text.
+const WEIGHT: usize = INPUT;
 
 type Answer = Result<Prediction, Refused>;
 
@@ -36,7 +41,7 @@ impl Batcher {
         thread::Builder::new().name("batches".into()).spawn(move || {
             let mut batch = vec![];
             while receiver.blocking_recv_many(&mut batch, most) > 0 {
-                answer(&*model, mem::take(&mut batch));
+                parts(mem::take(&mut batch)).into_iter().for_each(|part| answer(&*model, part));
             }
         })?;
         Ok(Batcher(sender))
@@ -49,6 +54,23 @@ impl Batcher {
         let gone = |_| Refused::Failed("the model has stopped".into());
         Ok(answered.await.map_err(gone).flatten()?)
     }
+}
+
+/// Divides questions, in their order, into batches that are not too heavy.
+fn parts(all: Vec<Waiting>) -> Vec<Vec<Waiting>> {
+    let (mut parts, mut weight) = (vec![], usize::MAX);
+    for one in all {
+        let more = one.question.weight();
+        match parts.last_mut() {
+            Some(part) if weight.saturating_add(more) <= WEIGHT => Vec::push(part, one),
+            _ => {
+                parts.push(vec![one]);
+                weight = 0;
+            }
+        }
+        weight += more;
+    }
+    parts
 }
 
 /// Answers a batch. Clients that have left are left out.

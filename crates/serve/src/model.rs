@@ -128,6 +128,14 @@ impl Question {
         Question { asked, best: 1, attention: false, contributions: false }
     }
 
+    /// How much work it is, in bytes of text: a second of sound is as much as a line or two.
+    pub(crate) fn weight(&self) -> usize {
+        match &self.asked {
+            Asked::Text(text) => text.len(),
+            Asked::Sound(wav) => wav.len() / 128,
+        }
+    }
+
     /// Returns the text.
     ///
     /// # Errors

@@ -22,9 +22,9 @@ use std::{
 };
 use tokio::sync::Semaphore;
 
-/// A model with its name in paths, and its queue.
+/// A model, what it says of itself under its name in paths, and its queue.
 struct Served {
-    name: String,
+    description: Description,
     model: Arc<dyn Model>,
     batcher: Batcher,
 }
@@ -44,8 +44,9 @@ impl Site {
     pub(crate) fn new(models: Vec<Arc<dyn Model>>, host: &str, limits: &Limits) -> io::Result<Site> {
         let mut taken = BTreeSet::new();
         let named = models.into_iter().map(|model| {
-            let name = free_name(&model.describe().name, &mut taken);
-            Ok(Served { name, batcher: Batcher::start(model.clone(), limits)?, model })
+            let mut description = model.describe();
+            description.name = free_name(&description.name, &mut taken);
+            Ok(Served { description, batcher: Batcher::start(model.clone(), limits)?, model })
         });
         Ok(Site {
             models: named.collect::<io::Result<_>>()?,
@@ -97,14 +98,14 @@ impl Site {
     }
 
     fn named(&self, name: &str) -> Result<&Served, Failure> {
-        self.models.iter().find(|one| one.name == name).ok_or_else(|| {
+        self.models.iter().find(|one| one.description.name == name).ok_or_else(|| {
             Failure::new(StatusCode::NOT_FOUND, "there is no model of that name").hint("GET /api/models lists them")
         })
     }
 
     async fn predict(&self, model: &Served, request: Request<Incoming>) -> Result<Answer, Failure> {
         check_post(&request)?;
-        let (is_sound, limits) = (model.model.describe().input == Input::Sound, &self.limits);
+        let (is_sound, limits) = (model.description.input == Input::Sound, &self.limits);
         let (allowed, most): (&[&str], usize) = match is_sound {
             true => (&["audio/wav", "audio/x-wav", "audio/wave", "audio/vnd.wave"], limits.sound_bytes),
             false => (&["application/json"], limits.json_bytes),
@@ -123,7 +124,7 @@ impl Site {
     async fn generate(&self, model: &Served, request: Request<Incoming>) -> Result<Answer, Failure> {
         check_post(&request)?;
         check_type(&request, &["application/json"])?;
-        if model.model.describe().input != Input::Prompt {
+        if model.description.input != Input::Prompt {
             return Err(
                 Failure::new(StatusCode::NOT_FOUND, "this model writes no text of its own").hint("ask it with predict")
             );
@@ -157,9 +158,8 @@ impl Served {
     }
 
     fn json(&self) -> Value {
-        let Description { task, about, input, .. } = self.model.describe();
-        let why = self.ready();
-        json!({ "name": self.name, "task": task, "about": about, "input": input, "ready": why.is_none(), "why": why })
+        let (Description { name, task, about, input }, why) = (&self.description, self.ready());
+        json!({ "name": name, "task": task, "about": about, "input": input, "ready": why.is_none(), "why": why })
     }
 }
 

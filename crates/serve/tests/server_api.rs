@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Ear, Repeater, Reverse, Server, Unready};
+use common::{Ear, Repeater, Reply, Reverse, Server, Unready};
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, net::TcpStream, sync::Arc, thread};
 use unspool_serve::{Limits, Model};
@@ -56,27 +56,44 @@ fn text_comes_as_events_that_end_with_one_that_says_so() {
     assert_eq!((none.status, none.error()), (404, "this model writes no text of its own".into()));
 }
 
-#[test]
-fn requests_that_wait_are_one_batch_and_have_the_answers_of_each_alone() {
-    let (server, model) = Server::of_reverse(Limits { batch: 16, ..Limits::default() });
-    let texts: Vec<String> = (0..20).map(|n| format!("text {n}")).collect();
-    let alone: Vec<String> = texts.iter().map(|text| server.reverse(text).body).collect();
-    model.batches.lock().unwrap().clear();
+/// Asks all at once while the model is busy with another question, until the queue is full, which has room for all but
+/// four. Gives the replies, and the sizes of the batches.
+fn at_once(texts: &[String], limits: Limits) -> (Vec<Reply>, Vec<usize>) {
+    let queue = texts.len() - 4;
+    let (server, model) = Server::of_reverse(Limits { queue, ..limits });
     model.gate.set_closed(true);
-    thread::scope(|scope| {
+    let replies = thread::scope(|scope| {
         let first = scope.spawn(|| server.reverse("first"));
         model.gate.wait_for_somebody();
-        let all: Vec<_> = texts.iter().map(|text| scope.spawn(|| server.reverse(text).body)).collect();
-        // All have asked once the queue has no room for one more than them; here they are given time instead.
-        thread::sleep(std::time::Duration::from_millis(500));
+        let all: Vec<_> = texts.iter().map(|text| scope.spawn(|| server.reverse(text))).collect();
+        common::wait_until(|| all.iter().filter(|one| one.is_finished()).count() == 4);
         model.gate.set_closed(false);
-        let together: Vec<String> = all.into_iter().map(|asked| asked.join().unwrap()).collect();
-        assert_eq!(together, alone);
         assert_eq!(first.join().unwrap().json()["answer"], "tsrif");
+        all.into_iter().map(|asked| asked.join().unwrap()).collect()
     });
-    let batches = model.batches.lock().unwrap();
-    assert_eq!((batches[0], batches.iter().sum::<usize>()), (1, 21), "{batches:?}");
-    assert!(batches.iter().any(|size| *size > 1) && batches.iter().all(|size| *size <= 16), "{batches:?}");
+    let batches = model.batches.lock().unwrap().clone();
+    (replies, batches)
+}
+
+#[test]
+fn requests_that_wait_are_one_batch_and_have_the_answers_of_each_alone() {
+    let texts: Vec<String> = (0..24).map(|n| format!("text {n}")).collect();
+    let (together, batches) = at_once(&texts, Limits { batch: 16, ..Limits::default() });
+    assert_eq!(batches, [1, 16, 4]);
+    let (server, _) = Server::of_reverse(Limits::default());
+    let answered: Vec<_> = texts.iter().zip(&together).filter(|(_, reply)| reply.status == 200).collect();
+    assert_eq!(answered.len(), 20);
+    for (text, reply) in answered {
+        assert_eq!(reply.body, server.reverse(text).body);
+    }
+}
+
+#[test]
+fn long_questions_make_small_batches() {
+    let texts = vec!["x".repeat(20_000); 12];
+    let (replies, batches) = at_once(&texts, Limits::default());
+    assert_eq!(replies.iter().filter(|reply| reply.status == 200).count(), 8);
+    assert_eq!(batches, [1, 3, 3, 2], "a batch has 65,536 bytes at most");
 }
 
 #[test]
