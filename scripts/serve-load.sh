@@ -35,8 +35,8 @@ memory() {
 }
 echo "processor: $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1), $(nproc) cores"
 for model in translation sentiment; do
-    # The first clients make the server's buffers as large as they get.
-    "$target/examples/load" "$address" "$model" "$clients" 5 <"$work/$model.txt" >/dev/null
+    # The first batches make the buffers of the model as large as they get.
+    "$target/examples/load" "$address" "$model" "$clients" 20 <"$work/$model.txt" >/dev/null
     before=$(memory)
     echo "$model: $("$target/examples/load" "$address" "$model" "$clients" "$seconds" <"$work/$model.txt")"
     echo "$model: $before MB before, $(memory) MB after"

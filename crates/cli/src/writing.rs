@@ -150,7 +150,45 @@ pub(crate) fn window(tokenizer: &Tokenizer, ids: &[u32], start: usize) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ndarray::Array2;
+    use std::cell::Cell;
     use unspool::text::{TokenKind, TokenizerOptions};
+
+    /// Counts its steps, and finds each token as likely as any other of so many.
+    struct Counted<'a>(&'a Cell<usize>, usize);
+
+    impl StepFunction for Counted<'_> {
+        fn sentences(&self) -> usize {
+            1
+        }
+
+        fn step(&mut self, _parents: &[u32], tokens: &[u32]) -> nn::Result<Prediction> {
+            self.0.set(self.0.get() + 1);
+            let log_probs = Array2::from_elem((tokens.len(), self.1), -(self.1 as f64).ln());
+            Ok(Prediction { log_probs, attention: None })
+        }
+    }
+
+    #[test]
+    fn whoever_stops_reading_ends_the_text_with_the_next_token_also_within_a_prompt() {
+        let prompt = "to be, or not to be";
+        let options = TokenizerOptions { minimum_count: 1, ..unspool_task::one_token_each(268) };
+        let tokenizer = Tokenizer::train(TokenKind::ByteLevelBpe, [prompt], &options).unwrap();
+        for read in [1, 5, 60] {
+            let (steps, mut written) = (Cell::new(0), 0);
+            let mut reader = |_: &str| {
+                written += 1;
+                if written > read { Err(Error::Closed) } else { Ok(()) }
+            };
+            let (prompt, temperature) = (prompt.to_owned(), 1.0);
+            let ask = Generate { prompt, length: 1000, temperature, top_k: None, top_p: None, seed: 1 };
+            let step_function = Counted(&steps, tokenizer.vocabulary_size());
+            let ended = write(step_function, &tokenizer, tokenizer.specials().bos, &ask, &mut reader);
+            assert!(matches!(ended, Err(Error::Closed)), "{ended:?}");
+            // The prompt is written at once; then something is written before each step.
+            assert_eq!((written, steps.get()), (read + 1, read - 1));
+        }
+    }
 
     #[test]
     fn models_together_have_the_mean_of_their_probabilities() {

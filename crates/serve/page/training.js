@@ -48,7 +48,7 @@ function record(model, { is_running, columns, rows }) {
     element("h2", {}, "Training"),
     element("p", { class: "soft", role: "status" }, `${state} Last evaluation: ${told}.`),
     element("div", { class: "wide", tabindex: "0", role: "region", "aria-label": "Learning curve" },
-      element("img", { class: "curve", alt: `Learning curve; ${told}`, src, width: 860, height: 340 })),
+      element("img", { class: "curve", alt: `Learning curve; ${told}`, src, width: 1080, height: 427 })),
     element("div", { class: "wide" }, element("table", {},
       element("caption", {}, rows.length > ROWS ? `The last ${ROWS} of ${rows.length} evaluations` : "Evaluations"),
       element("thead", {}, element("tr", {}, ...columns.map(head))),
