@@ -19,4 +19,8 @@ for page in "$source"/docs/*.md; do
     sed -e "s#](\.\./#]($host/#g" -e "s#^\(\[[^]]*\]: \)\.\./#\1$host/#" "$page" >"$page.new"
     mv "$page.new" "$page"
 done
-mdbook build "$source" --dest-dir "$PWD/target/book"
+# A warning, such as of a tag that is not closed, is a page that readers see wrong.
+if ! log=$(mdbook build "$source" --dest-dir "$PWD/target/book" 2>&1) || grep -q WARN <<<"$log"; then
+    echo "$log" >&2
+    exit 1
+fi

@@ -49,7 +49,7 @@ pub fn read(root: &Path) -> Result<Vec<Crate>> {
     CRATES.iter().map(|&(name, _)| read_crate(root, name)).collect()
 }
 
-/// A file, and where it stands in the tree of modules.
+/// A file, and its place in the tree of modules.
 struct Source {
     path: Vec<String>,
     tokens: TokenStream,

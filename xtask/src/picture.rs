@@ -7,11 +7,29 @@ use crate::{
 };
 use std::fmt::Write;
 
-const GREY: &str = "#808080";
-const RED: &str = "#d0453c";
-/// Readable on light pages and dark ones. In the order of [`CRATES`].
-const COLORS: [&str; CRATES.len()] =
-    ["#6b7a8c", "#4f9a94", "#2ea06e", "#3b82c4", "#d0802a", "#9a62c7", "#5f7fd0", "#b8557a", "#8a7a2e"];
+/// The color of each crate on light pages and on dark ones, in the order of [`CRATES`]. The class `c0` is the first
+/// one's.
+const COLORS: [(&str, &str); CRATES.len()] = [
+    ("#556372", "#a9b6c3"),
+    ("#2b6f6a", "#7fc4be"),
+    ("#1d7044", "#5fbf87"),
+    ("#1f5f9e", "#66a8e4"),
+    ("#a34f00", "#f0974a"),
+    ("#7b3fb0", "#c39be8"),
+    ("#3a54a8", "#93a9f2"),
+    ("#9c3f62", "#e08fb0"),
+    ("#6e6012", "#cbb95c"),
+];
+/// Of the page, of words, of arrows, and of arrows that close a cycle: on light pages, and on dark ones.
+const OTHERS: [(&str, [&str; 2]); 4] = [
+    ("page", ["fill:#ffffff", "fill:#0d1117"]),
+    ("word", ["fill:#1f2328", "fill:#e6edf3"]),
+    ("rule", ["stroke:#57606a", "stroke:#9aa4af"]),
+    ("cycle", ["stroke:#b3371f;stroke-dasharray:4 3", "stroke:#ff9480"]),
+];
+/// The tips of both kinds of arrows.
+const TIPS: [(&str, [&str; 2]); 2] =
+    [("tip", ["fill:#57606a", "fill:#9aa4af"]), ("cycle-tip", ["fill:#b3371f", "fill:#ff9480"])];
 
 const BOX: f64 = 24.0;
 const ROW: f64 = 50.0;
@@ -20,7 +38,7 @@ const MARGIN: f64 = 14.0;
 const TITLE: f64 = 46.0;
 const BETWEEN: f64 = 40.0;
 
-/// The lower crates stand in the wide column; the text toolkit, the files and the history stand beside it.
+/// The lower crates are in the wide column; the text toolkit, the files and the history are beside it.
 const WIDE: f64 = 860.0;
 const NARROW: f64 = 380.0;
 
@@ -38,7 +56,8 @@ struct Frame<'a> {
     of: &'a Crate,
     layers: Layers,
     area: Area,
-    color: &'static str,
+    /// The class of its color.
+    color: String,
 }
 
 impl<'a> Frame<'a> {
@@ -47,7 +66,7 @@ impl<'a> Frame<'a> {
         let of = &crates[place];
         let layers = Layers::new(of, width - 2.0 * MARGIN, |module| width_of(of, module) + GAP);
         let height = TITLE + ROW * layers.rows.len() as f64 + MARGIN - (ROW - BOX);
-        Frame { of, layers, area: Area { x, y, width, height }, color: COLORS[place] }
+        Frame { of, layers, area: Area { x, y, width, height }, color: format!("c{place}") }
     }
 
     fn bottom(&self) -> f64 {
@@ -79,10 +98,10 @@ impl<'a> Frame<'a> {
 
     fn draw(&self, out: &mut String) {
         let Area { x, y, .. } = self.area;
-        let color = self.color;
-        rect(out, self.area, 8.0, &format!("fill='{color}' fill-opacity='.05' stroke='{color}' stroke-width='1.5'"));
+        let color = &*self.color;
+        rect(out, self.area, 8.0, &format!("class='{color}' fill-opacity='.05' stroke-width='1.5'"));
         let code = CRATES.iter().find(|(name, _)| *name == self.of.name).map_or("", |(_, code)| code);
-        text(out, (x + MARGIN, y + 25.0), 17.0, "start", color, &code.replace('_', "-"));
+        text(out, (x + MARGIN, y + 25.0), 17.0, "start", &code.replace('_', "-"));
 
         let top = |row: usize| y + TITLE + ROW * row as f64;
         let places = self.places();
@@ -119,15 +138,15 @@ impl<'a> Frame<'a> {
             for &(place, middle, wide) in places {
                 let Place::Module(module) = place else { continue };
                 let area = Area { x: middle - wide / 2.0, y: top(row), width: wide, height: BOX };
-                rect(out, area, 4.0, &format!("fill='{color}' fill-opacity='.16' stroke='{color}'"));
-                text(out, (middle, top(row) + 16.0), 11.5, "middle", GREY, &self.of.modules[module]);
+                rect(out, area, 4.0, &format!("class='{color}' fill-opacity='.16'"));
+                text(out, (middle, top(row) + 16.0), 12.0, "middle", &self.of.modules[module]);
             }
         }
     }
 }
 
 fn width_of(of: &Crate, module: usize) -> f64 {
-    (6.9 * of.modules[module].len() as f64 + 12.0).max(38.0)
+    (7.2 * of.modules[module].len() as f64 + 12.0).max(38.0)
 }
 
 /// Draws the workspace as SVG. The same crates and days give the same bytes.
@@ -151,7 +170,10 @@ pub fn draw(crates: &[Crate], days: &[Day]) -> String {
     let _ = writeln!(
         out,
         "<svg xmlns='http://www.w3.org/2000/svg' width='{w:.0}' height='{h:.0}' viewBox='0 0 {w:.0} {h:.0}' \
-         font-family='DejaVu Sans,sans-serif'>"
+         role='img'>\n<title>The modules of the workspace</title>\n<desc>Each crate is a frame, each module a box, and \
+         each arrow leads from a module to one that it uses. A chart shows the lines of Rust by day.</desc>\n{}\n\
+         <rect class='page' width='{w:.0}' height='{h:.0}' rx='8'/>",
+        style()
     );
     for frame in [&program, &runner, &baselines, &server, &facade, &nn, &graph, &text_kit, &files] {
         frame.draw(&mut out);
@@ -194,15 +216,33 @@ pub fn draw(crates: &[Crate], days: &[Day]) -> String {
 
     let note = "Each box is a file or folder. An arrow leads from a module to one that it uses, \
                 and is left out where it follows from others. A red, dashed arrow closes a cycle.";
-    text(&mut out, (MARGIN, height - 14.0), 12.0, "start", GREY, note);
+    text(&mut out, (MARGIN, height - 14.0), 12.0, "start", note);
     out += "</svg>\n";
     out
 }
 
+/// The style sheet, with colors for both kinds of pages.
+fn style() -> String {
+    let scheme = |dark: usize| {
+        let crates = COLORS.iter().enumerate().map(|(place, &(light, dim))| {
+            let color = [light, dim][dark];
+            format!(".c{place}{{fill:{color};stroke:{color}}}")
+        });
+        let others = OTHERS.iter().chain(&TIPS).map(|(class, rules)| format!(".{class}{{{}}}", rules[dark]));
+        crates.chain(others).collect::<Vec<_>>().join("\n")
+    };
+    format!(
+        "<style>\ntext{{font-family:'DejaVu Sans',Verdana,sans-serif}}\n{}\n\
+         @media (prefers-color-scheme:dark){{\n{}\n}}\n</style>",
+        scheme(0),
+        scheme(1)
+    )
+}
+
 /// How many lines each crate had at the end of each day, one above the other.
 fn history(out: &mut String, days: &[Day], area: Area) {
-    rect(out, area, 8.0, &format!("fill='none' stroke='{GREY}' stroke-opacity='.5'"));
-    text(out, (area.x + MARGIN, area.y + 25.0), 15.0, "start", GREY, "Lines of Rust by day");
+    rect(out, area, 8.0, "class='rule' fill='none' stroke-opacity='.5'");
+    text(out, (area.x + MARGIN, area.y + 25.0), 15.0, "start", "Lines of Rust by day");
     let most = days.iter().map(|day| day.lines.iter().sum::<usize>()).max().unwrap_or(0).max(1);
     let (left, right) = (area.x + 20.0, area.x + area.width - 20.0);
     let (top, bottom) = (area.y + 58.0, area.y + area.height - 30.0);
@@ -215,13 +255,13 @@ fn history(out: &mut String, days: &[Day], area: Area) {
             let height = (bottom - top) * lines as f64 / most as f64;
             y -= height;
             let area = Area { x: x + step * 0.15, y, width: step * 0.7, height };
-            let color = COLORS[place];
-            rect(out, area, 0.0, &format!("fill='{color}' fill-opacity='.4' stroke='{color}'"));
+            rect(out, area, 0.0, &format!("class='c{place}' fill-opacity='.4'"));
         }
-        text(out, (x + step / 2.0, y - 6.0), 10.0, "middle", GREY, &thousands(day.lines.iter().sum()));
         // With many days, only some have room for their date.
-        if number.is_multiple_of((56.0 / step).ceil().max(1.0) as usize) {
-            text(out, (x + step / 2.0, bottom + 16.0), 10.0, "middle", GREY, day.date.get(5..).unwrap_or_default());
+        if number.is_multiple_of((64.0 / step).ceil().max(1.0) as usize) {
+            let lines = thousands(day.lines.iter().sum());
+            text(out, (x + step / 2.0, y - 6.0), 12.0, "middle", &lines);
+            text(out, (x + step / 2.0, bottom + 16.0), 12.0, "middle", day.date.get(5..).unwrap_or_default());
         }
     }
 }
@@ -239,18 +279,18 @@ fn rect(out: &mut String, area: Area, radius: f64, style: &str) {
         writeln!(out, "<rect x='{x:.1}' y='{y:.1}' width='{width:.1}' height='{height:.1}' rx='{radius:.0}' {style}/>");
 }
 
-fn text(out: &mut String, (x, y): (f64, f64), size: f64, anchor: &str, color: &str, words: &str) {
+fn text(out: &mut String, (x, y): (f64, f64), size: f64, anchor: &str, words: &str) {
     let _ = writeln!(
         out,
-        "<text x='{x:.1}' y='{y:.1}' font-size='{size}' text-anchor='{anchor}' fill='{color}'>{words}</text>"
+        "<text class='word' x='{x:.1}' y='{y:.1}' font-size='{size}' text-anchor='{anchor}'>{words}</text>"
     );
 }
 
 fn polyline(out: &mut String, points: &[(f64, f64)]) {
     let path: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
-    let _ = writeln!(out, "<polyline points='{}' fill='none' stroke='{GREY}' stroke-width='3'/>", path.join(" "));
+    let _ = writeln!(out, "<polyline class='rule' points='{}' fill='none' stroke-width='3'/>", path.join(" "));
     if let [.., before, last] = points {
-        tip(out, *before, *last, 11.0, GREY);
+        tip(out, *before, *last, 11.0, "tip");
     }
 }
 
@@ -264,30 +304,30 @@ fn curve(out: &mut String, points: &[(f64, f64)], cycle: bool) {
         let _ = write!(path, "C{:.1} {:.1} {x:.1} {:.1} {x:.1} {y:.1}", from.0, from.1 + bend, y - bend);
         from = (x, y);
     }
-    let color = stroke(out, &path, cycle);
+    let class = stroke(out, &path, cycle);
     let (end, toward) = if cycle { (*first, -1.0) } else { (from, 1.0) };
-    tip(out, (end.0, end.1 - 8.0 * toward), end, 5.0, color);
+    tip(out, (end.0, end.1 - 8.0 * toward), end, 5.0, class);
 }
 
 /// An arrow between two modules of one row, over those that stand between them.
 fn arch(out: &mut String, from: f64, to: f64, foot: f64, cycle: bool) {
     let top = foot - (ROW - BOX) * 0.9;
-    let color =
+    let class =
         stroke(out, &format!("M{from:.1} {foot:.1}C{from:.1} {top:.1} {to:.1} {top:.1} {to:.1} {foot:.1}"), cycle);
-    tip(out, (to, foot - 8.0), (to, foot), 5.0, color);
+    tip(out, (to, foot - 8.0), (to, foot), 5.0, class);
 }
 
-/// Draws the line of an arrow and returns its color.
+/// Draws the line of an arrow and returns the class of its tip.
 fn stroke(out: &mut String, path: &str, cycle: bool) -> &'static str {
-    let (color, dash) = if cycle { (RED, " stroke-dasharray='4 3'") } else { (GREY, "") };
-    let _ = writeln!(out, "<path d='{path}' fill='none' stroke='{color}' stroke-opacity='.75'{dash}/>");
-    color
+    let (class, tip) = if cycle { ("cycle", "cycle-tip") } else { ("rule", "tip") };
+    let _ = writeln!(out, "<path class='{class}' d='{path}' fill='none' stroke-opacity='.85'/>");
+    tip
 }
 
-fn tip(out: &mut String, from: (f64, f64), (x, y): (f64, f64), size: f64, color: &str) {
+fn tip(out: &mut String, from: (f64, f64), (x, y): (f64, f64), size: f64, class: &str) {
     let (dx, dy) = (x - from.0, y - from.1);
     let length = dx.hypot(dy).max(1e-9);
     let (dx, dy) = (dx / length * size, dy / length * size);
     let corner = |side: f64| format!("{:.1},{:.1}", x - dx - side * dy * 0.5, y - dy + side * dx * 0.5);
-    let _ = writeln!(out, "<polygon points='{x:.1},{y:.1} {} {}' fill='{color}'/>", corner(1.0), corner(-1.0));
+    let _ = writeln!(out, "<polygon class='{class}' points='{x:.1},{y:.1} {} {}'/>", corner(1.0), corner(-1.0));
 }

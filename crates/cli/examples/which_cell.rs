@@ -293,9 +293,13 @@ fn heat_map(table: &Table) -> String {
     let (width, height) = (LEFT + tasks.len() * block, TOP + cells * HEIGHT + GAP);
     let mut svg = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width} {height}\" width=\"{width}\" \
-         height=\"{height}\" font-family=\"sans-serif\" font-size=\"13\" text-anchor=\"middle\">\n\
+         height=\"{height}\" font-family=\"sans-serif\" font-size=\"14\" text-anchor=\"middle\" role=\"img\">\n\
          <title>Test accuracy in percent, by cell, task and length</title>\n\
-         <rect width=\"{width}\" height=\"{height}\" fill=\"#ffffff\"/>\n"
+         <desc>A row for each cell and a column for each length; the stronger the color, the higher the accuracy, \
+         which is in each square.</desc>\n\
+         <style>.page{{fill:#ffffff}}.cell{{fill:#56b4e9}}text{{fill:#1f2328}}\n\
+         @media (prefers-color-scheme:dark){{.page{{fill:#0d1117}}.cell{{fill:#1f5f9e}}text{{fill:#e6edf3}}}}</style>\n\
+         <rect class=\"page\" width=\"{width}\" height=\"{height}\" rx=\"8\"/>\n"
     );
     let label = |svg: &mut String, x: usize, y: usize, more: &str, text: &str| {
         let _ = writeln!(svg, "<text x=\"{x}\" y=\"{y}\"{more}>{text}</text>");
@@ -313,12 +317,12 @@ fn heat_map(table: &Table) -> String {
         for (number, row) in of_cell.iter().enumerate() {
             for (column, mean) in row.mean.iter().enumerate() {
                 let x = LEFT + number * block + column * WIDTH;
-                // From white to a blue that black is easily read on.
-                let [r, g, b] = [86.0, 180.0, 233.0].map(|full| (255.0 + (full - 255.0) * mean.clamp(0.0, 1.0)) as u8);
-                let (w, h) = (WIDTH - 1, HEIGHT - 1);
+                // Both full colors leave the number on them easy to read.
+                let (w, h, strong) = (WIDTH - 1, HEIGHT - 1, mean.clamp(0.0, 1.0));
                 let _ = writeln!(
                     svg,
-                    "<rect x=\"{x}\" y=\"{top}\" width=\"{w}\" height=\"{h}\" fill=\"#{r:02x}{g:02x}{b:02x}\"/>"
+                    "<rect class=\"cell\" x=\"{x}\" y=\"{top}\" width=\"{w}\" height=\"{h}\" \
+                     fill-opacity=\"{strong:.2}\"/>"
                 );
                 label(&mut svg, x + WIDTH / 2, top + 19, "", &percent(*mean));
             }

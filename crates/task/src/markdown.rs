@@ -192,5 +192,5 @@ fn anchor(command: &Command) -> String {
 }
 
 fn cell(text: &str) -> String {
-    text.replace('|', "\\|")
+    text.replace('|', "\\|").replace('<', "\\<") // a tag of HTML would vanish
 }
