@@ -81,7 +81,7 @@ fn step_cost(time: usize, batch: usize) -> Result<(f64, usize)> {
 
 /// Time a token over the size, both sides' axes from zero to the most.
 fn draw(file: &str, panels: &[(&str, Vec<Cost>)]) -> Result<()> {
-    // These colours read on light and on dark.
+    // These colors read on light and on dark.
     let (ink, line) = (RGBColor(128, 128, 128), RGBColor(217, 119, 32));
     let area = SVGBackend::new(file, (860, 320)).into_drawing_area();
     for (area, (title, costs)) in area.split_evenly((1, panels.len())).iter().zip(panels) {

@@ -19,7 +19,7 @@ fn mel(hertz: f64) -> f64 {
 
 /// Log-mel features (Davis and Mermelstein 1980, without the cosine transform): windows of 25 ms, every 10 ms, Hann's;
 /// of each the power at each frequency; triangular bands, evenly spaced in mel from 60 Hz to half the rate, each
-/// reaching to its neighbours' centres; the natural logarithm.
+/// reaching to its neighbors' centers; the natural logarithm.
 #[derive(Clone)]
 pub(crate) struct LogMel {
     hop: usize,
@@ -102,9 +102,9 @@ mod tests {
     #[test]
     fn a_sine_lands_in_its_band() {
         let features = LogMel::new(8000, 30);
-        // mel(60) = 92.6 and mel(4000) = 2146.1, so a band's centre is 66.24 mel after the one before it. 1000 Hz are
+        // mel(60) = 92.6 and mel(4000) = 2146.1, so a band's center is 66.24 mel after the one before it. 1000 Hz are
         // 1000 mel (that is what the scale is made for): (1000 − 92.6) / 66.24 = 13.7, which is nearest to the 14th
-        // centre. 250 Hz are 344.2 mel: 3.8, the 4th. 3000 Hz are 1876.4 mel: 26.9, the 27th.
+        // center. 250 Hz are 344.2 mel: 3.8, the 4th. 3000 Hz are 1876.4 mel: 26.9, the 27th.
         for (hertz, band) in [(1000.0, 13usize), (250.0, 3), (3000.0, 26)] {
             let frames = features.of(&sine(hertz, 800));
             assert_eq!(frames.dim(), (8, 30));

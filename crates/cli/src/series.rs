@@ -159,7 +159,7 @@ impl Scale {
         }
     }
 
-    /// Normalised changes of values, from the second season on.
+    /// Normalized changes of values, from the second season on.
     fn normal(&self, values: ArrayView2<'_, f64>) -> Array2<f32> {
         let mut normal = changes(values, self.season, self.change);
         normal.indexed_iter_mut().for_each(|((_, k), x)| *x = (*x - self.mean[k]) / self.deviation[k]);
@@ -182,7 +182,7 @@ impl Scale {
         Ok(Batch { known: part(0, context), coming: part(context, end), last })
     }
 
-    /// Values `[steps, column]` of each row from the last season known and normalised changes `[row, steps, column]`.
+    /// Values `[steps, column]` of each row from the last season known and normalized changes `[row, steps, column]`.
     pub(crate) fn values(&self, last: &[Array2<f64>], normal: ArrayD<f64>) -> Result<Vec<Array2<f64>>> {
         let normal = normal.into_dimensionality::<Ix3>().map_err(|cause| Error::failure(cause.to_string(), ""))?;
         let value = |(last, normal): (&Array2<f64>, ArrayView2<'_, f64>)| {
@@ -243,7 +243,7 @@ impl Window {
     }
 }
 
-/// Normalised changes: what is known, `[batch, context, column]`, and what comes, `[batch, horizon, column]`.
+/// Normalized changes: what is known, `[batch, context, column]`, and what comes, `[batch, horizon, column]`.
 pub(crate) struct Batch {
     pub(crate) known: Array3<f32>,
     pub(crate) coming: Array3<f32>,

@@ -1,8 +1,8 @@
 //! The backward pass: the walk from a loss back to the parameters.
 //!
-//! The nodes of a recording stand in the order in which they ran, which is a topological order: a node's operands stand
-//! before it, and everything that was made from it behind it. So the walk is one loop over the nodes in reverse. When
-//! it comes to a node, all that uses the node has been passed, and the node's gradient is complete. The node's
+//! The nodes of a recording are in the order in which they ran, which is a topological order: a node's operands come
+//! before it, and everything that was made from it after it. So the walk is one loop over the nodes in reverse. When
+//! it reaches a node, all that uses the node has been passed, and the node's gradient is complete. The node's
 //! operation turns it into gradients of the operands, which are added to where they lie ([`GradStore`]), and the memory
 //! of the node's own gradient is free again. No node is visited twice, nothing is sorted, and nothing recurses.
 //!

@@ -1,7 +1,7 @@
 //! Gradients that wait until there are many of them.
 //!
 //! A matrix that is multiplied by at many time steps does not get as many small products: the pairs (operand row,
-//! gradient row) are gathered in a [`Block`] and become one product per [`BLOCK`] rows. A vector that stands beside
+//! gradient row) are gathered in a [`Block`] and become one product per [`BLOCK`] rows. A vector that is beside
 //! every row, a bias, gets the sums of blocks of as many rows, each a [`BlockSum`]. Rows without a gradient, such as
 //! padding, are left out rather than multiplied, so a block's borders, and with them the bits, do not depend on
 //! padding. The table of an embedding gets the sums of the rows that were used, a [`RowSums`], and none for the others.

@@ -1,6 +1,6 @@
 //! Where gradients lie during a backward pass.
 //!
-//! A gradient is added to in place, in a slot, until the walk comes to the node that it is of. A slot has the elements
+//! A gradient is added to in place, in a slot, until the walk reaches the node that it is of. A slot has the elements
 //! of a gradient, and rows that wait to be added to them until they are many. The one question that everything here
 //! asks is which slot that is:
 //!
@@ -49,7 +49,7 @@ impl<E: Element> Slot<E> {
     }
 }
 
-/// The gradients of a walk back over one recording.
+/// The gradients of a backward pass over one recording.
 pub(crate) struct GradStore<'t, E: Element> {
     tape: &'t Tape<E>,
     nodes: Vec<Slot<E>>,
@@ -91,7 +91,7 @@ impl<'t, E: Element> GradStore<'t, E> {
         let (whole, len) = (tape.nodes[root as usize].shape.elements(), tape.nodes[id as usize].shape.elements());
         let mut fresh = false;
         let elements = self.slot(root).dense.get_or_insert_with(|| {
-            // A view is a part of the root's elements, and the others are zero as long as nothing comes to them.
+            // A view is a part of the root's elements, and the others are zero as long as nothing is added to them.
             fresh = len == whole;
             if fresh { tape.pool.take(whole) } else { tape.pool.zeros(whole) }
         });

@@ -86,14 +86,14 @@ pub struct Graph<'p> {
     pub(crate) open_rows: Nested<Option<RowIds>>,
     /// What the present time step reads beside its input.
     pub(crate) step_inputs: RefCell<Vec<StepInput>>,
-    /// What stands in the place of parameters.
+    /// What replaces parameters.
     pub(crate) replaced: RefCell<Vec<Replacement>>,
     /// What was made once for the whole recording.
     pub(crate) cached: RefCell<Cached>,
     pub(crate) detects_anomalies: bool,
     /// Nanoseconds of each node, where a profile was asked for.
     pub(crate) clock: Option<RefCell<Times>>,
-    /// The norms of all nodes' gradients in the last walk back, where they were asked for.
+    /// The norms of all nodes' gradients in the last backward pass, where they were asked for.
     pub(crate) norms: Option<RefCell<Norms>>,
     pub(crate) carried: RefCell<Vec<Carried>>,
     /// Where numbers have left the recording.
@@ -221,7 +221,7 @@ impl<'p> Graph<'p> {
         self
     }
 
-    /// Returns the recording set up to keep the norm of every node's gradient in a walk back: for
+    /// Returns the recording set up to keep the norm of every node's gradient in a backward pass: for
     /// [`Gradients::through_time`](crate::Gradients::through_time) and for the widths of lines in a
     /// [`Drawing`](crate::Drawing). It changes no value.
     ///

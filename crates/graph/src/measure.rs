@@ -30,7 +30,7 @@ impl Times {
     }
 }
 
-/// Norms of nodes' gradients as a walk back finds them.
+/// Norms of nodes' gradients as a backward pass finds them.
 #[derive(Default)]
 pub(crate) struct Norms {
     pub(crate) all: Vec<f64>,

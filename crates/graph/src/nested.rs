@@ -6,9 +6,9 @@
 //! ∂⟨v, ∂y/∂x⟩ / ∂θ = d/dε ∂y/∂θ (x + ε·v),
 //!
 //! the derivative of an ordinary gradient along v. So what leads from x to y runs again in dual numbers, with x moving
-//! by v, and the walk back over it has the sums as its tangents.
+//! by v, and the backward pass over it has the sums as its tangents.
 //!
-//! The tangents do not stay in that walk: at each node they are handed to the ordinary walk, which comes to the node
+//! The tangents do not stay in that walk: at each node they are handed to the ordinary walk, which reaches the node
 //! later, and the walk in dual numbers goes on with a gradient that stands still. Passing on is linear, so the sum is
 //! the same. In this way everything that an ordinary walk does with a gradient (that of a watched node, norms, hooks)
 //! has the whole of it.

@@ -137,7 +137,7 @@ pub trait Operation: Send + Sync + 'static {
     }
 }
 
-/// An operation that has run, as a walk back needs it: its type and what it kept are erased.
+/// An operation that has run, as a backward pass needs it: its type and what it kept are erased.
 pub(crate) trait Backward<E: Element> {
     fn backward(&self, inputs: &[View<'_, E>], output: View<'_, E>, gradient: View<'_, E>, into: &mut GradSink<'_, E>);
 }

@@ -45,7 +45,7 @@ impl<'g> Graph<'g> {
         result
     }
 
-    /// The node that stands in the place of a parameter, if one does.
+    /// The node that replaces a parameter, if one does.
     pub(crate) fn replacement(&self, param: Param) -> Option<u32> {
         self.replaced.borrow().iter().rev().find(|all| all.param == param.index).map(|found| found.node)
     }

@@ -1,12 +1,12 @@
-//! Recomputation: a part of a model that forgets its inside after forward and is recorded again when backward comes to
+//! Recomputation: a part of a model that forgets its inside after forward and is recorded again when backward reaches
 //! it.
 //!
 //! A long sequence of T steps in segments of √T keeps √T boundaries and, during backward, the inside of one segment:
 //! memory of the order √T for one more forward pass (Chen and others 2016; for recurrent nets Gruslys and others 2016).
 //!
-//! The second recording is the first one again: the same scopes, time step, rows and draws. Its walk back adds to what
-//! has flowed so far, gathered rows of weights included, in the order of the walk that would have been without it, so
-//! gradients are the same to the bit.
+//! The second recording is the first one again: the same scopes, time step, rows and draws. Its backward pass adds to
+//! what has flowed so far, gathered rows of weights included, in the order of the walk that would have been without it,
+//! so gradients are the same to the bit.
 
 use crate::{
     Error, Float, Graph, Result, RowIds, Shape, Var,
@@ -206,7 +206,7 @@ impl Segment {
         Ok(First { shape, value, used, exits: inner.exits.take() })
     }
 
-    /// How the operands enter for the walk back.
+    /// How the operands enter for the backward pass.
     pub(crate) fn plan<E: Float>(&self, tape: &Tape<E>, operands: &[u32]) -> Plan {
         let (inputs, used) = operands.split_at(self.inputs);
         Plan::new(tape, inputs, used)
@@ -245,7 +245,7 @@ impl Segment {
 }
 
 impl<'g> Graph<'g> {
-    /// Runs `segment` and keeps nothing of its inside: backward runs it once more when it comes to it.
+    /// Runs `segment` and keeps nothing of its inside: backward runs it once more when it reaches it.
     ///
     /// A segment is any function of a graph and some inputs, over the same parameters. It depends on these alone and
     /// owns what it needs (cells and layers are plain data, so they can be moved or cloned into it). It may stand
@@ -289,7 +289,7 @@ impl<'g> Graph<'g> {
         if !self.usable("recompute", inputs, line) {
             return self.inert();
         }
-        // What stands in the place of parameters, and the second inputs of the step, enter the segment after its
+        // What replaces parameters, and the second inputs of the step, enter the segment after its
         // inputs.
         let surrounding =
             Surrounding { replaced: self.replaced.borrow().clone(), provided: self.step_inputs.borrow().clone() };

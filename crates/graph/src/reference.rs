@@ -1,4 +1,4 @@
-//! The switch that turns optimizations off, so that they can be held against the plain computation.
+//! The switch that turns optimizations off, so that they can be compared with the plain computation.
 //!
 //! With it on, this crate multiplies matrices by three plain loops and keeps no packed copy of a weight, adds the
 //! gradient of every step to a weight's or a bias's at once instead of gathering rows of many steps, and runs loops

@@ -47,7 +47,7 @@ impl KeyCounts {
 ///
 /// More in [chapter 8](https://github.com/unspool/unspool/blob/main/docs/08-language-model.md) of the tutorial.
 ///
-/// Each word is mixed in by SplitMix64's finaliser (Steele, Lea and Flood 2014), which passes the usual statistical
+/// Each word is mixed in by SplitMix64's finalizer (Steele, Lea and Flood 2014), which passes the usual statistical
 /// tests.
 ///
 /// ```

@@ -149,7 +149,7 @@ impl Shape {
         Shape::new(&sizes[..rank + 1])
     }
 
-    /// How far apart neighbours along each axis lie in row-major order.
+    /// How far apart neighbors along each axis lie in row-major order.
     pub(crate) fn strides(&self) -> [usize; MAX_RANK] {
         let mut strides = [0; MAX_RANK];
         let mut next: usize = 1;
@@ -278,7 +278,7 @@ impl fmt::Display for Shape {
     }
 }
 
-/// The runs in which two tensors are read side by side under broadcasting: neighbouring axes that lie alike in both are
+/// The runs in which two tensors are read side by side under broadcasting: neighboring axes that lie alike in both are
 /// folded together, so that the innermost run is as long as can be.
 pub(crate) struct Broadcast {
     /// Outer axes: size, stride in the first, stride in the second.

@@ -20,7 +20,7 @@ pub(crate) enum Value<E: Element> {
     Param(u32),
     /// Inside the value of node `root`, which is no part of another itself, from `offset` on.
     View { root: u32, offset: usize },
-    /// In a tensor in the recording's precision that whoever carries it from recording to recording has lent.
+    /// In a tensor in the recording's precision lent by what carries it from recording to recording.
     Lent(Arc<Tensor>),
     /// In rows of the value of node `root`, of which nothing was copied: in a recording for inference.
     Rows { root: u32, rows: SelectedRows<E> },

@@ -1,4 +1,4 @@
-//! A handle on a node, and the operands that may stand beside it.
+//! A handle on a node, and the operands that can be combined with it.
 
 use crate::{
     Element, Error, Graph, Param, Result, Shape, Tensor,
@@ -94,7 +94,7 @@ use std::{fmt, panic::Location};
 /// | `max_pool2d` | [`max_pool2d`](Var::max_pool2d) |
 /// | `avg_pool2d` | [`mean_pool2d`](Var::mean_pool2d) |
 ///
-/// | Normalisation and losses | |
+/// | Normalization and losses | |
 /// | --- | --- |
 /// | `softmax` | [`softmax`](Var::softmax) |
 /// | `log_softmax` | [`log_softmax`](Var::log_softmax) |
@@ -378,7 +378,7 @@ impl<'g> Var<'g> {
     }
 }
 
-/// What may stand beside a [`Var`] in an operation: a `Var`, a [`Param`], or a number.
+/// What can be combined with a [`Var`] in an operation: a `Var`, a [`Param`], or a number.
 ///
 /// ```
 /// use unspool_graph::{Graph, Operand, Params, Var, init};

@@ -38,7 +38,7 @@ impl<'g> Var<'g> {
 }
 
 impl Var<'_> {
-    /// Whether a walk back keeps its gradient: whether it is watched, or a parameter that is not frozen.
+    /// Whether a backward pass keeps its gradient: whether it is watched, or a parameter that is not frozen.
     pub(crate) fn is_followed(self) -> bool {
         typed!(&*self.graph.recording.borrow(), Recording { tape, .. } => {
             let node = &tape.nodes[self.id as usize];

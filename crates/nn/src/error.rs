@@ -21,7 +21,7 @@ pub enum Error {
          a graph over the same `Params` in the same precision, and all layers must be added before the first step"
     )]
     Foreign,
-    /// A choice by name that is none.
+    /// A name that is none of the choices.
     #[error("there is no {what} {name:?}: it must be one of {known}")]
     UnknownName {
         /// What was to be chosen.
@@ -41,10 +41,10 @@ pub enum Error {
         /// The names of the cells that offer it.
         others: &'static str,
     },
-    /// Trees are none.
+    /// The nodes do not form trees.
     #[error("forest: {why}")]
     Forest {
-        /// Which node is not as in a tree, and why.
+        /// The node that does not belong to a tree, and why.
         why: String,
     },
     /// A search for tokens was asked for something impossible, or its model's answer makes no sense.
@@ -56,41 +56,41 @@ pub enum Error {
     /// A file could not be read or written.
     #[error("{path}: {source}")]
     File {
-        /// Which.
+        /// The path of the file.
         path: String,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
     /// A file is not a checkpoint that could be read.
     #[error("{path}: not a readable checkpoint: {why}")]
     Format {
-        /// Which.
+        /// The path of the file.
         path: String,
         /// What is wrong with it.
         why: String,
     },
-    /// A checkpoint was not saved, since it could not be loaded again.
+    /// A checkpoint was not saved, because it could not have been loaded again.
     #[error("{path}: not saved: {why}")]
     NotSaved {
-        /// Where it was to be saved; what stands there is as it was.
+        /// Where it was to be saved; a file there is unchanged.
         path: String,
         /// What is wrong with it.
         why: String,
     },
-    /// A checkpoint was not saved, since some of its tensors have NaN or infinite elements.
+    /// A checkpoint was not saved, because some of its tensors have NaN or infinite elements.
     #[error("{path}: not saved: not finite: {names}")]
     NotFinite {
-        /// Where it was to be saved; what stands there is as it was.
+        /// Where it was to be saved; a file there is unchanged.
         path: String,
         /// The names of the tensors.
         names: String,
     },
-    /// A line of a text file is not what it should be.
+    /// A line of a text file has another form than it should.
     #[error("{path}:{line}: {why}")]
     Line {
-        /// Which file.
+        /// The path of the file.
         path: String,
-        /// Which line, from 1.
+        /// The number of the line, from 1.
         line: usize,
         /// What is wrong with it, and what would be right.
         why: String,
@@ -99,12 +99,12 @@ pub enum Error {
     /// finite.
     #[error("{path}: does not fit the model:\n{findings}")]
     Mismatch {
-        /// Which file.
+        /// The path of the file.
         path: String,
         /// A line for each finding.
         findings: String,
     },
-    /// A parameter group is about no parameter.
+    /// A parameter group matches no parameter.
     #[error("the group {pattern:?} matches the name of no parameter; `*` stands for any letters")]
     Group {
         /// Its pattern.
@@ -116,7 +116,7 @@ pub enum Error {
         /// What is wrong, and what would be right.
         why: String,
     },
-    /// A training has left the finite numbers.
+    /// A training diverged: a number is not finite.
     #[error(
         "training diverged: {what} at step {step} of epoch {epoch}; a lower learning rate or gradient clipping may help"
     )]
@@ -134,27 +134,27 @@ pub enum Error {
         /// What is wrong, and what would be right.
         why: String,
     },
-    /// Several processes that shall train together were not started alike.
+    /// Processes that should train together were started with different settings.
     #[error("{what} of process {rank} on {host} is {has}, of process 0 it is {first}: all must be alike")]
     Disagree {
-        /// In what they differ.
+        /// The fact in which they differ.
         what: String,
-        /// Which process differs from the first.
+        /// The process that differs from the first.
         rank: usize,
         /// The machine it runs on.
         host: String,
-        /// What it has.
+        /// The value in this process.
         has: String,
-        /// What process 0 has.
+        /// The value in process 0.
         first: String,
     },
-    /// Processes that train together lost each other, or do not speak alike.
+    /// Processes that train together lost their connection, or sent each other messages that do not fit.
     #[error("between processes: {why}")]
     Exchange {
         /// What is wrong.
         why: String,
     },
-    /// The configuration of a model is not one of any model.
+    /// The configuration of a model has sizes that no model can have.
     #[error("{what}; {right}")]
     Config {
         /// What is wrong.
@@ -162,7 +162,7 @@ pub enum Error {
         /// What would be right.
         right: String,
     },
-    /// A training cannot go on from a checkpoint, or cannot start at all.
+    /// A training cannot resume from a checkpoint, or cannot start at all.
     #[error("{what}; {right}")]
     Training {
         /// What is wrong.

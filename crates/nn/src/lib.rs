@@ -1,7 +1,7 @@
 //! Recurrent layers for any cell: what a cell is, how it is run over padded sequences, and how it is trained.
 //!
-//! [`Cell`] is the one trait of recurrence. [`Rnn`], [`Gru`], [`Lstm`] and your own cell are equal before it:
-//! [`unroll`] runs any of them over a padded batch, each row within its own length.
+//! [`Cell`] is the one trait of recurrence. [`Rnn`], [`Gru`], [`Lstm`] and your own cell are treated alike: [`unroll`]
+//! runs any of them over a padded batch, each row within its own length.
 //!
 //! ```
 //! use unspool_graph::{Graph, Params};
@@ -11,7 +11,7 @@
 //! let cell = Gru::new(params.scope("rnn"), 2, 8);
 //! let readout = Linear::new(params.scope("readout"), 8, 3);
 //! let mut adam = Adam::new();
-//! let targets = ndarray::Array2::ones((4, 6));                        // [batch, time], whatever stands in the padding
+//! let targets = ndarray::Array2::ones((4, 6));                        // [batch, time], with any values in the padding
 //! let mut losses = vec![];
 //! for step in 0..20 {
 //!     let graph = Graph::new(&params).training(7, step);

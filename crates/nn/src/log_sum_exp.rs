@@ -1,4 +1,4 @@
-//! Maxima and sums of exponentials in which a NaN is never hidden: where there is one, it is the result.
+//! Maxima and sums of exponentials that never hide a NaN: where there is one, it is the result.
 
 use unspool_graph::Element;
 
@@ -26,7 +26,7 @@ pub(crate) fn log_sum_exp<E: Element>(x: &[E]) -> E::Wide {
     top + x.iter().map(|x| (x.widen() - top).exp()).sum::<E::Wide>().ln()
 }
 
-/// Returns ln Σ eˣ of numbers many of which may be −∞, as precisely as they are. They are gone through twice.
+/// Returns ln Σ eˣ of numbers many of which may be −∞, as precisely as they are. Goes over them twice.
 pub(crate) fn log_add<E: Element>(x: impl IntoIterator<Item = E> + Clone) -> E {
     let top = maximum(x.clone());
     if top.to_f64() == f64::NEG_INFINITY {

@@ -62,7 +62,7 @@ pub struct Mpi {
     turn: Mutex<Room>,
 }
 
-/// Where sums come to stand.
+/// Where sums are written.
 #[derive(Debug, Default)]
 struct Room {
     single: Vec<f32>,

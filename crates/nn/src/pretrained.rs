@@ -36,8 +36,8 @@ pub struct LoadedVectors {
 
 /// Fills rows of an embedding table `[vocabulary, width]` from a text file of vectors, as word2vec and GloVe write it:
 /// a word and its numbers on each line, with or without word2vec's first line of two counts. `row_of` says which row a
-/// word has, if any; the other rows stay as they are. A byte order mark at the beginning is left out. Of a word that
-/// comes twice the first vector is taken. A word may hold spaces, as some of GloVe's do.
+/// word has, if any; the other rows stay as they are. A byte order mark at the beginning is left out. If a word occurs
+/// twice, its first vector is taken. A word may hold spaces, as some of GloVe's do.
 ///
 /// Everything is checked before the table is changed.
 ///

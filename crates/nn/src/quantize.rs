@@ -9,7 +9,7 @@ use unspool_graph::Params;
 ///
 /// [`checkpoint::save`](crate::checkpoint::save) writes integers and scales, a quarter of the bytes, and
 /// [`checkpoint::load`](crate::checkpoint::load) reads them. A step of decoding waits for its weights to come from
-/// memory, so that it takes less time with them as well. An optimizer's step makes ordinary numbers of them again.
+/// memory, so it also takes less time with them. An optimizer's step makes ordinary numbers of them again.
 ///
 /// # Errors
 /// The store is in double precision, or a number is not finite; then nothing of it is changed.

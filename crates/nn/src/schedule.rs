@@ -112,7 +112,7 @@ pub fn one_cycle(step: u64, warm_up: u64, total: u64, peak: f64) -> f64 {
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct OnPlateau {
-    /// What the rate is multiplied with each time.
+    /// The factor by which the rate is multiplied each time.
     pub factor: f64,
     /// How many scores in a row may be no better than the best before one more lowers the rate.
     pub patience: u64,
@@ -121,7 +121,7 @@ pub struct OnPlateau {
 }
 
 impl OnPlateau {
-    /// Returns what to multiply the rate with after these scores.
+    /// Returns the factor for the rate after these scores.
     pub fn factor(&self, scores: impl IntoIterator<Item = f64>) -> f64 {
         let mut lowered = Lowered::default();
         scores.into_iter().for_each(|score| lowered.after(self, score));

@@ -7,7 +7,7 @@ use unspool_graph::{Gradients, Graph, Params, Result, Var};
 ///
 /// Each shard is recorded and differentiated on one of rayon's threads. The shards are the caller's cut of a batch and
 /// must not depend on the threads; their losses and gradients are added in their order. So any number of threads gives
-/// the same bits. With `training` as (seed, step) dropout and its like are on.
+/// the same bits. With `training` as (seed, step), dropout and other random choices are on.
 ///
 /// The loss is a sum, not a mean: divide the gradients by the whole batch's count with [`Gradients::scale`].
 ///

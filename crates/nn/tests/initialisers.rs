@@ -1,4 +1,4 @@
-//! First values: each initialiser has the distribution of its formula, and each layer begins as PyTorch's does.
+//! First values: each initializer has the distribution of its formula, and each layer begins as PyTorch's does.
 
 use unspool_graph::{Params, RngKey, Shape, init};
 use unspool_nn::{Conv2d, Embedding, Gru, LayerNorm, Linear, Lstm, LstmConfig, MultiheadAttention};

@@ -1,4 +1,4 @@
-//! Curves as SVG without a background, in colours that read on light and on dark.
+//! Curves as SVG without a background, in colors that read on light and on dark.
 
 use super::{
     error::{Error, Result},
@@ -34,7 +34,7 @@ pub(crate) fn learning_curve(task: &str, metric: &str, history: &[Epoch], steps_
         |title, lines| Curves { title, x: "epoch".into(), y: String::new(), log_y: false, lines, note: String::new() };
     let losses = vec![("train".into(), line(&|e| e.train_loss)), ("dev".into(), dev("loss"))];
     let left = panel(format!("{task}: loss"), losses);
-    // The same colour as dev's loss: the first line of the panel is empty.
+    // The same color as dev's loss: the first line of the panel is empty.
     let right = panel(format!("{task}: {metric} on dev"), vec![(String::new(), vec![]), ("dev".into(), dev(metric))]);
     drawn(TWO, |area| {
         let (one, other) = area.split_horizontally(TWO.0 / 2);

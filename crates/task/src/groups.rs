@@ -434,10 +434,10 @@ pub struct EmbeddingOptions {
     pub dropout: f64,
 }
 
-/// Vectors for pairs of neighbouring tokens.
+/// Vectors for pairs of neighboring tokens.
 #[derive(Clone, Debug, Args)]
 pub struct PairOptions {
-    /// Embedding vectors that all pairs of neighbouring tokens share (hashed); larger data can use more
+    /// Embedding vectors that all pairs of neighboring tokens share (hashed); larger data can use more
     /// [from 1 to 65536]
     #[arg(long, value_name = "N", default_value = "16384", value_parser = count(1..=limits::SIZE))]
     pub bigram_buckets: usize,

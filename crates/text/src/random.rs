@@ -4,7 +4,7 @@
 #[derive(Clone, Debug)]
 pub(crate) struct SplitMix64(u64);
 
-/// The finaliser of SplitMix64: every bit of the input reaches every bit of the output.
+/// The finalizer of SplitMix64: every bit of the input reaches every bit of the output.
 pub(crate) fn mix(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

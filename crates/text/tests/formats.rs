@@ -55,7 +55,7 @@ fn every_format_fills_every_part() {
 
 #[test]
 fn odd_characters_are_parts_of_their_fields() {
-    // Quotes, NUL, line and paragraph separators, a tab's neighbours: only tabs and line feeds divide a TSV.
+    // Quotes, NUL, line and paragraph separators, a tab's neighbors: only tabs and line feeds divide a TSV.
     let odd = ["\"open", "a\"b\"", "nul\0nul", "one\u{2028}line\u{2029}\u{85}", "\u{b}\u{c}x", "\u{feff}mark"];
     for end in ["\n", "\r\n"] {
         let table: String = odd.iter().map(|text| format!("{text}\t1{end}")).collect();

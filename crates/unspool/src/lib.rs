@@ -71,7 +71,7 @@
 //! - [`Tokenizer`](text::Tokenizer), [`Buckets`](text::Buckets), [`Padded`](text::Padded) and
 //!   [`TeacherForcing`](text::TeacherForcing) make batches of text, [`score`](mod@text::score) compares what came out.
 //!
-//! [`prelude`] has what most programs name. [`models`] has the models behind the program's trainings.
+//! [`prelude`] has what most programs name. [`models`] has the models that the program trains.
 //!
 //! # Features
 //!

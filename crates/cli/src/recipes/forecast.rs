@@ -1,7 +1,7 @@
 //! From a series to what comes next: many-to-many, each step read from the one before.
 //!
 //! The model reads how each value differs from that of a season before. The end of the series is the test part, the dev
-//! part before it has as many steps, and nothing of either is read, fitted or normalised by in training.
+//! part before it has as many steps, and nothing of either is read, fitted or normalized by in training.
 
 use super::*;
 use crate::series::{self, Batch, Change, Options, Scale, Series, Window, during, rmse, text};
@@ -179,7 +179,7 @@ mod tests {
         let ends = |part: &Drawn<Series>| part.material().origins.iter().map(|origin| origin + 12).max();
         assert_eq!((ends(&parts.train), ends(&parts.dev)), (Some(96), Some(120)));
         assert_eq!((parts.dev.material().origins[0], &test.origins), (96, &vec![120, 132]));
-        // Nor is anything normalised by it.
+        // Nor is anything normalized by it.
         let growth = |t: usize| (test.values[[t, 0]] / test.values[[t - 12, 0]]).ln();
         assert!((task.saved.scale.mean[0] - (12..96).map(growth).sum::<f64>() / 84.0).abs() < 1e-12);
     }

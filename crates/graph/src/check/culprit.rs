@@ -1,8 +1,8 @@
 //! Which operation is wrong: the first node on the tape whose own gradient disagrees with its differences or its
 //! tangent.
 //!
-//! Nodes stand in the order they were run, so all that the first wrong one was made from is right: the mistake is its
-//! own. The whole tape's differences come from two runs; each node then costs a walk back, which is paid only by a
+//! Nodes are in the order in which they ran, so all that the first wrong one was made from is right: the mistake is its
+//! own. The whole tape's differences come from two runs; each node then costs a backward pass, which is paid only by a
 //! check that has failed.
 
 use super::{
@@ -34,7 +34,7 @@ fn search(point: &Point, model: Model<'_>) -> Result<Option<Culprit>> {
         let (reverse, size) = run.reverse(point, node, &v, &u)?;
         let forward = match graph.jvp(node, &run.tangents(point, &u)) {
             Ok(tangent) => tangent.to_f64().iter().zip(&v).map(|(t, v)| t * v).sum(),
-            // What has no forward mode is held against the differences alone.
+            // What has no forward mode is compared with the differences alone.
             Err(Error::NoForwardMode { .. }) => reverse,
             Err(error) => return Err(error),
         };

@@ -4,7 +4,7 @@
 //!
 //! The function under test is run in double precision; each coordinate of each parameter and input is moved by ±h, and
 //! the slope (f(x + h) − f(x − h)) / 2h must agree with the gradient: |analytic − numeric| ≤ 1e-6 · max(1, |analytic|)
-//! at h = 1e-4. Apart from that, forward-mode and reverse-mode derivatives are held against each other, ⟨v, J·u⟩ =
+//! at h = 1e-4. Apart from that, forward-mode and reverse-mode derivatives are compared with each other, ⟨v, J·u⟩ =
 //! ⟨Jᵀ·v, u⟩, where no step size blurs anything.
 //!
 //! | what is checked | by |
@@ -239,7 +239,7 @@ pub struct CheckCounts {
     /// Those whose differences at h and h/2 contradict each other: nothing is known of them but the test by forward
     /// mode.
     pub unjudged: usize,
-    /// Why forward mode was not held against reverse mode, where it was not: an operation has none.
+    /// Why forward mode was not compared with reverse mode, where it was not: an operation has none.
     pub skipped: Option<Error>,
 }
 
@@ -273,7 +273,7 @@ pub struct CheckCounts {
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Checked {
-    /// Why forward mode was not held against reverse mode, where it was not: an operation has none.
+    /// Why forward mode was not compared with reverse mode, where it was not: an operation has none.
     pub skipped: Option<Error>,
 }
 
@@ -382,9 +382,9 @@ pub fn direction(
 }
 
 /// Checks as [`model`] does, for a long composition. There the third derivatives can be so large that a right gradient
-/// misses its differences by more than the tolerance, and a kink can lie within a step. So forward mode is held against
-/// reverse mode, and a coordinate is judged by differences only where the estimates at h and at h/2 agree with each
-/// other. The others are counted in [`CheckCounts`].
+/// misses its differences by more than the tolerance, and a kink can lie within a step. So forward mode is compared
+/// with reverse mode, and a coordinate is judged by differences only where the estimates at h and at h/2 agree with
+/// each other. The others are counted in [`CheckCounts`].
 ///
 /// ```
 /// use unspool_graph::{Params, check, init};

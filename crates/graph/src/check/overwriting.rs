@@ -1,8 +1,8 @@
 //! An operation's backward must add to what has flowed to its operands already, not replace it.
 //!
-//! In a walk back an operand has a gradient already where it was used once more, later in the recording. So every node
-//! of the function is: a multiple of its sum is added to the result, after all else. Forward mode, which has nothing to
-//! add up, must agree.
+//! In a backward pass an operand has a gradient already where it was used once more, later in the recording. So every
+//! node of the function is: a multiple of its sum is added to the result, after all else. Forward mode, which has
+//! nothing to add up, must agree.
 
 use super::{
     Culprit, Failure, Model,

@@ -2,7 +2,7 @@
 //!
 //! A dual number is a value and the speed at which it changes along some direction, v + ṫ·ε with ε² = 0. Running any
 //! computation in dual numbers gives its derivative along that direction, exactly. The computation that is run here is
-//! a recording and its walk back, so what comes out is the derivative of a gradient.
+//! a recording and its backward pass, so what comes out is the derivative of a gradient.
 
 use super::{Element, Precision, math};
 use std::{

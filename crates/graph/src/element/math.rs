@@ -21,7 +21,7 @@ pub(crate) fn exp_f32(x: f32) -> f32 {
     p = p * r + 0.5;
     let y = p * (r * r) + r + 1.0;
     // 2ⁿ in two factors, since 2¹²⁸ alone has no exponent.
-    // n as an integer stands in the last bits of the rounded sum: a conversion would be one more instruction, and slow.
+    // n as an integer is in the last bits of the rounded sum: a conversion would be one more instruction, and slow.
     let whole = rounded.to_bits().wrapping_sub(ROUND.to_bits()) as i32;
     let half = whole >> 1;
     let rest = whole - half;

@@ -311,7 +311,7 @@ impl Gradients {
         if !report.missing.is_empty() {
             report.exits.clone_from(&self.exits);
         }
-        // A loss that depends on a gradient as on a constant is not what it looks like, whoever got a gradient.
+        // A loss that depends on a gradient as on a constant is not what it looks like, whatever asked for a gradient.
         report.exits.extend(self.fed_back.iter().cloned());
         report
     }

@@ -31,7 +31,7 @@ pub struct Cost {
     pub forward: Duration,
     /// Time of its backward.
     pub backward: Duration,
-    /// Bytes kept for the walk back: its value, what forward saved, and the panels in which it was multiplied.
+    /// Bytes kept for the backward pass: its value, what forward saved, and the panels in which it was multiplied.
     pub bytes: usize,
 }
 
@@ -223,7 +223,7 @@ impl Graph<'_> {
     }
 }
 
-/// Bytes that a node keeps for the walk back. A parameter's own values are not the recording's.
+/// Bytes that a node keeps for the backward pass. A parameter's own values are not the recording's.
 fn kept_bytes<E: Float>(recording: &Recording<E>, id: usize) -> usize {
     let node = &recording.tape.nodes[id];
     let element = std::mem::size_of::<E>();

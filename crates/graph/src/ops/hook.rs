@@ -49,7 +49,7 @@ impl<'g> Var<'g> {
     ///
     /// In a [second derivative](Var::hessian_vector) a hook may look, but not change anything.
     ///
-    /// A gradient that is turned round, as in domain-adversarial training (Ganin and others 2016):
+    /// A gradient whose sign is reversed, as in domain-adversarial training (Ganin and others 2016):
     ///
     /// ```
     /// # use ndarray::array;

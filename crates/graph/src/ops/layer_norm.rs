@@ -1,4 +1,4 @@
-//! Layer normalisation over the last axis.
+//! Layer normalization over the last axis.
 
 use crate::{Buffer, Element, GradSink, OpContext, Operand, Operation, Shape, Var, View};
 use std::panic::Location;

@@ -7,7 +7,7 @@
 //! | product | `product` | `einsum` |
 //! | reduction | `reduction` | |
 //! | window | `convolution` | `pooling` |
-//! | normaliser | | `softmax`, `cross_entropy`, `layer_norm` |
+//! | normalizer | | `softmax`, `cross_entropy`, `layer_norm` |
 
 mod activation;
 mod arithmetic;

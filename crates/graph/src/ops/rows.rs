@@ -7,7 +7,7 @@ use super::movement::{Movement, Run};
 use crate::{Graph, Shape, Var, tape::NONE};
 use std::{panic::Location, sync::Arc};
 
-/// Stands in the sources of [`Graph::gather_rows`] for a row of zeros.
+/// Marks a row of zeros among the sources of [`Graph::gather_rows`].
 ///
 /// ```
 /// use unspool_graph::{Graph, NO_ROW, Params};
@@ -64,7 +64,7 @@ impl Movement for Gather {
                 input_of.resize(all, input as u32);
             }
         }
-        // Neighbours in the result that are neighbours in an input too are one run.
+        // Neighbors in the result that are neighbors in an input too are one run.
         let mut i = 0;
         while i < self.sources.len() {
             if self.sources[i] == NO_ROW {

@@ -1,4 +1,4 @@
-//! Softmax, cross-entropy, layer normalisation.
+//! Softmax, cross-entropy, layer normalization.
 
 use crate::case::{case, right};
 use proptest::prelude::*;

@@ -8,7 +8,7 @@ use unspool_graph::{Element, GradSink, OpContext, Operation, Param, Scope, Shape
 /// e_s = vᵀ tanh(W_q·query + b + W_k·memory_s),  a = softmax(e) over the source's real places,  context = Σ_s a_s ·
 /// memory_s
 ///
-/// The keys W_k·memory are made once a sequence by [`keys`](AdditiveAttention::keys) and carried as state.
+/// The keys W_k·memory are made once per sequence by [`keys`](AdditiveAttention::keys) and carried as state.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};

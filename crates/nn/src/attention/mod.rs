@@ -4,8 +4,8 @@
 //!
 //! An attention compares a query with every real place of a memory, turns the scores into weights by a softmax and
 //! returns the weighted sum of the memory, the context, and the weights themselves. What it needs of the memory is made
-//! once a sequence, as an [`AttentionMemory`], and carried as state. Padding is left out of everything: what stands
-//! there reaches neither scores nor gradients.
+//! once per sequence, as an [`AttentionMemory`], and carried as state. Padding is left out of everything: its contents
+//! reach neither scores nor gradients.
 //!
 //! | attention | score of a place m for a query q | source |
 //! | --- | --- | --- |

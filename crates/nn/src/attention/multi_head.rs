@@ -39,7 +39,7 @@ pub struct MultiheadAttention {
 /// The weights of query, key and value.
 #[derive(Clone, Debug)]
 enum Projection {
-    /// One upon the other: one product makes all three.
+    /// Stacked: one product makes all three.
     Packed(Param),
     Apart([Param; 3]),
 }
@@ -130,8 +130,8 @@ impl MultiheadAttention {
         [by_head(keys, self.heads).permute(&[0, 2, 3, 1]), split_heads(values, self.heads)]
     }
 
-    /// One query a row, `[batch, size]`: the context `[batch, size]`, and the weights `[batch, source]`, the mean over
-    /// the heads.
+    /// One query per row, `[batch, size]`: the context `[batch, size]`, and the weights `[batch, source]`, the mean
+    /// over the heads.
     #[track_caller]
     pub(crate) fn attend_once<'g>(&self, query: Var<'g>, memory: [Var<'g>; 2], padding: Var<'g>) -> (Var<'g>, Var<'g>) {
         let (context, weights) = self.attend(self.query(query).unsqueeze(1), memory, AttentionMask::Bias(padding));

@@ -33,7 +33,7 @@ macro_rules! any_cell {
             /// Lists every kind, in the order of the names in errors.
             pub const ALL: [CellKind; [$($name),+].len()] = [$(CellKind::$kind),+];
 
-            /// Returns the name, as it stands in options and configurations.
+            /// Returns the name, as used in options and configurations.
             pub fn name(self) -> &'static str {
                 match self {
                     $(CellKind::$kind => $name,)+

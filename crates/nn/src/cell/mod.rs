@@ -186,7 +186,7 @@ macro_rules! state {
             while the type that implements `Cell` holds parameters and sizes, and has no lifetime"
 )]
 pub trait Cell {
-    /// Is passed from step to step.
+    /// Is the type of the state that is passed from step to step.
     type State<'g>: State<'g>;
 
     /// Returns the state before the first step, of `batch` rows.
@@ -322,7 +322,7 @@ pub trait Cell {
     /// Returns the state that [`state_to_tensors`] took apart, on another recording.
     ///
     /// # Errors
-    /// Kept in the graph: more or fewer arrays than a state of this cell has leaves.
+    /// The graph records an error for more or fewer arrays than a state of this cell has leaves.
     #[track_caller]
     fn state_from_tensors<'g>(&self, graph: &'g Graph<'g>, carried: &[Tensor]) -> Self::State<'g> {
         state_from_tensors(graph, carried, |batch| self.initial_state(graph, batch))

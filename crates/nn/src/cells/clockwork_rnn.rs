@@ -67,9 +67,9 @@ impl ClockworkRnn {
         ClockworkRnn::with_periods(scope, input_size, hidden_size, &[1, 2, 4, 8, 16])
     }
 
-    /// Adds a cell with a module for each of these periods, of `hidden_size` units together, divided as equally as can
-    /// be. No period, a period of 0, and periods whose least common multiple is above 2²⁴, where single precision ends
-    /// to count, are the store's error.
+    /// Adds a cell with a module for each of these periods, of `hidden_size` units together, divided as equally as
+    /// possible. No period, a period of 0, and periods whose least common multiple is above 2²⁴, beyond which single
+    /// precision cannot count, are the store's error.
     pub fn with_periods(
         mut scope: Scope<'_>,
         input_size: usize,

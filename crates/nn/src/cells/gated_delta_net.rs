@@ -14,7 +14,7 @@ use unspool_graph::{Graph, Param, RngKey, Scope, Shape, Var};
 /// A step replaces what the state holds for the key by the share β of the new value, and α forgets everything else.
 /// Parameters `weight_q`, `weight_k` `[heads · key, input]`, `weight_v [hidden, input]`, `weight_beta`, `weight_alpha`
 /// `[heads, input]`, `bias_alpha` and `a_log` `[heads]`. The state is S, `[batch, head, value, key]`; the outputs of
-/// the heads stand side by side.
+/// the heads are side by side.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
@@ -71,7 +71,7 @@ impl GatedDeltaNet {
     /// Adds a cell with these options.
     ///
     /// # Errors
-    /// Kept in the parameters: a number of heads that does not divide `hidden_size`.
+    /// The parameters record an error for a number of heads that does not divide `hidden_size`.
     pub fn with_config(
         mut scope: Scope<'_>,
         input_size: usize,

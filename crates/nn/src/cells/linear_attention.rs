@@ -12,7 +12,7 @@ use unspool_graph::{Graph, Scope, Var};
 /// - S' = α S + v kᵀ,  y = S' q
 ///
 /// where d is the size of a key. Parameters `weight_q`, `weight_k` `[heads · key, input]` and `weight_v
-/// [hidden, input]`, uniform in ±1/√input. The state is S, `[batch, head, value, key]`; the outputs of the heads stand
+/// [hidden, input]`, uniform in ±1/√input. The state is S, `[batch, head, value, key]`; the outputs of the heads are
 /// side by side.
 ///
 /// ```
@@ -70,7 +70,7 @@ impl LinearAttention {
     /// Adds a cell with these options.
     ///
     /// # Errors
-    /// Kept in the parameters: a number of heads that does not divide `hidden_size`.
+    /// The parameters record an error for a number of heads that does not divide `hidden_size`.
     pub fn with_config(
         mut scope: Scope<'_>,
         input_size: usize,

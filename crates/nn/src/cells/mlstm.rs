@@ -95,7 +95,7 @@ impl Mlstm {
     /// Adds a cell with these options.
     ///
     /// # Errors
-    /// Kept in the parameters: a number of heads that does not divide `hidden_size`.
+    /// The parameters record an error for a number of heads that does not divide `hidden_size`.
     pub fn with_config(mut scope: Scope<'_>, input_size: usize, hidden_size: usize, config: MlstmConfig) -> Mlstm {
         let heads = Heads::new(&mut scope, hidden_size, config.heads, config.key_size);
         let [query, key] = ["q", "k"].map(|name| linear(&mut scope, name, input_size, heads.keys()));
@@ -112,7 +112,7 @@ impl Mlstm {
         Mlstm { query, key, value, input, forget, output, heads }
     }
 
-    /// Queries, keys, and values with a 1 behind them `[rows, head, size]`; ln i and ln f, `[rows, head]`.
+    /// Queries, keys, and values followed by a 1 `[rows, head, size]`; ln i and ln f, `[rows, head]`.
     fn operands<'g>(&self, x: Var<'g>) -> ([Var<'g>; 3], Var<'g>, Var<'g>) {
         let heads = self.heads;
         let q = heads.split(self.query.apply(x), heads.key);

@@ -5,7 +5,7 @@ use crate::{Cell, LstmState, sizes::uniform_bound};
 use unspool_graph::{Graph, Param, Scope, Var, init};
 
 /// Computes a multiplicative LSTM (Krause, Lu, Murray and Renals 2016, "Multiplicative LSTM for sequence modelling").
-/// The gates read, in the place of h, a product of what the input and the state give, so that each input has a
+/// Instead of h, the gates read a product of what the input and the state give, so that each input has a
 /// transition of its own:
 ///
 /// - m = (W_mx x) ∘ (W_mh h)

@@ -46,7 +46,7 @@ use unspool_graph::{Element, Int8, Params, Precision};
 /// on a hash map's order.
 pub const KEY: &str = "unspool";
 
-/// Names that begin so belong to a training and not to its model: [`load`] passes over them.
+/// Names with this prefix belong to a training and not to its model: [`load`] skips them.
 pub const TRAINING: &str = "training/";
 
 /// Among the metadata: the CRC-32 of all else in the file.
@@ -71,7 +71,7 @@ fn format_error(path: &Path, why: impl ToString) -> Error {
 }
 
 /// Writes all parameters to `path`, with `metadata` in the file's header, by [`unspool_files::replace`]: whenever the
-/// machine stops, the old file stands there or the new one, whole. Equal parameters and metadata give equal files.
+/// machine stops, the path holds the old file or the new one, whole. Equal parameters and metadata give equal files.
 ///
 /// What [`load`] would refuse is not written.
 ///

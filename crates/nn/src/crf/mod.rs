@@ -91,14 +91,14 @@ impl Crf {
     /// Returns −ln p(tags\[b\] | emissions of example b), `[batch]`, for emissions `[.., tag]` and tags
     /// `[batch, time]`, of which only the real steps are read. An example without steps has loss 0.
     ///
-    /// The number of tags itself, one more than the last tag, stands for an unknown tag: the loss then sums over all
+    /// The number of tags itself, one more than the last tag, means an unknown tag: the loss then sums over all
     /// tags of that step, so that a step which no model tag fits costs nothing.
     ///
     /// Where the score of the right tags is −∞, the loss is +∞ and the gradient NaN. A NaN among the emissions of a
     /// real step gives the loss NaN.
     ///
     /// # Errors
-    /// Kept in the graph: emissions or tags of another shape, or a tag that does not exist.
+    /// The graph records an error for emissions or tags of another shape, or a tag that does not exist.
     #[track_caller]
     pub fn losses<'a, 'g>(&self, emissions: &Sequence<'g>, tags: impl AsArray<'a, u32, Ix2>) -> Var<'g> {
         let graph = emissions.graph();

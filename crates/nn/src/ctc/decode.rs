@@ -8,7 +8,7 @@ use ndarray::{ArrayView1, ArrayView2};
 use std::collections::HashMap;
 use unspool_graph::Element;
 
-/// Holds a labelling and the logarithm of its probability.
+/// Holds a labeling and the logarithm of its probability.
 ///
 /// ```
 /// use unspool_nn::ctc::prefix_beam;

@@ -122,7 +122,7 @@ impl Losses {
         if state.is_multiple_of(2) { self.ctc.blank as usize } else { self.targets[row][state / 2] as usize }
     }
 
-    /// Whether a path may pass over the state before `state`: between labels that differ it need not visit the blank.
+    /// Whether a path may skip the state before `state`: between labels that differ it need not visit the blank.
     fn skips(&self, row: usize, state: usize) -> bool {
         state >= 2 && !state.is_multiple_of(2) && self.label(row, state) != self.label(row, state - 2)
     }

@@ -1,4 +1,4 @@
-//! What else could stand at a place: the likeliest tokens after a prefix, each with what would follow it.
+//! Alternatives at a place: the likeliest tokens after a prefix, each with its continuation.
 
 use super::{Decoding, Hypothesis, StepFunction};
 use crate::{Error, Result};

@@ -207,7 +207,7 @@ impl Bridge {
     /// `[batch, …]` each.
     ///
     /// # Errors
-    /// Kept in the graph: a leaf without a counterpart, or of another shape.
+    /// The graph records an error for a leaf without a counterpart, or of another shape.
     #[track_caller]
     pub fn apply<'g, S: State<'g>>(&self, graph: &'g Graph<'g>, initial: S, last: &[Var<'g>]) -> S {
         let own = leaves(&initial);

@@ -96,7 +96,7 @@ pub trait Decoder: Cell {
 /// ```
 ///
 /// # Errors
-/// Kept in the graph: lengths that do not fit the ids, and those of the decoder.
+/// The graph records an error for lengths that do not fit the ids, and those of the decoder.
 #[track_caller]
 pub fn teacher_forcing<'a, 'g, D: Decoder>(
     decoder: &D,

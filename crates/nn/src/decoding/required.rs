@@ -7,8 +7,8 @@ use std::{cmp::Reverse, collections::BTreeMap};
 impl Decoding {
     /// Requires sequences of tokens, such as words, in the text of each sentence, each at least once; one list per
     /// sentence. The end is forbidden before all of them are written. Only [`beam`](Decoding::beam) can do it. Where it
-    /// fails, because of the greatest length or of a rule that bans a token, the hypotheses that have all of them stand
-    /// before those that do not.
+    /// fails, because of the greatest length or of a rule that bans a token, the hypotheses that have all of them are
+    /// ranked before those that do not.
     ///
     /// ```
     /// use unspool_nn::{Result, decoding::{Beam, Decoding, Prediction, StepFunction}};

@@ -21,7 +21,7 @@ pub enum TeacherForcingSchedule {
     Linear {
         /// At the first step.
         start: f64,
-        /// How much it falls a step.
+        /// How much it falls per step.
         slope: f64,
         /// Where it stays.
         least: f64,

@@ -4,7 +4,7 @@ use crate::{Cell, Decoder, Embedding, Linear};
 use ndarray::aview1;
 use unspool_graph::{Graph, Var};
 
-/// Reads tokens with a table of vectors before any cell, and writes them with a readout behind it (Mikolov and others
+/// Reads tokens with a table of vectors before any cell, and writes them with a readout after it (Mikolov and others
 /// 2010): h_t = cell(E\[x_t\], h_{t−1}), logits_t = W h_t + b.
 ///
 /// ```

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use unspool_graph::{Buffer, Float, Gradients, Param, ParamGrad, Params, Shape};
 
 /// Adds up one process's share of a sum of gradients: rows `part`, `part + parts`, … of every parameter, a row being
-/// all that follows its first axis. In turn and not in blocks, since the frequent words of an embedding mostly stand
-/// together.
+/// all that follows its first axis. In turn and not in blocks, because the frequent words of an embedding are mostly
+/// neighbors.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params, init};
@@ -96,8 +96,8 @@ impl<'p, E: Float> GradShard<'p, E> {
         }
     }
 
-    /// Writes this share of some gradients over what stands in `out`, for [`GradShard::add`]. `number` is the place of
-    /// these gradients in the order of adding.
+    /// Writes this share of some gradients to `out`, in place of what is there, for [`GradShard::add`]. `number` is the
+    /// place of these gradients in the order of adding.
     pub fn write(params: &Params, gradients: &Gradients, number: u32, part: usize, parts: usize, out: &mut Vec<u8>) {
         let parts = parts.max(1);
         let mut out = Writer::over(out, Head::new::<E>(part, parts));
@@ -171,7 +171,7 @@ impl<'p, E: Float> GradShard<'p, E> {
         Ok(())
     }
 
-    /// Writes the sum over what stands in `out`, for [`GradShard::join`].
+    /// Writes the sum to `out`, in place of what is there, for [`GradShard::join`].
     pub fn to_bytes(&self, out: &mut Vec<u8>) {
         let mut out = Writer::over(out, self.head);
         for sum in &self.sums {

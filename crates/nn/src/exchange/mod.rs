@@ -42,8 +42,8 @@ pub trait Exchange: Sync {
     /// Returns the name of the machine, for messages.
     fn host(&self) -> String;
 
-    /// Sends message `i` to process `i`; what process `i` has sent here comes to stand in `received[i]`, whatever stood
-    /// there. There are as many of both as processes. Messages may be of any length.
+    /// Sends message `i` to process `i`; what process `i` has sent here is written to `received[i]`, in place of what
+    /// was there. There are as many of both as processes. Messages may be of any length.
     ///
     /// # Errors
     /// [`Error::Exchange`] where a process cannot be reached.
@@ -81,8 +81,8 @@ pub trait Exchange: Sync {
         self.all_gather(&message)?.into_iter().next().ok_or_else(|| unreadable("the first process"))
     }
 
-    /// Makes sure that all processes have the same facts, by name: the data's checksum, an option's value. To be asked
-    /// before work begins, since processes that differ would train nobody knows what.
+    /// Makes sure that all processes have the same facts, by name: the data's checksum, an option's value. Call it
+    /// before the work begins: processes that differ would train different models.
     ///
     /// # Errors
     /// [`Error::Disagree`], the same in every process: the first fact in which some process differs from process 0.

@@ -1,4 +1,4 @@
-//! Processes played by threads of one, so that a test needs no other.
+//! Threads in place of processes, so that a test needs only one process.
 
 use super::Exchange;
 use crate::{Error, Result};
@@ -14,7 +14,7 @@ type Message = Vec<u8>;
 /// To each and from each.
 type Ends = (Vec<Sender<Message>>, Vec<Receiver<Message>>);
 
-/// Connects the threads of [`run_ranks`], each of which stands for a process: they pass each other bytes through
+/// Connects the threads of [`run_ranks`], each of which acts as a process: they pass each other bytes through
 /// channels.
 ///
 /// ```
@@ -47,7 +47,7 @@ fn processes(ranks: usize) -> Vec<ThreadExchange> {
     ends.map(|(rank, ends)| ThreadExchange { rank, ends: Mutex::new(ends), ranks }).collect()
 }
 
-/// Runs `work` on `ranks` threads that stand for processes, and returns each one's result, by rank: for tests of a
+/// Runs `work` on `ranks` threads that act as processes, and returns each one's result, by rank: for tests of a
 /// training loop over several processes.
 ///
 /// ```

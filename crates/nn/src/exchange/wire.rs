@@ -1,4 +1,4 @@
-//! Gradients as bytes, which any machine reads alike: little-endian, one parameter behind the other.
+//! Gradients as bytes, which any machine reads alike: little-endian, one parameter after the other.
 
 use rayon::prelude::*;
 use std::{array, iter, slice};
@@ -12,7 +12,7 @@ const NONE: u8 = 0;
 const DENSE: u8 = 1;
 const ROWS: u8 = 2;
 
-/// Says whose bytes these are; it stands in front of them.
+/// Says whose bytes follow.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Head {
     pub(super) part: usize,
@@ -31,7 +31,7 @@ impl Head {
     }
 }
 
-/// Writes over what stood in a list, which so need not be cleared before.
+/// Overwrites a list, which therefore need not be cleared before.
 pub(super) struct Writer<'a> {
     out: &'a mut Vec<u8>,
     at: usize,
@@ -69,7 +69,7 @@ impl<'a> Writer<'a> {
         self.room(1)[0] = NONE;
     }
 
-    /// All elements, which may stand in several places.
+    /// All elements, which may be in several places.
     pub(super) fn dense<'v, E: Float>(&mut self, values: impl Iterator<Item = &'v [E]>) {
         self.room(1)[0] = DENSE;
         values.for_each(|values| self.elements(values));
@@ -88,7 +88,7 @@ impl<'a> Writer<'a> {
         values.for_each(|values| self.elements(values));
     }
 
-    /// Texts behind the last parameter.
+    /// Texts after the last parameter.
     pub(super) fn finish(mut self, texts: &[String]) {
         for text in texts {
             self.number(text.len() as u32);
@@ -109,7 +109,7 @@ pub(super) enum Wire<'a> {
 /// Of each row its number and where it came first.
 pub(super) type Rows<'a> = iter::Map<slice::Iter<'a, [u8; 12]>, fn(&[u8; 12]) -> [u32; 3]>;
 
-/// The bytes of each parameter, of which there are so many rows of so many elements, and the texts behind them; `None`
+/// The bytes of each parameter, of which there are so many rows of so many elements, and the texts after them; `None`
 /// for bytes that are something else.
 pub(super) fn read<'a>(mut all: &'a [u8], head: Head, sizes: &[[usize; 2]]) -> Option<(Vec<Wire<'a>>, Vec<String>)> {
     let bytes = &mut all;

@@ -32,7 +32,7 @@ impl Batch {
         self.xs.shape()[1]
     }
 
-    /// Its inputs, as they stand on a recording, packed.
+    /// Its inputs on a recording, packed.
     pub(super) fn sequence<'g>(&self, xs: Var<'g>) -> Sequence<'g> {
         Sequence::pack(xs, &self.lengths)
     }

@@ -61,7 +61,7 @@
 //! # Ok::<(), laws::Violation>(())
 //! ```
 //!
-//! A cell that looks at other rows of its batch, as batch normalisation does, is found by a batch of two:
+//! A cell that looks at other rows of its batch, as batch normalization does, is found by a batch of two:
 //!
 //! ```
 //! # use unspool_graph::{Graph, Var};

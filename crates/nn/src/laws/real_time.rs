@@ -8,8 +8,8 @@ use crate::{Cell, Direction, Rtrl, dynamics::state_jacobian};
 use ndarray::{ArrayD, Axis, IxDyn};
 use unspool_graph::{Param, Params};
 
-/// The gradients of Σ weight · output by the parameters, step by step and added up, are those of one walk back over the
-/// unrolled batch. Steps after a row's own last one have weights of zero.
+/// The gradients of Σ weight · output by the parameters, step by step and added up, are those of one backward pass over
+/// the unrolled batch. Steps after a row's own last one have weights of zero.
 pub(super) fn equals_back_propagation<S: CellUnderTest>(setting: &Setting<'_, S>) -> Found {
     let Setting { subject, cell, batch, .. } = setting;
     let params = &setting.params.to_f64();

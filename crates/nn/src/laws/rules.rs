@@ -110,7 +110,7 @@ fn beyond_is_zero(batch: &Batch, outcome: &Outcome) -> Found {
 /// The rows of a batch in another order give the same results in that order; parameters' gradients to rounding.
 pub(super) fn order<S: CellUnderTest>(setting: &Setting<'_, S>) -> Found {
     let (batch, case) = (&setting.batch, setting.case);
-    // Turned, and for some turned round: with two rows or more never the order they have.
+    // Rotated, and for some seeds reversed too: with two rows or more, never in their own order.
     let mut order: Vec<usize> = (0..batch.lengths.len()).collect();
     if order.len() > 1 {
         let by = 1 + case.at % (order.len() - 1);

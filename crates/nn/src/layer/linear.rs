@@ -125,7 +125,7 @@ impl Embedding {
     /// ```
     ///
     /// # Errors
-    /// Kept in the graph: lengths that do not fit the ids, and ids that the table does not have.
+    /// The graph records an error for lengths that do not fit the ids, and ids that the table does not have.
     #[track_caller]
     pub fn sequence<'a, 'g>(
         &self,

@@ -1,5 +1,5 @@
-//! Losses: a prediction against what it should be, as one number to walk back from. Padding is left out, whatever
-//! stands there.
+//! Losses: a prediction against what it should be, as one number from which gradients are computed. Padding is left
+//! out, whatever it holds.
 //!
 //! A prediction is a [`Var`], every place of which counts, or a [`Sequence`], whose real steps count. [`LossReduction`]
 //! says how much each place counts and what the sum is divided by.
@@ -10,7 +10,7 @@
 //! let params = Params::seeded(0);
 //! let graph = Graph::new(&params);
 //! let logits = Sequence::pack(graph.zeros([2, 3, 5]), &[2, 1]); // [batch, time, class] and lengths
-//! let targets = [1, 4, 9, 0, 9, 9];                             // 9 is no class: it stands in the padding
+//! let targets = [1, 4, 9, 0, 9, 9];                             // 9 is no class: it is in the padding
 //! let loss = loss::cross_entropy(logits, &targets, CrossEntropy::new(), LossReduction::all());
 //! assert!((loss.item()? - 5f64.ln()).abs() < 1e-6);
 //!

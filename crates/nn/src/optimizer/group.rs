@@ -5,8 +5,8 @@ use super::not_negative;
 /// Holds the settings of the parameters whose full name matches a pattern: `*` stands for any characters, including
 /// none and dots.
 ///
-/// Groups are applied in the order they were given; where two say something of one parameter, the later holds. A
-/// pattern that matches nothing is an error at the first step: it is a typing mistake.
+/// Groups are applied in the order they were given; where two have a setting for one parameter, the later one applies.
+/// A pattern that matches nothing is an error at the first step: it is most likely a typing mistake.
 ///
 /// ```
 /// use unspool_graph::{Gradients, Params, init};

@@ -19,7 +19,7 @@ pub struct StepParams {
     /// told.
     pub count: f64,
     /// The norm to which the mean is shortened where it is longer (Pascanu, Mikolov and Bengio 2013). Greater than 0;
-    /// By default ∞, which is no limit.
+    /// by default ∞, which is no limit.
     pub max_norm: f64,
 }
 

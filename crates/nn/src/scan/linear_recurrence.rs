@@ -15,7 +15,7 @@ use unspool_graph::{Element, GradSink, OpContext, Operation, Shape, Var, View};
 /// where |a| > 1 at many steps the states grow without bound, whatever computes them.
 ///
 /// # Errors
-/// Kept in the graph: other lengths, or shapes that do not fit.
+/// The graph records an error for lengths that differ and shapes that do not fit.
 ///
 /// ```
 /// use ndarray::array;
@@ -40,7 +40,7 @@ pub fn linear_recurrence<'g>(a: &Sequence<'g>, b: &Sequence<'g>, h0: Var<'g>) ->
 /// The product of such a state with the weight `[Re C, −Im C]` is Re(C h).
 ///
 /// # Errors
-/// Kept in the graph: other lengths, or shapes that do not fit, such as a last axis of odd size.
+/// The graph records an error for lengths that differ and shapes that do not fit, such as a last axis of odd size.
 ///
 /// ```
 /// use ndarray::array;

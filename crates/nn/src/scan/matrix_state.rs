@@ -29,7 +29,7 @@ const CHUNK: usize = 64;
 /// The backward pass computes the inside of each chunk again. Values agree with the steps up to rounding.
 ///
 /// # Errors
-/// Kept in the graph: other lengths, or shapes that do not fit.
+/// The graph records an error for lengths that differ and shapes that do not fit.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
@@ -67,7 +67,7 @@ pub fn linear_attention<'g>(
 /// `beta` is `[.., head]`; all else, the time, and the memory are as in [`linear_attention`].
 ///
 /// # Errors
-/// Kept in the graph: other lengths, or shapes that do not fit.
+/// The graph records an error for lengths that differ and shapes that do not fit.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};
@@ -132,13 +132,13 @@ pub(crate) fn matrix_step<'g>(
     (s.matmul(q.unsqueeze(-1)).squeeze(-1), s)
 }
 
-/// The outputs, and behind them the last states, both in the order in which they are returned.
+/// The outputs, and after them the last states, both in the order in which they are returned.
 struct MatrixRecurrence {
     name: &'static str,
     layout: Layout,
 }
 
-/// Where the operands stand among the inputs.
+/// The places of the operands among the inputs.
 const Q: usize = 0;
 const K: usize = 1;
 const V: usize = 2;

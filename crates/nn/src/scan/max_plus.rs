@@ -4,8 +4,8 @@ use super::{at_step, in_packed_order, last_state};
 use crate::{Layout, Sequence};
 use unspool_graph::{Element, GradSink, OpContext, Operation, Shape, Var, View};
 
-/// m_t = max(a_t + m_{t−1}, b_t) for every step of every example, as one node: a linear recurrence in which + stands
-/// for the product and the maximum for the sum. Returns every m_t and each example's last.
+/// m_t = max(a_t + m_{t−1}, b_t) for every step of every example, as one node: a linear recurrence in which + is
+/// the product and the maximum is the sum. Returns every m_t and each example's last.
 #[track_caller]
 pub(crate) fn max_plus_recurrence<'g>(a: &Sequence<'g>, b: &Sequence<'g>, m0: Var<'g>) -> (Sequence<'g>, Var<'g>) {
     let operation = MaxPlus { layout: a.layout().clone() };

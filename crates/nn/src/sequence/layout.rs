@@ -170,7 +170,7 @@ impl Layout {
         Ok(self.steps().map(|(example, t)| padded[[example, t]].clone()).collect())
     }
 
-    /// Arranges values that stand example after example, without padding, as the packed rows.
+    /// Arranges values that are listed example after example, without padding, as the packed rows.
     ///
     /// ```
     /// use unspool_nn::Layout;
@@ -281,7 +281,7 @@ impl Layout {
         let lengths = self.lengths().iter().map(|&length| length.min(to).saturating_sub(from)).collect();
         let part = Layout::on_axis(lengths, to - from, self.0.examples.clone());
         let at = |t: usize| self.0.starts[t.min(self.0.running.len())];
-        // Rows of one step stand in the order of both layouts, which agree unless lengths that differ became equal.
+        // Rows of one step are in the order of both layouts, which agree unless lengths that differ became equal.
         let together = part.0.running.iter().all(|&count| part.0.order[..count] == self.0.order[..count]);
         let rows = match together {
             true => Rows::Range(at(from)..at(to)),

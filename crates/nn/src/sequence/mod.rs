@@ -37,7 +37,7 @@ use unspool_graph::{CrossEntropy, Graph, Result, Var};
 /// let xs = Sequence::pack(graph.full([2, 4, 3], 1.0), &[4, 2]);              // [batch, time, feature] and lengths
 /// let (hs, _) = unroll(&cell, &xs, cell.initial_state(&graph, xs.batch()));
 /// let logits = hs.map(|rows| readout.apply(rows));                          // each real step by itself
-/// let targets = ndarray::array![[0, 1, 2, 3], [4, 0, 9, 9]];                // whatever stands in the padding
+/// let targets = ndarray::array![[0, 1, 2, 3], [4, 0, 9, 9]];                // any values in the padding
 /// let loss = logits.cross_entropy(&targets).mean(&[]);                      // over six real steps
 /// assert_eq!(*logits.padded().shape()?, [2, 4, 5]);
 /// assert!(loss.backward()?.report().is_clean());
@@ -52,11 +52,11 @@ pub struct Sequence<'g> {
 }
 
 impl<'g> Sequence<'g> {
-    /// Packs a padded batch `[batch, time, …]`, of which example `b` has `lengths[b]` real steps. What stands in the
+    /// Packs a padded batch `[batch, time, …]`, of which example `b` has `lengths[b]` real steps. What is in the
     /// padding is never looked at and gets no gradient.
     ///
     /// # Errors
-    /// Kept in the graph: lengths that do not fit `padded`.
+    /// The graph records an error for lengths that do not fit `padded`.
     ///
     /// ```
     /// use unspool_graph::{Graph, Params};
@@ -107,7 +107,7 @@ impl<'g> Sequence<'g> {
     /// Takes rows `[Σ lengths, …]` that are packed already, in the order of the layout.
     ///
     /// # Errors
-    /// Kept in the graph: another number of rows than the layout has.
+    /// The graph records an error for another number of rows than the layout has.
     ///
     /// ```
     /// use unspool_graph::{Graph, Params};
@@ -224,7 +224,7 @@ impl<'g> Sequence<'g> {
     /// belong to its example and its time.
     ///
     /// # Errors
-    /// Kept in the graph: another number of rows.
+    /// The graph records an error for a different number of rows.
     ///
     /// ```
     /// use unspool_graph::{Graph, Params};
@@ -247,7 +247,7 @@ impl<'g> Sequence<'g> {
     /// Joins two sequences over the same steps: `join` makes of both rows one.
     ///
     /// # Errors
-    /// Kept in the graph: other lengths, or another number of rows.
+    /// The graph records an error for other lengths, or another number of rows.
     ///
     /// ```
     /// use unspool_graph::{Graph, Params};
@@ -280,7 +280,7 @@ impl<'g> Sequence<'g> {
     /// Puts the features of two sequences over the same steps side by side: `[.., a]` and `[.., b]` to `[.., a + b]`.
     ///
     /// # Errors
-    /// Kept in the graph: other lengths.
+    /// The graph records an error for lengths that differ.
     ///
     /// ```
     /// use unspool_graph::{Graph, Params};
@@ -371,7 +371,7 @@ impl<'g> Sequence<'g> {
     /// ```
     ///
     /// # Errors
-    /// Kept in the graph: other lengths.
+    /// The graph records an error for lengths that differ.
     #[track_caller]
     pub fn with_input(&self, name: &str, other: &Sequence<'g>) -> Sequence<'g> {
         let graph = self.graph();
@@ -390,18 +390,18 @@ impl<'g> Sequence<'g> {
         &self.beside
     }
 
-    /// Rows that stand beside these ones, already packed.
+    /// Rows beside these, already packed.
     pub(crate) fn with_beside(mut self, beside: Vec<(String, Var<'g>)>) -> Sequence<'g> {
         self.beside = beside;
         self
     }
 
     /// Returns the cross-entropy of each real step, `[Σ lengths]`, of logits `[.., class]` against class numbers
-    /// `[batch, time]`; whatever stands in the padding of the targets is left out. A mean or a sum is one more word:
+    /// `[batch, time]`; the padding of the targets is left out. A mean or a sum is one more word:
     /// `.mean(&[])`, `.sum_all()`.
     ///
     /// # Errors
-    /// Kept in the graph: targets that do not fit the lengths, and those of [`Var::cross_entropy`].
+    /// The graph records an error for targets that do not fit the lengths, and those of [`Var::cross_entropy`].
     ///
     /// ```
     /// use unspool_graph::{Graph, Params};

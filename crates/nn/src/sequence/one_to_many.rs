@@ -94,7 +94,7 @@ fn nothing(x: Var<'_>) -> Sequence<'_> {
 /// ```
 ///
 /// # Errors
-/// Kept in the graph: what `read` returns as an error, and no step at all.
+/// The graph records an error for what `read` returns as an error, and no step at all.
 #[track_caller]
 pub fn feed_back<'g, C: Cell>(
     cell: &C,

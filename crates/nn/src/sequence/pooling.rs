@@ -36,7 +36,7 @@ impl Pooling {
     /// Lists every kind.
     pub const ALL: [Pooling; 3] = [Pooling::Last, Pooling::Mean, Pooling::Max];
 
-    /// Returns the name, as it stands in options and configurations.
+    /// Returns the name, as used in options and configurations.
     pub fn name(self) -> &'static str {
         match self {
             Pooling::Last => "last",

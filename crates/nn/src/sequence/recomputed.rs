@@ -32,7 +32,7 @@ use unspool_graph::{Graph, Result, Var};
 /// ```
 ///
 /// # Errors
-/// Kept in the graph: those of [`unroll`](crate::unroll()), and an `every` of 0.
+/// The graph records the errors of [`unroll`](crate::unroll()), and an `every` of 0.
 #[track_caller]
 pub fn unroll_recomputed<'g, C>(
     cell: &C,
@@ -104,7 +104,7 @@ where
     Ok((outputs, last))
 }
 
-/// One segment: from its rows, what stands beside them, and the state's leaves to its outputs and the leaves after it,
+/// One segment: from its rows, what is beside them, and the state's leaves to its outputs and the leaves after it,
 /// joined into one row of numbers.
 fn segment<'s, C: Cell>(
     graph: &'s Graph<'s>,

@@ -185,7 +185,7 @@ impl<C: Cell> Recurrent<C> {
     /// gets no gradient.
     ///
     /// # Errors
-    /// Kept in the graph: those of [`unroll`](crate::unroll()), and another number of states than there are cells.
+    /// The graph records the errors of [`unroll`](crate::unroll()), and another number of states than there are cells.
     #[track_caller]
     pub fn unroll<'g>(&self, xs: &Sequence<'g>, states: Vec<C::State<'g>>) -> (Sequence<'g>, Vec<C::State<'g>>) {
         let graph = xs.graph();
@@ -233,7 +233,7 @@ impl<C: Cell> Recurrent<C> {
     /// Returns the states that [`state_to_tensors`](crate::state_to_tensors) took apart, on another recording.
     ///
     /// # Errors
-    /// Kept in the graph: more or fewer arrays than the states have leaves.
+    /// The graph records an error for more or fewer arrays than the states have leaves.
     #[track_caller]
     pub fn state_from_tensors<'g>(&self, graph: &'g Graph<'g>, carried: &[Tensor]) -> Vec<C::State<'g>> {
         cell::state_from_tensors(graph, carried, |batch| self.initial_state(graph, batch))

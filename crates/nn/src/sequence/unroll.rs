@@ -20,7 +20,7 @@ use unspool_graph::{Graph, Result, Var};
 /// let graph = Graph::new(&params);
 /// let xs = Sequence::pack(graph.full([2, 5, 3], 1.0), &[5, 2]);
 /// let (ys, last) = unroll_directed(&cell, &xs, cell.initial_state(&graph, 2), Direction::Backward);
-/// // The state after reading backward stands at each example's first step.
+/// // The state after reading backward is at each example's first step.
 /// assert_eq!(ys.padded().index(1, 0).value()?, last.value()?);
 /// # Ok::<(), unspool_nn::Error>(())
 /// ```
@@ -28,7 +28,7 @@ use unspool_graph::{Graph, Result, Var};
 pub enum Direction {
     /// From the first step to the last.
     Forward,
-    /// From each example's own last step to the first; outputs still stand at the step they belong to.
+    /// From each example's own last step to the first; outputs are still at the step they belong to.
     Backward,
 }
 
@@ -43,8 +43,8 @@ pub enum Direction {
 /// cell that has a [scan](Cell::scan) is run by it.
 ///
 /// # Errors
-/// Kept in the graph: no real step at all, a state whose leaves do not have one row per example, a leaf of the state
-/// that changes its shape, an output that does not have one row per running example.
+/// The graph records an error for no real step at all, a state whose leaves do not have one row per example, a leaf of
+/// the state that changes its shape, an output that does not have one row per running example.
 ///
 /// ```
 /// use unspool_graph::{Graph, Params};

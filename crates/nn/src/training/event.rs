@@ -1,4 +1,4 @@
-//! What a training says of itself while it runs and when it ends.
+//! What a training reports while it runs and when it ends.
 
 use unspool_graph::Params;
 
@@ -12,9 +12,9 @@ use unspool_graph::Params;
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Evaluation {
-    /// What decides which parameters are the best: more is better. A loss comes with its sign turned.
+    /// What decides which parameters are the best: more is better, so a loss is negated.
     pub score: f64,
-    /// All that is worth knowing, by name.
+    /// All metrics, by name.
     pub metrics: Vec<(String, f64)>,
 }
 
@@ -57,7 +57,7 @@ pub struct Evaluated {
     pub epoch: u64,
     /// The mean loss over what was trained on since the evaluation before, dropout on.
     pub train_loss: f64,
-    /// What it found.
+    /// Its result.
     pub evaluation: Evaluation,
 }
 
@@ -157,7 +157,7 @@ pub enum StopReason {
     Finished,
     /// The score has not grown for as long as the patience lasts.
     Early,
-    /// It was asked to; it can be resumed.
+    /// It was stopped from outside; it can be resumed.
     Stopped,
 }
 

@@ -1,4 +1,4 @@
-//! Where a training stands: a few counts beside the arrays, and how both are saved.
+//! The progress of a training: a few counts beside the arrays, and how both are saved.
 
 use super::{Evaluated, Evaluation};
 use crate::{
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use std::{collections::BTreeMap, path::Path};
 use unspool_graph::{Params, Precision, Tensor, init};
 
-/// The key of the metadata under which the number of steps stands.
+/// The key of the metadata of the number of steps.
 pub(super) const STEP: &str = "training.step";
 
 /// The key of all counts.
@@ -75,7 +75,7 @@ impl State {
         if self.weights > 0.0 { self.losses / self.weights } else { 0.0 }
     }
 
-    /// Notes an evaluation down. Returns whether it is the best so far.
+    /// Records an evaluation. Returns whether it is the best so far.
     pub(super) fn evaluated(&mut self, evaluation: Evaluation) -> bool {
         let (step, epoch, train_loss) = (self.step, self.epoch, self.train_loss());
         (self.losses, self.weights) = (0.0, 0.0);
@@ -122,7 +122,7 @@ impl State {
             return Err(Error::Training { what, right: "there must be something to train on".into() });
         }
         if self.batch >= batches {
-            let what = format!("the checkpoint stands at batch {} of an epoch of {batches}", self.batch);
+            let what = format!("the checkpoint is at batch {} of an epoch of {batches}", self.batch);
             return Err(Error::Training { what, right: "go on with the data it was made with".into() });
         }
         Ok(())

@@ -42,10 +42,10 @@ pub struct TransformerConfig {
     pub feedforward: usize,
     /// The share of elements dropped in training.
     pub dropout: f64,
-    /// Whether a sublayer reads normalised vectors (pre-norm, which trains more easily), or its sum is normalised
+    /// Whether a sublayer reads normalized vectors (pre-norm, which trains more easily), or its sum is normalized
     /// (post-norm).
     pub norm_first: bool,
-    /// Whether maps and normalisations have biases, which PyTorch's `bias=False` leaves out everywhere.
+    /// Whether maps and normalizations have biases, which PyTorch's `bias=False` leaves out everywhere.
     pub bias: bool,
 }
 
@@ -128,7 +128,7 @@ impl TransformerLayer {
     /// `causal` lets place t look at places up to t alone.
     ///
     /// # Errors
-    /// Kept in the graph: a memory for a layer that attends to none, or none for one that does.
+    /// The graph records an error for a memory for a layer that attends to none, or none for one that does.
     #[track_caller]
     pub fn apply<'g>(&self, xs: &Sequence<'g>, memory: Option<&Sequence<'g>>, causal: bool) -> Sequence<'g> {
         let graph = xs.graph();

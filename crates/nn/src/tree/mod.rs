@@ -90,7 +90,7 @@ pub trait TreeCell {
 
     /// Computes the states of some nodes, `[node, …]`, from their inputs `[node, feature]` and their children's states:
     /// leaves `[node, child, …]`. Where a node has fewer children than there are places, the others hold the [initial
-    /// state](TreeCell::initial_state). Each node is computed by itself: what stands in other rows must not matter.
+    /// state](TreeCell::initial_state). Each node is computed by itself: the contents of other rows must not matter.
     fn nodes<'g>(&self, xs: Var<'g>, children: Self::State<'g>) -> Self::State<'g>;
 
     /// Computes the states of nodes that have no children: what [`nodes`](TreeCell::nodes) gives where every place
@@ -145,7 +145,7 @@ pub struct TreeStates<S> {
 /// allows. A level has room for its nodes times the most children that one of them has.
 ///
 /// # Errors
-/// Kept in the graph: another number of rows than of nodes, more children than the cell has
+/// The graph records an error for another number of rows than of nodes, more children than the cell has
 /// [places](TreeCell::places), a state that does not have a row for each node.
 ///
 /// ```

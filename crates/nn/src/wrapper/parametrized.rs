@@ -7,7 +7,7 @@ use unspool_graph::{Graph, Param, Var};
 pub(crate) trait Parametrized {
     type Cell: Cell;
     fn cell(&self) -> &Self::Cell;
-    /// What stands in the place of parameters, the same nodes at every call within one recording.
+    /// What replaces parameters, the same nodes at every call within one recording.
     fn values<'g>(&self, graph: &'g Graph<'g>) -> Vec<(Param, Var<'g>)>;
 }
 

@@ -42,7 +42,7 @@ const UNPACKED_AT_ANY_RATIO: u64 = 64 << 20;
 /// The most bytes that one gzip stream may unpack to.
 const LARGEST_UNPACKED: u64 = 1 << 40;
 
-/// Names a source of text, and the name that errors give it. Gzip is recognised by its first two bytes.
+/// Names a source of text, and the name that errors give it. Gzip is recognized by its first two bytes.
 ///
 /// ```
 /// use std::io::Read;

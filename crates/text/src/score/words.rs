@@ -66,7 +66,7 @@ pub(super) fn split(sentence: &str) -> impl Iterator<Item = &str> {
     sentence.split(is_space).filter(|word| !word.is_empty())
 }
 
-/// `re.sub` of a rule of two neighbouring characters: matches do not overlap, the left one first.
+/// `re.sub` of a rule of two neighboring characters: matches do not overlap, the left one first.
 fn pairs(text: &[char], first: impl Fn(char) -> bool, second: impl Fn(char) -> bool, around: [bool; 3]) -> Vec<char> {
     let mut out = Vec::with_capacity(text.len() + text.len() / 4);
     let mut at = 0;

@@ -58,7 +58,7 @@ named! {
     "bpe" => ByteLevelBpe, "words" => Word, "characters" => Character, "syllables" => Syllable,
 }
 
-/// Names Unicode's normal form that is applied before a text is cut. Decoding gives the normalised text.
+/// Names Unicode's normal form that is applied before a text is cut. Decoding gives the normalized text.
 ///
 /// ```
 /// use unspool_text::{Normalization, TokenKind, Tokenizer, TokenizerOptions};

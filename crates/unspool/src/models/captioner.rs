@@ -22,13 +22,13 @@ pub struct CaptionerConfig {
     pub eye: ConvEncoderConfig,
     /// The kind of cell.
     pub cell: CellKind,
-    /// Layers of cells.
+    /// Number of layers of cells.
     pub layers: usize,
-    /// Elements of a cell's state.
+    /// Size of a cell's state.
     pub hidden_size: usize,
-    /// Elements of a word's vector.
+    /// Size of a word's vector.
     pub embedding_size: usize,
-    /// How many words there are, the special ones counted.
+    /// Number of words, including the special ones.
     pub vocabulary_size: usize,
     /// What is read after the first step: the word before, or nothing.
     pub feed: DecoderInput,
@@ -37,7 +37,7 @@ pub struct CaptionerConfig {
 }
 
 impl CaptionerConfig {
-    /// Checks that every size is from 1 to 65536, and the dropout from 0 up, less than 1.
+    /// Checks that every size is between 1 and 65536, and that the dropout is in [0, 1).
     ///
     /// # Errors
     /// [`Error::Config`](crate::nn::Error::Config) names the first that is not.
@@ -55,7 +55,7 @@ impl CaptionerConfig {
     }
 }
 
-/// An [`ConvEncoder`] on the picture, whose features become the first state of a recurrence that writes the words
+/// A [`ConvEncoder`] on the picture, whose features become the first state of a recurrence that writes the words
 /// (Vinyals and others 2015):
 ///
 /// - h₀ = tanh(W·look(picture) + b), in every layer; an LSTM's c₀ is the same

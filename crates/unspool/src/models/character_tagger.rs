@@ -60,7 +60,7 @@ impl CharacterTagger {
         hs.map(|rows| self.readout.apply(rows.dropout(self.dropout)))
     }
 
-    /// Returns Σ of the cross-entropy of each real character, for classes that stand text after text.
+    /// Returns Σ of the cross-entropy of each real character, for classes listed text after text.
     #[track_caller]
     pub fn loss<'g>(&self, graph: &'g Graph<'g>, input: &Padded, classes: &[u32]) -> Var<'g> {
         labels::labels_loss(&self.logits(graph, input), classes)

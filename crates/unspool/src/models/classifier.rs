@@ -14,28 +14,28 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ClassifierConfig {
-    /// How many token ids there are.
+    /// Number of token ids.
     pub vocabulary_size: usize,
-    /// How many vectors pairs of neighbouring tokens share.
+    /// Number of vectors that pairs of neighboring tokens share.
     pub bigram_buckets: usize,
-    /// Elements of a token's vector, and of a pair's.
+    /// Size of the vectors of tokens and of pairs.
     pub embedding_size: usize,
     /// The kind of cell.
     pub cell: CellKind,
-    /// Layers of cells, one over the other.
+    /// Number of stacked layers of cells.
     pub layers: usize,
-    /// Elements of the state, in each direction.
+    /// Size of the state in each direction.
     pub hidden_size: usize,
-    /// Whether the text is read from its end, too.
+    /// Whether the text is also read from its end.
     pub bidirectional: bool,
-    /// How many classes there are.
+    /// Number of classes.
     pub classes: usize,
     /// The share of elements dropped in training: of the tokens' vectors, between layers and before the readout.
     pub dropout: f64,
 }
 
 impl ClassifierConfig {
-    /// Checks that every size is from 1 to 65536, and the dropout from 0 up, less than 1.
+    /// Checks that every size is between 1 and 65536, and that the dropout is in [0, 1).
     ///
     /// # Errors
     /// [`Error::Config`](crate::nn::Error::Config) names the first that is not.

@@ -1,4 +1,4 @@
-//! What holds of the sizes of every model.
+//! Limits for the sizes of every model.
 
 use crate::nn::{Error, Result};
 

@@ -7,7 +7,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 
-/// The sizes of an [`ConvEncoder`].
+/// The sizes of a [`ConvEncoder`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConvEncoderConfig {
@@ -17,14 +17,14 @@ pub struct ConvEncoderConfig {
     pub width: usize,
     /// Channels of the first convolution; the second has twice as many.
     pub channels: usize,
-    /// Elements of the vector.
+    /// Size of the vector.
     pub features: usize,
     /// The share of elements dropped in training.
     pub dropout: f64,
 }
 
 impl ConvEncoderConfig {
-    /// Checks that every size is from 1 to 65536, and the dropout from 0 up, less than 1.
+    /// Checks that every size is between 1 and 65536, and that the dropout is in [0, 1).
     ///
     /// # Errors
     /// [`Error::Config`](crate::nn::Error::Config) names the first that is not.
@@ -41,8 +41,8 @@ impl ConvEncoderConfig {
 /// - c₁ = max over 2×2 of relu(conv(picture)), c₂ = relu(conv(c₁))
 /// - found = (max over 2×2 of c₂, max over all of c₂), features = relu(W·dropout(found) + b)
 ///
-/// The greatest over all places says of a shape that it is there, wherever that is: it is learned once, not once a
-/// place.
+/// The greatest over all places says of a shape that it is there, wherever that is: it is learned once, and not once
+/// per place.
 ///
 /// ```
 /// use unspool::{graph::{Graph, Params}, models::{ConvEncoder, ConvEncoderConfig}};
@@ -75,7 +75,7 @@ impl ConvEncoder {
         }
     }
 
-    /// `[.., height, width] -> [.., features]`: each picture by itself, whatever axes stand before.
+    /// `[.., height, width] -> [.., features]`: each picture by itself, whatever axes come before.
     #[track_caller]
     pub fn look<'g>(&self, pictures: Var<'g>) -> Var<'g> {
         let graph = pictures.graph();

@@ -16,14 +16,14 @@ pub struct ForecasterConfig {
     pub columns: usize,
     /// The kind of cell.
     pub cell: CellKind,
-    /// Layers of cells, one over the other.
+    /// Number of stacked layers of cells.
     pub layers: usize,
-    /// Elements of a state.
+    /// Size of a state.
     pub hidden_size: usize,
 }
 
 impl ForecasterConfig {
-    /// Checks that every size is from 1 to 65536, and the dropout from 0 up, less than 1.
+    /// Checks that every size is between 1 and 65536, and that the dropout is in [0, 1).
     ///
     /// # Errors
     /// [`Error::Config`](crate::nn::Error::Config) names the first that is not.

@@ -5,7 +5,7 @@ use crate::{
     nn::Sequence,
 };
 
-/// Σ of the cross-entropy of each real step, for labels that stand example after example. A label that the model does
+/// Σ of the cross-entropy of each real step, for labels listed example after example. A label that the model does
 /// not have, numbered as one class more, costs nothing.
 #[track_caller]
 pub(super) fn labels_loss<'g>(logits: &Sequence<'g>, labels: &[u32]) -> Var<'g> {

@@ -25,7 +25,7 @@ pub enum LanguageModelConfig {
 }
 
 impl LanguageModelConfig {
-    /// Checks that every size is from 1 to 65536, and the dropout from 0 up, less than 1.
+    /// Checks that every size is between 1 and 65536, and that the dropout is in [0, 1).
     ///
     /// # Errors
     /// [`Error::Config`](crate::nn::Error::Config) names the first that is not.
@@ -105,10 +105,10 @@ impl LanguageModel {
     }
 
     /// Returns −ln p of each token that is to be predicted, `[tokens]`. A recurrence goes on from the states that its
-    /// streams carry, and leaves those behind the windows there.
+    /// streams carry, and stores the states after the windows there.
     ///
     /// # Errors
-    /// Kept in the graph: states that cannot be carried.
+    /// The graph records an error for states that cannot be carried.
     #[track_caller]
     pub fn losses<'g>(&self, graph: &'g Graph<'g>, windows: &TokenWindows, carried: &CarriedStates) -> Var<'g> {
         let TokenWindows { input, counts, targets, streams } = windows;

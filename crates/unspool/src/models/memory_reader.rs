@@ -11,22 +11,22 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MemoryReaderConfig {
-    /// Elements of an input.
+    /// Size of an input.
     pub input_size: usize,
     /// The kind of cell.
     pub cell: CellKind,
-    /// Layers of cells, one over the other.
+    /// Number of stacked layers of cells.
     pub layers: usize,
-    /// Elements of a state.
+    /// Size of a state.
     pub hidden_size: usize,
-    /// Elements of an output.
+    /// Size of an output.
     pub output_size: usize,
     /// Time steps over which memory has to last.
     pub length: usize,
 }
 
 impl MemoryReaderConfig {
-    /// Checks that every size is from 1 to 65536, and the dropout from 0 up, less than 1.
+    /// Checks that every size is between 1 and 65536, and that the dropout is in [0, 1).
     ///
     /// # Errors
     /// [`Error::Config`](crate::nn::Error::Config) names the first that is not.
@@ -95,7 +95,7 @@ impl MemoryReader {
         self.readout.apply(hs.steps(time.saturating_sub(steps), time).padded())
     }
 
-    /// Returns Σ of the cross-entropy of the last `steps` steps, for classes that stand row after row.
+    /// Returns Σ of the cross-entropy of the last `steps` steps, for classes listed row after row.
     #[track_caller]
     pub fn loss<'g>(&self, xs: Var<'g>, steps: usize, classes: &[u32]) -> Var<'g> {
         self.logits(xs, steps).cross_entropy(classes).sum_all()

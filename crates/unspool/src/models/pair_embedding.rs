@@ -6,7 +6,7 @@ use crate::{
 };
 use ndarray::{Array2, ArrayView2, AsArray, Ix2};
 
-/// Vectors of pairs of neighbouring tokens, to be added to the tokens' own: pairs of characters are the beginnings of
+/// Vectors of pairs of neighboring tokens, to be added to the tokens' own: pairs of characters are the beginnings of
 /// words. A pair's place in the table is a hash of it, so there is no list of pairs to keep, and rare ones share a
 /// vector (the hashing trick of Weinberger and others 2009, as fastText has it: Joulin and others 2017). Parameter
 /// `weight [buckets, size]`.
@@ -35,7 +35,7 @@ impl PairEmbedding {
         PairEmbedding { table: Embedding::normal(scope, buckets, size, 0.1), buckets: buckets.max(1) }
     }
 
-    /// Looks up the real pairs of a padded batch of ids `[batch, time]`. Before the first token stands token 0.
+    /// Looks up the real pairs of a padded batch of ids `[batch, time]`. The token before the first is token 0.
     #[track_caller]
     pub fn sequence<'a, 'g>(
         &self,

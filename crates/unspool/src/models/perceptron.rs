@@ -11,20 +11,20 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PerceptronConfig {
-    /// Elements of the input.
+    /// Size of the input.
     pub input_size: usize,
-    /// Elements of each hidden layer.
+    /// Size of each hidden layer.
     pub hidden_size: usize,
-    /// How many hidden layers there are.
+    /// Number of hidden layers.
     pub layers: usize,
-    /// How many classes there are.
+    /// Number of classes.
     pub classes: usize,
     /// The share of elements dropped in training.
     pub dropout: f64,
 }
 
 impl PerceptronConfig {
-    /// Checks that every size is from 1 to 65536, and the dropout from 0 up, less than 1.
+    /// Checks that every size is between 1 and 65536, and that the dropout is in [0, 1).
     ///
     /// # Errors
     /// [`Error::Config`](crate::nn::Error::Config) names the first that is not.

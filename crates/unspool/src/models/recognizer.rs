@@ -1,4 +1,4 @@
-//! From frames to labels whose times nobody knows: a recurrence that is trained by CTC.
+//! From frames to labels whose times are not known: a recurrence that is trained by CTC.
 
 use super::config;
 use crate::{
@@ -15,24 +15,24 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RecognizerConfig {
-    /// Elements of a frame.
+    /// Size of a frame.
     pub features: usize,
     /// The kind of cell.
     pub cell: CellKind,
-    /// Layers of cells.
+    /// Number of layers of cells.
     pub layers: usize,
-    /// Elements of a cell's state.
+    /// Size of a cell's state.
     pub hidden_size: usize,
-    /// Whether the frames are read from the last to the first too.
+    /// Whether the frames are also read from the last to the first.
     pub bidirectional: bool,
-    /// How many labels there are, without the blank.
+    /// Number of labels, without the blank.
     pub labels: usize,
     /// The share of elements dropped in training.
     pub dropout: f64,
 }
 
 impl RecognizerConfig {
-    /// Checks that every size is from 1 to 65536, and the dropout from 0 up, less than 1.
+    /// Checks that every size is between 1 and 65536, and that the dropout is in [0, 1).
     ///
     /// # Errors
     /// [`Error::Config`](crate::nn::Error::Config) names the first that is not.
@@ -98,7 +98,7 @@ impl Recognizer {
     /// Returns Σ over the rows of −ln p of its labels, which count from 1.
     ///
     /// # Errors
-    /// Kept in the graph: those of [`Ctc::losses`].
+    /// The graph records the errors of [`Ctc::losses`].
     #[track_caller]
     pub fn loss<'g>(&self, frames: &Sequence<'g>, labels: &[Vec<u32>]) -> Var<'g> {
         Ctc::new().losses(&self.logits(frames), labels).sum_all()

@@ -15,22 +15,22 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RecurrentLanguageModelConfig {
-    /// How many token ids there are.
+    /// Number of token ids.
     pub vocabulary_size: usize,
-    /// Elements of a token's vector.
+    /// Size of a token's vector.
     pub embedding_size: usize,
     /// The kind of cell.
     pub cell: CellKind,
-    /// Layers of cells, one over the other.
+    /// Number of stacked layers of cells.
     pub layers: usize,
-    /// Elements of a layer's state.
+    /// Size of a layer's state.
     pub hidden_size: usize,
     /// The share of elements dropped in training: of the tokens' vectors, between layers and before the readout.
     pub dropout: f64,
 }
 
 impl RecurrentLanguageModelConfig {
-    /// Checks that every size is from 1 to 65536, and the dropout from 0 up, less than 1.
+    /// Checks that every size is between 1 and 65536, and that the dropout is in [0, 1).
     ///
     /// # Errors
     /// [`Error::Config`](crate::nn::Error::Config) names the first that is not.
@@ -98,7 +98,7 @@ impl RecurrentLanguageModel {
         self.embedding.sequence(graph, ids, lengths).map(|rows| rows.dropout(self.dropout))
     }
 
-    /// Returns the outputs over whole sequences, layer after layer, and the states behind them, to be carried into the
+    /// Returns the outputs over whole sequences, layer after layer, and the states after them, to be carried into the
     /// next window.
     #[track_caller]
     pub fn unroll<'g>(&self, xs: &Sequence<'g>, state: Vec<AnyState<'g>>) -> (Sequence<'g>, Vec<AnyState<'g>>) {

@@ -17,16 +17,16 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RecurrentTranslatorConfig {
-    /// How many token ids there are: for both languages together, or for the target alone.
+    /// Number of token ids: those of both languages together, or of the target alone.
     pub vocabulary_size: usize,
-    /// How many token ids the source has, where it has a table of vectors of its own.
+    /// Number of token ids of the source, where it has a table of vectors of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_vocabulary_size: Option<usize>,
-    /// Elements of a token's vector.
+    /// Size of a token's vector.
     pub embedding_size: usize,
     /// The kind of the encoder's cells; the decoder's is a GRU.
     pub cell: CellKind,
-    /// Layers of the encoder.
+    /// Number of layers of the encoder.
     pub layers: usize,
     /// Elements of the decoder's state and of each direction of the encoder's.
     pub hidden_size: usize,
@@ -40,7 +40,7 @@ pub struct RecurrentTranslatorConfig {
 }
 
 impl RecurrentTranslatorConfig {
-    /// Checks that every size is from 1 to 65536, and the dropout from 0 up, less than 1.
+    /// Checks that every size is between 1 and 65536, and that the dropout is in [0, 1).
     ///
     /// # Errors
     /// [`Error::Config`](crate::nn::Error::Config) names the first that is not.

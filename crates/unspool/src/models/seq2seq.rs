@@ -125,8 +125,8 @@ impl<E: Encoder<D>, D: Decoder> Seq2Seq<E, D> {
     }
 
     /// Returns the rules of writing for a batch of sources: from the token of beginning to that of the end. Each text
-    /// is cut at twice its source's tokens and ten, whatever stands beside it. Padding, the beginning and the unknown
-    /// token are not written.
+    /// is cut at twice its source's tokens and ten, whatever else is in the batch. Padding, the beginning and the
+    /// unknown token are not written.
     pub fn decoding(&self, source: &Padded) -> Decoding {
         let Specials { pad, bos, eos, unk } = self.specials;
         let longest = |&n: &usize| n * LONGEST_FACTOR + LONGEST_EXTRA;

@@ -11,11 +11,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StepClassifierConfig {
-    /// Elements of an input.
+    /// Size of an input.
     pub input_size: usize,
     /// The kind of cell.
     pub cell: CellKind,
-    /// Layers of cells, one over the other.
+    /// Number of stacked layers of cells.
     pub layers: usize,
     /// Elements of an embedded input and of a state.
     pub hidden_size: usize,
@@ -24,7 +24,7 @@ pub struct StepClassifierConfig {
 }
 
 impl StepClassifierConfig {
-    /// Checks that every size is from 1 to 65536.
+    /// Checks that every size is between 1 and 65536.
     ///
     /// # Errors
     /// [`Error::Config`](crate::nn::Error::Config) names the first that is not.
@@ -87,7 +87,7 @@ impl StepClassifier {
         hs.map(|rows| self.readout.apply(rows))
     }
 
-    /// Returns Σ of the cross-entropy of each real step, for classes that stand sequence after sequence. A step that
+    /// Returns Σ of the cross-entropy of each real step, for classes listed sequence after sequence. A step that
     /// has no right class is numbered as one class more and costs nothing.
     #[track_caller]
     pub fn loss<'g>(&self, xs: &Sequence<'g>, classes: &[u32]) -> Var<'g> {

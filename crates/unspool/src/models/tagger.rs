@@ -18,13 +18,13 @@ use std::collections::BTreeMap;
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TaggerConfig {
-    /// How many ids of words there are.
+    /// Number of word ids.
     pub words: usize,
-    /// How many ids of characters there are.
+    /// Number of character ids.
     pub characters: usize,
-    /// How many tags there are.
+    /// Number of tags.
     pub tags: usize,
-    /// Elements of a word's own vector.
+    /// Size of a word's own vector.
     pub word_size: usize,
     /// Elements of a character's vector, and of the state that reads a word's characters in each direction.
     pub character_size: usize,
@@ -44,7 +44,7 @@ pub struct TaggerConfig {
 }
 
 impl TaggerConfig {
-    /// Checks that every size is from 1 to 65536, and the dropout from 0 up, less than 1.
+    /// Checks that every size is between 1 and 65536, and that the dropout is in [0, 1).
     ///
     /// # Errors
     /// [`Error::Config`](crate::nn::Error::Config) names the first that is not.
@@ -201,7 +201,7 @@ impl Tagger {
     /// Returns the logits of each word, `[.., tags]`.
     ///
     /// # Errors
-    /// Kept in the graph: another number of forms than of real words.
+    /// The graph records an error for another number of forms than of real words.
     #[track_caller]
     pub fn logits<'g>(&self, graph: &'g Graph<'g>, input: &TaggerInput) -> Sequence<'g> {
         let TaggerInput { words, forms, form_of } = input;

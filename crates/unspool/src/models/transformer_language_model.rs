@@ -23,20 +23,20 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TransformerLanguageModelConfig {
-    /// How many token ids there are.
+    /// Number of token ids.
     pub vocabulary_size: usize,
-    /// Elements of a token's vector.
+    /// Size of a token's vector.
     pub hidden_size: usize,
-    /// Heads of attention; they divide the hidden size.
+    /// Number of attention heads, which divides the hidden size.
     pub heads: usize,
-    /// Layers of attention.
+    /// Number of layers of attention.
     pub layers: usize,
     /// The share of elements dropped in training.
     pub dropout: f64,
 }
 
 impl TransformerLanguageModelConfig {
-    /// Checks that every size is from 1 to 65536, and the dropout from 0 up, less than 1.
+    /// Checks that every size is between 1 and 65536, and that the dropout is in [0, 1).
     ///
     /// # Errors
     /// [`Error::Config`](crate::nn::Error::Config) names the first that is not.

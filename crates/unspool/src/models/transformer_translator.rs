@@ -13,18 +13,18 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TransformerTranslatorConfig {
-    /// How many token ids there are: for both languages together, or for the target alone.
+    /// Number of token ids: those of both languages together, or of the target alone.
     pub vocabulary_size: usize,
     /// How many token ids the source has, where it has a table of vectors of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source_vocabulary_size: Option<usize>,
     /// Elements of a vector; `heads` divides it.
     pub size: usize,
-    /// Heads of each attention.
+    /// Number of heads of each attention.
     pub heads: usize,
     /// Elements between the two affine maps of a layer.
     pub feedforward: usize,
-    /// Layers of the encoder, and as many of the decoder.
+    /// Number of layers of the encoder and of the decoder.
     pub layers: usize,
     /// The share of elements dropped in training.
     pub dropout: f64,
@@ -33,7 +33,7 @@ pub struct TransformerTranslatorConfig {
 }
 
 impl TransformerTranslatorConfig {
-    /// Checks that every size is from 1 to 65536, and the dropout from 0 up, less than 1.
+    /// Checks that every size is between 1 and 65536, and that the dropout is in [0, 1).
     ///
     /// # Errors
     /// [`Error::Config`](crate::nn::Error::Config) names the first that is not.

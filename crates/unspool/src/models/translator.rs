@@ -24,7 +24,7 @@ pub enum TranslatorConfig {
 }
 
 impl TranslatorConfig {
-    /// Checks that every size is from 1 to 65536, and the dropout from 0 up, less than 1.
+    /// Checks that every size is between 1 and 65536, and that the dropout is in [0, 1).
     ///
     /// # Errors
     /// [`Error::Config`](crate::nn::Error::Config) names the first that is not.

@@ -15,9 +15,9 @@ pub struct VideoClassifierConfig {
     pub eye: ConvEncoderConfig,
     /// The kind of cell; with none, each frame is judged by itself.
     pub cell: Option<CellKind>,
-    /// Layers of cells.
+    /// Number of layers of cells.
     pub layers: usize,
-    /// Elements of a cell's state.
+    /// Size of a cell's state.
     pub hidden_size: usize,
     /// Whether films are read from their last frame to their first too.
     pub bidirectional: bool,
@@ -26,7 +26,7 @@ pub struct VideoClassifierConfig {
 }
 
 impl VideoClassifierConfig {
-    /// Checks that every size is from 1 to 65536, and the dropout from 0 up, less than 1.
+    /// Checks that every size is between 1 and 65536, and that the dropout is in [0, 1).
     ///
     /// # Errors
     /// [`Error::Config`](crate::nn::Error::Config) names the first that is not.

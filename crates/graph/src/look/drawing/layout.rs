@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub(super) const TITLE: f64 = 12.0;
 pub(super) const SMALL: f64 = 9.5;
 const LINE: f64 = 12.5;
-/// Between neighbours of one level.
+/// Between neighbors of one level.
 const APART: f64 = 16.0;
 /// Between the recurrences of one phase.
 const ROWS_APART: f64 = 14.0;
@@ -32,7 +32,7 @@ pub(super) struct Scene {
     pub(super) boxes: Vec<Rect>,
     pub(super) frames: Vec<Frame>,
     pub(super) wires: Vec<Wire>,
-    /// Time steps: centre, baseline, words.
+    /// Time steps: center, baseline, words.
     pub(super) captions: Vec<(f64, f64, String)>,
 }
 
@@ -158,7 +158,7 @@ fn levels(picture: &Picture, places: &mut [Place]) {
     }
 }
 
-/// The centre of each box from its column's left end: near those it is linked with, and apart from its neighbours.
+/// The center of each box from its column's left end: near those it is linked with, and apart from its neighbors.
 fn centres(picture: &Picture, places: &[Place], sizes: &[(f64, f64)], columns: usize) -> Vec<f64> {
     let mut x = vec![0.0; places.len()];
     let mut groups: BTreeMap<Place, Vec<usize>> = BTreeMap::new();
@@ -206,7 +206,7 @@ fn centres(picture: &Picture, places: &[Place], sizes: &[(f64, f64)], columns: u
         }
     }
     for col in 0..columns {
-        // Each row's block by itself, centred in the column.
+        // Each row's block by itself, centered in the column.
         let rows: BTreeSet<usize> = places.iter().filter(|p| p.col == col).map(|p| p.row).collect();
         let members = |row: usize| (0..places.len()).filter(move |&i| places[i].col == col && places[i].row == row);
         let extent = |row: usize, x: &[f64]| {
@@ -224,7 +224,7 @@ fn centres(picture: &Picture, places: &[Place], sizes: &[(f64, f64)], columns: u
     x.iter().map(|x| x.round()).collect()
 }
 
-/// Rows of one phase above each other, and the phases centred on each other.
+/// Rows of one phase above each other, and the phases centered on each other.
 fn stack(rows: &mut [Row]) {
     let mut heights: BTreeMap<usize, f64> = BTreeMap::new();
     for row in rows.iter_mut() {

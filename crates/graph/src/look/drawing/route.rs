@@ -40,7 +40,7 @@ pub(super) enum WireKind {
 
 pub(super) struct Plan {
     nets: Vec<Net>,
-    /// Links that run straight from a box to its neighbour in the next column.
+    /// Links that run straight from a box to its neighbor in the next column.
     straight: Vec<usize>,
     tracks: BTreeMap<(usize, usize), usize>,
     gutter_tracks: Vec<usize>,

@@ -1,4 +1,4 @@
-//! The picture as SVG. Colours are classes with one set for light pages and one for dark ones.
+//! The picture as SVG. Colors are classes with one set for light pages and one for dark ones.
 
 use super::{
     fold::{Kind, Picture},
