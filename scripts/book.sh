@@ -24,3 +24,8 @@ if ! log=$(mdbook build "$source" --dest-dir "$PWD/target/book" 2>&1) || grep -q
     echo "$log" >&2
     exit 1
 fi
+# It is read without a network.
+if grep -rE '<(script|link|img|iframe)[^>]* (src|href)="(https?:)?//' --include='*.html' target/book; then
+    echo "error: a page of the book loads something from a network" >&2
+    exit 1
+fi
