@@ -58,7 +58,7 @@ fn of_code(text: &str) -> Vec<(usize, String)> {
         if let Some(words) = line.strip_prefix("//") {
             prose.push((number, words.to_string()));
         } else if let Some(message) = line.strip_prefix("#[error(\"") {
-            prose.push((number, message.replace('{', "`").replace('}', "`")));
+            prose.push((number, message.replace(['{', '}'], "`")));
         }
     }
     prose

@@ -295,7 +295,11 @@ fn numbers_of_trainings_are_those_of_their_logs() {
             columns.iter().map(|column| format!("{:.1} %", 100.0 * logged(log, row, column))).collect();
         format!("| {row} | {} |", cells.join(" | "))
     };
-    let error = |log, row, column| format!("| {:.5} |", logged(log, row, column));
+    // The mean over the seeds, the least and the greatest.
+    let error = |log: &str, row: &str, column: &str| {
+        let of = |which: &str| logged(log, row, &format!("{column}{which}"));
+        format!("{:.5} ({:.5} to {:.5})", of(""), of(" least"), of(" greatest"))
+    };
     let forecast_error = |column| {
         let month = |month: usize| {
             let month = month.to_string();
@@ -379,5 +383,50 @@ fn texts_that_models_wrote_are_those_of_their_logs() {
     let lines = written.lines().skip_while(|line| !line.starts_with("temperature")).skip(1);
     for line in lines.filter_map(|line| line.split_once(',')).map(|(_, text)| text) {
         assert!(chapter.contains(&format!("\n{line}\n")), "chapter 8 does not show {line:?}");
+    }
+}
+
+#[test]
+fn translations_and_films_are_those_of_their_logs() {
+    let log = |name: &str| fs::read_to_string(docs().join(format!("figures/logs/{name}.csv"))).unwrap();
+    let chapter = |file: &str| fs::read_to_string(docs().join(file)).unwrap();
+    let (translations, shown) = (log("translations"), chapter("12-attention.md"));
+    let texts = translations.lines().filter_map(|line| {
+        let [_, what, text] = line.splitn(3, ',').collect::<Vec<_>>()[..] else { return None };
+        ["source", "reference", "with attention"].contains(&what).then_some(text)
+    });
+    let texts: Vec<&str> = texts.collect();
+    assert_eq!(texts.len(), 15);
+    for text in texts {
+        // The source is marked as code: it is no English.
+        let is_shown = [format!("| {text} |"), format!("| `{text}` |")].iter().any(|cell| shown.contains(cell));
+        assert!(is_shown, "chapter 12 does not show {text:?}");
+    }
+
+    // # with memory: 0.970 of all frames, 0.940 of those in which a digit hides
+    let (films, shown) = (log("frames"), chapter("17-video.md"));
+    let shares: Vec<f64> = films
+        .lines()
+        .filter(|line| line.contains(" of all frames, "))
+        .flat_map(|line| line.split(' ').filter_map(|word| word.parse().ok()))
+        .collect();
+    assert_eq!(shares.len(), 4, "{films}");
+    for share in shares {
+        assert!(shown.contains(&format!("{:.1} %", 100.0 * share)), "chapter 17 does not say {share}");
+    }
+}
+
+#[test]
+fn every_chapter_ends_with_a_summary_folded_answers_and_experiments() {
+    for chapter in &chapters()[1..] {
+        let part = |title: &str| {
+            let rest = chapter.text.split_once(&format!("\n## {title}\n")).unwrap().1;
+            rest.split("\n## ").next().unwrap_or_default()
+        };
+        let file = &chapter.file;
+        assert_eq!(part("Summary").lines().filter(|line| line.starts_with("- ")).count(), 4, "{file}: the summary");
+        let exercises = part("Exercises").lines().filter(|line| line.as_bytes().get(1) == Some(&b'.')).count();
+        assert_eq!(part("Answers").matches("<details>").count(), exercises, "{file}: folded answers");
+        assert!(part("Exercises").contains("Two experiments to plot yourself"), "{file}: experiments");
     }
 }

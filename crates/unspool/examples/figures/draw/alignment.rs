@@ -1,11 +1,50 @@
-//! The figure of chapter 19: all paths that spell a word.
+//! Figures of chapter 19: all paths that spell a word, and what a network hears when.
 
 use super::{
     Figure, Result,
+    curves::rows,
     sketch::{Boxed, Kind, Sketch},
 };
 
-pub(crate) const FIGURES: &[Figure] = &[Figure { name: "ctc", draw: ctc }];
+pub(crate) const FIGURES: &[Figure] = &[Figure { name: "ctc", draw: ctc }, Figure { name: "sounds", draw: sounds }];
+
+/// The sounds of a recording, which the network is never shown, and under them the probability of each class at each
+/// frame, before training and after.
+fn sounds() -> Result<String> {
+    let (rows, size) = (rows("sounds")?, 36);
+    let frames = rows.len() as i32 - 1;
+    let (left, top) = (190, 62);
+    let mut sketch = Sketch::new(left + frames * size + 120, 400);
+    sketch.text((100, top - 10), "sound that is made", 13);
+    sketch.text((left + frames * size / 2, 22), "frame", 13);
+    for (t, row) in (0..).zip(&rows[1..]) {
+        let x = left + t * size;
+        sketch.text((x + size / 2, 40), &(t + 1).to_string(), 12);
+        let made = if row[1] == "0" { "·" } else { &row[1] };
+        sketch.text((x + size / 2, top - 4), made, 14);
+        for panel in 0..2 {
+            for class in 0..4 {
+                let p = row[(2 + 4 * panel + class) as usize].parse()?;
+                sketch.ink((x, top + 20 + 168 * panel + 34 * class), 33, p);
+            }
+        }
+    }
+    for (panel, when) in (0..).zip(["before training", "after training"]) {
+        let y = top + 20 + 168 * panel;
+        sketch.frame((left, y), (frames * size, 4 * 34));
+        sketch.text((58, y + 72), when, 13);
+        for (class, name) in (0..).zip(["blank", "sound 1", "sound 2", "sound 3"]) {
+            sketch.text((left - 38, y + 22 + 34 * class), name, 13);
+        }
+    }
+    for (step, amount) in (0..).zip([1.0, 0.75, 0.5, 0.25, 0.0]) {
+        let at = (left + frames * size + 24, top + 20 + 30 * step);
+        sketch.frame(at, (26, 26));
+        sketch.ink(at, 26, amount);
+        sketch.text((at.0 + 54, at.1 + 18), &amount.to_string(), 12);
+    }
+    Ok(sketch.finish())
+}
 
 /// The word "ab" over six frames. A path starts at one of the first two symbols and ends at one of the last two; a
 /// state is drawn if a path can be there.

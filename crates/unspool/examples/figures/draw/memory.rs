@@ -3,7 +3,7 @@
 use super::{
     Figure, Result,
     chart::{self, Chart, Scale, Series},
-    curves::{banded, log},
+    curves::banded,
 };
 use plotters::prelude::SeriesLabelPosition;
 use unspool::{
@@ -110,5 +110,5 @@ fn adding() -> Result<String> {
         range: None,
         legend: SeriesLabelPosition::LowerLeft,
     };
-    chart::lines(chart, &log("adding", &["plain cell", "LSTM", "GRU"])?)
+    chart::lines(chart, &banded("adding", &["plain cell", "LSTM", "GRU"])?)
 }

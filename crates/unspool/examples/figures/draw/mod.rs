@@ -5,6 +5,7 @@ mod attention;
 pub(crate) mod chart;
 mod curves;
 mod gates;
+mod maps;
 mod memory;
 mod networks;
 mod own;
@@ -64,6 +65,7 @@ pub(crate) fn all() -> Vec<Figure> {
         attention::FIGURES,
         transformer::FIGURES,
         alignment::FIGURES,
+        maps::FIGURES,
         own::FIGURES,
     ];
     files.concat()

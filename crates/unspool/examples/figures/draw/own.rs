@@ -3,7 +3,7 @@
 use super::{
     Figure, Result,
     chart::{self, Chart, Scale},
-    curves::log,
+    curves::banded,
 };
 use plotters::prelude::SeriesLabelPosition;
 use unspool::{
@@ -45,6 +45,26 @@ impl Cell for MinimalGated {
     }
 }
 
+/// A drawing large enough that its smallest words have 12 pixels, and with shapes as dark as other small words.
+fn enlarged(drawing: &Drawing) -> Result<String> {
+    const SMALLEST: f64 = 9.5;
+    let svg = drawing.to_svg().replace(".shape{fill:#6b7a89}", ".shape{fill:#4a5b6c}");
+    let svg = svg.replace(".shape{fill:#93a1af}", ".shape{fill:#b9c4cf}");
+    let (head, rest) = svg.split_once('>').ok_or("no tag")?;
+    // <svg xmlns="…" width="100" height="50" viewBox="…">
+    let words = head.split_inclusive('"').collect::<Vec<_>>();
+    let mut out = String::new();
+    for pair in words.chunks(2) {
+        let [name, value] = pair else { continue };
+        let length = value.trim_end_matches('"').parse::<f64>();
+        match (name.trim_start(), length) {
+            ("width=\"" | "height=\"", Ok(length)) => out += &format!("{name}{:.0}\"", length * 12.0 / SMALLEST),
+            _ => out += &format!("{name}{value}"),
+        }
+    }
+    Ok(format!("{out}>{rest}"))
+}
+
 fn own_cell() -> Result<String> {
     let mut params = Params::seeded(1);
     let mut rnn = params.scope("rnn");
@@ -54,8 +74,8 @@ fn own_cell() -> Result<String> {
         to_candidate: Linear::without_bias(rnn.scope("candidate"), 8, 8),
     };
     let graph = Graph::new(&params);
-    let _ = unroll(&cell, &Sequence::pack(graph.full([2, 3, 3], 1.0), &[3, 3]), cell.initial_state(&graph, 2));
-    Ok(Drawing::of(&graph).to_svg())
+    let _ = unroll(&cell, &Sequence::pack(graph.full([2, 2, 3], 1.0), &[2, 2]), cell.initial_state(&graph, 2));
+    enlarged(&Drawing::of(&graph))
 }
 
 fn own_cell_curve() -> Result<String> {
@@ -67,7 +87,7 @@ fn own_cell_curve() -> Result<String> {
         range: None,
         legend: SeriesLabelPosition::LowerLeft,
     };
-    chart::lines(chart, &log("own-cell", &["minimal gated unit", "GRU"])?)
+    chart::lines(chart, &banded("own-cell", &["minimal gated unit", "GRU"])?)
 }
 
 /// h_t = a_t·h_{t−1} + x_t along the last axis, of chapter 16.
@@ -117,12 +137,12 @@ fn composed() -> Result<String> {
     let graph = Graph::new(&params);
     let (a, x) = (graph.full([4], 0.5), graph.full([4], 1.0));
     let _ = (1..4).fold(x.index(0, 0), |h, t| a.index(0, t) * h + x.index(0, t));
-    Ok(Drawing::of(&graph).fold(Detail::Node).to_svg())
+    enlarged(&Drawing::of(&graph).fold(Detail::Node))
 }
 
 fn scan() -> Result<String> {
     let params = Params::seeded(0);
     let graph = Graph::new(&params);
     let _ = graph.apply(Scan, &[graph.full([4], 0.5), graph.full([4], 1.0)]);
-    Ok(Drawing::of(&graph).fold(Detail::Node).to_svg())
+    enlarged(&Drawing::of(&graph).fold(Detail::Node))
 }

@@ -7,6 +7,8 @@ pub(crate) const FIGURES: &[Figure] = &[
     Figure { name: "digits", draw: digits },
     Figure { name: "captions", draw: captions },
     Figure { name: "padding", draw: padding },
+    Figure { name: "frames", draw: frames },
+    Figure { name: "reviews", draw: reviews },
 ];
 
 /// The pictures of the file.
@@ -38,6 +40,90 @@ fn captions() -> Result<String> {
         sketch.text((at.0 + 52, at.1 + 84), &words, 14);
     }
     Ok(sketch.finish())
+}
+
+/// Three films, and under each frame who is there, and who two networks say is there. What is wrong stands in brackets.
+fn frames() -> Result<String> {
+    let (rows, pictures) = (rows("frames")?, pictures()?);
+    let mut sketch = Sketch::new(880, 500);
+    for frame in &rows[1..] {
+        let [film, t] = [&frame[0], &frame[1]].map(|number| number.parse::<i32>().unwrap_or_default());
+        let (left, top) = (150 + 72 * t, 30 + 158 * film);
+        let shown = &pictures[frame[2].parse::<usize>()?];
+        sketch.frame((left, top), (64, 64));
+        if let Ok(place) = frame[3].parse::<i32>() {
+            for (k, value) in (0..64).zip(&shown.fields) {
+                let column = k % 8 + place;
+                if (0..8).contains(&column) {
+                    sketch.ink((left + 8 * column, top + k / 8 * 8), 8, value.parse::<f64>()? / 16.0);
+                }
+            }
+        }
+        if film == 0 {
+            sketch.text((left + 32, 20), &(t + 1).to_string(), 12);
+        }
+        for (line, said) in (0..).zip(&frame[4..7]) {
+            let short = if said == "nobody" { "–" } else { said };
+            let at = (left + 32, top + 84 + 20 * line);
+            match *said == frame[4] {
+                true => sketch.text(at, short, 14),
+                false => sketch.back_text(at, &format!("({short})"), 14),
+            }
+        }
+        if t == 0 {
+            for (line, name) in (0..).zip(["who is there", "with a memory", "frame by frame"]) {
+                sketch.text((78, top + 84 + 20 * line), name, 13);
+            }
+        }
+    }
+    Ok(sketch.finish())
+}
+
+/// Six reviews, and over or under each character what it adds to the answer.
+fn reviews() -> Result<String> {
+    const SHOWN: [(&str, &str); 6] = [
+        ("난 진", "I really enjoyed it, and the scenery is nice too"),
+        ("정말 볼", "a film really worth seeing..."),
+        ("나도 ", "could I love like that too (tears)"),
+        ("별 반", "not even worth half a star"),
+        ("전형적", "a typical third-rate B movie"),
+        ("정말 지", "they really milk it to death"),
+    ];
+    let (rows, unit) = (rows("reviews")?, 26.0);
+    let mut sketch = Sketch::new(820, 640);
+    sketch.text((76, 22), "P(positive), label", 12);
+    for (i, (begin, gloss)) in (0..).zip(SHOWN) {
+        let adds = |row: &Vec<String>| row[2..].join(",");
+        let plain = |row: &Vec<String>| characters(&adds(row)).map(|found| found.iter().map(|(c, _)| *c).collect());
+        let found = rows[1..].iter().find(|row| plain(row).is_ok_and(|text: String| text.starts_with(begin)));
+        let row = found.ok_or_else(|| format!("reviews.csv has no review {begin:?}"))?;
+        let middle = 66 + 102 * i;
+        let label = if row[1] == "1" { "positive" } else { "negative" };
+        sketch.text((76, middle + 5), &format!("{}, {label}", row[0]), 13);
+        sketch.bar((166, middle), (640, 1), "tip", 0.5);
+        for (k, (c, add)) in (0..).zip(characters(&adds(row))?) {
+            let x = 180 + 28 * k;
+            let tall = (unit * add.abs()).round() as i32;
+            match add > 0.0 {
+                true => sketch.bar((x - 8, middle - tall), (16, tall), "f1", 1.0),
+                false => sketch.bar((x - 8, middle + 1), (16, tall), "f0", 1.0),
+            }
+            sketch.text((x, middle + 52), &c.to_string(), 15);
+        }
+        sketch.text((486, middle - 30), gloss, 12);
+    }
+    Ok(sketch.finish())
+}
+
+/// Characters, each with a number after it: `별-1.27  -0.08 `. A space is a character too.
+fn characters(text: &str) -> Result<Vec<(char, f64)>> {
+    let (mut found, mut rest) = (vec![], text);
+    while let Some(c) = rest.chars().next() {
+        let (number, after) = rest[c.len_utf8()..].split_once(' ').ok_or("a number without an end")?;
+        found.push((c, number.parse()?));
+        rest = after;
+    }
+    Ok(found)
 }
 
 /// The first two of each digit.

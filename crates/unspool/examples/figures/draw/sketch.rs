@@ -81,6 +81,12 @@ impl Sketch {
         self.words("back-word", at, text, size);
     }
 
+    /// Words that run upward from (x, y).
+    pub(crate) fn upright(&mut self, (x, y): (i32, i32), text: &str, size: i32) {
+        let place = format!("class='word' x='{x}' y='{y}' font-size='{size}' transform='rotate(-90 {x} {y})'");
+        let _ = writeln!(self.body, "<text {place}>{}</text>", text.replace('<', "&lt;"));
+    }
+
     fn words(&mut self, class: &str, (x, y): (i32, i32), text: &str, size: i32) {
         let place = format!("class='{class}' x='{x}' y='{y}' font-size='{size}' text-anchor='middle'");
         let _ = writeln!(self.body, "<text {place}>{}</text>", text.replace('<', "&lt;"));

@@ -61,6 +61,7 @@ fn windows() -> Result<String> {
     sketch.bar((border - 1, 20), (2, 172), "word", 0.5);
     sketch.text((row.cells[1].right().0 + 28, 36), "window 1", 14);
     sketch.text((row.cells[5].top().0, 36), "window 2", 14);
+    sketch.bar((border - 96, 71), (192, 19), "card", 1.0);
     sketch.text((border, 84), "the state, as plain numbers", 12);
     sketch.back_text((border, 208), "gradients stop at the border", 12);
     Ok(sketch.finish())

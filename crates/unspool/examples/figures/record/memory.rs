@@ -1,9 +1,9 @@
-//! What cells remember: a bit over noise, with five seeds, which make the parameters and the data; and two numbers of a
-//! hundred, with one.
+//! What cells remember: a bit over noise, and two numbers of a hundred; with five seeds, which make the parameters and
+//! the data.
 
-use super::{Result, SEED};
+use super::Result;
 use ndarray::{Array2, Array3};
-use std::fmt::Write;
+use std::{fmt::Write, thread};
 use unspool::{
     graph::RngKey,
     nn::{LstmConfig, Nonlinearity, RecurrentInit, RnnConfig},
@@ -80,10 +80,10 @@ pub(super) fn remembering() -> Result<String> {
 }
 
 /// Numbers and marks `[batch, time, 2]`, and the sums of the two that are marked.
-fn sequences(seed: u64, time: usize) -> (Array3<f32>, Array2<f32>) {
+fn sequences(key: RngKey, time: usize) -> (Array3<f32>, Array2<f32>) {
     let (mut xs, mut sums) = (Array3::zeros((BATCH, time, 2)), Array2::zeros((BATCH, 1)));
     for b in 0..BATCH {
-        let draw = RngKey::seed(seed).fold_in(b as u64);
+        let draw = key.fold_in(b as u64);
         (0..time).for_each(|t| xs[[b, t, 0]] = draw.uniform(t as u64) as f32);
         for half in 0..2 {
             let at = half * time / 2 + (draw.fold_in(half as u64).uniform(0) * (time / 2) as f64) as usize;
@@ -94,52 +94,68 @@ fn sequences(seed: u64, time: usize) -> (Array3<f32>, Array2<f32>) {
     (xs, sums)
 }
 
-/// The mean squared error on new sequences, the mean of every 50 of `steps` steps.
-fn adds<C: Cell>(cell: &C, mut params: Params, time: usize, steps: u64) -> Result<Vec<f64>> {
-    let readout = Linear::new(params.scope("readout"), 48, 1);
-    let (mut adam, mut errors) = (Adam::new(), vec![]);
-    for step in 0..steps {
-        let graph = Graph::new(&params).training(SEED, step);
-        let (xs, sums) = sequences(step, time);
-        let (hs, _) = unroll(cell, &Sequence::full(graph.input(xs)), cell.initial_state(&graph, BATCH));
-        let loss = (readout.apply(hs.last()) - graph.input(sums)).powi(2).mean(&[]);
-        errors.push(loss.item()?);
-        let mut gradients = loss.backward()?;
-        gradients.clip_norm(1.0)?;
-        adam.step(&mut params, &gradients, 0.003)?;
-    }
-    Ok(errors.chunks(50).map(|part| part.iter().sum::<f64>() / part.len() as f64).collect())
+/// How many steps of training a point of a curve is the mean of.
+const PART: usize = 50;
+
+/// The mean squared error on new sequences, the mean of every 50 of `steps` steps, for each seed.
+fn adds<C: Cell>(make: impl Fn(Scope<'_>) -> C + Sync, time: usize, steps: u64) -> Result<Vec<Vec<f64>>> {
+    let train = |seed| -> Result<Vec<f64>> {
+        let mut params = Params::seeded(seed);
+        let cell = make(params.scope("rnn"));
+        let readout = Linear::new(params.scope("readout"), 48, 1);
+        let (mut adam, mut errors) = (Adam::new(), vec![]);
+        for step in 0..steps {
+            let graph = Graph::new(&params).training(seed, step);
+            let (xs, sums) = sequences(RngKey::seed(seed).fold_in(step), time);
+            let (hs, _) = unroll(&cell, &Sequence::full(graph.input(xs)), cell.initial_state(&graph, BATCH));
+            let loss = (readout.apply(hs.last()) - graph.input(sums)).powi(2).mean(&[]);
+            errors.push(loss.item()?);
+            let mut gradients = loss.backward()?;
+            gradients.clip_norm(1.0)?;
+            adam.step(&mut params, &gradients, 0.003)?;
+        }
+        Ok(errors.chunks(PART).map(|part| part.iter().sum::<f64>() / part.len() as f64).collect())
+    };
+    // The seeds side by side; each training is one thread's.
+    thread::scope(|scope| {
+        let train = &train;
+        let start = |seed| scope.spawn(move || train(seed).map_err(|why| why.to_string()));
+        let threads = SEEDS.map(start);
+        threads.into_iter().map(|thread| Ok(thread.join().map_err(|_| "a training panicked")??)).collect()
+    })
 }
 
-fn table(names: &[&str], columns: &[Vec<f64>]) -> Result<String> {
-    let mut out = format!("step,{}\n", names.join(","));
-    for row in 0..columns[0].len() {
-        write!(out, "{}", 50 * (row + 1))?;
-        columns.iter().try_for_each(|column| write!(out, ",{:.5}", column[row]))?;
+/// A row for each point of the curves; for each cell the mean, the least and the greatest over the seeds.
+fn table(names: &[&str], cells: &[Vec<Vec<f64>>]) -> Result<String> {
+    let mut out = head("step", names);
+    for row in 0..cells[0][0].len() {
+        write!(out, "{}", PART * (row + 1))?;
+        for of_cell in cells {
+            let values: Vec<f64> = of_cell.iter().map(|of_seed| of_seed[row]).collect();
+            out += &spread(&values, 5);
+        }
         writeln!(out)?;
     }
     Ok(out)
 }
 
+fn lstm(scope: Scope<'_>) -> Lstm {
+    Lstm::with_config(scope, 2, 48, LstmConfig { forget_bias: Some(1.0), ..LstmConfig::default() })
+}
+
+fn gru(scope: Scope<'_>) -> Gru {
+    Gru::new(scope, 2, 48)
+}
+
 /// Fifty steps, 2,500 batches.
 pub(super) fn adding() -> Result<String> {
-    let (mut plain, mut gru, mut lstm) = (Params::seeded(SEED), Params::seeded(SEED), Params::seeded(SEED));
-    let plain_cell = Rnn::new(plain.scope("rnn"), 2, 48);
-    let gru_cell = Gru::new(gru.scope("rnn"), 2, 48);
-    let remembering = LstmConfig { forget_bias: Some(1.0), ..LstmConfig::default() };
-    let lstm_cell = Lstm::with_config(lstm.scope("rnn"), 2, 48, remembering);
-    let columns =
-        [adds(&plain_cell, plain, 50, 2500)?, adds(&lstm_cell, lstm, 50, 2500)?, adds(&gru_cell, gru, 50, 2500)?];
-    table(&["plain cell", "LSTM", "GRU"], &columns)
+    let plain = adds(|scope| Rnn::new(scope, 2, 48), 50, 2500)?;
+    table(&["plain cell", "LSTM", "GRU"], &[plain, adds(lstm, 50, 2500)?, adds(gru, 50, 2500)?])
 }
 
 /// A hundred steps, 2,000 batches.
 pub(super) fn adding_at_100() -> Result<String> {
-    let (mut gru, mut lstm) = (Params::seeded(SEED), Params::seeded(SEED));
-    let gru_cell = Gru::new(gru.scope("rnn"), 2, 48);
-    let remembering = LstmConfig { forget_bias: Some(1.0), ..LstmConfig::default() };
-    let lstm_cell = Lstm::with_config(lstm.scope("rnn"), 2, 48, remembering);
-    table(&["LSTM", "GRU"], &[adds(&lstm_cell, lstm, 100, 2000)?, adds(&gru_cell, gru, 100, 2000)?])
+    table(&["LSTM", "GRU"], &[adds(lstm, 100, 2000)?, adds(gru, 100, 2000)?])
 }
 
 /// f = σ(W_f x + U_f h + b_f),  n = tanh(W x + U (f ∘ h) + b),  h' = (1 − f) ∘ h + f ∘ n (Zhou and others 2016).
@@ -169,15 +185,17 @@ impl Cell for MinimalGated {
     }
 }
 
+impl MinimalGated {
+    fn new(mut scope: Scope<'_>) -> MinimalGated {
+        MinimalGated {
+            of_input: Linear::new(scope.scope("input"), 2, 96),
+            to_gate: Linear::without_bias(scope.scope("gate"), 48, 48),
+            to_candidate: Linear::without_bias(scope.scope("candidate"), 48, 48),
+        }
+    }
+}
+
 /// The adding problem at fifty steps: the cell of chapter 15 beside a GRU, 1,500 batches.
 pub(super) fn own_cell() -> Result<String> {
-    let (mut own, mut gru) = (Params::seeded(SEED), Params::seeded(SEED));
-    let mut rnn = own.scope("rnn");
-    let cell = MinimalGated {
-        of_input: Linear::new(rnn.scope("input"), 2, 96),
-        to_gate: Linear::without_bias(rnn.scope("gate"), 48, 48),
-        to_candidate: Linear::without_bias(rnn.scope("candidate"), 48, 48),
-    };
-    let gru_cell = Gru::new(gru.scope("rnn"), 2, 48);
-    table(&["minimal gated unit", "GRU"], &[adds(&cell, own, 50, 1500)?, adds(&gru_cell, gru, 50, 1500)?])
+    table(&["minimal gated unit", "GRU"], &[adds(MinimalGated::new, 50, 1500)?, adds(gru, 50, 1500)?])
 }

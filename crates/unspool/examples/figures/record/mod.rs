@@ -2,13 +2,16 @@
 //! log with its command, seed and machine, `docs/figures/logs/NAME.csv`; drawing reads the logs and trains nothing.
 
 mod cost;
+mod films;
 mod forecast;
 mod memory;
 mod pictures;
 mod plays;
 mod reversing;
 mod reviews;
+mod sounds;
 mod times;
+mod translations;
 
 use super::draw::Result;
 use std::{fs, path::Path};
@@ -34,12 +37,15 @@ pub(crate) fn record(folder: &Path, name: &str) -> Result<()> {
         "attention-cost" => cost::by_length()?,
         "attention-time" => times::by_length()?,
         "own-code" => times::of_own_code()?,
+        "frames" => films::frames()?,
+        "translations" => translations::with_attention()?,
+        "sounds" => sounds::probabilities()?,
         "forecast" => forecast::next_months()?,
         "forecast-lengths" => forecast::by_steps()?,
         other => {
             let known = "digits, captions, sentiment, reviews, language-model, writing, remembering, adding, \
-                         adding-100, own-cell, reversing, attention, attention-cost, attention-time, own-code, \
-                         forecast, forecast-lengths";
+                         adding-100, own-cell, reversing, attention, attention-cost, attention-time, own-code, frames, \
+                         sounds, translations, forecast, forecast-lengths";
             return Err(format!("no training {other:?}: there are {known}").into());
         }
     };
@@ -49,7 +55,9 @@ pub(crate) fn record(folder: &Path, name: &str) -> Result<()> {
     let machine = format!("{}, {threads} threads", model.map_or("unknown", |(_, name)| name));
     let seeds = match name {
         "forecast" | "forecast-lengths" => "1 to 4".to_string(),
-        "remembering" => "1 to 5".to_string(),
+        "sounds" => "3".to_string(),
+        "translations" => "1".to_string(),
+        "remembering" | "adding" | "adding-100" | "own-cell" => "1 to 5".to_string(),
         _ => SEED.to_string(),
     };
     let head = format!(
