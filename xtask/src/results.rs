@@ -108,8 +108,8 @@ mod tests {
             )
         };
         let table = table(&(record(1, 0.9, "") + &record(2, 0.7, "\"naive_bayes\""))).unwrap();
-        let row = "| `unspool train x` | accuracy 0.8000 (0.7000 to 0.9000) | naive bayes 0.8000: one of them is better \
-                   | 1,234,567 | 3 | 2.0 | 2 |\n";
+        let row = "| `unspool train x` | accuracy 0.8000 (0.7000 to 0.9000) | naive bayes 0.8000: one of them is \
+                   better | 1,234,567 | 3 | 2.0 | 2 |\n";
         assert!(table.contains(row), "{table}");
         assert!(table.ends_with("\nMeasured 2026-01-02 on 2 cores (P).\n"), "{table}");
     }

@@ -1,8 +1,8 @@
 //! Times cells over whole sequences: `scans CELL scan|steps|segments [TIME [BATCH [WIDTH]]]`, where the cell is `gru`,
 //! `min-gru`, `gated-delta-net` or `mlstm`, the last two with 4 heads.
 //!
-//! `scan` computes all steps at once and `steps` one after another. `segments` scans 64 steps at a time in segments that
-//! are recorded again for the backward pass, so that what a segment makes stays in the processor's cache.
+//! `scan` computes all steps at once and `steps` one after another. `segments` scans 64 steps at a time in segments
+//! that are recorded again for the backward pass, so that what a segment makes stays in the processor's cache.
 //!
 //! A forward and a backward pass over a batch of random inputs, twice to warm up and then five times. Prints the median
 //! in milliseconds, and in nanoseconds per token.

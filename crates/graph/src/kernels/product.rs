@@ -1,8 +1,8 @@
 //! The one function through which every matrix product goes, so that one place keeps the promise of the same bits.
 //!
 //! Each element of C = A·B is one chain of fused multiply–adds over k, in order, begun at zero, at what C held, or at a
-//! bias. So an element's bits depend on its row of A and its column of B alone: not on the rows beside it, the threads, the vector
-//! width or where a long sum was cut in two calls; and a row of zeros in a sum of rows changes nothing.
+//! bias. So an element's bits depend on its row of A and its column of B alone: not on the rows beside it, the threads,
+//! the vector width or where a long sum was cut in two calls; and a row of zeros in a sum of rows changes nothing.
 //!
 //! B is laid out in [panels](super::layout). Several rows of A against a panel keep a [`Tile`] of sums in registers. A
 //! recurrence multiplies by the same B at every time step: its panels are made once ([`Packed`]) and kept.

@@ -121,8 +121,8 @@ impl Classifier {
 
     /// Returns what each real token contributes to the logit z of its row's class: gradient × input,
     /// Σᵢ xᵢ · ∂z/∂xᵢ over the elements of the vector x that the recurrence reads at that token, which is the token's
-    /// own vector and that of the pair with the token before it (Shrikumar and others 2016). To first order it is by how
-    /// much z falls when the vector shrinks to nothing, in logits: above 0 the token speaks for the class.
+    /// own vector and that of the pair with the token before it (Shrikumar and others 2016). To first order it is by
+    /// how much z falls when the vector shrinks to nothing, in logits: above 0 the token speaks for the class.
     ///
     /// ```
     /// use unspool::{graph::Params, models::{Classifier, ClassifierConfig}, nn::CellKind, text::Padded};
