@@ -194,7 +194,10 @@ fn questions_of_many_clients_have_the_answers_of_each_alone() {
     let ask = |n: usize| {
         let run = ["translation", "sentiment"][n % 2];
         let text = format!("{} film {}", ["bra", "dålig", "och mer och mer bra"][n % 3], n % 11);
-        server.post(&format!("{run}/predict"), json!({ "input": text, "best": 1 + n % 2, "attention": n % 5 == 0 }))
+        server.post(
+            &format!("{run}/predict"),
+            json!({ "input": text, "best": 1 + n % 2, "attention": n.is_multiple_of(5) }),
+        )
     };
     let alone: Vec<_> = (0..66).map(ask).collect();
     let ask = &ask;

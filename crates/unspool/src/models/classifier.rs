@@ -192,7 +192,7 @@ mod tests {
             let graph = Graph::inference(&params);
             let xs = model.vectors(&graph, &input);
             let scales: Vec<f64> = xs.layout().steps().map(|step| if step == place { scale } else { 1.0 }).collect();
-            let scales = graph.input(&Array2::from_shape_fn((scales.len(), 1), |(row, _)| scales[row]));
+            let scales = graph.input(Array2::from_shape_fn((scales.len(), 1), |(row, _)| scales[row]));
             model.read(&xs.map(|rows| rows * scales)).to_f64().unwrap()[[place.0, classes[place.0] as usize]]
         };
         let step = 1e-5;
