@@ -93,8 +93,8 @@ impl Recording {
     /// Reads the bytes of a wav file, which messages call `name`.
     ///
     /// ```
-    /// let error = unspool_task::Recording::of_wav("upload", b"RIFF").unwrap_err();
-    /// assert!(error.to_string().starts_with("upload: "));
+    /// let error = unspool_task::Recording::of_wav("upload", b"RIFF").err();
+    /// assert!(error.is_some_and(|error| error.to_string().starts_with("upload: ")));
     /// ```
     ///
     /// # Errors
