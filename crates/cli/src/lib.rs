@@ -14,6 +14,7 @@ mod recipes;
 mod series;
 mod signals;
 mod spaces;
+mod tagged;
 mod utterances;
 mod writing;
 

@@ -1,42 +1,11 @@
 //! From words to a tag for each: parts of speech, from the words and their characters.
 
 use super::*;
-use unspool::text::Normalization;
-
-/// A word that the train part has once is no more known than one it does not have, so that the model learns what to do
-/// with those.
-const LEAST: u64 = 2;
-
-/// More words than this are not known.
-const MOST: usize = 50_000;
-
-/// Words are looked up composed, so that `é` is one character however it was typed.
-const NORMALIZATION: Normalization = Normalization::Nfc;
+use crate::tagged::{LEAST, MOST, NORMALIZATION, Options, Tagged, lower, tagged};
 
 pub(crate) struct Tagging {
     pub(crate) saved: Saved,
     model: Tagger,
-}
-
-#[derive(Clone, Args)]
-pub(crate) struct Options {
-    #[command(flatten)]
-    arch: ArchOptions,
-    #[command(flatten)]
-    direction: DirectionOptions,
-    /// Output layer: each tag by itself (softmax), or the tags of a sentence together (crf)
-    #[arg(long, value_name = "softmax|crf", default_value = "softmax", value_parser = choice(&["softmax", "crf"]))]
-    output: String,
-    #[command(flatten)]
-    embedding: EmbeddingOptions,
-    /// Column of the words: its number, or in a table its name [default: the first, or the second of ten (CoNLL-U);
-    /// `words`]
-    #[arg(long, value_name = "N|NAME", help_heading = "Data")]
-    word_column: Option<String>,
-    /// Column of the tags: its number, or in a table its name [default: the second, or the fourth of ten (CoNLL-U);
-    /// `tags`]
-    #[arg(long, value_name = "N|NAME", help_heading = "Data")]
-    tag_column: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -48,22 +17,6 @@ pub(crate) struct Saved {
     characters: Vocabulary,
     words: Vocabulary,
     model: TaggerConfig,
-}
-
-#[derive(Serialize, Deserialize)]
-pub(crate) struct Tagged {
-    pub(crate) words: Vec<String>,
-    ids: Vec<u32>,
-    pub(crate) tags: Labels,
-}
-
-/// Words with their tags.
-fn tagged<'a>(words: &[String], tags: impl IntoIterator<Item = &'a str>) -> String {
-    words.iter().zip(tags).map(|(word, tag)| format!("{word}/{tag}")).collect::<Vec<_>>().join(" ")
-}
-
-fn lower(word: &str) -> String {
-    NORMALIZATION.apply(word).to_lowercase()
 }
 
 impl Task for Tagging {
