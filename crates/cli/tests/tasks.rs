@@ -120,7 +120,7 @@ fn series_are_forecast() {
     for name in ["last_season", "last_season_change", "drift"] {
         assert!(line["baselines"][name].as_f64().unwrap() > 0.0, "{line}");
     }
-    assert!(line["test"]["rmse"].is_f64() && line["test"]["mse_standardised"].is_f64(), "{line}");
+    assert!(line["test"]["rmse"].is_f64() && line["test"]["mse_standardized"].is_f64(), "{line}");
     let made = predict(at, "forecast", "1,2 3,4 5,6 7,8 9,10 11,12 13,14\n");
     let numbers: Vec<f64> = made[0].split([' ', ',']).map(|y| y.parse().unwrap()).collect();
     assert_eq!(numbers.len(), 10);

@@ -118,9 +118,9 @@ impl Task for Forecast {
         let errors: Vec<Array2<f64>> =
             windows.iter().zip(answers).map(|(window, made)| made - &window.coming).collect();
         let scaled = |((_, k), error): ((usize, usize), &f64)| (error / self.saved.scale.value_deviation[k]).powi(2);
-        let standardised = rmse(errors.iter().flat_map(|errors| errors.indexed_iter().map(scaled))).powi(2);
+        let standardized = rmse(errors.iter().flat_map(|errors| errors.indexed_iter().map(scaled))).powi(2);
         let value = rmse(errors.iter().flatten().map(|error| error * error));
-        Ok(Score::from(value).with([("mse_standardised", standardised)]))
+        Ok(Score::from(value).with([("mse_standardized", standardized)]))
     }
 
     fn show(&self, window: &Window, answer: &Array2<f64>, digits: Digits) -> Shown {
