@@ -8,7 +8,7 @@ use unspool::{
     },
     text::{DecodeStream, Tokenizer},
 };
-use unspool_task::{DecodingOptions, Error, Generate, Result};
+use unspool_task::{Continuation, DecodingOptions, Error, Result};
 
 /// Writes tokens after a prompt, or without one after the token `begin`. Each character is written as soon as its last
 /// token is chosen.
@@ -16,7 +16,7 @@ pub(crate) fn write(
     steps: impl StepFunction,
     tokenizer: &Tokenizer,
     begin: u32,
-    ask: &Generate,
+    ask: &Continuation,
     write: &mut dyn FnMut(&str) -> Result<()>,
 ) -> Result<()> {
     let specials = tokenizer.specials();
@@ -55,7 +55,7 @@ pub(crate) fn sample(
     temperature: f64,
 ) -> Result<String> {
     let mut text = format!("at temperature {temperature}:\n");
-    let ask = Generate { prompt: String::new(), length, temperature, top_k: None, top_p: None, seed: 1 };
+    let ask = Continuation { prompt: String::new(), length, temperature, top_k: None, top_p: None, seed: 1 };
     let mut keep = |piece: &str| {
         text.push_str(piece);
         Ok(())
@@ -181,7 +181,7 @@ mod tests {
                 if written > read { Err(Error::Closed) } else { Ok(()) }
             };
             let (prompt, temperature) = (prompt.to_owned(), 1.0);
-            let ask = Generate { prompt, length: 1000, temperature, top_k: None, top_p: None, seed: 1 };
+            let ask = Continuation { prompt, length: 1000, temperature, top_k: None, top_p: None, seed: 1 };
             let step_function = Counted(&steps, tokenizer.vocabulary_size());
             let ended = write(step_function, &tokenizer, tokenizer.specials().bos, &ask, &mut reader);
             assert!(matches!(ended, Err(Error::Closed)), "{ended:?}");

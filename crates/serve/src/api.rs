@@ -35,24 +35,6 @@ fn one() -> usize {
     1
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Generate {
-    prompt: String,
-    length: usize,
-    temperature: f64,
-    top_k: Option<usize>,
-    top_p: Option<f64>,
-    seed: u64,
-}
-
-impl Default for Generate {
-    fn default() -> Generate {
-        let Continuation { prompt, length, temperature, top_k, top_p, seed } = Continuation::default();
-        Generate { prompt, length, temperature, top_k, top_p, seed }
-    }
-}
-
 /// Reads what a model shall be asked.
 pub(crate) fn question(body: &[u8]) -> Result<Question, Failure> {
     let Predict { input, best, attention, contributions } = parse(body)?;
@@ -81,13 +63,13 @@ pub(crate) fn sound(query: Option<&str>, wav: Vec<u8>) -> Result<Question, Failu
 
 /// Reads what shall be written.
 pub(crate) fn continuation(body: &[u8]) -> Result<Continuation, Failure> {
-    let Generate { prompt, length, temperature, top_k, top_p, seed } = parse(body)?;
-    check_text("prompt", &prompt)?;
-    check("length", (1..=LENGTH).contains(&length), format!("from 1 to {LENGTH}"))?;
-    check("temperature", (0.0..=TEMPERATURE).contains(&temperature), format!("from 0 to {TEMPERATURE}"))?;
-    check("top_k", top_k.is_none_or(|k| k > 0), "1 or more")?;
-    check("top_p", top_p.is_none_or(|p| (1e-6..=1.0).contains(&p)), "from 0.000001 to 1")?;
-    Ok(Continuation { prompt, length, temperature, top_k, top_p, seed })
+    let ask: Continuation = parse(body)?;
+    check_text("prompt", &ask.prompt)?;
+    check("length", (1..=LENGTH).contains(&ask.length), format!("from 1 to {LENGTH}"))?;
+    check("temperature", (0.0..=TEMPERATURE).contains(&ask.temperature), format!("from 0 to {TEMPERATURE}"))?;
+    check("top_k", ask.top_k.is_none_or(|k| k > 0), "1 or more")?;
+    check("top_p", ask.top_p.is_none_or(|p| (1e-6..=1.0).contains(&p)), "from 0.000001 to 1")?;
+    Ok(ask)
 }
 
 fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {

@@ -1,6 +1,6 @@
 //! What a model is to the server: it describes itself, and answers questions.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Answers questions; what [`serve`](crate::serve()) serves.
 ///
@@ -254,7 +254,8 @@ pub struct Contribution {
 /// let ask = unspool_serve::Continuation { prompt: "ROMEO:".into(), ..Default::default() };
 /// assert_eq!((ask.length, ask.temperature, ask.top_k), (500, 0.8, None));
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
 pub struct Continuation {
     /// The beginning of the text.
     pub prompt: String,

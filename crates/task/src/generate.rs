@@ -10,13 +10,14 @@ use super::{
     run::RunFolder,
     shown,
 };
-use crate::task::{Generate, Task};
+use crate::task::Task;
 use serde_json::json;
 use std::io::{IsTerminal, Write};
+use unspool_serve::Continuation;
 
 /// Writes on standard output, each token as soon as it is chosen.
 pub(crate) fn generate<T: Task>(folder: &RunFolder, options: &GenerateOptions) -> Result<()> {
-    let ask = Generate {
+    let ask = Continuation {
         prompt: options.prompt.clone(),
         length: options.length,
         temperature: options.temperature,

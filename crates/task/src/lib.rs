@@ -103,11 +103,9 @@ pub use labels::{Labels, MostFrequent, with_unknown};
 pub use parts::Parts;
 pub use signals::check_signals;
 pub use source::{Drawn, Kind, Source, by_number};
-pub use task::{
-    Baselines, Contributions, Digits, Generate, Learned, Metric, SavedModel, Score, Search, Shown, Spec, Task,
-};
+pub use task::{Baselines, Contributions, Digits, Learned, Metric, SavedModel, Score, Search, Shown, Spec, Task};
 pub use texts::{PairTokenizers, check_tokenizer, decode_line, encode, one_token_each, parts_of};
-pub use unspool_serve::Input;
+pub use unspool_serve::{Continuation, Input};
 
 use any_task::AnyTask;
 use options::{Asked, Command};

@@ -13,7 +13,7 @@ use crate::{
     predict::{self, Form},
     restore::{Restored, restore},
     run::{CURVE, METRICS, MODEL, RunFolder},
-    task::{Digits, Generate, Shown, Task},
+    task::{Digits, Shown, Task},
 };
 use std::{
     collections::BTreeMap,
@@ -123,10 +123,8 @@ impl<T: Task> Model for Served<T> {
 
     fn generate(&self, ask: &Continuation, write: &mut dyn FnMut(&str) -> bool) -> std::result::Result<(), Refused> {
         let loaded = self.loaded()?;
-        let Continuation { prompt, length, temperature, top_k, top_p, seed } = ask.clone();
-        let ask = Generate { prompt, length, temperature, top_k, top_p, seed };
         let mut say = |piece: &str| if write(piece) { Ok(()) } else { Err(Error::Closed) };
-        match loaded.task.generate(&loaded.params, &ask, &mut say) {
+        match loaded.task.generate(&loaded.params, ask, &mut say) {
             Ok(()) | Err(Error::Closed) => Ok(()),
             Err(error) => Err(refused(error)),
         }

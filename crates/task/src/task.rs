@@ -21,7 +21,7 @@ use unspool::{
     nn::{CarriedStates, decoding::Beam},
     text::{BatchSize, Tokenizer, score::accuracy},
 };
-use unspool_serve::Input;
+use unspool_serve::{Continuation, Input};
 
 /// What a file of rows with named columns must look like.
 const TABLE_HELP: &str = "\
@@ -253,7 +253,12 @@ pub trait Task: Baselines + Sized + Send + Sync + 'static {
     ///
     /// # Errors
     /// The model writes no text of its own.
-    fn generate(&self, _params: &Params, _ask: &Generate, _write: &mut dyn FnMut(&str) -> Result<()>) -> Result<()> {
+    fn generate(
+        &self,
+        _params: &Params,
+        _ask: &Continuation,
+        _write: &mut dyn FnMut(&str) -> Result<()>,
+    ) -> Result<()> {
         Err(Error::misuse(
             format!("a model of {} writes no text of its own", Self::SPEC.name),
             "`generate` is for models of language-model",
@@ -652,20 +657,3 @@ impl Shown {
 
 /// What each part of a text contributed to an answer: the part, and its gradient × input.
 pub type Contributions = Vec<(String, f64)>;
-
-/// What `generate` is asked for.
-#[derive(Clone, Debug)]
-pub struct Generate {
-    /// How the text begins.
-    pub prompt: String,
-    /// Tokens to write.
-    pub length: usize,
-    /// Logits are divided by it; 0 takes the likeliest token each time.
-    pub temperature: f64,
-    /// Only so many of the likeliest tokens are drawn from.
-    pub top_k: Option<usize>,
-    /// Only the likeliest tokens that together have this probability are drawn from.
-    pub top_p: Option<f64>,
-    /// Of the draws.
-    pub seed: u64,
-}

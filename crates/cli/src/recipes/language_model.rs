@@ -228,7 +228,7 @@ impl Task for NextToken {
         TEMPERATURES.into_iter().map(sample).collect()
     }
 
-    fn generate(&self, params: &Params, ask: &Generate, write: &mut dyn FnMut(&str) -> Result<()>) -> Result<()> {
+    fn generate(&self, params: &Params, ask: &Continuation, write: &mut dyn FnMut(&str) -> Result<()>) -> Result<()> {
         let steps = self.steps(params)?;
         writing::write(steps, &self.tokenizer, self.begin(), ask, write)
     }
