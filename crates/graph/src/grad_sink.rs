@@ -86,7 +86,8 @@ impl<E: Element> GradSink<'_, E> {
     /// is wanted.
     pub fn update(&mut self, i: usize, write: impl FnOnce(&mut [E], bool)) {
         if self.wants(i) {
-            self.store.dense(self.operands[i], write);
+            let (elements, fresh) = self.store.dense(self.operands[i]);
+            write(elements, fresh);
         }
     }
 
@@ -94,7 +95,7 @@ impl<E: Element> GradSink<'_, E> {
     /// defined in any case: zeros at first.
     pub fn accumulate(&mut self, i: usize, add: impl FnOnce(&mut [E])) {
         if self.wants(i) {
-            self.store.accumulate(self.operands[i], add);
+            add(self.store.defined(self.operands[i]));
         }
     }
 

@@ -83,9 +83,12 @@ impl<'t, E: Element> GradStore<'t, E> {
         }
     }
 
-    /// Lets `write` work on the elements of a node's gradient, in a part of its root's where it is a view. The second
-    /// argument says that they are undefined, as nothing has come before: all of them must be written.
-    pub(crate) fn dense(&mut self, id: u32, write: impl FnOnce(&mut [E], bool)) {
+    /// Returns the elements of a node's gradient, a part of its root's where it is a view, and whether they are
+    /// undefined because nothing has come before: then all of them must be written.
+    ///
+    /// It returns them instead of calling a closure with them, so that it is compiled once per precision and not once
+    /// per operation.
+    pub(crate) fn dense(&mut self, id: u32) -> (&mut [E], bool) {
         let tape = self.tape;
         let (root, offset) = tape.root(id);
         let (whole, len) = (tape.nodes[root as usize].shape.elements(), tape.nodes[id as usize].shape.elements());
@@ -95,17 +98,17 @@ impl<'t, E: Element> GradStore<'t, E> {
             fresh = len == whole;
             if fresh { tape.pool.take(whole) } else { tape.pool.zeros(whole) }
         });
-        write(&mut elements[offset..offset + len], fresh)
+        (&mut elements[offset..offset + len], fresh)
     }
 
-    /// As [`dense`](GradStore::dense), but the elements are defined in any case: zeros at first.
-    pub(crate) fn accumulate(&mut self, id: u32, add: impl FnOnce(&mut [E])) {
-        self.dense(id, |elements, fresh| {
-            if fresh {
-                elements.fill(E::ZERO);
-            }
-            add(elements)
-        });
+    /// Returns the elements of a node's gradient as [`dense`](GradStore::dense) does, but defined in any case: zeros at
+    /// first.
+    pub(crate) fn defined(&mut self, id: u32) -> &mut [E] {
+        let (elements, fresh) = self.dense(id);
+        if fresh {
+            elements.fill(E::ZERO);
+        }
+        elements
     }
 
     /// Adds what waits for a node to its elements.
@@ -188,14 +191,13 @@ impl<'t, E: Element> GradStore<'t, E> {
         gradient_left: bool,
     ) {
         if reference_mode() {
-            return self.accumulate(id, |slot| {
-                let pairs = left.chunks_exact(widths.0).zip(right.chunks_exact(widths.1));
-                for (left, right) in pairs {
-                    for (slot, &l) in slot.chunks_exact_mut(widths.1).zip(left) {
-                        slot.iter_mut().zip(right).for_each(|(slot, &r)| *slot += l * r);
-                    }
+            let slot = self.defined(id);
+            for (left, right) in left.chunks_exact(widths.0).zip(right.chunks_exact(widths.1)) {
+                for (slot, &l) in slot.chunks_exact_mut(widths.1).zip(left) {
+                    slot.iter_mut().zip(right).for_each(|(slot, &r)| *slot += l * r);
                 }
-            });
+            }
+            return;
         }
         let pool = &self.tape.pool;
         let (rows, mut row) = (left.len() / widths.0, 0);
@@ -233,14 +235,15 @@ impl<'t, E: Element> GradStore<'t, E> {
     pub(crate) fn add_row_sum(&mut self, id: u32, gradient: &[E]) {
         let width = self.tape.nodes[id as usize].shape.elements();
         if width == 0 {
-            return self.accumulate(id, |_| {});
+            self.defined(id);
+            return;
         }
         if reference_mode() {
-            return self.accumulate(id, |slot| {
-                for row in gradient.chunks_exact(width) {
-                    slot.iter_mut().zip(row).for_each(|(slot, &g)| *slot += g);
-                }
-            });
+            let slot = self.defined(id);
+            for row in gradient.chunks_exact(width) {
+                slot.iter_mut().zip(row).for_each(|(slot, &g)| *slot += g);
+            }
+            return;
         }
         let pool = &self.tape.pool;
         let (rows, mut row) = (gradient.len() / width, 0);
@@ -265,12 +268,12 @@ impl<'t, E: Element> GradStore<'t, E> {
         let (pool, node) = (&self.tape.pool, &self.tape.nodes[id as usize]);
         let rows = ids.iter().zip(gradient.chunks_exact(width.max(1)));
         if !matches!(node.value, Value::Param(_)) {
-            return self.accumulate(id, |slot| {
-                for (&id, row) in rows {
-                    let slot = &mut slot[id as usize * width..(id as usize + 1) * width];
-                    slot.iter_mut().zip(row).for_each(|(slot, &g)| *slot += g);
-                }
-            });
+            let slot = self.defined(id);
+            for (&id, row) in rows {
+                let slot = &mut slot[id as usize * width..(id as usize + 1) * width];
+                slot.iter_mut().zip(row).for_each(|(slot, &g)| *slot += g);
+            }
+            return;
         }
         let vocabulary = node.shape.first().copied().unwrap_or(0);
         let sums = self.slot(id).rows.get_or_insert_with(|| Box::new(RowSums::new(pool, vocabulary, width, ids.len())));
@@ -285,16 +288,15 @@ impl<'t, E: Element> GradStore<'t, E> {
 
     /// Adds `gradient` to the elements of a node.
     pub(crate) fn add(&mut self, id: u32, gradient: &[E]) {
-        self.dense(id, |elements, fresh| {
-            if fresh {
-                elements.copy_from_slice(gradient);
-            } else {
-                E::vectorize(
-                    #[inline(always)]
-                    || elements.iter_mut().zip(gradient).for_each(|(slot, &g)| *slot += g),
-                );
-            }
-        });
+        let (elements, fresh) = self.dense(id);
+        if fresh {
+            elements.copy_from_slice(gradient);
+        } else {
+            E::vectorize(
+                #[inline(always)]
+                || elements.iter_mut().zip(gradient).for_each(|(slot, &g)| *slot += g),
+            );
+        }
     }
 
     /// Turns the gathered pairs of a node into a product, and keeps their room.
@@ -304,17 +306,16 @@ impl<'t, E: Element> GradStore<'t, E> {
             self.multiply(id, block.pairs(), block.widths, block.rows);
         } else {
             // Nothing but zero rows came: the gradient is zero, which is not the same as none.
-            self.accumulate(id, |_| {});
+            self.defined(id);
         }
         block.rows = 0;
         self.slot(id).block = Some(block);
     }
 
     fn multiply(&mut self, id: u32, (left, right): (&[E], &[E]), widths: (usize, usize), rows: usize) {
-        self.dense(id, |slot, fresh| {
-            let (a, b) = (Matrix::transposed(left, widths.0), Matrix::rows(right, widths.1));
-            product((widths.0, rows, widths.1), a, b, slot, !fresh);
-        });
+        let (slot, fresh) = self.dense(id);
+        let (a, b) = (Matrix::transposed(left, widths.0), Matrix::rows(right, widths.1));
+        product((widths.0, rows, widths.1), a, b, slot, !fresh);
     }
 
     // Segments.
@@ -343,7 +344,7 @@ impl<'t, E: Element> GradStore<'t, E> {
         for (&id, mut slot) in leaves.iter().zip(lent.nodes.drain(..leaves.len())) {
             let own = self.tape.root(id).0 == id;
             if let Some(more) = slot.dense.take_if(|_| !own) {
-                self.dense(id, |elements, _| elements.copy_from_slice(&more));
+                self.dense(id).0.copy_from_slice(&more);
             }
             self.nodes[id as usize] = slot;
         }

@@ -2,12 +2,13 @@
 
 use crate::{
     Element, Error, Float, Gated, Graph, Operation, Shape, Var, View,
+    buffer::Buffer,
     diagnose::check_value,
     element::typed,
     measure::Walk,
     operation::{ErasedOperation, Kept, KeptGated},
     recording::{Maker, Recording},
-    tape::{NONE, Node, Operands, Value},
+    tape::{NONE, Node, Operands, Tape, Value},
     view::SelectedRows,
 };
 use std::{panic::Location, sync::OnceLock, time::Instant};
@@ -34,6 +35,15 @@ impl<O: Gated> Keep<O> for WithGates {
     fn keep<E: Float>(kept: Kept<O, O::Saved<E>>) -> Box<dyn ErasedOperation<E>> {
         Box::new(KeptGated(kept))
     }
+}
+
+/// What an operation gave that has run.
+struct Ran<E: Float> {
+    shape: Shape,
+    output: Buffer<E>,
+    differentiable: bool,
+    /// What the backward pass needs, if there is one.
+    maker: Option<Maker<E>>,
 }
 
 impl<'g> Graph<'g> {
@@ -89,8 +99,19 @@ impl<'g> Graph<'g> {
         if !self.usable(name, inputs, line) {
             return self.inert();
         }
+        let mut plan = Some(plan);
         typed!(&mut *self.recording.borrow_mut(), recording => {
-            self.run::<_, O, K>(recording, name, inputs, line, plan)
+            let tape = &recording.tape;
+            let outcome = self.run(tape, inputs, &mut |views, shapes| {
+                let operation = plan.take().expect("an operation runs once")(shapes)?;
+                let shape = operation.shape(shapes)?;
+                let mut output = room(tape, shape)?;
+                let saved = operation.forward(views, &mut output);
+                let differentiable = operation.differentiable();
+                let maker = self.keeps_graph.then(|| Maker::Operation(K::keep(Kept { operation, saved })));
+                Ok(Ran { shape, output, differentiable, maker })
+            });
+            self.note(recording, name, inputs, line, outcome)
         })
     }
 
@@ -102,43 +123,40 @@ impl<'g> Graph<'g> {
         !self.failed() && inputs.iter().all(|v| v.id != NONE)
     }
 
-    fn run<E: Float, O: Operation, K: Keep<O>>(
+    /// Runs an operation on its operands' values and shapes. It is called through `dyn`, as is all that follows it, so
+    /// that only what an operation does itself is compiled once per operation.
+    fn run<E: Float>(
+        &self,
+        tape: &Tape<E>,
+        inputs: &[Var<'g>],
+        operation: &mut dyn FnMut(&[View<'_, E>], &[Shape]) -> Result<Ran<E>, String>,
+    ) -> (Option<Instant>, Result<Ran<E>, String>) {
+        let began = self.clock.as_ref().map(|_| Instant::now());
+        let view = |i: usize| tape.view(self.params, inputs[i].id);
+        let ran = with_views(inputs.len(), view, |views| with_shapes(views, &mut |shapes| operation(views, shapes)));
+        (began, ran)
+    }
+
+    /// Writes down what an operation gave, or its error.
+    fn note<E: Float>(
         &'g self,
         recording: &mut Recording<E>,
         name: &'static str,
         inputs: &[Var<'g>],
         line: &'static Location<'static>,
-        plan: impl FnOnce(&[Shape]) -> Result<O, String>,
+        (began, ran): (Option<Instant>, Result<Ran<E>, String>),
     ) -> Var<'g> {
-        let began = self.clock.as_ref().map(|_| Instant::now());
-        let tape = &recording.tape;
-        let outcome = with_views(
-            inputs.len(),
-            |i| tape.view(self.params, inputs[i].id),
-            |views| {
-                let (operation, shape) = with_shapes(views, |shapes| {
-                    let operation = plan(shapes)?;
-                    let shape = operation.shape(shapes)?;
-                    Ok::<_, String>((operation, shape))
-                })?;
-                let possible = shape
-                    .if_possible()
-                    .ok_or_else(|| format!("would give {shape}, which is more than a tensor can have"))?;
-                let mut output = tape.pool.try_take(possible.elements())?;
-                let saved = operation.forward(views, &mut output);
-                Ok((shape, output, Kept { operation, saved }))
-            },
-        );
-        let (shape, output, kept) = match outcome {
-            Ok(done) => done,
+        let nodes = &recording.tape.nodes;
+        let Ran { shape, output, differentiable, maker } = match ran {
+            Ok(ran) => ran,
             Err(why) => {
-                let shapes = inputs.iter().map(|v| tape.nodes[v.id as usize].shape).collect();
+                let shapes = inputs.iter().map(|v| nodes[v.id as usize].shape).collect();
                 let at = self.place_of(self.mark(line));
                 self.fail(Error::Shape { operation: name, shapes, why, at });
                 return self.inert();
             }
         };
-        let wants = kept.operation.differentiable() && inputs.iter().any(|v| tape.nodes[v.id as usize].wants);
+        let wants = differentiable && inputs.iter().any(|v| nodes[v.id as usize].wants);
         let node = Node {
             value: Value::Own(output),
             shape,
@@ -153,7 +171,7 @@ impl<'g> Graph<'g> {
             packs: Default::default(),
             name,
         };
-        let id = recording.push(node, self.keeps_graph.then(|| Maker::Operation(K::keep(kept))));
+        let id = recording.push(node, maker);
         if let (Some(clock), Some(began)) = (&self.clock, began) {
             clock.borrow_mut().add(id, Walk::Forward, began);
         }
@@ -234,7 +252,7 @@ pub(crate) fn with_views<'a, E: Element, R>(
     }
 }
 
-fn with_shapes<E: Float, R>(views: &[View<'_, E>], f: impl FnOnce(&[Shape]) -> R) -> R {
+fn with_shapes<E: Float, R>(views: &[View<'_, E>], f: &mut dyn FnMut(&[Shape]) -> R) -> R {
     match views {
         [] => f(&[]),
         [a] => f(&[a.shape]),
@@ -242,4 +260,11 @@ fn with_shapes<E: Float, R>(views: &[View<'_, E>], f: impl FnOnce(&[Shape]) -> R
         [a, b, c] => f(&[a.shape, b.shape, c.shape]),
         many => f(&many.iter().map(|v| v.shape).collect::<Vec<_>>()),
     }
+}
+
+/// Room for a value of this shape, or why there is none.
+fn room<E: Float>(tape: &Tape<E>, shape: Shape) -> Result<Buffer<E>, String> {
+    let possible =
+        shape.if_possible().ok_or_else(|| format!("would give {shape}, which is more than a tensor can have"))?;
+    tape.pool.try_take(possible.elements())
 }

@@ -4,7 +4,7 @@ use crate::{
     Element, Float, Shape,
     buffer::{Buffer, Pool},
     element::Start,
-    kernels::{Matrix, Packed, product_by, worth_keeping},
+    kernels::{Matrix, Packed, worth_keeping},
 };
 use ndarray::{ArrayViewD, IxDyn};
 use std::{
@@ -121,7 +121,7 @@ impl<E: Float> Panels<E> for Packs<E> {
             Some(scales) => Packed::int8((k, n), b, scales, transposed),
             None => Packed::new((k, n), b, |len| pool.take(len)),
         });
-        product_by(m, a, packed, c, start);
+        E::product_by(m, a, packed, c, start);
     }
 }
 

@@ -284,7 +284,7 @@ fn pack_block<E: Float, const M: usize>(a: Matrix<'_, E>, to: &mut [E]) {
 
 /// B `[k, n]` in panels, to be multiplied by more than once.
 #[derive(Debug)]
-pub(crate) struct Packed<E: Element> {
+pub struct Packed<E: Element> {
     pub(super) k: usize,
     pub(super) n: usize,
     pub(super) panels: Panels<E>,

@@ -420,8 +420,8 @@ fn plain_loops<E: Float>(
     }
 }
 
-/// As [`product`], by a matrix that is packed already.
-pub(crate) fn product_by<E: Float>(m: usize, a: Matrix<'_, E>, b: &Packed<E>, c: &mut [E], start: Start<'_, E>) {
+/// [`real_product`] by a matrix that is packed already.
+pub(crate) fn real_product_by<E: Float>(m: usize, a: Matrix<'_, E>, b: &Packed<E>, c: &mut [E], start: Start<'_, E>) {
     if any((m, b.k, b.n), a, c, start) {
         let right = match &b.panels {
             Panels::Numbers(panels) => Right::Panels(panels),
@@ -475,10 +475,10 @@ mod tests {
                     prop_assert_eq!(&got, &expected);
                     let packed = Packed::new((k, n), b, |len| vec![f64::NAN; len].into());
                     let mut got = vec![f64::NAN; m * n];
-                    product_by(m, a, &packed, &mut got, Start::Zero);
+                    real_product_by(m, a, &packed, &mut got, Start::Zero);
                     prop_assert_eq!(&got, &fresh);
                     let mut got = vec![f64::NAN; m * n];
-                    product_by(m, a, &packed, &mut got, Start::Row(&bias));
+                    real_product_by(m, a, &packed, &mut got, Start::Row(&bias));
                     prop_assert_eq!(&got, &biased);
                     let mut got = vec![f64::NAN; m * n];
                     f64::product((m, k, n), a.parts(), b.parts(), &mut got, Start::Row(&bias));
@@ -600,7 +600,7 @@ mod tests {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
                 let mut c = vec![0.5; rows * n];
                 pool.install(|| match kept {
-                    true => product_by(rows, a, &packed, &mut c, Start::Output),
+                    true => real_product_by(rows, a, &packed, &mut c, Start::Output),
                     false => product((rows, k, n), a, b, &mut c, true),
                 });
                 c
@@ -614,8 +614,8 @@ mod tests {
                 let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
                 let (bias, mut begun, mut biased) = (fill::<f32>(n, 4), fill::<f32>(n, 4), vec![f32::NAN; n]);
                 pool.install(|| {
-                    product_by(1, a, &packed, &mut biased, Start::Row(&bias));
-                    product_by(1, a, &packed, &mut begun, Start::Output);
+                    real_product_by(1, a, &packed, &mut biased, Start::Row(&bias));
+                    real_product_by(1, a, &packed, &mut begun, Start::Output);
                 });
                 assert_eq!(biased, begun);
             }
