@@ -55,6 +55,7 @@
 
 #[doc(hidden)]
 pub mod doc_example;
+mod erased;
 mod event;
 mod state;
 
@@ -66,12 +67,13 @@ use crate::{
     optimizer::{Averaged, Optimizer, StepParams},
     parallel_map,
     schedule::{Lowered, OnPlateau},
-    sharded::shard_gradients,
 };
+use erased::{Epochs, ErasedObjective};
 use state::State;
 use std::{
     collections::BTreeMap,
     fmt,
+    ops::Range,
     path::PathBuf,
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
@@ -381,17 +383,17 @@ impl<'a> Trainer<'a> {
         objective: &O,
         mut on: impl FnMut(Event<'_>),
     ) -> Result<Outcome, O::Error> {
-        self.run_all(params, optimizer, objective, &mut on)
+        self.run_all(params, optimizer, &mut Epochs::new(objective), &mut on)
     }
 
-    /// Does what [`run`](Trainer::run) does, compiled once per objective and not once per closure.
-    fn run_all<O: Objective>(
+    /// Does what [`run`](Trainer::run) does, compiled once per type of error and not once per objective.
+    fn run_all<E: From<Error> + Send>(
         mut self,
         params: &mut Params,
         optimizer: &mut dyn Optimizer,
-        objective: &O,
+        objective: &mut dyn ErasedObjective<E>,
         on: &mut dyn FnMut(Event<'_>),
-    ) -> Result<Outcome, O::Error> {
+    ) -> Result<Outcome, E> {
         self.check_settings()?;
         let mut state = State::new(self.seed, self.accumulate);
         let mut best = Best::default();
@@ -416,7 +418,7 @@ impl<'a> Trainer<'a> {
         if last.is_none() {
             self.save(&state, params, optimizer, &objective.carried(), &mut best)?;
         }
-        let (mut batches, mut batches_of) = (vec![], None);
+        let (mut batches, mut batches_of) = (0, None);
         let mut saved = Saved::now(Duration::ZERO);
         let mut reducer = Reducer::new(self.exchange, self.reduce);
         let stop_reason = loop {
@@ -457,22 +459,23 @@ impl<'a> Trainer<'a> {
                 break StopReason::Stopped;
             }
             if batches_of != Some(state.epoch) {
-                batches = objective.epoch(state.epoch)?;
+                batches = objective.begin_epoch(state.epoch)?;
                 batches_of = Some(state.epoch);
-                state.check_position(batches.len())?;
-                self.agree_on_epoch(params, batches.iter().map(|batch| objective.shards(batch)).sum())?;
+                state.check_position(batches)?;
+                self.agree_on_epoch(params, objective.shards(0..batches).len())?;
             }
             let began = Instant::now();
-            let together = &batches[state.batch..(state.batch + self.accumulate).min(batches.len())];
+            let together = state.batch..(state.batch + self.accumulate).min(batches);
+            let count = together.len();
             let sums = self.sums(params, objective, together, state.batches_seen, &mut reducer)?;
-            let done = self.one_step(params, optimizer, &sums, &state, batches.len())?;
-            state.stepped(together.len(), batches.len(), sums.loss, sums.weight);
+            let done = self.one_step(params, optimizer, &sums, &state, batches)?;
+            state.stepped(count, batches, sums.loss, sums.weight);
             objective.share(self.exchange)?;
             let took = began.elapsed();
             on(Event::Step(StepDone {
                 train_loss: state.train_loss(),
                 step: state.step,
-                batch: done.batch + together.len(),
+                batch: done.batch + count,
                 ..done
             }));
             // The next step, which may be lost with this one, will take about as long.
@@ -516,24 +519,21 @@ impl<'a> Trainer<'a> {
     }
 
     /// The sums over some batches, whose shards are numbered from the first to the last.
-    fn sums<O: Objective>(
+    fn sums<E: From<Error> + Send>(
         &self,
         params: &Params,
-        objective: &O,
-        batches: &[O::Batch],
+        objective: &dyn ErasedObjective<E>,
+        batches: Range<usize>,
         seen: u64,
         reducer: &mut Reducer<'_>,
-    ) -> Result<Sums, O::Error> {
-        let each = |(i, batch)| (0..objective.shards(batch)).map(move |n| (i, batch, n));
-        let all: Vec<(usize, &O::Batch, usize)> = batches.iter().enumerate().flat_map(each).collect();
+    ) -> Result<Sums, E> {
+        let first = batches.start;
+        let all = objective.shards(batches);
         let seed = self.seed;
-        let one = |number: usize| -> Result<Sums, O::Error> {
-            let (i, batch, n) = all[number];
-            let shard = objective.shard(batch, n)?;
-            let training = Some((seed, seen + i as u64));
-            let (loss, gradients) =
-                shard_gradients(params, training, n, |graph| objective.loss(graph, &shard)).map_err(Error::from)?;
-            Ok(Sums { loss, weight: objective.weight(&shard), gradients })
+        let one = |number: usize| {
+            let (batch, shard) = all[number];
+            let training = Some((seed, seen + (batch - first) as u64));
+            objective.sums(params, training, batch, shard)
         };
         let own = owned(self.exchange, all.len()).collect();
         let own = parallel_map(own, one).into_iter().collect::<Result<_, _>>()?;
@@ -549,7 +549,11 @@ impl<'a> Trainer<'a> {
     }
 
     /// The score of the first process decides everywhere how the training goes on.
-    fn shared_evaluation<O: Objective>(&self, objective: &O, params: &Params) -> Result<Evaluation, O::Error> {
+    fn shared_evaluation<E: From<Error> + Send>(
+        &self,
+        objective: &dyn ErasedObjective<E>,
+        params: &Params,
+    ) -> Result<Evaluation, E> {
         let own = objective.evaluate(params)?;
         let score = self.exchange.broadcast(own.score.to_le_bytes().to_vec())?;
         let score = score.try_into().map_or(f64::NAN, f64::from_le_bytes);
