@@ -1,14 +1,14 @@
 //! A task whose type is not known: what a program does with the one that the command line names.
 
 use crate::{
-    commands::{EvaluateOptions, GenerateOptions, PredictOptions, QuantizeOptions},
+    commands::{EvaluateOptions, GenerateOptions, PredictOptions},
     error::Result,
     run::RunFolder,
     task::{Score, Spec},
 };
 use clap::{ArgMatches, Command};
 use std::{path::PathBuf, sync::Arc};
-use unspool::nn::exchange::Exchange;
+use unspool::{graph::Params, nn::exchange::Exchange, text::BatchSize};
 use unspool_serve::Model;
 
 /// Answers lines, for the fuzz targets.
@@ -20,16 +20,18 @@ pub(crate) trait AnyTask: Sync {
     fn name(&self) -> &'static str {
         self.spec().name
     }
-    fn has_option(&self, name: &str) -> bool;
-    fn train_command(&self) -> Command;
-    fn draw_command(&self) -> Command;
+    /// Adds the task's own options to a command.
+    fn own_options(&self, command: Command) -> Command;
+    /// How many examples are trained on at a time, where that is an option of the task itself.
+    fn batch_size(&self, matches: &ArgMatches) -> Result<Option<BatchSize>>;
     fn train(&self, matches: &ArgMatches, exchange: &dyn Exchange) -> Result<()>;
     fn draw(&self, matches: &ArgMatches) -> Result<()>;
     fn predict(&self, folder: &RunFolder, options: &PredictOptions) -> Result<()>;
     fn evaluate(&self, folder: &RunFolder, options: &EvaluateOptions) -> Result<()>;
     fn generate(&self, folder: &RunFolder, options: &GenerateOptions) -> Result<()>;
     fn serve(&self, path: PathBuf) -> Result<Arc<dyn Model>>;
-    fn quantize(&self, folder: &RunFolder, options: &QuantizeOptions) -> Result<()>;
+    /// The weights of the model of a run folder.
+    fn weights(&self, folder: &RunFolder) -> Result<Params>;
     fn model_toml(&self, path: &std::path::Path, table: toml::Table);
     fn answers(&self, words: &[String]) -> Result<Answers>;
     fn losses(&self, words: &[String], ranks: usize) -> Vec<f64>;

@@ -40,9 +40,9 @@ pub(crate) struct Begun<T: Task> {
 
 impl<T: Task> Begun<T> {
     /// Reads the data, and builds the model in the precision asked for. Beside it stands the train part.
-    pub(crate) fn new(chosen: &Chosen<T>, exchange: &dyn Exchange) -> Result<(Begun<T>, Train<T>)> {
+    pub(crate) fn new(chosen: &Chosen, exchange: &dyn Exchange) -> Result<(Begun<T>, Train<T>)> {
         let data = chosen.data(exchange);
-        let Parts { train: source, dev, test } = T::read(&chosen.options, &data)?;
+        let Parts { train: source, dev, test } = T::read(&chosen.own::<T>()?, &data)?;
         let (learned, saved, tokenizers) = learn::<T>(chosen, &source, exchange)?;
         let Learned { saved: of_model, tokenizer, source_tokenizer } = learned;
         let bpe_dropout = chosen.training.bpe_dropout;
@@ -75,6 +75,29 @@ impl<T: Task> Begun<T> {
         let test = Scored::new(&task, &test, Part::Test, &cut, &cache, exchange)?;
         let data = data.checksum()?;
         Ok((Begun { task, source, dev, test, cut, params, saved, tokenizers, data }, train))
+    }
+
+    /// The sizes, with those of the train part.
+    pub(crate) fn sizes(&self, train: &Train<T>) -> Sizes {
+        let (dev, test) = (self.dev.examples.len(), self.test.examples.len());
+        Sizes { train: train.lengths().len(), dev, test, parameters: self.params.elements() }
+    }
+}
+
+/// How many examples the parts have, and numbers the model.
+#[derive(Clone, Copy)]
+pub(crate) struct Sizes {
+    pub(crate) train: usize,
+    pub(crate) dev: usize,
+    pub(crate) test: usize,
+    pub(crate) parameters: usize,
+}
+
+impl Sizes {
+    /// A line to show before training.
+    pub(crate) fn line(&self, task: &str) -> String {
+        let Sizes { train, dev, test, parameters } = self;
+        format!("{task}: {parameters} parameters; {train} rows in train, {dev} in dev, {test} in test")
     }
 }
 
@@ -123,7 +146,7 @@ fn without_model(saved: &str) -> String {
 /// What the first process learns from the train part, or takes from the run that the training starts from, in every
 /// process, with the texts that the run folder keeps.
 fn learn<T: Task>(
-    chosen: &Chosen<T>,
+    chosen: &Chosen,
     source: &T::Source,
     exchange: &dyn Exchange,
 ) -> Result<(Learned<T::Saved>, String, Tokenizers)> {
@@ -136,7 +159,7 @@ fn learn<T: Task>(
         let (mut table, tokenizers) = match &chosen.training.init_from {
             Some(from) => (run::read_saved(from)?, texts(restore::tokenizers(from)?.each_ref())?),
             None => {
-                let learned = T::learn(&chosen.options, source)?;
+                let learned = T::learn(&chosen.own::<T>()?, source)?;
                 let table = toml::Table::try_from(&learned.saved)
                     .map_err(|cause| Error::failure(format!("what the model needs to know is no TOML: {cause}"), ""))?;
                 let tokenizers = texts([&learned.tokenizer, &learned.source_tokenizer])?;

@@ -4,7 +4,7 @@
 
 use crate::{
     baseline::Baseline,
-    begun::Begun,
+    begun::Sizes,
     chosen::Chosen,
     compared::told,
     json::Evaluated,
@@ -12,7 +12,7 @@ use crate::{
     page::Trained,
     run::{CONFIG, MODEL, REPORT, SAVED, SOURCE_TOKENIZER, TOKENIZER},
     shown,
-    task::{Metric, Task},
+    task::Metric,
 };
 
 /// The files of a run folder that others want, and what they hold.
@@ -25,23 +25,18 @@ const FILES: [(&str, &str); 6] = [
     (REPORT, "scores, curves and examples as a page"),
 ];
 
-/// Returns the card of a model that was trained on so many rows.
-pub(crate) fn card<T: Task>(
-    chosen: &Chosen<T>,
-    begun: &Begun<T>,
-    rows: usize,
-    trained: &Trained<T::Answer>,
-    baselines: &[Baseline],
-) -> String {
-    let (task, metric) = (T::SPEC.name, T::SPEC.metric);
-    let set = T::SPEC.sets.iter().find(|set| chosen.data == [set.name]);
+/// Returns the card of a model that was trained.
+pub(crate) fn card(chosen: &Chosen, sizes: Sizes, trained: &Trained, baselines: &[Baseline]) -> String {
+    let spec = chosen.spec();
+    let (task, metric) = (spec.name, spec.metric);
+    let set = spec.sets.iter().find(|set| chosen.data == [set.name]);
     let license = set.map(|set| set.license);
     let mut out = String::from("---\n");
     // A hub knows identifiers of licenses in lowercase, and `other` for what has none.
     let known = license.map(|name| if name.starts_with("CC") { name.to_lowercase() } else { "other".to_owned() });
     out += &known.map_or_else(String::new, |name| format!("license: {name}\n"));
     out += &format!("library_name: unspool\ntags:\n- {task}\nmetrics:\n- {}\n---\n\n# {task}\n\n", metric.name);
-    out += &format!("{}. This model was trained by [Unspool]({}):\n\n", T::SPEC.about, env!("CARGO_PKG_REPOSITORY"));
+    out += &format!("{}. This model was trained by [Unspool]({}):\n\n", spec.about, env!("CARGO_PKG_REPOSITORY"));
     out += &format!("    {}\n\n## Scores\n\n{}", shown::line(&chosen.command()), scores(metric, trained));
     if let Some(signature) = &trained.test.score.signature {
         out += &format!("\nThe signature of {} is `{signature}`.\n", metric.name);
@@ -56,8 +51,8 @@ pub(crate) fn card<T: Task>(
     }
     out += "\n## Data\n\n";
     let names: Vec<String> = chosen.data.iter().map(|name| format!("`{}`", cell(name).replace('`', "'"))).collect();
-    let (dev, test) = (begun.dev.examples.len(), begun.test.examples.len());
-    let examples = format!("{rows} examples to train on, {dev} to choose the best epoch by, and {test} to test with");
+    let Sizes { train, dev, test, parameters } = sizes;
+    let examples = format!("{train} examples to train on, {dev} to choose the best epoch by, and {test} to test with");
     out += &match (names.is_empty(), license) {
         (true, _) => format!("Synthetic examples that the program makes: {examples}.\n"),
         (false, Some(license)) => format!("The built-in data set {} ({license}): {examples}.\n", names.join(", ")),
@@ -66,8 +61,7 @@ pub(crate) fn card<T: Task>(
         }
     };
     out += &format!(
-        "\n## Training\n\n{} parameters, seed {}, {} epochs of which number {} was the best on dev.\n",
-        begun.params.elements(),
+        "\n## Training\n\n{parameters} parameters, seed {}, {} epochs of which number {} was the best on dev.\n",
         chosen.training.begin.seed,
         chosen.training.epochs,
         significant(trained.epoch, 4)
@@ -79,7 +73,7 @@ pub(crate) fn card<T: Task>(
 }
 
 /// The scores of both parts as a table.
-fn scores<A>(metric: Metric, Trained { dev, test, .. }: &Trained<A>) -> String {
+fn scores(metric: Metric, Trained { dev, test, .. }: &Trained) -> String {
     let mut out = String::from("| score | dev | test |\n| --- | --- | --- |\n");
     let number = |part: &Evaluated| score(part.score.value, metric.digits);
     out += &format!("| {} | {} | {} |\n", metric.name, number(dev), number(test));

@@ -2,14 +2,16 @@
 //! the task.
 
 use crate::{
+    any_task::AnyTask,
     cache::Cache,
     commented::{commented, defaults},
     config::{self, Entry, strings, value_of},
     data::{Columns, Data},
+    entry::own_options,
     error::{Error, Result},
     run::{self, TASK},
     shell,
-    task::Task,
+    task::{Spec, Task},
     task_options::{BATCH_ROWS, CONFIG, DATA, INIT_FROM, Place, SKIP_BAD_LINES, is_list, is_of_model, options},
     training::Training,
 };
@@ -26,8 +28,8 @@ use unspool::{nn::exchange::Exchange, text::BatchSize};
 type Given = BTreeMap<String, Vec<String>>;
 
 /// What a command line itself names of a task's options.
-fn given<T: Task>(matches: &ArgMatches) -> Given {
-    let known = options::<T>(Command::new(""));
+fn given(task: &dyn AnyTask, matches: &ArgMatches) -> Given {
+    let known = options(task, Command::new(""));
     let mut given = Given::new();
     for argument in known.get_arguments() {
         let (id, Some(name)) = (argument.get_id().as_str(), argument.get_long()) else { continue };
@@ -41,21 +43,21 @@ fn given<T: Task>(matches: &ArgMatches) -> Given {
 }
 
 /// A configuration file: each key is the name of an option, and its value is one that the command line takes.
-pub(crate) fn read_config<T: Task>(path: &Path) -> Result<Given> {
+pub(crate) fn read_config(task: &dyn AnyTask, path: &Path) -> Result<Given> {
     let (mut given, entries) = (Given::new(), config::read(path)?);
     // Another task's options are none of this one, so the task comes first.
     for Entry { name, value, place } in &entries {
         if name == TASK
-            && let Some(task) = value.as_str().filter(|task| *task != T::SPEC.name)
+            && let Some(other) = value.as_str().filter(|other| *other != task.spec().name)
         {
-            let hint = format!("`unspool train {task}`, or another --config");
-            return Err(Error::misuse(format!("{place}: it is for {task}"), hint));
+            let hint = format!("`unspool train {other}`, or another --config");
+            return Err(Error::misuse(format!("{place}: it is for {other}"), hint));
         }
     }
-    let known = options::<T>(Command::new(""));
+    let known = options(task, Command::new(""));
     for Entry { name, value, place } in entries {
         let values = match &value {
-            _ if name == TASK && text(&value) == T::SPEC.name => continue,
+            _ if name == TASK && text(&value) == task.spec().name => continue,
             Value::Array(all) if is_list(&known, &name) && all.iter().all(Value::is_str) => {
                 all.iter().map(text).collect()
             }
@@ -69,8 +71,8 @@ pub(crate) fn read_config<T: Task>(path: &Path) -> Result<Given> {
         }
         if values.is_empty() || !known.get_arguments().any(|argument| argument.get_long() == Some(&name)) {
             return Err(Error::misuse(
-                format!("{place}: `{name}` is not an option of {}", T::SPEC.name),
-                format!("see `unspool train {} --help`", T::SPEC.name),
+                format!("{place}: `{name}` is not an option of {}", task.spec().name),
+                format!("see `unspool train {} --help`", task.spec().name),
             ));
         }
         let one = Given::from([(name.clone(), values)]);
@@ -97,14 +99,14 @@ fn words(given: &Given) -> Vec<String> {
 const TOKENIZERS: [&str; 2] = ["tokenizer", "source-tokenizer"];
 
 /// Takes the options of the model from the run that `--init-from` names, whose weights would not fit others.
-fn adopt_model<T: Task>(given: &mut Given) -> Result<()> {
+fn adopt_model(task: &dyn AnyTask, given: &mut Given) -> Result<()> {
     let Some(from) = given.get(INIT_FROM).and_then(|values| values.first()).cloned() else { return Ok(()) };
     let folder = run::RunFolder::open(Path::new(&from))?;
-    let theirs = read_config::<T>(&folder.file(run::CONFIG))?;
+    let theirs = read_config(task, &folder.file(run::CONFIG))?;
     // Its texts are cut into the tokens that the weights know.
     let tokenizers = run::TOKENIZERS.map(|name| folder.file(name));
-    let known = options::<T>(Command::new(""));
-    for argument in known.get_arguments().filter(|argument| is_of_model::<T>(argument)) {
+    let known = options(task, Command::new(""));
+    for argument in known.get_arguments().filter(|argument| is_of_model(task, argument)) {
         let Some(name) = argument.get_long() else { continue };
         let file = TOKENIZERS.iter().position(|option| *option == name).map(|place| &tokenizers[place]);
         if let Some(file) = file.filter(|file| file.exists()) {
@@ -128,19 +130,20 @@ fn adopt_model<T: Task>(given: &mut Given) -> Result<()> {
 }
 
 /// All options with their meanings, and the values that are given or the defaults, as a file for `--config`.
-pub(crate) fn print_config<T: Task>(matches: &ArgMatches) -> Result<String> {
+pub(crate) fn print_config(task: &dyn AnyTask, matches: &ArgMatches) -> Result<String> {
     let mut chosen = match matches.get_one::<PathBuf>(CONFIG) {
-        Some(path) => read_config::<T>(path)?,
+        Some(path) => read_config(task, path)?,
         None => Given::new(),
     };
-    chosen.extend(given::<T>(matches));
-    Ok(commented(T::SPEC.name, &options::<T>(Command::new("")), &chosen))
+    chosen.extend(given(task, matches));
+    Ok(commented(task.spec().name, &options(task, Command::new("")), &chosen))
 }
 
-/// The options of a training of `T`.
-pub(crate) struct Chosen<T: Task> {
-    /// The task's own.
-    pub(crate) options: T::Options,
+/// The options of a training.
+pub(crate) struct Chosen {
+    pub(crate) task: &'static dyn AnyTask,
+    /// All of them as they were read, the task's own too.
+    matches: ArgMatches,
     pub(crate) training: Training,
     /// How many examples are trained on at a time.
     pub(crate) size: BatchSize,
@@ -155,25 +158,25 @@ pub(crate) struct Chosen<T: Task> {
     given: Given,
 }
 
-impl<T: Task> Chosen<T> {
+impl Chosen {
     /// Chooses from a command line. A run is resumed with the options that it began with.
-    pub(crate) fn new(matches: &ArgMatches) -> Result<Chosen<T>> {
+    pub(crate) fn new(task: &'static dyn AnyTask, matches: &ArgMatches) -> Result<Chosen> {
         let place = match matches.try_contains_id("resume") {
             Ok(_) => Place::from_arg_matches(matches).map_err(|error| Error::misuse(error.to_string(), ""))?,
             Err(_) => Place::default(),
         };
         let mut chosen = match matches.get_one::<PathBuf>(CONFIG) {
-            Some(path) => read_config::<T>(path)?,
+            Some(path) => read_config(task, path)?,
             None => Given::new(),
         };
-        chosen.extend(given::<T>(matches));
-        adopt_model::<T>(&mut chosen)?;
+        chosen.extend(given(task, matches));
+        adopt_model(task, &mut chosen)?;
         let begun = place.out.as_ref().filter(|_| place.resume).map(|out| out.join(run::CONFIG));
-        let Some(path) = begun.filter(|path| path.exists()) else { return Self::of_given(chosen, place) };
-        let mut all = read_config::<T>(&path)?;
-        let began = Self::of_given(all.clone(), place.clone())?;
+        let Some(path) = begun.filter(|path| path.exists()) else { return Self::of_given(task, chosen, place) };
+        let mut all = read_config(task, &path)?;
+        let began = Self::of_given(task, all.clone(), place.clone())?;
         all.extend(chosen);
-        let now = Self::of_given(all, place)?;
+        let now = Self::of_given(task, all, place)?;
         // The same data may have another name now; its contents are compared once it is read.
         let differs = now.config.iter().find(|(name, value)| *name != DATA && began.config.get(*name) != Some(value));
         // Where no step was done yet, all can still be chosen.
@@ -190,47 +193,55 @@ impl<T: Task> Chosen<T> {
     }
 
     /// The options of a run that is there, as far as its folder has them.
-    pub(crate) fn of_run(folder: &run::RunFolder) -> Result<Chosen<T>> {
+    pub(crate) fn of_run(task: &'static dyn AnyTask, folder: &run::RunFolder) -> Result<Chosen> {
         let path = folder.file(run::CONFIG);
-        let mut given = if path.exists() { read_config::<T>(&path)? } else { Given::new() };
-        if T::SPEC.data.is_some() {
+        let mut given = if path.exists() { read_config(task, &path)? } else { Given::new() };
+        if task.spec().data.is_some() {
             given.entry(DATA.into()).or_insert_with(|| vec![String::new()]);
         }
-        Self::of_given(given, Place::default())
+        Self::of_given(task, given, Place::default())
     }
 
-    fn of_given(given: Given, place: Place) -> Result<Chosen<T>> {
-        let wrong = |error: clap::Error| Error::misuse(error.to_string().replace('\n', " "), "see `--help`");
-        let known = options::<T>(Command::new(""));
-        let matches = known.clone().try_get_matches_from(words(&given)).map_err(wrong)?;
-        let training = Training::from_arg_matches(&matches).map_err(wrong)?;
-        let options = T::Options::from_arg_matches(&matches).map_err(wrong)?;
+    fn of_given(task: &'static dyn AnyTask, given: Given, place: Place) -> Result<Chosen> {
+        let known = options(task, Command::new(""));
+        let matches = known.clone().try_get_matches_from(words(&given)).map_err(refused)?;
+        let training = Training::from_arg_matches(&matches).map_err(refused)?;
         let mut data = given.get(DATA).cloned().unwrap_or_default();
-        if data.is_empty() && T::SPEC.data.is_some() {
-            let set = T::SPEC.sets.first().ok_or_else(|| {
+        if data.is_empty() && task.spec().data.is_some() {
+            let set = task.spec().sets.first().ok_or_else(|| {
                 Error::misuse(
-                    format!("--data is missing: there is no built-in data set for {}", T::SPEC.name),
+                    format!("--data is missing: there is no built-in data set for {}", task.spec().name),
                     "give --data FILE, or --data TRAIN DEV TEST",
                 )
             })?;
             data.push(set.name.to_owned());
         }
         let rows = matches.try_get_one::<usize>(BATCH_ROWS).ok().flatten().copied().unwrap_or(1);
-        let size = T::batch_size(&options).unwrap_or(BatchSize::Rows(rows));
+        let size = task.batch_size(&matches)?.unwrap_or(BatchSize::Rows(rows));
         let skip_bad_lines = matches.try_get_one::<bool>(SKIP_BAD_LINES).ok().flatten().is_some_and(|skips| *skips);
-        let columns = Columns::new(T::SPEC.columns, |option| given.get(option)?.first().cloned());
-        let config = table(T::SPEC.name, &known, &matches, &data);
-        Ok(Chosen { options, training, size, data, columns, skip_bad_lines, config, place, given })
+        let columns = Columns::new(task.spec().columns, |option| given.get(option)?.first().cloned());
+        let config = table(task.spec().name, &known, &matches, &data);
+        Ok(Chosen { task, matches, training, size, data, columns, skip_bad_lines, config, place, given })
+    }
+
+    /// What the task is called, what it does, and how its models are compared.
+    pub(crate) fn spec(&self) -> Spec {
+        self.task.spec()
+    }
+
+    /// The task's own options.
+    pub(crate) fn own<T: Task>(&self) -> Result<T::Options> {
+        own_options::<T>(&self.matches)
     }
 
     /// The command that trains in this way: the data, and the options that differ from their defaults.
     pub(crate) fn command(&self) -> String {
-        let mut command = format!("unspool train {}", T::SPEC.name);
-        if self.data.iter().ne(T::SPEC.sets.first().map(|set| set.name)) {
+        let mut command = format!("unspool train {}", self.spec().name);
+        if self.data.iter().ne(self.spec().sets.first().map(|set| set.name)) {
             command += " --data";
             self.data.iter().for_each(|name| command += &format!(" {}", shell::quoted(name)));
         }
-        for argument in options::<T>(Command::new("")).get_arguments() {
+        for argument in options(self.task, Command::new("")).get_arguments() {
             let Some(name) = argument.get_long().filter(|name| *name != DATA) else { continue };
             let usual: Vec<String> =
                 argument.get_default_values().iter().map(|text| text.to_string_lossy().into()).collect();
@@ -246,20 +257,20 @@ impl<T: Task> Chosen<T> {
 
     /// The data that is named.
     pub(crate) fn data<'a>(&self, exchange: &'a dyn Exchange) -> Data<'a> {
-        Data::new(&self.data, T::SPEC.sets, self.columns.clone(), exchange)
+        Data::new(&self.data, self.spec().sets, self.columns.clone(), exchange)
             .limits(self.place.limits.limits())
             .skip_bad_lines(self.skip_bad_lines)
             .cache(Cache::of_user(self.place.cache_size))
     }
 
     /// What `--compare` names: the same options but for some.
-    pub(crate) fn comparisons(&self) -> Result<Vec<(&'static str, Chosen<T>)>> {
-        let known = T::SPEC.comparisons;
+    pub(crate) fn comparisons(&self) -> Result<Vec<(&'static str, Chosen)>> {
+        let known = self.spec().comparisons;
         let compared = |wanted: &String| {
             let Some((name, others)) = known.iter().find(|(name, _)| name == wanted) else {
                 let names = known.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
                 return Err(Error::misuse(
-                    format!("--compare {wanted}: {} has no such comparison", T::SPEC.name),
+                    format!("--compare {wanted}: {} has no such comparison", self.spec().name),
                     if names.is_empty() { "leave it out".to_owned() } else { format!("it must be one of {names}") },
                 ));
             };
@@ -271,7 +282,7 @@ impl<T: Task> Chosen<T> {
             }
             let mut given = self.given.clone();
             given.extend(others.iter().map(|(name, value)| ((*name).to_owned(), vec![(*value).to_owned()])));
-            let other = Self::of_given(given, self.place.clone())?;
+            let other = Self::of_given(self.task, given, self.place.clone())?;
             match other.config == self.config {
                 true => Err(Error::misuse(format!("--compare {name}: that is the model itself"), "leave it out")),
                 false => Ok((*name, other)),
@@ -279,6 +290,11 @@ impl<T: Task> Chosen<T> {
         };
         self.place.compare.iter().map(compared).collect()
     }
+}
+
+/// Options that clap refuses.
+pub(crate) fn refused(error: clap::Error) -> Error {
+    Error::misuse(error.to_string().replace('\n', " "), "see `--help`")
 }
 
 /// All options with their values, for `config.toml`.

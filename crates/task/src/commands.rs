@@ -1,8 +1,8 @@
 //! The options of the commands beside `train`.
 
 use crate::{
-    decoding::DecodingOptions, format::Format, groups::within, limits, lines::LimitOptions, task::Task, task_options,
-    threads::Threads,
+    any_task::AnyTask, decoding::DecodingOptions, format::Format, groups::within, limits, lines::LimitOptions,
+    task_options, threads::Threads,
 };
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, value_parser};
 use std::path::PathBuf;
@@ -165,10 +165,10 @@ fn switch(name: &'static str, help: &'static str) -> Arg {
 }
 
 /// The command that draws a task.
-pub(crate) fn draw_command<T: Task>() -> Command {
+pub(crate) fn draw_command(task: &dyn AnyTask) -> Command {
     let file = "Output file, whose name ends in .svg, .dot (for Graphviz), or .txt [default: TASK.svg, which is then \
          not overwritten]";
-    task_options::drawn::<T>()
+    task_options::drawn(task)
         .arg(path(OUT, "FILE", file))
         .arg(switch(ROLLED, "Draw each recurrence rolled up, as one cell with its loop, beside its unrolling"))
         .arg(switch(OVERWRITE, "Overwrite an existing file"))
@@ -202,9 +202,9 @@ pub(crate) struct DrawOptions {
 
 impl DrawOptions {
     /// From the command line.
-    pub(crate) fn new<T: Task>(matches: &ArgMatches) -> DrawOptions {
+    pub(crate) fn new(task: &str, matches: &ArgMatches) -> DrawOptions {
         DrawOptions {
-            file: matches.get_one::<PathBuf>(OUT).cloned().unwrap_or_else(|| format!("{}.svg", T::SPEC.name).into()),
+            file: matches.get_one::<PathBuf>(OUT).cloned().unwrap_or_else(|| format!("{task}.svg").into()),
             rolled: matches.get_flag(ROLLED),
             nodes: matches.get_flag(NODES),
             overwrite: matches.get_flag(OVERWRITE),

@@ -2,22 +2,23 @@
 
 use crate::{
     any_task::{Answers, AnyTask},
-    chosen::{self, Chosen},
-    commands::{self, DrawOptions, EvaluateOptions, GenerateOptions, PredictOptions, QuantizeOptions},
+    chosen::{self, Chosen, refused},
+    commands::{DrawOptions, EvaluateOptions, GenerateOptions, PredictOptions},
     error::{Error, Result},
-    evaluate, generate, lines, look, predict, quantize,
+    evaluate, generate, lines, look, predict,
+    restore::restore,
     run::RunFolder,
     served,
     task::{Score, Spec, Task},
     task_options, testing_hooks, threads, train,
 };
-use clap::{ArgMatches, Command};
+use clap::{ArgMatches, Args, Command, FromArgMatches};
 use std::{
     marker::PhantomData,
     path::{Path, PathBuf},
     sync::Arc,
 };
-use unspool::nn::exchange::Exchange;
+use unspool::{graph::Params, nn::exchange::Exchange, text::BatchSize};
 use unspool_serve::Model;
 
 /// A task of a program: what [`main`](crate::main()) takes.
@@ -51,7 +52,17 @@ impl Entry {
 
 /// Returns the entry of a task, for [`main`](crate::main()).
 pub const fn task<T: Task>() -> Entry {
-    Entry(&Of::<T>(PhantomData))
+    Entry(of::<T>())
+}
+
+/// A task without its type.
+pub(crate) const fn of<T: Task>() -> &'static dyn AnyTask {
+    &Of::<T>(PhantomData)
+}
+
+/// The task's own options.
+pub(crate) fn own_options<T: Task>(matches: &ArgMatches) -> Result<T::Options> {
+    T::Options::from_arg_matches(matches).map_err(refused)
 }
 
 struct Of<T>(PhantomData<fn() -> T>);
@@ -61,30 +72,26 @@ impl<T: Task> AnyTask for Of<T> {
         T::SPEC
     }
 
-    fn has_option(&self, name: &str) -> bool {
-        task_options::has::<T>(name)
+    fn own_options(&self, command: Command) -> Command {
+        T::Options::augment_args(command)
     }
 
-    fn train_command(&self) -> Command {
-        task_options::train_command::<T>()
-    }
-
-    fn draw_command(&self) -> Command {
-        commands::draw_command::<T>()
+    fn batch_size(&self, matches: &ArgMatches) -> Result<Option<BatchSize>> {
+        Ok(T::batch_size(&own_options::<T>(matches)?))
     }
 
     fn train(&self, matches: &ArgMatches, exchange: &dyn Exchange) -> Result<()> {
         if matches.get_flag(task_options::PRINT_CONFIG) {
-            let config = chosen::print_config::<T>(matches)?;
+            let config = chosen::print_config(of::<T>(), matches)?;
             return if exchange.rank() == 0 { lines::print(config.trim_end()) } else { Ok(()) };
         }
         threads::set_chosen(matches)?;
-        train::train(&Chosen::<T>::new(matches)?, exchange)
+        train::train::<T>(&Chosen::new(of::<T>(), matches)?, exchange)
     }
 
     fn draw(&self, matches: &ArgMatches) -> Result<()> {
         threads::set_chosen(matches)?;
-        look::draw(&Chosen::<T>::new(matches)?, &DrawOptions::new::<T>(matches))
+        look::draw::<T>(&Chosen::new(of::<T>(), matches)?, &DrawOptions::new(T::SPEC.name, matches))
     }
 
     fn predict(&self, folder: &RunFolder, options: &PredictOptions) -> Result<()> {
@@ -103,8 +110,8 @@ impl<T: Task> AnyTask for Of<T> {
         Ok(Arc::new(served::Served::<T>::open(path)?))
     }
 
-    fn quantize(&self, folder: &RunFolder, options: &QuantizeOptions) -> Result<()> {
-        quantize::quantize::<T>(folder, options)
+    fn weights(&self, folder: &RunFolder) -> Result<Params> {
+        Ok(restore::<T>(folder)?.params)
     }
 
     fn model_toml(&self, path: &Path, table: toml::Table) {
@@ -121,16 +128,16 @@ impl<T: Task> AnyTask for Of<T> {
 
     fn train_and_score(&self, words: &[String]) -> Result<Score> {
         let words = [T::SPEC.name].into_iter().chain(words.iter().map(String::as_str));
-        let matches = task_options::train_command::<T>().try_get_matches_from(words).map_err(|error| {
+        let matches = task_options::train_command(self).try_get_matches_from(words).map_err(|error| {
             let error = error.to_string();
             let line = error.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
             Error::misuse(line, format!("`unspool train {} --help` lists the options", T::SPEC.name))
         })?;
-        train::train_and_score(&Chosen::<T>::new(&matches)?)
+        train::train_and_score::<T>(&Chosen::new(of::<T>(), &matches)?)
     }
 
     fn step_losses(&self, words: &[String], steps: usize) -> Result<Vec<f64>> {
-        let chosen = Chosen::<T>::new(&task_options::train_command::<T>().get_matches_from(words))?;
-        train::step_losses(&chosen, steps)
+        let chosen = Chosen::new(of::<T>(), &task_options::train_command(self).get_matches_from(words))?;
+        train::step_losses::<T>(&chosen, steps)
     }
 }

@@ -7,6 +7,7 @@ use super::{
     commands::EvaluateOptions,
     data::{Columns, Data},
     decoding::DecodingOptions,
+    entry::of,
     error::{Error, Result},
     examples::{Cut, Scored},
     format::Format,
@@ -50,7 +51,7 @@ pub(crate) fn evaluate<T: Task>(folder: &RunFolder, options: &EvaluateOptions) -
         return Err(Error::failure(format!("{}: nothing to score", data.name()), "give a file with examples"));
     }
     let began = Instant::now();
-    let size = Chosen::<T>::of_run(folder)?.size;
+    let size = Chosen::of_run(of::<T>(), folder)?.size;
     let (evaluated, _) = part(&task, &params, &examples, size, Search::Full, &OneProcess)?;
     let mut line = json!({ "task": T::SPEC.name, "data": data.name(), "rows": rows });
     if let (Some(line), serde_json::Value::Object(scores)) =

@@ -166,7 +166,7 @@ fn other(tasks: &[&'static dyn AnyTask], command: Command) -> Result<()> {
         }
         Command::Quantize(options) => {
             let folder = run::RunFolder::open(&options.model)?;
-            restore::task_of(&folder, tasks)?.quantize(&folder, &options)
+            quantize::quantize(restore::task_of(&folder, tasks)?, &folder, &options)
         }
         Command::Serve(options) => {
             threads::set(options.threads.count)?;

@@ -137,7 +137,7 @@ pub(crate) fn profile<T: Task>(task: &T, params: &Params, train: &Train<T>, rows
 }
 
 /// Draws the graph of a step over two examples of about the length asked for, with fresh weights.
-pub(crate) fn draw<T: Task>(chosen: &Chosen<T>, options: &DrawOptions) -> Result<()> {
+pub(crate) fn draw<T: Task>(chosen: &Chosen, options: &DrawOptions) -> Result<()> {
     let written: fn(&Drawing) -> String = match options.file.extension().and_then(|extension| extension.to_str()) {
         Some("svg") => Drawing::to_svg,
         Some("dot") => Drawing::to_dot,
@@ -150,7 +150,7 @@ pub(crate) fn draw<T: Task>(chosen: &Chosen<T>, options: &DrawOptions) -> Result
         }
     };
     check_overwrite(&options.file, options.overwrite)?;
-    let (Begun { task, params, .. }, train) = Begun::new(chosen, &OneProcess)?;
+    let (Begun { task, params, .. }, train) = Begun::<T>::new(chosen, &OneProcess)?;
     let lengths = train.lengths();
     let mut rows: Vec<usize> = (0..lengths.len()).collect();
     rows.sort_by_key(|row| {

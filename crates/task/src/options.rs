@@ -2,11 +2,12 @@
 
 use crate::{
     any_task::AnyTask,
-    commands::{EvaluateOptions, GenerateOptions, PredictOptions, QuantizeOptions, ServeOptions},
+    commands::{EvaluateOptions, GenerateOptions, PredictOptions, QuantizeOptions, ServeOptions, draw_command},
     list::ListOptions,
     manual::{CompletionsOptions, ManOptions},
     say::Level,
     score::ScoreOptions,
+    task_options::{has, train_command},
     tokenize::TokenizeOptions,
 };
 use clap::{ArgMatches, Args, Command as Clap, CommandFactory, FromArgMatches, Parser, Subcommand};
@@ -128,7 +129,7 @@ pub(crate) fn command(tasks: &[&'static dyn AnyTask]) -> Clap {
         .subcommand_value_name("TASK")
         .subcommand_help_heading("Tasks")
         .after_long_help("Examples:\n  unspool train sentiment\n  unspool train sentiment --help")
-        .subcommands(tasks.iter().map(|task| task.train_command()));
+        .subcommands(tasks.iter().map(|task| train_command(*task)));
     let draw = Clap::new("draw")
         .about("Draw the recorded graph of one training step")
         .subcommand_required(true)
@@ -136,7 +137,7 @@ pub(crate) fn command(tasks: &[&'static dyn AnyTask]) -> Clap {
         .subcommand_value_name("TASK")
         .subcommand_help_heading("Tasks")
         .after_long_help("Examples:\n  unspool draw sentiment --rolled --steps 4")
-        .subcommands(tasks.iter().map(|task| task.draw_command()));
+        .subcommands(tasks.iter().map(|task| draw_command(*task)));
     Options::command().subcommands([train, draw])
 }
 
@@ -171,5 +172,5 @@ pub(crate) fn read(
 
 /// Whether some task may have an option of this name.
 pub(crate) fn of_another_task(tasks: &[&'static dyn AnyTask], name: &str) -> bool {
-    tasks.iter().any(|task| task.has_option(name))
+    tasks.iter().any(|task| has(*task, name))
 }

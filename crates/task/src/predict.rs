@@ -10,6 +10,7 @@ use crate::{
     commands::PredictOptions,
     documents::{Documents, Piece},
     draw::Draw,
+    entry::of,
     error::{Error, Result},
     format::Format,
     lines::{self, InputLimits, Line},
@@ -43,7 +44,7 @@ pub(crate) struct Form {
 /// Reads a file or standard input to its end. Somebody who types at a terminal is asked for each line.
 pub(crate) fn predict<T: Task>(folder: &RunFolder, options: &PredictOptions) -> Result<()> {
     let Restored { task, params, .. } = restore_all::<T>(folder, &options.model[1..], &options.decoding)?;
-    let size = Chosen::<T>::of_run(folder)?.size;
+    let size = Chosen::of_run(of::<T>(), folder)?.size;
     let wants_more = options.best.is_some() || options.attention;
     let format = options.format.unwrap_or(if wants_more { Format::Json } else { Format::Text });
     if options.attention && format == Format::Text {

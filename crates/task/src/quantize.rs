@@ -1,13 +1,12 @@
 //! A model with weights of 8 bits, for use.
 
 use crate::{
+    any_task::AnyTask,
     commands::QuantizeOptions,
     error::{Error, Result},
     format::Format,
     json, lines,
-    restore::restore,
     run::{CONFIG, MODEL, Place, RunFolder, SAVED, SOURCE_TOKENIZER, TOKENIZER},
-    task::Task,
 };
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -15,15 +14,15 @@ use unspool::nn::{self, checkpoint};
 
 /// Rounds the matrices of a model to 8-bit integers with a scale for each row, and writes them with what else is needed
 /// to use the model into a new folder.
-pub(crate) fn quantize<T: Task>(folder: &RunFolder, options: &QuantizeOptions) -> Result<()> {
+pub(crate) fn quantize(task: &dyn AnyTask, folder: &RunFolder, options: &QuantizeOptions) -> Result<()> {
     let out = options.out.clone().unwrap_or_else(|| beside(&options.model));
     let place = Place::find(Some(&out), false)?;
-    let mut params = restore::<T>(folder)?.params;
+    let mut params = task.weights(folder)?;
     let model = folder.file(MODEL);
     let metadata = checkpoint::metadata(&model)?;
     let numbers = params.elements();
     let rounded = nn::quantize(&mut params)?;
-    let to = place.create(T::SPEC.name)?;
+    let to = place.create(task.name())?;
     for name in [CONFIG, SAVED, TOKENIZER, SOURCE_TOKENIZER] {
         let from = folder.file(name);
         match std::fs::read_to_string(&from) {
@@ -38,7 +37,7 @@ pub(crate) fn quantize<T: Task>(folder: &RunFolder, options: &QuantizeOptions) -
         |path: &Path| path.metadata().map(|metadata| metadata.len()).map_err(|cause| Error::file(path, "read", &cause));
     let (bytes, bytes_before) = (size(&written)?, size(&model)?);
     let line = json!({
-        "task": T::SPEC.name, "model": out, "numbers": numbers, "int8": rounded, "bytes": bytes,
+        "task": task.name(), "model": out, "numbers": numbers, "int8": rounded, "bytes": bytes,
         "bytes_before": bytes_before,
     });
     lines::print(&match options.format {

@@ -31,7 +31,7 @@ pub(crate) fn restore_all<T: Task>(
 ) -> Result<Restored<T>> {
     let open = |path: &PathBuf| {
         let other = RunFolder::open(path)?;
-        check_alike::<T>(folder, &other)?;
+        check_alike(T::SPEC.name, folder, &other)?;
         Ok(other)
     };
     // What does not fit is refused before any weights are read.
@@ -45,10 +45,10 @@ pub(crate) fn restore_all<T: Task>(
 }
 
 /// Refuses another model of an ensemble that is of another task, or numbers other tokens.
-fn check_alike<T: Task>(one: &RunFolder, other: &RunFolder) -> Result<()> {
+fn check_alike(task: &str, one: &RunFolder, other: &RunFolder) -> Result<()> {
     let names = format!("{} and {}", one.path().display(), other.path().display());
     let saved = run::read_saved(other.path())?;
-    if saved.get(TASK).and_then(toml::Value::as_str) != Some(T::SPEC.name) {
+    if saved.get(TASK).and_then(toml::Value::as_str) != Some(task) {
         return Err(Error::failure(format!("{names} are not of one task"), "average models of the same task"));
     }
     let tokens = |folder: &RunFolder| -> Result<[Option<Vec<Option<String>>>; 2]> {

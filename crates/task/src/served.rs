@@ -6,6 +6,7 @@
 use crate::{
     chosen::Chosen,
     draw::Draw,
+    entry::of,
     error::{Error, Result},
     figures::Attention,
     limits,
@@ -72,7 +73,7 @@ impl<T: Task> Served<T> {
     fn read(&self, version: Version) -> Result<Loaded<T>> {
         let folder = RunFolder::open(&self.path)?;
         let Restored { task, params, .. } = restore::<T>(&folder)?;
-        Ok(Loaded { version, task, params, size: Chosen::<T>::of_run(&folder)?.size })
+        Ok(Loaded { version, task, params, size: Chosen::of_run(of::<T>(), &folder)?.size })
     }
 
     /// The newest weights. New ones that cannot be read leave those that are there.

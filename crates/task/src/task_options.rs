@@ -1,11 +1,11 @@
 //! The options of a training, of a task and of its run, and the commands that have them.
 
 use crate::{
+    any_task::AnyTask,
     format::Format,
     groups::within,
     limits,
     lines::LimitOptions,
-    task::Task,
     threads::Threads,
     training::{Begin, Training},
 };
@@ -62,9 +62,9 @@ const MODEL: &str = "Model";
 const TRAINING: &str = "Training";
 
 /// The options that decide what comes out of a training, as `--config` reads them.
-pub(crate) fn options<T: Task>(command: Command) -> Command {
-    let spec = T::SPEC;
-    let command = data::<T>(T::Options::augment_args(command.next_help_heading(MODEL)));
+pub(crate) fn options(task: &dyn AnyTask, command: Command) -> Command {
+    let spec = task.spec();
+    let command = data(task, task.own_options(command.next_help_heading(MODEL)));
     let mut command = Training::augment_args(command.next_help_heading(TRAINING));
     if spec.batch_rows.is_some() {
         let parser = within(1..=limits::BATCH_ROWS);
@@ -106,8 +106,8 @@ fn interned(text: String) -> &'static str {
 }
 
 /// `--data` and the columns of its tables, if the task reads any.
-fn data<T: Task>(command: Command) -> Command {
-    let spec = T::SPEC;
+fn data(task: &dyn AnyTask, command: Command) -> Command {
+    let spec = task.spec();
     let Some(help) = spec.data else { return command };
     let (short, long) = match spec.sets.first() {
         None => ("Files to train on".to_owned(), help.to_owned()),
@@ -140,10 +140,10 @@ fn beside(command: Command) -> Command {
 }
 
 /// The command that trains a task.
-pub(crate) fn train_command<T: Task>() -> Command {
-    let command = Command::new(T::SPEC.name).after_long_help(examples::<T>());
-    let mut command = described::<T>(Place::augment_args(beside(options::<T>(command))));
-    let names: Vec<&str> = T::SPEC.comparisons.iter().map(|(name, _)| *name).collect();
+pub(crate) fn train_command(task: &dyn AnyTask) -> Command {
+    let command = Command::new(task.spec().name).after_long_help(examples(task));
+    let mut command = described(task, Place::augment_args(beside(options(task, command))));
+    let names: Vec<&str> = task.spec().comparisons.iter().map(|(name, _)| *name).collect();
     command = command.mut_arg("compare", |argument| match names.as_slice() {
         [] => argument.hide(true),
         names => argument.help(format!(
@@ -155,14 +155,14 @@ pub(crate) fn train_command<T: Task>() -> Command {
 }
 
 /// Says what the task does. A struct of options would otherwise leave its own documentation there.
-fn described<T: Task>(command: Command) -> Command {
-    command.about(T::SPEC.about).long_about(None::<&str>)
+fn described(task: &dyn AnyTask, command: Command) -> Command {
+    command.about(task.spec().about).long_about(None::<&str>)
 }
 
 /// What to type, below the options.
-fn examples<T: Task>() -> String {
-    let name = T::SPEC.name;
-    let data = if T::SPEC.data.is_some() && T::SPEC.sets.is_empty() { " --data FILE" } else { "" };
+fn examples(task: &dyn AnyTask) -> String {
+    let name = task.spec().name;
+    let data = if task.spec().data.is_some() && task.spec().sets.is_empty() { " --data FILE" } else { "" };
     format!(
         "Examples:\n  unspool train {name}{data} --out runs/slow --learning-rate 0.0005 --seed 2\n  \
          unspool train {name} --print-config"
@@ -170,15 +170,15 @@ fn examples<T: Task>() -> String {
 }
 
 /// The options of a task that is drawn.
-pub(crate) fn drawn<T: Task>() -> Command {
-    let command = Command::new(T::SPEC.name).next_help_heading(MODEL);
-    let command = data::<T>(T::Options::augment_args(command));
-    described::<T>(beside(Begin::augment_args(command.next_help_heading(TRAINING))))
+pub(crate) fn drawn(task: &dyn AnyTask) -> Command {
+    let command = Command::new(task.spec().name).next_help_heading(MODEL);
+    let command = data(task, task.own_options(command));
+    described(task, beside(Begin::augment_args(command.next_help_heading(TRAINING))))
 }
 
 /// Whether a task has an option of this name.
-pub(crate) fn has<T: Task>(name: &str) -> bool {
-    options::<T>(Command::new("")).get_arguments().any(|argument| argument.get_long() == Some(name))
+pub(crate) fn has(task: &dyn AnyTask, name: &str) -> bool {
+    options(task, Command::new("")).get_arguments().any(|argument| argument.get_long() == Some(name))
 }
 
 /// Whether an option can be given several times.
@@ -188,8 +188,8 @@ pub(crate) fn is_list(command: &Command, name: &str) -> bool {
 }
 
 /// Whether an option decides what the model and its vocabulary are, so that weights of another choice would not fit.
-pub(crate) fn is_of_model<T: Task>(argument: &Arg) -> bool {
-    let of_task = T::Options::augment_args(Command::new(""));
+pub(crate) fn is_of_model(task: &dyn AnyTask, argument: &Arg) -> bool {
+    let of_task = task.own_options(Command::new(""));
     let is_of_task = of_task.get_arguments().any(|one| one.get_id() == argument.get_id());
     is_of_task && argument.get_help_heading() != Some(TRAINING)
 }

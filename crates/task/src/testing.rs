@@ -1,6 +1,8 @@
 //! What the fuzz targets of a program and the tests beside them ask for. Nothing here is for users.
 
-use crate::{any_task::AnyTask, entry::Entry, error::Result, markdown, misuse, options, run};
+use crate::{
+    any_task::AnyTask, entry::Entry, error::Result, markdown, misuse, options, run, task_options::train_command,
+};
 use std::{ffi::OsString, path::Path};
 
 pub use crate::any_task::Answers;
@@ -50,7 +52,7 @@ pub fn answers(entry: &Entry, words: &[String]) -> Result<Answers> {
 pub fn ranges(entries: &[Entry]) -> usize {
     let mut seen = 0;
     for task in tasks(entries) {
-        let command = task.train_command();
+        let command = train_command(task);
         for argument in command.get_arguments() {
             let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
             let range = help.split("[from ").nth(1).and_then(|rest| rest.split(']').next()?.split_once(" to "));

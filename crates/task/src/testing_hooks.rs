@@ -4,6 +4,7 @@ use crate::{
     any_task::Answers,
     begun::Begun,
     chosen::{self, Chosen},
+    entry::of,
     error::Result,
     lines::Line,
     predict::{self, Form},
@@ -22,7 +23,7 @@ const LARGEST: i64 = 16;
 
 /// A file is refused with a reason, or is what the task needs.
 pub(crate) fn model_toml<T: Task>(path: &Path, table: Table) {
-    if let Err(error) = chosen::read_config::<T>(path) {
+    if let Err(error) = chosen::read_config(of::<T>(), path) {
         assert!(!error.to_string().is_empty());
     }
     if let Ok(saved) = table.clone().try_into::<T::Saved>()
@@ -45,9 +46,9 @@ fn is_small(value: &Value) -> bool {
 
 /// Answers lines with a small model that has its first weights.
 pub(crate) fn answers<T: Task>(words: &[String]) -> Result<Answers> {
-    let matches = task_options::train_command::<T>().get_matches_from(words);
-    let chosen = Chosen::<T>::new(&matches)?;
-    let (Begun { task, params, .. }, _) = Begun::new(&chosen, &OneProcess)?;
+    let matches = task_options::train_command(of::<T>()).get_matches_from(words);
+    let chosen = Chosen::new(of::<T>(), &matches)?;
+    let (Begun { task, params, .. }, _) = Begun::<T>::new(&chosen, &OneProcess)?;
     let size = chosen.size;
     let model = Arc::new((task, params));
     Ok(Box::new(move |lines| {
@@ -87,8 +88,9 @@ fn check<T: Task>(lines: &[Line], answers: &[(String, Option<usize>)], form: For
 /// The losses of all batches of an epoch and of dev, with first weights, where so many processes share out the rows.
 pub(crate) fn losses<T: Task>(words: &[String], ranks: usize) -> Vec<f64> {
     let all = run_ranks(ranks, |exchange| {
-        let chosen = Chosen::<T>::new(&task_options::train_command::<T>().get_matches_from(words)).expect("options");
-        let (Begun { task, dev, params, .. }, mut train) = Begun::new(&chosen, exchange).expect("data");
+        let matches = task_options::train_command(of::<T>()).get_matches_from(words);
+        let chosen = Chosen::new(of::<T>(), &matches).expect("options");
+        let (Begun { task, dev, params, .. }, mut train) = Begun::<T>::new(&chosen, exchange).expect("data");
         let order = train.order(chosen.size, 1, 0).expect("batches");
         let own = |rank: usize| order.iter().skip(rank).step_by(ranks);
         let needed: Vec<Vec<usize>> = (0..ranks).map(|rank| own(rank).flatten().copied().collect()).collect();

@@ -3,7 +3,7 @@
 
 use super::{
     baseline::Baseline,
-    begun::Begun,
+    begun::{Begun, Sizes},
     card::card,
     chosen::Chosen,
     compared::{better_than, told, worse_line},
@@ -13,7 +13,7 @@ use super::{
     json::{Evaluated, Report, print},
     log, look,
     number::{score, significant},
-    page::{Trained, page, page_so_far},
+    page::{Trained, look_at, page, page_so_far},
     progress::Progress,
     run::{CARD, CONFIG, MODEL, Place, REPORT, RunFolder, SAMPLES, SAVED, SOURCE_TOKENIZER, TOKENIZER, saved_json},
     say, shell, signals,
@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     examples::{Scored, Train},
-    task::{Score, Search, Task},
+    task::{Score, Search, Spec, Task},
 };
 use serde_json::json;
 use std::{
@@ -46,7 +46,7 @@ use unspool::{
 /// Reads the data, trains or goes on training, evaluates, and leaves a run folder and a line of JSON.
 ///
 /// Of several processes each does its own part of the computing, and the first alone says and writes something.
-pub(crate) fn train<T: Task>(chosen: &Chosen<T>, exchange: &dyn Exchange) -> Result<()> {
+pub(crate) fn train<T: Task>(chosen: &Chosen, exchange: &dyn Exchange) -> Result<()> {
     let is_first = exchange.rank() == 0;
     signals::set_ranks(exchange.ranks());
     // What is wrong with `--compare` is told before anything is trained.
@@ -55,7 +55,7 @@ pub(crate) fn train<T: Task>(chosen: &Chosen<T>, exchange: &dyn Exchange) -> Res
     ensure_equal(chosen, exchange)?;
     let run = Run::<T>::prepare(chosen, exchange)?;
     chosen.training.optimizer(&run.begun.params)?;
-    let folder = folder::<T>(place, exchange)?;
+    let folder = folder(chosen, place, exchange)?;
     if chosen.place.profile {
         let rows = run.order(0)?.into_iter().next().unwrap_or_default();
         run.fetch(std::slice::from_ref(&rows))?;
@@ -67,14 +67,19 @@ pub(crate) fn train<T: Task>(chosen: &Chosen<T>, exchange: &dyn Exchange) -> Res
 }
 
 /// The command that resumes a training. The run folder holds its options, but for what it is compared with.
-fn resume_command<T: Task>(chosen: &Chosen<T>, folder: &RunFolder) -> String {
+fn resume_command(chosen: &Chosen, folder: &RunFolder) -> String {
     let compared = chosen.place.compare.iter().map(|name| format!(" --compare {}", shell::quoted(name)));
     let out = folder.path().to_string_lossy();
-    format!("unspool train {} --out {} --resume{}", T::SPEC.name, shell::quoted(&out), compared.collect::<String>())
+    format!(
+        "unspool train {} --out {} --resume{}",
+        chosen.spec().name,
+        shell::quoted(&out),
+        compared.collect::<String>()
+    )
 }
 
 /// Makes sure that all processes were started alike.
-fn ensure_equal<T: Task>(chosen: &Chosen<T>, exchange: &dyn Exchange) -> Result<()> {
+fn ensure_equal(chosen: &Chosen, exchange: &dyn Exchange) -> Result<()> {
     if exchange.ranks() <= 1 {
         return Ok(());
     }
@@ -96,7 +101,7 @@ fn ensure_equal<T: Task>(chosen: &Chosen<T>, exchange: &dyn Exchange) -> Result<
 }
 
 /// Where the run folder shall be. A run that goes on has its options: a large model is not built for others.
-fn find_place<T: Task>(chosen: &Chosen<T>) -> Result<Place> {
+fn find_place(chosen: &Chosen) -> Result<Place> {
     let place = Place::find(chosen.place.out.as_deref(), chosen.place.resume)?;
     if let (Some(began), Some(out)) = (place.began(), &chosen.place.out) {
         began.check_options(&chosen.config, out)?;
@@ -105,12 +110,12 @@ fn find_place<T: Task>(chosen: &Chosen<T>) -> Result<Place> {
 }
 
 /// The run folder, which the first process makes at the place that it found.
-fn folder<T: Task>(place: Option<Place>, exchange: &dyn Exchange) -> Result<RunFolder> {
+fn folder(chosen: &Chosen, place: Option<Place>, exchange: &dyn Exchange) -> Result<RunFolder> {
     let Some(place) = place else {
         let path = exchange.broadcast(vec![])?;
         return Ok(RunFolder::of_another(String::from_utf8_lossy(&path).into_owned().into()));
     };
-    let folder = place.create(T::SPEC.name)?;
+    let folder = place.create(chosen.spec().name)?;
     exchange.broadcast(folder.path().to_string_lossy().into_owned().into_bytes())?;
     Ok(folder)
 }
@@ -118,7 +123,7 @@ fn folder<T: Task>(place: Option<Place>, exchange: &dyn Exchange) -> Result<RunF
 /// All that a training is made of.
 pub(crate) struct Run<'a, T: Task> {
     pub(crate) exchange: &'a dyn Exchange,
-    chosen: &'a Chosen<T>,
+    chosen: &'a Chosen,
     pub(crate) begun: Begun<T>,
     /// Before each epoch it is given its rows.
     train: RwLock<Train<T>>,
@@ -133,8 +138,8 @@ pub(crate) struct Run<'a, T: Task> {
 }
 
 impl<'a, T: Task> Run<'a, T> {
-    fn prepare(chosen: &'a Chosen<T>, exchange: &'a dyn Exchange) -> Result<Run<'a, T>> {
-        let (begun, train) = Begun::new(chosen, exchange)?;
+    fn prepare(chosen: &'a Chosen, exchange: &'a dyn Exchange) -> Result<Run<'a, T>> {
+        let (begun, train) = Begun::<T>::new(chosen, exchange)?;
         let size = chosen.size;
         let batches = train.order(size, chosen.training.begin.seed, 0)?.len();
         if begun.task.carried().is_some() && chosen.training.accumulate > 1 {
@@ -154,8 +159,8 @@ impl<'a, T: Task> Run<'a, T> {
     ///
     /// The model and its scores do not hang on a full disk or a closed terminal: where a file cannot be written, the
     /// line of JSON is printed all the same, and the error comes last.
-    fn train_and_report(&self, chosen: &Chosen<T>, folder: &RunFolder) -> Result<()> {
-        let mut trained = self.train_model(chosen, folder, "")?;
+    fn train_and_report(&self, chosen: &Chosen, folder: &RunFolder) -> Result<()> {
+        let (mut trained, answers) = self.train_model(chosen, folder, "")?;
         let mut unwritten = std::mem::take(&mut trained.unwritten);
         let mut baselines = vec![];
         if self.exchange.rank() == 0 {
@@ -165,52 +170,22 @@ impl<'a, T: Task> Run<'a, T> {
         for (name, rival) in chosen.comparisons()? {
             signals::check_together(self.exchange)?;
             let run = Run::<T>::prepare(&rival, self.exchange)?;
-            let found = run.train_model(&rival, &folder.inner(name)?, &format!("{name}: "))?;
+            let (found, _) = run.train_model(&rival, &folder.inner(name)?, &format!("{name}: "))?;
             unwritten.extend(found.unwritten);
             baselines.push(Baseline::new(name, found.test.score.value));
         }
         if self.exchange.rank() > 0 {
             return Ok(());
         }
-        let (metric, value) = (T::SPEC.metric, trained.test.score.value);
-        for baseline in &baselines {
-            let name = if baseline.score().is_some() { format!("{} ", metric.name) } else { String::new() };
-            say::line(&format!("for comparison, {}: {name}{}", baseline.title(), told(baseline, metric)));
-        }
-        worse_line(value, metric, &baselines).iter().for_each(|line| say::line(line));
-        let rows = self.train().lengths().len();
-        let page = page(chosen, &self.begun, rows, &trained, &baselines);
-        match page.and_then(|page| folder.write(REPORT, &page.html()?)) {
-            Ok(()) => say::line(&format!("run folder: {}; open its {REPORT} in a browser", folder.path().display())),
-            Err(stopped @ Error::Stopped { .. }) => return Err(stopped),
-            Err(error) => unwritten.push(error),
-        }
-        unwritten.extend(folder.write(CARD, &card(chosen, &self.begun, rows, &trained, &baselines)).err());
-        let report = Report {
-            task: T::SPEC.name,
-            seed: chosen.training.begin.seed,
-            parameters: self.begun.params.elements(),
-            epochs: chosen.training.epochs,
-            seconds: trained.seconds,
-            evaluation_seconds: trained.evaluation_seconds,
-            per_second: json!({ T::SPEC.unit: trained.per_second }),
-            dev: Report::part(Some(trained.epoch), &trained.dev, metric.name),
-            test: Report::part(None, &trained.test, metric.name),
-            baselines: baselines.iter().filter_map(|one| Some((one.name().to_owned(), json!(one.score()?)))).collect(),
-            worse_than: better_than(value, metric, &baselines).iter().map(|one| one.name()).collect(),
-        };
-        print(&report, chosen.place.format)?;
-        let resume = resume_command(chosen, folder);
-        let hint = || {
-            format!(
-                "the model is trained and saved; once files can be written again, `{resume}` writes what is missing"
-            )
-        };
-        unwritten.into_iter().next().map_or(Ok(()), |error| Err(error.hint(hint())))
+        compare(chosen, &trained, &baselines);
+        let sizes = self.begun.sizes(&self.train());
+        let page = look_at(&self.begun, &trained, &answers)
+            .and_then(|seen| page(chosen, sizes, &trained, &baselines, seen)?.html());
+        report(chosen, folder, sizes, (&trained, &baselines), page, unwritten)
     }
 
     /// Trains in a folder of its own, or resumes there. `who` stands before what is said.
-    fn train_model(&self, chosen: &Chosen<T>, folder: &RunFolder, who: &str) -> Result<Trained<T::Answer>> {
+    fn train_model(&self, chosen: &Chosen, folder: &RunFolder, who: &str) -> Result<(Trained, Vec<T::Answer>)> {
         let Begun { task, source, dev, test, cut, params: initial, saved, tokenizers, data } = &self.begun;
         let config = chosen.config.to_string();
         let [tokenizer, source_tokenizer] = tokenizers.each_ref().map(Option::as_deref);
@@ -233,14 +208,8 @@ impl<'a, T: Task> Run<'a, T> {
         let steps_per_epoch = chosen.training.steps_per_epoch(self.batches);
         let total = self.epochs() * steps_per_epoch;
         let progress = Progress::new(total, T::SPEC.unit, who, !is_first);
-        progress.say(&format!(
-            "{}: {} parameters; {} rows in train, {} in dev, {} in test",
-            T::SPEC.name,
-            initial.elements(),
-            self.train().lengths().len(),
-            dev.examples.len(),
-            test.examples.len()
-        ));
+        let sizes = self.begun.sizes(&self.train());
+        progress.say(&sizes.line(T::SPEC.name));
         let mut notes = task.notes(source, &dev.examples, &test.examples);
         notes.extend(cut.note(self.exchange)?);
         notes.extend([("dev", dev), ("test", test)].iter().filter_map(|(name, part)| part.unknown(task).note(name)));
@@ -261,9 +230,7 @@ impl<'a, T: Task> Run<'a, T> {
         let times = folder.times();
         self.units_before.store(times.tokens, Ordering::Relaxed);
         let tokens = || self.units_everywhere();
-        let rows = self.train().lengths().len();
-        let page =
-            |history: &[Epoch], curve: String| page_so_far(chosen, &self.begun, rows, history, curve, steps_per_epoch);
+        let page = |history: &[Epoch], curve: String| page_so_far(chosen, sizes, history, curve, steps_per_epoch);
         let samples = || self.samples.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let watched = Watched {
             task: T::SPEC.name,
@@ -328,19 +295,19 @@ impl<'a, T: Task> Run<'a, T> {
         let evaluation_seconds = (clock.evaluating + began.elapsed()).as_secs_f64();
         let per_second = self.units_everywhere() / seconds.max(1e-9);
         let (epoch, params) = (epochs_of(step, steps_per_epoch), params.clone());
-        Ok(Trained {
+        let trained = Trained {
             epoch,
             steps_per_epoch,
             params,
             history,
-            answers,
             dev,
             test,
             seconds,
             evaluation_seconds,
             per_second,
             unwritten,
-        })
+        };
+        Ok((trained, answers))
     }
 
     pub(crate) fn train(&self) -> RwLockReadGuard<'_, Train<T>> {
@@ -398,7 +365,7 @@ impl<'a, T: Task> Run<'a, T> {
 
     fn run(
         &self,
-        chosen: &Chosen<T>,
+        chosen: &Chosen,
         folder: &RunFolder,
         metadata: BTreeMap<String, String>,
         params: &mut Params,
@@ -413,13 +380,61 @@ impl<'a, T: Task> Run<'a, T> {
     }
 
     /// The trainer of a training that writes nothing and has no signal to listen to.
-    fn trainer(&self, chosen: &Chosen<T>) -> Trainer<'_> {
+    fn trainer(&self, chosen: &Chosen) -> Trainer<'_> {
         chosen.training.trainer(self.batches).exchange(self.exchange)
     }
 }
 
+/// Says how the model compares with the baselines.
+fn compare(chosen: &Chosen, trained: &Trained, baselines: &[Baseline]) {
+    let metric = chosen.spec().metric;
+    for baseline in baselines {
+        let name = if baseline.score().is_some() { format!("{} ", metric.name) } else { String::new() };
+        say::line(&format!("for comparison, {}: {name}{}", baseline.title(), told(baseline, metric)));
+    }
+    worse_line(trained.test.score.value, metric, baselines).iter().for_each(|line| say::line(line));
+}
+
+/// Writes the report and the card, and prints the line of JSON. `unwritten` says which files could not be written
+/// before.
+fn report(
+    chosen: &Chosen,
+    folder: &RunFolder,
+    sizes: Sizes,
+    (trained, baselines): (&Trained, &[Baseline]),
+    page: Result<String>,
+    mut unwritten: Vec<Error>,
+) -> Result<()> {
+    let Spec { name, metric, unit, .. } = chosen.spec();
+    match page.and_then(|page| folder.write(REPORT, &page)) {
+        Ok(()) => say::line(&format!("run folder: {}; open its {REPORT} in a browser", folder.path().display())),
+        Err(stopped @ Error::Stopped { .. }) => return Err(stopped),
+        Err(error) => unwritten.push(error),
+    }
+    unwritten.extend(folder.write(CARD, &card(chosen, sizes, trained, baselines)).err());
+    let report = Report {
+        task: name,
+        seed: chosen.training.begin.seed,
+        parameters: sizes.parameters,
+        epochs: chosen.training.epochs,
+        seconds: trained.seconds,
+        evaluation_seconds: trained.evaluation_seconds,
+        per_second: json!({ unit: trained.per_second }),
+        dev: Report::part(Some(trained.epoch), &trained.dev, metric.name),
+        test: Report::part(None, &trained.test, metric.name),
+        baselines: baselines.iter().filter_map(|one| Some((one.name().to_owned(), json!(one.score()?)))).collect(),
+        worse_than: better_than(trained.test.score.value, metric, baselines).iter().map(|one| one.name()).collect(),
+    };
+    print(&report, chosen.place.format)?;
+    let resume = resume_command(chosen, folder);
+    let hint = || {
+        format!("the model is trained and saved; once files can be written again, `{resume}` writes what is missing")
+    };
+    unwritten.into_iter().next().map_or(Ok(()), |error| Err(error.hint(hint())))
+}
+
 /// Returns the scores of the best weights on the test part, after a training that writes nothing.
-pub(crate) fn train_and_score<T: Task>(chosen: &Chosen<T>) -> Result<Score> {
+pub(crate) fn train_and_score<T: Task>(chosen: &Chosen) -> Result<Score> {
     let run = Run::<T>::prepare(chosen, &OneProcess)?;
     let mut params = run.begun.params.clone();
     let mut optimizer = chosen.training.optimizer(&params)?;
@@ -429,7 +444,7 @@ pub(crate) fn train_and_score<T: Task>(chosen: &Chosen<T>) -> Result<Score> {
 }
 
 /// Returns the loss of each of the first steps of a training that writes nothing.
-pub(crate) fn step_losses<T: Task>(chosen: &Chosen<T>, steps: usize) -> Result<Vec<f64>> {
+pub(crate) fn step_losses<T: Task>(chosen: &Chosen, steps: usize) -> Result<Vec<f64>> {
     let run = Run::<T>::prepare(chosen, &OneProcess)?;
     let (mut losses, enough) = (vec![], AtomicBool::new(false));
     let mut params = run.begun.params.clone();
