@@ -91,7 +91,7 @@ fn draw(file: &str, panels: &[(&str, Vec<Cost>)]) -> Result<()> {
         let font = ("sans-serif", 14).into_font().color(&ink);
         let mut chart = ChartBuilder::on(area)
             .margin(12)
-            .caption(format!("µs a token: {title}"), font.clone())
+            .caption(format!("µs per token: {title}"), font.clone())
             .x_label_area_size(28)
             .y_label_area_size(44)
             .build_cartesian_2d(0.0..end, 0.0..top)?;
