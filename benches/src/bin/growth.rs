@@ -2,7 +2,7 @@
 //!
 //! Training steps (forward, backward, clipping, Adam) of a language model with one LSTM of 128, on one thread. First
 //! sequences of 16 to 4,096 steps in batches of 8, then batches of 1 to 256 of 64 steps. A line for each: length,
-//! batch, microseconds a token, bytes that the recording keeps a step of a sequence. With a file name the two curves
+//! batch, microseconds per token, bytes that the recording keeps per step of a sequence. With a file name the two curves
 //! are drawn there.
 
 use ndarray::Array2;
@@ -16,7 +16,7 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 const VOCABULARY: usize = 256;
 const HIDDEN: usize = 128;
 
-/// Microseconds a token, and bytes kept a step of one sequence.
+/// Microseconds per token, and bytes kept per step of one sequence.
 struct Cost {
     size: usize,
     microseconds: f64,
@@ -79,7 +79,7 @@ fn step_cost(time: usize, batch: usize) -> Result<(f64, usize)> {
     Ok((times[times.len() / 2] * 1e6 / (batch * time) as f64, bytes / (batch * time)))
 }
 
-/// Time a token over the size, both sides' axes from zero to the most.
+/// Time per token over the size, both sides' axes from zero to the most.
 fn draw(file: &str, panels: &[(&str, Vec<Cost>)]) -> Result<()> {
     // These colors read on light and on dark.
     let (ink, line) = (RGBColor(128, 128, 128), RGBColor(217, 119, 32));

@@ -1,9 +1,9 @@
 //! Cheap methods that a trained network has to beat.
 //!
-//! A network is worth its training only where it does better than what takes seconds. The methods here are standard,
-//! small, and strong enough to be taken seriously:
+//! A network is worth its training only if it does better than methods that take seconds. The methods here are
+//! standard, small, and strong enough to be taken seriously:
 //!
-//! | method | what it is compared with |
+//! | method | models that it is compared with |
 //! | --- | --- |
 //! | [`NaiveBayes`], [`LogisticRegression`] | classifiers and taggers of text, on hashed [`features`] |
 //! | [`KneserNey`] | language models |
@@ -11,9 +11,9 @@
 //! | [`NearestNeighbor`] | classifiers of pictures and other vectors |
 //! | [`TranslationMemory`] | translators |
 //!
-//! All settings that a method has are chosen by the caller's score on the dev part. Results are the same bits in every
+//! The settings of a method are chosen by the caller's score on the dev part. Results are the same bits in every
 //! run and for any number of threads: everything is computed on one thread, and no number depends on the order of a
-//! hash map. What takes long asks the caller from time to time whether to stop, and then returns [`Interrupted`].
+//! hash map. A long computation asks the caller from time to time whether to stop, and then returns [`Interrupted`].
 //! [`Sample`] keeps data sets of any size within a limit.
 #![forbid(unsafe_code)]
 

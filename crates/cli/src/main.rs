@@ -1,4 +1,4 @@
-//! The program `unspool`: trains ready tasks on data inside or outside it, and uses what was trained.
+//! The program `unspool`: trains built-in tasks on data inside or outside it, and uses the trained models.
 #![forbid(unsafe_code)]
 
 fn main() -> std::process::ExitCode {

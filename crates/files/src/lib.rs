@@ -1,4 +1,4 @@
-//! Replaces files atomically: at any moment the old contents stand at a path or the new ones, whole.
+//! Replaces files atomically: at any moment a path has either the old contents or the new ones, whole.
 //!
 //! ```
 //! let folder = tempfile::tempdir()?;

@@ -1,8 +1,8 @@
-//! Unspool's core: a computation is recorded as it runs, and walked backwards for its gradients.
+//! Unspool's core: records a computation as it runs, and goes through the record backward for the gradients.
 //!
 //! You write ordinary Rust over [`Var`]s. Running it notes each operation down, with its value, its shape and the line
-//! of your code that called it. [`Var::backward`] walks the notes in reverse. Where the computation is a recurrence
-//! over a sequence, that walk is back-propagation through time, and nobody wrote it.
+//! of your code that called it. [`Var::backward`] goes through the notes in reverse. Where the computation is a
+//! recurrence over a sequence, that is back-propagation through time, and you did not have to write it.
 //!
 //! ```
 //! use unspool_graph::{Graph, Params, init};
@@ -30,9 +30,9 @@
 //! - [`Params`] holds named parameters in one [`Precision`]; [`Param`] is a plain handle on one; [`init`] has their
 //!   first values.
 //! - [`Graph`] is one recording over borrowed parameters, [`Var`] a `Copy` handle on a node of it.
-//! - [`Gradients`] is what `backward` gives: owned, with norm, clipping and a [report](Gradients::report) of what got
-//!   nothing.
-//! - [`Operation`] is the trait behind every operation, and for your own.
+//! - [`Gradients`] is the result of `backward`: owned, with norm, clipping and a [report](Gradients::report) of the
+//!   parameters that got none.
+//! - [`Operation`] is the trait of every operation, including your own.
 //! - [`check`] compares gradients with finite differences.
 //! - [`Drawing`], [`Profile`], [`StateNorms`] and [`Topology`] look at a recording.
 //!
@@ -87,7 +87,7 @@
 //! assert!(toposort(&graph.topology(), None).is_ok_and(|order| order.last() == Some(&y.vertex())));
 //! ```
 //!
-//! … write an operation, share a weight, spare memory by recomputing? See [`Operation`], [`Params`] and
+//! … write an operation, share a weight, save memory by recomputing? See [`Operation`], [`Params`] and
 //! [`Graph::recompute`], and the cookbook of the crate `unspool`, `unspool::cookbook`.
 
 #![forbid(unsafe_code)]

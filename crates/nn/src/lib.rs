@@ -1,4 +1,4 @@
-//! Recurrent layers for any cell: what a cell is, how it is run over padded sequences, and how it is trained.
+//! Recurrent layers for any cell: what a cell is, how it runs over padded sequences, and how it is trained.
 //!
 //! [`Cell`] is the one trait of recurrence. [`Rnn`], [`Gru`], [`Lstm`] and your own cell are treated alike: [`unroll`]
 //! runs any of them over a padded batch, each row within its own length.
@@ -29,11 +29,11 @@
 //!
 //! # The few main types, in reading order
 //!
-//! - [`Cell`] is one step of a recurrence, [`State`] what it hands on: a `Var`, a tuple, or a struct declared by
-//!   [`state!`](state).
+//! - [`Cell`] is one step of a recurrence, and [`State`] is what passes to the next step: a `Var`, a tuple, or a struct
+//!   declared by [`state!`](state).
 //! - A [`Sequence`] is a padded batch as one value: its real steps, packed. [`unroll`] runs a cell over it;
-//!   [`Recurrent`] makes layers and directions of cells; [`Pooling`] makes one vector of a sequence.
-//! - [`Rnn`], [`Gru`], [`Lstm`] are ready cells, and [`cells`] is a gallery of more. Those whose steps are linear in
+//!   [`Recurrent`] makes layers and directions of cells; [`Pooling`] turns a sequence into one vector.
+//! - [`Rnn`], [`Gru`], [`Lstm`] are built-in cells, and [`cells`] is a gallery of more. Those whose steps are linear in
 //!   the state run over a whole sequence at once, by the operations of [`scan`]. [`Stack`], [`Residual`], [`Zoneout`],
 //!   [`InitialState`] and [`Attending`] are cells around cells.
 //! - [`tree`] runs a cell over trees in place of sequences, all trees of a batch together.
@@ -41,10 +41,10 @@
 //!   layers: plain structs.
 //! - A [`Decoder`] reads and writes tokens: [`teacher_forcing`] trains it, [`DecoderSteps`] and [`decoding`] write with
 //!   it.
-//! - [`loss`], [`ctc`] and [`crf`] say how wrong it is, [`Adam`] and others of [`optimizer`] make it better,
-//!   [`schedule`] says how fast.
-//! - [`sharded`] uses all cores, [`Trainer`] does the loop, [`checkpoint`] writes files, and [`quantize`] makes 8-bit
-//!   integers of a trained model's weights.
+//! - [`loss`], [`ctc`] and [`crf`] have losses, [`Adam`] and others of [`optimizer`] lower them, at a learning rate
+//!   from [`schedule`].
+//! - [`sharded`] uses all cores, [`Trainer`] runs the loop, [`checkpoint`] writes files, and [`quantize`] turns a
+//!   trained model's weights into 8-bit integers.
 //!
 //! # How do I …
 //!
@@ -86,8 +86,8 @@
 //! … **test a cell of mine**? With the feature `proptest`, in one call:
 //! `laws::check(&laws::cell(3, |scope| MyCell::new(scope, 3, 4)))`.
 //!
-//! … load PyTorch's weights, save memory, use all cores, search with a beam, and thirty things more? They are programs
-//! in the cookbook of the crate `unspool`, `unspool::cookbook`.
+//! … load PyTorch's weights, save memory, use all cores, search with a beam, and some forty things more? The programs
+//! are in the cookbook of the crate `unspool`, `unspool::cookbook`.
 #![forbid(unsafe_code)]
 #![warn(missing_debug_implementations)]
 

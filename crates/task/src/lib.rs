@@ -1,8 +1,8 @@
-//! Tasks: what is trained on what, and the program that trains them.
+//! Tasks: which model is trained on which data, and the program that trains them.
 //!
-//! A [`Task`] says what its options, examples, model, loss and scores are. Everything else is here, for every task: the
-//! command line, the training loop, checkpoints and resuming, the run folder, the report, predictions, processes.
-//! [`main`](main()) is a whole program of the tasks that it is given.
+//! A [`Task`] says what its options, examples, model, loss and scores are. The crate does everything else for every
+//! task: the command line, the training loop, checkpoints and resuming, the run folder, the report, predictions,
+//! processes. [`main`](main()) is a whole program for the tasks that it is given.
 #![forbid(unsafe_code)]
 // A stream that cannot be written must not end the program: see `say` and `lines`.
 #![deny(clippy::print_stderr, clippy::print_stdout)]

@@ -1,7 +1,7 @@
 //! From text files to padded batches to scores.
 //!
-//! This crate is everything between a text file and a recurrent model, and nothing of the model: it gives `ndarray`
-//! arrays that any framework takes.
+//! This crate is everything between a text file and a recurrent model, but nothing of the model: it returns `ndarray`
+//! arrays, which any framework can take.
 //!
 //! ```
 //! use unspool_text::{BatchSize, Buckets, Error, Padded, Row, Source, TeacherForcing, TokenKind, Tokenizer,
@@ -28,7 +28,7 @@
 //!     assert_eq!(source.ids.nrows(), target.input.nrows());
 //! }
 //!
-//! // Scores that compare with anyone's.
+//! // Scores that can be compared with published ones.
 //! let bleu = Bleu::default().score(&["I know Tim.", "Help!"], &[&["I know Tom.", "Help!"]])?;
 //! assert_eq!(bleu.signature, "nrefs:1|case:mixed|eff:no|tok:13a|smooth:exp|version:2.6.0");
 //! # Ok::<(), Error>(())
@@ -38,10 +38,10 @@
 //!
 //! - [`Source`] is bytes with a name. [`Tsv`], [`Csv`], [`JsonLines`], [`Parallel`] and [`Conll`] are rows of them,
 //!   with errors that name the line ([`SkipBadLines`] leaves such lines out); [`Split`] divides by a hash of the line.
-//! - [`Tokenizer`], [`Vocabulary`] and [`LabelSet`] make ids of text and labels.
+//! - [`Tokenizer`], [`Vocabulary`] and [`LabelSet`] turn text and labels into ids.
 //! - [`Padded`], [`TeacherForcing`], [`Labelled`] and [`Tagged`] are ids as `[batch, time]` arrays, for
 //!   many-to-many, one-to-many, many-to-one and aligned tags; [`BpttStreams`] is one long text for truncated
-//!   back-propagation. [`truncate`] is the only function that shortens, and counts what it cuts.
+//!   back-propagation. [`truncate`] is the only function that shortens them, and counts what it cuts.
 //! - [`Buckets`] (in memory) and [`StreamingBatches`] (streamed) say which rows go together in each epoch, and
 //!   where to resume; [`Prefetch`] does the work on another thread.
 //! - [`score`]: BLEU, chrF and TER as sacrebleu computes them, F1 of spans as seqeval does, perplexity, error rates,
@@ -87,8 +87,8 @@
 //! # Ok::<(), unspool_text::Error>(())
 //! ```
 //!
-//! … read a form of my own, write a metric? See [`Lines`] and [`score::Hits`], and the cookbook of the crate `unspool`,
-//! `unspool::cookbook`.
+//! … read a file format of my own, write a metric? See [`Lines`] and [`score::Hits`], and the cookbook of the crate
+//! `unspool`, `unspool::cookbook`.
 //!
 //! Nothing a file can contain makes this crate panic, and no result depends on the order of a hash map, a thread or
 //! a clock.

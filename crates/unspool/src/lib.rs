@@ -1,6 +1,6 @@
 //! Recurrent models on sequences, composed from ordinary Rust and trained on CPUs.
 //!
-//! A cell of your own, trained on sequences of unequal length: is the sum of what was read so far above zero?
+//! A cell of your own, trained on sequences of unequal length: is the sum of the inputs so far above zero?
 //!
 //! ```
 //! use unspool::prelude::*;
@@ -64,23 +64,21 @@
 //!
 //! - [`Params`](graph::Params) holds all parameters; a [`Param`](graph::Param) is a handle on one.
 //! - [`Graph`](graph::Graph) is one recording over them, [`Var`](graph::Var) a handle on a value in it; its
-//!   [`backward`](graph::Var::backward) gives [`Gradients`](graph::Gradients).
+//!   [`backward`](graph::Var::backward) returns [`Gradients`](graph::Gradients).
 //! - [`Cell`](nn::Cell) is one step of a recurrence: [`Rnn`](nn::Rnn), [`Lstm`](nn::Lstm), [`Gru`](nn::Gru), or yours.
 //!   [`unroll`](fn@nn::unroll) runs it over a padded batch.
-//! - [`Adam`](nn::Adam) and other optimizers step; a [`Trainer`](nn::Trainer) does the loop.
+//! - [`Adam`](nn::Adam) and other optimizers take steps; a [`Trainer`](nn::Trainer) runs the loop.
 //! - [`Tokenizer`](text::Tokenizer), [`Buckets`](text::Buckets), [`Padded`](text::Padded) and
-//!   [`TeacherForcing`](text::TeacherForcing) make batches of text, [`score`](mod@text::score) compares what came out.
+//!   [`TeacherForcing`](text::TeacherForcing) make batches of text, and [`score`](mod@text::score) scores outputs.
 //!
-//! [`prelude`] has what most programs name. [`models`] has the models that the program trains.
+//! [`prelude`] has the names that most programs use. [`models`] has the models that the program trains.
 //!
 //! # Features
 //!
 //! None is on by default.
 //!
-//! - `tokenizer`: `text::Tokenizer`, which is trained or loaded from a `tokenizer.json`. It adds 50
-//!   crates.
-//! - `drawing`: `graph::Drawing` and `graph::Graph::topology`, a recording as a picture
-//!   and as a graph.
+//! - `tokenizer`: `text::Tokenizer`, which is trained or loaded from a `tokenizer.json`. It adds 50 crates.
+//! - `drawing`: `graph::Drawing` and `graph::Graph::topology`, a recording as a picture and as a graph.
 //! - `proptest`: the laws of recurrence (`nn::laws`), for the tests of a cell of your own.
 //! - `mpi`: training over processes that `mpirun` starts, which needs an MPI library and libclang.
 //!
@@ -89,7 +87,7 @@
 //! - [`tutorial`]: a book in twenty chapters, from a sequence to a cell and an operation of your own. Its code is
 //!   compiled and run.
 //! - [`cookbook`]: how do I mask padding, carry a state, freeze a layer, load PyTorch's weights, find a NaN, …:
-//!   thirty-seven programs.
+//!   some forty programs.
 //! - [`coming_from_pytorch`]: what is called what, and the differences that bite.
 #![forbid(unsafe_code)]
 // Without a feature, links to what it adds lead nowhere.
