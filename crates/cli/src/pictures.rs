@@ -75,7 +75,7 @@ fn read(table: &Table) -> Result<Vec<Digit>> {
         let picture = parse(pixels, SIDE).map_err(|error| bad(row.line, error.to_string()))?;
         match label.trim().parse() {
             Ok(value @ 0..=9) => Ok(Digit { picture, value }),
-            _ => Err(bad(row.line, format!("{label:?} is no digit"))),
+            _ => Err(bad(row.line, format!("{label:?} is not a digit"))),
         }
     };
     table.rows.iter().map(one).collect()
@@ -94,7 +94,7 @@ pub(crate) fn parse<T: AsRef<str>>(levels: &[T], height: usize) -> Result<Pictur
     let level = |text: &T| match text.as_ref().trim().parse() {
         Ok(level @ 0..=INK) => Ok(level),
         _ => Err(Error::failure(
-            format!("{:?} is no grey level", text.as_ref()),
+            format!("{:?} is not a grey level", text.as_ref()),
             format!("a pixel is a whole number from 0 to {INK}, with commas between pixels"),
         )),
     };
@@ -234,8 +234,8 @@ mod tests {
         let message = |first: &str, label: &str| {
             read(&table(format!("{first}{},{label}\n", ",0".repeat(63)))).err().unwrap().to_string()
         };
-        assert_eq!(message("17", "1"), "digits.csv:1: \"17\" is no grey level");
-        assert_eq!(message("0", "10"), "digits.csv:1: \"10\" is no digit");
+        assert_eq!(message("17", "1"), "digits.csv:1: \"17\" is not a grey level");
+        assert_eq!(message("0", "10"), "digits.csv:1: \"10\" is not a digit");
         assert_eq!(message("0,0", "1"), "digits.csv:1: 66 columns where there should be 65");
         assert!(split(vec![]).is_err());
         assert!(parse(&["1", "2", "3"], 2).is_err() && parse::<&str>(&[], 8).is_err());

@@ -364,7 +364,7 @@ const LARGEST: f64 = 1e100;
 pub(crate) fn number(text: &str, change: Change) -> Result<f64> {
     let value = text.trim().parse::<f64>().ok().filter(|value| value.is_finite());
     match (value, change) {
-        (None, _) => Err(Error::failure(format!("`{text}` is no number"), "a series has a number at each step")),
+        (None, _) => Err(Error::failure(format!("`{text}` is not a number"), "a series has a number at each step")),
         (Some(value), _) if value.abs() > LARGEST => Err(Error::failure(
             format!("`{text}` is too large: the squares of such values add up to no number"),
             format!("values may reach {LARGEST:e}; write them in a larger unit"),
@@ -374,7 +374,7 @@ pub(crate) fn number(text: &str, change: Change) -> Result<f64> {
             "--change difference is for a series of any numbers",
         )),
         (Some(value), Change::Growth) if value < 1.0 / LARGEST => Err(Error::failure(
-            format!("`{text}` is too small: the growth from such a value is no number"),
+            format!("`{text}` is too small: the growth from such a value is not a finite number"),
             format!("values may be as small as {:e}; write them in a smaller unit", 1.0 / LARGEST),
         )),
         (Some(value), _) => Ok(value),

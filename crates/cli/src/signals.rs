@@ -152,7 +152,7 @@ pub(crate) fn read(line: &str) -> Result<Signal> {
     let hint = format!("a line is {LENGTH} numbers with commas or spaces between");
     let number = |word: &str| {
         let value = word.parse::<f32>().ok().filter(|x| x.is_finite() && x.abs() <= 1e6);
-        value.ok_or_else(|| Error::failure(format!("{word:?} is no number up to a million"), hint.clone()))
+        value.ok_or_else(|| Error::failure(format!("{word:?} is not a number up to a million"), hint.clone()))
     };
     let words = line.split([',', ' ', '\t']).filter(|word| !word.is_empty());
     let values = words.map(number).collect::<Result<Vec<f32>>>()?;

@@ -75,7 +75,7 @@ impl Sounds {
         let rate = recordings.first().map_or(0, |first| first.rate);
         if let Some(other) = recordings.iter().find(|one| one.rate != rate) {
             let what =
-                format!("{}: {} samples a second, where {} has {rate}", other.name, other.rate, recordings[0].name);
+                format!("{}: {} samples per second, where {} has {rate}", other.name, other.rate, recordings[0].name);
             return Err(Error::failure(what, "sounds must be of one rate"));
         }
         let joined = recordings.iter().all(|one| one.transcript.is_none());
@@ -108,7 +108,7 @@ impl Sounds {
         if (self.rate, self.joined) != (rate, joined) {
             let kind = |joined| if joined { "single digits" } else { "sounds with transcripts" };
             return Err(Error::failure(
-                format!("{}: {} at {} samples a second", data.name(), kind(self.joined), self.rate),
+                format!("{}: {} at {} samples per second", data.name(), kind(self.joined), self.rate),
                 format!("the model is for {} at {rate}", kind(joined)),
             ));
         }
@@ -191,7 +191,7 @@ impl Frames {
         if sound.rate != self.rate {
             let name = &sound.name;
             return Err(Error::failure(
-                format!("{name}: {} samples a second, where the model was trained on {}", sound.rate, self.rate),
+                format!("{name}: {} samples per second, where the model was trained on {}", sound.rate, self.rate),
                 "convert it to that rate",
             ));
         }
@@ -306,7 +306,7 @@ fn spoken_digit(name: &str) -> Result<(String, String)> {
             Ok((digit.to_owned(), speaker.to_owned()))
         }
         _ => Err(Error::failure(
-            format!("{name}: nothing says what is said there"),
+            format!("{name}: no transcript says what is spoken there"),
             "write transcripts.tsv beside the sounds, with a header `file<TAB>transcript`; or name each \
              {digit}_{speaker}_{take}.wav",
         )),

@@ -277,7 +277,7 @@ fn sounds_are_checked_where_they_are_read_and_loud_ones_are_heard() {
     }
     wav(&at.join("said/9.wav"), 0.5);
     fs::write(at.join("said/transcripts.tsv"), list("3.wav\tno\n")).unwrap();
-    refuses(at, &speech, 1, "transcripts.tsv:12: a line before says what is said in `3.wav`");
+    refuses(at, &speech, 1, "transcripts.tsv:12: an earlier line has a transcript of `3.wav`");
     fs::write(at.join("said/transcripts.tsv"), list("30.wav\tno\n")).unwrap();
     refuses(at, &speech, 1, "transcripts.tsv:12: there is no wav file `30.wav` beside it");
 }

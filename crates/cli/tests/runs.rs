@@ -69,7 +69,7 @@ fn a_run_does_not_go_on_with_other_data_of_the_same_sizes() {
         let mut lines: Vec<&str> = text.lines().collect();
         lines[1..].reverse();
         fs::write(at.join(data), lines.join("\n") + "\n").unwrap();
-        refuses(at, &train(task, data, "run", &["--resume"]), 1, "this run was begun with something else");
+        refuses(at, &train(task, data, "run", &["--resume"]), 1, "this run began with something else");
     }
 }
 

@@ -158,8 +158,8 @@ fn spans_of_tags_are_scored_as_seqeval_does_and_wrong_tags_are_named_with_their_
 
     fs::write(at.join("nouns"), "B-PER I-PER O\nNOUN VERB\n").unwrap();
     fs::write(at.join("less"), "B-PER I-PER O\nO\n").unwrap();
-    refuses(at, &["score", "spans", "--reference", "right", "nouns"], 1, "nouns:2: word 1: `NOUN` is no tag");
-    refuses(at, &["score", "spans", "--reference", "nouns", "right"], 1, "nouns:2: word 1: `NOUN` is no tag");
+    refuses(at, &["score", "spans", "--reference", "right", "nouns"], 1, "nouns:2: word 1: `NOUN` is not a tag");
+    refuses(at, &["score", "spans", "--reference", "nouns", "right"], 1, "nouns:2: word 1: `NOUN` is not a tag");
     refuses(at, &["score", "spans", "--reference", "right", "less"], 1, "less:2: 1 tag, but 2 in right");
     refuses(at, &["score", "spans", "--reference", "right", "--scheme", "bio", "found"], 2, "--scheme");
 }

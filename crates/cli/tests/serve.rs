@@ -163,7 +163,7 @@ fn every_kind_of_model_answers_as_predict_does() {
     other_rate[24..28].copy_from_slice(&16_000u32.to_le_bytes());
     other_rate[28..32].copy_from_slice(&32_000u32.to_le_bytes());
     let (status, why) = server.send("POST", "/api/models/speech/predict", "audio/wav", &other_rate);
-    assert!(status == 422 && why.contains("the recording: 16000 samples a second"), "{status} {why}");
+    assert!(status == 422 && why.contains("the recording: 16000 samples per second"), "{status} {why}");
 
     // Text that is written comes in pieces, and is that of `generate`.
     let ask = json!({ "prompt": "to be", "length": 40, "temperature": 1.5, "seed": 7 });
@@ -181,7 +181,7 @@ fn every_kind_of_model_answers_as_predict_does() {
 
     // What a model cannot read is the question's fault, and says why.
     let (status, why) = server.post("digits/predict", json!({ "input": "1,2,x" }));
-    assert_eq!((status, why["error"]["message"].as_str()), (422, Some("\"x\" is no grey level")));
+    assert_eq!((status, why["error"]["message"].as_str()), (422, Some("\"x\" is not a grey level")));
     assert_eq!(server.end("TERM"), Some(143));
 }
 

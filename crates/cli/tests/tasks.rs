@@ -101,7 +101,7 @@ fn pictures_that_are_none_are_refused() {
     fs::write(at.join("empty.csv"), "").unwrap();
     for task in ["digits", "captioning", "clips", "frames"] {
         let train = |data| ["train", task, "--data", data];
-        refuses(at, &train("dark.csv"), 1, "dark.csv:2: \"17\" is no grey level");
+        refuses(at, &train("dark.csv"), 1, "dark.csv:2: \"17\" is not a grey level");
         refuses(at, &train("two.csv"), 1, "too few digits");
         refuses(at, &train("narrow.csv"), 1, "narrow.csv:1: 3 columns where there should be 65");
         refuses(at, &train("empty.csv"), 1, "");
@@ -131,7 +131,7 @@ fn series_are_forecast() {
     let train = |data| ["train", "forecast", "--data", data];
     refuses(at, &train("cold.csv"), 1, "cold.csv:3: `-5` is not positive");
     refuses(at, &train("short.csv"), 1, "3 steps are too few: there must be 60");
-    refuses(at, &train("word.csv"), 1, "word.csv:3: `five` is no number");
+    refuses(at, &train("word.csv"), 1, "word.csv:3: `five` is not a number");
     refuses(at, &[&train("two.csv")[..], &["--columns", "a,c"]].concat(), 1, "two.csv: no column `c`");
 }
 
@@ -182,7 +182,7 @@ fn speech_is_recognized() {
     tone(&at.join("silent/0_ann_1.wav"), 0, 0.2);
     refuses(at, &train("silent"), 1, "no sound is left to train on");
     tone(&at.join("silent/hello.wav"), 0, 0.2);
-    refuses(at, &train("silent"), 1, "hello.wav: nothing says what is said there");
+    refuses(at, &train("silent"), 1, "hello.wav: no transcript says what is spoken there");
     refuses(at, &[&train("sounds")[..], &["--leave-out", "bob"]].concat(), 1, "there is no speaker bob");
 }
 

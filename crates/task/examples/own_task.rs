@@ -140,7 +140,7 @@ impl Task for Steps {
         let step = |word: &str| match word {
             "+" => Ok(1.0),
             "-" => Ok(-1.0),
-            _ => Err(Error::failure(format!("{word:?} is no step"), "a line is steps: `+ + - +`")),
+            _ => Err(Error::failure(format!("{word:?} is not a step"), "a line is steps: `+ + - +`")),
         };
         Ok(Walk(line.split_whitespace().map(step).collect::<Result<_>>()?))
     }

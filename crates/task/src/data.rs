@@ -63,7 +63,7 @@ impl Table {
             bytes += row.fields.iter().map(String::len).sum::<usize>();
             if fields > limits::TABLE_FIELDS || bytes > limits::TABLE_BYTES {
                 let most = format!("{} fields or {} bytes", limits::TABLE_FIELDS, limits::TABLE_BYTES);
-                let what = format!("{file}:{}: the table is too large: it goes on behind {most}", row.line);
+                let what = format!("{file}:{}: the table is too large: it has more than {most}", row.line);
                 return Err(Error::failure(what, "give fewer rows or columns"));
             }
             all.push(row);

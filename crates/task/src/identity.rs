@@ -86,8 +86,8 @@ impl Identity {
         match self.difference(now) {
             None => Ok(()),
             Some(difference) => Err(Error::failure(
-                format!("{}: this run was begun with something else: {difference}", folder.display()),
-                "go on with the data and options the run was begun with, or begin another in a new folder",
+                format!("{}: this run began with something else: {difference}", folder.display()),
+                "resume with the data and options that the run began with, or begin another run in a new folder",
             )),
         }
     }

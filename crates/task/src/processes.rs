@@ -123,7 +123,7 @@ pub(crate) fn broadcast<P: Serialize + DeserializeOwned>(
 
 /// As bytes for another process, where it is what it was here, to the bit.
 pub(crate) fn packed<P: Serialize + ?Sized>(value: &P) -> Result<Vec<u8>> {
-    postcard::to_stdvec(value).map_err(|cause| Error::failure(format!("nothing that can be sent: {cause}"), ""))
+    postcard::to_stdvec(value).map_err(|cause| Error::failure(format!("the message cannot be sent: {cause}"), ""))
 }
 
 /// What [`packed`] packed, all of it.
@@ -136,7 +136,7 @@ pub(crate) fn unpacked<P: DeserializeOwned>(bytes: &[u8]) -> Result<P> {
 
 /// Another process has sent what none of this program does.
 pub(crate) fn unreadable() -> Error {
-    Error::failure("what another process has sent cannot be read", "start one program alike everywhere")
+    Error::failure("the message of another process cannot be read", "start the same program everywhere")
 }
 
 #[cfg(test)]

@@ -71,7 +71,7 @@ impl Page {
              <style>{STYLE}</style></head><body>\n<h1>{title}</h1>\n<p class=\"about\">{}</p>\n{}",
             if self.is_running { REFRESH } else { "" },
             escape(&self.about),
-            if self.is_running { "<p class=\"soft\">The training goes on.</p>\n" } else { "" }
+            if self.is_running { "<p class=\"soft\">The training is still running.</p>\n" } else { "" }
         );
         section(&mut out, "Scores", &table("scores", &self.scores));
         section(&mut out, "Learning", &format!("<figure>{}</figure>", self.curve));

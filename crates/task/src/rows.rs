@@ -167,7 +167,7 @@ impl<T: Serialize + DeserializeOwned + Send + Sync> Rows<T> {
             Some(behind) if behind % self.step == 0 => self.own.bytes(behind / self.step),
             _ => self.given.get(&row).map(|bytes| bytes.as_slice()),
         };
-        found.ok_or_else(|| Error::failure(format!("row {row} is needed, and not in this process"), ""))
+        found.ok_or_else(|| Error::failure(format!("row {row} is needed, but is not in this process"), ""))
     }
 
     /// These rows, for a batch.

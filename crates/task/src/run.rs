@@ -80,7 +80,7 @@ impl Place {
     pub(crate) fn find(out: Option<&Path>, resume: bool) -> Result<Place> {
         let Some(path) = out else {
             if resume {
-                return Err(Error::misuse("--resume without --out", "--out RUN_DIR says which run to go on with"));
+                return Err(Error::misuse("--resume without --out", "--out RUN_DIR says which run to resume"));
             }
             check_writable(Path::new(RUNS))?;
             return Ok(Place { path: None, resume, lock: None, began: None });
@@ -141,7 +141,7 @@ fn check_run(path: &Path, resume: bool) -> Result<Option<Identity>> {
     }
     if has_model {
         return Err(Error::failure(
-            format!("{}: holds {MODEL} but no {LAST} to go on from; it is left as it is", path.display()),
+            format!("{}: holds {MODEL} but no {LAST} to resume from; it is left as it is", path.display()),
             "give --out a new folder",
         ));
     }
@@ -152,7 +152,7 @@ fn check_run(path: &Path, resume: bool) -> Result<Option<Identity>> {
 fn holds_a_run(path: &Path) -> Error {
     Error::misuse(
         format!("{}: holds a run already; it is left as it is", path.display()),
-        "give --out a new folder, or leave it out for the next free one under runs/; --resume goes on with a run",
+        "give --out a new folder, or leave it out for the next free one under runs/; --resume continues a run",
     )
 }
 
@@ -306,7 +306,7 @@ impl RunFolder {
     /// Notes down how long the run took.
     pub(crate) fn write_times(&self, times: &Times) -> Result<()> {
         let text =
-            toml::to_string(times).map_err(|cause| Error::failure(format!("the times are no TOML: {cause}"), ""))?;
+            toml::to_string(times).map_err(|cause| Error::failure(format!("the times cannot be written as TOML: {cause}"), ""))?;
         self.write(TIMES, &text)
     }
 
@@ -344,7 +344,7 @@ impl RunFolder {
         if path.join(LAST).is_file() && !path.join(MODEL).exists() {
             return Err(Error::failure(
                 format!("{}: no {MODEL} yet: the run was stopped before its first epoch was done", path.display()),
-                "`unspool train TASK --out RUN_DIR --resume` goes on with it",
+                "`unspool train TASK --out RUN_DIR --resume` continues it",
             ));
         }
         for name in [SAVED, MODEL] {
@@ -433,7 +433,7 @@ pub(crate) fn read_saved(folder: &Path) -> Result<toml::Table> {
 
 /// What the model needs to know as the text of [`SAVED`].
 pub(crate) fn saved_json(saved: &str) -> Result<String> {
-    let unwritable = |cause: String| Error::failure(format!("what the model needs to know is no JSON: {cause}"), "");
+    let unwritable = |cause: String| Error::failure(format!("the configuration of the model cannot be written as JSON: {cause}"), "");
     let table: toml::Table = saved.parse().map_err(|cause: toml::de::Error| unwritable(cause.to_string()))?;
     Ok(serde_json::to_string_pretty(&table).map_err(|cause| unwritable(cause.to_string()))? + "\n")
 }

@@ -153,7 +153,7 @@ pub trait Task: Baselines + Sized + Send + Sync + 'static {
     /// # Errors
     /// It is no recording that the model hears; a task whose [`Spec::input`] is not [`Input::Sound`] hears none.
     fn read_sound(&self, _wav: &[u8], _draw: &Draw) -> Result<Self::Example> {
-        Err(Error::failure(format!("a model of {} hears no sound", Self::SPEC.name), "ask it with a line of text"))
+        Err(Error::failure(format!("a model of {} does not read sound", Self::SPEC.name), "give it a line of text"))
     }
 
     /// Returns the lengths of an example's input and output in time steps: those of like lengths stand together in a
@@ -200,7 +200,7 @@ pub trait Task: Baselines + Sized + Send + Sync + 'static {
     /// The model is none that decodes in this way.
     fn decode_with(&mut self, _options: &DecodingOptions, _others: Vec<(Self, Params)>) -> Result<()> {
         Err(Error::misuse(
-            format!("a model of {} is used alone, and without options of decoding", Self::SPEC.name),
+            format!("a model of {} is used alone, without options of decoding", Self::SPEC.name),
             "several of --model are for models of translation and language-model, options of decoding for the former",
         ))
     }
@@ -260,7 +260,7 @@ pub trait Task: Baselines + Sized + Send + Sync + 'static {
         _write: &mut dyn FnMut(&str) -> Result<()>,
     ) -> Result<()> {
         Err(Error::misuse(
-            format!("a model of {} writes no text of its own", Self::SPEC.name),
+            format!("a model of {} does not generate text", Self::SPEC.name),
             "`generate` is for models of language-model",
         ))
     }

@@ -94,8 +94,8 @@ pub enum Error {
         /// What the system said.
         cause: io::Error,
     },
-    /// No line at all where a header must stand.
-    #[error("{file}: empty, where a header line with the names of the columns must stand")]
+    /// No line at all, not even a header.
+    #[error("{file}: empty, but its first line must name the columns")]
     NoHeader {
         /// The name of the source.
         file: String,
@@ -207,7 +207,7 @@ pub enum Error {
         reason: String,
     },
     /// Parallel files of different lengths.
-    #[error("{longer} goes on where {shorter} has ended after {lines} lines: parallel files must be equally long")]
+    #[error("{longer} has more lines than {shorter}, which ends after {lines}: parallel files must be equally long")]
     Uneven {
         /// The file that ended.
         shorter: String,
@@ -258,8 +258,8 @@ pub enum Error {
         /// The least that works.
         least: usize,
     },
-    /// A token stands twice in a list that is to become a vocabulary.
-    #[error("token `{token}` stands twice in the vocabulary")]
+    /// A token occurs twice in a list that is to become a vocabulary.
+    #[error("token `{token}` occurs twice in the vocabulary")]
     TokenTwice {
         /// The token.
         token: String,
@@ -315,7 +315,7 @@ pub enum Error {
         expected: usize,
     },
     /// A tag that does not mark spans.
-    #[error("sentence {sentence}, word {word}: `{tag}` is no tag; expected {expected}")]
+    #[error("sentence {sentence}, word {word}: `{tag}` is not a tag; expected {expected}")]
     Tag {
         /// The sentence, counted from 1.
         sentence: usize,

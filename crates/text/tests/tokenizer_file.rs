@@ -98,7 +98,7 @@ fn a_unigram_file_works() {
     assert_eq!(tokenizer.decode(&[2, 2, 3]).unwrap(), "a ab");
     assert_eq!(refused(file.clone(), "/model/unk_id", json!(4)), "`unk_id` 4 is not in the vocabulary");
     assert_eq!(refused(file.clone(), "/model/vocab/3", json!(["", -1])), "token 3 of the vocabulary has no name");
-    assert_eq!(refused(file, "/model/vocab/3", json!(["▁a", -1])), "token `▁a` stands twice in the vocabulary");
+    assert_eq!(refused(file, "/model/vocab/3", json!(["▁a", -1])), "token `▁a` occurs twice in the vocabulary");
 }
 
 #[test]

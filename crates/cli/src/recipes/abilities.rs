@@ -134,7 +134,7 @@ impl<P: Problem> Task for Ability<P> {
             let read: Option<Vec<u32>> = word.split(':').map(token).collect();
             read.filter(|read| read.len() == at_once).ok_or_else(|| {
                 let form = ["a number", "two numbers with a colon between, such as 12:3,"][at_once - 1];
-                Error::failure(format!("{word:?} is no step"), format!("a step is {form} from 0 to {}", tokens - 1))
+                Error::failure(format!("{word:?} is not a step"), format!("a step is {form} from 0 to {}", tokens - 1))
             })
         };
         line.split_whitespace().map(step).collect()

@@ -65,14 +65,14 @@ impl Task for Adding {
         Ok(Sum { numbers: (0..length).map(|_| rng.uniform() as f32).collect(), marked })
     }
 
-    /// A line is numbers from 0 to 1, with a star behind each that is to be added: `0.3 0.25* 0.9 0.5*`.
+    /// A line is numbers from 0 to 1, with a star after each that is to be added: `0.3 0.25* 0.9 0.5*`.
     fn read_line(&self, line: &str, _draw: &Draw) -> Result<Sum> {
         let hint =
-            "a line is numbers from 0 to 1 with spaces between, and a star behind each of two: `0.3 0.25* 0.9 0.5*`";
+            "a line is numbers from 0 to 1 with spaces between, and a star after each of two: `0.3 0.25* 0.9 0.5*`";
         let read = |word: &str| -> Result<(f32, bool)> {
             let (number, marked) = word.strip_suffix('*').map_or((word, false), |number| (number, true));
             let number = number.parse().ok().filter(|x| (0.0..=1.0).contains(x));
-            Ok((number.ok_or_else(|| Error::failure(format!("{word:?} is no number from 0 to 1"), hint))?, marked))
+            Ok((number.ok_or_else(|| Error::failure(format!("{word:?} is not a number from 0 to 1"), hint))?, marked))
         };
         let (numbers, marks): (Vec<f32>, Vec<bool>) =
             line.split_whitespace().map(read).collect::<Result<Vec<_>>>()?.into_iter().unzip();

@@ -89,7 +89,7 @@ impl Task for Speech {
     fn build(saved: Saved, _: Option<Tokenizer>, params: &mut Params) -> Result<Speech> {
         saved.model.check()?;
         if !(1_000..=1_000_000).contains(&saved.rate) {
-            let hint = "a sound has from 1000 to 1000000 samples a second";
+            let hint = "a sound has from 1000 to 1000000 samples per second";
             return Err(Error::failure(format!("rate is {}", saved.rate), hint));
         }
         if (saved.model.features, saved.model.labels) != (FEATURES, saved.characters.count()) {
@@ -171,7 +171,7 @@ impl Task for Speech {
 
     fn notes(&self, train: &Drawn<Sounds>, _dev: &[Heard], _test: &[Heard]) -> Vec<String> {
         let (count, Saved { rate, characters, .. }) = (train.material().all.len(), &self.saved);
-        vec![format!("{count} sounds to train on, at {rate} samples a second; what can be said: {characters}")]
+        vec![format!("{count} sounds to train on, at {rate} samples per second; characters: {characters}")]
     }
 
     /// What the model hears when, in one string: the probabilities of what is said there, and of the blank.

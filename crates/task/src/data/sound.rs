@@ -80,7 +80,7 @@ fn transcripts(path: &Path, files: &[PathBuf]) -> Result<BTreeMap<String, String
             return Err(wrong(format!("there is no wav file `{name}` beside it")));
         }
         if said.insert(name.to_owned(), row[1].to_owned()).is_some() {
-            return Err(wrong(format!("a line before says what is said in `{name}`")));
+            return Err(wrong(format!("an earlier line has a transcript of `{name}`")));
         }
     }
     Ok(said)

@@ -20,7 +20,7 @@ pub(crate) struct Wav {
 pub(crate) enum Fault {
     #[error("not a wav file that can be read: {0}")]
     Format(#[from] hound::Error),
-    #[error("its rate is 0 samples a second")]
+    #[error("its rate is 0 samples per second")]
     Rate,
     #[error("sample {number} (at {seconds:.3} s) is {value}")]
     Sample { number: usize, seconds: f64, value: f32 },

@@ -97,7 +97,7 @@ fn tags(line: &str) -> Vec<&str> {
 fn at(error: text::Error, file: &str) -> Error {
     match error {
         text::Error::Tag { sentence, word, tag, expected } => {
-            Error::failure(format!("{file}:{sentence}: word {word}: `{tag}` is no tag; expected {expected}"), "")
+            Error::failure(format!("{file}:{sentence}: word {word}: `{tag}` is not a tag; expected {expected}"), "")
         }
         error => Error::from(error).at(file),
     }

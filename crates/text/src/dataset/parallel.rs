@@ -161,7 +161,7 @@ mod tests {
     #[test]
     fn files_of_different_lengths_are_an_error_at_the_end_of_the_shorter() {
         let found = rows(&[b"a\nb\nc\n", b"1\n2\n"]);
-        let message = "f0 goes on where f1 has ended after 2 lines: parallel files must be equally long";
+        let message = "f0 has more lines than f1, which ends after 2: parallel files must be equally long";
         assert_eq!(found[2..], [Err(message.into())]);
         assert_eq!(rows(&[b"", b""]), [Err("f0: no data rows".into())]);
         assert_eq!(rows(&[]), [Err("no file: no data rows".into())]);

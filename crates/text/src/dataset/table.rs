@@ -167,7 +167,7 @@ mod tests {
     fn an_empty_file_has_no_header_and_a_lone_header_no_rows() {
         assert_eq!(
             message(Tsv::open(Source::bytes("t", b"".as_slice()))),
-            "t: empty, where a header line with the names of the columns must stand"
+            "t: empty, but its first line must name the columns"
         );
         assert_eq!(message(open("a\tb\n").collect::<Result<Vec<_>, _>>()), "t.tsv: no data rows");
     }

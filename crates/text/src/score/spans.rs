@@ -294,7 +294,7 @@ mod tests {
         let error = SpanCounts::of_sentences(&[vec!["O"], vec!["NOUN"]], &[vec!["O"], vec!["O"]], None).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "sentence 2, word 1: `NOUN` is no tag; expected O, or B-, I-, E- or S- and a type"
+            "sentence 2, word 1: `NOUN` is not a tag; expected O, or B-, I-, E- or S- and a type"
         );
         let error = SpanCounts::new(&["O"], &["O", "O"], None).unwrap_err();
         assert_eq!(error.to_string(), "1 predicted tags where 2 were expected");

@@ -285,7 +285,7 @@ mod tests {
     #[test]
     fn a_tag_of_another_scheme_is_an_error_that_names_the_word() {
         let error = Iob2.spans(&["O", "S-PER"]).unwrap_err().to_string();
-        assert_eq!(error, "sentence 1, word 2: `S-PER` is no tag; expected O, or B- or I- and a type");
+        assert_eq!(error, "sentence 1, word 2: `S-PER` is not a tag; expected O, or B- or I- and a type");
         for tag in ["NOUN", "BPER", "", "O-PER", "b-PER"] {
             assert!(Iob2.spans(&[tag]).is_err() && !Iob2.allows(None, Some(tag)), "{tag}");
         }

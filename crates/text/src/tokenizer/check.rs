@@ -115,7 +115,7 @@ fn vocabulary(kind: &str, model: &Map<String, Value>) -> Result<HashMap<String, 
                 let name = token.get(0).and_then(Value::as_str).filter(|name| !name.is_empty());
                 let name = name.ok_or_else(|| format!("token {id} of the vocabulary has no name"))?;
                 if ids.insert(name.to_owned(), id).is_some() {
-                    return Err(format!("token `{name}` stands twice in the vocabulary"));
+                    return Err(format!("token `{name}` occurs twice in the vocabulary"));
                 }
             }
             Ok(ids)
