@@ -2,8 +2,8 @@
 //!
 //! Training steps (forward, backward, clipping, Adam) of a language model with one LSTM of 128, on one thread. First
 //! sequences of 16 to 4,096 steps in batches of 8, then batches of 1 to 256 of 64 steps. A line for each: length,
-//! batch, microseconds per token, bytes that the recording keeps per step of a sequence. With a file name the two curves
-//! are drawn there.
+//! batch, microseconds per token, bytes that the recording keeps per step of a sequence. With a file name the two
+//! curves are drawn there.
 
 use ndarray::Array2;
 use plotters::prelude::*;

@@ -39,7 +39,8 @@ fn uniform(rng: &mut Rng, time: usize, tokens: usize) -> Inputs {
 pub(crate) struct Parity;
 
 impl Problem for Parity {
-    const NAME: [&'static str; 2] = ["parity", "What a cell can do: say at each step whether the ones so far are odd"];
+    const NAME: [&'static str; 2] =
+        ["parity", "What a cell can do: say at each step whether the number of ones so far is odd"];
     const CLASSES: usize = 2;
 
     fn tokens(_length: usize) -> usize {
@@ -88,7 +89,7 @@ const MOVES: [[usize; 5]; 3] = [[0, 1, 2, 3, 4], [1, 0, 2, 3, 4], [4, 0, 1, 2, 3
 
 impl Problem for Permutations {
     const NAME: [&'static str; 2] =
-        ["permutations", "What a cell can do: say at each step how five things lie after the moves so far"];
+        ["permutations", "What a cell can do: say at each step the order of five things after the moves so far"];
     const CLASSES: usize = 120;
 
     fn tokens(_length: usize) -> usize {
@@ -170,7 +171,7 @@ const SIGN: u32 = NOISE + 1;
 
 impl Problem for SelectiveCopy {
     const NAME: [&'static str; 2] =
-        ["selective-copy", "What a cell can do: repeat the eight symbols that stood among noise"];
+        ["selective-copy", "What a cell can do: repeat the eight symbols that were hidden in noise"];
     const CLASSES: usize = KINDS;
     const SHORTEST: usize = 2 * SYMBOLS;
 

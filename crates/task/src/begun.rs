@@ -161,7 +161,7 @@ fn learn<T: Task>(
             None => {
                 let learned = T::learn(&chosen.own::<T>()?, source)?;
                 let table = toml::Table::try_from(&learned.saved)
-                    .map_err(|cause| Error::failure(format!("the configuration of the model cannot be written as TOML: {cause}"), ""))?;
+                    .map_err(|cause| Error::failure(format!("cannot write the model's configuration: {cause}"), ""))?;
                 let tokenizers = texts([&learned.tokenizer, &learned.source_tokenizer])?;
                 own = Some(learned);
                 (table, tokenizers)
@@ -176,7 +176,7 @@ fn learn<T: Task>(
     let learned = match own {
         Some(learned) => learned,
         None => {
-            let unreadable = |cause| Error::failure(format!("the message of the first process cannot be read as TOML: {cause}"), "");
+            let unreadable = |cause| Error::failure(format!("cannot read the first process's message: {cause}"), "");
             let mut table: toml::Table = saved.parse().map_err(unreadable)?;
             table.remove(TASK);
             table.remove(COLUMNS);

@@ -14,8 +14,8 @@ pub(crate) struct PredictOptions {
     pub(crate) file: Option<PathBuf>,
     /// Run folder of a training, or several whose probabilities are averaged at each step (an ensemble)
     ///
-    /// The models of an ensemble are of one task and have the same tokenizer. What follows the folders and is no folder
-    /// is the input file.
+    /// The models of an ensemble are of one task and have the same tokenizer. If the last of these paths is not a
+    /// folder, it is the input file.
     #[arg(long, short, value_name = "RUN_DIR", required = true, num_args = 1..)]
     pub(crate) model: Vec<PathBuf>,
     #[arg(
@@ -30,7 +30,7 @@ pub(crate) struct PredictOptions {
     pub(crate) attention: bool,
     /// Read documents, which blank lines separate, and answer each as a whole
     ///
-    /// The answers to a document come once all of it is read, and what is answered together is of one document. Blank
+    /// A document is answered once all of it has been read, and only lines of one document are answered together. Blank
     /// lines stay where they are. In JSON each document has an object: its number, and the objects of its lines.
     #[arg(long)]
     pub(crate) documents: bool,
@@ -71,7 +71,7 @@ pub(crate) struct EvaluateOptions {
     /// tagging it may also be two files of plain text.
     #[arg(long, short, value_name = "FILE|NAME", num_args = 1.., required = true)]
     pub(crate) data: Vec<String>,
-    /// Leave out lines that cannot be read, such as those with too few columns, and tell how many they are
+    /// Leave out lines that cannot be read, such as those with too few columns, and report their number
     ///
     /// It is for tables, parallel files and sentences, which are read line by line.
     #[arg(long)]
@@ -131,7 +131,7 @@ pub(crate) struct GenerateOptions {
     /// Random seed; equal seeds give equal texts
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub(crate) seed: u64,
-    /// Output format; text is written token by token, and JSON once all of it is there
+    /// Output format; text is written token by token, and JSON once the text is complete
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) format: Format,
     #[command(flatten)]
@@ -140,7 +140,7 @@ pub(crate) struct GenerateOptions {
 
 #[derive(Args)]
 pub(crate) struct ServeOptions {
-    /// Run folders, also of trainings that still run
+    /// Run folders, also of trainings that are still running
     #[arg(long, short, value_name = "RUN_DIR", num_args = 1.., required = true)]
     pub(crate) model: Vec<PathBuf>,
     /// Address or name to listen on

@@ -47,13 +47,13 @@ pub struct DecodingOptions {
     /// Random seed of --sample; equal seeds give equal answers
     #[arg(long, value_name = "N", default_value = "1", value_parser = within(0..=u64::MAX))]
     seed: u64,
-    /// Begin each answer with the text that stands after a tab in its line
+    /// Begin each answer with the text that follows a tab in its line
     #[arg(long)]
     prefix: bool,
-    /// Give the likeliest next words of each answer, each with what follows it: as many as --best says
+    /// Give the likeliest next words of each answer, each with its continuation: as many as --best says
     #[arg(long, conflicts_with = "mbr")]
     alternatives: bool,
-    /// Score the text that stands after a tab in each line instead of writing one: its log-probability
+    /// Score the text that follows a tab in each line, by its log-probability, instead of writing one
     #[arg(long, conflicts_with_all = ["mbr", "prefix", "alternatives", "alignment"])]
     score: bool,
     /// Add the alignment of words that the attention gives, in the Pharaoh format: SOURCE-TARGET, counted from 0

@@ -273,7 +273,7 @@ pub struct SearchOptions {
     /// the α of GNMT (Wu and others 2016)
     #[arg(long, value_name = "average|none|ALPHA", default_value = "average", value_parser = length_penalty)]
     pub length_penalty: String,
-    /// Minimum length: an output does not end before it has so many tokens [from 0 to 10000]
+    /// Minimum length: an output does not end before it has this many tokens [from 0 to 10000]
     #[arg(long, value_name = "TOKENS", default_value = "0", value_parser = count(0..=limits::LENGTH))]
     #[serde(default)]
     pub min_length: usize,

@@ -69,7 +69,7 @@ pub(crate) fn print(report: &Report, format: Format) -> Result<()> {
         Format::Json => serde_json::to_string(report),
         Format::Text => serde_json::to_value(report).map(|object| text(&object)),
     };
-    lines::print(&written.map_err(|cause| Error::failure(format!("the report cannot be written as JSON: {cause}"), ""))?)
+    lines::print(&written.map_err(|cause| Error::failure(format!("cannot write the report: {cause}"), ""))?)
 }
 
 /// An object as lines of names and values. The values inside another object have its name before theirs.

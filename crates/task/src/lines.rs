@@ -64,7 +64,7 @@ pub(crate) struct LimitOptions {
         value_name = "BYTES",
         value_parser = clap::value_parser!(u32).range(1..=i64::from(limits::LONGEST_LINE)),
         help = format!(
-            "Maximum length of a line in bytes, by default {} of one that a model answers, else {MAX_LINE_LENGTH} \
+            "Maximum length of a line in bytes, by default {} for lines that a model answers, else {MAX_LINE_LENGTH} \
              [from 1 to {}]",
             limits::ANSWERED_LINE,
             limits::LONGEST_LINE

@@ -84,9 +84,9 @@ pub(crate) enum Command {
     Generate(GenerateOptions),
     /// Serve trained models over HTTP: a page for trying them, and a JSON API
     ///
-    /// The first line of standard output is the address. Requests that wait are answered as one batch. A run folder
-    /// whose training still runs shows its learning curve as it grows, and answers as soon as there are weights. Ctrl-C
-    /// and SIGTERM answer the requests that run, and end the server; a second one ends it at once.
+    /// The first line of standard output is the address. Waiting requests are answered as one batch. A run folder whose
+    /// training is still running shows its learning curve as it grows, and answers as soon as there are weights. On
+    /// Ctrl-C or SIGTERM the server answers the running requests and ends; a second signal ends it at once.
     #[command(after_long_help = "Examples:\n  \
                                  unspool train sentiment\n  \
                                  unspool serve --model runs/sentiment-1\n  \

@@ -306,7 +306,7 @@ impl RunFolder {
     /// Notes down how long the run took.
     pub(crate) fn write_times(&self, times: &Times) -> Result<()> {
         let text =
-            toml::to_string(times).map_err(|cause| Error::failure(format!("the times cannot be written as TOML: {cause}"), ""))?;
+            toml::to_string(times).map_err(|cause| Error::failure(format!("cannot write the times: {cause}"), ""))?;
         self.write(TIMES, &text)
     }
 
@@ -433,7 +433,7 @@ pub(crate) fn read_saved(folder: &Path) -> Result<toml::Table> {
 
 /// What the model needs to know as the text of [`SAVED`].
 pub(crate) fn saved_json(saved: &str) -> Result<String> {
-    let unwritable = |cause: String| Error::failure(format!("the configuration of the model cannot be written as JSON: {cause}"), "");
+    let unwritable = |cause: String| Error::failure(format!("cannot write the model's configuration: {cause}"), "");
     let table: toml::Table = saved.parse().map_err(|cause: toml::de::Error| unwritable(cause.to_string()))?;
     Ok(serde_json::to_string_pretty(&table).map_err(|cause| unwritable(cause.to_string()))? + "\n")
 }

@@ -55,7 +55,7 @@ pub(crate) enum ScoreOptions {
     },
     /// Compute the F1 score of spans that tags mark, such as B-PER I-PER O; it equals that of seqeval.
     ///
-    /// A line holds the tags of a sentence, separated by spaces. A tag may stand after its word and a slash, as
+    /// A line holds the tags of a sentence, separated by spaces. A tag may follow its word and a slash, as
     /// `predict` writes them: Tom/B-PER sleeps/O.
     Spans(SpanOptions),
 }

@@ -22,26 +22,26 @@ pub(crate) struct Place {
     /// Output directory: a new or an empty one [default: the next free runs/TASK-N]
     #[arg(long, short, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
-    /// Resume the run in --out as if it had not been stopped, or start it where there is none yet
+    /// Resume the run in --out as if it had not been stopped, or start it if there is none yet
     ///
-    /// The data and the options must be those that it began with, --epochs too, since the learning rate falls over all
-    /// of them.
+    /// The data and the options must be those that the run began with, including --epochs, since the learning rate
+    /// falls over all of them.
     #[arg(long)]
     pub(crate) resume: bool,
     /// Print all options with their defaults and meaning as a configuration file for --config, and exit
     ///
-    /// Values that are given on the command line, or by --config, stand in the place of the defaults.
+    /// Values that are given on the command line, or by --config, replace the defaults.
     #[arg(long)]
     pub(crate) print_config: bool,
     /// Print the cost of each source line and each operation of a step before training
     #[arg(long)]
     pub(crate) profile: bool,
-    /// Train another model too, whose test score stands beside that of the model
+    /// Train another model too, whose test score is shown beside that of the model
     #[arg(long, value_name = "NAME")]
     pub(crate) compare: Vec<String>,
     /// Maximum megabytes of prepared data in the user's cache directory; 0 keeps none
     ///
-    /// What is kept lets the next training on the same data begin at once.
+    /// With it, the next training on the same data begins at once.
     #[arg(long, value_name = "MB", default_value_t = limits::CACHE)]
     pub(crate) cache_size: u64,
     /// Format of the scores on standard output
@@ -126,7 +126,7 @@ fn data(task: &dyn AnyTask, command: Command) -> Command {
     if !spec.by_lines {
         return command;
     }
-    let help = "Leave out lines that cannot be read, such as those with too few columns, and tell how many they are";
+    let help = "Leave out lines that cannot be read, such as those with too few columns, and report their number";
     let skip = Arg::new(SKIP_BAD_LINES).long(SKIP_BAD_LINES).value_name("true|false").help(help);
     let skip = skip.value_parser(value_parser!(bool)).default_value("false").default_missing_value("true");
     command.arg(skip.num_args(0..=1).require_equals(true))
@@ -147,7 +147,7 @@ pub(crate) fn train_command(task: &dyn AnyTask) -> Command {
     command = command.mut_arg("compare", |argument| match names.as_slice() {
         [] => argument.hide(true),
         names => argument.help(format!(
-            "Train another model too, whose test score stands beside that of the model: {}",
+            "Train another model too, whose test score is shown beside that of the model: {}",
             names.join(", ")
         )),
     });

@@ -45,7 +45,7 @@ pub(crate) struct TrainOptions {
     /// Smallest count of a token; with bpe, of a pair that is merged.
     #[arg(long, value_name = "COUNT", default_value_t = 2)]
     minimum_count: u64,
-    /// Encode what is not in the vocabulary as <unk> instead of spelling it in bytes. Decoding words then loses the
+    /// Encode tokens outside the vocabulary as <unk> instead of spelling them in bytes. Decoding words then loses the
     /// spaces between them. Has no effect with bpe, which can encode every text.
     #[arg(long)]
     unknown: bool,

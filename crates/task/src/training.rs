@@ -65,8 +65,8 @@ pub(crate) struct Training {
     /// Batches whose gradients are summed for one step [from 1 to 1000000]
     #[arg(long, value_name = "BATCHES", default_value = "1", value_parser = within(1..=1_000_000u64))]
     pub(crate) accumulate: u64,
-    /// Decay per step of a running average of the weights, which is then what is evaluated and kept; 0 for no average
-    /// [from 0 to 0.999999]
+    /// Decay per step of a running average of the weights, which then replaces them in evaluation and in what is saved;
+    /// 0 for no average [from 0 to 0.999999]
     #[arg(long, value_name = "DECAY", default_value = "0", allow_hyphen_values = true,
           value_parser = within(0.0..=0.999_999))]
     pub(crate) average: f64,
@@ -97,9 +97,9 @@ pub(crate) struct Training {
     /// Probability that a merge of byte pairs is left out, so that words have other pieces in each epoch (BPE dropout)
     /// [from 0 to 1]
     ///
-    /// It is for texts whose tokens are byte pairs (`--tokens bpe`), in training alone: dev, test and predictions are
-    /// cut as ever. Provilkov and others (2020) use 0.1. At 1 the tokens are single bytes. Batches are measured as
-    /// they would be without it.
+    /// It is for texts whose tokens are byte pairs (`--tokens bpe`), and applies in training alone: dev, test and
+    /// predictions are tokenized as usual. Provilkov and others (2020) use 0.1. At 1 the tokens are single bytes. The
+    /// sizes of batches are counted without it.
     #[arg(long, value_name = "RATE", default_value = "0", allow_hyphen_values = true,
           value_parser = within(0.0..=1.0))]
     pub(crate) bpe_dropout: f64,
