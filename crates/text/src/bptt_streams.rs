@@ -1,9 +1,9 @@
 //! One long text in parallel columns, for truncated back-propagation through time.
 //!
-//! A language model reads a text from its first token to its last and predicts each next one. To fill a batch, the
-//! text is cut into B pieces that are read side by side; to bound memory, they are read a window of T steps at a
-//! time, and the state at a window's end is carried into the next. Row b of window w + 1 goes on where row b of
-//! window w stopped:
+//! A language model reads a text from its first token to its last and predicts each next one. To fill a batch, the text
+//! is cut into B pieces that are read side by side; to bound memory, they are read one window of T steps at a time, and
+//! the state at the end of a window is carried into the next. Row b of window w + 1 continues where row b of window w
+//! stopped:
 //!
 //! ```text
 //! a b c d e f g h i j k      B = 2, T = 3
@@ -45,7 +45,7 @@ pub struct BpttStreams {
     pad: u32,
 }
 
-/// Holds a window of every column: what is read, and what comes next.
+/// Holds a window of every column: the ids that are read, and the ids that follow them.
 ///
 /// ```
 /// use unspool_text::BpttStreams;
@@ -147,7 +147,7 @@ impl BpttStreams {
     /// Returns the windows from a saved position on.
     ///
     /// # Errors
-    /// [`Error::Position`] when it lies after the columns' end.
+    /// [`Error::Position`] when it is after the columns' end.
     pub fn from(&self, position: BpttPosition) -> Result<BpttWindows<'_>, Error> {
         if position.step > self.steps() {
             return Err(Error::Position { reason: format!("step {} of {}", position.step, self.steps()) });

@@ -1,8 +1,8 @@
 //! Batches of similar lengths, in an order that is drawn again for each epoch.
 //!
-//! A padded step costs as much as a real one, so sequences of similar lengths go together. What remains random: which
-//! of equal lengths meet, and in which order the batches come. Both are functions of the seed and the epoch alone,
-//! so a run that stops between two batches goes on as if it had not.
+//! A padded step costs as much as a real one, so sequences of similar lengths go together. It remains random which
+//! sequences of equal length meet, and in which order the batches come. Both are functions of the seed and the epoch
+//! alone, so a run that was stopped between two batches continues as if it had not been.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,9 +1,9 @@
 //! Text files as streams of rows.
 //!
-//! A [`Source`] is bytes with a name: a file, standard input, data compiled in; gzip or not, it shows by itself.
-//! A reader ([`Tsv`], and its siblings for the other formats) turns a source into rows, one at a time, in bounded
-//! memory. A line that cannot be used is an [`Error`](crate::Error) with file and line; the stream goes on after
-//! it, so [`SkipBadLines`] can leave such lines out and count them.
+//! A [`Source`] is bytes with a name: a file, standard input, or data compiled in. Gzip is recognized. A reader
+//! ([`Tsv`], and its siblings for the other formats) turns a source into rows, one at a time, in bounded memory. A line
+//! that cannot be used is an [`Error`](crate::Error) with file and line; the stream continues after it, so
+//! [`SkipBadLines`] can leave such lines out and count them.
 
 mod conll;
 mod csv;

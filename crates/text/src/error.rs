@@ -114,7 +114,7 @@ pub enum Error {
         /// The name of the source.
         file: String,
     },
-    /// A wanted column is not there.
+    /// A wanted column is missing.
     #[error("{file}: no column {column}; there are: {found}")]
     NoColumn {
         /// The name of the source.
@@ -124,7 +124,7 @@ pub enum Error {
         /// The columns that are there.
         found: String,
     },
-    /// A wanted column is not there, and the header's fields are separated by something else than was expected.
+    /// A wanted column is missing, and another character than expected separates the header's fields.
     #[error("{file}: no column {column}: the header has {found} where {expected} separate the columns")]
     OtherSeparator {
         /// The name of the source.
@@ -190,7 +190,7 @@ pub enum Error {
         /// The limit for a line, in bytes.
         limit: usize,
     },
-    /// A quoted CSV field that does not close, or goes on after its closing quote.
+    /// A quoted CSV field that does not close, or continues after its closing quote.
     #[error("{place}: {reason}")]
     Quoting {
         /// The record's first line.
@@ -211,7 +211,7 @@ pub enum Error {
     Uneven {
         /// The file that ended.
         shorter: String,
-        /// The file that goes on.
+        /// The longer file.
         longer: String,
         /// Lines in the shorter.
         lines: u64,

@@ -108,7 +108,7 @@ impl From<LabelSet> for Vec<String> {
     }
 }
 
-/// Numbers stand in their own order, names in that of their code points.
+/// Numbers are sorted by value, names by their code points.
 fn order(label: &str) -> (Option<i64>, &str) {
     (number(label), label)
 }

@@ -8,7 +8,7 @@ macro_rules! named {
             /// Lists the names of all values, in options and configurations.
             pub const NAMES: &'static [&'static str] = &[$first $(, $name)+];
 
-            /// Returns the name, as it stands in options and configurations.
+            /// Returns the name, as options and configurations spell it.
             pub fn name(self) -> &'static str {
                 match self {
                     $type::$value => $first,

@@ -1,7 +1,7 @@
 //! Work done ahead, on another thread.
 //!
-//! Reading and tokenizing need no model, and a model needs no file: [`Prefetch`] lets both go on at once, with a bound
-//! on what may lie between them, so that a fast reader does not fill the memory.
+//! Reading and tokenizing need no model, and a model needs no file: [`Prefetch`] lets both run at once, with a bound on
+//! the items that may wait between them, so that a fast reader does not fill the memory.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,7 +1,7 @@
 //! Batches from a stream that does not fit in memory.
 //!
-//! A window of examples is read, sorted into batches as [`Buckets`](crate::Buckets) sorts a whole set, and
-//! given; then the next. The order is a function of the seed, the epoch and the stream alone.
+//! A window of examples is read, sorted into batches as [`Buckets`](crate::Buckets) sorts a whole set, and returned;
+//! then the next one. The order is a function of the seed, the epoch and the stream alone.
 
 use crate::bucket::{BatchSize, Extent, Padding, Position, extent, shuffled};
 use crate::error::Error;
@@ -116,7 +116,7 @@ where
         self.padding.share()
     }
 
-    /// Goes on from a saved position of the same stream. What lies before it is read again, and thrown away.
+    /// Continues from a saved position of the same stream. The examples before it are read again, and thrown away.
     ///
     /// # Errors
     /// [`Error::Position`] when the epoch is another or the stream has fewer batches; errors of the stream.
@@ -164,7 +164,7 @@ where
 {
     type Item = Result<Vec<T>, Error>;
 
-    /// An error of the stream comes after the batches that were read before it; the stream goes on after it.
+    /// An error of the stream follows the batches that were read before it, and the stream continues after it.
     fn next(&mut self) -> Option<Self::Item> {
         if self.ready.len() == 0 {
             if let Some(error) = self.fault.take() {

@@ -1,8 +1,8 @@
-//! A tag a word, where words are cut into pieces.
+//! One tag per word, where words are cut into pieces.
 //!
-//! Tags belong to words, a model reads sub-words. Each word's pieces are found by their place in the text, and the
-//! tag stands at one of them: the last has seen the whole word, the first is the usual choice for models that read
-//! both ways. The other pieces have weight 0.
+//! Tags belong to words, but a model reads sub-words. Each word's pieces are found by their place in the text, and the
+//! tag is assigned to one of them: the last has seen the whole word, and the first is the usual choice for models that
+//! read in both directions. The other pieces have weight 0.
 
 use std::ops::Range;
 
@@ -35,7 +35,7 @@ pub struct Aligned {
 impl Tokenizer {
     /// Returns the ids of words, cut as in running text, with the places of each word's pieces.
     ///
-    /// A word of which nothing is left (one of white space, say) has an `<unk>` in its place.
+    /// A word that normalizes to nothing, such as white space, becomes an `<unk>`.
     ///
     /// # Errors
     /// [`Error::Library`].
@@ -129,7 +129,7 @@ pub struct Tagged {
     pub input: Padded,
     /// `[batch, time]`: a word's tag at the piece that bears it, 0 elsewhere.
     pub tags: Array2<u32>,
-    /// `[batch, time]`: 1 where a tag stands.
+    /// `[batch, time]`: 1 at the pieces that have a tag.
     pub weights: Array2<f32>,
 }
 

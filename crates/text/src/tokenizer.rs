@@ -1,9 +1,9 @@
 //! From text to ids and back.
 //!
 //! A [`Tokenizer`] is trained here ([`Tokenizer::train`]) or loaded from any `tokenizer.json` of Hugging Face's
-//! library ([`Tokenizer::load`]); either way it is the same thing afterwards, and saves as the same kind of file.
-//! Tokenizing itself is that library's; this module adds what a model needs to be sure of: the same bits at every
-//! training, special tokens that no text can forge, files that are checked before they are used.
+//! library ([`Tokenizer::load`]); either way the tokenizer behaves and is saved in the same way afterwards.
+//! That library does the tokenizing. This module adds guarantees that a model needs: the same bits at every
+//! training, special tokens that no text can forge, and files that are checked before they are used.
 
 mod bpe;
 mod bpe_dropout;

@@ -10,7 +10,8 @@ use crate::error::Error;
 
 /// Holds the ids of the four special tokens.
 ///
-/// What is trained here has them at fixed places, [`Specials::FIXED`]; a tokenizer loaded from elsewhere keeps its own.
+/// A vocabulary that is trained here has them at fixed places, [`Specials::FIXED`]; a tokenizer loaded from elsewhere
+/// keeps its own.
 ///
 /// ```
 /// use unspool_text::{Specials, TokenKind, Tokenizer, TokenizerOptions};
@@ -24,7 +25,7 @@ use crate::error::Error;
 pub struct Specials {
     /// Fills a batch up to its longest row.
     pub pad: u32,
-    /// Stands for what the vocabulary does not have.
+    /// Replaces a token that the vocabulary does not have.
     pub unk: u32,
     /// Begins a sequence.
     pub bos: u32,
@@ -68,7 +69,7 @@ pub struct Vocabulary {
 
 impl Vocabulary {
     /// Counts tokens and keeps those seen `minimum_count` times or more, the most frequent first, up to
-    /// `maximum_size` with the four special ones. Equal counts stand in the order of their code points,
+    /// `maximum_size` with the four special ones. Tokens of equal count are in the order of their code points,
     /// so the order of the data does not matter.
     ///
     /// # Errors

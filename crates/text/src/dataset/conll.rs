@@ -1,4 +1,4 @@
-//! Columns of words, as the CoNLL shared tasks have them: a word a line, a blank line between sentences.
+//! Columns of words, as in the CoNLL shared tasks: one word per line, and a blank line between sentences.
 
 use super::ending::Ending;
 use super::lines::Lines;
@@ -20,17 +20,17 @@ use crate::error::{Error, Place};
 pub struct Sentence {
     /// The line of its first word.
     pub line: u64,
-    /// The chosen columns: `columns[c][w]` is what column c says of word w.
+    /// The chosen columns: `columns[c][w]` is the entry of column c for word w.
     pub columns: Vec<Vec<String>>,
-    /// A hash of its lines: what [`Split`](super::Split) goes by.
+    /// A hash of its lines, which [`Split`](super::Split) uses.
     pub hash: u64,
 }
 
 /// Reads the sentences of a file of columns, separated by tabs or, if its first word's line has no tab, by spaces.
 ///
 /// In files with tabs, lines without one that begin with `#` are comments. In CoNLL-U (ten columns between tabs, the
-/// first of which numbers the words), what is numbered `1-2` or `1.1` is left out: the words it is made of, or stands
-/// for, have separate lines. A column that was not chosen may be empty.
+/// first of which numbers the words), lines numbered `1-2` or `1.1` are left out: the words of which `1-2` consists
+/// have lines of their own, and `1.1` is not in the text. A column that was not chosen may be empty.
 ///
 /// ```
 /// use unspool_text::{Conll, Source};
@@ -42,7 +42,7 @@ pub struct Sentence {
 /// # Ok::<(), unspool_text::Error>(())
 /// ```
 ///
-/// A sentence with a bad line in it is one error, at that line; the stream goes on with the next sentence.
+/// A sentence with a bad line in it is one error, at that line, and the stream continues with the next sentence.
 #[derive(Debug)]
 pub struct Conll {
     lines: Lines,

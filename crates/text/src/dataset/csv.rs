@@ -1,7 +1,7 @@
-//! Comma-separated values, as RFC 4180 has them.
+//! Comma-separated values, as in RFC 4180.
 //!
-//! The parser is not the crate `csv`'s, which takes what a quote in the wrong place makes of a table. Here such a quote
-//! is an error with its line, and the limits on a line's length hold, as in every other format.
+//! The parser is not that of the crate `csv`, which accepts a table with a quote in the wrong place as it is. Here such
+//! a quote is an error with its line, and the limits on a line's length hold, as in every other format.
 
 use super::lines::Lines;
 use super::split::hash_line;
@@ -9,7 +9,8 @@ use super::table::{Format, Record, Table};
 use crate::error::{Error, Place};
 
 /// Reads the rows of a table whose fields are separated by commas. A field in double quotes may hold commas, line ends
-/// (which arrive as `\n`) and, doubled, quotes; a quote within a field that does not begin with one stands for itself.
+/// (which arrive as `\n`) and, doubled, quotes; a quote within a field that does not begin with one is an ordinary
+/// character.
 ///
 /// More in [chapter 2](https://github.com/unspool/unspool/blob/main/docs/02-one-to-one.md) of the tutorial.
 ///

@@ -1,4 +1,4 @@
-//! JSON lines: a value a line.
+//! JSON lines: one value per line.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -15,8 +15,8 @@ use crate::error::{Error, Place};
 
 /// Reads the rows of a file with one JSON object (columns by name) or array (columns by number) per line.
 ///
-/// Texts arrive as they are, numbers and booleans as JSON writes them, whole numbers with all their digits; keys that
-/// were not asked for may hold anything.
+/// Texts arrive as they are, numbers and booleans as JSON writes them, whole numbers with all their digits; other keys
+/// may hold anything.
 ///
 /// ```
 /// use unspool_text::{JsonLines, Source};
@@ -35,7 +35,7 @@ pub struct JsonLines {
 }
 
 impl JsonLines {
-    /// Opens a source and names the columns a row shall have.
+    /// Opens a source and chooses the columns of a row.
     ///
     /// # Errors
     /// [`Error::Unreadable`].

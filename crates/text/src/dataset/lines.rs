@@ -13,7 +13,7 @@ pub(crate) const BYTE_ORDER_MARK: &[u8] = "\u{feff}".as_bytes();
 /// A source that has no `\n` at all, but `\r`, has the line ends of the classic Mac OS: its lines end with `\r`. Such a
 /// source may be as long as a line; a longer one is [`Error::LineEnds`].
 ///
-/// A line that is too long or not UTF-8 is an error; the next call goes on after it. A source that can no longer be
+/// A line that is too long or not UTF-8 is an error; the next call continues after it. A source that can no longer be
 /// read gives one error and then ends.
 ///
 /// ```

@@ -20,7 +20,7 @@ pub struct Row {
     pub line: u64,
     /// The fields, in the order the columns were chosen.
     pub fields: Vec<String>,
-    /// A hash of the whole line, chosen or not: what [`Split`](super::Split) goes by.
+    /// A hash of the whole line, chosen or not, which [`Split`](super::Split) uses.
     pub hash: u64,
 }
 

@@ -24,8 +24,8 @@ const MAGIC: [u8; 2] = [0x1f, 0x8b];
 pub const MAX_LINE_LENGTH: usize = 1 << 20;
 
 /// Limits how many times its size a gzip stream may unpack to, unless a [`Source`] is told otherwise. Text shrinks to a
-/// third or a tenth of its size, a log to a thirtieth; deflate can reach a thousand, and a stream that does is made to
-/// fill memory.
+/// third or a tenth of its size, a log to a thirtieth; deflate can reach a thousand, but only in a stream that was made
+/// to fill memory.
 ///
 /// ```
 /// use unspool_text::{Lines, MAX_GZIP_RATIO, Source};

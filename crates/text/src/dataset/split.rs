@@ -1,7 +1,7 @@
 //! Train, dev and test by a hash of the line.
 //!
 //! Where a line goes depends on its text alone: adding, removing or reordering others moves no line, and equal lines
-//! stay together, so none is learned and tested at once.
+//! stay together, so no line is both trained on and tested.
 
 use crate::error::Error;
 use crate::random::mix;
@@ -18,11 +18,11 @@ use crate::random::mix;
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Part {
-    /// To learn from.
+    /// For training.
     Train,
-    /// To choose by while learning.
+    /// For choices during training.
     Dev,
-    /// To report at the end.
+    /// For the score that is reported at the end.
     Test,
 }
 

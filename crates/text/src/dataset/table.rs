@@ -26,7 +26,7 @@ pub trait Format {
 /// Reads the rows of a table, one at a time. See [`Tsv`](super::Tsv) and [`Csv`](super::Csv) for the two kinds.
 ///
 /// A row with too few or too many columns, a wanted field that is empty, a line that is not UTF-8 or too long is an
-/// error that names the line, and the next call goes on after it; a table without rows is an error at its end.
+/// error that names the line, and the next call continues after it; a table without rows is an error at its end.
 ///
 /// ```
 /// use unspool_text::{Csv, Source, Tsv};

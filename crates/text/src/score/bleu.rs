@@ -1,6 +1,6 @@
 //! BLEU (Papineni et al. 2002), as sacrebleu 2.6 computes it (Post 2018).
 //!
-//! BLEU = BP · exp(¼ Σₙ log pₙ) over n = 1 … 4, where pₙ is the share of the hypotheses' n-grams that stand in the
+//! BLEU = BP · exp(¼ Σₙ log pₙ) over n = 1 … 4, where pₙ is the share of the hypotheses' n-grams that occur in the
 //! references (each counted at most as often as in one of them) and BP = exp(1 − r/h) if the hypotheses' h words are
 //! fewer than the references' r. Counts are summed over the corpus before anything is divided.
 
@@ -123,7 +123,7 @@ pub struct BleuCounts {
     pub hypothesis_length: u64,
     /// Words of the reference whose length is closest.
     pub reference_length: u64,
-    /// n-grams of the hypothesis that stand in a reference, for n = 1 … 4.
+    /// n-grams of the hypothesis that occur in a reference, for n = 1 … 4.
     pub correct: [u64; ORDER],
     /// n-grams of the hypothesis.
     pub total: [u64; ORDER],

@@ -49,7 +49,7 @@ pub struct Comparison {
 /// ```
 ///
 /// # Errors
-/// [`Error::NothingToScore`]; [`Error::Count`] when the systems have not as many sentences;
+/// [`Error::NothingToScore`]; [`Error::Count`] when the systems have different numbers of sentences;
 /// [`Error::Option`] for 0 samples.
 pub fn paired_bootstrap<C>(
     baseline: &[C],

@@ -46,7 +46,7 @@ impl Utility {
 /// greatest is the choice of least Bayes risk. `weights` are probabilities up to a factor, such as 1 for each of some
 /// samples.
 ///
-/// Equal candidates are compared once, so that n candidates of which m are different take m² comparisons.
+/// Equal candidates are compared only once: n candidates, m of them different, take m² comparisons.
 ///
 /// ```
 /// use unspool_text::score::{Utility, expected_utility};

@@ -137,7 +137,7 @@ impl SpanCounts {
     /// in its default mode.
     ///
     /// # Errors
-    /// [`Error::Count`] when there is not one predicted tag per word; [`Error::Tag`] for what is no tag.
+    /// [`Error::Count`] when there is not one predicted tag per word; [`Error::Tag`] for anything that is not a tag.
     pub fn new<P: AsRef<str>, R: AsRef<str>>(
         predicted: &[P],
         right: &[R],

@@ -136,7 +136,7 @@ impl TagScheme {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Tag`] for what is no tag of the scheme.
+    /// [`Error::Tag`] for anything that is not a tag of the scheme.
     pub fn spans<S: AsRef<str>>(self, tags: &[S]) -> Result<Vec<Span>, Error> {
         let mut words = Vec::with_capacity(tags.len() + 1);
         for (place, tag) in tags.iter().enumerate() {
@@ -177,8 +177,8 @@ impl TagScheme {
         })
     }
 
-    /// Returns whether a tag may follow another in a valid sentence; `None` stands for the beginning and the end. What
-    /// is no tag of the scheme may not stand anywhere.
+    /// Returns whether a tag may follow another in a valid sentence; `None` is the beginning or the end. A tag that is
+    /// not of the scheme is not allowed anywhere.
     ///
     /// ```
     /// use unspool_text::score::TagScheme::{Iob1, Iob2, Iobes};
@@ -207,8 +207,8 @@ impl TagScheme {
         tag.map_or(Some(Tag::OUTSIDE), |tag| Tag::parse(tag, self.prefixes()))
     }
 
-    /// Returns the number of the first word, from 0, that may not stand where it stands; the number of words if it is
-    /// the last span that does not end; `None` for a valid sentence.
+    /// Returns the number of the first word, from 0, whose tag is not allowed there; the number of words if the last
+    /// span does not end; `None` for a valid sentence.
     ///
     /// ```
     /// use unspool_text::score::TagScheme::{Iob2, Iobes};

@@ -23,7 +23,7 @@ pub enum Tokenization {
     /// That of `mteval-v13a.pl`, the standard of WMT.
     #[default]
     V13a,
-    /// That of `mteval-v14.pl --international`: every Unicode punctuation mark and symbol stands alone,
+    /// That of `mteval-v14.pl --international`: every Unicode punctuation mark and symbol becomes a word,
     /// but for punctuation between digits.
     International,
     /// Each visible character.

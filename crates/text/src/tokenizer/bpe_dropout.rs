@@ -97,7 +97,7 @@ impl Tokenizer {
     /// single bytes in a byte-level tokenizer.
     ///
     /// The ids are a function of the text, the rate and the key, such as a seed, an epoch and the number of a row. The
-    /// words of a text draw one by one: the pieces of a word depend on the key and on how many words stand before it.
+    /// words of a text draw one by one: the pieces of a word depend on the key and on how many words come before it.
     ///
     /// ```
     /// use unspool_text::{TokenKind, Tokenizer, TokenizerOptions};

@@ -1,7 +1,7 @@
 //! From ids to text, one id at a time: whole characters come out, and the bytes of an incomplete one wait.
 //!
 //! A token need not end where a character does. In byte-level vocabularies one may hold the last byte of a character
-//! and the first two of the next, so a token decoded alone is often no text.
+//! and the first two of the next, so a token that is decoded alone is often not text.
 
 use super::Tokenizer;
 use super::guard::guarded;
@@ -214,11 +214,10 @@ impl Tokenizer {
 
     /// Returns the text of ids; padding, begin and end are left out.
     ///
-    /// A tokenizer trained here gives back the very text that was encoded, whatever is in it, in the normal form and
-    /// case asked for. One that is not [`lossless`](super::TokenizerOptions::lossless) gives `<unk>` for each
-    /// character, syllable or word that it does not know, and its words with one space between them. What a file from
-    /// elsewhere gives back is that file's own doing. Bytes that are no UTF-8 together, as a model may write them,
-    /// become `�`.
+    /// A tokenizer trained here returns exactly the text that was encoded, whatever is in it, in the chosen normal form
+    /// and case. One that is not [`lossless`](super::TokenizerOptions::lossless) returns `<unk>` for each character,
+    /// syllable or word that it does not know, and its words with one space between them. What a tokenizer from
+    /// elsewhere returns depends on its file. Bytes that are not UTF-8 together, as a model may write them, become `�`.
     ///
     /// ```
     /// use unspool_text::{TokenKind, Tokenizer, TokenizerOptions};

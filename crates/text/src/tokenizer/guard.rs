@@ -1,5 +1,5 @@
-//! The tokenizing library at arm's length: its errors and its panics become ours, with the file's name, and nothing is
-//! printed.
+//! Calls of the tokenizing library: its errors and its panics become errors of this crate, with the file's name, and
+//! nothing is printed.
 
 use std::cell::Cell;
 use std::panic::{self, AssertUnwindSafe, catch_unwind};

@@ -1,7 +1,7 @@
 //! Training: counting pieces of text, choosing a vocabulary, and writing it down as a `tokenizer.json`.
 //!
-//! Everything that is trained goes through the same door as what is loaded, so both behave alike.
-//! Pieces are cut by the library itself, exactly as they will be when encoding.
+//! A trained tokenizer is read from its file like a loaded one, so that both behave alike.
+//! The library itself cuts the pieces, exactly as it will when encoding.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -44,7 +44,7 @@ pub enum TokenKind {
     /// Frequent runs of bytes within words (Sennrich et al. 2016, on bytes as in GPT-2): knows every text.
     ByteLevelBpe,
     /// Words: runs of letters, digits and underscores, and runs of other visible characters. A space before a word
-    /// belongs to it, and one is thought of before the text, so that its first word is a word like others.
+    /// belongs to it, and one is added in front of the text, so that its first word is a word like any other.
     Word,
     /// Each Unicode character, spaces too.
     Character,
@@ -146,19 +146,20 @@ impl Normalization {
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenizerOptions {
-    /// The most ids there may be, the four special tokens among them.
+    /// The largest number of ids, including the four special tokens.
     pub vocabulary_size: usize,
-    /// What is rarer is no token; for byte-level BPE, pairs that are rarer are not merged.
+    /// Pieces that are rarer do not become tokens; with byte-level BPE, rarer pairs are not merged.
     pub minimum_count: u64,
-    /// Whether decoding gives back every text. What is no token is then spelled in characters that are, or else in
-    /// its UTF-8 bytes, for which 256 ids follow the special ones. Byte-level BPE is so in any case.
+    /// Whether decoding returns every text unchanged. A piece that is not a token is then spelled in characters that
+    /// are tokens, or else in its UTF-8 bytes, for which 256 ids follow the special ones. Byte-level BPE is always
+    /// lossless.
     ///
-    /// If not, `<unk>` stands for each character, syllable or word that is no token, and words come back with one
-    /// space between them, whatever was there. A model that says something of each character or word needs that.
+    /// If not, `<unk>` replaces each character, syllable or word that is not a token, and words are returned with one
+    /// space between them, whatever was there. A model that predicts something for each character or word needs this.
     pub lossless: bool,
-    /// A Unicode normal form, before all else.
+    /// The Unicode normal form that is applied first.
     pub normalization: Normalization,
-    /// Whether all letters become small, after the normal form.
+    /// Whether texts are converted to lowercase, after the normal form.
     pub lowercase: bool,
 }
 
