@@ -285,7 +285,7 @@ fn series_differ_by_their_dashes() {
 fn the_contrast_is_that_of_the_standard() {
     let of = |a, b| Color::read(a).unwrap().contrast(Color::read(b).unwrap());
     assert!((of("#ffffff", "#000000") - 21.0).abs() < 1e-9);
-    assert!((of("#777777", "#ffffff") - 4.48).abs() < 0.005); // the grey that just fails
+    assert!((of("#777777", "#ffffff") - 4.48).abs() < 0.005); // the gray that just fails
     assert!((of("#767676", "#ffffff") - 4.54).abs() < 0.005);
     let half = Color::read("#000000").unwrap().over(Color::read("#ffffff").unwrap(), 0.5);
     assert!(half.0.iter().all(|c| (c - 0.5).abs() < 1e-12));
@@ -307,7 +307,7 @@ fn a_figure_that_is_hard_to_read_is_refused() {
         let found = complaints(&svg, false);
         assert!(found.iter().any(|complaint| complaint.contains(why)), "{why}: {found:?}");
     };
-    // The same grey for both schemes is too faint on one of them.
+    // The same gray for both schemes is too faint on one of them.
     refused(figure(".faint{fill:#808080}", &word("").replace("word'", "faint'")), "contrast of 3.95 on light");
     refused(figure(".ink{fill:#000000}", &word("").replace("word'", "ink'")), "on dark pages");
     refused(figure("", &word("").replace("13", "11")), "is 11.0 px");

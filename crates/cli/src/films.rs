@@ -14,10 +14,10 @@ use unspool_task::{Error, ReaderOptions, Result, Rng};
 pub(crate) const HEIGHT: usize = 12;
 pub(crate) const WIDTH: usize = 16;
 
-/// Deviation of the noise on each pixel, in grey levels.
+/// Deviation of the noise on each pixel, in gray levels.
 const NOISE: f64 = 2.5;
 
-/// Grey levels `[time, height, width]`, from 0 to [`INK`].
+/// Gray levels `[time, height, width]`, from 0 to [`INK`].
 pub(crate) type Film = Array3<u8>;
 
 fn add_noise(film: &mut Film, dice: &mut Rng) {
@@ -53,7 +53,7 @@ pub(crate) fn in_lines(film: &Film, lines: usize) -> String {
     frames.chunks(time.div_ceil(lines).max(1)).map(line).collect::<Vec<_>>().join("\n")
 }
 
-/// A film from a line of grey levels, frame by frame and row by row, with commas between.
+/// A film from a line of gray levels, frame by frame and row by row, with commas between.
 pub(crate) fn read(line: &str) -> Result<Film> {
     let levels: Vec<&str> = line.split(',').collect();
     let frames = levels.len() / (HEIGHT * WIDTH);

@@ -17,7 +17,7 @@ pub(crate) const INK: u8 = 16;
 /// The names of the classes.
 pub(crate) const NAMES: [&str; 10] = ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"];
 
-/// Grey levels `[height, width]`, from 0 to [`INK`].
+/// Gray levels `[height, width]`, from 0 to [`INK`].
 pub(crate) type Picture = Array2<u8>;
 
 /// A handwritten digit and what it means.
@@ -30,7 +30,7 @@ pub(crate) struct Digit {
 }
 
 /// What a file of digits must look like.
-pub(crate) const DATA_HELP: &str = "CSV file without a header line, a picture per line: its 64 grey levels row by \
+pub(crate) const DATA_HELP: &str = "CSV file without a header line, a picture per line: its 64 gray levels row by \
      row, integers from 0 to 16, then the digit. One file, which is divided by its line numbers (70/10/20)";
 
 /// The digits of a file in three parts.
@@ -64,7 +64,7 @@ pub(crate) fn drawn_to_score(data: &Data, length: usize) -> Result<Drawn<Vec<Dig
 
 fn read(table: &Table) -> Result<Vec<Digit>> {
     const LINE: &str =
-        "a line is the 64 grey levels of a picture, row by row, whole numbers from 0 to 16, and the digit";
+        "a line is the 64 gray levels of a picture, row by row, whole numbers from 0 to 16, and the digit";
     let bad = |line: u64, what: String| Error::failure(format!("{}:{line}: {what}", table.file), LINE);
     let one = |row: &unspool::text::Row| {
         let (label, pixels) = row.fields.split_last().ok_or_else(|| bad(row.line, "empty".into()))?;
@@ -89,12 +89,12 @@ fn split(digits: Vec<Digit>) -> Result<Parts<Vec<Digit>>> {
     }
 }
 
-/// A picture of `height` rows from its grey levels, row by row.
+/// A picture of `height` rows from its gray levels, row by row.
 pub(crate) fn parse<T: AsRef<str>>(levels: &[T], height: usize) -> Result<Picture> {
     let level = |text: &T| match text.as_ref().trim().parse() {
         Ok(level @ 0..=INK) => Ok(level),
         _ => Err(Error::failure(
-            format!("{:?} is not a grey level", text.as_ref()),
+            format!("{:?} is not a gray level", text.as_ref()),
             format!("a pixel is a whole number from 0 to {INK}, with commas between pixels"),
         )),
     };
@@ -124,14 +124,14 @@ pub(crate) fn moved(Digit { picture, value }: &Digit, down: isize, right: isize)
     Digit { picture: canvas, value: *value }
 }
 
-/// A digit from its grey levels, row by row, with commas between. What stands behind them is not looked at.
+/// A digit from its gray levels, row by row, with commas between. What stands behind them is not looked at.
 pub(crate) fn read_digit(line: &str) -> Result<Digit> {
     let levels: Vec<&str> = line.split(',').take(SIDE * SIDE).collect();
     let picture = parse(&levels, SIDE)?;
     if picture.ncols() != SIDE {
         return Err(Error::failure(
             format!("{} pixels where there should be {}", levels.len(), SIDE * SIDE),
-            "a line is the grey levels of an 8x8 picture, row by row, with commas between",
+            "a line is the gray levels of an 8x8 picture, row by row, with commas between",
         ));
     }
     Ok(Digit { picture, value: 0 })
@@ -172,7 +172,7 @@ impl Captioned {
         Captioned { picture, words }
     }
 
-    /// A picture of eight rows from its grey levels, row by row.
+    /// A picture of eight rows from its gray levels, row by row.
     pub(crate) fn read(line: &str) -> Result<Captioned> {
         let (picture, most) = (parse(&line.split(',').collect::<Vec<_>>(), SIDE)?, SIDE_BY_SIDE * SIDE);
         if picture.ncols() > most {
@@ -204,7 +204,7 @@ pub(crate) fn batch<'a>(
     batch
 }
 
-/// A grey level as a number from 0 to 1.
+/// A gray level as a number from 0 to 1.
 pub(crate) fn darkness(level: u8) -> f32 {
     f32::from(level) / f32::from(INK)
 }
@@ -234,7 +234,7 @@ mod tests {
         let message = |first: &str, label: &str| {
             read(&table(format!("{first}{},{label}\n", ",0".repeat(63)))).err().unwrap().to_string()
         };
-        assert_eq!(message("17", "1"), "digits.csv:1: \"17\" is not a grey level");
+        assert_eq!(message("17", "1"), "digits.csv:1: \"17\" is not a gray level");
         assert_eq!(message("0", "10"), "digits.csv:1: \"10\" is not a digit");
         assert_eq!(message("0,0", "1"), "digits.csv:1: 66 columns where there should be 65");
         assert!(split(vec![]).is_err());

@@ -181,7 +181,7 @@ fn every_kind_of_model_answers_as_predict_does() {
 
     // What a model cannot read is the question's fault, and says why.
     let (status, why) = server.post("digits/predict", json!({ "input": "1,2,x" }));
-    assert_eq!((status, why["error"]["message"].as_str()), (422, Some("\"x\" is not a grey level")));
+    assert_eq!((status, why["error"]["message"].as_str()), (422, Some("\"x\" is not a gray level")));
     assert_eq!(server.end("TERM"), Some(143));
 }
 

@@ -101,7 +101,7 @@ fn pictures_that_are_none_are_refused() {
     fs::write(at.join("empty.csv"), "").unwrap();
     for task in ["digits", "captioning", "clips", "frames"] {
         let train = |data| ["train", task, "--data", data];
-        refuses(at, &train("dark.csv"), 1, "dark.csv:2: \"17\" is not a grey level");
+        refuses(at, &train("dark.csv"), 1, "dark.csv:2: \"17\" is not a gray level");
         refuses(at, &train("two.csv"), 1, "too few digits");
         refuses(at, &train("narrow.csv"), 1, "narrow.csv:1: 3 columns where there should be 65");
         refuses(at, &train("empty.csv"), 1, "");

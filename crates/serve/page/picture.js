@@ -7,7 +7,7 @@ import { result } from "./result.js";
 
 const SHEET = 256; // pixels of a side of the canvas
 
-// Grey levels of a bitmap of ink (0 to 1) with `size` rows, as `side` × `side` levels: the mean of each block.
+// Gray levels of a bitmap of ink (0 to 1) with `size` rows, as `side` × `side` levels: the mean of each block.
 function blocks(ink, size, side, darkest) {
   const levels = [];
   for (let row = 0; row < side; row++) {
@@ -91,7 +91,7 @@ export function pictureForm(model) {
   const cells = levels.map((_, place) => element("div", { role: "gridcell", tabindex: place === 0 ? 0 : -1 }));
   const rows = Array.from({ length: side }, (_, row) =>
     element("div", { role: "row" }, ...cells.slice(row * side, (row + 1) * side)));
-  const label = `Picture of ${side} × ${side} grey levels`;
+  const label = `Picture of ${side} × ${side} gray levels`;
   const grid = element("div", { class: "grid", role: "grid", "aria-label": label }, ...rows);
   grid.style.setProperty("grid-template-columns", `repeat(${side}, 1fr)`);
 
@@ -155,7 +155,7 @@ export function pictureForm(model) {
   });
   canvas.addEventListener("pointercancel", () => (from = null));
 
-  // With the keyboard: arrows move, Space inks or cleans a cell, + and - change its grey.
+  // With the keyboard: arrows move, Space inks or cleans a cell, + and - change its gray.
   const set = (cell, level) => {
     const picture = [...levels];
     picture[cell] = Math.min(Math.max(level, 0), darkest);
@@ -219,7 +219,7 @@ export function pictureForm(model) {
       element("div", { class: "draw" },
         element("div", { class: "sheet" }, element("p", { class: "label" }, "Draw a digit"), canvas),
         element("div", { class: "sheet" }, element("p", { class: "label" }, "What the model sees"), grid,
-          element("p", { class: "soft" }, "Arrows move, Space inks or cleans a cell, + and − change its grey."))),
+          element("p", { class: "soft" }, "Arrows move, Space inks or cleans a cell, + and − change its gray."))),
       element("div", { class: "row" }, button, clear, check("Recognize while drawing", live)),
       element("div", { class: "row" }, field("Or a PGM file, dark ink on light paper", file, "full"))),
     shown,

@@ -55,7 +55,7 @@ pub enum Input {
     Text,
     /// With the beginning of a text, which the model continues.
     Prompt,
-    /// With a line of grey levels of a square picture, row by row, with commas between them.
+    /// With a line of gray levels of a square picture, row by row, with commas between them.
     Picture {
         /// Rows and columns.
         side: usize,

@@ -10,7 +10,7 @@ use plotters::prelude::*;
 use std::borrow::Cow;
 use unspool::nn::training::Evaluated as Epoch;
 
-/// Text, axes and grid: a middle grey has the same contrast with white and with near-black.
+/// Text, axes and grid: a middle gray has the same contrast with white and with near-black.
 const INK: RGBColor = RGBColor(128, 128, 128);
 /// Lines in their order; the first two are train and dev.
 const COLOURS: [RGBColor; 6] = [

@@ -18,7 +18,7 @@ pub(crate) fn digits<'a>(known: &'a [Digit], asked: impl Iterator<Item = ArrayVi
     nearest(known.iter().map(|digit| (digit.picture.view(), digit.value)), asked)
 }
 
-/// The labels of the nearest neighbors of some arrays of grey levels, all of one size.
+/// The labels of the nearest neighbors of some arrays of gray levels, all of one size.
 pub(crate) fn nearest<'a, D: Dimension + 'a>(
     known: impl Iterator<Item = (ArrayView<'a, u8, D>, u32)>,
     asked: impl Iterator<Item = ArrayView<'a, u8, D>>,

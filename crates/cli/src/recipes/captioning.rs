@@ -68,7 +68,7 @@ impl Task for Captioning {
         Ok(Captioned::draw(digits, &mut draw.rng()))
     }
 
-    /// A line is the grey levels of a picture of eight rows, row by row.
+    /// A line is the gray levels of a picture of eight rows, row by row.
     fn read_line(&self, line: &str, _draw: &Draw) -> Result<Captioned> {
         Captioned::read(line)
     }
