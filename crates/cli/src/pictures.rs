@@ -124,7 +124,7 @@ pub(crate) fn moved(Digit { picture, value }: &Digit, down: isize, right: isize)
     Digit { picture: canvas, value: *value }
 }
 
-/// A digit from its gray levels, row by row, with commas between. What stands behind them is not looked at.
+/// A digit from its gray levels, row by row, with commas between. Anything after them is ignored.
 pub(crate) fn read_digit(line: &str) -> Result<Digit> {
     let levels: Vec<&str> = line.split(',').take(SIDE * SIDE).collect();
     let picture = parse(&levels, SIDE)?;
@@ -137,7 +137,7 @@ pub(crate) fn read_digit(line: &str) -> Result<Digit> {
     Ok(Digit { picture, value: 0 })
 }
 
-/// The name of each digit as a word, whose id is its place behind the special tokens.
+/// The name of each digit as a word, whose id is its place after the special tokens.
 pub(crate) const WORDS: [&str; 10] = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"];
 const FIRST_WORD: u32 = Specials::NAMES.len() as u32;
 /// How many ids there are, with the special tokens.

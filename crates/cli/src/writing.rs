@@ -137,7 +137,7 @@ impl<S: StepFunction> StepFunction for StreamingWriter<'_, S> {
     }
 }
 
-/// The characters that the tokens from `start` on complete: those that end in an earlier token or behind the last are
+/// The characters that the tokens from `start` on complete: those that end in an earlier token or after the last are
 /// left out.
 pub(crate) fn window(tokenizer: &Tokenizer, ids: &[u32], start: usize) -> Result<String> {
     // No character has more than four bytes, so an incomplete one begins in one of three tokens before.

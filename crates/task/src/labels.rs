@@ -145,7 +145,7 @@ impl MostFrequent {
     }
 }
 
-/// Returns the names of classes, and behind them one for labels that are none of them, if there are such labels.
+/// Returns the names of classes, followed by one for labels that are none of them, if there are such labels.
 pub fn with_unknown(names: &[String], labels: &[u32]) -> Vec<String> {
     let mut names = names.to_vec();
     if labels.contains(&(names.len() as u32)) {

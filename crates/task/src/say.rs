@@ -76,7 +76,7 @@ fn marked(name: &str, color: AnsiColor, text: &str) {
     write(&format!("{style}{name}:{style:#} {text}\n"));
 }
 
-/// Writes without a line break behind it.
+/// Writes without a line break after it.
 pub(crate) fn prompt(text: &str) {
     write(text);
 }

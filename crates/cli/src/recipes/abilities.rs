@@ -68,7 +68,7 @@ fn text<'a>(numbers: impl IntoIterator<Item = &'a u32>) -> String {
     numbers.into_iter().map(u32::to_string).collect::<Vec<_>>().join(" ")
 }
 
-/// What is scored: `count` sequences of `length` steps, and where `longer` some of each longer length behind them.
+/// The examples to score: `count` sequences of `length` steps, followed, if `longer`, by some of each longer length.
 fn scored(count: usize, length: usize, longer: bool) -> Drawn<Vec<()>> {
     let mut lengths = vec![(0, length); count];
     LONGER.iter().filter(|_| longer).for_each(|(times, _)| lengths.extend([(0, times * length); TESTED_LONGER]));

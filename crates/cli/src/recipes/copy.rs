@@ -17,7 +17,7 @@ use crate::memory::{self, Options};
 const SYMBOLS: usize = 10;
 /// How many different ones there are.
 pub(crate) const KINDS: usize = 8;
-/// Behind the symbols among the inputs: nothing, and the sign.
+/// Inputs after the symbols: nothing, and the sign.
 const NOTHING: usize = KINDS;
 const SIGN: usize = KINDS + 1;
 

@@ -66,7 +66,7 @@ impl Task for Digits {
         Ok(moved(digit, down, right))
     }
 
-    /// A line is the 64 gray levels of a picture; a label behind them, as in the data, is not looked at.
+    /// A line is the 64 gray levels of a picture; a label after them, as in the data, is ignored.
     fn read_line(&self, line: &str, _draw: &Draw) -> Result<Digit> {
         pictures::read_digit(line)
     }

@@ -18,7 +18,7 @@ use unspool::text::{Source, Tsv};
 /// The list of what is said, in a folder of sounds.
 const TRANSCRIPTS: &str = "transcripts.tsv";
 
-/// The files of a folder that recordings are made of: the wav files, sorted by name, and behind them the list of what
+/// The files of a folder that recordings are made of: the wav files, sorted by name, and after them the list of what
 /// is said, if there is one.
 pub(super) fn files(path: &Path) -> Result<Vec<PathBuf>> {
     let mut files = wav_files(path)?;

@@ -64,7 +64,7 @@ impl<R: 'static> Stream<R> {
     /// Goes through the rows.
     ///
     /// # Errors
-    /// The beginning of the file is wrong. A wrong row is an error among the rows; one behind the last if the file is
+    /// The beginning of the file is wrong. A wrong row is an error among the rows; one after the last if the file is
     /// too small to be split.
     pub fn rows(&self) -> Result<Passing<R>> {
         let rows = (self.open)()?;

@@ -69,7 +69,7 @@ enum State {
     Bare,
     /// Within quotes.
     Quoted,
-    /// Behind a quote that closes the field, unless another follows.
+    /// After a quote that closes the field, unless another follows.
     Closed,
 }
 
