@@ -30,8 +30,8 @@ pub(crate) struct Options {
     /// Steps per forecast [from 1 to 10000]
     #[arg(long, value_name = "STEPS", default_value = "12", value_parser = count(1..=limits::LENGTH))]
     pub(crate) horizon: usize,
-    /// Consecutive forecasts in the test part, at the end of the series, by default those of a tenth of it; the dev
-    /// part before it has as many steps [from 1 to 10000]
+    /// Consecutive forecasts in the test part, at the end of the series, by default those of its last tenth; the dev
+    /// part before it is equally long [from 1 to 10000]
     #[arg(long, value_name = "N", value_parser = count(1..=limits::LENGTH))]
     pub(crate) forecasts: Option<usize>,
 }

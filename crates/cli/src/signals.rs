@@ -60,7 +60,7 @@ const HELD_OUT: usize = 1000;
 pub(crate) struct Options {
     #[command(flatten)]
     reader: ReaderOptions,
-    /// Synthetic signals to train on; every epoch has the same [from 1 to 1000000]
+    /// Synthetic signals to train on, the same in every epoch [from 1 to 1000000]
     #[arg(long, value_name = "N", default_value = "4000", value_parser = count(1..=1_000_000))]
     signals: usize,
 }

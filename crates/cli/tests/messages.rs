@@ -135,7 +135,7 @@ fn help_says_what_can_be_done_and_is_right() {
         "Training epochs [from 1 to 1000000] [default: 4]",
         "Peak learning rate [from 1e-12 to 10] [default: 0.002]",
         "[default: 200, but at most a tenth of all steps] [from 0 to 1000000000]",
-        "falls in a line to 0.05 of the peak at the last step",
+        "falls linearly to 0.05 of the peak at the last step",
         "[from 1 to 65536] [default: 16384]",
         "TSV file with a header line",
     ] {

@@ -22,7 +22,7 @@ use unspool::{
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Decoding")]
 pub struct DecodingOptions {
-    /// Write no N tokens in a row a second time; 0 allows it [from 0 to 100]
+    /// Never write the same N tokens in a row twice; 0 allows it [from 0 to 100]
     #[arg(long, value_name = "N", default_value = "0", value_parser = within(0..=100usize))]
     no_repeat_ngram: usize,
     /// Weight of the coverage penalty, which prefers answers that attended to all of the source [from 0 to 100]

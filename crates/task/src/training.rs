@@ -36,7 +36,7 @@ pub(crate) struct Training {
     learning_rate: f64,
     /// Course of the learning rate after the warm-up
     ///
-    /// `linear` falls in a line to 0.05 of the peak at the last step, `cosine` falls to it along half a cosine,
+    /// `linear` falls linearly to 0.05 of the peak at the last step, `cosine` falls to it along half a cosine,
     /// `inverse-square-root` falls with the square root of the step and `constant` stays at the peak. `one-cycle` rises
     /// and falls along cosines, from 1/25 of the peak to 1/250,000 of it.
     #[arg(long, value_name = "NAME", default_value = "linear",
@@ -85,7 +85,7 @@ pub(crate) struct Training {
     pub(crate) init_from: Option<PathBuf>,
     /// Start from word vectors: a text file as word2vec and GloVe write it
     ///
-    /// A token whose name is a word of the file begins with its vector, so that this fits `--tokens words`. The size of
+    /// A token whose name is a word of the file starts from its vector, so use it with `--tokens words`. The size of
     /// the vectors must be that of --embedding-size.
     #[arg(long, value_name = "FILE", conflicts_with = "init_from")]
     pub(crate) vectors: Option<PathBuf>,

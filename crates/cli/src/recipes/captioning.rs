@@ -9,7 +9,7 @@ pub(crate) struct Captioning(Captioner);
 pub(crate) struct Options {
     #[command(flatten)]
     recurrent: RecurrentOptions,
-    /// Decoder input after the first step: the word before, or zeros, so that its state alone carries on
+    /// Decoder input after the first step: the previous word, or zeros, so that only its state continues
     #[arg(long, value_name = "KIND", default_value = "fed-back",
           value_parser = choice(&["fed-back", "zero-filled"]))]
     inputs: String,

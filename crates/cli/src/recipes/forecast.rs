@@ -1,7 +1,7 @@
 //! From a series to what comes next: many-to-many, each step read from the one before.
 //!
 //! The model reads how each value differs from that of a season before. The end of the series is the test part, the dev
-//! part before it has as many steps, and nothing of either is read, fitted or normalized by in training.
+//! part before it is equally long, and training uses nothing of either, not even to normalize.
 
 use super::*;
 use crate::series::{self, Batch, Change, Options, Scale, Series, Window, during, rmse, text};

@@ -33,7 +33,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "KIND", default_value = "always", help_heading = "Training",
           value_parser = choice(&["always", "scheduled", "never"]))]
     teacher_forcing: String,
-    /// Label smoothing: the share of the right token's probability that goes to all tokens alike [from 0 to 0.95]
+    /// Label smoothing: the share of the right token's probability that all tokens get equally [from 0 to 0.95]
     #[arg(long, value_name = "SHARE", default_value = "0.1", value_parser = share, help_heading = "Training")]
     label_smoothing: f64,
     /// Maximum length of a sentence; longer ones are cut, and their number is reported [from 1 to 10000]
