@@ -57,7 +57,8 @@ pub enum Unpacking {
     },
 }
 
-/// Describes what went wrong in this crate. Every message names the place, the fault, and what would be right.
+/// Describes what went wrong in this crate. Every message names the place, what is wrong there, and what would be
+/// right.
 ///
 /// ```
 /// use unspool_text::{Source, Tsv};
@@ -236,7 +237,7 @@ pub enum Error {
         /// A label of the kind seen before.
         other: String,
     },
-    /// A saved list of labels that no data set gives.
+    /// A saved list of labels that no data set can have.
     #[error("the labels {reason}")]
     LabelList {
         /// What is wrong with them.
@@ -363,7 +364,7 @@ impl Error {
         }
     }
 
-    /// Returns whether one line of the data is at fault, so that going on with the next makes sense.
+    /// Returns whether a single line of the data is wrong, so that it makes sense to continue with the next.
     pub fn is_bad_line(&self) -> bool {
         matches!(
             self,

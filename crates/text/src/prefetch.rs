@@ -36,7 +36,7 @@ impl<T: Send + 'static> Prefetch<T> {
     /// A panic of the iterator arrives as [`Error::Prefetch`], as the last item.
     ///
     /// # Errors
-    /// [`Error::Option`] for a bound of 0, [`Error::Unreadable`] when the system gives no thread.
+    /// [`Error::Option`] for a bound of 0, [`Error::Unreadable`] when the system cannot start a thread.
     pub fn new<I>(bound: usize, items: I) -> Result<Self, Error>
     where
         I: IntoIterator<Item = Result<T, Error>> + Send + 'static,

@@ -127,7 +127,7 @@ impl TagAt {
 pub struct Tagged {
     /// `[batch, time]` with lengths.
     pub input: Padded,
-    /// `[batch, time]`: a word's tag at the piece that bears it, 0 elsewhere.
+    /// `[batch, time]`: a word's tag at the piece that has it, 0 elsewhere.
     pub tags: Array2<u32>,
     /// `[batch, time]`: 1 at the pieces that have a tag.
     pub weights: Array2<f32>,
@@ -137,7 +137,7 @@ impl Tagged {
     /// Pads sentences and puts their tags in place.
     ///
     /// # Errors
-    /// [`Error::Count`] when there is not one list of tags a sentence and one tag a word.
+    /// [`Error::Count`] when there is not one list of tags per sentence and one tag per word.
     pub fn new<R: AsRef<[u32]>>(sentences: &[Aligned], tags: &[R], at: TagAt, pad: u32) -> Result<Self, Error> {
         if sentences.len() != tags.len() {
             return Err(Error::Count { what: "lists of tags", found: tags.len(), expected: sentences.len() });

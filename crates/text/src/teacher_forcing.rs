@@ -27,7 +27,7 @@ pub struct TeacherForcing {
     pub input: Array2<u32>,
     /// `[batch, time]`: ends with `<eos>`.
     pub target: Array2<u32>,
-    /// `[batch]`: real steps of each row, the special one among them.
+    /// `[batch]`: real steps of each row, including the special one.
     pub lengths: Vec<usize>,
     /// `[batch, time]`: 1 at a real step, 0 at padding, for a mean over tokens.
     pub weights: Array2<f32>,
@@ -98,7 +98,7 @@ impl TeacherForcing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DecoderInput {
-    /// `<bos>` at the first step and padding, whose embedding is zero, at all others: the state alone carries on.
+    /// `<bos>` at the first step and padding, whose embedding is zero, at all others: only the state continues.
     Zero,
     /// The right token of the step before: teacher forcing; when decoding, the model's own.
     Back,

@@ -109,7 +109,7 @@ impl Tokenizer {
 
     /// Makes a tokenizer of the text of a `tokenizer.json`; `file` names it in errors.
     ///
-    /// What a file of a tokenizer in use does not need is refused where it could cost unbounded time: words of
+    /// Features that no tokenizer in use needs are refused where they could cost unbounded time: words of
     /// WordPiece over 256 characters, Unigram tokens nested deeper than a hundred, patterns that look ahead or back
     /// without end or refer to their own groups, and more than 65,536 added tokens.
     ///

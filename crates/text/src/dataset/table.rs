@@ -51,7 +51,7 @@ impl<F: Format> Table<F> {
     /// Reads the header.
     ///
     /// # Errors
-    /// [`Error::Unreadable`], [`Error::NoHeader`], or the header line's own fault.
+    /// [`Error::Unreadable`], [`Error::NoHeader`], or an error in the header line.
     pub fn open(source: Source) -> Result<Self, Error> {
         let mut lines = Lines::open(source)?;
         let header = match F::next_record(&mut lines) {
@@ -65,7 +65,7 @@ impl<F: Format> Table<F> {
     /// Opens a table without a header: the first line is data, and columns go by number.
     ///
     /// # Errors
-    /// [`Error::Unreadable`], [`Error::NoRows`], or the first line's own fault.
+    /// [`Error::Unreadable`], [`Error::NoRows`], or an error in the first line.
     pub fn without_header(source: Source) -> Result<Self, Error> {
         let mut lines = Lines::open(source)?;
         let first = match F::next_record(&mut lines) {

@@ -22,7 +22,7 @@ use crate::error::Error;
 /// ```
 pub const ORDER: usize = 4;
 
-/// Chooses what is done about an n for which nothing matched (Chen and Cherry 2014).
+/// Chooses the treatment of an n for which nothing matched (Chen and Cherry 2014).
 ///
 /// ```
 /// use unspool_text::score::{Bleu, CorpusMetric, Smoothing};
@@ -96,7 +96,7 @@ pub struct Bleu {
     pub tokenization: Tokenization,
     /// Whether case is ignored.
     pub lowercase: bool,
-    /// What is done about an n without a match.
+    /// The treatment of an n without a match.
     pub smoothing: Smoothing,
     /// Whether an n for which the hypotheses are too short is left out of the mean: for single sentences.
     pub effective_order: bool,

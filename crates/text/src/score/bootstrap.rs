@@ -1,7 +1,7 @@
 //! Is one system better than another, or was it the choice of test sentences? (Koehn 2004)
 //!
 //! The test set is resampled many times, sentences with replacement, the same ones for both systems. How much the
-//! difference of their scores varies says how far the difference that was measured is to be trusted.
+//! difference of their scores varies says how far to trust the measured difference.
 
 use std::ops::AddAssign;
 

@@ -15,7 +15,7 @@ use crate::error::Error;
 /// ```
 ///
 /// # Errors
-/// [`Error::NothingToScore`]; [`Error::Count`] when there is not one label a prediction.
+/// [`Error::NothingToScore`]; [`Error::Count`] when there is not one label per prediction.
 pub fn accuracy<L: PartialEq>(predictions: &[L], labels: &[L]) -> Result<f64, Error> {
     check_counts(predictions.len(), [labels.len()])?;
     let right = predictions.iter().zip(labels).filter(|(prediction, label)| prediction == label).count();

@@ -97,7 +97,7 @@ impl AddAssign<&Edits> for Edits {
 /// ```
 ///
 /// # Errors
-/// [`Error::NothingToScore`]; [`Error::Count`] when there is not one reference a hypothesis.
+/// [`Error::NothingToScore`]; [`Error::Count`] when there is not one reference per hypothesis.
 pub fn token_error_rate<T: PartialEq, S: AsRef<[T]>>(hypotheses: &[S], references: &[S]) -> Result<Edits, Error> {
     check_counts(hypotheses.len(), [references.len()])?;
     let mut sum = Edits::default();

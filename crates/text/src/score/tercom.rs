@@ -1,4 +1,4 @@
-//! The tokenizer of TER, that of Tercom as sacrebleu has it.
+//! The tokenizer of TER: that of Tercom, as in sacrebleu.
 
 use super::words::{self, is_space, split};
 

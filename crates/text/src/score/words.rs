@@ -1,4 +1,4 @@
-//! The tokenizers of machine translation scores, as sacrebleu has them.
+//! The tokenizers of machine translation scores, as in sacrebleu.
 
 use std::sync::LazyLock;
 
