@@ -37,13 +37,13 @@ impl Figure {
     }
 }
 
-/// What a chapter says of a figure: `![caption][fig-NAME]`.
+/// Returns what a chapter says of a figure: `![caption][fig-NAME]`. Other pages may name figures too, as examples.
 fn caption(name: &str) -> Result<Option<String>> {
     let end = format!("][fig-{name}]");
     for entry in std::fs::read_dir(env!("UNSPOOL_DOCS"))? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|end| end == "md") {
-            let text = std::fs::read_to_string(path)?;
+        let entry = entry?;
+        if entry.file_name().as_encoded_bytes()[0].is_ascii_digit() {
+            let text = std::fs::read_to_string(entry.path())?;
             if let Some((before, _)) = text.split_once(&end) {
                 return Ok(before.rsplit_once("![").map(|(_, caption)| caption.to_string()));
             }
