@@ -3,10 +3,10 @@
 
 use crate::draw::{
     Result,
-    chart::{self, Chart, Scale, Series},
+    axis::Scale,
+    chart::{self, Chart, Series},
     style,
 };
-use plotters::prelude::SeriesLabelPosition;
 use std::path::Path;
 
 /// Shards of a batch.
@@ -61,14 +61,13 @@ fn figure() -> Result<String> {
         points.map(|machines| (machines, speed_up(middle, link, machines, is_exact))).collect()
     };
     let [(one, slow), (ten, usual), (hundred, fast)] = LINKS;
-    let title = format!("Speed-up by machines: {} parameters, {SHARDS} shards", middle.parameters);
+    let title = format!("Speed-up by a model of the cost: {} parameters, {SHARDS} shards", middle.parameters);
     let chart = Chart {
         title: &title,
         x: "machines",
         y: "times as fast as one",
         scales: (Scale::Twos, Scale::Linear),
         range: None,
-        legend: SeriesLabelPosition::UpperLeft,
     };
     let usual_fast = format!("{ten}, --reduce fast");
     let lines = chart::lines(

@@ -2,11 +2,11 @@
 
 use super::{
     Figure, Result,
-    chart::{self, Chart, Scale},
+    axis::Scale,
+    chart::{self, Chart},
     curves::{log, renamed},
     sketch::{Boxed, Kind, Sketch},
 };
-use plotters::prelude::SeriesLabelPosition;
 use unspool::{nn::Positions, prelude::*};
 
 pub(crate) const FIGURES: &[Figure] = &[
@@ -56,7 +56,6 @@ fn reversing() -> Result<String> {
         y: "share of strings",
         scales: (Scale::Linear, Scale::Linear),
         range: Some((-0.02, 1.02)),
-        legend: SeriesLabelPosition::LowerLeft,
     };
     chart::lines(chart, &log("reversing", &["one vector", "attention"])?)
 }
@@ -111,12 +110,11 @@ fn positions() -> Result<String> {
         chart::Series::new(&format!("element {k}"), points)
     };
     let chart = Chart {
-        title: "Where a place is: sin(p / 10000^(k/16))",
+        title: "Where a place p is: element k is sin(p / 10000^(k/16))",
         x: "place p",
         y: "value",
         scales: (Scale::Linear, Scale::Linear),
-        range: Some((-1.6, 1.1)),
-        legend: SeriesLabelPosition::LowerRight,
+        range: Some((-1.1, 1.1)),
     };
     chart::lines(chart, &[0, 4, 8, 12].map(wave))
 }
@@ -136,17 +134,16 @@ fn by_length(name: &str, title: &'static str, y: &'static str, unit: f64) -> Res
     series.iter_mut().flat_map(|series| &mut series.points).for_each(|point| point.1 *= unit);
     let scales = (Scale::Twos, Scale::Tens);
     let x = "length of the sequence";
-    chart::lines(Chart { title, x, y, scales, range: None, legend: SeriesLabelPosition::UpperLeft }, &series)
+    chart::lines(Chart { title, x, y, scales, range: None }, &series)
 }
 
 fn forecast() -> Result<String> {
     let chart = Chart {
         title: "Passengers of 1959 and 1960, one month ahead",
-        x: "year",
+        x: "month",
         y: "thousands",
-        scales: (Scale::Linear, Scale::Linear),
+        scales: (Scale::Dates, Scale::Linear),
         range: Some((260.0, 660.0)),
-        legend: SeriesLabelPosition::LowerRight,
     };
     let mut series = log("forecast", &["passengers", "GRU", "last year's change"])?;
     series.iter_mut().flat_map(|series| &mut series.points).for_each(|point| point.0 = 1949.0 + point.0 / 12.0);

@@ -1,51 +1,28 @@
-//! Charts: lines through points, with bands around them.
+//! Charts: lines through points, with bands around them, and the name of each line at its end.
 
-use super::{Result, style};
-use plotters::prelude::*;
+use super::{
+    Result,
+    axis::{Axis, Scale},
+    style,
+};
+use plotters::{
+    prelude::*,
+    style::text_anchor::{HPos, Pos, VPos},
+};
 
 /// Width and height, in pixels.
-pub(super) const SIZE: (u32, u32) = (640, 360);
+pub(super) const SIZE: (u32, u32) = (720, 360);
+
+/// The height of a line of words, and the width of a letter.
+const LINE: i32 = 17;
+const LETTER: f64 = 7.9;
+/// A piece of a line, which stands before its name, and the room around it.
+const SAMPLE: i32 = 26;
+const ROOM: i32 = 10;
 
 // Stand-ins for the classes of the style sheet.
 const INK: RGBColor = RGBColor(128, 128, 128);
-const CARD: RGBColor = RGBColor(254, 254, 254);
 const SERIES: [RGBColor; 4] = [RGBColor(1, 1, 1), RGBColor(2, 2, 2), RGBColor(3, 3, 3), RGBColor(4, 4, 4)];
-
-/// How an axis is divided. Points on a scale of powers are given by their exponents.
-#[derive(Clone, Copy, PartialEq)]
-pub(crate) enum Scale {
-    /// The numbers themselves.
-    Linear,
-    /// Powers of ten.
-    Tens,
-    /// Powers of two.
-    Twos,
-}
-
-impl Scale {
-    /// The exponents of values, or the values.
-    pub(crate) fn place(self, x: f64) -> f64 {
-        match self {
-            Scale::Linear => x,
-            Scale::Tens => x.log10(),
-            Scale::Twos => x.log2(),
-        }
-    }
-
-    /// What is written at a tick; nothing between two powers.
-    fn label(self, x: f64) -> String {
-        let whole = (x - x.round()).abs() < 1e-9;
-        match self {
-            Scale::Linear if whole => format!("{x:.0}"),
-            Scale::Linear => format!("{x:.2}").trim_end_matches('0').trim_end_matches('.').to_string(),
-            _ if !whole => String::new(),
-            Scale::Twos => format!("{:.0}", x.exp2()),
-            Scale::Tens if (-4.0..=-1.0).contains(&x.round()) => format!("{:.*}", -x.round() as usize, 10f64.powf(x)),
-            Scale::Tens if (0.0..=4.0).contains(&x.round()) => format!("{:.0}", 10f64.powf(x)),
-            Scale::Tens => format!("1e{x:.0}"),
-        }
-    }
-}
 
 /// A chart's words and axes.
 pub(crate) struct Chart<'a> {
@@ -56,8 +33,6 @@ pub(crate) struct Chart<'a> {
     pub(crate) scales: (Scale, Scale),
     /// Where the y axis begins and ends, if not at the values' own least and greatest.
     pub(crate) range: Option<(f64, f64)>,
-    /// Where the series are named, if there are several.
-    pub(crate) legend: SeriesLabelPosition,
 }
 
 /// A named row of points, and the least and the greatest value at each, if there are several.
@@ -83,9 +58,46 @@ impl Series {
     }
 }
 
+/// Words in lines of at most 20 letters, where they have spaces there.
+fn wrapped(words: &str) -> Vec<String> {
+    let mut lines: Vec<String> = vec![];
+    for word in words.split(' ') {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + word.chars().count() < 20 => *line += &format!(" {word}"),
+            _ => lines.push(word.to_string()),
+        }
+    }
+    lines
+}
+
+/// The middles of labels, each near the end of its line and none over another, from `top` to `bottom`. Of a line it
+/// gets the ends, right and left, and the height of its label.
+fn spread(wishes: &[((i32, i32), i32)], top: i32, bottom: i32) -> Vec<i32> {
+    let mut order: Vec<usize> = (0..wishes.len()).collect();
+    order.sort_by_key(|&k| wishes[k].0);
+    let mut middles = vec![0; wishes.len()];
+    let mut free = top;
+    for &k in &order {
+        let ((wish, _), height) = wishes[k];
+        middles[k] = (wish - height / 2).max(free) + height / 2;
+        free = middles[k] + height / 2;
+    }
+    let mut end = bottom;
+    for &k in order.iter().rev() {
+        let height = wishes[k].1;
+        middles[k] = middles[k].min(end - height / 2);
+        end = middles[k] - height / 2;
+    }
+    middles
+}
+
 /// Lines through points.
 pub(crate) fn lines(chart: Chart<'_>, series: &[Series]) -> Result<String> {
     let all: Vec<Series> = series.iter().map(|series| series.placed(chart.scales)).collect();
+    let names: Vec<Vec<String>> = all.iter().map(|series| wrapped(&series.name)).collect();
+    let longest = names.iter().flatten().map(|line| line.chars().count()).max().unwrap_or(0);
+    let named = all.len() > 1;
+    let margin = if named { SAMPLE + 3 * ROOM + (longest as f64 * LETTER) as i32 } else { 26 };
     let mut out = String::new();
     {
         let area = SVGBackend::with_string(&mut out, SIZE).into_drawing_area();
@@ -97,50 +109,59 @@ pub(crate) fn lines(chart: Chart<'_>, series: &[Series]) -> Result<String> {
         let (low, high) = chart.range.unwrap_or((low - room, high + room));
         let font = || ("sans-serif", 16).into_font().color(&INK);
         // Epochs, steps: nothing lies between them.
-        let counted = chart.scales.0 == Scale::Linear && points().all(|p| p.0.fract() == 0.0);
+        let counted = points().all(|p| p.0.fract() == 0.0);
+        let (xs, ys) = (chart.scales.0.ticks(left, right, counted), chart.scales.1.ticks(low, high, false));
         let mut context = ChartBuilder::on(&area)
             .caption(chart.title, ("sans-serif", 20).into_font().color(&INK))
             .margin(14)
-            .margin_right(26)
+            .margin_right(margin)
             .x_label_area_size(46)
-            .y_label_area_size(66)
-            .build_cartesian_2d(left..right, low..high)?;
+            .y_label_area_size(72)
+            .build_cartesian_2d(
+                Axis { from: left, to: right, ticks: xs.clone() },
+                Axis { from: low, to: high, ticks: ys.clone() },
+            )?;
         context
             .configure_mesh()
             .axis_style(INK)
             .bold_line_style(INK.mix(0.25))
             .light_line_style(INK.mix(0.0))
             .label_style(font())
-            .x_label_formatter(&|x| {
-                if counted && x.fract() != 0.0 { String::new() } else { chart.scales.0.label(*x) }
-            })
+            .x_labels(xs.len())
+            .y_labels(ys.len())
+            .x_label_formatter(&|x| chart.scales.0.label(*x))
             .y_label_formatter(&|y| chart.scales.1.label(*y))
             .x_desc(chart.x)
             .y_desc(chart.y)
             .draw()?;
-        for (series, color) in all.iter().zip(SERIES) {
+        let mut wishes = vec![];
+        for ((series, color), name) in all.iter().zip(SERIES).zip(&names) {
             if !series.band.is_empty() {
                 let low = series.points.iter().zip(&series.band).map(|(p, b)| (p.0, b.0));
                 let high = series.points.iter().zip(&series.band).rev().map(|(p, b)| (p.0, b.1));
                 context.draw_series([Polygon::new(low.chain(high).collect::<Vec<_>>(), color.mix(0.18))])?;
             }
-            context
-                .draw_series(LineSeries::new(series.points.iter().copied(), color.stroke_width(2)))?
-                .label(&series.name)
-                .legend(move |(x, y)| PathElement::new([(x, y), (x + 26, y)], color.stroke_width(2)));
+            context.draw_series(LineSeries::new(series.points.iter().copied(), color.stroke_width(2)))?;
             if series.points.len() <= 40 {
                 context.draw_series(series.points.iter().map(|point| Circle::new(*point, 3, color.filled())))?;
             }
+            let [Some(first), Some(last)] = [series.points.first(), series.points.last()] else { continue };
+            let (start, end) = if first.0 < last.0 { (first, last) } else { (last, first) };
+            let ends = (context.backend_coord(end).1, context.backend_coord(start).1);
+            wishes.push((ends, LINE * name.len() as i32 + 6));
         }
-        if all.len() > 1 {
-            context
-                .configure_series_labels()
-                .position(chart.legend)
-                .legend_area_size(34)
-                .background_style(CARD.filled())
-                .border_style(INK.mix(0.4))
-                .label_font(font())
-                .draw()?;
+        if named {
+            let (across, down) = context.plotting_area().get_pixel_range();
+            let middles = spread(&wishes, down.start - LINE, down.end + LINE);
+            let style = font().pos(Pos::new(HPos::Left, VPos::Center));
+            for ((name, middle), color) in names.iter().zip(middles).zip(SERIES) {
+                let x = across.end + ROOM;
+                area.draw(&PathElement::new([(x, middle), (x + SAMPLE, middle)], color.stroke_width(2)))?;
+                for (k, line) in (0..).zip(name) {
+                    let y = middle + LINE * k - LINE * (name.len() as i32 - 1) / 2;
+                    area.draw(&Text::new(line.as_str(), (x + SAMPLE + ROOM, y), style.clone()))?;
+                }
+            }
         }
         area.present()?;
     }

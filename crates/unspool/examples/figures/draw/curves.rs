@@ -2,10 +2,10 @@
 
 use super::{
     Figure, Result,
-    chart::{self, Chart, Scale, Series},
+    axis::Scale,
+    chart::{self, Chart, Series},
     sketch::Sketch,
 };
-use plotters::prelude::SeriesLabelPosition;
 
 pub(crate) const FIGURES: &[Figure] = &[
     Figure { name: "step-size", draw: step_size },
@@ -39,14 +39,14 @@ fn step_size() -> Result<String> {
         y: "relative error",
         scales: (Scale::Tens, Scale::Tens),
         range: None,
-        legend: SeriesLabelPosition::UpperMiddle,
     };
     chart::lines(chart, &series)
 }
 
 /// Gradient descent on a bowl, whose loss each step multiplies by (1 − ηλ)².
 fn rates() -> Result<String> {
-    let curve = |share: f64| (0..=20).map(|n| (f64::from(n), (1.0 - share).powi(2 * n).max(1e-6))).collect();
+    let loss = |share: f64| (0..=20).map(move |n| (f64::from(n), (1.0 - share).powi(2 * n)));
+    let curve = |share| loss(share).take_while(|(_, loss)| *loss > 1e-5).collect();
     let series = [0.5, 1.5, 1.95, 2.05].map(|share| Series::new(&format!("η = {share} / λ"), curve(share)));
     let chart = Chart {
         title: "Gradient descent on a bowl of curvature λ",
@@ -54,7 +54,6 @@ fn rates() -> Result<String> {
         y: "loss, relative to the first",
         scales: (Scale::Linear, Scale::Tens),
         range: None,
-        legend: SeriesLabelPosition::LowerRight,
     };
     chart::lines(chart, &series)
 }
@@ -138,7 +137,7 @@ pub(super) fn renamed(all: Vec<Series>, names: &[&str]) -> Vec<Series> {
 
 fn loss_by<'a>(title: &'a str, x: &'a str, y: &'a str) -> Chart<'a> {
     let scales = (Scale::Linear, Scale::Linear);
-    Chart { title, x, y, scales, range: None, legend: SeriesLabelPosition::UpperRight }
+    Chart { title, x, y, scales, range: None }
 }
 
 fn digits() -> Result<String> {
@@ -148,7 +147,7 @@ fn digits() -> Result<String> {
 }
 
 fn sentiment() -> Result<String> {
-    let series = renamed(log("sentiment", &["train loss", "dev loss"])?, &["training", "development"]);
+    let series = renamed(banded("sentiment", &["train loss", "dev loss"])?, &["training", "development"]);
     chart::lines(loss_by("Reviews: a GRU over characters", "epoch", "loss"), &series)
 }
 
@@ -156,7 +155,7 @@ fn sentiment() -> Result<String> {
 fn language_model() -> Result<String> {
     let columns = ["train bits per character", "test bits per character"];
     let mut series = renamed(log("language-model", &columns)?, &["GRU, training", "GRU, test"]);
-    for (name, bits) in [("last two characters, test", 2.936), ("last three characters, test", 2.674)] {
+    for (name, bits) in [("counts, two characters", 2.936), ("counts, three characters", 2.674)] {
         series.push(Series::new(name, (1..=6).map(|epoch| (f64::from(epoch), bits)).collect()));
     }
     chart::lines(loss_by("Shakespeare: a GRU over characters, and counts", "epoch", "bits per character"), &series)

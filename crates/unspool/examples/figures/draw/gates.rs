@@ -46,13 +46,13 @@ fn lstm() -> Result<String> {
 
 /// The equations one after the other, in four panels.
 fn steps() -> Result<String> {
-    let mut sketch = Sketch::new(840, 470);
+    let mut sketch = Sketch::new(840, 486);
     let titles =
         ["1. a memory that stays", "2. the forget gate", "3. the input gate and the candidate", "4. the output gate"];
     for (panel, title) in (0..).zip(titles) {
-        let (left, top) = (10 + 415 * (panel % 2), 10 + 230 * (panel / 2));
+        let (left, top) = (10 + 415 * (panel % 2), 10 + 238 * (panel / 2));
         let at = |x: i32, y: i32| (left + x, top + y);
-        sketch.frame((left, top), (405, 220));
+        sketch.frame((left, top), (405, 228));
         sketch.text(at(200, 24), title, 14);
         let c_in = sketch.boxed(Kind::Input, at(40, 65), 56, &["cₜ₋₁"]);
         let c_out = sketch.boxed(Kind::Output, at(365, 65), 56, &["cₜ"]);
@@ -111,8 +111,8 @@ fn gru() -> Result<String> {
     sketch.arrow(&[rest.right(), write.left()], 1.2);
     sketch.arrow(&[write.top(), add.bottom()], 1.2);
     sketch.arrow(&[n.top(), write.bottom()], 1.2);
-    sketch.arrow(&[r.right(), (400, r.right().1), (400, n.left().1), n.left()], 1.2);
-    sketch.text((479, 232), "how much of hₜ₋₁ n reads", 12);
+    sketch.arrow(&[r.right(), (386, r.right().1), (386, n.left().1), n.left()], 1.2);
+    sketch.text((470, 228), "how much of hₜ₋₁ n reads", 12);
     for gate in [r, z, n] {
         sketch.arrow(&[x.right(), (gate.bottom().0, x.right().1), gate.bottom()], 1.0);
     }

@@ -2,10 +2,10 @@
 
 use super::{
     Figure, Result,
-    chart::{self, Chart, Scale, Series},
+    axis::Scale,
+    chart::{self, Chart, Series},
     curves::banded,
 };
-use plotters::prelude::SeriesLabelPosition;
 use unspool::{
     nn::{LstmConfig, Nonlinearity, RecurrentInit, RnnConfig},
     prelude::*,
@@ -32,14 +32,7 @@ fn reach<C: Cell>(name: &str, params: &Params, cell: &C) -> Result<Series> {
 }
 
 fn chart_of_norms<'a>(title: &'a str, y: &'a str) -> Chart<'a> {
-    Chart {
-        title,
-        x: "step t of 60",
-        y,
-        scales: (Scale::Linear, Scale::Tens),
-        range: None,
-        legend: SeriesLabelPosition::LowerRight,
-    }
+    Chart { title, x: "step t of 60", y, scales: (Scale::Linear, Scale::Tens), range: None }
 }
 
 fn vanishing() -> Result<String> {
@@ -96,7 +89,6 @@ fn remembering() -> Result<String> {
         y: "share remembered",
         scales: (Scale::Twos, Scale::Linear),
         range: Some((0.4, 1.02)),
-        legend: SeriesLabelPosition::MiddleLeft,
     };
     chart::lines(chart, &banded("remembering", &["tanh usual", "tanh rotation", "ReLU identity"])?)
 }
@@ -108,7 +100,6 @@ fn adding() -> Result<String> {
         y: "mean squared error",
         scales: (Scale::Linear, Scale::Tens),
         range: None,
-        legend: SeriesLabelPosition::LowerLeft,
     };
     chart::lines(chart, &banded("adding", &["plain cell", "LSTM", "GRU"])?)
 }

@@ -2,6 +2,7 @@
 
 mod alignment;
 mod attention;
+pub(crate) mod axis;
 pub(crate) mod chart;
 mod curves;
 mod gates;

@@ -2,10 +2,10 @@
 
 use super::{
     Figure, Result,
-    chart::{self, Chart, Scale},
+    axis::Scale,
+    chart::{self, Chart},
     curves::banded,
 };
-use plotters::prelude::SeriesLabelPosition;
 use unspool::{
     graph::{Detail, Drawing, Element, GradSink, OpContext, Operation, Shape, View},
     prelude::*,
@@ -85,7 +85,6 @@ fn own_cell_curve() -> Result<String> {
         y: "mean squared error",
         scales: (Scale::Linear, Scale::Tens),
         range: None,
-        legend: SeriesLabelPosition::LowerLeft,
     };
     chart::lines(chart, &banded("own-cell", &["minimal gated unit", "GRU"])?)
 }

@@ -36,10 +36,7 @@ pub(super) fn svg(width: i32, height: i32, body: &str) -> String {
 /// A figure that plotters drew, with classes in place of the colors that stand for them.
 pub(super) fn of_plotters(drawn: &str) -> String {
     let mut body = drawn.split_once('\n').unwrap_or_default().1.trim_end().trim_end_matches("</svg>").to_string();
-    for (color, class) in [("#808080", ["rule", "word"]), ("#FEFEFE", ["card", "card"])] {
-        body = body.replace(&format!("stroke=\"{color}\""), &format!("class=\"{}\"", class[0]));
-        body = body.replace(&format!("fill=\"{color}\""), &format!("class=\"{}\"", class[1]));
-    }
+    body = body.replace("stroke=\"#808080\"", "class=\"rule\"").replace("fill=\"#808080\"", "class=\"word\"");
     for (k, color) in ["#010101", "#020202", "#030303", "#040404"].into_iter().enumerate() {
         body = body.replace(&format!("stroke=\"{color}\""), &format!("class=\"s{k}\""));
         body = body.replace(&format!("fill=\"{color}\""), &format!("class=\"f{k}\""));

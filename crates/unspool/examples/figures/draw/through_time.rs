@@ -43,7 +43,7 @@ fn losses() -> Result<String> {
 
 /// Two windows: states go over the border, gradients do not.
 fn windows() -> Result<String> {
-    let mut sketch = Sketch::new(840, 224);
+    let mut sketch = Sketch::new(840, 232);
     let row = Row::new(&mut sketch, 70, 110, 7);
     let gap = |t: usize| t == 3;
     for (t, pair) in row.cells.windows(2).enumerate() {
@@ -58,26 +58,26 @@ fn windows() -> Result<String> {
         sketch.arrow(&[x.top(), cell.bottom()], 1.2);
     }
     let border = (row.cells[3].right().0 + row.cells[4].left().0) / 2;
-    sketch.bar((border - 1, 20), (2, 172), "word", 0.5);
+    sketch.bar((border - 1, 20), (2, 180), "word", 0.5);
     sketch.text((row.cells[1].right().0 + 28, 36), "window 1", 14);
     sketch.text((row.cells[5].top().0, 36), "window 2", 14);
     sketch.bar((border - 96, 71), (192, 19), "card", 1.0);
     sketch.text((border, 84), "the state, as plain numbers", 12);
-    sketch.back_text((border, 208), "gradients stop at the border", 12);
+    sketch.back_text((border, 218), "gradients stop at the border", 12);
     Ok(sketch.finish())
 }
 
 /// Left a cell whose gates need the state before; right gates from the inputs alone, and one pass over them.
 fn parallel() -> Result<String> {
-    let mut sketch = Sketch::new(820, 300);
+    let mut sketch = Sketch::new(840, 300);
     let column = |sketch: &mut Sketch, x: i32, t: usize, y: i32| -> Boxed {
         sketch.boxed(Kind::Input, (x, y), 48, &[&format!("x{}", DIGITS[t + 1])])
     };
-    sketch.text((190, 28), "gates that read the state: one after the other", 13);
+    sketch.text((198, 28), "gates that read the state: one after the other", 13);
     let mut before: Option<Boxed> = None;
     for t in 0..3 {
-        let x = 70 + 120 * t as i32;
-        let gates = sketch.boxed(Kind::Step, (x, 130), 88, &["gates, state"]);
+        let x = 66 + 132 * t as i32;
+        let gates = sketch.boxed(Kind::Step, (x, 130), 104, &["gates, state"]);
         let input = column(&mut sketch, x, t, 260);
         sketch.arrow(&[input.top(), gates.bottom()], 1.2);
         if let Some(before) = before {
@@ -85,11 +85,11 @@ fn parallel() -> Result<String> {
         }
         before = Some(gates);
     }
-    sketch.text((615, 28), "gates that read the input: all at once, then one pass", 13);
-    let product = sketch.boxed(Kind::Step, (615, 195), 330, &["gates of all steps, one product"]);
-    let pass = sketch.boxed(Kind::Step, (615, 100), 330, &["hₜ = aₜ ∘ hₜ₋₁ + bₜ, one pass"]);
+    sketch.text((640, 28), "gates that read the input: all at once, then one pass", 13);
+    let product = sketch.boxed(Kind::Step, (640, 195), 330, &["gates of all steps, one product"]);
+    let pass = sketch.boxed(Kind::Step, (640, 100), 330, &["hₜ = aₜ ∘ hₜ₋₁ + bₜ, one pass"]);
     for t in 0..3 {
-        let x = 495 + 120 * t as i32;
+        let x = 520 + 120 * t as i32;
         let input = column(&mut sketch, x, t, 260);
         sketch.arrow(&[input.top(), (x, product.bottom().1)], 1.2);
         sketch.arrow(&[(x, product.top().1), (x, pass.bottom().1)], 1.2);

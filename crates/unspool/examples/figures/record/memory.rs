@@ -1,9 +1,12 @@
 //! What cells remember: a bit over noise, and two numbers of a hundred; with five seeds, which make the parameters and
 //! the data.
 
-use super::Result;
+use super::{
+    Result,
+    seeds::{SEEDS, head, spread, table, with_each},
+};
 use ndarray::{Array2, Array3};
-use std::{fmt::Write, thread};
+use std::fmt::Write;
 use unspool::{
     graph::RngKey,
     nn::{LstmConfig, Nonlinearity, RecurrentInit, RnnConfig},
@@ -11,21 +14,6 @@ use unspool::{
 };
 
 const BATCH: usize = 32;
-const SEEDS: [u64; 5] = [1, 2, 3, 4, 5];
-
-/// Names of columns: each name, and then its least and its greatest over the seeds.
-fn head(first: &str, names: &[&str]) -> String {
-    let columns: String = names.iter().map(|name| format!(",{name},{name} least,{name} greatest")).collect();
-    format!("{first}{columns}\n")
-}
-
-/// The mean, the least and the greatest, as columns.
-fn spread(values: &[f64], digits: usize) -> String {
-    let mean = values.iter().sum::<f64>() / values.len() as f64;
-    let least = values.iter().copied().fold(f64::INFINITY, f64::min);
-    let greatest = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-    format!(",{mean:.digits$},{least:.digits$},{greatest:.digits$}")
-}
 
 /// One bit, then noise: `[batch, time, 2]`, and the bits.
 fn signals(draw: RngKey, time: usize) -> (Array3<f32>, Vec<u32>) {
@@ -99,7 +87,7 @@ const PART: usize = 50;
 
 /// The mean squared error on new sequences, the mean of every 50 of `steps` steps, for each seed.
 fn adds<C: Cell>(make: impl Fn(Scope<'_>) -> C + Sync, time: usize, steps: u64) -> Result<Vec<Vec<f64>>> {
-    let train = |seed| -> Result<Vec<f64>> {
+    with_each(|seed| {
         let mut params = Params::seeded(seed);
         let cell = make(params.scope("rnn"));
         let readout = Linear::new(params.scope("readout"), 48, 1);
@@ -115,28 +103,12 @@ fn adds<C: Cell>(make: impl Fn(Scope<'_>) -> C + Sync, time: usize, steps: u64) 
             adam.step(&mut params, &gradients, 0.003)?;
         }
         Ok(errors.chunks(PART).map(|part| part.iter().sum::<f64>() / part.len() as f64).collect())
-    };
-    // The seeds side by side; each training is one thread's.
-    thread::scope(|scope| {
-        let train = &train;
-        let start = |seed| scope.spawn(move || train(seed).map_err(|why| why.to_string()));
-        let threads = SEEDS.map(start);
-        threads.into_iter().map(|thread| Ok(thread.join().map_err(|_| "a training panicked")??)).collect()
     })
 }
 
-/// A row for each point of the curves; for each cell the mean, the least and the greatest over the seeds.
-fn table(names: &[&str], cells: &[Vec<Vec<f64>>]) -> Result<String> {
-    let mut out = head("step", names);
-    for row in 0..cells[0][0].len() {
-        write!(out, "{}", PART * (row + 1))?;
-        for of_cell in cells {
-            let values: Vec<f64> = of_cell.iter().map(|of_seed| of_seed[row]).collect();
-            out += &spread(&values, 5);
-        }
-        writeln!(out)?;
-    }
-    Ok(out)
+/// A row for each point of the curves.
+fn curves(names: &[&str], cells: &[Vec<Vec<f64>>]) -> Result<String> {
+    table("step", (1..=cells[0][0].len()).map(|part| PART * part), names, cells, 5)
 }
 
 fn lstm(scope: Scope<'_>) -> Lstm {
@@ -150,12 +122,12 @@ fn gru(scope: Scope<'_>) -> Gru {
 /// Fifty steps, 2,500 batches.
 pub(super) fn adding() -> Result<String> {
     let plain = adds(|scope| Rnn::new(scope, 2, 48), 50, 2500)?;
-    table(&["plain cell", "LSTM", "GRU"], &[plain, adds(lstm, 50, 2500)?, adds(gru, 50, 2500)?])
+    curves(&["plain cell", "LSTM", "GRU"], &[plain, adds(lstm, 50, 2500)?, adds(gru, 50, 2500)?])
 }
 
 /// A hundred steps, 2,000 batches.
 pub(super) fn adding_at_100() -> Result<String> {
-    table(&["LSTM", "GRU"], &[adds(lstm, 100, 2000)?, adds(gru, 100, 2000)?])
+    curves(&["LSTM", "GRU"], &[adds(lstm, 100, 2000)?, adds(gru, 100, 2000)?])
 }
 
 /// f = σ(W_f x + U_f h + b_f),  n = tanh(W x + U (f ∘ h) + b),  h' = (1 − f) ∘ h + f ∘ n (Zhou and others 2016).
@@ -197,5 +169,5 @@ impl MinimalGated {
 
 /// The adding problem at fifty steps: the cell of chapter 15 beside a GRU, 1,500 batches.
 pub(super) fn own_cell() -> Result<String> {
-    table(&["minimal gated unit", "GRU"], &[adds(MinimalGated::new, 50, 1500)?, adds(gru, 50, 1500)?])
+    curves(&["minimal gated unit", "GRU"], &[adds(MinimalGated::new, 50, 1500)?, adds(gru, 50, 1500)?])
 }

@@ -9,6 +9,7 @@ mod pictures;
 mod plays;
 mod reversing;
 mod reviews;
+mod seeds;
 mod sounds;
 mod times;
 mod translations;
@@ -57,7 +58,7 @@ pub(crate) fn record(folder: &Path, name: &str) -> Result<()> {
         "forecast" | "forecast-lengths" => "1 to 4".to_string(),
         "sounds" => "3".to_string(),
         "translations" => "1".to_string(),
-        "remembering" | "adding" | "adding-100" | "own-cell" => "1 to 5".to_string(),
+        "remembering" | "adding" | "adding-100" | "own-cell" | "sentiment" => "1 to 5".to_string(),
         _ => SEED.to_string(),
     };
     let head = format!(

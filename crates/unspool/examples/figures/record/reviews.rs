@@ -1,6 +1,9 @@
 //! Film reviews: a curve, and what the model says of single reviews.
 
-use super::{Result, SEED, data};
+use super::{
+    Result, SEED, data,
+    seeds::{by_name, table, with_each},
+};
 use std::fmt::Write;
 use unspool::{
     prelude::*,
@@ -20,13 +23,16 @@ struct Judge {
 type Review = (Vec<String>, u32);
 
 pub(super) fn sentiment() -> Result<String> {
-    Ok(trained(8)?.0)
+    let epochs = 8;
+    let curves = with_each(|seed| Ok(trained(seed, epochs)?.0))?;
+    let names = ["train loss", "dev loss", "accuracy"];
+    table("epoch", 1..=epochs as usize, &names, &by_name(&curves), 4)
 }
 
-/// Short reviews of the development set, after the five epochs that it chose: the probability that they are positive,
+/// Short reviews of the development set, after five epochs: the probability that they are positive,
 /// and how much each character adds, the sum over its vector of value times gradient of the difference of the logits.
 pub(super) fn judged() -> Result<String> {
-    let (_, judge, dev) = trained(5)?;
+    let (_, judge, dev) = trained(SEED, 5)?;
     let mut out = String::from("probability of positive,label,characters and what each adds\n");
     let short = dev.iter().filter(|(text, _)| (8..=22).contains(&text.len()) && !text.iter().any(|c| c == ","));
     for (text, label) in short.take(10) {
@@ -47,8 +53,8 @@ pub(super) fn judged() -> Result<String> {
     Ok(out)
 }
 
-/// On 4,000 reviews; after each epoch judged on 1,000 of the development set.
-fn trained(epochs: u64) -> Result<(String, Judge, Vec<Review>)> {
+/// On 4,000 reviews; after each epoch judged on 1,000 of the development set: the losses on both, and the accuracy.
+fn trained(seed: u64, epochs: u64) -> Result<(Vec<[f64; 3]>, Judge, Vec<Review>)> {
     let read = |file, rows| -> Result<Vec<Review>> {
         let table = Tsv::open(data(file)?)?.columns(["document", "label"])?.take(rows);
         let row = |row: unspool::text::Row| Ok((row[0].chars().take(60).map(String::from).collect(), row[1].parse()?));
@@ -58,7 +64,7 @@ fn trained(epochs: u64) -> Result<(String, Judge, Vec<Review>)> {
     let vocabulary = Vocabulary::count(train.iter().flat_map(|(text, _)| text), 2, 2000)?;
     let ids = |text: &Vec<String>| text.iter().map(|c| vocabulary.id_or_unknown(c)).collect::<Vec<u32>>();
 
-    let mut params = Params::seeded(SEED);
+    let mut params = Params::seeded(seed);
     let embedding = Embedding::normal(params.scope("embedding"), vocabulary.len(), 32, 0.3);
     let cell = Gru::new(params.scope("rnn"), 32, 48);
     let readout = Linear::new(params.scope("readout"), 48, 2);
@@ -69,15 +75,15 @@ fn trained(epochs: u64) -> Result<(String, Judge, Vec<Review>)> {
         model.2.apply(hs.mean().dropout(0.3))
     }
     let model = (&embedding, &cell, &readout);
-    let buckets = Buckets::new(train.iter().map(|(text, _)| text.len()), BatchSize::Rows(50), SEED)?;
+    let buckets = Buckets::new(train.iter().map(|(text, _)| text.len()), BatchSize::Rows(50), seed)?;
     let (mut adam, mut step) = (Adam::new(), 0);
-    let mut out = String::from("epoch,train loss,dev loss,accuracy\n");
+    let mut curve = vec![];
     for epoch in 0..epochs {
         let mut sum = 0.0;
         for batch in buckets.epoch(epoch) {
             let texts: Vec<_> = batch.iter().map(|&row| ids(&train[row].0)).collect();
             let right: Vec<u32> = batch.iter().map(|&row| train[row].1).collect();
-            let graph = Graph::new(&params).training(SEED, step);
+            let graph = Graph::new(&params).training(seed, step);
             let loss = logits(&graph, &texts, model).cross_entropy(&right).mean(&[]);
             sum += loss.item()? * batch.len() as f64;
             let gradients = loss.backward()?;
@@ -93,8 +99,8 @@ fn trained(epochs: u64) -> Result<(String, Judge, Vec<Review>)> {
             right += answers.argmax()?.iter().zip(&labels).filter(|(a, b)| a == b).count();
             loss += answers.cross_entropy(&labels).sum(&[]).item()?;
         }
-        let (train_loss, dev_loss) = (sum / train.len() as f64, loss / dev.len() as f64);
-        writeln!(out, "{},{train_loss:.4},{dev_loss:.4},{:.3}", epoch + 1, right as f64 / dev.len() as f64)?;
+        let [shown, asked] = [&train, &dev].map(|part| part.len() as f64);
+        curve.push([sum / shown, loss / asked, right as f64 / asked]);
     }
-    Ok((out, Judge { params, embedding, cell, readout, vocabulary }, dev))
+    Ok((curve, Judge { params, embedding, cell, readout, vocabulary }, dev))
 }
