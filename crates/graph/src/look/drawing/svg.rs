@@ -15,7 +15,7 @@ const FOOT: f64 = 20.0;
 
 const STYLE: &str = "\
 text{font-family:'DejaVu Sans',Verdana,system-ui,sans-serif;fill:#1c2733;text-anchor:middle}
-.small{fill:#4a5b6c}.shape{fill:#6b7a89}.name{fill:#51606f;text-anchor:start}.foot{fill:#51606f;text-anchor:start}
+.small{fill:#4a5b6c}.shape{fill:#4a5b6c}.name{fill:#51606f;text-anchor:start}.foot{fill:#51606f;text-anchor:start}
 .name{paint-order:stroke;stroke:#f0f3f6;stroke-width:3}
 .page{fill:#ffffff}.frame{fill:#f3f6f9;stroke:#c3cdd7}.scope{fill:#8fa3b514;stroke:#a9b7c4;stroke-dasharray:3 3}
 .cell{fill:#dcebfa;stroke:#2f6fad}.operation{fill:#ffffff;stroke:#60788f}\
@@ -24,7 +24,7 @@ text{font-family:'DejaVu Sans',Verdana,system-ui,sans-serif;fill:#1c2733;text-an
 .data{stroke:#587089}.state{stroke:#cf5a1f}.weight{stroke:#9668bd}
 .t-data{fill:#587089}.t-state{fill:#cf5a1f}.t-weight{fill:#9668bd}
 @media (prefers-color-scheme:dark){
-text{fill:#e8edf2}.small{fill:#b9c4cf}.shape{fill:#93a1af}.name{fill:#a9b6c3}.foot{fill:#a9b6c3}
+text{fill:#e8edf2}.small{fill:#b9c4cf}.shape{fill:#b9c4cf}.name{fill:#a9b6c3}.foot{fill:#a9b6c3}
 .name{stroke:#1a2127}
 .page{fill:#12171c}.frame{fill:#1a2127;stroke:#3a4753}.scope{fill:#8fa3b514;stroke:#52616f}
 .cell{fill:#1b3853;stroke:#66a8e4}.operation{fill:#1f2830;stroke:#8398ab}\

@@ -45,11 +45,10 @@ impl Cell for MinimalGated {
     }
 }
 
-/// A drawing large enough that its smallest words have 12 pixels, and with shapes as dark as other small words.
+/// A drawing large enough that its smallest words have 12 pixels.
 fn enlarged(drawing: &Drawing) -> Result<String> {
     const SMALLEST: f64 = 9.5;
-    let svg = drawing.to_svg().replace(".shape{fill:#6b7a89}", ".shape{fill:#4a5b6c}");
-    let svg = svg.replace(".shape{fill:#93a1af}", ".shape{fill:#b9c4cf}");
+    let svg = drawing.to_svg();
     let (head, rest) = svg.split_once('>').ok_or("no tag")?;
     // <svg xmlns="…" width="100" height="50" viewBox="…">
     let words = head.split_inclusive('"').collect::<Vec<_>>();
