@@ -151,6 +151,38 @@ fn every_kind_of_model_answers_as_predict_does() {
     assert_eq!((text.as_str(), found["attention"].is_null()), ("bra film 3", true));
     assert!(parts.iter().any(|part| part["value"].as_f64().unwrap() != 0.0), "{found}");
 
+    // The alternatives at a place are those of `predict`, and what is chosen begins the next translation.
+    let line = "bra film 3\tgood";
+    let expected = predicted(at, "translation", line, &["--prefix", "--alternatives", "--best", "3"]);
+    let asked = json!({ "input": "bra film 3", "prefix": "good ", "alternatives": 3 });
+    let (status, found) = server.post("translation/predict", asked);
+    let others = found["alternatives"].as_array().unwrap();
+    assert_eq!((status, others.len()), (200, 3), "{found}");
+    let mut before = 1.0;
+    for (one, expected) in others.iter().zip(expected["best"].as_array().unwrap()) {
+        assert_eq!(one["answer"], expected["text"], "{found}");
+        let [text, prefix, answer] = ["text", "prefix", "answer"].map(|name| one[name].as_str().unwrap());
+        assert!(prefix.starts_with("good") && answer.starts_with(prefix) && prefix.ends_with(text), "{one}");
+        assert!(!text.contains(' '), "{one}");
+        let probability = one["probability"].as_f64().unwrap();
+        assert!(probability > 0.0 && probability <= before, "{found}");
+        before = probability;
+    }
+    let expected = predicted(at, "translation", line, &["--prefix", "--best", "2"]);
+    let begun = json!({ "input": "bra film 3", "prefix": "good", "best": 2 });
+    assert_eq!(server.post("translation/predict", begun).1["best"], expected["best"]);
+    let first = json!({ "input": "bra film 3", "prefix": "", "alternatives": 20 });
+    let (_, first) = server.post("translation/predict", first);
+    assert_eq!(first["answer"], predicted(at, "translation", "bra film 3", &["--best", "1"])["best"][0]["text"]);
+    assert_eq!(first["alternatives"].as_array().unwrap().len(), 20);
+    let long = json!({ "input": "bra", "prefix": "good ".repeat(500) });
+    let (status, why) = server.post("translation/predict", long);
+    assert!(status == 422 && why["error"]["message"].as_str().unwrap().starts_with("the prefix has "), "{why}");
+    let (status, why) = server.post("sentiment/predict", json!({ "input": "bra", "prefix": "" }));
+    assert_eq!((status, &why["error"]["hint"]), (422, &json!("leave prefix out")));
+    let (_, none) = server.post("sentiment/predict", json!({ "input": "bra", "alternatives": 2 }));
+    assert!(none["alternatives"].is_null(), "{none}");
+
     // A recording is sent itself; a path is no recording.
     let file = "sounds/1_ann_4.wav";
     let wav = fs::read(at.join(file)).unwrap();

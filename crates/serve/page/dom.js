@@ -26,6 +26,9 @@ export function failed(error) {
   return element("p", { class: "notice bad", role: "alert" }, visible(text));
 }
 
+// A probability in percent.
+export const percent = (share) => `${(100 * share).toFixed(share >= 0.0995 || share === 0 ? 0 : 1)} %`;
+
 let last = 0;
 
 // Returns an id that no other element has.

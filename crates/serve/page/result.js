@@ -1,18 +1,16 @@
 // What a model says: answers with their scores, what it attended to, and what each part of the text contributed.
 
-import { element, visible } from "./dom.js";
+import { element, percent, visible } from "./dom.js";
 
-const percent = (share) => `${(100 * share).toFixed(share >= 0.0995 || share === 0 ? 0 : 1)} %`;
-
-// Everything that an answer has.
-export function result(prediction) {
+// Everything that an answer has. The answer itself is shown as text, unless it is given as other elements.
+export function result(prediction, shown = null) {
   const answer = visible(prediction.answer) || "(nothing)";
-  const parts = [element("h2", {}, "Answer"), element("p", { class: "answer" }, answer)];
+  const parts = [element("h2", {}, "Answer"), ...(shown ?? [element("p", { class: "answer" }, answer)])];
   if (prediction.cut_to !== null) {
     parts.push(element("p", { class: "soft" }, `The model read the first ${prediction.cut_to} tokens.`));
   }
   if (prediction.probability !== null) parts.push(probabilities(prediction.best));
-  else if (prediction.best.length > 1) parts.push(alternatives(prediction.best));
+  else if (prediction.best.length > 1) parts.push(ranked(prediction.best));
   if (prediction.contributions?.length) parts.push(...contributions(prediction.contributions, prediction.answer));
   if (prediction.attention) parts.push(...attention(prediction.attention));
   return parts;
@@ -28,12 +26,12 @@ function probabilities(best) {
     element("tbody", {}, ...best.map(row)));
 }
 
-function alternatives(best) {
+function ranked(best) {
   const row = ({ text, score }) => element("tr", {},
     element("td", {}, visible(text)),
     element("td", { class: "number" }, score === null ? "" : score.toFixed(3)));
   return element("div", { class: "wide" }, element("table", {},
-    element("caption", {}, "Alternatives, best first"),
+    element("caption", {}, "Best answers"),
     element("thead", {}, element("tr", {}, element("th", { scope: "col" }, "answer"),
       element("th", { scope: "col", class: "number" }, "score"))),
     element("tbody", {}, ...best.map(row))));

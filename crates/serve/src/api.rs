@@ -7,7 +7,7 @@ use crate::{
 use hyper::StatusCode;
 use serde::{Deserialize, de::DeserializeOwned};
 
-/// Answers to one question, at most.
+/// Answers to one question, and alternatives at one place, at most.
 pub(crate) const BEST: usize = 20;
 /// Tokens of a generated text, at most.
 pub(crate) const LENGTH: usize = 10_000;
@@ -29,6 +29,10 @@ struct Predict {
     attention: bool,
     #[serde(default)]
     contributions: bool,
+    #[serde(default)]
+    prefix: Option<String>,
+    #[serde(default)]
+    alternatives: usize,
 }
 
 fn one() -> usize {
@@ -37,15 +41,18 @@ fn one() -> usize {
 
 /// Reads what a model shall be asked.
 pub(crate) fn question(body: &[u8]) -> Result<Question, Failure> {
-    let Predict { input, best, attention, contributions } = parse(body)?;
+    let Predict { input, best, attention, contributions, prefix, alternatives } = parse(body)?;
     check_text("input", &input)?;
+    check_text("prefix", prefix.as_deref().unwrap_or_default())?;
+    check("alternatives", alternatives <= BEST, format!("from 0 to {BEST}"))?;
     if input.trim().is_empty() {
         return Err(invalid("input is blank", "give a text"));
     }
     // A model reads lines.
-    let line = input.replace(['\r', '\n'], " ");
-    let question = Question::of_text(line);
-    Ok(Question { best: check_best(best)?, attention, contributions, ..question })
+    let line = |text: String| text.replace(['\r', '\n'], " ");
+    let question = Question::of_text(line(input));
+    let prefix = prefix.map(line);
+    Ok(Question { best: check_best(best)?, attention, contributions, prefix, alternatives, ..question })
 }
 
 /// Reads how a recording shall be heard from the query of its address.
@@ -95,6 +102,6 @@ fn check(name: &str, is_right: bool, right: impl Into<String>) -> Result<(), Fai
     }
 }
 
-fn invalid(message: impl Into<String>, hint: impl Into<String>) -> Failure {
+pub(crate) fn invalid(message: impl Into<String>, hint: impl Into<String>) -> Failure {
     Failure::new(StatusCode::UNPROCESSABLE_ENTITY, message).hint(hint)
 }

@@ -17,7 +17,7 @@
 //! impl Model for Length {
 //!     fn describe(&self) -> Description {
 //!         let [name, task] = ["length"; 2].map(str::to_owned);
-//!         Description { name, task, about: "Count characters".into(), input: Input::Text }
+//!         Description { name, task, about: "Count characters".into(), input: Input::Text, takes_prefix: false }
 //!     }
 //!     fn predict(&self, questions: &[Question]) -> Vec<Result<Prediction, Refused>> {
 //!         questions.iter().map(|one| Ok(Prediction::answer(one.text()?.chars().count().to_string()))).collect()
@@ -63,7 +63,7 @@ mod stream;
 
 pub use limits::Limits;
 pub use model::{
-    AttentionMap, Continuation, Contribution, Description, Input, Model, Prediction, Question, Ranked, Refused,
-    Training,
+    Alternative, AttentionMap, Continuation, Contribution, Description, Input, Model, Prediction, Question, Ranked,
+    Refused, Training,
 };
 pub use server::{serve, serve_as};

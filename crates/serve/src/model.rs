@@ -71,11 +71,12 @@ pub enum Input {
 /// ```
 /// use unspool_serve::{Description, Input};
 /// let about = "Classify texts".to_owned();
-/// let description = Description { name: "run 1".into(), task: "sentiment".into(), about, input: Input::Text };
+/// let (name, task) = ("run 1".to_owned(), "sentiment".to_owned());
+/// let description = Description { name, task, about, input: Input::Text, takes_prefix: false };
 /// assert_eq!(serde_json::to_value(description)?["input"]["kind"], "text");
 /// # Ok::<(), serde_json::Error>(())
 /// ```
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Description {
     /// Its name in paths of the API. What no path can hold becomes `-`, and a name that is taken gets a number.
     pub name: String,
@@ -85,6 +86,8 @@ pub struct Description {
     pub about: String,
     /// How it is asked.
     pub input: Input,
+    /// Whether an answer can begin with a given text, and has alternatives at each place.
+    pub takes_prefix: bool,
 }
 
 /// Holds what a model is asked, and what its answer shall have.
@@ -105,6 +108,10 @@ pub struct Question {
     pub attention: bool,
     /// Whether the contribution of each part of the text is wanted.
     pub contributions: bool,
+    /// The text that each answer begins with, where it begins with one.
+    pub prefix: Option<String>,
+    /// How many alternatives are wanted at the end of the prefix, or at the beginning where there is none.
+    pub alternatives: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -125,13 +132,14 @@ impl Question {
     }
 
     fn new(asked: Asked) -> Question {
-        Question { asked, best: 1, attention: false, contributions: false }
+        Question { asked, best: 1, attention: false, contributions: false, prefix: None, alternatives: 0 }
     }
 
     /// How much work it is, in bytes of text: a second of sound is as much as a line or two.
     pub(crate) fn weight(&self) -> usize {
+        let prefix = self.prefix.as_ref().map_or(0, String::len);
         match &self.asked {
-            Asked::Text(text) => text.len(),
+            Asked::Text(text) => text.len() + prefix,
             Asked::Sound(wav) => wav.len() / 128,
         }
     }
@@ -181,6 +189,8 @@ pub struct Prediction {
     pub attention: Option<AttentionMap>,
     /// What each part of the text contributed to the best answer, where that was asked for and the model says it.
     pub contributions: Option<Vec<Contribution>>,
+    /// The likeliest words after the prefix, the likeliest first, where they were asked for and the model writes texts.
+    pub alternatives: Option<Vec<Alternative>>,
     /// How many tokens of the input were read, where it was longer than the model reads.
     pub cut_to: Option<usize>,
 }
@@ -246,6 +256,27 @@ pub struct Contribution {
     pub text: String,
     /// Gradient × input: more than 0 speaks for the answer, less than 0 against it.
     pub value: f64,
+}
+
+/// Holds a word that a model may write at a place of its answer, and what follows it then.
+///
+/// ```
+/// let (text, prefix, answer) = ("home".into(), "a home".into(), "a home that is red".into());
+/// let one = unspool_serve::Alternative { text, probability: 0.25, prefix, answer };
+/// let json = r#"{"text":"home","probability":0.25,"prefix":"a home","answer":"a home that is red"}"#;
+/// assert_eq!(serde_json::to_string(&one)?, json);
+/// # Ok::<(), serde_json::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Alternative {
+    /// The word; empty where the answer ends.
+    pub text: String,
+    /// The probability of the word's first token after the prefix.
+    pub probability: f64,
+    /// The answer up to this word and with it: the prefix of a question that chooses it.
+    pub prefix: String,
+    /// The whole answer, in which the likeliest token is written at each step after the word.
+    pub answer: String,
 }
 
 /// Holds what a model that writes is asked for.

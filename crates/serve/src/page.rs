@@ -8,6 +8,7 @@ pub(crate) fn file(name: &str) -> Option<(&'static str, &'static str)> {
         "style.css" => ("text/css; charset=utf-8", include_str!("../page/style.css")),
         "icon.svg" => ("image/svg+xml", include_str!("../page/icon.svg")),
         "app.js" => (SCRIPT, include_str!("../page/app.js")),
+        "alternatives.js" => (SCRIPT, include_str!("../page/alternatives.js")),
         "api.js" => (SCRIPT, include_str!("../page/api.js")),
         "dom.js" => (SCRIPT, include_str!("../page/dom.js")),
         "generate.js" => (SCRIPT, include_str!("../page/generate.js")),

@@ -118,6 +118,9 @@ impl Site {
             true => api::sound(parts.uri.query(), bytes.into())?,
             false => api::question(&bytes)?,
         };
+        if question.prefix.is_some() && !model.description.takes_prefix {
+            return Err(api::invalid("this model begins no answer with a given text", "leave prefix out"));
+        }
         Ok(respond::json(&model.batcher.ask(question, memory).await?))
     }
 
@@ -158,8 +161,11 @@ impl Served {
     }
 
     fn json(&self) -> Value {
-        let (Description { name, task, about, input }, why) = (&self.description, self.ready());
-        json!({ "name": name, "task": task, "about": about, "input": input, "ready": why.is_none(), "why": why })
+        let (Description { name, task, about, input, takes_prefix }, why) = (&self.description, self.ready());
+        json!({
+            "name": name, "task": task, "about": about, "input": input, "takes_prefix": takes_prefix,
+            "ready": why.is_none(), "why": why
+        })
     }
 }
 

@@ -27,7 +27,16 @@ fn models_are_listed_and_answer() {
     assert_eq!(answer["attention"]["weights"], json!([[1.0]]));
     assert_eq!(answer["contributions"].as_array().unwrap().len(), 4);
     let plain = server.reverse("abc").json();
-    assert!(plain["attention"].is_null() && plain["contributions"].is_null());
+    assert!(["attention", "contributions", "alternatives"].iter().all(|name| plain[name].is_null()), "{plain}");
+
+    // An answer begins with a prefix, and has alternatives at its end.
+    let asked = json!({ "input": "abc", "prefix": "x\ny ", "alternatives": 2 }).to_string();
+    let begun = server.post("/api/models/reverse/predict", &asked).json();
+    assert_eq!(begun["answer"], "x y cba");
+    let second = json!({ "text": "1", "probability": 0.25, "prefix": "x y 1", "answer": "x y 1." });
+    assert_eq!((begun["alternatives"].as_array().unwrap().len(), &begun["alternatives"][1]), (2, &second));
+    let none = server.post("/api/models/unready/predict", r#"{"input": "a", "prefix": ""}"#);
+    assert_eq!(none.status, 409);
 
     let heard = server.raw(&server.request("/api/models/ear/predict?best=2", b"RIFF", "audio/wav"));
     assert_eq!((heard.status, heard.json()["answer"].clone()), (200, json!("4")));
@@ -217,5 +226,5 @@ fn the_page_needs_nothing_from_elsewhere_and_writes_no_markup() {
         let quoted = file.body.split('"').filter_map(|part| part.strip_prefix("./").or(part.strip_prefix("/page/")));
         next.extend(quoted.map(|name| format!("/page/{name}")));
     }
-    assert_eq!(seen.len(), 12, "{seen:?}");
+    assert_eq!(seen.len(), 13, "{seen:?}");
 }

@@ -6,14 +6,15 @@
 mod browser;
 mod common;
 
-use browser::Browser;
+use browser::{Browser, looks::looks_right, real};
 use common::{Ear, Repeater, Server, Unready, wait_until};
 use std::{
     fs,
     sync::{Arc, atomic::Ordering::SeqCst},
 };
 use unspool_serve::{
-    AttentionMap, Contribution, Description, Input, Limits, Model, Prediction, Question, Ranked, Refused, Training,
+    Alternative, AttentionMap, Contribution, Description, Input, Limits, Model, Prediction, Question, Ranked, Refused,
+    Training,
 };
 
 /// Says back what it is told, with everything that an answer can have.
@@ -22,11 +23,12 @@ struct Echo(&'static str);
 impl Model for Echo {
     fn describe(&self) -> Description {
         let about = "Say back what is typed, with everything that an answer can have".to_owned();
-        Description { name: self.0.into(), task: self.0.into(), about, input: Input::Text }
+        let takes_prefix = self.0 == "translation";
+        Description { name: self.0.into(), task: self.0.into(), about, input: Input::Text, takes_prefix }
     }
 
     fn predict(&self, questions: &[Question]) -> Vec<Result<Prediction, Refused>> {
-        questions.iter().map(|question| self.answer(question.text()?)).collect()
+        questions.iter().map(|question| self.answer(question)).collect()
     }
 
     fn training(&self) -> Option<Training> {
@@ -43,7 +45,16 @@ impl Model for Echo {
 }
 
 impl Echo {
-    fn answer(&self, text: &str) -> Result<Prediction, Refused> {
+    fn answer(&self, question: &Question) -> Result<Prediction, Refused> {
+        let (asked, prefix) = (question.text()?, question.prefix.as_deref().unwrap_or_default());
+        let text = &begun_with(prefix, asked);
+        let alternative = |number: usize| {
+            let (word, probability) = (["a", "</b>", ""][number], 0.5f64.powi(number as i32 + 1));
+            let prefix = format!("{prefix}{word}").trim_end().to_owned();
+            let answer = if word.is_empty() { prefix.clone() } else { begun_with(&prefix, asked) };
+            Alternative { text: word.into(), probability, prefix, answer }
+        };
+        let alternatives: Vec<Alternative> = (0..question.alternatives.min(3)).map(alternative).collect();
         if text == "nonsense" {
             return Err(Refused::question("that is <b>nonsense</b>", "say something else"));
         }
@@ -63,10 +74,18 @@ impl Echo {
             probability: is_sentiment.then_some(0.7),
             best: (0..3).map(ranked).collect(),
             contributions: is_sentiment.then(|| text.chars().enumerate().map(part).collect()),
+            alternatives: (!alternatives.is_empty()).then_some(alternatives),
             attention: (!is_sentiment).then(|| AttentionMap { rows: words.clone(), columns: words.clone(), weights }),
             ..Prediction::answer(text)
         })
     }
+}
+
+/// The text with a prefix in the place of as many words.
+fn begun_with(prefix: &str, text: &str) -> String {
+    let begun: Vec<&str> = prefix.split_whitespace().collect();
+    let rest = text.split(' ').skip(begun.len());
+    begun.iter().copied().chain(rest).collect::<Vec<_>>().join(" ")
 }
 
 /// Says how many cells of a picture have ink.
@@ -80,6 +99,7 @@ impl Model for Ink {
             task: "digits".into(),
             about,
             input: Input::Picture { side: 8, darkest: 16 },
+            takes_prefix: false,
         }
     }
 
@@ -91,60 +111,6 @@ impl Model for Ink {
         };
         questions.iter().map(answer).collect()
     }
-}
-
-/// What is wrong with how the page looks: texts that are small or pale, controls without names, and width that must be
-/// scrolled.
-const AUDIT: &str = r#"(() => {
-  const found = [];
-  const parse = (color) => {
-    const n = color.match(/[\d.e-]+/g).map(Number);
-    const unit = color.startsWith("color(") ? 255 : 1;
-    return [...n.slice(0, 3).map((x) => x * unit), n[3] ?? 1];
-  };
-  const over = (top, below) => [0, 1, 2].map((i) => top[i] * top[3] + below[i] * (1 - top[3])).concat(1);
-  const canvas = matchMedia("(prefers-color-scheme: dark)").matches ? [18, 18, 18, 1] : [255, 255, 255, 1];
-  const background = (e) => {
-    const own = parse(getComputedStyle(e).backgroundColor);
-    if (own[3] === 1) return own;
-    return over(own, e.parentElement ? background(e.parentElement) : canvas);
-  };
-  const light = ([r, g, b]) => {
-    const [x, y, z] = [r, g, b].map((c) => (c /= 255) <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
-    return 0.2126 * x + 0.7152 * y + 0.0722 * z;
-  };
-  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  while (texts.nextNode()) {
-    const e = texts.currentNode.parentElement;
-    const text = texts.currentNode.textContent.trim();
-    if (!text || !e.checkVisibility() || e.closest("noscript, .skip")) continue;
-    const style = getComputedStyle(e);
-    if (parseFloat(style.fontSize) < 12) found.push(`small: ${text}`);
-    const behind = background(e);
-    const [a, b] = [light(over(parse(style.color), behind)), light(behind)].sort((a, b) => b - a);
-    const contrast = (a + 0.05) / (b + 0.05);
-    if (contrast < 4.5) found.push(`contrast ${contrast.toFixed(2)}: ${text}`);
-  }
-  for (const e of document.querySelectorAll("input, textarea, button, canvas, img, nav, [role=grid], [role=region]")) {
-    const name = e.labels?.[0]?.textContent || e.ariaLabel || e.alt || e.textContent;
-    if (!name.trim()) found.push(`no name: ${e.outerHTML.slice(0, 100)}`);
-  }
-  const width = document.documentElement.scrollWidth;
-  if (width > innerWidth) found.push(`${width} wide in a window of ${innerWidth}`);
-  return found;
-})()"#;
-
-/// Looks at the page as it is, light and dark, wide and narrow.
-fn looks_right(browser: &mut Browser, name: &str) {
-    for (size, (width, height)) in [("wide", (1000, 900)), ("phone", (390, 844))] {
-        for (scheme, dark) in [("light", false), ("dark", true)] {
-            browser.look(width, height, dark);
-            let found = browser.value(AUDIT);
-            browser.picture(&format!("{name}-{size}-{scheme}"));
-            assert_eq!(found, serde_json::json!([]), "{name}, {size}, {scheme}");
-        }
-    }
-    browser.look(1000, 900, false);
 }
 
 #[test]
@@ -170,9 +136,41 @@ fn the_page_works_with_mouse_and_keyboard_light_and_dark_wide_and_narrow() {
     browser.insert("the house is red");
     browser.click("button[type=submit]");
     browser.wait_for("document.querySelector('.map') && document.querySelector('.curve')?.complete");
-    assert_eq!(browser.text(".answer"), "the house is red");
+    assert_eq!(browser.text(".answer").trim(), "the house is red …");
     assert_eq!(browser.value("document.querySelector('.curve').naturalWidth"), 860);
     looks_right(&mut browser, "translation");
+
+    // A word that is clicked shows what else could stand there; what is chosen begins the next translation.
+    browser.click(".word:nth-of-type(2)");
+    browser.wait_for("document.querySelectorAll('.alternatives button').length === 3");
+    assert_eq!(
+        browser.text(".alternatives caption"),
+        concat!("Instead of “house”: how likely each word's first token is, and how the likeliest goes on")
+    );
+    assert_eq!(browser.text(".alternatives tr:nth-child(2) td"), "</b>");
+    looks_right(&mut browser, "alternatives");
+    browser.click(".alternatives tr:nth-child(1) button");
+    browser.wait_for("document.querySelector('.words').textContent.startsWith('the a is red')");
+    assert_eq!(browser.value("document.querySelectorAll('.word.kept').length"), 2);
+    assert_eq!(browser.value("document.activeElement.textContent"), "is");
+    // The keyboard alone: Enter opens and chooses, Escape closes, and the focus goes along.
+    browser.press("Enter");
+    browser.wait_for("document.activeElement.closest('.alternatives')");
+    browser.press("Escape");
+    assert_eq!(browser.value("document.activeElement.textContent"), "is");
+    assert_eq!(browser.value("document.querySelectorAll('.alternatives button').length"), 0);
+    browser.press("Enter");
+    browser.wait_for("document.activeElement.closest('.alternatives')");
+    browser.tab_to(".alternatives tr:nth-child(2) button");
+    browser.press("Enter");
+    browser.wait_for("document.querySelector('.words').textContent.startsWith('the a </b> red')");
+    // The end of the answer is a choice as well, and more can be written after it.
+    browser.click(".word:nth-of-type(4)");
+    browser.wait_for("document.querySelectorAll('.alternatives button').length === 3");
+    browser.click(".alternatives tr:nth-child(3) button");
+    browser.wait_for("document.querySelector('.words').textContent.trim() === 'the a </b> …'");
+    browser.press("Enter");
+    browser.wait_for("document.querySelectorAll('.alternatives button').length === 3");
 
     // The keyboard alone; what looks like markup is text.
     browser.open(&at("translation"));
@@ -181,7 +179,7 @@ fn the_page_works_with_mouse_and_keyboard_light_and_dark_wide_and_narrow() {
     browser.insert(hostile);
     browser.press("Control+Enter");
     browser.wait_for("document.querySelector('.answer')");
-    assert_eq!(browser.text(".answer"), hostile);
+    assert_eq!(browser.text(".answer").trim(), format!("{hostile} …"));
     assert_eq!(browser.value("document.querySelector('.result img, .result script')"), serde_json::Value::Null);
     assert!(browser.value("document.title").as_str().unwrap().starts_with("translation"));
     browser.value("document.querySelector('textarea').value = 'nonsense'");
@@ -223,6 +221,11 @@ fn the_page_works_with_mouse_and_keyboard_light_and_dark_wide_and_narrow() {
     browser.wait_for("Number(document.querySelector('.answer')?.textContent) > 8");
     looks_right(&mut browser, "digits");
     browser.open(&at("digits"));
+    browser.look(390, 844, false);
+    browser.swipe("canvas", &[(0.3, 0.2), (0.7, 0.2), (0.5, 0.5), (0.4, 0.8)]);
+    browser.wait_for("Number(document.querySelector('.answer')?.textContent) > 8");
+    browser.look(1000, 900, false);
+    browser.open(&at("digits"));
     browser.tab_to("[role=gridcell]");
     for key in ["Space", "ArrowRight", "ArrowDown", "Space", "Enter"] {
         browser.press(key);
@@ -257,5 +260,26 @@ fn the_page_works_with_mouse_and_keyboard_light_and_dark_wide_and_narrow() {
 
     // The one answer that was no success is the one that was asked for.
     let complaints: Vec<&String> = browser.complaints.iter().filter(|one| !one.contains("status of 422")).collect();
+    assert!(complaints.is_empty(), "{complaints:?}");
+}
+
+/// Uses the models of a server that runs, whose address `UNSPOOL_SERVED` has.
+#[test]
+#[ignore = "needs Chromium and trained models: scripts/serve-browser.sh RUN_DIR..."]
+fn the_pages_of_trained_models_work() {
+    let Ok(address) = std::env::var("UNSPOOL_SERVED") else { return };
+    let address = address.trim().trim_end_matches('/').to_owned();
+    let (files, mut browser) = (tempfile::tempdir().unwrap(), Browser::start());
+    browser.look(1000, 900, false);
+    browser.open(&address);
+    let models = browser.value("fetch('/api/models').then((answer) => answer.json())");
+    for model in models.as_array().unwrap() {
+        let [name, task] = ["name", "task"].map(|key| model[key].as_str().unwrap());
+        println!("{name}, a model of {task}");
+        browser.open(&format!("{address}/?model={name}"));
+        real::try_model(&mut browser, task, files.path());
+    }
+    // Answers that were no success are those that were asked for: 1 MB of text is too much.
+    let complaints: Vec<&String> = browser.complaints.iter().filter(|one| !one.contains("status of 413")).collect();
     assert!(complaints.is_empty(), "{complaints:?}");
 }

@@ -4,6 +4,7 @@ use crate::{
     error::{Error, Result},
     figures::Attention,
     groups::{SearchOptions, named, within},
+    task::Search,
     texts::decode_line,
 };
 use clap::Args;
@@ -17,6 +18,7 @@ use unspool::{
         score::{Utility, expected_utility},
     },
 };
+use unspool_serve::Alternative;
 
 /// Holds the options of `predict` for models that write a text.
 #[derive(Clone, Debug, Default, Args)]
@@ -154,6 +156,12 @@ impl Decoder {
         rules.min_length(least).max_lengths(most)
     }
 
+    /// Returns how many tokens the answer to each source may have.
+    pub fn max_lengths(&self, model: &Translator, source: &Padded) -> Vec<usize> {
+        let rules = self.rules(model, source);
+        (0..source.len()).map(|sentence| rules.max_length_of(sentence)).collect()
+    }
+
     /// Returns what the likeliest token at each step makes of each source.
     ///
     /// # Errors
@@ -168,8 +176,8 @@ impl Decoder {
         found.iter().map(|one| decode_line(&one.tokens, tokenizer)).collect()
     }
 
-    /// Returns the best candidates of each source, `count` at most. `targets` are prefixes, or texts to be
-    /// scored. The tokenizers are those of the source and of what is written.
+    /// Returns the best candidates of each source, as many as the search wants at most. `targets` are prefixes, or
+    /// texts to be scored. The tokenizers are those of the source and of what is written.
     ///
     /// # Errors
     /// The first error of a recording.
@@ -179,14 +187,15 @@ impl Decoder {
         tokenizers: [&Tokenizer; 2],
         source: &Padded,
         targets: &[Vec<u32>],
-        count: usize,
+        search: Search,
     ) -> Result<Vec<Candidates>> {
+        let count = search.count();
         let (options, [source_tokenizer, tokenizer]) = (&self.options, tokenizers);
         let together = |source: &Padded| self.steps((model, params), source);
         let rules = |source: &Padded, prefixes: Vec<Vec<u32>>| -> decoding::Decoding {
             let rules = self.rules(model, source).banned(self.banned.clone());
             let rules = rules.no_repeat_ngram(options.no_repeat_ngram);
-            if options.prefix { rules.prefixes(prefixes) } else { rules }
+            if options.prefix || search.has_prefix() { rules.prefixes(prefixes) } else { rules }
         };
         let beam = Beam::new(self.search.beam_size.max(count)).best(count).penalty(self.search.penalty());
         let beam = beam.coverage_penalty(options.coverage_penalty);
@@ -236,5 +245,38 @@ impl Decoder {
             Ok(candidates)
         });
         ranked.collect()
+    }
+
+    /// Returns the likeliest words after a prefix of the answer to one source, the likeliest first. A word whose first
+    /// token is among them is written to its end by the likeliest token at each step, and so is the rest of the answer.
+    ///
+    /// # Errors
+    /// The first error of a recording.
+    pub fn alternatives(
+        &self,
+        (model, params): (&Translator, &Params),
+        tokenizer: &Tokenizer,
+        source: &Padded,
+        prefix: &[u32],
+        count: usize,
+    ) -> Result<Vec<Alternative>> {
+        let rules = self.rules(model, source).prefixes([prefix.to_vec()]);
+        let found = rules.alternatives(&mut self.steps((model, params), source)?, count)?;
+        let mut all = vec![];
+        for Hypothesis { tokens, log_probs, .. } in found.into_iter().flatten() {
+            // A prefix that is as long as an answer may be is followed by nothing.
+            let Some(log_prob) = log_probs.get(prefix.len()) else { continue };
+            let pieces = tokenizer.decode_pieces(&tokens)?;
+            let begins_word = |place: &usize| pieces[*place].starts_with(char::is_whitespace);
+            // Where a space is a token of its own, the word is what follows it.
+            let word = (prefix.len()..tokens.len()).find(|place| !pieces[*place].trim().is_empty());
+            let end =
+                word.map_or(tokens.len(), |word| (word + 1..tokens.len()).find(begins_word).unwrap_or(tokens.len()));
+            let begun = decode_line(&tokens[..end], tokenizer)?;
+            let text = word.and_then(|_| begun.split_whitespace().next_back()).unwrap_or_default().to_owned();
+            let answer = decode_line(&tokens, tokenizer)?;
+            all.push(Alternative { text, probability: log_prob.exp(), prefix: begun, answer });
+        }
+        Ok(all)
     }
 }

@@ -104,8 +104,8 @@ pub use parts::Parts;
 pub use signals::check_signals;
 pub use source::{Drawn, Kind, Source, by_number};
 pub use task::{Baselines, Contributions, Digits, Learned, Metric, SavedModel, Score, Search, Shown, Spec, Task};
-pub use texts::{PairTokenizers, check_tokenizer, decode_line, encode, one_token_each, parts_of};
-pub use unspool_serve::{Continuation, Input};
+pub use texts::{PairTokenizers, check_tokenizer, decode_line, encode, encode_prefix, one_token_each, parts_of};
+pub use unspool_serve::{Alternative, Continuation, Input};
 
 use any_task::AnyTask;
 use options::{Asked, Command};

@@ -39,6 +39,8 @@ pub(crate) struct Form {
     pub(crate) json: bool,
     /// Whether text has a line for each of the best answers, with its score.
     pub(crate) ranked: bool,
+    /// Whether each answer begins with the target of its example.
+    pub(crate) prefix: bool,
 }
 
 /// Reads a file or standard input to its end. Somebody who types at a terminal is asked for each line.
@@ -53,7 +55,8 @@ pub(crate) fn predict<T: Task>(folder: &RunFolder, options: &PredictOptions) -> 
     }
     let count = options.best.map_or(1, usize::from);
     let is_json = format == Format::Json;
-    let form = Form { count, attention: options.attention, json: is_json, ranked: options.best.is_some() && !is_json };
+    let ranked = options.best.is_some() && !is_json;
+    let form = Form { count, attention: options.attention, json: is_json, ranked, prefix: false };
     let typed = options.file.is_none() && std::io::stdin().is_terminal();
     if typed {
         say::line(&format!("{}: {}. Type a line; Ctrl-D ends.", folder.path().display(), T::SPEC.about));
@@ -222,7 +225,7 @@ pub(crate) fn answers<T: Task>(
 ) -> Result<BTreeMap<usize, Result<T::Answer>>> {
     let asked: Vec<(usize, &T::Example)> =
         examples.iter().enumerate().filter_map(|(number, found)| Some((number, &found.as_ref()?.0))).collect();
-    let search = Search::Best { count: form.count, attention: form.attention };
+    let search = Search::Best { count: form.count, attention: form.attention, prefix: form.prefix };
     // Few lines are spread over the threads too.
     let share = asked.len().div_ceil(rayon::current_num_threads()).max(1);
     let size = match search.batch_size(size) {

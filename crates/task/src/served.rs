@@ -96,7 +96,7 @@ impl<T: Task> Model for Served<T> {
         let path = self.path.canonicalize().unwrap_or_else(|_| self.path.clone());
         let name = path.file_name().map_or_else(|| T::SPEC.name.into(), |name| name.to_string_lossy().into_owned());
         let (task, about) = (T::SPEC.name.to_owned(), T::SPEC.about.to_owned());
-        Description { name, task, about, input: T::SPEC.input }
+        Description { name, task, about, input: T::SPEC.input, takes_prefix: T::SPEC.takes_prefix }
     }
 
     fn ready(&self) -> std::result::Result<(), Refused> {
@@ -109,13 +109,14 @@ impl<T: Task> Model for Served<T> {
             Err(refused) => return questions.iter().map(|_| Err(refused.clone())).collect(),
         };
         // Those of one search are a batch.
-        let mut groups = BTreeMap::<(usize, bool), Vec<usize>>::new();
+        let mut groups = BTreeMap::<(usize, bool, bool), Vec<usize>>::new();
         for (place, question) in questions.iter().enumerate() {
-            groups.entry((question.best, question.attention)).or_default().push(place);
+            let search = (question.best, question.attention, question.prefix.is_some());
+            groups.entry(search).or_default().push(place);
         }
         let mut answers = BTreeMap::new();
-        for ((count, attention), places) in groups {
-            let form = Form { count, attention, json: true, ranked: false };
+        for ((count, attention, prefix), places) in groups {
+            let form = Form { count, attention, json: true, ranked: false, prefix };
             answers.extend(loaded.answers(questions, places, form));
         }
         let lost = || Err(Refused::Failed("the model has no answer".into()));
@@ -179,8 +180,7 @@ impl<T: Task> Loaded<T> {
         };
         for (number, (place, example)) in asked.iter().zip(&examples).enumerate() {
             let (Some(answer), Some((example, cut_to))) = (found.remove(&number), example) else { continue };
-            let wants = questions[*place].contributions;
-            let told_of = answer.and_then(|answer| self.prediction(example, &answer, wants, *cut_to));
+            let told_of = answer.and_then(|answer| self.prediction(&questions[*place], example, &answer, *cut_to));
             told.push((*place, told_of.map_err(refused)));
         }
         told
@@ -191,22 +191,29 @@ impl<T: Task> Loaded<T> {
         let draw = Draw::scored(0, Part::Test);
         let example = match T::SPEC.input {
             Input::Sound => self.task.read_sound(question.sound()?, &draw),
-            _ => self.task.read_line(question.text()?, &draw),
+            _ => match &question.prefix {
+                Some(prefix) => self.task.read_prefixed(question.text()?, prefix, &draw),
+                None => self.task.read_line(question.text()?, &draw),
+            },
         };
         Ok((example.map_err(refused)?, Some(draw.was_cut().1).filter(|length| *length > 0)))
     }
 
     fn prediction(
         &self,
+        question: &Question,
         example: &T::Example,
         answer: &T::Answer,
-        contributions: bool,
         cut_to: Option<usize>,
     ) -> Result<Prediction> {
         let Shown { answer: text, probability, best, attention, .. } = self.task.show(example, answer, Digits::All);
-        let contributions = match contributions {
+        let contributions = match question.contributions {
             true => self.task.contributions(&self.params, example, answer)?,
             false => None,
+        };
+        let alternatives = match question.alternatives {
+            0 => None,
+            count => self.task.alternatives(&self.params, example, count)?,
         };
         let contribution = |(text, value)| Contribution { text, value };
         let map = |Attention { rows, columns, weights }| AttentionMap { rows, columns, weights };
@@ -220,6 +227,7 @@ impl<T: Task> Loaded<T> {
             best,
             attention: attention.map(map).filter(|map| map.cells() <= CELLS),
             contributions: contributions.map(|all| all.into_iter().map(contribution).collect()),
+            alternatives,
             cut_to,
         })
     }

@@ -21,7 +21,7 @@ use unspool::{
     nn::{CarriedStates, decoding::Beam},
     text::{BatchSize, Tokenizer, score::accuracy},
 };
-use unspool_serve::{Continuation, Input};
+use unspool_serve::{Alternative, Continuation, Input};
 
 /// What a file of rows with named columns must look like.
 const TABLE_HELP: &str = "\
@@ -148,6 +148,16 @@ pub trait Task: Baselines + Sized + Send + Sync + 'static {
         self.example(&Self::Source::row_of_line(line)?, draw)
     }
 
+    /// Makes an example of a line and of the text that the answer shall begin with, as `serve` receives them. The
+    /// target of the example is that text. A task writes it whose [`Spec::takes_prefix`] is true.
+    ///
+    /// # Errors
+    /// The line cannot be read, or an answer begins with no given text.
+    fn read_prefixed(&self, _line: &str, _prefix: &str, _draw: &Draw) -> Result<Self::Example> {
+        let message = format!("a model of {} begins no answer with a given text", Self::SPEC.name);
+        Err(Error::misuse(message, "leave the prefix out"))
+    }
+
     /// Makes an example of the bytes of a WAV file, as `serve` receives them.
     ///
     /// # Errors
@@ -222,6 +232,20 @@ pub trait Task: Baselines + Sized + Send + Sync + 'static {
         _example: &Self::Example,
         _answer: &Self::Answer,
     ) -> Result<Option<Contributions>> {
+        Ok(None)
+    }
+
+    /// Returns the likeliest words after the target of an example, the likeliest first. A model that does not write
+    /// texts word by word returns nothing.
+    ///
+    /// # Errors
+    /// The first error of a recording.
+    fn alternatives(
+        &self,
+        _params: &Params,
+        _example: &Self::Example,
+        _count: usize,
+    ) -> Result<Option<Vec<Alternative>>> {
         Ok(None)
     }
 
@@ -330,6 +354,9 @@ pub struct Spec {
     pub pictures: &'static [&'static str],
     /// How a model is asked: the form of its page in `serve`.
     pub input: Input,
+    /// Whether an answer can begin with a given text, and has alternatives at each place: see
+    /// [`Task::read_prefixed`].
+    pub takes_prefix: bool,
 }
 
 impl Spec {
@@ -354,6 +381,7 @@ impl Spec {
             samples: 0,
             pictures: &[],
             input: Input::Text,
+            takes_prefix: false,
         }
     }
 
@@ -425,6 +453,12 @@ impl Spec {
     #[must_use]
     pub const fn input(self, input: Input) -> Spec {
         Spec { input, ..self }
+    }
+
+    /// Says that an answer can begin with a given text.
+    #[must_use]
+    pub const fn prefixed(self) -> Spec {
+        Spec { takes_prefix: true, ..self }
     }
 
     /// Sets the headings of texts that are pictures.
@@ -530,6 +564,8 @@ pub enum Search {
         count: usize,
         /// Whether what was attended to is wanted.
         attention: bool,
+        /// Whether each answer begins with the target of its example.
+        prefix: bool,
     },
 }
 
@@ -552,6 +588,11 @@ impl Search {
     /// Returns a beam that finds as many answers as are wanted, and keeps `width` at each step or as many as that.
     pub fn beam(self, width: usize) -> Beam {
         Beam::new(width.max(self.count())).best(self.count())
+    }
+
+    /// Returns whether each answer begins with the target of its example.
+    pub fn has_prefix(self) -> bool {
+        matches!(self, Search::Best { prefix: true, .. })
     }
 
     /// Returns whether what was attended to is wanted.

@@ -55,7 +55,7 @@ pub(crate) fn answers<T: Task>(words: &[String]) -> Result<Answers> {
         let (task, params) = &*model;
         let line = |text: &&str| Line { number: 1, text: (*text).to_owned(), place: "a line".into() };
         let lines: Vec<Line> = lines.iter().map(line).collect();
-        let usual = Form { count: 1, attention: false, json: false, ranked: false };
+        let usual = Form { count: 1, attention: false, json: false, ranked: false, prefix: false };
         for form in [usual, Form { count: 3, attention: true, json: true, ..usual }] {
             let (together, error) = predict::answer(task, params, &lines, size, form);
             check::<T>(&lines, &together, form);

@@ -36,6 +36,36 @@ pub fn decode_line(tokens: &[u32], tokenizer: &Tokenizer) -> Result<String> {
     Ok(tokenizer.decode(tokens)?.trim().replace(['\n', '\r'], " "))
 }
 
+/// Returns the tokens of the beginning of a text that is to be continued. A space at its end says that a new word
+/// follows: it belongs to the beginning only where no token holds a space together with what follows it.
+///
+/// ```
+/// use unspool::text::{TokenKind, Tokenizer, TokenizerOptions};
+/// use unspool_task::encode_prefix;
+/// let train = |kind| {
+///     let options = TokenizerOptions { vocabulary_size: 270, minimum_count: 1, ..TokenizerOptions::default() };
+///     Tokenizer::train(kind, ["to be or not to be"], &options)
+/// };
+/// for (kind, tokens) in [(TokenKind::Character, 3), (TokenKind::ByteLevelBpe, 1)] {
+///     assert_eq!(encode_prefix("to ", &train(kind)?)?.len(), tokens);
+/// }
+/// # Ok::<(), unspool_task::Error>(())
+/// ```
+///
+/// # Errors
+/// The tokenizer cannot read it.
+pub fn encode_prefix(text: &str, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
+    let begun = text.trim_end();
+    if begun.is_empty() || begun.len() == text.len() {
+        return Ok(tokenizer.encode(begun)?);
+    }
+    let begins_word = |id: u32| {
+        tokenizer.spell(id).is_ok_and(|text| text.starts_with(char::is_whitespace) && !text.trim().is_empty())
+    };
+    let is_joined = (0..tokenizer.vocabulary_size() as u32).any(begins_word);
+    Ok(tokenizer.encode(&format!("{begun}{}", if is_joined { "" } else { " " }))?)
+}
+
 /// Holds the tokenizers of pairs of texts: one for both sides, or one for each.
 ///
 /// ```

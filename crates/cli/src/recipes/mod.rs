@@ -34,9 +34,9 @@ use unspool::{
     },
 };
 use unspool_task::{
-    ArchOptions, Attention, Continuation, Contributions, Curves, Data, Decoder, DecodingOptions, Digits, Draw, Drawn,
-    EmbeddingOptions, Error, Figure, Input, Labels, Learned, Metric, PairOptions, PairTokenOptions, PairTokenizers,
-    Parts, ReaderOptions, Recording, RecurrentOptions, Result, SavedModel, Score, Search, SearchOptions, Shown, Source,
-    Spec, Stream, TableRows, Targets, Task, TextOptions, TokenOptions, check_tokenizer, choice, count, encode, limits,
-    one_token_each, parts_of, share, spans,
+    Alternative, ArchOptions, Attention, Continuation, Contributions, Curves, Data, Decoder, DecodingOptions, Digits,
+    Draw, Drawn, EmbeddingOptions, Error, Figure, Input, Labels, Learned, Metric, PairOptions, PairTokenOptions,
+    PairTokenizers, Parts, ReaderOptions, Recording, RecurrentOptions, Result, SavedModel, Score, Search,
+    SearchOptions, Shown, Source, Spec, Stream, TableRows, Targets, Task, TextOptions, TokenOptions, check_tokenizer,
+    choice, count, encode, encode_prefix, limits, one_token_each, parts_of, share, spans,
 };

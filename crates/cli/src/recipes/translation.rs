@@ -90,7 +90,8 @@ impl Task for Translation {
         ("embedding-size", "192"),
         ("dropout", "0.2"),
     ])
-    .samples(3);
+    .samples(3)
+    .prefixed();
 
     type Options = Options;
     type Saved = Saved;
@@ -152,6 +153,17 @@ impl Task for Translation {
         self.example(&row, draw)
     }
 
+    fn read_prefixed(&self, line: &str, prefix: &str, draw: &Draw) -> Result<Pair> {
+        let pair = self.example(&TableRows::row_of_line(line.trim())?, draw)?;
+        let target = encode_prefix(prefix.trim_start(), &self.tokenizers.target)?;
+        let most = self.decoder.max_lengths(&self.model, &self.batch(&[&pair])?.0)[0];
+        if target.len() > most {
+            let message = format!("the prefix has {} tokens", target.len());
+            return Err(Error::misuse(message, format!("a translation of that text has {most} at most")));
+        }
+        Ok(Pair { target, ..pair })
+    }
+
     fn lengths(&self, pair: &Pair) -> (usize, usize) {
         (pair.source.len(), pair.target.len() + 1)
     }
@@ -188,7 +200,7 @@ impl Task for Translation {
             return Ok(greedy.into_iter().map(quick).collect());
         }
         let both = self.tokenizers.both();
-        let found = self.decoder.decode((&self.model, params), both, source, &target.rows(), search.count())?;
+        let found = self.decoder.decode((&self.model, params), both, source, &target.rows(), search)?;
         let rows = found.into_iter().zip(greedy).enumerate().map(|(row, (found, greedy))| {
             let first = found.first().filter(|_| search.wants_attention());
             let attention = first.and_then(|(.., one)| Attention::of_row(both, source, row, one));
@@ -207,6 +219,12 @@ impl Task for Translation {
         Ok(Score { signature: Some(best.signature), ..Score::from(best.score).with(more) })
     }
 
+    fn alternatives(&self, params: &Params, pair: &Pair, count: usize) -> Result<Option<Vec<Alternative>>> {
+        let (source, _) = self.batch(&[pair])?;
+        let model = (&self.model, params);
+        self.decoder.alternatives(model, &self.tokenizers.target, &source, &pair.target, count).map(Some)
+    }
+
     fn show(&self, pair: &Pair, Translated { best, attention, .. }: &Translated, _digits: Digits) -> Shown {
         let given = vec![("source", pair.source_text.clone()), ("reference", pair.reference.clone())];
         Shown { attention: attention.clone(), ..Shown::best(given, best.clone()) }
@@ -220,7 +238,7 @@ impl Task for Translation {
     fn figures(&self, params: &Params, test: &[Pair], _answers: &[Translated]) -> Result<Vec<Figure>> {
         let mut figures = vec![];
         for pair in test.iter().filter(|pair| pair.source.len() > 3).take(MAPS) {
-            let search = Search::Best { count: 1, attention: true };
+            let search = Search::Best { count: 1, attention: true, prefix: false };
             let found = self.answers(params, &self.batch(&[pair])?, search)?.into_iter().next();
             if let Some(map) = found.and_then(|found| found.attention) {
                 let title = format!("Who looks where: {}", pair.source_text);

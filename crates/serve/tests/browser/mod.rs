@@ -1,6 +1,9 @@
 //! Chromium without a window, told what to do over a pipe: the DevTools protocol, where a message is JSON and a zero
 //! byte.
 
+pub(crate) mod looks;
+pub(crate) mod real;
+
 use serde_json::{Value, json};
 use std::{
     fs::{self, File},
@@ -125,6 +128,7 @@ impl Browser {
             "Tab" => ("Tab", 9),
             "Enter" => ("Enter", 13),
             "Space" => (" ", 32),
+            "Escape" => ("Escape", 27),
             "ArrowRight" => ("ArrowRight", 39),
             "ArrowDown" => ("ArrowDown", 40),
             _ => panic!("{name}?"),
@@ -185,6 +189,17 @@ impl Browser {
         self.mouse("mousePressed", places[0]);
         places.iter().for_each(|place| self.mouse("mouseMoved", *place));
         self.mouse("mouseReleased", places[places.len() - 1]);
+    }
+
+    /// Draws a line over an element with a finger.
+    pub(crate) fn swipe(&mut self, selector: &str, points: &[(f64, f64)]) {
+        let places: Vec<_> = points.iter().map(|point| self.place(selector, *point)).collect();
+        let touch = |kind: &str, points: Value| json!({ "type": kind, "touchPoints": points });
+        for (number, (x, y)) in places.iter().enumerate() {
+            let kind = if number == 0 { "touchStart" } else { "touchMove" };
+            self.call("Input.dispatchTouchEvent", touch(kind, json!([{ "x": x, "y": y }])));
+        }
+        self.call("Input.dispatchTouchEvent", touch("touchEnd", json!([])));
     }
 
     /// Chooses a file in the control that matches.

@@ -12,8 +12,8 @@ use std::{
     time::Duration,
 };
 use unspool_serve::{
-    AttentionMap, Continuation, Contribution, Description, Input, Limits, Model, Prediction, Question, Ranked, Refused,
-    Training, serve,
+    Alternative, AttentionMap, Continuation, Contribution, Description, Input, Limits, Model, Prediction, Question,
+    Ranked, Refused, Training, serve,
 };
 
 /// A server that stops when this is dropped.
@@ -196,7 +196,15 @@ fn answer(question: &Question) -> Result<Prediction, Refused> {
     if text == "refuse" {
         return Err(Refused::question("that is no question", "ask another one"));
     }
-    let backward: String = text.chars().rev().collect();
+    let prefix = question.prefix.clone().unwrap_or_default();
+    let backward: String = prefix.chars().chain(text.chars().rev()).collect();
+    let alternative = |number: usize| Alternative {
+        text: number.to_string(),
+        probability: 0.5 / (1 + number) as f64,
+        prefix: format!("{prefix}{number}"),
+        answer: format!("{prefix}{number}."),
+    };
+    let alternatives: Vec<Alternative> = (0..question.alternatives).map(alternative).collect();
     let ranked = |number: usize| Ranked {
         text: format!("{backward}{}", "!".repeat(number)),
         score: Some(0.5 / (1 + number) as f64),
@@ -207,6 +215,7 @@ fn answer(question: &Question) -> Result<Prediction, Refused> {
         best: (0..question.best).map(ranked).collect(),
         attention: question.attention.then_some(AttentionMap { rows, columns, weights: vec![vec![1.0]] }),
         contributions: question.contributions.then_some(contributions),
+        alternatives: (!alternatives.is_empty()).then_some(alternatives),
         ..Prediction::answer(backward)
     })
 }
@@ -279,7 +288,8 @@ impl Model for Repeater {
 }
 
 fn description(name: &str, input: Input) -> Description {
-    Description { name: name.into(), task: name.into(), about: format!("A model for tests: {name}"), input }
+    let about = format!("A model for tests: {name}");
+    Description { name: name.into(), task: name.into(), about, input, takes_prefix: name == "reverse" }
 }
 
 /// Waits until something holds; a test that waits for too long fails by the limit of its runner.
