@@ -65,6 +65,7 @@ fn what_cannot_be_answered_has_one_clear_message() {
     let server = server(Limits::default());
     let nested = "[".repeat(100_000);
     let long = format!(r#"{{"input": "{}"}}"#, "x".repeat(70_000));
+    let prefixed = format!(r#"{{"input": "a", "prefix": "{}"}}"#, "x".repeat(70_000));
     let bodies: Vec<(&[u8], u16)> = vec![
         (b"", 400),
         (b"{", 400),
@@ -82,6 +83,10 @@ fn what_cannot_be_answered_has_one_clear_message() {
         (nested.as_bytes(), 400),
         (b"{\"input\": \"a\", \"best\": 0}", 422),
         (b"{\"input\": \"a\", \"best\": 100000}", 422),
+        (b"{\"input\": \"a\", \"prefix\": 1}", 400),
+        (b"{\"input\": \"a\", \"alternatives\": -1}", 400),
+        (b"{\"input\": \"a\", \"alternatives\": 21}", 422),
+        (prefixed.as_bytes(), 422),
         (b"{\"input\": \" \\n\\t \"}", 422),
         (long.as_bytes(), 422),
     ];
@@ -110,6 +115,58 @@ fn what_cannot_be_answered_has_one_clear_message() {
     assert_eq!(sound(PREDICT, b"RIFF", "audio/wav"), 415);
     assert_eq!(sound(PREDICT, b"input=a", "application/x-www-form-urlencoded"), 415);
     assert_eq!(sound(PREDICT, b"{\"input\": \"a\"}", "text/plain"), 415);
+    goes_on(&server);
+}
+
+#[test]
+fn every_error_of_a_request_that_can_be_read_is_one_object() {
+    let server = server(Limits { json_bytes: 1000, ..Limits::default() });
+    let request = |line: &str, headers: &str, body: &str| {
+        let length = body.len();
+        let request = format!("{line} HTTP/1.0\r\nContent-Length: {length}\r\n{headers}\r\n{body}");
+        server.raw(request.as_bytes())
+    };
+    let (own, json) = ("Host: localhost\r\n", "Host: localhost\r\nContent-Type: application/json\r\n");
+    let ask = format!("POST {PREDICT}");
+    let large = format!(r#"{{"input": "{}"}}"#, "x".repeat(2000));
+    let cases = [
+        (400, request(&ask, json, "{"), ""),
+        (400, request("GET /", "Host: localhost\r\nHost: localhost\r\n", ""), ""),
+        (403, request(&ask, &format!("{json}Origin: http://evil.example\r\n"), r#"{"input": "a"}"#), ""),
+        (404, request("GET /nowhere", own, ""), ""),
+        (404, request("POST /api/models/none/predict", json, r#"{"input": "a"}"#), ""),
+        (404, request("POST /api/models/reverse/generate", json, "{}"), ""),
+        (405, request("BREW /", own, ""), "allow: get, head"),
+        (405, request("PUT /api/models", own, ""), "allow: get, head"),
+        (405, request(&format!("GET {PREDICT}"), own, ""), "allow: post"),
+        (413, request(&ask, json, &large), ""),
+        (415, request(&ask, own, r#"{"input": "a"}"#), ""),
+        (421, request("GET /", "Host: evil.example\r\n", ""), ""),
+        (422, request(&ask, json, r#"{"input": " "}"#), ""),
+    ];
+    for (status, reply, header) in cases {
+        assert_eq!(reply.status, status, "{reply:?}");
+        assert!(!reply.error().is_empty());
+        for wanted in ["content-type: application/json", "x-content-type-options: nosniff", header] {
+            assert!(reply.head.contains(wanted), "{wanted}: {reply:?}");
+        }
+    }
+    // A model that begins no answer with a text says so; a HEAD of what is not there has no body.
+    let ear = server.post("/api/models/ear/predict", r#"{"input": "a", "prefix": "b"}"#);
+    assert_eq!((ear.status, ear.error().is_empty()), (415, false));
+    let repeater = server.post("/api/models/repeater/predict", r#"{"input": "a", "prefix": "b"}"#);
+    assert_eq!((repeater.status, repeater.error()), (422, "this model begins no answer with a given text".into()));
+    let head = request("HEAD /nowhere", own, "");
+    assert_eq!((head.status, head.body.as_str()), (404, ""));
+    // What is no HTTP is answered by the reader of HTTP, without a body.
+    for (bytes, status) in [
+        (format!("GET / HTTP/1.1\r\n{own}X: {}\r\n\r\n", "x".repeat(100_000)), 431),
+        (format!("GET / HTTP/1.1\r\n{own}{}\r\n", "X: y\r\n".repeat(100)), 431),
+        ("GET / HTTP/1.1\r\nHost localhost\r\n\r\n".to_owned(), 400),
+    ] {
+        let reply = server.raw(bytes.as_bytes());
+        assert!([status, 0].contains(&reply.status) && reply.body.is_empty(), "{reply:?}");
+    }
     goes_on(&server);
 }
 
