@@ -164,7 +164,7 @@ fn a_wrong_configuration_is_told_with_its_line() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     for (text, code, saying) in [
-        ("epochs = 1\nhidden-size = = 3\n", 1, "c.toml:2:15: not a configuration: "),
+        ("epochs = 1\nhidden-size = = 3\n", 2, "c.toml:2:15: not a configuration: "),
         ("epochs = 1\n\n  hiden = 3\n", 2, "c.toml:3:3: `hiden` is not an option of sentiment"),
         ("epochs = 1\nhidden-size = 0\n", 2, "c.toml:2:1: hidden-size: `0` is not from 1 to 16384"),
         ("epochs = 1\ntask = \"copy\"\n", 2, "c.toml:2:1: it is for copy"),
@@ -173,6 +173,15 @@ fn a_wrong_configuration_is_told_with_its_line() {
         refuses(at, &["train", "sentiment", "--config", "c.toml"], code, saying);
         let hint = String::from_utf8(run(at, &["train", "sentiment", "--config", "c.toml"], b"").stderr).unwrap();
         assert!(!hint.contains("as the training wrote it"), "{hint}");
+    }
+    // The same in the folder of a run is damage, and not what the command line says.
+    let reviews: String = (0..40).map(|i| format!("film {i}\t{}\n", i % 2)).collect();
+    fs::write(at.join("reviews.tsv"), format!("document\tlabel\n{reviews}")).unwrap();
+    let train = ["train", "sentiment", "--data", "reviews.tsv", "--epochs", "1", "--hidden-size", "4"];
+    succeeds(at, &[&train[..], &["--bigram-buckets", "16", "--out", "run"]].concat(), b"");
+    for text in ["epochs = = 1\n", "hiden = 3\n", "hidden-size = 0\n"] {
+        fs::write(at.join("run/config.toml"), text).unwrap();
+        refuses(at, &["train", "sentiment", "--out", "run", "--resume"], 1, "run/config.toml:1:");
     }
 }
 

@@ -335,7 +335,7 @@ fn options_come_from_a_file_and_the_command_line_comes_first() {
         refuses(at, &[&train[..], &["new"]].concat(), 2, saying);
     }
     fs::write(at.join("options.toml"), "no toml").unwrap();
-    refuses(at, &[&train[..], &["new"]].concat(), 1, "options.toml:1:4: not a configuration");
+    refuses(at, &[&train[..], &["new"]].concat(), 2, "options.toml:1:4: not a configuration");
     fs::remove_file(at.join("options.toml")).unwrap();
     refuses(at, &[&train[..], &["new"]].concat(), 1, "options.toml: cannot read");
 }

@@ -261,7 +261,7 @@ mod unix {
         let at = folder.path();
         let (task, data, sizes) = TASKS[1];
         let device = [sizes, &["--config", "/dev/zero"]].concat();
-        refuses(at, &train(task, data, "new", &device), 1, "/dev/zero: not a configuration");
+        refuses(at, &train(task, data, "new", &device), 2, "/dev/zero: not a configuration");
         succeeds(at, &train(task, data, "run", sizes), b"");
         for name in ["config.toml", "config.json"] {
             let kept = fs::read(at.join("run").join(name)).unwrap();

@@ -44,9 +44,22 @@ fn given(task: &dyn AnyTask, matches: &ArgMatches) -> Given {
 
 /// A configuration file: each key is the name of an option, and its value is one that the command line takes.
 pub(crate) fn read_config(task: &dyn AnyTask, path: &Path) -> Result<Given> {
-    let (mut given, entries) = (Given::new(), config::read(path)?);
-    // Another task's options are none of this one, so the task comes first.
-    for Entry { name, value, place } in &entries {
+    let entries = config::read(path)?;
+    check_task(task, &entries)?;
+    given_by(task, entries)
+}
+
+/// The configuration of a run that is there. What is wrong in it is damage, and no misuse: nobody has just typed it.
+fn read_config_of_run(task: &dyn AnyTask, path: &Path) -> Result<Given> {
+    let damaged = |error: Error| error.into_failure("it must be as the training wrote it");
+    let entries = config::read(path).map_err(damaged)?;
+    check_task(task, &entries)?;
+    given_by(task, entries).map_err(damaged)
+}
+
+/// Checks that entries are for this task. Another task's options are none of this one, so the task comes first.
+fn check_task(task: &dyn AnyTask, entries: &[Entry]) -> Result<()> {
+    for Entry { name, value, place } in entries {
         if name == TASK
             && let Some(other) = value.as_str().filter(|other| *other != task.spec().name)
         {
@@ -54,7 +67,12 @@ pub(crate) fn read_config(task: &dyn AnyTask, path: &Path) -> Result<Given> {
             return Err(Error::misuse(format!("{place}: it is for {other}"), hint));
         }
     }
-    let known = options(task, Command::new(""));
+    Ok(())
+}
+
+/// The options that entries give.
+fn given_by(task: &dyn AnyTask, entries: Vec<Entry>) -> Result<Given> {
+    let (mut given, known) = (Given::new(), options(task, Command::new("")));
     for Entry { name, value, place } in entries {
         let values = match &value {
             _ if name == TASK && text(&value) == task.spec().name => continue,
@@ -102,7 +120,7 @@ const TOKENIZERS: [&str; 2] = ["tokenizer", "source-tokenizer"];
 fn adopt_model(task: &dyn AnyTask, given: &mut Given) -> Result<()> {
     let Some(from) = given.get(INIT_FROM).and_then(|values| values.first()).cloned() else { return Ok(()) };
     let folder = run::RunFolder::open(Path::new(&from))?;
-    let theirs = read_config(task, &folder.file(run::CONFIG))?;
+    let theirs = read_config_of_run(task, &folder.file(run::CONFIG))?;
     // Its texts are cut into the tokens that the weights know.
     let tokenizers = run::TOKENIZERS.map(|name| folder.file(name));
     let known = options(task, Command::new(""));
@@ -173,7 +191,7 @@ impl Chosen {
         adopt_model(task, &mut chosen)?;
         let begun = place.out.as_ref().filter(|_| place.resume).map(|out| out.join(run::CONFIG));
         let Some(path) = begun.filter(|path| path.exists()) else { return Self::of_given(task, chosen, place) };
-        let mut all = read_config(task, &path)?;
+        let mut all = read_config_of_run(task, &path)?;
         let began = Self::of_given(task, all.clone(), place.clone())?;
         all.extend(chosen);
         let now = Self::of_given(task, all, place)?;
@@ -195,7 +213,7 @@ impl Chosen {
     /// The options of a run that is there, as far as its folder has them.
     pub(crate) fn of_run(task: &'static dyn AnyTask, folder: &run::RunFolder) -> Result<Chosen> {
         let path = folder.file(run::CONFIG);
-        let mut given = if path.exists() { read_config(task, &path)? } else { Given::new() };
+        let mut given = if path.exists() { read_config_of_run(task, &path)? } else { Given::new() };
         if task.spec().data.is_some() {
             given.entry(DATA.into()).or_insert_with(|| vec![String::new()]);
         }

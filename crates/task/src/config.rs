@@ -18,16 +18,19 @@ pub(crate) struct Entry {
 }
 
 /// Reads a file. Its keys come in the order of the file.
+///
+/// # Errors
+/// The file cannot be read: a failure. It holds no configuration: misuse, as a wrong option is.
 pub(crate) fn read(path: &Path) -> Result<Vec<Entry>> {
     let hint = "a configuration has lines such as `epochs = 3`; `--help` lists the options";
     let bytes = limits::read(path, limits::CONFIG)?.ok_or_else(|| {
         let message = format!("{}: not a configuration: more than {} bytes", path.display(), limits::CONFIG);
-        Error::failure(message, hint)
+        Error::misuse(message, hint)
     })?;
     let text = String::from_utf8(bytes).map_err(|cause| {
-        Error::failure(format!("{}: not a configuration: {}", path.display(), cause.utf8_error()), "save it as UTF-8")
+        Error::misuse(format!("{}: not a configuration: {}", path.display(), cause.utf8_error()), "save it as UTF-8")
     })?;
-    entries(&path.display().to_string(), &text).map_err(|message| Error::failure(message, hint))
+    entries(&path.display().to_string(), &text).map_err(|message| Error::misuse(message, hint))
 }
 
 fn entries(file: &str, text: &str) -> std::result::Result<Vec<Entry>, String> {

@@ -99,6 +99,14 @@ impl Error {
         if is_other { self.hint(hint) } else { self }
     }
 
+    /// The same error where nobody who typed the command line is at fault: misuse becomes a failure.
+    pub(crate) fn into_failure(self, hint: &str) -> Error {
+        match self {
+            Error::Misuse { message, .. } => Error::failure(message, hint),
+            other => other,
+        }
+    }
+
     /// The same failure with the place of what caused it in front.
     pub fn at(self, place: &str) -> Error {
         match self {

@@ -21,9 +21,9 @@ use std::ffi::OsString;
     arg_required_else_help = true,
     after_help = "`unspool COMMAND --help` describes a command, and `unspool COMMAND -h` says the same in brief.",
     after_long_help = "Standard output has results alone; everything else is said on standard error. The exit code \
-                       is 0 for success, 2 for a wrong command line, 1 for any other failure, and 128 plus its number \
-                       after a signal. Colors are left out where NO_COLOR is set or CLICOLOR is 0, and where standard \
-                       error is no terminal unless CLICOLOR_FORCE is set.\n\nExamples:\n  \
+                       is 0 for success, 2 for a wrong command line or --config file, 1 for any other failure, and 128 \
+                       plus its number after a signal. Colors are left out where NO_COLOR is set or CLICOLOR is 0, and \
+                       where standard error is no terminal unless CLICOLOR_FORCE is set.\n\nExamples:\n  \
                        unspool list\n  \
                        unspool train sentiment\n  \
                        echo \"bra film\" | unspool predict --model runs/sentiment-1"
