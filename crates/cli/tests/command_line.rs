@@ -185,6 +185,7 @@ fn colors_are_where_they_are_asked_for_and_nowhere_else() {
     assert!(plain.starts_with("error: none: no such folder\nhint: "), "{plain}");
     assert_eq!(error(&[("NO_COLOR", "1"), ("CLICOLOR_FORCE", "1")]), plain);
     assert_eq!(error(&[("CLICOLOR", "0")]), plain);
+    assert_eq!(error(&[("CLICOLOR_FORCE", "0")]), plain);
     let colored = error(&[("CLICOLOR_FORCE", "1")]);
     assert!(colored.contains("\u{1b}[") && colored.contains("none: no such folder"), "{colored:?}");
 }

@@ -6,7 +6,8 @@
 use super::{log, shown};
 use anstyle::{AnsiColor, Style};
 use std::{
-    io::Write,
+    env,
+    io::{IsTerminal, Write},
     sync::atomic::{AtomicU8, Ordering},
 };
 
@@ -69,11 +70,15 @@ pub(crate) fn hint(text: &str) {
 fn marked(name: &str, color: AnsiColor, text: &str) {
     let text = shown::lines(text);
     log::line(&format!("{name}: {text}"));
-    let style = match anstream::AutoStream::choice(&std::io::stderr()) {
-        anstream::ColorChoice::Never => Style::new(),
-        _ => Style::new().bold().fg_color(Some(color.into())),
-    };
+    let style = if takes_colors() { Style::new().bold().fg_color(Some(color.into())) } else { Style::new() };
     write(&format!("{style}{name}:{style:#} {text}\n"));
+}
+
+/// Whether standard error takes colors. `CLICOLOR_FORCE=0` forces nothing.
+fn takes_colors() -> bool {
+    let (is_0, stderr) = (|name| env::var_os(name).is_some_and(|value| value == "0"), std::io::stderr());
+    let may = !is_0("CLICOLOR_FORCE") || stderr.is_terminal() && !is_0("CLICOLOR");
+    may && anstream::AutoStream::choice(&stderr) != anstream::ColorChoice::Never
 }
 
 /// Writes without a line break after it.
