@@ -300,13 +300,15 @@ fn sentences(kind: &str, [words, tags]: [&str; 2], bad: Option<&str>) -> String 
 #[test]
 fn sentences_are_read_from_tables_with_columns_by_name() {
     let usual = ["words", "tags"];
+    let plain = "the\tDET\nfilm1\tNOUN\nruns\tVERB\n\n".repeat(8);
     let folder = folder(&[
         ("usual.csv", &sentences("csv", usual, None)),
         ("usual.jsonl", &sentences("jsonl", usual, None)),
         ("named.csv", &sentences("csv", ["tokens", "pos"], None)),
         ("bad.csv", &sentences("csv", usual, Some("9,one two three,DET NOUN"))),
         ("bad.jsonl", &sentences("jsonl", usual, Some("{\"words\": \"a\"}"))),
-        ("plain.tsv", &"the\tDET\nfilm1\tNOUN\nruns\tVERB\n\n".repeat(8)),
+        ("plain.tsv", &plain),
+        ("plain.conll", &plain),
     ]);
     let at = folder.path();
     let weights = |out: &str| fs::read(at.join(out).join("model.safetensors")).unwrap();
@@ -348,9 +350,14 @@ fn sentences_are_read_from_tables_with_columns_by_name() {
     fs::write(at.join("b.tags"), "DET NOUN VERB\n".repeat(23) + "DET\n").unwrap();
     let uneven = ["train", "tagging", "--data", "a.words", "b.tags", "a.words", "a.tags", "a.words", "a.tags"];
     refuses(at, &uneven, 1, "b.tags:24: 1 tag for 3 words");
-    // Columns of a file with a word per line have numbers.
-    let arguments = ["train", "tagging", &parts("plain.tsv"), "--word-column", "words", "--out", "new"];
-    refuses(at, &arguments, 2, "plain.tsv: a file with a word per line has columns with numbers, not `words`");
+    // Columns of a file with a word per line have numbers; one that ends in .tsv has names where one is chosen.
+    let arguments =
+        |file: &str| ["train", "tagging", &parts(file), "--word-column", "words", "--out", "new"].map(String::from);
+    let refused = |file: &str, code: i32, saying: &str| {
+        refuses(at, &arguments(file).each_ref().map(String::as_str), code, saying);
+    };
+    refused("plain.conll", 2, "plain.conll: a file with a word per line has columns with numbers, not `words`");
+    refused("plain.tsv", 1, "plain.tsv: no column `words`; there are: the, DET");
 }
 
 #[test]
@@ -378,4 +385,91 @@ fn bad_lines_of_parallel_files_and_in_an_evaluation_are_left_out_and_counted() {
     refuses(at, &["evaluate", "--model", "reviews", "--data", "rows.tsv"], 1, "rows.tsv:32: 1 column");
     let line = succeeds(at, &["evaluate", "--model", "reviews", "--data", "rows.tsv", "--skip-bad-lines"], b"");
     assert_eq!(serde_json::from_str::<Value>(&line).unwrap()["rows"], 30);
+}
+
+/// Rows of three columns as TSV, CSV and JSON lines, under names that no task expects.
+fn tables(at: &Path, columns: [&str; 3], rows: &[[String; 3]]) {
+    let tsv: String = rows.iter().map(|row| row.join("\t") + "\n").collect();
+    let csv: String = rows.iter().map(|[a, b, c]| format!("\"{a}\",\"{b}\",\"{c}\"\n")).collect();
+    let object =
+        |row: &[String; 3]| -> Value { columns.iter().zip(row).map(|(name, text)| (*name, &**text)).collect() };
+    fs::write(at.join("data.tsv"), columns.join("\t") + "\n" + &tsv).unwrap();
+    fs::write(at.join("data.csv"), columns.join(",") + "\n" + &csv).unwrap();
+    fs::write(at.join("data.jsonl"), rows.iter().map(|row| format!("{}\n", object(row))).collect::<String>()).unwrap();
+}
+
+#[test]
+fn every_task_of_text_reads_tsv_csv_and_json_lines_with_columns_chosen_by_name() {
+    let row = |n: usize| {
+        let (film, word) = (["bra", "lång"][n % 2], ["good", "long"][n % 2]);
+        [format!("en {film} film nr{n}"), format!("one {word} film no{n}"), format!("A {} C {}", film.len(), n % 2)]
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    tables(at, ["mine", "yours", "ours"], &(0..60).map(row).collect::<Vec<_>>());
+    let two = |first: &'static str, second: &'static str| vec![first, "mine", second, "yours"];
+    let tasks = [
+        ("translation", two("--source", "--target"), vec!["--vocabulary", "300", "--layers", "1"]),
+        ("sentiment", vec!["--text", "mine", "--label", "ours"], vec!["--bigram-buckets", "16"]),
+        ("spacing", vec!["--text", "mine"], vec!["--bigram-buckets", "16"]),
+        ("tagging", two("--word-column", "--tag-column"), vec![]),
+        ("language-model", vec!["--text", "mine"], vec!["--layers", "1", "--bptt-streams", "4", "--window", "8"]),
+    ];
+    for (task, columns, model) in &tasks {
+        let mut scores = vec![];
+        for file in ["data.tsv", "data.csv", "data.jsonl"] {
+            let out = format!("{task}-{}", &file[5..]);
+            let arguments = [&[*task, "--data", file, "--out", &out], &columns[..], &model[..]].concat();
+            let (report, _) = train(at, &arguments);
+            let evaluated = succeeds(at, &["evaluate", "--model", &out, "--data", file], b"");
+            let mut evaluated: Value = serde_json::from_str(&evaluated).unwrap();
+            let of_file = ["data", "seconds"];
+            evaluated.as_object_mut().unwrap().retain(|name, _| !of_file.contains(&name.as_str()));
+            scores.push((report["test"].clone(), evaluated));
+        }
+        // The parts are divided by what stands in a line, which differs; all of the rows are the same.
+        let rows: Vec<&Value> = scores.iter().map(|(_, evaluated)| &evaluated["rows"]).collect();
+        assert!(rows.windows(2).all(|two| two[0] == two[1]), "{task}: {scores:?}");
+        // A column that is not there is told with the option that chooses another one.
+        let other = [&["train", *task, "--data", "data.csv", columns[0], "theirs"], &columns[2..]].concat();
+        let output = run(at, &other, b"");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(1) && said.contains("theirs"), "{task}: {said}");
+    }
+}
+
+#[test]
+fn the_documents_of_a_table_are_one_text_with_a_blank_line_after_each() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    let rows = |from: usize| (from..from + 30).map(|n| [format!("a line {n}"), "x".into(), String::new()]);
+    for (part, from) in [("train", 0), ("dev", 30), ("test", 60)] {
+        let rows: Vec<[String; 3]> = rows(from).collect();
+        let table: String = rows.iter().map(|[text, other, _]| format!("{other}\t{text}\n")).collect();
+        fs::write(at.join(format!("{part}.tsv")), format!("other\ttext\n{table}")).unwrap();
+        let plain: String = rows.iter().map(|[text, ..]| format!("{text}\n\n")).collect();
+        fs::write(at.join(format!("{part}.txt")), plain).unwrap();
+    }
+    let model = ["--layers", "1", "--bptt-streams", "4", "--window", "8", "--out"];
+    let trained = |ending: &str, out: &str| {
+        let names = ["train", "dev", "test"].map(|part| format!("{part}.{ending}"));
+        let names = names.each_ref().map(String::as_str);
+        train(at, &[&["language-model", "--data"], &names[..], &model, &[out]].concat()).0
+    };
+    let (table, plain) = (trained("tsv", "table"), trained("txt", "plain"));
+    assert_eq!((&table["dev"], &table["test"]), (&plain["dev"], &plain["test"]));
+    let weights = |run: &str| fs::read(at.join(run).join("model.safetensors")).unwrap();
+    let values = |bytes: Vec<u8>| bytes[8 + u64::from_le_bytes(bytes[..8].try_into().unwrap()) as usize..].to_vec();
+    assert!(values(weights("table")) == values(weights("plain")));
+    // A model of either is scored on the other; a line without a document is left out where that is asked for.
+    let nats = |run: &str, data: &str, more: &[&str]| -> Value {
+        let line = succeeds(at, &[&["evaluate", "--model", run, "--data", data], more].concat(), b"");
+        serde_json::from_str::<Value>(&line).unwrap()["nats"].clone()
+    };
+    assert_eq!(nats("table", "test.txt", &[]), nats("plain", "test.tsv", &[]));
+    let broken = fs::read_to_string(at.join("test.tsv")).unwrap() + "no document\n";
+    fs::write(at.join("broken.tsv"), broken).unwrap();
+    refuses(at, &["evaluate", "--model", "table", "--data", "broken.tsv"], 1, "broken.tsv:32: ");
+    assert_eq!(nats("table", "broken.tsv", &["--skip-bad-lines"]), nats("table", "test.tsv", &[]));
+    refuses(at, &["train", "language-model", "--data", "test.tsv", "--text", "none"], 1, "no column `none`");
 }

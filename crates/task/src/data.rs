@@ -25,7 +25,9 @@ use crate::{
 };
 use serde::{Serialize, de::DeserializeOwned};
 use std::{path::Path, sync::OnceLock};
-use tables::{BadLines, Origin, is_named_table, is_pipe, language, parallel, parallel_sentences, sentences};
+use tables::{
+    BadLines, Origin, documents, is_named_table, is_pipe, is_table, language, parallel, parallel_sentences, sentences,
+};
 use unspool::{
     nn::exchange::{Exchange, OneProcess},
     text::{Csv, Row, Sentence, read_text},
@@ -104,6 +106,9 @@ impl Recording {
     }
 }
 
+/// What the key of prepared data says where bad lines are left out.
+const SKIPPED: &str = "bad lines are left out";
+
 /// What `--data` names: files, or a data set inside the program. A task asks for it in the form it needs.
 pub struct Data<'a> {
     names: Vec<String>,
@@ -161,8 +166,12 @@ impl<'a> Data<'a> {
         options: &[&str],
         make: impl FnOnce() -> Result<P>,
     ) -> Result<P> {
+        // What the names of files and columns say of the contents is no part of these.
+        let columns = self.document_columns()?.join("\t");
+        let how = [columns.as_str(), if self.bad_lines.are_skipped() { SKIPPED } else { "" }];
+        let how: Vec<&str> = how.iter().chain(options).copied().collect();
         broadcast(self.exchange, || {
-            self.data_cache()?.with(&["prepare"]).get_or_make(options, || {
+            self.data_cache()?.with(&["prepare"]).get_or_make(&how, || {
                 let _stage = Stage::new("preparing the data");
                 make()
             })
@@ -342,18 +351,33 @@ impl<'a> Data<'a> {
         Ok(())
     }
 
-    /// One file as one text, at most `limit` bytes.
+    /// Reads one file as one text, at most `limit` bytes. A table is read as its documents: see [`Data::texts`].
+    ///
+    /// # Errors
+    /// The file cannot be read, or has more.
     pub fn text(&self, limit: usize) -> Result<String> {
-        Ok(read_text(self.one()?.open()?, limit)?)
+        self.text_of(self.one()?, limit)
     }
 
-    /// Three files of plain text (train, dev, test) or a folder with them, or one of which the last tenth is the test
-    /// part and the fiftieth before it dev; at most `limit` bytes a file.
+    /// Reads three files of plain text (train, dev, test) or a folder with them, or one of which the last tenth is the
+    /// test part and the fiftieth before it dev; at most `limit` bytes a file.
+    ///
+    /// A file whose name ends in `.tsv`, `.csv` or `.jsonl` is a table with a document per row, each of which is
+    /// followed by a blank line. One such file is divided by a hash of its lines, as a table of rows is.
+    ///
+    /// # Errors
+    /// A file cannot be read, or has more.
     pub fn texts(&self, limit: usize) -> Result<[String; 3]> {
         let in_folder = self.folder()?;
         if let [train, dev, test] = in_folder.as_deref().unwrap_or(&self.names) {
-            let read = |path: &String| -> Result<String> { Ok(read_text(self.file(path)?.open()?, limit)?) };
+            let read = |path: &String| self.text_of(self.file(path)?, limit);
             return Ok([read(train)?, read(dev)?, read(test)?]);
+        }
+        let origin = self.one()?;
+        if let Some(columns) = self.columns.as_ref().filter(|_| is_table(origin.name())) {
+            let rows = columns.rows(origin, &columns.choose(None)?, self.bad_lines.clone());
+            let Parts { train, dev, test } = rows.split(|row| row.hash);
+            return Ok([documents(&train, limit)?, documents(&dev, limit)?, documents(&test, limit)?]);
         }
         let mut train = self.text(limit)?;
         let characters = train.chars().count();
@@ -365,10 +389,29 @@ impl<'a> Data<'a> {
         Ok([train, dev, test])
     }
 
+    fn text_of(&self, origin: Origin, limit: usize) -> Result<String> {
+        match self.columns.as_ref().filter(|_| is_table(origin.name())) {
+            Some(columns) => documents(&columns.rows(origin, &columns.choose(None)?, self.bad_lines.clone()), limit),
+            None => Ok(read_text(origin.open()?, limit)?),
+        }
+    }
+
+    /// Returns the name of the column whose documents [`Data::texts`] reads; none where the files are plain text.
+    ///
+    /// # Errors
+    /// The folder that is named cannot be read.
+    pub fn document_columns(&self) -> Result<Vec<String>> {
+        let in_folder = self.folder()?;
+        let has_table = in_folder.as_deref().unwrap_or(&self.names).iter().any(|name| is_table(name));
+        let columns = self.columns.as_ref().filter(|_| has_table && !self.is_embedded());
+        Ok(columns.map(|columns| columns.choose(None)).transpose()?.map_or_else(Vec::new, |[name, _]| vec![name]))
+    }
+
     /// Sentences of words and tags in three parts: of three files, or of one that is split by a hash of the sentence. A
     /// file has a word per line (CoNLL, CoNLL-U, or `form<TAB>tag`), with columns that are chosen by number from 1, or
-    /// a sentence per row (CSV, JSON lines), with columns that are chosen by name. Six files of plain text are two for
-    /// each part, with the words of a sentence per line and its tags.
+    /// a sentence per row (CSV, JSON lines), with columns that are chosen by name; so has a file whose name ends in
+    /// `.tsv`, where a column is chosen by name. Six files of plain text are two for each part, with the words of a
+    /// sentence per line and its tags.
     pub fn sentences(&self, columns: [Option<&str>; 2]) -> Result<Parts<Stream<Sentence>>> {
         let in_folder = self.folder()?;
         let read = |path: &String| sentences(self.file(path)?, columns, self.bad_lines.clone());
@@ -422,7 +465,9 @@ impl<'a> Data<'a> {
             return Ok(parallel_sentences([words, tags], self.limits, self.bad_lines.clone()));
         }
         let origin = self.one()?;
-        let fits = |column: &&String| column.parse::<usize>().is_err() == is_named_table(origin.name());
+        let by_name = columns.iter().any(|column| column.parse::<usize>().is_err());
+        let is_named = is_named_table(origin.name()) || by_name && tables::has_header(&origin, columns)?;
+        let fits = |column: &&String| column.parse::<usize>().is_err() == is_named;
         let chosen = [0, 1].map(|i| columns.get(i).filter(fits).map(String::as_str));
         sentences(origin, chosen, self.bad_lines.clone())
     }

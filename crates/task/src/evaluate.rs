@@ -35,7 +35,8 @@ pub(crate) fn evaluate<T: Task>(folder: &RunFolder, options: &EvaluateOptions) -
         return Err(Error::misuse(message, "leave it out"));
     }
     let Restored { task, params, columns } = restore_all::<T>(folder, others, &DecodingOptions::default())?;
-    let columns = Columns::known(T::SPEC.columns, &columns);
+    // A model of plain text has no columns: those of a table are the usual ones then.
+    let columns = Columns::known(T::SPEC.columns, &columns).or_else(|| Columns::new(T::SPEC.columns, |_| None));
     let data = Data::new(&options.data, T::SPEC.sets, columns, &OneProcess)
         .limits(options.limits.limits())
         .skip_bad_lines(options.skip_bad_lines);

@@ -108,6 +108,9 @@ impl<S: Send + Sync + 'static> Source for Drawn<S> {
     fn kind(&self) -> Kind<'_, S> {
         Kind::Drawn(self)
     }
+    fn columns(&self) -> &[String] {
+        &self.columns
+    }
 }
 
 /// Examples that are made of one material whenever they are needed: in training anew in each epoch.
@@ -117,24 +120,39 @@ pub struct Drawn<S> {
     /// Of each example: see [`Task::lengths`](crate::Task::lengths).
     pub(crate) lengths: Vec<(usize, usize)>,
     pub(crate) batches: Option<Vec<Vec<usize>>>,
+    /// The names of the columns of the data, where it is a table.
+    columns: Vec<String>,
 }
 
 impl<S> Clone for Drawn<S> {
     fn clone(&self) -> Drawn<S> {
-        Drawn { material: self.material.clone(), lengths: self.lengths.clone(), batches: self.batches.clone() }
+        let Drawn { material, lengths, batches, columns } = self;
+        Drawn {
+            material: material.clone(),
+            lengths: lengths.clone(),
+            batches: batches.clone(),
+            columns: columns.clone(),
+        }
     }
 }
 
 impl<S> Drawn<S> {
     /// Draws one example of each of these lengths.
     pub fn new(material: S, lengths: Vec<(usize, usize)>) -> Drawn<S> {
-        Drawn { material: Arc::new(material), lengths, batches: None }
+        Drawn { material: Arc::new(material), lengths, batches: None, columns: vec![] }
     }
 
     /// Trains on the examples in these batches, epoch after epoch, instead of in batches of like lengths.
     #[must_use]
     pub fn in_batches(mut self, batches: Vec<Vec<usize>>) -> Drawn<S> {
         self.batches = Some(batches);
+        self
+    }
+
+    /// Names the columns of the table that the material is read from.
+    #[must_use]
+    pub fn named(mut self, columns: Vec<String>) -> Drawn<S> {
+        self.columns = columns;
         self
     }
 

@@ -36,11 +36,20 @@ const PAIRS_HELP: &str = "\
     three (TRAIN DEV TEST); or a folder with one file whose name contains `train`, one with `dev`, \
     and one with `test`. Or six files of plain text, two for each part, in which equal lines belong together";
 
+/// What a file of documents, or of plain text, must look like.
+const DOCUMENTS_HELP: &str = "\
+    File of plain text: one file, whose last tenth is the test part and whose fiftieth before that is the dev part; \
+    three (TRAIN DEV TEST); or a folder with one file whose name contains `train`, one with `dev`, and one with \
+    `test`. Or tables with a document per row, which become one text with a blank line after each document: TSV files \
+    with a header line that names their columns, CSV files with such a line, or files with a JSON object per line (the \
+    name ends in .tsv, .csv or .jsonl, and all may end in .gz). One table alone is divided by a hash of each line";
+
 /// What a file of sentences of words and tags must look like.
 const SENTENCES_HELP: &str = "\
     File with a word per line, its columns separated by tabs, and a blank line after each sentence (CoNLL, CoNLL-U). \
     Or a CSV file with a header line, or a file with a JSON object per line (the name ends in .csv or .jsonl), with a \
-    sentence per row: its words separated by spaces in one column, and as many tags in another. One file, which is \
+    sentence per row: its words separated by spaces in one column, and as many tags in another; also a file whose name \
+    ends in .tsv, with a header line, where the columns are chosen by name. One file, which is \
     divided by a hash of each sentence; three (TRAIN DEV TEST); or a folder with one file whose name contains `train`, \
     one with `dev`, and one with `test`. Or six files of plain text, two for each part: the words of a sentence per \
     line, and as many tags in the equal line of the other file";
@@ -354,6 +363,8 @@ pub struct Spec {
     pub pictures: &'static [&'static str],
     /// How a model is asked: the form of its page in `serve`.
     pub input: Input,
+    /// Whether the data is one long text, of which a table has the documents.
+    pub documents: bool,
     /// Whether an answer can begin with a given text, and has alternatives at each place: see
     /// [`Task::read_prefixed`].
     pub takes_prefix: bool,
@@ -381,6 +392,7 @@ impl Spec {
             samples: 0,
             pictures: &[],
             input: Input::Text,
+            documents: false,
             takes_prefix: false,
         }
     }
@@ -426,6 +438,17 @@ impl Spec {
     pub const fn table(self, columns: &'static [(&'static str, &'static str)], sets: &'static [DataSet]) -> Spec {
         let help = if columns.len() == 2 { PAIRS_HELP } else { TABLE_HELP };
         Spec { columns, by_lines: true, ..self.data(help, sets) }
+    }
+
+    /// Adds `--data` for a long text: files of plain text, or tables with a document per row, and an option for the
+    /// column that is read. See [`Data::texts`](crate::Data::texts).
+    #[must_use]
+    pub const fn documents(
+        self,
+        columns: &'static [(&'static str, &'static str); 1],
+        sets: &'static [DataSet],
+    ) -> Spec {
+        Spec { columns, by_lines: true, documents: true, ..self.data(DOCUMENTS_HELP, sets) }
     }
 
     /// Adds what `--compare` can name.

@@ -86,7 +86,7 @@ pub(crate) fn options(task: &dyn AnyTask, command: Command) -> Command {
         });
     }
     let has_tokens = command.get_arguments().any(|argument| argument.get_long() == Some("tokenizer"));
-    let has_rows = !spec.columns.is_empty();
+    let has_rows = !spec.columns.is_empty() && !spec.documents;
     command
         .mut_arg("vectors", |argument| argument.hide(!has_tokens))
         .mut_arg("bpe_dropout", |argument| argument.hide(!(has_tokens && has_rows)))

@@ -67,12 +67,7 @@ impl Task for NextToken {
     .training(6, 4e-3, 1)
     .own_batches()
     .average(0.998)
-    .data(
-        "File of plain text: one file, whose last tenth is the test part and whose fiftieth before that is the dev \
-         part; three (TRAIN DEV TEST); or a folder with one file whose name contains `train`, one with `dev`, and one \
-         with `test`",
-        &[crate::data::SHAKESPEARE],
-    )
+    .documents(&[("text", "text")], &[crate::data::SHAKESPEARE])
     .defaults(&[("layers", "2"), ("hidden-size", "256"), ("vocabulary", "1000")])
     .input(Input::Prompt);
 
@@ -106,7 +101,7 @@ impl Task for NextToken {
         let window = options.window;
         let new = new_tokens(window, options.arch.is_transformer());
         Ok(Parts {
-            train: streams(train, options.bptt_streams, window),
+            train: streams(train, options.bptt_streams, window).named(data.document_columns()?),
             dev: windows(dev, new),
             test: windows(test, new),
         })

@@ -170,10 +170,10 @@ impl Columns {
         let hint = move |error: text::Error| {
             let no_column = matches!(error, text::Error::NoColumn { .. });
             let error = Error::from(error);
-            if no_column {
-                error.hint(format!("choose the columns by name with --{first} and --{second}"))
-            } else {
-                error
+            match no_column {
+                true if first == second => error.hint(format!("choose the column by name with --{first}")),
+                true => error.hint(format!("choose the columns by name with --{first} and --{second}")),
+                false => error,
             }
         };
         Stream::new(origin.name().to_owned(), move || Ok(bad_lines.of(table(origin.open()?, &chosen).map_err(hint)?)))
@@ -227,6 +227,30 @@ pub(super) fn is_named_table(name: &str) -> bool {
     ["jsonl", "ndjson", "json", "csv"].contains(&ending(name).as_str())
 }
 
+/// Whether the name of a file says that it is a table at all: TSV, CSV, or JSON lines.
+pub(super) fn is_table(name: &str) -> bool {
+    is_named_table(name) || ending(name) == "tsv"
+}
+
+/// Whether it is a file of tab-separated values whose header has all of these columns.
+pub(super) fn has_header(origin: &Origin, columns: &[String]) -> Result<bool> {
+    let is_tsv = ending(origin.name()) == "tsv";
+    Ok(is_tsv && Tsv::open(origin.open()?).and_then(|rows| rows.columns(columns.iter().map(String::as_str))).is_ok())
+}
+
+/// The documents of a table as one text, at most `limit` bytes, with a blank line after each.
+pub(super) fn documents(rows: &Stream<Row>, limit: usize) -> Result<String> {
+    let mut text = String::new();
+    for row in rows.rows()? {
+        text.push_str(row?[0].trim_end_matches(['\r', '\n']));
+        text.push_str("\n\n");
+        if text.len() > limit {
+            return Err(text::Error::FileTooLarge { file: rows.file.clone(), limit }.into());
+        }
+    }
+    Ok(text)
+}
+
 /// What is done with lines that cannot be read: they are left out, or the first of them is an error.
 #[derive(Clone, Debug, Default)]
 pub(super) struct BadLines {
@@ -235,6 +259,11 @@ pub(super) struct BadLines {
 }
 
 impl BadLines {
+    /// Whether they are left out.
+    pub(super) fn are_skipped(&self) -> bool {
+        self.left_out.is_some()
+    }
+
     /// Leaves them out, or does not.
     pub(super) fn skipped(are_skipped: bool) -> BadLines {
         BadLines { left_out: are_skipped.then(|| Arc::new(Once::new())) }
@@ -285,10 +314,11 @@ pub(super) fn parallel(files: [&String; 2], limits: InputLimits, bad_lines: BadL
 }
 
 /// Two columns of sentences, words and tags, as they are chosen: of a file with a word per line by number from 1, or of
-/// a table with a sentence per row by name.
+/// a table with a sentence per row by name. Tab-separated values are such a table where a name is chosen.
 pub(super) fn sentences(origin: Origin, chosen: [Option<&str>; 2], bad_lines: BadLines) -> Result<Stream<Sentence>> {
     let name = origin.name().to_owned();
-    if is_named_table(&name) {
+    let by_name = chosen.iter().flatten().any(|column| column.parse::<usize>().is_err());
+    if is_named_table(&name) || by_name && ending(&name) == "tsv" {
         let columns = [0, 1].map(|i| chosen[i].unwrap_or(["words", "tags"][i]).to_owned());
         let names = columns.clone();
         let rows = move || {
@@ -302,7 +332,7 @@ pub(super) fn sentences(origin: Origin, chosen: [Option<&str>; 2], bad_lines: Ba
         None => Ok(usual[i]),
         Some(text) => text.parse().ok().filter(|number| (1..=MOST_COLUMNS).contains(number)).ok_or_else(|| {
             let message = format!("{name}: a file with a word per line has columns with numbers, not `{text}`");
-            Error::misuse(message, "columns have names in CSV files and JSON lines")
+            Error::misuse(message, "columns have names in CSV files, JSON lines and files that end in .tsv")
         }),
     });
     let [words, tags] = columns;
