@@ -79,9 +79,9 @@ bench:
 serve-load *options:
     bash scripts/serve-load.sh {{ options }}
 
-# Uses the page of `unspool serve`; needs Chromium.
-serve-browser:
-    bash scripts/serve-browser.sh
+# Uses the page of `unspool serve`, of stand-ins or of the models of run folders; needs Chromium.
+serve-browser *folders:
+    bash scripts/serve-browser.sh {{ folders }}
 
 # Draws the picture of docs/architecture.md from the imports of the code.
 architecture:
