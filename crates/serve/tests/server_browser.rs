@@ -143,10 +143,8 @@ fn the_page_works_with_mouse_and_keyboard_light_and_dark_wide_and_narrow() {
     // A word that is clicked shows what else could stand there; what is chosen begins the next translation.
     browser.click(".word:nth-of-type(2)");
     browser.wait_for("document.querySelectorAll('.alternatives button').length === 3");
-    assert_eq!(
-        browser.text(".alternatives caption"),
-        concat!("Instead of “house”: how likely each word's first token is, and how the likeliest goes on")
-    );
+    let caption = "Instead of “house”: how likely each word's first token is, and how the likeliest goes on";
+    assert_eq!(browser.text(".alternatives caption"), caption);
     assert_eq!(browser.text(".alternatives tr:nth-child(2) td"), "</b>");
     looks_right(&mut browser, "alternatives");
     browser.click(".alternatives tr:nth-child(1) button");

@@ -4,7 +4,6 @@ use crate::{
     error::{Error, Result},
     figures::Attention,
     groups::{SearchOptions, named, within},
-    task::Search,
     texts::decode_line,
 };
 use clap::Args;
@@ -176,8 +175,8 @@ impl Decoder {
         found.iter().map(|one| decode_line(&one.tokens, tokenizer)).collect()
     }
 
-    /// Returns the best candidates of each source, as many as the search wants at most. `targets` are prefixes, or
-    /// texts to be scored. The tokenizers are those of the source and of what is written.
+    /// Returns the best candidates of each source, `count` at most. `targets` are prefixes, also where no option says so
+    /// but `has_prefixes`, or texts to be scored. The tokenizers are those of the source and of what is written.
     ///
     /// # Errors
     /// The first error of a recording.
@@ -187,15 +186,15 @@ impl Decoder {
         tokenizers: [&Tokenizer; 2],
         source: &Padded,
         targets: &[Vec<u32>],
-        search: Search,
+        count: usize,
+        has_prefixes: bool,
     ) -> Result<Vec<Candidates>> {
-        let count = search.count();
         let (options, [source_tokenizer, tokenizer]) = (&self.options, tokenizers);
         let together = |source: &Padded| self.steps((model, params), source);
         let rules = |source: &Padded, prefixes: Vec<Vec<u32>>| -> decoding::Decoding {
             let rules = self.rules(model, source).banned(self.banned.clone());
             let rules = rules.no_repeat_ngram(options.no_repeat_ngram);
-            if options.prefix || search.has_prefix() { rules.prefixes(prefixes) } else { rules }
+            if options.prefix || has_prefixes { rules.prefixes(prefixes) } else { rules }
         };
         let beam = Beam::new(self.search.beam_size.max(count)).best(count).penalty(self.search.penalty());
         let beam = beam.coverage_penalty(options.coverage_penalty);

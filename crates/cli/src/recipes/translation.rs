@@ -200,7 +200,8 @@ impl Task for Translation {
             return Ok(greedy.into_iter().map(quick).collect());
         }
         let both = self.tokenizers.both();
-        let found = self.decoder.decode((&self.model, params), both, source, &target.rows(), search)?;
+        let (model, targets, count) = ((&self.model, params), target.rows(), search.count());
+        let found = self.decoder.decode(model, both, source, &targets, count, search.has_prefix())?;
         let rows = found.into_iter().zip(greedy).enumerate().map(|(row, (found, greedy))| {
             let first = found.first().filter(|_| search.wants_attention());
             let attention = first.and_then(|(.., one)| Attention::of_row(both, source, row, one));
