@@ -91,7 +91,9 @@ fn answer(model: &dyn Model, mut batch: Vec<Waiting>) {
         found.unwrap_or_else(|| Err(Refused::Failed("the model failed".into())))
     };
     let found = ask(&questions).unwrap_or_else(|| questions.iter().map(alone).collect());
-    for ((sender, _memory), found) in senders.into_iter().zip(found) {
+    for ((sender, memory), found) in senders.into_iter().zip(found) {
+        // A client that has its answer can ask as much again.
+        drop(memory);
         let _ = sender.send(found);
     }
 }
