@@ -175,8 +175,9 @@ impl Decoder {
         found.iter().map(|one| decode_line(&one.tokens, tokenizer)).collect()
     }
 
-    /// Returns the best candidates of each source, `count` at most. `targets` are prefixes, also where no option says so
-    /// but `has_prefixes`, or texts to be scored. The tokenizers are those of the source and of what is written.
+    /// Returns the best candidates of each source, `count` at most. `targets` are texts to be scored; or they are
+    /// prefixes, where an option or `has_prefixes` says so. The tokenizers are those of the source and of what is
+    /// written.
     ///
     /// # Errors
     /// The first error of a recording.
