@@ -234,6 +234,18 @@ impl std::fmt::Display for Characters {
     }
 }
 
+/// Labels with their log-probabilities, best first.
+pub(crate) type Labelings = Vec<(Vec<u32>, f64)>;
+
+/// What is heard in the pieces of one sound: of several the best of each, joined, and nothing else.
+pub(crate) fn whole(mut pieces: Vec<Labelings>) -> Labelings {
+    if pieces.len() == 1 {
+        return pieces.swap_remove(0);
+    }
+    let best = pieces.iter().filter_map(|best| best.first());
+    vec![(best.clone().flat_map(|one| one.0.clone()).collect(), best.map(|one| one.1).sum())]
+}
+
 /// What the model reads of a sound, `[time, feature]`, in pieces that are heard one after the other, and what is said.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Heard {

@@ -4,7 +4,7 @@ use crate::{
     error::{Error, Result},
     figures::Attention,
     groups::{SearchOptions, named, within},
-    texts::decode_line,
+    texts::{decode_line, encode_prefix},
 };
 use clap::Args;
 use std::cmp::Ordering;
@@ -155,10 +155,18 @@ impl Decoder {
         rules.min_length(least).max_lengths(most)
     }
 
-    /// Returns how many tokens the answer to each source may have.
-    pub fn max_lengths(&self, model: &Translator, source: &Padded) -> Vec<usize> {
-        let rules = self.rules(model, source);
-        (0..source.len()).map(|sentence| rules.max_length_of(sentence)).collect()
+    /// Returns the tokens of a text that the answer to one source shall begin with.
+    ///
+    /// # Errors
+    /// The tokenizer cannot read it, or it has more tokens than an answer may have.
+    pub fn prefix(&self, model: &Translator, tokenizer: &Tokenizer, source: &Padded, prefix: &str) -> Result<Vec<u32>> {
+        let tokens = encode_prefix(prefix.trim_start(), tokenizer)?;
+        let most = self.rules(model, source).max_length_of(0);
+        if tokens.len() > most {
+            let message = format!("the prefix has {} tokens", tokens.len());
+            return Err(Error::misuse(message, format!("an answer to that text has {most} at most")));
+        }
+        Ok(tokens)
     }
 
     /// Returns what the likeliest token at each step makes of each source.

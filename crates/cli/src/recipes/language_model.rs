@@ -216,15 +216,12 @@ impl Task for NextToken {
     }
 
     fn samples(&self, params: &Params) -> Result<Vec<String>> {
-        let sample = |temperature| {
-            let steps = self.steps(params)?;
-            writing::sample(steps, &self.tokenizer, self.begin(), SAMPLE, temperature)
-        };
+        let sample =
+            |temperature| writing::sample(self.steps(params)?, &self.tokenizer, self.begin(), SAMPLE, temperature);
         TEMPERATURES.into_iter().map(sample).collect()
     }
 
     fn generate(&self, params: &Params, ask: &Continuation, write: &mut dyn FnMut(&str) -> Result<()>) -> Result<()> {
-        let steps = self.steps(params)?;
-        writing::write(steps, &self.tokenizer, self.begin(), ask, write)
+        writing::write(self.steps(params)?, &self.tokenizer, self.begin(), ask, write)
     }
 }

@@ -38,5 +38,5 @@ use unspool_task::{
     Draw, Drawn, EmbeddingOptions, Error, Figure, Input, Labels, Learned, Metric, PairOptions, PairTokenOptions,
     PairTokenizers, Parts, ReaderOptions, Recording, RecurrentOptions, Result, SavedModel, Score, Search,
     SearchOptions, Shown, Source, Spec, Stream, TableRows, Targets, Task, TextOptions, TokenOptions, check_tokenizer,
-    choice, count, encode, encode_prefix, limits, one_token_each, parts_of, share, spans,
+    choice, count, encode, limits, one_token_each, parts_of, share, spans,
 };

@@ -4,7 +4,7 @@
 //! of sounds with transcripts is taken as it is: what is said are then the characters of its transcripts.
 
 use super::*;
-use crate::utterances::{Batch, Characters, FEATURES, Frames, Heard, Sounds};
+use crate::utterances::{Batch, Characters, FEATURES, Frames, Heard, Labelings, Sounds, whole};
 use std::collections::BTreeSet;
 
 /// Prefixes that are kept in the search for what was said.
@@ -64,8 +64,7 @@ impl Task for Speech {
     type Source = Drawn<Sounds>;
     type Example = Heard;
     type Batch = Batch;
-    /// Labels with their log-probabilities, best first.
-    type Answer = Vec<(Vec<u32>, f64)>;
+    type Answer = Labelings;
 
     fn read(options: &Options, data: &Data) -> Result<Parts<Drawn<Sounds>>> {
         let Parts { train, dev, test } = Sounds::read(data)?.parts(options.leave_out.as_deref(), data)?;
@@ -140,17 +139,7 @@ impl Task for Speech {
             self.model.decode(&batch.sequence(&graph), beam)?.into_iter().map(|best| {
                 best.into_iter().take(search.count()).map(|one| (one.labels, one.log_probability)).collect()
             });
-        let whole = |pieces: &usize| -> Self::Answer {
-            let mut pieces: Vec<Self::Answer> = found.by_ref().take(*pieces).collect();
-            match pieces.len() {
-                1 => pieces.swap_remove(0),
-                _ => {
-                    let best = pieces.iter().filter_map(|best| best.first());
-                    vec![(best.clone().flat_map(|one| one.0.clone()).collect(), best.map(|one| one.1).sum())]
-                }
-            }
-        };
-        Ok(batch.pieces.iter().map(whole).collect())
+        Ok(batch.pieces.iter().map(|pieces| whole(found.by_ref().take(*pieces).collect())).collect())
     }
 
     /// Digits (or characters) that are wrong, missing or too many, for each that was said.

@@ -155,13 +155,8 @@ impl Task for Translation {
 
     fn read_prefixed(&self, line: &str, prefix: &str, draw: &Draw) -> Result<Pair> {
         let pair = self.example(&TableRows::row_of_line(line.trim())?, draw)?;
-        let target = encode_prefix(prefix.trim_start(), &self.tokenizers.target)?;
-        let most = self.decoder.max_lengths(&self.model, &self.batch(&[&pair])?.0)[0];
-        if target.len() > most {
-            let message = format!("the prefix has {} tokens", target.len());
-            return Err(Error::misuse(message, format!("a translation of that text has {most} at most")));
-        }
-        Ok(Pair { target, ..pair })
+        let (source, _) = self.batch(&[&pair])?;
+        Ok(Pair { target: self.decoder.prefix(&self.model, &self.tokenizers.target, &source, prefix)?, ..pair })
     }
 
     fn lengths(&self, pair: &Pair) -> (usize, usize) {
@@ -221,9 +216,8 @@ impl Task for Translation {
     }
 
     fn alternatives(&self, params: &Params, pair: &Pair, count: usize) -> Result<Option<Vec<Alternative>>> {
-        let (source, _) = self.batch(&[pair])?;
-        let model = (&self.model, params);
-        self.decoder.alternatives(model, &self.tokenizers.target, &source, &pair.target, count).map(Some)
+        let (tokenizer, (source, _)) = (&self.tokenizers.target, self.batch(&[pair])?);
+        self.decoder.alternatives((&self.model, params), tokenizer, &source, &pair.target, count).map(Some)
     }
 
     fn show(&self, pair: &Pair, Translated { best, attention, .. }: &Translated, _digits: Digits) -> Shown {
