@@ -37,6 +37,9 @@ impl<O: Gated> Keep<O> for WithGates {
     }
 }
 
+/// Runs an operation on the values and the shapes of its operands.
+type Run<'a, E> = dyn FnMut(&[View<'_, E>], &[Shape]) -> Result<Ran<E>, String> + 'a;
+
 /// What an operation gave that has run.
 struct Ran<E: Float> {
     shape: Shape,
@@ -129,7 +132,7 @@ impl<'g> Graph<'g> {
         &self,
         tape: &Tape<E>,
         inputs: &[Var<'g>],
-        operation: &mut dyn FnMut(&[View<'_, E>], &[Shape]) -> Result<Ran<E>, String>,
+        operation: &mut Run<'_, E>,
     ) -> (Option<Instant>, Result<Ran<E>, String>) {
         let began = self.clock.as_ref().map(|_| Instant::now());
         let view = |i: usize| tape.view(self.params, inputs[i].id);
