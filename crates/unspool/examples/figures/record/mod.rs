@@ -7,6 +7,7 @@ mod forecast;
 mod memory;
 mod pictures;
 mod plays;
+mod program;
 mod reversing;
 mod reviews;
 mod seeds;
@@ -39,7 +40,7 @@ pub(crate) fn record(folder: &Path, name: &str) -> Result<()> {
         "attention-time" => times::by_length()?,
         "own-code" => times::of_own_code()?,
         "frames" => films::frames()?,
-        "translations" => translations::with_attention()?,
+        "translations" => translations::of_two_models()?,
         "sounds" => sounds::probabilities()?,
         "forecast" => forecast::next_months()?,
         "forecast-lengths" => forecast::by_steps()?,

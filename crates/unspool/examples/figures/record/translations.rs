@@ -1,46 +1,49 @@
-//! Sentences that the program translates, by a training of its default task.
+//! Sentences that the program translates with attention and without it, by two trainings that differ in nothing else.
 
-use super::Result;
-use serde_json::Value;
-use std::{
-    env,
-    fmt::Write as _,
-    io::Write as _,
-    path::Path,
-    process::{Command, Stdio},
+use super::{
+    Result,
+    program::{card_score, run, runs, trained},
 };
+use serde_json::Value;
+use std::fmt::Write as _;
 use unspool::prelude::*;
 
 /// Sentences that have from 6 to 8 words are not too long for a picture.
 const WORDS: std::ops::RangeInclusive<usize> = 6..=8;
 
-/// Runs the program, or that which the environment names in `UNSPOOL`, with an input, and returns its output.
-fn run(arguments: &[&str], input: &str) -> Result<String> {
-    let mut command = match env::var_os("UNSPOOL") {
-        Some(program) => Command::new(program),
-        None => {
-            let mut cargo = Command::new("cargo");
-            cargo.args(["run", "--quiet", "--release", "--"]);
-            cargo
-        }
-    };
-    let mut child = command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-    child.stdin.take().ok_or("no input")?.write_all(input.as_bytes())?;
-    let output = child.wait_with_output()?;
-    if !output.status.success() {
-        return Err(format!("{arguments:?} failed").into());
-    }
-    Ok(String::from_utf8(output.stdout)?)
+/// Smaller than the program's defaults, so that both are trained in minutes.
+const OPTIONS: [&str; 9] =
+    ["translation", "--hidden-size", "128", "--embedding-size", "96", "--vocabulary", "2000", "--seed", "1"];
+
+/// A model's answer to each sentence, and what it scores on the whole test part.
+struct Translator {
+    answers: Vec<Value>,
+    beam: f64,
+    greedy: f64,
 }
 
-/// Trains where there is no trained model yet, and returns a prediction for each sentence.
-fn predictions(folder: &Path, sentences: &str) -> Result<Vec<Value>> {
-    let folder = folder.to_str().ok_or("a folder that is no text")?;
-    if !Path::new(folder).join("model.safetensors").exists() {
-        run(&["train", "translation", "--out", folder], "")?;
+impl Translator {
+    /// Trains where there is no trained model yet.
+    fn with(attention: &str, sentences: &str) -> Result<Translator> {
+        let folder = runs().join(format!("translation-{attention}"));
+        trained(&folder, &[&OPTIONS[..], &["--attention", attention]].concat())?;
+        let (beam, greedy) = (card_score(&folder, "bleu")?, card_score(&folder, "bleu_greedy")?);
+        let folder = folder.to_str().ok_or("a folder that is no text")?;
+        let looks: &[&str] = if attention == "none" { &["--best", "1"] } else { &["--attention"] };
+        let lines = run(&[&["predict", "--model", folder], looks].concat(), sentences)?;
+        let answers = lines.lines().map(serde_json::from_str).collect::<std::result::Result<_, _>>()?;
+        Ok(Translator { answers, beam, greedy })
     }
-    let lines = run(&["predict", "--model", folder, "--attention"], sentences)?;
-    lines.lines().map(|line| Ok(serde_json::from_str(line)?)).collect()
+
+    /// The best answer to a sentence, without commas.
+    fn text(&self, k: usize) -> Result<String> {
+        Ok(self.answers[k]["best"][0]["text"].as_str().ok_or("no answer")?.replace(',', ";"))
+    }
+
+    /// A line about the whole test part.
+    fn told(&self, name: &str) -> String {
+        format!("# {name}: BLEU {:.1} with a beam of 5, {:.1} greedily\n", self.beam, self.greedy)
+    }
 }
 
 /// The texts of a list, one after the other with `|` between: pieces may begin with a space.
@@ -49,8 +52,8 @@ fn pieces(list: &Value) -> Result<Vec<String>> {
     pieces.map(|piece| Ok(piece.as_str().ok_or("a piece that is no text")?.replace('|', "/"))).collect()
 }
 
-/// Five sentences of the test part, their reference, the translation, and what the attention looked at.
-pub(super) fn with_attention() -> Result<String> {
+/// Five sentences of the test part, their reference, both translations, and what the attention looked at.
+pub(super) fn of_two_models() -> Result<String> {
     let rows = Tsv::open(super::data("tatoeba-eng-swe.test.tsv.gz")?)?.columns(["swedish", "english"])?;
     let rows = rows.collect::<std::result::Result<Vec<_>, _>>()?;
     let fits = |row: &&unspool::text::Row| {
@@ -58,15 +61,17 @@ pub(super) fn with_attention() -> Result<String> {
     };
     let chosen: Vec<_> = rows.iter().filter(fits).take(5).collect();
     let sentences: String = chosen.iter().map(|row| format!("{}\n", &row[0])).collect();
-    let runs = env::var_os("UNSPOOL_RUNS").map_or("runs".into(), std::path::PathBuf::from);
-    let answers = predictions(&runs.join("translation-attention"), &sentences)?;
+    let looking = Translator::with("additive", &sentences)?;
+    let plain = Translator::with("none", &sentences)?;
 
-    let mut out = String::from("sentence,what,text\n");
-    for (k, (row, answer)) in chosen.iter().zip(&answers).enumerate() {
+    let mut out = format!("# options: {}\n", OPTIONS[1..].join(" "));
+    out += &looking.told("with attention");
+    out += &plain.told("without attention");
+    out += "sentence,what,text\n";
+    for (k, row) in chosen.iter().enumerate() {
         writeln!(out, "{k},source,{}\n{k},reference,{}", &row[0], &row[1])?;
-        let text = answer["best"][0]["text"].as_str().ok_or("no answer")?;
-        writeln!(out, "{k},with attention,{}", text.replace(',', ";"))?;
-        let attention = &answer["attention"];
+        writeln!(out, "{k},with attention,{}\n{k},without attention,{}", looking.text(k)?, plain.text(k)?)?;
+        let attention = &looking.answers[k]["attention"];
         writeln!(out, "{k},read,{}", pieces(&attention["columns"])?.join("|").replace(',', ";"))?;
         let weights = attention["weights"].as_array().ok_or("no weights")?;
         for (piece, weights) in pieces(&attention["rows"])?.iter().zip(weights) {
