@@ -6,7 +6,11 @@ use super::{
     sketch::{Boxed, Kind, Sketch},
 };
 
-pub(crate) const FIGURES: &[Figure] = &[Figure { name: "ctc", draw: ctc }, Figure { name: "sounds", draw: sounds }];
+pub(crate) const FIGURES: &[Figure] = &[
+    Figure { name: "ctc", draw: ctc },
+    Figure { name: "sounds", draw: sounds },
+    Figure { name: "speech", draw: speech },
+];
 
 /// The sounds of a recording, which the network is never shown, and under them the probability of each class at each
 /// frame, before training and after.
@@ -42,6 +46,57 @@ fn sounds() -> Result<String> {
         sketch.frame(at, (26, 26));
         sketch.ink(at, 26, amount);
         sketch.text((at.0 + 54, at.1 + 18), &amount.to_string(), 12);
+    }
+    Ok(sketch.finish())
+}
+
+/// A recording of digits: how loud it is, and under it the probability of the blank and of each digit that is heard.
+fn speech() -> Result<String> {
+    let rows = rows("speech")?;
+    let (names, steps) = rows.split_first().ok_or("an empty log")?;
+    let value = |step: &Vec<String>, column: usize| -> Result<f64> { Ok(step[column].parse()?) };
+    let mut heard = vec![];
+    for column in 2..names.len() {
+        let most = steps.iter().map(|step| value(step, column)).try_fold(0f64, |most, p| p.map(|p| most.max(p)))?;
+        if most >= 0.2 {
+            heard.push(column);
+        }
+    }
+    let (left, wide, top, tall) = (110, 7, 40, 66);
+    let right = left + wide * steps.len() as i32;
+    let bottom = top + (tall + 12) * (heard.len() as i32 + 1) - 6;
+    let mut sketch = Sketch::new(right + 40, bottom + 30);
+    let loudest = steps.iter().map(|step| value(step, 1)).try_fold(0f64, |most, x| x.map(|x| most.max(x)))?;
+    sketch.text(((left + right) / 2, 24), "Three spoken digits, and what the model hears when", 16);
+    for (row, column) in (0..).zip(std::iter::once(1).chain(heard)) {
+        let y = top + (tall + 12) * row;
+        sketch.frame((left, y), (right - left, tall));
+        for (t, step) in (0..).zip(steps) {
+            let x = left + wide * t;
+            let value = value(step, column)?;
+            match column {
+                1 => {
+                    let half = (f64::from(tall / 2 - 2) * value / loudest).round() as i32;
+                    sketch.bar((x, y + tall / 2 - half), (wide - 1, 2 * half + 1), "f1", 1.0);
+                }
+                _ => {
+                    let high = (f64::from(tall - 2) * value).round() as i32;
+                    let class = if column == 2 { "tip" } else { "f0" };
+                    sketch.bar((x, y + tall - 1 - high), (wide, high), class, 1.0);
+                }
+            }
+        }
+        let name = match column {
+            1 => "loudness".to_string(),
+            2 => "P(blank)".to_string(),
+            _ => format!("P({})", names[column]),
+        };
+        sketch.text((58, y + tall / 2 + 5), &name, 13);
+    }
+    for tenth in (0..steps.len() as i32 / 5).step_by(5) {
+        let x = left + wide * 5 * tenth;
+        sketch.bar((x, bottom), (1, 5), "tip", 1.0);
+        sketch.text((x, bottom + 18), &format!("{:.1} s", f64::from(tenth) / 10.0), 12);
     }
     Ok(sketch.finish())
 }

@@ -12,6 +12,7 @@ mod reversing;
 mod reviews;
 mod seeds;
 mod sounds;
+mod speech;
 mod times;
 mod translations;
 
@@ -42,12 +43,13 @@ pub(crate) fn record(folder: &Path, name: &str) -> Result<()> {
         "frames" => films::frames()?,
         "translations" => translations::of_two_models()?,
         "sounds" => sounds::probabilities()?,
+        "speech" => speech::probabilities()?,
         "forecast" => forecast::next_months()?,
         "forecast-lengths" => forecast::by_steps()?,
         other => {
             let known = "digits, captions, sentiment, reviews, language-model, writing, remembering, adding, \
                          adding-100, own-cell, reversing, attention, attention-cost, attention-time, own-code, frames, \
-                         sounds, translations, forecast, forecast-lengths";
+                         sounds, speech, translations, forecast, forecast-lengths";
             return Err(format!("no training {other:?}: there are {known}").into());
         }
     };
@@ -58,7 +60,7 @@ pub(crate) fn record(folder: &Path, name: &str) -> Result<()> {
     let seeds = match name {
         "forecast" | "forecast-lengths" => "1 to 4".to_string(),
         "sounds" => "3".to_string(),
-        "translations" => "1".to_string(),
+        "translations" | "speech" => "1".to_string(),
         "remembering" | "adding" | "adding-100" | "own-cell" | "sentiment" => "1 to 5".to_string(),
         _ => SEED.to_string(),
     };
