@@ -299,6 +299,10 @@ fn numbers_of_trainings_are_those_of_their_logs() {
         let of = |which: &str| 100.0 * logged("sentiment", epoch, &format!("accuracy{which}"));
         format!("| {:.1} % ({:.1} to {:.1}) |", of(""), of(" least"), of(" greatest"))
     };
+    let bits = |epoch| {
+        let of = |which: &str| logged("language-model", epoch, &format!("test bits per character{which}"));
+        format!("| {:.2} ({:.2} to {:.2}) |", of(""), of(" least"), of(" greatest"))
+    };
     let error = |log: &str, row: &str, column: &str| {
         let of = |which: &str| logged(log, row, &format!("{column}{which}"));
         format!("{:.5} ({:.5} to {:.5})", of(""), of(" least"), of(" greatest"))
@@ -319,7 +323,6 @@ fn numbers_of_trainings_are_those_of_their_logs() {
         format!("| {steps} | {:.2} % | {:.2} % |", on("years 9 and 10"), on("test"))
     };
     let own = |what| logged("own-code", what, "milliseconds");
-    let bits = |epoch| format!("| {:.2} |", logged("language-model", epoch, "test bits per character"));
     let said = [
         ("02-one-to-one.md", percent(digits("linear accuracy"))),
         ("02-one-to-one.md", percent(digits("perceptron accuracy"))),

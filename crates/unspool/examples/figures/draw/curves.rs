@@ -154,7 +154,7 @@ fn sentiment() -> Result<String> {
 /// The network, and the counts of chapter 8, which the program there computes.
 fn language_model() -> Result<String> {
     let columns = ["train bits per character", "test bits per character"];
-    let mut series = renamed(log("language-model", &columns)?, &["GRU, training", "GRU, test"]);
+    let mut series = renamed(banded("language-model", &columns)?, &["GRU, training", "GRU, test"]);
     for (name, bits) in [("counts, two characters", 2.936), ("counts, three characters", 2.674)] {
         series.push(Series::new(name, (1..=6).map(|epoch| (f64::from(epoch), bits)).collect()));
     }

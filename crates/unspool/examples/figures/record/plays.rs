@@ -1,12 +1,17 @@
 //! Plays: a curve of bits per character, and what the model writes.
 
-use super::{Result, SEED, data};
+use super::{
+    Result, SEED, data,
+    seeds::{by_name, table, with_each},
+};
 use std::fmt::Write;
 use unspool::{
     nn::state_to_tensors,
     prelude::*,
     text::{BpttStreams, Vocabulary, read_text, score::bits_per_character},
 };
+
+const EPOCHS: usize = 6;
 
 /// A language model of characters, trained.
 struct Writer {
@@ -50,7 +55,7 @@ impl Writer {
 
 /// What the model of `language_model` writes at three temperatures; a line of the text per row.
 pub(super) fn writing() -> Result<String> {
-    let writer = trained_writer()?.1;
+    let writer = trained_writer(SEED)?.1;
     let mut out = String::from("temperature,text\n");
     for temperature in [0.5, 1.0, 1.5] {
         for line in writer.write("ROMEO:\n", temperature, 240)?.lines() {
@@ -61,11 +66,14 @@ pub(super) fn writing() -> Result<String> {
 }
 
 pub(super) fn language_model() -> Result<String> {
-    Ok(trained_writer()?.0)
+    let curves = with_each(|seed| Ok(trained_writer(seed)?.0))?;
+    let names = ["train bits per character", "test bits per character"];
+    table("epoch", 1..=EPOCHS, &names, &by_name(&curves), 3)
 }
 
-/// A GRU over the first 200,000 characters of the plays; tested on the next 20,000.
-fn trained_writer() -> Result<(String, Writer)> {
+/// A GRU over the first 200,000 characters of the plays; after each epoch the bits per character there and on the next
+/// 20,000.
+fn trained_writer(seed: u64) -> Result<(Vec<[f64; 2]>, Writer)> {
     let text: Vec<String> =
         read_text(data("tiny-shakespeare.txt.gz")?, 2_000_000)?.chars().take(220_000).map(String::from).collect();
     let vocabulary = Vocabulary::count(&text, 1, 200)?;
@@ -73,18 +81,18 @@ fn trained_writer() -> Result<(String, Writer)> {
     let (train, dev) =
         (BpttStreams::new(ids[..200_000].to_vec(), 32, 50)?, BpttStreams::new(ids[200_000..].to_vec(), 32, 50)?);
 
-    let mut params = Params::seeded(SEED);
+    let mut params = Params::seeded(seed);
     let embedding = Embedding::new(params.scope("embedding"), vocabulary.len(), 32);
     let cell = Gru::new(params.scope("rnn"), 32, 96);
     let readout = Linear::new(params.scope("readout"), 96, vocabulary.len());
     let (mut adam, mut step) = (Adam::new(), 0);
-    let mut out = String::from("epoch,train bits per character,test bits per character\n");
-    for epoch in 1..=6 {
+    let mut curve = vec![];
+    for _ in 0..EPOCHS {
         let mut bits = [0.0; 2];
         for (learns, streams) in [(true, &train), (false, &dev)] {
             let (mut carried, mut sum): (Option<Vec<Tensor>>, f64) = (None, 0.0);
             for window in streams.windows() {
-                let graph = Graph::new(&params).training(SEED, step);
+                let graph = Graph::new(&params).training(seed, step);
                 let start = match &carried {
                     None => cell.initial_state(&graph, 32),
                     Some(state) => cell.state_from_tensors(&graph, state),
@@ -103,7 +111,7 @@ fn trained_writer() -> Result<(String, Writer)> {
             }
             bits[usize::from(!learns)] = bits_per_character(sum, streams.tokens() as u64)?;
         }
-        writeln!(out, "{epoch},{:.3},{:.3}", bits[0], bits[1])?;
+        curve.push(bits);
     }
-    Ok((out, Writer { params, embedding, cell, readout, vocabulary }))
+    Ok((curve, Writer { params, embedding, cell, readout, vocabulary }))
 }
