@@ -294,6 +294,15 @@ fn numbers_of_trainings_are_those_of_their_logs() {
             columns.iter().map(|column| format!("{:.1} %", 100.0 * logged(log, row, column))).collect();
         format!("| {row} | {} |", cells.join(" | "))
     };
+    // The mean over the seeds, the least and the greatest, or one number if they are the same.
+    let spreads = |row: &str, columns: &[&str]| {
+        let cell = |column: &&str| {
+            let of = |which: &str| format!("{:.1}", 100.0 * logged("reversing", row, &format!("{column}{which}")));
+            let (mean, least, greatest) = (of(""), of(" least"), of(" greatest"));
+            if least == greatest { format!("{mean} %") } else { format!("{mean} % ({least} to {greatest})") }
+        };
+        format!("| {row} | {} |", columns.iter().map(cell).collect::<Vec<_>>().join(" | "))
+    };
     // The mean over the seeds, the least and the greatest.
     let reviews = |epoch| {
         let of = |which: &str| 100.0 * logged("sentiment", epoch, &format!("accuracy{which}"));
@@ -343,12 +352,12 @@ fn numbers_of_trainings_are_those_of_their_logs() {
         ("10-gates.md", error("adding", "2500", "plain cell")),
         ("10-gates.md", error("adding", "2500", "LSTM")),
         ("10-gates.md", error("adding", "2500", "GRU")),
-        ("12-attention.md", shares("reversing", "4", &["one vector", "attention"])),
-        ("12-attention.md", shares("reversing", "12", &["one vector", "attention"])),
-        ("12-attention.md", shares("reversing", "16", &["one vector", "attention"])),
-        ("12-attention.md", shares("reversing", "20", &["one vector", "attention"])),
-        ("13-self-attention.md", shares("reversing", "12", &["one vector", "attention", "Transformer"])),
-        ("13-self-attention.md", shares("reversing", "20", &["one vector", "attention", "Transformer"])),
+        ("12-attention.md", spreads("4", &["one vector", "attention"])),
+        ("12-attention.md", spreads("12", &["one vector", "attention"])),
+        ("12-attention.md", spreads("16", &["one vector", "attention"])),
+        ("12-attention.md", spreads("20", &["one vector", "attention"])),
+        ("13-self-attention.md", spreads("12", &["one vector", "attention", "Transformer"])),
+        ("13-self-attention.md", spreads("20", &["one vector", "attention", "Transformer"])),
         ("14-forecasting.md", format!("| {:.2} % |", forecast_error("GRU"))),
         ("14-forecasting.md", format!("| {:.2} % |", forecast_error("last year's change"))),
         ("10-gates.md", error("adding-100", "2000", "LSTM")),

@@ -4,7 +4,7 @@ use super::{
     Figure, Result,
     axis::Scale,
     chart::{self, Chart},
-    curves::{log, renamed},
+    curves::{banded, log, renamed},
     sketch::{Boxed, Kind, Sketch},
 };
 use unspool::{nn::Positions, prelude::*};
@@ -57,7 +57,7 @@ fn reversing() -> Result<String> {
         scales: (Scale::Linear, Scale::Linear),
         range: Some((-0.02, 1.02)),
     };
-    chart::lines(chart, &log("reversing", &["one vector", "attention"])?)
+    chart::lines(chart, &banded("reversing", &["one vector", "attention"])?)
 }
 
 /// A square of ink for each number from 0 to 1, with names at the left and the top, titles of both, and a scale.

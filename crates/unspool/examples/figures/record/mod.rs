@@ -61,7 +61,9 @@ pub(crate) fn record(folder: &Path, name: &str) -> Result<()> {
         "forecast" | "forecast-lengths" => "1 to 4".to_string(),
         "sounds" => "3".to_string(),
         "translations" | "speech" => "1".to_string(),
-        "remembering" | "adding" | "adding-100" | "own-cell" | "sentiment" | "language-model" => "1 to 5".to_string(),
+        "remembering" | "adding" | "adding-100" | "own-cell" | "sentiment" | "language-model" | "reversing" => {
+            "1 to 5".to_string()
+        }
         _ => SEED.to_string(),
     };
     let head = format!(

@@ -1,6 +1,9 @@
 //! Strings and the same backwards: one vector, attention, and a Transformer, by the length of the string.
 
-use super::{Result, SEED};
+use super::{
+    Result, SEED,
+    seeds::{table, with_each},
+};
 use std::fmt::Write;
 use unspool::{
     graph::RngKey,
@@ -19,6 +22,8 @@ const SYMBOLS: usize = 12;
 const LONGEST: usize = 20;
 const BATCH: usize = 64;
 const STEPS: u64 = 1500;
+/// What is asked afterwards; every second of these.
+const LENGTHS: std::ops::RangeInclusive<usize> = 2..=24;
 
 /// A random string.
 fn string(draw: RngKey, length: usize) -> Vec<u32> {
@@ -39,15 +44,15 @@ struct Model<D: Decoder> {
 }
 
 impl<D: Decoder> Model<D> {
-    fn train(&mut self) -> Result<()> {
+    fn train(&mut self, seed: u64) -> Result<()> {
         let mut adam = Adam::new();
         for step in 0..STEPS {
-            let draw = RngKey::seed(SEED).fold_in(step);
+            let draw = RngKey::seed(seed).fold_in(step);
             let length = |b: u64| 2 + (draw.uniform(b) * (LONGEST - 1) as f64) as usize;
             let strings: Vec<_> = (0..BATCH as u64).map(|b| string(draw.fold_in(b), length(b))).collect();
             let (source, target) =
                 (Padded::new(&strings, 0), TeacherForcing::new(&backwards(&strings), Specials::FIXED));
-            let graph = Graph::new(&self.params).training(SEED, step);
+            let graph = Graph::new(&self.params).training(seed, step);
             let start = (self.start)(&graph, &source);
             let logits = teacher_forcing(&self.decoder, &graph, &target.input, target.layout(), start);
             let mut gradients = logits.cross_entropy(&target.target).mean(&[]).backward()?;
@@ -98,8 +103,8 @@ impl Decoder for Writer {
     }
 }
 
-fn one_vector() -> Model<Writer> {
-    let mut params = Params::seeded(SEED);
+fn one_vector(seed: u64) -> Model<Writer> {
+    let mut params = Params::seeded(seed);
     let table = Embedding::normal(params.scope("table"), SYMBOLS, 32, 0.3);
     let reader = Gru::new(params.scope("reader"), 32, 96);
     let cell = Gru::new(params.scope("writer"), 32, 96);
@@ -111,8 +116,8 @@ fn one_vector() -> Model<Writer> {
     Model { params, decoder, start }
 }
 
-fn attending() -> Model<AttentionDecoder<Gru>> {
-    let mut params = Params::seeded(SEED);
+fn attending(seed: u64) -> Model<AttentionDecoder<Gru>> {
+    let mut params = Params::seeded(seed);
     let table = Embedding::normal(params.scope("table"), SYMBOLS, 32, 0.3);
     let reader = Gru::new(params.scope("reader"), 32, 64);
     let attention = Attention::additive(params.scope("attention"), 64, 64, 64);
@@ -126,8 +131,8 @@ fn attending() -> Model<AttentionDecoder<Gru>> {
     Model { params, decoder, start }
 }
 
-fn transformer() -> Model<TransformerDecoder> {
-    let mut params = Params::seeded(SEED);
+fn transformer(seed: u64) -> Model<TransformerDecoder> {
+    let mut params = Params::seeded(seed);
     let config = TransformerConfig { size: 48, heads: 4, feedforward: 96, dropout: 0.0, norm_first: true, bias: true };
     let table = Embedding::normal(params.scope("table"), SYMBOLS, 48, 0.15);
     let encoder = TransformerEncoder::new(params.scope("encoder"), 2, Positions::Sinusoidal, config);
@@ -139,30 +144,28 @@ fn transformer() -> Model<TransformerDecoder> {
     Model { params, decoder, start }
 }
 
-/// The share of strings without a mistake by length; none longer than 20 was trained on.
+/// The share of strings without a mistake at each length, for each seed. All are asked the same strings.
+fn shares<D: Decoder>(name: &str, make: impl Fn(u64) -> Model<D> + Sync) -> Result<Vec<Vec<f64>>> {
+    println!("{name}: {} parameters", make(SEED).params.elements());
+    with_each(|seed| {
+        let mut model = make(seed);
+        model.train(seed)?;
+        LENGTHS.step_by(2).map(|length| model.faultless(length)).collect()
+    })
+}
+
+/// By length; no string longer than 20 was trained on.
 pub(super) fn by_length() -> Result<String> {
-    let (mut plain, mut attention, mut transformer) = (one_vector(), attending(), transformer());
-    for (name, params) in
-        [("one vector", &plain.params), ("attention", &attention.params), ("Transformer", &transformer.params)]
-    {
-        println!("{name}: {} parameters", params.elements());
-    }
-    plain.train()?;
-    attention.train()?;
-    transformer.train()?;
-    let mut out = String::from("length,one vector,attention,Transformer\n");
-    for length in (2..=24).step_by(2) {
-        let (a, b, c) = (plain.faultless(length)?, attention.faultless(length)?, transformer.faultless(length)?);
-        writeln!(out, "{length},{a:.3},{b:.3},{c:.3}")?;
-    }
-    Ok(out)
+    let models =
+        [shares("one vector", one_vector)?, shares("attention", attending)?, shares("Transformer", transformer)?];
+    table("length", LENGTHS.step_by(2), &["one vector", "attention", "Transformer"], &models, 3)
 }
 
 /// Where the attention looks while a string of twelve letters is written: a row for each letter written, a column for
 /// each that is read.
 pub(super) fn where_it_looks() -> Result<String> {
-    let mut model = attending();
-    model.train()?;
+    let mut model = attending(SEED);
+    model.train(SEED)?;
     let read = string(RngKey::seed(SEED).fold_in_str("map"), 12);
     let written = model.write(std::slice::from_ref(&read))?.remove(0);
     let looked = written.attention.ok_or("no attention")?;
