@@ -121,7 +121,7 @@ impl<E: Float> Panels<E> for Packs<E> {
             Some(scales) => Packed::int8((k, n), b, scales, transposed),
             None => Packed::new((k, n), b, |len| pool.take(len)),
         });
-        E::product_by(m, a, packed, c, start);
+        E::product_by(m, a.parts(), packed, c, start);
     }
 }
 

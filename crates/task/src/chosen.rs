@@ -7,7 +7,6 @@ use crate::{
     commented::{commented, defaults},
     config::{self, Entry, strings, value_of},
     data::{Columns, Data},
-    entry::own_options,
     error::{Error, Result},
     run::{self, TASK},
     shell,
@@ -310,8 +309,13 @@ impl Chosen {
     }
 }
 
+/// The task's own options.
+pub(crate) fn own_options<T: Task>(matches: &ArgMatches) -> Result<T::Options> {
+    T::Options::from_arg_matches(matches).map_err(refused)
+}
+
 /// Options that clap refuses.
-pub(crate) fn refused(error: clap::Error) -> Error {
+fn refused(error: clap::Error) -> Error {
     Error::misuse(error.to_string().replace('\n', " "), "see `--help`")
 }
 

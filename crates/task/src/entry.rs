@@ -2,8 +2,9 @@
 
 use crate::{
     any_task::{Answers, AnyTask},
-    chosen::{self, Chosen, refused},
-    commands::{DrawOptions, EvaluateOptions, GenerateOptions, PredictOptions},
+    chosen::{self, Chosen, own_options},
+    commands::{EvaluateOptions, GenerateOptions, PredictOptions},
+    draw_options::DrawOptions,
     error::{Error, Result},
     evaluate, generate, lines, look, predict,
     restore::restore,
@@ -12,7 +13,7 @@ use crate::{
     task::{Score, Spec, Task},
     task_options, testing_hooks, threads, train,
 };
-use clap::{ArgMatches, Args, Command, FromArgMatches};
+use clap::{ArgMatches, Args, Command};
 use std::{
     marker::PhantomData,
     path::{Path, PathBuf},
@@ -56,13 +57,8 @@ pub const fn task<T: Task>() -> Entry {
 }
 
 /// A task without its type.
-pub(crate) const fn of<T: Task>() -> &'static dyn AnyTask {
+const fn of<T: Task>() -> &'static dyn AnyTask {
     &Of::<T>(PhantomData)
-}
-
-/// The task's own options.
-pub(crate) fn own_options<T: Task>(matches: &ArgMatches) -> Result<T::Options> {
-    T::Options::from_arg_matches(matches).map_err(refused)
 }
 
 struct Of<T>(PhantomData<fn() -> T>);
@@ -95,11 +91,11 @@ impl<T: Task> AnyTask for Of<T> {
     }
 
     fn predict(&self, folder: &RunFolder, options: &PredictOptions) -> Result<()> {
-        predict::predict::<T>(folder, options)
+        predict::predict::<T>(of::<T>(), folder, options)
     }
 
     fn evaluate(&self, folder: &RunFolder, options: &EvaluateOptions) -> Result<()> {
-        evaluate::evaluate::<T>(folder, options)
+        evaluate::evaluate::<T>(of::<T>(), folder, options)
     }
 
     fn generate(&self, folder: &RunFolder, options: &GenerateOptions) -> Result<()> {
@@ -107,7 +103,7 @@ impl<T: Task> AnyTask for Of<T> {
     }
 
     fn serve(&self, path: PathBuf) -> Result<Arc<dyn Model>> {
-        Ok(Arc::new(served::Served::<T>::open(path)?))
+        Ok(Arc::new(served::Served::<T>::open(of::<T>(), path)?))
     }
 
     fn weights(&self, folder: &RunFolder) -> Result<Params> {
@@ -115,15 +111,15 @@ impl<T: Task> AnyTask for Of<T> {
     }
 
     fn model_toml(&self, path: &Path, table: toml::Table) {
-        testing_hooks::model_toml::<T>(path, table);
+        testing_hooks::model_toml::<T>(of::<T>(), path, table);
     }
 
     fn answers(&self, words: &[String]) -> Result<Answers> {
-        testing_hooks::answers::<T>(words)
+        testing_hooks::answers::<T>(of::<T>(), words)
     }
 
     fn losses(&self, words: &[String], ranks: usize) -> Vec<f64> {
-        testing_hooks::losses::<T>(words, ranks)
+        testing_hooks::losses::<T>(of::<T>(), words, ranks)
     }
 
     fn train_and_score(&self, words: &[String]) -> Result<Score> {

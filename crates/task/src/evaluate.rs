@@ -1,13 +1,13 @@
 //! How good a model is on a part of the data.
 
 use super::{
+    any_task::AnyTask,
     batch::Batch,
     cache::DataCache,
     chosen::Chosen,
     commands::EvaluateOptions,
     data::{Columns, Data},
     decoding::DecodingOptions,
-    entry::of,
     error::{Error, Result},
     examples::{Cut, Scored},
     format::Format,
@@ -28,7 +28,11 @@ use unspool::{
 };
 
 /// Scores a trained model on all of a file, in one line of JSON.
-pub(crate) fn evaluate<T: Task>(folder: &RunFolder, options: &EvaluateOptions) -> Result<()> {
+pub(crate) fn evaluate<T: Task>(
+    known: &'static dyn AnyTask,
+    folder: &RunFolder,
+    options: &EvaluateOptions,
+) -> Result<()> {
     let others = &options.model[1..];
     if options.skip_bad_lines && !T::SPEC.by_lines {
         let message = format!("--skip-bad-lines: the data of {} is not read line by line", T::SPEC.name);
@@ -52,7 +56,7 @@ pub(crate) fn evaluate<T: Task>(folder: &RunFolder, options: &EvaluateOptions) -
         return Err(Error::failure(format!("{}: nothing to score", data.name()), "give a file with examples"));
     }
     let began = Instant::now();
-    let size = Chosen::of_run(of::<T>(), folder)?.size;
+    let size = Chosen::of_run(known, folder)?.size;
     let (evaluated, _) = part(&task, &params, &examples, size, Search::Full, &OneProcess)?;
     let mut line = json!({ "task": T::SPEC.name, "data": data.name(), "rows": rows });
     if let (Some(line), serde_json::Value::Object(scores)) =

@@ -24,6 +24,7 @@ mod data;
 mod decoding;
 mod documents;
 mod draw;
+mod draw_options;
 mod entry;
 mod error;
 mod evaluate;

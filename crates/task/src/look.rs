@@ -4,7 +4,7 @@
 use super::{
     begun::Begun,
     chosen::Chosen,
-    commands::DrawOptions,
+    draw_options::DrawOptions,
     error::{Error, Result},
     overwrite::check_overwrite,
     say,

@@ -2,7 +2,8 @@
 
 use crate::{
     any_task::AnyTask,
-    commands::{EvaluateOptions, GenerateOptions, PredictOptions, QuantizeOptions, ServeOptions, draw_command},
+    commands::{EvaluateOptions, GenerateOptions, PredictOptions, QuantizeOptions, ServeOptions},
+    draw_options::draw_command,
     list::ListOptions,
     manual::{CompletionsOptions, ManOptions},
     say::Level,

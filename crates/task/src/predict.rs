@@ -6,11 +6,11 @@
 //! `--documents` the lines up to a blank one are answered together, and no others with them.
 
 use crate::{
+    any_task::AnyTask,
     chosen::Chosen,
     commands::PredictOptions,
     documents::{Documents, Piece},
     draw::Draw,
-    entry::of,
     error::{Error, Result},
     format::Format,
     lines::{self, InputLimits, Line},
@@ -44,9 +44,13 @@ pub(crate) struct Form {
 }
 
 /// Reads a file or standard input to its end. Somebody who types at a terminal is asked for each line.
-pub(crate) fn predict<T: Task>(folder: &RunFolder, options: &PredictOptions) -> Result<()> {
+pub(crate) fn predict<T: Task>(
+    known: &'static dyn AnyTask,
+    folder: &RunFolder,
+    options: &PredictOptions,
+) -> Result<()> {
     let Restored { task, params, .. } = restore_all::<T>(folder, &options.model[1..], &options.decoding)?;
-    let size = Chosen::of_run(of::<T>(), folder)?.size;
+    let size = Chosen::of_run(known, folder)?.size;
     let wants_more = options.best.is_some() || options.attention;
     let format = options.format.unwrap_or(if wants_more { Format::Json } else { Format::Text });
     if options.attention && format == Format::Text {

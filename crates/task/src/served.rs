@@ -4,9 +4,9 @@
 //! the training has replaced them by better ones; its record is read each time.
 
 use crate::{
+    any_task::AnyTask,
     chosen::Chosen,
     draw::Draw,
-    entry::of,
     error::{Error, Result},
     figures::Attention,
     limits,
@@ -51,14 +51,15 @@ struct Loaded<T> {
 
 /// The model of a run folder.
 pub(crate) struct Served<T> {
+    known: &'static dyn AnyTask,
     path: PathBuf,
     loaded: Mutex<Option<Arc<Loaded<T>>>>,
 }
 
 impl<T: Task> Served<T> {
     /// Opens a run folder. Weights that are there already are read, so that what is wrong with them is said at once.
-    pub(crate) fn open(path: PathBuf) -> Result<Served<T>> {
-        let served = Served { path, loaded: Mutex::default() };
+    pub(crate) fn open(known: &'static dyn AnyTask, path: PathBuf) -> Result<Served<T>> {
+        let served = Served { known, path, loaded: Mutex::default() };
         if let Some(version) = served.version() {
             *served.loaded.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(served.read(version)?));
         }
@@ -73,7 +74,7 @@ impl<T: Task> Served<T> {
     fn read(&self, version: Version) -> Result<Loaded<T>> {
         let folder = RunFolder::open(&self.path)?;
         let Restored { task, params, .. } = restore::<T>(&folder)?;
-        Ok(Loaded { version, task, params, size: Chosen::of_run(of::<T>(), &folder)?.size })
+        Ok(Loaded { version, task, params, size: Chosen::of_run(self.known, &folder)?.size })
     }
 
     /// The newest weights. New ones that cannot be read leave those that are there.

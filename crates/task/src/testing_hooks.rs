@@ -1,10 +1,9 @@
 //! What a fuzz target does with one task.
 
 use crate::{
-    any_task::Answers,
+    any_task::{Answers, AnyTask},
     begun::Begun,
     chosen::{self, Chosen},
-    entry::of,
     error::Result,
     lines::Line,
     predict::{self, Form},
@@ -22,8 +21,8 @@ use unspool::{
 const LARGEST: i64 = 16;
 
 /// A file is refused with a reason, or is what the task needs.
-pub(crate) fn model_toml<T: Task>(path: &Path, table: Table) {
-    if let Err(error) = chosen::read_config(of::<T>(), path) {
+pub(crate) fn model_toml<T: Task>(known: &'static dyn AnyTask, path: &Path, table: Table) {
+    if let Err(error) = chosen::read_config(known, path) {
         assert!(!error.to_string().is_empty());
     }
     if let Ok(saved) = table.clone().try_into::<T::Saved>()
@@ -45,9 +44,9 @@ fn is_small(value: &Value) -> bool {
 }
 
 /// Answers lines with a small model that has its first weights.
-pub(crate) fn answers<T: Task>(words: &[String]) -> Result<Answers> {
-    let matches = task_options::train_command(of::<T>()).get_matches_from(words);
-    let chosen = Chosen::new(of::<T>(), &matches)?;
+pub(crate) fn answers<T: Task>(known: &'static dyn AnyTask, words: &[String]) -> Result<Answers> {
+    let matches = task_options::train_command(known).get_matches_from(words);
+    let chosen = Chosen::new(known, &matches)?;
     let (Begun { task, params, .. }, _) = Begun::<T>::new(&chosen, &OneProcess)?;
     let size = chosen.size;
     let model = Arc::new((task, params));
@@ -86,10 +85,10 @@ fn check<T: Task>(lines: &[Line], answers: &[(String, Option<usize>)], form: For
 }
 
 /// The losses of all batches of an epoch and of dev, with first weights, where so many processes share out the rows.
-pub(crate) fn losses<T: Task>(words: &[String], ranks: usize) -> Vec<f64> {
+pub(crate) fn losses<T: Task>(known: &'static dyn AnyTask, words: &[String], ranks: usize) -> Vec<f64> {
     let all = run_ranks(ranks, |exchange| {
-        let matches = task_options::train_command(of::<T>()).get_matches_from(words);
-        let chosen = Chosen::new(of::<T>(), &matches).expect("options");
+        let matches = task_options::train_command(known).get_matches_from(words);
+        let chosen = Chosen::new(known, &matches).expect("options");
         let (Begun { task, dev, params, .. }, mut train) = Begun::<T>::new(&chosen, exchange).expect("data");
         let order = train.order(chosen.size, 1, 0).expect("batches");
         let own = |rank: usize| order.iter().skip(rank).step_by(ranks);

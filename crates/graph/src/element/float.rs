@@ -1,7 +1,6 @@
 //! The numbers that a model can hold.
 
-use super::{Element, Lanes, Side, Start};
-use crate::kernels::{Matrix, Packed, real_product_by};
+use super::{Element, Lanes, Side};
 
 /// Names the two precisions that a model can be in: `f32` and `f64`.
 ///
@@ -34,10 +33,6 @@ pub trait Float: Element + Side + Lanes {
     fn from_le_bytes(bytes: Self::Bytes) -> Self;
     /// The number that an 8-bit integer is, which is exact.
     fn from_i8(integer: i8) -> Self;
-    /// C = A·B by panels of B that stay, begun at `start`, for `m` rows. It stands here, and not in a generic function,
-    /// so that it is compiled in this crate alone.
-    #[doc(hidden)]
-    fn product_by(m: usize, a: Matrix<'_, Self>, b: &Packed<Self>, c: &mut [Self], start: Start<'_, Self>);
 }
 
 macro_rules! float {
@@ -55,9 +50,6 @@ macro_rules! float {
             #[inline(always)]
             fn from_i8(integer: i8) -> Self {
                 integer.into()
-            }
-            fn product_by(m: usize, a: Matrix<'_, Self>, b: &Packed<Self>, c: &mut [Self], start: Start<'_, Self>) {
-                real_product_by(m, a, b, c, start);
             }
         }
     )*};

@@ -282,9 +282,9 @@ fn pack_block<E: Float, const M: usize>(a: Matrix<'_, E>, to: &mut [E]) {
     }
 }
 
-/// B `[k, n]` in panels, to be multiplied by more than once.
+/// Holds B `[k, n]` in panels, to be multiplied by more than once.
 #[derive(Debug)]
-pub struct Packed<E: Element> {
+pub(crate) struct Packed<E: Element> {
     pub(super) k: usize,
     pub(super) n: usize,
     pub(super) panels: Panels<E>,

@@ -2,11 +2,11 @@
 
 use super::{
     Matrix,
-    product::{any, real_product},
+    product::{any, real_product, real_product_by},
     vector::dispatch,
 };
 use crate::element::{Dual, Either, Loops, Side, Slice, Start, ThreadMemory};
-use std::thread::LocalKey;
+use std::{any::Any, thread::LocalKey};
 
 macro_rules! in_vectors {
     ($type:ident) => {
@@ -30,6 +30,16 @@ macro_rules! in_vectors {
                 start: Start<'_, Self>,
             ) {
                 real_product(sizes, Matrix::strided(a), Matrix::strided(b), c, start);
+            }
+            fn product_by(
+                rows: usize,
+                a: (&[Self], usize, usize),
+                packed: &dyn Any,
+                c: &mut [Self],
+                start: Start<'_, Self>,
+            ) {
+                let packed = packed.downcast_ref().expect("a packed matrix of these numbers");
+                real_product_by(rows, Matrix::strided(a), packed, c, start);
             }
         }
     };
@@ -80,6 +90,10 @@ impl Loops for Dual {
         for ((c, value), tangent) in c.iter_mut().zip(value).zip(tangent) {
             *c = Dual { value, tangent };
         }
+    }
+
+    fn product_by(_: usize, _: (&[Self], usize, usize), _: &dyn Any, _: &mut [Self], _: Start<'_, Self>) {
+        unreachable!("only the numbers of a model are packed");
     }
 }
 

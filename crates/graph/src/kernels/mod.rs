@@ -13,6 +13,6 @@ pub(crate) use int8::integer;
 pub use layout::Matrix;
 pub(crate) use layout::Packed;
 pub use product::product;
-pub(crate) use product::{real_product_by, worth_keeping};
+pub(crate) use product::worth_keeping;
 pub(crate) use scratch::scratch;
 pub use vector::{dispatch, sum};

@@ -151,8 +151,8 @@ pub struct TokenizerOptions {
     /// Pieces that are rarer do not become tokens; with byte-level BPE, rarer pairs are not merged.
     pub minimum_count: u64,
     /// Whether decoding returns every text unchanged. A piece that is not a token is then spelled in characters that
-    /// are tokens, or else in its UTF-8 bytes, for which 256 ids follow the special ones. Byte-level BPE is always
-    /// lossless.
+    /// are tokens, or else in its UTF-8 bytes, for which 256 ids follow the special ones. Decoding byte-level BPE
+    /// always does.
     ///
     /// If not, `<unk>` replaces each character, syllable or word that is not a token, and words are returned with one
     /// space between them, whatever was there. A model that predicts something for each character or word needs this.
