@@ -82,7 +82,7 @@ pub trait Loops: Sized + 'static {
         c: &mut [Self],
         start: Start<'_, Self>,
     );
-    /// C = A·B for `rows` rows of A, begun at `start`, where `packed` is a `Packed` matrix B of numbers of this sort. It
-    /// is not a generic function, so that its loops are compiled in this crate alone.
+    /// C = A·B for `rows` rows of A, begun at `start`, where `packed` is a `Packed` matrix B of numbers of this sort.
+    /// It is not a generic function, so that its loops are compiled in this crate alone.
     fn product_by(rows: usize, a: (&[Self], usize, usize), packed: &dyn Any, c: &mut [Self], start: Start<'_, Self>);
 }
