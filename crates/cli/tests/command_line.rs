@@ -23,7 +23,18 @@ fn said(at: &Path, arguments: &[&str]) -> String {
 /// A small training of reviews in `run`.
 fn trained(at: &Path, more: &[&str]) -> String {
     small::write_data(at);
-    let sizes = ["--data", "rows.tsv", "--hidden-size", "4", "--bigram-buckets", "16", "--epochs", "2"];
+    let sizes = [
+        "--data",
+        "rows.tsv",
+        "--hidden-size",
+        "4",
+        "--bigram-buckets",
+        "16",
+        "--ngram-buckets",
+        "16",
+        "--epochs",
+        "2",
+    ];
     said(at, &[&["train", "sentiment", "--out", "run"], &sizes[..], more].concat())
 }
 
@@ -94,7 +105,18 @@ fn every_command_writes_text_and_json() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     small::write_data(at);
-    let sizes = ["--data", "rows.tsv", "--hidden-size", "4", "--bigram-buckets", "16", "--epochs", "1"];
+    let sizes = [
+        "--data",
+        "rows.tsv",
+        "--hidden-size",
+        "4",
+        "--bigram-buckets",
+        "16",
+        "--ngram-buckets",
+        "16",
+        "--epochs",
+        "1",
+    ];
     let text = succeeds(at, &[&["train", "sentiment", "--out", "run", "--format", "text"], &sizes[..]].concat(), b"");
     assert!(text.lines().any(|line| line.starts_with("test accuracy  ")), "{text}");
     let evaluate = ["evaluate", "--model", "run", "--data", "rows.tsv"];
@@ -225,7 +247,7 @@ fn a_run_folder_has_a_card_with_scores_license_and_command() {
     let card = fs::read_to_string(at.join("run/README.md")).unwrap();
     for wanted in [
         "---\nlibrary_name: unspool\ntags:\n- sentiment\nmetrics:\n- accuracy\n---\n",
-        "    unspool train sentiment --data rows.tsv --bigram-buckets=16 --hidden-size=4 --epochs=2 --seed=3\n",
+        "    unspool train sentiment --data rows.tsv --bigram-buckets=16 --ngram-buckets=16 --hidden-size=4 --epochs=2 --seed=3\n",
         "| accuracy | ",
         "`rows.tsv`: ",
         "decides who may use the model",

@@ -38,8 +38,20 @@ fn folder() -> TempDir {
 }
 
 fn train<'a>(out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
-    let sizes =
-        ["--hidden-size", "4", "--bigram-buckets", "16", "--vocabulary", "270", "--epochs", "2", "--threads", "1"];
+    let sizes = [
+        "--hidden-size",
+        "4",
+        "--bigram-buckets",
+        "16",
+        "--ngram-buckets",
+        "16",
+        "--vocabulary",
+        "270",
+        "--epochs",
+        "2",
+        "--threads",
+        "1",
+    ];
     let files = ["train", "sentiment", "--data", "rows.tsv,rows.tsv,rows.tsv", "--out", out];
     [&files[..], &sizes, more].concat()
 }

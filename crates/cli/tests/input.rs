@@ -91,7 +91,8 @@ fn labels_that_the_train_part_lacks_count_as_wrong_and_are_told() {
     let folder =
         folder(&[("train.tsv", &reviews(&labels)), ("dev.tsv", &reviews(&rare)), ("test.tsv", &reviews(&labels))]);
     let at = folder.path();
-    let (report, said) = train(at, &["sentiment", "--data", ".", "--out", "run", "--bigram-buckets", "16"]);
+    let (report, said) =
+        train(at, &["sentiment", "--data", ".", "--out", "run", "--bigram-buckets", "16", "--ngram-buckets", "16"]);
     assert!(said.contains("counted as wrong: 1 label of dev, such as `odd`"), "{said}");
     assert_eq!((&report["dev"]["unknown_labels"], report["test"].get("unknown_labels")), (&1.0.into(), None));
     fs::write(at.join("other.tsv"), reviews(&["1", "0"])).unwrap();
@@ -380,7 +381,7 @@ fn bad_lines_of_parallel_files_and_in_an_evaluation_are_left_out_and_counted() {
     refuses(at, &evaluate, 1, "a.en:5: the line is empty");
     let line = succeeds(at, &[&evaluate[..], &["--skip-bad-lines"]].concat(), b"");
     assert_eq!(serde_json::from_str::<Value>(&line).unwrap()["rows"], 30);
-    let small = ["--bigram-buckets", "16", "--skip-bad-lines", "--out", "reviews"];
+    let small = ["--bigram-buckets", "16", "--ngram-buckets", "16", "--skip-bad-lines", "--out", "reviews"];
     train(at, &[&["sentiment", "--data", "rows.tsv,rows.tsv,rows.tsv"], &small[..]].concat());
     refuses(at, &["evaluate", "--model", "reviews", "--data", "rows.tsv"], 1, "rows.tsv:32: 1 column");
     let line = succeeds(at, &["evaluate", "--model", "reviews", "--data", "rows.tsv", "--skip-bad-lines"], b"");
@@ -410,7 +411,11 @@ fn every_task_of_text_reads_tsv_csv_and_json_lines_with_columns_chosen_by_name()
     let two = |first: &'static str, second: &'static str| vec![first, "mine", second, "yours"];
     let tasks = [
         ("translation", two("--source", "--target"), vec!["--vocabulary", "300", "--layers", "1"]),
-        ("sentiment", vec!["--text", "mine", "--label", "ours"], vec!["--bigram-buckets", "16"]),
+        (
+            "sentiment",
+            vec!["--text", "mine", "--label", "ours"],
+            vec!["--bigram-buckets", "16", "--ngram-buckets", "16"],
+        ),
         ("spacing", vec!["--text", "mine"], vec!["--bigram-buckets", "16"]),
         ("tagging", two("--word-column", "--tag-column"), vec![]),
         ("language-model", vec!["--text", "mine"], vec!["--layers", "1", "--bptt-streams", "4", "--window", "8"]),

@@ -178,7 +178,7 @@ fn a_wrong_configuration_is_told_with_its_line() {
     let reviews: String = (0..40).map(|i| format!("film {i}\t{}\n", i % 2)).collect();
     fs::write(at.join("reviews.tsv"), format!("document\tlabel\n{reviews}")).unwrap();
     let train = ["train", "sentiment", "--data", "reviews.tsv", "--epochs", "1", "--hidden-size", "4"];
-    succeeds(at, &[&train[..], &["--bigram-buckets", "16", "--out", "run"]].concat(), b"");
+    succeeds(at, &[&train[..], &["--bigram-buckets", "16", "--ngram-buckets", "16", "--out", "run"]].concat(), b"");
     for text in ["epochs = = 1\n", "hiden = 3\n", "hidden-size = 0\n"] {
         fs::write(at.join("run/config.toml"), text).unwrap();
         refuses(at, &["train", "sentiment", "--out", "run", "--resume"], 1, "run/config.toml:1:");

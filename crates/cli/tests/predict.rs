@@ -18,7 +18,7 @@ fn model(at: &Path) {
     }
     fs::write(at.join("rows.tsv"), rows).unwrap();
     let arguments = ["train", "sentiment", "--data", "rows.tsv", "--out", "run", "--epochs", "1", "--hidden-size", "8"];
-    succeeds(at, &[&arguments[..], &["--bigram-buckets", "64"]].concat(), b"");
+    succeeds(at, &[&arguments[..], &["--bigram-buckets", "64", "--ngram-buckets", "64"]].concat(), b"");
 }
 
 #[test]

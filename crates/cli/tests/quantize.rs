@@ -14,7 +14,7 @@ fn a_quantized_model_answers_nearly_the_same_and_is_a_quarter_of_the_size() {
         rows += &format!("{} film {row}\t{}\n", ["bra", "mycket dålig"][row % 2], ["good", "bad"][row % 2]);
     }
     fs::write(at.join("rows.tsv"), rows).unwrap();
-    let sizes = ["--epochs", "1", "--hidden-size", "64", "--bigram-buckets", "64"];
+    let sizes = ["--epochs", "1", "--hidden-size", "64", "--bigram-buckets", "64", "--ngram-buckets", "64"];
     succeeds(at, &[&["train", "sentiment", "--data", "rows.tsv", "--out", "run"], &sizes[..]].concat(), b"");
     // Refused before anything is written.
     refuses(at, &["quantize", "nowhere"], 1, "nowhere: no such folder");

@@ -33,7 +33,18 @@ const TASKS: [(&str, &str, &[&str]); 4] = [
     (
         "sentiment",
         "rows.tsv",
-        &["--hidden-size", "8", "--vocabulary", "300", "--bigram-buckets", "16", "--epochs", "1"],
+        &[
+            "--hidden-size",
+            "8",
+            "--vocabulary",
+            "300",
+            "--bigram-buckets",
+            "16",
+            "--ngram-buckets",
+            "16",
+            "--epochs",
+            "1",
+        ],
     ),
     ("language-model", "text.txt", &["--hidden-size", "8", "--bptt-streams", "4", "--window", "8", "--epochs", "1"]),
     (

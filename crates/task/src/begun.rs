@@ -52,6 +52,9 @@ impl<T: Task> Begun<T> {
         let mut params = Params::seeded(chosen.training.begin.seed);
         let task = T::build_with_source(of_model, source_tokenizer, tokenizer, &mut params)?;
         params.check()?;
+        if chosen.training.init_from.is_none() {
+            task.initialize(&source, &mut params)?;
+        }
         if let Some(path) = &chosen.training.vectors {
             let line = load_word_vectors(path, &mut params, tokenizers[0].as_deref())?;
             if exchange.rank() == 0 {

@@ -20,8 +20,8 @@ use std::{
 };
 use unspool::{
     models::{
-        ClassifierConfig, LanguageModelConfig, RecurrentLanguageModelConfig, RecurrentTranslatorConfig,
-        TransformerLanguageModelConfig, TransformerTranslatorConfig, TranslatorConfig,
+        CharacterTaggerConfig, ClassifierConfig, LanguageModelConfig, RecurrentLanguageModelConfig,
+        RecurrentTranslatorConfig, TransformerLanguageModelConfig, TransformerTranslatorConfig, TranslatorConfig,
     },
     nn::{CellKind, decoding::LengthPenalty},
     text::{TokenKind, Tokenizer, TokenizerOptions},
@@ -447,9 +447,26 @@ pub struct PairOptions {
 }
 
 impl PairOptions {
-    /// Returns the sizes of a model that reads texts in this way and names classes.
-    pub fn classifier(&self, reader: &ReaderOptions, vocabulary: usize, classes: usize) -> ClassifierConfig {
+    /// Returns the sizes of a model that reads texts in this way, with so many tokens, weights of n-grams, and classes.
+    pub fn classifier(&self, reader: &ReaderOptions, sizes: (usize, usize, usize)) -> ClassifierConfig {
+        let (vocabulary_size, ngram_buckets, classes) = sizes;
         ClassifierConfig {
+            vocabulary_size,
+            bigram_buckets: self.bigram_buckets,
+            ngram_buckets,
+            embedding_size: self.embedding.embedding_size,
+            cell: reader.recurrent.cell,
+            layers: reader.recurrent.layers,
+            hidden_size: reader.recurrent.hidden_size,
+            bidirectional: reader.bidirectional,
+            classes,
+            dropout: self.embedding.dropout,
+        }
+    }
+
+    /// Returns the sizes of a model that reads texts in this way and names a class of each of their characters.
+    pub fn character_tagger(&self, reader: &ReaderOptions, vocabulary: usize, classes: usize) -> CharacterTaggerConfig {
+        CharacterTaggerConfig {
             vocabulary_size: vocabulary,
             bigram_buckets: self.bigram_buckets,
             embedding_size: self.embedding.embedding_size,

@@ -59,17 +59,14 @@ impl NextToken {
 }
 
 impl Task for NextToken {
-    const SPEC: Spec = Spec::new(
-        "language-model",
-        "Predict the next token of a text; `generate` then writes more of it",
-        Metric::less("nats", 4),
-    )
-    .training(6, 4e-3, 1)
-    .own_batches()
-    .average(0.998)
-    .documents(&[("text", "text")], &[crate::data::SHAKESPEARE])
-    .defaults(&[("layers", "2"), ("hidden-size", "256"), ("vocabulary", "1000")])
-    .input(Input::Prompt);
+    const SPEC: Spec =
+        Spec::new("language-model", "Predict the next token of a text, to write more", Metric::less("nats", 4))
+            .training(6, 4e-3, 1)
+            .own_batches()
+            .average(0.998)
+            .documents(&[("text", "text")], &[crate::data::SHAKESPEARE])
+            .defaults(&[("layers", "2"), ("hidden-size", "256"), ("vocabulary", "1000")])
+            .input(Input::Prompt);
 
     type Options = Options;
     type Saved = Saved;
@@ -98,10 +95,9 @@ impl Task for NextToken {
             let [train, dev, test] = texts.map(|text| Text::new(&text, &tokenizer));
             Ok([Text { tokenizer: tokenizer.to_json()?, ..train? }, dev?, test?])
         })?;
-        let window = options.window;
-        let new = new_tokens(window, options.arch.is_transformer());
+        let new = new_tokens(options.window, options.arch.is_transformer());
         Ok(Parts {
-            train: streams(train, options.bptt_streams, window).named(data.document_columns()?),
+            train: streams(train, options.bptt_streams, options.window).named(data.document_columns()?),
             dev: windows(dev, new),
             test: windows(test, new),
         })

@@ -28,7 +28,7 @@ use unspool::{
         decoding::{Ensemble, StepFunction},
     },
     text::{
-        BatchSize, DecoderInput, LabelSet, Padded, Row, Sentence, Specials, TeacherForcing, TokenKind, Tokenizer,
+        BatchSize, DecoderInput, LabelSet, Padded, Part, Row, Sentence, Specials, TeacherForcing, TokenKind, Tokenizer,
         TokenizerOptions, Vocabulary,
         score::{Bleu, Confusion, CorpusMetric, TagScheme, accuracy, token_error_rate},
     },

@@ -16,6 +16,9 @@ pub(crate) struct Options {
     text: TextOptions,
     #[command(flatten)]
     pairs: PairOptions,
+    /// Weights per class that n-grams of 1 to 4 tokens share (hashed); 0 for none [from 0 to 1048576]
+    #[arg(long, value_name = "N", default_value = "262144", value_parser = count(0..=1 << 20))]
+    ngram_buckets: usize,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -51,7 +54,8 @@ impl Task for Sentiment {
         let tokens = &options.text.tokens;
         let tokenizer = tokens.tokenizer(train, 0..1, &tokens.one_token_each())?;
         let labels = train.labels(1)?;
-        let model = options.pairs.classifier(&options.reader, tokenizer.vocabulary_size(), labels.len());
+        let sizes = (tokenizer.vocabulary_size(), options.ngram_buckets, labels.len());
+        let model = options.pairs.classifier(&options.reader, sizes);
         Ok(Learned::text(Saved { max_length: options.text.max_length, labels, model }, tokenizer))
     }
 
@@ -59,6 +63,13 @@ impl Task for Sentiment {
         saved.model.check()?;
         let tokenizer = check_tokenizer(tokenizer, saved.model.vocabulary_size)?;
         Ok(Sentiment { model: Classifier::new(params, &saved.model), saved, tokenizer })
+    }
+
+    fn initialize(&self, train: &TableRows, params: &mut Params) -> Result<()> {
+        // A text that cannot be read is an error when a batch is made of it.
+        let text = |(number, row): (usize, Row)| self.example(&row, &Draw::scored(number, Part::Train)).ok();
+        let counted = |text: Text| (text.ids, text.label.first());
+        Ok(train.read(|rows| self.model.count_ngrams(params, rows.enumerate().filter_map(text).map(counted)))??)
     }
 
     fn example(&self, row: &Row, draw: &Draw) -> Result<Text> {

@@ -41,11 +41,11 @@ impl Task for Spacing {
     .average(0.998)
     .unit("characters")
     .table(&[("text", "document")], &[crate::data::NSMC])
-    .defaults(&[("dropout", "0.4")])
+    .defaults(&[("dropout", "0.6")])
     .samples(3);
 
     type Options = Options;
-    type Saved = SavedModel<ClassifierConfig>;
+    type Saved = SavedModel<CharacterTaggerConfig>;
     type Source = TableRows;
     type Example = Text;
     type Batch = (Padded, Vec<u32>);
@@ -53,7 +53,7 @@ impl Task for Spacing {
 
     fn learn(Options { reader, pairs }: &Options, train: &TableRows) -> Result<Learned<Self::Saved>> {
         let tokenizer = train.tokenizer(0..1, TokenKind::Character, &one_token_each(VOCABULARY))?;
-        let model = pairs.classifier(reader, tokenizer.vocabulary_size(), 2);
+        let model = pairs.character_tagger(reader, tokenizer.vocabulary_size(), 2);
         Ok(Learned::text(SavedModel { model }, tokenizer))
     }
 

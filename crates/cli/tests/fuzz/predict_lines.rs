@@ -43,7 +43,7 @@ fn models() -> Vec<Answers> {
     };
     vec![
         model("translation", Some(&rows), &["--vocabulary=300", "--max-length=20"]),
-        model("sentiment", Some(&rows), &["--max-length=20", "--bigram-buckets=64"]),
+        model("sentiment", Some(&rows), &["--max-length=20", "--bigram-buckets=64", "--ngram-buckets=64"]),
         model("spacing", Some(&rows), &["--bigram-buckets=64"]),
         model("tagging", Some(&tags), &[]),
         model("language-model", Some(&text), &["--tokens=bpe", "--vocabulary=300", "--window=8", "--bptt-streams=4"]),

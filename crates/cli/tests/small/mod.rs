@@ -45,7 +45,7 @@ fn write_tone(path: &Path, frequency: f64) {
 pub(crate) fn options(task: &str) -> (Option<&'static str>, &'static [&'static str]) {
     match task {
         "translation" => (Some("rows.tsv"), &["--vocabulary=300", "--batch-tokens=60"]),
-        "sentiment" => (Some("rows.tsv"), &["--vocabulary=300", "--batch-rows=8"]),
+        "sentiment" => (Some("rows.tsv"), &["--vocabulary=300", "--batch-rows=8", "--ngram-buckets=1024"]),
         "digits" => (Some("digits.csv"), &["--batch-rows=8"]),
         "captioning" => (Some("digits.csv"), &["--pictures=24", "--batch-rows=16", "--cell=lstm"]),
         "clips" => (Some("digits.csv"), &["--films=80", "--batch-rows=4"]),

@@ -1,19 +1,64 @@
 //! Many-to-many, aligned: a class for each character of a text.
 
-use super::{ClassifierConfig, PairEmbedding, labels};
+use super::{PairEmbedding, config, labels};
 use crate::{
     graph::{Graph, Params, Var},
     layout::ToLayout,
-    nn::{AnyCell, Embedding, Linear, Recurrent, RecurrentConfig, Sequence},
+    nn::{AnyCell, CellKind, Embedding, Linear, Recurrent, RecurrentConfig, Result, Sequence},
     text::Padded,
 };
+use serde::{Deserialize, Serialize};
+
+/// Holds the sizes of a [`CharacterTagger`].
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CharacterTaggerConfig {
+    /// Number of ids of characters.
+    pub vocabulary_size: usize,
+    /// Number of vectors that pairs of neighboring characters share.
+    pub bigram_buckets: usize,
+    /// Size of the vectors of characters and of pairs.
+    pub embedding_size: usize,
+    /// The kind of cell.
+    pub cell: CellKind,
+    /// Number of stacked layers of cells.
+    pub layers: usize,
+    /// Size of the state in each direction.
+    pub hidden_size: usize,
+    /// Whether the text is also read from its end.
+    pub bidirectional: bool,
+    /// Number of classes.
+    pub classes: usize,
+    /// The share of elements dropped in training: of the characters' vectors, between layers and before the readout.
+    pub dropout: f64,
+}
+
+impl CharacterTaggerConfig {
+    /// Checks that every size is between 1 and 65536, and that the dropout is in [0, 1).
+    ///
+    /// # Errors
+    /// [`Error::Config`](crate::nn::Error::Config) names the first that is not.
+    pub fn check(&self) -> Result<()> {
+        config::check(
+            &[
+                ("vocabulary_size", self.vocabulary_size),
+                ("bigram_buckets", self.bigram_buckets),
+                ("embedding_size", self.embedding_size),
+                ("layers", self.layers),
+                ("hidden_size", self.hidden_size),
+                ("classes", self.classes),
+            ],
+            self.dropout,
+        )
+    }
+}
 
 /// A recurrence over the characters of a text, which reads of each its own vector and that of it with the one before,
 /// and a readout at each of them.
 ///
 /// ```
-/// use unspool::{graph::{Graph, Params}, models::{CharacterTagger, ClassifierConfig}, nn::CellKind, text::Padded};
-/// let config = ClassifierConfig {
+/// use unspool::{graph::{Graph, Params}, models::{CharacterTagger, CharacterTaggerConfig}, nn::CellKind, text::Padded};
+/// let config = CharacterTaggerConfig {
 ///     vocabulary_size: 30, bigram_buckets: 64, embedding_size: 8, cell: CellKind::Gru, layers: 1, hidden_size: 8,
 ///     bidirectional: true, classes: 2, dropout: 0.3,
 /// };
@@ -37,8 +82,8 @@ pub struct CharacterTagger {
 
 impl CharacterTagger {
     /// Adds the model's parameters.
-    pub fn new(params: &mut Params, config: &ClassifierConfig) -> CharacterTagger {
-        let ClassifierConfig { embedding_size, hidden_size, bidirectional, dropout, .. } = *config;
+    pub fn new(params: &mut Params, config: &CharacterTaggerConfig) -> CharacterTagger {
+        let CharacterTaggerConfig { embedding_size, hidden_size, bidirectional, dropout, .. } = *config;
         let layers = RecurrentConfig { layers: config.layers, bidirectional, dropout };
         CharacterTagger {
             embedding: Embedding::normal(params.scope("embedding"), config.vocabulary_size, embedding_size, 0.3),
