@@ -2,7 +2,11 @@
 
 use crate::imports::Result;
 use serde_json::{Map, Value};
-use std::{collections::BTreeSet, fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
 
 /// What stands before and after the table in the page.
 const MARKS: [&str; 2] =
@@ -23,6 +27,20 @@ pub fn page(root: &Path) -> Result<String> {
     Ok([before, MARKS[0], "\n", &table(&records)?, "\n", MARKS[1], after].concat())
 }
 
+/// The methods that do better than the model, with the share of the seeds where it is not all of them.
+fn better(runs: &[&Value]) -> String {
+    let mut counts = BTreeMap::<String, usize>::new();
+    for name in runs.iter().filter_map(|run| run["worse_than"].as_array()).flatten().filter_map(Value::as_str) {
+        *counts.entry(name.replace('_', " ")).or_default() += 1;
+    }
+    let of = |(name, count): (&String, &usize)| match *count == runs.len() {
+        true => name.clone(),
+        false => format!("{name} ({count} of {} seeds)", runs.len()),
+    };
+    let names: Vec<String> = counts.iter().map(of).collect();
+    if names.is_empty() { String::new() } else { format!("; better than the model: {}", names.join(", ")) }
+}
+
 /// A row for each command, in the order of the records, and a sentence on the machines.
 pub fn table(records: &str) -> Result<String> {
     let records = records.lines().map(serde_json::from_str).collect::<std::result::Result<Vec<Value>, _>>()?;
@@ -39,8 +57,7 @@ pub fn table(records: &str) -> Result<String> {
             records.iter().filter(|record| record["command"] == command).map(|record| &record["result"]).collect();
         let test = scores(&runs, |run| run["test"].as_object());
         let beside = scores(&runs, |run| run["baselines"].as_object());
-        let worse = runs.iter().any(|run| run["worse_than"].as_array().is_some_and(|names| !names.is_empty()));
-        let worse = if worse { ": one of them is better" } else { "" };
+        let worse = better(&runs);
         let [parameters, epochs, seconds] = ["parameters", "epochs", "seconds"].map(|key| of(&runs, key));
         out += &format!(
             "| `unspool {command}` | {test} | {beside}{worse} | {parameters} | {epochs} | {seconds} | {} |\n",
@@ -108,8 +125,8 @@ mod tests {
             )
         };
         let table = table(&(record(1, 0.9, "") + &record(2, 0.7, "\"naive_bayes\""))).unwrap();
-        let row = "| `unspool train x` | accuracy 0.8000 (0.7000 to 0.9000) | naive bayes 0.8000: one of them is \
-                   better | 1,234,567 | 3 | 2.0 | 2 |\n";
+        let row = "| `unspool train x` | accuracy 0.8000 (0.7000 to 0.9000) | naive bayes 0.8000; better than the \
+                   model: naive bayes (1 of 2 seeds) | 1,234,567 | 3 | 2.0 | 2 |\n";
         assert!(table.contains(row), "{table}");
         assert!(table.ends_with("\nMeasured 2026-01-02 on 2 cores (P).\n"), "{table}");
     }
