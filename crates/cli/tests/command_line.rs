@@ -247,7 +247,8 @@ fn a_run_folder_has_a_card_with_scores_license_and_command() {
     let card = fs::read_to_string(at.join("run/README.md")).unwrap();
     for wanted in [
         "---\nlibrary_name: unspool\ntags:\n- sentiment\nmetrics:\n- accuracy\n---\n",
-        "    unspool train sentiment --data rows.tsv --bigram-buckets=16 --ngram-buckets=16 --hidden-size=4 --epochs=2 --seed=3\n",
+        "    unspool train sentiment --data rows.tsv --bigram-buckets=16 --ngram-buckets=16 --hidden-size=4 --epochs=2 \
+         --seed=3\n",
         "| accuracy | ",
         "`rows.tsv`: ",
         "decides who may use the model",

@@ -117,8 +117,8 @@ pub trait Task: Baselines + Sized + Send + Sync + 'static {
     /// What was saved contradicts itself or the tokenizer. It may have been read from a file that holds anything.
     fn build(saved: Self::Saved, tokenizer: Option<Tokenizer>, params: &mut Params) -> Result<Self>;
 
-    /// Sets parameters that begin with what the train part says, such as how often words occur with a label. Every process
-    /// calls it, before a training that does not begin with another run's model. By default it sets none.
+    /// Sets parameters that begin with what the train part says, such as how often words occur with a label. Every
+    /// process calls it, before a training that does not begin with another run's model. By default it sets none.
     ///
     /// # Errors
     /// The train part cannot be read any more.

@@ -32,8 +32,8 @@ pub struct ClassifierConfig {
     pub bidirectional: bool,
     /// Number of classes.
     pub classes: usize,
-    /// The share of elements dropped in training: of the tokens' vectors, between layers, before the readout, and of the
-    /// n-grams.
+    /// The share of elements dropped in training: of the tokens' vectors, between layers, before the readout, and of
+    /// the n-grams.
     pub dropout: f64,
 }
 
@@ -72,7 +72,7 @@ impl ClassifierConfig {
 /// ```
 /// use unspool::{graph::{Graph, Params}, models::{Classifier, ClassifierConfig}, nn::CellKind, text::Padded};
 /// let config = ClassifierConfig {
-///     vocabulary_size: 30, bigram_buckets: 64, ngram_buckets: 1024, embedding_size: 8, cell: CellKind::Lstm, layers: 1,
+///     vocabulary_size: 30, bigram_buckets: 64, ngram_buckets: 99, embedding_size: 8, cell: CellKind::Lstm, layers: 1,
 ///     hidden_size: 8, bidirectional: true, classes: 2, dropout: 0.3,
 /// };
 /// let mut params = Params::seeded(0);
@@ -156,7 +156,8 @@ impl Classifier {
     /// ```
     /// use unspool::{graph::Params, models::{Classifier, ClassifierConfig}, nn::CellKind, text::Padded};
     /// let config = ClassifierConfig {
-    ///     vocabulary_size: 30, bigram_buckets: 64, ngram_buckets: 1024, embedding_size: 8, cell: CellKind::Lstm, layers: 1,
+    ///     vocabulary_size: 30, bigram_buckets: 64, ngram_buckets: 99, embedding_size: 8, cell: CellKind::Lstm,
+    ///     layers: 1,
     ///     hidden_size: 8, bidirectional: true, classes: 2, dropout: 0.3,
     /// };
     /// let mut params = Params::seeded(0);
@@ -194,9 +195,10 @@ impl Classifier {
     /// Returns Σ of the cross-entropy over the rows. A class that the model does not have, numbered as one more, costs
     /// nothing.
     ///
-    /// The recurrence and the n-grams each have a loss of their own, and the mean of the two is returned. The ratios of the n-grams were counted on the very
-    /// texts to learn from, and soon explain all of these, so that a loss of the common logits would leave the
-    /// recurrence nothing to learn. Learned apart, the two err apart, and their sum is an ensemble (a product of experts).
+    /// The recurrence and the n-grams each have a loss of their own, and the mean of the two is returned. The ratios of
+    /// the n-grams were counted on the same texts, and soon explain all of them, so a loss of the summed logits would
+    /// leave the recurrence nothing to learn. Trained separately, the two make different mistakes, and their sum is an
+    /// ensemble (a product of experts).
     #[track_caller]
     pub fn loss<'g>(&self, graph: &'g Graph<'g>, input: &Padded, classes: &[u32]) -> Var<'g> {
         let cost = |logits: Var<'g>| {

@@ -21,7 +21,7 @@ const GAIN: f64 = 10.0;
 
 /// A classifier that is linear in the n-grams of 1 to 4 tokens of a text. It knows which phrases speak for a class
 /// after it has seen them a few times, where a recurrence has to learn from many texts what they mean. The two together
-/// are a wide and deep network (Cheng and others 2016, "Wide & deep learning for recommender systems").
+/// are a wide and deep network (arXiv:1606.07792).
 ///
 /// With the set F of the n-grams of a text, the logit of class c is
 ///
