@@ -125,7 +125,7 @@ export function pictureForm(model) {
     return [((event.clientX - box.left) * SHEET) / box.width, ((event.clientY - box.top) * SHEET) / box.height];
   };
   const line = (to) => {
-    pen.lineWidth = SHEET / 12;
+    pen.lineWidth = SHEET / 8; // about as thick as the strokes of the digits that the model was trained on
     pen.lineCap = pen.lineJoin = "round";
     pen.strokeStyle = "#000";
     pen.beginPath();
