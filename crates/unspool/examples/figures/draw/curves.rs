@@ -47,7 +47,7 @@ fn step_size() -> Result<String> {
 fn rates() -> Result<String> {
     let loss = |share: f64| (0..=20).map(move |n| (f64::from(n), (1.0 - share).powi(2 * n)));
     let curve = |share| loss(share).take_while(|(_, loss)| *loss > 1e-5).collect();
-    let series = [0.5, 1.5, 1.95, 2.05].map(|share| Series::new(&format!("η = {share} / λ"), curve(share)));
+    let series = [0.4, 1.5, 1.95, 2.05].map(|share| Series::new(&format!("η = {share} / λ"), curve(share)));
     let chart = Chart {
         title: "Gradient descent on a bowl of curvature λ",
         x: "step",
