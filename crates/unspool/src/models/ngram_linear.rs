@@ -19,6 +19,9 @@ const EDGE: u32 = u32::MAX;
 /// that suit a recurrence large enough for weights of rare n-grams.
 const GAIN: f64 = 10.0;
 
+/// Added to the square of a norm: a text of which no n-gram was ever counted has none to be divided by.
+const LEAST_NORM: f64 = 1e-9;
+
 /// A classifier that is linear in the n-grams of 1 to 4 tokens of a text. It knows which phrases speak for a class
 /// after it has seen them a few times, where a recurrence has to learn from many texts what they mean. The two together
 /// are a wide and deep network (arXiv:1606.07792).
@@ -95,8 +98,7 @@ impl NgramLinear {
             Sequence::from_rows(graph.embedding(table, &rows_of_sets, [rows_of_sets.len()], None), layout.clone())
         };
         let ratios = rows(self.ratio).map(Var::detach);
-        // A text of which no n-gram was ever counted has no norm to be divided by.
-        let norms = (ratios.map(|ratios| ratios * ratios).sum() + 1e-9).sqrt();
+        let norms = (ratios.map(|ratios| ratios * ratios).sum() + LEAST_NORM).sqrt();
         let products = rows(self.weight).zip(&ratios, |weights, ratios| (weights * ratios).dropout(self.dropout));
         products.sum() / norms * GAIN
     }
@@ -117,30 +119,29 @@ impl NgramLinear {
     /// # Errors
     /// The parameters are not those that the model was made with.
     pub fn contributions(&self, params: &Params, input: &Padded, classes: &[u32]) -> Result<Vec<Vec<f64>>> {
-        let [weights, ratios] = [self.weight, self.ratio].map(|table| params.value(table));
-        let (weights, ratios) = (weights?.to_f64(), ratios?.to_f64());
-        let each = |(ids, &class): (Vec<u32>, &u32)| {
+        let graph = Graph::inference(params);
+        let each = |(ids, &class): (Vec<u32>, &u32)| -> Result<Vec<f64>> {
             let (mut found, class) = (vec![0.0; ids.len()], class as usize);
             if class >= self.classes {
-                return found;
+                return Ok(found);
             }
             let mut places: Vec<(u32, Range<usize>)> = self.ngrams(&ids).collect();
             places.sort_by_key(|(row, place)| (*row, place.start, place.end));
-            let of_ngrams = places.chunk_by(|one, other| one.0 == other.0);
-            let ratio = |row: u32| ratios[[row as usize, class]];
-            let norm = of_ngrams.clone().map(|places| ratio(places[0].0).powi(2)).sum::<f64>();
-            let scale = GAIN / (norm + 1e-9).sqrt();
-            for places in of_ngrams {
-                let row = places[0].0;
-                let share = scale * ratio(row) * weights[[row as usize, class]];
+            let of_ngrams: Vec<_> = places.chunk_by(|one, other| one.0 == other.0).collect();
+            // A table is large, and a text has few of its rows.
+            let rows: Vec<u32> = of_ngrams.iter().map(|places| places[0].0).collect();
+            let values = |table| graph.embedding(table, &rows, [rows.len()], None).index(-1, class).to_f64();
+            let (weights, ratios) = (values(self.weight)?, values(self.ratio)?);
+            let scale = GAIN / (ratios.iter().map(|ratio| ratio * ratio).sum::<f64>() + LEAST_NORM).sqrt();
+            for (places, (weight, ratio)) in of_ngrams.iter().zip(weights.iter().zip(&ratios)) {
                 let tokens: usize = places.iter().map(|(_, place)| place.len()).sum();
                 for place in places.iter().flat_map(|(_, place)| place.clone()) {
-                    found[place] += share / tokens as f64;
+                    found[place] += scale * ratio * weight / tokens as f64;
                 }
             }
-            found
+            Ok(found)
         };
-        Ok(texts(input).zip(classes).map(each).collect())
+        texts(input).zip(classes).map(each).collect()
     }
 
     /// The rows of the n-grams of a text, each once.
@@ -230,7 +231,7 @@ mod tests {
                 sum += ratio * f64::from(weights[[row as usize, class]]);
                 squares += ratio * ratio;
             }
-            let expected = GAIN * sum / (squares + 1e-9).sqrt();
+            let expected = GAIN * sum / (squares + LEAST_NORM).sqrt();
             assert!((logits[[row, class]] - expected).abs() < 1e-9, "{} {expected}", logits[[row, class]]);
             assert!((found.iter().sum::<f64>() - expected).abs() < 1e-9);
             assert_eq!(found.len(), text.len());
