@@ -23,18 +23,7 @@ fn said(at: &Path, arguments: &[&str]) -> String {
 /// A small training of reviews in `run`.
 fn trained(at: &Path, more: &[&str]) -> String {
     small::write_data(at);
-    let sizes = [
-        "--data",
-        "rows.tsv",
-        "--hidden-size",
-        "4",
-        "--bigram-buckets",
-        "16",
-        "--ngram-buckets",
-        "16",
-        "--epochs",
-        "2",
-    ];
+    let sizes = [&["--data", "rows.tsv", "--epochs", "2"], &small::REVIEWS[..]].concat();
     said(at, &[&["train", "sentiment", "--out", "run"], &sizes[..], more].concat())
 }
 
@@ -105,18 +94,7 @@ fn every_command_writes_text_and_json() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     small::write_data(at);
-    let sizes = [
-        "--data",
-        "rows.tsv",
-        "--hidden-size",
-        "4",
-        "--bigram-buckets",
-        "16",
-        "--ngram-buckets",
-        "16",
-        "--epochs",
-        "1",
-    ];
+    let sizes = [&["--data", "rows.tsv", "--epochs", "1"], &small::REVIEWS[..]].concat();
     let text = succeeds(at, &[&["train", "sentiment", "--out", "run", "--format", "text"], &sizes[..]].concat(), b"");
     assert!(text.lines().any(|line| line.starts_with("test accuracy  ")), "{text}");
     let evaluate = ["evaluate", "--model", "run", "--data", "rows.tsv"];

@@ -2,6 +2,7 @@
 //! whole, the error is one line, and `--resume` comes to the same bits as a training that nothing disturbed.
 
 mod common;
+mod small;
 
 use common::{faulty, operations, run, succeeds};
 use std::{
@@ -38,20 +39,7 @@ fn folder() -> TempDir {
 }
 
 fn train<'a>(out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
-    let sizes = [
-        "--hidden-size",
-        "4",
-        "--bigram-buckets",
-        "16",
-        "--ngram-buckets",
-        "16",
-        "--vocabulary",
-        "270",
-        "--epochs",
-        "2",
-        "--threads",
-        "1",
-    ];
+    let sizes = [&small::REVIEWS[..], &["--vocabulary", "270", "--epochs", "2", "--threads", "1"]].concat();
     let files = ["train", "sentiment", "--data", "rows.tsv,rows.tsv,rows.tsv", "--out", out];
     [&files[..], &sizes, more].concat()
 }

@@ -104,18 +104,7 @@ fn a_training_with_dropout_is_a_function_of_its_seed_and_is_resumed_in_the_middl
 fn dropout_is_for_rows_of_texts_whose_tokens_are_byte_pairs() {
     let folder = folder();
     let at = folder.path();
-    let sentiment = [
-        "train",
-        "sentiment",
-        "--data",
-        "rows.tsv",
-        "--hidden-size",
-        "4",
-        "--bigram-buckets",
-        "16",
-        "--ngram-buckets",
-        "16",
-    ];
+    let sentiment = [&["train", "sentiment", "--data", "rows.tsv"], &small::REVIEWS[..]].concat();
     let with = |more: &[&'static str]| [&sentiment[..], &["--epochs", "1", "--bpe-dropout", "0.1"], more].concat();
     succeeds(at, &with(&["--out", "run", "--tokens", "bpe", "--vocabulary", "300"]), b"");
     refuses(at, &with(&["--out", "new"]), 2, "no merge can be left out");

@@ -16,18 +16,7 @@ fn folder() -> TempDir {
 
 /// The words of a small training of reviews.
 fn words<'a>(out: &'a str, more: &[&'a str]) -> Vec<&'a str> {
-    let sizes = [
-        "--hidden-size",
-        "4",
-        "--bigram-buckets",
-        "16",
-        "--ngram-buckets",
-        "16",
-        "--embedding-size",
-        "6",
-        "--batch-rows",
-        "8",
-    ];
+    let sizes = [&small::REVIEWS[..], &["--embedding-size", "6", "--batch-rows", "8"]].concat();
     let data: &[&str] = if more.contains(&"--data") { &[] } else { &["--data", "rows.tsv"] };
     let epochs: &[&str] = if more.contains(&"--epochs") { &[] } else { &["--epochs", "2"] };
     [&["train", "sentiment", "--out", out], data, epochs, &sizes[..], more].concat()
@@ -110,11 +99,10 @@ fn batches_that_are_summed_are_one_batch_of_all_of_them() {
         let options = ["--precision=f64", "--dropout=0", "--shards=1", "--optimizer=sgd", "--schedule=constant"];
         let more = [format!("--batch-rows={rows}"), format!("--accumulate={accumulate}"), "--epochs=3".into()];
         let data = format!("--data={}", at.join("rows.tsv").display());
-        let sizes = ["--hidden-size=4", "--bigram-buckets=16", "--ngram-buckets=16", "--average=0"];
-        ["sentiment"]
+        ["sentiment", "--average=0"]
             .iter()
             .chain(&options)
-            .chain(&sizes)
+            .chain(&small::REVIEWS)
             .map(|word| (*word).to_owned())
             .chain(more)
             .chain([data])

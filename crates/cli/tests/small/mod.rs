@@ -3,6 +3,9 @@
 
 use std::{fmt::Write, fs, path::Path};
 
+/// The sizes of a small model of reviews.
+pub(crate) const REVIEWS: [&str; 3] = ["--hidden-size=4", "--bigram-buckets=16", "--ngram-buckets=16"];
+
 /// Writes small data of every kind to a folder.
 pub(crate) fn write_data(at: &Path) {
     let write = |name: &str, text: String| fs::write(at.join(name), text).unwrap();
